@@ -1,0 +1,1 @@
+"""1C-bridge: the bridge between 1C:Enterprise (UT 11) and a cloud PBX."""

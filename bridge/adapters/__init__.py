@@ -1,0 +1,1 @@
+"""Proper names: each module speaks one foreign language."""

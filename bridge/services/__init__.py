@@ -1,0 +1,1 @@
+"""Verbs: gather, decide, apply. Each is a few lines over the ports."""

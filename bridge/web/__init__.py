@@ -1,0 +1,1 @@
+"""The street side: PBX hooks, API, pages."""
