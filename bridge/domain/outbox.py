@@ -1,0 +1,174 @@
+"""What is owed to 1C, and the only ways an entry may move.
+
+    due ──begin──► sending ──┬─ succeeded ─► due (next stage) … settled
+     ▲                       ├─ unavailable ─► due, later
+     │                       ├─ outcome unknown ─► due: look, and look again, before creating
+     └──── retry (a person) ─┴─ refused ─► dead, with 1C's own words
+
+1C may commit and then lose the reply, and may commit after our time-out and after our look. So an
+entry that may have been sent is looked for; nothing found is believed only after `QUIET`; and a
+document made after an unknown outcome is looked for once more much later (stage VERIFY).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bridge.domain.directory import Ref
+
+_MAX_BACKOFF = timedelta(minutes=5)
+_MAX_WORDS = 2000
+
+
+class EntryState(StrEnum):
+    """Where an entry stands."""
+
+    DUE = "due"
+    SENDING = "sending"
+    SETTLED = "settled"
+    DEAD = "dead"
+
+
+class Stage(StrEnum):
+    """The writes that journal one call, in their order."""
+
+    DOCUMENT = "document"
+    SUBJECT = "subject"
+    REMINDER = "reminder"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """How patient delivery is. *quiet*: how long a lost create may still be committed in 1C."""
+
+    #: 1C's lock wait is 20 s by default and its web extension may finish an abandoned request.
+    quiet: timedelta = timedelta(seconds=60)
+    #: The look for a late double, long after any request of ours can still be running.
+    verify_after: timedelta = timedelta(minutes=10)
+    first_backoff: timedelta = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One call owed to 1C. *key* is the call's; *document* the reference once 1C gave it.
+
+    *maybe_sent_at* is set once a create of the present stage was sent whose fate is unknown: the
+    latest such moment. *doubtful* stays set once that happened to the document: it is verified
+    at the end.
+    """
+
+    key: str
+    created_at: datetime
+    due_at: datetime
+    state: EntryState = EntryState.DUE
+    stage: Stage = Stage.DOCUMENT
+    attempts: int = 0
+    document: Ref | None = None
+    attempt_at: datetime | None = None
+    maybe_sent_at: datetime | None = None
+    doubtful: bool = False
+    last_error: str = ""
+    settled_at: datetime | None = None
+
+    @property
+    def owed(self) -> bool:
+        """Whether 1C still lacks something of it (a final look is no debt)."""
+        return self.state in (EntryState.DUE, EntryState.SENDING) and self.stage is not Stage.VERIFY
+
+
+def begin(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Mark the present stage as being sent; must be durable before the request leaves."""
+    return replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1, attempt_at=now)
+
+
+def recovered(entry: OutboxEntry) -> OutboxEntry:
+    """Take up an entry that a crash left in `sending`: its outcome is unknown."""
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        maybe_sent_at=entry.attempt_at,
+        doubtful=entry.doubtful or entry.stage is Stage.DOCUMENT,
+        last_error=entry.last_error or "the bridge stopped while sending",
+    )
+
+
+def must_look(entry: OutboxEntry) -> bool:
+    """Whether this stage may already be in 1C and has to be looked for before it is created."""
+    return entry.maybe_sent_at is not None
+
+
+def may_create(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> bool:
+    """Whether, nothing having been found, enough quiet has passed to create again."""
+    return entry.maybe_sent_at is None or now - entry.maybe_sent_at >= rules.quiet
+
+
+def succeeded(
+    entry: OutboxEntry,
+    now: datetime,
+    rules: DeliveryRules,
+    *,
+    document: Ref | None = None,
+    reminder: bool = True,
+) -> OutboxEntry:
+    """Move on after the present stage is in 1C; *reminder* tells whether one is due at all."""
+    entry = replace(
+        entry,
+        document=document or entry.document,
+        maybe_sent_at=None,
+        last_error="",
+        attempts=0,
+        state=EntryState.DUE,
+        due_at=now,
+    )
+    if entry.stage is Stage.DOCUMENT:
+        return replace(entry, stage=Stage.SUBJECT)
+    if entry.stage is Stage.SUBJECT and reminder:
+        return replace(entry, stage=Stage.REMINDER)
+    if entry.stage is not Stage.VERIFY and entry.doubtful:
+        return replace(entry, stage=Stage.VERIFY, due_at=now + rules.verify_after)
+    return replace(entry, state=EntryState.SETTLED, settled_at=now)
+
+
+def unavailable(
+    entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, why: str, sent: bool
+) -> OutboxEntry:
+    """Put the entry back, later. *sent*: the request may have reached 1C, its fate is unknown."""
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        due_at=now + backoff(entry.attempts, rules),
+        maybe_sent_at=now if sent else entry.maybe_sent_at,
+        doubtful=entry.doubtful or (sent and entry.stage is Stage.DOCUMENT),
+        last_error=why[:_MAX_WORDS],
+    )
+
+
+def waiting(entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, why: str) -> OutboxEntry:
+    """Put the entry back unharmed: nothing was sent, and nothing found yet."""
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        due_at=now + backoff(entry.attempts, rules),
+        last_error=why[:_MAX_WORDS],
+    )
+
+
+def refused(entry: OutboxEntry, *, why: str) -> OutboxEntry:
+    """Bury the entry with 1C's own words; a person may retry or drop it."""
+    return replace(entry, state=EntryState.DEAD, last_error=why[:_MAX_WORDS])
+
+
+def retried(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Make a dead or waiting entry due at once, on a person's word."""
+    if entry.state is EntryState.SETTLED:
+        return entry
+    return replace(entry, state=EntryState.DUE, due_at=now, attempts=0)
+
+
+def backoff(attempts: int, rules: DeliveryRules) -> timedelta:
+    """Give the pause after the n-th attempt: doubling, at most five minutes.
+
+    Doubling without jitter: one bridge talks to one 1C, there is no herd to spread.
+    """
+    return min(rules.first_backoff * 2 ** min(max(attempts, 1) - 1, 16), _MAX_BACKOFF)

@@ -1,0 +1,60 @@
+"""What moved in 1C since the last run, and whether to believe it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.domain.directory import Ref, Version
+from bridge.errors import SyncRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The difference of a listing and what is held: bodies to fetch, rows to bury."""
+
+    appeared: tuple[Ref, ...] = ()
+    moved: tuple[Ref, ...] = ()
+    vanished: tuple[Ref, ...] = ()
+    unchanged: int = 0
+
+    @property
+    def to_fetch(self) -> tuple[Ref, ...]:
+        """Every reference whose body has to be read, in listing order."""
+        return self.appeared + self.moved
+
+    def __bool__(self) -> bool:
+        """Whether anything moved at all."""
+        return bool(self.appeared or self.moved or self.vanished)
+
+
+def compare(held: Mapping[Ref, Version], listed: Mapping[Ref, Version]) -> Changes:
+    """Compare versions for equality only; they have no order (facts/onec-odata.md §3.3)."""
+    appeared: list[Ref] = []
+    moved: list[Ref] = []
+    unchanged = 0
+    for ref, version in listed.items():
+        known = held.get(ref)
+        if known is None:
+            appeared.append(ref)
+        elif known != version:
+            moved.append(ref)
+        else:
+            unchanged += 1
+    vanished = (
+        ()
+        if unchanged + len(moved) == len(held)
+        else tuple(ref for ref in held if ref not in listed)
+    )
+    return Changes(tuple(appeared), tuple(moved), vanished, unchanged)
+
+
+def guard(entity_set: str, held: int, changes: Changes, listed: int, allowed_share: float) -> None:
+    """Refuse a listing that lost more than *allowed_share* of the rows held.
+
+    A shortened listing looks like mass deletion; it may as well be a changed right, a shrunken
+    publication or a proxy's page.
+
+    Raises:
+        SyncRefused: with both counts; a person may accept it.
+    """
+    if held and len(changes.vanished) > held * allowed_share:
+        raise SyncRefused(entity_set, held, listed, allowed_share)

@@ -1,0 +1,347 @@
+"""Who should pick up: known number → candidates → owner chain → extension, each step recorded.
+
+`decide_route` is the only place that answers "why did this call go there?", and its evidence is
+the answer.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from bridge.domain.directory import (
+    CallerCard,
+    Candidate,
+    ExtensionOwner,
+    Manager,
+    OwnerStep,
+    Ref,
+)
+from bridge.domain.phone import Caller, CallerKind
+
+
+@dataclass(frozen=True, slots=True)
+class RouteQuestion:
+    """What a PBX asked, in neutral words; every part may be empty.
+
+    *did* is digits only. *asked_time* is the PBX's own time text, part of the call's identity;
+    *arrived_at* the instant it means, where it can be read. Times are aware UTC.
+    """
+
+    provider: str
+    caller: Caller
+    did: str
+    received_at: datetime
+    dtmf: str = ""
+    label: str = ""
+    asked_time: str = ""
+    arrived_at: datetime | None = None
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing of a call is in it: a cabinet's test request, not a caller."""
+        return not self.caller.raw and not self.did
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingRules:
+    """Where a caller goes whom nobody is responsible for."""
+
+    default_extension: str | None = None
+    did_extensions: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberMemory:
+    """What people taught us about a number: an operator's choice, and who talked to it last."""
+
+    choice: Ref | None = None
+    last_extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataAge:
+    """When the directory was last proven equal to 1C; *stale* when that is too long ago."""
+
+    proven_at: datetime | None = None
+    stale: bool = False
+
+
+class Rule(StrEnum):
+    """What decided the call."""
+
+    CONTACT_MANAGER = "contact_manager"
+    PARTNER_MANAGER = "partner_manager"
+    COUNTERPARTY_MANAGER = "counterparty_manager"
+    PARENT_MANAGER = "parent_manager"
+    DID = "did"
+    DEFAULT = "default"
+    NOBODY = "nobody"
+
+
+class Finding(StrEnum):
+    """One thing seen on the way to a decision."""
+
+    CALLER_READ = "caller_read"
+    CALLER_INTERNAL = "caller_internal"
+    CALLER_WITHHELD = "caller_withheld"
+    CALLER_NONSENSE = "caller_nonsense"
+    INDEX_EMPTY = "index_empty"
+    INDEX_STALE = "index_stale"
+    INDEX_BROKEN = "index_broken"
+    NUMBER_UNKNOWN = "number_unknown"
+    CANDIDATE = "candidate"
+    CANDIDATE_ENDED = "candidate_ended"
+    NO_PARTNER = "no_partner"
+    NO_MANAGER = "no_manager"
+    MANAGER_GONE = "manager_gone"
+    MANAGER_INVALID = "manager_invalid"
+    MANAGER_SERVICE = "manager_service"
+    MANAGER_MARKED = "manager_marked"
+    MANAGER_NO_EXTENSION = "manager_no_extension"
+    MANAGER_CHOSEN = "manager_chosen"
+    SEVERAL_MANAGERS = "several_managers"
+    CHOICE_REMEMBERED = "choice_remembered"
+    TALKED_LAST = "talked_last"
+    STABLE_ORDER = "stable_order"
+    DID_EXTENSION = "did_extension"
+    DEFAULT_EXTENSION = "default_extension"
+    NOBODY = "nobody"
+    EXTENSION_OWNER = "extension_owner"
+    EXTENSION_SHARED = "extension_shared"
+    EXTENSION_FREE = "extension_free"
+
+
+class Step(NamedTuple):
+    """One line of evidence: what was found, about whom, and the detail (an extension, a name)."""
+
+    finding: Finding
+    who: str = ""
+    detail: str = ""
+
+
+class Target(NamedTuple):
+    """Somebody's telephone: the extension and, where 1C knows one, the user behind it."""
+
+    extension: str
+    manager: Ref | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDecision:
+    """Where the call goes, and why.
+
+    *targets* are tried in order, *fallback* is where the PBX goes when there are none (None: its
+    own scheme decides). *candidates* are all owners of the number, the winner first.
+    """
+
+    rule: Rule
+    targets: tuple[Target, ...] = ()
+    fallback: Target | None = None
+    candidates: tuple[Candidate, ...] = ()
+    evidence: tuple[Step, ...] = ()
+    proven_at: datetime | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """The telephone that rings first; None when the PBX's scheme decides."""
+        return self.targets[0] if self.targets else self.fallback
+
+    @property
+    def extension(self) -> str | None:
+        """The extension the PBX is told."""
+        target = self.target
+        return None if target is None else target.extension
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """Who the caller is taken to be."""
+        return self.candidates[0] if self.candidates else None
+
+
+#: Finds the 1C user behind an extension.
+OwnerOf = Callable[[str], ExtensionOwner]
+
+_UNREADABLE = {
+    CallerKind.INTERNAL: Finding.CALLER_INTERNAL,
+    CallerKind.WITHHELD: Finding.CALLER_WITHHELD,
+    CallerKind.NONSENSE: Finding.CALLER_NONSENSE,
+}
+
+_OWN_RULE = (
+    Rule.CONTACT_MANAGER,
+    Rule.PARTNER_MANAGER,
+    Rule.COUNTERPARTY_MANAGER,
+)
+
+
+class _Reached(NamedTuple):
+    candidate: Candidate
+    manager: Manager
+    height: int
+
+
+def decide_route(
+    question: RouteQuestion,
+    card: CallerCard | None,
+    managers: Mapping[int, Manager],
+    owner_of: OwnerOf,
+    rules: RoutingRules,
+    *,
+    memory: NumberMemory | None = None,
+    age: DataAge | None = None,
+    broken: str = "",
+) -> RouteDecision:
+    """Choose who should pick up the call in *question*.
+
+    The contact's partner's main manager wins; if he cannot be reached the holding's; then the
+    dialled number's extension; then the default. *broken* names what kept the index from being
+    asked. Never raises: a wrong desk costs a transfer, a missing answer costs the customer.
+    """
+    evidence: list[Step] = []
+    age = age or DataAge()
+    if question.caller.kind is CallerKind.EXTERNAL:
+        evidence.append(Step(Finding.CALLER_READ, question.caller.raw, str(question.caller.number)))
+        _note_index(evidence, age, broken)
+    else:
+        evidence.append(
+            Step(
+                _UNREADABLE[question.caller.kind],
+                question.caller.raw,
+                question.caller.extension or "",
+            )
+        )
+    if card is None:
+        if question.caller.kind is CallerKind.EXTERNAL and not broken:
+            evidence.append(Step(Finding.NUMBER_UNKNOWN, str(question.caller.number)))
+        return _without_manager(question, (), rules, owner_of, evidence, age)
+
+    reached = [
+        found
+        for candidate in card.candidates
+        if (found := _reach(candidate, managers, evidence)) is not None
+    ]
+    if not reached:
+        return _without_manager(question, card.candidates, rules, owner_of, evidence, age)
+
+    winner = _settle(reached, memory or NumberMemory(), evidence)
+    manager = winner.manager
+    extension = manager.extension or ""
+    evidence.append(Step(Finding.MANAGER_CHOSEN, manager.name, extension))
+    rule = Rule.PARENT_MANAGER if winner.height else _OWN_RULE[winner.candidate.kind - 1]
+    return RouteDecision(
+        rule=rule,
+        targets=(Target(extension, manager.ref, manager.name),),
+        fallback=None,
+        candidates=_first(winner.candidate, card.candidates),
+        evidence=tuple(evidence),
+        proven_at=age.proven_at,
+    )
+
+
+def _note_index(evidence: list[Step], age: DataAge, broken: str) -> None:
+    if broken:
+        evidence.append(Step(Finding.INDEX_BROKEN, detail=broken))
+    elif age.proven_at is None:
+        evidence.append(Step(Finding.INDEX_EMPTY))
+    elif age.stale:
+        evidence.append(Step(Finding.INDEX_STALE, detail=age.proven_at.isoformat()))
+
+
+def _reach(
+    candidate: Candidate, managers: Mapping[int, Manager], evidence: list[Step]
+) -> _Reached | None:
+    """Climb the candidate's owner chain to the first manager who can be called."""
+    finding = Finding.CANDIDATE_ENDED if candidate.ended else Finding.CANDIDATE
+    evidence.append(Step(finding, candidate.name, candidate.kind.name.lower()))
+    if not candidate.chain:
+        evidence.append(Step(Finding.NO_PARTNER, candidate.name))
+    for height, step in enumerate(candidate.chain):
+        manager = None if step.manager is None else managers.get(step.manager)
+        if manager is not None and manager.reachable:
+            return _Reached(candidate, manager, height)
+        evidence.append(_why_not(step, manager))
+    return None
+
+
+def _why_not(step: OwnerStep, manager: Manager | None) -> Step:
+    if step.manager is None:
+        return Step(Finding.NO_MANAGER, step.name)
+    if manager is None:
+        return Step(Finding.MANAGER_GONE, step.name)
+    if manager.marked:
+        finding = Finding.MANAGER_MARKED
+    elif manager.invalid:
+        finding = Finding.MANAGER_INVALID
+    elif manager.service:
+        finding = Finding.MANAGER_SERVICE
+    else:
+        finding = Finding.MANAGER_NO_EXTENSION
+    return Step(finding, step.name, manager.name)
+
+
+def _settle(reached: list[_Reached], memory: NumberMemory, evidence: list[Step]) -> _Reached:
+    """Choose among owners of one number; one common manager is no conflict."""
+    first = reached[0]
+    if all(other.manager.ref == first.manager.ref for other in reached):
+        return first
+    names = ", ".join(dict.fromkeys(found.manager.name for found in reached))
+    evidence.append(Step(Finding.SEVERAL_MANAGERS, detail=names))
+    for found in reached:
+        if memory.choice is not None and found.candidate.ref == memory.choice:
+            evidence.append(Step(Finding.CHOICE_REMEMBERED, found.candidate.name))
+            return found
+    for found in reached:
+        if memory.last_extension and found.manager.extension == memory.last_extension:
+            evidence.append(Step(Finding.TALKED_LAST, found.manager.name, memory.last_extension))
+            return found
+    evidence.append(Step(Finding.STABLE_ORDER, first.candidate.name))
+    return first
+
+
+def _without_manager(
+    question: RouteQuestion,
+    candidates: tuple[Candidate, ...],
+    rules: RoutingRules,
+    owner_of: OwnerOf,
+    evidence: list[Step],
+    age: DataAge,
+) -> RouteDecision:
+    """Fall back to the dialled number's extension, then the default, then nobody."""
+    by_did = (rules.did_extensions or {}).get(question.did)
+    extension = by_did or rules.default_extension
+    if extension is None:
+        evidence.append(Step(Finding.NOBODY))
+        return RouteDecision(
+            Rule.NOBODY, candidates=candidates, evidence=tuple(evidence), proven_at=age.proven_at
+        )
+    if by_did:
+        evidence.append(Step(Finding.DID_EXTENSION, question.did, extension))
+    else:
+        evidence.append(Step(Finding.DEFAULT_EXTENSION, detail=extension))
+    owner = owner_of(extension)
+    if owner.manager is not None:
+        evidence.append(Step(Finding.EXTENSION_OWNER, owner.manager.name, extension))
+        target = Target(extension, owner.manager.ref, owner.manager.name)
+    else:
+        if owner.shared:
+            names = ", ".join(m.name for m in owner.shared)
+            evidence.append(Step(Finding.EXTENSION_SHARED, names, extension))
+        else:
+            evidence.append(Step(Finding.EXTENSION_FREE, detail=extension))
+        target = Target(extension)
+    return RouteDecision(
+        rule=Rule.DID if by_did else Rule.DEFAULT,
+        fallback=target,
+        candidates=candidates,
+        evidence=tuple(evidence),
+        proven_at=age.proven_at,
+    )
+
+
+def _first(winner: Candidate, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    if candidates[0] is winner:
+        return candidates
+    return (winner, *(c for c in candidates if c is not winner))

@@ -1,0 +1,134 @@
+"""The words people read, in Russian and English: texts written to 1C and lines of evidence."""
+
+from typing import Literal
+
+from bridge.domain.routing import Finding, Rule, Step
+
+Language = Literal["ru", "en"]
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "call.subject": ("Входящий звонок: {name}", "Incoming call: {name}"),
+    "call.from": ("Звонит: {number}", "Caller: {number}"),
+    "call.line": ("Линия: {number}", "Line: {number}"),
+    "call.to": ("Направлен: {who}, {why}", "Sent to: {who}, {why}"),
+    "call.to_scheme": (
+        "Ответственного нет: решает схема АТС",
+        "Nobody is responsible: the PBX scheme decides",
+    ),
+    "call.shared": (
+        "Номер записан у нескольких: {names}",
+        "The number has several owners: {names}",
+    ),
+    "call.reminder": ("Звонит {name}, {number}", "{name} is calling, {number}"),
+    "caller.unknown": ("Неизвестный абонент {number}", "Unknown caller {number}"),
+    "caller.withheld": ("номер скрыт", "number withheld"),
+    "kind.contact": ("контактное лицо", "contact person"),
+    "kind.partner": ("партнёр", "partner"),
+    "kind.counterparty": ("контрагент", "counterparty"),
+}
+
+_RULES: dict[Rule, tuple[str, str]] = {
+    Rule.CONTACT_MANAGER: ("менеджер партнёра контактного лица", "the contact's partner's manager"),
+    Rule.PARTNER_MANAGER: ("основной менеджер партнёра", "the partner's main manager"),
+    Rule.COUNTERPARTY_MANAGER: (
+        "менеджер партнёра контрагента",
+        "the counterparty's partner's manager",
+    ),
+    Rule.PARENT_MANAGER: ("менеджер вышестоящего партнёра", "the holding's manager"),
+    Rule.DID: ("по набранному номеру", "by the dialled number"),
+    Rule.DEFAULT: ("по умолчанию", "by default"),
+    Rule.NOBODY: ("решает схема АТС", "the PBX scheme decides"),
+}
+
+_FINDINGS: dict[Finding, tuple[str, str]] = {
+    Finding.CALLER_READ: (
+        "номер «{who}» прочитан как +{detail}",
+        "caller “{who}” read as +{detail}",
+    ),
+    Finding.CALLER_INTERNAL: (
+        "звонит внутренний номер {detail}",
+        "the caller is the internal number {detail}",
+    ),
+    Finding.CALLER_WITHHELD: ("номер скрыт", "the caller's number is withheld"),
+    Finding.CALLER_NONSENSE: ("«{who}» не похоже на номер", "“{who}” is not a telephone number"),
+    Finding.INDEX_EMPTY: (
+        "индекс ещё не загружен из 1С: запустите onec-bridge sync",
+        "nothing was pulled from 1C yet: run onec-bridge sync",
+    ),
+    Finding.INDEX_STALE: (
+        "данные 1С устарели, сверены {detail}",
+        "data are stale, proven {detail}",
+    ),
+    Finding.INDEX_BROKEN: ("индекс не ответил: {detail}", "the index did not answer: {detail}"),
+    Finding.NUMBER_UNKNOWN: ("в 1С номера +{who} нет", "1C knows no +{who}"),
+    Finding.CANDIDATE: ("номер записан у: {who} ({detail})", "the number is {who}'s ({detail})"),
+    Finding.CANDIDATE_ENDED: (
+        "номер записан у: {who} ({detail}, связь прекращена)",
+        "the number is {who}'s ({detail}, relation ended)",
+    ),
+    Finding.NO_PARTNER: ("{who}: партнёр не указан", "{who} belongs to no partner"),
+    Finding.NO_MANAGER: ("{who}: основной менеджер не указан", "{who} has no main manager"),
+    Finding.MANAGER_GONE: (
+        "{who}: менеджера нет среди пользователей 1С",
+        "{who}'s manager is unknown",
+    ),
+    Finding.MANAGER_INVALID: ("{who}: {detail} больше не работает", "{who}: {detail} has left"),
+    Finding.MANAGER_SERVICE: (
+        "{who}: {detail} служебный пользователь",
+        "{who}: {detail} is a technical user",
+    ),
+    Finding.MANAGER_MARKED: (
+        "{who}: {detail} помечен на удаление",
+        "{who}: {detail} is marked for deletion",
+    ),
+    Finding.MANAGER_NO_EXTENSION: (
+        "{who}: у {detail} нет внутреннего номера",
+        "{who}: {detail} has no extension",
+    ),
+    Finding.MANAGER_CHOSEN: ("звонок идёт к {who}, {detail}", "the call goes to {who}, {detail}"),
+    Finding.SEVERAL_MANAGERS: (
+        "у номера несколько менеджеров: {detail}",
+        "several managers: {detail}",
+    ),
+    Finding.CHOICE_REMEMBERED: (
+        "оператор раньше указал: это {who}",
+        "an operator said before: this is {who}",
+    ),
+    Finding.TALKED_LAST: ("последним говорил {who}", "{who} talked to this number last"),
+    Finding.STABLE_ORDER: ("по порядку первым: {who}", "first in stable order: {who}"),
+    Finding.DID_EXTENSION: ("линия {who} ведёт на {detail}", "the line {who} leads to {detail}"),
+    Finding.DEFAULT_EXTENSION: ("по умолчанию отвечает {detail}", "the default is {detail}"),
+    Finding.NOBODY: (
+        "никто не назначен: решает схема АТС",
+        "nobody is set: the PBX scheme decides",
+    ),
+    Finding.EXTENSION_OWNER: ("{detail} — это {who}", "{detail} is {who}'s"),
+    Finding.EXTENSION_SHARED: (
+        "{detail} записан у нескольких: {who}; ответственный не угадывается",
+        "{detail} belongs to several: {who}; nobody is guessed",
+    ),
+    Finding.EXTENSION_FREE: (
+        "{detail} не принадлежит пользователю 1С",
+        "{detail} belongs to no 1C user",
+    ),
+}
+
+
+def say(lang: Language, key: str, **fields: str) -> str:
+    """Give the text *key* in *lang*, its fields filled."""
+    russian, english = _TEXTS[key]
+    return (russian if lang == "ru" else english).format(**fields)
+
+
+def say_rule(lang: Language, rule: Rule) -> str:
+    """Name what decided a call."""
+    return _RULES[rule][0 if lang == "ru" else 1]
+
+
+def say_step(lang: Language, step: Step) -> str:
+    """Tell one line of evidence as a sentence."""
+    russian, english = _FINDINGS[step.finding]
+    detail = step.detail
+    if step.finding in (Finding.CANDIDATE, Finding.CANDIDATE_ENDED):
+        detail = say(lang, f"kind.{detail}")
+    return (russian if lang == "ru" else english).format(who=step.who, detail=detail)

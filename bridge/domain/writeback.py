@@ -1,0 +1,161 @@
+"""A call → what UT 11 shall hold of it: the phone call document, its subject, the reminder.
+
+1C fills nothing for us over OData (facts/ut11-metadata.md §4), so every field is decided here.
+Drafts are a pure function of the recorded call: after a crash the same draft is made again.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import Candidate, CandidateKind, Ref
+from bridge.domain.phone import CallerKind, format_phone
+from bridge.domain.texts import Language, say, say_rule
+
+#: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
+MAX_SUBJECT = 1024
+MAX_PRESENTATION = 1024
+MAX_HOW_TO_REACH = 100
+MAX_REMINDER = 255
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRef:
+    """Whom the document points at: a contact person or a partner, never a counterparty."""
+
+    kind: CandidateKind
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCallDraft:
+    """One Телефонный звонок to be written. *at* is aware; the adapter turns it to 1C's clock.
+
+    *proposed_ref* is derived from the key: where 1C honours it a double is impossible.
+    *contact* None lets 1C make a string contact of *presentation*.
+    """
+
+    key: str
+    proposed_ref: Ref
+    at: datetime
+    incoming: bool
+    subject: str
+    description: str
+    presentation: str
+    how_to_reach: str
+    comment: str
+    contact: ContactRef | None = None
+    responsible: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderDraft:
+    """One reminder that pops up the card of *document* at *user*, due at once.
+
+    The record's key is (user, event time, source): a repeat meets the same record.
+    """
+
+    user: Ref
+    at: datetime
+    document: Ref
+    text: str
+
+
+def marker(key: str) -> str:
+    """Give the mark by which a document is known as ours; searched before anything is created."""
+    return f"[bridge:{key}]"
+
+
+def proposed_ref(key: str) -> Ref:
+    """Derive a reference from the idempotency key (shape of a version 5 guid)."""
+    digits = hashlib.sha256(f"1c-bridge/phone-call/{key}".encode()).hexdigest()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return Ref(
+        f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+    )
+
+
+def draft_phone_call(call: PhoneCall, lang: Language) -> PhoneCallDraft:
+    """Draft the document of *call*, every field filled."""
+    name = caller_name(call, lang)
+    return PhoneCallDraft(
+        key=call.key,
+        proposed_ref=proposed_ref(call.key),
+        at=call.arrived_at,
+        incoming=True,
+        subject=say(lang, "call.subject", name=name)[:MAX_SUBJECT],
+        description=_description(call, lang),
+        presentation=name[:MAX_PRESENTATION],
+        how_to_reach=how_to_reach(call, lang),
+        comment=marker(call.key),
+        contact=_contact(call.decision.candidate),
+        responsible=_responsible(call),
+    )
+
+
+def draft_reminder(call: PhoneCall, document: Ref, lang: Language) -> ReminderDraft | None:
+    """Draft the reminder for the 1C user whose telephone rings; None when nobody's does."""
+    user = _responsible(call)
+    if user is None:
+        return None
+    text = say(lang, "call.reminder", name=caller_name(call, lang), number=how_to_reach(call, lang))
+    return ReminderDraft(user, call.arrived_at, document, text[:MAX_REMINDER])
+
+
+def caller_name(call: PhoneCall, lang: Language) -> str:
+    """Name the caller as people read it: «Иванов Пётр (ООО Ромашка)», or his number."""
+    candidate = call.decision.candidate
+    if candidate is None:
+        return say(lang, "caller.unknown", number=how_to_reach(call, lang))
+    return candidate_name(candidate)
+
+
+def candidate_name(candidate: Candidate) -> str:
+    """Name one owner of a number: the person with his partner in brackets."""
+    partner = candidate.partner
+    if partner is None or partner.ref == candidate.ref or partner.name == candidate.name:
+        return candidate.name
+    return f"{candidate.name} ({partner.name})"
+
+
+def how_to_reach(call: PhoneCall, lang: Language) -> str:
+    """Give the caller's number as 1C writes numbers; never empty, at most 100 characters."""
+    caller = call.caller
+    if caller.number is not None:
+        return format_phone(caller.number)
+    if caller.kind is CallerKind.WITHHELD or not caller.raw.strip():
+        return say(lang, "caller.withheld")
+    return caller.raw.strip()[:MAX_HOW_TO_REACH]
+
+
+def _contact(candidate: Candidate | None) -> ContactRef | None:
+    if candidate is None:
+        return None
+    if candidate.kind is not CandidateKind.COUNTERPARTY:
+        return ContactRef(candidate.kind, candidate.ref)
+    partner = candidate.partner
+    return None if partner is None else ContactRef(CandidateKind.PARTNER, partner.ref)
+
+
+def _responsible(call: PhoneCall) -> Ref | None:
+    target = call.decision.target
+    return None if target is None else target.manager
+
+
+def _description(call: PhoneCall, lang: Language) -> str:
+    """Tell in lines a manager reads: who, on which line, to whom and why, who else it may be."""
+    lines = [say(lang, "call.from", number=how_to_reach(call, lang))]
+    if call.did:
+        lines.append(say(lang, "call.line", number=call.did))
+    decision = call.decision
+    target = decision.target
+    if target is None:
+        lines.append(say(lang, "call.to_scheme"))
+    else:
+        who = f"{target.extension} {target.name}".strip()
+        lines.append(say(lang, "call.to", who=who, why=say_rule(lang, decision.rule)))
+    if len(decision.candidates) > 1:
+        names = "; ".join(candidate_name(c) for c in decision.candidates)
+        lines.append(say(lang, "call.shared", names=names))
+    return "\n".join(lines)

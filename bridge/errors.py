@@ -1,0 +1,133 @@
+"""Every error the bridge raises on purpose.
+
+    BridgeError
+    ├─ SettingsError          the environment is wrong; nothing starts (exit 2)
+    ├─ OneCError              1C, or what stands before it, did not do what we asked
+    │  ├─ OneCUnavailable     nothing usable came back; ask again later
+    │  │  ├─ OneCOutcomeUnknown  a write may or may not have happened; look before writing again
+    │  │  └─ OneCBlocked      the administrator has closed the infobase to sessions; wait
+    │  ├─ OneCUnauthorized    the 1C user or his rights; a person must act
+    │  ├─ OneCNotPublished    the publication lacks an entity set or field; a person must act
+    │  ├─ OneCRejected        1C refused this very request in its own words; repeating cannot help
+    │  ├─ OneCAlreadyExists   a record with this key is there already
+    │  └─ OneCNonsense        an answer that is not what 1C says; our reading of it would be a guess
+    ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
+    ├─ SyncRunning            another sync run holds the directory
+    └─ StoreError             the disk said no, or the file is not ours
+
+Errors carry fields; the sentence is built from them and says what to do.
+"""
+
+from dataclasses import dataclass
+
+
+class BridgeError(Exception):
+    """Anything raised on purpose; `str()` is one clear sentence for a person."""
+
+
+@dataclass(eq=False)
+class SettingsError(BridgeError):
+    """A setting is missing or malformed; *variable* names it, *reason* says what is wrong."""
+
+    variable: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.reason}"
+
+
+@dataclass(eq=False)
+class OneCError(BridgeError):
+    """1C did not do what was asked; *where* is the entity set or address, *detail* the words."""
+
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"1C, {self.where}: {self.detail}"
+
+
+class OneCUnavailable(OneCError):
+    """No usable answer (refused, timed out, 5xx, a page that is not 1C's); try again later."""
+
+
+class OneCOutcomeUnknown(OneCUnavailable):
+    """A write was sent and its reply lost: it may have been committed; look first."""
+
+
+class OneCBlocked(OneCUnavailable):
+    """Sessions are blocked by the administrator; *detail* holds his words."""
+
+    def __str__(self) -> str:
+        return f"1C, {self.where}: sessions blocked by the administrator: {self.detail}"
+
+
+class OneCUnauthorized(OneCError):
+    """Wrong user or password, or missing rights; retrying burns nothing and helps nothing."""
+
+
+class OneCNotPublished(OneCError):
+    """The entity set or field is not in the OData publication."""
+
+    def __str__(self) -> str:
+        return (
+            f"1C, {self.where}: {self.detail}. Publish it in 1C: Администрирование → "
+            "Синхронизация данных → Настройка стандартного интерфейса OData → Состав"
+        )
+
+
+@dataclass(eq=False)
+class OneCRejected(OneCError):
+    """1C refused in its own words (*detail*); *status* and *code* as it sent them."""
+
+    status: int
+    code: str
+
+    def __str__(self) -> str:
+        return f"1C refused, {self.where} ({self.status}, code {self.code}): {self.detail}"
+
+
+class OneCAlreadyExists(OneCRejected):
+    """A record with this key exists (400, code 15); read it to learn whether it is ours."""
+
+
+class OneCNonsense(OneCError):
+    """The answer does not have the shape 1C gives; nothing was taken from it."""
+
+
+@dataclass(eq=False)
+class SyncRefused(BridgeError):
+    """A listing lost more rows than the guard allows; the old index stays."""
+
+    entity_set: str
+    held: int
+    listed: int
+    allowed_share: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entity_set}: 1C lists {self.listed} of the {self.held} rows we hold; a loss of "
+            f"more than {self.allowed_share:.0%} is refused and the old index stays. "
+            "If 1C is right, run: onec-bridge sync --accept-shrink"
+        )
+
+
+@dataclass(eq=False)
+class SyncRunning(BridgeError):
+    """Another process is syncing this data directory."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"another sync run is writing {self.path}; wait until it ends"
+
+
+@dataclass(eq=False)
+class StoreError(BridgeError):
+    """The embedded store cannot be read or written; *path* and *reason* say which and why."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"

@@ -1,0 +1,508 @@
+"""What the core needs from outside: small Protocols, read as contracts.
+
+Everywhere: times are aware UTC unless a name says otherwise; `Ref` is lower case; errors are those
+of `bridge.errors` only. Raw requests and replies are values, so a PBX adapter never meets the web
+framework.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import (
+    ExtensionSources,
+    CallerCard,
+    ContactPerson,
+    Counterparty,
+    EntityKind,
+    ExtensionOwner,
+    Manager,
+    Owner,
+    Partner,
+    Ref,
+    Version,
+)
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.phone import PhoneNumber
+from bridge.domain.routing import DataAge, NumberMemory, RouteDecision, RouteQuestion
+from bridge.domain.writeback import PhoneCallDraft, ReminderDraft
+
+#: Tells the time: aware UTC.
+Clock = Callable[[], datetime]
+
+#: What the pull brings for each kind.
+Noun = Manager | Partner | ContactPerson | Counterparty
+
+
+# ---------------------------------------------------------------- telephony
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A PBX's request as it came: *query* and *form* keep repeats and order."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    form: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """What the PBX gets."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """A PBX event kept as it came, until the life of a call is told from it."""
+
+    provider: str
+    received_at: datetime
+    fields: tuple[tuple[str, str], ...]
+
+
+class Telephony(Protocol):
+    """One PBX's dialect: pure translation, nothing awaits, nothing raises on what a PBX sends."""
+
+    @property
+    def provider(self) -> str:
+        """Name of the PBX in lower case, part of every call's identity."""
+        ...
+
+    def parse_route(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
+        """Read the routing question; what is missing or unreadable becomes empty."""
+        ...
+
+    def render_route(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
+        """Say *decision* in the form the PBX follows; a reply exists for every decision."""
+        ...
+
+    def parse_event(self, request: RawRequest, received_at: datetime) -> RawEvent:
+        """Keep the event's fields, from query and form alike."""
+        ...
+
+    def render_ack(self) -> RawReply:
+        """Acknowledge an event that is safely stored."""
+        ...
+
+
+# ---------------------------------------------------------------- 1C, pull side
+@dataclass(slots=True)
+class Traffic:
+    """What a run cost 1C so far; the source counts, the run reports."""
+
+    requests: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """One row of a listing: the reference and its opaque version."""
+
+    ref: Ref
+    version: Version
+
+
+class OneCSource(Protocol):
+    """1C as the pull reads it. Reads are retried once inside; a listing is proven complete.
+
+    Every method may raise OneCUnavailable (also OneCBlocked), OneCUnauthorized, OneCNotPublished,
+    OneCNonsense.
+    """
+
+    @property
+    def traffic(self) -> Traffic:
+        """Requests and bytes since this source was made."""
+        ...
+
+    async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
+        """List every object of *kind*, complete or not at all.
+
+        Raises OneCNonsense when completeness cannot be proven.
+        """
+        ...
+
+    def fetch(
+        self, kind: EntityKind, refs: Sequence[Ref], listed: int
+    ) -> AsyncIterator[Sequence[Noun]]:
+        """Bring the bodies of *refs* in batches, each exactly once, read into domain nouns.
+
+        *listed* is the size of the whole listing: few of many are asked by key, many by whole
+        pages. Objects that went away meanwhile are left out; group rows too.
+        """
+        ...
+
+    async def extension_sources(self) -> ExtensionSources:
+        """Find the extension attribute, and read what of it stands outside the users.
+
+        Asked before managers are fetched: their `attribute` is read by the property found here.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+# ---------------------------------------------------------------- 1C, write side
+@dataclass(frozen=True, slots=True)
+class FoundDocument:
+    """A phone call document that carries our marker."""
+
+    ref: Ref
+    number: str
+    at: datetime
+    marked: bool
+
+
+class OneCJournal(Protocol):
+    """1C as the delivery writes it. One call of a method is one attempt; nothing repeats itself.
+
+    Writes may raise OneCUnavailable: surely not done; OneCOutcomeUnknown: perhaps done;
+    OneCBlocked, OneCUnauthorized, OneCNotPublished: not done, and the lane should stop;
+    OneCRejected: refused for good; OneCAlreadyExists: a record of this key is there.
+    """
+
+    async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
+        """Look for documents with the draft's marker, the oldest first, marked ones included."""
+        ...
+
+    async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
+        """Create the document; the reference is 1C's own, whatever was proposed."""
+        ...
+
+    async def mark_phone_call(self, document: Ref) -> None:
+        """Set the deletion mark on a document that doubles another."""
+        ...
+
+    async def create_subject(self, document: Ref) -> None:
+        """Create the record without which the call is missing from the partner's list."""
+        ...
+
+    async def create_reminder(self, draft: ReminderDraft) -> None:
+        """Create the reminder; a repeat meets OneCAlreadyExists."""
+        ...
+
+    async def has_reminder(self, draft: ReminderDraft) -> bool:
+        """Tell whether exactly this reminder is in 1C."""
+        ...
+
+    async def has_subject(self, document: Ref) -> bool:
+        """Tell whether the call's subject record is in 1C."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+# ---------------------------------------------------------------- directory
+@dataclass(frozen=True, slots=True)
+class EntitySync:
+    """How one entity set fared in a run. *seconds* of wall time, *bytes* of decoded answers."""
+
+    kind: EntityKind
+    listed: int = 0
+    held: int = 0
+    fetched: int = 0
+    buried: int = 0
+    unread_phones: int = 0
+    seconds: float = 0.0
+    requests: int = 0
+    bytes: int = 0
+    proven_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """One run as data: what was compared, what moved, what was found wrong on the way."""
+
+    started_at: datetime
+    seconds: float
+    full: bool
+    changed: bool
+    numbers: int
+    entities: tuple[EntitySync, ...]
+    #: Extensions that several reachable users share: extension → names.
+    shared_extensions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The attribute that holds extensions; None when 1C has none of that title.
+    extension_property: Ref | None = None
+    managers_without_extension: int = 0
+    unread_examples: tuple[str, ...] = ()
+
+    @property
+    def proven_at(self) -> datetime | None:
+        """When everything was last proven equal: the oldest of the entity sets."""
+        moments = [e.proven_at for e in self.entities]
+        if not moments or any(m is None for m in moments):
+            return None
+        return min(m for m in moments if m is not None)
+
+
+class DirectoryTransaction(Protocol):
+    """All of one run's changes; they become visible together, or not at all."""
+
+    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+        """Insert or replace by reference."""
+        ...
+
+    def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
+        """Bury objects that 1C no longer lists."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything: the run brings the world anew."""
+        ...
+
+    def reindex(self) -> int:
+        """Recompute the cards of every number that the changes touch; give all numbers held."""
+        ...
+
+    def held(self, kind: EntityKind) -> int:
+        """Count rows of *kind* as this transaction leaves them."""
+        ...
+
+    def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+        """Count phone fields from which no number was read, with up to ten examples."""
+        ...
+
+    def save_report(self, report: SyncReport) -> None:
+        """Keep the run's report as the checkpoint."""
+        ...
+
+
+class DirectoryStore(Protocol):
+    """The directory as the sync process writes it: one writer, blocking calls.
+
+    Opening it raises SyncRunning while another process writes; every method may raise StoreError.
+    """
+
+    def versions(self, kind: EntityKind) -> dict[Ref, Version]:
+        """Give what is held, to compare with a listing."""
+        ...
+
+    def managers(self) -> Sequence[Manager]:
+        """Give all managers held; few."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[DirectoryTransaction]:
+        """Begin the run's transaction; leaving with an exception rolls everything back."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class Directory(Protocol):
+    """The directory as callers are answered from it: in microseconds, never blocked by a writer."""
+
+    def look_up(self, number: PhoneNumber) -> CallerCard | None:
+        """Find all owners of *number*; raises StoreError when the file cannot be read."""
+        ...
+
+    def managers(self) -> Mapping[int, Manager]:
+        """Give the managers by row number, as of the last refresh."""
+        ...
+
+    def owner_of(self, extension: str) -> ExtensionOwner:
+        """Find the 1C user behind an extension."""
+        ...
+
+    def age(self, now: datetime) -> DataAge:
+        """Tell when the directory was last proven equal to 1C, and whether that is too long ago."""
+        ...
+
+    def report(self) -> SyncReport | None:
+        """Give the report of the last run that proved it; None before the first."""
+        ...
+
+    def refresh(self) -> bool:
+        """Take up what the sync process committed; True when something changed."""
+        ...
+
+    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+        """Search names by substring, in any letter case."""
+        ...
+
+    def numbers(self) -> int:
+        """Count the numbers in the index."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+# ---------------------------------------------------------------- ledger
+@dataclass(frozen=True, slots=True)
+class OutboxCounts:
+    """How much is owed: by state, and the oldest debt."""
+
+    due: int = 0
+    sending: int = 0
+    dead: int = 0
+    settled: int = 0
+    oldest_due: datetime | None = None
+
+
+class Ledger(Protocol):
+    """Calls and what they owe to 1C, in one file with one writer.
+
+    Async writes return when durable; several that wait share one commit, off the event loop.
+    Every method may raise StoreError.
+    """
+
+    async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
+        """Write the call and its debt in one transaction, once.
+
+        When a call of this key is there already nothing is written and that call is returned.
+        """
+        ...
+
+    async def record_event(self, event: RawEvent) -> None:
+        """Keep a PBX event."""
+        ...
+
+    async def save_entry(self, entry: OutboxEntry) -> None:
+        """Replace an entry by its key."""
+        ...
+
+    async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        """Give entries to deliver, fresh calls first, then the oldest; each with its call."""
+        ...
+
+    async def recover(self) -> int:
+        """Turn entries that a crash left in `sending` into due ones; give their number."""
+        ...
+
+    async def entries(
+        self, states: Sequence[EntryState] = (), limit: int = 100
+    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        """List entries, newest first; all states when none is named."""
+        ...
+
+    async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
+        """Give one entry by its key, or by an unambiguous beginning of it."""
+        ...
+
+    async def drop_entry(self, key: str) -> bool:
+        """Forget a debt on a person's word; the call stays in the journal."""
+        ...
+
+    async def counts(self) -> OutboxCounts:
+        """Count what is owed."""
+        ...
+
+    async def calls(
+        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+    ) -> Sequence[PhoneCall]:
+        """List calls, newest first."""
+        ...
+
+    async def call(self, key: str) -> PhoneCall | None:
+        """Give one call."""
+        ...
+
+    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
+        """Give the calls received since *moment*, oldest first: what a restart must remember."""
+        ...
+
+    def memory(self, number: PhoneNumber) -> NumberMemory:
+        """Tell what people taught about a number; never touches the disk."""
+        ...
+
+    async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
+        """Keep an operator's word on whose number this is."""
+        ...
+
+    async def close(self) -> None:
+        """Write what waits and let go of the file."""
+        ...
+
+
+# ---------------------------------------------------------------- events, metrics
+@dataclass(frozen=True, slots=True)
+class CallRecorded:
+    """A call began and is on disk."""
+
+    call: PhoneCall
+
+
+@dataclass(frozen=True, slots=True)
+class EntryMoved:
+    """An outbox entry changed its state."""
+
+    entry: OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryChanged:
+    """The web process took up a new directory."""
+
+    report: SyncReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneCMood:
+    """1C went away or came back, in one sentence; sent on the edge only."""
+
+    up: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something a person should see now; *clear* takes an earlier one of this name back."""
+
+    name: Literal["slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published"]
+    words: str
+    clear: bool = False
+
+
+Event = CallRecorded | EntryMoved | DirectoryChanged | OneCMood | Alarm
+
+
+class Events(Protocol):
+    """Where services say what happened. Publishing never waits and never raises."""
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody who listens."""
+        ...
+
+
+__all__ = [
+    "Alarm",
+    "CallRecorded",
+    "Clock",
+    "Directory",
+    "DirectoryChanged",
+    "DirectoryStore",
+    "DirectoryTransaction",
+    "EntitySync",
+    "EntryMoved",
+    "Event",
+    "Events",
+    "FoundDocument",
+    "Ledger",
+    "ListedRow",
+    "Noun",
+    "OneCJournal",
+    "OneCMood",
+    "OneCSource",
+    "OutboxCounts",
+    "RawEvent",
+    "RawReply",
+    "RawRequest",
+    "SyncReport",
+    "Telephony",
+    "Traffic",
+]
