@@ -13,12 +13,12 @@ from typing import Literal, Protocol
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import (
-    ExtensionSources,
     CallerCard,
     ContactPerson,
     Counterparty,
     EntityKind,
     ExtensionOwner,
+    ExtensionSources,
     Manager,
     Owner,
     Partner,
@@ -135,7 +135,8 @@ class OneCSource(Protocol):
         """Bring the bodies of *refs* in batches, each exactly once, read into domain nouns.
 
         *listed* is the size of the whole listing: few of many are asked by key, many by whole
-        pages. Objects that went away meanwhile are left out; group rows too.
+        pages. Objects that went away meanwhile are left out. A group row (IsFolder) comes as a
+        noun without phones, so that its version is known and it is not fetched again.
         """
         ...
 
@@ -258,6 +259,10 @@ class DirectoryTransaction(Protocol):
         """Bury objects that 1C no longer lists."""
         ...
 
+    def managers(self) -> Sequence[Manager]:
+        """Give all managers as this transaction leaves them; few."""
+        ...
+
     def clear(self) -> None:
         """Forget everything: the run brings the world anew."""
         ...
@@ -289,8 +294,8 @@ class DirectoryStore(Protocol):
         """Give what is held, to compare with a listing."""
         ...
 
-    def managers(self) -> Sequence[Manager]:
-        """Give all managers held; few."""
+    def report(self) -> SyncReport | None:
+        """Give the last saved report; None before the first run."""
         ...
 
     def transaction(self) -> AbstractContextManager[DirectoryTransaction]:
@@ -372,8 +377,8 @@ class Ledger(Protocol):
         """Keep a PBX event."""
         ...
 
-    async def save_entry(self, entry: OutboxEntry) -> None:
-        """Replace an entry by its key."""
+    async def save_entry(self, entry: OutboxEntry) -> bool:
+        """Replace an entry by its key; False when a person dropped it meanwhile."""
         ...
 
     async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
@@ -459,11 +464,14 @@ class OneCMood:
     words: str
 
 
+AlarmName = Literal["slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published"]
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """Something a person should see now; *clear* takes an earlier one of this name back."""
 
-    name: Literal["slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published"]
+    name: AlarmName
     words: str
     clear: bool = False
 

@@ -1,0 +1,71 @@
+"""Record: a call and what it owes 1C become durable before the PBX has its answer."""
+
+import asyncio
+from datetime import timedelta
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.outbox import OutboxEntry
+from bridge.errors import StoreError
+from bridge.ports import Alarm, CallRecorded, Clock, Events, Ledger, RawEvent
+
+#: A caller is not kept waiting longer for our disk; his record follows (design.md §3).
+SLOW_DISK = timedelta(milliseconds=100)
+
+
+class Recording:
+    """Writes calls and events to the ledger; raises an alarm when the disk is slow or broken."""
+
+    def __init__(self, ledger: Ledger, events: Events, clock: Clock) -> None:
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._slow = False
+        self._following: set[asyncio.Task[PhoneCall | None]] = set()
+
+    async def record(self, call: PhoneCall) -> PhoneCall:
+        """Make *call* durable; give the call that counts, an earlier one if it was there already.
+
+        Waits for the disk at most `SLOW_DISK`; then the record follows, and an alarm is up.
+        """
+        task = asyncio.create_task(self._write(call))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+        done, _ = await asyncio.wait((task,), timeout=SLOW_DISK.total_seconds())
+        if done:
+            return task.result() or call
+        self._alarm("the ledger's disk took over 100 ms; a call was answered before its record")
+        return call
+
+    async def receive(self, event: RawEvent) -> None:
+        """Keep a PBX event; returns when it is durable.
+
+        Raises:
+            StoreError: it is not; the PBX must not be told it is.
+        """
+        await self._ledger.record_event(event)
+
+    async def settle(self) -> None:
+        """Wait until every record that follows is written; for a graceful stop."""
+        while self._following:
+            await asyncio.wait(tuple(self._following))
+
+    async def _write(self, call: PhoneCall) -> PhoneCall | None:
+        entry = None
+        if call.owed_to_onec:
+            entry = OutboxEntry(key=call.key, created_at=call.received_at, due_at=call.received_at)
+        try:
+            recorded = await self._ledger.record_call(call, entry)
+        except StoreError as error:
+            self._alarm(f"a call could not be recorded: {error}")
+            return None
+        if recorded is call:
+            self._events.publish(CallRecorded(call))
+        if self._slow and not any(t for t in self._following if t is not asyncio.current_task()):
+            self._slow = False
+            self._events.publish(Alarm("slow_disk", "the ledger's disk keeps up again", clear=True))
+        return recorded
+
+    def _alarm(self, words: str) -> None:
+        if not self._slow:
+            self._slow = True
+            self._events.publish(Alarm("slow_disk", words))

@@ -1,0 +1,414 @@
+"""The lab's Sipuni serves the cabinet's API: signatures, orders, statistics, and the levers."""
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from bridge.lab.sipuni import (
+    CallPlan,
+    Employee,
+    Pause,
+    SipuniLab,
+    SipuniScheme,
+    create_sipuni_app,
+    signature,
+)
+from bridge.lab.sipuni_events import Outcome, Switches
+
+pytestmark = pytest.mark.anyio
+
+CALLER, DID = "79001234567", "74950000001"
+CABINET, KEY = "012345", "demo-secret"
+NOW = 1767225600.0  # 01.01.2026 03:00 in Moscow
+DAY = {"from": "01.01.2026", "to": "01.01.2026"}
+ORDER = {"antiaon": "0", "phone": CALLER, "reverse": "0", "sipnumber": "205"}
+EXPORT = {
+    "anonymous": "1",
+    "crmLinks": "0",
+    "dtmfUserAnswer": "0",
+    "firstTime": "0",
+    "from": "01.02.2026",
+    "fromNumber": "",
+    "hangupinitor": "1",
+    "ignoreSpecChar": "1",
+    "names": "1",
+    "numbersInvolved": "1",
+    "numbersRinged": "1",
+    "outgoingLine": "1",
+    "rating": "",
+    "showTreeId": "0",
+    "state": "0",
+    "timeFrom": "00:00",
+    "timeTo": "23:59",
+    "to": "01.02.2026",
+    "toAnswer": "",
+    "toNumber": "",
+    "tree": "",
+    "type": "0",
+}
+
+
+@dataclass
+class FakeBridge:
+    """Sends everybody to 205 and writes down what is pushed."""
+
+    events: list[dict[str, str]] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/route"):
+            return httpx.Response(200, json={"choice": 1, "extension": "205"})
+        self.events.append(dict(request.url.params))
+        return httpx.Response(200, json={"success": True})
+
+    @property
+    def codes(self) -> list[str]:
+        return [one["event"] for one in self.events]
+
+
+class HeldBreath:
+    """A pause that lasts until it is told to end, and says when it began."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.ends = asyncio.Event()
+
+    async def __call__(self, _: float) -> None:
+        self.began.set()
+        await self.ends.wait()
+
+
+@dataclass
+class Cabinet:
+    """The lab's app, with hands that sign."""
+
+    lab: SipuniLab
+    bridge: FakeBridge
+    web: httpx.AsyncClient
+
+    async def post(self, path: str, params: Mapping[str, str]) -> httpx.Response:
+        signed = {**params, "user": CABINET, "hash": signature(params, CABINET, KEY)}
+        return await self.web.post(f"/api/{path}", data=signed)
+
+
+@asynccontextmanager
+async def cabinet(
+    switches: Switches | None = None, pause: Pause | None = None
+) -> AsyncIterator[Cabinet]:
+    bridge = FakeBridge()
+    scheme = SipuniScheme(
+        default_extension="206",
+        employees=(Employee("205", "Иванов И."), Employee("206", "Петров П.")),
+    )
+    async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
+        lab = SipuniLab(scheme, http, clock=lambda: NOW, switches=switches, pause=pause)
+        transport = httpx.ASGITransport(app=create_sipuni_app(lab))
+        async with httpx.AsyncClient(transport=transport, base_url="http://sipuni.test") as web:
+            yield Cabinet(lab, bridge, web)
+
+
+def rows(reply: httpx.Response) -> list[dict[str, str]]:
+    text = reply.content.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
+
+
+@pytest.mark.parametrize(
+    ("params", "digest"),
+    [
+        (ORDER, "e51e44d6bf345198bb9956e139a66754"),
+        (
+            {
+                "callAttemptTime": "30",
+                "phone": CALLER,
+                "reverse": "0",
+                "sipnumber": "205",
+                "tree": "000-123456",
+            },
+            "0e05eeff3b17d829afab836e8ceeab5f",
+        ),
+        (
+            {
+                "sipnumber2": "206",
+                "sipnumber": "205",
+                "phoneTo": "79007654321",
+                "phoneFrom": CALLER,
+            },
+            "60ab3dc64d098f52f38553377f04fb3d",
+        ),
+        ({"id": "1767225600.100001"}, "6760637e7acefa150fe8468d5551c779"),
+        ({"callId": "1767225600.100001"}, "6760637e7acefa150fe8468d5551c779"),
+        ({}, "dfe3f3bfc9cae4ce242588ae7c20c87e"),
+        (EXPORT, "54472772c0bd4f2b57c9aaf887ffb8f1"),
+    ],
+)
+def test_a_signature_is_the_md5_of_the_values_in_order_of_names(
+    params: dict[str, str], digest: str
+) -> None:
+    assert signature(params, CABINET, KEY) == digest
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"hash": "0" * 32}, {"hash": "я"}, {"user": "999999"}, {"antiaon": "1"}]
+)
+async def test_a_wrong_signature_orders_nothing(spoilt: dict[str, str]) -> None:
+    async with cabinet() as sipuni:
+        signed = {**ORDER, "user": CABINET, "hash": signature(ORDER, CABINET, KEY), **spoilt}
+        reply = await sipuni.web.post("/api/callback/call_number", data=signed)
+
+    assert reply.json()["success"] is False
+    assert reply.json()["message"]
+    assert (sipuni.lab.calls, sipuni.bridge.events) == ([], [])
+
+
+async def test_a_refusal_may_have_another_status() -> None:
+    async with cabinet(Switches(refusal_status=403)) as sipuni:
+        reply = await sipuni.web.post("/api/statistic/export", data=EXPORT)
+
+    assert reply.status_code == 403
+
+
+async def test_parameters_may_come_in_the_query() -> None:
+    signed = {**ORDER, "user": CABINET, "hash": signature(ORDER, CABINET, KEY)}
+    async with cabinet() as sipuni:
+        reply = await sipuni.web.get("/api/callback/call_number", params=signed)
+
+    assert reply.json()["success"] is True
+
+
+async def test_an_ordered_call_is_json_labelled_html_and_joined_by_its_id() -> None:
+    async with cabinet() as sipuni:
+        reply = await sipuni.post("callback/call_number", ORDER)
+
+    assert reply.headers["content-type"].startswith("text/html")
+    assert sipuni.bridge.codes == ["1", "3", "2"]
+    assert {one["callbackId"] for one in sipuni.bridge.events} == {reply.json()["id"]}
+    assert sipuni.bridge.events[0]["src_num"] == "012345205"
+    assert sipuni.bridge.events[0]["pbxdstnum"] == f"+{CALLER}"
+
+
+@pytest.mark.parametrize(("switched", "before"), [(True, ["1"]), (False, [])])
+async def test_event_1_overtakes_the_reply_when_switched_so(
+    switched: bool, before: list[str]
+) -> None:
+    pause = HeldBreath()
+
+    async with cabinet(Switches(event_before_reply=switched), pause) as sipuni:
+        ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
+        await pause.began.wait()  # the first pause comes after the reply has left
+        seen_before = list(sipuni.bridge.codes)
+        pause.ends.set()
+        await ordering
+
+    assert seen_before == before
+    assert sipuni.bridge.codes == ["1", "3", "2"]
+
+
+async def test_an_offline_softphone_is_a_success_without_events() -> None:
+    async with cabinet(Switches(offline_ext=frozenset({"205"}))) as sipuni:
+        reply = await sipuni.post("callback/call_number", ORDER)
+
+    assert reply.json()["success"] is True
+    assert sipuni.bridge.events == []
+
+
+async def test_a_call_through_a_scheme_bears_its_number() -> None:
+    async with cabinet() as sipuni:
+        await sipuni.post(
+            "callback/call_tree", {"phone": CALLER, "sipnumber": "205", "tree": "000-777777"}
+        )
+
+    assert {one["treeNumber"] for one in sipuni.bridge.events} == {"000-777777"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "codes"),
+    [(Outcome.ANSWERED, ["1", "3", "2"]), (Outcome.BUSY, ["1", "2"]), (Outcome.GIVES_UP, [])],
+)
+async def test_two_outside_numbers_are_seen_late_or_never(
+    outcome: Outcome, codes: list[str]
+) -> None:
+    async with cabinet(Switches(originated=outcome)) as sipuni:
+        await sipuni.post(
+            "callback/call_external",
+            {"phoneFrom": CALLER, "phoneTo": "79007654321", "sipnumber": "205"},
+        )
+
+    assert sipuni.bridge.codes == codes
+    for one in sipuni.bridge.events:
+        assert int(one["timestamp"]) - int(one["call_id"].partition(".")[0]) >= 8
+        assert one.get("call_answer_timestamp", "1767225600") == "1767225600"
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("callback/call_number", {"phone": CALLER}),
+        ("callback/call_tree", {"phone": CALLER, "sipnumber": "205"}),
+        ("callback/call_external", {"phoneFrom": CALLER}),
+        ("callback/cancel", {"callbackId": "0" * 32}),
+        ("callback/cancel", {}),
+        ("events/call/hangup", {"callId": "1.1"}),
+        ("statistic/export", {"from": "yesterday", "to": "01.01.2026"}),
+    ],
+)
+async def test_a_senseless_request_is_refused_in_words(path: str, params: dict[str, str]) -> None:
+    async with cabinet() as sipuni:
+        reply = await sipuni.post(path, params)
+
+    assert reply.json()["success"] is False
+
+
+@pytest.mark.parametrize("path", ["callback/cancel", "events/call/hangup"])
+async def test_a_call_that_goes_on_can_be_ended_once(path: str) -> None:
+    pause = HeldBreath()
+
+    async with cabinet(pause=pause) as sipuni:
+        ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
+        await pause.began.wait()
+        line = sipuni.lab.calls[0].line
+        reference = {
+            "callback/cancel": {"callbackId": line.callback_id},
+            "events/call/hangup": {"callId": line.call_id},
+        }[path]
+        first = await sipuni.post(path, reference)
+        second = await sipuni.post(path, reference)
+        pause.ends.set()
+        await ordering
+
+    assert (first.json()["success"], second.json()["success"]) == (True, False)
+    assert sipuni.bridge.codes == ["1", "2"]
+    assert sipuni.bridge.events[-1]["status"] == "NOANSWER"
+
+
+async def test_hanging_up_a_stuck_call_succeeds() -> None:
+    async with cabinet(Switches(drop_event2=True)) as sipuni:
+        await sipuni.post("callback/call_number", ORDER)
+        reply = await sipuni.post(
+            "events/call/hangup", {"callId": sipuni.lab.calls[0].line.call_id}
+        )
+
+    assert reply.json() == {"success": True}
+    assert sipuni.bridge.codes == ["1", "3"]
+
+
+@pytest.mark.parametrize("reordered", [False, True])
+async def test_the_export_is_read_by_header_and_knows_calls_whose_end_was_lost(
+    reordered: bool,
+) -> None:
+    switches = Switches(reordered_columns=reordered, drop_event2=True, record_id_shift=True)
+    async with cabinet(switches) as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID))
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.NO_ANSWER))
+        reply = await sipuni.post("statistic/export", DAY)
+
+    first, second = rows(reply)
+    assert reply.content.startswith(b"\xef\xbb\xbf")
+    assert b";" in reply.content
+    assert first["Время"] == "01.01.2026 03:00:00"
+    assert (first["Статус"], second["Статус"]) == ("Отвечен", "Не отвечен")
+    assert (first["Откуда"], first["Куда"]) == (CALLER, DID)
+    assert first["Кто разговаривал"] == "205 (Иванов И.) 60"
+    assert first["ID записи"] == sipuni.lab.calls[0].record_id != sipuni.lab.calls[0].line.call_id
+
+
+async def test_the_columns_of_the_export_stand_where_they_were_seen() -> None:
+    async with cabinet() as sipuni:
+        reply = await sipuni.post("statistic/export", DAY)
+
+    header = reply.content.decode("utf-8-sig").strip().split(";")
+    seen = {0: "Тип", 1: "Статус", 2: "Время", 4: "Откуда", 5: "Куда", 11: "ID записи"}
+    assert {place: header[place] for place in seen} == seen
+
+
+async def test_the_export_keeps_to_its_period() -> None:
+    async with cabinet() as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID))
+        reply = await sipuni.post("statistic/export", EXPORT)
+
+    assert rows(reply) == []
+
+
+async def test_a_recording_is_audio_by_its_id_and_by_its_link() -> None:
+    async with cabinet(Switches(record_id_shift=True)) as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID))
+        by_id = await sipuni.post("statistic/record", {"id": sipuni.lab.calls[0].record_id})
+        link = httpx.URL(sipuni.bridge.events[-1]["call_record_link"])
+        by_link = await sipuni.web.get(link.raw_path.decode())
+
+    assert by_id.headers["content-type"] == "audio/mpeg"
+    assert by_id.content == by_link.content
+    assert by_id.content.startswith(b"ID3")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "switches"),
+    [(Outcome.NO_ANSWER, Switches()), (Outcome.ANSWERED, Switches(recordings_ready=False))],
+)
+async def test_an_absent_recording_comes_as_a_sentence(
+    outcome: Outcome, switches: Switches
+) -> None:
+    async with cabinet(switches) as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, outcome))
+        reply = await sipuni.post("statistic/record", {"id": sipuni.lab.calls[0].record_id})
+
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("text/html")
+
+
+async def test_operators_are_listed_with_their_status() -> None:
+    async with cabinet(Switches(offline_ext=frozenset({"206"}))) as sipuni:
+        reply = await sipuni.post("statistic/operators", {})
+
+    assert [list(row.values()) for row in rows(reply)] == [
+        ["205", "Иванов И.", "Онлайн"],
+        ["206", "Петров П.", "Офлайн"],
+    ]
+
+
+async def test_a_call_placed_by_lever_comes_back_as_a_report_and_is_remembered() -> None:
+    wanted = {
+        "caller": CALLER,
+        "did": DID,
+        "outcome": "no_answer",
+        "switches": {"offline_ext": ["205"]},
+    }
+    async with cabinet() as sipuni:
+        report = (await sipuni.web.post("/_lab/call", json=wanted)).json()
+        remembered = (await sipuni.web.get("/_lab/calls")).json()
+
+    assert (report["rang_first"], report["default_queue"]) == ("206", True)
+    assert report["questions"][0]["status"] == 200
+    assert remembered == {"calls": [report], "bad_answers": 0, "suspended": False}
+    assert sipuni.lab.switches == Switches()
+
+
+async def test_switches_change_one_by_one() -> None:
+    async with cabinet(Switches(dup_event1=True)) as sipuni:
+        reply = await sipuni.web.post("/_lab/switches", json={"caller": "eight"})
+
+    assert reply.json()["dup_event1"] is True
+    assert reply.json()["caller"] == "eight"
+    assert sipuni.lab.switches.dup_event1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "word"),
+    [
+        ("/_lab/switches", b'{"dup_evnt1": true}', "dup_evnt1"),
+        ("/_lab/switches", b'{"dup_event1": "perhaps"}', "dup_event1"),
+        ("/_lab/switches", b"nonsense", "JSON"),
+        ("/_lab/call", b'{"did": "7"}', "caller"),
+        ("/_lab/call", b'{"caller": "7", "did": "7", "outcome": "eaten"}', "outcome"),
+    ],
+)
+async def test_a_lever_pulled_wrongly_says_what_is_wrong(path: str, body: bytes, word: str) -> None:
+    async with cabinet() as sipuni:
+        reply = await sipuni.web.post(path, content=body)
+
+    assert reply.status_code == 422
+    assert word in reply.json()["error"]
