@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.phone import Caller
+from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.routing import RouteDecision, RouteQuestion
 
 #: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
@@ -27,6 +27,21 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """What the PBX repeats at every node of one call, and for how long it means the same call."""
+
+    provider: str
+    caller: str
+    did: str
+    asked_time: str
+
+    @property
+    def window(self) -> timedelta:
+        """How long after the first question an equal one is still the same call."""
+        return REPEAT_WINDOW if self.asked_time else PAIR_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneCall:
     """One conversation, from the first question on. Times are aware UTC.
 
@@ -42,28 +57,20 @@ class PhoneCall:
     arrived_at: datetime
     received_at: datetime
     decision: RouteDecision
+    #: The PBX's own time text, part of what makes a later question the same call.
+    asked_time: str = ""
     #: A cabinet's test request without caller and number: journalled, never written to 1C.
     blank: bool = False
+
+    @property
+    def identity(self) -> CallIdentity:
+        """By what a later question of this call is known."""
+        return CallIdentity(self.provider, self.caller.raw, self.did, self.asked_time)
 
     @property
     def owed_to_onec(self) -> bool:
         """Whether 1C should get a document: a person called, from outside."""
         return self.direction is Direction.INBOUND and not self.blank
-
-
-@dataclass(frozen=True, slots=True)
-class CallIdentity:
-    """What the PBX repeats at every node of one call, and for how long it means the same call."""
-
-    provider: str
-    caller: str
-    did: str
-    asked_time: str
-
-    @property
-    def window(self) -> timedelta:
-        """How long after the first question an equal one is still the same call."""
-        return REPEAT_WINDOW if self.asked_time else PAIR_WINDOW
 
 
 def identity_of(question: RouteQuestion) -> CallIdentity:
@@ -93,3 +100,20 @@ def call_key(question: RouteQuestion) -> str:
     )
     parts = (question.provider, question.caller.raw, question.did, question.asked_time, moment)
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20]
+
+
+def begin_call(question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+    """Make the call that *question* begins and *decision* answers."""
+    internal = question.caller.kind is CallerKind.INTERNAL
+    return PhoneCall(
+        key=call_key(question),
+        provider=question.provider,
+        direction=Direction.INTERNAL if internal else Direction.INBOUND,
+        caller=question.caller,
+        did=question.did,
+        arrived_at=trusted_arrival(question) or question.received_at,
+        received_at=question.received_at,
+        decision=decision,
+        asked_time=question.asked_time,
+        blank=question.blank,
+    )

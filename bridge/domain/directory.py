@@ -136,12 +136,16 @@ class CandidateKind(IntEnum):
     COUNTERPARTY = 3
 
 
+#: Stands where 1C names a manager whom it does not list; no row of the directory has it.
+UNLISTED = -1
+
+
 class OwnerStep(NamedTuple):
     """One step up the owner chain: a partner and the main manager 1C names for him."""
 
     partner: Ref
     name: str
-    #: Row number of the manager in the directory; None when the partner has no main manager.
+    #: Row number of the manager in the directory, or UNLISTED; None when 1C names nobody.
     manager: int | None
 
 
@@ -208,9 +212,8 @@ def owner_chain(
         if known is None:
             break
         name, parent, manager = known
-        steps.append(
-            OwnerStep(partner, name, None if manager is None else manager_rows.get(manager))
-        )
+        row = None if manager is None else manager_rows.get(manager, UNLISTED)
+        steps.append(OwnerStep(partner, name, row))
         partner = parent
     return tuple(steps)
 

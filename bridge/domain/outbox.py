@@ -17,6 +17,7 @@ from enum import StrEnum
 from bridge.domain.directory import Ref
 
 _MAX_BACKOFF = timedelta(minutes=5)
+_MAX_HOLD = timedelta(seconds=20)
 _MAX_WORDS = 2000
 
 
@@ -70,6 +71,10 @@ class OutboxEntry:
     doubtful: bool = False
     last_error: str = ""
     settled_at: datetime | None = None
+
+    def owed_now(self, now: datetime) -> bool:
+        """Whether it may be attempted at *now*."""
+        return self.state is EntryState.DUE and self.due_at <= now
 
     @property
     def owed(self) -> bool:
@@ -154,14 +159,45 @@ def waiting(entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, why: str
     )
 
 
+def held_back(entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, why: str) -> OutboxEntry:
+    """Put the entry back: 1C is away, which is not its fault, so it comes up again soon.
+
+    A little later than others all the same: one request at a time asks whether 1C is back, and
+    it should not always be the same one.
+    """
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        due_at=now + min(backoff(entry.attempts, rules), _MAX_HOLD),
+        last_error=why[:_MAX_WORDS],
+    )
+
+
+def lost_document(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Begin again at the document, by looking: the reference is not on record."""
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        stage=Stage.DOCUMENT,
+        due_at=now,
+        maybe_sent_at=now,
+        doubtful=True,
+    )
+
+
 def refused(entry: OutboxEntry, *, why: str) -> OutboxEntry:
     """Bury the entry with 1C's own words; a person may retry or drop it."""
     return replace(entry, state=EntryState.DEAD, last_error=why[:_MAX_WORDS])
 
 
 def retried(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Make a dead or waiting entry due at once, on a person's word."""
-    if entry.state is EntryState.SETTLED:
+    """Make a dead or waiting entry due at once, on a person's word.
+
+    One that is being sent is left alone (it would be sent twice), and so is a final look: early,
+    it would miss what it waits for.
+    """
+    waits_to_verify = entry.state is EntryState.DUE and entry.stage is Stage.VERIFY
+    if entry.state in (EntryState.SENDING, EntryState.SETTLED) or waits_to_verify:
         return entry
     return replace(entry, state=EntryState.DUE, due_at=now, attempts=0)
 
@@ -171,4 +207,5 @@ def backoff(attempts: int, rules: DeliveryRules) -> timedelta:
 
     Doubling without jitter: one bridge talks to one 1C, there is no herd to spread.
     """
-    return min(rules.first_backoff * 2 ** min(max(attempts, 1) - 1, 16), _MAX_BACKOFF)
+    doublings = min(max(attempts, 1) - 1, 16)
+    return min(rules.first_backoff * (1 << doublings), _MAX_BACKOFF)

@@ -56,5 +56,6 @@ def guard(entity_set: str, held: int, changes: Changes, listed: int, allowed_sha
     Raises:
         SyncRefused: with both counts; a person may accept it.
     """
-    if held and len(changes.vanished) > held * allowed_share:
+    # Divided, not multiplied: 100 * 0.29 is 28.99…, and a loss of exactly the share is allowed.
+    if held and len(changes.vanished) / held > allowed_share:
         raise SyncRefused(entity_set, held, listed, allowed_share)

@@ -213,20 +213,24 @@ def decide_route(
                 question.caller.extension or "",
             )
         )
-    if card is None:
-        if question.caller.kind is CallerKind.EXTERNAL and not broken:
+    if card is None or not card.candidates:
+        # Where nothing was pulled, or nothing could be asked, 1C may well know the number.
+        asked = question.caller.kind is CallerKind.EXTERNAL and not broken
+        if asked and age.proven_at is not None:
             evidence.append(Step(Finding.NUMBER_UNKNOWN, str(question.caller.number)))
         return _without_manager(question, (), rules, owner_of, evidence, age)
 
+    memory = memory or NumberMemory()
+    candidates = _chosen_first(card.candidates, memory, evidence)
     reached = [
         found
-        for candidate in card.candidates
+        for candidate in candidates
         if (found := _reach(candidate, managers, evidence)) is not None
     ]
     if not reached:
-        return _without_manager(question, card.candidates, rules, owner_of, evidence, age)
+        return _without_manager(question, candidates, rules, owner_of, evidence, age)
 
-    winner = _settle(reached, memory or NumberMemory(), evidence)
+    winner = _settle(reached, memory, evidence)
     manager = winner.manager
     extension = manager.extension or ""
     evidence.append(Step(Finding.MANAGER_CHOSEN, manager.name, extension))
@@ -235,7 +239,7 @@ def decide_route(
         rule=rule,
         targets=(Target(extension, manager.ref, manager.name),),
         fallback=None,
-        candidates=_first(winner.candidate, card.candidates),
+        candidates=_first(winner.candidate, candidates),
         evidence=tuple(evidence),
         proven_at=age.proven_at,
     )
@@ -248,6 +252,19 @@ def _note_index(evidence: list[Step], age: DataAge, broken: str) -> None:
         evidence.append(Step(Finding.INDEX_EMPTY))
     elif age.stale:
         evidence.append(Step(Finding.INDEX_STALE, detail=age.proven_at.isoformat()))
+
+
+def _chosen_first(
+    candidates: tuple[Candidate, ...], memory: NumberMemory, evidence: list[Step]
+) -> tuple[Candidate, ...]:
+    """Believe an operator on who calls, also where all owners have one manager or none."""
+    if memory.choice is None or len(candidates) == 1:
+        return candidates
+    for chosen in candidates:
+        if chosen.ref == memory.choice:
+            evidence.append(Step(Finding.CHOICE_REMEMBERED, chosen.name))
+            return _first(chosen, candidates)
+    return candidates
 
 
 def _reach(
@@ -289,10 +306,8 @@ def _settle(reached: list[_Reached], memory: NumberMemory, evidence: list[Step])
         return first
     names = ", ".join(dict.fromkeys(found.manager.name for found in reached))
     evidence.append(Step(Finding.SEVERAL_MANAGERS, detail=names))
-    for found in reached:
-        if memory.choice is not None and found.candidate.ref == memory.choice:
-            evidence.append(Step(Finding.CHOICE_REMEMBERED, found.candidate.name))
-            return found
+    if first.candidate.ref == memory.choice:
+        return first
     for found in reached:
         if memory.last_extension and found.manager.extension == memory.last_extension:
             evidence.append(Step(Finding.TALKED_LAST, found.manager.name, memory.last_extension))
@@ -312,7 +327,7 @@ def _without_manager(
     """Fall back to the dialled number's extension, then the default, then nobody."""
     by_did = (rules.did_extensions or {}).get(question.did)
     extension = by_did or rules.default_extension
-    if extension is None:
+    if not extension:
         evidence.append(Step(Finding.NOBODY))
         return RouteDecision(
             Rule.NOBODY, candidates=candidates, evidence=tuple(evidence), proven_at=age.proven_at

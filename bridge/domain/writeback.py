@@ -99,24 +99,29 @@ def draft_reminder(call: PhoneCall, document: Ref, lang: Language) -> ReminderDr
     user = _responsible(call)
     if user is None:
         return None
-    text = say(lang, "call.reminder", name=caller_name(call, lang), number=how_to_reach(call, lang))
+    name = _known_name(call) or say(lang, "caller.stranger")
+    text = say(lang, "call.reminder", name=name, number=how_to_reach(call, lang))
     return ReminderDraft(user, call.arrived_at, document, text[:MAX_REMINDER])
 
 
 def caller_name(call: PhoneCall, lang: Language) -> str:
     """Name the caller as people read it: «Иванов Пётр (ООО Ромашка)», or his number."""
-    candidate = call.decision.candidate
-    if candidate is None:
-        return say(lang, "caller.unknown", number=how_to_reach(call, lang))
-    return candidate_name(candidate)
+    return _known_name(call) or say(lang, "caller.unknown", number=how_to_reach(call, lang))
 
 
 def candidate_name(candidate: Candidate) -> str:
-    """Name one owner of a number: the person with his partner in brackets."""
+    """Name one owner of a number: the person with his partner in brackets.
+
+    Empty only where 1C has no name for either: imports leave such objects behind.
+    """
+    name = candidate.name.strip()
     partner = candidate.partner
-    if partner is None or partner.ref == candidate.ref or partner.name == candidate.name:
-        return candidate.name
-    return f"{candidate.name} ({partner.name})"
+    if partner is None or partner.partner == candidate.ref:
+        return name
+    company = partner.name.strip()
+    if not name or not company or name == company:
+        return name or company
+    return f"{name} ({company})"
 
 
 def how_to_reach(call: PhoneCall, lang: Language) -> str:
@@ -129,13 +134,18 @@ def how_to_reach(call: PhoneCall, lang: Language) -> str:
     return caller.raw.strip()[:MAX_HOW_TO_REACH]
 
 
+def _known_name(call: PhoneCall) -> str:
+    candidate = call.decision.candidate
+    return "" if candidate is None else candidate_name(candidate)
+
+
 def _contact(candidate: Candidate | None) -> ContactRef | None:
     if candidate is None:
         return None
     if candidate.kind is not CandidateKind.COUNTERPARTY:
         return ContactRef(candidate.kind, candidate.ref)
     partner = candidate.partner
-    return None if partner is None else ContactRef(CandidateKind.PARTNER, partner.ref)
+    return None if partner is None else ContactRef(CandidateKind.PARTNER, partner.partner)
 
 
 def _responsible(call: PhoneCall) -> Ref | None:

@@ -1,0 +1,245 @@
+"""The commands of `onec-bridge`: thin, each a few lines over bootstrap and the services."""
+
+import asyncio
+import json
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bridge import bootstrap, terminal
+from bridge.domain.outbox import EntryState
+from bridge.domain.phone import CallerKind
+from bridge.errors import (
+    BridgeError,
+    OneCError,
+    OneCUnauthorized,
+    SettingsError,
+    SyncRefused,
+)
+from bridge.services.pull import PullRules
+from bridge.settings import Settings, load_settings
+
+
+class Exit(IntEnum):
+    """What the exit code means (contract.md §2)."""
+
+    DONE = 0
+    WARNINGS = 1
+    USAGE = 2
+    REFUSED = 3
+    UNREACHABLE = 4
+    UNAUTHORIZED = 5
+
+
+app = typer.Typer(
+    name="onec-bridge",
+    help="The bridge between 1C:Enterprise (UT 11) and a cloud PBX.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+outbox = typer.Typer(help="What is owed to 1C: list, show, retry, drop.", no_args_is_help=True)
+lab = typer.Typer(help="One simulator alone, for integrators.", no_args_is_help=True)
+app.add_typer(outbox, name="outbox")
+app.add_typer(lab, name="lab")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Key = Annotated[str, typer.Argument(help="The entry's id, or a beginning of it that is unique.")]
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535)]
+Partners = Annotated[int, typer.Option(help="Size of the company.", min=1, max=1_000_000)]
+
+
+def main() -> NoReturn:
+    """Run the command line; every error is one sentence on stderr and an exit code."""
+    try:
+        app()
+    except BridgeError as error:
+        terminal.complain(str(error))
+        sys.exit(exit_code(error))
+    sys.exit(Exit.DONE)
+
+
+def exit_code(error: BridgeError) -> Exit:
+    """Say by which code a script knows *error*."""
+    if isinstance(error, SettingsError):
+        return Exit.USAGE
+    if isinstance(error, SyncRefused):
+        return Exit.REFUSED
+    if isinstance(error, OneCUnauthorized):
+        return Exit.UNAUTHORIZED
+    if isinstance(error, OneCError):
+        return Exit.UNREACHABLE
+    return Exit.WARNINGS
+
+
+def _settings() -> Settings:
+    settings = load_settings()
+    bootstrap.set_up_logs(settings)
+    return settings
+
+
+@app.command()
+def serve() -> None:
+    """Run the service: web, scheduled sync, delivery."""
+    bootstrap.serve(_settings().require_onec().require_hook())
+
+
+@app.command()
+def sync(
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Bring every body anew.")] = False,
+    accept_shrink: Annotated[
+        bool, typer.Option("--accept-shrink", help="1C is right: the rows are gone.")
+    ] = False,
+    as_json: AsJson = False,
+    background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
+) -> None:
+    """Bring the local directory level with 1C, once."""
+    try:
+        settings = _settings().require_onec()
+        if background:
+            bootstrap.step_aside()
+        rules = PullRules(settings.sync_max_shrink, full=full, accept_shrink=accept_shrink)
+        with terminal.ProgressBar(shown=None if not as_json else False) as progress:
+            report = asyncio.run(bootstrap.sync(settings, rules, progress))
+    except BridgeError as error:
+        if as_json:
+            code = exit_code(error)
+            terminal.say_json(json.dumps({"ok": False, "code": code, "error": str(error)}))
+        raise
+    if as_json:
+        terminal.say_json(bootstrap.report_json(report))
+        return
+    screen = terminal.console()
+    screen.print(terminal.sync_table(report))
+    for note in terminal.sync_notes(report, settings.extension_attribute):
+        screen.print(note, markup=False)
+
+
+@app.command()
+def check(*, as_json: AsJson = False) -> None:
+    """Examine settings, 1C, rights, publication, clock and data; each finding says what to do."""
+    findings = asyncio.run(bootstrap.check(load_settings))
+    if as_json:
+        terminal.say_json(bootstrap.findings_json(findings))
+    else:
+        terminal.console().print(terminal.check_table(findings))
+    raise typer.Exit(terminal.check_code(findings))
+
+
+@app.command()
+def route(
+    number: Annotated[str, typer.Argument(help="The caller, typed in any way.")],
+    *,
+    did: Annotated[str, typer.Option(help="The number that was dialled.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the PBX would be told for this caller, and why, step by step."""
+    settings = _settings()
+    question, decision = bootstrap.explain(settings, number, did)
+    if as_json:
+        terminal.say_json(bootstrap.explanation_json(settings, question, decision))
+        return
+    screen = terminal.console()
+    for line in terminal.route_lines(question, decision, settings.lang):
+        screen.print(line, markup=False, soft_wrap=True)
+    if question.caller.kind is CallerKind.NONSENSE:
+        terminal.complain(f"“{question.caller.raw}” is not a telephone number")
+
+
+@outbox.command("list")
+def outbox_list(
+    *,
+    state: Annotated[list[EntryState] | None, typer.Option(help="Only entries in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List what is owed to 1C, newest first; settled entries only with --state settled."""
+    states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
+    entries = asyncio.run(bootstrap.outbox_entries(_settings(), states, limit))
+    if as_json:
+        terminal.say_json(bootstrap.entries_json(entries))
+    elif entries:
+        terminal.console().print(terminal.outbox_table(entries))
+    else:
+        terminal.console().print("Nothing is owed to 1C.")
+
+
+@outbox.command("show")
+def outbox_show(key: Key, *, as_json: AsJson = False) -> None:
+    """Show one entry: its call, its state, 1C's own words."""
+    found = asyncio.run(bootstrap.outbox_entry(_settings(), key))
+    if found is None:
+        _not_found(key)
+    if as_json:
+        terminal.say_json(bootstrap.entries_json([found], single=True))
+        return
+    screen = terminal.console()
+    for line in terminal.entry_lines(*found):
+        screen.print(line, markup=False, soft_wrap=True)
+
+
+@outbox.command("retry")
+def outbox_retry(key: Key, *, as_json: AsJson = False) -> None:
+    """Make an entry due at once; it is still looked for before anything is written."""
+    entry = asyncio.run(bootstrap.outbox_retry(_settings(), key))
+    if entry is None:
+        _not_found(key)
+    words = f"{entry.key}: {entry.state.value}, stage {entry.stage.value}"
+    terminal.say_json(json.dumps({"ok": True, "state": entry.state})) if as_json else (
+        terminal.console().print(words)
+    )
+
+
+@outbox.command("drop")
+def outbox_drop(key: Key, *, as_json: AsJson = False) -> None:
+    """Forget a debt; the call stays in the bridge's journal, 1C never gets it."""
+    dropped = asyncio.run(bootstrap.outbox_drop(_settings(), key))
+    if dropped is None:
+        _not_found(key)
+    terminal.say_json(json.dumps({"ok": True, "dropped": dropped})) if as_json else (
+        terminal.console().print(f"{dropped}: dropped")
+    )
+
+
+@lab.command("onec")
+def lab_onec(
+    *,
+    port: Port = 8081,
+    partners: Partners = 5000,
+    seed: Annotated[int, typer.Option(help="The same seed, the same company.")] = 1,
+    faults: Annotated[Path | None, typer.Option(help="A script of faults (JSON).")] = None,
+) -> None:
+    """Run a simulated 1C UT 11 publication."""
+    bootstrap.lab_onec(port=port, partners=partners, seed=seed, faults=faults)
+
+
+@lab.command("sipuni")
+def lab_sipuni(
+    *,
+    port: Port = 8082,
+    hook: Annotated[str, typer.Option(help="The routing hook it asks.")] = (
+        "http://127.0.0.1:8000/sipuni/route"
+    ),
+) -> None:
+    """Run a simulated Sipuni cabinet; POST /_lab/call places a call."""
+    bootstrap.lab_sipuni(port=port, hook=hook)
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One scripted day, a table, an exit code.")] = False,
+    port: Port = 8000,
+    partners: Partners = 500,
+) -> None:
+    """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
+    raise typer.Exit(bootstrap.demo(once=once, port=port, partners=partners))
+
+
+def _not_found(key: str) -> NoReturn:
+    terminal.complain(f"no outbox entry, or more than one, begins with “{key}”")
+    raise typer.Exit(Exit.WARNINGS)

@@ -1,0 +1,286 @@
+"""Phones as people type them into 1C and as PBXs send them, read into E.164.
+
+`read_phones` is for stored fields, `read_caller` and `read_did` for a call; all of them give the
+same number the same digits, which is what makes a caller meet his card. Nothing here raises,
+whatever the text: the worst field costs a match, never a pull or a call.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from bridge.domain.phone_reading import (
+    PhoneNumber,
+    PhoneRules,
+    bare_digits,
+    cut_numbers,
+    international_form,
+    plain_signs,
+    read_fast,
+    read_international,
+    read_local,
+    read_number,
+    read_possible,
+)
+
+__all__ = [
+    "Caller",
+    "CallerKind",
+    "PhoneNumber",
+    "PhoneRules",
+    "TypedPhone",
+    "digits_of",
+    "format_phone",
+    "mask_phone",
+    "read_caller",
+    "read_did",
+    "read_phones",
+]
+
+_FIELD_LENGTH = 500  # Представление holds no more (facts/ut11-metadata.md §3)
+_SHORT_FIELD = 64  # one number and its extension; longer texts are not worth the fast path
+_LOCAL = range(5, 8)
+_EXTENSION_LENGTH = 8
+_BRACKETED = 6  # digits in brackets behind a number that are still its extension
+
+
+class TypedPhone(NamedTuple):
+    """One number found in a typed field; *extension* is kept to be shown, never matched."""
+
+    number: PhoneNumber
+    extension: str | None = None
+
+
+def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+    """Read every number of one contact field, in order, without repeats.
+
+    Numbers may stand apart by ; , / line breaks, "и", words or blanks, and are never merged.
+    Behind a land line a short number borrows its codes: «+7 495 123-45-67, 765-43-21» is two
+    numbers of Moscow. Labels («моб.») and names are skipped. Empty when nothing is readable.
+    Only the first 500 characters count, as many as 1C stores. Never raises.
+    """
+    if len(text) <= _SHORT_FIELD:
+        # 1C assembles "+7 (4852) 55-01-02, доб. 314"; a regex here costs three times as much.
+        head, word, tail = text.partition("доб")
+        extension = None
+        if word:
+            head = head.rstrip(", ")
+            extension = _plain_extension(tail)
+        if (not word or extension) and (number := read_fast(head, rules)) is not None:
+            return (TypedPhone(number, extension),)
+    return _read_field(plain_signs(text[:_FIELD_LENGTH]), rules)
+
+
+class CallerKind(StrEnum):
+    """What a caller ID turned out to be."""
+
+    EXTERNAL = "external"
+    INTERNAL = "internal"
+    WITHHELD = "withheld"
+    NONSENSE = "nonsense"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: *number* when EXTERNAL, *extension* when INTERNAL, neither otherwise.
+
+    *raw* is what the PBX sent, at most 100 characters, safe to store and to show.
+    """
+
+    kind: CallerKind
+    raw: str
+    number: PhoneNumber | None = None
+    extension: str | None = None
+
+
+def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
+    """Read what a PBX sends as caller ID.
+
+    Two to five digits are an extension (Sipuni: 200-9999, facts/telephony-apis.md §5). A number
+    need only be possible: the carrier has delivered it. A lost "+" is tolerated, also where
+    URL decoding made a blank of it. Never raises.
+    """
+    if raw is None:
+        return Caller(CallerKind.WITHHELD, "")
+    # Eleven bare digits are what nearly every call brings.
+    if len(raw) == _USUAL_LENGTH and raw.isdigit() and (number := read_fast(raw, rules)):
+        return Caller(CallerKind.EXTERNAL, raw, number)
+    cut = raw[:_RAW_LENGTH]
+    shown = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", cut)
+    user = _sip_user(cut)
+    if user.strip().casefold() in _WITHHELD:
+        return Caller(CallerKind.WITHHELD, shown)
+    digits = bare_digits(user)
+    if len(digits) in _EXTENSION_DIGITS and digits.isascii() and digits.isdigit():
+        return Caller(CallerKind.INTERNAL, shown, extension=digits)
+    number = _read_sent(user, rules)
+    if number is None:
+        return Caller(CallerKind.NONSENSE, shown)
+    return Caller(CallerKind.EXTERNAL, shown, number=number)
+
+
+def read_did(raw: str | None, rules: PhoneRules) -> str:
+    """Read the dialled number into digits: "74951234567", or "200" for an extension.
+
+    A number is brought to E.164 without "+", so 8XXXXXXXXXX is 7XXXXXXXXXX; of anything
+    unreadable its digits remain, 20 at most. Empty when absent. Never raises.
+    """
+    if raw is None:
+        return ""
+    user = _sip_user(raw[:_RAW_LENGTH])
+    number = _read_sent(user, rules)
+    if number is not None:
+        return str(number)
+    return "".join(_DIGIT.findall(plain_signs(user)))[:_DID_LENGTH]
+
+
+def digits_of(number: PhoneNumber) -> str:
+    """Return E.164 without the plus: "79035550123"."""
+    return str(number)
+
+
+def format_phone(number: PhoneNumber) -> str:
+    """Write *number* as 1C does, "+7 (903) 555-01-23"; other countries in their own grouping.
+
+    The area code always takes three digits: four- and five-digit ones cannot be told apart.
+    """
+    digits = str(number)
+    if _SEVEN_PLAN.fullmatch(digits):
+        return f"+7 ({digits[1:4]}) {digits[4:7]}-{digits[7:9]}-{digits[9:]}"
+    return international_form(number)
+
+
+def mask_phone(text: str | int) -> str:
+    """Hide a number for logs: "+7903*****23".
+
+    The last two digits stay, and as many first ones as leave five hidden, four at most. Anything
+    that is not a digit is dropped, so names and addresses do not leak either.
+    """
+    sign, typed = ("+", str(abs(text))) if isinstance(text, int) else ("", text[:_RAW_LENGTH])
+    digits = "".join(_DIGIT.findall(plain_signs(typed)))
+    if typed.lstrip().startswith("+"):
+        sign = "+"
+    if len(digits) <= _SHOWN_END:
+        return "*" * max(len(digits), _HIDDEN if typed else 0)
+    shown = min(max(len(digits) - _SHOWN_END - _HIDDEN, 0), _SHOWN_START)
+    hidden = len(digits) - shown - _SHOWN_END
+    return f"{sign}{digits[:shown]}{'*' * hidden}{digits[-_SHOWN_END:]}"
+
+
+# ---------------------------------------------------------------- a field of several numbers
+
+#: Every branch is linear: no two neighbouring repeats share a character.
+_TOKEN = re.compile(
+    r"""
+    (?P<extension> (?:доб(?:ав[^\W\d_]*)?|вн(?:утр[^\W\d_]*)?|ext(?:ension)?|x|х) [.]?
+                   [ :№(]{0,3} (?P<worded>\d{1,8}) (?!\d)
+                 | [#*] [ ]? (?P<signed>\d{1,8}) (?!\d) )
+  | (?P<run>       (?: \+ [ (]{0,3} | \( )? \d [\d ().-]* )
+  | (?P<separator> [;,/|\n] )
+  | (?P<word>      [^\W\d_]+ )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_DIGIT = re.compile(r"[0-9]")
+
+#: Words after which a short number may stand. Any other word makes of 12345 a flat or an order.
+_LABELS = frozenset(
+    {"и", "или", "and", "or", "т", "тел", "телефон", "телефоны", "tel", "phone", "ф", "факс", "fax"}
+    | {"моб", "мобильный", "сот", "сотовый", "mob", "mobile", "cell", "раб", "рабочий", "office"}
+    | {"дом", "домашний", "гор", "городской"}
+)
+
+
+def _plain_extension(tail: str) -> str | None:
+    digits = tail.strip(" .:")
+    plain = len(digits) <= _EXTENSION_LENGTH and digits.isascii() and digits.isdigit()
+    return digits if plain else None
+
+
+def _read_field(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+    found: dict[PhoneNumber, str | None] = {}
+    last: PhoneNumber | None = None
+    local = True  # a short number may stand here
+    for token in _TOKEN.finditer(text):
+        if token["run"]:
+            for number, extension in _read_run(token["run"], last, rules, local=local):
+                last = number
+                found[number] = found.get(number) or extension
+            local = False
+        elif token["extension"]:
+            if last is not None:
+                found[last] = found[last] or token["worded"] or token["signed"]
+            local = False
+        else:
+            local = bool(token["separator"]) or token["word"].casefold() in _LABELS
+    return tuple(TypedPhone(number, extension) for number, extension in found.items())
+
+
+def _read_run(
+    run: str, before: PhoneNumber | None, rules: PhoneRules, *, local: bool
+) -> list[TypedPhone]:
+    """Read one run of digits, blanks, brackets and dashes; *before* is the number before it."""
+    numbers, rest = cut_numbers(run, rules)
+    read = [TypedPhone(number) for number in numbers]
+    last = numbers[-1] if numbers else before
+    typed = " ".join(rest)
+    if last is not None and typed.startswith("(") and len(bare_digits(typed)) <= _BRACKETED:
+        read.append(TypedPhone(last, bare_digits(typed)))
+    elif local or numbers:
+        pieces = [typed] if len(bare_digits(typed)) in _LOCAL else rest
+        # Groups count one by one only where each is a number: "8 495 1234 56789" holds none.
+        if all(len(bare_digits(piece)) in _LOCAL for piece in pieces):
+            for piece in pieces:
+                short = read_local(piece, rules, last)
+                if short is not None:
+                    read.append(TypedPhone(short))
+    return read
+
+
+# ---------------------------------------------------------------- what a PBX sends
+
+_RAW_LENGTH = 100
+_USUAL_LENGTH = 11
+_DID_LENGTH = 20
+_EXTENSION_DIGITS = range(2, 6)
+_WITHHELD = frozenset(
+    {"", "anonymous", "anonymous.invalid", "unknown", "restricted", "private", "withheld"}
+    | {"unavailable", "null", "none", "undefined", "скрыт", "скрытый номер", "не определен"}
+)
+
+#: Control characters, direction overrides (they turn a log line around) and lone surrogates.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SCHEME = re.compile(r"\s*(?:sips?|tel):", re.IGNORECASE)
+_CABINET_SUFFIX = re.compile(r"_id[0-9]+\s*$")  # Sipuni (facts/telephony-apis.md §5)
+_SEVEN_PLAN = re.compile(r"7[0-9]{10}")
+
+_SHOWN_START = 4
+_SHOWN_END = 2
+_HIDDEN = 5
+
+
+def _sip_user(sent: str) -> str:
+    """Return the user part of "Name <sip:user@host;…>", of "user@host", or *sent* itself."""
+    _, bracket, address = sent.partition("<")
+    address = address if bracket else sent
+    user = _SCHEME.sub("", address, count=1).partition("@")[0].partition(";")[0].partition(">")[0]
+    return _CABINET_SUFFIX.sub("", user.replace("%2B", "+").replace("%2b", "+"))
+
+
+def _read_sent(user: str, rules: PhoneRules) -> PhoneNumber | None:
+    """Read a number that came over the wire: whole, with the leniency a carrier deserves."""
+    typed = plain_signs(user)
+    if len(bare_digits(typed)) in _EXTENSION_DIGITS:
+        return None
+    if typed.startswith(" "):
+        # A "+" that URL decoding took: " 4930123456" is Berlin, not the Ivanovo of its ten digits.
+        number = read_number("+" + typed.lstrip(), rules)
+        if number is not None:
+            return number
+    return (
+        read_fast(typed, rules)
+        or read_number(typed, rules)
+        or read_international(typed, rules)
+        or read_possible(typed, rules)
+    )

@@ -1,0 +1,97 @@
+"""Decide: gather what is known about a caller and let `domain.routing` choose; records nothing."""
+
+import logging
+from collections.abc import Callable
+
+from bridge.domain.directory import CallerCard, ExtensionOwner
+from bridge.domain.phone import PhoneNumber, PhoneRules, read_caller, read_did
+from bridge.domain.routing import (
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+    decide_route,
+)
+from bridge.errors import StoreError
+from bridge.ports import Alarm, Clock, Directory, Events
+
+_log = logging.getLogger(__name__)
+
+#: What people taught about a number; must not touch the disk.
+Memory = Callable[[PhoneNumber], NumberMemory]
+
+
+class Deciding:
+    """Turns a question into a decision from the local index, in microseconds."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        memory: Memory,
+        events: Events,
+        rules: RoutingRules,
+        phones: PhoneRules,
+        clock: Clock,
+    ) -> None:
+        self._directory = directory
+        self._memory = memory
+        self._events = events
+        self._rules = rules
+        self._phones = phones
+        self._clock = clock
+        self._broken = ""
+
+    def decide(self, question: RouteQuestion) -> RouteDecision:
+        """Tell where the call of *question* goes; a broken index sends it to the default."""
+        card: CallerCard | None = None
+        memory: NumberMemory | None = None
+        broken = ""
+        number = question.caller.number
+        if number is not None:
+            memory = self._memory(number)
+            try:
+                card = self._directory.look_up(number)
+            except StoreError as error:
+                broken = str(error)
+        self._note(broken)
+        return decide_route(
+            question,
+            card,
+            self._directory.managers(),
+            self._directory.owner_of,
+            self._rules,
+            memory=memory,
+            age=self._directory.age(question.received_at),
+            broken=broken,
+        )
+
+    def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:
+        """Tell what the PBX would be told for *caller* on the line *did*, and why."""
+        question = RouteQuestion(
+            provider="explain",
+            caller=read_caller(caller, self._phones),
+            did=read_did(did, self._phones),
+            received_at=self._clock(),
+        )
+        return question, self.decide(question)
+
+    def fallback(
+        self, question: RouteQuestion, reason: str = "answering failed; see the log"
+    ) -> RouteDecision:
+        """Decide with nothing but the settings; for when answering itself broke."""
+        return decide_route(
+            question, None, {}, lambda _: ExtensionOwner(None), self._rules, broken=reason
+        )
+
+    def _note(self, broken: str) -> None:
+        """Log and alarm on the edge only: when the index breaks, and when it is back."""
+        if broken == self._broken:
+            return
+        if broken and not self._broken:
+            _log.error("index_broken", extra={"reason": broken})
+            self._events.publish(Alarm("answer_broken", broken))
+        elif not broken:
+            _log.info("index_back")
+            self._events.publish(Alarm("answer_broken", "the index answers again", clear=True))
+        self._broken = broken

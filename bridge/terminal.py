@@ -1,0 +1,182 @@
+"""How results look in a terminal: rich tables on stdout, a progress bar on stderr."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import EntityKind
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.phone import format_phone
+from bridge.domain.routing import RouteDecision, RouteQuestion
+from bridge.domain.texts import Language, say_rule, say_step
+from bridge.domain.writeback import candidate_name
+from bridge.ports import SyncReport
+
+_KINDS = {
+    EntityKind.MANAGER: "managers",
+    EntityKind.PARTNER: "partners",
+    EntityKind.CONTACT: "contact persons",
+    EntityKind.COUNTERPARTY: "counterparties",
+}
+
+_STATE_STYLES = {
+    EntryState.DUE: "yellow",
+    EntryState.SENDING: "cyan",
+    EntryState.SETTLED: "green",
+    EntryState.DEAD: "red",
+}
+
+
+def console() -> Console:
+    """Give the console of human results: stdout."""
+    return Console(highlight=False)
+
+
+class ProgressBar:
+    """A sync run's progress: a bar on a terminal, nothing anywhere else."""
+
+    def __init__(self, *, shown: bool | None = None) -> None:
+        screen = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=screen,
+            transient=True,
+            disable=not (screen.is_terminal if shown is None else shown),
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "ProgressBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def _begin(self, words: str, total: int | None) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(words, total=total)
+
+    def listing(self, kind: EntityKind) -> None:
+        """Show that *kind* is being listed."""
+        self._begin(f"listing {_KINDS[kind]}", None)
+
+    def fetching(self, kind: EntityKind, total: int) -> None:
+        """Show a bar of *total* bodies."""
+        self._begin(f"fetching {_KINDS[kind]}", total)
+
+    def fetched(self, kind: EntityKind, count: int) -> None:
+        """Move the bar by *count*."""
+        del kind
+        if self._task is not None:
+            self._bar.advance(self._task, count)
+
+    def indexing(self) -> None:
+        """Show that the index is being built."""
+        self._begin("indexing phone numbers", None)
+
+
+def sync_table(report: SyncReport) -> Table:
+    """Show one sync run: what was compared, what moved, what could not be read."""
+    title = f"sync {'in full ' if report.full else ''}took {report.seconds:.1f} s"
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "in 1C", "held", "fetched", "gone", "unread phones", "requests", "MiB"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for e in report.entities:
+        cells = (e.listed, e.held, e.fetched, e.buried, e.unread_phones, e.requests)
+        name = _KINDS[e.kind] if not e.error else escape(f"{_KINDS[e.kind]}: {e.error}")
+        table.add_row(name, *(f"{n:,}" for n in cells), f"{e.bytes / 2**20:.1f}")
+    return table
+
+
+def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
+    """Say in sentences what a person should know after a run."""
+    notes = [f"{report.numbers:,} phone numbers are in the index."]
+    if report.extension_property is None:
+        notes.append(
+            f"1C has no user attribute “{attribute}”: nobody has an extension. Create it in 1C "
+            "(НСИ и администрирование → Общие настройки → Дополнительные реквизиты → Пользователи)."
+        )
+    elif report.managers_without_extension:
+        notes.append(f"{report.managers_without_extension} managers have no extension.")
+    for extension, names in report.shared_extensions.items():
+        notes.append(
+            f"Extension {extension} belongs to several users ({', '.join(names)}): "
+            "leave it to one of them in 1C; nobody is guessed."
+        )
+    if report.unread_examples:
+        examples = ", ".join(f"“{text}”" for text in report.unread_examples[:5])
+        notes.append(f"Phones that could not be read, for example: {examples}.")
+    return notes
+
+
+def route_lines(question: RouteQuestion, decision: RouteDecision, lang: Language) -> Sequence[str]:
+    """Tell a decision step by step, the answer last."""
+    lines = [f"{n}. {say_step(lang, step)}" for n, step in enumerate(decision.evidence, 1)]
+    number = question.caller.number
+    caller = question.caller.raw if number is None else format_phone(number)
+    who = decision.candidate
+    named = f"{caller}, {candidate_name(who)}" if who else caller
+    target = decision.target
+    goal = "—" if target is None else f"{target.extension} {target.name}".strip()
+    lines.append(f"→ {named} → {goal} ({say_rule(lang, decision.rule)})")
+    return lines
+
+
+def outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
+    """List what is owed to 1C."""
+    table = Table()
+    for heading in ("id", "state", "stage", "call", "caller", "attempts", "next", "1C said"):
+        table.add_column(heading, overflow="fold")
+    for entry, call in entries:
+        style = _STATE_STYLES[entry.state]
+        table.add_row(
+            entry.key[:8],
+            f"[{style}]{entry.state.value}[/]",
+            entry.stage.value,
+            short_time(call.arrived_at),
+            escape(caller_text(call)),
+            str(entry.attempts),
+            short_time(entry.due_at) if entry.state is EntryState.DUE else "",
+            escape(entry.last_error),
+        )
+    return table
+
+
+def caller_text(call: PhoneCall) -> str:
+    """Name the caller of *call* in a few words."""
+    number = call.caller.number
+    phone = call.caller.raw or "—" if number is None else format_phone(number)
+    who = call.decision.candidate
+    return phone if who is None else f"{phone} {candidate_name(who)}"
+
+
+def short_time(moment: datetime) -> str:
+    """Write a moment in the reader's own zone."""
+    return moment.astimezone().strftime("%d.%m %H:%M:%S")
+
+
+def complain(sentence: str) -> None:
+    """Say what went wrong: one sentence on stderr."""
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
+
+
+def say_json(text: str) -> None:
+    """Print one JSON document on stdout, and nothing else there."""
+    sys.stdout.write(text + "\n")
