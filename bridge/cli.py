@@ -153,7 +153,9 @@ def route(
 @outbox.command("list")
 def outbox_list(
     *,
-    state: Annotated[list[EntryState] | None, typer.Option(help="Only entries in this state.")] = None,
+    state: Annotated[
+        list[EntryState] | None, typer.Option(help="Only entries in this state.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -232,7 +234,9 @@ def lab_sipuni(
 @app.command()
 def demo(
     *,
-    once: Annotated[bool, typer.Option("--once", help="One scripted day, a table, an exit code.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="One scripted day, a table, an exit code.")
+    ] = False,
     port: Port = 8000,
     partners: Partners = 500,
 ) -> None:

@@ -100,8 +100,10 @@ def draft_reminder(call: PhoneCall, document: Ref, lang: Language) -> ReminderDr
     if user is None:
         return None
     name = _known_name(call) or say(lang, "caller.stranger")
-    text = say(lang, "call.reminder", name=name, number=how_to_reach(call, lang))
-    return ReminderDraft(user, call.arrived_at, document, text[:MAX_REMINDER])
+    number = how_to_reach(call, lang)
+    room = MAX_REMINDER - len(say(lang, "call.reminder", name="", number=number))
+    text = say(lang, "call.reminder", name=name[:room], number=number)  # the number stays whole
+    return ReminderDraft(user, call.arrived_at, document, text)
 
 
 def caller_name(call: PhoneCall, lang: Language) -> str:

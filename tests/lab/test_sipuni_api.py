@@ -19,7 +19,7 @@ from bridge.lab.sipuni import (
     create_sipuni_app,
     signature,
 )
-from bridge.lab.sipuni_events import Outcome, Switches
+from bridge.lab.sipuni.switches import Outcome, Switches
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bridge.lab.sipuni import CallPlan, CallReport, SipuniLab, SipuniScheme
-from bridge.lab.sipuni_events import CallerSpelling, Outcome, Switches
+from bridge.lab.sipuni.switches import CallerSpelling, Outcome, Switches
 
 pytestmark = pytest.mark.anyio
 
@@ -284,11 +284,34 @@ async def test_saving_the_settings_page_pushes_no_field_at_all() -> None:
     assert push.problem == ""
 
 
-async def test_a_cabinet_without_an_events_address_pushes_nothing() -> None:
+async def test_a_cabinet_that_cannot_guess_the_events_address_pushes_nothing() -> None:
     bridge = FakeBridge()
-    scheme = SipuniScheme(hook_url="http://bridge.test/hs/sipuni/get")
+    scheme = SipuniScheme(hook_url="http://bridge.test/pbx/ask")
     bridge_answer = httpx.MockTransport(lambda _: httpx.Response(200, json={"choice": 0}))
     async with httpx.AsyncClient(transport=bridge_answer) as http:
         report = await SipuniLab(scheme, http).place_call(CallPlan(CALLER, DID))
 
     assert (report.pushes, bridge.events) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("hook", "events"),
+    [
+        ("http://b.test/sipuni/route", "http://b.test/sipuni/events"),
+        ("https://u:p%40@b.test:8443/sipuni/route", "https://u:p%40@b.test:8443/sipuni/events"),
+        ("http://b.test/hook/7f3c/sipuni/route", "http://b.test/hook/7f3c/sipuni/events"),
+        ("http://b.test/hs/sipuni/get", "http://b.test/sipuni/events"),
+        ("http://b.test/ut11/hs/sipuni/get", "http://b.test/sipuni/events"),
+        ("http://b.test/hook/7f3c/hs/sipuni/get", "http://b.test/hook/7f3c/sipuni/events"),
+        ("http://b.test/hook/7f3c/ut11/hs/sipuni/get", "http://b.test/hook/7f3c/sipuni/events"),
+        ("http://b.test/pbx/ask", ""),
+    ],
+)
+def test_events_go_beside_the_hook_under_the_same_secret(hook: str, events: str) -> None:
+    assert SipuniScheme(hook_url=hook).push_url == events
+
+
+def test_an_events_address_of_its_own_is_believed() -> None:
+    scheme = SipuniScheme(hook_url="http://b.test/pbx/ask", events_url="http://b.test/pbx/tell")
+
+    assert scheme.push_url == "http://b.test/pbx/tell"

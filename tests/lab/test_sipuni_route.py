@@ -19,7 +19,7 @@ from bridge.lab.sipuni import (
     SipuniLab,
     SipuniScheme,
 )
-from bridge.lab.sipuni_events import CallerSpelling, Switches, TimeSpelling
+from bridge.lab.sipuni.switches import CallerSpelling, Switches, TimeSpelling
 
 pytestmark = pytest.mark.anyio
 

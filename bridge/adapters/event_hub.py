@@ -1,0 +1,137 @@
+"""The event hub: what happened in the house, told to everybody who listens in this process.
+
+Nothing waits for a listener: each has a bounded queue, a slow one loses the oldest events and is
+told so. The last events stay in a ring, so that a page that reconnects misses nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Self
+
+from bridge.ports import Event
+
+
+class Told(NamedTuple):
+    """One event with its id; *event* None is a gap: events before the next one were lost."""
+
+    id: str
+    event: Event | None
+
+
+class Subscription:
+    """One listener's queue: an async iterator that ends when the hub closes.
+
+    Cancelling a wait for the next event loses nothing.
+    """
+
+    def __init__(self, kinds: tuple[type[Event], ...], depth: int, backlog: Iterable[Told]) -> None:
+        self._kinds = kinds
+        self._depth = depth
+        self._queue: deque[Told] = deque(backlog)
+        self._lost: str | None = None
+        self._closed = False
+        self._woken = asyncio.Event()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Told:
+        while True:
+            if self._lost is not None:
+                lost, self._lost = self._lost, None
+                return Told(lost, None)
+            if self._queue:
+                return self._queue.popleft()
+            if self._closed:
+                raise StopAsyncIteration
+            self._woken.clear()
+            await self._woken.wait()
+
+    def tell(self, told: Told) -> None:
+        """Put *told* into the queue, if this listener wants its kind."""
+        if not isinstance(told.event, self._kinds):
+            return
+        if len(self._queue) >= self._depth:
+            self._lost = self._queue.popleft().id
+        self._queue.append(told)
+        self._woken.set()
+
+    def end(self) -> None:
+        """Let the listener take what waits, then end."""
+        self._closed = True
+        self._woken.set()
+
+
+class EventHub:
+    """Fans events out. Called on the event loop's thread only.
+
+    Ids are `<epoch>-<number>`: one that another *epoch*, another life of the process, gave is known
+    as such, and whoever comes back with it is told of a gap.
+    """
+
+    def __init__(self, epoch: str, *, ring: int = 500, depth: int = 200) -> None:
+        self._epoch = epoch
+        self._depth = depth
+        self._ring: deque[Told] = deque(maxlen=ring)
+        self._count = 0
+        self._listeners: set[Subscription] = set()
+        self._closed = False
+
+    @property
+    def latest(self) -> str:
+        """Id of the last event; where a page that shows everything so far may go on from."""
+        return f"{self._epoch}-{self._count}"
+
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._listeners)
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody who listens."""
+        self._count += 1
+        told = Told(self.latest, event)
+        self._ring.append(told)
+        for listener in self._listeners:
+            listener.tell(told)
+
+    @asynccontextmanager
+    async def subscribe(
+        self, kinds: Collection[type[Event]], after: str = ""
+    ) -> AsyncIterator[Subscription]:
+        """Listen to *kinds* from now on, or from the event behind the id *after*.
+
+        When the ring does not reach back that far a gap comes first.
+        """
+        wanted = tuple(kinds)
+        listener = Subscription(wanted, self._depth, self._missed(after, wanted))
+        if self._closed:
+            listener.end()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End all streams, and those yet to begin; for a server that must not hang at its stop."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.end()
+
+    def _missed(self, after: str, kinds: tuple[type[Event], ...]) -> list[Told]:
+        if not after:
+            return []
+        epoch, _, number = after.rpartition("-")
+        ours = epoch == self._epoch and number.isascii() and number.isdigit() and len(number) < 19
+        seen = int(number) if ours else -1
+        if not ours or seen > self._count:
+            return [Told(self.latest, None)]
+        missed = self._count - seen
+        kept = list(self._ring)[-missed:] if missed else []
+        wanted = [told for told in kept if isinstance(told.event, kinds)]
+        if missed > len(kept):
+            return [Told(after, None), *wanted]
+        return wanted

@@ -1,0 +1,110 @@
+"""Prometheus metrics of one house, in a registry of their own."""
+
+import math
+from datetime import timedelta
+from typing import get_args
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from bridge.domain.routing import Rule
+from bridge.ports import Alarm, AlarmName, CallRecorded, Event, OneCMood, OutboxCounts
+
+#: From an answer of the index alone to the deadline of 700 ms and beyond.
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.7, 1.5)
+
+
+class Metrics:
+    """Counts what the hooks see and what is published. Cheap enough for the ringing path."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._routes = Counter(
+            "bridge_route_requests",
+            "Routing questions answered, by what decided.",
+            ("provider", "rule"),
+            registry=self._registry,
+        )
+        self._failures = Counter(
+            "bridge_route_failures",
+            "Routing questions answered by the fallback because answering broke.",
+            ("provider",),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "bridge_route_seconds",
+            "Time from a routing question to its answer, the durable record included.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._pbx_events = Counter(
+            "bridge_events", "PBX events stored.", ("provider",), registry=self._registry
+        )
+        self._calls = Counter("bridge_calls", "Calls recorded.", registry=self._registry)
+        self._entries = Gauge(
+            "bridge_outbox_entries", "Outbox entries by state.", ("state",), registry=self._registry
+        )
+        self._age = Gauge(
+            "bridge_directory_age_seconds",
+            "Time since the directory was last proven equal to 1C; NaN before the first sync.",
+            registry=self._registry,
+        )
+        self._numbers = Gauge(
+            "bridge_directory_numbers", "Phone numbers in the index.", registry=self._registry
+        )
+        self._onec_up = Gauge(
+            "bridge_onec_up",
+            "1 when 1C answers, 0 when it does not, NaN before anything was heard of it.",
+            registry=self._registry,
+        )
+        self._onec_up.set(math.nan)
+        self._alarms = Gauge(
+            "bridge_alarms", "1 while an alarm is up.", ("name",), registry=self._registry
+        )
+        for name in get_args(AlarmName):
+            self._alarms.labels(name)
+        # labels() costs more than inc(): children are looked up once.
+        self._route_children: dict[tuple[str, Rule], Counter] = {}
+        self._event_children: dict[str, Counter] = {}
+
+    @property
+    def content_type(self) -> str:
+        """The exposition's content type."""
+        return CONTENT_TYPE_LATEST
+
+    def routed(self, provider: str, rule: Rule, seconds: float) -> None:
+        """Count one answered question."""
+        child = self._route_children.get((provider, rule))
+        if child is None:
+            child = self._routes.labels(provider, rule.value)
+            self._route_children[provider, rule] = child
+        child.inc()
+        self._seconds.observe(seconds)
+
+    def route_failed(self, provider: str) -> None:
+        """Count a question that only the fallback could answer."""
+        self._failures.labels(provider).inc()
+
+    def event_stored(self, provider: str) -> None:
+        """Count one stored PBX event."""
+        child = self._event_children.get(provider)
+        if child is None:
+            child = self._event_children[provider] = self._pbx_events.labels(provider)
+        child.inc()
+
+    def publish(self, event: Event) -> None:
+        """Count what happened in the house."""
+        if isinstance(event, CallRecorded):
+            self._calls.inc()
+        elif isinstance(event, OneCMood):
+            self._onec_up.set(1 if event.up else 0)
+        elif isinstance(event, Alarm):
+            self._alarms.labels(event.name).set(0 if event.clear else 1)
+
+    def expose(self, counts: OutboxCounts, age: timedelta | None, numbers: int) -> bytes:
+        """Give the exposition; the arguments are what stands in the stores at this moment."""
+        for state in ("due", "sending", "dead", "settled"):
+            self._entries.labels(state).set(getattr(counts, state))
+        self._age.set(math.nan if age is None else age.total_seconds())
+        self._numbers.set(numbers)
+        return generate_latest(self._registry)

@@ -1,0 +1,256 @@
+"""One SQLite file of ours: opened durable, known by its mark, with transactions that nest.
+
+Its tables hold documents, which TinyDB's tables (`sqlite_tables`) read and write, or an index
+derived from them. Every trouble with the disk or the file is a `StoreError`.
+"""
+
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from bridge.errors import StoreError
+
+#: Written into every file of ours ("1Cbr"), so that nobody else's file is ever taken for ours.
+APPLICATION_ID = 0x31436272
+
+#: Raised when the layout of rows changes so that another bridge would misread them.
+FORMAT_VERSION = 1
+
+DOCUMENT_COLUMNS = "(id INTEGER PRIMARY KEY, doc TEXT NOT NULL)"
+_NAME = re.compile(r"(?!sqlite_)[a-z_][a-z0-9_]*")
+
+Row = tuple[Any, ...]
+
+
+class SqliteFile:
+    """An open file (WAL, synchronous=FULL): a transaction that returned survives a power cut.
+
+    A connection belongs to the thread that opened it. *wait_s* is how long a write waits for
+    another process's. *read_only* neither makes the file nor writes to it. A file of another
+    program or format, or a damaged one, raises StoreError and is left as it is.
+    """
+
+    def __init__(self, path: str | Path, *, wait_s: float = 5.0, read_only: bool = False):
+        self.path = Path(path)
+        self._depth = 0
+        try:
+            # mode=rw, not ro: a reader of a WAL file has to be able to make its -shm.
+            mode = "rw" if read_only else "rwc"
+            self.connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=wait_s,
+                isolation_level=None,
+            )
+        except sqlite3.Error as error:
+            raise self.trouble(error) from error
+        try:
+            self._claim(read_only=read_only)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _claim(self, *, read_only: bool) -> None:
+        if self._is_new():
+            if read_only:
+                raise StoreError(str(self.path), "the file is still empty")
+            with self.transaction():
+                if self._is_new():
+                    self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        application, version = self._mark()
+        if application != APPLICATION_ID:
+            raise StoreError(str(self.path), "this SQLite file belongs to another program")
+        if version != FORMAT_VERSION:
+            raise StoreError(
+                str(self.path),
+                f"the file has format {version}, this bridge reads format {FORMAT_VERSION}",
+            )
+        if read_only:
+            self.execute("PRAGMA query_only = 1")
+        else:
+            self.execute("PRAGMA journal_mode = WAL")
+            self.execute("PRAGMA synchronous = FULL")
+
+    def _is_new(self) -> bool:
+        return self._mark() == (0, 0) and not self.read("SELECT 1 FROM sqlite_master LIMIT 1")
+
+    def _mark(self) -> tuple[int, int]:
+        (application,) = self.read("PRAGMA application_id")[0]
+        (version,) = self.read("PRAGMA user_version")[0]
+        return application, version
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run one statement that gives nothing; tell how many rows it changed."""
+        try:
+            return self.connection.execute(sql, values).rowcount
+        except sqlite3.Error as error:
+            raise self.trouble(error) from error
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run one statement for every row; tell how many rows it changed in all."""
+        try:
+            return self.connection.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise self.trouble(error) from error
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Give all rows of a query."""
+        try:
+            return self.connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self.trouble(error) from error
+
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Give the rows of a query one by one; its tables must not be written meanwhile."""
+        try:
+            yield from self.connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self.trouble(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside one durable write; leaving with an exception undoes it all.
+
+        Transactions nest: an inner one that fails undoes its own part only.
+        """
+        depth = self._depth
+        begin, keep, undo = "BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"]
+        if depth:
+            begin, keep = f"SAVEPOINT s{depth}", f"RELEASE s{depth}"
+            undo = [f"ROLLBACK TO s{depth}", keep]
+        self.execute(begin)
+        self._depth += 1
+        try:
+            yield
+            self.execute(keep)
+        except BaseException:
+            # On a full disk SQLite has rolled everything back by itself.
+            if self.connection.in_transaction:
+                for statement in undo:
+                    self.execute(statement)
+            raise
+        finally:
+            self._depth = depth
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def trouble(self, error: sqlite3.Error) -> StoreError:
+        """Say in our words what SQLite said of this file."""
+        return StoreError(str(self.path), str(error))
+
+
+class DocumentRows:
+    """The rows of one table as SQL; the only place where a table's name meets a statement."""
+
+    def __init__(self, file: SqliteFile, name: str):
+        if not _NAME.fullmatch(name):  # SQLite would take Calls and calls for one table
+            raise ValueError(f"a table's name is made of a-z, 0-9 and _: {name!r}")
+        self._file = file
+        self._name = name
+        # ruff: noqa: S608 - the name was checked just now.
+        self._one = f"SELECT doc FROM {name} WHERE id = ?"
+        self._all = f"SELECT id, doc FROM {name} ORDER BY id"
+        self._write = (
+            f"INSERT INTO {name} (id, doc) VALUES (?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc"
+        )
+        self._remove = f"DELETE FROM {name} WHERE id = ?"
+
+    @property
+    def exist(self) -> bool:
+        """Whether the table is in the file: TinyDB makes it by the first write."""
+        return bool(
+            self._file.read(
+                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (self._name,)
+            )
+        )
+
+    def create(self) -> None:
+        """Have the table in the file."""
+        self._file.execute(f"CREATE TABLE IF NOT EXISTS {self._name} {DOCUMENT_COLUMNS}")
+
+    def drop(self) -> None:
+        """Have no such table in the file."""
+        self._file.execute(f"DROP TABLE IF EXISTS {self._name}")
+
+    def one(self, doc_id: int) -> str | None:
+        """Give the text of one document."""
+        found = self._file.read(self._one, (doc_id,)) if self.exist else []
+        return found[0][0] if found else None
+
+    def all(self) -> list[tuple[int, str]]:
+        """Give ids and texts of all documents, by id."""
+        return cast("list[tuple[int, str]]", self._file.read(self._all)) if self.exist else []
+
+    def count(self) -> int:
+        """Count the documents."""
+        return self._number(f"SELECT count(*) FROM {self._name}")
+
+    def highest(self) -> int:
+        """Give the highest id; 0 when there is none."""
+        return self._number(f"SELECT max(id) FROM {self._name}")
+
+    def write(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Insert documents or replace them."""
+        self._file.execute_many(self._write, rows)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Delete documents."""
+        self._file.execute_many(self._remove, ((doc_id,) for doc_id in ids))
+
+    def clear(self) -> None:
+        """Delete all documents."""
+        self._file.execute(f"DELETE FROM {self._name}")
+
+    def _number(self, sql: str) -> int:
+        return int(self._file.read(sql)[0][0] or 0) if self.exist else 0
+
+
+class WriterLock:
+    """The right to be the only process that writes a store; the system frees it on any death."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if nobody has it; raises StoreError when there is no place for it."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(str(self._path), error.strerror or str(error)) from error
+        try:
+            _lock(descriptor)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let others write; the lock file stays, it means nothing by itself."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

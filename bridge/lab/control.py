@@ -1,0 +1,127 @@
+"""The control address `/_lab/` of the simulator: state, weather, switches, people's changes.
+
+    GET    /_lab/state             counts of calls, reminders, subjects, requests; switches; faults
+    GET    /_lab/rows/<set>        complete rows of any set (?top=N)
+    GET    /_lab/journal           the last requests (?top=N)
+    GET    /_lab/truth             what writers of phones meant (?top=N)
+    POST   /_lab/weather           one fault, or a list of them (see `faults`)
+    DELETE /_lab/weather           all faults, or ?name=NAME
+    POST   /_lab/switches          {"name": value, ...}
+    POST   /_lab/commit-late       execute the writes whose replies were lost
+    POST   /_lab/world/<change>    arguments as a JSON object, for example
+                                   move_manager {"partner_ref": "…", "user_ref": "…"}
+
+Changes are the methods of `Hands`: move_manager, mark, rename, invalidate_user, end_contact,
+delete, set_extension, change_phone, add_partner, add_contact, add_counterparty, add_user,
+dismiss_reminder, postpone_reminder. There is no authentication: bind the lab to loopback.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from bridge.lab.faults import Fault
+from bridge.lab.odata.replies import Reply
+
+if TYPE_CHECKING:
+    from bridge.lab.onec import OneCLab
+
+_JSON: Final = ("content-type", "application/json; charset=utf-8")
+CHANGES: Final = frozenset(
+    {
+        "move_manager",
+        "mark",
+        "rename",
+        "invalidate_user",
+        "end_contact",
+        "delete",
+        "set_extension",
+        "change_phone",
+        "add_partner",
+        "add_contact",
+        "add_counterparty",
+        "add_user",
+        "dismiss_reminder",
+        "postpone_reminder",
+    }
+)
+
+
+def answer(lab: OneCLab, method: str, path: str, query: str, body: bytes) -> Reply:
+    """Answer one request below `/_lab/`; what is wrong with it is said in the reply."""
+    options = {name: values[-1] for name, values in parse_qs(query).items()}
+    words = path.removeprefix("/_lab").strip("/").split("/")
+    try:
+        if method == "GET":
+            return _json(_read(lab, words, int(options.get("top", "100"))))
+        return _json(_change(lab, method, words, options, body))
+    except (KeyError, StopIteration) as unknown:
+        return _json({"error": f"not found: {unknown}"}, status=404)
+    except (ValueError, TypeError, msgspec.MsgspecError) as wrong:
+        return _json({"error": str(wrong)}, status=400)
+
+
+def _json(found: Any, status: int = 200) -> Reply:
+    return Reply(status, msgspec.json.encode(found), [_JSON])
+
+
+def _read(lab: OneCLab, words: list[str], top: int) -> Any:
+    match words:
+        case ["state"]:
+            return state(lab)
+        case ["rows", name]:
+            table = lab.world.tables[name]
+            return [table.complete(row) for row in islice(table.rows.values(), top)]
+        case ["journal"]:
+            return [
+                {name: getattr(entry, name) for name in entry.__slots__}
+                for entry in list(lab.journal)[-top:]
+            ]
+        case ["truth"]:
+            return [truth._asdict() for truth in lab.world.truth[:top]]
+    raise KeyError("/".join(words))
+
+
+def state(lab: OneCLab) -> dict[str, Any]:
+    """Return what the publication holds and what it has been asked so far."""
+    return {
+        "release": lab.world.schema.release,
+        "seed": lab.world.seed,
+        "root": lab.root,
+        "rows": {name: len(table) for name, table in lab.world.tables.items()},
+        "phone_calls": len(lab.phone_calls()),
+        "subjects": len(lab.subjects()),
+        "reminders": len(lab.reminders()),
+        "string_contacts": len(lab.string_contacts()),
+        "late_writes": lab.late_writes,
+        "requests": {f"{method} {name}": n for (method, name), n in lab.requests.items()},
+        "switches": lab.switches.as_json(),
+        "faults": [armed.fault for armed in lab.weather.armed],
+    }
+
+
+def _change(
+    lab: OneCLab, method: str, words: list[str], options: dict[str, str], body: bytes
+) -> Any:
+    match method, words:
+        case "POST", ["weather"]:
+            faults = msgspec.json.decode(body, type=Fault | list[Fault])
+            lab.weather.script(faults if isinstance(faults, list) else [faults])
+            return state(lab)["faults"]
+        case "DELETE", ["weather"]:
+            lab.weather.clear(options.get("name"))
+            return state(lab)["faults"]
+        case "POST", ["switches"]:
+            for name, wanted in msgspec.json.decode(body, type=dict[str, Any]).items():
+                lab.switches.set(name, wanted)
+            return lab.switches.as_json()
+        case "POST", ["commit-late"]:
+            return {"executed": lab.commit_late_writes()}
+        case "POST", ["world", change] if change.replace("-", "_") in CHANGES:
+            apply = getattr(lab, change.replace("-", "_"))
+            return {"result": apply(**msgspec.json.decode(body or b"{}", type=dict[str, Any]))}
+    raise KeyError("/".join(words))

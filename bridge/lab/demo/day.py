@@ -1,0 +1,126 @@
+"""The scripted day: every step is done to the bridge from outside and seen on the 1C side."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from bridge.lab.demo.cast import Actor
+from bridge.lab.demo.stage import Stage
+from bridge.lab.sipuni import CallPlan, CallReport
+from bridge.lab.world import PHONE_CALLS
+
+_DID = "74950000001"
+_PATIENCE_S = 12.0
+_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class DayStep:
+    """One step of the day: what was done, what had to be seen, what was seen."""
+
+    name: str
+    expected: str
+    seen: str
+    passed: bool
+
+
+async def play_day(stage: Stage) -> AsyncIterator[DayStep]:
+    """Play the day; the bridge is started on the way and stopped at the end."""
+    cast, lab = stage.cast, stage.lab
+    code, said = await stage.sync()
+    yield _sync_step("first sync, in full", code, said)
+    await stage.start()
+    yield DayStep("service started", "ready", f"ready at {stage.url}", True)
+
+    for actor in cast.everybody():
+        yield await _call(stage, actor)
+    calls = len(cast.everybody())
+    yield await _written(stage, "all of them written to 1C", calls)
+
+    lab.weather.add("lost_reply", method="POST", set=PHONE_CALLS, times=1)
+    yield await _call(stage, cast.partner, "the reply of the next write is lost: {who} calls")
+    calls += 1
+    yield await _written(stage, "lost reply healed, nothing doubled", calls)
+
+    lab.weather.add("down")
+    yield await _call(stage, cast.contact, "1C is down: {who} calls")
+    calls += 1
+    held = len(lab.phone_calls()) == calls - 1
+    lab.weather.clear("down")
+    step = await _written(stage, "1C is back: the kept call is delivered", calls)
+    yield DayStep(step.name, step.expected, step.seen, step.passed and held)
+
+    yield await _manager_moves(stage)
+    calls += 1
+    yield await _written(stage, "the day's end: documents, subjects, reminders", calls)
+    code = await stage.stop()
+    yield DayStep("service stopped", "exit code 0", f"exit code {code}", code == 0)
+
+
+def _sync_step(name: str, code: int, said: str) -> DayStep:
+    expected = "exit code 0"
+    if code != 0:
+        return DayStep(name, expected, f"exit code {code}: {said.strip()[-300:]}", False)
+    report = json.loads(said)
+    listed = sum(entity["listed"] for entity in report["entities"])
+    seen = f"{listed} objects listed, {report['numbers']} numbers in the index"
+    return DayStep(name, expected, seen, report["numbers"] > 0)
+
+
+async def _call(stage: Stage, actor: Actor, words: str = "{who} calls") -> DayStep:
+    report = await stage.sipuni.place_call(CallPlan(caller=actor.sent, did=_DID))
+    who = actor.role if not actor.name else f"{actor.role} {actor.name}"
+    name = words.format(who=who)
+    if actor.typed != "—":
+        name += f", typed “{actor.typed}”"
+    return DayStep(name, f"rings {actor.extension}", _heard(report), _rang(report, actor))
+
+
+def _heard(report: CallReport) -> str:
+    rang = f"rings {report.rang_first}" if report.rang_first else "nobody rang"
+    problems = f"; {'; '.join(report.problems)}" if report.problems else ""
+    return f"{rang} after {report.silence_ms:.0f} ms{problems}"
+
+
+def _rang(report: CallReport, actor: Actor) -> bool:
+    return report.rang_first == actor.extension and not report.problems
+
+
+async def _written(stage: Stage, name: str, calls: int) -> DayStep:
+    """Wait until 1C holds exactly *calls* of each, and look once more whether it stays so."""
+    lab = stage.lab
+
+    def counts() -> tuple[int, int, int]:
+        return len(lab.phone_calls()), len(lab.subjects()), len(lab.reminders())
+
+    wanted = (calls, calls, calls)
+    await _until(lambda: counts() == wanted)
+    documents, subjects, reminders = counts()
+    seen = f"{documents} documents, {subjects} subjects, {reminders} reminders"
+    return DayStep(name, f"{calls} of each", seen, (documents, subjects, reminders) == wanted)
+
+
+async def _manager_moves(stage: Stage) -> DayStep:
+    """Give the contact's partner another manager in 1C; after the next sync his calls follow."""
+    actor, lab = stage.cast.contact, stage.lab
+    other_ref, other = next(
+        (ref, extension)
+        for ref, extension in sorted(lab.world.extensions.items())
+        if extension != actor.extension and lab.world.is_offered(ref)
+    )
+    lab.move_manager(actor.partner, other_ref)
+    code, said = await stage.sync()
+    if code != 0:
+        return _sync_step("a manager moved in 1C, next sync", code, said)
+    await asyncio.sleep(1.2)  # the service takes up a new directory within a second
+    moved = Actor(actor.role, actor.name, actor.typed, actor.sent, other, actor.partner)
+    return await _call(stage, moved, "his manager was changed in 1C: {who} calls again")
+
+
+async def _until(seen: Callable[[], bool]) -> None:
+    """Wait until it is seen, or patience ends; the caller tells what is there then."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _PATIENCE_S
+    while not seen() and loop.time() < deadline:  # noqa: ASYNC110 - 1C sends no event to wait for
+        await asyncio.sleep(_LOOK_S)

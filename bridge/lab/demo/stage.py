@@ -1,0 +1,205 @@
+"""Sets the stage: both simulators on loopback, the bridge as processes beside them."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from bridge.lab.demo.cast import Cast, choose_cast
+from bridge.lab.onec import OneCLab, create_onec_app
+from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
+from bridge.lab.world import World
+
+_READY_PATIENCE_S = 20.0
+_TAIL = 1500
+
+
+class StageError(RuntimeError):
+    """The demonstration cannot go on; the sentence says what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """How large, and on which port the bridge listens (0: any free one)."""
+
+    partners: int = 500
+    port: int = 0
+    seed: int = 1
+    command: Sequence[str] = (sys.executable, "-m", "bridge")
+
+
+class Stage:
+    """Two simulators that run, and a bridge that can be started, synced and stopped."""
+
+    def __init__(
+        self, settings: StageSettings, folder: Path, lab: OneCLab, onec_port: int, port: int
+    ) -> None:
+        self.lab = lab
+        self.cast: Cast = choose_cast(lab.world)
+        self.folder = folder
+        self.port = port
+        self._command = tuple(settings.command)
+        self._onec_port = onec_port
+        self._http = httpx.AsyncClient(timeout=10.0, trust_env=False)
+        self.sipuni = SipuniLab(SipuniScheme(hook_url=self.hook_url), self._http)
+        self._service: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Give the address of the bridge's pages."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def hook_url(self) -> str:
+        """Give the address the simulated Sipuni asks."""
+        return f"http://sipuni:demo-hook@127.0.0.1:{self.port}/sipuni/route"
+
+    @property
+    def onec_url(self) -> str:
+        """Give the address of the simulated publication."""
+        return f"http://127.0.0.1:{self._onec_port}/ut11"
+
+    @property
+    def log(self) -> Path:
+        """Give the file the bridge logs to."""
+        return self.folder / "bridge.log"
+
+    async def sync(self, *options: str) -> tuple[int, str]:
+        """Run one sync; give its exit code and what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            "sync",
+            "--json",
+            *options,
+            env=self.environment(),
+            cwd=self.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return process.returncode or 0, (out or err).decode("utf-8", "replace")
+
+    async def start(self) -> None:
+        """Start the service and wait until it is ready.
+
+        Raises:
+            StageError: it ended, or was not ready in time; the end of its log is told.
+        """
+        with self.log.open("ab") as log:
+            self._service = await asyncio.create_subprocess_exec(
+                *self._command,
+                "serve",
+                env=self.environment(),
+                cwd=self.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = asyncio.get_running_loop().time() + _READY_PATIENCE_S
+        while asyncio.get_running_loop().time() < deadline:
+            if self._service.returncode is not None:
+                raise StageError(f"the bridge ended at once: {self.last_words()}")
+            with contextlib.suppress(httpx.TransportError):
+                answer = await self._http.get(f"{self.url}/readyz")
+                if answer.status_code == httpx.codes.OK:
+                    return
+            await asyncio.sleep(0.1)
+        raise StageError(f"the bridge was not ready in time: {self.last_words()}")
+
+    async def stop(self) -> int:
+        """Ask the service to stop and wait; give its exit code (0 when none ran)."""
+        service, self._service = self._service, None
+        if service is None:
+            return 0
+        if service.returncode is None:
+            service.terminate()
+        return await service.wait()
+
+    async def aclose(self) -> None:
+        """Stop the service and let go of the connections."""
+        await self.stop()
+        await self._http.aclose()
+
+    def last_words(self) -> str:
+        """Give the end of the bridge's log."""
+        if not self.log.exists():
+            return "it logged nothing"
+        return self.log.read_text("utf-8", "replace")[-_TAIL:].strip()
+
+    def environment(self) -> Mapping[str, str]:
+        """Give the settings of the bridge; nothing of the caller's own settings leaks in."""
+        own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
+        return own | {
+            "BRIDGE_ONEC_URL": self.onec_url,
+            "BRIDGE_ONEC_USER": self.lab.user,
+            "BRIDGE_ONEC_PASSWORD": self.lab.password,
+            "BRIDGE_ONEC_TIMEZONE": "Europe/Moscow",
+            "BRIDGE_HOOK_USER": "sipuni",
+            "BRIDGE_HOOK_PASSWORD": "demo-hook",
+            "BRIDGE_DEFAULT_EXTENSION": self.cast.default_extension,
+            "BRIDGE_DATA_DIR": str(self.folder / "data"),
+            "BRIDGE_HOST": "127.0.0.1",
+            "BRIDGE_PORT": str(self.port),
+            "BRIDGE_PHONE_AREA_CODE": "495",
+            "BRIDGE_SYNC_INTERVAL_S": "10",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+@asynccontextmanager
+async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
+    """Start both simulators and give the stage; everything ends when the block does.
+
+    Raises:
+        StageError: the bridge's port is taken.
+    """
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="onec-bridge-demo-")))
+        port = settings.port or _free_port()
+        if settings.port and _is_taken(settings.port):
+            raise StageError(f"port {settings.port} is taken; choose another with --port")
+        world = World.compose(partners=settings.partners, seed=settings.seed)
+        lab = OneCLab(world)
+        onec_port = await stack.enter_async_context(_served(create_onec_app(lab)))
+        stage = Stage(settings, folder, lab, onec_port, port)
+        stack.push_async_callback(stage.aclose)
+        await stack.enter_async_context(_served(create_sipuni_app(stage.sipuni)))
+        yield stage
+
+
+@asynccontextmanager
+async def _served(app: ASGIApp) -> AsyncIterator[int]:
+    """Serve *app* on a free port of loopback; give the port."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = int(sock.getsockname()[1])
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    # The demonstration stops on its own terms; a second set of signal handlers would fight it.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]  # no other door
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,240 @@
+"""What people do in 1C by hand while a bridge is watching: moves, marks, corrections, dismissals.
+
+Nothing here goes through the interface; every change bumps `DataVersion` as a write in 1C does
+and keeps the referee's truth in step.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from bridge.lab.company import staff
+from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
+from bridge.lab.tables import CONTACTS, ContactLine, Key, Row, make_ref
+from bridge.lab.world import (
+    CONTACT_PERSONS,
+    CONTACT_STATES,
+    COUNTERPARTIES,
+    PARTNERS,
+    PHONE_CALLS,
+    REMINDERS,
+    STRING_CONTACTS,
+    SUBJECTS,
+    USERS,
+    ExtensionStorage,
+    PhoneTruth,
+    World,
+)
+
+_KINDS: Final = {
+    PARTNERS: "ТелефонПартнера",
+    CONTACT_PERSONS: "ТелефонКонтактногоЛица",
+    COUNTERPARTIES: "ТелефонКонтрагента",
+    USERS: "ТелефонПользователя",
+}
+
+
+class Hands:
+    """Changes a world as its people would, and reads it as its people would."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._rng = Random(f"{world.seed}/by hand")  # noqa: S311 - composed data
+
+    # -------------------------------------------------------------- changes
+
+    def edit(self, set_name: str, ref: str, **values: object) -> None:
+        """Set attributes of one object and bump its version."""
+        table = self.world.tables[set_name]
+        table.replace(ref, {**table.rows[ref], **values})
+
+    def move_manager(self, partner_ref: str, user_ref: str) -> None:
+        """Give a partner another main manager (the zero guid takes him away)."""
+        self.edit(PARTNERS, partner_ref, ОсновнойМенеджер_Key=user_ref)
+
+    def mark(self, set_name: str, ref: str, *, marked: bool = True) -> None:
+        """Mark an object for deletion, or take the mark off."""
+        self.edit(set_name, ref, DeletionMark=marked)
+
+    def rename(self, set_name: str, ref: str, description: str) -> None:
+        """Give an object another name."""
+        self.edit(set_name, ref, Description=description)
+
+    def invalidate_user(self, user_ref: str, *, invalid: bool = True) -> None:
+        """Let a user leave the firm, or come back."""
+        self.edit(USERS, user_ref, Недействителен=invalid)
+
+    def end_contact(self, contact_ref: str, day: str = "2026-11-01T00:00:00") -> None:
+        """End the relation with a contact person; the empty date revives it."""
+        self.edit(CONTACT_PERSONS, contact_ref, ДатаПрекращенияСвязи=day or EMPTY_DATE)
+
+    def delete(self, set_name: str, ref: str) -> None:
+        """Delete an object physically; its phones are nobody's from now on."""
+        self.world.tables[set_name].remove(ref)
+        self.world.truth = [t for t in self.world.truth if t.ref != ref]
+
+    def set_extension(
+        self, user_ref: str, extension: str, storage: ExtensionStorage = "string"
+    ) -> None:
+        """Give a user another extension; an empty one takes it away."""
+        table = self.world.tables[USERS]
+        row = dict(table.rows[user_ref])
+        staff.write_extension(self.world, row, extension, storage)
+        table.replace(user_ref, row)
+        self.world.extensions.pop(user_ref, None)
+        if extension:
+            self.world.extensions[user_ref] = extension
+
+    def change_phone(
+        self,
+        set_name: str,
+        ref: str,
+        text: str,
+        *,
+        e164: str | None = None,
+        line: int = 1,
+        writer: str = "form",
+    ) -> None:
+        """Type *text* into the line-th phone of an object, or add it if there is none.
+
+        *e164* is what the writer means; *writer* is `form`, `foreign`, `exchange`, `key_value`,
+        `storage`, `no_text` or `damaged`.
+        """
+        table = self.world.tables[set_name]
+        row = table.rows[ref]
+        kept = list(row.get(CONTACTS, ()))
+        places = [index for index, found in enumerate(kept) if self._is_phone(found)]
+        kind = self.world.kind(_KINDS[set_name]).ref
+        if len(places) >= line:
+            place = places[line - 1]
+            old = kept[place]
+            kind = old.kind if isinstance(old, ContactLine) else str(old["Вид_Key"])
+            typed = old.text if isinstance(old, ContactLine) else str(old.get("Представление", ""))
+            self.world.truth = [
+                t for t in self.world.truth if not (t.ref == ref and t.typed == typed)
+            ]
+            kept[place] = ContactLine(kind, writer, text)
+        else:
+            kept.append(ContactLine(kind, writer, text))
+        table.replace(ref, {**row, CONTACTS: kept})
+        if e164:
+            self.world.truth.append(PhoneTruth(set_name, ref, e164, text, "plain"))
+
+    def _is_phone(self, line: ContactLine | Row) -> bool:
+        if isinstance(line, ContactLine):
+            kind = self.world.kinds.get(line.kind)
+            return kind is not None and kind.type == "Телефон"
+        return bool(line.get("Тип") == "Телефон")
+
+    def add_partner(
+        self,
+        name: str,
+        *,
+        manager: str = ZERO,
+        parent: str = ZERO,
+        phone: str = "",
+        e164: str | None = None,
+    ) -> str:
+        """Write a new partner and return its reference."""
+        row: Row = {
+            "Description": name,
+            "НаименованиеПолное": name,
+            "Code": f"00-{self.world.tables[PARTNERS].next_serial('Code'):08d}",
+            "Клиент": True,
+            "ЮрФизЛицо": "Компания",
+            "ОсновнойМенеджер_Key": manager,
+            "Parent_Key": parent,
+        }
+        return self._add(PARTNERS, row, phone, e164)
+
+    def add_contact(
+        self, partner_ref: str, name: str, *, phone: str = "", e164: str | None = None
+    ) -> str:
+        """Write a new contact person of a partner and return its reference."""
+        row: Row = {"Description": name, "Owner_Key": partner_ref}
+        return self._add(CONTACT_PERSONS, row, phone, e164)
+
+    def add_counterparty(
+        self, partner_ref: str, name: str, *, phone: str = "", e164: str | None = None
+    ) -> str:
+        """Write a new legal entity of a partner and return its reference."""
+        row: Row = {"Description": name, "Партнер_Key": partner_ref, "ЮрФизЛицо": "ЮрЛицо"}
+        return self._add(COUNTERPARTIES, row, phone, e164)
+
+    def add_user(self, name: str, extension: str = "") -> str:
+        """Write a new user with a login and return its reference."""
+        row: Row = {
+            "Description": name,
+            "Подготовлен": True,
+            "ИдентификаторПользователяИБ": make_ref(self._rng),
+        }
+        ref = self._add(USERS, row, "", None)
+        if extension:
+            self.set_extension(ref, extension)
+        return ref
+
+    def _add(self, set_name: str, row: Row, phone: str, e164: str | None) -> str:
+        ref = str(self.world.tables[set_name].put({"Ref_Key": make_ref(self._rng), **row}))
+        if phone:
+            self.change_phone(set_name, ref, phone, e164=e164)
+        return ref
+
+    def dismiss_reminder(self, source_ref: str) -> int:
+        """Press «Прекратить» on the reminders of a source; return how many there were."""
+        keys = self._reminders_of(source_ref)
+        for key in keys:
+            self.world.tables[REMINDERS].remove(key)
+        return len(keys)
+
+    def postpone_reminder(self, source_ref: str, minutes: int = 15) -> int:
+        """Press «Отложить»: the due time moves, the key stays; return how many moved."""
+        table = self.world.tables[REMINDERS]
+        keys = self._reminders_of(source_ref)
+        for key in keys:
+            row = table.rows[key]
+            due = datetime.fromisoformat(str(row["СрокНапоминания"])) + timedelta(minutes=minutes)
+            table.replace(key, {**row, "СрокНапоминания": due.isoformat(timespec="seconds")})
+        return len(keys)
+
+    def _reminders_of(self, source_ref: str) -> list[Key]:
+        table = self.world.tables[REMINDERS]
+        return [key for key, row in table.rows.items() if row.get("Источник") == source_ref]
+
+    # -------------------------------------------------------------- what 1C holds
+
+    def phone_calls(self) -> list[Row]:
+        """Return all telephone calls, complete rows in the order they were written."""
+        return self.world.rows(PHONE_CALLS)
+
+    def reminders(self) -> list[Row]:
+        """Return all reminders."""
+        return self.world.rows(REMINDERS)
+
+    def subjects(self) -> list[Row]:
+        """Return the records that make calls visible in the partner's list."""
+        return self.world.rows(SUBJECTS)
+
+    def string_contacts(self) -> list[Row]:
+        """Return the contacts 1C made of unknown callers."""
+        return self.world.rows(STRING_CONTACTS)
+
+    def contact_states(self) -> list[Row]:
+        """Return the counters of interactions per contact."""
+        return self.world.rows(CONTACT_STATES)
+
+    def calls_seen_at(self, contact_ref: str) -> list[Row]:
+        """Return the calls a person sees in the interaction list of a partner or contact.
+
+        The list joins the register of subjects strictly: a call without its record is invisible
+        (ut11-metadata §4).
+        """
+        shown = {row["Взаимодействие"] for row in self.subjects()}
+        return [
+            row
+            for row in self.phone_calls()
+            if row["АбонентКонтакт"] == contact_ref
+            and row["Ref_Key"] in shown
+            and row["АбонентКонтакт_Type"] != UNDEFINED
+        ]

@@ -1,0 +1,307 @@
+"""Turns the tree of a filter into a condition on rows, with the type rules of 1C's queries.
+
+What 1C answers with a 500 is refused here before a single row is read: comparing references by
+order, unlimited strings, incompatible types. What 1C silently finds nothing for, finds nothing.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bridge.lab.odata import errors
+from bridge.lab.odata.publication import Publication
+from bridge.lab.odata.reading import functions, grammar
+from bridge.lab.odata.reading.functions import Get, Operand, folded
+from bridge.lab.schema import ZERO, EntitySet, Property
+from bridge.lab.tables import Row, Table
+
+_NUMBERS: Final = frozenset({"Int16", "Int32", "Int64", "Double"})
+_ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+}
+_ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where names are looked up: a set, how its rows are read, and lambda variables above."""
+
+    publication: Publication
+    entity_set: EntitySet
+    table: Table | None = None
+    variables: dict[str, EntitySet] = field(default_factory=dict)
+
+    def reader(self, name: str) -> Get:
+        """Return what reads one attribute of a sparse or complete row."""
+        if name == "DataVersion" and self.table is not None:
+            table = self.table
+            return lambda row: self.publication.version(table, row)
+        if self.table is None:
+            return operator.itemgetter(name)
+        value, default = self.table.value, self.entity_set.properties[name].default
+        if self.entity_set.hierarchy == "HierarchyFoldersAndItems":
+            return lambda row: value(row, name)
+        return lambda row: row.get(name, default)
+
+
+def condition(tree: grammar.Node, scope: Scope) -> Callable[[Row], bool]:
+    """Compile a filter.
+
+    Raises:
+        Refused: as 1C would refuse it.
+    """
+    found = _operand(tree, scope)
+    if found.type != "Boolean":
+        raise errors.bad_option("$filter")
+    return found.get
+
+
+def keys_asked(tree: grammar.Node) -> frozenset[str] | None:
+    """Return the only references the filter can be true for, if it names them."""
+    match tree:
+        case grammar.Binary("eq", grammar.Path(("Ref_Key",)), grammar.Literal("Guid", value)):
+            return frozenset({str(value)})
+        case grammar.Binary("or", left, right):
+            one, other = keys_asked(left), keys_asked(right)
+            return None if one is None or other is None else one | other
+        case grammar.Binary("and", left, right):
+            one, other = keys_asked(left), keys_asked(right)
+            return other if one is None else one if other is None else one & other
+    return None
+
+
+def _operand(node: grammar.Node, scope: Scope) -> Operand:  # noqa: PLR0911 - one per node
+    match node:
+        case grammar.Literal(type_name, value):
+            return Operand(type_name, lambda _: value, literal=True)
+        case grammar.Path(steps):
+            return path(steps, scope)
+        case grammar.Call(name, arguments):
+            return _call(name, arguments, scope)
+        case grammar.Lambda():
+            return _quantifier(node, scope)
+        case grammar.Not(inside):
+            holds = condition(inside, scope)
+            return Operand("Boolean", lambda row: not holds(row))
+        case grammar.Binary("or" | "and" as name, left, right):
+            return _junction(name, left, right, scope)
+        case grammar.Binary(name, left, right) if name in _ARITHMETIC:
+            return _arithmetic(name, _operand(left, scope), _operand(right, scope))
+    return _comparison(node, scope)
+
+
+def path(steps: tuple[str, ...], scope: Scope) -> Operand:
+    """Compile a path of fields: `ИНН`, `Партнер/Description`, `d/Тип`.
+
+    Raises:
+        Refused: an unknown segment (400/6), or a section outside a lambda (500).
+    """
+    name, rest = steps[0], steps[1:]
+    if name in scope.variables and rest:
+        inner = Scope(scope.publication, scope.variables[name])
+        found = path(rest, inner)
+        return Operand(found.type, lambda row: found.get(row[""]), found.prop, _inside(found))
+    if not rest:
+        return _attribute(name, scope)
+    if name in scope.entity_set.sections:
+        raise errors.incomparable(1)
+    walked = scope.publication.navigation(scope.entity_set, name)
+    if walked is None:
+        raise errors.no_segment(name)
+    prop, target = walked
+    table = scope.publication.table(target)
+    reader = scope.reader(prop.name)
+    found = path(rest, Scope(scope.publication, target, table))
+
+    def get(row: Row) -> Any:
+        other = table.rows.get(reader(row) or ZERO)
+        return None if other is None else found.get(other)
+
+    return Operand(found.type, get, found.prop)
+
+
+def _inside(found: Operand) -> Get | None:
+    kind = found.kind
+    return None if kind is None else lambda row: kind(row[""])
+
+
+def _attribute(name: str, scope: Scope) -> Operand:
+    prop = scope.entity_set.properties.get(name)
+    if prop is None:
+        raise errors.no_segment(name)
+    if name == "DataVersion" and scope.publication.switches.dataversion_filter == "refused":
+        raise errors.incomparable(1)
+    get = scope.reader(name)
+    if prop.composite:
+        return Operand("Composite", get, prop, scope.reader(f"{name}_Type"))
+    kind = "Number" if prop.type in _NUMBERS else prop.type
+    return Operand(kind, get, prop)
+
+
+def _junction(name: str, left: grammar.Node, right: grammar.Node, scope: Scope) -> Operand:
+    if name == "or" and (chain := _same_field(grammar.Binary(name, left, right))):
+        steps, wanted = chain
+        found = path(steps, scope)
+        if found.type == "Guid":
+            get = found.get
+            return Operand("Boolean", lambda row: get(row) in wanted)
+    one, other = condition(left, scope), condition(right, scope)
+    if name == "or":
+        return Operand("Boolean", lambda row: one(row) or other(row))
+    return Operand("Boolean", lambda row: one(row) and other(row))
+
+
+def _same_field(tree: grammar.Node) -> tuple[tuple[str, ...], set[str]] | None:
+    wanted: set[str] = set()
+    steps: set[tuple[str, ...]] = set()
+    waiting = [tree]
+    while waiting:
+        match waiting.pop():
+            case grammar.Binary("or", left, right):
+                waiting += [left, right]
+            case grammar.Binary("eq", grammar.Path(field), grammar.Literal("Guid", value)):
+                wanted.add(str(value))
+                steps.add(field)
+            case _:
+                return None
+    return (steps.pop(), wanted) if len(steps) == 1 else None
+
+
+def _arithmetic(name: str, left: Operand, right: Operand) -> Operand:
+    if left.type != "Number" or right.type != "Number":
+        raise errors.wrong_argument(name)
+    apply, one, other = _ARITHMETIC[name], left.get, right.get
+    return Operand("Number", lambda row: apply(one(row), other(row)))
+
+
+def _comparison(node: grammar.Node, scope: Scope) -> Operand:
+    if not isinstance(node, grammar.Binary):
+        raise errors.bad_option("$filter")
+    name, position = node.operator, node.position
+    left, right = _operand(node.left, scope), _operand(node.right, scope)
+    if left.literal and not right.literal:
+        left, right = right, left
+        name = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}.get(name, name)
+    if any(side.prop is not None and _is_endless(side.prop) for side in (left, right)):
+        raise errors.incomparable(position)
+    equal = _sameness(left, right)
+    if equal is not None:
+        return _equality(name, equal, position)
+    if left.type != right.type or (left.type == "Boolean" and name in _ORDER):
+        raise errors.incomparable(position)
+    one, other = left.get, right.get
+    if left.type == "String":
+        one, other = folded(one), folded(other)
+    if name not in _ORDER:
+        return _equality(name, lambda row: bool(one(row) == other(row)), position)
+    order = _ORDER[name]
+
+    def ordered(row: Row) -> bool:
+        mine, theirs = one(row), other(row)
+        return mine is not None and theirs is not None and order(mine, theirs)
+
+    return Operand("Boolean", ordered)
+
+
+def _sameness(left: Operand, right: Operand) -> Callable[[Row], bool] | None:
+    """Return the only comparison some types have, equality; None for ordinary ones."""
+    if right.type == "null":
+        get = left.get
+        return lambda row: get(row) is None
+    if left.type == "Composite":
+        return _composite_equals(left, right)
+    if left.type == "Guid":
+        return _guid_equals(left, right)
+    return None
+
+
+def _is_endless(prop: Property) -> bool:
+    return prop.unlimited or _is_blob(prop)
+
+
+def _is_blob(prop: Property) -> bool:
+    return prop.type in {"Binary", "Stream"} or prop.type.startswith("StandardODATA.")
+
+
+def _equality(name: str, equal: Callable[[Row], bool], position: int) -> Operand:
+    if name in _ORDER:
+        # No keyset paging: a reference is not ordered in 1C's query language.
+        raise errors.incomparable(position)
+    return Operand("Boolean", equal if name == "eq" else lambda row: not equal(row))
+
+
+def _guid_equals(left: Operand, right: Operand) -> Callable[[Row], bool]:
+    one, other = left.get, right.get
+    if right.type == "Guid":
+        return lambda row: bool(one(row) == other(row))
+    if right.type == "Cast":
+        owner = left.prop.ref if left.prop is not None else None
+        return lambda row: bool((one(row), owner) == other(row))
+    # A text beside a reference is not refused: it compares something else and finds nothing.
+    return lambda _: False
+
+
+def _composite_equals(left: Operand, right: Operand) -> Callable[[Row], bool]:
+    value, kind, other = left.get, left.kind, right.get
+    if kind is None:
+        return lambda _: False
+    if right.type == "Cast":
+
+        def same(row: Row) -> bool:
+            ref, owner = other(row)
+            return bool(value(row) == ref and kind(row) == f"StandardODATA.{owner}")
+
+        return same
+    edm = {"String": "Edm.String", "Number": "Edm.Double", "Boolean": "Edm.Boolean"}
+    wanted = edm.get(right.type, f"Edm.{right.type}" if right.type == "DateTime" else None)
+    # A bare guid against a composite field is no error and finds nothing (onec-odata §2.2).
+    return lambda row: wanted is not None and kind(row) == wanted and value(row) == other(row)
+
+
+def _call(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:
+    if name in {"isof", "cast"}:
+        return _typed(name, arguments, scope)
+    return functions.call(name, [_operand(argument, scope) for argument in arguments])
+
+
+def _typed(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:
+    match arguments:
+        case (subject, grammar.Literal("String", owner)) if scope.publication.publishes(str(owner)):
+            found = _operand(subject, scope)
+        case _:
+            raise errors.Refused(400, "21", f"Неверные параметры функции {name}")
+    if name == "cast":
+        if found.type != "Guid":
+            raise errors.Refused(400, "21", f"Неверные параметры функции {name}")
+        get = found.get
+        return Operand("Cast", lambda row: (get(row), owner))
+    kind = found.kind
+    if kind is None:
+        raise errors.wrong_argument(name)
+    return Operand("Boolean", lambda row: bool(kind(row) == f"StandardODATA.{owner}"))
+
+
+def _quantifier(node: grammar.Lambda, scope: Scope) -> Operand:
+    if len(node.path.steps) != 1 or node.path.steps[0] not in scope.entity_set.sections:
+        raise errors.no_segment(node.path.steps[0])
+    name = node.path.steps[0]
+    section, table = scope.entity_set.sections[name], scope.table
+    if table is None:
+        raise errors.no_segment(name)
+    if node.condition is None:
+        return Operand("Boolean", lambda row: bool(row.get(name)))
+    inner = Scope(scope.publication, section, None, {node.variable: section})
+    holds = condition(node.condition, inner)
+    decide = all if node.every else any
+    return Operand("Boolean", lambda row: decide(holds({"": r}) for r in table.section(row, name)))

@@ -1,0 +1,278 @@
+"""Answers one request below `odata/standard.odata`, as 1C would in fine weather."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any, Final
+
+from bridge.lab.odata import address, edmx, errors, render, replies
+from bridge.lab.odata.publication import Publication
+from bridge.lab.odata.reading import select
+from bridge.lab.odata.reading.query import Reader, check_options
+from bridge.lab.odata.replies import Reply
+from bridge.lab.odata.writing import assign, write
+from bridge.lab.schema import ZERO, EntitySet
+from bridge.lab.tables import Key, Row
+
+_BOM: Final = b"\xef\xbb\xbf"
+_ACTIONS: Final = {"Post": True, "Unpost": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: everything below the service root, raw.
+
+    `keep` is what bad weather leaves of the rows; `headers` have lower-case names.
+    """
+
+    method: str
+    path: str
+    query: str
+    root: str
+    number: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    keep: Callable[[Row], bool] | None = None
+
+
+class Service:
+    """The interface of one publication over one world."""
+
+    def __init__(self, publication: Publication, now: Callable[[], datetime]) -> None:
+        self.publication = publication
+        self._now = now
+        self._reader = Reader()
+        # References of new objects: drawn, but the same for the same requests.
+        self._rng = Random(f"{publication.world.seed}/written")  # noqa: S311 - composed data
+        self._metadata: tuple[object, bytes] | None = None
+        self._changed = now()
+
+    def answer(self, request: Request) -> Reply:
+        """Answer, or refuse in the words and status of 1C."""
+        form = render.Form(json="application/json" in request.headers.get("accept", ""))
+        try:
+            options = address.parse_query(request.query)
+            form = render.asked_form(options, request.headers.get("accept", ""))
+            return self._answer(request, address.parse(request.path, request.query), form)
+        except errors.Refused as refused:
+            return self.refusal(refused, form)
+
+    def refusal(self, refused: errors.Refused, form: render.Form) -> Reply:
+        """Write a refusal, unless the web server puts its own page in front of it."""
+        switches = self.publication.switches
+        if refused.status == 404 and switches.iis_html_404:  # noqa: PLR2004 - HTTP
+            return replies.html(404, "404 - File or directory not found.")
+        content_type = render.JSON if form.json else "application/xml;charset=utf-8"
+        body = render.refusal(refused, form, switches.lang)
+        return Reply(refused.status, body, [*_VERSION, ("content-type", content_type)])
+
+    def _answer(self, request: Request, where: address.Address, form: render.Form) -> Reply:
+        if not where.segments:
+            _only(request, "GET")
+            check_options(where.options)
+            body = render.service(self.publication.names(), form, request.root)
+            kind = render.JSON if form.json else "application/atomsvc+xml;charset=utf-8"
+            return Reply(200, body, [*_VERSION, ("content-type", kind)])
+        if where.set_name == "$metadata":
+            return self._edmx(request)
+        if where.set_name == "$batch":
+            raise errors.Refused(400, "2", "Неправильный формат запроса")
+        entity_set = self.publication.entity_set(where.set_name)
+        if where.segments[0].key is None:
+            return self._set(request, where, entity_set, form)
+        if not where.segments[0].key:
+            raise errors.missing_key(entity_set.key[0])
+        key = write.key_from(entity_set, where.segments[0].key)
+        if len(where.segments) == 1:
+            return self._entity(request, entity_set, key, where.options, form)
+        return self._below(request, entity_set, key, where, form)
+
+    # -------------------------------------------------------------- collections
+
+    def _set(
+        self, request: Request, where: address.Address, entity_set: EntitySet, form: render.Form
+    ) -> Reply:
+        rest = where.segments[1:]
+        if rest:
+            if rest[0].name == "$count" and self.publication.switches.count_endpoint:
+                number = self._reader.count(self.publication, entity_set, where.options)
+                # The bare number starts with a BOM (onec-odata §2.6).
+                body = _BOM + str(number).encode()
+                return Reply(200, body, [*_VERSION, ("content-type", "text/plain;charset=utf-8")])
+            if rest[0].key is not None:
+                raise errors.no_method(rest[0].name)
+            raise errors.no_segment(rest[0].name)
+        if request.method == "POST":
+            return self._create(request, entity_set, form)
+        _only(request, "GET")
+        page = self._reader.page(
+            self.publication,
+            entity_set,
+            where.options,
+            request=request.number,
+            links=form.links,
+            keep=request.keep,
+        )
+        chunks = render.collection(page, form, request.root)
+        limit = self.publication.switches.max_page_bytes
+        first = next(chunks)
+        reply = Reply(200, _chain(first, chunks), [*_VERSION, ("content-type", form.content_type)])
+        if limit is not None and len(reply.whole()) > limit:
+            return replies.platform_error("No space left on device")
+        return reply
+
+    def _create(self, request: Request, entity_set: EntitySet, form: render.Form) -> Reply:
+        key = write.create(self._write(request, entity_set))
+        reply = self._one(request, entity_set, key, {}, form)
+        if not entity_set.is_register:
+            # Raw UTF-8 in a header: a client that insists on latin-1 breaks after the commit.
+            reply.status = 201
+            reply.headers.append(("location", f"{request.root}{entity_set.name}(guid'{key}')"))
+        return reply
+
+    # -------------------------------------------------------------- single entities
+
+    def _entity(
+        self,
+        request: Request,
+        entity_set: EntitySet,
+        key: Key,
+        options: dict[str, str],
+        form: render.Form,
+    ) -> Reply:
+        if request.method == "GET":
+            check_options(options)
+            return self._one(request, entity_set, key, options, form)
+        if entity_set.is_section:
+            raise errors.rows_apart()
+        _only(request, "PATCH", "PUT", "DELETE", "MERGE")
+        change = self._write(request, entity_set)
+        if request.method == "DELETE":
+            write.delete(change, key)
+            return Reply(204, b"", [*_VERSION])
+        write.change(change, key, reset=request.method == "PUT")
+        return self._one(request, entity_set, key, {}, form)
+
+    def _one(
+        self,
+        request: Request,
+        entity_set: EntitySet,
+        key: Key,
+        options: dict[str, str],
+        form: render.Form,
+    ) -> Reply:
+        row = self._found(entity_set, key)
+        project = select.compile_projection(self.publication, entity_set, options, links=form.links)
+        body = render.entity(project(row), entity_set.name, form, request.root)
+        kind = render.JSON if form.json else "application/atom+xml;type=entry;charset=utf-8"
+        return Reply(200, body, [*_VERSION, ("content-type", kind)])
+
+    def _found(self, entity_set: EntitySet, key: Key) -> Row:
+        table = self.publication.table(entity_set)
+        if not entity_set.is_section:
+            if key not in table.rows:
+                raise errors.no_instance(entity_set.name)
+            row = table.rows[key]
+            if self.publication.is_forbidden(row):
+                raise errors.no_rights(self.publication.switches.rights_status)
+            return row
+        ref, number = key if isinstance(key, tuple) else (key, 0)
+        owner = table.rows.get(str(ref))
+        lines = table.section(owner, self.publication.section_name(entity_set)) if owner else []
+        if not isinstance(number, int) or not 0 < number <= len(lines):
+            raise errors.no_instance(entity_set.name)
+        return lines[number - 1]
+
+    def _below(
+        self,
+        request: Request,
+        entity_set: EntitySet,
+        key: Key,
+        where: address.Address,
+        form: render.Form,
+    ) -> Reply:
+        name = where.segments[1].name
+        if name in _ACTIONS and not entity_set.is_section:
+            if not entity_set.posting:
+                raise errors.no_method(name)
+            # A GET executes the action too: never prefetch such an address (onec-odata §4.5).
+            _only(request, "GET", "POST")
+            write.post(self._write(request, entity_set), str(key), posted=_ACTIONS[name])
+            return Reply(200, b"", [*_VERSION])
+        _only(request, "GET")
+        table, row = self.publication.table(entity_set), self._found(entity_set, key)
+        for index, segment in enumerate(where.segments[1:], 2):
+            walked = self.publication.navigation(entity_set, segment.name)
+            if walked is None:
+                return self._property(request, entity_set, row, where.segments[index - 1 :], form)
+            prop, entity_set = walked
+            ref = str(row.get(prop.name) or ZERO)
+            table = self.publication.table(entity_set)
+            if ref not in table.rows:
+                raise errors.no_instance(entity_set.name)
+            key, row = ref, table.rows[ref]
+        return self._one(request, entity_set, key, where.options, form)
+
+    def _property(
+        self,
+        request: Request,
+        entity_set: EntitySet,
+        row: Row,
+        rest: tuple[address.Segment, ...],
+        form: render.Form,
+    ) -> Reply:
+        name = rest[0].name
+        if name not in entity_set.properties or len(rest) > 1:
+            raise errors.no_segment(rest[-1].name)
+        project = select.compile_projection(
+            self.publication, entity_set, {"$select": name}, links=False
+        )
+        found: Any = project(row).get(name)
+        kind = render.JSON if form.json else "application/xml;charset=utf-8"
+        body = render.value(found, name, form, request.root)
+        return Reply(200, body, [*_VERSION, ("content-type", kind)])
+
+    # -------------------------------------------------------------- parts
+
+    def _write(self, request: Request, entity_set: EntitySet) -> write.Write:
+        body = assign.body_of(request.body, request.headers.get("content-type", ""))
+        return write.Write(
+            publication=self.publication,
+            entity_set=entity_set,
+            body=body,
+            now=self._now(),
+            rng=self._rng,
+            loading=request.headers.get("1c_odata-dataloadmode", "").lower() == "true",
+            if_match=request.headers.get("if-match", ""),
+        )
+
+    def _edmx(self, request: Request) -> Reply:
+        _only(request, "GET")
+        state = (tuple(self.publication.names()), self.publication.switches.metadata_padding_mb)
+        if self._metadata is None or self._metadata[0] != state:
+            self._metadata = (state, edmx.render(self.publication))
+            self._changed = self._now()
+        body = self._metadata[1]
+        headers = [
+            *_VERSION,
+            ("content-type", "application/xml;charset=utf-8"),
+            ("last-modified", self._changed.strftime("%a, %d %b %Y %H:%M:%S GMT")),
+            ("content-length", str(len(body))),
+        ]
+        return Reply(200, body, headers)
+
+
+_VERSION: Final = (("dataserviceversion", "3.0"),)
+
+
+def _only(request: Request, *methods: str) -> None:
+    if request.method not in methods:
+        raise errors.forbidden_method(request.method)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

@@ -1,0 +1,238 @@
+"""Creates, changes and deletes objects and register records, with what 1C does on the way.
+
+One request is one object is one transaction: everything is checked before anything is kept. Fill
+checks do not run; nothing is filled for the client but `Ref_Key`, a number or code, an omitted
+date and `DataVersion` (ut11-metadata §4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from bridge.lab.odata import errors
+from bridge.lab.odata.address import KeyValue
+from bridge.lab.odata.publication import Publication
+from bridge.lab.odata.writing import assign, interactions
+from bridge.lab.schema import EMPTY_DATE, ZERO, EntitySet
+from bridge.lab.tables import Key, Row, Table, make_ref
+from bridge.lab.world import PARTNERS
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One request that changes something.
+
+    `now` is the server's wall time without zone; `loading` is the data-load mode of a header.
+    """
+
+    publication: Publication
+    entity_set: EntitySet
+    body: Row
+    now: datetime
+    rng: Random
+    loading: bool = False
+    if_match: str = ""
+
+    @property
+    def table(self) -> Table:
+        """Return where the rows of the set are kept."""
+        return self.publication.table(self.entity_set)
+
+
+def create(write: Write) -> Key:
+    """Keep a new object and return its key.
+
+    Raises:
+        Refused: the key is taken and honoured (400/15), a rule says no, a value cannot be read.
+    """
+    if write.entity_set.is_section:
+        raise errors.rows_apart()
+    if write.entity_set.is_register:
+        return _create_record(write)
+    table, given = write.table, write.body.get("Ref_Key")
+    ref = make_ref(write.rng)
+    if given is not None and write.publication.switches.honour_client_ref_key:
+        ref = assign.scalar(write.entity_set.properties["Ref_Key"], given, ZERO, _schema(write))
+        if ref in table.rows:
+            raise errors.exists(write.entity_set.name)
+    values = _values(write, write.entity_set.template())
+    row = {"Ref_Key": ref, **values}
+    _number(write, row)
+    posted = bool(row.get("Posted"))
+    row["Posted"] = False
+    if write.entity_set.kind != "Document":
+        del row["Posted"]
+    interactions.before_write(write, row)
+    key = table.put(row, version=0)
+    if posted:
+        post(write, ref, posted=True)
+    interactions.on_write(write, row)
+    return key
+
+
+def change(write: Write, key: Key, *, reset: bool = False) -> Key:
+    """Lay the body over an object or record; *reset* is PUT, which empties what is not given.
+
+    Raises:
+        Refused: no such key (404/9), a stale version where it is enforced (412), a rule says no.
+    """
+    table = write.table
+    if key not in table.rows:
+        raise errors.no_instance(write.entity_set.name)
+    before = table.rows[key]
+    _check_version(write, before)
+    if write.entity_set.is_register:
+        return _change_record(write, key, reset=reset)
+    values = _values(write, table.complete(before))
+    kept = {"Ref_Key", "Predefined", "PredefinedDataName", "IsFolder", "Posted"}
+    row = {k: v for k, v in before.items() if not reset or k in kept} | values
+    wants_posting = values.get("Posted", before.get("Posted", False))
+    row["Posted"] = before.get("Posted", False)
+    if write.entity_set.kind != "Document":
+        del row["Posted"]
+    elif row.get("DeletionMark") and row["Posted"] and wants_posting:
+        raise errors.by_handler("Проведенный документ нельзя пометить на удаление")
+    if reset:
+        _number(write, row)
+    interactions.before_write(write, row)
+    if wants_posting != row.get("Posted", False) or "Posted" in values:
+        _check_posting(write, row, posted=bool(wants_posting))
+        if "Posted" in row:
+            row["Posted"] = bool(wants_posting)
+    table.replace(key, row)
+    interactions.on_write(write, row)
+    return key
+
+
+def delete(write: Write, key: Key) -> None:
+    """Delete physically; references elsewhere are left dangling.
+
+    Raises:
+        Refused: no such key (404/9), or a predefined object.
+    """
+    table = write.table
+    if key not in table.rows:
+        raise errors.no_instance(write.entity_set.name)
+    row = table.rows[key]
+    _check_version(write, row)
+    if row.get("Predefined"):
+        raise errors.by_handler("Предопределенный элемент нельзя удалить", "ПередУдалением")
+    interactions.on_delete(write, table.remove(key))
+
+
+def post(write: Write, ref: str, *, posted: bool) -> None:
+    """Post or unpost a document; posting twice is no error.
+
+    Raises:
+        Refused: the configuration denies posting (no such method), or the document is marked.
+    """
+    table = write.table
+    if ref not in table.rows:
+        raise errors.no_instance(write.entity_set.name)
+    row = {**table.rows[ref], "Posted": posted}
+    _check_posting(write, row, posted=posted)
+    table.replace(ref, row)
+
+
+def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
+    """Return the key a parenthesis names.
+
+    Raises:
+        Refused: a part is missing (400/7), the type half lacks its namespace, no guid (400/1).
+    """
+    if not write_set.is_register and not write_set.is_section:
+        value = given.get("Ref_Key", given.get(""))
+        if value is None:
+            raise errors.missing_key("Ref_Key")
+        return str(assign.scalar(write_set.properties["Ref_Key"], value, ZERO, _NO_SCHEMA))
+    for name in write_set.key:
+        if name not in given:
+            raise errors.missing_key(name)
+        if name.endswith("_Type") and not str(given[name]).startswith("StandardODATA."):
+            raise errors.wrong_composite(given[name])
+    return tuple(
+        int(given[name]) if name == "LineNumber" else given[name] for name in write_set.key
+    )
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _schema(write: Write) -> Any:
+    return write.publication.world.schema
+
+
+_NO_SCHEMA: Any = None
+
+
+def _values(write: Write, current: Row) -> Row:
+    values = assign.read_values(write.entity_set, write.body, _schema(write), current)
+    for part in ("IsFolder",):
+        if part in current and current.get(part) and part in values:
+            values.pop(part)
+    return values
+
+
+def _check_version(write: Write, row: Row) -> None:
+    """Compare `If-Match` only where the publication enforces it (measured: ignored)."""
+    if write.publication.switches.if_match != "enforced" or not write.if_match:
+        return
+    if write.entity_set.is_register:
+        return
+    sent = write.if_match.removeprefix("W/").strip('"')
+    if sent != write.publication.version(write.table, row):
+        raise errors.changed_meanwhile()
+
+
+def _check_posting(write: Write, row: Row, *, posted: bool) -> None:
+    if not posted:
+        return
+    if not write.entity_set.posting:
+        raise errors.by_handler("Проведение документов данного вида запрещено", "ПередЗаписью")
+    if row.get("DeletionMark"):
+        raise errors.by_handler("Помеченный на удаление документ не может быть проведен")
+
+
+def _number(write: Write, row: Row) -> None:
+    """Issue what 1C issues: a date when it is omitted, a number or a code when it is empty."""
+    properties = write.entity_set.properties
+    if "Date" in properties and row.get("Date", EMPTY_DATE) == EMPTY_DATE:
+        row["Date"] = write.now.isoformat(timespec="seconds")
+    table = write.table
+    # In data-load mode nothing issues a number (ut11-metadata §4).
+    if "Number" in properties and not row.get("Number") and not write.loading:
+        row["Number"] = f"00-{table.next_serial('Number', str(row['Date'])[:4]):08d}"
+    if write.entity_set.name == PARTNERS and not row.get("Code"):
+        row["Code"] = f"00-{table.next_serial('Code'):08d}"
+
+
+# ------------------------------------------------------------------ registers
+
+
+def _create_record(write: Write) -> Key:
+    entity_set, table = write.entity_set, write.table
+    for name in entity_set.key:
+        if name not in write.body and not name.endswith("_Type"):
+            raise errors.Refused(400, "5", f"Не указано значение обязательного свойства {name}")
+    row = assign.read_values(entity_set, write.body, _schema(write), entity_set.template())
+    interactions.before_record(write, row)
+    if table.key_of(row) in table.rows:
+        # No upsert: the same key again is refused and nothing changes (onec-odata §4.8).
+        raise errors.exists(entity_set.name)
+    return table.put(row)
+
+
+def _change_record(write: Write, key: Key, *, reset: bool) -> Key:
+    entity_set, table = write.entity_set, write.table
+    before = table.rows[key]
+    body = {k: v for k, v in write.body.items() if k not in entity_set.key}
+    values = assign.read_values(entity_set, body, _schema(write), table.complete(before))
+    # The key stays whatever the body says: nobody has seen a dimension change by PATCH.
+    own = {name: table.value(before, name) for name in entity_set.key}
+    row = (own if reset else dict(before)) | values | own
+    interactions.before_record(replace(write, body=body), row)
+    table.replace(key, row)
+    return key

@@ -1,0 +1,86 @@
+"""Serves the simulator of 1C over a real socket, for integrators, the demo and benchmarks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bridge.lab.faults import Weather, read_forecast
+from bridge.lab.onec import OneCLab, create_onec_app
+from bridge.lab.switches import Switches
+from bridge.lab.world import World
+
+Announce = Callable[[OneCLab, str], None]
+
+
+class _AbortableProtocol(HttpToolsProtocol):
+    """Lets the application drop its connection without a reply, as a dead server does."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope: Any = self.scope
+        scope["extensions"] = {"lab.abort": self.transport.abort}
+
+
+class OneCServer(uvicorn.Server):
+    """A uvicorn server that tells when its socket listens.
+
+    `await server.serve()` in a task, or `server.run()`; stop it with `should_exit = True`.
+    """
+
+    def __init__(self, lab: OneCLab, host: str, port: int, announce: Announce | None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_onec_app(lab),  # type: ignore[arg-type]
+                host=host,
+                port=port,
+                http=_AbortableProtocol,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+            )
+        )
+        self.lab = lab
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Bind, then tell the address: the URL of the publication without `/odata`."""
+        await super().startup(sockets)
+        if self._announce is not None and self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._announce(self.lab, f"http://{host}:{port}{self.lab.publication}")
+
+
+def run_onec_lab(
+    port: int,
+    partners: int = 5000,
+    seed: int = 1,
+    faults_file: Path | None = None,
+    *,
+    host: str = "127.0.0.1",
+    announce: Announce | None = None,
+) -> None:
+    """Compose a company and serve it until interrupted.
+
+    *announce* is called once the socket listens, with the lab and the publication's address; port
+    0 takes a free one. Nothing is printed here.
+
+    Raises:
+        OSError: the file cannot be read.
+        msgspec.DecodeError: the file is no JSON of the documented shape (see `faults`).
+        KeyError: the file names an unknown switch.
+    """
+    weather, switches = Weather(), Switches()
+    if faults_file is not None:
+        forecast = read_forecast(faults_file.read_bytes())
+        weather.script(forecast.faults)
+        for name, wanted in forecast.switches.items():
+            switches.set(name, wanted)
+    world = World.compose(partners=partners, seed=seed)
+    lab = OneCLab(world, switches=switches, weather=weather)
+    OneCServer(lab, host, port, announce).run()

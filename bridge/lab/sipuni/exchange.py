@@ -1,0 +1,285 @@
+"""The exchange itself: it asks the bridge, follows the answer and pushes events.
+
+CallPlan -> question per node -> extension or default queue -> event script -> CallReport
+"""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from bridge.lab.sipuni.calls import CallPlan, CallReport, LabCall, Push, Question
+from bridge.lab.sipuni.events import (
+    Line,
+    Params,
+    ScriptedEvent,
+    bend_event,
+    did_leg,
+    final_event,
+)
+from bridge.lab.sipuni.question import event_number, question_query
+from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.scripts import (
+    Script,
+    bend,
+    external_script,
+    incoming_script,
+    ordered_script,
+    unreachable_script,
+)
+from bridge.lab.sipuni.switches import Outcome, Switches
+from bridge.lab.sipuni.wire import Wire
+
+Pause = Callable[[float], Awaitable[object]]
+
+
+class SipuniLab:
+    """The exchange itself: calls come in, questions and events go out.
+
+    Seconds are virtual: a script is pushed at once and its timestamps run ahead of the clock,
+    unless *pause* is given, which is then awaited between events.
+    """
+
+    def __init__(
+        self,
+        scheme: SipuniScheme,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.perf_counter,
+        switches: Switches | None = None,
+        pause: Pause | None = None,
+    ) -> None:
+        self.scheme = scheme
+        self.calls: list[LabCall] = []
+        self.bad_answers = 0
+        self._wire = Wire(scheme, http, stopwatch)
+        self._clock = clock
+        self._switches = switches or Switches()
+        self._pause = pause
+        self._counter = 100_000
+
+    @property
+    def switches(self) -> Switches:
+        """Give the switches of calls that bring none of their own."""
+        return self._switches
+
+    def switch(self, switches: Switches) -> None:
+        """Set the cabinet's switches and forgive the incorrect answers so far."""
+        self._switches = switches
+        self.bad_answers = 0
+
+    @property
+    def suspended(self) -> bool:
+        """Tell whether the cabinet has stopped pushing because of incorrect answers."""
+        return 0 < self._switches.suspend_after <= self.bad_answers
+
+    async def place_call(self, plan: CallPlan) -> CallReport:
+        """Make the planned call and tell what its caller lived through.
+
+        Never raises for anything the bridge does: that is what the report is for.
+        """
+        switches = plan.switches or self._switches
+        arrived = self._clock()
+        source = event_number(plan.caller, switches.caller)
+        call = self._begin("Входящий", source, plan.did, switches, arrived=int(arrived))
+        opening = 0
+        if switches.event_before_answer:
+            await self._push(call, bend_event(did_leg(call.line), switches))
+            opening = 1
+        questions, routed = await self._walk(plan, switches, arrived)
+        problems = [f"node {one.label!r}: {one.problem}" for one in questions if one.problem]
+        extension = self._reachable(routed, switches, problems)
+        call.extension = extension or ""
+        if extension is None:
+            script = unreachable_script(call.line, self.scheme.default_extension)
+        else:
+            others = tuple(one for one in self.scheme.group if one != extension)
+            script = incoming_script(
+                call.line,
+                plan.outcome,
+                extension,
+                ring_s=plan.ring_s,
+                talk_s=plan.talk_s,
+                others=others[:1] if plan.outcome is Outcome.TRANSFER else others,
+                separator=switches.last_called_separator,
+            )
+        self._load(call, script, skip=opening)
+        await self.play(call)
+        problems += [f"event {one.event}: {one.problem}" for one in call.pushes if one.problem]
+        call.report = CallReport(
+            call_id=call.line.call_id,
+            caller=plan.caller,
+            did=plan.did,
+            outcome=plan.outcome,
+            rang_first=extension,
+            default_queue=routed is None or extension != routed,
+            silence_ms=sum(one.latency_ms for one in questions),
+            questions=tuple(questions),
+            pushes=tuple(call.pushes),
+            problems=tuple(problems),
+        )
+        return call.report
+
+    def order_call(self, extension: str, phone: str, *, tree: str = "") -> LabCall:
+        """Accept an order to connect *extension* with *phone*; an absent softphone is no error."""
+        call = self._begin(
+            "Исходящий", extension, phone, self._switches, inner=True, ordered=True, tree=tree
+        )
+        if extension not in self._switches.offline_ext and self.scheme.knows(extension):
+            script = ordered_script(
+                call.line, self._switches.originated, extension, ring_s=12, talk_s=60
+            )
+            self._load(call, script)
+        return call
+
+    def order_external(self, phone_from: str, phone_to: str) -> LabCall:
+        """Accept an order to connect two outside numbers."""
+        call = self._begin("Исходящий", phone_from, phone_to, self._switches, ordered=True)
+        script = external_script(call.line, self._switches.originated, ring_s=12, talk_s=60)
+        self._load(call, script)
+        return call
+
+    async def play(self, call: LabCall, *, only_first: bool = False) -> None:
+        """Push what is left of the call's script, or only its first event."""
+        at = call.line.started
+        while call.rest:
+            event = call.rest.pop(0)
+            if self._pause is not None and not only_first:
+                await self._pause(max(0, event.at - at))
+                if call.closed:
+                    return
+            at = event.at
+            await self._push(call, event)
+            if only_first:
+                return
+        call.closed = call.closed or not call.switches.drop_event2
+
+    async def hang_up(self, call_id: str) -> bool:
+        """End a call that goes on, pushing its final event; tell whether there was one."""
+        call = next((one for one in self.calls if one.line.call_id == call_id), None)
+        return call is not None and await self._cut(call)
+
+    async def cancel(self, callback_id: str) -> bool:
+        """Withdraw an order that has not run its course; tell whether there was one."""
+        ordered = (one for one in self.calls if one.line.callback_id == callback_id)
+        call = next(ordered, None)
+        return bool(callback_id) and call is not None and await self._cut(call)
+
+    async def save_settings_page(self) -> Push:
+        """Push the call without a single field that saving the cabinet's settings may cause."""
+        return await self._send("", ())
+
+    async def _cut(self, call: LabCall) -> bool:
+        if call.closed:
+            return False
+        call.closed = True
+        call.rest.clear()
+        answered = [int(one.value("timestamp")) for one in self._sent(call) if one.code == "3"]
+        call.ends = int(self._clock())
+        call.status = "ANSWER" if answered else "NOANSWER"
+        call.talk_s = max(0, call.ends - answered[0]) if answered else 0
+        final = final_event(
+            call.line, call.ends, call.status, answered[0] if answered else 0, call.extension
+        )
+        for event in bend((final,), replace(call.switches, unknown_event="", dup_event1=False)):
+            await self._push(call, event)
+        return True
+
+    @staticmethod
+    def _sent(call: LabCall) -> list[ScriptedEvent]:
+        return [ScriptedEvent(at=0, params=one.params) for one in call.pushes]
+
+    def _begin(
+        self,
+        kind: str,
+        source: str,
+        destination: str,
+        switches: Switches,
+        *,
+        arrived: int | None = None,
+        inner: bool = False,
+        ordered: bool = False,
+        tree: str = "",
+    ) -> LabCall:
+        started = int(self._clock()) if arrived is None else arrived
+        self._counter += 1
+        call_id = f"{started}.{self._counter}"
+        shifted = call_id[:-1] + str((int(call_id[-1]) + 1) % 10)
+        record_id = shifted if switches.record_id_shift else call_id
+        record_hash = signature({"id": record_id}, self.scheme.cabinet, self.scheme.key)
+        order = hashlib.md5(f"callback {call_id}".encode(), usedforsecurity=False).hexdigest()
+        line = Line(
+            call_id=call_id,
+            started=started,
+            source=source,
+            destination=destination,
+            cabinet=self.scheme.cabinet,
+            tree_name="Исходящая" if ordered else "Входящая",
+            tree_number=tree or self.scheme.scheme_number,
+            record_link=f"{self.scheme.public_url}/api/crm/record"
+            f"?id={record_id}&hash={record_hash}&user={self.scheme.cabinet}",
+            source_inner=inner,
+            destination_plus=inner,
+            callback_id=order if ordered else "",
+        )
+        extension = source if inner else ""
+        call = LabCall(line, record_id, kind, "CHANUNAVAIL", extension, [], switches, ends=started)
+        self.calls.append(call)
+        return call
+
+    @staticmethod
+    def _load(call: LabCall, script: Script, *, skip: int = 0) -> None:
+        """Give the call its script, and its statistics the truth that events may distort."""
+        finals = [event for event in script if event.code == "2"]
+        answers = [event.at for event in script if event.code == "3"]
+        if finals:
+            call.ends, call.status = finals[-1].at, finals[-1].value("status")
+            call.talk_s = call.ends - answers[0] if answers else 0
+        call.rest = list(bend(script, call.switches))[skip:]
+
+    async def _walk(
+        self, plan: CallPlan, switches: Switches, arrived: float
+    ) -> tuple[list[Question], str | None]:
+        """Pass the chain node by node until one of them knows the way."""
+        questions: list[Question] = []
+        for node in self.scheme.chain(plan.did):
+            query = question_query(
+                caller=plan.caller,
+                did=plan.did,
+                dtmf=plan.dtmf,
+                label=node.label,
+                arrived=arrived,
+                zone=ZoneInfo(self.scheme.zone),
+                switches=switches,
+            )
+            questions.append(await self._wire.ask(node, query))
+            if questions[-1].extension is not None:
+                return questions, questions[-1].extension
+        return questions, None
+
+    def _reachable(self, routed: str | None, switches: Switches, problems: list[str]) -> str | None:
+        """Find whose telephone rings: the decided one's, the default queue's, or nobody's."""
+        for extension in (routed, self.scheme.default_extension):
+            if extension is None:
+                continue
+            if not self.scheme.knows(extension):
+                problems.append(f"the cabinet has no extension {extension}")
+            elif extension in switches.offline_ext:
+                problems.append(f"the telephone of {extension} is offline")
+            else:
+                return extension
+        return None
+
+    async def _push(self, call: LabCall, event: ScriptedEvent) -> None:
+        if not self.suspended and self.scheme.push_url:
+            post = call.switches.post_instead_of_get
+            call.pushes.append(await self._send(event.code, event.params, post=post))
+
+    async def _send(self, code: str, params: Params, *, post: bool = False) -> Push:
+        push = await self._wire.push(code, params, post=post)
+        self.bad_answers += bool(push.problem)
+        return push

@@ -1,0 +1,83 @@
+"""What a person may do to the house from outside: retry a debt, drop it, tell whose number it is.
+
+The API and the console do the same things through here.
+"""
+
+import logging
+from datetime import timedelta
+
+from starlette.exceptions import HTTPException
+
+from bridge.domain.directory import Ref
+from bridge.domain.outbox import EntryState, OutboxEntry, retried
+from bridge.domain.phone import PhoneNumber
+from bridge.ports import EntryMoved
+from bridge.web.surface import WebServices
+
+_log = logging.getLogger(__name__)
+
+#: An entry due sooner may be taken up by the delivery while we write: it is left alone.
+_SOON = timedelta(seconds=2)
+
+
+async def find_entry(services: WebServices, key: str) -> OutboxEntry:
+    """Give the entry of *key*, or of an unambiguous beginning of it.
+
+    Raises:
+        HTTPException: 404.
+    """
+    found = await services.ledger.entry(key)
+    if found is None:
+        raise HTTPException(404, "There is no such entry, or several begin so.")
+    return found[0]
+
+
+async def retry_entry(services: WebServices, key: str) -> OutboxEntry:
+    """Make a dead or waiting entry due at once, and wake the delivery.
+
+    Raises:
+        HTTPException: 404; 409 when it is in 1C already, or on its way this moment.
+    """
+    entry = await find_entry(services, key)
+    if entry.state is EntryState.SETTLED:
+        raise HTTPException(409, "This call is in 1C already.")
+    if entry.state is EntryState.SENDING:
+        raise HTTPException(409, "This call is being written to 1C right now.")
+    now = services.clock()
+    if entry.state is EntryState.DEAD or entry.due_at > now + _SOON:
+        entry = retried(entry, now)
+        if not await services.ledger.save_entry(entry):
+            raise HTTPException(404, "The entry was dropped meanwhile.")
+        services.events.publish(EntryMoved(entry))
+        _log.info("entry_retried", extra={"entry": entry.key})
+    services.kick()
+    return entry
+
+
+async def drop_entry(services: WebServices, key: str) -> None:
+    """Forget a debt; the call stays in the journal, and 1C never hears of it.
+
+    Raises:
+        HTTPException: 404; 409 when it is on its way this moment.
+    """
+    entry = await find_entry(services, key)
+    if entry.state is EntryState.SENDING:
+        raise HTTPException(409, "This call is being written to 1C right now.")
+    if not await services.ledger.drop_entry(entry.key):
+        raise HTTPException(404, "The entry was dropped meanwhile.")
+    _log.warning("entry_dropped", extra={"entry": entry.key, "state": entry.state.value})
+
+
+async def choose_owner(services: WebServices, number: PhoneNumber, owner: str) -> None:
+    """Keep a person's word on whose number it is.
+
+    Raises:
+        HTTPException: 404 when 1C does not know the number; 409 when *owner* is none of its owners.
+    """
+    card = services.directory.look_up(number)
+    if card is None:
+        raise HTTPException(404, "1C does not know this number.")
+    ref = Ref(owner.lower())
+    if all(candidate.ref != ref for candidate in card.candidates):
+        raise HTTPException(409, "This is none of the number's owners.")
+    await services.ledger.remember_choice(number, ref)

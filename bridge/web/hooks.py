@@ -1,0 +1,168 @@
+"""The PBX's door: the routing question and the event push, as raw Starlette routes.
+
+The ringing path. No middleware and no framework beyond a Route; one handler serves every spelling
+of an address. Whatever breaks, the question gets a usable answer.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from bridge.domain.phone import Caller, CallerKind
+from bridge.domain.routing import RouteDecision, RouteQuestion
+from bridge.errors import StoreError
+from bridge.ports import RawReply, RawRequest
+from bridge.web.security import HookGuard
+from bridge.web.surface import WebServices
+
+_log = logging.getLogger(__name__)
+
+#: The second and third keep the address of the 1C HTTP service that the bridge replaces.
+ROUTE_PATHS = ("/sipuni/route", "/hs/sipuni/get", "/{publication}/hs/sipuni/get")
+EVENT_PATHS = ("/sipuni/events",)
+
+_MAX_FIELDS = 100
+_MAX_FIELD = 8192  # bytes of one field as sent, percent signs and all
+_SMALL_QUERY = 2048
+_MAX_BODY = 65536
+
+_NOT_STORED = b'{"success": false}'
+# A GET's answer may be kept by a proxy unless told otherwise.
+_HEADERS = {"cache-control": "no-store"}
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class Hooks:
+    """The hooks of one PBX."""
+
+    def __init__(
+        self, services: WebServices, timer: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._telephony = services.telephony
+        self._answering = services.answering
+        self._receiving = services.receiving
+        self._meter = services.meter
+        self._clock = services.clock
+        self._guard = HookGuard(services.hook_access)
+        self._timer = timer
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes, the most asked first; with and without the slash cabinets may add."""
+        doors = [(path, self.route, ["GET"]) for path in ROUTE_PATHS]
+        doors += [(path, self.event, ["GET", "POST"]) for path in EVENT_PATHS]
+        return [
+            Route(prefix + path + slash, endpoint, methods=methods, include_in_schema=False)
+            for slash in ("", "/")
+            for prefix in ("", "/hook/{token}")
+            for path, endpoint, methods in doors
+        ]
+
+    async def route(self, request: Request) -> Response:
+        """Answer the routing question: status 200 and a body the PBX follows, whatever breaks."""
+        started = self._timer()
+        scope = request.scope
+        token = scope["path_params"].get("token")
+        self._guard.admit(scope, token)
+        if scope["method"] == "HEAD":
+            return Response(headers=_HEADERS)  # a monitor's look, not a call
+        received_at = self._clock()
+        question: RouteQuestion | None = None
+        try:
+            question = self._telephony.parse_route(
+                RawRequest(
+                    "GET",
+                    _path(scope["path"], token),
+                    read_fields(scope["query_string"]),
+                    received_at=received_at,
+                ),
+                received_at,
+            )
+            decision = await self._answering.answer(question)
+            reply = self._telephony.render_route(question, decision)
+        except Exception:
+            # The last line of defence: the customer on the line must not pay for our mistake.
+            _log.exception("route_answer_broken")
+            reply, decision = self._last_resort(question, received_at)
+        self._meter.routed(self._telephony.provider, decision.rule, self._timer() - started)
+        return _response(reply)
+
+    async def event(self, request: Request) -> Response:
+        """Store the event, then acknowledge it; what is not stored is not acknowledged."""
+        scope = request.scope
+        token = scope["path_params"].get("token")
+        self._guard.admit(scope, token)
+        if scope["method"] == "HEAD":
+            return Response(headers=_HEADERS)
+        form: Fields = ()
+        if scope["method"] == "POST":
+            try:
+                form = read_fields(await _read_body(request))
+            except ClientDisconnect:
+                # Half a field may say the opposite of the whole, and nobody waits for an answer.
+                _log.warning("event_cut_short")
+                return Response(_NOT_STORED, 400, _HEADERS, "application/json")
+        received_at = self._clock()
+        raw = RawRequest(
+            scope["method"],
+            _path(scope["path"], token),
+            read_fields(scope["query_string"]),
+            form,
+            received_at=received_at,
+        )
+        try:
+            await self._receiving.receive(self._telephony.parse_event(raw, received_at))
+        except StoreError:
+            _log.exception("event_not_stored")
+            return Response(_NOT_STORED, 503, _HEADERS, "application/json")
+        self._meter.event_stored(self._telephony.provider)
+        return _response(self._telephony.render_ack())
+
+    def _last_resort(
+        self, question: RouteQuestion | None, received_at: datetime
+    ) -> tuple[RawReply, RouteDecision]:
+        self._meter.route_failed(self._telephony.provider)
+        if question is None:
+            nobody = Caller(CallerKind.WITHHELD, "")
+            question = RouteQuestion(self._telephony.provider, nobody, "", received_at)
+        decision = self._answering.fallback(question)
+        return self._telephony.render_route(question, decision), decision
+
+
+def read_fields(encoded: bytes) -> Fields:
+    """Read URL-encoded fields in their order, repeats and empty ones too; never raises.
+
+    Too many are left out, an over-long one is cut: each by itself, so that it hides no other.
+    """
+    if not encoded:
+        return ()
+    text = encoded.decode("utf-8", "replace")
+    if len(text) > _SMALL_QUERY or text.count("&") >= _MAX_FIELDS:
+        pieces = text.split("&", _MAX_FIELDS)[:_MAX_FIELDS]
+        text = "&".join([piece[:_MAX_FIELD] for piece in pieces])
+    return tuple(parse_qsl(text, keep_blank_values=True, errors="replace"))
+
+
+async def _read_body(request: Request) -> bytes:
+    """Read the body as far as `_MAX_BODY`; Sipuni's events take a few hundred bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) >= _MAX_BODY:
+            break
+    return bytes(body[:_MAX_BODY])
+
+
+def _path(path: str, token: str | None) -> str:
+    """Give *path* without the secret in it."""
+    return path if token is None else path.removeprefix(f"/hook/{token}")
+
+
+def _response(reply: RawReply) -> Response:
+    return Response(reply.body, reply.status, _HEADERS, reply.content_type)

@@ -1,0 +1,53 @@
+"""What operations look at: alive, ready, figures."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bridge.web.security import AdminGuard
+from bridge.web.surface import WebServices
+
+_FRESH = {"Cache-Control": "no-store"}
+
+
+def operations_routes(services: WebServices, guard: AdminGuard) -> list[BaseRoute]:
+    """Build `/healthz`, `/readyz` (open to all, they tell no secret) and `/metrics`."""
+
+    async def healthz(request: Request) -> Response:
+        del request
+        return JSONResponse("ok", headers=_FRESH)
+
+    async def readyz(request: Request) -> Response:
+        del request
+        age = services.directory.age(services.clock())
+        reason = ""
+        if age.proven_at is None:
+            reason = "the index is not loaded yet"
+        elif age.stale:
+            reason = "the index is stale: 1C was not heard of for too long"
+        state = {
+            "ready": not reason,
+            "reason": reason,
+            "proven_at": None if age.proven_at is None else age.proven_at.isoformat(),
+            "stale": age.stale,
+            "numbers": services.directory.numbers(),
+        }
+        return JSONResponse(state, status_code=503 if reason else 200, headers=_FRESH)
+
+    async def metrics(request: Request) -> Response:
+        guard.admit_operations(request.scope)
+        now = services.clock()
+        proven = services.directory.age(now).proven_at
+        figures = services.meter.expose(
+            await services.ledger.counts(),
+            None if proven is None else now - proven,
+            services.directory.numbers(),
+        )
+        headers = {**_FRESH, "Content-Type": services.meter.content_type}
+        return Response(figures, headers=headers)
+
+    return [
+        Route("/healthz", healthz, include_in_schema=False),
+        Route("/readyz", readyz, include_in_schema=False),
+        Route("/metrics", metrics, include_in_schema=False),
+    ]

@@ -1,0 +1,82 @@
+"""Server-sent events: the house's events as lines that a page reads as they happen."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from starlette.responses import StreamingResponse
+
+from bridge.domain.texts import Language
+from bridge.ports import Alarm, CallRecorded, DirectoryChanged, EntryMoved, Event, OneCMood
+from bridge.web.surface import WebServices
+from bridge.web.views import CallView
+from bridge.web.views_state import (
+    AlarmView,
+    DirectoryView,
+    EntryView,
+    MoodView,
+)
+
+#: Names of events on the wire.
+KINDS: dict[str, type[Event]] = {
+    "call": CallRecorded,
+    "entry": EntryMoved,
+    "directory": DirectoryChanged,
+    "onec": OneCMood,
+    "alarm": Alarm,
+}
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would keep the lines back
+    "X-Content-Type-Options": "nosniff",
+}
+_HEARTBEAT = ": still here\n\n"
+
+
+def stream(services: WebServices, kinds: Sequence[str], after: str) -> StreamingResponse:
+    """Answer with the events of *kinds* (all when empty) from behind the id *after* on."""
+    return StreamingResponse(
+        event_lines(services, kinds, after), headers=_HEADERS, media_type="text/event-stream"
+    )
+
+
+async def event_lines(
+    services: WebServices, kinds: Sequence[str], after: str
+) -> AsyncGenerator[str, None]:
+    """Give the lines of a stream until the house stops; a heartbeat breaks every long silence."""
+    wanted = [KINDS[kind] for kind in kinds] or list(KINDS.values())
+    async with services.hub.subscribe(wanted, after) as listener:
+        # Sends the headers through whatever stands between, and tells a page it is connected.
+        yield "retry: 2000\n\n"
+        while True:
+            try:
+                told = await asyncio.wait_for(anext(listener), services.heartbeat_s)
+            except TimeoutError:
+                yield _HEARTBEAT
+                continue
+            except StopAsyncIteration:
+                return
+            yield write_event(*told, services.lang)
+
+
+def write_event(event_id: str, event: Event | None, lang: Language) -> str:
+    """Write one event; a gap, None, tells the page to look anew."""
+    if event is None:
+        return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
+    kind, text = _tell(event, lang)
+    return f"id: {event_id}\nevent: {kind}\ndata: {text}\n\n"
+
+
+def _tell(event: Event, lang: Language) -> tuple[str, str]:
+    # JSON of pydantic holds no line breaks, so one data line is enough.
+    match event:
+        case CallRecorded(call):
+            return "call", CallView.of(call, lang).model_dump_json()
+        case EntryMoved(entry):
+            return "entry", EntryView.of(entry, None, lang).model_dump_json()
+        case DirectoryChanged(report):
+            return "directory", DirectoryView.of(report).model_dump_json()
+        case OneCMood():
+            return "onec", MoodView.of(event).model_dump_json()
+        case Alarm():
+            return "alarm", AlarmView.of(event).model_dump_json()

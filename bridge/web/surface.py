@@ -1,0 +1,119 @@
+"""What the street needs from the house: the services behind it, as Protocols, in one bundle."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta, tzinfo
+from typing import Protocol
+
+from bridge.domain.phone import PhoneRules
+from bridge.domain.routing import RouteDecision, RouteQuestion, Rule
+from bridge.domain.texts import Language
+from bridge.ports import (
+    Alarm,
+    Clock,
+    Directory,
+    Event,
+    Events,
+    Ledger,
+    OneCMood,
+    OutboxCounts,
+    RawEvent,
+    Telephony,
+)
+from bridge.web.security import AdminAccess, HookAccess
+
+
+class Answering(Protocol):
+    """Answers routing questions; a returned answer is recorded."""
+
+    def answer(self, question: RouteQuestion, /) -> Awaitable[RouteDecision]:
+        """Decide and record; one call asks several times and is answered once."""
+        ...
+
+    def fallback(self, question: RouteQuestion, /) -> RouteDecision:
+        """Decide with nothing but the settings; never raises."""
+        ...
+
+    def explain(self, caller: str, did: str, /) -> tuple[RouteQuestion, RouteDecision]:
+        """Tell what the PBX would be told, and why; records nothing."""
+        ...
+
+
+class Receiving(Protocol):
+    """Takes in PBX events."""
+
+    def receive(self, event: RawEvent, /) -> Awaitable[None]:
+        """Store *event*; done means durable. Raises StoreError when it is not."""
+        ...
+
+
+class Hub(Protocol):
+    """Where pages listen to what happens."""
+
+    @property
+    def latest(self) -> str:
+        """Id of the last event."""
+        ...
+
+    def subscribe(
+        self, kinds: Collection[type[Event]], after: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[tuple[str, Event | None]]]:
+        """Listen, from behind the id *after* if given; None for an event marks a gap.
+
+        The iterator ends when the house stops; cancelling a wait for its next loses nothing.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """Counts what goes over the street, and shows the figures."""
+
+    @property
+    def content_type(self) -> str:
+        """The exposition's content type."""
+        ...
+
+    def routed(self, provider: str, rule: Rule, seconds: float, /) -> None:
+        """Count one answered question."""
+        ...
+
+    def route_failed(self, provider: str, /) -> None:
+        """Count a question that only the fallback could answer."""
+        ...
+
+    def event_stored(self, provider: str, /) -> None:
+        """Count one stored PBX event."""
+        ...
+
+    def expose(self, counts: OutboxCounts, age: timedelta | None, numbers: int, /) -> bytes:
+        """Give the exposition; the arguments are what stands in the stores at this moment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebServices:
+    """Everything the street is built from; ready to use when given.
+
+    *zone* is the one the administrator's clock shows. *kick* wakes the delivery. *heartbeat_s* is
+    the longest silence on a stream: proxies cut lines that say nothing for a minute.
+    """
+
+    telephony: Telephony
+    answering: Answering
+    receiving: Receiving
+    ledger: Ledger
+    directory: Directory
+    hub: Hub
+    events: Events
+    meter: Meter
+    clock: Clock
+    mood: Callable[[], OneCMood | None]
+    alarms: Callable[[], Sequence[Alarm]]
+    kick: Callable[[], None]
+    hook_access: HookAccess = field(default_factory=HookAccess)
+    admin_access: AdminAccess = field(default_factory=AdminAccess)
+    phones: PhoneRules = field(default_factory=PhoneRules)
+    lang: Language = "ru"
+    zone: tzinfo = UTC
+    heartbeat_s: float = 15.0

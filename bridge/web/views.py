@@ -1,0 +1,260 @@
+"""What the API shows of calls: typed models of the domain's nouns, sentences in words.
+
+Numbers stand here in full: only the administrator sees them.
+"""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridge.domain.calls import Direction, PhoneCall
+from bridge.domain.directory import CallerCard, Candidate
+from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
+from bridge.domain.routing import (
+    Finding,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    Rule,
+    Target,
+)
+from bridge.domain.texts import Language, say_rule, say_step
+from bridge.domain.writeback import caller_name, candidate_name
+
+
+class View(BaseModel):
+    """A frozen model of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(View):
+    """Any refusal or failure: one sentence."""
+
+    error: str
+
+
+class CandidateView(View):
+    """One owner of a number; `kind` is contact, partner or counterparty."""
+
+    kind: str
+    ref: str
+    name: str
+    title: str = Field(description="the name with the partner in brackets")
+    partner: str | None
+    partner_name: str
+    customer: bool
+    ended: bool
+    extension: str | None = Field(description="typed behind the number in 1C; shown only")
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Self:
+        """Show *candidate*."""
+        partner = candidate.partner
+        return cls(
+            kind=candidate.kind.name.lower(),
+            ref=candidate.ref,
+            name=candidate.name,
+            title=candidate_name(candidate),
+            partner=None if partner is None else partner.partner,
+            partner_name="" if partner is None else partner.name,
+            customer=candidate.customer,
+            ended=candidate.ended,
+            extension=candidate.extension,
+        )
+
+
+class TargetView(View):
+    """Somebody's telephone."""
+
+    extension: str
+    manager: str | None = Field(description="reference of the 1C user behind it")
+    name: str
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Show *target*."""
+        return cls(extension=target.extension, manager=target.manager, name=target.name)
+
+
+class StepView(View):
+    """One line of evidence: a stable word, and the sentence."""
+
+    finding: Finding
+    words: str
+
+
+class DecisionView(View):
+    """Where a call goes, and why."""
+
+    rule: Rule
+    why: str
+    extension: str | None
+    targets: list[TargetView]
+    fallback: TargetView | None
+    candidates: list[CandidateView]
+    evidence: list[StepView]
+    proven_at: datetime | None = Field(description="how fresh the data were")
+
+    @classmethod
+    def of(cls, decision: RouteDecision, lang: Language) -> Self:
+        """Show *decision*, its evidence in *lang*."""
+        fallback = decision.fallback
+        return cls(
+            rule=decision.rule,
+            why=say_rule(lang, decision.rule),
+            extension=decision.extension,
+            targets=[TargetView.of(target) for target in decision.targets],
+            fallback=None if fallback is None else TargetView.of(fallback),
+            candidates=[CandidateView.of(candidate) for candidate in decision.candidates],
+            evidence=[
+                StepView(finding=step.finding, words=say_step(lang, step))
+                for step in decision.evidence
+            ],
+            proven_at=decision.proven_at,
+        )
+
+
+class CallSummary(View):
+    """One call in a list."""
+
+    key: str
+    provider: str
+    direction: Direction
+    arrived_at: datetime
+    received_at: datetime
+    caller_kind: CallerKind
+    caller_raw: str = Field(description="as the PBX sent it")
+    number: str | None = Field(description="E.164 with the plus")
+    caller: str = Field(description="who it is, in words")
+    did: str
+    extension: str | None
+    manager: str = Field(description="whose telephone it is")
+    rule: Rule
+    why: str
+    blank: bool = Field(description="the cabinet's test request, nobody's call")
+
+    @classmethod
+    def of(cls, call: PhoneCall, lang: Language) -> Self:
+        """Show *call*."""
+        return cls.model_validate(_summary(call, lang))
+
+
+class CallView(CallSummary):
+    """One call with everything that decided it."""
+
+    decision: DecisionView
+
+    @classmethod
+    def of(cls, call: PhoneCall, lang: Language) -> Self:
+        """Show *call* with its evidence in *lang*."""
+        decision = DecisionView.of(call.decision, lang)
+        return cls.model_validate(_summary(call, lang) | {"decision": decision})
+
+
+class CallsView(View):
+    """A page of calls, newest first; ask on with `before`."""
+
+    calls: list[CallSummary]
+    next_before: datetime | None = Field(description="None on the last page")
+
+
+class QuestionView(View):
+    """How a caller and a line were read."""
+
+    caller_raw: str
+    caller_kind: CallerKind
+    number: str | None
+    extension: str | None
+    did: str
+
+    @classmethod
+    def of(cls, question: RouteQuestion) -> Self:
+        """Show *question*."""
+        caller = question.caller
+        return cls(
+            caller_raw=caller.raw,
+            caller_kind=caller.kind,
+            number=_e164(caller.number),
+            extension=caller.extension,
+            did=question.did,
+        )
+
+
+class ExplanationView(View):
+    """What the PBX would be told, and why; the same as `onec-bridge route --json`."""
+
+    question: QuestionView
+    decision: DecisionView
+
+    @classmethod
+    def of(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
+        """Show *decision* on *question*."""
+        return cls(question=QuestionView.of(question), decision=DecisionView.of(decision, lang))
+
+
+class CardView(View):
+    """All a number tells, and what would be done with its call now."""
+
+    number: str
+    formatted: str
+    known: bool
+    candidates: list[CandidateView]
+    choice: str | None = Field(description="whose number it is, on an operator's word")
+    last_extension: str | None = Field(description="who talked to it last")
+    decision: DecisionView
+
+    @classmethod
+    def of(
+        cls,
+        number: PhoneNumber,
+        card: CallerCard | None,
+        memory: NumberMemory,
+        decision: RouteDecision,
+        lang: Language,
+    ) -> Self:
+        """Show the *card* of *number*."""
+        return cls(
+            number=f"+{number}",
+            formatted=format_phone(number),
+            known=card is not None,
+            candidates=[] if card is None else [CandidateView.of(c) for c in card.candidates],
+            choice=memory.choice,
+            last_extension=memory.last_extension,
+            decision=DecisionView.of(decision, lang),
+        )
+
+
+class Choice(BaseModel):
+    """An operator's word on whose number it is: the reference of one of its owners."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str = Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+
+
+def _e164(number: PhoneNumber | None) -> str | None:
+    return None if number is None else f"+{number}"
+
+
+def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
+    decision = call.decision
+    target = decision.target
+    return {
+        "key": call.key,
+        "provider": call.provider,
+        "direction": call.direction,
+        "arrived_at": call.arrived_at,
+        "received_at": call.received_at,
+        "caller_kind": call.caller.kind,
+        "caller_raw": call.caller.raw,
+        "number": _e164(call.caller.number),
+        "caller": caller_name(call, lang),
+        "did": call.did,
+        "extension": decision.extension,
+        "manager": "" if target is None else target.name,
+        "rule": decision.rule,
+        "why": say_rule(lang, decision.rule),
+        "blank": call.blank,
+    }

@@ -1,0 +1,202 @@
+"""What the API shows of the house's state: debts to 1C, sync runs, freshness."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import EntityKind
+from bridge.domain.outbox import EntryState, OutboxEntry, Stage
+from bridge.domain.routing import DataAge
+from bridge.domain.texts import Language
+from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, SyncReport
+from bridge.web.views import CallSummary, View
+
+
+class EntryView(View):
+    """One call owed to 1C, and where it stands; `last_error` in 1C's own words."""
+
+    key: str
+    state: EntryState
+    stage: Stage
+    attempts: int
+    created_at: datetime
+    due_at: datetime
+    settled_at: datetime | None
+    document: str | None = Field(description="reference of the document in 1C")
+    last_error: str
+    call: CallSummary | None = None
+
+    @classmethod
+    def of(cls, entry: OutboxEntry, call: PhoneCall | None, lang: Language) -> Self:
+        """Show *entry*, with its *call* where that is at hand."""
+        return cls(
+            key=entry.key,
+            state=entry.state,
+            stage=entry.stage,
+            attempts=entry.attempts,
+            created_at=entry.created_at,
+            due_at=entry.due_at,
+            settled_at=entry.settled_at,
+            document=entry.document,
+            last_error=entry.last_error,
+            call=None if call is None else CallSummary.of(call, lang),
+        )
+
+
+class CountsView(View):
+    """How much is owed to 1C."""
+
+    due: int
+    sending: int
+    dead: int
+    settled: int
+    oldest_due: datetime | None
+
+    @classmethod
+    def of(cls, counts: OutboxCounts) -> Self:
+        """Show *counts*."""
+        return cls(
+            due=counts.due,
+            sending=counts.sending,
+            dead=counts.dead,
+            settled=counts.settled,
+            oldest_due=counts.oldest_due,
+        )
+
+
+class OutboxView(View):
+    """What is owed to 1C, newest first."""
+
+    counts: CountsView
+    entries: list[EntryView]
+
+
+class EntitySyncView(View):
+    """How one entity set fared."""
+
+    kind: EntityKind
+    listed: int
+    held: int
+    fetched: int
+    buried: int
+    unread_phones: int
+    seconds: float
+    requests: int
+    bytes: int
+    proven_at: datetime | None
+    error: str
+
+    @classmethod
+    def of(cls, entity: EntitySync) -> Self:
+        """Show *entity*."""
+        return cls(
+            kind=entity.kind,
+            listed=entity.listed,
+            held=entity.held,
+            fetched=entity.fetched,
+            buried=entity.buried,
+            unread_phones=entity.unread_phones,
+            seconds=entity.seconds,
+            requests=entity.requests,
+            bytes=entity.bytes,
+            proven_at=entity.proven_at,
+            error=entity.error,
+        )
+
+
+class SyncView(View):
+    """The last sync run that proved the directory."""
+
+    started_at: datetime
+    seconds: float
+    full: bool
+    changed: bool
+    numbers: int
+    proven_at: datetime | None
+    entities: list[EntitySyncView]
+    shared_extensions: dict[str, list[str]]
+    extension_property: str | None
+    managers_without_extension: int
+    unread_examples: list[str]
+
+    @classmethod
+    def of(cls, report: SyncReport) -> Self:
+        """Show *report*."""
+        return cls(
+            started_at=report.started_at,
+            seconds=report.seconds,
+            full=report.full,
+            changed=report.changed,
+            numbers=report.numbers,
+            proven_at=report.proven_at,
+            entities=[EntitySyncView.of(entity) for entity in report.entities],
+            shared_extensions={k: list(names) for k, names in report.shared_extensions.items()},
+            extension_property=report.extension_property,
+            managers_without_extension=report.managers_without_extension,
+            unread_examples=list(report.unread_examples),
+        )
+
+
+class FreshnessView(View):
+    """When the directory was last proven equal to 1C, and what 1C is like now."""
+
+    proven_at: datetime | None
+    age_seconds: float | None
+    stale: bool
+    numbers: int
+    onec_up: bool | None = Field(description="None before anything was heard of 1C")
+    onec_words: str
+
+    @classmethod
+    def of(cls, age: DataAge, now: datetime, numbers: int, mood: OneCMood | None) -> Self:
+        """Show the freshness at *now*."""
+        proven = age.proven_at
+        return cls(
+            proven_at=proven,
+            age_seconds=None if proven is None else (now - proven).total_seconds(),
+            stale=age.stale,
+            numbers=numbers,
+            onec_up=None if mood is None else mood.up,
+            onec_words="" if mood is None else mood.words,
+        )
+
+
+class DirectoryView(View):
+    """The bridge took up a new directory."""
+
+    numbers: int | None
+    proven_at: datetime | None
+
+    @classmethod
+    def of(cls, report: SyncReport | None) -> Self:
+        """Show what *report* says of it."""
+        if report is None:
+            return cls(numbers=None, proven_at=None)
+        return cls(numbers=report.numbers, proven_at=report.proven_at)
+
+
+class MoodView(View):
+    """1C went away or came back."""
+
+    up: bool
+    words: str
+
+    @classmethod
+    def of(cls, mood: OneCMood) -> Self:
+        """Show *mood*."""
+        return cls(up=mood.up, words=mood.words)
+
+
+class AlarmView(View):
+    """Something a person should see; `clear` takes it back."""
+
+    name: str
+    words: str
+    clear: bool
+
+    @classmethod
+    def of(cls, alarm: Alarm) -> Self:
+        """Show *alarm*."""
+        return cls(name=alarm.name, words=alarm.words, clear=alarm.clear)

@@ -1,0 +1,146 @@
+"""What holds for every text: nothing raises, and a number once read stays what it is."""
+
+import phonenumbers
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bridge.domain.phone import (
+    CallerKind,
+    PhoneRules,
+    digits_of,
+    format_phone,
+    mask_phone,
+    read_caller,
+    read_did,
+    read_phones,
+)
+from bridge.domain.phone_reading import read_fast
+
+RU = PhoneRules()
+RULES = st.builds(
+    PhoneRules,
+    region=st.sampled_from(["RU", "KZ", "DE", "BY", "US", "", "??"]),
+    area_code=st.sampled_from([None, "495", "4852", "48439", "30", "", "abc", "٤٩٥"]),
+)
+#: Texts made of what stands in phone fields are worth more than arbitrary ones.
+SIGNS = [
+    " ",
+    "(",
+    ")",
+    "-",
+    ".",
+    ", ",
+    "; ",
+    "/",
+    "\n",
+    " и ",
+    "#",
+    "*",
+    "@",
+    "<",
+    "\x00",
+    "\u202e",
+]
+DIGITS = ["+7", "8", "7", "00", "8 10 ", "495", "903", "4852", "727", "+49", "375", "12", "٣", "５"]
+LOCALS = ["123-45-67", "1234567", "55-01-02", "5-12-34"]
+WORDS = ["доб. ", "вн.", "x", "моб. ", "Иван", "sip:", "_id", "²", "😀", "\ud800"]
+SCRAPS = st.lists(
+    st.sampled_from([*SIGNS, *DIGITS, *LOCALS, *WORDS]),
+    max_size=14,
+).map("".join)
+TEXTS = st.one_of(SCRAPS, st.text(), st.text(alphabet="0123456789+-() .,;/#*x", max_size=60))
+#: Numbers of Russian form.
+RUSSIAN = st.builds(
+    str.__add__,
+    st.sampled_from(["+7", "8", "7", "", "+8", "007"]),
+    st.from_regex(r"[3489][0-9]{9}", fullmatch=True),
+)
+
+
+def library_reads(text: str) -> int | None:
+    try:
+        parsed = phonenumbers.parse(text, "RU")
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    return int(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+@given(TEXTS, RULES)
+def test_no_text_breaks_the_reading_of_fields(text: str, rules: PhoneRules) -> None:
+    phones = read_phones(text, rules)
+
+    assert len({phone.number for phone in phones}) == len(phones)
+    for phone in phones:
+        assert phone.extension is None or phone.extension.isdigit()
+        assert 5 <= len(digits_of(phone.number)) <= 18
+        assert format_phone(phone.number).startswith("+")
+
+
+@given(st.none() | TEXTS, RULES)
+def test_no_text_breaks_the_reading_of_callers(raw: str | None, rules: PhoneRules) -> None:
+    caller = read_caller(raw, rules)
+    did = read_did(raw, rules)
+
+    assert (caller.number is not None) == (caller.kind is CallerKind.EXTERNAL)
+    assert (caller.extension is not None) == (caller.kind is CallerKind.INTERNAL)
+    assert len(caller.raw) <= 100
+    assert caller.raw.isprintable() or not caller.raw.isascii()
+    assert did == "" or (did.isascii() and did.isdigit() and len(did) <= 20)
+
+
+@given(TEXTS)
+@example("810 84 95 1234567")
+@example("8 10 886 37 123456")
+def test_a_number_read_again_is_the_same_number(text: str) -> None:
+    for phone in read_phones(text, RU):
+        digits = digits_of(phone.number)
+        again = [typed.number for typed in read_phones(f"+{digits}", RU)]
+
+        assert again == [phone.number]
+        assert read_caller(f"+{digits}", RU).number == phone.number
+        if 11 <= len(digits) <= 15:  # shorter foreign numbers need their plus
+            assert [typed.number for typed in read_phones(digits, RU)] == [phone.number]
+
+
+@given(RUSSIAN)
+def test_a_caller_and_a_field_read_one_number_alike(text: str) -> None:
+    for phone in read_phones(text, RU):
+        assert read_caller(text, RU).number == phone.number
+
+
+@given(RUSSIAN, st.lists(st.sampled_from(["", " ", "-", "(", ")", "."]), min_size=16, max_size=16))
+def test_the_fast_path_agrees_with_phonenumbers(digits: str, between: list[str]) -> None:
+    text = "".join(digit + sign for digit, sign in zip(digits, between, strict=False))
+    fast = read_fast(text, RU)
+    library = library_reads(digits)
+
+    if fast is not None and library is not None and not digits.startswith("+8"):
+        assert fast == library
+
+
+@pytest.mark.parametrize("form", ["+7{}", "7{}", "8{}", "{}", "+7 ({0[0]}{0[1]}{0[2]}) {1}"])
+def test_the_fast_path_agrees_with_phonenumbers_on_every_area_code(form: str) -> None:
+    """Where both answer they say the same; ten bare digits are read fast only if valid."""
+    disagreements = []
+    for code in range(300, 1000):
+        national = f"{code}2345678"
+        text = form.format(national, national[3:]) if "0[0]" in form else form.format(national)
+        fast, library = read_fast(text, RU), library_reads(text)
+        if fast is not None and fast != library and (library is not None or form == "{}"):
+            disagreements.append(text)
+
+    assert disagreements == []
+
+
+@given(TEXTS | st.integers(min_value=0, max_value=10**15))
+def test_a_mask_hides_the_middle(text: str | int) -> None:
+    masked = mask_phone(text)
+    shown = [sign for sign in masked if sign.isdigit()]
+
+    assert set(masked) <= set("+*0123456789")
+    assert len(shown) <= 6
+    if len(shown) > 2:
+        assert masked.count("*") >= 5

@@ -1,0 +1,182 @@
+"""A small company to test with: typed builders whose defaults make one ordinary call."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.directory import (
+    CallerCard,
+    Candidate,
+    ContactPerson,
+    Counterparty,
+    Manager,
+    Owner,
+    Partner,
+    PhoneField,
+    Ref,
+    Version,
+    candidate_of,
+    owner_chain,
+    stable_order,
+)
+from bridge.domain.phone import (
+    Caller,
+    CallerKind,
+    PhoneNumber,
+    PhoneRules,
+    read_caller,
+    read_phones,
+)
+from bridge.domain.routing import RouteDecision, RouteQuestion, Rule, Target
+
+NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+NUMBER = PhoneNumber(79035550123)
+RULES = PhoneRules()
+
+
+def ref(name: str) -> Ref:
+    """Give the reference of the 1C object called *name*: always the same one."""
+    return Ref(str(uuid.uuid5(uuid.NAMESPACE_OID, name)))
+
+
+def fields(*typed: str) -> tuple[PhoneField, ...]:
+    return tuple(PhoneField(text, read_phones(text, RULES)) for text in typed)
+
+
+def manager(
+    name: str = "Анна Петрова",
+    extension: str | None = "205",
+    *,
+    invalid: bool = False,
+    service: bool = False,
+    marked: bool = False,
+) -> Manager:
+    return Manager(ref(name), Version("1"), name, extension, invalid, service, marked)
+
+
+def partner(
+    name: str = "ООО Ромашка",
+    *,
+    manager: str | None = "Анна Петрова",
+    parent: str | None = None,
+    code: str = "00-00000007",
+    customer: bool = True,
+    phones: Iterable[str] = (),
+) -> Partner:
+    return Partner(
+        ref(name),
+        Version("1"),
+        name,
+        code=code,
+        parent=None if parent is None else ref(parent),
+        manager=None if manager is None else ref(manager),
+        customer=customer,
+        fields=fields(*phones),
+    )
+
+
+def contact(
+    name: str = "Иванов Пётр",
+    *,
+    partner: str | None = "ООО Ромашка",
+    ended: date | None = None,
+    phones: Iterable[str] = ("+7 (903) 555-01-23",),
+) -> ContactPerson:
+    owner = None if partner is None else ref(partner)
+    return ContactPerson(
+        ref(name), Version("1"), name, partner=owner, ended=ended, fields=fields(*phones)
+    )
+
+
+def counterparty(
+    name: str = "Ромашка-Сервис ООО",
+    *,
+    partner: str | None = "ООО Ромашка",
+    phones: Iterable[str] = (),
+) -> Counterparty:
+    owner = None if partner is None else ref(partner)
+    return Counterparty(ref(name), Version("1"), name, partner=owner, fields=fields(*phones))
+
+
+def rows(*managers: Manager) -> dict[int, Manager]:
+    """Number *managers* as the directory does, from 1."""
+    return dict(enumerate(managers, start=1))
+
+
+def candidate(
+    owner: Owner, partners: Iterable[Partner] = (), managers: Iterable[Manager] = ()
+) -> Candidate:
+    """Make of *owner* what the phone index makes of him."""
+    known = {p.ref: p for p in partners}
+    start = owner.ref if isinstance(owner, Partner) else owner.partner
+    if isinstance(owner, Partner):
+        known.setdefault(owner.ref, owner)
+    chain = owner_chain(
+        start,
+        {p.ref: (p.name, p.parent, p.manager) for p in known.values()},
+        {m.ref: row for row, m in rows(*managers).items()},
+    )
+    belongs_to = None if start is None else known.get(start)
+    return candidate_of(
+        owner,
+        chain,
+        None,
+        customer=belongs_to is not None and belongs_to.customer,
+        code="" if belongs_to is None else belongs_to.code,
+    )
+
+
+def card(
+    *owners: Owner,
+    partners: Iterable[Partner] = (),
+    managers: Iterable[Manager] = (),
+    number: PhoneNumber = NUMBER,
+) -> CallerCard:
+    """Make the card of a number that is written at *owners*."""
+    partners, managers = tuple(partners), tuple(managers)
+    found = [candidate(owner, partners, managers) for owner in owners]
+    return CallerCard(number, tuple(sorted(found, key=stable_order)))
+
+
+def question(
+    caller: str | None = "+79035550123",
+    did: str = "74852550102",
+    *,
+    asked_time: str = "1772625600",
+    arrived_at: datetime | None = NOON,
+    received_at: datetime = NOON + timedelta(milliseconds=300),
+    provider: str = "sipuni",
+) -> RouteQuestion:
+    return RouteQuestion(
+        provider=provider,
+        caller=read_caller(caller, RULES),
+        did=did,
+        received_at=received_at,
+        asked_time=asked_time,
+        arrived_at=arrived_at,
+    )
+
+
+def decision(
+    *candidates: Candidate, target: Target | None = None, rule: Rule | None = None
+) -> RouteDecision:
+    """Make a decision for *target*; for nobody when there is none."""
+    if target is None:
+        return RouteDecision(rule or Rule.NOBODY, candidates=candidates)
+    return RouteDecision(rule or Rule.CONTACT_MANAGER, (target,), candidates=candidates)
+
+
+def call(
+    asked: RouteQuestion | None = None,
+    decided: RouteDecision | None = None,
+) -> PhoneCall:
+    """Make a call; by default a known contact's, sent to his manager."""
+    if decided is None:
+        owner = candidate(contact(), [partner()], [manager()])
+        decided = decision(owner, target=Target("205", manager().ref, manager().name))
+    return begin_call(asked or question(), decided)
+
+
+def unreadable_caller(kind: CallerKind, raw: str) -> Caller:
+    return Caller(kind, raw, extension=raw if kind is CallerKind.INTERNAL else None)

@@ -1,0 +1,170 @@
+"""A tiny 1C in memory that loses replies, commits late and refuses; and crashes between steps.
+
+`ModelOneC` is an `OneCJournal`: a state machine drives the outbox against it, whatever loop
+delivers.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from bridge.domain.directory import Ref
+from bridge.domain.writeback import PhoneCallDraft, ReminderDraft
+from bridge.errors import (
+    OneCAlreadyExists,
+    OneCOutcomeUnknown,
+    OneCRejected,
+    OneCUnavailable,
+)
+from bridge.ports import FoundDocument
+from tests.support.builders import ref
+
+
+class Mood(Enum):
+    """How 1C treats the next request."""
+
+    ANSWERS = auto()
+    DOWN = auto()  # nothing reached it
+    LOST = auto()  # committed; the reply was lost
+    LATE = auto()  # the reply was lost; commits `ModelOneC.lateness` after the request
+    SWALLOWED = auto()  # the reply was lost; never commits
+    REFUSES = auto()
+
+
+class Crash(BaseException):
+    """The bridge was killed here. A BaseException, as nothing may outlive it."""
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Kills the bridge after so many steps; None never."""
+
+    steps: int | None = None
+
+    def burn(self) -> None:
+        if self.steps is None:
+            return
+        if self.steps == 0:
+            raise Crash
+        self.steps -= 1
+
+
+@dataclass(slots=True)
+class ModelOneC:
+    """1C with a memory one can ask. *honours_refs*: it takes the reference a draft proposes."""
+
+    clock: Callable[[], datetime]
+    honours_refs: bool = False
+    lateness: timedelta = timedelta(0)
+    #: Called as each request leaves: the test's clock may go on.
+    takes_time: Callable[[], None] = lambda: None
+    fuse: Fuse = field(default_factory=Fuse)
+    moods: deque[Mood] = field(default_factory=deque)
+    documents: dict[Ref, tuple[str, FoundDocument]] = field(default_factory=dict)
+    subjects: set[Ref] = field(default_factory=set)
+    reminders: list[ReminderDraft] = field(default_factory=list)
+    _late: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
+    _made: int = 0
+
+    # ---- what a test asks and does
+    def of(self, key: str) -> list[FoundDocument]:
+        """Give the documents of a call that nobody marked, the oldest first."""
+        return [d for marker, d in self.documents.values() if marker == key and not d.marked]
+
+    def time_has_passed(self) -> None:
+        """Commit what was late and is due now."""
+        due = [write for at, write in self._late if at <= self.clock()]
+        self._late = [(at, write) for at, write in self._late if at > self.clock()]
+        for write in due:
+            write()
+
+    def has_moods(self, moods: Iterable[Mood]) -> None:
+        self.moods = deque(moods)
+
+    # ---- OneCJournal
+    async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
+        self._read()
+        return [d for marker, d in self.documents.values() if marker == draft.key]
+
+    async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
+        self._made += 1
+        own = draft.proposed_ref if self.honours_refs else ref(f"document {self._made}")
+
+        def write() -> bool:
+            if own in self.documents:
+                return False
+            number = f"00-{len(self.documents) + 1:08d}"
+            found = FoundDocument(ref=own, number=number, at=draft.at, marked=False)
+            self.documents[own] = (draft.key, found)
+            return True
+
+        self._write(write)
+        return own
+
+    async def mark_phone_call(self, document: Ref) -> None:
+        def write() -> bool:
+            key, found = self.documents[document]
+            self.documents[document] = (key, replace(found, marked=True))
+            return True
+
+        self._write(write)
+
+    async def create_subject(self, document: Ref) -> None:
+        def write() -> bool:
+            known = document in self.subjects
+            self.subjects.add(document)
+            return not known
+
+        self._write(write)
+
+    async def create_reminder(self, draft: ReminderDraft) -> None:
+        def write() -> bool:
+            known = draft in self.reminders
+            if not known:
+                self.reminders.append(draft)
+            return not known
+
+        self._write(write)
+
+    async def has_reminder(self, draft: ReminderDraft) -> bool:
+        self._read()
+        return draft in self.reminders
+
+    async def has_subject(self, document: Ref) -> bool:
+        self._read()
+        return document in self.subjects
+
+    async def aclose(self) -> None:
+        pass
+
+    # ---- how a request fares
+    def _mood(self) -> Mood:
+        self.takes_time()
+        self.time_has_passed()
+        self.fuse.burn()
+        return self.moods.popleft() if self.moods else Mood.ANSWERS
+
+    def _read(self) -> None:
+        if self._mood() is not Mood.ANSWERS:
+            raise OneCUnavailable("model", "no answer")
+
+    def _write(self, write: Callable[[], bool]) -> None:
+        mood = self._mood()
+        if mood is Mood.DOWN:
+            raise OneCUnavailable("model", "connection refused")
+        if mood is Mood.REFUSES:
+            raise OneCRejected("model", "Период закрыт", status=500, code="-1")
+        if mood is Mood.SWALLOWED:
+            raise OneCOutcomeUnknown("model", "no reply")
+        if mood is Mood.LATE:
+            self._late.append((self.clock() + self.lateness, write))
+            self.fuse.burn()
+            raise OneCOutcomeUnknown("model", "no reply")
+        fresh = write()
+        self.fuse.burn()
+        if mood is Mood.LOST:
+            raise OneCOutcomeUnknown("model", "the reply was lost")
+        if not fresh:
+            raise OneCAlreadyExists("model", "it is there already", status=400, code="15")

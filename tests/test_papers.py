@@ -1,0 +1,153 @@
+"""The papers keep their word: settings, install lines, licence, image, constraints, fixtures."""
+
+import os
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from bridge.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.ru.md")
+VARIABLES = {f"BRIDGE_{name.upper()}": field for name, field in Settings.model_fields.items()}
+SETTINGS_ROW = re.compile(r"^\| `(BRIDGE_[A-Z0-9_]+)` \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
+INSTALL_LINES = (
+    "pip install -e . && onec-bridge demo",
+    "pip install -e '.[dev]' && pytest",
+)
+FIXTURES = sorted(path for path in (ROOT / "fixtures").rglob("*.*") if path.suffix != ".md")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def is_default(variable: str, written: str) -> bool:
+    """Whether *written* is how a person writes the variable's default; empty for none."""
+    default = VARIABLES[variable].default
+    if default is None or default in ((), {}):
+        return not written
+    return Path(written) == default if isinstance(default, Path) else written == str(default)
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("BRIDGE_")]:
+        monkeypatch.delenv(name)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_the_example_names_every_variable_and_no_other() -> None:
+    assert set(dotenv_values(ROOT / ".env.example")) == set(VARIABLES)
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_the_example_shows_the_default(variable: str) -> None:
+    assert is_default(variable, dotenv_values(ROOT / ".env.example")[variable] or "")
+
+
+def test_every_variable_of_the_example_is_explained_in_the_line_above_it() -> None:
+    lines = read(".env.example").splitlines()
+
+    unexplained = [
+        line
+        for above, line in pairwise(lines)
+        if line.startswith("BRIDGE_") and not above.startswith("# ")
+    ]
+
+    assert unexplained == []
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_the_untouched_example_changes_nothing() -> None:
+    assert load_settings(ROOT / ".env.example") == load_settings(None)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_settings_table_names_every_variable_once(readme: str) -> None:
+    named = [variable for variable, _, _ in SETTINGS_ROW.findall(read(readme))]
+
+    assert named == list(VARIABLES)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_settings_table_shows_the_defaults(readme: str) -> None:
+    written = {name: text.strip("`–") for name, text, _ in SETTINGS_ROW.findall(read(readme))}
+
+    assert [name for name, text in written.items() if not is_default(name, text)] == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_a_readme_speaks_of_no_unknown_variable(readme: str) -> None:
+    spoken = set(re.findall(r"\bBRIDGE_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", read(readme)))
+
+    assert spoken - set(VARIABLES) == set()
+
+
+# ---------------------------------------------------------------- install, image, constraints
+
+
+@pytest.mark.parametrize("readme", READMES)
+@pytest.mark.parametrize("line", INSTALL_LINES)
+def test_the_install_lines_stand_alone_in_a_readme(readme: str, line: str) -> None:
+    assert line in read(readme).splitlines()
+
+
+def test_the_gate_runs_the_test_line_of_the_readme() -> None:
+    gate = read(".ci/run")
+
+    assert f'TEST_LINE="{INSTALL_LINES[1]}"' in gate
+    assert "set -euo pipefail" in gate
+
+
+def test_the_licence_is_mit() -> None:
+    licence = read("LICENSE")
+
+    assert licence.startswith("MIT License\n")
+    assert "1C-bridge contributors" in licence
+    assert "WITHOUT WARRANTY OF ANY KIND" in licence
+
+
+def test_the_image_serves_as_somebody_else_than_root() -> None:
+    instructions = read("Dockerfile").splitlines()
+
+    last_user = next(line for line in reversed(instructions) if line.startswith("USER "))
+
+    assert last_user == "USER bridge"
+    assert instructions.index(last_user) < len(instructions) - 1
+    assert instructions[-1] == 'CMD ["onec-bridge", "serve"]'
+
+
+def test_the_image_is_installed_under_constraints() -> None:
+    assert "pip install --no-cache-dir -c constraints.txt ." in read("Dockerfile")
+
+
+def test_constraints_are_names_and_exact_versions_only() -> None:
+    pins = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", pin)] == []
+    assert pins == sorted(pins, key=lambda pin: pin.lower().replace("_", "-"))
+
+
+def test_every_dependency_is_constrained() -> None:
+    quoted = re.findall(r'^    "([a-z0-9-]+)[><=;]', read("pyproject.toml"), re.MULTILINE)
+    pinned = re.findall(r"^([\w.-]+)==", read("constraints.txt"), re.MULTILINE)
+
+    missing = set(quoted) - {name.lower().replace("_", "-") for name in pinned}
+
+    assert (bool(quoted), missing) == (True, set())
+
+
+# ---------------------------------------------------------------- fixtures
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def test_a_fixture_is_named_by_a_test(fixture: Path) -> None:
+    tests = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert any(fixture.stem in text for text in tests)
