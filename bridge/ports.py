@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.checkup import Checkup
 from bridge.domain.directory import (
     CallerCard,
     ContactPerson,
@@ -204,6 +205,14 @@ class OneCJournal(Protocol):
         ...
 
 
+class OneCProbe(Protocol):
+    """1C as the doctor sees it: reads only."""
+
+    def examine(self) -> AsyncIterator[Checkup]:
+        """Ask one thing after the other; ends early when a failure makes the rest pointless."""
+        ...
+
+
 # ---------------------------------------------------------------- directory
 @dataclass(frozen=True, slots=True)
 class EntitySync:
@@ -241,11 +250,9 @@ class SyncReport:
 
     @property
     def proven_at(self) -> datetime | None:
-        """When everything was last proven equal: the oldest of the entity sets."""
-        moments = [e.proven_at for e in self.entities]
-        if not moments or any(m is None for m in moments):
-            return None
-        return min(m for m in moments if m is not None)
+        """When the data were last proven equal: the oldest of the entity sets that could be."""
+        moments = [e.proven_at for e in self.entities if e.proven_at is not None]
+        return min(moments, default=None)
 
 
 class DirectoryTransaction(Protocol):
@@ -505,6 +512,7 @@ __all__ = [
     "Noun",
     "OneCJournal",
     "OneCMood",
+    "OneCProbe",
     "OneCSource",
     "OutboxCounts",
     "RawEvent",

@@ -12,6 +12,8 @@ from typing import NamedTuple, Self
 
 from bridge.ports import Event
 
+_ID_DIGITS = 15  # more than any life of a process counts
+
 
 class Told(NamedTuple):
     """One event with its id; *event* None is a gap: events before the next one were lost."""
@@ -125,9 +127,9 @@ class EventHub:
         if not after:
             return []
         epoch, _, number = after.rpartition("-")
-        ours = epoch == self._epoch and number.isascii() and number.isdigit() and len(number) < 19
-        seen = int(number) if ours else -1
-        if not ours or seen > self._count:
+        plain = number.isascii() and number.isdigit() and len(number) <= _ID_DIGITS
+        seen = int(number) if plain and epoch == self._epoch else -1
+        if not 0 <= seen <= self._count:
             return [Told(self.latest, None)]
         missed = self._count - seen
         kept = list(self._ring)[-missed:] if missed else []

@@ -9,13 +9,10 @@ Two ways lead to the same cards. `rebuild` reads all documents once and writes e
   manager worth asking: chains end before him, his contact persons are callers without a partner.
 """
 
-import sqlite3
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
-
-import msgspec
 
 from bridge.adapters.directory_documents import (
     TABLES,
@@ -39,8 +36,14 @@ from bridge.domain.directory import (
     stable_order,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.errors import StoreError
 from bridge.ports import Noun
+
+# ruff: noqa: S608 - table and expression are constants of this house.
+
+# What the expression indexes of the tables are on, letter for letter.
+BY_REF = "json_extract(doc, '$.ref')"
+BY_PARENT = "json_extract(doc, '$.parent')"
+BY_PARTNER = "json_extract(doc, '$.partner')"
 
 _KIND_OF = {
     CandidateKind.CONTACT: EntityKind.CONTACT,
@@ -123,6 +126,10 @@ class _Partners:
         self._steps[partner.ref] = (partner.name, partner.parent, manager)
         self._words[partner.ref] = (partner.code, partner.customer)
 
+    def knows(self, ref: Ref) -> bool:
+        """Whether the partner was taken in."""
+        return ref in self._steps
+
     def candidate(self, owner: Owner) -> Candidate:
         """Make the candidate of *owner*, whose partners are all learned."""
         if isinstance(owner, Partner):
@@ -149,11 +156,164 @@ class PhoneIndex:
         """Forget all numbers."""
         self._file.execute("DELETE FROM phone")
 
+    def count(self) -> int:
+        """Count the numbers."""
+        return int(self._file.read("SELECT count(*) FROM phone")[0][0])
+
     def rebuild(self) -> int:
         """Write every card anew; give the number of numbers."""
-        cards = _Cards(_Partners(self._manager_rows()))
-        for noun in self._nouns(EntityKind.PARTNER):
-            cards.learn(noun)
-        held_back = array("q")
-        for row, noun in self._nouns(EntityKind.PARTNER):
-            pass
+        partners = _Partners(self._manager_rows())
+        cards = _Cards(partners)
+        held_back = array("q")  # a holding's partners wait until the whole holding is learned
+        for row, partner in self._nouns(EntityKind.PARTNER):
+            if isinstance(partner, Partner):
+                partners.learn(partner)
+                if partner.parent is None:
+                    cards.add(partner)
+                else:
+                    held_back.append(row)
+        for row in held_back:
+            for partner in self._some(EntityKind.PARTNER, "id", row):
+                cards.add(partner)
+        for kind in (EntityKind.CONTACT, EntityKind.COUNTERPARTY):
+            for _, owner in self._nouns(kind):
+                cards.add(owner)
+        self.clear()
+        self._file.execute_many("INSERT INTO phone (number, card) VALUES (?, ?)", cards.sorted())
+        return len(cards)
+
+    def patch(self, touched: Touched, numbers: int) -> int:
+        """Rewrite the cards that *touched* reaches; *numbers* were held, give how many are now."""
+        for ref in self._families(touched):
+            for noun in self._owners_in(ref):
+                touched.numbers.update(phone.number for phone in phones_of(noun))
+        if len(touched.numbers) > max(_MANY_NUMBERS, numbers * _LARGE_SHARE):
+            return self.rebuild()
+        partners = _Partners(self._manager_rows())
+        owners: dict[OwnerKey, Owner | None] = {}
+        for number in sorted(touched.numbers):
+            old = self._file.read("SELECT card FROM phone WHERE number = ?", (number,))
+            keys = set(touched.holders.get(number, ()))
+            if old:
+                keys.update(
+                    OwnerKey(_KIND_OF[c.kind], c.ref)
+                    for c in unpack_card(number, old[0][0]).candidates
+                )
+            found: list[Candidate] = []
+            for key in keys:
+                if key not in owners:
+                    owners[key] = self._caller(key, partners)
+                found += _candidates(owners[key], number, partners)
+            numbers += self._replace(number, found, bool(old))
+        return numbers
+
+    def _replace(self, number: PhoneNumber, found: list[Candidate], there: bool) -> int:
+        if not found:
+            self._file.execute("DELETE FROM phone WHERE number = ?", (number,))
+            return -there
+        card = pack_card([pack_candidate(c) for c in sorted(found, key=stable_order)])
+        self._file.execute(
+            "INSERT INTO phone (number, card) VALUES (?, ?) "
+            "ON CONFLICT (number) DO UPDATE SET card = excluded.card",
+            (number, card),
+        )
+        return not there
+
+    def _families(self, touched: Touched) -> set[Ref]:
+        """Give the touched partners with everything below them in their holdings."""
+        waiting = set(touched.partners)
+        if touched.managers:
+            for _, partner in self._nouns(EntityKind.PARTNER):
+                if isinstance(partner, Partner) and partner.manager in touched.managers:
+                    waiting.add(partner.ref)
+        family: set[Ref] = set()
+        while waiting:
+            ref = waiting.pop()
+            family.add(ref)
+            below = self._some(EntityKind.PARTNER, BY_PARENT, ref)
+            waiting.update(p.ref for p in below if p.ref not in family)
+        return family
+
+    def _owners_in(self, partner: Ref) -> Iterator[Noun]:
+        yield from self._some(EntityKind.PARTNER, BY_REF, partner)
+        yield from self._some(EntityKind.CONTACT, BY_PARTNER, partner)
+        yield from self._some(EntityKind.COUNTERPARTY, BY_PARTNER, partner)
+
+    def _caller(self, key: OwnerKey, partners: _Partners) -> Owner | None:
+        """Read an owner if he is a caller, and learn the partners above him."""
+        owner = next(self._some(key.kind, BY_REF, key.ref), None)
+        if owner is None or isinstance(owner, Manager) or not is_caller(owner):
+            return None
+        above = owner.ref if isinstance(owner, Partner) else owner.partner
+        while above is not None and not partners.knows(above):
+            partner = next(self._some(EntityKind.PARTNER, BY_REF, above), None)
+            if not isinstance(partner, Partner):
+                break
+            partners.learn(partner)
+            above = None if partner.predefined else partner.parent
+        return owner
+
+    def _manager_rows(self) -> dict[Ref, int]:
+        return {manager.ref: row for row, manager in self._nouns(EntityKind.MANAGER)}
+
+    def _nouns(self, kind: EntityKind) -> Iterator[tuple[int, Noun]]:
+        for row, text in self._file.stream(f"SELECT id, CAST(doc AS BLOB) FROM {TABLES[kind]}"):
+            yield row, decode_noun(kind, text)
+
+    def _some(self, kind: EntityKind, where: str, value: object) -> Iterator[Noun]:
+        rows = self._file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {where} = ?", (value,))
+        return (decode_noun(kind, text) for (text,) in rows)
+
+
+class _Cards:
+    """All cards of a rebuild, compact: packed candidates, and which of them a number has."""
+
+    def __init__(self, partners: _Partners):
+        self._partners = partners
+        self._packed: list[bytes] = []
+        self._first: dict[PhoneNumber, int] = {}
+        self._shared: dict[PhoneNumber, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def add(self, owner: Noun) -> None:
+        """Add the numbers of *owner*, if he is a caller."""
+        if isinstance(owner, Manager) or not is_caller(owner):
+            return
+        phones = phones_of(owner)
+        if not phones:
+            return
+        candidate = self._partners.candidate(owner)
+        packed = self._packed
+        plain = len(packed)
+        packed.append(pack_candidate(candidate))
+        for number, extension in phones:
+            at = plain
+            if extension is not None:
+                at = len(packed)
+                packed.append(pack_candidate(candidate._replace(extension=extension)))
+            first = self._first.setdefault(number, at)
+            if first != at:
+                self._shared.setdefault(number, [first]).append(at)
+
+    def sorted(self) -> Iterator[tuple[PhoneNumber, bytes]]:
+        """Give number and card in the order in which the table wants them."""
+        for number in sorted(self._first):
+            places = self._shared.get(number)
+            if places is None:
+                yield number, pack_card([self._packed[self._first[number]]])
+            else:
+                shared = unpack_card(number, pack_card([self._packed[at] for at in places]))
+                ordered = sorted(shared.candidates, key=stable_order)
+                yield number, pack_card([pack_candidate(c) for c in ordered])
+
+
+def _candidates(
+    owner: Owner | None, number: PhoneNumber, partners: _Partners
+) -> Iterator[Candidate]:
+    """Give the candidate that *owner* is for *number*, if he has it."""
+    if owner is not None:
+        for phone in phones_of(owner):
+            if phone.number == number:
+                yield partners.candidate(owner)._replace(extension=phone.extension)

@@ -4,6 +4,7 @@ Forms and quirks are those of facts/telephony-apis.md §1; the answers' bodies o
 """
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -21,8 +22,8 @@ _MAX_FIELDS = 100  # an event has about twenty
 _MAX_NAME = 64
 _MAX_VALUE = 2048  # the recording's address is the longest, about 150
 
-_SECONDS = range(9, 12)  # digits of Unix seconds
-_MILLISECONDS = range(12, 15)
+#: Unix seconds, or milliseconds; what is below a second tells nothing.
+_UNIX = re.compile(r"(?P<seconds>[0-9]{9,11})(?:[0-9]{3})?(?:\.[0-9]{1,9})?")
 
 #: A wall clock without a zone differs from ours by whole half hours, and the question comes while
 #: the telephone rings: what remains beyond these is no clock but another call's time.
@@ -99,15 +100,9 @@ def read_time(text: str, received_at: datetime) -> datetime | None:
     Unix seconds (as in the events), milliseconds and ISO forms are read. A text without a zone is
     placed in the zone that makes it a moment ago, since the question is asked while it rings.
     """
-    if text.isascii() and text.isdigit():
-        if len(text) in _SECONDS:
-            return datetime.fromtimestamp(int(text), UTC)
-        if len(text) in _MILLISECONDS:
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
-        return None
-    whole, point, fraction = text.partition(".")
-    if point and len(whole) in _SECONDS and (whole + fraction).isascii():
-        return datetime.fromtimestamp(int(whole), UTC) if (whole + fraction).isdigit() else None
+    unix = _UNIX.fullmatch(text)
+    if unix is not None:
+        return datetime.fromtimestamp(int(unix["seconds"]), UTC)
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is not None:

@@ -240,6 +240,10 @@ class SqliteDb(TinyDB):
         """Give the file, for questions that TinyDB has no words for."""
         return cast("SqliteStorage", self._storage).file
 
+    def table(self, name: str, **kwargs: Any) -> SqliteTable:
+        """Give the table *name*; it comes into being by its first write."""
+        return cast("SqliteTable", super().table(name, **kwargs))
+
     def transaction(self) -> AbstractContextManager[None]:
         """Make all writes inside one: durable when the block ends, undone when it fails."""
         return self.file.transaction()

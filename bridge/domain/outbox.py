@@ -66,7 +66,6 @@ class OutboxEntry:
     stage: Stage = Stage.DOCUMENT
     attempts: int = 0
     document: Ref | None = None
-    attempt_at: datetime | None = None
     maybe_sent_at: datetime | None = None
     doubtful: bool = False
     last_error: str = ""
@@ -82,17 +81,20 @@ class OutboxEntry:
         return self.state in (EntryState.DUE, EntryState.SENDING) and self.stage is not Stage.VERIFY
 
 
-def begin(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+def begin(entry: OutboxEntry) -> OutboxEntry:
     """Mark the present stage as being sent; must be durable before the request leaves."""
-    return replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1, attempt_at=now)
+    return replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1)
 
 
-def recovered(entry: OutboxEntry) -> OutboxEntry:
-    """Take up an entry that a crash left in `sending`: its outcome is unknown."""
+def recovered(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Take up an entry that a crash left in `sending`: its outcome is unknown.
+
+    The quiet counts from *now*: nobody knows how long the request was alive after it began.
+    """
     return replace(
         entry,
         state=EntryState.DUE,
-        maybe_sent_at=entry.attempt_at,
+        maybe_sent_at=now,
         doubtful=entry.doubtful or entry.stage is Stage.DOCUMENT,
         last_error=entry.last_error or "the bridge stopped while sending",
     )

@@ -218,7 +218,7 @@ def decide_route(
         asked = question.caller.kind is CallerKind.EXTERNAL and not broken
         if asked and age.proven_at is not None:
             evidence.append(Step(Finding.NUMBER_UNKNOWN, str(question.caller.number)))
-        return _without_manager(question, (), rules, owner_of, evidence, age)
+        return _without_manager(question, (), rules, owner_of, evidence, age=age)
 
     memory = memory or NumberMemory()
     candidates = _chosen_first(card.candidates, memory, evidence)
@@ -228,7 +228,7 @@ def decide_route(
         if (found := _reach(candidate, managers, evidence)) is not None
     ]
     if not reached:
-        return _without_manager(question, candidates, rules, owner_of, evidence, age)
+        return _without_manager(question, candidates, rules, owner_of, evidence, age=age)
 
     winner = _settle(reached, memory, evidence)
     manager = winner.manager
@@ -322,6 +322,7 @@ def _without_manager(
     rules: RoutingRules,
     owner_of: OwnerOf,
     evidence: list[Step],
+    *,
     age: DataAge,
 ) -> RouteDecision:
     """Fall back to the dialled number's extension, then the default, then nobody."""

@@ -146,14 +146,14 @@ class Exchange:
             if fault.text == "lost":
                 await self._lose("timeout")
                 return None
+        asks_json = "json" in self.query + self.headers.get("accept", "")
         if fault.kind == "pool_exhausted":
-            return replies.pool_exhausted(as_json="json" in self.query + self.headers["accept"])
+            return replies.pool_exhausted(as_json=asks_json)
         if fault.kind in replies.FOR_FAULT:
             return replies.FOR_FAULT[fault.kind](fault.text)
         refused = replies.refused_by_fault(fault.kind, fault.text, lab.switches.rights_status)
         if refused is None:
             raise AssertionError(fault.kind)  # pragma: no cover - every kind has a reply
-        asks_json = "json" in self.query + self.headers.get("accept", "")
         return lab.service.refusal(refused, render.Form(json=asks_json))
 
     async def _break_off(self, fault: Fault) -> None:
@@ -185,10 +185,11 @@ class Exchange:
         """Drop the connection: over a socket by closing it, in-process by raising."""
         if not noted:
             self._note(0, 0)
-        abort = self.scope.get("extensions", {}).get("lab.abort")
-        if abort is None:
+        # ASGI has no word for hanging up; uvicorn's `send` belongs to the one who holds the socket.
+        transport = getattr(getattr(self.send, "__self__", None), "transport", None)
+        if transport is None:
             raise LabConnectionLost(phase)
-        abort()
+        transport.abort()
         # Two turns of the loop, until the server has noticed that the socket is gone.
         await asyncio.sleep(0)
         await asyncio.sleep(0)

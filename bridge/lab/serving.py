@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge.lab.faults import Weather, read_forecast
 from bridge.lab.onec import OneCLab, create_onec_app
@@ -16,15 +15,6 @@ from bridge.lab.switches import Switches
 from bridge.lab.world import World
 
 Announce = Callable[[OneCLab, str], None]
-
-
-class _AbortableProtocol(HttpToolsProtocol):
-    """Lets the application drop its connection without a reply, as a dead server does."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        scope: Any = self.scope
-        scope["extensions"] = {"lab.abort": self.transport.abort}
 
 
 class OneCServer(uvicorn.Server):
@@ -36,10 +26,9 @@ class OneCServer(uvicorn.Server):
     def __init__(self, lab: OneCLab, host: str, port: int, announce: Announce | None) -> None:
         super().__init__(
             uvicorn.Config(
-                create_onec_app(lab),  # type: ignore[arg-type]
+                create_onec_app(lab),
                 host=host,
                 port=port,
-                http=_AbortableProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -82,5 +71,8 @@ def run_onec_lab(
         for name, wanted in forecast.switches.items():
             switches.set(name, wanted)
     world = World.compose(partners=partners, seed=seed)
+    # A composed company stays for the life of the process: keep the collector out of it.
+    gc.collect()
+    gc.freeze()
     lab = OneCLab(world, switches=switches, weather=weather)
     OneCServer(lab, host, port, announce).run()

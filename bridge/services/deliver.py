@@ -126,12 +126,13 @@ class Delivery:
 
     async def _attempt(self, entry: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
         """Make one attempt at the present stage; give the entry after it, and whether it moved."""
-        sending = outbox.begin(entry, self._clock())
+        sending = outbox.begin(entry)
         if not await self._ledger.save_entry(sending):
             return entry, False
         try:
             moved = await self._send(sending, call)
-        except OneCOutcomeUnknown as error:
+        except (OneCOutcomeUnknown, OneCNonsense) as error:
+            # An answer that is not 1C's says nothing about what 1C did.
             after, done = self._put_back(sending, error, sent=True), False
         except OneCUnauthorized as error:
             after, done = self._unauthorized(sending, error), False
@@ -141,7 +142,7 @@ class Delivery:
             done = False
         except OneCUnavailable as error:
             after, done = self._put_back(sending, error, sent=False), False
-        except (OneCRejected, OneCNonsense) as error:
+        except OneCRejected as error:
             after, done = outbox.refused(sending, why=str(error)), True
             _log.warning("outbox_dead", extra={"entry": entry.key, "reason": str(error)})
         else:
@@ -187,8 +188,9 @@ class Delivery:
 
     async def _send_document(self, entry: OutboxEntry, draft: PhoneCallDraft) -> OutboxEntry:
         if outbox.must_look(entry):
-            found = _unmarked(await self._journal.find_phone_calls(draft))
+            # Before the look: what commits while we look must not count as having been looked for.
             now = self._clock()
+            found = _unmarked(await self._journal.find_phone_calls(draft))
             if found:
                 await self._mark_doubles(found[0], found)
                 return outbox.succeeded(entry, now, self._rules, document=found[0].ref)

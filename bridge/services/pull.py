@@ -244,3 +244,8 @@ def shared_extensions(managers: Sequence[Manager]) -> dict[str, tuple[str, ...]]
 def _should_answer(manager: Manager) -> bool:
     gone = manager.invalid or manager.service or manager.marked
     return not gone and not manager.extension
+
+
+def unanswered(count: int) -> str:
+    """Say how many people 1C would let us call, if they had an extension."""
+    return f"{count} users have no extension: calls of their customers go on up the chain"

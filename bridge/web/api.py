@@ -15,8 +15,8 @@ from bridge.web.security import AdminGuard
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
 from bridge.web.views import (
-    CallsView,
     CallSummary,
+    CallsView,
     CallView,
     CardView,
     Choice,
@@ -175,7 +175,9 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         responses={200: {"content": {"text/event-stream": {}}, "description": "events"}},
     )
     async def listen(
-        kind: Annotated[list[Kind] | None, Query(max_length=5, description="all by default")] = None,
+        kind: Annotated[
+            list[Kind] | None, Query(max_length=5, description="all by default")
+        ] = None,
         after: Annotated[str, Query(max_length=64, description="id of the last event seen")] = "",
         last_event_id: Annotated[str, Header(max_length=64)] = "",
     ) -> StreamingResponse:

@@ -86,7 +86,7 @@ class Hooks:
             )
             decision = await self._answering.answer(question)
             reply = self._telephony.render_route(question, decision)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged with its traceback, answered by the fallback
             # The last line of defence: the customer on the line must not pay for our mistake.
             _log.exception("route_answer_broken")
             reply, decision = self._last_resort(question, received_at)

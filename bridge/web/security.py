@@ -28,8 +28,7 @@ _MAX_HOPS = 20
 
 #: Any of these says that somebody stands between us and the client, whatever its address.
 _PROXY_HEADERS = frozenset(
-    (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
-    + (b"x-real-ip",)
+    b"forwarded via x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
 )
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -1,6 +1,7 @@
 """What is owed reaches 1C once, whatever 1C and the process do: a table, and a state machine."""
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, cast
@@ -29,14 +30,14 @@ LATER = b.NOON + timedelta(seconds=5)
 
 def sending(stage: Stage = Stage.DOCUMENT) -> OutboxEntry:
     document = None if stage is Stage.DOCUMENT else DOCUMENT
-    return outbox.begin(replace(DUE, stage=stage, document=document), b.NOON)
+    return outbox.begin(replace(DUE, stage=stage, document=document))
 
 
 # ---------------------------------------------------------------- one step
 def test_an_entry_being_sent_is_no_longer_due() -> None:
     entry = sending()
 
-    assert (entry.state, entry.attempts, entry.attempt_at) == (EntryState.SENDING, 1, b.NOON)
+    assert (entry.state, entry.attempts) == (EntryState.SENDING, 1)
     assert not entry.owed_now(LATER)
 
 
@@ -72,7 +73,7 @@ def test_the_document_of_an_earlier_stage_is_kept() -> None:
 
 
 def test_a_crash_while_sending_is_an_unknown_outcome() -> None:
-    entry = outbox.recovered(sending())
+    entry = outbox.recovered(sending(), b.NOON)
 
     assert (entry.state, entry.maybe_sent_at, entry.doubtful) == (EntryState.DUE, b.NOON, True)
     assert entry.last_error
@@ -80,7 +81,7 @@ def test_a_crash_while_sending_is_an_unknown_outcome() -> None:
 
 
 def test_a_crash_behind_the_document_casts_no_doubt_on_it() -> None:
-    entry = outbox.recovered(replace(sending(Stage.SUBJECT), last_error="away"))
+    entry = outbox.recovered(replace(sending(Stage.SUBJECT), last_error="away"), b.NOON)
 
     assert (entry.doubtful, entry.last_error) == (False, "away")
 
@@ -108,7 +109,7 @@ def test_only_what_may_have_been_sent_is_looked_for(
 def test_an_unknown_outcome_is_not_forgotten_when_1c_goes_down_next() -> None:
     unknown = outbox.unavailable(sending(), b.NOON, RULES, why="lost", sent=True)
 
-    down = outbox.unavailable(outbox.begin(unknown, LATER), LATER, RULES, why="down", sent=False)
+    down = outbox.unavailable(outbox.begin(unknown), LATER, RULES, why="down", sent=False)
 
     assert (down.maybe_sent_at, down.doubtful) == (b.NOON, True)
 
@@ -308,10 +309,8 @@ class Delivering(RuleBasedStateMachine):
         self.onec.has_moods(moods)
         self.onec.lateness = self.latest * late
         self.onec.fuse = Fuse(killed_after)
-        try:
+        with suppress(Crash):
             self.deliver_due()
-        except Crash:
-            pass
 
     @rule()
     def a_person_retries_all(self) -> None:
@@ -364,13 +363,13 @@ class Delivering(RuleBasedStateMachine):
     def deliver_due(self) -> None:
         for entry in list(self.ledger.values()):
             if entry.state is EntryState.SENDING:  # nobody sends it: the bridge was killed
-                self.save(outbox.recovered(entry))
+                self.save(outbox.recovered(entry, self.now))
         for key in self.calls:
             while (entry := self.ledger[key]).owed_now(self.now):
                 self.attempt(entry)
 
     def attempt(self, entry: OutboxEntry) -> None:
-        entry = outbox.begin(entry, self.now)
+        entry = outbox.begin(entry)
         self.save(entry)
         try:
             after = run(put_stage(entry, self.onec, self.calls[entry.key], lambda: self.now))

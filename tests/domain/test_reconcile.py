@@ -13,6 +13,10 @@ def versions(**refs: str) -> dict[Ref, Version]:
     return {Ref(ref): Version(version) for ref, version in refs.items()}
 
 
+def refs(letters: str) -> tuple[Ref, ...]:
+    return tuple(Ref(letter) for letter in letters)
+
+
 HELD = versions(a="v1", b="v1", c="v1")
 
 
@@ -34,8 +38,8 @@ def test_one_change_of_the_listing(
 ) -> None:
     changes = compare(HELD, listed)
 
-    assert changes == Changes(tuple(appeared), tuple(moved), tuple(vanished), unchanged)
-    assert changes.to_fetch == tuple(appeared + moved)
+    assert changes == Changes(refs(appeared), refs(moved), refs(vanished), unchanged)
+    assert changes.to_fetch == refs(appeared + moved)
     assert bool(changes) == bool(appeared or moved or vanished)
 
 

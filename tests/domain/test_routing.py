@@ -38,22 +38,28 @@ IVAN = b.contact("Иванов Пётр", partner="ООО Ромашка")
 OLGA = b.contact("Орлова Ольга", partner="ООО Лютик")
 
 
+ASKED = b.question()
+NO_RULES = RoutingRules()
+PROVEN = DataAge(b.NOON)
+PARTNERS = (
+    b.partner("ООО Ромашка", manager="Анна Петрова", parent="Холдинг"),
+    b.partner("Холдинг", manager="Борис Седов", parent="Группа", code="00-00000003"),
+    b.partner("Группа", manager="Клара Юнг", code="00-00000002"),
+    b.partner("ООО Лютик", manager="Борис Седов", code="00-00000001", customer=False),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Ivan of Romashka calls; Anna keeps Romashka, Boris its holding, Clara the holding's."""
 
     managers: tuple[Manager, ...] = (ANNA, BORIS, CLARA)
-    partners: tuple[Partner, ...] = (
-        b.partner("ООО Ромашка", manager="Анна Петрова", parent="Холдинг"),
-        b.partner("Холдинг", manager="Борис Седов", parent="Группа", code="00-00000003"),
-        b.partner("Группа", manager="Клара Юнг", code="00-00000002"),
-        b.partner("ООО Лютик", manager="Борис Седов", code="00-00000001", customer=False),
-    )
+    partners: tuple[Partner, ...] = PARTNERS
     owners: tuple[Owner, ...] = (IVAN,)
-    question: RouteQuestion = b.question()
-    rules: RoutingRules = RoutingRules()
+    question: RouteQuestion = ASKED
+    rules: RoutingRules = NO_RULES
     memory: NumberMemory | None = None
-    age: DataAge | None = DataAge(b.NOON)
+    age: DataAge | None = PROVEN
     broken: str = ""
 
     def decide(self) -> RouteDecision:
@@ -259,7 +265,9 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
     ),
     (
         "two managers and an operator's word",
-        these(owned_by(OLGA, IVAN), remembered(NumberMemory(choice=OLGA.ref, last_extension="205"))),
+        these(
+            owned_by(OLGA, IVAN), remembered(NumberMemory(choice=OLGA.ref, last_extension="205"))
+        ),
         "206",
         Rule.CONTACT_MANAGER,
         [F.CHOICE_REMEMBERED, F.CANDIDATE, F.CANDIDATE, F.SEVERAL_MANAGERS, F.MANAGER_CHOSEN],
@@ -342,7 +350,13 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
         Rule.CONTACT_MANAGER,
         [F.CANDIDATE, F.MANAGER_CHOSEN],
     ),
-    ("an empty default", these(STRANGER, by_rules("")), None, Rule.NOBODY, [F.NUMBER_UNKNOWN, F.NOBODY]),
+    (
+        "an empty default",
+        these(STRANGER, by_rules("")),
+        None,
+        Rule.NOBODY,
+        [F.NUMBER_UNKNOWN, F.NOBODY],
+    ),
     (
         "stale data",
         aged(DataAge(b.NOON, stale=True)),
@@ -365,7 +379,7 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
         Rule.DEFAULT,
         [F.INDEX_BROKEN, F.DEFAULT_EXTENSION, F.EXTENSION_FREE],
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -533,12 +547,12 @@ CALLERS = st.sampled_from([None, "", "203", "привет", "+79035550123", "+49
 
 
 @given(
-    st.builds(b.question, CALLERS, st.sampled_from(["", "74852550102"])),
-    st.one_of(st.none(), CARDS),
-    st.lists(MANAGERS, max_size=4),
-    MEMORIES,
-    EXTENSIONS,
-    st.sampled_from(["", "the disk is gone"]),
+    question=st.builds(b.question, CALLERS, st.sampled_from(["", "74852550102"])),
+    card=st.one_of(st.none(), CARDS),
+    managers=st.lists(MANAGERS, max_size=4),
+    memory=MEMORIES,
+    default=EXTENSIONS,
+    broken=st.sampled_from(["", "the disk is gone"]),
 )
 def test_every_question_has_an_answer_with_reasons(
     question: RouteQuestion,
@@ -546,6 +560,7 @@ def test_every_question_has_an_answer_with_reasons(
     managers: list[Manager],
     memory: NumberMemory,
     default: str | None,
+    *,
     broken: str,
 ) -> None:
     rows = b.rows(*managers)

@@ -154,10 +154,14 @@ def test_all_owners_of_a_shared_number_are_named() -> None:
     ("decided", "line", "responsible"),
     [
         (b.decision(), "Ответственного нет: решает схема АТС", None),
-        (b.decision(target=Target("100"), rule=Rule.DID), "Направлен: 100, по набранному номеру", None),
+        (
+            b.decision(target=Target("100"), rule=Rule.DID),
+            "Направлен: 100, по набранному номеру",
+            None,
+        ),
         (UNKNOWN, "Направлен: 205 Анна Петрова, по умолчанию", ANNA.ref),
     ],
-)  # fmt: skip
+)
 def test_where_a_call_was_sent_is_told(
     decided: RouteDecision, line: str, responsible: str | None
 ) -> None:

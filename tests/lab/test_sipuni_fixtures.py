@@ -30,7 +30,7 @@ def test_a_case_says_where_it_comes_from_and_is_named_by_its_event(name: str) ->
 
 
 # What the exchange makes up anew for each call.
-MADE_UP = {"channel", "call_record_link", "callbackId", "timestamp"}
+MADE_UP = {"channel", "call_record_link", "callbackId"}
 
 
 async def pushed_for(outcome: Outcome, switches: Switches) -> list[dict[str, str]]:
@@ -40,7 +40,7 @@ async def pushed_for(outcome: Outcome, switches: Switches) -> list[dict[str, str
     )
     async with httpx.AsyncClient(transport=transport) as http:
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=switches)
-        await lab.place_call(CallPlan("79001234567", "74950000001", outcome, ring_s=11))
+        await lab.place_call(CallPlan("79001234567", "74950000001", outcome, ring_s=11, talk_s=68))
         await lab.play(lab.order_external("79001234567", "79007654321"))
         return [
             {**dict(push.params), "call_id": "1767225600.100001"}
@@ -58,9 +58,19 @@ async def pushed_for(outcome: Outcome, switches: Switches) -> list[dict[str, str
         ("event3__answered", Outcome.ANSWERED, Switches(), set()),
         ("event2__answered", Outcome.ANSWERED, Switches(did_suffix=True), set()),
         # A group that nobody answers is not among the lab's outcomes.
-        ("event2__noanswer", Outcome.NO_ANSWER, Switches(did_suffix=True), {"last_called"}),
-        ("event2__broken_answer_time", Outcome.ANSWERED, Switches(broken_answer_ts=True), set()),
-        ("event4__transfer", Outcome.TRANSFER, Switches(), set()),
+        (
+            "event2__noanswer",
+            Outcome.NO_ANSWER,
+            Switches(did_suffix=True),
+            {"last_called", "timestamp"},
+        ),
+        (
+            "event2__broken_answer_time",
+            Outcome.ANSWERED,
+            Switches(broken_answer_ts=True),
+            {"timestamp"},
+        ),
+        ("event4__transfer", Outcome.TRANSFER, Switches(), {"timestamp"}),
         ("event_unknown__7", Outcome.ANSWERED, Switches(did_suffix=True, unknown_event="7"), set()),
     ],
 )

@@ -1,0 +1,298 @@
+"""The directory as the sync process writes it: documents, phone index and name index in one file.
+
+One run is one transaction: readers see the world before it or after it, also when the process is
+killed in the middle. An empty directory is loaded in bulk: rows first, indexes from whole tables.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from tinydb.table import Document
+
+from bridge.adapters.directory_documents import (
+    KINDS,
+    TABLES,
+    decode_noun,
+    encode_noun,
+    owner_row,
+    unread_of,
+)
+from bridge.adapters.name_index import NameIndex
+from bridge.adapters.phone_index import BY_PARENT, BY_PARTNER, BY_REF, PhoneIndex, Touched
+from bridge.adapters.sqlite_file import WriterLock
+from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.domain.directory import EntityKind, Manager, Ref, Version
+from bridge.errors import StoreError, SyncRunning
+from bridge.ports import Noun, SyncReport
+
+# ruff: noqa: S608 - tables and expressions are constants of this house.
+
+#: Documents of the table `checkpoint`.
+CHECKPOINT = "checkpoint"
+REPORT, TOTALS = 1, 2
+
+_BATCH = 5_000
+_EXAMPLES = 10
+
+#: Column expressions by name of index; the parent's only where there is one: few have.
+_INDEXES = {
+    EntityKind.MANAGER: {},
+    EntityKind.PARTNER: {"partners_by_parent": f"({BY_PARENT}) WHERE {BY_PARENT} IS NOT NULL"},
+    EntityKind.CONTACT: {"contacts_by_partner": f"({BY_PARTNER})"},
+    EntityKind.COUNTERPARTY: {"counterparties_by_partner": f"({BY_PARTNER})"},
+}
+
+
+class _VersionRow(msgspec.Struct, gc=False):
+    ref: Ref
+    version: Version
+
+
+_version_row = msgspec.json.Decoder(_VersionRow).decode
+
+
+class DirectoryWriter:
+    """`DirectoryStore` on SQLite; *path* is `directory.db`, its lock stands beside it.
+
+    Raises SyncRunning while another process writes, StoreError when the file cannot be used.
+    """
+
+    def __init__(self, path: Path):
+        self._lock = WriterLock(path.with_suffix(".lock"))
+        if not self._lock.acquire():
+            raise SyncRunning(str(path))
+        try:
+            self._db = SqliteDb(path)
+            self._create()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _create(self) -> None:
+        file = self._db.file
+        # The log is emptied once, behind the run, not many times within it.
+        file.execute("PRAGMA wal_autocheckpoint = 0")
+        file.execute("PRAGMA cache_size = -65536")
+        if {CHECKPOINT, *TABLES.values()} <= self._db.tables():
+            return
+        with self._db.transaction():
+            for name in (CHECKPOINT, *TABLES.values()):
+                self._db.table(name, persist_empty=True)
+            for kind in KINDS:
+                _create_indexes(self._db, kind)
+            file.execute(
+                "CREATE TABLE unread (owner INTEGER PRIMARY KEY, fields INTEGER, example TEXT)"
+            )
+            PhoneIndex(file).create()
+            NameIndex(file).create()
+
+    def versions(self, kind: EntityKind) -> dict[Ref, Version]:
+        """Give what is held, to compare with a listing."""
+        rows = self._db.file.stream(f"SELECT CAST(doc AS BLOB) FROM {TABLES[kind]}")
+        held = (_version_row(text) for (text,) in rows)
+        return {row.ref: row.version for row in held}
+
+    def managers(self) -> Sequence[Manager]:
+        """Give all managers held."""
+        rows = self._db.file.read(f"SELECT doc FROM {TABLES[EntityKind.MANAGER]} ORDER BY id")
+        nouns = [decode_noun(EntityKind.MANAGER, text) for (text,) in rows]
+        return [noun for noun in nouns if isinstance(noun, Manager)]
+
+    @contextmanager
+    def transaction(self) -> Iterator["DirectoryRun"]:
+        """Begin the run's transaction; leaving with an exception rolls everything back."""
+        with self._db.transaction():
+            run = DirectoryRun(self._db)
+            yield run
+            run.reindex()
+        self._db.file.read("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+        self._lock.release()
+
+
+class DirectoryRun:
+    """`DirectoryTransaction` on SQLite. What was not reindexed when it ends is reindexed then."""
+
+    def __init__(self, db: SqliteDb):
+        self._db = db
+        self._file = db.file
+        self._phones = PhoneIndex(db.file)
+        self._names = NameIndex(db.file)
+        self._touched = Touched()
+        totals = db.table(CHECKPOINT).get(doc_id=TOTALS)
+        self._numbers = int(totals["numbers"]) if isinstance(totals, dict) else 0
+        # A manager's row is never given to another one, not even after `clear`: a reader that
+        # remembers managers by row may be one run behind the cards, but never wrong about them.
+        self._last_manager = int(totals["last_manager"]) if isinstance(totals, dict) else 0
+        # Where nothing at all is held, rows are written without asking what was there.
+        nothing = not any(db.table(name).rows.highest() for name in TABLES.values())
+        self._unfilled = set(KINDS) if nothing else set()
+        #: Kinds whose tables are being filled, with the id given last.
+        self._filling: dict[EntityKind, int] = {}
+        self._rebuild = False
+
+    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+        """Insert or replace by reference."""
+        if kind in self._unfilled:
+            self._unfilled.remove(kind)
+            _drop_indexes(self._db, kind)
+            self._filling[kind] = self._last_manager if kind is EntityKind.MANAGER else 0
+        if kind not in self._filling:
+            for noun in nouns:
+                self._put(kind, noun)
+            return
+        rest = iter(nouns)
+        while batch := list(islice(rest, _BATCH)):
+            self._fill(kind, batch)
+
+    def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
+        """Bury objects that 1C no longer lists."""
+        self._settle(kind)
+        for ref in refs:
+            held = self._held(kind, ref)
+            if held is not None:
+                doc_id, old = held
+                self._touched.note(kind, old, None)
+                self._names.remove([(owner_row(kind, doc_id), old.name)])
+                self._note_unread(kind, doc_id, None)
+                self._file.execute(f"DELETE FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
+
+    def clear(self) -> None:
+        """Forget everything: the run brings the world anew."""
+        for name in TABLES.values():
+            self._file.execute(f"DELETE FROM {name}")
+        self._file.execute("DELETE FROM unread")
+        self._phones.clear()
+        self._names.clear()
+        self._touched = Touched()
+        self._filling.clear()
+        self._unfilled = set(KINDS)
+        self._rebuild = True
+
+    def reindex(self) -> int:
+        """Recompute the cards of every number that the changes touch; give all numbers held."""
+        for kind in tuple(self._filling):
+            self._settle(kind)
+        if self._rebuild:
+            self._numbers = self._phones.rebuild()
+        elif self._touched:
+            self._numbers = self._phones.patch(self._touched, self._numbers)
+        else:
+            return self._numbers
+        self._rebuild = False
+        self._touched = Touched()
+        totals = {"numbers": self._numbers, "last_manager": self._last_manager}
+        self._db.table(CHECKPOINT).upsert(Document(totals, doc_id=TOTALS))
+        return self._numbers
+
+    def held(self, kind: EntityKind) -> int:
+        """Count rows of *kind* as this transaction leaves them."""
+        self._settle(kind)
+        return len(self._db.table(TABLES[kind]))
+
+    def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+        """Count phone fields from which no number was read, with up to ten examples."""
+        self._settle(kind)
+        mine = "FROM unread WHERE owner % ? = ?"
+        place = (len(KINDS), KINDS.index(kind))
+        ((count,),) = self._file.read(f"SELECT sum(fields) {mine}", place)
+        examples = self._file.read(f"SELECT example {mine} LIMIT {_EXAMPLES}", place)
+        return count or 0, tuple(example for (example,) in examples)
+
+    def save_report(self, report: SyncReport) -> None:
+        """Keep the run's report as the checkpoint."""
+        body = msgspec.to_builtins(report)
+        self._db.table(CHECKPOINT).upsert(Document(body, doc_id=REPORT))
+
+    def _put(self, kind: EntityKind, noun: Noun) -> None:
+        held = self._held(kind, noun.ref)
+        text = encode_noun(kind, noun).decode()
+        if held is None:
+            doc_id, old = self._next_id(kind), None
+        else:
+            doc_id, old = held
+        self._db.table(TABLES[kind]).rows.write([(doc_id, text)])
+        self._touched.note(kind, old, noun)
+        if old is None or old.name != noun.name:
+            row = owner_row(kind, doc_id)
+            self._names.remove([] if old is None else [(row, old.name)])
+            self._names.add([(row, noun.name)])
+        if old is None or unread_of(old) != unread_of(noun):
+            self._note_unread(kind, doc_id, noun)
+
+    def _next_id(self, kind: EntityKind) -> int:
+        if kind is not EntityKind.MANAGER:
+            return self._db.table(TABLES[kind]).rows.highest() + 1
+        self._last_manager += 1
+        return self._last_manager
+
+    def _held(self, kind: EntityKind, ref: Ref) -> tuple[int, Noun] | None:
+        rows = self._file.read(f"SELECT id, doc FROM {TABLES[kind]} WHERE {BY_REF} = ?", (ref,))
+        return (rows[0][0], decode_noun(kind, rows[0][1])) if rows else None
+
+    def _note_unread(self, kind: EntityKind, doc_id: int, noun: Noun | None) -> None:
+        row = owner_row(kind, doc_id)
+        unread = () if noun is None else unread_of(noun)
+        self._file.execute("DELETE FROM unread WHERE owner = ?", (row,))
+        if unread:
+            self._file.execute("INSERT INTO unread VALUES (?, ?, ?)", (row, len(unread), unread[0]))
+
+    def _fill(self, kind: EntityKind, batch: list[Noun]) -> None:
+        """Write rows into a table that was empty and has no indexes yet."""
+        first = self._filling[kind] + 1
+        self._filling[kind] += len(batch)
+        numbered = list(enumerate(batch, first))
+        self._file.execute_many(
+            f"INSERT INTO {TABLES[kind]} (id, doc) VALUES (?, CAST(? AS TEXT))",
+            [(doc_id, encode_noun(kind, noun)) for doc_id, noun in numbered],
+        )
+        self._names.add([(owner_row(kind, doc_id), noun.name) for doc_id, noun in numbered])
+        for doc_id, noun in numbered:
+            if unread_of(noun):
+                self._note_unread(kind, doc_id, noun)
+
+    def _settle(self, kind: EntityKind) -> None:
+        """End a bulk load: index the whole table; of an object that came twice keep the last."""
+        last = self._filling.pop(kind, None)
+        if last is None:
+            return
+        self._rebuild = True
+        if kind is EntityKind.MANAGER:
+            self._last_manager = last
+        try:
+            _create_indexes(self._db, kind)
+        except StoreError as error:
+            if not isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise
+            self._keep_last(kind)
+            _create_indexes(self._db, kind)
+
+    def _keep_last(self, kind: EntityKind) -> None:
+        # The names of those that go stay in the index: it is a guess by its nature.
+        table = TABLES[kind]
+        self._file.execute(
+            f"DELETE FROM {table} WHERE id NOT IN (SELECT max(id) FROM {table} GROUP BY {BY_REF})"
+        )
+        self._file.execute(
+            f"DELETE FROM unread WHERE owner % ? = ? AND owner / ? NOT IN (SELECT id FROM {table})",
+            (len(KINDS), KINDS.index(kind), len(KINDS)),
+        )
+
+
+def _create_indexes(db: SqliteDb, kind: EntityKind) -> None:
+    table = TABLES[kind]
+    db.file.execute(f"CREATE UNIQUE INDEX {table}_by_ref ON {table} ({BY_REF})")
+    for name, columns in _INDEXES[kind].items():
+        db.file.execute(f"CREATE INDEX {name} ON {table} {columns}")
+
+
+def _drop_indexes(db: SqliteDb, kind: EntityKind) -> None:
+    for name in (f"{TABLES[kind]}_by_ref", *_INDEXES[kind]):
+        db.file.execute(f"DROP INDEX IF EXISTS {name}")

@@ -1,0 +1,322 @@
+"""The one file that names every concrete class and builds the house from the settings."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from bridge.adapters.directory_reader import DirectoryReader
+from bridge.adapters.directory_store import SqliteDirectoryStore
+from bridge.adapters.event_hub import EventHub
+from bridge.adapters.ledger_store import LedgerStore
+from bridge.adapters.metrics import Metrics
+from bridge.adapters.onec_journal import ODataJournal
+from bridge.adapters.onec_odata import ODataClient, ODataConfig
+from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.sipuni import Sipuni
+from bridge.domain.outbox import EntryState, OutboxEntry, retried
+from bridge.domain.phone import PhoneRules, read_did
+from bridge.domain.calls import PhoneCall
+from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
+from bridge.logs import configure_logs
+from bridge.ports import DirectoryChanged, SyncReport
+from bridge.scheduler import Scheduler, Timetable, sync_command
+from bridge.services.answer import Answering
+from bridge.services.decide import Deciding
+from bridge.services.deliver import Delivery
+from bridge.services.pull import Progress, Pull, PullRules
+from bridge.services.record import Recording
+from bridge.services.situation import FanOut, Situation
+from bridge.settings import Settings
+from bridge.web.app import create_app
+from bridge.web.security import AdminAccess, HookAccess
+from bridge.web.surface import WebServices
+
+_log = logging.getLogger(__name__)
+
+#: A stop lets requests and streams end this long before it cuts them.
+_SHUTDOWN_S = 5
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Send logs to stderr in the form the settings ask for."""
+    configure_logs(settings.log_format)
+
+
+def step_aside() -> None:
+    """Run with the lowest priority: callers are answered on the same processors."""
+    if hasattr(os, "nice"):
+        os.nice(19)
+
+
+# ---------------------------------------------------------------- values from settings
+def phone_rules(settings: Settings) -> PhoneRules:
+    """How numbers without country or city are read."""
+    return PhoneRules(settings.phone_region, settings.phone_area_code)
+
+
+def routing_rules(settings: Settings) -> RoutingRules:
+    """Where a caller goes whom nobody is responsible for; DIDs are read as the PBX's are."""
+    phones = phone_rules(settings)
+    by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
+    return RoutingRules(settings.default_extension, by_did)
+
+
+def _odata(settings: Settings) -> ODataClient:
+    password = settings.onec_password
+    return ODataClient(
+        ODataConfig(
+            url=settings.onec_url or "",
+            user=settings.onec_user or "",
+            password="" if password is None else password.get_secret_value(),
+            timeout_s=settings.onec_timeout_s,
+            concurrency=settings.onec_concurrency,
+            ca_file=settings.onec_ca_file,
+        )
+    )
+
+
+def _directory_path(settings: Settings) -> Path:
+    return settings.data_dir / "directory.db"
+
+
+def _ledger_path(settings: Settings) -> Path:
+    return settings.data_dir / "ledger.db"
+
+
+# ---------------------------------------------------------------- sync
+async def sync(settings: Settings, rules: PullRules, progress: Progress) -> SyncReport:
+    """Run one sync, as `onec-bridge sync` and the scheduler do."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    client = _odata(settings)
+    store = SqliteDirectoryStore(_directory_path(settings))
+    try:
+        source = ODataSource(
+            client,
+            phones=phone_rules(settings),
+            attribute=settings.extension_attribute,
+            cache=settings.data_dir / "metadata.json",
+        )
+        pull = Pull(source=source, store=store, clock=now, rules=rules, progress=progress)
+        return await pull.run(store.report())
+    finally:
+        store.close()
+        await client.aclose()
+
+
+# ---------------------------------------------------------------- route
+def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
+    """Tell what the PBX would be told, from the files the service uses; writes nothing."""
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    try:
+        deciding = Deciding(
+            directory=directory,
+            memory=_memory(settings),
+            events=FanOut(),
+            rules=routing_rules(settings),
+            phones=phone_rules(settings),
+            clock=now,
+        )
+        return deciding.explain(number, did)
+    finally:
+        directory.close()
+
+
+def _memory(settings: Settings) -> Callable[[int], NumberMemory]:
+    path = _ledger_path(settings)
+    if not path.exists():
+        return lambda _: NumberMemory()
+    ledger = LedgerStore.open(path, clock=now, shared=True)
+    return ledger.memory
+
+
+# ---------------------------------------------------------------- outbox
+@asynccontextmanager
+async def _shared_ledger(settings: Settings) -> AsyncIterator[LedgerStore]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    ledger = LedgerStore.open(_ledger_path(settings), clock=now, shared=True)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+async def outbox_entries(
+    settings: Settings, states: Sequence[EntryState], limit: int
+) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+    """List outbox entries, newest first."""
+    async with _shared_ledger(settings) as ledger:
+        return await ledger.entries(states, limit)
+
+
+async def outbox_entry(settings: Settings, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
+    """Find one entry by the beginning of its key."""
+    async with _shared_ledger(settings) as ledger:
+        return await ledger.entry(key)
+
+
+async def outbox_retry(settings: Settings, key: str) -> OutboxEntry | None:
+    """Make one entry due at once."""
+    async with _shared_ledger(settings) as ledger:
+        found = await ledger.entry(key)
+        if found is None:
+            return None
+        entry = retried(found[0], now())
+        await ledger.save_entry(entry)
+        return entry
+
+
+async def outbox_drop(settings: Settings, key: str) -> str | None:
+    """Forget one debt; give its key."""
+    async with _shared_ledger(settings) as ledger:
+        found = await ledger.entry(key)
+        if found is None or not await ledger.drop_entry(found[0].key):
+            return None
+        return found[0].key
+
+
+# ---------------------------------------------------------------- serve
+@dataclass(frozen=True, slots=True)
+class House:
+    """The running service's parts that starting and stopping needs."""
+
+    app: FastAPI
+    hub: EventHub
+
+
+def build_service(settings: Settings) -> House:
+    """Build the service; nothing is opened or started before the app's lifespan begins."""
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    ledger = LedgerStore.open(_ledger_path(settings), clock=now)
+    hub = EventHub(epoch=secrets.token_hex(4))
+    metrics = Metrics()
+    situation = Situation()
+    events = FanOut(hub, metrics, situation)
+    client = _odata(settings)
+    zone = settings.onec_timezone
+    if zone is None:
+        raise AssertionError("serve insists on the zone before it builds")
+    delivery = Delivery(
+        ledger=ledger,
+        journal=ODataJournal(client, zone),
+        events=events,
+        clock=now,
+        lang=settings.lang,
+        concurrency=settings.onec_concurrency,
+    )
+
+    def refresh() -> None:
+        if directory.refresh():
+            events.publish(DirectoryChanged(directory.report()))
+
+    scheduler = Scheduler(
+        timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
+        sync_command=sync_command(),
+        drain=delivery.drain,
+        refresh=refresh,
+        events=events,
+        clock=now,
+    )
+    deciding = Deciding(
+        directory=directory,
+        memory=ledger.memory,
+        events=events,
+        rules=routing_rules(settings),
+        phones=phone_rules(settings),
+        clock=now,
+    )
+    recording = Recording(ledger, events, now)
+    answering = Answering(
+        deciding=deciding, recording=recording, ledger=ledger, clock=now, kick=scheduler.kick
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(directory.close)
+            stack.push_async_callback(ledger.close)
+            stack.push_async_callback(client.aclose)
+            stack.push_async_callback(recording.settle)
+            await answering.remember()
+            scheduler.start()
+            stack.push_async_callback(scheduler.stop)
+            yield
+            hub.close()
+
+    services = WebServices(
+        telephony=Sipuni(settings.sipuni_answer, phone_rules(settings)),
+        answering=answering,
+        receiving=recording,
+        ledger=ledger,
+        directory=directory,
+        hub=hub,
+        events=events,
+        meter=metrics,
+        clock=now,
+        mood=situation.mood,
+        alarms=situation.alarms,
+        kick=scheduler.kick,
+        hook_access=_hook_access(settings),
+        admin_access=AdminAccess(_plain(settings.admin_password)),
+        phones=phone_rules(settings),
+        lang=settings.lang,
+        zone=zone,
+    )
+    return House(create_app(services, lifespan=lifespan), hub)
+
+
+def _hook_access(settings: Settings) -> HookAccess:
+    return HookAccess(
+        user=settings.hook_user,
+        password=_plain(settings.hook_password),
+        token=_plain(settings.hook_token),
+        allow=settings.hook_allow,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _plain(secret: object) -> str | None:
+    reveal = getattr(secret, "get_secret_value", None)
+    return None if reveal is None else str(reveal())
+
+
+class _Server(uvicorn.Server):
+    """Ends the pages' streams when the stop begins: they would keep it waiting otherwise."""
+
+    def __init__(self, config: uvicorn.Config, hub: EventHub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: object = None) -> None:
+        self._hub.close()
+        await super().shutdown(sockets)  # type: ignore[arg-type]  # uvicorn's own type
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until it is told to stop."""
+    house = build_service(settings)
+    config = uvicorn.Config(
+        house.app,
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+    )
+    asyncio.run(_Server(config, house.hub).serve())

@@ -1,0 +1,94 @@
+"""The street side of the house: hooks, API, console and operations in one application."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge import errors
+from bridge.web.api import api_router
+from bridge.web.console import Console
+from bridge.web.docs import docs_route
+from bridge.web.hooks import Hooks
+from bridge.web.operations import operations_routes
+from bridge.web.security import AdminGuard
+from bridge.web.surface import WebServices
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+#: The one place where an error becomes a status; the nearest ancestor in the tree counts.
+STATUSES: dict[type[errors.BridgeError], int] = {
+    errors.BridgeError: 500,
+    errors.OneCError: 502,
+    errors.OneCUnavailable: 503,
+    errors.OneCRejected: 502,
+    errors.SyncRefused: 409,
+    errors.SyncRunning: 409,
+    errors.StoreError: 503,
+}
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> FastAPI:
+    """Build the application over *services*, which are ready to use.
+
+    Run it without the server's own reading of proxy headers: whom to believe is decided here.
+    """
+    guard = AdminGuard(services.admin_access)
+    app = FastAPI(
+        title="1C-bridge",
+        version=version("onec-bridge"),
+        description="Calls, callers, what is owed to 1C, and how fresh the data are.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a PBX follows no redirects (facts/telephony-apis.md §1.1)
+    )
+    # The hooks stand first: routes are tried in order, and a caller is waiting.
+    app.router.routes[:0] = Hooks(services).routes()
+    app.include_router(api_router(services, guard))
+    app.router.routes += [
+        *operations_routes(services, guard),
+        *Console(services, guard).routes(),
+        docs_route(app),
+    ]
+    for error in STATUSES:
+        app.add_exception_handler(error, _tell_bridge_error)
+    app.add_exception_handler(HTTPException, _tell_refusal)
+    app.add_exception_handler(RequestValidationError, _tell_unreadable)
+    app.add_exception_handler(Exception, _tell_failure)
+    return app
+
+
+async def _tell_bridge_error(_: Request, error: Exception) -> Response:
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    return _problem(status, str(error))
+
+
+async def _tell_refusal(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return _problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+
+async def _tell_unreadable(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return _problem(422, f"{where}: {first['msg']}")
+
+
+async def _tell_failure(_: Request, error: Exception) -> Response:
+    del error  # the server logs it with its traceback
+    return _problem(500, "Something broke inside; the log tells what.")
+
+
+def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status, {**_HEADERS, **(headers or {})})

@@ -1,0 +1,68 @@
+// The console's script: new calls and the house's state appear by themselves.
+"use strict";
+
+const body = document.body;
+const line = document.getElementById("line");
+const state = document.getElementById("state");
+const calls = document.getElementById("calls");
+const limit = Number(body.dataset.limit);
+const STATE_EVERY_MS = 30000; // ages grow although nothing happens
+const STATE_AFTER_MS = 300; // several events in a row are one look
+
+async function fetchPart(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+  const part = document.createElement("template");
+  part.innerHTML = await answer.text();
+  return part.content;
+}
+
+let waiting = 0;
+function lookSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(look, STATE_AFTER_MS);
+}
+
+async function look() {
+  try {
+    const fresh = await fetchPart("/console/state");
+    // What a person unfolded stays unfolded, and the button under his finger stays there.
+    for (const old of state.querySelectorAll("details[open]")) {
+      const same = fresh.getElementById(old.id);
+      if (same) same.open = true;
+    }
+    if (!state.contains(document.activeElement)) state.replaceChildren(fresh);
+  } catch {
+    showLine(false);
+  }
+}
+
+async function showCall(event) {
+  const key = JSON.parse(event.data).key;
+  try {
+    const fresh = await fetchPart(`/console/calls/${encodeURIComponent(key)}`);
+    document.getElementById(`call-${key}`)?.remove();
+    fresh.firstElementChild.classList.add("new");
+    calls.prepend(fresh);
+    document.getElementById("no-calls").hidden = true;
+    while (calls.children.length > limit) calls.lastElementChild.remove();
+  } catch {
+    showLine(false);
+  }
+}
+
+function showLine(live) {
+  line.textContent = live ? line.dataset.live : line.dataset.lost;
+  line.className = live ? "live" : "lost";
+}
+
+const stream = new EventSource(`/api/v1/stream?after=${encodeURIComponent(body.dataset.after)}`);
+stream.addEventListener("open", () => showLine(true));
+stream.addEventListener("error", () => showLine(false));
+stream.addEventListener("call", (event) => {
+  showCall(event);
+  lookSoon();
+});
+for (const kind of ["entry", "directory", "onec", "alarm"]) stream.addEventListener(kind, lookSoon);
+stream.addEventListener("gap", () => location.reload());
+setInterval(look, STATE_EVERY_MS);

@@ -1,0 +1,94 @@
+"""The words of the console, in Russian and English."""
+
+from datetime import timedelta
+
+from bridge.domain.texts import Language
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "title": ("Мост 1С и АТС", "1C and PBX bridge"),
+    "live": ("на связи", "live"),
+    "lost": ("нет связи с мостом", "no connection to the bridge"),
+    "onec": ("1С", "1C"),
+    "onec_up": ("отвечает", "answers"),
+    "onec_down": ("не отвечает", "is away"),
+    "onec_unknown": ("ещё не спрашивали", "not asked yet"),
+    "freshness": ("Данные сверены", "Data proven"),
+    "never": ("ещё ни разу", "never yet"),
+    "never_hint": (
+        "Справочник не загружен: все звонки идут по умолчанию. Запустите onec-bridge sync",
+        "Nothing was pulled: every call goes to the default. Run onec-bridge sync",
+    ),
+    "stale": ("устарели", "stale"),
+    "ago": ("{time} назад", "{time} ago"),
+    "at": ("в {time}", "at {time}"),
+    "numbers": ("Номеров в справочнике", "Numbers in the index"),
+    "outbox": ("Ждут записи в 1С", "Owed to 1C"),
+    "outbox_empty": ("Всё записано в 1С.", "Everything is in 1C."),
+    "dead": ("отказано", "refused"),
+    "dead_hint": ("1С отказала; решает человек", "1C refused; a person decides"),
+    "due": ("ждёт", "waiting"),
+    "sending": ("пишется", "being written"),
+    "oldest": ("старейший с {time}", "oldest since {time}"),
+    "attempts": ("попыток: {count}", "attempts: {count}"),
+    "next": ("следующая в {time}", "next at {time}"),
+    "retry": ("Повторить", "Retry"),
+    "drop": ("Не писать…", "Drop…"),
+    "drop_sure": (
+        "Звонок останется в журнале моста, но в 1С не попадёт никогда.",
+        "The call stays in the bridge's journal, but never gets into 1C.",
+    ),
+    "drop_yes": ("Да, не писать в 1С", "Yes, drop it"),
+    "more": ("и ещё {count}", "and {count} more"),
+    "alarms": ("Требует внимания", "Needs attention"),
+    "slow_disk": ("Диск", "Disk"),
+    "onec_unauthorized": ("Права в 1С", "Rights in 1C"),
+    "answer_broken": ("Справочник", "Directory"),
+    "onec_not_published": ("Публикация OData", "OData publication"),
+    "data_notes": ("О данных 1С", "About the data in 1C"),
+    "shared": (
+        "Внутренний номер {extension} записан у нескольких: {names}. Оставьте его одному.",
+        "Extension {extension} belongs to several: {names}. Leave it to one of them.",
+    ),
+    "no_property": (
+        "В 1С не найден реквизит с внутренним номером: ни у кого нет телефона.",
+        "1C has no attribute for extensions: nobody has a telephone.",
+    ),
+    "without_extension": (
+        "Менеджеров без внутреннего номера: {count}",
+        "Managers without an extension: {count}",
+    ),
+    "unread": ("Не прочитанных телефонов: {count}", "Phones that could not be read: {count}"),
+    "calls": ("Последние звонки", "Last calls"),
+    "no_calls": (
+        "Звонков ещё не было. Первый появится здесь сам.",
+        "No calls yet. The first will appear here by itself.",
+    ),
+    "to_scheme": ("схема АТС", "the PBX scheme"),
+    "line": ("линия {number}", "line {number}"),
+    "test_call": ("проверка из кабинета АТС", "a test from the PBX cabinet"),
+    "why": ("Почему", "Why"),
+    "others": ("Номер записан и у других", "The number has other owners too"),
+    "api": ("Программный доступ", "API"),
+    "fresh_at_call": ("данные сверены {time}", "data proven {time}"),
+    "done_retry": ("Повторяем.", "Retrying."),
+    "done_drop": ("Запись снята с очереди.", "The entry was dropped."),
+}
+
+_MINUTE = 60
+_HOUR = 3600
+_DAY = 86400
+
+
+def words(lang: Language, key: str, **fields: object) -> str:
+    """Give the words *key* in *lang*, its fields filled."""
+    russian, english = _WORDS[key]
+    return (russian if lang == "ru" else english).format(**fields)
+
+
+def duration(lang: Language, span: timedelta) -> str:
+    """Write *span* roughly, in its largest unit: "40 с", "12 мин", "3 ч", "2 дн."."""
+    seconds = max(int(span.total_seconds()), 0)
+    for size, russian, english in ((_DAY, "дн.", "d"), (_HOUR, "ч", "h"), (_MINUTE, "мин", "min")):
+        if seconds >= size:
+            return f"{seconds // size} {russian if lang == 'ru' else english}"
+    return f"{seconds} {'с' if lang == 'ru' else 's'}"

@@ -1,0 +1,320 @@
+"""A house for the street to stand before: small true services in memory, with moods."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+import httpx
+from fastapi import FastAPI
+
+from bridge.adapters.event_hub import EventHub
+from bridge.adapters.metrics import Metrics
+from bridge.adapters.sipuni import Sipuni
+from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.directory import CallerCard, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.phone import PhoneNumber, read_caller, read_did
+from bridge.domain.routing import (
+    DataAge,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+    decide_route,
+)
+from bridge.domain.texts import Language
+from bridge.errors import StoreError
+from bridge.ports import Alarm, OneCMood, OutboxCounts, RawEvent, SyncReport
+from bridge.web.app import create_app
+from bridge.web.security import AdminAccess, HookAccess
+from bridge.web.surface import WebServices
+from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
+
+USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
+BASIC = (USER, PASSWORD)
+AS_ADMIN = ("admin", ADMIN)
+BASE = "http://127.0.0.1"
+
+
+@dataclass
+class LedgerInMemory:
+    """Keeps calls, debts and words; *full_disk* makes every access fail."""
+
+    stored: dict[str, PhoneCall] = field(default_factory=dict)
+    owed: dict[str, OutboxEntry] = field(default_factory=dict)
+    kept_events: list[RawEvent] = field(default_factory=list)
+    choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
+    full_disk: bool = False
+
+    def _touch(self) -> None:
+        if self.full_disk:
+            raise StoreError("ledger.db", "disk full")
+
+    async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
+        self._touch()
+        if call.key in self.stored:
+            return self.stored[call.key]
+        self.stored[call.key] = call
+        if entry is not None:
+            self.owed[entry.key] = entry
+        return call
+
+    async def record_event(self, event: RawEvent) -> None:
+        self._touch()
+        self.kept_events.append(event)
+
+    async def save_entry(self, entry: OutboxEntry) -> bool:
+        self._touch()
+        if entry.key not in self.owed:
+            return False
+        self.owed[entry.key] = entry
+        return True
+
+    async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        due = [e for e in self.owed.values() if e.owed_now(now)]
+        return [(e, self.stored[e.key]) for e in due[:limit]]
+
+    async def recover(self) -> int:
+        return 0
+
+    async def entries(
+        self, states: Sequence[EntryState] = (), limit: int = 100
+    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        self._touch()
+        found = [e for e in self.owed.values() if not states or e.state in states]
+        found.sort(key=lambda e: e.created_at, reverse=True)
+        return [(e, self.stored[e.key]) for e in found[:limit]]
+
+    async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
+        self._touch()
+        found = [e for e in self.owed.values() if e.key.startswith(key)]
+        return (found[0], self.stored[found[0].key]) if len(found) == 1 else None
+
+    async def drop_entry(self, key: str) -> bool:
+        self._touch()
+        return self.owed.pop(key, None) is not None
+
+    async def counts(self) -> OutboxCounts:
+        self._touch()
+        states = [e.state for e in self.owed.values()]
+        return OutboxCounts(
+            due=states.count(EntryState.DUE),
+            sending=states.count(EntryState.SENDING),
+            dead=states.count(EntryState.DEAD),
+            settled=states.count(EntryState.SETTLED),
+            oldest_due=min(
+                (e.created_at for e in self.owed.values() if e.state is EntryState.DUE),
+                default=None,
+            ),
+        )
+
+    async def calls(
+        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+    ) -> Sequence[PhoneCall]:
+        self._touch()
+        found = [
+            c
+            for c in self.stored.values()
+            if (before is None or c.arrived_at < before)
+            and (number is None or c.caller.number == number)
+        ]
+        return sorted(found, key=lambda c: c.arrived_at, reverse=True)[:limit]
+
+    async def call(self, key: str) -> PhoneCall | None:
+        self._touch()
+        return self.stored.get(key)
+
+    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
+        return [c for c in self.stored.values() if c.received_at >= moment]
+
+    def memory(self, number: PhoneNumber) -> NumberMemory:
+        return NumberMemory(choice=self.choices.get(number))
+
+    async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
+        self._touch()
+        self.choices[number] = owner
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class DirectoryInMemory:
+    """Knows the cards it is given; *proven_at* and *stale* are its freshness."""
+
+    cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
+    staff: dict[int, Manager] = field(default_factory=dict)
+    proven_at: datetime | None = NOON - timedelta(minutes=1)
+    stale: bool = False
+    last_report: SyncReport | None = None
+
+    def look_up(self, number: PhoneNumber) -> CallerCard | None:
+        return self.cards.get(number)
+
+    def managers(self) -> Mapping[int, Manager]:
+        return self.staff
+
+    def owner_of(self, extension: str) -> ExtensionOwner:
+        found = [m for m in self.staff.values() if m.extension == extension]
+        return ExtensionOwner(found[0] if len(found) == 1 else None)
+
+    def age(self, now: datetime) -> DataAge:
+        del now
+        return DataAge(self.proven_at, self.stale)
+
+    def report(self) -> SyncReport | None:
+        return self.last_report
+
+    def refresh(self) -> bool:
+        return False
+
+    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+        del words, limit
+        return ()
+
+    def numbers(self) -> int:
+        return len(self.cards)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class AnsweringInMemory:
+    """Decides from the directory and records at once; *broken* makes it raise what it is."""
+
+    ledger: LedgerInMemory
+    directory: DirectoryInMemory
+    clock: Callable[[], datetime]
+    rules: RoutingRules = field(default_factory=RoutingRules)
+    broken: Exception | None = None
+    questions: list[RouteQuestion] = field(default_factory=list)
+
+    async def answer(self, question: RouteQuestion) -> RouteDecision:
+        self.questions.append(question)
+        if self.broken is not None:
+            raise self.broken
+        decision = self._decide(question)
+        call = begin_call(question, decision)
+        entry = OutboxEntry(call.key, call.received_at, call.received_at)
+        await self.ledger.record_call(call, entry if call.owed_to_onec else None)
+        return decision
+
+    def fallback(self, question: RouteQuestion) -> RouteDecision:
+        return decide_route(
+            question, None, {}, lambda _: ExtensionOwner(None), self.rules, broken="broken"
+        )
+
+    def explain(self, caller: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
+        question = RouteQuestion(
+            "explain", read_caller(caller, RULES), read_did(did, RULES), self.clock()
+        )
+        return question, self._decide(question)
+
+    def _decide(self, question: RouteQuestion) -> RouteDecision:
+        number = question.caller.number
+        return decide_route(
+            question,
+            None if number is None else self.directory.look_up(number),
+            self.directory.managers(),
+            self.directory.owner_of,
+            self.rules,
+            memory=None if number is None else self.ledger.memory(number),
+            age=self.directory.age(question.received_at),
+        )
+
+
+@dataclass
+class House:
+    """Everything behind the street, to be asked by tests, and the application before it."""
+
+    ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
+    directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
+    hub: EventHub = field(default_factory=lambda: EventHub("life1"))
+    metrics: Metrics = field(default_factory=Metrics)
+    rules: RoutingRules = field(default_factory=RoutingRules)
+    answer: Literal["auto", "number", "text"] = "auto"
+    hook_access: HookAccess = field(
+        default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN)
+    )
+    admin_access: AdminAccess = field(default_factory=lambda: AdminAccess(ADMIN))
+    lang: Language = "en"
+    mood: OneCMood | None = None
+    alarms: tuple[Alarm, ...] = ()
+    kicks: int = 0
+    now: datetime = NOON
+    heartbeat_s: float = 15.0
+    answering: AnsweringInMemory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def kick(self) -> None:
+        self.kicks += 1
+
+    async def receive(self, event: RawEvent) -> None:
+        await self.ledger.record_event(event)
+
+    def services(self) -> WebServices:
+        return WebServices(
+            telephony=Sipuni(self.answer, RULES),
+            answering=self.answering,
+            receiving=self,
+            ledger=self.ledger,
+            directory=self.directory,
+            hub=self.hub,
+            events=self.hub,
+            meter=self.metrics,
+            clock=self.clock,
+            mood=lambda: self.mood,
+            alarms=lambda: self.alarms,
+            kick=self.kick,
+            hook_access=self.hook_access,
+            admin_access=self.admin_access,
+            phones=RULES,
+            lang=self.lang,
+            heartbeat_s=self.heartbeat_s,
+        )
+
+    def app(self) -> FastAPI:
+        return create_app(self.services())
+
+    def caller(
+        self,
+        *,
+        peer: str = "127.0.0.1",
+        auth: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.AsyncClient:
+        """Give a client that comes from *peer*."""
+        # Errors end as 500 answers, as they do on a server.
+        transport = httpx.ASGITransport(
+            self.app(), client=(peer, 40000), raise_app_exceptions=False
+        )
+        return httpx.AsyncClient(transport=transport, base_url=BASE, auth=auth, headers=headers)
+
+    def admin(self) -> httpx.AsyncClient:
+        return self.caller(auth=AS_ADMIN)
+
+    def pbx(self) -> httpx.AsyncClient:
+        return self.caller(auth=BASIC, peer="203.0.113.7")
+
+    def owe(self, call: PhoneCall, **changes: object) -> OutboxEntry:
+        """Put *call* into the journal with a debt changed by *changes*."""
+        entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)  # type: ignore[arg-type]
+        self.ledger.stored[call.key] = call
+        self.ledger.owed[call.key] = entry
+        return entry
+
+
+def known_house(**changes: object) -> House:
+    """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
+    boss = manager()
+    house = House(**changes)  # type: ignore[arg-type]
+    house.directory.staff.update(rows(boss))
+    house.directory.cards[NUMBER] = card(contact(), partners=[partner()], managers=[boss])
+    return house
