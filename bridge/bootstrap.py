@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bridge.adapters.directory_reader import DirectoryReader
-from bridge.adapters.directory_store import SqliteDirectoryStore
+from bridge.adapters.directory_store import DirectoryWriter
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.ledger_store import LedgerStore
 from bridge.adapters.metrics import Metrics
@@ -22,13 +22,16 @@ from bridge.adapters.onec_journal import ODataJournal
 from bridge.adapters.onec_odata import ODataClient, ODataConfig
 from bridge.adapters.onec_source import ODataSource
 from bridge.adapters.sipuni import Sipuni
+from bridge.domain.calls import PhoneCall
+from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneRules, read_did
-from bridge.domain.calls import PhoneCall
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
+from bridge.errors import SettingsError
 from bridge.logs import configure_logs
 from bridge.ports import DirectoryChanged, SyncReport
 from bridge.scheduler import Scheduler, Timetable, sync_command
+from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
@@ -102,7 +105,7 @@ async def sync(settings: Settings, rules: PullRules, progress: Progress) -> Sync
     """Run one sync, as `onec-bridge sync` and the scheduler do."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     client = _odata(settings)
-    store = SqliteDirectoryStore(_directory_path(settings))
+    store = DirectoryWriter(_directory_path(settings))
     try:
         source = ODataSource(
             client,
@@ -141,6 +144,48 @@ def _memory(settings: Settings) -> Callable[[int], NumberMemory]:
         return lambda _: NumberMemory()
     ledger = LedgerStore.open(path, clock=now, shared=True)
     return ledger.memory
+
+
+# ---------------------------------------------------------------- check
+async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
+    """Examine settings, secrets, 1C and the local data; a broken setting ends it."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        return [Checkup("settings", Verdict.FAILURE, str(error), "see .env.example")]
+    findings = [Checkup("settings", Verdict.WELL, "every setting can be read")]
+    token = _plain(settings.hook_token) or ""
+    findings += diagnose.examine_secrets(
+        basic=settings.hook_user is not None,
+        token_length=len(token),
+        admin_password=settings.admin_password is not None,
+        host=settings.host,
+    )
+    findings += diagnose.examine_fallback(
+        default_extension=settings.default_extension, dids=len(settings.did_extensions)
+    )
+    findings += await _check_onec(settings)
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    try:
+        moment = now()
+        findings += diagnose.examine_directory(
+            directory.report(), now=moment, stale=directory.age(moment).stale
+        )
+    finally:
+        directory.close()
+    return findings
+
+
+async def _check_onec(settings: Settings) -> Sequence[Checkup]:
+    try:
+        settings.require_onec()
+    except SettingsError as error:
+        return [Checkup("settings", Verdict.FAILURE, str(error), "see .env.example")]
+    client = _odata(settings)
+    try:
+        return await diagnose.examine_onec(_probe(settings, client))
+    finally:
+        await client.aclose()
 
 
 # ---------------------------------------------------------------- outbox
@@ -317,6 +362,8 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whom to believe about the client's address is decided in web.security.
+        proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     asyncio.run(_Server(config, house.hub).serve())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from bridge import bootstrap, terminal
+from bridge.domain.checkup import Verdict
 from bridge.domain.outbox import EntryState
 from bridge.domain.phone import CallerKind
 from bridge.errors import (
@@ -19,8 +21,14 @@ from bridge.errors import (
     SettingsError,
     SyncRefused,
 )
+from bridge.lab.demo import StageError, StageSettings, demonstrate
+from bridge.lab.onec import OneCLab
+from bridge.lab.serving import run_onec_lab
+from bridge.lab.sipuni import run_sipuni_lab
 from bridge.services.pull import PullRules
 from bridge.settings import Settings, load_settings
+from bridge.web.views import ExplanationView
+from bridge.web.views_state import EntryView, SyncView
 
 
 class Exit(IntEnum):
@@ -33,6 +41,12 @@ class Exit(IntEnum):
     UNREACHABLE = 4
     UNAUTHORIZED = 5
 
+
+_SEVERITY = {
+    Verdict.WELL: Exit.DONE,
+    Verdict.WARNING: Exit.WARNINGS,
+    Verdict.FAILURE: Exit.USAGE,
+}
 
 app = typer.Typer(
     name="onec-bridge",
@@ -111,7 +125,7 @@ def sync(
             terminal.say_json(json.dumps({"ok": False, "code": code, "error": str(error)}))
         raise
     if as_json:
-        terminal.say_json(bootstrap.report_json(report))
+        terminal.say_json(SyncView.of(report).model_dump_json())
         return
     screen = terminal.console()
     screen.print(terminal.sync_table(report))
@@ -124,10 +138,11 @@ def check(*, as_json: AsJson = False) -> None:
     """Examine settings, 1C, rights, publication, clock and data; each finding says what to do."""
     findings = asyncio.run(bootstrap.check(load_settings))
     if as_json:
-        terminal.say_json(bootstrap.findings_json(findings))
+        terminal.say_json(json.dumps([asdict(f) for f in findings], ensure_ascii=False))
     else:
         terminal.console().print(terminal.check_table(findings))
-    raise typer.Exit(terminal.check_code(findings))
+    worst = max((_SEVERITY[f.verdict] for f in findings), default=Exit.DONE)
+    raise typer.Exit(worst)
 
 
 @app.command()
@@ -141,7 +156,8 @@ def route(
     settings = _settings()
     question, decision = bootstrap.explain(settings, number, did)
     if as_json:
-        terminal.say_json(bootstrap.explanation_json(settings, question, decision))
+        view = ExplanationView.of(question, decision, settings.lang)
+        terminal.say_json(view.model_dump_json())
         return
     screen = terminal.console()
     for line in terminal.route_lines(question, decision, settings.lang):
@@ -161,9 +177,11 @@ def outbox_list(
 ) -> None:
     """List what is owed to 1C, newest first; settled entries only with --state settled."""
     states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
-    entries = asyncio.run(bootstrap.outbox_entries(_settings(), states, limit))
+    settings = _settings()
+    entries = asyncio.run(bootstrap.outbox_entries(settings, states, limit))
     if as_json:
-        terminal.say_json(bootstrap.entries_json(entries))
+        views = [EntryView.of(e, c, settings.lang).model_dump(mode="json") for e, c in entries]
+        terminal.say_json(json.dumps(views, ensure_ascii=False))
     elif entries:
         terminal.console().print(terminal.outbox_table(entries))
     else:
@@ -173,14 +191,15 @@ def outbox_list(
 @outbox.command("show")
 def outbox_show(key: Key, *, as_json: AsJson = False) -> None:
     """Show one entry: its call, its state, 1C's own words."""
-    found = asyncio.run(bootstrap.outbox_entry(_settings(), key))
+    settings = _settings()
+    found = asyncio.run(bootstrap.outbox_entry(settings, key))
     if found is None:
         _not_found(key)
     if as_json:
-        terminal.say_json(bootstrap.entries_json([found], single=True))
+        terminal.say_json(EntryView.of(*found, settings.lang).model_dump_json())
         return
     screen = terminal.console()
-    for line in terminal.entry_lines(*found):
+    for line in terminal.entry_lines(*found, settings.lang):
         screen.print(line, markup=False, soft_wrap=True)
 
 
@@ -190,10 +209,11 @@ def outbox_retry(key: Key, *, as_json: AsJson = False) -> None:
     entry = asyncio.run(bootstrap.outbox_retry(_settings(), key))
     if entry is None:
         _not_found(key)
-    words = f"{entry.key}: {entry.state.value}, stage {entry.stage.value}"
-    terminal.say_json(json.dumps({"ok": True, "state": entry.state})) if as_json else (
-        terminal.console().print(words)
-    )
+    if as_json:
+        terminal.say_json(json.dumps({"ok": True, "key": entry.key, "state": entry.state}))
+    else:
+        words = f"{entry.key}: {entry.state.value}, stage {entry.stage.value}"
+        terminal.console().print(words, markup=False)
 
 
 @outbox.command("drop")
@@ -202,9 +222,10 @@ def outbox_drop(key: Key, *, as_json: AsJson = False) -> None:
     dropped = asyncio.run(bootstrap.outbox_drop(_settings(), key))
     if dropped is None:
         _not_found(key)
-    terminal.say_json(json.dumps({"ok": True, "dropped": dropped})) if as_json else (
+    if as_json:
+        terminal.say_json(json.dumps({"ok": True, "key": dropped}))
+    else:
         terminal.console().print(f"{dropped}: dropped")
-    )
 
 
 @lab.command("onec")
@@ -215,8 +236,24 @@ def lab_onec(
     seed: Annotated[int, typer.Option(help="The same seed, the same company.")] = 1,
     faults: Annotated[Path | None, typer.Option(help="A script of faults (JSON).")] = None,
 ) -> None:
-    """Run a simulated 1C UT 11 publication."""
-    bootstrap.lab_onec(port=port, partners=partners, seed=seed, faults=faults)
+    """Run a simulated 1C UT 11 publication until interrupted."""
+
+    def announce(onec: OneCLab, url: str) -> None:
+        settings = {
+            "BRIDGE_ONEC_URL": url,
+            "BRIDGE_ONEC_USER": onec.user,
+            "BRIDGE_ONEC_PASSWORD": onec.password,
+            "BRIDGE_ONEC_TIMEZONE": str(onec.zone),
+        }
+        for name, value in settings.items():
+            terminal.console().print(f"{name}={value}", markup=False, soft_wrap=True)
+        address = url.removesuffix(onec.publication)
+        terminal.complain(f"the world and the weather are changed at {address}/_lab/")
+
+    try:
+        run_onec_lab(port, partners, seed, faults, announce=announce)
+    except (OSError, ValueError, KeyError) as error:
+        _usage(f"--faults {faults}" if faults else f"--port {port}", error)
 
 
 @lab.command("sipuni")
@@ -227,8 +264,9 @@ def lab_sipuni(
         "http://127.0.0.1:8000/sipuni/route"
     ),
 ) -> None:
-    """Run a simulated Sipuni cabinet; POST /_lab/call places a call."""
-    bootstrap.lab_sipuni(port=port, hook=hook)
+    """Run a simulated Sipuni cabinet; POST /_lab/call {"caller", "did"} places a call."""
+    terminal.complain(f"it asks {_without_secret(hook)}; call at http://127.0.0.1:{port}/_lab/call")
+    run_sipuni_lab(hook_url=hook, port=port)
 
 
 @app.command()
@@ -237,11 +275,31 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="One scripted day, a table, an exit code.")
     ] = False,
-    port: Port = 8000,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the bridge; 8000, with --once any free one.")
+    ] = None,
     partners: Partners = 500,
 ) -> None:
     """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
-    raise typer.Exit(bootstrap.demo(once=once, port=port, partners=partners))
+    settings = StageSettings(partners, (0 if once else 8000) if port is None else port)
+    try:
+        passed = asyncio.run(demonstrate(settings, terminal.DemoScreen(), once=once))
+    except (StageError, LookupError) as error:
+        terminal.complain(str(error))
+        raise typer.Exit(Exit.WARNINGS) from None
+    except KeyboardInterrupt:
+        passed = True
+    raise typer.Exit(Exit.DONE if passed else Exit.WARNINGS)
+
+
+def _usage(what: str, error: Exception) -> NoReturn:
+    terminal.complain(f"{what}: {error}")
+    raise typer.Exit(Exit.USAGE)
+
+
+def _without_secret(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _not_found(key: str) -> NoReturn:

@@ -17,12 +17,14 @@ from rich.progress import (
 from rich.table import Table
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import format_phone
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import candidate_name
+from bridge.lab.demo import DayStep
 from bridge.ports import SyncReport
 
 _KINDS = {
@@ -30,6 +32,12 @@ _KINDS = {
     EntityKind.PARTNER: "partners",
     EntityKind.CONTACT: "contact persons",
     EntityKind.COUNTERPARTY: "counterparties",
+}
+
+_MARKS = {
+    Verdict.WELL: "[green]ok[/]",
+    Verdict.WARNING: "[yellow]warning[/]",
+    Verdict.FAILURE: "[red]failure[/]",
 }
 
 _STATE_STYLES = {
@@ -157,6 +165,54 @@ def outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
             escape(entry.last_error),
         )
     return table
+
+
+def entry_lines(entry: OutboxEntry, call: PhoneCall, lang: Language) -> Sequence[str]:
+    """Tell everything about one debt."""
+    lines = [
+        f"{entry.key}: {entry.state.value}, stage {entry.stage.value}, {entry.attempts} attempts",
+        f"call of {short_time(call.arrived_at)}: {caller_text(call)}, line {call.did or '—'}",
+    ]
+    lines += [f"  {say_step(lang, step)}" for step in call.decision.evidence]
+    if entry.document is not None:
+        lines.append(f"document in 1C: {entry.document}")
+    if entry.state is EntryState.DUE:
+        lines.append(f"next look at {short_time(entry.due_at)}")
+    if entry.last_error:
+        lines.append(f"1C said: {entry.last_error}")
+    return lines
+
+
+def check_table(findings: Sequence[Checkup]) -> Table:
+    """List the doctor's findings, each with what to do."""
+    table = Table()
+    for heading in ("", "area", "finding", "what to do"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        mark = _MARKS[finding.verdict]
+        table.add_row(mark, finding.area, escape(finding.words), escape(finding.advice))
+    return table
+
+
+class DemoScreen:
+    """What the demonstration says to a person."""
+
+    def __init__(self) -> None:
+        self._console = console()
+
+    def say(self, words: str) -> None:
+        """Say a sentence."""
+        self._console.print(words, markup=False, soft_wrap=True)
+
+    def table(self, steps: Sequence[DayStep]) -> None:
+        """Show the scripted day."""
+        table = Table(title="one day of 1C-bridge, seen on the 1C side", title_justify="left")
+        for heading in ("", "what was done", "had to be seen", "was seen"):
+            table.add_column(heading, overflow="fold")
+        for step in steps:
+            mark = "[green]ok[/]" if step.passed else "[red]NO[/]"
+            table.add_row(mark, escape(step.name), escape(step.expected), escape(step.seen))
+        self._console.print(table)
 
 
 def caller_text(call: PhoneCall) -> str:

@@ -36,6 +36,8 @@ TABLES: Final = {
 
 KINDS: Final = tuple(TABLES)
 
+_PLACES = {kind: place for place, kind in enumerate(KINDS)}
+
 _CANDIDATE_KINDS = (None, *CandidateKind)
 _CUSTOMER, _ENDED = 4, 8
 
@@ -96,7 +98,7 @@ def decode_report(text: str) -> SyncReport:
 
 def owner_row(kind: EntityKind, doc_id: int) -> int:
     """Number a document among all four kinds."""
-    return doc_id * len(KINDS) + KINDS.index(kind)
+    return doc_id * len(KINDS) + _PLACES[kind]
 
 
 def owner_at(row: int) -> tuple[EntityKind, int]:

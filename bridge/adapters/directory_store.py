@@ -248,13 +248,13 @@ class DirectoryRun:
         """Write rows into a table that was empty and has no indexes yet."""
         first = self._filling[kind] + 1
         self._filling[kind] += len(batch)
-        numbered = list(enumerate(batch, first))
         self._file.execute_many(
             f"INSERT INTO {TABLES[kind]} (id, doc) VALUES (?, CAST(? AS TEXT))",
-            [(doc_id, encode_noun(kind, noun)) for doc_id, noun in numbered],
+            [(doc_id, encode_noun(kind, noun)) for doc_id, noun in enumerate(batch, first)],
         )
-        self._names.add([(owner_row(kind, doc_id), noun.name) for doc_id, noun in numbered])
-        for doc_id, noun in numbered:
+        rows = range(owner_row(kind, first), owner_row(kind, first + len(batch)), len(KINDS))
+        self._names.add([(row, noun.name) for row, noun in zip(rows, batch, strict=True)])
+        for doc_id, noun in enumerate(batch, first):
             if unread_of(noun):
                 self._note_unread(kind, doc_id, noun)
 

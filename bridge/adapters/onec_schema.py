@@ -1,4 +1,4 @@
-"""UT's entity sets, fields and words: the only room with 1C identifiers, and with Cyrillic.
+"""UT's entity sets, fields and words: the only room of the bridge with Cyrillic identifiers.
 
 Rows (`…Row`) are what arrives, bodies (`…Body`) what is sent; both wear English names outside and
 1C's on the wire. Every field that arrives may be null or absent: groups carry nulls, and releases
@@ -7,10 +7,9 @@ differ (facts/onec-odata.md §3.2, facts/ut11-metadata.md §2-§6, §9).
 
 from typing import Final, Generic, NamedTuple, TypeVar
 
-import msgspec
 from msgspec import Struct, field
 
-from bridge.domain.directory import EntityKind
+from bridge.domain.directory import EMPTY_REF, EntityKind
 
 # ---------------------------------------------------------------- entity sets
 MANAGERS: Final = "Catalog_Пользователи"
@@ -33,14 +32,27 @@ SETS: Final = {
     EntityKind.COUNTERPARTY: COUNTERPARTIES,
 }
 
-#: Types of composite values on the wire.
 TYPE_PREFIX: Final = "StandardODATA."
-UNDEFINED: Final = "StandardODATA.Undefined"
+UNDEFINED: Final = TYPE_PREFIX + "Undefined"
+LIST_VALUE: Final = TYPE_PREFIX + PROPERTY_VALUES
+MANAGER_TYPE: Final = TYPE_PREFIX + MANAGERS
+PHONE_CALL_TYPE: Final = TYPE_PREFIX + PHONE_CALLS
 
+#: Year 1 is 1C's empty date; written with four digits or refused (facts/onec-odata.md §2.2).
+EMPTY_DATE: Final = "0001-01-01T00:00:00"
+
+#: Name and, from BSP 3.1 on, fixed reference of the users' set (facts/ut11-metadata.md §2.11).
+USERS_SET: Final = "Справочник_Пользователи"
+USERS_SET_REF: Final = "2bf06771-775a-406a-a5dc-45a10e98914f"
 
 # ---------------------------------------------------------------- columns
+_LINES: Final = "КонтактнаяИнформация"
+_EXTRA: Final = "ДополнительныеРеквизиты"
+_EXTRA_INFO: Final = "ДополнительныеСведения"
+
+
 class Column(NamedTuple):
-    """One name for `$select`, `Секция/Поле` for a column of a tabular section.
+    """One name for `$select`; `Секция/Поле` for a column of a tabular section.
 
     *required*: without it the set is of no use to us. *everywhere*: every release has it, so it
     may be asked for before `$metadata` is known.
@@ -50,135 +62,94 @@ class Column(NamedTuple):
     required: bool = False
     everywhere: bool = True
 
+    @property
+    def name(self) -> str:
+        """The last segment of the path: the one 1C names when it refuses it."""
+        return self.path.rpartition("/")[2]
 
-_LINES: Final = "КонтактнаяИнформация"
-_EXTRA: Final = "ДополнительныеРеквизиты"
-_EXTRA_INFO: Final = "ДополнительныеСведения"
+
+def _must(*paths: str) -> tuple[Column, ...]:
+    return tuple(Column(path, required=True) for path in paths)
+
+
+def _may(*paths: str) -> tuple[Column, ...]:
+    return tuple(Column(path) for path in paths)
+
+
+def _newer(*paths: str) -> tuple[Column, ...]:
+    return tuple(Column(path, everywhere=False) for path in paths)
+
 
 _OBJECT: Final = (
-    Column("Ref_Key", required=True),
-    Column("DataVersion", required=True),
-    Column("Description", required=True),
-    Column("DeletionMark"),
-    Column("IsFolder", everywhere=False),
+    *_must("Ref_Key", "DataVersion", "Description"),
+    *_may("DeletionMark"),
+    *_newer("IsFolder"),
 )
-
 _PHONES: Final = (
-    Column(f"{_LINES}/Тип", required=True),
-    Column(f"{_LINES}/Представление", required=True),
-    Column(f"{_LINES}/НомерТелефона"),
+    *_must(f"{_LINES}/Тип", f"{_LINES}/Представление"),
+    *_may(f"{_LINES}/НомерТелефона"),
 )
 
 #: What the bridge reads of each kind.
-COLUMNS: Final[dict[EntityKind, tuple[Column, ...]]] = {
+COLUMNS: Final = {
     EntityKind.MANAGER: (
         *_OBJECT,
-        Column("Недействителен"),
-        Column("Служебный"),
-        Column(f"{_EXTRA}/Свойство_Key"),
-        Column(f"{_EXTRA}/Значение"),
-        Column(f"{_EXTRA}/Значение_Type"),
-        Column(f"{_EXTRA}/ТекстоваяСтрока"),
+        *_may("Недействителен", "Служебный"),
+        *_may(f"{_EXTRA}/Свойство_Key", f"{_EXTRA}/Значение"),
+        *_may(f"{_EXTRA}/Значение_Type", f"{_EXTRA}/ТекстоваяСтрока"),
     ),
     EntityKind.PARTNER: (
         *_OBJECT,
-        Column("Code"),
-        Column("Parent_Key"),
-        Column("ОсновнойМенеджер_Key", required=True),
-        Column("Клиент"),
-        Column("PredefinedDataName"),
+        *_must("ОсновнойМенеджер_Key"),
+        *_may("Parent_Key", "Code", "Клиент", "PredefinedDataName"),
         *_PHONES,
     ),
     EntityKind.CONTACT: (
         *_OBJECT,
-        Column("Owner_Key", required=True),
-        Column("ДолжностьПоВизитке"),
-        Column("ДатаПрекращенияСвязи"),
+        *_must("Owner_Key"),
+        *_may("ДолжностьПоВизитке", "ДатаПрекращенияСвязи"),
         *_PHONES,
     ),
-    EntityKind.COUNTERPARTY: (
-        *_OBJECT,
-        Column("Партнер_Key", required=True),
-        Column("ИНН"),
-        *_PHONES,
-    ),
+    EntityKind.COUNTERPARTY: (*_OBJECT, *_must("Партнер_Key"), *_may("ИНН"), *_PHONES),
 }
 
-#: The second look at a phone asks for the whole section: shorter than naming its two fat columns,
-#: so more references fit into one address, and whichever storages the release has come along.
-WHOLE_SECTION: Final = _LINES
+#: The second look at a phone asks for the whole section instead of naming its fat columns: that is
+#: shorter, so more references fit into one address, and works whichever storages a release has.
+PHONE_SECTION: Final = Column(_LINES)
 
 PROPERTY_SET_COLUMNS: Final = (
-    Column("Ref_Key", required=True),
-    Column("PredefinedDataName"),
-    Column("ИмяПредопределенногоНабора", everywhere=False),
-    Column(f"{_EXTRA}/Свойство_Key", required=True),
-    Column(f"{_EXTRA}/ПометкаУдаления"),
-    Column(f"{_EXTRA_INFO}/Свойство_Key"),
-    Column(f"{_EXTRA_INFO}/ПометкаУдаления"),
+    *_must("Ref_Key"),
+    *_may("PredefinedDataName"),
+    *_newer("ИмяПредопределенногоНабора"),
+    *_must(f"{_EXTRA}/Свойство_Key"),
+    *_may(f"{_EXTRA}/ПометкаУдаления"),
+    *_may(f"{_EXTRA_INFO}/Свойство_Key", f"{_EXTRA_INFO}/ПометкаУдаления"),
 )
 PROPERTY_COLUMNS: Final = (
-    Column("Ref_Key", required=True),
-    Column("Description", required=True),
-    Column("DeletionMark"),
-    Column("Заголовок", required=True),
-    Column("ЭтоДополнительноеСведение"),
-    Column("ДополнительныеЗначенияИспользуются"),
-    Column("ВладелецДополнительныхЗначений_Key"),
+    *_must("Ref_Key", "Description", "Заголовок"),
+    *_may("DeletionMark", "ЭтоДополнительноеСведение", "ДополнительныеЗначенияИспользуются"),
+    *_may("ВладелецДополнительныхЗначений_Key"),
 )
-_VALUE_COLUMNS: Final = (Column("Ref_Key", required=True), Column("Description", required=True))
-_EXTRA_VALUE_COLUMNS: Final = tuple(
-    Column(path, required=True) for path in ("Объект", "Объект_Type", "Значение", "Значение_Type")
-)
-_PHONE_CALL_COLUMNS: Final = tuple(
-    Column(path, required=True)
-    for path in (
-        "Ref_Key", "Number", "Date", "DeletionMark", "Комментарий", "АбонентКакСвязаться",
-        "АбонентКонтакт", "АбонентКонтакт_Type", "АбонентПредставление", "Автор_Key",
-        "Ответственный_Key", "Важность", "Входящий", "Описание", "Тема",
-    )
-)  # fmt: skip
-_SUBJECT_COLUMNS: Final = tuple(
-    Column(path, required=True)
-    for path in ("Взаимодействие", "Взаимодействие_Type", "Предмет", "Предмет_Type", "Рассмотрено")
-)
-_REMINDER_COLUMNS: Final = tuple(
-    Column(path, required=True)
-    for path in (
-        "Пользователь_Key", "ВремяСобытия", "Источник", "Источник_Type", "СрокНапоминания",
-        "Описание", "СпособУстановкиВремениНапоминания",
-    )
-)  # fmt: skip
-
-#: Everything the bridge touches: what `onec-bridge check` looks for in the publication.
-NEEDED: Final[dict[str, tuple[Column, ...]]] = {
-    **{SETS[kind]: columns for kind, columns in COLUMNS.items()},
-    PROPERTY_SETS: PROPERTY_SET_COLUMNS,
-    PROPERTIES: PROPERTY_COLUMNS,
-    PROPERTY_VALUES: _VALUE_COLUMNS,
-    EXTRA_VALUES: _EXTRA_VALUE_COLUMNS,
-    PHONE_CALLS: _PHONE_CALL_COLUMNS,
-    SUBJECTS: _SUBJECT_COLUMNS,
-    REMINDERS: _REMINDER_COLUMNS,
-}
-
-#: Sets a bridge can live without: list values and additional information are one way of many.
-SPARE_SETS: Final = frozenset({PROPERTY_VALUES, EXTRA_VALUES})
-
-# ---------------------------------------------------------------- the extension attribute
-#: Name and, from BSP 3.1 on, fixed reference of the users' set (facts/ut11-metadata.md §2.11).
-USERS_SET: Final = "Справочник_Пользователи"
-USERS_SET_REF: Final = "2bf06771-775a-406a-a5dc-45a10e98914f"
-VALUE_OWNER: Final = "Owner_Key"
-VALUE_PROPERTY: Final = "Свойство_Key"
-MANAGER_TYPE: Final = TYPE_PREFIX + MANAGERS
+PROPERTY_VALUE_COLUMNS: Final = _must("Ref_Key", "Description")
+PROPERTY_VALUE_OWNER: Final = "Owner_Key"
+EXTRA_VALUE_COLUMNS: Final = _must("Объект", "Объект_Type", "Значение", "Значение_Type")
+EXTRA_VALUE_PROPERTY: Final = "Свойство_Key"
+PHONE_CALL_COLUMNS: Final = _must("Ref_Key", "Number", "Date", "DeletionMark", "Комментарий")
+PHONE_CALL_DATE: Final = "Date"
+PHONE_CALL_REACH: Final = "АбонентКакСвязаться"
+SUBJECT_COLUMNS: Final = _must("Взаимодействие", "Взаимодействие_Type")
+SUBJECT_CALL: Final = "Взаимодействие"
+REMINDER_COLUMNS: Final = _must("Пользователь_Key", "ВремяСобытия", "Источник", "Источник_Type")
+REMINDER_USER: Final = "Пользователь_Key"
+REMINDER_TIME: Final = "ВремяСобытия"
+REMINDER_SOURCE: Final = "Источник"
 
 # ---------------------------------------------------------------- rows
 Row = TypeVar("Row")
 
 
 class Page(Struct, Generic[Row], gc=False):
-    """A collection; without `value` it is not 1C's, however well-formed."""
+    """A collection; an answer without `value` is not 1C's, however well-formed."""
 
     value: list[Row]
     count: str | int | None = field(name="odata.count", default=None)
@@ -191,8 +162,8 @@ class ListingRow(Struct, gc=False):
     version: str | None = field(name="DataVersion", default=None)
 
 
-class ContactLineRow(Struct, gc=False):
-    """One line of the contact information; the last two come only at a second look."""
+class PhoneLineRow(Struct, gc=False):
+    """One line of the contact information; the storages come only at a second look."""
 
     type: str | None = field(name="Тип", default=None)
     shown: str | None = field(name="Представление", default=None)
@@ -201,70 +172,205 @@ class ContactLineRow(Struct, gc=False):
     text_storage: str | None = field(name="ЗначенияПолей", default=None)
 
 
-#: `Тип` of the lines that are telephones; faxes are another type and nobody calls from them.
-PHONE_LINE: Final = "Телефон"
-
-
-class AttributeRow(Struct, gc=False):
-    """One additional attribute of a user."""
+class ValueRow(Struct, gc=False):
+    """A value of the extension attribute, at a user or in the register of additional values."""
 
     property: str | None = field(name="Свойство_Key", default=None)
     value: str | int | float | bool | None = field(name="Значение", default=None)
     type: str | None = field(name="Значение_Type", default=None)
     long_text: str | None = field(name="ТекстоваяСтрока", default=None)
+    owner: str | None = field(name="Объект", default=None)
+    owner_type: str | None = field(name="Объект_Type", default=None)
 
 
-class ManagerRow(Struct, gc=False):
+class ObjectRow(ListingRow, gc=False):
+    """What every catalog element has."""
+
+    name: str | None = field(name="Description", default=None)
+    marked: bool | None = field(name="DeletionMark", default=None)
+    folder: bool | None = field(name="IsFolder", default=None)
+
+
+class ManagerRow(ObjectRow, gc=False):
     """A user."""
 
-    ref: str = field(name="Ref_Key")
-    version: str | None = field(name="DataVersion", default=None)
-    name: str | None = field(name="Description", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
-    folder: bool | None = field(name="IsFolder", default=None)
     invalid: bool | None = field(name="Недействителен", default=None)
     service: bool | None = field(name="Служебный", default=None)
-    attributes: list[AttributeRow] | None = field(name=_EXTRA, default=None)
+    values: list[ValueRow] | None = field(name=_EXTRA, default=None)
 
 
-class PartnerRow(Struct, gc=False):
+class OwnerRow(ObjectRow, gc=False):
+    """Whoever may own telephones."""
+
+    lines: list[PhoneLineRow] | None = field(name=_LINES, default=None)
+
+
+class PartnerRow(OwnerRow, gc=False):
     """A partner."""
 
-    ref: str = field(name="Ref_Key")
-    version: str | None = field(name="DataVersion", default=None)
-    name: str | None = field(name="Description", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
-    folder: bool | None = field(name="IsFolder", default=None)
     code: str | None = field(name="Code", default=None)
     parent: str | None = field(name="Parent_Key", default=None)
     manager: str | None = field(name="ОсновнойМенеджер_Key", default=None)
     customer: bool | None = field(name="Клиент", default=None)
     predefined: str | None = field(name="PredefinedDataName", default=None)
-    lines: list[ContactLineRow] | None = field(name=_LINES, default=None)
 
 
-class ContactPersonRow(Struct, gc=False):
+class ContactPersonRow(OwnerRow, gc=False):
     """A contact person of a partner."""
 
-    ref: str = field(name="Ref_Key")
-    version: str | None = field(name="DataVersion", default=None)
-    name: str | None = field(name="Description", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
-    folder: bool | None = field(name="IsFolder", default=None)
     partner: str | None = field(name="Owner_Key", default=None)
     position: str | None = field(name="ДолжностьПоВизитке", default=None)
     ended: str | None = field(name="ДатаПрекращенияСвязи", default=None)
-    lines: list[ContactLineRow] | None = field(name=_LINES, default=None)
 
 
-class CounterpartyRow(Struct, gc=False):
+class CounterpartyRow(OwnerRow, gc=False):
     """A legal entity."""
 
-    ref: str = field(name="Ref_Key")
-    version: str | None = field(name="DataVersion", default=None)
-    name: str | None = field(name="Description", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
-    folder: bool | None = field(name="IsFolder", default=None)
     partner: str | None = field(name="Партнер_Key", default=None)
     tax_id: str | None = field(name="ИНН", default=None)
-    lines: list[ContactLineRow] | None = field(name=_LINES, default=None)
+
+
+class MemberRow(Struct, gc=False):
+    """One property in a property set."""
+
+    property: str | None = field(name="Свойство_Key", default=None)
+    marked: bool | None = field(name="ПометкаУдаления", default=None)
+
+
+class PropertySetRow(Struct, gc=False):
+    """A property set: which additional attributes the objects of one catalog have."""
+
+    ref: str = field(name="Ref_Key")
+    predefined: str | None = field(name="PredefinedDataName", default=None)
+    name: str | None = field(name="ИмяПредопределенногоНабора", default=None)
+    attributes: list[MemberRow] | None = field(name=_EXTRA, default=None)
+    extras: list[MemberRow] | None = field(name=_EXTRA_INFO, default=None)
+
+
+class PropertyRow(Struct, gc=False):
+    """An additional attribute; *in_register* when its values stand in the register."""
+
+    ref: str = field(name="Ref_Key")
+    name: str | None = field(name="Description", default=None)
+    title: str | None = field(name="Заголовок", default=None)
+    marked: bool | None = field(name="DeletionMark", default=None)
+    in_register: bool | None = field(name="ЭтоДополнительноеСведение", default=None)
+    has_list: bool | None = field(name="ДополнительныеЗначенияИспользуются", default=None)
+    list_owner: str | None = field(name="ВладелецДополнительныхЗначений_Key", default=None)
+
+
+class PhoneCallRow(Struct, gc=False):
+    """A phone call document, as far as it tells whether it is ours."""
+
+    ref: str = field(name="Ref_Key")
+    number: str | None = field(name="Number", default=None)
+    at: str | None = field(name="Date", default=None)
+    marked: bool | None = field(name="DeletionMark", default=None)
+    comment: str | None = field(name="Комментарий", default=None)
+
+
+class SubjectRow(Struct, gc=False):
+    """The key of a call's subject record."""
+
+    call: str | None = field(name=SUBJECT_CALL, default=None)
+
+
+class ReminderRow(Struct, gc=False):
+    """The key of a reminder."""
+
+    user: str | None = field(name=REMINDER_USER, default=None)
+    at: str | None = field(name=REMINDER_TIME, default=None)
+    source: str | None = field(name=REMINDER_SOURCE, default=None)
+
+
+# ---------------------------------------------------------------- bodies
+class PhoneCallBody(Struct, kw_only=True):
+    """The phone call document, every field sent: 1C fills nothing over OData."""
+
+    ref: str = field(name="Ref_Key")
+    at: str = field(name="Date")
+    incoming: bool = field(name="Входящий")
+    subject: str = field(name="Тема")
+    description: str = field(name="Описание")
+    contact: str = field(name="АбонентКонтакт")
+    contact_type: str = field(name="АбонентКонтакт_Type")
+    presentation: str = field(name="АбонентПредставление")
+    how_to_reach: str = field(name=PHONE_CALL_REACH)
+    author: str = field(name="Автор_Key")
+    responsible: str = field(name="Ответственный_Key")
+    comment: str = field(name="Комментарий")
+    importance: str = field(name="Важность", default="Обычная")
+    basis: str = field(name="ВзаимодействиеОснование", default="")
+    basis_type: str = field(name="ВзаимодействиеОснование_Type", default=UNDEFINED)
+
+
+class SubjectBody(Struct, kw_only=True):
+    """The record that shows a call in its partner's list; a call is its own subject."""
+
+    call: str = field(name=SUBJECT_CALL)
+    subject: str = field(name="Предмет")
+    call_type: str = field(name=f"{SUBJECT_CALL}_Type", default=PHONE_CALL_TYPE)
+    subject_type: str = field(name="Предмет_Type", default=PHONE_CALL_TYPE)
+    mail_folder: str = field(name="ПапкаЭлектронногоПисьма_Key", default=EMPTY_REF)
+    considered: bool = field(name="Рассмотрено", default=False)
+    consider_after: str = field(name="РассмотретьПосле", default=EMPTY_DATE)
+
+
+class ReminderBody(Struct, kw_only=True):
+    """A reminder. The interval is an Int64, which 1C was seen to drop: it is not sent."""
+
+    user: str = field(name=REMINDER_USER)
+    at: str = field(name=REMINDER_TIME)
+    source: str = field(name=REMINDER_SOURCE)
+    due: str = field(name="СрокНапоминания")
+    text: str = field(name="Описание")
+    source_type: str = field(name=f"{REMINDER_SOURCE}_Type", default=PHONE_CALL_TYPE)
+    method: str = field(name="СпособУстановкиВремениНапоминания", default="ВУказанноеВремя")
+    attribute: str = field(name="ИмяРеквизитаИсточника", default="")
+    source_shown: str = field(name="ПредставлениеИсточника", default="")
+    identifier: str = field(name="Идентификатор", default="")
+
+
+class MarkBody(Struct):
+    """The deletion mark."""
+
+    marked: bool = field(name="DeletionMark", default=True)
+
+
+#: Everything the bridge touches: what `onec-bridge check` looks for in the publication.
+NEEDED: Final[dict[str, tuple[Column, ...]]] = {
+    **{SETS[kind]: columns for kind, columns in COLUMNS.items()},
+    PROPERTY_SETS: PROPERTY_SET_COLUMNS,
+    PROPERTIES: PROPERTY_COLUMNS,
+    PROPERTY_VALUES: PROPERTY_VALUE_COLUMNS,
+    EXTRA_VALUES: EXTRA_VALUE_COLUMNS,
+    PHONE_CALLS: _must("Ref_Key", *PhoneCallBody.__struct_encode_fields__),
+    SUBJECTS: _must(*SubjectBody.__struct_encode_fields__),
+    REMINDERS: _must(*ReminderBody.__struct_encode_fields__),
+}
+
+#: Sets the bridge can do without: list values and additional information are one way of several.
+SPARE_SETS: Final = frozenset({PROPERTY_VALUES, EXTRA_VALUES})
+
+# ---------------------------------------------------------------- words
+#: `Тип` of the lines that are telephones; faxes are another type and nobody calls from them.
+PHONE_LINE: Final = "Телефон"
+
+#: Between a number and its extension; `read_phones` knows it.
+EXTENSION_WORD: Final = ", доб. "
+
+#: The parts of a phone in its storages: XML attributes, `Ключ=Значение` lines and JSON members.
+STORAGE_PARTS: Final = {
+    "country": ("countryCode", "КодСтраны"),
+    "area": ("areaCode", "КодГорода"),
+    "number": ("number", "Номер", "НомерТелефона"),
+    "extension": ("extNumber", "Добавочный"),
+    "whole": ("value", "Представление"),
+}
+
+#: By these 1C's texts of passing trouble are known, folded (facts/onec-odata.md §5.3-5.4).
+LOCK_WORDS: Final = ("ошибка блокировки данных", "конфликт блокировок", "lock conflict")
+MEMORY_WORDS: Final = ("недостаточно памяти", "not enough memory", "32767")
+LICENCE_WORDS: Final = ("лицензи", "license", "licence")
+BLOCK_WORDS: Final = ("начало сеанса", "session start")
+REASON_WORDS: Final = ("by reason:", "по причине:")

@@ -52,15 +52,17 @@ def choose_cast(world: World) -> Cast:
     """
     shared = Counter(truth.e164 for truth in world.truth)
     alone = [truth for truth in world.truth if shared[truth.e164] == 1]
-    manners: set[str] = set()
+    seen: set[str] = set()
 
     def pick(role: str, partner_of: Callable[[PhoneTruth], str | None], *, own: bool) -> Actor:
         fitting = list(_fitting(world, alone, partner_of, own=own))
         if not fitting:
             raise LookupError(f"the company has no {role} to call; take more partners")
-        fresh = [f for f in fitting if f[0].manner not in manners]
-        truth, partner, extension = (fresh or fitting)[0]
-        manners.add(truth.manner)
+        # A new manner of typing, another partner, another desk: as varied as the company allows.
+        truth, partner, extension = min(
+            fitting, key=lambda f: (f[0].manner in seen) + (f[1] in seen) + (f[2] in seen)
+        )
+        seen.update((truth.manner, partner, extension))
         name = world.presentation(truth.owner_set, truth.ref)
         sent = truth.e164.removeprefix("+")
         return Actor(role, name, truth.typed, sent, extension, partner)

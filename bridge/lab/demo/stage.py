@@ -6,17 +6,17 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import uvicorn
-from starlette.types import ASGIApp
 
 from bridge.lab.demo.cast import Cast, choose_cast
-from bridge.lab.onec import OneCLab, create_onec_app
+from bridge.lab.onec import OneCLab
+from bridge.lab.serving import OneCServer
 from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.lab.world import World
 
@@ -171,28 +171,45 @@ async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
             raise StageError(f"port {settings.port} is taken; choose another with --port")
         world = World.compose(partners=settings.partners, seed=settings.seed)
         lab = OneCLab(world)
-        onec_port = await stack.enter_async_context(_served(create_onec_app(lab)))
+        onec_port = await stack.enter_async_context(_served(_OneCServer(lab, "127.0.0.1", 0, None)))
         stage = Stage(settings, folder, lab, onec_port, port)
         stack.push_async_callback(stage.aclose)
-        await stack.enter_async_context(_served(create_sipuni_app(stage.sipuni)))
+        await stack.enter_async_context(_served(_cabinet(stage)))
         yield stage
 
 
+class _OneCServer(OneCServer):
+    """Leaves Ctrl-C to the demonstration: a second set of handlers would fight it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Server(uvicorn.Server):
+    """The same for the cabinet."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 @asynccontextmanager
-async def _served(app: ASGIApp) -> AsyncIterator[int]:
-    """Serve *app* on a free port of loopback; give the port."""
+async def _served(server: uvicorn.Server) -> AsyncIterator[int]:
+    """Serve on a free port of loopback; give the port."""
     sock = socket.create_server(("127.0.0.1", 0))
     port = int(sock.getsockname()[1])
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    # The demonstration stops on its own terms; a second set of signal handlers would fight it.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]  # no other door
     task = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         yield port
     finally:
         server.should_exit = True
         await task
+
+
+def _cabinet(stage: Stage) -> uvicorn.Server:
+    app = create_sipuni_app(stage.sipuni)
+    return _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
 
 
 def _free_port() -> int:

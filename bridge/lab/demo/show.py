@@ -1,0 +1,70 @@
+"""Runs the demonstration: once, as a scripted day, or on and on until somebody has seen enough."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from bridge.lab.demo.day import DayStep, play_day
+from bridge.lab.demo.stage import Stage, StageSettings, set_stage
+from bridge.lab.sipuni import CallPlan, Outcome
+
+_DID = "74950000001"
+_PAUSE_S = (3.0, 8.0)
+_OUTCOMES = (Outcome.ANSWERED, Outcome.ANSWERED, Outcome.ANSWERED, Outcome.NO_ANSWER)
+
+
+class Screen(Protocol):
+    """Where a person watches."""
+
+    def say(self, words: str) -> None:
+        """Say a sentence."""
+        ...
+
+    def table(self, steps: Sequence[DayStep]) -> None:
+        """Show the scripted day."""
+        ...
+
+
+async def demonstrate(settings: StageSettings, screen: Screen, *, once: bool) -> bool:
+    """Set the stage and play; with *once* tell whether every step was seen on the 1C side.
+
+    Raises:
+        StageError: the bridge did not start.
+        LookupError: the company is too small.
+    """
+    async with set_stage(settings) as stage:
+        if once:
+            steps = [step async for step in play_day(stage)]
+            screen.table(steps)
+            passed = all(step.passed for step in steps)
+            if not passed:
+                screen.say(f"the bridge's log ends: {stage.last_words()}")
+            return passed
+        await _play_on(stage, screen)
+        return True
+
+
+async def _play_on(stage: Stage, screen: Screen) -> None:
+    """Place call after call; ends by cancellation only."""
+    screen.say("composing a company, starting 1C, Sipuni and the bridge …")
+    await stage.start()
+    screen.say(f"the console:      {stage.url}/")
+    screen.say(f"the API:          {stage.url}/docs")
+    screen.say(f"the simulated 1C: {stage.onec_url}/odata/standard.odata (control: /_lab/)")
+    screen.say("calls come in; Ctrl-C stops all")
+    rng = random.Random(stage.lab.world.seed)  # noqa: S311 - composed calls
+    actors = stage.cast.everybody()
+    truths = [truth for truth in stage.lab.world.truth if truth.manner != "needs_area"]
+    for number in range(1_000_000):
+        if number < len(actors):
+            caller = actors[number].sent
+        else:
+            caller = rng.choice(truths).e164.removeprefix("+")
+        report = await stage.sipuni.place_call(CallPlan(caller, _DID, rng.choice(_OUTCOMES)))
+        rang = f"rings {report.rang_first}" if report.rang_first else "left to the scheme"
+        written = len(stage.lab.phone_calls())
+        screen.say(
+            f"+{caller} {rang} after {report.silence_ms:.0f} ms; 1C holds {written} documents"
+        )
+        await asyncio.sleep(rng.uniform(*_PAUSE_S))

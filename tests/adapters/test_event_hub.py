@@ -1,0 +1,143 @@
+"""The event hub: nothing waits, the slow are told, who comes back misses nothing."""
+
+import asyncio
+
+import pytest
+
+from bridge.adapters.event_hub import EventHub, Subscription, Told
+from bridge.ports import Alarm, Event, OneCMood
+
+pytestmark = pytest.mark.anyio
+
+MOODS: tuple[type[Event], ...] = (OneCMood,)
+BOTH: tuple[type[Event], ...] = (OneCMood, Alarm)
+
+
+def mood(words: str) -> OneCMood:
+    return OneCMood(True, words)
+
+
+def down(words: str) -> Alarm:
+    return Alarm("slow_disk", words)
+
+
+async def taken(listener: Subscription, count: int) -> list[str | None]:
+    """Take *count* events; None stands for a gap."""
+    told = [await anext(listener) for _ in range(count)]
+    return [t.event.words if isinstance(t.event, OneCMood | Alarm) else None for t in told]
+
+
+async def test_everybody_who_listens_is_told_in_order():
+    hub = EventHub("a")
+    async with hub.subscribe(BOTH) as one, hub.subscribe(BOTH) as other:
+        hub.publish(mood("1"))
+        hub.publish(down("2"))
+
+        assert await taken(one, 2) == ["1", "2"]
+        assert await taken(other, 2) == ["1", "2"]
+
+
+async def test_a_listener_hears_only_the_kinds_it_wants():
+    hub = EventHub("a")
+    async with hub.subscribe(MOODS) as listener:
+        hub.publish(down("1"))
+        hub.publish(mood("2"))
+
+        assert await taken(listener, 1) == ["2"]
+
+
+async def test_a_slow_listener_loses_the_oldest_and_is_told_so():
+    hub = EventHub("a", depth=2)
+    async with hub.subscribe(BOTH) as listener:
+        for n in range(5):
+            hub.publish(mood(str(n)))
+
+        assert await taken(listener, 3) == [None, "3", "4"]
+
+
+async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept():
+    hub = EventHub("a", depth=1)
+    async with hub.subscribe(BOTH) as listener:
+        hub.publish(mood("1"))
+        hub.publish(mood("2"))
+        gap = await anext(listener)
+
+    assert gap == Told("a-1", None)
+    async with hub.subscribe(BOTH, gap.id) as again:
+        assert await taken(again, 1) == ["2"]
+
+
+async def test_who_comes_back_hears_what_he_missed():
+    hub = EventHub("a")
+    for n in range(4):
+        hub.publish(mood(str(n)))
+
+    async with hub.subscribe(BOTH, "a-2") as listener:
+        hub.publish(mood("new"))
+
+        assert await taken(listener, 3) == ["2", "3", "new"]
+
+
+async def test_who_missed_nothing_hears_only_what_is_new():
+    hub = EventHub("a")
+    hub.publish(mood("old"))
+
+    async with hub.subscribe(BOTH, hub.latest) as listener:
+        hub.publish(mood("new"))
+
+        assert await taken(listener, 1) == ["new"]
+
+
+async def test_who_was_away_longer_than_the_ring_is_told_of_a_gap():
+    hub = EventHub("a", ring=2)
+    for n in range(5):
+        hub.publish(mood(str(n)))
+
+    async with hub.subscribe(BOTH, "a-1") as listener:
+        assert await taken(listener, 3) == [None, "3", "4"]
+
+
+@pytest.mark.parametrize("after", ["b-1", "a-99", "a-", "a--1", "nonsense", "a-" + "9" * 400])
+async def test_an_id_of_another_life_is_a_gap(after: str):
+    hub = EventHub("a")
+    hub.publish(mood("1"))
+
+    async with hub.subscribe(BOTH, after) as listener:
+        hub.publish(mood("2"))
+
+        assert await taken(listener, 2) == [None, "2"]
+
+
+async def test_a_wait_that_is_cancelled_loses_nothing():
+    hub = EventHub("a")
+    async with hub.subscribe(BOTH) as listener:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(listener), 0)
+        hub.publish(mood("1"))
+
+        assert await taken(listener, 1) == ["1"]
+
+
+async def test_closing_ends_every_stream_after_what_waits():
+    hub = EventHub("a")
+    async with hub.subscribe(BOTH) as listener, hub.subscribe(BOTH) as idle:
+        waiting = asyncio.ensure_future(anext(idle, "ended"))
+        hub.publish(down("last"))
+        assert (await waiting) != "ended"
+        waiting = asyncio.ensure_future(anext(idle, "ended"))
+        await asyncio.sleep(0)
+
+        hub.close()
+
+        assert await waiting == "ended"
+        assert [t.event async for t in listener] == [down("last")]
+    async with hub.subscribe(BOTH) as late:
+        assert [t async for t in late] == []
+
+
+async def test_who_leaves_is_forgotten():
+    hub = EventHub("a")
+    async with hub.subscribe(BOTH):
+        assert hub.listeners == 1
+
+    assert hub.listeners == 0

@@ -1,0 +1,243 @@
+"""The PBX's door: contract.md §4 and §5, and a hostile street."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+from fastapi import FastAPI
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.domain.routing import RoutingRules
+from bridge.errors import StoreError
+from bridge.web.hooks import read_fields
+from tests.web.support import BASIC, TOKEN, House, knock, known_house
+
+pytestmark = pytest.mark.anyio
+
+QUESTION = {"fromnum": "79035550123", "tonum": "74852550102", "dtmf": "", "time": "1772625600"}
+TO_205 = b'{"choice": 1, "extension": "205"}'
+NOBODY = b'{"choice": 0, "extension": null}'
+
+
+@pytest.fixture(scope="module")
+def street() -> FastAPI:
+    """One house for all hostile requests: it must survive them together."""
+    return known_house().app()
+
+
+ROUTES = [
+    "/sipuni/route",
+    "/sipuni/route/",
+    "/hs/sipuni/get",
+    "/ut11/hs/sipuni/get",
+    "/%D0%A3%D0%A2/hs/sipuni/get",
+]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_every_address_of_the_routing_question_answers(path: str):
+    house = known_house()
+    async with house.pbx() as pbx:
+        answer = await pbx.get(path, params=QUESTION)
+
+    assert (answer.status_code, answer.content) == (200, TO_205)
+    assert answer.headers["content-type"] == "application/json"
+    assert len(house.ledger.stored) == 1
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str):
+    house = known_house()
+    async with house.caller(peer="203.0.113.7") as pbx:
+        answer = await pbx.get(f"/hook/{TOKEN}{path}", params=QUESTION)
+
+    assert (answer.status_code, answer.content) == (200, TO_205)
+
+
+@pytest.mark.parametrize(
+    ("form", "known", "stranger"),
+    [
+        ("auto", TO_205, NOBODY),
+        ("number", b'{"choice": "205"}', b'{"choice": 0}'),
+        ("text", b"205", b""),
+    ],
+)
+async def test_the_answer_has_the_form_that_was_set(form, known: bytes, stranger: bytes):
+    async with known_house(answer=form).pbx() as pbx:
+        answers = [
+            await pbx.get("/sipuni/route", params={"fromnum": number})
+            for number in ("79035550123", "79990000000")
+        ]
+
+    assert [a.content for a in answers] == [known, stranger]
+    assert [a.status_code for a in answers] == [200, 200]
+
+
+async def test_with_a_default_set_nobody_means_that_extension():
+    rules = RoutingRules(default_extension="100", did_extensions={"78121234567": "200"})
+    async with known_house(rules=rules).pbx() as pbx:
+        default = await pbx.get("/sipuni/route")
+        by_line = await pbx.get("/sipuni/route", params={"tonum": "8 812 123-45-67"})
+
+    assert default.content == b'{"choice": 1, "extension": "100"}'
+    assert by_line.content == b'{"choice": 1, "extension": "200"}'
+
+
+@pytest.mark.parametrize("broken", [StoreError("index", "gone"), RuntimeError("a mistake of ours")])
+async def test_whatever_breaks_the_caller_gets_the_default(
+    broken: Exception, caplog: pytest.LogCaptureFixture
+):
+    house = known_house(rules=RoutingRules(default_extension="100"))
+    house.answering.broken = broken
+    async with house.pbx() as pbx:
+        answer = await pbx.get("/sipuni/route", params=QUESTION)
+
+    assert (answer.status_code, answer.content) == (200, b'{"choice": 1, "extension": "100"}')
+    told = [r for r in caplog.records if r.message == "route_answer_broken"]
+    assert [r.exc_info is not None for r in told] == [True]
+
+
+async def test_a_monitor_s_look_is_no_call():
+    house = known_house()
+    async with house.pbx() as pbx:
+        answer = await pbx.head("/sipuni/route")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert not house.answering.questions
+
+
+async def test_the_answer_s_figures_are_counted():
+    house = known_house()
+    async with house.pbx() as pbx:
+        await pbx.get("/sipuni/route", params=QUESTION)
+    async with house.admin() as admin:
+        figures = (await admin.get("/metrics")).text
+
+    assert 'bridge_route_requests_total{provider="sipuni",rule="contact_manager"} 1.0' in figures
+    assert "bridge_route_seconds_count 1.0" in figures
+
+
+# ---------------------------------------------------------------- a hostile street
+
+
+QUIET = settings(max_examples=200, deadline=None)
+
+
+@QUIET
+@given(query=st.binary(max_size=300))
+async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAPI):
+    status, body = await knock(street, "/sipuni/route", query)
+
+    assert status == 200
+    assert json.loads(body).keys() == {"choice", "extension"}
+
+
+@QUIET
+@given(
+    fields=st.lists(
+        st.tuples(st.sampled_from(["fromnum", "tonum", "label", "time", "я"]), st.text())
+    )
+)
+async def test_any_values_have_a_usable_answer(fields: list[tuple[str, str]], street: FastAPI):
+    query = "&".join(f"{quote(k)}={quote(v.encode('utf-8', 'replace'))}" for k, v in fields)
+
+    status, body = await knock(street, "/sipuni/route", query.encode())
+
+    assert status == 200
+    assert json.loads(body)["choice"] in {0, 1}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "fromnum=" + "7" * 100_000,
+        "label=" + "%D1%8F" * 30_000 + "&fromnum=79035550123",
+        "&".join(f"x{n}=1" for n in range(10_000)),
+        "&" * 50_000,
+        "fromnum=%00%00&tonum=%ff%fe&label=%zz&time=%",
+        "fromnum=%ED%A0%80",
+        "=&==&===",
+        "fromnum&tonum&label",
+        "fromnum[]=79035550123&fromnum[$ne]=1",
+    ],
+)
+async def test_a_hostile_query_has_a_usable_answer(query: str, street: FastAPI):
+    status, body = await knock(street, "/sipuni/route", query.encode())
+
+    assert status == 200
+    assert json.loads(body)["choice"] in {0, 1}
+
+
+async def test_an_over_long_parameter_hides_no_other(street: FastAPI):
+    query = b"label=" + b"x" * 100_000 + b"&fromnum=79035550123"
+
+    assert await knock(street, "/sipuni/route", query) == (200, TO_205)
+
+
+def test_fields_keep_their_order_repeats_and_blanks():
+    assert read_fields(b"a=1&b=&a=2&c") == (("a", "1"), ("b", ""), ("a", "2"), ("c", ""))
+
+
+def test_no_more_than_a_hundred_fields_are_read():
+    assert len(read_fields(b"&".join(b"a=1" for _ in range(500)))) == 100
+
+
+# ---------------------------------------------------------------- events
+
+EVENT = {"event": "1", "call_id": "1767225600.100001", "treeName": "Входящая"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/sipuni/events", "/sipuni/events/", f"/hook/{TOKEN}/sipuni/events/"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_event_is_stored_then_acknowledged(method: str, path: str):
+    house = known_house()
+    async with house.pbx() as pbx:
+        answer = await pbx.request(method, path, params=EVENT)
+
+    assert (answer.status_code, answer.content) == (200, b'{"success": true}')
+    assert [e.fields for e in house.ledger.kept_events] == [tuple(EVENT.items())]
+
+
+async def test_a_posted_form_is_read_beside_the_query():
+    house = known_house()
+    async with house.pbx() as pbx:
+        await pbx.post("/sipuni/events?event=2", data={"call_id": "1.2"})
+
+    assert house.ledger.kept_events[0].fields == (("event", "2"), ("call_id", "1.2"))
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\x00" * 1000, b'{"event": 1}', b"a=" + b"x" * 200_000])
+async def test_whatever_is_posted_is_acknowledged(body: bytes):
+    house = known_house()
+    async with house.pbx() as pbx:
+        answer = await pbx.post("/sipuni/events", content=body)
+
+    assert (answer.status_code, answer.content) == (200, b'{"success": true}')
+    assert len(house.ledger.kept_events) == 1
+
+
+async def test_an_event_that_is_not_stored_is_not_acknowledged():
+    house = known_house()
+    house.ledger.full_disk = True
+    async with house.pbx() as pbx:
+        answer = await pbx.get("/sipuni/events", params=EVENT)
+
+    assert (answer.status_code, answer.content) == (503, b'{"success": false}')
+
+
+async def test_the_secret_of_the_path_goes_no_further():
+    house = House()
+    async with house.caller() as pbx:
+        await pbx.get(f"/hook/{TOKEN}/sipuni/events", params=EVENT)
+
+    assert TOKEN not in repr(house.ledger.kept_events)
+
+
+async def test_the_credentials_work_beside_each_other():
+    async with known_house().caller(auth=BASIC) as pbx:
+        answer = await pbx.get("/sipuni/route")
+
+    assert answer.status_code == 200
