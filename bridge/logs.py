@@ -1,8 +1,11 @@
 """Logs: one line an event on stderr, for people or as JSON, phone numbers masked."""
 
+import ipaddress
 import logging
 import re
 import sys
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Literal
 
 import structlog
@@ -12,6 +15,9 @@ from bridge.domain.phone import mask_phone
 
 #: Anything that may be somebody's number: seven digits or more, however separated.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
+
+#: Shorter integers are counts and milliseconds; the shortest numbers with a country code are 10.
+_NUMBER_LENGTH = 10
 
 #: Fields whose long digits are not numbers of people.
 _PLAIN = frozenset({"timestamp", "level", "logger", "entry", "key", "kept", "marked", "path"})
@@ -23,18 +29,20 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        mask_numbers,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            mask_numbers,  # last, as a traceback holds the words of the error
             renderer,
         ],
     )
@@ -49,8 +57,29 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
 
 
 def mask_numbers(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Mask what looks like a telephone number in every text of a log line."""
+    """Mask what looks like a telephone number anywhere in a log line."""
     for name, value in event.items():
-        if isinstance(value, str) and name not in _PLAIN:
-            event[name] = _NUMBER.sub(lambda found: mask_phone(found[0]), value)
+        if name not in _PLAIN:
+            event[name] = _masked(value)
     return event
+
+
+def _masked(value: object) -> object:
+    if value is None or isinstance(value, bool | float | date | timedelta):
+        return value
+    if isinstance(value, int):
+        return mask_phone(value) if len(str(abs(value))) >= _NUMBER_LENGTH else value
+    if isinstance(value, Mapping):
+        return {_masked(name): _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(inner) for inner in value]
+    # Anything else is logged by its text, as the renderers would do it behind our back.
+    return _NUMBER.sub(_mask_match, str(value))
+
+
+def _mask_match(found: re.Match[str]) -> str:
+    try:
+        ipaddress.IPv4Address(found[0])
+    except ValueError:
+        return mask_phone(found[0])
+    return found[0]  # an address that nobody can read helps nobody

@@ -62,19 +62,23 @@ class Scheduler:
         self._deliverer: asyncio.Task[None] | None = None
         self._syncing: subprocess.Popen[bytes] | None = None
         self._stopping = False
-        self._sync_failed = ""
+        self._sync_idle = asyncio.Event()
+        self._sync_idle.set()
+        self._sync_again = False
+        self._sync_failure = 0
+        self._refresh_broken = False
 
     def start(self) -> None:
         """Start the jobs; the first sync at once."""
         self._deliverer = asyncio.create_task(self._deliver(), name="deliver")
         every = self._timetable
         self._jobs.add_job(
-            self._wanted.set, "interval", seconds=every.delivery.total_seconds(), id="deliver"
+            self._look, "interval", seconds=every.delivery.total_seconds(), id="deliver"
         )
         self._jobs.add_job(
             self._refresh_quietly, "interval", seconds=every.refresh.total_seconds(), id="refresh"
         )
-        self._jobs.add_job(self._sync, id="sync")
+        self._add_sync()
         self._jobs.start()
 
     def kick(self) -> None:
@@ -83,14 +87,16 @@ class Scheduler:
 
     def sync_now(self) -> None:
         """Start a sync run as soon as the present one, if any, is over."""
-        self._jobs.add_job(self._sync, id="sync", replace_existing=True)
+        self._add_sync()
 
     async def stop(self) -> None:
         """Stop the jobs; a delivery under way gets a moment, a sync is ended (it loses nothing)."""
         self._stopping = True
-        self._jobs.shutdown(wait=False)
-        if self._syncing is not None:
-            self._syncing.terminate()
+        if self._jobs.running:
+            self._jobs.pause()
+        await self._end_sync()
+        if self._jobs.running:
+            self._jobs.shutdown(wait=False)
         if self._deliverer is not None:
             self._wanted.set()
             await asyncio.wait((self._deliverer,), timeout=_STOP_PATIENCE_S)
@@ -99,6 +105,7 @@ class Scheduler:
                 await self._deliverer
 
     async def _deliver(self) -> None:
+        broken = ""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -106,30 +113,52 @@ class Scheduler:
                 return
             try:
                 await self._drain()
-            except BridgeError:
-                _log.exception("delivery_failed")
+            except Exception as error:  # noqa: BLE001 - logged with its traceback
+                # The last line of defence: a loop that died silently would owe 1C for ever.
+                if broken != repr(error):
+                    _log.exception("delivery_failed")
+                broken = repr(error)
+            else:
+                broken = ""
+
+    async def _look(self) -> None:
+        self._wanted.set()  # a coroutine, as APScheduler runs plain functions in a thread
 
     async def _refresh_quietly(self) -> None:
-        self._refresh()
+        try:
+            self._refresh()
+        except BridgeError as error:
+            if not self._refresh_broken:
+                _log.error("refresh_failed", extra={"reason": str(error)})
+            self._refresh_broken = True
+        else:
+            self._refresh_broken = False
+
+    def _add_sync(self, at: datetime | None = None) -> None:
+        # Two instances, as the second only leaves word for the first; APScheduler would drop it.
+        when = {} if at is None else {"run_date": at}
+        self._jobs.add_job(
+            self._sync, "date", id="sync", replace_existing=True, max_instances=2, **when
+        )
 
     async def _sync(self) -> None:
+        if not self._sync_idle.is_set():
+            self._sync_again = True
+            return
+        self._sync_idle.clear()
         started = self._clock()
         try:
-            code, said = await asyncio.to_thread(self._run_sync)
-            self._tell(code, said)
+            while not self._stopping:
+                self._sync_again = False
+                started = self._clock()
+                self._tell(*await asyncio.to_thread(self._run_sync))
+                if not self._sync_again:
+                    break
         finally:
+            self._sync_idle.set()
             if not self._stopping:
-                self._jobs.add_job(
-                    self._sync,
-                    "date",
-                    run_date=self._clock() + self._pause(started),
-                    id="sync",
-                    replace_existing=True,
-                )
-
-    def _pause(self, started: datetime) -> timedelta:
-        took = self._clock() - started
-        return max(self._timetable.sync_interval, took * (1 / self._timetable.sync_duty - 1))
+                now = self._clock()
+                self._add_sync(now + pause_after(now - started, self._timetable))
 
     def _run_sync(self) -> tuple[int, str]:
         """Run one sync process to its end (in a thread); give its exit code and its words."""
@@ -137,22 +166,37 @@ class Scheduler:
             self._sync_command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         ) as process:
             self._syncing = process
+            if self._stopping:  # `stop` came before there was a process to end
+                process.terminate()
             out, _ = process.communicate()
             self._syncing = None
         return process.returncode, out.decode("utf-8", "replace")
 
     def _tell(self, code: int, said: str) -> None:
         """Log and publish on the edge: when syncing starts to fail, and when it works again."""
-        if code < 0 and self._stopping:
-            return
-        failure = "" if code == 0 else _error_in(said) or f"sync ended with code {code}"
-        if failure and failure != self._sync_failed:
+        if self._stopping or code == self._sync_failure:
+            return  # the words of one trouble differ from run to run; its code does not
+        if code:
+            failure = _error_in(said) or f"sync ended with code {code}"
             _log.error("sync_failed", extra={"code": code, "reason": failure})
             self._events.publish(OneCMood(False, failure))
-        elif not failure and self._sync_failed:
+        else:
             _log.info("sync_back")
             self._events.publish(OneCMood(True, "sync with 1C works again"))
-        self._sync_failed = failure
+        self._sync_failure = code
+
+    async def _end_sync(self) -> None:
+        for end in (subprocess.Popen.terminate, subprocess.Popen.kill):
+            if self._syncing is not None:
+                end(self._syncing)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._sync_idle.wait(), _STOP_PATIENCE_S)
+                return
+
+
+def pause_after(took: timedelta, timetable: Timetable) -> timedelta:
+    """Give the pause after a sync that *took* so long: longer where it would exceed its duty."""
+    return max(timetable.sync_interval, took * (1 / timetable.sync_duty - 1))
 
 
 def _error_in(said: str) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
@@ -207,6 +208,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         SettingsError: one sentence naming the first variable that is malformed.
     """
     try:
+        _proof_read(env_file)
         return Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings' own door
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -215,3 +217,15 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         raise SettingsError(name, words[:1].lower() + words[1:]) from None
     except (PydanticSettingsError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(str(env_file or ".env"), f"cannot be read: {error}") from error
+
+
+def _proof_read(env_file: Path | None) -> None:
+    """Insist that every line is a setting; python-dotenv would skip others with a warning."""
+    if env_file is None or not env_file.is_file():
+        return
+    with env_file.open(encoding="utf-8") as lines:
+        for binding in parse_stream(lines):
+            if binding.error or (binding.key is not None and binding.value is None):
+                # The line itself is not told: it may hold a secret.
+                where = f"{env_file}, line {binding.original.line}"
+                raise SettingsError(where, "is not of the form NAME=value")

@@ -86,7 +86,8 @@ class DirectoryReader:
         managers = self._managers
         for candidate in card.candidates:
             for step in candidate.chain:
-                if step.manager is not None and step.manager not in managers:
+                # None or UNLISTED is no row; a row is unknown when a run has just committed.
+                if step.manager is not None and step.manager > 0 and step.manager not in managers:
                     self.refresh()
                     return card
         return card

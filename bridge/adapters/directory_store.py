@@ -17,6 +17,7 @@ from bridge.adapters.directory_documents import (
     KINDS,
     TABLES,
     decode_noun,
+    decode_report,
     encode_noun,
     owner_row,
     unread_of,
@@ -66,6 +67,7 @@ class DirectoryWriter:
         if not self._lock.acquire():
             raise SyncRunning(str(path))
         try:
+            _bury_remains(path)
             self._db = SqliteDb(path)
             self._create()
         except BaseException:
@@ -96,11 +98,10 @@ class DirectoryWriter:
         held = (_version_row(text) for (text,) in rows)
         return {row.ref: row.version for row in held}
 
-    def managers(self) -> Sequence[Manager]:
-        """Give all managers held."""
-        rows = self._db.file.read(f"SELECT doc FROM {TABLES[EntityKind.MANAGER]} ORDER BY id")
-        nouns = [decode_noun(EntityKind.MANAGER, text) for (text,) in rows]
-        return [noun for noun in nouns if isinstance(noun, Manager)]
+    def report(self) -> SyncReport | None:
+        """Give the last saved report; None before the first run."""
+        text = self._db.table(CHECKPOINT).rows.one(REPORT)
+        return None if text is None else decode_report(text)
 
     @contextmanager
     def transaction(self) -> Iterator["DirectoryRun"]:
@@ -163,6 +164,13 @@ class DirectoryRun:
                 self._names.remove([(owner_row(kind, doc_id), old.name)])
                 self._note_unread(kind, doc_id, None)
                 self._file.execute(f"DELETE FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
+
+    def managers(self) -> Sequence[Manager]:
+        """Give all managers as this transaction leaves them; few."""
+        self._settle(EntityKind.MANAGER)
+        rows = self._file.read(f"SELECT doc FROM {TABLES[EntityKind.MANAGER]} ORDER BY id")
+        nouns = [decode_noun(EntityKind.MANAGER, text) for (text,) in rows]
+        return [noun for noun in nouns if isinstance(noun, Manager)]
 
     def clear(self) -> None:
         """Forget everything: the run brings the world anew."""
@@ -284,6 +292,19 @@ class DirectoryRun:
             f"DELETE FROM unread WHERE owner % ? = ? AND owner / ? NOT IN (SELECT id FROM {table})",
             (len(KINDS), KINDS.index(kind), len(KINDS)),
         )
+
+
+def _bury_remains(path: Path) -> None:
+    """Remove the log of a file that somebody deleted: SQLite would take it for the new file's.
+
+    Readers of the deleted file go on with what they hold open.
+    """
+    try:
+        if not path.exists():
+            for remains in (f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(remains).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(str(path), error.strerror or str(error)) from error
 
 
 def _create_indexes(db: SqliteDb, kind: EntityKind) -> None:

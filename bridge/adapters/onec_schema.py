@@ -33,6 +33,7 @@ SETS: Final = {
 }
 
 TYPE_PREFIX: Final = "StandardODATA."
+PRIMITIVE_PREFIX: Final = "Edm."
 UNDEFINED: Final = TYPE_PREFIX + "Undefined"
 LIST_VALUE: Final = TYPE_PREFIX + PROPERTY_VALUES
 MANAGER_TYPE: Final = TYPE_PREFIX + MANAGERS
@@ -371,6 +372,12 @@ STORAGE_PARTS: Final = {
 #: By these 1C's texts of passing trouble are known, folded (facts/onec-odata.md §5.3-5.4).
 LOCK_WORDS: Final = ("ошибка блокировки данных", "конфликт блокировок", "lock conflict")
 MEMORY_WORDS: Final = ("недостаточно памяти", "not enough memory", "32767")
-LICENCE_WORDS: Final = ("лицензи", "license", "licence")
-BLOCK_WORDS: Final = ("начало сеанса", "session start")
+LICENCE_WORDS: Final = (
+    "свободной лицензии",
+    "не найдена лицензия",
+    "не обнаружена лицензия",
+    "license not found",
+    "no free license",
+    "free license",
+)
 REASON_WORDS: Final = ("by reason:", "по причине:")

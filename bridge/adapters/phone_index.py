@@ -10,7 +10,6 @@ Two ways lead to the same cards. `rebuild` reads all documents once and writes e
 """
 
 import gc
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -173,17 +172,14 @@ class PhoneIndex:
     def _all_cards(self) -> "_Cards":
         partners = _Partners(self._manager_rows())
         cards = _Cards(partners)
-        held_back = array("q")  # a holding's partners wait until the whole holding is learned
-        for row, partner in self._nouns(EntityKind.PARTNER):
+        for _, partner in self._nouns(EntityKind.PARTNER):
             if isinstance(partner, Partner):
                 partners.learn(partner)
                 if partner.parent is None:
                     cards.add(partner)
-                else:
-                    held_back.append(row)
-        for row in held_back:
-            for partner in self._some(EntityKind.PARTNER, "id", row):
-                cards.add(partner)
+        # Those within a holding had to wait until all of it was learned.
+        for _, partner in self._nouns(EntityKind.PARTNER, f"WHERE {BY_PARENT} IS NOT NULL"):
+            cards.add(partner)
         for kind in (EntityKind.CONTACT, EntityKind.COUNTERPARTY):
             for _, owner in self._nouns(kind):
                 cards.add(owner)
@@ -263,8 +259,9 @@ class PhoneIndex:
     def _manager_rows(self) -> dict[Ref, int]:
         return {manager.ref: row for row, manager in self._nouns(EntityKind.MANAGER)}
 
-    def _nouns(self, kind: EntityKind) -> Iterator[tuple[int, Noun]]:
-        for row, text in self._file.stream(f"SELECT id, CAST(doc AS BLOB) FROM {TABLES[kind]}"):
+    def _nouns(self, kind: EntityKind, where: str = "") -> Iterator[tuple[int, Noun]]:
+        question = f"SELECT id, CAST(doc AS BLOB) FROM {TABLES[kind]} {where}"
+        for row, text in self._file.stream(question):
             yield row, decode_noun(kind, text)
 
     def _some(self, kind: EntityKind, where: str, value: object) -> Iterator[Noun]:

@@ -79,7 +79,7 @@ class OneCLab(Hands):
         self.requests: Counter[tuple[str, str]] = Counter()
         self.clock = clock
         self.sleep = sleep
-        self.service = Service(Publication(world, self.switches), self.now)
+        self.service = Service(Publication(world, self.switches), self.now, clock)
         self._late: list[_Late] = []
         self._number = 0
         self._last_request: datetime | None = None

@@ -54,7 +54,8 @@ class Deciding:
                 card = self._directory.look_up(number)
             except StoreError as error:
                 broken = str(error)
-        self._note(broken)
+            # A withheld caller says nothing of the index: it was not asked.
+            self._note(broken)
         return decide_route(
             question,
             card,

@@ -10,8 +10,7 @@ request is tried now and then, and both edges are told once.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bridge.domain import outbox
 from bridge.domain.calls import PhoneCall
@@ -21,7 +20,6 @@ from bridge.domain.texts import Language
 from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, draft_phone_call, draft_reminder
 from bridge.errors import (
     OneCAlreadyExists,
-    OneCBlocked,
     OneCError,
     OneCNonsense,
     OneCNotPublished,
@@ -31,7 +29,6 @@ from bridge.errors import (
     OneCUnavailable,
 )
 from bridge.ports import (
-    Alarm,
     AlarmName,
     Clock,
     EntryMoved,
@@ -39,28 +36,15 @@ from bridge.ports import (
     FoundDocument,
     Ledger,
     OneCJournal,
-    OneCMood,
 )
+from bridge.services.lane import TURNED_DOWN_PAUSE, Lane
 
 _log = logging.getLogger(__name__)
 
-#: The lane's pause after the first failure, doubling; short, so that 1C's return is noticed soon.
-_FIRST_PAUSE = timedelta(seconds=1)
-_MAX_PAUSE = timedelta(seconds=20)
-
-#: A rejected user or right needs a person; asking more often only fills 1C's log.
-_UNAUTHORIZED_PAUSE = timedelta(seconds=60)
-
 _BATCH = 50
 
-
-@dataclass(slots=True)
-class _Lane:
-    """Whether 1C may be asked now, and what we last said about it."""
-
-    closed_until: datetime | None = None
-    failures: int = 0
-    down: bool = False
+#: How often to look for fresh calls while a slot is free and a request hangs in the other.
+_GLANCE = timedelta(seconds=1)
 
 
 class Delivery:
@@ -76,6 +60,7 @@ class Delivery:
         lang: Language,
         rules: DeliveryRules | None = None,
         concurrency: int = 2,
+        glance: timedelta = _GLANCE,
     ) -> None:
         self._ledger = ledger
         self._journal = journal
@@ -83,41 +68,62 @@ class Delivery:
         self._clock = clock
         self._lang: Language = lang
         self._rules = rules or DeliveryRules()
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
+        self._glance = glance.total_seconds()
         self._draining = asyncio.Lock()
-        self._lane = _Lane()
+        self._lane = Lane(events, clock)
         self._unsure = True
-        self._alarms: dict[Stage, AlarmName] = {}
 
     async def drain(self) -> int:
         """Deliver what is due until nothing is, or the lane closes; give the entries moved on."""
         async with self._draining:
-            moved = 0
             if self._unsure:
                 # Only here an entry can be `sending` that nobody sends: a crash, a failed save.
                 await self._ledger.recover()
-                self._unsure = False
-            while self._open():
-                due = await self._ledger.due(self._clock(), 1 if self._lane.down else _BATCH)
-                if not due:
-                    break
-                self._unsure = True
-                results = await asyncio.gather(*(self._deliver(e, c) for e, c in due))
-                self._unsure = False
-                moved += sum(results)
-                if not any(results):
-                    break
+            self._unsure = True
+            flying: dict[str, asyncio.Task[bool]] = {}
+            try:
+                moved = await self._drain(flying)
+            finally:
+                # Cut short: nobody may go on sending what the next drain takes for left behind.
+                for task in flying.values():
+                    task.cancel()
+                await asyncio.gather(*flying.values(), return_exceptions=True)
+            self._unsure = False
             return moved
 
-    def _open(self) -> bool:
-        until = self._lane.closed_until
-        return until is None or self._clock() >= until
+    async def _drain(self, flying: dict[str, asyncio.Task[bool]]) -> int:
+        """Keep the slots busy: a request that hangs must not keep fresh calls waiting."""
+        moved, look = 0, True
+        while True:
+            if look and self._lane.is_open():
+                await self._take_off(flying)
+            if not flying:
+                return moved
+            done, _ = await asyncio.wait(
+                flying.values(), timeout=self._glance, return_when=asyncio.FIRST_COMPLETED
+            )
+            landed = [task.result() for task in done]
+            for key in [key for key, task in flying.items() if task in done]:
+                del flying[key]
+            moved += sum(landed)
+            # Looking again at once is worth it only where something moved.
+            look = any(landed) or not done
+
+    async def _take_off(self, flying: dict[str, asyncio.Task[bool]]) -> None:
+        room, batch = (1, 1) if self._lane.down else (self._concurrency, _BATCH)
+        if len(flying) >= room:
+            return
+        for entry, call in await self._ledger.due(self._clock(), batch):
+            if entry.key not in flying:
+                flying[entry.key] = asyncio.create_task(self._deliver(entry, call))
 
     async def _deliver(self, entry: OutboxEntry, call: PhoneCall) -> bool:
         """Take one entry through its stages until it settles or something stops it."""
         async with self._slots:
             progressed = False
-            while self._open() and entry.owed_now(self._clock()):
+            while self._lane.is_open() and entry.owed_now(self._clock()):
                 entry, done = await self._attempt(entry, call)
                 if not done:
                     break
@@ -129,29 +135,34 @@ class Delivery:
         sending = outbox.begin(entry)
         if not await self._ledger.save_entry(sending):
             return entry, False
+        after, done = await self._try_stage(sending, call)
+        if not await self._ledger.save_entry(after):
+            return after, False  # a person dropped it meanwhile
+        if after.state is not entry.state or after.stage is not entry.stage:
+            self._events.publish(EntryMoved(after))
+        return after, done
+
+    async def _try_stage(self, sending: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
         try:
             moved = await self._send(sending, call)
         except (OneCOutcomeUnknown, OneCNonsense) as error:
             # An answer that is not 1C's says nothing about what 1C did.
-            after, done = self._put_back(sending, error, sent=True), False
-        except OneCUnauthorized as error:
-            after, done = self._unauthorized(sending, error), False
-        except OneCNotPublished as error:
-            self._alarm("onec_not_published", sending.stage, str(error))
-            after = outbox.waiting(sending, self._clock(), self._rules, why=str(error))
-            done = False
+            return self._put_back(sending, error, sent=True), False
+        except (OneCUnauthorized, OneCNotPublished) as error:
+            return self._turned_down(sending, error), False
         except OneCUnavailable as error:
-            after, done = self._put_back(sending, error, sent=False), False
+            return self._put_back(sending, error, sent=False), False
         except OneCRejected as error:
-            after, done = outbox.refused(sending, why=str(error)), True
-            _log.warning("outbox_dead", extra={"entry": entry.key, "reason": str(error)})
-        else:
-            self._went_well(sending.stage)
-            after, done = moved, moved.stage is not sending.stage or not moved.owed
-        await self._ledger.save_entry(after)
-        if after.state is not entry.state or after.stage is not entry.stage:
-            self._events.publish(EntryMoved(after))
-        return after, done
+            self._lane.answers()
+            return self._bury(sending, str(error)), True
+        except Exception as error:  # noqa: BLE001 - logged with its traceback, shown to a person
+            # The last line of defence: a mistake of ours about one call must not stop the others.
+            _log.exception("outbox_broken", extra={"entry": sending.key})
+            words = f"the bridge failed on this call: {type(error).__name__}: {error}"
+            return self._bury(self._doubted(sending), words), True
+        self._lane.answers()
+        self._lane.accepted(sending.stage)
+        return moved, moved.stage is not sending.stage or not moved.owed
 
     async def _send(self, entry: OutboxEntry, call: PhoneCall) -> OutboxEntry:
         """Have 1C hold what the present stage names; give the entry moved on."""
@@ -221,45 +232,31 @@ class Delivery:
                 _log.warning("double_marked", extra={"kept": kept.ref, "marked": double.ref})
 
     def _put_back(self, sending: OutboxEntry, error: OneCError, *, sent: bool) -> OutboxEntry:
+        self._lane.close(error)
         now = self._clock()
-        self._close(error, now)
         if sent:
             return outbox.unavailable(sending, now, self._rules, why=str(error), sent=True)
         return outbox.held_back(sending, now, self._rules, why=str(error))
 
-    def _unauthorized(self, sending: OutboxEntry, error: OneCUnauthorized) -> OutboxEntry:
-        now = self._clock()
-        self._alarm("onec_unauthorized", sending.stage, str(error))
+    def _turned_down(
+        self, sending: OutboxEntry, error: OneCUnauthorized | OneCNotPublished
+    ) -> OutboxEntry:
+        unauthorized = isinstance(error, OneCUnauthorized)
+        name: AlarmName = "onec_unauthorized" if unauthorized else "onec_not_published"
+        self._lane.alarm(name, sending.stage, str(error))
         if sending.stage is not Stage.DOCUMENT:
-            # The user may write documents but not this register: other calls need not wait for it.
-            return outbox.waiting(sending, now, self._rules, why=str(error))
-        self._close(error, now, pause=_UNAUTHORIZED_PAUSE)
-        return outbox.held_back(sending, now, self._rules, why=str(error))
+            # 1C takes documents but not this register: other calls need not wait for it.
+            return outbox.waiting(sending, self._clock(), self._rules, why=str(error))
+        self._lane.close(error, TURNED_DOWN_PAUSE)
+        return outbox.held_back(sending, self._clock(), self._rules, why=str(error))
 
-    def _close(self, error: OneCError, now: datetime, pause: timedelta | None = None) -> None:
-        self._lane.failures += 1
-        doubling = _FIRST_PAUSE * (1 << min(self._lane.failures - 1, 10))
-        self._lane.closed_until = now + (pause or min(doubling, _MAX_PAUSE))
-        if not self._lane.down:
-            self._lane.down = True
-            blocked = isinstance(error, OneCBlocked)
-            _log.warning("onec_down", extra={"reason": str(error), "blocked": blocked})
-            self._events.publish(OneCMood(False, str(error)))
+    def _bury(self, sending: OutboxEntry, why: str) -> OutboxEntry:
+        _log.warning("outbox_dead", extra={"entry": sending.key, "reason": why})
+        return outbox.refused(sending, why=why)
 
-    def _went_well(self, stage: Stage) -> None:
-        if self._lane.down:
-            _log.info("onec_up")
-            self._events.publish(OneCMood(True, "1C answers again"))
-        self._lane = _Lane()
-        name = self._alarms.pop(stage, None)
-        if name is not None and name not in self._alarms.values():
-            self._events.publish(Alarm(name, "1C accepts our writes again", clear=True))
-
-    def _alarm(self, name: AlarmName, stage: Stage, words: str) -> None:
-        if self._alarms.get(stage) != name:
-            self._alarms[stage] = name
-            _log.error(name, extra={"stage": stage.value, "reason": words})
-            self._events.publish(Alarm(name, words))
+    def _doubted(self, sending: OutboxEntry) -> OutboxEntry:
+        now = self._clock()
+        return outbox.unavailable(sending, now, self._rules, why=sending.last_error, sent=True)
 
 
 def _unmarked(found: Sequence[FoundDocument]) -> list[FoundDocument]:

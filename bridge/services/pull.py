@@ -78,6 +78,7 @@ class _Plan:
     requests: int
     bytes: int
     error: str = ""
+    fetched: int = 0
 
 
 class Pull:
@@ -115,7 +116,8 @@ class Pull:
         anew = full or (last is not None and last.extension_property != sources.property)
         plans = [await self._plan(kind, full, anew) for kind in _ORDER]
         with self._store.transaction() as tx:
-            if full:
+            # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
+            if full and not any(plan.error for plan in plans):
                 tx.clear()
             for plan in plans:
                 await self._apply(plan, tx)
@@ -172,6 +174,7 @@ class Pull:
             self._progress.fetching(plan.kind, len(wanted))
             async for batch in self._source.fetch(plan.kind, wanted, len(plan.listed)):
                 tx.put(plan.kind, batch)
+                plan.fetched += len(batch)
                 self._progress.fetched(plan.kind, len(batch))
         if plan.changes.vanished:
             tx.remove(plan.kind, plan.changes.vanished)
@@ -207,7 +210,7 @@ class Pull:
                     kind=plan.kind,
                     listed=len(plan.listed),
                     held=tx.held(plan.kind),
-                    fetched=len(plan.changes.to_fetch),
+                    fetched=plan.fetched,
                     buried=len(plan.changes.vanished),
                     unread_phones=unread,
                     seconds=plan.seconds,

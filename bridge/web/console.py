@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.outbox import EntryState, OutboxEntry
@@ -44,7 +45,7 @@ PAGE_HEADERS = {
 }
 
 
-class Endpoint(Protocol):
+class Action(Protocol):
     """An action on an outbox entry."""
 
     async def __call__(self, services: WebServices, key: str) -> object:
@@ -53,7 +54,7 @@ class Endpoint(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class Glance:
     """What the top of the page tells."""
 
     now: datetime
@@ -63,6 +64,16 @@ class Situation:
     numbers: int
     proven_at: datetime | None
     stale: bool
+
+
+class _Static(StaticFiles):
+    """The page's own files; asked about anew each time, so that an update shows at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
 
 class Console:
@@ -100,7 +111,7 @@ class Console:
             Route("/console/calls/{key}", self.call, include_in_schema=False),
             Route(f"{entry}/retry", self.retry, methods=["POST"], include_in_schema=False),
             Route(f"{entry}/drop", self.drop, methods=["POST"], include_in_schema=False),
-            Mount("/static", StaticFiles(directory=_ROOM / "static"), name="static"),
+            Mount("/static", _Static(directory=_ROOM / "static"), name="static"),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -108,15 +119,15 @@ class Console:
         self._guard.admit(request.scope)
         after = self._services.hub.latest
         calls = await self._services.ledger.calls(limit=_CALLS)
-        situation = await self._situation()
+        glance = await self._glance()
         return self._render(
-            "console.html", after=after, calls=calls, limit=_CALLS, **self._told(situation)
+            "console.html", after=after, calls=calls, limit=_CALLS, **self._told(glance)
         )
 
     async def state(self, request: Request) -> Response:
         """Show the top of the page alone, for the page's script."""
         self._guard.admit(request.scope)
-        return self._render("state.html", **self._told(await self._situation()))
+        return self._render("state.html", **self._told(await self._glance()))
 
     async def call(self, request: Request) -> Response:
         """Show one call alone, for the page's script."""
@@ -134,12 +145,12 @@ class Console:
         """Drop a debt, and go back to the page."""
         return await self._act(request, drop_entry)
 
-    async def _act(self, request: Request, action: Endpoint) -> Response:
+    async def _act(self, request: Request, action: Action) -> Response:
         self._guard.admit(request.scope)
         await action(self._services, request.path_params["key"])
         return RedirectResponse("/", 303, headers=PAGE_HEADERS)
 
-    async def _situation(self) -> Situation:
+    async def _glance(self) -> Glance:
         services = self._services
         now = services.clock()
         age = services.directory.age(now)
@@ -147,7 +158,7 @@ class Console:
         # The refused ones first: they wait for a person, the others only for 1C.
         dead = await ledger.entries([EntryState.DEAD], _ENTRIES)
         rest = await ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES)
-        return Situation(
+        return Glance(
             now=now,
             counts=await ledger.counts(),
             entries=[*dead, *(pair for pair in rest if pair[0].owed)][:_ENTRIES],
@@ -157,10 +168,10 @@ class Console:
             stale=age.stale,
         )
 
-    def _told(self, situation: Situation) -> dict[str, object]:
+    def _told(self, glance: Glance) -> dict[str, object]:
         return {
-            "s": situation,
-            "now": situation.now,
+            "s": glance,
+            "now": glance.now,
             "mood": self._services.mood(),
             "alarms": self._services.alarms(),
         }

@@ -20,12 +20,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "stale": ("устарели", "stale"),
     "ago": ("{time} назад", "{time} ago"),
-    "at": ("в {time}", "at {time}"),
     "numbers": ("Номеров в справочнике", "Numbers in the index"),
     "outbox": ("Ждут записи в 1С", "Owed to 1C"),
-    "outbox_empty": ("Всё записано в 1С.", "Everything is in 1C."),
     "dead": ("отказано", "refused"),
-    "dead_hint": ("1С отказала; решает человек", "1C refused; a person decides"),
     "due": ("ждёт", "waiting"),
     "sending": ("пишется", "being written"),
     "oldest": ("старейший с {time}", "oldest since {time}"),
@@ -38,7 +35,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The call stays in the bridge's journal, but never gets into 1C.",
     ),
     "drop_yes": ("Да, не писать в 1С", "Yes, drop it"),
-    "more": ("и ещё {count}", "and {count} more"),
     "alarms": ("Требует внимания", "Needs attention"),
     "slow_disk": ("Диск", "Disk"),
     "onec_unauthorized": ("Права в 1С", "Rights in 1C"),
@@ -57,7 +53,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Менеджеров без внутреннего номера: {count}",
         "Managers without an extension: {count}",
     ),
-    "unread": ("Не прочитанных телефонов: {count}", "Phones that could not be read: {count}"),
     "calls": ("Последние звонки", "Last calls"),
     "no_calls": (
         "Звонков ещё не было. Первый появится здесь сам.",
@@ -70,8 +65,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "others": ("Номер записан и у других", "The number has other owners too"),
     "api": ("Программный доступ", "API"),
     "fresh_at_call": ("данные сверены {time}", "data proven {time}"),
-    "done_retry": ("Повторяем.", "Retrying."),
-    "done_drop": ("Запись снята с очереди.", "The entry was dropped."),
 }
 
 _MINUTE = 60

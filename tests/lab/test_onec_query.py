@@ -216,7 +216,7 @@ async def test_presentations_are_texts(onec: OneC) -> None:
     )
 
     assert row["Presentation"] == row["Description"]
-    assert isinstance(row["ОсновнойМенеджер_Key____Presentation"], str)
+    assert isinstance(row["ОсновнойМенеджер____Presentation"], str)
 
 
 @pytest.mark.parametrize(
@@ -397,3 +397,28 @@ async def test_an_unpublished_set_leaves_the_root_and_the_metadata(onec: OneC) -
     assert PARTNERS in names
     assert COUNTERPARTIES not in names
     assert f'EntitySet Name="{COUNTERPARTIES}"' not in edmx
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "like(Description,'[')",
+        "1 div 0 eq 1",
+        "АбонентКонтакт eq 1",
+        "КонтактнаяИнформация/any(d: d/Нет eq 1)",
+    ],
+)
+async def test_nonsense_is_refused_and_never_breaks_the_server(onec: OneC, text: str) -> None:
+    response = await onec.get(f"/{PARTNERS}", f"$filter={text}")
+
+    assert error_of(response)[0] in {400, 500}
+
+
+async def test_a_very_long_chain_is_read_where_nothing_limits_it(onec: OneC) -> None:
+    onec.lab.switches.iis_query_limit = None
+    refs = [*onec.lab.world.tables[PARTNERS].rows, *[NOWHERE] * 700]
+    chain = " or ".join(f"Ref_Key eq guid'{ref}'" for ref in refs)
+
+    found = await onec.rows(f"/{PARTNERS}", f"$filter={chain}", "$select=Ref_Key")
+
+    assert len(found) == 123

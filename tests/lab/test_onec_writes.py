@@ -319,7 +319,7 @@ async def test_the_handler_rewrites_two_fields_of_a_reminder(onec: OneC) -> None
     assert body["ИмяРеквизитаИсточника"] == ""
 
 
-async def test_an_old_library_keeps_the_attribute_name(onec: OneC) -> None:
+async def test_an_old_library_keeps_the_attribute_name() -> None:
     old = open_lab(release="11.5.8")
     call = await old.a_call()
 

@@ -289,11 +289,12 @@ class House:
         peer: str = "127.0.0.1",
         auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        app: FastAPI | None = None,
     ) -> httpx.AsyncClient:
         """Give a client that comes from *peer*."""
         # Errors end as 500 answers, as they do on a server.
         transport = httpx.ASGITransport(
-            self.app(), client=(peer, 40000), raise_app_exceptions=False
+            app or self.app(), client=(peer, 40000), raise_app_exceptions=False
         )
         return httpx.AsyncClient(transport=transport, base_url=BASE, auth=auth, headers=headers)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from random import Random
 from typing import Any, Final
 
@@ -41,14 +42,21 @@ class Request:
 class Service:
     """The interface of one publication over one world."""
 
-    def __init__(self, publication: Publication, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        publication: Publication,
+        now: Callable[[], datetime],
+        clock: Callable[[], datetime],
+    ) -> None:
         self.publication = publication
+        #: The server's naive wall time, and the aware moment behind it.
         self._now = now
+        self._clock = clock
         self._reader = Reader()
         # References of new objects: drawn, but the same for the same requests.
         self._rng = Random(f"{publication.world.seed}/written")  # noqa: S311 - composed data
         self._metadata: tuple[object, bytes] | None = None
-        self._changed = now()
+        self._changed = clock()
 
     def answer(self, request: Request) -> Reply:
         """Answer, or refuse in the words and status of 1C."""
@@ -98,7 +106,9 @@ class Service:
         rest = where.segments[1:]
         if rest:
             if rest[0].name == "$count" and self.publication.switches.count_endpoint:
-                number = self._reader.count(self.publication, entity_set, where.options)
+                number = self._reader.count(
+                    self.publication, entity_set, where.options, request.keep
+                )
                 # The bare number starts with a BOM (onec-odata §2.6).
                 body = _BOM + str(number).encode()
                 return Reply(200, body, [*_VERSION, ("content-type", "text/plain;charset=utf-8")])
@@ -254,12 +264,12 @@ class Service:
         state = (tuple(self.publication.names()), self.publication.switches.metadata_padding_mb)
         if self._metadata is None or self._metadata[0] != state:
             self._metadata = (state, edmx.render(self.publication))
-            self._changed = self._now()
+            self._changed = self._clock()
         body = self._metadata[1]
         headers = [
             *_VERSION,
             ("content-type", "application/xml;charset=utf-8"),
-            ("last-modified", self._changed.strftime("%a, %d %b %Y %H:%M:%S GMT")),
+            ("last-modified", format_datetime(self._changed.astimezone(UTC), usegmt=True)),
             ("content-length", str(len(body))),
         ]
         return Reply(200, body, headers)

@@ -26,12 +26,14 @@ function lookSoon() {
 async function look() {
   try {
     const fresh = await fetchPart("/console/state");
-    // What a person unfolded stays unfolded, and the button under his finger stays there.
+    // What a person unfolded stays unfolded, and his keyboard stays where it was.
     for (const old of state.querySelectorAll("details[open]")) {
       const same = fresh.getElementById(old.id);
       if (same) same.open = true;
     }
-    if (!state.contains(document.activeElement)) state.replaceChildren(fresh);
+    const focused = state.contains(document.activeElement) ? document.activeElement.id : "";
+    state.replaceChildren(fresh);
+    if (focused) document.getElementById(focused)?.focus();
   } catch {
     showLine(false);
   }

@@ -13,18 +13,12 @@ from typing import Any, Final
 
 from bridge.lab.odata import errors
 from bridge.lab.odata.publication import Publication
-from bridge.lab.odata.reading import functions, grammar
-from bridge.lab.odata.reading.functions import Get, Operand, folded
-from bridge.lab.schema import ZERO, EntitySet, Property
+from bridge.lab.odata.reading import comparison, functions, grammar
+from bridge.lab.odata.reading.functions import Get, Operand
+from bridge.lab.schema import ZERO, EntitySet
 from bridge.lab.tables import Row, Table
 
 _NUMBERS: Final = frozenset({"Int16", "Int32", "Int64", "Double"})
-_ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-}
 _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -69,12 +63,11 @@ def condition(tree: grammar.Node, scope: Scope) -> Callable[[Row], bool]:
 
 def keys_asked(tree: grammar.Node) -> frozenset[str] | None:
     """Return the only references the filter can be true for, if it names them."""
+    chain = _same_field(tree)
+    if chain is not None:
+        steps, wanted = chain
+        return frozenset(wanted) if steps == ("Ref_Key",) else None
     match tree:
-        case grammar.Binary("eq", grammar.Path(("Ref_Key",)), grammar.Literal("Guid", value)):
-            return frozenset({str(value)})
-        case grammar.Binary("or", left, right):
-            one, other = keys_asked(left), keys_asked(right)
-            return None if one is None or other is None else one | other
         case grammar.Binary("and", left, right):
             one, other = keys_asked(left), keys_asked(right)
             return other if one is None else one if other is None else one & other
@@ -163,6 +156,7 @@ def _junction(name: str, left: grammar.Node, right: grammar.Node, scope: Scope) 
 
 
 def _same_field(tree: grammar.Node) -> tuple[tuple[str, ...], set[str]] | None:
+    """Read `X eq guid'…' or X eq guid'…' or …`, however long; None for anything else."""
     wanted: set[str] = set()
     steps: set[tuple[str, ...]] = set()
     waiting = [tree]
@@ -170,9 +164,9 @@ def _same_field(tree: grammar.Node) -> tuple[tuple[str, ...], set[str]] | None:
         match waiting.pop():
             case grammar.Binary("or", left, right):
                 waiting += [left, right]
-            case grammar.Binary("eq", grammar.Path(field), grammar.Literal("Guid", value)):
+            case grammar.Binary("eq", grammar.Path(named), grammar.Literal("Guid", value)):
                 wanted.add(str(value))
-                steps.add(field)
+                steps.add(named)
             case _:
                 return None
     return (steps.pop(), wanted) if len(steps) == 1 else None
@@ -182,91 +176,23 @@ def _arithmetic(name: str, left: Operand, right: Operand) -> Operand:
     if left.type != "Number" or right.type != "Number":
         raise errors.wrong_argument(name)
     apply, one, other = _ARITHMETIC[name], left.get, right.get
-    return Operand("Number", lambda row: apply(one(row), other(row)))
+
+    def get(row: Row) -> Any:
+        mine, theirs = one(row), other(row)
+        if mine is None or theirs is None:
+            return None
+        if name == "div" and not theirs:
+            raise errors.internal()
+        return apply(mine, theirs)
+
+    return Operand("Number", get)
 
 
 def _comparison(node: grammar.Node, scope: Scope) -> Operand:
     if not isinstance(node, grammar.Binary):
         raise errors.bad_option("$filter")
-    name, position = node.operator, node.position
     left, right = _operand(node.left, scope), _operand(node.right, scope)
-    if left.literal and not right.literal:
-        left, right = right, left
-        name = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}.get(name, name)
-    if any(side.prop is not None and _is_endless(side.prop) for side in (left, right)):
-        raise errors.incomparable(position)
-    equal = _sameness(left, right)
-    if equal is not None:
-        return _equality(name, equal, position)
-    if left.type != right.type or (left.type == "Boolean" and name in _ORDER):
-        raise errors.incomparable(position)
-    one, other = left.get, right.get
-    if left.type == "String":
-        one, other = folded(one), folded(other)
-    if name not in _ORDER:
-        return _equality(name, lambda row: bool(one(row) == other(row)), position)
-    order = _ORDER[name]
-
-    def ordered(row: Row) -> bool:
-        mine, theirs = one(row), other(row)
-        return mine is not None and theirs is not None and order(mine, theirs)
-
-    return Operand("Boolean", ordered)
-
-
-def _sameness(left: Operand, right: Operand) -> Callable[[Row], bool] | None:
-    """Return the only comparison some types have, equality; None for ordinary ones."""
-    if right.type == "null":
-        get = left.get
-        return lambda row: get(row) is None
-    if left.type == "Composite":
-        return _composite_equals(left, right)
-    if left.type == "Guid":
-        return _guid_equals(left, right)
-    return None
-
-
-def _is_endless(prop: Property) -> bool:
-    return prop.unlimited or _is_blob(prop)
-
-
-def _is_blob(prop: Property) -> bool:
-    return prop.type in {"Binary", "Stream"} or prop.type.startswith("StandardODATA.")
-
-
-def _equality(name: str, equal: Callable[[Row], bool], position: int) -> Operand:
-    if name in _ORDER:
-        # No keyset paging: a reference is not ordered in 1C's query language.
-        raise errors.incomparable(position)
-    return Operand("Boolean", equal if name == "eq" else lambda row: not equal(row))
-
-
-def _guid_equals(left: Operand, right: Operand) -> Callable[[Row], bool]:
-    one, other = left.get, right.get
-    if right.type == "Guid":
-        return lambda row: bool(one(row) == other(row))
-    if right.type == "Cast":
-        owner = left.prop.ref if left.prop is not None else None
-        return lambda row: bool((one(row), owner) == other(row))
-    # A text beside a reference is not refused: it compares something else and finds nothing.
-    return lambda _: False
-
-
-def _composite_equals(left: Operand, right: Operand) -> Callable[[Row], bool]:
-    value, kind, other = left.get, left.kind, right.get
-    if kind is None:
-        return lambda _: False
-    if right.type == "Cast":
-
-        def same(row: Row) -> bool:
-            ref, owner = other(row)
-            return bool(value(row) == ref and kind(row) == f"StandardODATA.{owner}")
-
-        return same
-    edm = {"String": "Edm.String", "Number": "Edm.Double", "Boolean": "Edm.Boolean"}
-    wanted = edm.get(right.type, f"Edm.{right.type}" if right.type == "DateTime" else None)
-    # A bare guid against a composite field is no error and finds nothing (onec-odata §2.2).
-    return lambda row: wanted is not None and kind(row) == wanted and value(row) == other(row)
+    return comparison.compare(node.operator, left, right, node.position)
 
 
 def _call(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:

@@ -41,7 +41,10 @@ def _like(text: str, pattern: str) -> bool:
         ".*" if ch == "%" else "." if ch == "_" else ch if ch in "[]^-" else re.escape(ch)
         for ch in pattern
     ]
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    try:
+        return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    except re.error as broken:
+        raise errors.wrong_argument("like") from broken
 
 
 _OF_TEXTS: Final[dict[str, tuple[int, str, Callable[..., Any]]]] = {
@@ -80,15 +83,23 @@ def call(name: str, found: list[Operand]) -> Operand:
         if len(found) != 1 or found[0].type != "DateTime":
             raise errors.wrong_argument(name)
         take, part = _OF_DATES[name], found[0].get
-        return Operand("Number", lambda row: take(datetime.fromisoformat(part(row))))
+        return Operand("Number", _unless_null(part, lambda d: take(datetime.fromisoformat(d))))
     if name == "round":
         if not found or any(part.type != "Number" for part in found):
             raise errors.wrong_argument(name)
         number = found[0].get
-        return Operand("Number", lambda row: round(number(row)))
+        return Operand("Number", _unless_null(number, round))
     if name == "substring":
         return _substring(found)
     raise errors.Refused(400, "21", f"Функция {name} не реализована")
+
+
+def _unless_null(get: Get, apply: Callable[[Any], Any]) -> Get:
+    def computed(row: Row) -> Any:
+        value = get(row)
+        return None if value is None else apply(value)
+
+    return computed
 
 
 def _substring(found: list[Operand]) -> Operand:
@@ -97,7 +108,7 @@ def _substring(found: list[Operand]) -> Operand:
     getters = [part.get for part in found]
 
     def get(row: Row) -> str:
-        text, start, *length = (part(row) for part in getters)
-        return str(text[int(start) :][: int(length[0]) if length else None])
+        text, start, *length = (part(row) or 0 for part in getters)
+        return str(text or "")[int(start) :][: int(length[0]) if length else None]
 
     return Operand("String", get)

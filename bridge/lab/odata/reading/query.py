@@ -98,10 +98,15 @@ class Reader:
         return Page(entity_set, map(project, shown), count)
 
     def count(
-        self, publication: Publication, entity_set: EntitySet, options: dict[str, str]
+        self,
+        publication: Publication,
+        entity_set: EntitySet,
+        options: dict[str, str],
+        keep: Keep | None = None,
     ) -> int:
         """Answer `/$count`."""
-        return len(self._ordered(publication, entity_set, {**options, "$orderby": ""}).rows)
+        rows = self._ordered(publication, entity_set, {**options, "$orderby": ""}).rows
+        return len(rows) if keep is None else sum(map(keep, rows))
 
     def _ordered(
         self, publication: Publication, entity_set: EntitySet, options: dict[str, str]

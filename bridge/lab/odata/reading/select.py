@@ -24,7 +24,7 @@ _SHOWN = "____Presentation"
 class _Wanted:
     columns: list[str] = field(default_factory=list)
     sections: dict[str, list[str] | None] = field(default_factory=dict)
-    shown: list[str] = field(default_factory=list)
+    shown: dict[str, str] = field(default_factory=dict)
     itself: bool = False
     walked: dict[str, list[str]] = field(default_factory=dict)
 
@@ -49,13 +49,15 @@ def compile_projection(
     }
     table = None if entity_set.is_section else publication.table(entity_set)
     shape = Shape(publication, entity_set, links=links)
-    getters = [(name, _presented(publication, entity_set, name)) for name in wanted.shown]
+    getters = [
+        (label, _presented(publication, entity_set, name)) for label, name in wanted.shown.items()
+    ]
 
     def project(row: Row) -> Row:
         found = _taken(row, wanted, table)
         shape.columns(found, row, table)
-        for name, get in getters:
-            found[f"{name}{_SHOWN}"] = get(row)
+        for label, get in getters:
+            found[f"{label}{_SHOWN}"] = get(row)
         if wanted.itself:
             found["Presentation"] = publication.world.presentation(
                 entity_set.name, str(row.get("Ref_Key", ZERO))
@@ -169,7 +171,8 @@ def _wanted(publication: Publication, entity_set: EntitySet, text: str | None) -
             bare = True
             names |= set(every)
         elif part == f"*{_SHOWN}":
-            wanted.shown += [n for n, p in entity_set.properties.items() if p.navigation]
+            walked = ((p.navigation, n) for n, p in entity_set.properties.items())
+            wanted.shown |= {label: name for label, name in walked if label}
         elif part == "Presentation" and not entity_set.is_section:
             wanted.itself = True
         else:
@@ -188,7 +191,7 @@ def _one(publication: Publication, entity_set: EntitySet, part: str, wanted: _Wa
         column = name if name in entity_set.properties else f"{name}_Key"
         if column not in entity_set.properties:
             raise errors.no_segment(part)
-        wanted.shown.append(column)
+        wanted.shown[name] = column
         return ""
     if part in entity_set.properties:
         return part

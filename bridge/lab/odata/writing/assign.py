@@ -148,10 +148,10 @@ def _composite(prop: Property, body: Row, current: Row, schema: ReleaseSchema) -
     name, type_name = prop.name, f"{prop.name}_Type"
     given = body[name]
     kind = body.get(type_name, current.get(type_name, UNDEFINED))
+    if isinstance(given, list | dict) or isinstance(kind, list | dict):
+        raise errors.internal()
     if given in {None, ""}:
         return {name: "", type_name: UNDEFINED}
-    if isinstance(given, list | dict):
-        raise errors.internal()
     if kind in _PRIMITIVES:
         return {name: given, type_name: kind}
     owner = str(kind).removeprefix(_PREFIX)

@@ -61,14 +61,9 @@ def create(write: Write) -> Key:
     values = _values(write, write.entity_set.template())
     row = {"Ref_Key": ref, **values}
     _number(write, row)
-    posted = bool(row.get("Posted"))
-    row["Posted"] = False
-    if write.entity_set.kind != "Document":
-        del row["Posted"]
+    _check_posting(write, row, posted=bool(row.get("Posted")))
     interactions.before_write(write, row)
     key = table.put(row, version=0)
-    if posted:
-        post(write, ref, posted=True)
     interactions.on_write(write, row)
     return key
 
@@ -153,9 +148,10 @@ def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
             raise errors.missing_key(name)
         if name.endswith("_Type") and not str(given[name]).startswith("StandardODATA."):
             raise errors.wrong_composite(given[name])
-    return tuple(
-        int(given[name]) if name == "LineNumber" else given[name] for name in write_set.key
-    )
+    number = given.get("LineNumber", 0)
+    if not str(number).isdecimal():
+        raise errors.bad_value(number, "Int64")
+    return tuple(int(number) if name == "LineNumber" else given[name] for name in write_set.key)
 
 
 # ------------------------------------------------------------------ parts

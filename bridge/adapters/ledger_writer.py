@@ -1,0 +1,122 @@
+"""Group commit: everything that waits for the disk shares one durable transaction.
+
+One thread owns the writing connection. While it commits, others queue up behind it; what it finds
+then is the next transaction. Ten waiting calls cost one fsync, and none of it stands in the event
+loop's way.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from bridge.adapters.sqlite_file import SqliteFile
+from bridge.errors import StoreError
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+#: So many writes make one transaction at most; the first of them must not wait for ever.
+_MOST = 1_000
+
+_Waiting = tuple[J, "asyncio.Future[R]"]
+
+
+class GroupWriter(Generic[J, R]):
+    """Writes jobs in the order they came, several in one transaction.
+
+    *open_file* opens the connection in the writer's own thread, again after every failure.
+    *write* does a batch of jobs inside the open transaction and gives one outcome for each; an
+    outcome that is a StoreError is raised to that job's owner alone.
+    """
+
+    def __init__(
+        self,
+        open_file: Callable[[], SqliteFile],
+        write: Callable[[SqliteFile, Sequence[J]], Sequence[R | StoreError]],
+    ):
+        self._open = open_file
+        self._write = write
+        self._queue: queue.SimpleQueue[_Waiting[J, R] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    async def submit(self, job: J) -> R:
+        """Return the outcome of *job* once it is durable; raises StoreError when it is not."""
+        if self._closed:
+            raise StoreError("ledger", "it is closed already")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+            self._thread.start()
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.put((job, future))
+        return await future
+
+    async def close(self) -> None:
+        """Write what waits, then let go of the file."""
+        self._closed = True
+        if self._thread is not None:
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        file: SqliteFile | None = None
+        closing = False
+        while not closing:
+            batch, closing = self._take()
+            try:
+                if file is None:
+                    file = self._open()
+                with file.transaction():
+                    outcomes = self._write(file, [job for job, _ in batch])
+            except Exception as error:  # noqa: BLE001 - the thread lives on, the callers are told
+                _tell([(future, _as_store_error(error)) for _, future in batch])
+                if file is not None:
+                    file.close()
+                    file = None
+            else:
+                waiting = (future for _, future in batch)
+                _tell(list(zip(waiting, outcomes, strict=True)))
+        if file is not None:
+            file.close()
+
+    def _take(self) -> tuple[list[_Waiting[J, R]], bool]:
+        """Wait for a job and take all that came with it; True when the last has come."""
+        batch: list[_Waiting[J, R]] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            batch.append(waiting)
+            if len(batch) == _MOST:
+                return batch, False
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+
+def _tell(outcomes: Sequence[tuple["asyncio.Future[R]", R | StoreError]]) -> None:
+    """Wake the waiting with one call into each of their loops; there is one but in tests."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], R | StoreError]]] = {}
+    for future, outcome in outcomes:
+        loops.setdefault(future.get_loop(), []).append((future, outcome))
+    for loop, theirs in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, theirs)
+
+
+def _resolve(outcomes: Sequence[tuple["asyncio.Future[R]", R | StoreError]]) -> None:
+    for future, outcome in outcomes:
+        if future.done():
+            continue  # its owner was cancelled; the write stands all the same
+        if isinstance(outcome, StoreError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _as_store_error(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return StoreError(error.path, error.reason)
+    return StoreError("ledger", f"the write failed: {type(error).__name__}: {error}")

@@ -1,0 +1,209 @@
+"""What 1C's answers mean when they are not what we asked for: one table for all of them.
+
+Three voices answer at 1C's address. Only a body with `odata.error` (or `m:error`) proves that 1C
+itself spoke; a `#exception` comes from its session layer, before anything ran; the rest are pages
+of web servers, proxies and the platform (facts/onec-odata.md §5). For a write the question is
+whether it may have been done, so every row of the table has two verdicts.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+import httpx
+
+from bridge.adapters import onec_schema as schema
+from bridge.adapters.onec_voices import Said, Voice
+from bridge.errors import (
+    OneCAlreadyExists,
+    OneCBlocked,
+    OneCError,
+    OneCNonsense,
+    OneCNotPublished,
+    OneCOutcomeUnknown,
+    OneCRejected,
+    OneCUnauthorized,
+    OneCUnavailable,
+)
+
+
+class TooLarge(OneCUnavailable):
+    """1C broke over this answer; a smaller question may be answered."""
+
+
+class UnknownField(OneCNotPublished):
+    """1C does not know a field we named; *detail* holds its words, the name among them."""
+
+
+class Verdict(Enum):
+    """What an answer means to us."""
+
+    UNAVAILABLE = auto()
+    TOO_LARGE = auto()
+    UNKNOWN = auto()
+    BLOCKED = auto()
+    UNAUTHORIZED = auto()
+    NOT_PUBLISHED = auto()
+    UNKNOWN_FIELD = auto()
+    REJECTED = auto()
+    EXISTS = auto()
+    NONSENSE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One row: an answer like this means *read* to a read, *write* to a write.
+
+    Empty *statuses*, *codes* and *words* match anything; *words* are folded.
+    """
+
+    voice: Voice | None
+    read: Verdict
+    write: Verdict
+    statuses: frozenset[int] | range = frozenset()
+    codes: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+    say: str = "{words}"
+
+    def matches(self, said: Said) -> bool:
+        """Tell whether *said* is such an answer."""
+        return (
+            self.voice in {None, said.voice}
+            and (not self.statuses or said.status in self.statuses)
+            and (not self.codes or said.code in self.codes)
+            and (not self.words or any(word in said.words.casefold() for word in self.words))
+        )
+
+
+def _on(*statuses: int) -> frozenset[int]:
+    return frozenset(statuses)
+
+
+_V = Verdict
+_O, _S, _P = Voice.ODATA, Voice.SESSION, Voice.PAGE
+_SAYS_LITTLE = "the server answered {status}: {words}"
+_NOT_TAKEN = "1C does not take our question: {words}"
+_WRONG_ADDRESS = (
+    "the web server has nothing at this address ({status}: {words}); either BRIDGE_ONEC_URL is "
+    "wrong, or the entity set is not published and the web server hides 1C's own words"
+)
+
+#: First match wins.
+_TABLE: Final = (
+    # ---- 1C spoke
+    _Rule(_O, _V.EXISTS, _V.EXISTS, codes=frozenset({"15"})),
+    _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, codes=frozenset({"20"})),
+    _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, _on(401, 403)),
+    _Rule(_O, _V.NOT_PUBLISHED, _V.NOT_PUBLISHED, codes=frozenset({"8"})),
+    _Rule(_O, _V.UNKNOWN_FIELD, _V.REJECTED, _on(400), frozenset({"6"})),
+    _Rule(_O, _V.TOO_LARGE, _V.UNAVAILABLE, words=schema.MEMORY_WORDS),
+    _Rule(_O, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(500), words=schema.LOCK_WORDS),
+    _Rule(_O, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(500, 503), words=schema.LICENCE_WORDS),
+    _Rule(_O, _V.UNAVAILABLE, _V.REJECTED, _on(500)),
+    _Rule(_O, _V.UNAVAILABLE, _V.UNKNOWN, _on(502, 503, 504)),
+    _Rule(_O, _V.NONSENSE, _V.REJECTED, range(400, 600), say=_NOT_TAKEN),
+    # ---- its session layer spoke: nothing ran
+    _Rule(_S, _V.BLOCKED, _V.BLOCKED, _on(403)),
+    _Rule(_S, _V.UNAUTHORIZED, _V.UNAUTHORIZED, _on(401)),
+    _Rule(_S, _V.NOT_PUBLISHED, _V.NOT_PUBLISHED, _on(404)),
+    _Rule(_S, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(406)),
+    _Rule(_S, _V.UNAVAILABLE, _V.UNAVAILABLE, words=schema.LICENCE_WORDS),
+    _Rule(_S, _V.UNAVAILABLE, _V.UNKNOWN),
+    # ---- somebody before it spoke
+    _Rule(_P, _V.UNAUTHORIZED, _V.UNAUTHORIZED, _on(401, 403), say=_SAYS_LITTLE),
+    _Rule(_P, _V.NOT_PUBLISHED, _V.NOT_PUBLISHED, _on(404), say=_WRONG_ADDRESS),
+    _Rule(
+        _P, _V.NONSENSE, _V.REJECTED, _on(405),
+        say="this server does not take such requests (405); 1C's standalone server refuses PATCH",
+    ),
+    _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(406, 429), say=_SAYS_LITTLE),
+    _Rule(_P, _V.TOO_LARGE, _V.REJECTED, _on(413, 414, 431), say=_SAYS_LITTLE),
+    _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, range(500, 600), words=schema.LICENCE_WORDS),
+    _Rule(_P, _V.TOO_LARGE, _V.UNKNOWN, _on(500), say=_SAYS_LITTLE),
+    _Rule(_P, _V.UNAVAILABLE, _V.UNKNOWN, range(500, 600), say=_SAYS_LITTLE),
+    _Rule(
+        _P, _V.NONSENSE, _V.UNAVAILABLE, range(300, 400),
+        say="the server sends us elsewhere ({status} {words}); is BRIDGE_ONEC_URL right?",
+    ),
+    _Rule(_P, _V.NONSENSE, _V.UNKNOWN, say="a page that is not 1C's ({status}): {words}"),
+    # ---- 1C's form, but no answer we know
+    _Rule(None, _V.NONSENSE, _V.UNKNOWN, say=_SAYS_LITTLE),
+)  # fmt: skip
+
+#: The same for answers that never came: whether the request may have reached 1C. A test keeps
+#: this complete when httpx grows.
+LOST: Final[dict[type[httpx.RequestError], bool]] = {
+    httpx.RequestError: True,
+    httpx.TransportError: True,
+    httpx.TimeoutException: True,
+    httpx.ConnectTimeout: False,
+    httpx.PoolTimeout: False,
+    httpx.ReadTimeout: True,
+    httpx.WriteTimeout: True,
+    httpx.NetworkError: True,
+    httpx.ConnectError: False,
+    httpx.ReadError: True,
+    httpx.WriteError: True,
+    httpx.CloseError: True,
+    httpx.ProxyError: False,
+    httpx.UnsupportedProtocol: False,
+    httpx.ProtocolError: True,
+    httpx.LocalProtocolError: True,
+    httpx.RemoteProtocolError: True,
+    httpx.DecodingError: True,
+    httpx.TooManyRedirects: True,
+}
+
+
+def judge(said: Said, *, write: bool) -> Verdict:
+    """Look *said* up in the table."""
+    rule = _rule(said)
+    return rule.write if write else rule.read
+
+
+def refusal(said: Said, where: str, *, write: bool) -> OneCError:
+    """Make the error that *said* means; *where* is the entity set."""
+    rule = _rule(said)
+    verdict = rule.write if write else rule.read
+    words = said.words or "no words"
+    detail = rule.say.format(words=words, status=said.status)
+    match verdict:
+        case Verdict.REJECTED:
+            return OneCRejected(where, detail, said.status, said.code)
+        case Verdict.EXISTS:
+            return OneCAlreadyExists(where, detail, said.status, said.code)
+        case Verdict.UNKNOWN:
+            return OneCOutcomeUnknown(where, f"{detail}; the write may have been done")
+        case Verdict.BLOCKED:
+            return OneCBlocked(where, said.last_words or words)
+    return _PLAIN[verdict](where, detail)
+
+
+_PLAIN: Final[dict[Verdict, type[OneCError]]] = {
+    Verdict.UNAVAILABLE: OneCUnavailable,
+    Verdict.TOO_LARGE: TooLarge,
+    Verdict.UNAUTHORIZED: OneCUnauthorized,
+    Verdict.NOT_PUBLISHED: OneCNotPublished,
+    Verdict.UNKNOWN_FIELD: UnknownField,
+    Verdict.NONSENSE: OneCNonsense,
+}
+
+
+def lost(error: httpx.RequestError, where: str, *, write: bool) -> OneCError:
+    """Make the error that a lost request or reply means."""
+    words = f"{_spaced(type(error).__name__)}: {error}".rstrip(": ")
+    if not write:
+        return OneCUnavailable(where, words)
+    if LOST.get(type(error), True):
+        return OneCOutcomeUnknown(where, f"{words}; the write may have been done")
+    return OneCUnavailable(where, words)
+
+
+def _rule(said: Said) -> _Rule:
+    return next(rule for rule in _TABLE if rule.matches(said))
+
+
+def _spaced(name: str) -> str:
+    """Write `ConnectTimeout` as people do: "connect timeout"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()

@@ -1,0 +1,165 @@
+"""Rows from 1C → the domain's nouns: pure, and forgiving, for one odd row must not stop a pull."""
+
+from datetime import date
+from typing import Final, NamedTuple
+
+from bridge.adapters.onec_phones import read_line
+from bridge.adapters.onec_schema import (
+    LIST_VALUE,
+    PHONE_LINE,
+    PRIMITIVE_PREFIX,
+    TYPE_PREFIX,
+    UNDEFINED,
+    ContactPersonRow,
+    CounterpartyRow,
+    ManagerRow,
+    OwnerRow,
+    PartnerRow,
+    ValueRow,
+)
+from bridge.domain.directory import (
+    EMPTY_REF,
+    Attribute,
+    ContactPerson,
+    Counterparty,
+    Manager,
+    Partner,
+    PhoneField,
+    Ref,
+    Version,
+)
+from bridge.domain.phone import PhoneRules
+
+_EMPTY_YEAR: Final = "0001"
+_DAY: Final = len("2026-11-23")
+
+
+class Read(NamedTuple):
+    """A noun, and whether a phone of it is unread and may be found in its storages."""
+
+    noun: Manager | Partner | ContactPerson | Counterparty
+    unread: bool = False
+
+
+def ref_or_none(text: str | None) -> Ref | None:
+    """Read a reference in lower case; null and the zero guid are none."""
+    if not text or text == EMPTY_REF:
+        return None
+    return Ref(text.lower())
+
+
+def read_partner(row: PartnerRow, rules: PhoneRules) -> Read:
+    """Read a partner."""
+    fields, unread = _phones(row, rules)
+    partner = Partner(
+        Ref(row.ref.lower()),
+        Version(row.version or ""),
+        row.name or "",
+        (row.code or "").strip(),
+        ref_or_none(row.parent),
+        ref_or_none(row.manager),
+        bool(row.customer),
+        bool(row.marked),
+        bool(row.predefined),
+        fields,
+    )
+    return Read(partner, unread)
+
+
+def read_contact_person(row: ContactPersonRow, rules: PhoneRules) -> Read:
+    """Read a contact person."""
+    fields, unread = _phones(row, rules)
+    person = ContactPerson(
+        Ref(row.ref.lower()),
+        Version(row.version or ""),
+        row.name or "",
+        ref_or_none(row.partner),
+        row.position or "",
+        _day_or_none(row.ended),
+        bool(row.marked),
+        fields,
+    )
+    return Read(person, unread)
+
+
+def read_counterparty(row: CounterpartyRow, rules: PhoneRules) -> Read:
+    """Read a legal entity."""
+    fields, unread = _phones(row, rules)
+    entity = Counterparty(
+        Ref(row.ref.lower()),
+        Version(row.version or ""),
+        row.name or "",
+        ref_or_none(row.partner),
+        row.tax_id or "",
+        bool(row.marked),
+        fields,
+    )
+    return Read(entity, unread)
+
+
+def read_manager(row: ManagerRow, attribute: Ref | None) -> Read:
+    """Read a user; *attribute* is the property that holds extensions."""
+    manager = Manager(
+        ref=Ref(row.ref.lower()),
+        version=Version(row.version or ""),
+        name=row.name or "",
+        invalid=bool(row.invalid),
+        service=bool(row.service),
+        marked=bool(row.marked),
+        attribute=_attribute_of(row, attribute),
+    )
+    return Read(manager)
+
+
+def read_value(row: ValueRow) -> Attribute:
+    """Read a value by its type: text, number, or a reference to a list value."""
+    kind, value = row.type or "", row.value
+    if kind and kind != UNDEFINED and not kind.startswith(PRIMITIVE_PREFIX):
+        # A list that is not published has a type of another namespace; a type of ours that is no
+        # list value refers to something that has no extension in it.
+        is_listed = kind == LIST_VALUE or not kind.startswith(TYPE_PREFIX)
+        return Attribute(
+            listed=ref_or_none(value) if is_listed and isinstance(value, str) else None
+        )
+    if row.long_text and row.long_text.strip():
+        return Attribute(row.long_text.strip())
+    if value is None or isinstance(value, bool):
+        return Attribute()
+    if isinstance(value, float) and value.is_integer():
+        return Attribute(str(int(value)))
+    return Attribute(str(value).strip())
+
+
+def _attribute_of(row: ManagerRow, attribute: Ref | None) -> Attribute | None:
+    if attribute is None or not row.values:
+        return None
+    for value in row.values:
+        if value.property is not None and value.property.lower() == attribute:
+            return read_value(value)
+    return None
+
+
+def _phones(row: OwnerRow, rules: PhoneRules) -> tuple[tuple[PhoneField, ...], bool]:
+    """Read the phone lines; True when one of them may tell more at a second look."""
+    lines = row.lines
+    if not lines:
+        return (), False
+    fields: list[PhoneField] = []
+    unread = False
+    for line in lines:
+        if line.type != PHONE_LINE:
+            continue
+        field = read_line(line, rules)
+        if not field.phones and line.json_storage is None and line.text_storage is None:
+            unread = True
+        fields.append(field)
+    return tuple(fields), unread
+
+
+def _day_or_none(text: str | None) -> date | None:
+    if not text or text.startswith(_EMPTY_YEAR):
+        return None
+    try:
+        return date.fromisoformat(text[:_DAY])
+    except ValueError:
+        return None

@@ -1,0 +1,92 @@
+"""One phone line of 1C's contact information → what people see of it, and the numbers in it.
+
+The text people see comes first. `НомерТелефона` is trusted where it holds the country too: 1C
+drops the plus, and without it the German +49 30 123456 becomes ten digits of Ivanovo. The storages
+(JSON, XML, or lines of an old release) have the parts apart; they may be cut off in the middle, so
+they are read as text, and of a damaged one only what is whole (facts/ut11-metadata.md §3).
+"""
+
+import re
+from html import unescape
+from typing import Final
+
+from bridge.adapters.onec_schema import EXTENSION_WORD, STORAGE_PARTS, PhoneLineRow
+from bridge.domain.directory import PhoneField
+from bridge.domain.phone import PhoneRules, TypedPhone, read_phones
+
+_NATIONAL: Final = 10
+_TRUNK: Final = "8"
+_XML_PART: Final = re.compile(r'([^\s"<=]+)="([^"]*)"')
+_JSON_PART: Final = re.compile(r'"(\w+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_LINE_PART: Final = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
+_ESCAPED: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": ""}
+
+
+def read_line(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
+    """Read one phone line, its storages too where they were asked for."""
+    shown = line.shown or ""
+    if shown:
+        phones = read_phones(shown, rules)
+        if phones:
+            return PhoneField(shown, phones)
+    digits = line.digits or ""
+    if len(digits) > _NATIONAL and digits.isascii() and digits.isdigit():
+        phones = read_phones(digits, rules)
+        if phones:
+            return PhoneField(shown or digits, phones)
+    stored = ""
+    for storage in (line.json_storage, line.text_storage):
+        if storage:
+            for text in storage_texts(storage):
+                stored = stored or text
+                phones = read_phones(text, rules)
+                if phones:
+                    return PhoneField(shown or text, phones)
+    return PhoneField(shown or stored or digits, _last_resort(line, rules))
+
+
+def storage_texts(storage: str) -> tuple[str, ...]:
+    """Write the phone of a storage as people would, the likeliest reading first."""
+    head = storage.lstrip()
+    if head.startswith("<"):
+        found = {name: unescape(value) for name, value in _XML_PART.findall(head)}
+    elif head.startswith("{"):
+        found = {name: _unescaped(value) for name, value in _JSON_PART.findall(head)}
+    else:
+        found = {name: value.strip() for name, value in _LINE_PART.findall(head)}
+        if not found:
+            return (head.strip(),)
+    parts = {
+        part: next((found[name] for name in names if found.get(name)), "").strip()
+        for part, names in STORAGE_PARTS.items()
+    }
+    return tuple(text for text in (_assembled(parts), parts["whole"]) if text)
+
+
+def _assembled(parts: dict[str, str]) -> str:
+    country, area, number = parts["country"].lstrip("+"), parts["area"], parts["number"]
+    if not (country or area or number):
+        return ""
+    # "8" is the trunk prefix that people type before the area code, no country's code.
+    plus = "+" if country and country != _TRUNK else ""
+    brackets = f"({area})" if area else ""
+    text = " ".join(piece for piece in (f"{plus}{country}", brackets, number) if piece)
+    return f"{text}{EXTENSION_WORD}{parts['extension']}" if parts["extension"] else text
+
+
+def _unescaped(text: str) -> str:
+    def undo(found: re.Match[str]) -> str:
+        sign = found[1]
+        return chr(int(sign[1:], 16)) if len(sign) > 1 else _CONTROL.get(sign, sign)
+
+    return _ESCAPED.sub(undo, text) if "\\" in text else text
+
+
+def _last_resort(line: PhoneLineRow, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+    """Believe digits without their country when the storages were looked at and say nothing."""
+    looked = line.json_storage is not None or line.text_storage is not None
+    digits = line.digits or ""
+    if line.shown or line.json_storage or line.text_storage or not looked:
+        return ()
+    return read_phones(digits, rules) if digits.isascii() and digits.isdigit() else ()

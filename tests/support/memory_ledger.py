@@ -1,0 +1,151 @@
+"""A `Ledger` in memory that one can ask and put in a mood; and somebody who notes all events."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from bridge.domain import outbox
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import Ref
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.phone import PhoneNumber
+from bridge.domain.routing import NumberMemory
+from bridge.errors import StoreError
+from bridge.ports import Event, OutboxCounts, RawEvent
+
+
+_E = TypeVar("_E", bound=Event)
+
+
+@dataclass(slots=True)
+class NotedEvents:
+    """`Events` with a memory."""
+
+    noted: list[Event] = field(default_factory=list)
+
+    def publish(self, event: Event) -> None:
+        self.noted.append(event)
+
+    def of(self, kind: type[_E]) -> list[_E]:
+        return [event for event in self.noted if isinstance(event, kind)]
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """*disk* holds writes of calls up until it is set; *broken* refuses every write."""
+
+    clock: Callable[[], datetime]
+    journal: dict[str, PhoneCall] = field(default_factory=dict)
+    debts: dict[str, OutboxEntry] = field(default_factory=dict)
+    events: list[RawEvent] = field(default_factory=list)
+    choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
+    disk: asyncio.Event | None = None
+    broken: bool = False
+    #: Called around every durable change of an entry: the bridge may be killed there.
+    around_save: Callable[[], None] = lambda: None
+
+    async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
+        if self.disk is not None:
+            await self.disk.wait()
+        self._write()
+        if call.key in self.journal:
+            return self.journal[call.key]
+        self.journal[call.key] = call
+        if entry is not None:
+            self.debts[entry.key] = entry
+        return call
+
+    async def record_event(self, event: RawEvent) -> None:
+        self._write()
+        self.events.append(event)
+
+    async def save_entry(self, entry: OutboxEntry) -> bool:
+        await asyncio.sleep(0)  # others run meanwhile, as they do while a disk writes
+        self._write()
+        if entry.key not in self.debts:
+            return False
+        self.around_save()
+        self.debts[entry.key] = entry
+        self.around_save()
+        return True
+
+    async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        entries = [entry for entry in self.debts.values() if entry.owed_now(now)]
+        entries.sort(key=lambda e: (e.attempts > 0 or e.stage is outbox.Stage.VERIFY, e.created_at))
+        return self._with_calls(entries[:limit])
+
+    async def recover(self) -> int:
+        left = [e for e in self.debts.values() if e.state is EntryState.SENDING]
+        for entry in left:
+            self.debts[entry.key] = outbox.recovered(entry, self.clock())
+        return len(left)
+
+    async def entries(
+        self, states: Sequence[EntryState] = (), limit: int = 100
+    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        found = [e for e in self.debts.values() if not states or e.state in states]
+        return self._with_calls(found[::-1][:limit])
+
+    async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
+        found = [entry for name, entry in self.debts.items() if name.startswith(key)]
+        return self._with_calls(found)[0] if len(found) == 1 else None
+
+    async def drop_entry(self, key: str) -> bool:
+        return self.debts.pop(key, None) is not None
+
+    async def counts(self) -> OutboxCounts:
+        states = [entry.state for entry in self.debts.values()]
+        due = [e.created_at for e in self.debts.values() if e.state is EntryState.DUE]
+        return OutboxCounts(
+            due=len(due),
+            sending=states.count(EntryState.SENDING),
+            dead=states.count(EntryState.DEAD),
+            settled=states.count(EntryState.SETTLED),
+            oldest_due=min(due, default=None),
+        )
+
+    async def calls(
+        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+    ) -> Sequence[PhoneCall]:
+        found = [
+            call
+            for call in self.journal.values()
+            if (before is None or call.received_at < before)
+            and (number is None or call.caller.number == number)
+        ]
+        return found[::-1][:limit]
+
+    async def call(self, key: str) -> PhoneCall | None:
+        return self.journal.get(key)
+
+    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
+        return [call for call in self.journal.values() if call.received_at >= moment]
+
+    def memory(self, number: PhoneNumber) -> NumberMemory:
+        return NumberMemory(choice=self.choices.get(number))
+
+    async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
+        self._write()
+        self.choices[number] = owner
+
+    async def close(self) -> None:
+        pass
+
+    # ---- what a test does
+    def owes(self, call: PhoneCall, at: datetime) -> OutboxEntry:
+        """Have *call* on record with its debt, as recording leaves it."""
+        self.journal[call.key] = call
+        self.debts[call.key] = OutboxEntry(call.key, at, at)
+        return self.debts[call.key]
+
+    def is_retried(self, key: str, now: datetime) -> None:
+        self.debts[key] = outbox.retried(self.debts[key], now)
+
+    def _write(self) -> None:
+        if self.broken:
+            raise StoreError("ledger.db", "disk full")
+
+    def _with_calls(self, entries: list[OutboxEntry]) -> list[tuple[OutboxEntry, PhoneCall]]:
+        return [(entry, self.journal[entry.key]) for entry in entries]

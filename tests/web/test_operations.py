@@ -1,0 +1,53 @@
+"""Alive, ready, figures."""
+
+import pytest
+
+from tests.support.builders import call
+from tests.web.support import House, known_house
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_house_is_alive_for_everybody():
+    async with House().caller(peer="203.0.113.7") as somebody:
+        answer = await somebody.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (200, "ok")
+
+
+async def test_the_house_is_ready_once_the_index_is_proven():
+    async with known_house().caller(peer="203.0.113.7") as somebody:
+        answer = await somebody.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ready": True,
+        "reason": "",
+        "proven_at": "2026-03-04T11:59:00+00:00",
+        "stale": False,
+        "numbers": 1,
+    }
+
+
+async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one():
+    empty, stale = House(), House()
+    empty.directory.proven_at = None
+    stale.directory.stale = True
+    async with empty.caller() as one, stale.caller() as other:
+        answers = [await one.get("/readyz"), await other.get("/readyz")]
+
+    assert [a.status_code for a in answers] == [503, 503]
+    assert "not loaded" in answers[0].json()["reason"]
+    assert "stale" in answers[1].json()["reason"]
+
+
+async def test_figures_are_those_of_the_stores():
+    house = known_house()
+    house.owe(call())
+    async with house.admin() as admin:
+        answer = await admin.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert 'bridge_outbox_entries{state="due"} 1.0' in answer.text
+    assert "bridge_directory_age_seconds 60.0" in answer.text
+    assert "bridge_directory_numbers 1.0" in answer.text

@@ -1,0 +1,113 @@
+"""Server-sent events: live, resumed after a break, ended with the house."""
+
+import json
+from typing import get_args
+
+import pytest
+
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.ports import Alarm, CallRecorded, DirectoryChanged, EntryMoved, Event, OneCMood
+from bridge.web.api import Kind
+from bridge.web.stream import KINDS, event_lines
+from tests.support.builders import NOON, call
+from tests.web.support import House
+
+pytestmark = pytest.mark.anyio
+
+
+def told(text: str) -> list[tuple[str, dict[str, object]]]:
+    """Read a stream's text into (event, data) pairs."""
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+        if "event" in fields:
+            found.append((fields["event"], json.loads(fields["data"])))
+    return found
+
+
+async def listened(house: House, path: str, **headers: str) -> str:
+    """Listen to what waits already; the house closes, so that the stream ends."""
+    house.hub.close()
+    async with house.admin() as admin:
+        answer = await admin.get(path, headers=headers)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.text
+
+
+def full_house() -> House:
+    house = House()
+    one = call()
+    house.hub.publish(CallRecorded(one))
+    house.hub.publish(
+        EntryMoved(OutboxEntry(one.key, NOON, NOON, EntryState.DEAD, last_error="Нет\nправ"))
+    )
+    house.hub.publish(DirectoryChanged(None))
+    house.hub.publish(OneCMood(False, "Сеансы заблокированы"))
+    house.hub.publish(Alarm("slow_disk", "slow"))
+    return house
+
+
+async def test_every_kind_of_event_is_written():
+    text = await listened(full_house(), "/api/v1/stream?after=life1-0")
+
+    assert [kind for kind, _ in told(text)] == ["call", "entry", "directory", "onec", "alarm"]
+    assert told(text)[0][1]["caller"] == "Иванов Пётр (ООО Ромашка)"
+    assert told(text)[1][1]["last_error"] == "Нет\nправ"
+    assert told(text)[3][1] == {"up": False, "words": "Сеансы заблокированы"}
+
+
+async def test_a_page_that_comes_back_hears_what_it_missed():
+    text = await listened(full_house(), "/api/v1/stream", **{"Last-Event-ID": "life1-3"})
+
+    assert [kind for kind, _ in told(text)] == ["onec", "alarm"]
+
+
+async def test_the_header_wins_over_the_address():
+    # A browser reconnects to the same address: what it names is old by then.
+    text = await listened(
+        full_house(), "/api/v1/stream?after=life1-0", **{"Last-Event-ID": "life1-4"}
+    )
+
+    assert [kind for kind, _ in told(text)] == ["alarm"]
+
+
+async def test_a_page_of_another_life_is_told_to_look_anew():
+    text = await listened(full_house(), "/api/v1/stream", **{"Last-Event-ID": "life0-3"})
+
+    assert told(text) == [("gap", {})]
+
+
+async def test_a_page_hears_only_what_it_asked_for():
+    text = await listened(full_house(), "/api/v1/stream?after=life1-0&kind=onec&kind=alarm")
+
+    assert [kind for kind, _ in told(text)] == ["onec", "alarm"]
+
+
+async def test_an_open_stream_hears_what_happens_and_ends_with_the_house():
+    house = House()
+    lines = event_lines(house.services(), [], "")
+    await anext(lines)  # from here on it listens
+
+    house.hub.publish(OneCMood(True, "1C answers again"))
+    house.hub.close()
+    rest = [line async for line in lines]
+
+    assert told("".join(rest)) == [("onec", {"up": True, "words": "1C answers again"})]
+    assert house.hub.listeners == 0
+
+
+async def test_silence_is_broken_by_a_heartbeat():
+    house = House(heartbeat_s=0)
+    lines = event_lines(house.services(), [], "")
+
+    first = [await anext(lines) for _ in range(3)]
+    await lines.aclose()
+
+    assert first == ["retry: 2000\n\n", ": still here\n\n", ": still here\n\n"]
+    assert house.hub.listeners == 0
+
+
+def test_every_event_of_the_house_has_its_name():
+    assert set(KINDS.values()) == set(get_args(Event))
+    assert set(KINDS) == set(get_args(Kind))
