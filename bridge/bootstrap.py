@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from bridge.adapters.ledger_store import LedgerStore
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.onec_journal import ODataJournal
 from bridge.adapters.onec_odata import ODataClient, ODataConfig
+from bridge.adapters.onec_probe import OneCProbe
 from bridge.adapters.onec_source import ODataSource
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall
@@ -33,7 +35,7 @@ from bridge.ports import DirectoryChanged, SyncReport
 from bridge.scheduler import Scheduler, Timetable, sync_command
 from bridge.services import diagnose
 from bridge.services.answer import Answering
-from bridge.services.decide import Deciding
+from bridge.services.decide import Deciding, Memory
 from bridge.services.deliver import Delivery
 from bridge.services.pull import Progress, Pull, PullRules
 from bridge.services.record import Recording
@@ -92,6 +94,12 @@ def _odata(settings: Settings) -> ODataClient:
     )
 
 
+def _zone(settings: Settings) -> ZoneInfo:
+    if settings.onec_timezone is None:
+        raise SettingsError("BRIDGE_ONEC_TIMEZONE", "is missing")
+    return settings.onec_timezone
+
+
 def _directory_path(settings: Settings) -> Path:
     return settings.data_dir / "directory.db"
 
@@ -109,9 +117,9 @@ async def sync(settings: Settings, rules: PullRules, progress: Progress) -> Sync
     try:
         source = ODataSource(
             client,
-            phones=phone_rules(settings),
+            rules=phone_rules(settings),
             attribute=settings.extension_attribute,
-            cache=settings.data_dir / "metadata.json",
+            metadata_cache=settings.data_dir / "metadata.json",
         )
         pull = Pull(source=source, store=store, clock=now, rules=rules, progress=progress)
         return await pull.run(store.report())
@@ -138,7 +146,7 @@ def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, R
         directory.close()
 
 
-def _memory(settings: Settings) -> Callable[[int], NumberMemory]:
+def _memory(settings: Settings) -> Memory:
     path = _ledger_path(settings)
     if not path.exists():
         return lambda _: NumberMemory()
@@ -182,8 +190,11 @@ async def _check_onec(settings: Settings) -> Sequence[Checkup]:
     except SettingsError as error:
         return [Checkup("settings", Verdict.FAILURE, str(error), "see .env.example")]
     client = _odata(settings)
+    probe = OneCProbe(
+        client, zone=_zone(settings), attribute=settings.extension_attribute, clock=now
+    )
     try:
-        return await diagnose.examine_onec(_probe(settings, client))
+        return await diagnose.examine_onec(probe)
     finally:
         await client.aclose()
 
@@ -252,9 +263,7 @@ def build_service(settings: Settings) -> House:
     situation = Situation()
     events = FanOut(hub, metrics, situation)
     client = _odata(settings)
-    zone = settings.onec_timezone
-    if zone is None:
-        raise AssertionError("serve insists on the zone before it builds")
+    zone = _zone(settings)
     delivery = Delivery(
         ledger=ledger,
         journal=ODataJournal(client, zone),
@@ -345,6 +354,13 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, hub: EventHub) -> None:
         super().__init__(config)
         self._hub = hub
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take a signal as the request to stop that it is: it was obeyed, the exit code is 0."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def shutdown(self, sockets: object = None) -> None:
         self._hub.close()

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from bridge.domain.calls import PhoneCall
-from bridge.domain.checkup import Checkup
 from bridge.domain.directory import (
     CallerCard,
     ContactPerson,
@@ -205,11 +204,30 @@ class OneCJournal(Protocol):
         ...
 
 
-class OneCProbe(Protocol):
-    """1C as the doctor sees it: reads only."""
+class ProbeFinding(Protocol):
+    """One thing seen in 1C: *name* of the look, how it went, and what was seen."""
 
-    def examine(self) -> AsyncIterator[Checkup]:
-        """Ask one thing after the other; ends early when a failure makes the rest pointless."""
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+        ...
+
+    @property
+    def level(self) -> Literal["ok", "warn", "fail"]:
+        """How it went."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What was seen; `error` among them is a whole sentence."""
+        ...
+
+
+class OneCProbe(Protocol):
+    """1C as the doctor sees it: reads only, never raises an OneCError."""
+
+    async def run(self) -> Sequence[ProbeFinding]:
+        """Look at everything; when 1C cannot be reached that is the only finding."""
         ...
 
 
@@ -515,6 +533,7 @@ __all__ = [
     "OneCProbe",
     "OneCSource",
     "OutboxCounts",
+    "ProbeFinding",
     "RawEvent",
     "RawReply",
     "RawRequest",

@@ -21,18 +21,20 @@ from bridge.ports import Clock, Events, OneCMood
 
 _log = logging.getLogger(__name__)
 
-#: How long a stop waits for a delivery under way; what is not finished is looked for next time.
-_STOP_PATIENCE_S = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """How often things happen. *sync_duty*: the largest share of time a sync may take."""
+    """How often things happen. *sync_duty*: the largest share of time a sync may take.
+
+    *stop_patience*: how long a stop waits for a delivery under way; what is not finished then is
+    looked for in 1C next time.
+    """
 
     sync_interval: timedelta
     sync_duty: float
     delivery: timedelta = timedelta(seconds=1)
     refresh: timedelta = timedelta(seconds=1)
+    stop_patience: timedelta = timedelta(seconds=5)
 
 
 class Scheduler:
@@ -99,7 +101,9 @@ class Scheduler:
             self._jobs.shutdown(wait=False)
         if self._deliverer is not None:
             self._wanted.set()
-            await asyncio.wait((self._deliverer,), timeout=_STOP_PATIENCE_S)
+            await asyncio.wait(
+                (self._deliverer,), timeout=self._timetable.stop_patience.total_seconds()
+            )
             self._deliverer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._deliverer
@@ -190,7 +194,9 @@ class Scheduler:
             if self._syncing is not None:
                 end(self._syncing)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sync_idle.wait(), _STOP_PATIENCE_S)
+                await asyncio.wait_for(
+                    self._sync_idle.wait(), self._timetable.stop_patience.total_seconds()
+                )
                 return
 
 

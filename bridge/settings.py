@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("is not an http(s) address, e.g. https://1c.example.ru/ut11")
         if parts.username or parts.password:
             raise ValueError("must not hold credentials; they have settings of their own")

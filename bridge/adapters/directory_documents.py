@@ -1,8 +1,6 @@
-"""Directory nouns as JSON documents, caller cards as bytes: what stands in `directory.db`.
+"""Directory nouns as JSON documents, and the tables and indexes they stand in.
 
-Documents carry the nouns' own field names and leave out what is empty. Cards are decoded on the
-ringing path of every call and kept for every number, so they are small and flat:
-references are 16 bytes, a partner does not repeat himself as the first step of his own chain.
+Documents carry the nouns' own field names and leave out what is empty.
 """
 
 import dataclasses
@@ -11,17 +9,13 @@ from typing import Final
 
 import msgspec
 
+from bridge.adapters.sqlite_file import SqliteFile
 from bridge.domain.directory import (
-    CallerCard,
-    Candidate,
-    CandidateKind,
     ContactPerson,
     Counterparty,
     EntityKind,
     Manager,
-    OwnerStep,
     Partner,
-    Ref,
 )
 from bridge.domain.phone import PhoneNumber, TypedPhone
 from bridge.ports import Noun, SyncReport
@@ -36,13 +30,25 @@ TABLES: Final = {
 
 KINDS: Final = tuple(TABLES)
 
+#: The table of the last run, and its documents: the report, and what is counted across runs.
+CHECKPOINT: Final = "checkpoint"
+REPORT: Final = 1
+TOTALS: Final = 2
+
+# What the expression indexes of the tables are on, letter for letter.
+BY_REF = "json_extract(doc, '$.ref')"
+BY_PARENT = "json_extract(doc, '$.parent')"
+BY_PARTNER = "json_extract(doc, '$.partner')"
+
+#: Column expressions by name of index; the parent's only where there is one: few have.
+_INDEXES = {
+    EntityKind.MANAGER: {},
+    EntityKind.PARTNER: {"partners_by_parent": f"({BY_PARENT}) WHERE {BY_PARENT} IS NOT NULL"},
+    EntityKind.CONTACT: {"contacts_by_partner": f"({BY_PARTNER})"},
+    EntityKind.COUNTERPARTY: {"counterparties_by_partner": f"({BY_PARTNER})"},
+}
+
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}
-
-_CANDIDATE_KINDS = (None, *CandidateKind)
-_CUSTOMER, _ENDED = 4, 8
-
-_GUID_LENGTH = 36
-_GUID_BYTES = 16
 
 
 class _Wire:
@@ -76,8 +82,6 @@ _WIRES = {
     EntityKind.COUNTERPARTY: _Wire(Counterparty),
 }
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg]  # flat, see below
 _report = msgspec.json.Decoder(SyncReport)
 
 
@@ -126,73 +130,15 @@ def unread_of(noun: Noun) -> tuple[str, ...]:
     return tuple([f.typed for f in noun.fields if not f.phones and f.typed.strip()])
 
 
-def pack_candidate(candidate: Candidate) -> bytes:
-    """Write one candidate: (marks, ref, name, chain as flat triples[, code[, extension]])."""
-    kind, ref, name, chain, code, customer, ended, extension = candidate
-    marks = kind | (customer and _CUSTOMER) | (ended and _ENDED)
-    steps: list[object] = []
-    for partner, partner_name, manager in chain:
-        own = partner == ref and partner_name == name
-        steps += (None, None, manager) if own else (_small(partner), partner_name, manager)
-    if extension is not None:
-        return _pack((marks, _small(ref), name, steps, code, extension))
-    if code:
-        return _pack((marks, _small(ref), name, steps, code))
-    return _pack((marks, _small(ref), name, steps))
+def create_indexes(file: SqliteFile, kind: EntityKind) -> None:
+    """Index the table of *kind*; raises StoreError when a reference is there twice."""
+    table = TABLES[kind]
+    file.execute(f"CREATE UNIQUE INDEX {table}_by_ref ON {table} ({BY_REF})")
+    for name, columns in _INDEXES[kind].items():
+        file.execute(f"CREATE INDEX {name} ON {table} {columns}")
 
 
-def pack_card(candidates: list[bytes]) -> bytes:
-    """Write the card of candidates that are packed and in order."""
-    if len(candidates) == 1:
-        return b"\x91" + candidates[0]  # msgpack: an array of one
-    return _pack([msgspec.Raw(candidate) for candidate in candidates])
-
-
-def unpack_card(number: PhoneNumber, card: bytes) -> CallerCard:
-    """Read a card back; raises msgspec.MsgspecError or TypeError for what is none."""
-    return CallerCard(number, tuple([_candidate(*fields) for fields in _unpack(card)]))
-
-
-def _candidate(  # noqa: PLR0917 - the card's own order
-    marks: int,
-    packed: bytes | str,
-    name: str,
-    steps: list[object],
-    code: str = "",
-    extension: str | None = None,
-) -> Candidate:
-    ref = _large(packed)
-    # tuple.__new__ spares the keyword-aware constructors of NamedTuple, a third of the decoding.
-    if len(steps) == 3 and steps[0] is None:  # noqa: PLR2004 - one triple: a partner himself
-        chain: tuple[OwnerStep, ...] = (tuple.__new__(OwnerStep, (ref, name, steps[2])),)
-    else:
-        chain = tuple(
-            [
-                tuple.__new__(OwnerStep, (ref, name, steps[at + 2]))
-                if steps[at] is None
-                else tuple.__new__(OwnerStep, (_large(steps[at]), steps[at + 1], steps[at + 2]))
-                for at in range(0, len(steps), 3)
-            ]
-        )
-    kind = _CANDIDATE_KINDS[marks & 3]
-    customer, ended = marks & _CUSTOMER != 0, marks & _ENDED != 0
-    return tuple.__new__(Candidate, (kind, ref, name, chain, code, customer, ended, extension))
-
-
-def _small(ref: str) -> bytes | str:
-    """Write a guid as its 16 bytes; anything else stays text."""
-    if len(ref) == _GUID_LENGTH and ref[8] == ref[13] == ref[18] == ref[23] == "-":
-        digits = ref.replace("-", "")
-        if len(digits) == 2 * _GUID_BYTES and digits == digits.lower():
-            try:
-                return bytes.fromhex(digits)
-            except ValueError:
-                return ref
-    return ref
-
-
-def _large(packed: object) -> Ref:
-    if type(packed) is not bytes:
-        return Ref(str(packed))
-    digits = packed.hex()
-    return Ref(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
+def drop_indexes(file: SqliteFile, kind: EntityKind) -> None:
+    """Have no indexes on the table of *kind*: a table is filled faster without."""
+    for name in (f"{TABLES[kind]}_by_ref", *_INDEXES[kind]):
+        file.execute(f"DROP INDEX IF EXISTS {name}")

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.adapters.caller_cards import unpack_card
 from bridge.adapters.directory_documents import (
+    CHECKPOINT,
+    REPORT,
     TABLES,
+    TOTALS,
     decode_noun,
     decode_report,
     owner_at,
-    unpack_card,
 )
-from bridge.adapters.directory_store import CHECKPOINT, REPORT, TOTALS
 from bridge.adapters.name_index import NameIndex, fold
 from bridge.adapters.sqlite_file import DocumentRows, SqliteFile
 from bridge.domain.directory import (

@@ -14,16 +14,22 @@ import msgspec
 from tinydb.table import Document
 
 from bridge.adapters.directory_documents import (
+    BY_REF,
+    CHECKPOINT,
     KINDS,
+    REPORT,
     TABLES,
+    TOTALS,
+    create_indexes,
     decode_noun,
     decode_report,
+    drop_indexes,
     encode_noun,
     owner_row,
     unread_of,
 )
 from bridge.adapters.name_index import NameIndex
-from bridge.adapters.phone_index import BY_PARENT, BY_PARTNER, BY_REF, PhoneIndex, Touched
+from bridge.adapters.phone_index import PhoneIndex, Touched
 from bridge.adapters.sqlite_file import WriterLock
 from bridge.adapters.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
@@ -32,20 +38,8 @@ from bridge.ports import Noun, SyncReport
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
-#: Documents of the table `checkpoint`.
-CHECKPOINT = "checkpoint"
-REPORT, TOTALS = 1, 2
-
 _BATCH = 5_000
 _EXAMPLES = 10
-
-#: Column expressions by name of index; the parent's only where there is one: few have.
-_INDEXES = {
-    EntityKind.MANAGER: {},
-    EntityKind.PARTNER: {"partners_by_parent": f"({BY_PARENT}) WHERE {BY_PARENT} IS NOT NULL"},
-    EntityKind.CONTACT: {"contacts_by_partner": f"({BY_PARTNER})"},
-    EntityKind.COUNTERPARTY: {"counterparties_by_partner": f"({BY_PARTNER})"},
-}
 
 
 class _VersionRow(msgspec.Struct, gc=False):
@@ -85,7 +79,7 @@ class DirectoryWriter:
             for name in (CHECKPOINT, *TABLES.values()):
                 self._db.table(name, persist_empty=True)
             for kind in KINDS:
-                _create_indexes(self._db, kind)
+                create_indexes(file, kind)
             file.execute(
                 "CREATE TABLE unread (owner INTEGER PRIMARY KEY, fields INTEGER, example TEXT)"
             )
@@ -95,18 +89,20 @@ class DirectoryWriter:
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
         """Give what is held, to compare with a listing."""
         rows = self._db.file.stream(f"SELECT CAST(doc AS BLOB) FROM {TABLES[kind]}")
-        held = (_version_row(text) for (text,) in rows)
-        return {row.ref: row.version for row in held}
+        with self._readable():
+            held = (_version_row(text) for (text,) in rows)
+            return {row.ref: row.version for row in held}
 
     def report(self) -> SyncReport | None:
         """Give the last saved report; None before the first run."""
         text = self._db.table(CHECKPOINT).rows.one(REPORT)
-        return None if text is None else decode_report(text)
+        with self._readable():
+            return None if text is None else decode_report(text)
 
     @contextmanager
     def transaction(self) -> Iterator["DirectoryRun"]:
         """Begin the run's transaction; leaving with an exception rolls everything back."""
-        with self._db.transaction():
+        with self._readable(), self._db.transaction():
             run = DirectoryRun(self._db)
             yield run
             run.reindex()
@@ -116,6 +112,14 @@ class DirectoryWriter:
         """Let go of the file."""
         self._db.close()
         self._lock.release()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except msgspec.MsgspecError as error:
+            words = f"a document is damaged: {error}"
+            raise StoreError(str(self._db.file.path), words) from error
 
 
 class DirectoryRun:
@@ -143,7 +147,7 @@ class DirectoryRun:
         """Insert or replace by reference."""
         if kind in self._unfilled:
             self._unfilled.remove(kind)
-            _drop_indexes(self._db, kind)
+            drop_indexes(self._file, kind)
             self._filling[kind] = self._last_manager if kind is EntityKind.MANAGER else 0
         if kind not in self._filling:
             for noun in nouns:
@@ -275,12 +279,12 @@ class DirectoryRun:
         if kind is EntityKind.MANAGER:
             self._last_manager = last
         try:
-            _create_indexes(self._db, kind)
+            create_indexes(self._file, kind)
         except StoreError as error:
             if not isinstance(error.__cause__, sqlite3.IntegrityError):
                 raise
             self._keep_last(kind)
-            _create_indexes(self._db, kind)
+            create_indexes(self._file, kind)
 
     def _keep_last(self, kind: EntityKind) -> None:
         # The names of those that go stay in the index: it is a guess by its nature.
@@ -305,15 +309,3 @@ def _bury_remains(path: Path) -> None:
                 path.with_name(remains).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(str(path), error.strerror or str(error)) from error
-
-
-def _create_indexes(db: SqliteDb, kind: EntityKind) -> None:
-    table = TABLES[kind]
-    db.file.execute(f"CREATE UNIQUE INDEX {table}_by_ref ON {table} ({BY_REF})")
-    for name, columns in _INDEXES[kind].items():
-        db.file.execute(f"CREATE INDEX {name} ON {table} {columns}")
-
-
-def _drop_indexes(db: SqliteDb, kind: EntityKind) -> None:
-    for name in (f"{TABLES[kind]}_by_ref", *_INDEXES[kind]):
-        db.file.execute(f"DROP INDEX IF EXISTS {name}")

@@ -145,7 +145,7 @@ class LedgerStore:
         return self._memory.get(number, _NOTHING_KNOWN)
 
     async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        """Give entries to deliver, the freshest calls first, then the oldest; each with its call."""
+        """Give entries to deliver: the freshest calls first, then the longest due."""
         return await self._read(lambda file: _due(file, now, limit))
 
     async def entries(

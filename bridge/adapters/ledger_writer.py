@@ -20,7 +20,7 @@ R = TypeVar("R")
 #: So many writes make one transaction at most; the first of them must not wait for ever.
 _MOST = 1_000
 
-_Waiting = tuple[J, "asyncio.Future[R]"]
+_Waiting = tuple[J, asyncio.Future[R]]
 
 
 class GroupWriter(Generic[J, R]):
@@ -96,7 +96,7 @@ class GroupWriter(Generic[J, R]):
         return batch, True
 
 
-def _tell(outcomes: Sequence[tuple["asyncio.Future[R]", R | StoreError]]) -> None:
+def _tell(outcomes: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
     """Wake the waiting with one call into each of their loops; there is one but in tests."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], R | StoreError]]] = {}
     for future, outcome in outcomes:
@@ -106,7 +106,7 @@ def _tell(outcomes: Sequence[tuple["asyncio.Future[R]", R | StoreError]]) -> Non
             loop.call_soon_threadsafe(_resolve, theirs)
 
 
-def _resolve(outcomes: Sequence[tuple["asyncio.Future[R]", R | StoreError]]) -> None:
+def _resolve(outcomes: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
     for future, outcome in outcomes:
         if future.done():
             continue  # its owner was cancelled; the write stands all the same

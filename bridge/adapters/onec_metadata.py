@@ -14,11 +14,13 @@ from xml.parsers import expat
 import msgspec
 
 from bridge.adapters.onec_odata import ODataClient
-from bridge.adapters.onec_schema import NEEDED, PHONE_SECTION, Column
+from bridge.adapters.onec_schema import NEEDED, Column
 from bridge.errors import OneCBlocked, OneCNonsense, OneCNotPublished, OneCUnavailable
 
 _BELIEVED_S: Final = 24 * 3600.0
 _PATH: Final = "$metadata"
+_TYPES: Final = frozenset({"EntityType", "ComplexType"})
+_ROW_TYPE: Final = "_RowType"
 
 #: Properties by entity set; lines of a tabular section stand under `Набор_Секция`.
 Fields = Mapping[str, frozenset[str]]
@@ -54,7 +56,7 @@ class Metadata:
         self._fresh = False
 
     async def fields(self) -> Fields | None:
-        """Give the fields of our sets, as remembered or as read now; None if they are not to be had.
+        """Give the fields of our sets, remembered or read now; None if they are not to be had.
 
         Raises:
             OneCUnauthorized: the user may not even ask.
@@ -88,7 +90,7 @@ class Metadata:
         async with self._client.stream(_PATH) as (headers, pieces):
             size, modified = headers.get("Content-Length", ""), headers.get("Last-Modified", "")
             if memory is not None and size and (size, modified) == (memory.size, memory.modified):
-                fields = memory.fields
+                fields: Fields = memory.fields
             else:
                 parser = _Parser(wanted_types())
                 async for piece in pieces:
@@ -160,8 +162,10 @@ def require(entity_set: str, columns: Iterable[Column], fields: Fields) -> None:
 
 def _has(entity_set: str, column: Column, fields: Fields) -> bool:
     type_name, name = _type_of(entity_set, column.path)
-    if column.path == PHONE_SECTION.path:
-        return f"{entity_set}_{column.path}" in fields
+    if type_name != entity_set and type_name not in fields:
+        # The lines are not described apart: the section itself has to be believed.
+        section = column.path.partition("/")[0]
+        return section in fields.get(entity_set, frozenset())
     return name in fields.get(type_name, frozenset())
 
 
@@ -213,15 +217,16 @@ class _Parser:
         if name == "Property":
             if self._open is not None:
                 self._open.add(attributes.get("Name", ""))
-        elif name == "EntityType":
-            type_name = attributes.get("Name", "")
+        elif name in _TYPES:
+            # Lines of a section may be described as an entity, as a row type, or both.
+            type_name = attributes.get("Name", "").removesuffix(_ROW_TYPE)
             if type_name in self._wanted:
                 self._open = self._found.setdefault(type_name, set())
         elif name == "Schema":
             self._schema = True
 
     def _end(self, tag: str) -> None:
-        if tag.endswith(" EntityType"):
+        if tag.rpartition(" ")[2] in _TYPES:
             self._open = None
 
     def _doctype(self, *_: object) -> None:

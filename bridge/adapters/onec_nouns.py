@@ -13,6 +13,7 @@ from bridge.adapters.onec_schema import (
     ContactPersonRow,
     CounterpartyRow,
     ManagerRow,
+    ObjectRow,
     OwnerRow,
     PartnerRow,
     ValueRow,
@@ -48,9 +49,20 @@ def ref_or_none(text: str | None) -> Ref | None:
     return Ref(text.lower())
 
 
+def is_group(row: ObjectRow) -> bool:
+    """Tell a group of the hierarchy; without its flag it is known by what it cannot have."""
+    if row.folder is not None:
+        return row.folder
+    if isinstance(row, PartnerRow):
+        return row.lines is None and row.manager is None
+    if isinstance(row, ContactPersonRow | CounterpartyRow):
+        return row.lines is None and row.partner is None
+    return False
+
+
 def read_partner(row: PartnerRow, rules: PhoneRules) -> Read:
     """Read a partner."""
-    fields, unread = _phones(row, rules)
+    fields, unread = read_phone_fields(row, rules)
     partner = Partner(
         Ref(row.ref.lower()),
         Version(row.version or ""),
@@ -68,7 +80,7 @@ def read_partner(row: PartnerRow, rules: PhoneRules) -> Read:
 
 def read_contact_person(row: ContactPersonRow, rules: PhoneRules) -> Read:
     """Read a contact person."""
-    fields, unread = _phones(row, rules)
+    fields, unread = read_phone_fields(row, rules)
     person = ContactPerson(
         Ref(row.ref.lower()),
         Version(row.version or ""),
@@ -84,7 +96,7 @@ def read_contact_person(row: ContactPersonRow, rules: PhoneRules) -> Read:
 
 def read_counterparty(row: CounterpartyRow, rules: PhoneRules) -> Read:
     """Read a legal entity."""
-    fields, unread = _phones(row, rules)
+    fields, unread = read_phone_fields(row, rules)
     entity = Counterparty(
         Ref(row.ref.lower()),
         Version(row.version or ""),
@@ -139,7 +151,7 @@ def _attribute_of(row: ManagerRow, attribute: Ref | None) -> Attribute | None:
     return None
 
 
-def _phones(row: OwnerRow, rules: PhoneRules) -> tuple[tuple[PhoneField, ...], bool]:
+def read_phone_fields(row: OwnerRow, rules: PhoneRules) -> tuple[tuple[PhoneField, ...], bool]:
     """Read the phone lines; True when one of them may tell more at a second look."""
     lines = row.lines
     if not lines:

@@ -242,13 +242,15 @@ class ODataClient:
             return response.status_code, body, response.headers.get("Location", "")
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
+    async def stream(
+        self, path: str, query: Query | None = None
+    ) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
         """Ask *path* and give headers and body in pieces; leaving early drops the rest.
 
         Raises:
             OneCError: as `read` does, but nothing is retried.
         """
-        async with self._answer("GET", path, {}, None, write=False) as response:
+        async with self._answer("GET", path, query or {}, None, write=False) as response:
             if response.status_code != 200:  # noqa: PLR2004 - HTTP
                 body = await response.aread()
                 said = hear(response.status_code, body, response.headers.get("Location", ""))

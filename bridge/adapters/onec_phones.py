@@ -47,7 +47,7 @@ def read_line(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
 
 
 def storage_texts(storage: str) -> tuple[str, ...]:
-    """Write the phone of a storage as people would, the likeliest reading first."""
+    """Write the phone of a storage as people would: as it was typed, then put together."""
     head = storage.lstrip()
     if head.startswith("<"):
         found = {name: unescape(value) for name, value in _XML_PART.findall(head)}
@@ -61,7 +61,7 @@ def storage_texts(storage: str) -> tuple[str, ...]:
         part: next((found[name] for name in names if found.get(name)), "").strip()
         for part, names in STORAGE_PARTS.items()
     }
-    return tuple(text for text in (_assembled(parts), parts["whole"]) if text)
+    return tuple(text for text in (parts["whole"], _assembled(parts)) if text)
 
 
 def _assembled(parts: dict[str, str]) -> str:

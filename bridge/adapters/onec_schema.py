@@ -128,7 +128,7 @@ PROPERTY_SET_COLUMNS: Final = (
 )
 PROPERTY_COLUMNS: Final = (
     *_must("Ref_Key", "Description", "Заголовок"),
-    *_may("DeletionMark", "ЭтоДополнительноеСведение", "ДополнительныеЗначенияИспользуются"),
+    *_may("DeletionMark", "ЭтоДополнительноеСведение"),
     *_may("ВладелецДополнительныхЗначений_Key"),
 )
 PROPERTY_VALUE_COLUMNS: Final = _must("Ref_Key", "Description")
@@ -256,7 +256,6 @@ class PropertyRow(Struct, gc=False):
     title: str | None = field(name="Заголовок", default=None)
     marked: bool | None = field(name="DeletionMark", default=None)
     in_register: bool | None = field(name="ЭтоДополнительноеСведение", default=None)
-    has_list: bool | None = field(name="ДополнительныеЗначенияИспользуются", default=None)
     list_owner: str | None = field(name="ВладелецДополнительныхЗначений_Key", default=None)
 
 

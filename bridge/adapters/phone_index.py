@@ -1,12 +1,7 @@
 """The phone index: number → caller card, derived from the documents of the same file.
 
-Two ways lead to the same cards. `rebuild` reads all documents once and writes every card anew;
-`patch` recomputes the cards of the numbers that a run touched. The rules of both stand here:
-
-- a marked object is nobody's caller, nor is a predefined partner; a contact person or counterparty
-  stays one when his partner is marked, for the partner's manager still knows him;
-- a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is nobody's holding and has no
-  manager worth asking: chains end before him, his contact persons are callers without a partner.
+Two ways lead to the same cards (`caller_cards`): `rebuild` reads all documents once and writes
+every card anew; `patch` recomputes the cards of the numbers that a run touched.
 """
 
 import gc
@@ -15,13 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from bridge.adapters.directory_documents import (
-    TABLES,
-    decode_noun,
+from bridge.adapters.caller_cards import (
+    CardsToWrite,
+    PartnersLearned,
+    is_caller,
     pack_candidate,
     pack_card,
-    phones_of,
     unpack_card,
+)
+from bridge.adapters.directory_documents import (
+    BY_PARENT,
+    BY_PARTNER,
+    BY_REF,
+    TABLES,
+    decode_noun,
+    phones_of,
 )
 from bridge.adapters.sqlite_file import SqliteFile
 from bridge.domain.directory import (
@@ -32,19 +35,12 @@ from bridge.domain.directory import (
     Owner,
     Partner,
     Ref,
-    candidate_of,
-    owner_chain,
     stable_order,
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.ports import Noun
 
 # ruff: noqa: S608 - table and expression are constants of this house.
-
-# What the expression indexes of the tables are on, letter for letter.
-BY_REF = "json_extract(doc, '$.ref')"
-BY_PARENT = "json_extract(doc, '$.parent')"
-BY_PARTNER = "json_extract(doc, '$.partner')"
 
 _KIND_OF = {
     CandidateKind.CONTACT: EntityKind.CONTACT,
@@ -62,11 +58,6 @@ class OwnerKey(NamedTuple):
 
     kind: EntityKind
     ref: Ref
-
-
-def is_caller(owner: Owner) -> bool:
-    """Whether the owner's numbers lead to him at all."""
-    return not owner.marked and not (isinstance(owner, Partner) and owner.predefined)
 
 
 @dataclass(slots=True)
@@ -110,37 +101,6 @@ def _words(partner: Noun | None) -> tuple[object, ...] | None:
     return (partner.name, partner.parent, partner.manager, partner.code, partner.customer)
 
 
-class _Partners:
-    """Partners as far as cards of others need them; shared strings are kept once."""
-
-    def __init__(self, manager_rows: dict[Ref, int]):
-        self._manager_rows = manager_rows
-        self._steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
-        self._words: dict[Ref, tuple[str, bool]] = {}
-        self._known: dict[Ref, Ref] = {}
-
-    def learn(self, partner: Partner) -> None:
-        """Take in one partner; a predefined one is in nobody's chain."""
-        if partner.predefined:
-            return
-        manager = partner.manager and self._known.setdefault(partner.manager, partner.manager)
-        self._steps[partner.ref] = (partner.name, partner.parent, manager)
-        self._words[partner.ref] = (partner.code, partner.customer)
-
-    def knows(self, ref: Ref) -> bool:
-        """Whether the partner was taken in."""
-        return ref in self._steps
-
-    def candidate(self, owner: Owner) -> Candidate:
-        """Make the candidate of *owner*, whose partners are all learned."""
-        if isinstance(owner, Partner):
-            chain = owner_chain(owner.ref, self._steps, self._manager_rows)
-            return candidate_of(owner, chain, None, customer=owner.customer, code=owner.code)
-        chain = owner_chain(owner.partner, self._steps, self._manager_rows)
-        code, customer = self._words[chain[0].partner] if chain else ("", False)
-        return candidate_of(owner, chain, None, customer=customer, code=code)
-
-
 class PhoneIndex:
     """The table `phone` of a directory file, inside the writer's transaction."""
 
@@ -169,9 +129,9 @@ class PhoneIndex:
             )
         return len(cards)
 
-    def _all_cards(self) -> "_Cards":
-        partners = _Partners(self._manager_rows())
-        cards = _Cards(partners)
+    def _all_cards(self) -> CardsToWrite:
+        partners = PartnersLearned(self._manager_rows())
+        cards = CardsToWrite(partners)
         for _, partner in self._nouns(EntityKind.PARTNER):
             if isinstance(partner, Partner):
                 partners.learn(partner)
@@ -192,7 +152,7 @@ class PhoneIndex:
                 touched.numbers.update(phone.number for phone in phones_of(noun))
         if len(touched.numbers) > max(_MANY_NUMBERS, numbers * _LARGE_SHARE):
             return self.rebuild()
-        partners = _Partners(self._manager_rows())
+        partners = PartnersLearned(self._manager_rows())
         owners: dict[OwnerKey, Owner | None] = {}
         for number in sorted(touched.numbers):
             old = self._file.read("SELECT card FROM phone WHERE number = ?", (number,))
@@ -242,7 +202,7 @@ class PhoneIndex:
         yield from self._some(EntityKind.CONTACT, BY_PARTNER, partner)
         yield from self._some(EntityKind.COUNTERPARTY, BY_PARTNER, partner)
 
-    def _caller(self, key: OwnerKey, partners: _Partners) -> Owner | None:
+    def _caller(self, key: OwnerKey, partners: PartnersLearned) -> Owner | None:
         """Read an owner if he is a caller, and learn the partners above him."""
         owner = next(self._some(key.kind, BY_REF, key.ref), None)
         if owner is None or isinstance(owner, Manager) or not is_caller(owner):
@@ -269,52 +229,8 @@ class PhoneIndex:
         return (decode_noun(kind, text) for (text,) in rows)
 
 
-class _Cards:
-    """All cards of a rebuild, compact: packed candidates, and which of them a number has."""
-
-    def __init__(self, partners: _Partners):
-        self._partners = partners
-        self._packed: list[bytes] = []
-        self._first: dict[PhoneNumber, int] = {}
-        self._shared: dict[PhoneNumber, list[int]] = {}
-
-    def __len__(self) -> int:
-        return len(self._first)
-
-    def add(self, owner: Noun) -> None:
-        """Add the numbers of *owner*, if he is a caller."""
-        if isinstance(owner, Manager) or not is_caller(owner):
-            return
-        phones = phones_of(owner)
-        if not phones:
-            return
-        candidate = self._partners.candidate(owner)
-        packed = self._packed
-        plain = len(packed)
-        packed.append(pack_candidate(candidate))
-        for number, extension in phones:
-            at = plain
-            if extension is not None:
-                at = len(packed)
-                packed.append(pack_candidate(candidate._replace(extension=extension)))
-            first = self._first.setdefault(number, at)
-            if first != at:
-                self._shared.setdefault(number, [first]).append(at)
-
-    def sorted(self) -> Iterator[tuple[PhoneNumber, bytes]]:
-        """Give number and card in the order in which the table wants them."""
-        for number, first in sorted(self._first.items()):
-            places = self._shared.get(number)
-            if places is None:
-                yield number, pack_card([self._packed[first]])
-            else:
-                shared = unpack_card(number, pack_card([self._packed[at] for at in places]))
-                ordered = sorted(shared.candidates, key=stable_order)
-                yield number, pack_card([pack_candidate(c) for c in ordered])
-
-
 def _candidates(
-    owner: Owner | None, number: PhoneNumber, partners: _Partners
+    owner: Owner | None, number: PhoneNumber, partners: PartnersLearned
 ) -> Iterator[Candidate]:
     """Give the candidate that *owner* is for *number*, if he has it."""
     if owner is not None:

@@ -43,8 +43,8 @@ class Stage(StrEnum):
 class DeliveryRules:
     """How patient delivery is. *quiet*: how long a lost create may still be committed in 1C."""
 
-    #: 1C's lock wait is 20 s by default and its web extension may finish an abandoned request.
-    quiet: timedelta = timedelta(seconds=60)
+    #: 1C waits 20 s for a lock, and may finish a request that nobody waits for any more.
+    quiet: timedelta = timedelta(seconds=30)
     #: The look for a late double, long after any request of ours can still be running.
     verify_after: timedelta = timedelta(minutes=10)
     first_backoff: timedelta = timedelta(seconds=2)
@@ -152,11 +152,17 @@ def unavailable(
 
 
 def waiting(entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, why: str) -> OutboxEntry:
-    """Put the entry back unharmed: nothing was sent, and nothing found yet."""
+    """Put the entry back unharmed: nothing was sent, and nothing found yet.
+
+    It comes up again after its backoff, or when the quiet ends, whichever is sooner.
+    """
+    due_at = now + backoff(entry.attempts, rules)
+    if entry.maybe_sent_at is not None:
+        due_at = max(now, min(due_at, entry.maybe_sent_at + rules.quiet))
     return replace(
         entry,
         state=EntryState.DUE,
-        due_at=now + backoff(entry.attempts, rules),
+        due_at=due_at,
         last_error=why[:_MAX_WORDS],
     )
 

@@ -4,20 +4,77 @@ The doctor's findings come from three sides: the settings, 1C (through a probe),
 sync's report. Nothing here writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bridge.domain.checkup import Checkup, Verdict
-from bridge.ports import OneCProbe, SyncReport
+from bridge.ports import OneCProbe, ProbeFinding, SyncReport
 from bridge.services.pull import unanswered
 
 #: A path token shorter than this can be guessed.
 _GOOD_TOKEN = 16
 
 
+_VERDICTS = {"ok": Verdict.WELL, "warn": Verdict.WARNING, "fail": Verdict.FAILURE}
+
+#: The menu of 1C where the publication is composed (facts/onec-odata.md §6.3).
+_COMPOSITION = (
+    "in 1C: Администрирование → Синхронизация данных → Настройка стандартного интерфейса OData"
+)
+
+#: What a look says when it went well, and what to do when it did not.
+_LOOKS = {
+    "reach": ("1C answers; {sets} entity sets are published", "see the sentence"),
+    "published": ("every entity set we need is published", f"publish them {_COMPOSITION}"),
+    "fields": ("every field we need is there", "is this УТ 11? the release may lack them"),
+    "attribute": (
+        "users have the attribute “{title}”",
+        "create the attribute for users in 1C, or set BRIDGE_EXTENSION_ATTRIBUTE",
+    ),
+    "clock": (
+        "the web server's clock is {skew_s} s off ours; 1C's own cannot be asked",
+        "set both clocks by NTP",
+    ),
+    "zone": (
+        "it is {now} in {zone}; the newest call proves {proves}",
+        "is BRIDGE_ONEC_TIMEZONE the zone of the 1C server's clock?",
+    ),
+    "partners": ("a partner can be read", "give the 1C user the right to read partners"),
+    "reminders": (
+        "the register of reminders can be read; whether it can be written is not tried",
+        "give the 1C user the right to the register of reminders",
+    ),
+}
+
+
 async def examine_onec(probe: OneCProbe) -> Sequence[Checkup]:
-    """Ask 1C; the first failure that makes the others pointless ends it."""
-    return [finding async for finding in probe.examine()]
+    """Ask 1C and say what was seen in sentences."""
+    return [_told(finding) for finding in await probe.run()]
+
+
+def _told(finding: ProbeFinding) -> Checkup:
+    well, advice = _LOOKS[finding.name]
+    verdict = _VERDICTS[finding.level]
+    if verdict is Verdict.WELL and "missing" not in finding.fields:
+        return Checkup(f"1C {finding.name}", verdict, well.format(**finding.fields))
+    return Checkup(f"1C {finding.name}", verdict, _seen(finding.fields), advice)
+
+
+def _seen(fields: Mapping[str, str]) -> str:
+    """Say what is wrong, from whatever the look saw."""
+    if "error" in fields:
+        return fields["error"]
+    words = {
+        "missing": "missing: {}",
+        "optional": "missing, we can do without: {}",
+        "unread": "could not be read: {}",
+        "title": "there is no user attribute “{}”",
+        "skew_s": "the web server's clock is {} s off ours",
+        "ahead_s": "the newest call in 1C lies {} s in the future of the zone set",
+        "rows": "{} partners are visible",
+    }
+    told = [words[name].format(value) for name, value in fields.items() if name in words]
+    return "; ".join(told)
 
 
 def examine_secrets(

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.adapters.directory_reader import DirectoryReader
 from bridge.adapters.directory_store import DirectoryWriter
+from bridge.adapters.sqlite_tables import SqliteDb
 from bridge.domain.directory import (
     UNLISTED,
     Attribute,
@@ -597,6 +598,17 @@ def test_a_run_killed_in_the_middle_leaves_the_old_world(path: Path, tmp_path: P
     writer = DirectoryWriter(path)
     assert writer.versions(EntityKind.PARTNER) == {guid(11): "1"}
     writer.close()
+
+
+def test_a_damaged_document_is_a_store_error(writer: DirectoryWriter, path: Path) -> None:
+    put(writer, partner(11, N1))
+    with SqliteDb(path) as stranger:
+        stranger.table("partners").update({"version": 5})
+
+    with pytest.raises(StoreError, match="damaged"):
+        writer.versions(EntityKind.PARTNER)
+    with pytest.raises(StoreError, match="damaged"):
+        put(writer, partner(11, N2))
 
 
 # ---------------------------------------------------------------- reading

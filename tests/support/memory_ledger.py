@@ -15,7 +15,6 @@ from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports import Event, OutboxCounts, RawEvent
 
-
 _E = TypeVar("_E", bound=Event)
 
 
@@ -24,12 +23,21 @@ class NotedEvents:
     """`Events` with a memory."""
 
     noted: list[Event] = field(default_factory=list)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(self, event: Event) -> None:
         self.noted.append(event)
+        self._more.set()
 
     def of(self, kind: type[_E]) -> list[_E]:
         return [event for event in self.noted if isinstance(event, kind)]
+
+    async def until(self, kind: type[_E], wanted: Callable[[_E], bool]) -> None:
+        """Wait until an event of *kind* was noted that is *wanted*."""
+        async with asyncio.timeout(10):
+            while not any(wanted(event) for event in self.of(kind)):
+                self._more.clear()
+                await self._more.wait()
 
 
 @dataclass(slots=True)

@@ -43,11 +43,11 @@ async def play_day(stage: Stage) -> AsyncIterator[DayStep]:
     calls += 1
     yield await _written(stage, "lost reply healed, nothing doubled", calls)
 
-    lab.weather.add("down")
+    await stage.onec.stop()
     yield await _call(stage, cast.contact, "1C is down: {who} calls")
     calls += 1
     held = len(lab.phone_calls()) == calls - 1
-    lab.weather.clear("down")
+    await stage.onec.start()
     step = await _written(stage, "1C is back: the kept call is delivered", calls)
     yield DayStep(step.name, step.expected, step.seen, step.passed and held)
 

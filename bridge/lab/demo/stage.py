@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from bridge.lab.world import World
 
 _READY_PATIENCE_S = 20.0
 _TAIL = 1500
+_DAY_AGO_S = 3600
 
 
 class StageError(RuntimeError):
@@ -38,20 +41,43 @@ class StageSettings:
     command: Sequence[str] = (sys.executable, "-m", "bridge")
 
 
+class Served:
+    """A simulator on a port of loopback; it can go away and come back on the same port."""
+
+    def __init__(self, server: Callable[[], uvicorn.Server]) -> None:
+        self._server = server
+        self.port = 0
+        self._running: tuple[uvicorn.Server, asyncio.Task[None]] | None = None
+
+    async def start(self) -> None:
+        """Listen, on the port of before if there was one."""
+        sock = socket.create_server(("127.0.0.1", self.port))
+        self.port = int(sock.getsockname()[1])
+        server = self._server()
+        self._running = (server, asyncio.create_task(server.serve(sockets=[sock])))
+
+    async def stop(self) -> None:
+        """Go away: whoever connects from now on is refused."""
+        if self._running is not None:
+            (server, task), self._running = self._running, None
+            server.should_exit = True
+            await task
+
+
 class Stage:
     """Two simulators that run, and a bridge that can be started, synced and stopped."""
 
     def __init__(
-        self, settings: StageSettings, folder: Path, lab: OneCLab, onec_port: int, port: int
+        self, settings: StageSettings, folder: Path, lab: OneCLab, onec: Served, port: int
     ) -> None:
         self.lab = lab
         self.cast: Cast = choose_cast(lab.world)
         self.folder = folder
         self.port = port
+        self.onec = onec
         self._command = tuple(settings.command)
-        self._onec_port = onec_port
         self._http = httpx.AsyncClient(timeout=10.0, trust_env=False)
-        self.sipuni = SipuniLab(SipuniScheme(hook_url=self.hook_url), self._http)
+        self.sipuni = SipuniLab(SipuniScheme(hook_url=self.hook_url), self._http, clock=_minutes())
         self._service: asyncio.subprocess.Process | None = None
 
     @property
@@ -67,7 +93,7 @@ class Stage:
     @property
     def onec_url(self) -> str:
         """Give the address of the simulated publication."""
-        return f"http://127.0.0.1:{self._onec_port}/ut11"
+        return f"http://127.0.0.1:{self.onec.port}/ut11"
 
     @property
     def log(self) -> Path:
@@ -171,10 +197,14 @@ async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
             raise StageError(f"port {settings.port} is taken; choose another with --port")
         world = World.compose(partners=settings.partners, seed=settings.seed)
         lab = OneCLab(world)
-        onec_port = await stack.enter_async_context(_served(_OneCServer(lab, "127.0.0.1", 0, None)))
-        stage = Stage(settings, folder, lab, onec_port, port)
+        onec = Served(lambda: _OneCServer(lab, "127.0.0.1", 0, None))
+        stack.push_async_callback(onec.stop)
+        await onec.start()
+        stage = Stage(settings, folder, lab, onec, port)
         stack.push_async_callback(stage.aclose)
-        await stack.enter_async_context(_served(_cabinet(stage)))
+        cabinet = Served(lambda: _cabinet(stage))
+        stack.push_async_callback(cabinet.stop)
+        await cabinet.start()
         yield stage
 
 
@@ -194,22 +224,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-@asynccontextmanager
-async def _served(server: uvicorn.Server) -> AsyncIterator[int]:
-    """Serve on a free port of loopback; give the port."""
-    sock = socket.create_server(("127.0.0.1", 0))
-    port = int(sock.getsockname()[1])
-    task = asyncio.create_task(server.serve(sockets=[sock]))
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
-
-
 def _cabinet(stage: Stage) -> uvicorn.Server:
     app = create_sipuni_app(stage.sipuni)
     return _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+
+
+def _minutes() -> Callable[[], float]:
+    """Give a clock on which calls come a minute apart: a day in some seconds.
+
+    Nobody calls twice within one second; for the bridge that would be one call, asked twice.
+    """
+    begun = time.time() - _DAY_AGO_S
+    calls = itertools.count()
+    return lambda: begun + 60 * next(calls)
 
 
 def _free_port() -> int:

@@ -1,0 +1,195 @@
+"""Caller cards: which owners a number leads to, and how a card is written down.
+
+The rules:
+
+- a marked object is nobody's caller, nor is a predefined partner; a contact person or counterparty
+  stays one when his partner is marked, for the partner's manager still knows him;
+- a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is nobody's holding and has no
+  manager worth asking: chains end before him, his contact persons are callers without a partner.
+
+Cards are decoded on the ringing path of every call and kept for every number, so they are small
+and flat: references are 16 bytes, and a partner does not repeat himself as the first step of his
+own chain.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from bridge.adapters.directory_documents import phones_of
+from bridge.domain.directory import (
+    CallerCard,
+    Candidate,
+    CandidateKind,
+    Manager,
+    Owner,
+    OwnerStep,
+    Partner,
+    Ref,
+    candidate_of,
+    owner_chain,
+    stable_order,
+)
+from bridge.domain.phone import PhoneNumber
+from bridge.ports import Noun
+
+_CANDIDATE_KINDS = (None, *CandidateKind)
+_CUSTOMER, _ENDED = 4, 8
+
+_GUID_LENGTH = 36
+_GUID_BYTES = 16
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg]  # flat, see below
+
+
+def is_caller(owner: Owner) -> bool:
+    """Whether the owner's numbers lead to him at all."""
+    return not owner.marked and not (isinstance(owner, Partner) and owner.predefined)
+
+
+class PartnersLearned:
+    """Partners as far as cards of others need them; shared strings are kept once."""
+
+    def __init__(self, manager_rows: dict[Ref, int]):
+        self._manager_rows = manager_rows
+        self._steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
+        self._words: dict[Ref, tuple[str, bool]] = {}
+        self._known: dict[Ref, Ref] = {}
+
+    def learn(self, partner: Partner) -> None:
+        """Take in one partner; a predefined one is in nobody's chain."""
+        if partner.predefined:
+            return
+        manager = partner.manager and self._known.setdefault(partner.manager, partner.manager)
+        self._steps[partner.ref] = (partner.name, partner.parent, manager)
+        self._words[partner.ref] = (partner.code, partner.customer)
+
+    def knows(self, ref: Ref) -> bool:
+        """Whether the partner was taken in."""
+        return ref in self._steps
+
+    def candidate(self, owner: Owner) -> Candidate:
+        """Make the candidate of *owner*, whose partners are all learned."""
+        if isinstance(owner, Partner):
+            chain = owner_chain(owner.ref, self._steps, self._manager_rows)
+            return candidate_of(owner, chain, None, customer=owner.customer, code=owner.code)
+        chain = owner_chain(owner.partner, self._steps, self._manager_rows)
+        code, customer = self._words[chain[0].partner] if chain else ("", False)
+        return candidate_of(owner, chain, None, customer=customer, code=code)
+
+
+class CardsToWrite:
+    """All cards of a rebuild, compact: packed candidates, and which of them a number has."""
+
+    def __init__(self, partners: PartnersLearned):
+        self._partners = partners
+        self._packed: list[bytes] = []
+        self._first: dict[PhoneNumber, int] = {}
+        self._shared: dict[PhoneNumber, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def add(self, owner: Noun) -> None:
+        """Add the numbers of *owner*, if he is a caller."""
+        if isinstance(owner, Manager) or not is_caller(owner):
+            return
+        phones = phones_of(owner)
+        if not phones:
+            return
+        candidate = self._partners.candidate(owner)
+        packed = self._packed
+        plain = len(packed)
+        packed.append(pack_candidate(candidate))
+        for number, extension in phones:
+            at = plain
+            if extension is not None:
+                at = len(packed)
+                packed.append(pack_candidate(candidate._replace(extension=extension)))
+            first = self._first.setdefault(number, at)
+            if first != at:
+                self._shared.setdefault(number, [first]).append(at)
+
+    def sorted(self) -> Iterator[tuple[PhoneNumber, bytes]]:
+        """Give number and card in the order in which the table wants them."""
+        for number, first in sorted(self._first.items()):
+            places = self._shared.get(number)
+            if places is None:
+                yield number, pack_card([self._packed[first]])
+            else:
+                shared = unpack_card(number, pack_card([self._packed[at] for at in places]))
+                ordered = sorted(shared.candidates, key=stable_order)
+                yield number, pack_card([pack_candidate(c) for c in ordered])
+
+
+def pack_candidate(candidate: Candidate) -> bytes:
+    """Write one candidate: (marks, ref, name, chain as flat triples[, code[, extension]])."""
+    kind, ref, name, chain, code, customer, ended, extension = candidate
+    marks = kind | (customer and _CUSTOMER) | (ended and _ENDED)
+    steps: list[object] = []
+    for partner, partner_name, manager in chain:
+        own = partner == ref and partner_name == name
+        steps += (None, None, manager) if own else (_small(partner), partner_name, manager)
+    if extension is not None:
+        return _pack((marks, _small(ref), name, steps, code, extension))
+    if code:
+        return _pack((marks, _small(ref), name, steps, code))
+    return _pack((marks, _small(ref), name, steps))
+
+
+def pack_card(candidates: list[bytes]) -> bytes:
+    """Write the card of candidates that are packed and in order."""
+    if len(candidates) == 1:
+        return b"\x91" + candidates[0]  # msgpack: an array of one
+    return _pack([msgspec.Raw(candidate) for candidate in candidates])
+
+
+def unpack_card(number: PhoneNumber, card: bytes) -> CallerCard:
+    """Read a card back; raises msgspec.MsgspecError or TypeError for what is none."""
+    return CallerCard(number, tuple([_candidate(*fields) for fields in _unpack(card)]))
+
+
+def _candidate(  # noqa: PLR0917 - the card's own order
+    marks: int,
+    packed: bytes | str,
+    name: str,
+    steps: list[object],
+    code: str = "",
+    extension: str | None = None,
+) -> Candidate:
+    ref = _large(packed)
+    # tuple.__new__ spares the keyword-aware constructors of NamedTuple, a third of the decoding.
+    if len(steps) == 3 and steps[0] is None:  # noqa: PLR2004 - one triple: a partner himself
+        chain: tuple[OwnerStep, ...] = (tuple.__new__(OwnerStep, (ref, name, steps[2])),)
+    else:
+        chain = tuple(
+            [
+                tuple.__new__(OwnerStep, (ref, name, steps[at + 2]))
+                if steps[at] is None
+                else tuple.__new__(OwnerStep, (_large(steps[at]), steps[at + 1], steps[at + 2]))
+                for at in range(0, len(steps), 3)
+            ]
+        )
+    kind = _CANDIDATE_KINDS[marks & 3]
+    customer, ended = marks & _CUSTOMER != 0, marks & _ENDED != 0
+    return tuple.__new__(Candidate, (kind, ref, name, chain, code, customer, ended, extension))
+
+
+def _small(ref: str) -> bytes | str:
+    """Write a guid as its 16 bytes; anything else stays text."""
+    if len(ref) == _GUID_LENGTH and ref[8] == ref[13] == ref[18] == ref[23] == "-":
+        digits = ref.replace("-", "")
+        if len(digits) == 2 * _GUID_BYTES and digits == digits.lower():
+            try:
+                return bytes.fromhex(digits)
+            except ValueError:
+                return ref
+    return ref
+
+
+def _large(packed: object) -> Ref:
+    if type(packed) is not bytes:
+        return Ref(str(packed))
+    digits = packed.hex()
+    return Ref(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")

@@ -1,0 +1,165 @@
+"""What answers mean: every row of the table of errors, for reads and for writes."""
+
+import base64
+import json
+
+import httpx
+import pytest
+
+from bridge.adapters.onec_errors import LOST, TooLarge, UnknownField, lost, refusal
+from bridge.adapters.onec_voices import Voice, hear
+from bridge.errors import (
+    OneCAlreadyExists,
+    OneCBlocked,
+    OneCError,
+    OneCNonsense,
+    OneCNotPublished,
+    OneCOutcomeUnknown,
+    OneCRejected,
+    OneCUnauthorized,
+    OneCUnavailable,
+)
+
+BOM = b"\xef\xbb\xbf"
+
+
+def odata(code: str, text: str) -> bytes:
+    error = {"code": code, "message": {"lang": "ru", "value": text}}
+    return json.dumps({"odata.error": error}, ensure_ascii=False).encode()
+
+
+def exception(inner: str, outer: str = "HTTP: Forbidden") -> bytes:
+    body = {"#exception": "{…}Exception", "exception": {"descr": outer, "inner": {"descr": inner}}}
+    return BOM + json.dumps(body, ensure_ascii=False).encode()
+
+
+def html(title: str) -> bytes:
+    return f"<!DOCTYPE html><html><head><title>{title}</title></head></html>".encode()
+
+
+POOL = (
+    '<?xml version="1.0"?><exception xmlns="http://v8.1c.ru/8.2/virtual-resource-system" '
+    'reason="406"><descr>Истекло время ожидания сеанса</descr></exception>'
+).encode()
+ATOM = (
+    '<m:error xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata">'
+    "<m:code>{code}</m:code><m:message>{text}</m:message></m:error>"
+)
+HANDLER = "Ошибка при выполнении обработчика - 'ПередЗаписью'\nпо причине:\nДень закрыт"
+
+CASES = [
+    # status, body, to a read, to a write
+    (400, odata("15", "уже существует"), OneCAlreadyExists, OneCAlreadyExists),
+    (401, odata("20", "Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
+    (403, odata("20", "Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
+    (404, odata("8", 'Сущность "X" не найдена.'), OneCNotPublished, OneCNotPublished),
+    (404, odata("9", "Экземпляр сущности не найден"), OneCNonsense, OneCRejected),
+    (400, odata("6", "Сегмент пути Нет не найден!"), UnknownField, OneCRejected),
+    (400, odata("14", "Ошибка при разборе опции запроса"), OneCNonsense, OneCRejected),
+    (400, odata("1", "Не удалось разобрать строку"), OneCNonsense, OneCRejected),
+    (405, odata("19", "метод запрещён"), OneCNonsense, OneCRejected),
+    (412, odata("-1", "Версия не совпадает"), OneCNonsense, OneCRejected),
+    (501, odata("0", "не поддерживается"), OneCNonsense, OneCRejected),
+    (500, odata("-1", HANDLER), OneCUnavailable, OneCRejected),
+    (500, odata("-1", "Непредвиденный символ при чтении JSON"), OneCUnavailable, OneCRejected),
+    (500, odata("-1", "Ошибка блокировки данных: превышено"), OneCUnavailable, OneCUnavailable),
+    (500, odata("-1", "Недостаточно памяти для получения"), TooLarge, OneCUnavailable),
+    (500, odata("-1", "Не обнаружено свободной лицензии!"), OneCUnavailable, OneCUnavailable),
+    (500, ATOM.format(code="-1", text="Отказ").encode(), OneCUnavailable, OneCRejected),
+    (503, odata("-1", "занято"), OneCUnavailable, OneCOutcomeUnknown),
+    (403, exception("Начало сеанса запрещено.\nИдёт обновление"), OneCBlocked, OneCBlocked),
+    (401, exception("Идентификация не выполнена"), OneCUnauthorized, OneCUnauthorized),
+    (404, exception("Ресурс не найден"), OneCNotPublished, OneCNotPublished),
+    (406, exception("Истекло время ожидания сеанса"), OneCUnavailable, OneCUnavailable),
+    (406, POOL, OneCUnavailable, OneCUnavailable),
+    (500, exception("Не обнаружено свободной лицензии!"), OneCUnavailable, OneCUnavailable),
+    (500, exception("Соединение разорвано"), OneCUnavailable, OneCOutcomeUnknown),
+    (401, html("401 - Unauthorized"), OneCUnauthorized, OneCUnauthorized),
+    (403, html("403 - Forbidden"), OneCUnauthorized, OneCUnauthorized),
+    (404, html("404 - File or directory not found."), OneCNotPublished, OneCNotPublished),
+    (405, b"", OneCNonsense, OneCRejected),
+    (406, html("Not acceptable"), OneCUnavailable, OneCUnavailable),
+    (429, html("Too many requests"), OneCUnavailable, OneCUnavailable),
+    (413, html("Too large"), TooLarge, OneCRejected),
+    (414, html("URI too long"), TooLarge, OneCRejected),
+    (500, html("1C:Enterprise 8 application error"), TooLarge, OneCOutcomeUnknown),
+    (502, html("502 Bad Gateway"), OneCUnavailable, OneCOutcomeUnknown),
+    (503, html("Service Unavailable"), OneCUnavailable, OneCOutcomeUnknown),
+    (503, b"<p>\xd0\x9d\xd0\xb5 no free license</p>", OneCUnavailable, OneCUnavailable),
+    (504, b"", OneCUnavailable, OneCOutcomeUnknown),
+    (301, b"", OneCNonsense, OneCUnavailable),
+    (400, html("Bad Request - Invalid URL"), OneCNonsense, OneCOutcomeUnknown),
+    (200, html("Ведутся технические работы"), OneCNonsense, OneCOutcomeUnknown),
+    (200, b'{"value": 1}', OneCNonsense, OneCOutcomeUnknown),
+    (418, b"\xff\xfe", OneCNonsense, OneCOutcomeUnknown),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "read", "write"), CASES)
+def test_every_answer_means_one_error(
+    status: int, body: bytes, read: type[OneCError], write: type[OneCError]
+) -> None:
+    said = hear(status, body)
+
+    assert type(refusal(said, "Set", write=False)) is read
+    assert type(refusal(said, "Set", write=True)) is write
+
+
+def test_the_administrators_words_are_told_without_the_formula() -> None:
+    said = hear(403, exception("Начало сеанса с информационной базой запрещено.\nДо 18:00 обмен"))
+
+    assert refusal(said, "Set", write=False).detail == "До 18:00 обмен"
+
+
+def test_a_refusal_carries_status_code_and_the_handlers_text() -> None:
+    error = refusal(hear(500, odata("-1", HANDLER)), "Set", write=True)
+
+    assert isinstance(error, OneCRejected)
+    assert (error.status, error.code) == (500, "-1")
+    assert "День закрыт" in error.detail
+
+
+def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None:
+    platform = "<title>1C:Enterprise 8 application error</title>x<br>by reason:<br>No space left"
+
+    assert hear(502, html("502 Bad Gateway")).words == "502 Bad Gateway"
+    assert hear(500, platform.encode()).words == "No space left"
+    assert hear(503, "<title>Обслуживание</title>".encode("cp1251")).words == "Обслуживание"
+
+
+def test_a_message_that_xml_cannot_carry_is_unpacked() -> None:
+    packed = base64.b64encode("Поле\x01неверно".encode()).decode()
+    said = hear(400, ATOM.format(code="6", text=packed).encode())
+
+    assert (said.voice, said.code, said.words) == (Voice.ODATA, "6", "Поле неверно")
+
+
+def test_a_long_page_becomes_few_words() -> None:
+    assert len(hear(500, b"<p>" + b"x" * 100_000).words) <= 500
+
+
+def test_the_address_of_a_redirect_is_told() -> None:
+    error = refusal(hear(302, b"", "https://login.example.ru/"), "Set", write=False)
+
+    assert "https://login.example.ru/" in error.detail
+
+
+def all_subclasses(kind: type) -> set[type]:
+    return {kind}.union(*(all_subclasses(sub) for sub in kind.__subclasses__()))
+
+
+def test_the_table_knows_every_way_in_which_httpx_can_lose_a_request() -> None:
+    assert set(LOST) == all_subclasses(httpx.RequestError)
+
+
+@pytest.mark.parametrize("kind", sorted(LOST, key=lambda kind: kind.__name__))
+def test_a_lost_write_is_surely_undone_only_if_it_was_never_sent(
+    kind: type[httpx.RequestError],
+) -> None:
+    never_sent = {
+        "ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol",
+    }  # fmt: skip
+    expected = OneCUnavailable if kind.__name__ in never_sent else OneCOutcomeUnknown
+
+    assert type(lost(kind("gone"), "Set", write=True)) is expected
+    assert type(lost(kind("gone"), "Set", write=False)) is OneCUnavailable

@@ -1,0 +1,142 @@
+"""Rows of 1C as nouns: nulls, groups, empty dates, values of the extension attribute."""
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from bridge.adapters.onec_nouns import (
+    is_group,
+    read_contact_person,
+    read_counterparty,
+    read_manager,
+    read_partner,
+    read_value,
+)
+from bridge.adapters.onec_schema import (
+    ContactPersonRow,
+    CounterpartyRow,
+    ManagerRow,
+    PartnerRow,
+    PhoneLineRow,
+    ValueRow,
+)
+from bridge.domain.directory import Attribute, Partner, Ref
+from bridge.domain.phone import PhoneRules
+
+RULES = PhoneRules()
+ZERO = "00000000-0000-0000-0000-000000000000"
+UPPER = "0F9E375D-6E83-11E5-96ED-0025907C0298"
+LOWER = Ref(UPPER.lower())
+
+
+def test_a_partner_of_nulls_is_an_empty_partner() -> None:
+    row = msgspec.json.decode(
+        b'{"Ref_Key":"a","DataVersion":null,"Description":null,"Code":null,"Parent_Key":null}',
+        type=PartnerRow,
+    )
+
+    assert read_partner(row, RULES).noun == Partner(Ref("a"), "", "")
+
+
+def test_references_are_lower_case_and_the_zero_guid_is_none() -> None:
+    row = PartnerRow(UPPER, parent=UPPER, manager=ZERO, code="00-00000012 ")
+    partner = read_partner(row, RULES).noun
+
+    assert isinstance(partner, Partner)
+    assert (partner.ref, partner.parent, partner.manager) == (LOWER, LOWER, None)
+    assert partner.code == "00-00000012"
+
+
+def test_a_predefined_partner_is_flagged() -> None:
+    assert read_partner(PartnerRow("a", predefined="НашеПредприятие"), RULES).noun.predefined
+    assert not read_partner(PartnerRow("a", predefined=""), RULES).noun.predefined
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-11-01T00:00:00", date(2026, 11, 1)),
+        ("0001-01-01T00:00:00", None),
+        ("", None),
+        (None, None),
+        ("вчера", None),
+    ],
+)
+def test_year_one_means_that_the_relation_goes_on(text: str | None, day: date | None) -> None:
+    person = read_contact_person(ContactPersonRow("a", ended=text, partner=UPPER), RULES).noun
+
+    assert (person.ended, person.partner) == (day, LOWER)
+
+
+def test_only_telephone_lines_are_phones() -> None:
+    lines = [
+        PhoneLineRow("Адрес", "150000, Ярославль, 79035550123"),
+        PhoneLineRow("Факс", "+7 (4852) 55-01-02"),
+        PhoneLineRow("Телефон", "+7 (903) 555-01-23"),
+    ]
+    found = read_counterparty(CounterpartyRow("a", lines=lines, tax_id="7604000000"), RULES)
+
+    assert [f.typed for f in found.noun.fields] == ["+7 (903) 555-01-23"]
+    assert not found.unread
+
+
+def test_an_unread_phone_asks_for_a_second_look_until_it_was_looked_at() -> None:
+    first = CounterpartyRow("a", lines=[PhoneLineRow("Телефон", "добавить")])
+    second = CounterpartyRow(
+        "a", lines=[PhoneLineRow("Телефон", "добавить", json_storage="", text_storage="")]
+    )
+
+    assert read_counterparty(first, RULES).unread
+    assert not read_counterparty(second, RULES).unread
+
+
+def test_groups_are_known_by_their_flag_or_by_what_they_cannot_have() -> None:
+    assert is_group(PartnerRow("a", folder=True))
+    assert not is_group(PartnerRow("a", folder=False))
+    assert is_group(PartnerRow("a", name="Группа"))
+    assert not is_group(PartnerRow("a", manager=ZERO, lines=[]))
+    assert is_group(ContactPersonRow("a"))
+    assert not is_group(CounterpartyRow("a", partner=ZERO, lines=[]))
+    assert not is_group(ManagerRow("a"))
+
+
+@pytest.mark.parametrize(
+    ("row", "value"),
+    [
+        (ValueRow(value=" 205 ", type="Edm.String"), Attribute("205")),
+        (ValueRow(value=205.0, type="Edm.Double"), Attribute("205")),
+        (ValueRow(value=205, type="Edm.Int32"), Attribute("205")),
+        (ValueRow(value="начало", type="Edm.String", long_text="205"), Attribute("205")),
+        (
+            ValueRow(value=UPPER, type="StandardODATA.Catalog_ЗначенияСвойствОбъектов"),
+            Attribute(listed=LOWER),
+        ),
+        (
+            ValueRow(value=UPPER, type="UnavailableEntities.UnavailableEntity_x"),
+            Attribute(listed=LOWER),
+        ),
+        (ValueRow(value=UPPER, type="StandardODATA.Catalog_Валюты"), Attribute()),
+        (ValueRow(value="", type="StandardODATA.Undefined"), Attribute()),
+        (ValueRow(value=True, type="Edm.Boolean"), Attribute()),
+        (ValueRow(), Attribute()),
+    ],
+)
+def test_a_value_is_read_by_its_type(row: ValueRow, value: Attribute) -> None:
+    assert read_value(row) == value
+
+
+def test_a_manager_has_the_value_of_the_property_that_was_found() -> None:
+    row = ManagerRow(
+        "a",
+        invalid=True,
+        values=[
+            ValueRow(property="b" * 36, value="999", type="Edm.String"),
+            ValueRow(property=UPPER, value="205", type="Edm.String"),
+        ],
+    )
+    manager = read_manager(row, LOWER).noun
+
+    assert (manager.attribute, manager.invalid) == (Attribute("205"), True)
+    assert read_manager(row, None).noun.attribute is None
+    assert read_manager(ManagerRow("a"), LOWER).noun.attribute is None

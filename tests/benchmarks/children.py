@@ -1,0 +1,141 @@
+"""Processes that a benchmark starts: one JSON argument in, JSON lines out, gone with their parent.
+
+A child is `python -m tests.benchmarks.<module> <json>`; it ends when its standard input does, so
+that none outlives a test that was interrupted.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+_ROOT = Path(__file__).parents[2]
+_PATIENCE_S = 60.0
+
+
+class ChildFailed(RuntimeError):
+    """The thing measured is broken; the end of what it said on stderr is told."""
+
+
+class Child:
+    """One running child, read line by line."""
+
+    def __init__(self, module: str, spec: dict[str, Any]) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
+        self._process = subprocess.Popen(  # noqa: S603 - our own modules
+            (sys.executable, "-m", f"tests.benchmarks.{module}", json.dumps(spec)),
+            cwd=_ROOT,
+            env=own,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+        )
+
+    def line(self) -> dict[str, Any]:
+        """Read the next thing it says."""
+        assert self._process.stdout is not None
+        text = self._process.stdout.readline()
+        if not text:
+            self._process.wait(_PATIENCE_S)
+            self._said.seek(0)
+            raise ChildFailed(self._said.read()[-3000:])
+        said: dict[str, Any] = json.loads(text)
+        return said
+
+    def running(self) -> bool:
+        """Tell whether it still runs."""
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Let it end by itself, as a graceful stop does."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._said.close()
+
+
+@contextmanager
+def child(module: str, **spec: Any) -> Iterator[Child]:
+    """Run a child for the length of the block."""
+    started = Child(module, spec)
+    try:
+        yield started
+    finally:
+        started.end()
+
+
+def run(module: str, **spec: Any) -> dict[str, Any]:
+    """Run a child to its end and give its one answer."""
+    with child(module, **spec) as started:
+        return started.line()
+
+
+# ---------------------------------------------------------------- the child's side
+def given() -> dict[str, Any]:
+    """Give the argument this process was started with."""
+    spec: dict[str, Any] = json.loads(sys.argv[1])
+    return spec
+
+
+def say(**said: Any) -> None:
+    """Tell the parent one thing."""
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+def peak_mib() -> float:
+    """Give this process's largest resident size so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self._announce(self.servers[0].sockets[0].getsockname()[1])
+
+
+def serve(app: Any, *, lifespan: str = "on") -> None:
+    """Serve *app* on a free loopback port as `onec-bridge serve` does, until the parent is gone."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        loop="uvloop",
+        http="httptools",
+        lifespan=lifespan,  # type: ignore[arg-type]  # a literal in uvicorn's words
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config, lambda port: say(port=port))
+
+    def wait_for_parent() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=wait_for_parent, daemon=True).start()
+    server.run()

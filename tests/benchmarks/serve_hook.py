@@ -1,0 +1,31 @@
+"""Child: the real service over a given data directory; 1C is a port where nobody listens."""
+
+import socket
+from pathlib import Path
+
+from bridge.bootstrap import build_service
+from bridge.settings import Settings
+from tests.benchmarks.callers import HOOK_PASSWORD, HOOK_USER
+from tests.benchmarks.children import given, serve
+
+
+def main() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own door
+        onec_url=f"http://127.0.0.1:{closed}/ut11",
+        onec_user="bridge",
+        onec_password="none",
+        onec_timezone="Europe/Moscow",
+        hook_user=HOOK_USER,
+        hook_password=HOOK_PASSWORD,
+        default_extension="100",
+        data_dir=Path(given()["data_dir"]),
+        sync_interval_s=86_400,
+    )
+    serve(build_service(settings).app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""Every question is answered, and what the PBX asks at several nodes is one call."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bridge.domain.directory import Manager
+from bridge.domain.phone import CallerKind, PhoneRules
+from bridge.domain.routing import RouteQuestion, RoutingRules
+from bridge.ports import Alarm
+from bridge.services.answer import Answering
+from bridge.services.decide import Deciding
+from bridge.services.record import Recording
+from tests.support import builders as b
+from tests.support.memory_directory import MemoryDirectory
+from tests.support.memory_ledger import MemoryLedger, NotedEvents
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(slots=True)
+class House:
+    """The answering side on memory; the clock stands at noon."""
+
+    now: datetime = b.NOON
+    patience: timedelta = timedelta(seconds=5)
+    directory: MemoryDirectory = field(default_factory=MemoryDirectory)
+    events: NotedEvents = field(default_factory=NotedEvents)
+    ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(lambda: b.NOON))
+    kicks: list[datetime] = field(default_factory=list)
+
+    def opens(self) -> Answering:
+        """Build the services anew over the same ledger, as a start of the bridge does."""
+        deciding = Deciding(
+            directory=self.directory,
+            memory=self.ledger.memory,
+            events=self.events,
+            rules=RoutingRules(default_extension="100"),
+            phones=PhoneRules(),
+            clock=lambda: self.now,
+        )
+        return Answering(
+            deciding=deciding,
+            recording=Recording(self.ledger, self.events, lambda: self.now, patience=self.patience),
+            ledger=self.ledger,
+            clock=lambda: self.now,
+            kick=lambda: self.kicks.append(self.now),
+        )
+
+    def knows(self, *people: Manager) -> None:
+        """Have the usual contact's partner be looked after by *people*."""
+        self.directory.people = b.rows(*people)
+        known = b.card(b.contact(), partners=[b.partner()], managers=people)
+        self.directory.cards = {b.NUMBER: known}
+
+
+@pytest.fixture
+def house() -> House:
+    house = House()
+    house.knows(b.manager())
+    return house
+
+
+def later(question: RouteQuestion, **parts: float) -> RouteQuestion:
+    return replace(question, received_at=question.received_at + timedelta(**parts))
+
+
+async def test_a_known_caller_gets_his_manager_and_is_on_record(house: House) -> None:
+    decision = await house.opens().answer(b.question())
+
+    (call,) = house.ledger.journal.values()
+    assert decision.extension == "205"
+    assert call.decision == decision
+    assert house.ledger.debts.keys() == {call.key}
+    assert house.kicks
+
+
+async def test_further_nodes_of_one_call_get_the_first_answer(house: House) -> None:
+    answering = house.opens()
+    first = await answering.answer(b.question())
+    house.knows(b.manager(extension="300"))
+
+    further = [await answering.answer(later(b.question(), seconds=s)) for s in (1, 60, 120)]
+
+    assert further == [first] * 3
+    assert len(house.ledger.journal) == 1
+
+
+async def test_nodes_that_ask_at_once_wait_for_one_record(house: House) -> None:
+    answering = house.opens()
+    house.ledger.disk = asyncio.Event()
+    asked = [asyncio.create_task(answering.answer(b.question(asked_time="1")))]
+    await asyncio.sleep(0)
+    house.knows(b.manager(extension="300"))
+    asked.append(asyncio.create_task(answering.answer(b.question(asked_time="1"))))
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in asked)
+
+    house.ledger.disk.set()
+    first, second = await asyncio.gather(*asked)
+
+    assert first == second
+    assert first.extension == "205"
+    assert len(house.ledger.journal) == 1
+
+
+async def test_an_answer_given_up_by_the_web_does_not_hang_the_next_node(house: House) -> None:
+    answering = house.opens()
+    house.ledger.disk = asyncio.Event()
+    first = asyncio.create_task(answering.answer(b.question()))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(answering.answer(b.question()))
+    await asyncio.sleep(0)
+
+    first.cancel()
+    decision = await asyncio.wait_for(second, 5)
+
+    assert decision.extension == "205"
+    house.ledger.disk.set()
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0, 1), (9.9, 1), (10, 1), (11, 2)])
+async def test_without_a_time_a_pair_is_one_call_for_ten_seconds(
+    house: House, seconds: float, calls: int
+) -> None:
+    answering = house.opens()
+    timeless = b.question(asked_time="", arrived_at=None)
+    await answering.answer(timeless)
+
+    await answering.answer(later(timeless, seconds=seconds))
+
+    assert len(house.ledger.journal) == calls
+    assert len(house.ledger.debts) == calls
+
+
+async def test_ten_seconds_count_from_the_first_question_not_from_the_last(house: House) -> None:
+    answering = house.opens()
+    timeless = b.question(asked_time="", arrived_at=None)
+
+    for seconds in (0, 6, 12):
+        await answering.answer(later(timeless, seconds=seconds))
+
+    assert len(house.ledger.journal) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b.question(caller="+79035550124"),
+        b.question(did="74852550199"),
+        b.question(asked_time="1772625601", arrived_at=b.NOON + timedelta(seconds=1)),
+        b.question(provider="mango"),
+    ],
+)
+async def test_whoever_differs_is_another_call(house: House, other: RouteQuestion) -> None:
+    answering = house.opens()
+    await answering.answer(b.question())
+
+    await answering.answer(other)
+
+    assert len(house.ledger.journal) == 2
+
+
+async def test_an_arrival_asked_about_much_later_is_still_its_call(house: House) -> None:
+    answering = house.opens()
+    first = await answering.answer(b.question())
+    house.knows(b.manager(extension="300"))
+
+    again = await answering.answer(later(b.question(), minutes=30))
+
+    assert again == first
+    assert len(house.ledger.journal) == 1
+
+
+async def test_a_time_that_cannot_be_believed_makes_another_call_later(house: House) -> None:
+    answering = house.opens()
+    stuck_clock = b.question(arrived_at=None)
+    await answering.answer(stuck_clock)
+
+    await answering.answer(later(stuck_clock, minutes=30))
+
+    assert len(house.ledger.journal) == 2
+
+
+@pytest.mark.parametrize("asked_time", ["", "1772625600"])
+async def test_after_a_restart_further_nodes_join_the_call(house: House, asked_time: str) -> None:
+    asked = b.question(asked_time=asked_time, arrived_at=None)
+    first = await house.opens().answer(asked)
+    house.knows(b.manager(extension="300"))
+    house.now += timedelta(seconds=5)
+    answering = house.opens()
+    await answering.remember()
+
+    again = await answering.answer(later(asked, seconds=5))
+
+    assert again == first
+    assert len(house.ledger.journal) == 1
+
+
+async def test_a_restart_does_not_stretch_the_window(house: House) -> None:
+    timeless = b.question(asked_time="", arrived_at=None)
+    await house.opens().answer(timeless)
+    house.now += timedelta(seconds=11)
+    answering = house.opens()
+    await answering.remember()
+
+    await answering.answer(later(timeless, seconds=11))
+
+    assert len(house.ledger.journal) == 2
+
+
+async def test_many_calls_leave_nothing_behind_after_their_windows(house: House) -> None:
+    answering = house.opens()
+    for number in range(200):
+        await answering.answer(
+            later(b.question(asked_time=str(number), arrived_at=None), seconds=number * 10)
+        )
+
+    first_again = later(b.question(asked_time="0", arrived_at=None), seconds=2000)
+    await answering.answer(first_again)
+
+    assert len(house.ledger.journal) == 201
+
+
+async def test_a_slow_disk_does_not_keep_the_caller_waiting(house: House) -> None:
+    house.patience = timedelta(0)
+    house.ledger.disk = asyncio.Event()
+    answering = house.opens()
+
+    decision = await answering.answer(b.question())
+    again = await answering.answer(b.question())
+
+    assert decision.extension == again.extension == "205"
+    assert not house.ledger.journal
+    assert [alarm.clear for alarm in house.events.of(Alarm)] == [False]
+
+
+async def test_a_broken_disk_does_not_keep_the_caller_waiting(house: House) -> None:
+    house.ledger.broken = True
+
+    decision = await house.opens().answer(b.question())
+
+    assert decision.extension == "205"
+    assert [alarm.name for alarm in house.events.of(Alarm)] == ["slow_disk"]
+
+
+async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(house: House) -> None:
+    blank = b.question(caller=None, did="", asked_time="", arrived_at=None)
+
+    decision = await house.opens().answer(blank)
+
+    assert decision.extension == "100"
+    assert len(house.ledger.journal) == 1
+    assert not house.ledger.debts
+
+
+async def test_a_colleague_who_calls_is_no_debt(house: House) -> None:
+    inside = b.question(caller="214")
+    assert inside.caller.kind is CallerKind.INTERNAL
+
+    await house.opens().answer(inside)
+
+    assert len(house.ledger.journal) == 1
+    assert not house.ledger.debts
+
+
+_HOSTILE: list[Callable[[], RouteQuestion]] = [
+    lambda: b.question(caller="\x00\udcff\u202e" * 500, did="", asked_time="\ud800"),
+    lambda: b.question(caller="'; DROP TABLE calls; --", asked_time="9" * 10_000),
+    lambda: b.question(caller="+", did="0" * 10_000, arrived_at=None),
+    lambda: b.question(caller="sip:@@@", asked_time="-1"),
+    lambda: b.question(arrived_at=datetime.min.replace(tzinfo=b.NOON.tzinfo)),
+    lambda: b.question(arrived_at=datetime.max.replace(tzinfo=b.NOON.tzinfo)),
+    lambda: replace(b.question(), dtmf="\n" * 100, label="'"),
+]
+
+
+@pytest.mark.parametrize("hostile", _HOSTILE)
+async def test_nonsense_gets_an_answer_too(
+    house: House, hostile: Callable[[], RouteQuestion]
+) -> None:
+    decision = await house.opens().answer(hostile())
+
+    assert decision.extension in ("100", "205")
+    assert len(house.ledger.journal) == 1

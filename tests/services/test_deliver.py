@@ -1,0 +1,662 @@
+"""What is owed reaches 1C exactly once, through every mood of 1C and every crash of ours."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import Ref
+from bridge.domain.outbox import DeliveryRules, EntryState, Stage
+from bridge.domain.routing import Target
+from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, draft_reminder
+from bridge.errors import (
+    OneCAlreadyExists,
+    OneCBlocked,
+    OneCError,
+    OneCNonsense,
+    OneCNotPublished,
+    OneCOutcomeUnknown,
+    OneCRejected,
+    OneCUnauthorized,
+    OneCUnavailable,
+    StoreError,
+)
+from bridge.ports import Alarm, EntryMoved, FoundDocument, OneCMood
+from bridge.services.deliver import Delivery
+from tests.support import builders as b
+from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
+
+pytestmark = pytest.mark.anyio
+
+RULES = DeliveryRules()
+UNAUTHORIZED = OneCUnauthorized("Document_ТелефонныйЗвонок", "wrong password")
+UNPUBLISHED = OneCNotPublished("InformationRegister", "no such entity set")
+
+
+@dataclass(slots=True)
+class Hold:
+    """Requests about one call that hang until it is over."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Picky(ModelOneC):
+    """1C that treats some requests in its own way: *rules* see the method and the call's key."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock)
+        self.requests: list[str] = []
+        self.judges: list[Callable[[str, str], Exception | None]] = []
+        self.holds: dict[str, Hold] = {}
+        self._keys: dict[Ref, str] = {}
+
+    def hangs(self, call: PhoneCall) -> "Hold":
+        return self.holds.setdefault(call.key, Hold())
+
+    def says(self, error: Exception, *, to: Iterable[str], of: PhoneCall | None = None) -> None:
+        """Answer *error* to the methods *to*, about the call *of* or any."""
+        methods = tuple(to)
+
+        def judge(method: str, key: str) -> Exception | None:
+            return error if method in methods and (of is None or of.key == key) else None
+
+        self.judges.append(judge)
+
+    def is_well(self) -> None:
+        self.judges.clear()
+
+    async def find_phone_calls(self, draft: PhoneCallDraft) -> list[FoundDocument]:
+        await self._judge("find", draft.key)
+        return list(await super().find_phone_calls(draft))
+
+    async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
+        await self._judge("document", draft.key)
+        made = await super().create_phone_call(draft)
+        self._keys[made] = draft.key
+        return made
+
+    async def mark_phone_call(self, document: Ref) -> None:
+        await self._judge("mark", self._keys.get(document, ""))
+        await super().mark_phone_call(document)
+
+    async def create_subject(self, document: Ref) -> None:
+        await self._judge("subject", self._keys.get(document, ""))
+        await super().create_subject(document)
+
+    async def create_reminder(self, draft: ReminderDraft) -> None:
+        await self._judge("reminder", self._keys.get(draft.document, ""))
+        await super().create_reminder(draft)
+
+    async def has_subject(self, document: Ref) -> bool:
+        await self._judge("has subject", self._keys.get(document, ""))
+        return await super().has_subject(document)
+
+    async def has_reminder(self, draft: ReminderDraft) -> bool:
+        await self._judge("has reminder", self._keys.get(draft.document, ""))
+        return await super().has_reminder(draft)
+
+    async def _judge(self, method: str, key: str) -> None:
+        self.requests.append(method)
+        if hold := self.holds.get(key):
+            hold.reached.set()
+            await hold.over.wait()
+        for judge in self.judges:
+            if error := judge(method, key):
+                raise error
+
+
+class Plant:
+    """Delivery over a ledger in memory and a model of 1C, with a clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = b.NOON
+        self.onec = Picky(lambda: self.now)
+        self.ledger = MemoryLedger(lambda: self.now)
+        self.events = NotedEvents()
+        self.delivery = self.starts()
+
+    def starts(self, glance: timedelta = timedelta(seconds=1)) -> Delivery:
+        """Start the bridge, anew after a crash."""
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            journal=self.onec,
+            events=self.events,
+            clock=lambda: self.now,
+            lang="ru",
+            rules=RULES,
+            glance=glance,
+        )
+        return self.delivery
+
+    def owes(self, count: int = 1, *, manager: bool = True) -> list[PhoneCall]:
+        target = Target("205", b.manager().ref if manager else None)
+        calls = []
+        for number in range(len(self.ledger.journal), len(self.ledger.journal) + count):
+            asked = b.question(asked_time=str(number))
+            calls.append(b.call(asked, b.decision(target=target)))
+            self.ledger.owes(calls[-1], self.now)
+        return calls
+
+    async def passes(self, **time: float) -> None:
+        """Let time pass, delivering as the scheduler does: at the end of it."""
+        self.now += timedelta(**time)
+        self.onec.time_has_passed()
+        await self.delivery.drain()
+
+    async def calms_down(self) -> None:
+        for _ in range(12):
+            await self.passes(minutes=2)
+
+    def state(self, call: PhoneCall) -> tuple[EntryState, Stage]:
+        entry = self.ledger.debts[call.key]
+        return entry.state, entry.stage
+
+    def is_whole(self, call: PhoneCall) -> bool:
+        """Whether 1C holds one document of *call*, its subject and the reminder it deserves."""
+        documents = [found.ref for found in self.onec.of(call.key)]
+        if len(documents) != 1:
+            return False
+        reminder = draft_reminder(call, documents[0], "ru")
+        wanted = [] if reminder is None else [reminder]
+        held = [r for r in self.onec.reminders if self.onec.documents[r.document][0] == call.key]
+        return documents[0] in self.onec.subjects and held == wanted
+
+    def moods(self) -> list[bool]:
+        return [mood.up for mood in self.events.of(OneCMood)]
+
+    def alarms(self) -> list[tuple[str, bool]]:
+        return [(alarm.name, alarm.clear) for alarm in self.events.of(Alarm)]
+
+
+@pytest.fixture
+def plant() -> Plant:
+    return Plant()
+
+
+# ---------------------------------------------------------------- when all is well
+async def test_a_call_becomes_one_document_with_subject_and_reminder(plant: Plant) -> None:
+    (call,) = plant.owes()
+
+    await plant.delivery.drain()
+
+    assert plant.onec.requests == ["document", "subject", "reminder"]
+    assert plant.is_whole(call)
+    assert plant.state(call) == (EntryState.SETTLED, Stage.REMINDER)
+    moved = [event.entry.stage for event in plant.events.of(EntryMoved)]
+    assert moved == [Stage.SUBJECT, Stage.REMINDER, Stage.REMINDER]
+
+
+async def test_nobody_is_reminded_where_nobody_owns_the_extension(plant: Plant) -> None:
+    (call,) = plant.owes(manager=False)
+
+    await plant.delivery.drain()
+
+    assert plant.onec.requests == ["document", "subject"]
+    assert plant.is_whole(call)
+    assert plant.state(call) == (EntryState.SETTLED, Stage.SUBJECT)
+
+
+async def test_a_second_drain_finds_nothing_to_do(plant: Plant) -> None:
+    plant.owes(3)
+    assert await plant.delivery.drain() == 3
+
+    assert await plant.delivery.drain() == 0
+    assert len(plant.onec.requests) == 9
+
+
+async def test_drains_do_not_overlap(plant: Plant) -> None:
+    calls = plant.owes(5)
+
+    await asyncio.gather(*(plant.delivery.drain() for _ in range(3)))
+
+    assert all(plant.is_whole(call) for call in calls)
+    assert len(plant.onec.requests) == 15
+
+
+# ---------------------------------------------------------------- lost and late replies
+@pytest.mark.parametrize("lost_at", [0, 1, 2])
+async def test_a_lost_reply_is_healed_by_looking(plant: Plant, lost_at: int) -> None:
+    (call,) = plant.owes()
+    plant.onec.has_moods([*[Mood.ANSWERS] * lost_at, Mood.LOST])
+
+    await plant.delivery.drain()
+    await plant.passes(seconds=5)
+
+    assert plant.is_whole(call)
+    created = [r for r in plant.onec.requests if r in ("document", "subject", "reminder")]
+    assert created == ["document", "subject", "reminder"]
+
+
+async def test_nothing_found_is_created_again_only_after_the_quiet(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.has_moods([Mood.SWALLOWED])
+    await plant.delivery.drain()
+
+    for _ in range(4):
+        await plant.passes(seconds=13)
+    assert plant.onec.requests.count("document") == 1
+
+    await plant.calms_down()
+    assert plant.onec.requests.count("document") == 2
+    assert plant.is_whole(call)
+
+
+async def test_a_slow_look_does_not_shorten_the_quiet(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.has_moods([Mood.LATE])
+    plant.onec.lateness = timedelta(seconds=59)
+    await plant.delivery.drain()
+    plant.onec.takes_time = lambda: None
+
+    def commits_while_the_answer_travels(method: str, key: str) -> None:
+        del key
+        if method == "find":
+            plant.now += timedelta(seconds=5)  # 1C looked before, at 56 s
+
+    plant.onec.judges.append(commits_while_the_answer_travels)
+    plant.now += timedelta(seconds=50)
+    plant.ledger.is_retried(call.key, plant.now)
+    await plant.delivery.drain()
+    plant.now += timedelta(seconds=1)
+    plant.ledger.is_retried(call.key, plant.now)
+    plant.onec.lateness = timedelta(0)
+    await plant.delivery.drain()
+
+    assert plant.onec.requests.count("document") == 1
+
+
+async def test_a_late_commit_is_marked_and_the_one_people_see_stays(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.has_moods([Mood.LATE])
+    plant.onec.lateness = timedelta(seconds=300)
+    await plant.delivery.drain()
+    await plant.passes(seconds=61)
+    await plant.passes(seconds=300)
+    kept = plant.ledger.debts[call.key].document
+    assert len(plant.onec.of(call.key)) == 2
+
+    await plant.calms_down()
+
+    assert [found.ref for found in plant.onec.of(call.key)] == [kept]
+    assert plant.is_whole(call)
+    assert plant.state(call) == (EntryState.SETTLED, Stage.VERIFY)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+async def test_exists_already_is_believed_after_reading(plant: Plant, stage: int) -> None:
+    (call,) = plant.owes()
+    await plant.delivery.drain()
+    settled = plant.ledger.debts[call.key]
+    back = (Stage.SUBJECT, Stage.REMINDER)[stage - 1]
+    plant.ledger.debts[call.key] = replace(settled, state=EntryState.DUE, stage=back)
+    plant.onec.requests.clear()
+
+    await plant.delivery.drain()
+
+    assert plant.onec.requests[1] == ("has subject", "has reminder")[stage - 1]
+    assert plant.state(call) == (EntryState.SETTLED, Stage.REMINDER)
+    assert plant.is_whole(call)
+
+
+async def test_exists_already_with_nothing_there_is_a_refusal(plant: Plant) -> None:
+    (call,) = plant.owes()
+    exists = OneCAlreadyExists("register", "exists", status=400, code="15")
+    plant.onec.says(exists, to=["subject"])
+
+    await plant.delivery.drain()
+
+    assert plant.state(call) == (EntryState.DEAD, Stage.SUBJECT)
+
+
+async def test_a_proposed_reference_that_is_taken_is_ours(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.honours_refs = True
+    await plant.delivery.drain()
+    settled = plant.ledger.debts[call.key]
+    plant.ledger.owes(call, plant.now)
+
+    await plant.delivery.drain()
+
+    assert plant.ledger.debts[call.key].document == settled.document
+    assert plant.is_whole(call)
+
+
+async def test_a_document_that_a_person_marked_is_not_written_anew(plant: Plant) -> None:
+    plant.owes()
+    plant.onec.has_moods([Mood.LOST])
+    await plant.delivery.drain()
+    (document,) = plant.onec.documents
+    await plant.onec.mark_phone_call(document)
+
+    await plant.calms_down()
+
+    assert list(plant.onec.documents) == [document]
+
+
+# ---------------------------------------------------------------- crashes
+@pytest.mark.parametrize("mood", [Mood.ANSWERS, Mood.LOST, Mood.SWALLOWED, Mood.DOWN])
+@pytest.mark.parametrize("steps", range(18))
+async def test_a_crash_between_any_two_steps_doubles_and_loses_nothing(
+    plant: Plant, steps: int, mood: Mood
+) -> None:
+    first, second = plant.owes(2)
+    fuse = plant.onec.fuse = Fuse(steps)
+    plant.ledger.around_save = fuse.burn
+    plant.onec.has_moods([mood])
+    with pytest.raises(Crash):
+        await plant.calms_down()
+
+    plant.onec.fuse = Fuse()
+    plant.ledger.around_save = lambda: None
+    plant.starts()
+    await plant.calms_down()
+
+    assert plant.is_whole(first)
+    assert plant.is_whole(second)
+    assert {entry.state for entry in plant.ledger.debts.values()} == {EntryState.SETTLED}
+
+
+async def test_a_failed_save_stops_the_drain_and_the_next_one_takes_it_up(plant: Plant) -> None:
+    calls = plant.owes(4)
+    saves = iter([False] * 3 + [True])
+
+    def disk_fills_up() -> None:
+        if next(saves, False):
+            raise StoreError("ledger.db", "disk full")
+
+    plant.ledger.around_save = disk_fills_up
+    with pytest.raises(StoreError):
+        await plant.delivery.drain()
+
+    await plant.calms_down()
+
+    assert all(plant.is_whole(call) for call in calls)
+
+
+async def test_a_drain_that_is_cancelled_leaves_nobody_sending(plant: Plant) -> None:
+    first, second = plant.owes(2)
+    hold = plant.onec.hangs(first)
+    drain = asyncio.create_task(plant.delivery.drain())
+    await hold.reached.wait()
+    assert plant.state(first)[0] is EntryState.SENDING
+
+    drain.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drain
+    hold.over.set()
+    await plant.calms_down()
+
+    assert plant.is_whole(first)
+    assert plant.is_whole(second)
+
+
+# ---------------------------------------------------------------- 1C is away
+async def test_hours_without_1c_cost_two_log_lines_and_no_call(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    calls = plant.owes(20)
+    plant.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
+    for _ in range(400):
+        await plant.passes(seconds=30)
+    plant.onec.is_well()
+    for _ in range(30):
+        await plant.passes(seconds=1)
+
+    assert all(plant.is_whole(call) for call in calls)
+    assert [record.message for record in caplog.records] == ["onec_down", "onec_up"]
+    assert plant.moods() == [False, True]
+    assert {entry.attempts for entry in plant.ledger.debts.values()} == {0}
+
+
+async def test_a_closed_lane_asks_with_one_request_at_a_time(plant: Plant) -> None:
+    plant.owes(20)
+    plant.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
+    await plant.delivery.drain()
+    assert len(plant.onec.requests) <= 2  # as many as were in flight at once
+
+    asked: list[int] = []
+    for _ in range(120):
+        plant.onec.requests.clear()
+        await plant.passes(seconds=1)
+        asked.append(len(plant.onec.requests))
+
+    assert max(asked) == 1
+    assert sum(asked[60:]) == 3  # every 20 s in the end
+
+
+async def test_what_was_never_tried_is_delivered_in_the_order_of_the_calls(plant: Plant) -> None:
+    calls = plant.owes(12)
+
+    await plant.delivery.drain()
+
+    documents = [marker for marker, _ in plant.onec.documents.values()]
+    assert documents == [call.key for call in calls]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OneCOutcomeUnknown("1c", "timed out"),
+        OneCUnavailable("1c", "503"),
+        OneCNonsense("1c", "not JSON"),
+        KeyError("d"),
+    ],
+)
+async def test_one_poisoned_call_does_not_stop_the_others(plant: Plant, error: Exception) -> None:
+    poisoned, *others = plant.owes(30)
+    plant.onec.says(error, to=["document"], of=poisoned)
+
+    for _ in range(20):
+        await plant.passes(seconds=2)
+
+    assert all(plant.is_whole(call) for call in others)
+    assert not plant.onec.of(poisoned.key)
+
+
+async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(plant: Plant) -> None:
+    delivery = plant.starts(glance=timedelta(milliseconds=1))
+    (stuck,) = plant.owes()
+    hold = plant.onec.hangs(stuck)
+    drain = asyncio.create_task(delivery.drain())
+    await hold.reached.wait()
+    (fresh,) = plant.owes()
+
+    await plant.events.until(EntryMoved, lambda moved: moved.entry.state is EntryState.SETTLED)
+    assert plant.is_whole(fresh)
+    assert plant.state(stuck)[0] is EntryState.SENDING
+
+    hold.over.set()
+    await asyncio.wait_for(drain, 5)
+    assert plant.is_whole(stuck)
+
+
+async def test_blocked_sessions_are_waited_out(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.says(OneCBlocked("1c", "обновление до 23:00"), to=["document"])
+    await plant.calms_down()
+    assert plant.state(call) == (EntryState.DUE, Stage.DOCUMENT)
+    assert "обновление до 23:00" in plant.events.of(OneCMood)[0].words
+
+    plant.onec.is_well()
+    await plant.passes(seconds=60)
+
+    assert plant.is_whole(call)
+    assert plant.moods() == [False, True]
+
+
+# ---------------------------------------------------------------- refusals
+async def test_a_refused_call_is_dead_with_1cs_words_and_the_others_go_on(plant: Plant) -> None:
+    refused, *others = plant.owes(5)
+    error = OneCRejected("1c", "Период закрыт", status=500, code="-1")
+    plant.onec.says(error, to=["document"], of=refused)
+
+    await plant.delivery.drain()
+
+    assert plant.state(refused) == (EntryState.DEAD, Stage.DOCUMENT)
+    assert "Период закрыт" in plant.ledger.debts[refused.key].last_error
+    assert all(plant.is_whole(call) for call in others)
+
+
+async def test_a_refusal_shows_that_1c_is_back(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.has_moods([Mood.DOWN, Mood.REFUSES])
+
+    await plant.delivery.drain()
+    await plant.passes(seconds=5)
+
+    assert plant.state(call)[0] is EntryState.DEAD
+    assert plant.moods() == [False, True]
+
+
+async def test_a_mistake_of_ours_about_one_call_is_shown_to_a_person(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    (call,) = plant.owes()
+    plant.onec.says(KeyError("Ref_Key"), to=["document"])
+
+    await plant.delivery.drain()
+
+    assert plant.state(call)[0] is EntryState.DEAD
+    assert "KeyError" in plant.ledger.debts[call.key].last_error
+    assert caplog.records[0].exc_info is not None
+
+
+@pytest.mark.parametrize("committed", [Mood.LOST, Mood.SWALLOWED])
+async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
+    plant: Plant, committed: Mood
+) -> None:
+    (call,) = plant.owes()
+    plant.onec.has_moods([committed])
+    await plant.delivery.drain()
+    error = OneCRejected("1c", "Отказ", status=500, code="-1")
+    plant.onec.says(error, to=["find"])
+    await plant.passes(seconds=5)
+    assert plant.state(call)[0] is EntryState.DEAD
+
+    plant.onec.is_well()
+    plant.onec.requests.clear()
+    plant.ledger.is_retried(call.key, plant.now)
+    await plant.delivery.drain()
+    assert plant.onec.requests[0] == "find"
+    await plant.calms_down()
+
+    assert plant.is_whole(call)
+
+
+async def test_nonsense_for_an_answer_is_looked_for_before_it_is_sent_again(plant: Plant) -> None:
+    (call,) = plant.owes()
+    plant.onec.says(OneCNonsense("1c", "201 without a reference"), to=["document"])
+    await plant.delivery.drain()
+    plant.onec.is_well()
+    plant.onec.requests.clear()
+
+    await plant.passes(seconds=5)
+    assert plant.onec.requests == ["find"]
+    await plant.calms_down()
+
+    assert plant.is_whole(call)
+
+
+# ---------------------------------------------------------------- rights and the publication
+async def test_a_rejected_user_burns_nothing_and_recovers(plant: Plant) -> None:
+    calls = plant.owes(10)
+    plant.onec.says(UNAUTHORIZED, to=["document", "find"])
+    for _ in range(60):
+        await plant.passes(seconds=30)
+    assert len(plant.onec.requests) <= 2 + 30
+    assert plant.alarms() == [("onec_unauthorized", False)]
+    assert {entry.state for entry in plant.ledger.debts.values()} == {EntryState.DUE}
+
+    plant.onec.is_well()
+    await plant.calms_down()
+
+    assert all(plant.is_whole(call) for call in calls)
+    assert plant.onec.requests.count("find") == 0
+    assert plant.alarms() == [("onec_unauthorized", False), ("onec_unauthorized", True)]
+    assert plant.moods() == [False, True]
+
+
+@pytest.mark.parametrize("register", ["subject", "reminder"])
+@pytest.mark.parametrize("error", [UNAUTHORIZED, UNPUBLISHED])
+async def test_a_closed_register_does_not_keep_documents_waiting(
+    plant: Plant, register: str, error: OneCError
+) -> None:
+    calls = plant.owes(10)
+    plant.onec.says(error, to=[register])
+
+    await plant.delivery.drain()
+
+    assert all(len(plant.onec.of(call.key)) == 1 for call in calls)
+    assert [clear for _, clear in plant.alarms()] == [False]
+    assert not plant.moods()
+
+    plant.onec.is_well()
+    await plant.calms_down()
+    assert all(plant.is_whole(call) for call in calls)
+    assert [clear for _, clear in plant.alarms()] == [False, True]
+
+
+async def test_an_unpublished_document_stops_the_lane(plant: Plant) -> None:
+    calls = plant.owes(50)
+    plant.onec.says(UNPUBLISHED, to=["document"])
+
+    for _ in range(60):
+        await plant.passes(seconds=1)
+    assert len(plant.onec.requests) <= 3
+
+    plant.onec.is_well()
+    await plant.calms_down()
+    assert all(plant.is_whole(call) for call in calls)
+
+
+async def test_an_alarm_that_turns_into_another_is_taken_back(plant: Plant) -> None:
+    plant.owes()
+    plant.onec.says(UNPUBLISHED, to=["subject"])
+    await plant.delivery.drain()
+    plant.onec.is_well()
+    plant.onec.says(UNAUTHORIZED, to=["subject"])
+    await plant.calms_down()
+    plant.onec.is_well()
+    await plant.calms_down()
+
+    assert plant.alarms() == [
+        ("onec_not_published", False),
+        ("onec_not_published", True),
+        ("onec_unauthorized", False),
+        ("onec_unauthorized", True),
+    ]
+
+
+# ---------------------------------------------------------------- a person
+async def test_what_a_person_dropped_meanwhile_does_not_rise_again(plant: Plant) -> None:
+    (call,) = plant.owes()
+    hold = plant.onec.hangs(call)
+    drain = asyncio.create_task(plant.delivery.drain())
+    await hold.reached.wait()
+    await plant.ledger.drop_entry(call.key)
+
+    hold.over.set()
+    await drain
+
+    assert not plant.ledger.debts
+    assert plant.onec.requests == ["document"]
+    assert not plant.events.of(EntryMoved)
+
+
+async def test_a_lost_reference_is_looked_for(plant: Plant) -> None:
+    (call,) = plant.owes()
+    await plant.delivery.drain()
+    broken = replace(plant.ledger.debts[call.key], state=EntryState.DUE, document=None)
+    plant.ledger.debts[call.key] = broken
+
+    await plant.calms_down()
+
+    assert plant.is_whole(call)
+    assert plant.state(call)[0] is EntryState.SETTLED

@@ -1,0 +1,477 @@
+"""After a run the directory is level with 1C, or exactly as it was."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.domain.directory import (
+    Attribute,
+    EntityKind,
+    ExtensionSources,
+    Manager,
+    Ref,
+    Version,
+)
+from bridge.errors import (
+    OneCError,
+    OneCNotPublished,
+    OneCUnauthorized,
+    OneCUnavailable,
+    SyncRefused,
+)
+from bridge.ports import EntitySync, Noun, SyncReport, Traffic
+from bridge.services.pull import Pull, PullRules, shared_extensions
+from tests.support import builders as b
+from tests.support.memory_directory import MemoryDirectoryStore
+
+pytestmark = pytest.mark.anyio
+
+PROPERTY = b.ref("Внутренний номер")
+OPTIONAL = [EntityKind.CONTACT, EntityKind.COUNTERPARTY]
+
+
+class SourceOfNouns:
+    """1C as a pull reads it: nouns by kind, and a mood for the n-th request."""
+
+    def __init__(self) -> None:
+        self.nouns: dict[EntityKind, dict[Ref, Noun]] = {kind: {} for kind in EntityKind}
+        self.sources = ExtensionSources(property=PROPERTY)
+        self.traffic = Traffic()
+        self.fetched: list[Ref] = []
+        self.not_published: set[EntityKind] = set()
+        self.fails_at: int | None = None
+        self.error: OneCError = OneCUnavailable("1c", "connection reset")
+        #: Called between the listings and the bodies of the next run.
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def has(self, *nouns: Noun) -> None:
+        kinds = dict(
+            zip(("Manager", "Partner", "ContactPerson", "Counterparty"), EntityKind, strict=True)
+        )
+        for noun in nouns:
+            self.nouns[kinds[type(noun).__name__]][noun.ref] = noun
+
+    async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
+        self._request()
+        if kind in self.not_published:
+            raise OneCNotPublished(kind.value, "no such entity set")
+        return {ref: noun.version for ref, noun in self.nouns[kind].items()}
+
+    async def fetch(
+        self, kind: EntityKind, refs: Sequence[Ref], listed: int
+    ) -> AsyncIterator[Sequence[Noun]]:
+        assert listed >= len(refs)
+        self.meanwhile()
+        for start in range(0, len(refs), 2):
+            self._request()
+            batch = [self.nouns[kind][r] for r in refs[start : start + 2] if r in self.nouns[kind]]
+            self.fetched.extend(noun.ref for noun in batch)
+            yield batch
+
+    async def extension_sources(self) -> ExtensionSources:
+        self._request()
+        return self.sources
+
+    async def aclose(self) -> None:
+        pass
+
+    def _request(self) -> None:
+        if self.traffic.requests == self.fails_at:
+            raise self.error
+        self.traffic.requests += 1
+        self.traffic.bytes += 100
+
+
+@dataclass(slots=True)
+class Steps:
+    """A progress bar that remembers."""
+
+    told: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def listing(self, kind: EntityKind) -> None:
+        self.told.append(("listing", kind.value, 0))
+
+    def fetching(self, kind: EntityKind, total: int) -> None:
+        self.told.append(("fetching", kind.value, total))
+
+    def fetched(self, kind: EntityKind, count: int) -> None:
+        self.told.append(("fetched", kind.value, count))
+
+    def indexing(self) -> None:
+        self.told.append(("indexing", "", 0))
+
+
+def user(name: str, extension: str | None, version: str = "1") -> Manager:
+    attribute = None if extension is None else Attribute(extension)
+    return Manager(b.ref(name), Version(version), name, attribute=attribute)
+
+
+class Office:
+    """A source, a store, and runs between them."""
+
+    def __init__(self) -> None:
+        self.now = b.NOON
+        self.source = SourceOfNouns()
+        self.store = MemoryDirectoryStore()
+        self.steps = Steps()
+        self.source.has(
+            user("Анна Петрова", "205"),
+            user("Олег Ким", "207"),
+            b.partner(phones=["8 (4852) 55-01-02"]),
+            b.partner("ЗАО Клён", manager="Олег Ким"),
+            *(b.partner(f"ООО Склад {n}", phones=[f"+7 495 123-45-{n}"]) for n in range(10, 18)),
+            b.contact(),
+            b.contact("Сидоров", phones=["позже сообщит"]),
+            b.counterparty(),
+        )
+
+    async def runs(self, rules: PullRules | None = None) -> SyncReport:
+        self.source.fetched.clear()
+        self.steps.told.clear()
+        self.source.traffic.requests = 0
+        self.now += timedelta(minutes=1)
+        seconds = iter(range(1000))
+        pull = Pull(
+            source=self.source,
+            store=self.store,
+            clock=lambda: self.now,
+            rules=rules or PullRules(),
+            progress=self.steps,
+            stopwatch=lambda: float(next(seconds)),
+        )
+        return await pull.run(self.store.report())
+
+    def extension(self, name: str) -> str | None:
+        manager = self.store.world[EntityKind.MANAGER][b.ref(name)]
+        assert isinstance(manager, Manager)
+        return manager.extension
+
+    def held(self, kind: EntityKind) -> set[str]:
+        return {noun.name for noun in self.store.world[kind].values()}
+
+    def loses(self, kind: EntityKind, share: float) -> None:
+        rows = self.source.nouns[kind]
+        for ref in list(rows)[: round(len(rows) * share)]:
+            del rows[ref]
+
+
+@pytest.fixture
+async def office() -> Office:
+    """Give an office after its first run."""
+    office = Office()
+    await office.runs()
+    return office
+
+
+def of(report: SyncReport, kind: EntityKind) -> EntitySync:
+    return next(entity for entity in report.entities if entity.kind is kind)
+
+
+# ---------------------------------------------------------------- what moved
+async def test_the_first_run_brings_everything() -> None:
+    office = Office()
+
+    report = await office.runs()
+
+    assert (report.full, report.changed, report.numbers) == (True, True, 10)
+    assert sum(entity.held for entity in report.entities) == 15
+    assert len(office.source.fetched) == 15
+    assert office.store.report() == report
+    assert office.extension("Анна Петрова") == "205"
+
+
+async def test_a_run_without_changes_fetches_and_writes_nothing(office: Office) -> None:
+    before = office.store.world
+
+    report = await office.runs()
+
+    assert (report.full, report.changed, report.numbers) == (False, False, 10)
+    assert not office.source.fetched
+    assert office.store.world == before
+    assert not office.store.runs[-1].reindexed
+    assert report.proven_at == office.now
+
+
+async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(office: Office) -> None:
+    office.source.has(
+        replace(b.partner("ЗАО Клён"), version=Version("2")), b.partner("ИП Новый", code="9")
+    )
+    del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
+
+    report = await office.runs()
+
+    assert set(office.source.fetched) == {b.ref("ЗАО Клён"), b.ref("ИП Новый")}
+    partners = of(report, EntityKind.PARTNER)
+    assert (partners.listed, partners.held, partners.fetched, partners.buried) == (10, 10, 2, 1)
+    assert "ООО Склад 10" not in office.held(EntityKind.PARTNER)
+    assert report.numbers == 9
+    assert office.store.runs[-1].reindexed
+
+
+async def test_a_body_that_changed_during_the_run_is_not_fetched_for_ever(office: Office) -> None:
+    office.source.has(replace(b.contact(), version=Version("2")))
+    office.source.meanwhile = lambda: office.source.has(
+        replace(b.contact(), version=Version("3"), position="директор")
+    )
+    await office.runs()
+    office.source.meanwhile = lambda: None
+
+    report = await office.runs()
+
+    assert not report.changed
+    assert not office.source.fetched
+
+
+async def test_what_vanished_between_listing_and_fetching_is_buried_next_time(
+    office: Office,
+) -> None:
+    office.source.has(replace(b.partner("ЗАО Клён"), version=Version("2")))
+    gone = office.source.nouns[EntityKind.PARTNER]
+    office.source.meanwhile = lambda: gone.pop(b.ref("ЗАО Клён"), None) and None
+
+    first = await office.runs()
+    second = await office.runs()
+
+    assert (of(first, EntityKind.PARTNER).fetched, of(second, EntityKind.PARTNER).buried) == (0, 1)
+    assert "ЗАО Клён" not in office.held(EntityKind.PARTNER)
+
+
+async def test_a_full_run_fetches_all_again(office: Office) -> None:
+    del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
+
+    report = await office.runs(PullRules(full=True))
+
+    assert (report.full, report.changed) == (True, True)
+    assert len(office.source.fetched) == 14
+    assert of(report, EntityKind.PARTNER).buried == 1
+    assert len(office.held(EntityKind.PARTNER)) == 9
+
+
+# ---------------------------------------------------------------- the guard
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("kind", list(EntityKind))
+async def test_a_shrunken_listing_is_refused_and_the_old_world_stays(
+    office: Office, kind: EntityKind, *, full: bool
+) -> None:
+    before, report = office.store.world, office.store.report()
+    office.loses(kind, 1.0)
+
+    with pytest.raises(SyncRefused) as refused:
+        await office.runs(PullRules(full=full))
+
+    assert refused.value.entity_set == kind.value
+    assert (office.store.world, office.store.report()) == (before, report)
+    assert not office.source.fetched
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_person_may_accept_the_loss(office: Office, *, full: bool) -> None:
+    office.loses(EntityKind.PARTNER, 1.0)
+
+    report = await office.runs(PullRules(full=full, accept_shrink=True))
+
+    assert of(report, EntityKind.PARTNER).buried == 10
+    assert not office.held(EntityKind.PARTNER)
+
+
+@pytest.mark.parametrize(("share", "refused"), [(0.2, False), (0.3, True)])
+async def test_the_share_that_may_go_is_a_setting(
+    office: Office, share: float, *, refused: bool
+) -> None:
+    office.loses(EntityKind.PARTNER, share)
+
+    if refused:
+        with pytest.raises(SyncRefused):
+            await office.runs(PullRules(max_shrink=0.2))
+    else:
+        assert (await office.runs(PullRules(max_shrink=0.2))).changed
+
+
+# ---------------------------------------------------------------- extensions outside the users
+async def test_the_register_decides_where_1c_keeps_extensions_there(office: Office) -> None:
+    office.source.sources = ExtensionSources(
+        PROPERTY, register={b.ref("Анна Петрова"): Attribute("305")}
+    )
+
+    report = await office.runs()
+
+    assert report.changed
+    assert not office.source.fetched
+    assert (office.extension("Анна Петрова"), office.extension("Олег Ким")) == ("305", None)
+    assert report.managers_without_extension == 1
+
+
+async def test_a_renamed_list_value_moves_an_extension_without_its_user(office: Office) -> None:
+    value = b.ref("value")
+    anna = replace(user("Анна Петрова", None, "2"), attribute=Attribute(listed=value))
+    office.source.has(anna)
+    office.source.sources = ExtensionSources(PROPERTY, listed={value: "401"})
+    await office.runs()
+    assert office.extension("Анна Петрова") == "401"
+
+    office.source.sources = ExtensionSources(PROPERTY, listed={value: " 402 "})
+    report = await office.runs()
+
+    assert (report.changed, office.source.fetched) == (True, [])
+    assert office.extension("Анна Петрова") == "402"
+
+
+async def test_another_property_has_all_managers_read_again(office: Office) -> None:
+    office.source.sources = ExtensionSources(b.ref("Добавочный"))
+
+    report = await office.runs()
+
+    assert of(report, EntityKind.MANAGER).fetched == 2
+    assert len(office.source.fetched) == 2
+    assert report.extension_property == b.ref("Добавочный")
+    assert not (await office.runs()).changed
+
+
+async def test_without_the_property_nobody_has_an_extension(office: Office) -> None:
+    for name in ("Анна Петрова", "Олег Ким"):
+        office.source.has(user(name, None))
+    office.source.sources = ExtensionSources()
+
+    report = await office.runs()
+
+    assert office.extension("Анна Петрова") is None
+    assert (report.extension_property, report.managers_without_extension) == (None, 2)
+
+
+async def test_a_manager_read_again_keeps_the_extension_the_register_gives(office: Office) -> None:
+    office.source.sources = ExtensionSources(
+        PROPERTY, register={b.ref("Анна Петрова"): Attribute("305")}
+    )
+    await office.runs()
+    office.source.has(user("Анна Петрова", "205", version="2"))
+
+    await office.runs()
+
+    assert office.extension("Анна Петрова") == "305"
+
+
+# ---------------------------------------------------------------- what is not published
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("kind", OPTIONAL)
+async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
+    office: Office, kind: EntityKind, *, full: bool
+) -> None:
+    before = office.held(kind)
+    office.source.not_published = {kind}
+    del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
+    office.source.has(b.partner("ИП Новый"))
+
+    report = await office.runs(PullRules(full=full))
+
+    assert "no such entity set" in of(report, kind).error
+    assert of(report, kind).proven_at is None
+    assert of(report, kind).fetched == 0
+    assert office.held(kind) == before != set()
+    assert "ИП Новый" in office.held(EntityKind.PARTNER)
+    assert "ООО Склад 10" not in office.held(EntityKind.PARTNER)
+
+
+@pytest.mark.parametrize("kind", [EntityKind.MANAGER, EntityKind.PARTNER])
+async def test_without_managers_or_partners_nothing_runs(office: Office, kind: EntityKind) -> None:
+    before = office.store.world
+    office.source.not_published = {kind}
+
+    with pytest.raises(OneCNotPublished):
+        await office.runs()
+
+    assert office.store.world == before
+
+
+async def test_a_company_without_contacts_published_has_a_first_run_too() -> None:
+    office = Office()
+    office.source.not_published = set(OPTIONAL)
+
+    report = await office.runs()
+
+    assert of(report, EntityKind.PARTNER).held == 10
+    assert of(report, EntityKind.CONTACT).held == 0
+
+
+# ---------------------------------------------------------------- failures
+REQUESTS_OF_A_FULL_RUN = 1 + 4 + 1 + 5 + 1 + 1
+
+
+@pytest.mark.parametrize("request_number", range(REQUESTS_OF_A_FULL_RUN))
+@pytest.mark.parametrize(
+    "error", [OneCUnavailable("1c", "reset"), OneCUnauthorized("1c", "no rights")]
+)
+async def test_a_failure_at_any_request_leaves_the_old_world(
+    office: Office, request_number: int, error: OneCError
+) -> None:
+    before, report = office.store.world, office.store.report()
+    office.source.fails_at, office.source.error = request_number, error
+
+    with pytest.raises(type(error)):
+        await office.runs(PullRules(full=True))
+
+    assert (office.store.world, office.store.report()) == (before, report)
+    office.source.fails_at = None
+    await office.runs(PullRules(full=True))
+    assert office.source.traffic.requests == REQUESTS_OF_A_FULL_RUN
+
+
+# ---------------------------------------------------------------- the report
+async def test_the_report_counts_what_the_run_cost_and_found(office: Office) -> None:
+    office.source.has(
+        replace(b.contact("Сидоров", phones=["позже сообщит"]), version=Version("2")),
+        user("Пётр Без Номера", None),
+        user("Двойник", "205"),
+    )
+    started = office.now + timedelta(minutes=1)
+
+    report = await office.runs()
+
+    contacts = of(report, EntityKind.CONTACT)
+    assert report.started_at == contacts.proven_at == started
+    assert (contacts.requests, contacts.bytes, contacts.unread_phones) == (2, 200, 1)
+    assert contacts.seconds > 0
+    assert report.seconds >= sum(entity.seconds for entity in report.entities)
+    assert report.unread_examples == ("позже сообщит",)
+    assert report.managers_without_extension == 1
+    assert report.shared_extensions == {"205": ("Анна Петрова", "Двойник")}
+
+
+async def test_a_run_tells_how_far_it_is(office: Office) -> None:
+    office.source.has(*(b.contact(f"Новый {n}") for n in range(3)))
+
+    await office.runs()
+
+    assert [step for step in office.steps.told if step[0] != "listing"] == [
+        ("fetching", "contact", 3),
+        ("fetched", "contact", 2),
+        ("fetched", "contact", 1),
+        ("indexing", "", 0),
+    ]
+
+
+async def test_the_proof_dates_from_before_the_listing_was_asked_for(office: Office) -> None:
+    asked = office.now + timedelta(minutes=1)
+
+    def time_passes() -> None:
+        office.now += timedelta(minutes=5)
+
+    office.source.has(replace(b.contact(), version=Version("2")))
+    office.source.meanwhile = time_passes
+
+    report = await office.runs()
+
+    assert report.proven_at == asked
+
+
+def test_only_reachable_users_share_an_extension() -> None:
+    people = [
+        b.manager("А", "205"),
+        b.manager("Б", "205"),
+        b.manager("В", "205", invalid=True),
+        b.manager("Г", None),
+        b.manager("Д", "207"),
+    ]
+
+    assert shared_extensions(people) == {"205": ("А", "Б")}

@@ -1,0 +1,129 @@
+"""A call is durable before its answer, or an alarm is up; the record follows."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bridge.domain.routing import Target
+from bridge.errors import StoreError
+from bridge.ports import Alarm, CallRecorded, RawEvent
+from bridge.services.record import SLOW_DISK, Recording
+from tests.support import builders as b
+from tests.support.memory_ledger import MemoryLedger, NotedEvents
+
+pytestmark = pytest.mark.anyio
+
+
+class Desk:
+    """Recording over a ledger in memory."""
+
+    def __init__(self, patience: timedelta = SLOW_DISK) -> None:
+        self.ledger = MemoryLedger(lambda: b.NOON)
+        self.events = NotedEvents()
+        self.recording = Recording(self.ledger, self.events, lambda: b.NOON, patience=patience)
+
+    def alarms(self) -> list[bool]:
+        """Tell of each alarm whether it took the earlier one back."""
+        return [alarm.clear for alarm in self.events.of(Alarm)]
+
+
+async def test_a_call_and_its_debt_are_written_together() -> None:
+    desk = Desk()
+    call = b.call()
+
+    assert await desk.recording.record(call) is call
+
+    assert desk.ledger.debts[call.key].due_at == call.received_at
+    assert desk.events.noted == [CallRecorded(call)]
+
+
+async def test_a_call_that_is_there_already_is_the_one_that_counts() -> None:
+    desk = Desk()
+    first = await desk.recording.record(b.call())
+    decided_anew = b.call(decided=b.decision(target=Target("300")))
+
+    counts = await desk.recording.record(decided_anew)
+
+    assert counts is first
+    assert len(desk.events.of(CallRecorded)) == 1
+
+
+async def test_on_a_slow_disk_the_record_follows_and_the_alarm_clears() -> None:
+    desk = Desk(patience=timedelta(0))
+    desk.ledger.disk = asyncio.Event()
+    assert await desk.recording.record(b.call()) == b.call()
+    assert (desk.alarms(), desk.ledger.journal) == ([False], {})
+
+    desk.ledger.disk.set()
+    await desk.recording.settle()
+
+    assert desk.ledger.journal.keys() == {b.call().key}
+    assert desk.alarms() == [False, True]
+
+
+async def test_the_alarm_clears_when_one_commit_writes_all_that_waited() -> None:
+    desk = Desk(patience=timedelta(0))
+    desk.ledger.disk = asyncio.Event()
+    calls = [b.call(b.question(asked_time=str(second))) for second in range(3)]
+    for call in calls:
+        await desk.recording.record(call)
+
+    desk.ledger.disk.set()
+    await desk.recording.settle()
+
+    assert desk.ledger.journal.keys() == {call.key for call in calls}
+    assert desk.alarms() == [False, True]
+
+
+async def test_the_alarm_stays_while_a_record_still_waits() -> None:
+    desk = Desk(patience=timedelta(0))
+    slow = desk.ledger.disk = asyncio.Event()
+    await desk.recording.record(b.call())
+    desk.ledger.disk = None
+
+    await desk.recording.record(b.call(b.question(asked_time="2")))
+    assert desk.alarms() == [False]
+
+    slow.set()
+    await desk.recording.settle()
+    assert desk.alarms() == [False, True]
+
+
+async def test_a_disk_that_refuses_is_told_once_until_it_works_again() -> None:
+    desk = Desk()
+    desk.ledger.broken = True
+    for second in range(3):
+        call = b.call(b.question(asked_time=str(second)))
+        assert await desk.recording.record(call) is call
+    assert desk.alarms() == [False]
+    assert "disk full" in desk.events.of(Alarm)[0].words
+
+    desk.ledger.broken = False
+    await desk.recording.record(b.call())
+
+    assert desk.alarms() == [False, True]
+
+
+async def test_a_cancelled_answer_does_not_take_its_record_along() -> None:
+    desk = Desk(patience=timedelta(seconds=5))
+    desk.ledger.disk = asyncio.Event()
+    answer = asyncio.create_task(desk.recording.record(b.call()))
+    await asyncio.sleep(0)
+
+    answer.cancel()
+    desk.ledger.disk.set()
+    await desk.recording.settle()
+
+    assert desk.ledger.journal.keys() == {b.call().key}
+
+
+async def test_an_event_that_is_not_stored_is_not_taken() -> None:
+    desk = Desk()
+    event = RawEvent("sipuni", b.NOON, (("event", "1"),))
+    await desk.recording.receive(event)
+    assert desk.ledger.events == [event]
+
+    desk.ledger.broken = True
+    with pytest.raises(StoreError):
+        await desk.recording.receive(event)

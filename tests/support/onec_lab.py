@@ -1,0 +1,87 @@
+"""A simulated 1C within the process, reached through the bridge's own client."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from bridge.adapters.onec_journal import ODataJournal
+from bridge.adapters.onec_odata import ODataClient, ODataConfig
+from bridge.adapters.onec_source import ODataSource
+from bridge.domain.directory import EntityKind, Ref
+from bridge.domain.phone import PhoneRules
+from bridge.lab.faults import LabConnectionLost
+from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
+from bridge.lab.world import Whims, World
+from bridge.ports import Noun
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+ATTRIBUTE = "Внутренний номер"
+
+_FELT = {
+    "connect": httpx.ConnectError,
+    "read": httpx.ReadError,
+    "timeout": httpx.ReadTimeout,
+}
+
+
+class LabTransport(httpx.AsyncBaseTransport):
+    """Brings requests to the lab, and feels a lost connection as a socket would."""
+
+    def __init__(self, lab: OneCLab) -> None:
+        self._asgi = httpx.ASGITransport(app=create_onec_app(lab))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._asgi.handle_async_request(request)
+        except LabConnectionLost as lost:
+            raise _FELT[lost.phase](str(lost), request=request) from lost
+
+
+async def _no_sleep(_: float) -> None:
+    return
+
+
+def make_lab(partners: int = 60, *, whims: Whims | None = None, **world: Any) -> OneCLab:
+    """Compose a small company that stands still at `NOW`."""
+    composed = World.compose(partners=partners, whims=whims, **world)
+    return OneCLab(composed, clock=lambda: NOW, sleep=_no_sleep)
+
+
+def make_client(lab: OneCLab, **config: Any) -> ODataClient:
+    """Connect to *lab*."""
+    asked = {"url": "http://lab/ut11", "user": DEFAULT_USER, "password": DEFAULT_PASSWORD, **config}
+    return ODataClient(ODataConfig(**asked), transport=LabTransport(lab))
+
+
+def make_source(lab: OneCLab, *, cache: Any = None, **config: Any) -> ODataSource:
+    """Read *lab* as the pull does; seven-digit numbers are Moscow's, as in the lab's truth."""
+    return ODataSource(
+        make_client(lab, **config),
+        rules=PhoneRules(area_code="495"),
+        attribute=ATTRIBUTE,
+        metadata_cache=cache,
+    )
+
+
+def make_journal(lab: OneCLab, **config: Any) -> ODataJournal:
+    """Write to *lab* as the delivery does."""
+    return ODataJournal(make_client(lab, **config), lab.zone)
+
+
+async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, Noun]:
+    """List and fetch everything of *kind*; a noun that comes twice fails the test."""
+    listed = await source.list_versions(kind)
+    return await pull(source, kind, list(listed), len(listed))
+
+
+async def pull(
+    source: ODataSource, kind: EntityKind, refs: list[Ref], listed: int
+) -> dict[Ref, Noun]:
+    """Fetch *refs* of *kind*."""
+    found: dict[Ref, Noun] = {}
+    async for batch in source.fetch(kind, refs, listed):
+        for noun in batch:
+            assert noun.ref not in found
+            found[noun.ref] = noun
+    return found

@@ -1,0 +1,312 @@
+"""The jobs run, tell edges once, and stop with nothing left behind."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StoreError
+from bridge.ports import OneCMood
+from bridge.scheduler import Scheduler, Timetable, pause_after, sync_command
+from tests.support.memory_ledger import NotedEvents
+
+pytestmark = pytest.mark.anyio
+
+HOURLY = timedelta(hours=1)
+PATIENCE_S = 20
+
+#: A sync process: takes the next line of its script as (code, words), says so on the pipe, ends.
+_ACTOR = """
+import os, sys, time
+script, pipe = sys.argv[1:]
+with open(pipe, "wb", buffering=0) as stage:
+    stage.write(b".")
+    with open(script, "r+") as lines:
+        first, _, rest = lines.read().partition("\\n")
+        lines.seek(0); lines.truncate(); lines.write(rest)
+    code, _, words = (first or "0 {}").partition(" ")
+    if code == "hangs":
+        time.sleep(600)
+    sys.stdout.write(words)
+sys.exit(int(code))
+"""
+
+
+class Stage:
+    """A scheduler whose syncs are played from a script."""
+
+    def __init__(self, folder: Path, script: list[str]) -> None:
+        self.script, self.pipe = folder / "script", folder / "pipe"
+        self.script.write_text("\n".join(script))
+        os.mkfifo(self.pipe)
+        self.events = NotedEvents()
+        self.drained = asyncio.Queue[None]()
+        self.refreshed = asyncio.Queue[None]()
+        self.delivers: Callable[[], Awaitable[object]] = self._nothing
+        self.takes_up: Callable[[], None] = lambda: None
+        self._output: asyncio.StreamReader | None = None
+
+    def command(self) -> tuple[str, ...]:
+        return (sys.executable, "-I", "-S", "-c", _ACTOR, str(self.script), str(self.pipe))
+
+    @asynccontextmanager
+    async def scheduler(
+        self,
+        interval: timedelta = HOURLY,
+        delivery: timedelta = HOURLY,
+        refresh: timedelta = HOURLY,
+        stop_patience: timedelta = timedelta(seconds=PATIENCE_S),
+    ) -> AsyncIterator[Scheduler]:
+        """Run a scheduler; give up on it at the end."""
+        async with AsyncExitStack() as stack:
+            reader = asyncio.StreamReader()
+            pipe = os.fdopen(os.open(self.pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", 0)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), pipe
+            )
+            stack.callback(transport.close)
+            # Keeps the pipe open between two syncs, or the reader would see its end.
+            keeper = os.open(self.pipe, os.O_WRONLY)
+            stack.callback(os.close, keeper)
+            self._output = reader
+            scheduler = Scheduler(
+                timetable=Timetable(interval, 1.0, delivery, refresh, stop_patience),
+                sync_command=self.command(),
+                drain=self._drain,
+                refresh=self._refresh,
+                events=self.events,
+                clock=lambda: datetime.now(UTC),
+            )
+            stack.push_async_callback(scheduler.stop)
+            scheduler.start()
+            yield scheduler
+
+    async def syncs(self, count: int) -> None:
+        """Wait until *count* more syncs have begun."""
+        assert self._output is not None
+        await asyncio.wait_for(self._output.readexactly(count), PATIENCE_S)
+
+    def moods(self) -> list[tuple[bool, str]]:
+        return [(mood.up, mood.words) for mood in self.events.of(OneCMood)]
+
+    async def _drain(self) -> int:
+        self.drained.put_nowait(None)
+        await self.delivers()
+        return 0
+
+    async def _nothing(self) -> None:
+        pass
+
+    def _refresh(self) -> None:
+        self.refreshed.put_nowait(None)
+        self.takes_up()
+
+
+def fails(words: str, code: int = 4) -> str:
+    return f"{code} {json.dumps({'ok': False, 'code': code, 'error': words})}"
+
+
+async def soon(queue: asyncio.Queue[None]) -> None:
+    await asyncio.wait_for(queue.get(), PATIENCE_S)
+
+
+# ---------------------------------------------------------------- sync
+async def test_a_failing_sync_is_told_once_and_so_is_its_return(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    stage = Stage(tmp_path, [fails("timed out after 60.01 s"), fails("timed out after 60.02 s")])
+
+    async with stage.scheduler(interval=timedelta(milliseconds=1)):
+        await stage.syncs(5)
+
+    assert stage.moods() == [
+        (False, "timed out after 60.01 s"),
+        (True, "sync with 1C works again"),
+    ]
+    told = [record.message for record in caplog.records]
+    assert told == ["sync_failed", "sync_back"]
+
+
+async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [fails("unreachable"), fails("wrong password", 5)])
+
+    async with stage.scheduler(interval=timedelta(milliseconds=1)):
+        await stage.syncs(4)
+
+    assert [words for up, words in stage.moods() if not up] == ["unreachable", "wrong password"]
+
+
+@pytest.mark.parametrize(
+    ("spoken", "words"),
+    [
+        ("2 not JSON at all", "not JSON at all"),
+        ("2 []", "sync ended with code 2"),
+        ("2 {}", "sync ended with code 2"),
+        ("9 ", "sync ended with code 9"),
+    ],
+)
+async def test_a_sync_that_dies_without_words_is_told_by_its_code(
+    tmp_path: Path, spoken: str, words: str
+) -> None:
+    stage = Stage(tmp_path, [spoken])
+
+    async with stage.scheduler():
+        await stage.events.until(OneCMood, lambda mood: not mood.up)
+
+    assert stage.moods() == [(False, words)]
+
+
+async def test_a_sync_that_is_wished_for_starts_at_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [fails("away")])
+
+    async with stage.scheduler() as scheduler:
+        await stage.events.until(OneCMood, lambda mood: not mood.up)
+        scheduler.sync_now()
+        await stage.events.until(OneCMood, lambda mood: mood.up)
+
+
+async def test_a_wish_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [fails("away")])
+
+    async with stage.scheduler() as scheduler:
+        await stage.syncs(1)
+        for _ in range(3):
+            scheduler.sync_now()
+        await stage.syncs(1)
+        await stage.events.until(OneCMood, lambda mood: mood.up)
+
+
+@pytest.mark.parametrize(
+    ("took", "duty", "seconds"),
+    [(0, 0.25, 60), (20, 0.25, 60), (21, 0.25, 63), (300, 0.25, 900), (300, 1.0, 60)],
+)
+def test_the_pause_is_stretched_so_that_1c_has_rest(took: int, duty: float, seconds: int) -> None:
+    timetable = Timetable(timedelta(seconds=60), duty)
+
+    assert pause_after(timedelta(seconds=took), timetable) == timedelta(seconds=seconds)
+
+
+def test_a_background_sync_is_the_command_everybody_has() -> None:
+    assert sync_command()[1:] == ("-m", "bridge", "sync", "--json", "--background")
+
+
+# ---------------------------------------------------------------- delivery
+async def test_a_kick_delivers_at_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [])
+
+    async with stage.scheduler() as scheduler:
+        scheduler.kick()
+        await soon(stage.drained)
+        scheduler.kick()
+        await soon(stage.drained)
+
+
+async def test_delivery_looks_by_itself_too(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [])
+
+    async with stage.scheduler(delivery=timedelta(milliseconds=1)):
+        await soon(stage.drained)
+        await soon(stage.drained)
+
+
+@pytest.mark.parametrize("error", [StoreError("ledger.db", "disk full"), RuntimeError("a bug")])
+async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
+    tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(tmp_path, [])
+
+    async def breaks() -> None:
+        raise error
+
+    stage.delivers = breaks
+    async with stage.scheduler() as scheduler:
+        for _ in range(3):
+            scheduler.kick()
+            await soon(stage.drained)
+
+    told = [record.message for record in caplog.records if record.name == "bridge.scheduler"]
+    assert told == ["delivery_failed"]
+
+
+# ---------------------------------------------------------------- refresh
+async def test_a_directory_that_cannot_be_read_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(tmp_path, [])
+
+    def breaks() -> None:
+        raise StoreError("directory.db", "disk I/O error")
+
+    stage.takes_up = breaks
+    async with stage.scheduler(refresh=timedelta(milliseconds=1)):
+        for _ in range(3):
+            await soon(stage.refreshed)
+
+    assert [record.message for record in caplog.records] == ["refresh_failed"]
+
+
+# ---------------------------------------------------------------- stop
+async def test_a_stop_ends_a_running_sync(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(tmp_path, ["hangs"])
+
+    async with stage.scheduler() as scheduler:
+        await stage.syncs(1)
+        await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
+
+    assert not stage.moods()
+    assert not caplog.records
+
+
+async def test_a_stop_before_the_sync_has_begun_ends_it_too(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, ["hangs"])
+
+    async with stage.scheduler() as scheduler:
+        await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
+
+    assert not stage.moods()
+
+
+async def test_a_stop_waits_for_the_delivery_under_way(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [])
+    told: list[str] = []
+
+    async def delivers() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        told.append("delivered")
+
+    stage.delivers = delivers
+    async with stage.scheduler() as scheduler:
+        scheduler.kick()
+        await soon(stage.drained)
+        await scheduler.stop()
+
+    assert told == ["delivered"]
+
+
+async def test_a_delivery_that_hangs_is_given_up_at_a_stop(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [])
+    told: list[str] = []
+
+    async def hangs() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.append("given up")
+            raise
+
+    stage.delivers = hangs
+    async with stage.scheduler(stop_patience=timedelta(0)) as scheduler:
+        scheduler.kick()
+        await soon(stage.drained)
+        await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
+
+    assert told == ["given up"]
