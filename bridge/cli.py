@@ -24,7 +24,7 @@ from bridge.errors import (
 from bridge.lab.demo import StageError, StageSettings, demonstrate
 from bridge.lab.onec import OneCLab
 from bridge.lab.serving import run_onec_lab
-from bridge.lab.sipuni import run_sipuni_lab
+from bridge.lab.sipuni import read_switches, run_sipuni_lab
 from bridge.services.pull import PullRules
 from bridge.settings import Settings, load_settings
 from bridge.web.views import ExplanationView
@@ -121,8 +121,8 @@ def sync(
             report = asyncio.run(bootstrap.sync(settings, rules, progress))
     except BridgeError as error:
         if as_json:
-            code = exit_code(error)
-            terminal.say_json(json.dumps({"ok": False, "code": code, "error": str(error)}))
+            failed = {"ok": False, "code": exit_code(error), "error": str(error)}
+            terminal.say_json(json.dumps(failed, ensure_ascii=False))
         raise
     if as_json:
         terminal.say_json(SyncView.of(report).model_dump_json())
@@ -263,10 +263,18 @@ def lab_sipuni(
     hook: Annotated[str, typer.Option(help="The routing hook it asks.")] = (
         "http://127.0.0.1:8000/sipuni/route"
     ),
+    faults: Annotated[Path | None, typer.Option(help="Switches of the cabinet (JSON).")] = None,
+    partners: Annotated[int, typer.Option(hidden=True)] = 0,
+    seed: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run a simulated Sipuni cabinet; POST /_lab/call {"caller", "did"} places a call."""
+    del partners, seed  # every lab takes them; a cabinet has no company to compose
+    try:
+        switches = read_switches(faults.read_bytes()) if faults else None
+    except (OSError, ValueError) as error:
+        _usage(f"--faults {faults}", error)
     terminal.complain(f"it asks {_without_secret(hook)}; call at http://127.0.0.1:{port}/_lab/call")
-    run_sipuni_lab(hook_url=hook, port=port)
+    run_sipuni_lab(hook_url=hook, port=port, switches=switches)
 
 
 @app.command()
@@ -281,7 +289,8 @@ def demo(
     partners: Partners = 500,
 ) -> None:
     """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
-    settings = StageSettings(partners, (0 if once else 8000) if port is None else port)
+    free = 0 if once else 8000
+    settings = StageSettings(partners, free if port is None else port, compressed=once)
     try:
         passed = asyncio.run(demonstrate(settings, terminal.DemoScreen(), once=once))
     except (StageError, LookupError) as error:

@@ -67,7 +67,7 @@ class Scheduler:
         self._sync_idle = asyncio.Event()
         self._sync_idle.set()
         self._sync_again = False
-        self._sync_failure = 0
+        self._sync_failure: int | None = None  # nothing was heard of 1C yet
         self._refresh_broken = False
 
     def start(self) -> None:
@@ -185,8 +185,9 @@ class Scheduler:
             _log.error("sync_failed", extra={"code": code, "reason": failure})
             self._events.publish(OneCMood(False, failure))
         else:
-            _log.info("sync_back")
-            self._events.publish(OneCMood(True, "sync with 1C works again"))
+            if self._sync_failure is not None:
+                _log.info("sync_back")
+            self._events.publish(OneCMood(True, "sync with 1C works"))
         self._sync_failure = code
 
     async def _end_sync(self) -> None:

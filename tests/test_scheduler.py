@@ -129,7 +129,7 @@ async def test_a_failing_sync_is_told_once_and_so_is_its_return(
 
     assert stage.moods() == [
         (False, "timed out after 60.01 s"),
-        (True, "sync with 1C works again"),
+        (True, "sync with 1C works"),
     ]
     told = [record.message for record in caplog.records]
     assert told == ["sync_failed", "sync_back"]

@@ -72,7 +72,7 @@ class _Rule:
             self.voice in {None, said.voice}
             and (not self.statuses or said.status in self.statuses)
             and (not self.codes or said.code in self.codes)
-            and (not self.words or any(word in said.words.casefold() for word in self.words))
+            and (not self.words or _holds(f"{said.words} {said.body}", self.words))
         )
 
 
@@ -198,6 +198,11 @@ def lost(error: httpx.RequestError, where: str, *, write: bool) -> OneCError:
     if LOST.get(type(error), True):
         return OneCOutcomeUnknown(where, f"{words}; the write may have been done")
     return OneCUnavailable(where, words)
+
+
+def _holds(text: str, words: tuple[str, ...]) -> bool:
+    folded = text.casefold()
+    return any(word in folded for word in words)
 
 
 def _rule(said: Said) -> _Rule:

@@ -44,7 +44,7 @@ async def find_extension_sources(sets: SetReader, title: str) -> ExtensionSource
 def pick_property(rows: Iterable[PropertyRow], title: str) -> PropertyRow | None:
     """Choose the property of this title; where a title says nothing, by its longer name.
 
-    Releases 11.4 name it «Внутренний номер (Пользователи)»: the title with its set.
+    Releases 11.4 name it by its title with the set in brackets.
     """
     wanted = _folded(title)
     alive = sorted((r for r in rows if not r.marked), key=lambda row: row.ref)

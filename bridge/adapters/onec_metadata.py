@@ -1,6 +1,6 @@
 """Which of the fields we use this publication has: `$metadata`, read as a stream and remembered.
 
-On a real УТ 11 the document has 17 MB and takes half a minute (facts/onec-odata.md §2.9), so only
+On a real UT 11 the document has 17 MB and takes half a minute (facts/onec-odata.md §2.9), so only
 the names of our own sets are kept, on disk, and believed for a day. A memory may say "it is there"
 but never "it is not": what is missing is asked for anew before anybody is told to publish it.
 """
@@ -22,7 +22,7 @@ _PATH: Final = "$metadata"
 _TYPES: Final = frozenset({"EntityType", "ComplexType"})
 _ROW_TYPE: Final = "_RowType"
 
-#: Properties by entity set; lines of a tabular section stand under `Набор_Секция`.
+#: Properties by entity set; lines of a tabular section stand under a name of their own.
 Fields = Mapping[str, frozenset[str]]
 
 

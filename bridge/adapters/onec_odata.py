@@ -38,7 +38,6 @@ QUERY_LIMIT: Final = 2048
 
 _CONNECT_TIMEOUT_S: Final = 10.0
 _OK: Final = frozenset({200, 201, 204})
-_NO_CONTENT: Final = 204
 _METHOD_NOT_ALLOWED: Final = 405
 
 T = TypeVar("T")
@@ -223,7 +222,8 @@ class ODataClient:
             raise refusal(hear(status, answer, location), where, write=True)
         try:
             # From the body, never from `Location`: that header is raw UTF-8.
-            return reader(answer if status != _NO_CONTENT else b"{}")
+            # A register's answer may be empty; where a reference is read from it, that is unknown.
+            return reader(answer if answer.strip() else b"{}")
         except ValueError as error:
             words = hear(status, answer).words[:100]
             raise OneCOutcomeUnknown(

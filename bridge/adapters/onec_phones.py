@@ -1,6 +1,6 @@
 """One phone line of 1C's contact information → what people see of it, and the numbers in it.
 
-The text people see comes first. `НомерТелефона` is trusted where it holds the country too: 1C
+The text people see comes first. The column of digits is believed where it holds the country too: 1C
 drops the plus, and without it the German +49 30 123456 becomes ten digits of Ivanovo. The storages
 (JSON, XML, or lines of an old release) have the parts apart; they may be cut off in the middle, so
 they are read as text, and of a damaged one only what is whole (facts/ut11-metadata.md §3).

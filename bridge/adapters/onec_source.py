@@ -171,12 +171,13 @@ class ODataSource:
                         yield nouns
                     if not wanted:
                         break
-        async for looked in self._look_again(entity_set, again):
-            yield looked
+        async with aclosing(self._look_again(entity_set, again)) as looks:
+            async for looked in looks:
+                yield looked
 
     async def _look_again(
         self, entity_set: str, again: dict[Ref, Owner]
-    ) -> AsyncIterator[Sequence[Noun]]:
+    ) -> AsyncGenerator[Sequence[Noun], None]:
         """Read the storages of the phones that the short columns did not tell."""
         if not again:
             return

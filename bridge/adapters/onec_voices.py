@@ -33,9 +33,10 @@ class Voice(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer that is not what was asked for.
+    """An answer that is not what was asked for, in *words* for people.
 
     *last_words* are the words of a session layer without its own formula: the administrator's.
+    *body* is what a page says below its title.
     """
 
     voice: Voice
@@ -43,6 +44,7 @@ class Said:
     words: str
     code: str = ""
     last_words: str = ""
+    body: str = ""
 
 
 def without_bom(body: bytes) -> bytes:
@@ -68,7 +70,7 @@ def hear(status: int, body: bytes, location: str = "") -> Said:
     if _SESSION_XML.search(text):
         words = _plain(_first(_DESCRIPTION, text))
         return Said(Voice.SESSION, status, words, last_words=words)
-    return Said(Voice.PAGE, status, _plain(f"{location} {_page(text)}"))
+    return Said(Voice.PAGE, status, _plain(f"{location} {_page(text)}"), body=_plain(text))
 
 
 def _odata(status: int, found: dict[object, object]) -> Said | None:

@@ -157,8 +157,8 @@ def waiting(entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, why: str
     It comes up again after its backoff, or when the quiet ends, whichever is sooner.
     """
     due_at = now + backoff(entry.attempts, rules)
-    if entry.maybe_sent_at is not None:
-        due_at = max(now, min(due_at, entry.maybe_sent_at + rules.quiet))
+    if entry.maybe_sent_at is not None and now < entry.maybe_sent_at + rules.quiet:
+        due_at = min(due_at, entry.maybe_sent_at + rules.quiet)
     return replace(
         entry,
         state=EntryState.DUE,

@@ -24,7 +24,10 @@ _COMPOSITION = (
 
 #: What a look says when it went well, and what to do when it did not.
 _LOOKS = {
-    "reach": ("1C answers; {sets} entity sets are published", "see the sentence"),
+    "reach": (
+        "1C answers; {sets} entity sets are published",
+        "is BRIDGE_ONEC_URL the publication's root, is its web server up, is the user right?",
+    ),
     "published": ("every entity set we need is published", f"publish them {_COMPOSITION}"),
     "fields": ("every field we need is there", "is this УТ 11? the release may lack them"),
     "attribute": (

@@ -185,13 +185,18 @@ class QuestionView(View):
 class ExplanationView(View):
     """What the PBX would be told, and why; the same as `onec-bridge route --json`."""
 
+    extension: str | None = Field(description="what the PBX would be told; null: nobody")
     question: QuestionView
     decision: DecisionView
 
     @classmethod
     def of(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
         """Show *decision* on *question*."""
-        return cls(question=QuestionView.of(question), decision=DecisionView.of(decision, lang))
+        return cls(
+            extension=decision.extension,
+            question=QuestionView.of(question),
+            decision=DecisionView.of(decision, lang),
+        )
 
 
 class CardView(View):

@@ -33,7 +33,7 @@ from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
 
 pytestmark = pytest.mark.anyio
 
-RULES = DeliveryRules()
+RULES = DeliveryRules(quiet=timedelta(seconds=60))
 UNAUTHORIZED = OneCUnauthorized("Document_ТелефонныйЗвонок", "wrong password")
 UNPUBLISHED = OneCNotPublished("InformationRegister", "no such entity set")
 

@@ -44,7 +44,7 @@ class SourceOfNouns:
         self.fails_at: int | None = None
         self.error: OneCError = OneCUnavailable("1c", "connection reset")
         #: Called between the listings and the bodies of the next run.
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def has(self, *nouns: Noun) -> None:
         kinds = dict(
@@ -229,7 +229,7 @@ async def test_what_vanished_between_listing_and_fetching_is_buried_next_time(
 ) -> None:
     office.source.has(replace(b.partner("ЗАО Клён"), version=Version("2")))
     gone = office.source.nouns[EntityKind.PARTNER]
-    office.source.meanwhile = lambda: gone.pop(b.ref("ЗАО Клён"), None) and None
+    office.source.meanwhile = lambda: gone.pop(b.ref("ЗАО Клён"), None)
 
     first = await office.runs()
     second = await office.runs()

@@ -8,8 +8,9 @@ import httpx
 from bridge.adapters.onec_journal import ODataJournal
 from bridge.adapters.onec_odata import ODataClient, ODataConfig
 from bridge.adapters.onec_source import ODataSource
-from bridge.domain.directory import EntityKind, Ref
+from bridge.domain.directory import CandidateKind, EntityKind, Ref
 from bridge.domain.phone import PhoneRules
+from bridge.domain.writeback import ContactRef, PhoneCallDraft, proposed_ref
 from bridge.lab.faults import LabConnectionLost
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
 from bridge.lab.world import Whims, World
@@ -85,3 +86,22 @@ async def pull(
             assert noun.ref not in found
             found[noun.ref] = noun
     return found
+
+
+def make_draft(lab: OneCLab, key: str = "k1", at: datetime = NOW) -> PhoneCallDraft:
+    """Draft a call of a partner whose manager has the extension 205."""
+    user = lab.add_user("Смирнова", "205")
+    partner = lab.add_partner("Ромашка", manager=user)
+    return PhoneCallDraft(
+        key=key,
+        proposed_ref=proposed_ref(key),
+        at=at,
+        incoming=True,
+        subject="Входящий звонок: Ромашка",
+        description="Звонит: +7 (903) 555-01-23",
+        presentation="Ромашка",
+        how_to_reach="+7 (903) 555-01-23",
+        comment=f"[bridge:{key}]",
+        contact=ContactRef(CandidateKind.PARTNER, Ref(partner)),
+        responsible=Ref(user),
+    )

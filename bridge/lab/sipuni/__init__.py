@@ -4,7 +4,13 @@ It is the referee: it believes nothing but bytes on the wire, retries nothing, a
 caller would have lived through.
 """
 
-from bridge.lab.sipuni.app import DEFAULT_PORT, create_sipuni_app, run_sipuni_lab, serve_sipuni_lab
+from bridge.lab.sipuni.app import (
+    DEFAULT_PORT,
+    create_sipuni_app,
+    read_switches,
+    run_sipuni_lab,
+    serve_sipuni_lab,
+)
 from bridge.lab.sipuni.calls import CallPlan, CallReport, LabCall, Push, Question
 from bridge.lab.sipuni.exchange import Pause, SipuniLab
 from bridge.lab.sipuni.scheme import (
@@ -40,6 +46,7 @@ __all__ = [
     "create_sipuni_app",
     "events_beside",
     "read_answer",
+    "read_switches",
     "run_sipuni_lab",
     "serve_sipuni_lab",
     "signature",

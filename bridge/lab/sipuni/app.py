@@ -87,6 +87,15 @@ def _changed(switches: Switches, changes: object) -> Switches:
     return msgspec.convert(standing | wanted, Switches)
 
 
+def read_switches(raw: bytes) -> Switches:
+    """Read a file of faults, the same JSON that `POST /_lab/switches` takes.
+
+    Raises:
+        ValueError: it is no such JSON, or names an unknown switch.
+    """
+    return _changed(Switches(), _json_object(raw))
+
+
 def _plain(answer: object) -> Response:
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
@@ -97,23 +106,27 @@ def run_sipuni_lab(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     scheme: SipuniScheme | None = None,
+    switches: Switches | None = None,
     paced: bool = False,
 ) -> None:
     """Serve the lab until interrupted; *paced* lets events take the seconds they tell of."""
-    asyncio.run(
-        serve_sipuni_lab(hook_url=hook_url, host=host, port=port, scheme=scheme, paced=paced)
-    )
-
-
-async def serve_sipuni_lab(
-    *, hook_url: str, host: str, port: int, scheme: SipuniScheme | None, paced: bool
-) -> None:
-    """Serve the lab inside a running loop; *hook_url* is what its scheme asks."""
     settings = replace(
         scheme or SipuniScheme(), hook_url=hook_url, public_url=f"http://{host}:{port}"
     )
+    asyncio.run(serve_sipuni_lab(settings, host=host, port=port, switches=switches, paced=paced))
+
+
+async def serve_sipuni_lab(
+    scheme: SipuniScheme,
+    *,
+    host: str,
+    port: int,
+    switches: Switches | None = None,
+    paced: bool = False,
+) -> None:
+    """Serve the lab inside a running loop."""
     # A PBX knows nothing of the proxies in our environment.
     async with httpx.AsyncClient(trust_env=False) as http:
-        lab = SipuniLab(settings, http, pause=asyncio.sleep if paced else None)
+        lab = SipuniLab(scheme, http, switches=switches, pause=asyncio.sleep if paced else None)
         config = uvicorn.Config(create_sipuni_app(lab), host=host, port=port, log_level="warning")
         await uvicorn.Server(config).serve()

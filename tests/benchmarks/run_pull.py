@@ -1,0 +1,187 @@
+"""Child: one full pull into a directory, or its floor: the same answers downloaded and parsed."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+
+from bridge.adapters.directory_store import DirectoryWriter
+from bridge.adapters.onec_odata import ODataClient, ODataConfig
+from bridge.adapters.onec_source import ODataSource
+from bridge.domain.directory import EntityKind, Ref, Version
+from bridge.domain.phone import PhoneRules
+from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER
+from bridge.ports import Noun
+from bridge.services.pull import Pull, PullRules
+from tests.benchmarks.children import given, peak_mib, say
+
+CONCURRENCY = 2
+
+
+class Silent:
+    """A progress that nobody looks at."""
+
+    def listing(self, kind: EntityKind) -> None: ...
+    def fetching(self, kind: EntityKind, total: int) -> None: ...
+    def fetched(self, kind: EntityKind, count: int) -> None: ...
+    def indexing(self) -> None: ...
+
+
+class Stages:
+    """Where the time of a run goes, by wall clock."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+
+class TimedSource:
+    """A source whose listings and batches are timed."""
+
+    def __init__(self, source: ODataSource, stages: Stages) -> None:
+        self._source = source
+        self._stages = stages
+        self.traffic = source.traffic
+        self.extension_sources = source.extension_sources
+        self.aclose = source.aclose
+
+    async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
+        with self._stages.stage("listing"):
+            return await self._source.list_versions(kind)
+
+    async def fetch(
+        self, kind: EntityKind, refs: Sequence[Ref], listed: int
+    ) -> AsyncIterator[Sequence[Noun]]:
+        batches = aiter(self._source.fetch(kind, refs, listed))
+        while True:
+            try:
+                with self._stages.stage("fetch, decode, convert"):
+                    batch = await anext(batches)
+            except StopAsyncIteration:
+                return
+            yield batch
+
+
+class TimedRun:
+    """A transaction whose documents and cards are timed."""
+
+    def __init__(self, run: Any, stages: Stages) -> None:
+        self._run = run
+        self._stages = stages
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+        with self._stages.stage("documents, names"):
+            self._run.put(kind, nouns)
+
+    def reindex(self) -> int:
+        with self._stages.stage("cards, indexes"):
+            numbers: int = self._run.reindex()
+            return numbers
+
+
+class TimedStore:
+    """A store whose commit is timed."""
+
+    def __init__(self, store: DirectoryWriter, stages: Stages) -> None:
+        self._store = store
+        self._stages = stages
+        self.versions = store.versions
+        self.report = store.report
+        self.close = store.close
+
+    @contextmanager
+    def transaction(self) -> Iterator[TimedRun]:
+        inner = self._store.transaction()
+        run = inner.__enter__()
+        try:
+            yield TimedRun(run, self._stages)
+        except BaseException as error:
+            inner.__exit__(type(error), error, error.__traceback__)
+            raise
+        with self._stages.stage("commit"):
+            inner.__exit__(None, None, None)
+
+
+async def pull(port: int, path: Path) -> None:
+    """Run one full pull and tell how it went."""
+    stages = Stages()
+    started = time.perf_counter()
+    config = ODataConfig(
+        f"http://127.0.0.1:{port}/ut11",
+        DEFAULT_USER,
+        DEFAULT_PASSWORD,
+        concurrency=CONCURRENCY,
+    )
+    source = ODataSource(ODataClient(config), rules=PhoneRules(), attribute="Внутренний номер")
+    store = DirectoryWriter(path)
+    run = Pull(
+        source=TimedSource(source, stages),
+        store=TimedStore(store, stages),
+        clock=lambda: datetime.now(UTC),
+        rules=PullRules(full=True),
+        progress=Silent(),
+    )
+    report = await run.run(store.report())
+    store.close()
+    await source.aclose()
+    say(
+        seconds=time.perf_counter() - started,
+        numbers=report.numbers,
+        partners=sum(e.held for e in report.entities if e.kind is EntityKind.PARTNER),
+        mib=source.traffic.bytes / (1 << 20),
+        stages=stages.seconds,
+        peak_mib=peak_mib(),
+    )
+
+
+async def download(port: int, urls: Sequence[str]) -> None:
+    """Download and parse the same answers, and do nothing with them."""
+    started = time.perf_counter()
+    waiting = iter(urls)
+    credentials = httpx.BasicAuth(DEFAULT_USER.encode(), DEFAULT_PASSWORD.encode())
+    rows = 0
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", auth=credentials, trust_env=False, timeout=60
+    ) as client:
+
+        async def lane() -> None:
+            nonlocal rows
+            for url in waiting:
+                answer = await client.get(url)
+                answer.raise_for_status()
+                if answer.headers["content-type"].startswith("application/json"):
+                    rows += len(orjson.loads(answer.content).get("value", ()))
+
+        await asyncio.gather(*(lane() for _ in range(CONCURRENCY)))
+    say(seconds=time.perf_counter() - started, rows=rows, peak_mib=peak_mib())
+
+
+def main() -> None:
+    spec = given()
+    os.nice(spec.get("nice", 0))
+    if "urls" in spec:
+        asyncio.run(download(spec["port"], spec["urls"]))
+    else:
+        asyncio.run(pull(spec["port"], Path(spec["path"])))
+
+
+if __name__ == "__main__":
+    main()
