@@ -27,13 +27,6 @@ from bridge.domain.writeback import candidate_name
 from bridge.lab.demo import DayStep
 from bridge.ports import SyncReport
 
-_KINDS = {
-    EntityKind.MANAGER: "managers",
-    EntityKind.PARTNER: "partners",
-    EntityKind.CONTACT: "contact persons",
-    EntityKind.COUNTERPARTY: "counterparties",
-}
-
 _MARKS = {
     Verdict.WELL: "[green]ok[/]",
     Verdict.WARNING: "[yellow]warning[/]",
@@ -83,11 +76,11 @@ class ProgressBar:
 
     def listing(self, kind: EntityKind) -> None:
         """Show that *kind* is being listed."""
-        self._begin(f"listing {_KINDS[kind]}", None)
+        self._begin(f"listing {kind.plural}", None)
 
     def fetching(self, kind: EntityKind, total: int) -> None:
         """Show a bar of *total* bodies."""
-        self._begin(f"fetching {_KINDS[kind]}", total)
+        self._begin(f"fetching {kind.plural}", total)
 
     def fetched(self, kind: EntityKind, count: int) -> None:
         """Move the bar by *count*."""
@@ -105,10 +98,10 @@ def sync_table(report: SyncReport) -> Table:
     title = f"sync {'in full ' if report.full else ''}took {report.seconds:.1f} s"
     table = Table(title=title, title_justify="left")
     for heading in ("", "in 1C", "held", "fetched", "gone", "unread phones", "requests", "MiB"):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
     for e in report.entities:
         cells = (e.listed, e.held, e.fetched, e.buried, e.unread_phones, e.requests)
-        name = _KINDS[e.kind] if not e.error else escape(f"{_KINDS[e.kind]}: {e.error}")
+        name = e.kind.plural if not e.error else escape(f"{e.kind.plural}: {e.error}")
         table.add_row(name, *(f"{n:,}" for n in cells), f"{e.bytes / 2**20:.1f}")
     return table
 

@@ -31,6 +31,19 @@ class EntityKind(StrEnum):
     CONTACT = "contact"
     COUNTERPARTY = "counterparty"
 
+    @property
+    def plural(self) -> str:
+        """Name several of them, as people read it."""
+        return _PLURALS[self]
+
+
+_PLURALS = {
+    EntityKind.MANAGER: "managers",
+    EntityKind.PARTNER: "partners",
+    EntityKind.CONTACT: "contact persons",
+    EntityKind.COUNTERPARTY: "counterparties",
+}
+
 
 class PhoneField(NamedTuple):
     """One phone row of a tabular section: the text people see, and the numbers read from it."""

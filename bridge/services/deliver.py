@@ -203,7 +203,11 @@ class Delivery:
             now = self._clock()
             found = _unmarked(await self._journal.find_phone_calls(draft))
             if found:
-                await self._mark_doubles(found[0], found)
+                try:
+                    await self._mark_doubles(found[0], found)
+                except OneCRejected as error:
+                    # The call is in 1C, which is what is owed; the last look marks, or tells.
+                    _log.warning("double_unmarked", extra={"reason": str(error)})
                 return outbox.succeeded(entry, now, self._rules, document=found[0].ref)
             if not outbox.may_create(entry, now, self._rules):
                 why = entry.last_error or "not found in 1C yet; the lost write may still arrive"

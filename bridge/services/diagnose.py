@@ -143,16 +143,17 @@ def examine_directory(
     for entity in report.entities:
         if entity.error:
             findings.append(Checkup("index", Verdict.WARNING, entity.error, "publish it in 1C"))
-        if entity.unread_phones:
-            findings.append(
-                Checkup(
-                    "phones",
-                    Verdict.WARNING,
-                    f"{entity.unread_phones} phone fields of {entity.kind.value}s hold no number "
-                    "that could be read",
-                    "correct them in 1C; examples: " + ", ".join(report.unread_examples[:3]),
-                )
+    unread = {e.kind: e.unread_phones for e in report.entities if e.unread_phones}
+    if unread:
+        where = ", ".join(f"{count} of {kind.plural}" for kind, count in unread.items())
+        findings.append(
+            Checkup(
+                "phones",
+                Verdict.WARNING,
+                f"{sum(unread.values())} phone fields hold no number that could be read ({where})",
+                "correct them in 1C; examples: " + ", ".join(report.unread_examples[:3]),
             )
+        )
     for extension, names in report.shared_extensions.items():
         findings.append(
             Checkup(

@@ -231,7 +231,7 @@ class Pull:
             shared_extensions=shared_extensions(managers),
             extension_property=sources.property,
             managers_without_extension=sum(1 for m in managers if _should_answer(m)),
-            unread_examples=tuple(examples[:20]),
+            unread_examples=tuple(dict.fromkeys(examples))[:20],
         )
 
 

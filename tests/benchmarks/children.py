@@ -1,7 +1,7 @@
-"""Processes that a benchmark starts: one JSON argument in, JSON lines out, gone with their parent.
+"""Processes that a benchmark starts: one line of JSON in, lines of JSON out.
 
-A child is `python -m tests.benchmarks.<module> <json>`; it ends when its standard input does, so
-that none outlives a test that was interrupted.
+A child is `python -m tests.benchmarks.<module>`; a server among them ends when its standard input
+does, so that none outlives a test that was interrupted.
 """
 
 import json
@@ -33,7 +33,7 @@ class Child:
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
         self._process = subprocess.Popen(  # noqa: S603 - our own modules
-            (sys.executable, "-m", f"tests.benchmarks.{module}", json.dumps(spec)),
+            (sys.executable, "-m", f"tests.benchmarks.{module}"),
             cwd=_ROOT,
             env=own,
             stdin=subprocess.PIPE,
@@ -41,6 +41,9 @@ class Child:
             stderr=self._said,
             text=True,
         )
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(spec) + "\n")
+        self._process.stdin.flush()
 
     def line(self) -> dict[str, Any]:
         """Read the next thing it says."""
@@ -89,8 +92,8 @@ def run(module: str, **spec: Any) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- the child's side
 def given() -> dict[str, Any]:
-    """Give the argument this process was started with."""
-    spec: dict[str, Any] = json.loads(sys.argv[1])
+    """Give what this process is to do; it is told once."""
+    spec: dict[str, Any] = json.loads(sys.stdin.readline())
     return spec
 
 

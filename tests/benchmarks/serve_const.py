@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from tests.benchmarks.children import serve
+from tests.benchmarks.children import given, serve
 
 app = FastAPI()
 
@@ -14,4 +14,5 @@ async def const() -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    given()
     serve(app)

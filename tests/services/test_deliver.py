@@ -54,6 +54,8 @@ class Picky(ModelOneC):
         self.requests: list[str] = []
         self.judges: list[Callable[[str, str], Exception | None]] = []
         self.holds: dict[str, Hold] = {}
+        #: Called when 1C has done what a method asked, before the answer is here.
+        self.after: dict[str, Callable[[], None]] = {}
         self._keys: dict[Ref, str] = {}
 
     def hangs(self, call: PhoneCall) -> "Hold":
@@ -73,12 +75,15 @@ class Picky(ModelOneC):
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> list[FoundDocument]:
         await self._judge("find", draft.key)
-        return list(await super().find_phone_calls(draft))
+        found = list(await super().find_phone_calls(draft))
+        self.after.get("find", lambda: None)()
+        return found
 
     async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
         await self._judge("document", draft.key)
         made = await super().create_phone_call(draft)
         self._keys[made] = draft.key
+        self.after.get("document", lambda: None)()
         return made
 
     async def mark_phone_call(self, document: Ref) -> None:
@@ -252,23 +257,20 @@ async def test_a_slow_look_does_not_shorten_the_quiet(plant: Plant) -> None:
     plant.onec.has_moods([Mood.LATE])
     plant.onec.lateness = timedelta(seconds=59)
     await plant.delivery.drain()
-    plant.onec.takes_time = lambda: None
 
-    def commits_while_the_answer_travels(method: str, key: str) -> None:
-        del key
-        if method == "find":
-            plant.now += timedelta(seconds=5)  # 1C looked before, at 56 s
+    def travels_for_four_seconds() -> None:
+        plant.now += timedelta(seconds=4)
 
-    plant.onec.judges.append(commits_while_the_answer_travels)
-    plant.now += timedelta(seconds=50)
+    plant.onec.after["find"] = travels_for_four_seconds
+    plant.now += timedelta(seconds=58)
     plant.ledger.is_retried(call.key, plant.now)
     await plant.delivery.drain()
-    plant.now += timedelta(seconds=1)
+    await plant.passes(seconds=1)
     plant.ledger.is_retried(call.key, plant.now)
-    plant.onec.lateness = timedelta(0)
     await plant.delivery.drain()
 
     assert plant.onec.requests.count("document") == 1
+    assert plant.is_whole(call)
 
 
 async def test_a_late_commit_is_marked_and_the_one_people_see_stays(plant: Plant) -> None:
@@ -528,6 +530,21 @@ async def test_a_mistake_of_ours_about_one_call_is_shown_to_a_person(
     assert caplog.records[0].exc_info is not None
 
 
+async def test_a_mistake_about_an_answer_does_not_double_the_document(plant: Plant) -> None:
+    (call,) = plant.owes()
+
+    def is_misread() -> None:
+        raise KeyError("Ref_Key")
+
+    plant.onec.after["document"] = is_misread
+    await plant.delivery.drain()
+    plant.onec.after.clear()
+    plant.ledger.is_retried(call.key, plant.now)
+    await plant.calms_down()
+
+    assert plant.is_whole(call)
+
+
 @pytest.mark.parametrize("committed", [Mood.LOST, Mood.SWALLOWED])
 async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
     plant: Plant, committed: Mood
@@ -632,6 +649,23 @@ async def test_an_alarm_that_turns_into_another_is_taken_back(plant: Plant) -> N
         ("onec_unauthorized", False),
         ("onec_unauthorized", True),
     ]
+
+
+async def test_an_alarm_stays_while_another_stage_still_has_it(plant: Plant) -> None:
+    plant.owes()
+    plant.onec.says(UNPUBLISHED, to=["reminder"])
+    await plant.delivery.drain()
+    plant.owes()
+    plant.onec.says(UNPUBLISHED, to=["subject"])
+    await plant.delivery.drain()
+
+    plant.onec.judges.pop()
+    await plant.calms_down()
+    assert [clear for _, clear in plant.alarms()] == [False, False]
+
+    plant.onec.is_well()
+    await plant.calms_down()
+    assert [clear for _, clear in plant.alarms()] == [False, False, True]
 
 
 # ---------------------------------------------------------------- a person

@@ -45,6 +45,7 @@ class SourceOfNouns:
         self.error: OneCError = OneCUnavailable("1c", "connection reset")
         #: Called between the listings and the bodies of the next run.
         self.meanwhile: Callable[[], object] = lambda: None
+        self.listing_takes_time: Callable[[], None] = lambda: None
 
     def has(self, *nouns: Noun) -> None:
         kinds = dict(
@@ -57,7 +58,9 @@ class SourceOfNouns:
         self._request()
         if kind in self.not_published:
             raise OneCNotPublished(kind.value, "no such entity set")
-        return {ref: noun.version for ref, noun in self.nouns[kind].items()}
+        listed = {ref: noun.version for ref, noun in self.nouns[kind].items()}
+        self.listing_takes_time()
+        return listed
 
     async def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int
@@ -245,6 +248,7 @@ async def test_a_full_run_fetches_all_again(office: Office) -> None:
 
     assert (report.full, report.changed) == (True, True)
     assert len(office.source.fetched) == 14
+    assert office.store.runs[-1].cleared
     assert of(report, EntityKind.PARTNER).buried == 1
     assert len(office.held(EntityKind.PARTNER)) == 9
 
@@ -457,8 +461,7 @@ async def test_the_proof_dates_from_before_the_listing_was_asked_for(office: Off
     def time_passes() -> None:
         office.now += timedelta(minutes=5)
 
-    office.source.has(replace(b.contact(), version=Version("2")))
-    office.source.meanwhile = time_passes
+    office.source.listing_takes_time = time_passes
 
     report = await office.runs()
 

@@ -1,0 +1,337 @@
+"""The whole house in one process: the real parts, both simulators, and a clock that jumps."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bridge.adapters.directory_reader import DirectoryReader
+from bridge.adapters.directory_store import DirectoryWriter
+from bridge.adapters.event_hub import EventHub
+from bridge.adapters.ledger_store import LedgerStore
+from bridge.adapters.metrics import Metrics
+from bridge.adapters.onec_journal import ODataJournal
+from bridge.adapters.onec_odata import ODataClient, ODataConfig
+from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.sipuni import AnswerForm, Sipuni
+from bridge.domain.directory import EntityKind
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.phone import PhoneRules
+from bridge.domain.routing import NumberMemory, RoutingRules
+from bridge.lab.onec import OneCLab
+from bridge.lab.sipuni import CallPlan, CallReport, SchemeNode, SipuniLab, SipuniScheme
+from bridge.lab.tables import Row
+from bridge.lab.world import World
+from bridge.ports import SyncReport
+from bridge.services.answer import Answering
+from bridge.services.decide import Deciding
+from bridge.services.deliver import Delivery
+from bridge.services.pull import Pull, PullRules
+from bridge.services.record import Recording
+from bridge.services.situation import FanOut, Situation
+from bridge.web.app import create_app
+from bridge.web.security import HookAccess
+from bridge.web.surface import WebServices
+from tests.support.onec_lab import ATTRIBUTE, LabTransport
+
+#: Seven-digit numbers are Moscow's, as in the lab's own truth.
+PHONES = PhoneRules(area_code="495")
+START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+DID = "74950000001"
+USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
+
+_STEP = timedelta(seconds=5)
+
+
+@dataclass
+class Clock:
+    """Stands still until somebody lets time pass."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+
+class Quiet:
+    """A progress nobody watches."""
+
+    def listing(self, kind: EntityKind) -> None: ...
+
+    def fetching(self, kind: EntityKind, total: int) -> None: ...
+
+    def fetched(self, kind: EntityKind, count: int) -> None: ...
+
+    def indexing(self) -> None: ...
+
+
+def compose_lab(clock: Clock, partners: int = 80, **lab: Any) -> OneCLab:
+    """Compose the company of the stories; the same arguments give the same company."""
+    world = World.compose(partners=partners)
+    return OneCLab(world, clock=clock, sleep=clock.sleep, **lab)
+
+
+def connect(lab: OneCLab, transport: httpx.AsyncBaseTransport | None = None) -> ODataClient:
+    """Make the bridge's own client of *lab*."""
+    config = ODataConfig(url=f"http://lab{lab.publication}", user=lab.user, password=lab.password)
+    return ODataClient(config, transport=transport or LabTransport(lab))
+
+
+async def sync(
+    lab: OneCLab, path: Path, clock: Clock, rules: PullRules | None = None
+) -> SyncReport:
+    """Run one sync as bootstrap does, over the lab's own transport."""
+    source = ODataSource(
+        connect(lab),
+        rules=PHONES,
+        attribute=ATTRIBUTE,
+        metadata_cache=path.with_name("metadata.json"),
+    )
+    store = DirectoryWriter(path)
+    try:
+        pull = Pull(
+            source=source, store=store, clock=clock, rules=rules or PullRules(), progress=Quiet()
+        )
+        return await pull.run(store.report())
+    finally:
+        store.close()
+        await source.aclose()
+
+
+def deciding(directory: DirectoryReader, clock: Clock, rules: RoutingRules) -> Deciding:
+    """Make the decider of a directory whose numbers nobody taught us anything about."""
+    return Deciding(
+        directory=directory,
+        memory=lambda _: NumberMemory(),
+        events=FanOut(),
+        rules=rules,
+        phones=PHONES,
+        clock=clock,
+    )
+
+
+class Line(httpx.AsyncBaseTransport):
+    """The line to 1C; it can hold one request for ever, before 1C has it or after."""
+
+    def __init__(self, lab: OneCLab) -> None:
+        self._lab = LabTransport(lab)
+        self._hold: tuple[str, str, bool] | None = None
+        self.held = asyncio.Event()
+
+    def hold(self, method: str, entity_set: str, *, executed: bool) -> None:
+        """Hold the next request of *method* to *entity_set*; *executed*: 1C has done it."""
+        self._hold = (method, entity_set, executed)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._hold is None or not self._is_meant(request, *self._hold[:2]):
+            return await self._lab.handle_async_request(request)
+        (_, _, executed), self._hold = self._hold, None
+        if executed:
+            await self._lab.handle_async_request(request)
+        self.held.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody lets it go")
+
+    @staticmethod
+    def _is_meant(request: httpx.Request, method: str, entity_set: str) -> bool:
+        return request.method == method and request.url.path.endswith(f"/{entity_set}")
+
+
+class Door(httpx.AsyncBaseTransport):
+    """The way from the cabinet to the bridge; something may happen after its n-th request."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = httpx.ASGITransport(app=app)
+        self.after: dict[int, Callable[[], Awaitable[object]]] = {}
+        self.passed = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._app.handle_async_request(request)
+        self.passed += 1
+        if self.passed in self.after:
+            await self.after.pop(self.passed)()
+        return response
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a house of the stories is furnished."""
+
+    routing: RoutingRules = field(default_factory=lambda: RoutingRules(default_extension=None))
+    answer: AnswerForm = "auto"
+    nodes: tuple[SchemeNode, ...] = (SchemeNode(),)
+    hook: str = f"http://{USER}:{PASSWORD}@bridge/sipuni/route"
+    scheme: dict[str, Any] = field(default_factory=dict)
+
+
+class House:
+    """The service as bootstrap builds it, without its network and its clock."""
+
+    def __init__(self, lab: OneCLab, directory: Path, folder: Path, clock: Clock, plan: Plan):
+        self.lab = lab
+        self.clock = clock
+        self.plan = plan
+        self.situation = Situation()
+        self._directory_path = directory
+        self._folder = folder
+        self._lives = 0
+        self._draining: asyncio.Task[int] | None = None
+
+    async def move_in(self) -> None:
+        """Open the files and build the parts."""
+        clock, plan = self.clock, self.plan
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.situation = Situation()
+        self.line = Line(self.lab)
+        self._client = connect(self.lab, self.line)
+        self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
+        self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
+        events = FanOut(self.situation)
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            journal=ODataJournal(self._client, self.lab.zone),
+            events=events,
+            clock=clock,
+            lang="ru",
+        )
+        decider = Deciding(
+            directory=self.directory,
+            memory=self.ledger.memory,
+            events=events,
+            rules=plan.routing,
+            phones=PHONES,
+            clock=clock,
+        )
+        # A busy test machine must not look like a slow disk.
+        recording = Recording(self.ledger, events, clock, patience=timedelta(seconds=30))
+        self.answering = Answering(
+            deciding=decider,
+            recording=recording,
+            ledger=self.ledger,
+            clock=clock,
+            kick=lambda: None,
+        )
+        await self.answering.remember()
+        services = WebServices(
+            telephony=Sipuni(plan.answer, PHONES),
+            answering=self.answering,
+            receiving=recording,
+            ledger=self.ledger,
+            directory=self.directory,
+            hub=EventHub(epoch="story"),
+            events=events,
+            meter=Metrics(),
+            clock=clock,
+            mood=self.situation.mood,
+            alarms=self.situation.alarms,
+            kick=lambda: None,
+            hook_access=HookAccess(user=USER, password=PASSWORD, token=TOKEN),
+            phones=PHONES,
+            zone=self.lab.zone,
+        )
+        self.door = Door(create_app(services))
+        self._pbx = httpx.AsyncClient(transport=self.door)
+        scheme = SipuniScheme(hook_url=plan.hook, nodes=plan.nodes, **plan.scheme)
+        self.sipuni = SipuniLab(scheme, self._pbx, clock=lambda: clock.now.timestamp())
+
+    async def move_out(self) -> None:
+        """Close everything in order."""
+        await self._stop_draining()
+        await self.ledger.close()
+        self.directory.close()
+        await self._client.aclose()
+        await self._pbx.aclose()
+
+    async def lose_power(self) -> None:
+        """Go on with the ledger as a power cut would leave it: its files of this very moment."""
+        self._lives += 1
+        after = self._folder.with_name(f"{self._folder.name}-{self._lives}")
+        after.mkdir()
+        for name in ("ledger.db", "ledger.db-wal"):
+            if (self._folder / name).exists():
+                shutil.copy(self._folder / name, after / name)
+        await self.move_out()
+        self._folder = after
+        await self.move_in()
+
+    # ------------------------------------------------------------ what happens
+    async def call(self, caller: str, did: str = DID, **plan: Any) -> CallReport:
+        """Let somebody call, and a second pass."""
+        report = await self.sipuni.place_call(CallPlan(caller=caller, did=did, **plan))
+        self.clock.advance(1)
+        return report
+
+    async def sync(self) -> SyncReport:
+        """Sync as the process beside does, and take up what it brought."""
+        report = await sync(self.lab, self._directory_path, self.clock)
+        self.directory.refresh()
+        return report
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass in small steps, the delivery looking at each."""
+        until = self.clock.now + timedelta(seconds=seconds)
+        while self.clock.now < until:
+            await self.delivery.drain()
+            self.clock.now = min(until, self.clock.now + _STEP)
+
+    async def settle(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
+        """Let time pass until nothing is left to do, or patience is over; give what was owed."""
+        until = self.clock.now + patience
+        while True:
+            await self.delivery.drain()
+            entries = [entry for entry, _ in await self.ledger.entries()]
+            waiting = [e for e in entries if e.state in (EntryState.DUE, EntryState.SENDING)]
+            if not waiting or self.clock.now >= until:
+                return entries
+            self.clock.now = max(self.clock.now + _STEP, min(e.due_at for e in waiting))
+
+    async def drain_until_held(self) -> None:
+        """Have the delivery look, until the line holds one of its requests."""
+        self._draining = asyncio.create_task(self.delivery.drain())
+        async with asyncio.timeout(10):
+            await self.line.held.wait()
+
+    async def _stop_draining(self) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
+            await asyncio.wait((self._draining,))
+            self._draining = None
+
+    # ------------------------------------------------------------ what 1C holds
+    def documents(self) -> list[Row]:
+        """Give the call documents that nobody marked."""
+        return [row for row in self.lab.phone_calls() if not row["DeletionMark"]]
+
+    def holdings(self) -> tuple[int, int, int]:
+        """Count unmarked documents, subjects of those, reminders of those."""
+        kept = {row["Ref_Key"] for row in self.documents()}
+        subjects = [r for r in self.lab.subjects() if r["Взаимодействие"] in kept]
+        reminders = [r for r in self.lab.reminders() if r["Источник"] in kept]
+        return len(kept), len(subjects), len(reminders)
+
+
+@asynccontextmanager
+async def open_house(
+    lab: OneCLab, directory: Path, folder: Path, clock: Clock, plan: Plan | None = None
+) -> AsyncIterator[House]:
+    """Furnish a house over a directory that was pulled from *lab*."""
+    house = House(lab, directory, folder, clock, plan or Plan())
+    await house.move_in()
+    try:
+        yield house
+    finally:
+        await house.move_out()
+
+
