@@ -26,7 +26,7 @@ from bridge.adapters.onec_source import ODataSource
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict
-from bridge.domain.outbox import EntryState, OutboxEntry, retried
+from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.errors import SettingsError
@@ -228,11 +228,7 @@ async def outbox_retry(settings: Settings, key: str) -> OutboxEntry | None:
     """Make one entry due at once."""
     async with _shared_ledger(settings) as ledger:
         found = await ledger.entry(key)
-        if found is None:
-            return None
-        entry = retried(found[0], now())
-        await ledger.save_entry(entry)
-        return entry
+        return None if found is None else await ledger.retry_entry(found[0].key, now())
 
 
 async def outbox_drop(settings: Settings, key: str) -> str | None:

@@ -406,6 +406,13 @@ class Ledger(Protocol):
         """Replace an entry by its key; False when a person dropped it meanwhile."""
         ...
 
+    async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
+        """Apply `outbox.retried` to an entry in one step that no delivery can fall into.
+
+        Gives the entry as it stands then; None when it was dropped.
+        """
+        ...
+
     async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
         """Give entries to deliver, fresh calls first, then the oldest; each with its call."""
         ...
@@ -435,7 +442,7 @@ class Ledger(Protocol):
     async def calls(
         self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
     ) -> Sequence[PhoneCall]:
-        """List calls, newest first."""
+        """List calls, newest first by `received_at`; *before* is such a moment too."""
         ...
 
     async def call(self, key: str) -> PhoneCall | None:
@@ -489,7 +496,9 @@ class OneCMood:
     words: str
 
 
-AlarmName = Literal["slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published"]
+AlarmName = Literal[
+    "slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published", "sync_failed"
+]
 
 
 @dataclass(frozen=True, slots=True)

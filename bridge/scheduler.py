@@ -17,9 +17,12 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bridge.errors import BridgeError
-from bridge.ports import Clock, Events, OneCMood
+from bridge.ports import Alarm, Clock, Events, OneCMood
 
 _log = logging.getLogger(__name__)
+
+#: The exit codes by which a sync says that 1C is away, or turns us down (contract.md §2).
+_ONEC_AWAY = frozenset({4, 5})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +181,23 @@ class Scheduler:
 
     def _tell(self, code: int, said: str) -> None:
         """Log and publish on the edge: when syncing starts to fail, and when it works again."""
-        if self._stopping or code == self._sync_failure:
+        before = self._sync_failure
+        if self._stopping or code == before:
             return  # the words of one trouble differ from run to run; its code does not
-        if code:
-            failure = _error_in(said) or f"sync ended with code {code}"
-            _log.error("sync_failed", extra={"code": code, "reason": failure})
-            self._events.publish(OneCMood(False, failure))
-        else:
-            if self._sync_failure is not None:
+        self._sync_failure = code
+        if before and before not in _ONEC_AWAY:
+            self._events.publish(Alarm("sync_failed", "sync got further again", clear=True))
+        if code == 0:
+            if before is not None:
                 _log.info("sync_back")
             self._events.publish(OneCMood(True, "sync with 1C works"))
-        self._sync_failure = code
+            return
+        failure = _error_in(said) or f"sync ended with code {code}"
+        _log.error("sync_failed", extra={"code": code, "reason": failure})
+        if code in _ONEC_AWAY:
+            self._events.publish(OneCMood(False, failure))
+        else:  # the guard refused, or the run itself died: not 1C's doing
+            self._events.publish(Alarm("sync_failed", failure))
 
     async def _end_sync(self) -> None:
         for end in (subprocess.Popen.terminate, subprocess.Popen.kill):

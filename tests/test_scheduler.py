@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
-from bridge.ports import OneCMood
+from bridge.ports import Alarm, OneCMood
 from bridge.scheduler import Scheduler, Timetable, pause_after, sync_command
 from tests.support.memory_ledger import NotedEvents
 
@@ -151,17 +151,22 @@ async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
         ("2 []", "sync ended with code 2"),
         ("2 {}", "sync ended with code 2"),
         ("9 ", "sync ended with code 9"),
+        (fails("1C lists 2 of 9", 3), "1C lists 2 of 9"),
     ],
 )
-async def test_a_sync_that_dies_without_words_is_told_by_its_code(
+async def test_a_sync_that_fails_of_itself_is_an_alarm_and_no_mood_of_1c(
     tmp_path: Path, spoken: str, words: str
 ) -> None:
     stage = Stage(tmp_path, [spoken])
 
-    async with stage.scheduler():
-        await stage.events.until(OneCMood, lambda mood: not mood.up)
+    async with stage.scheduler() as scheduler:
+        await stage.events.until(Alarm, lambda alarm: not alarm.clear)
+        scheduler.sync_now()
+        await stage.events.until(Alarm, lambda alarm: alarm.clear)
 
-    assert stage.moods() == [(False, words)]
+    alarm, over = stage.events.of(Alarm)
+    assert (alarm.name, alarm.words, over.name) == ("sync_failed", words, "sync_failed")
+    assert not [words for up, words in stage.moods() if not up]  # 1C did nothing
 
 
 async def test_a_sync_that_is_wished_for_starts_at_once(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bridge.adapters.sqlite_file import SqliteFile
 from bridge.adapters.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import EntryState, OutboxEntry, recovered
+from bridge.domain.outbox import EntryState, OutboxEntry, recovered, retried
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports import RawEvent
@@ -162,6 +162,14 @@ class DropEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryEntry:
+    """An entry made due on a person's word; comes out as it stands then, None when it is gone."""
+
+    key: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Recover:
     """Entries left in `sending` made due again; comes out as their number."""
 
@@ -176,8 +184,11 @@ class KeepChoice:
     text: str
 
 
-Write = RecordCall | KeepEvent | SaveEntry | DropEntry | Recover | KeepChoice
-Outcome = PhoneCall | bool | int | None
+Write = RecordCall | KeepEvent | SaveEntry | DropEntry | RetryEntry | Recover | KeepChoice
+Outcome = PhoneCall | OutboxEntry | bool | int | None
+
+#: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
+_ROWS_AT_ONCE = 50
 
 _BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
 
@@ -194,15 +205,15 @@ def write_all(file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | Store
 def _record(file: SqliteFile, records: Sequence[RecordCall]) -> list[PhoneCall]:
     ((first,),) = file.read("SELECT coalesce(max(id), 0) + 1 FROM calls")
     numbered = list(enumerate(records, first))
-    inserted = file.execute_many(
-        "INSERT INTO calls (id, doc) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(row, record.text) for row, record in numbered],
+    inserted = _insert(
+        file, "calls", [(row, r.text) for row, r in numbered], "ON CONFLICT DO NOTHING"
     )
     new = None
     if inserted != len(records):
         new = {row for (row,) in file.read("SELECT id FROM calls WHERE id >= ?", (first,))}
-    file.execute_many(
-        "INSERT INTO outbox (id, doc) VALUES (?, ?)",
+    _insert(
+        file,
+        "outbox",
         [
             (row, record.entry)
             for row, record in numbered
@@ -214,6 +225,25 @@ def _record(file: SqliteFile, records: Sequence[RecordCall]) -> list[PhoneCall]:
     return [
         record.call if row in new else _standing(file, record.call.key) for row, record in numbered
     ]
+
+
+def _insert(
+    file: SqliteFile, table: str, rows: Sequence[tuple[int, str]], conflict: str = ""
+) -> int:
+    """Insert *rows*; tell how many went in.
+
+    Many by one statement: the interpreter's lock changes hands with every one, and each time the
+    event loop may keep it for milliseconds.
+    """
+    inserted = 0
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[at : at + _ROWS_AT_ONCE]
+        places = ", ".join(["(?, ?)"] * len(some))
+        inserted += file.execute(
+            f"INSERT INTO {table} (id, doc) VALUES {places} {conflict}",
+            [value for row in some for value in row],
+        )
+    return inserted
 
 
 def _standing(file: SqliteFile, key: str) -> PhoneCall:
@@ -241,6 +271,8 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             )
         case DropEntry(key):
             return bool(file.execute(f"DELETE FROM outbox WHERE id = {_BY_KEY}", (key,)))
+        case RetryEntry(key, now):
+            return _retry(file, key, now)
         case Recover(now):
             return _recover(file, now)
         case RecordCall():
@@ -251,6 +283,17 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
 def _is_sending(file: SqliteFile, key: str) -> bool:
     rows = file.read(f"SELECT {STATE} FROM outbox WHERE id = {_BY_KEY}", (key,))
     return rows == [(EntryState.SENDING,)]
+
+
+def _retry(file: SqliteFile, key: str, now: datetime) -> OutboxEntry | None:
+    rows = file.read(f"SELECT doc FROM outbox WHERE id = {_BY_KEY}", (key,))
+    if not rows:
+        return None
+    entry = read_entry(rows[0][0])
+    after = retried(entry, now)
+    if after != entry:
+        file.execute(f"UPDATE outbox SET doc = ? WHERE id = {_BY_KEY}", (entry_text(after), key))
+    return after
 
 
 def _recover(file: SqliteFile, now: datetime) -> int:

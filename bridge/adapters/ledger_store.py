@@ -28,6 +28,7 @@ from bridge.adapters.ledger_rows import (
     Outcome,
     RecordCall,
     Recover,
+    RetryEntry,
     SaveEntry,
     Write,
     call_text,
@@ -127,6 +128,10 @@ class LedgerStore:
     async def drop_entry(self, key: str) -> bool:
         """Forget a debt on a person's word; the call stays in the journal."""
         return bool(await self._writer.submit(DropEntry(key)))
+
+    async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
+        """Make an entry due at once on a person's word, unless it is being sent this moment."""
+        return cast("OutboxEntry | None", await self._writer.submit(RetryEntry(key, now)))
 
     async def recover(self) -> int:
         """Turn entries that a crash left in `sending` into due ones; give their number."""

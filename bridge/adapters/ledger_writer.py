@@ -2,7 +2,8 @@
 
 One thread owns the writing connection. While it commits, others queue up behind it; what it finds
 then is the next transaction. Ten waiting calls cost one fsync, and none of it stands in the event
-loop's way.
+loop's way. What one turn of the loop submits is handed over together: waking the thread for each
+job would make both sides wait for the interpreter's lock more than for the disk.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from bridge.errors import StoreError
 J = TypeVar("J")
 R = TypeVar("R")
 
-#: So many writes make one transaction at most; the first of them must not wait for ever.
+#: About so many writes make one transaction at most; the first of them must not wait for ever.
 _MOST = 1_000
 
 _Waiting = tuple[J, asyncio.Future[R]]
@@ -38,7 +39,10 @@ class GroupWriter(Generic[J, R]):
     ):
         self._open = open_file
         self._write = write
-        self._queue: queue.SimpleQueue[_Waiting[J, R] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Waiting[J, R]] | None] = queue.SimpleQueue()
+        #: What this turn of the loop submitted so far, and whose turn it is.
+        self._gathered: list[_Waiting[J, R]] = []
+        self._gathering: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -49,16 +53,27 @@ class GroupWriter(Generic[J, R]):
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
             self._thread.start()
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.put((job, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        if self._gathering is not loop:
+            self._hand_over()
+            self._gathering = loop
+            loop.call_soon(self._hand_over)
+        self._gathered.append((job, future))
         return await future
 
     async def close(self) -> None:
         """Write what waits, then let go of the file."""
         self._closed = True
+        self._hand_over()
         if self._thread is not None:
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered, self._gathering = self._gathered, [], None
+        if gathered:
+            self._queue.put(gathered)
 
     def _run(self) -> None:
         file: SqliteFile | None = None
@@ -82,12 +97,12 @@ class GroupWriter(Generic[J, R]):
             file.close()
 
     def _take(self) -> tuple[list[_Waiting[J, R]], bool]:
-        """Wait for a job and take all that came with it; True when the last has come."""
+        """Wait for jobs and take all that came with them; True when the last have come."""
         batch: list[_Waiting[J, R]] = []
         waiting = self._queue.get()
         while waiting is not None:
-            batch.append(waiting)
-            if len(batch) == _MOST:
+            batch += waiting
+            if len(batch) >= _MOST:
                 return batch, False
             try:
                 waiting = self._queue.get_nowait()

@@ -162,8 +162,9 @@ def read_phone_fields(row: OwnerRow, rules: PhoneRules) -> tuple[tuple[PhoneFiel
         if line.type != PHONE_LINE:
             continue
         field = read_line(line, rules)
-        if not field.phones and line.json_storage is None and line.text_storage is None:
-            unread = True
+        looked = line.json_storage is not None or line.text_storage is not None
+        # Without the text people see, the column of digits may hold one number of two.
+        unread = unread or not (looked or (field.phones and line.shown))
         fields.append(field)
     return tuple(fields), unread
 

@@ -31,19 +31,16 @@ def read_line(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
         if phones:
             return PhoneField(shown, phones)
     digits = line.digits or ""
-    if len(digits) > _NATIONAL and digits.isascii() and digits.isdigit():
-        phones = read_phones(digits, rules)
+    whole = len(digits) > _NATIONAL and digits.isascii() and digits.isdigit()
+    told = [digits] if whole else []
+    storages = (line.json_storage, line.text_storage)
+    stored = [text for storage in storages if storage for text in storage_texts(storage)]
+    # Of «… 123-45-67, 765-43-21» the column holds the first number only, a storage both.
+    for text in told + stored if shown else stored + told:
+        phones = read_phones(text, rules)
         if phones:
-            return PhoneField(shown or digits, phones)
-    stored = ""
-    for storage in (line.json_storage, line.text_storage):
-        if storage:
-            for text in storage_texts(storage):
-                stored = stored or text
-                phones = read_phones(text, rules)
-                if phones:
-                    return PhoneField(shown or text, phones)
-    return PhoneField(shown or stored or digits, _last_resort(line, rules))
+            return PhoneField(shown or text, phones)
+    return PhoneField(shown or "".join(stored[:1]) or digits, _last_resort(line, rules))
 
 
 def storage_texts(storage: str) -> tuple[str, ...]:

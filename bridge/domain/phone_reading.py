@@ -200,8 +200,9 @@ def read_international(text: str, rules: PhoneRules) -> PhoneNumber | None:
 def read_possible(text: str, rules: PhoneRules) -> PhoneNumber | None:
     """Read a number that may well exist, though no library knows its range.
 
-    Accepted are 7 or 8 before ten digits where +7 is at home, and a possible number after a
-    written country code. Only for what a carrier has sent: it has proved that the number exists.
+    Accepted are 7 or 8 before ten digits where +7 is at home, ten digits of Kazakhstan there, and a
+    possible number after a written country code. Only for what a carrier has sent: it has proved
+    that the number exists, and that it is no tax number.
     """
     digits = _without_idd(bare_digits(text))
     if not _MIGHT_BE_E164.fullmatch(digits):
@@ -211,6 +212,8 @@ def read_possible(text: str, rules: PhoneRules) -> PhoneNumber | None:
     at_home = rules.region in _SEVENS and not digits.startswith("810")
     if at_home and len(digits) == _WITH_TRUNK and digits[0] in "78":
         return PhoneNumber(int("7" + digits[1:]))
+    if at_home and len(digits) == _NATIONAL and digits[0] == "7":
+        return _parse("+7" + digits, None, phonenumbers.is_valid_number)
     return None
 
 

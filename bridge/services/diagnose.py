@@ -140,9 +140,11 @@ def examine_directory(
         words = "nothing was pulled from 1C yet: every caller is unknown"
         return [Checkup("index", Verdict.FAILURE, words, "run: onec-bridge sync")]
     findings = [_freshness(report, now, stale=stale)]
-    for entity in report.entities:
-        if entity.error:
-            findings.append(Checkup("index", Verdict.WARNING, entity.error, "publish it in 1C"))
+    findings += [
+        Checkup("index", Verdict.WARNING, entity.error, "publish it in 1C")
+        for entity in report.entities
+        if entity.error
+    ]
     unread = {e.kind: e.unread_phones for e in report.entities if e.unread_phones}
     if unread:
         where = ", ".join(f"{count} of {kind.plural}" for kind, count in unread.items())

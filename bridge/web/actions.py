@@ -9,7 +9,7 @@ from datetime import timedelta
 from starlette.exceptions import HTTPException
 
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import EntryState, OutboxEntry, retried
+from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.ports import EntryMoved
 from bridge.web.surface import WebServices
@@ -43,11 +43,11 @@ async def retry_entry(services: WebServices, key: str) -> OutboxEntry:
         raise HTTPException(409, "This call is in 1C already.")
     if entry.state is EntryState.SENDING:
         raise HTTPException(409, "This call is being written to 1C right now.")
-    now = services.clock()
-    if entry.state is EntryState.DEAD or entry.due_at > now + _SOON:
-        entry = retried(entry, now)
-        if not await services.ledger.save_entry(entry):
+    if entry.state is EntryState.DEAD or entry.due_at > services.clock() + _SOON:
+        after = await services.ledger.retry_entry(entry.key, services.clock())
+        if after is None:
             raise HTTPException(404, "The entry was dropped meanwhile.")
+        entry = after
         services.events.publish(EntryMoved(entry))
         _log.info("entry_retried", extra={"entry": entry.key})
     services.kick()

@@ -36,6 +36,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "drop_yes": ("Да, не писать в 1С", "Yes, drop it"),
     "alarms": ("Требует внимания", "Needs attention"),
+    "sync_failed": ("Обмен", "Sync"),
     "slow_disk": ("Диск", "Disk"),
     "onec_unauthorized": ("Права в 1С", "Rights in 1C"),
     "answer_broken": ("Справочник", "Directory"),

@@ -64,7 +64,7 @@ def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> N
     )
 
 
-def _for(seconds: float):  # noqa: ANN202 - a condition for `open_loop`
+def _for(seconds: float):
     return lambda so_far: so_far < seconds
 
 

@@ -58,6 +58,10 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    def seconds(self) -> float:
+        """Tell the time as the cabinet does."""
+        return self.now.timestamp()
+
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
@@ -244,7 +248,7 @@ class House:
         self.door = Door(create_app(services))
         self._pbx = httpx.AsyncClient(transport=self.door)
         scheme = SipuniScheme(hook_url=plan.hook, nodes=plan.nodes, **plan.scheme)
-        self.sipuni = SipuniLab(scheme, self._pbx, clock=lambda: clock.now.timestamp())
+        self.sipuni = SipuniLab(scheme, self._pbx, clock=clock.seconds)
 
     async def move_out(self) -> None:
         """Close everything in order."""
@@ -333,5 +337,3 @@ async def open_house(
         yield house
     finally:
         await house.move_out()
-
-

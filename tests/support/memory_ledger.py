@@ -79,6 +79,12 @@ class MemoryLedger:
         self.around_save()
         return True
 
+    async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
+        entry = self.debts.get(key)
+        if entry is not None:
+            entry = self.debts[key] = outbox.retried(entry, now)
+        return entry
+
     async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
         entries = [entry for entry in self.debts.values() if entry.owed_now(now)]
         entries.sort(key=lambda e: (e.attempts > 0 or e.stage is outbox.Stage.VERIFY, e.created_at))

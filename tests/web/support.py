@@ -15,7 +15,7 @@ from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall, begin_call
 from bridge.domain.directory import CallerCard, ExtensionOwner, Manager, Owner, Ref
-from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import (
     DataAge,
@@ -65,6 +65,12 @@ class LedgerInMemory:
     async def record_event(self, event: RawEvent) -> None:
         self._touch()
         self.kept_events.append(event)
+
+    async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
+        self._touch()
+        if key in self.owed:
+            self.owed[key] = retried(self.owed[key], now)
+        return self.owed.get(key)
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
         self._touch()

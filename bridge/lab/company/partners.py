@@ -284,10 +284,10 @@ class _Partners:
         return [self._line(owner_set, ref, kind, phone) for phone in shared]
 
     def _line(self, owner_set: str, ref: str, kind: str, phone: phones.TypedPhone) -> ContactLine:
-        truth = self.world.truth
-        for e164 in phone.meant:
-            truth.append(PhoneTruth(owner_set, ref, e164, phone.text, phone.manner))
         text = phone.text
         if self.whims.control_characters and self.roll() < 0.02:
             text = f"{text}\x00\x1f"
+        truth = self.world.truth
+        for e164 in phone.meant:
+            truth.append(PhoneTruth(owner_set, ref, e164, text, phone.manner))
         return ContactLine(kind, phones.writer(self.rng), text)
