@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from bridge.adapters.event_hub import EventHub
 from bridge.adapters.ledger_store import LedgerStore
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.onec_journal import ODataJournal
+from bridge.adapters.onec_lookup import ODataLookup
 from bridge.adapters.onec_odata import ODataClient, ODataConfig
 from bridge.adapters.onec_probe import OneCProbe
 from bridge.adapters.onec_source import ODataSource
@@ -35,9 +37,10 @@ from bridge.ports import DirectoryChanged, SyncReport
 from bridge.scheduler import Scheduler, Timetable, sync_command
 from bridge.services import diagnose
 from bridge.services.answer import Answering
+from bridge.services.ask import RESERVE, Asking
 from bridge.services.decide import Deciding, Memory
 from bridge.services.deliver import Delivery
-from bridge.services.pull import Progress, Pull, PullRules
+from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
 from bridge.services.record import Recording
 from bridge.services.situation import FanOut, Situation
 from bridge.settings import Settings
@@ -49,6 +52,10 @@ _log = logging.getLogger(__name__)
 
 #: A stop lets requests and streams end this long before it cuts them.
 _SHUTDOWN_S = 5
+
+
+#: A question about a caller who has long been answered is given up after this.
+_LIVE_TIMEOUT_S = 20.0
 
 
 def now() -> datetime:
@@ -80,14 +87,14 @@ def routing_rules(settings: Settings) -> RoutingRules:
     return RoutingRules(settings.default_extension, by_did)
 
 
-def _odata(settings: Settings) -> ODataClient:
+def _odata(settings: Settings, longest_s: float = math.inf) -> ODataClient:
     password = settings.onec_password
     return ODataClient(
         ODataConfig(
             url=settings.onec_url or "",
             user=settings.onec_user or "",
             password="" if password is None else password.get_secret_value(),
-            timeout_s=settings.onec_timeout_s,
+            timeout_s=min(settings.onec_timeout_s, longest_s),
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
         )
@@ -109,7 +116,12 @@ def _ledger_path(settings: Settings) -> Path:
 
 
 # ---------------------------------------------------------------- sync
-async def sync(settings: Settings, rules: PullRules, progress: Progress) -> SyncReport:
+async def sync(
+    settings: Settings,
+    rules: PullRules,
+    progress: Progress,
+    confirm: Confirm = nobody_confirms,
+) -> SyncReport:
     """Run one sync, as `onec-bridge sync` and the scheduler do."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     client = _odata(settings)
@@ -121,7 +133,14 @@ async def sync(settings: Settings, rules: PullRules, progress: Progress) -> Sync
             attribute=settings.extension_attribute,
             metadata_cache=settings.data_dir / "metadata.json",
         )
-        pull = Pull(source=source, store=store, clock=now, rules=rules, progress=progress)
+        pull = Pull(
+            source=source,
+            store=store,
+            clock=now,
+            rules=rules,
+            progress=progress,
+            confirm=confirm,
+        )
         return await pull.run(store.report())
     finally:
         store.close()
@@ -290,8 +309,14 @@ def build_service(settings: Settings) -> House:
         clock=now,
     )
     recording = Recording(ledger, events, now)
+    asking = _asking(settings, directory)
     answering = Answering(
-        deciding=deciding, recording=recording, ledger=ledger, clock=now, kick=scheduler.kick
+        deciding=deciding,
+        recording=recording,
+        ledger=ledger,
+        clock=now,
+        kick=scheduler.kick,
+        asking=asking,
     )
 
     @asynccontextmanager
@@ -301,6 +326,8 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(ledger.close)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
+            if asking is not None:
+                stack.push_async_callback(asking.aclose)
             await answering.remember()
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
@@ -327,6 +354,23 @@ def build_service(settings: Settings) -> House:
         zone=zone,
     )
     return House(create_app(services, lifespan=lifespan), hub)
+
+
+def _asking(settings: Settings, directory: DirectoryReader) -> Asking | None:
+    """Build what asks 1C about unknown callers; None where it may not, or could never be in time.
+
+    It has connections of its own: nobody rings behind a delivery.
+    """
+    patience = timedelta(milliseconds=settings.route_deadline_ms) - RESERVE
+    if not settings.live_lookup or patience <= timedelta(0):
+        return None
+    lookup = ODataLookup(
+        _odata(settings, _LIVE_TIMEOUT_S),
+        rules=phone_rules(settings),
+        known=directory.partner,
+        metadata_cache=settings.data_dir / "metadata.json",
+    )
+    return Asking(lookup=lookup, directory=directory, clock=now, patience=patience)
 
 
 def _hook_access(settings: Settings) -> HookAccess:

@@ -25,7 +25,7 @@ from bridge.lab.demo import StageError, StageSettings, demonstrate
 from bridge.lab.onec import OneCLab
 from bridge.lab.serving import run_onec_lab
 from bridge.lab.sipuni import read_switches, run_sipuni_lab
-from bridge.services.pull import PullRules
+from bridge.services.pull import PullRules, nobody_confirms
 from bridge.settings import Settings, load_settings
 from bridge.web.views import ExplanationView
 from bridge.web.views_state import EntryView, SyncView
@@ -117,8 +117,10 @@ def sync(
         if background:
             bootstrap.step_aside()
         rules = PullRules(settings.sync_max_shrink, full=full, accept_shrink=accept_shrink)
+        asked = terminal.somebody_is_there() and not (as_json or background)
         with terminal.ProgressBar(shown=None if not as_json else False) as progress:
-            report = asyncio.run(bootstrap.sync(settings, rules, progress))
+            confirm = progress.confirm if asked else nobody_confirms
+            report = asyncio.run(bootstrap.sync(settings, rules, progress, confirm))
     except BridgeError as error:
         if as_json:
             failed = {"ok": False, "code": exit_code(error), "error": str(error)}

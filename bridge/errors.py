@@ -71,7 +71,7 @@ class OneCNotPublished(OneCError):
 
     def __str__(self) -> str:
         return (
-            f"1C, {self.where}: {self.detail}. Publish it in 1C: Администрирование → "
+            f"1C, {self.where}: {self.detail}; publish it in 1C: Администрирование → "
             "Синхронизация данных → Настройка стандартного интерфейса OData → Состав"
         )
 

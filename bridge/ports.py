@@ -152,6 +152,30 @@ class OneCSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FoundOwners:
+    """Whose a number is, as 1C says it now: the owners, and the partners above them."""
+
+    owners: tuple[Owner, ...] = ()
+    above: tuple[Partner, ...] = ()
+
+
+class OneCLookup(Protocol):
+    """1C as it is asked about one caller while he rings: narrowly, in two or three questions."""
+
+    async def find(self, number: PhoneNumber) -> FoundOwners:
+        """Find the owners of *number*; none when 1C has no phone line with these digits.
+
+        May raise OneCUnavailable (also OneCBlocked), OneCUnauthorized, OneCNotPublished,
+        OneCNonsense. How long it takes is 1C's affair: who cannot wait goes on without.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
 # ---------------------------------------------------------------- 1C, write side
 @dataclass(frozen=True, slots=True)
 class FoundDocument:
@@ -234,7 +258,12 @@ class OneCProbe(Protocol):
 # ---------------------------------------------------------------- directory
 @dataclass(frozen=True, slots=True)
 class EntitySync:
-    """How one entity set fared in a run. *seconds* of wall time, *bytes* of decoded answers."""
+    """How one entity set fared in a run. *seconds* of wall time, *bytes* of decoded answers.
+
+    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* tells
+    why they could not be compared, the last one that could. *fingerprint* is that of the listing
+    with which the rows are level; empty when they are not.
+    """
 
     kind: EntityKind
     listed: int = 0
@@ -247,6 +276,7 @@ class EntitySync:
     bytes: int = 0
     proven_at: datetime | None = None
     error: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +298,19 @@ class SyncReport:
 
     @property
     def proven_at(self) -> datetime | None:
-        """When the data were last proven equal: the oldest of the entity sets that could be."""
-        moments = [e.proven_at for e in self.entities if e.proven_at is not None]
-        return min(moments, default=None)
+        """When the data were last proven equal: the oldest of the entity sets that ever were."""
+        oldest = self.oldest
+        return None if oldest is None else oldest.proven_at
+
+    @property
+    def oldest(self) -> EntitySync | None:
+        """The entity set whose proof is the oldest; sets that were never there do not count."""
+        proven = {e.proven_at: e for e in self.entities if e.proven_at is not None}
+        return proven[min(proven)] if proven else None
+
+    def of(self, kind: EntityKind) -> EntitySync:
+        """Tell how *kind* fared."""
+        return next((e for e in self.entities if e.kind is kind), EntitySync(kind))
 
 
 class DirectoryTransaction(Protocol):
@@ -534,10 +574,12 @@ __all__ = [
     "Event",
     "Events",
     "FoundDocument",
+    "FoundOwners",
     "Ledger",
     "ListedRow",
     "Noun",
     "OneCJournal",
+    "OneCLookup",
     "OneCMood",
     "OneCProbe",
     "OneCSource",

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     phone_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "RU"
     phone_area_code: Annotated[str | None, Field(pattern=r"^[0-9]{2,5}$")] = None
     route_deadline_ms: Annotated[int, Field(ge=50, le=30000)] = 700
+    live_lookup: bool = True
 
     data_dir: Path = Path("data")
     store: str = "tinydb"

@@ -24,8 +24,12 @@ from bridge.domain.phone import format_phone
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import candidate_name
+from bridge.errors import SyncRefused
 from bridge.lab.demo import DayStep
-from bridge.ports import SyncReport
+from bridge.ports import EntitySync, SyncReport
+
+#: The last two are typed on a keyboard left in Russian.
+_YES = frozenset({"y", "yes", "д", "да"})
 
 _MARKS = {
     Verdict.WELL: "[green]ok[/]",
@@ -50,7 +54,7 @@ class ProgressBar:
     """A sync run's progress: a bar on a terminal, nothing anywhere else."""
 
     def __init__(self, *, shown: bool | None = None) -> None:
-        screen = Console(stderr=True)
+        self._screen = screen = Console(stderr=True, highlight=False)
         self._bar = Progress(
             TextColumn("{task.description:<28}"),
             BarColumn(),
@@ -88,6 +92,22 @@ class ProgressBar:
         if self._task is not None:
             self._bar.advance(self._task, count)
 
+    def confirm(self, refused: SyncRefused) -> bool:
+        """Ask the person at the terminal whether 1C is right; anything but a yes is a no."""
+        self._bar.stop()
+        what = EntityKind(refused.entity_set).plural
+        try:
+            said = self._screen.input(
+                f"1C lists {refused.listed:,} {what}, the bridge holds {refused.held:,}. "
+                "Are the others really gone? [y/N] ",
+                markup=False,
+            )
+        except EOFError:
+            said = ""
+        finally:
+            self._bar.start()
+        return said.strip().casefold() in _YES
+
     def indexing(self) -> None:
         """Show that the index is being built."""
         self._begin("indexing phone numbers", None)
@@ -97,18 +117,36 @@ def sync_table(report: SyncReport) -> Table:
     """Show one sync run: what was compared, what moved, what could not be read."""
     title = f"sync {'in full ' if report.full else ''}took {report.seconds:.1f} s"
     table = Table(title=title, title_justify="left")
-    for heading in ("", "in 1C", "held", "fetched", "gone", "unread phones", "requests", "MiB"):
+    for heading in (
+        "",
+        "in 1C",
+        "held",
+        "fetched",
+        "gone",
+        "unread phones",
+        "requests",
+        "MiB",
+        "proven",
+    ):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
     for e in report.entities:
         cells = (e.listed, e.held, e.fetched, e.buried, e.unread_phones, e.requests)
-        name = e.kind.plural if not e.error else escape(f"{e.kind.plural}: {e.error}")
-        table.add_row(name, *(f"{n:,}" for n in cells), f"{e.bytes / 2**20:.1f}")
+        figures = (f"{n:,}" for n in cells)
+        table.add_row(e.kind.plural, *figures, f"{e.bytes / 2**20:.1f}", _proof(e, report))
     return table
+
+
+def _proof(entity: EntitySync, report: SyncReport) -> str:
+    if entity.proven_at is None:
+        return "never"
+    moment = short_time(entity.proven_at)
+    return f"[yellow]{moment}[/]" if entity.proven_at < report.started_at else moment
 
 
 def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
     """Say in sentences what a person should know after a run."""
     notes = [f"{report.numbers:,} phone numbers are in the index."]
+    notes += [_lost_set(entity) for entity in report.entities if entity.error]
     if report.extension_property is None:
         notes.append(
             f"1C has no user attribute “{attribute}”: nobody has an extension. Create it in 1C "
@@ -125,6 +163,15 @@ def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
         examples = ", ".join(f"“{text}”" for text in report.unread_examples[:5])
         notes.append(f"Phones that could not be read, for example: {examples}.")
     return notes
+
+
+def _lost_set(entity: EntitySync) -> str:
+    if not entity.held:
+        return entity.error
+    return (
+        f"{entity.error}. The {entity.held:,} {entity.kind.plural} held stay as they were; if "
+        "they are to be forgotten, run: onec-bridge sync --accept-shrink"
+    )
 
 
 def route_lines(question: RouteQuestion, decision: RouteDecision, lang: Language) -> Sequence[str]:
@@ -219,6 +266,11 @@ def caller_text(call: PhoneCall) -> str:
 def short_time(moment: datetime) -> str:
     """Write a moment in the reader's own zone."""
     return moment.astimezone().strftime("%d.%m %H:%M:%S")
+
+
+def somebody_is_there() -> bool:
+    """Tell whether a person can be asked: our question and his answer both go by a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def complain(sentence: str) -> None:

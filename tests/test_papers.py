@@ -30,6 +30,8 @@ def is_default(variable: str, written: str) -> bool:
     default = VARIABLES[variable].default
     if default is None or default in ((), {}):
         return not written
+    if isinstance(default, bool):
+        return written == str(default).lower()
     return Path(written) == default if isinstance(default, Path) else written == str(default)
 
 

@@ -27,6 +27,7 @@ from bridge.domain.directory import (
     Partner,
     Ref,
     candidate_of,
+    is_caller,
     owner_chain,
     stable_order,
 )
@@ -41,11 +42,6 @@ _GUID_BYTES = 16
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg]  # flat, see below
-
-
-def is_caller(owner: Owner) -> bool:
-    """Whether the owner's numbers lead to him at all."""
-    return not owner.marked and not (isinstance(owner, Partner) and owner.predefined)
 
 
 class PartnersLearned:

@@ -15,6 +15,7 @@ import msgspec
 
 from bridge.adapters.caller_cards import unpack_card
 from bridge.adapters.directory_documents import (
+    BY_REF,
     CHECKPOINT,
     REPORT,
     TABLES,
@@ -31,6 +32,8 @@ from bridge.domain.directory import (
     ExtensionOwner,
     Manager,
     Owner,
+    Partner,
+    Ref,
     owners_of_extension,
 )
 from bridge.domain.phone import PhoneNumber
@@ -93,6 +96,21 @@ class DirectoryReader:
                     self.refresh()
                     return card
         return card
+
+    def partner(self, ref: Ref) -> Partner | None:
+        """Find a partner by reference; raises StoreError when the file cannot be read."""
+        if self._trouble is not None:
+            raise self._trouble
+        if self._file is None:
+            return None
+        rows = self._file.read(
+            f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {BY_REF} = ?", (ref,)
+        )
+        try:
+            noun = decode_noun(EntityKind.PARTNER, rows[0][0]) if rows else None
+        except msgspec.MsgspecError as error:
+            raise StoreError(str(self._path), f"a partner is damaged: {error}") from error
+        return noun if isinstance(noun, Partner) else None
 
     def managers(self) -> Mapping[int, Manager]:
         """Give the managers by row number, as of the last refresh."""

@@ -188,62 +188,78 @@ Write = RecordCall | KeepEvent | SaveEntry | DropEntry | RetryEntry | Recover | 
 Outcome = PhoneCall | OutboxEntry | bool | int | None
 
 #: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
-_ROWS_AT_ONCE = 50
+_ROWS_AT_ONCE = 64
+
+#: A call with its debt as one row of one statement, and so one durable transaction by itself. The
+#: interpreter's lock changes hands with every statement, and the event loop, which is busy with
+#: other callers, may keep it for milliseconds each time: ten statements cost more than the disk.
+_RECORDING = (
+    "CREATE TEMP VIEW recording AS SELECT 0 AS id, '' AS call, '' AS entry",
+    (
+        "CREATE TEMP TRIGGER record INSTEAD OF INSERT ON recording BEGIN "
+        "INSERT INTO calls (id, doc) VALUES (new.id, new.call) ON CONFLICT DO NOTHING; "
+        "INSERT INTO outbox (id, doc) SELECT new.id, new.entry "
+        "WHERE new.entry IS NOT NULL AND EXISTS (SELECT 1 FROM calls WHERE id = new.id); "
+        "END"
+    ),
+)
 
 _BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
 
 
-def write_all(file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | StoreError]:
-    """Do *writes* in their order, but new calls first and together: they are the hot ones."""
-    records = [write for write in writes if isinstance(write, RecordCall)]
-    recorded = iter(_record(file, records) if records else ())
-    return [
-        next(recorded) if isinstance(write, RecordCall) else _write(file, write) for write in writes
-    ]
+class LedgerWriter:
+    """Does batches of writes, each durable when it returns; for one thread and its connection."""
 
+    def __init__(self) -> None:
+        self._file: SqliteFile | None = None
+        self._highest = 0
 
-def _record(file: SqliteFile, records: Sequence[RecordCall]) -> list[PhoneCall]:
-    ((first,),) = file.read("SELECT coalesce(max(id), 0) + 1 FROM calls")
-    numbered = list(enumerate(records, first))
-    inserted = _insert(
-        file, "calls", [(row, r.text) for row, r in numbered], "ON CONFLICT DO NOTHING"
-    )
-    new = None
-    if inserted != len(records):
-        new = {row for (row,) in file.read("SELECT id FROM calls WHERE id >= ?", (first,))}
-    _insert(
-        file,
-        "outbox",
-        [
-            (row, record.entry)
-            for row, record in numbered
-            if record.entry is not None and (new is None or row in new)
-        ],
-    )
-    if new is None:
-        return [record.call for record in records]
-    return [
-        record.call if row in new else _standing(file, record.call.key) for row, record in numbered
-    ]
+    def write_all(self, file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | StoreError]:
+        """Do *writes* in their order, but new calls first and together: they are the hot ones."""
+        records = [write for write in writes if isinstance(write, RecordCall)]
+        if len(records) == len(writes) <= _ROWS_AT_ONCE:
+            return [*self._record(file, records)]
+        with file.transaction():
+            recorded = [
+                call
+                for at in range(0, len(records), _ROWS_AT_ONCE)
+                for call in self._record(file, records[at : at + _ROWS_AT_ONCE])
+            ]
+            rest = iter(recorded)
+            return [
+                next(rest) if isinstance(write, RecordCall) else _write(file, write)
+                for write in writes
+            ]
 
-
-def _insert(
-    file: SqliteFile, table: str, rows: Sequence[tuple[int, str]], conflict: str = ""
-) -> int:
-    """Insert *rows*; tell how many went in.
-
-    Many by one statement: the interpreter's lock changes hands with every one, and each time the
-    event loop may keep it for milliseconds.
-    """
-    inserted = 0
-    for at in range(0, len(rows), _ROWS_AT_ONCE):
-        some = rows[at : at + _ROWS_AT_ONCE]
-        places = ", ".join(["(?, ?)"] * len(some))
-        inserted += file.execute(
-            f"INSERT INTO {table} (id, doc) VALUES {places} {conflict}",
-            [value for row in some for value in row],
+    def _record(self, file: SqliteFile, records: Sequence[RecordCall]) -> list[PhoneCall]:
+        """Insert calls and entries by one statement; of each key the first one stands."""
+        if not records:
+            return []
+        if file is not self._file:
+            for statement in _RECORDING:
+                file.execute(statement)
+            ((self._highest,),) = file.read("SELECT coalesce(max(id), 0) FROM calls")
+            self._file = file
+        first = self._highest + 1
+        before = file.connection.total_changes
+        places = ", ".join(["(?, ?, ?)"] * len(records))
+        file.execute(
+            f"INSERT INTO recording (id, call, entry) VALUES {places}",
+            [
+                value
+                for row, record in enumerate(records, first)
+                for value in (row, record.text, record.entry)
+            ],
         )
-    return inserted
+        self._highest += len(records)
+        entries = sum(record.entry is not None for record in records)
+        if file.connection.total_changes - before == len(records) + entries:
+            return [record.call for record in records]
+        new = {row for (row,) in file.read("SELECT id FROM calls WHERE id >= ?", (first,))}
+        return [
+            record.call if row in new else _standing(file, record.call.key)
+            for row, record in enumerate(records, first)
+        ]
 
 
 def _standing(file: SqliteFile, key: str) -> PhoneCall:

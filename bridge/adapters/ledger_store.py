@@ -25,6 +25,7 @@ from bridge.adapters.ledger_rows import (
     DropEntry,
     KeepChoice,
     KeepEvent,
+    LedgerWriter,
     Outcome,
     RecordCall,
     Recover,
@@ -40,7 +41,6 @@ from bridge.adapters.ledger_rows import (
     read_call,
     read_choice,
     read_entry,
-    write_all,
 )
 from bridge.adapters.ledger_writer import GroupWriter
 from bridge.adapters.sqlite_file import Row, SqliteFile, WriterLock
@@ -75,7 +75,9 @@ class LedgerStore:
         self._clock = clock
         self._lock = lock
         self._memory = {number: NumberMemory(choice=owner) for number, owner in choices.items()}
-        self._writer: GroupWriter[Write, Outcome] = GroupWriter(lambda: SqliteFile(path), write_all)
+        self._writer: GroupWriter[Write, Outcome] = GroupWriter(
+            lambda: SqliteFile(path), LedgerWriter().write_all
+        )
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
         self._file: SqliteFile | None = None  # the reader thread's
 

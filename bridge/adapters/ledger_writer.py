@@ -28,7 +28,7 @@ class GroupWriter(Generic[J, R]):
     """Writes jobs in the order they came, several in one transaction.
 
     *open_file* opens the connection in the writer's own thread, again after every failure.
-    *write* does a batch of jobs inside the open transaction and gives one outcome for each; an
+    *write* does a batch of jobs in one durable transaction and gives one outcome for each; an
     outcome that is a StoreError is raised to that job's owner alone.
     """
 
@@ -83,8 +83,7 @@ class GroupWriter(Generic[J, R]):
             try:
                 if file is None:
                     file = self._open()
-                with file.transaction():
-                    outcomes = self._write(file, [job for job, _ in batch])
+                outcomes = self._write(file, [job for job, _ in batch])
             except Exception as error:  # noqa: BLE001 - the thread lives on, the callers are told
                 _tell([(future, _as_store_error(error)) for _, future in batch])
                 if file is not None:

@@ -40,6 +40,8 @@ class Metadata:
     """What the publication has of the sets and fields in `NEEDED`.
 
     *cache* is a file of ours to remember it in between runs; *clock* gives seconds since 1970.
+    Where *asks* is false 1C is never asked: what another one has remembered is believed, however
+    old. That is for questions that cannot wait half a minute.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Metadata:
         cache: Path | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        asks: bool = True,
     ) -> None:
         self._client = client
         self._cache = cache
         self._clock = clock
+        self._asks = asks
         self._fields: Fields | None = None
         self._fresh = False
 
@@ -62,6 +66,8 @@ class Metadata:
             OneCUnauthorized: the user may not even ask.
             OneCBlocked: the infobase is closed.
         """
+        if self._fields is None and not self._asks:
+            return await self.refresh()
         if self._fields is None:
             memory = self._remembered()
             age = None if memory is None else self._clock() - memory.checked_at
@@ -73,6 +79,10 @@ class Metadata:
 
     async def refresh(self) -> Fields | None:
         """Ask 1C now, unless this object has done so before; None if it gives no metadata."""
+        if not self._asks:
+            memory = self._remembered()
+            self._fields = None if memory is None else memory.fields
+            return self._fields
         if self._fresh:
             return self._fields
         self._fresh = True

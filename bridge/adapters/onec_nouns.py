@@ -1,5 +1,6 @@
 """Rows from 1C → the domain's nouns: pure, and forgiving, for one odd row must not stop a pull."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -30,6 +31,7 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.domain.phone import PhoneRules
+from bridge.ports import Noun
 
 _EMPTY_YEAR: Final = "0001"
 _DAY: Final = len("2026-11-23")
@@ -38,7 +40,7 @@ _DAY: Final = len("2026-11-23")
 class Read(NamedTuple):
     """A noun, and whether a phone of it is unread and may be found in its storages."""
 
-    noun: Manager | Partner | ContactPerson | Counterparty
+    noun: Noun
     unread: bool = False
 
 
@@ -58,6 +60,13 @@ def is_group(row: ObjectRow) -> bool:
     if isinstance(row, ContactPersonRow | CounterpartyRow):
         return row.lines is None and row.partner is None
     return False
+
+
+def as_group(noun: Noun) -> Noun:
+    """Make of a group what is known to be there and never answers or calls."""
+    if isinstance(noun, Manager):
+        return replace(noun, invalid=True)
+    return replace(noun, fields=())
 
 
 def read_partner(row: PartnerRow, rules: PhoneRules) -> Read:

@@ -118,6 +118,19 @@ COLUMNS: Final = {
 #: shorter, so more references fit into one address, and works whichever storages a release has.
 PHONE_SECTION: Final = Column(_LINES)
 
+#: The lines as sets of their own, in which owners are found by number; and what is asked for
+#: of an owner found so (the whole section, as at a second look) and of the partners above him.
+PHONE_LINES: Final = {
+    kind: f"{SETS[kind]}_{_LINES}"
+    for kind in (EntityKind.CONTACT, EntityKind.PARTNER, EntityKind.COUNTERPARTY)
+}
+PHONE_LINE_TYPE: Final = "Тип"
+PHONE_LINE_DIGITS: Final = "НомерТелефона"
+FOUND_COLUMNS: Final = {
+    kind: (*(c for c in COLUMNS[kind] if c not in _PHONES), PHONE_SECTION) for kind in PHONE_LINES
+}
+HOLDING_COLUMNS: Final = tuple(c for c in COLUMNS[EntityKind.PARTNER] if c not in _PHONES)
+
 PROPERTY_SET_COLUMNS: Final = (
     *_must("Ref_Key"),
     *_may("PredefinedDataName"),

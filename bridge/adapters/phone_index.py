@@ -13,7 +13,6 @@ from typing import NamedTuple
 from bridge.adapters.caller_cards import (
     CardsToWrite,
     PartnersLearned,
-    is_caller,
     pack_candidate,
     pack_card,
     unpack_card,
@@ -35,6 +34,7 @@ from bridge.domain.directory import (
     Owner,
     Partner,
     Ref,
+    is_caller,
     stable_order,
 )
 from bridge.domain.phone import PhoneNumber

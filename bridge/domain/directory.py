@@ -5,7 +5,7 @@ NamedTuples, not dataclasses: one is decoded on the ringing path of every call, 
 written as a short array and built in C.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum, StrEnum
@@ -242,6 +242,46 @@ def candidate_of(
         kind = CandidateKind.PARTNER if isinstance(owner, Partner) else CandidateKind.COUNTERPARTY
         ended = False
     return Candidate(kind, owner.ref, owner.name, chain, code, customer, ended, extension)
+
+
+def is_caller(owner: Owner) -> bool:
+    """Whether the owner's numbers lead to him at all."""
+    return not owner.marked and not (isinstance(owner, Partner) and owner.predefined)
+
+
+def card_of(
+    number: PhoneNumber,
+    owners: Iterable[Owner],
+    above: Iterable[Partner],
+    managers: Mapping[int, Manager],
+) -> CallerCard | None:
+    """Make the card of *number* from its *owners*, as the phone index would.
+
+    *above* are the partners they belong to, with their holdings; owners who are none or do not
+    have the number are left out. None when nobody is left.
+    """
+    owners = tuple(owners)
+    partners = {p.ref: p for p in above} | {o.ref: o for o in owners if isinstance(o, Partner)}
+    # A predefined partner is nobody's holding, and has no manager worth asking.
+    steps = {p.ref: (p.name, p.parent, p.manager) for p in partners.values() if not p.predefined}
+    rows = {manager.ref: row for row, manager in managers.items()}
+    candidates: list[Candidate] = []
+    for owner in filter(is_caller, owners):
+        typed = next((p for f in owner.fields for p in f.phones if p.number == number), None)
+        if typed is None:
+            continue
+        chain = owner_chain(owner.ref if isinstance(owner, Partner) else owner.partner, steps, rows)
+        partner = partners[chain[0].partner] if chain else None
+        candidates.append(
+            candidate_of(
+                owner,
+                chain,
+                typed.extension,
+                customer=partner is not None and partner.customer,
+                code="" if partner is None else partner.code,
+            )
+        )
+    return CallerCard(number, tuple(sorted(candidates, key=stable_order))) if candidates else None
 
 
 def with_extension(manager: Manager, sources: ExtensionSources) -> Manager:

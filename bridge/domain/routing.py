@@ -91,6 +91,11 @@ class Finding(StrEnum):
     INDEX_STALE = "index_stale"
     INDEX_BROKEN = "index_broken"
     NUMBER_UNKNOWN = "number_unknown"
+    ONEC_FOUND = "onec_found"
+    ONEC_UNKNOWN = "onec_unknown"
+    ONEC_LATE = "onec_late"
+    ONEC_FAILED = "onec_failed"
+    ONEC_NOT_ASKED = "onec_not_asked"
     CANDIDATE = "candidate"
     CANDIDATE_ENDED = "candidate_ended"
     NO_PARTNER = "no_partner"
@@ -119,6 +124,16 @@ class Step(NamedTuple):
     finding: Finding
     who: str = ""
     detail: str = ""
+
+
+class Asked(NamedTuple):
+    """What asking 1C itself brought for a caller whom the index does not know.
+
+    *step* tells it as evidence; *card* is None unless 1C named an owner.
+    """
+
+    step: Step
+    card: CallerCard | None = None
 
 
 class Target(NamedTuple):
@@ -193,12 +208,14 @@ def decide_route(
     memory: NumberMemory | None = None,
     age: DataAge | None = None,
     broken: str = "",
+    asked: Asked | None = None,
 ) -> RouteDecision:
     """Choose who should pick up the call in *question*.
 
     The contact's partner's main manager wins; if he cannot be reached the holding's; then the
     dialled number's extension; then the default. *broken* names what kept the index from being
-    asked. Never raises: a wrong desk costs a transfer, a missing answer costs the customer.
+    asked, *asked* is what 1C itself said when the index knew nobody. Never raises: a wrong desk
+    costs a transfer, a missing answer costs the customer.
     """
     evidence: list[Step] = []
     age = age or DataAge()
@@ -213,11 +230,17 @@ def decide_route(
                 question.caller.extension or "",
             )
         )
+    if card is None and asked is not None:
+        card = asked.card
+        if card is not None:
+            evidence.append(asked.step)
     if card is None or not card.candidates:
-        # Where nothing was pulled, or nothing could be asked, 1C may well know the number.
-        asked = question.caller.kind is CallerKind.EXTERNAL and not broken
-        if asked and age.proven_at is not None:
+        # Where nothing was pulled, or nothing could be looked up, 1C may well know the number.
+        looked_up = question.caller.kind is CallerKind.EXTERNAL and not broken
+        if looked_up and age.proven_at is not None:
             evidence.append(Step(Finding.NUMBER_UNKNOWN, str(question.caller.number)))
+        if asked is not None:
+            evidence.append(asked.step)
         return _without_manager(question, (), rules, owner_of, evidence, age=age)
 
     memory = memory or NumberMemory()
@@ -251,7 +274,7 @@ def _note_index(evidence: list[Step], age: DataAge, broken: str) -> None:
     elif age.proven_at is None:
         evidence.append(Step(Finding.INDEX_EMPTY))
     elif age.stale:
-        evidence.append(Step(Finding.INDEX_STALE, detail=age.proven_at.isoformat()))
+        evidence.append(Step(Finding.INDEX_STALE, detail=f"{age.proven_at:%d.%m.%Y %H:%M} UTC"))
 
 
 def _chosen_first(

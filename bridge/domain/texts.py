@@ -22,6 +22,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "call.reminder": ("Звонит {name}, {number}", "Call from {name}, {number}"),
     "caller.unknown": ("Неизвестный абонент, {number}", "Unknown caller, {number}"),
     "caller.stranger": ("неизвестный абонент", "an unknown caller"),
+    "caller.internal": ("внутренний номер {number}", "internal number {number}"),
     "caller.withheld": ("номер скрыт", "number withheld"),
     "kind.contact": ("контактное лицо", "contact person"),
     "kind.partner": ("партнёр", "partner"),
@@ -61,7 +62,30 @@ _FINDINGS: dict[Finding, tuple[str, str]] = {
         "data are stale, proven {detail}",
     ),
     Finding.INDEX_BROKEN: ("индекс не ответил: {detail}", "the index did not answer: {detail}"),
-    Finding.NUMBER_UNKNOWN: ("в 1С номера +{who} нет", "1C knows no +{who}"),
+    Finding.NUMBER_UNKNOWN: (
+        "среди данных, взятых из 1С, номера +{who} нет",
+        "+{who} is not among the data pulled from 1C",
+    ),
+    Finding.ONEC_FOUND: (
+        "в индексе номера ещё нет; спросили саму 1С, она его знает",
+        "the index does not have the number yet; 1C was asked itself, and does",
+    ),
+    Finding.ONEC_UNKNOWN: (
+        "спросили саму 1С: такого номера в ней нет",
+        "1C was asked itself: nobody there has this number",
+    ),
+    Finding.ONEC_LATE: (
+        "спросили саму 1С: ответ не пришёл вовремя",
+        "1C was asked itself, and did not answer in time",
+    ),
+    Finding.ONEC_FAILED: (
+        "спросили саму 1С, она не ответила: {detail}",
+        "1C was asked itself, and did not answer: {detail}",
+    ),
+    Finding.ONEC_NOT_ASKED: (
+        "саму 1С не спрашивали: она сейчас не отвечает или занята",
+        "1C was not asked itself: it is away or busy just now",
+    ),
     Finding.CANDIDATE: ("номер записан у: {who} ({detail})", "the number is {who}'s ({detail})"),
     Finding.CANDIDATE_ENDED: (
         "номер записан у: {who} ({detail}, связь прекращена)",

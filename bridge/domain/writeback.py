@@ -108,6 +108,8 @@ def draft_reminder(call: PhoneCall, document: Ref, lang: Language) -> ReminderDr
 
 def caller_name(call: PhoneCall, lang: Language) -> str:
     """Name the caller as people read it: «Иванов Пётр (ООО Ромашка)», or his number."""
+    if call.caller.kind is CallerKind.INTERNAL:
+        return say(lang, "caller.internal", number=call.caller.extension or call.caller.raw)
     return _known_name(call) or say(lang, "caller.unknown", number=how_to_reach(call, lang))
 
 

@@ -2,7 +2,7 @@
 
 question ─► same call as before? ─► its decision
               │ no
-              └─► decide ─► record (durable) ─► decision
+              └─► decide ─► an unknown caller? ask 1C ─► record (durable) ─► decision
 """
 
 import asyncio
@@ -13,17 +13,35 @@ from datetime import datetime
 from bridge.domain.calls import REPEAT_WINDOW, CallIdentity, begin_call, identity_of
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.ports import Clock, Ledger
+from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
 
 
 @dataclass(slots=True)
 class _OpenCall:
-    """A call whose further questions get the same answer; *recorded* is the first one's wait."""
+    """A call whose further questions get the same answer, once the first one's wait is over."""
 
     decision: RouteDecision
     received_at: datetime
-    recorded: asyncio.Event
+    being_recorded: bool
+    #: Made by the first question that has to wait; few have.
+    recorded: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        """Wait until the first question is recorded."""
+        if self.being_recorded:
+            if self.recorded is None:
+                self.recorded = asyncio.Event()
+            await self.recorded.wait()
+
+    def settle(self, decision: RouteDecision) -> None:
+        """End the wait: *decision* is the one that counts."""
+        self.decision = decision
+        self.being_recorded = False
+        if self.recorded is not None:
+            self.recorded.set()
+            self.recorded = None
 
 
 class Answering:
@@ -37,12 +55,14 @@ class Answering:
         ledger: Ledger,
         clock: Clock,
         kick: Callable[[], None],
+        asking: Asking | None = None,
     ) -> None:
         self._deciding = deciding
         self._recording = recording
         self._ledger = ledger
         self._clock = clock
         self._kick = kick
+        self._asking = asking
         self._open: dict[CallIdentity, _OpenCall] = {}
         self.fallback = deciding.fallback
         self.explain = deciding.explain
@@ -50,24 +70,36 @@ class Answering:
     async def remember(self) -> None:
         """Take up the calls of before a restart, so that their further questions join them."""
         for call in await self._ledger.calls_since(self._clock() - REPEAT_WINDOW):
-            self._begin(call.identity, call.decision, call.received_at).recorded.set()
+            begun = self._begin(call.identity, call.decision, call.received_at)
+            begun.settle(call.decision)
 
     async def answer(self, question: RouteQuestion) -> RouteDecision:
         """Decide *question*, and have the call on disk before the answer leaves."""
         identity = identity_of(question)
         earlier = self._open.get(identity)
         if earlier and question.received_at - earlier.received_at <= identity.window:
-            await earlier.recorded.wait()
+            await earlier.wait()
             return earlier.decision
         decision = self._deciding.decide(question)
         begun = self._begin(identity, decision, question.received_at)
         try:
+            if self._asking is not None and not decision.candidates:
+                decision = await self._ask(self._asking, question, decision)
             call = await self._recording.record(begin_call(question, decision))
-            begun.decision = call.decision
+            decision = call.decision
         finally:
-            begun.recorded.set()
+            begun.settle(decision)
         self._kick()
-        return begun.decision
+        return decision
+
+    async def _ask(
+        self, asking: Asking, question: RouteQuestion, decision: RouteDecision
+    ) -> RouteDecision:
+        """Decide anew with what 1C itself says of a caller whom the index does not know."""
+        number = question.caller.number
+        if number is None:
+            return decision
+        return self._deciding.decide(question, await asking.ask(number))
 
     def _begin(
         self, identity: CallIdentity, decision: RouteDecision, received_at: datetime
@@ -79,5 +111,5 @@ class Answering:
             del self._open[oldest]
         # Taken out first, so that the dict stays ordered by time and the loop above ends early.
         self._open.pop(identity, None)
-        begun = self._open[identity] = _OpenCall(decision, received_at, asyncio.Event())
+        begun = self._open[identity] = _OpenCall(decision, received_at, being_recorded=True)
         return begun

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bridge.domain.directory import CallerCard, ExtensionOwner
 from bridge.domain.phone import PhoneNumber, PhoneRules, read_caller, read_did
 from bridge.domain.routing import (
+    Asked,
     NumberMemory,
     RouteDecision,
     RouteQuestion,
@@ -42,8 +43,11 @@ class Deciding:
         self._clock = clock
         self._broken = ""
 
-    def decide(self, question: RouteQuestion) -> RouteDecision:
-        """Tell where the call of *question* goes; a broken index sends it to the default."""
+    def decide(self, question: RouteQuestion, asked: Asked | None = None) -> RouteDecision:
+        """Tell where the call of *question* goes; a broken index sends it to the default.
+
+        *asked* is what 1C itself said of the caller; what the index knows goes before it.
+        """
         card: CallerCard | None = None
         memory: NumberMemory | None = None
         broken = ""
@@ -65,6 +69,7 @@ class Deciding:
             memory=memory,
             age=self._directory.age(question.received_at),
             broken=broken,
+            asked=asked,
         )
 
     def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bridge.domain.checkup import Checkup, Verdict
 from bridge.ports import OneCProbe, ProbeFinding, SyncReport
-from bridge.services.pull import unanswered
+from bridge.services.sync_report import unanswered
 
 #: A path token shorter than this can be guessed.
 _GOOD_TOKEN = 16

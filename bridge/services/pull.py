@@ -5,22 +5,21 @@
 The listing is the proof: whatever happens after it, readers see the old world or the new one.
 """
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.directory import (
     EntityKind,
     ExtensionSources,
-    Manager,
     Ref,
     Version,
     with_extension,
 )
-from bridge.domain.reconcile import Changes, compare, guard
-from bridge.errors import OneCNotPublished
+from bridge.domain.reconcile import Changes, compare, fingerprint, guard
+from bridge.errors import OneCNotPublished, SyncRefused
 from bridge.ports import (
     Clock,
     DirectoryStore,
@@ -29,6 +28,19 @@ from bridge.ports import (
     OneCSource,
     SyncReport,
 )
+from bridge.services.sync_report import Plan, report_of
+
+_log = logging.getLogger(__name__)
+
+#: Asks a person whether 1C is right to have lost so many rows.
+Confirm = Callable[[SyncRefused], bool]
+
+
+def nobody_confirms(refused: SyncRefused) -> bool:
+    """Believe no loss: nobody is there to be asked."""
+    del refused
+    return False
+
 
 #: Managers first: chains point at their rows. Owners of phones after the partners they belong to.
 _ORDER = (EntityKind.MANAGER, EntityKind.PARTNER, EntityKind.CONTACT, EntityKind.COUNTERPARTY)
@@ -66,21 +78,6 @@ class PullRules:
     accept_shrink: bool = False
 
 
-@dataclass(slots=True)
-class _Plan:
-    """What one entity set needs, and what it cost so far."""
-
-    kind: EntityKind
-    listed: Mapping[Ref, Version]
-    changes: Changes
-    proven_at: datetime
-    seconds: float
-    requests: int
-    bytes: int
-    error: str = ""
-    fetched: int = 0
-
-
 class Pull:
     """One sync run over a 1C source and a directory store."""
 
@@ -92,6 +89,7 @@ class Pull:
         clock: Clock,
         rules: PullRules,
         progress: Progress,
+        confirm: Confirm = nobody_confirms,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._source = source
@@ -99,14 +97,18 @@ class Pull:
         self._clock = clock
         self._rules = rules
         self._progress = progress
+        self._confirm = confirm
         self._stopwatch = stopwatch
 
     async def run(self, last: SyncReport | None) -> SyncReport:
         """Run once; *last* is the report of the run before, None when there was none.
 
+        Where a listing shrank too much, `confirm` is asked before the run is refused.
+
         Raises:
             OneCError: nothing was changed.
-            SyncRefused: a listing shrank too much; nothing was changed.
+            SyncRefused: a listing shrank too much, and nobody said that 1C is right; nothing was
+                changed.
             StoreError: nothing was changed.
         """
         started_at = self._clock()
@@ -114,7 +116,7 @@ class Pull:
         sources = await self._source.extension_sources()
         full = self._rules.full or last is None
         anew = full or (last is not None and last.extension_property != sources.property)
-        plans = [await self._plan(kind, full, anew) for kind in _ORDER]
+        plans = [await self._plan(kind, last, full=full, anew=anew) for kind in _ORDER]
         with self._store.transaction() as tx:
             # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
             if full and not any(plan.error for plan in plans):
@@ -129,7 +131,7 @@ class Pull:
             else:
                 numbers = 0 if last is None else last.numbers
             report = replace(
-                self._report(tx, plans, sources, started_at),
+                report_of(tx, plans, sources, last, started_at),
                 seconds=self._stopwatch() - start,
                 full=full,
                 changed=changed,
@@ -138,28 +140,39 @@ class Pull:
             tx.save_report(report)
         return report
 
-    async def _plan(self, kind: EntityKind, full: bool, anew: bool) -> _Plan:
+    async def _plan(
+        self, kind: EntityKind, last: SyncReport | None, *, full: bool, anew: bool
+    ) -> Plan:
         self._progress.listing(kind)
         start, before = self._stopwatch(), replace(self._source.traffic)
         asked_at = self._clock()
-        held = self._store.versions(kind)
-        error = ""
+        known = EntitySync(kind) if last is None else last.of(kind)
+        listed: Mapping[Ref, Version] = {}
+        mark = error = ""
         try:
-            listed: Mapping[Ref, Version] = await self._source.list_versions(kind)
-            changes = compare(held, listed)
-            if not self._rules.accept_shrink:
-                guard(kind.value, len(held), changes, len(listed), self._rules.max_shrink)
+            listed = await self._source.list_versions(kind)
+            mark = fingerprint(listed)
+            if mark == known.fingerprint and not full:
+                changes = Changes(unchanged=len(listed))
+            else:
+                changes = self._changes(kind, listed)
         except OneCNotPublished as missing:
             if kind in _REQUIRED:
                 raise
-            listed, changes, error = held, Changes(unchanged=len(held)), str(missing)
+            error, changes = str(missing), Changes()
+            if self._rules.accept_shrink:
+                changes = Changes(vanished=tuple(self._store.versions(kind)))
+        if bool(error) != bool(known.error):
+            told = "entity_set_lost" if error else "entity_set_back"
+            _log.warning(told, extra={"kind": kind.value, "reason": error})
         if full or (anew and kind is EntityKind.MANAGER):
             changes = replace(changes, appeared=tuple(listed), moved=(), unchanged=0)
         spent = self._source.traffic
-        return _Plan(
+        return Plan(
             kind,
             listed,
             changes,
+            mark,
             asked_at,
             self._stopwatch() - start,
             spent.requests - before.requests,
@@ -167,7 +180,19 @@ class Pull:
             error,
         )
 
-    async def _apply(self, plan: _Plan, tx: DirectoryTransaction) -> None:
+    def _changes(self, kind: EntityKind, listed: Mapping[Ref, Version]) -> Changes:
+        """Compare a listing with what is held; a loss is for the guard, or a person, to judge."""
+        held = self._store.versions(kind)
+        changes = compare(held, listed)
+        if not self._rules.accept_shrink:
+            try:
+                guard(kind.value, len(held), changes, len(listed), self._rules.max_shrink)
+            except SyncRefused as refused:
+                if not self._confirm(refused):
+                    raise
+        return changes
+
+    async def _apply(self, plan: Plan, tx: DirectoryTransaction) -> None:
         wanted = () if plan.error else plan.changes.to_fetch
         start, before = self._stopwatch(), replace(self._source.traffic)
         if wanted:
@@ -175,6 +200,7 @@ class Pull:
             async for batch in self._source.fetch(plan.kind, wanted, len(plan.listed)):
                 tx.put(plan.kind, batch)
                 plan.fetched += len(batch)
+                plan.as_listed += sum(plan.listed.get(n.ref) == n.version for n in batch)
                 self._progress.fetched(plan.kind, len(batch))
         if plan.changes.vanished:
             tx.remove(plan.kind, plan.changes.vanished)
@@ -192,63 +218,3 @@ class Pull:
         if moved:
             tx.put(EntityKind.MANAGER, moved)
         return bool(moved)
-
-    def _report(
-        self,
-        tx: DirectoryTransaction,
-        plans: list[_Plan],
-        sources: ExtensionSources,
-        started_at: datetime,
-    ) -> SyncReport:
-        entities: list[EntitySync] = []
-        examples: list[str] = []
-        for plan in plans:
-            unread, some = tx.unread(plan.kind)
-            examples.extend(some)
-            entities.append(
-                EntitySync(
-                    kind=plan.kind,
-                    listed=len(plan.listed),
-                    held=tx.held(plan.kind),
-                    fetched=plan.fetched,
-                    buried=len(plan.changes.vanished),
-                    unread_phones=unread,
-                    seconds=plan.seconds,
-                    requests=plan.requests,
-                    bytes=plan.bytes,
-                    proven_at=None if plan.error else plan.proven_at,
-                    error=plan.error,
-                )
-            )
-        managers = tx.managers()
-        return SyncReport(
-            started_at=started_at,
-            seconds=0.0,
-            full=False,
-            changed=False,
-            numbers=0,
-            entities=tuple(entities),
-            shared_extensions=shared_extensions(managers),
-            extension_property=sources.property,
-            managers_without_extension=sum(1 for m in managers if _should_answer(m)),
-            unread_examples=tuple(dict.fromkeys(examples))[:20],
-        )
-
-
-def shared_extensions(managers: Sequence[Manager]) -> dict[str, tuple[str, ...]]:
-    """Find extensions that several reachable users share; they are reported, never guessed."""
-    names: dict[str, list[str]] = {}
-    for manager in managers:
-        if manager.reachable and manager.extension:
-            names.setdefault(manager.extension, []).append(manager.name)
-    return {ext: tuple(sorted(who)) for ext, who in sorted(names.items()) if len(who) > 1}
-
-
-def _should_answer(manager: Manager) -> bool:
-    gone = manager.invalid or manager.service or manager.marked
-    return not gone and not manager.extension
-
-
-def unanswered(count: int) -> str:
-    """Say how many people 1C would let us call, if they had an extension."""
-    return f"{count} users have no extension: calls of their customers go on up the chain"

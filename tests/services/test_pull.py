@@ -22,7 +22,8 @@ from bridge.errors import (
     SyncRefused,
 )
 from bridge.ports import EntitySync, Noun, SyncReport, Traffic
-from bridge.services.pull import Pull, PullRules, shared_extensions
+from bridge.services.pull import Confirm, Pull, PullRules, nobody_confirms
+from bridge.services.sync_report import shared_extensions
 from tests.support import builders as b
 from tests.support.memory_directory import MemoryDirectoryStore
 
@@ -130,7 +131,9 @@ class Office:
             b.counterparty(),
         )
 
-    async def runs(self, rules: PullRules | None = None) -> SyncReport:
+    async def runs(
+        self, rules: PullRules | None = None, confirm: Confirm = nobody_confirms
+    ) -> SyncReport:
         self.source.fetched.clear()
         self.steps.told.clear()
         self.source.traffic.requests = 0
@@ -142,6 +145,7 @@ class Office:
             clock=lambda: self.now,
             rules=rules or PullRules(),
             progress=self.steps,
+            confirm=confirm,
             stopwatch=lambda: float(next(seconds)),
         )
         return await pull.run(self.store.report())
@@ -195,6 +199,40 @@ async def test_a_run_without_changes_fetches_and_writes_nothing(office: Office) 
     assert office.store.world == before
     assert not office.store.runs[-1].reindexed
     assert report.proven_at == office.now
+
+
+async def test_a_listing_like_the_last_one_is_not_even_compared(office: Office) -> None:
+    office.store.looked_at.clear()
+
+    await office.runs()
+
+    assert not office.store.looked_at
+
+
+async def test_a_listing_in_another_order_is_compared_and_found_equal(office: Office) -> None:
+    partners = office.source.nouns[EntityKind.PARTNER]
+    office.source.nouns[EntityKind.PARTNER] = dict(reversed(partners.items()))
+    office.store.looked_at.clear()
+
+    report = await office.runs()
+
+    assert (office.store.looked_at, report.changed) == ([EntityKind.PARTNER], False)
+
+
+async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(office: Office) -> None:
+    listed = replace(b.contact(), version=Version("2"))
+    office.source.has(listed)
+    office.source.meanwhile = lambda: office.source.has(
+        replace(b.contact(), version=Version("3"), position="директор")
+    )
+    await office.runs()
+    # 1C was put back from a copy: its listing is once more the one that was never held.
+    office.source.meanwhile = lambda: None
+    office.source.has(listed)
+
+    await office.runs()
+
+    assert office.store.world[EntityKind.CONTACT][listed.ref].version == "2"
 
 
 async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(office: Office) -> None:
@@ -278,6 +316,30 @@ async def test_a_person_may_accept_the_loss(office: Office, *, full: bool) -> No
 
     assert of(report, EntityKind.PARTNER).buried == 10
     assert not office.held(EntityKind.PARTNER)
+
+
+async def test_a_person_is_asked_and_his_yes_goes_on_in_the_same_run(office: Office) -> None:
+    office.loses(EntityKind.PARTNER, 0.5)
+    asked: list[SyncRefused] = []
+
+    def believes(refused: SyncRefused) -> bool:
+        asked.append(refused)
+        return True
+
+    report = await office.runs(confirm=believes)
+
+    assert [(a.entity_set, a.held, a.listed) for a in asked] == [("partner", 10, 5)]
+    assert of(report, EntityKind.PARTNER).buried == 5
+
+
+async def test_a_persons_no_leaves_the_old_world(office: Office) -> None:
+    before = office.store.world
+    office.loses(EntityKind.PARTNER, 0.5)
+
+    with pytest.raises(SyncRefused):
+        await office.runs(confirm=lambda _: False)
+
+    assert office.store.world == before
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.2, False), (0.3, True)])
@@ -367,14 +429,49 @@ async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
     del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
     office.source.has(b.partner("ИП Новый"))
 
+    proven = office.now
     report = await office.runs(PullRules(full=full))
 
     assert "no such entity set" in of(report, kind).error
-    assert of(report, kind).proven_at is None
+    assert of(report, kind).proven_at == report.proven_at == proven
+    assert report.oldest == of(report, kind)
     assert of(report, kind).fetched == 0
     assert office.held(kind) == before != set()
     assert "ИП Новый" in office.held(EntityKind.PARTNER)
     assert "ООО Склад 10" not in office.held(EntityKind.PARTNER)
+
+
+@pytest.mark.parametrize("kind", OPTIONAL)
+async def test_a_set_is_told_to_be_missing_until_it_is_back(
+    office: Office, kind: EntityKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    proven = office.now
+    office.source.not_published = {kind}
+    for _ in range(3):
+        report = await office.runs()
+        assert report.proven_at == proven
+    office.source.not_published = set()
+
+    report = await office.runs()
+
+    assert (of(report, kind).error, report.proven_at) == ("", office.now)
+    assert [r.message for r in caplog.records] == ["entity_set_lost", "entity_set_back"]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("kind", OPTIONAL)
+async def test_a_person_may_have_a_missing_set_forgotten(
+    office: Office, kind: EntityKind, *, full: bool
+) -> None:
+    office.source.not_published = {kind}
+
+    forgotten = await office.runs(PullRules(full=full, accept_shrink=True))
+    later = await office.runs()
+
+    assert not office.held(kind)
+    assert (of(forgotten, kind).held, of(forgotten, kind).proven_at) == (0, None)
+    assert later.proven_at == office.now
+    assert "no such entity set" in of(later, kind).error
 
 
 @pytest.mark.parametrize("kind", [EntityKind.MANAGER, EntityKind.PARTNER])

@@ -126,8 +126,10 @@ class MemoryDirectoryStore:
     world: World = field(default_factory=lambda: {kind: {} for kind in EntityKind})
     saved: SyncReport | None = None
     runs: list[MemoryTransaction] = field(default_factory=list)
+    looked_at: list[EntityKind] = field(default_factory=list)
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
+        self.looked_at.append(kind)
         return {ref: noun.version for ref, noun in self.world[kind].items()}
 
     def report(self) -> SyncReport | None:

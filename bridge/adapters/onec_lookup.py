@@ -1,0 +1,226 @@
+"""1C as it is asked about one caller who is not in the index yet: by the digits of his number.
+
+    phone lines with these digits ─► their owners, read as the pull reads them ─► partners above
+
+The lines are a set of their own, and a question for one number there is one indexed query. What
+they name is read in full and believed only where the pull would find the same number in it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from bridge.adapters import onec_schema as schema
+from bridge.adapters.directory_documents import phones_of
+from bridge.adapters.onec_metadata import Metadata
+from bridge.adapters.onec_nouns import (
+    Read,
+    as_group,
+    is_group,
+    read_contact_person,
+    read_counterparty,
+    read_partner,
+)
+from bridge.adapters.onec_odata import ODataClient, json_reader, listing_query, text
+from bridge.adapters.onec_parts import keys
+from bridge.adapters.onec_schema import (
+    Column,
+    ContactPersonRow,
+    CounterpartyRow,
+    ListingRow,
+    Page,
+    PartnerRow,
+)
+from bridge.adapters.onec_sets import SetReader
+from bridge.domain.directory import EntityKind, Owner, Partner, Ref
+from bridge.domain.phone import PhoneNumber, PhoneRules
+from bridge.errors import OneCNotPublished, StoreError
+from bridge.ports import FoundOwners
+
+_log = logging.getLogger(__name__)
+
+#: A number has one owner, or a few; a hundred lines with one number are somebody's import gone
+#: wrong, and no reason to keep 1C busy.
+_MOST_LINES: Final = 100
+
+#: A set that is not published is not asked for again before this, seconds.
+_ABSENT_S: Final = 3600.0
+
+#: Only Russia and Kazakhstan write one number in three ways of digits.
+_SEVEN: Final = "7"
+_TRUNK: Final = "8"
+_WITH_TRUNK: Final = 11
+
+
+class _Reading(NamedTuple):
+    """How rows of one kind are decoded, and read into a noun."""
+
+    page: Callable[[bytes], Page[Any]]
+    noun: Callable[[Any, PhoneRules], Read]
+
+
+_LINES: Final = json_reader(msgspec.json.Decoder(Page[ListingRow]))
+_READINGS: Final = {
+    EntityKind.CONTACT: _Reading(
+        json_reader(msgspec.json.Decoder(Page[ContactPersonRow])), read_contact_person
+    ),
+    EntityKind.PARTNER: _Reading(json_reader(msgspec.json.Decoder(Page[PartnerRow])), read_partner),
+    EntityKind.COUNTERPARTY: _Reading(
+        json_reader(msgspec.json.Decoder(Page[CounterpartyRow])), read_counterparty
+    ),
+}
+
+Answer = TypeVar("Answer")
+
+
+class ODataLookup:
+    """An `OneCLookup` over one publication.
+
+    *known* gives a partner that the directory holds: most partners above an owner need not be
+    asked for. *metadata_cache* is the file in which the pull remembers what is published;
+    *clock* gives seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        client: ODataClient,
+        *,
+        rules: PhoneRules,
+        known: Callable[[Ref], Partner | None],
+        metadata_cache: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._sets = SetReader(client, Metadata(client, metadata_cache, asks=False))
+        self._rules = rules
+        self._known = known
+        self._clock = clock
+        self._absent: dict[EntityKind, float] = {}
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    async def find(self, number: PhoneNumber) -> FoundOwners:
+        """Find the owners of *number*; of a publication that lacks a set only the others."""
+        missing: dict[EntityKind, OneCNotPublished] = {}
+        kinds = [kind for kind in schema.PHONE_LINES if not self._is_absent(kind)]
+        found = await _all(self._owners(kind, number, missing) for kind in kinds)
+        if len(missing) == len(kinds):
+            # Next time all of them are asked for: who comes then comes after a long rest.
+            self._absent.clear()
+            raise next(iter(missing.values()))
+        for kind, error in missing.items():
+            self._absent[kind] = self._clock() + _ABSENT_S
+            _log.warning("live_lookup_without", extra={"kind": kind, "reason": str(error)})
+        owners = tuple(owner for some in found for owner in some)
+        return FoundOwners(owners, await self._above(owners))
+
+    def _is_absent(self, kind: EntityKind) -> bool:
+        return self._absent.get(kind, 0.0) > self._clock()
+
+    # ------------------------------------------------------------ owners
+    async def _owners(
+        self, kind: EntityKind, number: PhoneNumber, missing: dict[EntityKind, OneCNotPublished]
+    ) -> list[Owner]:
+        """Find the owners of one kind; what is not published goes to *missing*."""
+        query = listing_query(
+            "Ref_Key", filter=_condition(number, self._rules), top=str(_MOST_LINES)
+        )
+        try:
+            page = await self._client.read(schema.PHONE_LINES[kind], query, _LINES)
+            refs = tuple(dict.fromkeys(Ref(row.ref.lower()) for row in page.value))
+            nouns = await self._read(kind, refs, schema.FOUND_COLUMNS[kind]) if refs else []
+        except OneCNotPublished as error:
+            missing[kind] = error
+            return []
+        # The digits of a line may be older than its text, which is what people see and the pull
+        # believes.
+        return [noun for noun in nouns if any(p.number == number for p in phones_of(noun))]
+
+    async def _read(
+        self, kind: EntityKind, refs: Sequence[Ref], columns: tuple[Column, ...]
+    ) -> list[Owner]:
+        entity_set, reading = schema.SETS[kind], _READINGS[kind]
+        parts = keys(refs, listing_query(await self._sets.select(entity_set, columns)))
+        pages = await _all(
+            self._sets.page(entity_set, columns, reading.page, options=part.options())
+            for part in parts
+        )
+        nouns: list[Owner] = []
+        for row in (row for page in pages for row in page.value):
+            noun = reading.noun(row, self._rules).noun
+            noun = as_group(noun) if is_group(row) else noun
+            if isinstance(noun, Owner):
+                nouns.append(noun)
+        return nouns
+
+    # ------------------------------------------------------------ the partners above them
+    async def _above(self, owners: Iterable[Owner]) -> tuple[Partner, ...]:
+        """Give the partners above *owners*, from the directory where it has them.
+
+        One that is not to be had ends its chain, as it does in the index.
+        """
+        partners: dict[Ref, Partner] = {}
+        waiting: set[Ref] = set()
+        for owner in owners:
+            if isinstance(owner, Partner):
+                partners[owner.ref] = owner
+            _add(waiting, owner.parent if isinstance(owner, Partner) else owner.partner)
+        while waiting := waiting - partners.keys():
+            held = {ref: partner for ref in waiting if (partner := self._held(ref)) is not None}
+            if strangers := sorted(waiting - held.keys()):
+                for noun in await self._read(EntityKind.PARTNER, strangers, schema.HOLDING_COLUMNS):
+                    if isinstance(noun, Partner):
+                        held[noun.ref] = noun
+            partners |= held
+            waiting = set()
+            for partner in held.values():
+                _add(waiting, None if partner.predefined else partner.parent)
+        return tuple(partners.values())
+
+    def _held(self, ref: Ref) -> Partner | None:
+        try:
+            return self._known(ref)
+        except StoreError:
+            # A broken directory is told of by the one who is answered from it; 1C has it too.
+            return None
+
+
+def spellings(number: PhoneNumber, rules: PhoneRules) -> tuple[str, ...]:
+    """Write *number* as 1C's column of digits may hold it (facts/ut11-metadata.md §3)."""
+    digits = str(number)
+    if len(digits) != _WITH_TRUNK or not digits.startswith(_SEVEN):
+        return (digits,)
+    national = digits[1:]
+    written = (digits, _TRUNK + national, national)
+    if rules.area_code and national.startswith(rules.area_code):
+        return (*written, national.removeprefix(rules.area_code))
+    return written
+
+
+def _condition(number: PhoneNumber, rules: PhoneRules) -> str:
+    any_of = " or ".join(
+        f"{schema.PHONE_LINE_DIGITS} eq {text(digits)}" for digits in spellings(number, rules)
+    )
+    return f"{schema.PHONE_LINE_TYPE} eq {text(schema.PHONE_LINE)} and ({any_of})"
+
+
+def _add(refs: set[Ref], ref: Ref | None) -> None:
+    if ref is not None:
+        refs.add(ref)
+
+
+async def _all(questions: Iterable[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+    """Ask all at once and wait for every answer; then raise the first failure, if there is one."""
+    answers: list[Answer] = []
+    for answer in await asyncio.gather(*questions, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        answers.append(answer)
+    return answers

@@ -1,0 +1,170 @@
+"""Ask: a caller whom the index does not know is looked for in 1C itself, while he rings.
+
+said a moment ago? ─► that answer
+      │ no
+      └─► 1C may be asked? ─► one question a number ─► in time? ─► its answer
+                │ no                                      │ no
+                └─► the default, at once                  └─► the default; the answer to the
+                                                              question serves his next call
+
+Nothing here raises, and nothing waits longer than the caller may.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bridge.domain.asking import Breaker, still_holds
+from bridge.domain.directory import card_of
+from bridge.domain.phone import PhoneNumber
+from bridge.domain.routing import Asked, Finding, Step
+from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
+from bridge.ports import Clock, Directory, FoundOwners, OneCLookup
+
+_log = logging.getLogger(__name__)
+
+#: Of the time a caller may wait so much is kept for his record and the way back.
+RESERVE = timedelta(milliseconds=150)
+
+#: Callers whose answers are remembered; the oldest go first.
+_MOST_REMEMBERED = 2_000
+
+#: Questions under way at once; a storm of unknown callers must not become one on 1C.
+_MOST_ASKED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What 1C said of a number, and when."""
+
+    owners: FoundOwners
+    at: datetime
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """A question under way, and how it ended: with *owners*, or with a *failure*.
+
+    *late*: somebody has waited for it in vain.
+    """
+
+    task: asyncio.Task[None] = field(init=False)
+    late: bool = False
+    owners: FoundOwners | None = None
+    failure: str = ""
+
+
+class Asking:
+    """Looks for callers in 1C, and remembers for a while what it said: an overlay of the index.
+
+    A caller is kept waiting at most *patience*, which must be more than nothing.
+    """
+
+    def __init__(
+        self, *, lookup: OneCLookup, directory: Directory, clock: Clock, patience: timedelta
+    ) -> None:
+        self._lookup = lookup
+        self._directory = directory
+        self._clock = clock
+        self._patience = patience.total_seconds()
+        self._breaker = Breaker()
+        self._said: dict[PhoneNumber, _Said] = {}
+        self._questions: dict[PhoneNumber, _Question] = {}
+
+    async def ask(self, number: PhoneNumber) -> Asked:
+        """Tell whose *number* is by 1C's own word, as far as that is to be had in time."""
+        now = self._clock()
+        if (owners := self._remembered(number, now)) is not None:
+            return self._told(number, owners)
+        question = self._questions.get(number)
+        if question is None:
+            if len(self._questions) >= _MOST_ASKED or not self._breaker.admits(now):
+                return Asked(Step(Finding.ONEC_NOT_ASKED))
+            self._breaker = self._breaker.admitted(now)
+            question = self._begin(number)
+        elif question.late and self._breaker.resting:
+            # Who waits for a question that others gave up, while 1C fails, waits in vain.
+            return Asked(Step(Finding.ONEC_LATE))
+        await asyncio.wait((question.task,), timeout=self._patience)
+        if question.owners is not None:
+            return self._told(number, question.owners)
+        if question.failure:
+            return Asked(Step(Finding.ONEC_FAILED, detail=question.failure))
+        if not question.late:
+            question.late = True
+            self._note_failure("1C does not answer while a caller waits")
+        return Asked(Step(Finding.ONEC_LATE))
+
+    async def aclose(self) -> None:
+        """Drop the questions that are under way, and let go of the connections."""
+        tasks = [question.task for question in self._questions.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._lookup.aclose()
+
+    def _begin(self, number: PhoneNumber) -> _Question:
+        question = self._questions[number] = _Question()
+        question.task = asyncio.create_task(self._find(number, question), name="ask 1C")
+        return question
+
+    async def _find(self, number: PhoneNumber, question: _Question) -> None:
+        """Ask, also when nobody waits any more: the answer serves the next call."""
+        try:
+            found = await self._lookup.find(number)
+        except BridgeError as error:
+            question.failure = str(error)
+            if not question.late:
+                person = isinstance(error, OneCNotPublished | OneCUnauthorized)
+                self._note_failure(str(error), needs_person=person)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback
+            # The last line of defence: a caller must not pay for our mistake.
+            _log.exception("live_lookup_broken")
+            question.failure = type(error).__name__
+            if not question.late:
+                self._note_failure("the question to 1C broke")
+        else:
+            question.owners = self._remember(number, found)
+            if not question.late:
+                self._note_answer()
+        finally:
+            del self._questions[number]
+
+    # ------------------------------------------------------------ what 1C said
+    def _told(self, number: PhoneNumber, said: FoundOwners) -> Asked:
+        # Made anew each time: managers stand in a card by their rows in today's directory.
+        card = card_of(number, said.owners, said.above, self._directory.managers())
+        return Asked(Step(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card)
+
+    def _remembered(self, number: PhoneNumber, now: datetime) -> FoundOwners | None:
+        said = self._said.get(number)
+        if said is None:
+            return None
+        proven_at = self._directory.age(now).proven_at
+        if still_holds(bool(said.owners.owners), said.at, proven_at, now):
+            return said.owners
+        del self._said[number]
+        return None
+
+    def _remember(self, number: PhoneNumber, found: FoundOwners) -> FoundOwners:
+        if card_of(number, found.owners, found.above, {}) is None:
+            found = FoundOwners()  # those whom a number does not lead to are not worth keeping
+        self._said.pop(number, None)
+        while len(self._said) >= _MOST_REMEMBERED:
+            del self._said[next(iter(self._said))]
+        self._said[number] = _Said(found, self._clock())
+        return found
+
+    # ------------------------------------------------------------ whether it may be asked
+    def _note_failure(self, reason: str, *, needs_person: bool = False) -> None:
+        """Count a failure; log on the edge, when 1C is not asked any more."""
+        was_resting = self._breaker.resting
+        self._breaker = self._breaker.failed(self._clock(), needs_person=needs_person)
+        if self._breaker.resting and not was_resting:
+            _log.warning("live_lookup_rests", extra={"reason": reason})
+
+    def _note_answer(self) -> None:
+        if self._breaker.resting:
+            _log.info("live_lookup_back")
+        self._breaker = Breaker()

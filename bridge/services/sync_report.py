@@ -1,0 +1,103 @@
+"""How one sync run is told: per entity set what was compared, what moved, when it was proven."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.domain.directory import EntityKind, ExtensionSources, Manager, Ref, Version
+from bridge.domain.reconcile import Changes
+from bridge.ports import DirectoryTransaction, EntitySync, SyncReport
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one entity set needs, and what it cost so far."""
+
+    kind: EntityKind
+    listed: Mapping[Ref, Version]
+    changes: Changes
+    fingerprint: str
+    proven_at: datetime
+    seconds: float
+    requests: int
+    bytes: int
+    error: str = ""
+    fetched: int = 0
+    #: How many of the bodies fetched were still in the version listed.
+    as_listed: int = 0
+
+    @property
+    def level(self) -> bool:
+        """Whether the rows held are those of the listing, every one in its version."""
+        return not self.error and self.as_listed == len(self.changes.to_fetch)
+
+
+def report_of(
+    tx: DirectoryTransaction,
+    plans: list[Plan],
+    sources: ExtensionSources,
+    last: SyncReport | None,
+    started_at: datetime,
+) -> SyncReport:
+    """Tell how the run went, as far as it is known within its transaction."""
+    entities: list[EntitySync] = []
+    examples: list[str] = []
+    for plan in plans:
+        unread, some = tx.unread(plan.kind)
+        held = tx.held(plan.kind)
+        examples.extend(some)
+        entities.append(
+            EntitySync(
+                kind=plan.kind,
+                listed=len(plan.listed),
+                held=held,
+                fetched=plan.fetched,
+                buried=len(plan.changes.vanished),
+                unread_phones=unread,
+                seconds=plan.seconds,
+                requests=plan.requests,
+                bytes=plan.bytes,
+                proven_at=_proof(plan, last, held),
+                error=plan.error,
+                fingerprint=plan.fingerprint if plan.level else "",
+            )
+        )
+    managers = tx.managers()
+    return SyncReport(
+        started_at=started_at,
+        seconds=0.0,
+        full=False,
+        changed=False,
+        numbers=0,
+        entities=tuple(entities),
+        shared_extensions=shared_extensions(managers),
+        extension_property=sources.property,
+        managers_without_extension=sum(1 for m in managers if _should_answer(m)),
+        unread_examples=tuple(dict.fromkeys(examples))[:20],
+    )
+
+
+def _proof(plan: Plan, last: SyncReport | None, held: int) -> datetime | None:
+    """Tell when the rows of a set were last proven; nothing is proven of a set without any."""
+    if not plan.error:
+        return plan.proven_at
+    return None if last is None or not held else last.of(plan.kind).proven_at
+
+
+def shared_extensions(managers: Sequence[Manager]) -> dict[str, tuple[str, ...]]:
+    """Find extensions that several reachable users share; they are reported, never guessed."""
+    names: dict[str, list[str]] = {}
+    for manager in managers:
+        if manager.reachable and manager.extension:
+            names.setdefault(manager.extension, []).append(manager.name)
+    return {ext: tuple(sorted(who)) for ext, who in sorted(names.items()) if len(who) > 1}
+
+
+def _should_answer(manager: Manager) -> bool:
+    gone = manager.invalid or manager.service or manager.marked
+    return not gone and not manager.extension
+
+
+def unanswered(count: int) -> str:
+    """Say how many people 1C would let us call, if they had an extension."""
+    return f"{count} users have no extension: calls of their customers go on up the chain"

@@ -1,0 +1,166 @@
+"""The bridge as processes of its own, and a simulated 1C on a port of loopback beside them."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from bridge.lab.demo.stage import Served
+from bridge.lab.onec import OneCLab
+from bridge.lab.serving import OneCServer
+from bridge.lab.world import World
+from bridge.settings import Settings
+
+HOOK = "http://pbx:composed-pass@127.0.0.1:{port}/sipuni/route"
+_PATIENCE_S = 30.0
+_LOOK_S = 0.02
+
+
+class _Server(OneCServer):
+    """Leaves the signals to the tests."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Gate:
+    """A sleep that lasts until it is opened: holds 1C's answer in the middle of a run."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def sleep(self, _: float) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+    async def wait_until_reached(self) -> None:
+        async with asyncio.timeout(_PATIENCE_S):
+            await self.reached.wait()
+
+
+@dataclass
+class Site:
+    """A simulated 1C that listens, and the folder and settings of a bridge beside it."""
+
+    lab: OneCLab
+    gate: Gate
+    onec: Served
+    folder: Path
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.onec.port}{self.lab.publication}"
+
+    def environment(self, **changed: str | None) -> dict[str, str]:
+        """Give a bridge's environment; *changed* settings without BRIDGE_, None takes one out."""
+        own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
+        settings: dict[str, str | None] = {
+            "ONEC_URL": self.url,
+            "ONEC_USER": self.lab.user,
+            "ONEC_PASSWORD": self.lab.password,
+            "ONEC_TIMEZONE": "Europe/Moscow",
+            "HOOK_USER": "pbx",
+            "HOOK_PASSWORD": "composed-pass",
+            "DATA_DIR": str(self.folder / "data"),
+            "PHONE_AREA_CODE": "495",
+            "PORT": str(self.port),
+            **changed,
+        }
+        own.update({f"BRIDGE_{k}": v for k, v in settings.items() if v is not None})
+        return own
+
+    def settings(self) -> Settings:
+        """Give the same settings as a value."""
+        return Settings(
+            _env_file=None,
+            onec_url=self.url,
+            onec_user=self.lab.user,
+            onec_password=self.lab.password,
+            onec_timezone="Europe/Moscow",
+            phone_area_code="495",
+            data_dir=self.folder / "data",
+        )
+
+    async def run(self, *words: str, **changed: str | None) -> "Said":
+        """Run one command of the bridge to its end."""
+        process = await self.start(*words, **changed)
+        async with asyncio.timeout(_PATIENCE_S):
+            out, err = await process.communicate()
+        return Said(process.returncode or 0, out.decode(), err.decode())
+
+    async def start(self, *words: str, **changed: str | None) -> asyncio.subprocess.Process:
+        """Start one command of the bridge."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bridge",
+            *words,
+            cwd=self.folder,
+            env=self.environment(**changed),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it said; never with a traceback."""
+
+    code: int
+    out: str
+    err: str
+
+    def __post_init__(self) -> None:
+        assert "Traceback" not in self.out + self.err, self.err
+
+
+@asynccontextmanager
+async def open_site(folder: Path, partners: int = 60) -> AsyncIterator[Site]:
+    """Serve a simulated 1C on loopback until the block ends."""
+    gate = Gate()
+    lab = OneCLab(World.compose(partners=partners), sleep=gate.sleep)
+    onec = Served(lambda: _Server(lab, "127.0.0.1", 0, None))
+    await onec.start()
+    try:
+        yield Site(lab, gate, onec, folder)
+    finally:
+        gate.opened.set()
+        await onec.stop()
+
+
+async def until(seen: Callable[[], bool], what: str) -> None:
+    """Look again and again, for processes tell of nothing; fail when patience is over."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not seen():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(_LOOK_S)  # between looks at another process only
+
+
+async def wait_until_alive(port: int, process: asyncio.subprocess.Process) -> None:
+    """Wait until a service answers on *port*."""
+    deadline = time.monotonic() + _PATIENCE_S
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while process.returncode is None:
+            assert time.monotonic() < deadline
+            with contextlib.suppress(httpx.TransportError):
+                if (await http.get(f"http://127.0.0.1:{port}/healthz")).is_success:
+                    return
+            await asyncio.sleep(_LOOK_S)
+    raise AssertionError(f"the service ended with {process.returncode}")
+
+
+def secrets_in(text: str, environment: Mapping[str, str]) -> list[str]:
+    """Find the secrets of an environment in what a command said."""
+    names = ("BRIDGE_ONEC_PASSWORD", "BRIDGE_HOOK_PASSWORD")
+    return [name for name in names if environment.get(name, "") in text]

@@ -1,0 +1,263 @@
+"""A cabinet asks node by node, in every spelling, and the caller reaches the right manager once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import pytest
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.routing import RoutingRules
+from bridge.lab.demo.cast import Cast, choose_cast
+from bridge.lab.onec import OneCLab
+from bridge.lab.sipuni import (
+    CallerSpelling,
+    NodeMode,
+    Outcome,
+    SchemeNode,
+    Switches,
+    TimeSpelling,
+)
+from tests.stories.house import (
+    DID,
+    PASSWORD,
+    TOKEN,
+    USER,
+    Clock,
+    House,
+    Plan,
+    compose_lab,
+    open_house,
+    sync,
+)
+
+pytestmark = pytest.mark.anyio
+
+_BASIC = f"http://{USER}:{PASSWORD}@bridge"
+_HOOKS = (
+    f"{_BASIC}/sipuni/route",
+    f"{_BASIC}/hs/sipuni/get",
+    f"{_BASIC}/ut11/hs/sipuni/get",
+    f"http://bridge/hook/{TOKEN}/sipuni/route",
+    f"http://bridge/hook/{TOKEN}/hs/sipuni/get",
+    f"http://bridge/hook/{TOKEN}/ut11/hs/sipuni/get",
+)
+
+
+@pytest.fixture(scope="session")
+def company() -> tuple[OneCLab, Cast]:
+    """A company that no story of this file changes."""
+    lab = compose_lab(Clock())
+    return lab, choose_cast(lab.world)
+
+
+def chain(lab: OneCLab, mode: NodeMode = NodeMode.BRANCH) -> tuple[SchemeNode, ...]:
+    """One node for each manager, as mode A wants it."""
+    world = lab.world
+    found = sorted(e for user, e in world.extensions.items() if world.is_offered(user))
+    return tuple(SchemeNode(extension, mode) for extension in found)
+
+
+@asynccontextmanager
+async def furnished(folder: Path, plan: Plan) -> AsyncIterator[tuple[House, Cast]]:
+    """Open a house over a company of its own."""
+    clock = Clock()
+    lab = compose_lab(clock)
+    directory = folder / "directory.db"
+    await sync(lab, directory, clock)
+    async with open_house(lab, directory, folder / "house", clock, plan) as house:
+        yield house, choose_cast(lab.world)
+
+
+async def only_call(house: House) -> PhoneCall:
+    """Give the one call of the journal, of which 1C holds one document."""
+    (call,) = await house.ledger.calls()
+    await house.settle()
+    assert house.holdings()[:2] == (1, 1)
+    return call
+
+
+@pytest.mark.parametrize("hook", _HOOKS)
+async def test_every_address_leads_to_the_manager_through_the_chain_of_labels(
+    hook: str, company: tuple[OneCLab, Cast], tmp_path: Path
+) -> None:
+    nodes = chain(company[0])
+    async with furnished(tmp_path, Plan(nodes=nodes, hook=hook)) as (house, cast):
+        report = await house.call(cast.contact.sent)
+        assert report.rang_first == cast.contact.extension
+        assert not report.default_queue
+        assert not [q for q in report.questions if q.problem]
+        place = [node.label for node in nodes].index(cast.contact.extension)
+        assert len(report.questions) == place + 1
+        call = await only_call(house)
+        assert call.decision.extension == cast.contact.extension
+        assert house.holdings() == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "mode"),
+    [
+        ("auto", NodeMode.EXTENSION),
+        ("auto", NodeMode.BRANCH),
+        ("number", NodeMode.NUMBER),
+        ("text", NodeMode.TEXT),
+    ],
+)
+async def test_every_form_of_the_answer_is_followed(
+    answer: Literal["auto", "number", "text"], mode: NodeMode, tmp_path: Path
+) -> None:
+    label = choose_cast(compose_lab(Clock()).world).contact.extension
+    node = SchemeNode(label if mode is NodeMode.BRANCH else "", mode)
+    plan = Plan(answer=answer, nodes=(node,), whole=True)
+    async with furnished(tmp_path, plan) as (house, cast):
+        known = await house.call(cast.contact.sent)
+        assert (known.rang_first, known.problems) == (cast.contact.extension, ())
+        unknown = await house.call(cast.stranger.sent)
+        assert (unknown.rang_first, unknown.default_queue) == ("200", True)
+        assert unknown.problems == ()
+        assert len(await house.ledger.calls()) == 2
+
+
+async def test_an_unknown_caller_falls_through_the_chain_into_one_document(
+    company: tuple[OneCLab, Cast], tmp_path: Path
+) -> None:
+    nodes = chain(company[0])
+    async with furnished(tmp_path, Plan(nodes=nodes)) as (house, cast):
+        report = await house.call(cast.stranger.sent)
+        assert report.default_queue
+        assert len(report.questions) == len(nodes)
+        await only_call(house)
+
+
+async def test_a_manager_moved_between_two_nodes_changes_this_call_no_more(
+    company: tuple[OneCLab, Cast], tmp_path: Path
+) -> None:
+    async with furnished(tmp_path, Plan(nodes=chain(company[0]))) as (house, cast):
+        actor, world = cast.partner, house.lab.world
+        labels = [node.label for node in house.sipuni.scheme.nodes]
+        assert labels.index(actor.extension) >= 1
+        later = labels[-1]
+        other = next(u for u, e in world.extensions.items() if e == later and world.is_offered(u))
+
+        async def move() -> None:
+            house.lab.move_manager(actor.partner, other)
+            assert (await house.sync()).changed
+
+        house.door.after[1] = move
+        report = await house.call(actor.sent)
+        assert report.rang_first == actor.extension
+        await only_call(house)
+
+        house.clock.advance(60)
+        again = await house.call(actor.sent)
+        assert again.rang_first == later
+        assert len(await house.ledger.calls()) == 2
+
+
+async def test_a_restart_between_two_nodes_keeps_it_one_call(
+    company: tuple[OneCLab, Cast], tmp_path: Path
+) -> None:
+    async with furnished(tmp_path, Plan(nodes=chain(company[0]))) as (house, cast):
+        house.door.after[1] = house.lose_power
+        report = await house.call(cast.partner.sent)
+        assert report.rang_first == cast.partner.extension
+        await only_call(house)
+
+
+# ---------------------------------------------------------------- quirks
+_READABLE = (
+    CallerSpelling.AS_GIVEN,
+    CallerSpelling.SEVEN,
+    CallerSpelling.PLUS_SEVEN,
+    CallerSpelling.PLUS_UNENCODED,
+    CallerSpelling.EIGHT,
+    CallerSpelling.SPACED_PLUS,
+    CallerSpelling.SPACED_PERCENT,
+    CallerSpelling.REPEATED,
+)
+_HIDDEN = (CallerSpelling.ANONYMOUS, CallerSpelling.EMPTY, CallerSpelling.MISSING)
+
+
+async def test_spellings_and_quirks_change_neither_the_way_nor_the_journal(
+    company: tuple[OneCLab, Cast], tmp_path: Path
+) -> None:
+    best = Switches()
+    moods = [replace(best, caller=spelling) for spelling in _READABLE]
+    moods += [replace(best, time=spelling) for spelling in TimeSpelling]
+    moods += [
+        replace(best, tonum_suffix=True),
+        replace(best, did_suffix=True),
+        replace(best, shuffle_params=True, caller=CallerSpelling.SPACED_PLUS),
+        replace(best, dup_event1=True, drop_event2=True),
+        replace(best, event_before_answer=True),
+        replace(best, unknown_event="9", broken_answer_ts=True),
+        replace(best, post_instead_of_get=True, last_called_separator="&"),
+        replace(best, renamed_scheme="Дневная схема", record_id_shift=True),
+    ]
+    async with furnished(tmp_path, Plan(nodes=chain(company[0]))) as (house, cast):
+        for number, switches in enumerate(moods, start=1):
+            report = await house.call(cast.contact.sent, switches=switches)
+            assert report.rang_first == cast.contact.extension, switches
+            assert report.problems == (), switches
+            assert len(await house.ledger.calls()) == number, switches
+            house.clock.advance(15)
+        await house.settle()
+        assert house.holdings() == (len(moods),) * 3
+        calls = await house.ledger.calls()
+        assert {call.did for call in calls} == {DID}
+        assert len({row["АбонентКакСвязаться"] for row in house.documents()}) == 1
+        # The PBX's own time, however spelled: calls came sixteen seconds apart.
+        dates = sorted(row["Date"] for row in house.documents())
+        assert len(set(dates)) == len(moods)
+
+
+async def test_hidden_callers_are_journalled_without_a_name(
+    company: tuple[OneCLab, Cast], tmp_path: Path
+) -> None:
+    plan = Plan(RoutingRules(default_extension="999"), nodes=chain(company[0]))
+    async with furnished(tmp_path, plan) as (house, cast):
+        for spelling in (*_HIDDEN, CallerSpelling.LOCAL_NINE):
+            switches = replace(Switches(), caller=spelling)
+            report = await house.call(cast.contact.sent, switches=switches)
+            assert report.default_queue
+            assert report.problems == ()
+            house.clock.advance(15)
+        await house.settle()
+        assert house.holdings() == (4, 4, 0)
+        shown = [row["АбонентПредставление"] for row in house.documents()]
+        assert shown.count("Неизвестный абонент, номер скрыт") == len(_HIDDEN)
+
+
+async def test_a_bare_question_is_answered_and_owes_1c_nothing(tmp_path: Path) -> None:
+    async with furnished(tmp_path, Plan()) as (house, cast):
+        switches = replace(Switches(), bare_question=True)
+        report = await house.call(cast.contact.sent, switches=switches)
+        assert report.default_queue
+        assert not [q for q in report.questions if q.problem]
+        await house.settle()
+        assert house.holdings() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+async def test_whatever_becomes_of_the_call_its_events_are_acknowledged(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    async with furnished(tmp_path, Plan()) as (house, cast):
+        report = await house.call(cast.contact.sent, outcome=outcome)
+        assert report.problems == ()
+        assert report.pushes
+        await only_call(house)
+
+
+async def test_a_wrong_secret_gets_no_answer_and_leaves_no_trace(tmp_path: Path) -> None:
+    async with furnished(tmp_path, Plan(whole=True)) as (house, _):
+        async with httpx.AsyncClient(transport=house.door) as stranger:
+            answers = [
+                await stranger.get(f"http://bridge{path}?fromnum=79035550123&tonum={DID}")
+                for path in ("/sipuni/route", "/ut11/hs/sipuni/get", "/hook/guess/sipuni/route")
+            ]
+        assert [answer.status_code for answer in answers] == [401, 401, 404]
+        assert not await house.ledger.calls()
