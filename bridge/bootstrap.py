@@ -1,6 +1,5 @@
 """The one file that names every concrete class and builds the house from the settings."""
 
-import asyncio
 import logging
 import math
 import os
@@ -87,7 +86,9 @@ def routing_rules(settings: Settings) -> RoutingRules:
     return RoutingRules(settings.default_extension, by_did)
 
 
-def _odata(settings: Settings, longest_s: float = math.inf) -> ODataClient:
+def _odata(
+    settings: Settings, longest_s: float = math.inf, *, reuse_sessions: bool = False
+) -> ODataClient:
     password = settings.onec_password
     return ODataClient(
         ODataConfig(
@@ -97,6 +98,7 @@ def _odata(settings: Settings, longest_s: float = math.inf) -> ODataClient:
             timeout_s=min(settings.onec_timeout_s, longest_s),
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
+            reuse_sessions=reuse_sessions,
         )
     )
 
@@ -124,7 +126,7 @@ async def sync(
 ) -> SyncReport:
     """Run one sync, as `onec-bridge sync` and the scheduler do."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    client = _odata(settings)
+    client = _odata(settings, reuse_sessions=True)
     store = DirectoryWriter(_directory_path(settings))
     try:
         source = ODataSource(
@@ -422,4 +424,5 @@ def serve(settings: Settings) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    asyncio.run(_Server(config, house.hub).serve())
+    # `run`, not asyncio.run: it takes uvloop where there is one.
+    _Server(config, house.hub).run()

@@ -103,11 +103,15 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRow:
-    """One row of a listing: the reference and its opaque version."""
+class Listing:
+    """A complete listing: references with their opaque versions.
 
-    ref: Ref
-    version: Version
+    *versions* is None when the listing is the one whose fingerprint the asker knows. Equal
+    fingerprints are those of equal listings; an empty one is like no other.
+    """
+
+    versions: Mapping[Ref, Version] | None
+    fingerprint: str = ""
 
 
 class OneCSource(Protocol):
@@ -122,8 +126,10 @@ class OneCSource(Protocol):
         """Requests and bytes since this source was made."""
         ...
 
-    async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
+    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
         """List every object of *kind*, complete or not at all.
+
+        *known* is the fingerprint of a listing that need not be brought again.
 
         Raises OneCNonsense when completeness cannot be proven.
         """
@@ -307,6 +313,12 @@ class SyncReport:
         """The entity set whose proof is the oldest; sets that were never there do not count."""
         proven = {e.proven_at: e for e in self.entities if e.proven_at is not None}
         return proven[min(proven)] if proven else None
+
+    @property
+    def behind(self) -> EntitySync | None:
+        """The entity set that keeps the data from being as fresh as this run, if there is one."""
+        oldest = self.oldest
+        return oldest if oldest is not None and oldest.error else None
 
     def of(self, kind: EntityKind) -> EntitySync:
         """Tell how *kind* fared."""
@@ -576,7 +588,7 @@ __all__ = [
     "FoundDocument",
     "FoundOwners",
     "Ledger",
-    "ListedRow",
+    "Listing",
     "Noun",
     "OneCJournal",
     "OneCLookup",

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -18,6 +19,7 @@ import httpx
 import msgspec
 
 from bridge.adapters.onec_errors import TooLarge, lost, refusal
+from bridge.adapters.onec_session import SessionTransport
 from bridge.adapters.onec_voices import hear, without_bom
 from bridge.errors import (
     OneCBlocked,
@@ -57,6 +59,8 @@ class ODataConfig:
     timeout_s: float = 60.0
     concurrency: int = 2
     ca_file: Path | None = None
+    #: For many reads in a row: they share sessions of 1C where the publication allows it.
+    reuse_sessions: bool = False
 
     @property
     def root(self) -> str:
@@ -141,8 +145,13 @@ class ODataClient:
         self._root = config.root
         self._slots = asyncio.Semaphore(self.concurrency)
         pair = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
+        wire = transport or httpx.AsyncHTTPTransport(verify=_ssl_context(config.ca_file))
+        if config.reuse_sessions:
+            wire = SessionTransport(wire, self._root, self.traffic)
         self._http = httpx.AsyncClient(
-            transport=transport or httpx.AsyncHTTPTransport(verify=_ssl_context(config.ca_file)),
+            transport=wire,
+            # A session's cookie must reach no request by itself, and no write at all.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={
                 "Authorization": f"Basic {pair}",
                 "Accept": "application/json",

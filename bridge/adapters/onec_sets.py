@@ -12,10 +12,10 @@ from typing import TypeVar
 from bridge.adapters.onec_errors import UnknownField
 from bridge.adapters.onec_metadata import Fields, Metadata, columns_of, require
 from bridge.adapters.onec_odata import ODataClient, listing_query
-from bridge.adapters.onec_schema import Column, Page
+from bridge.adapters.onec_schema import Column
 from bridge.errors import OneCNotPublished
 
-R = TypeVar("R")
+Answer = TypeVar("Answer")
 Columns = tuple[Column, ...]
 
 
@@ -39,12 +39,12 @@ class SetReader:
         self,
         entity_set: str,
         columns: Columns,
-        reader: Callable[[bytes], Page[R]],
+        reader: Callable[[bytes], Answer],
         *,
         options: Mapping[str, str] | None = None,
         splittable: bool = False,
-    ) -> Page[R]:
-        """Ask for rows; *options* are query options without their `$`.
+    ) -> Answer:
+        """Ask for rows and give what *reader* makes of them; *options* go without their `$`.
 
         Raises:
             OneCError: as `ODataClient.read` does.

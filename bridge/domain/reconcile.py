@@ -2,14 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import chain, islice
 
 from bridge.domain.directory import Ref, Version
 from bridge.errors import SyncRefused
-
-
-_PIECE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +47,6 @@ def compare(held: Mapping[Ref, Version], listed: Mapping[Ref, Version]) -> Chang
         else tuple(ref for ref in held if ref not in listed)
     )
     return Changes(tuple(appeared), tuple(moved), vanished, unchanged)
-
-
-def fingerprint(listed: Mapping[Ref, Version]) -> str:
-    """Give a short text that two listings share only if they are equal, and in one order.
-
-    A listing equal to the one that the directory is level with needs no look at the directory;
-    where 1C lists in another order this time it is compared row by row.
-    """
-    digest = blake2b(digest_size=16)
-    words = chain.from_iterable(listed.items())
-    # Piece by piece: a text of millions of characters costs more to lay out than to read.
-    while piece := "\n".join(islice(words, _PIECE)):
-        digest.update(piece.encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
 
 
 def guard(entity_set: str, held: int, changes: Changes, listed: int, allowed_share: float) -> None:

@@ -112,7 +112,7 @@ class Asking:
     async def _find(self, number: PhoneNumber, question: _Question) -> None:
         """Ask, also when nobody waits any more: the answer serves the next call."""
         try:
-            found = await self._lookup.find(number)
+            question.owners = self._remember(number, await self._lookup.find(number))
         except BridgeError as error:
             question.failure = str(error)
             if not question.late:
@@ -125,7 +125,6 @@ class Asking:
             if not question.late:
                 self._note_failure("the question to 1C broke")
         else:
-            question.owners = self._remember(number, found)
             if not question.late:
                 self._note_answer()
         finally:

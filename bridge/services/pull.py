@@ -18,7 +18,7 @@ from bridge.domain.directory import (
     Version,
     with_extension,
 )
-from bridge.domain.reconcile import Changes, compare, fingerprint, guard
+from bridge.domain.reconcile import Changes, compare, guard
 from bridge.errors import OneCNotPublished, SyncRefused
 from bridge.ports import (
     Clock,
@@ -147,15 +147,17 @@ class Pull:
         start, before = self._stopwatch(), replace(self._source.traffic)
         asked_at = self._clock()
         known = EntitySync(kind) if last is None else last.of(kind)
-        listed: Mapping[Ref, Version] = {}
-        mark = error = ""
+        every = full or (anew and kind is EntityKind.MANAGER)
+        versions: Mapping[Ref, Version] = {}
+        listed, mark, error = 0, "", ""
         try:
-            listed = await self._source.list_versions(kind)
-            mark = fingerprint(listed)
-            if mark == known.fingerprint and not full:
-                changes = Changes(unchanged=len(listed))
+            listing = await self._source.listing(kind, "" if every else known.fingerprint)
+            mark = listing.fingerprint
+            if listing.versions is None:
+                listed, changes = known.listed, Changes(unchanged=known.listed)
             else:
-                changes = self._changes(kind, listed)
+                versions, listed = listing.versions, len(listing.versions)
+                changes = self._changes(kind, versions)
         except OneCNotPublished as missing:
             if kind in _REQUIRED:
                 raise
@@ -165,11 +167,12 @@ class Pull:
         if bool(error) != bool(known.error):
             told = "entity_set_lost" if error else "entity_set_back"
             _log.warning(told, extra={"kind": kind.value, "reason": error})
-        if full or (anew and kind is EntityKind.MANAGER):
-            changes = replace(changes, appeared=tuple(listed), moved=(), unchanged=0)
+        if every:
+            changes = replace(changes, appeared=tuple(versions), moved=(), unchanged=0)
         spent = self._source.traffic
         return Plan(
             kind,
+            versions,
             listed,
             changes,
             mark,
@@ -197,10 +200,10 @@ class Pull:
         start, before = self._stopwatch(), replace(self._source.traffic)
         if wanted:
             self._progress.fetching(plan.kind, len(wanted))
-            async for batch in self._source.fetch(plan.kind, wanted, len(plan.listed)):
+            async for batch in self._source.fetch(plan.kind, wanted, plan.listed):
                 tx.put(plan.kind, batch)
                 plan.fetched += len(batch)
-                plan.as_listed += sum(plan.listed.get(n.ref) == n.version for n in batch)
+                plan.as_listed += sum(plan.versions.get(n.ref) == n.version for n in batch)
                 self._progress.fetched(plan.kind, len(batch))
         if plan.changes.vanished:
             tx.remove(plan.kind, plan.changes.vanished)

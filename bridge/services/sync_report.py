@@ -14,7 +14,9 @@ class Plan:
     """What one entity set needs, and what it cost so far."""
 
     kind: EntityKind
-    listed: Mapping[Ref, Version]
+    #: Versions by reference; empty also where nothing moved, or the set could not be listed.
+    versions: Mapping[Ref, Version]
+    listed: int
     changes: Changes
     fingerprint: str
     proven_at: datetime
@@ -49,7 +51,7 @@ def report_of(
         entities.append(
             EntitySync(
                 kind=plan.kind,
-                listed=len(plan.listed),
+                listed=plan.listed,
                 held=held,
                 fetched=plan.fetched,
                 buried=len(plan.changes.vanished),

@@ -167,7 +167,9 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         """Tell when the directory was last proven equal to 1C, and what 1C is like."""
         now = services.clock()
         directory = services.directory
-        return FreshnessView.of(directory.age(now), now, directory.numbers(), services.mood())
+        return FreshnessView.of(
+            directory.age(now), now, directory.numbers(), services.mood(), directory.report()
+        )
 
     @router.get(
         "/stream",

@@ -4,10 +4,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from bridge.ports import SyncReport
 from bridge.web.security import AdminGuard
 from bridge.web.surface import WebServices
 
 _FRESH = {"Cache-Control": "no-store"}
+
+
+def _why_stale(report: SyncReport | None) -> str:
+    behind = None if report is None else report.behind
+    if behind is None:
+        return "1C was not heard of for too long"
+    return f"{behind.kind.plural} could not be compared with 1C for too long"
 
 
 def operations_routes(services: WebServices, guard: AdminGuard) -> list[BaseRoute]:
@@ -24,7 +32,7 @@ def operations_routes(services: WebServices, guard: AdminGuard) -> list[BaseRout
         if age.proven_at is None:
             reason = "the index is not loaded yet"
         elif age.stale:
-            reason = "the index is stale: 1C was not heard of for too long"
+            reason = f"the index is stale: {_why_stale(services.directory.report())}"
         state = {
             "ready": not reason,
             "reason": reason,

@@ -74,19 +74,21 @@ class OutboxView(View):
 
 
 class EntitySyncView(View):
-    """How one entity set fared."""
+    """How one entity set fared in the last run."""
 
     kind: EntityKind
-    listed: int
-    held: int
+    listed: int = Field(description="rows in 1C")
+    held: int = Field(description="rows here")
     fetched: int
     buried: int
-    unread_phones: int
+    unread_phones: int = Field(description="phone fields from which no number was read")
     seconds: float
     requests: int
     bytes: int
-    proven_at: datetime | None
-    error: str
+    proven_at: datetime | None = Field(
+        description="when its rows were last proven equal to 1C's; null if that never was"
+    )
+    error: str = Field(description="why it could not be compared in the last run")
 
     @classmethod
     def of(cls, entity: EntitySync) -> Self:
@@ -148,10 +150,18 @@ class FreshnessView(View):
     numbers: int
     onec_up: bool | None = Field(description="None before anything was heard of 1C")
     onec_words: str
+    entities: list[EntitySyncView] = Field(description="the same for each entity set of 1C")
 
     @classmethod
-    def of(cls, age: DataAge, now: datetime, numbers: int, mood: OneCMood | None) -> Self:
-        """Show the freshness at *now*."""
+    def of(
+        cls,
+        age: DataAge,
+        now: datetime,
+        numbers: int,
+        mood: OneCMood | None,
+        report: SyncReport | None,
+    ) -> Self:
+        """Show the freshness at *now*; *report* is that of the last run."""
         proven = age.proven_at
         return cls(
             proven_at=proven,
@@ -160,6 +170,7 @@ class FreshnessView(View):
             numbers=numbers,
             onec_up=None if mood is None else mood.up,
             onec_words="" if mood is None else mood.words,
+            entities=[] if report is None else [EntitySyncView.of(e) for e in report.entities],
         )
 
 

@@ -84,3 +84,13 @@ def test_a_line_without_any_text_shows_what_its_storage_says() -> None:
     field = read_line(PhoneLineRow(text_storage=XML.format(shown="+7 (4852) 55-01-02")), RULES)
 
     assert field.typed == "+7 (4852) 55-01-02"
+
+
+def test_without_the_text_a_storage_tells_more_than_the_column_of_digits() -> None:
+    both = XML.format(shown="+7 495 280-56-31 / 321-17-46")
+
+    assert numbers(digits="74952805631", text_storage=both) == [
+        (74952805631, None),
+        (74953211746, None),
+    ]
+    assert numbers(digits="74952805631", text_storage="") == [(74952805631, None)]

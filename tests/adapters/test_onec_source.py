@@ -27,6 +27,7 @@ from bridge.errors import (
 )
 from bridge.lab.onec import OneCLab
 from bridge.lab.world import Whims
+from bridge.ports import Listing
 from tests.support.onec_lab import ATTRIBUTE, make_lab, make_source, pull, pull_all
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +106,30 @@ async def test_a_listing_is_one_request_for_references_and_versions() -> None:
     [query] = [e.query for e in lab.journal if e.set == PARTNERS]
 
     assert query.endswith("$select=Ref_Key,DataVersion")
+
+
+async def test_a_listing_that_is_known_is_not_brought_again() -> None:
+    lab = make_lab(30)
+    source = make_source(lab)
+    first = await source.listing(EntityKind.PARTNER)
+    second = await source.listing(EntityKind.PARTNER, first.fingerprint)
+    lab.add_partner("Новый")
+    third = await source.listing(EntityKind.PARTNER, first.fingerprint)
+
+    assert first.versions is not None
+    assert third.versions is not None
+    assert second == Listing(None, first.fingerprint)
+    assert len(third.versions) == len(first.versions) + 1
+    assert third.fingerprint != first.fingerprint
+
+
+async def test_a_listing_put_together_of_pages_is_like_no_other() -> None:
+    lab = make_lab(30)
+    lab.weather.add("out_of_memory", set=PARTNERS, times=1)
+
+    listing = await make_source(lab).listing(EntityKind.PARTNER)
+
+    assert (set(listing.versions or ()), listing.fingerprint) == (set(_listing(lab)), "")
 
 
 async def test_few_of_many_are_asked_by_key_within_the_length_of_an_address() -> None:

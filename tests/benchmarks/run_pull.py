@@ -15,10 +15,10 @@ import orjson
 from bridge.adapters.directory_store import DirectoryWriter
 from bridge.adapters.onec_odata import ODataClient, ODataConfig
 from bridge.adapters.onec_source import ODataSource
-from bridge.domain.directory import EntityKind, Ref, Version
+from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER
-from bridge.ports import Noun
+from bridge.ports import Listing, Noun
 from bridge.services.pull import Pull, PullRules
 from tests.benchmarks.children import given, peak_mib, say
 
@@ -60,9 +60,9 @@ class TimedSource:
         self.extension_sources = source.extension_sources
         self.aclose = source.aclose
 
-    async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
+    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
         with self._stages.stage("listing"):
-            return await self._source.list_versions(kind)
+            return await self._source.listing(kind, known)
 
     async def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int

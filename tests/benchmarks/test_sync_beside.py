@@ -1,6 +1,7 @@
 """What a caller feels of a full sync that runs beside the service, at the lowest priority."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -58,13 +59,13 @@ def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> N
         reached=ratio <= GOAL,
     )
     board.note(
-        f"sync beside: {len(every):,} questions in {sum(r.seconds for r in busy):.0f} s of syncing, "
+        f"sync beside: {len(every):,} questions in {sum(r.seconds for r in busy):.0f} s, "
         f"{share:.2%} of them over 10 × the idle median ({slow:.1f} ms), "
         f"p99.9 {percentile(every, 0.999):.1f} ms"
     )
 
 
-def _for(seconds: float):
+def _for(seconds: float) -> Callable[[float], bool]:
     return lambda so_far: so_far < seconds
 
 

@@ -1,4 +1,4 @@
-"""A caller whom the index does not know is looked for in 1C itself, and nobody waits for it long."""
+"""A caller whom the index does not know is looked for in 1C itself, and waits for it briefly."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from bridge.adapters.onec_lookup import ODataLookup
 from bridge.domain.asking import BELIEVED, LONG_REST, REST, UNKNOWN_BELIEVED
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import CandidateKind, Owner, Partner
@@ -21,7 +22,9 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.ports import FoundOwners
+from bridge.lab.onec import OneCLab
+from bridge.lab.world import World
+from bridge.ports import FoundOwners, OneCLookup
 from bridge.services.answer import Answering
 from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
@@ -29,6 +32,7 @@ from bridge.services.record import Recording
 from tests.support import builders as b
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.onec_lab import make_client
 from tests.support.virtual_time import VirtualLoop, virtual_now
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +86,7 @@ class ProvenDirectory(MemoryDirectory):
 class House:
     """The answering side on memory, before a 1C that knows one contact person more than it."""
 
+    lookup: OneCLookup | None = None
     onec: FakeLookup = field(default_factory=FakeLookup)
     directory: ProvenDirectory = field(default_factory=ProvenDirectory)
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(virtual_now))
@@ -92,7 +97,10 @@ class House:
         self.onec.learns(b.contact())
         events = NotedEvents()
         self.asking = Asking(
-            lookup=self.onec, directory=self.directory, clock=virtual_now, patience=PATIENCE
+            lookup=self.lookup or self.onec,
+            directory=self.directory,
+            clock=virtual_now,
+            patience=PATIENCE,
         )
         self.answering = Answering(
             deciding=Deciding(
@@ -543,3 +551,22 @@ async def test_what_is_told_of_an_unknown_caller_names_no_card(house: House) -> 
 
     assert isinstance(asked, Asked)
     assert asked.card is None
+
+
+# ---------------------------------------------------------------- over a simulated 1C
+async def test_over_a_slow_1c_the_answer_is_in_time_and_the_next_one_right() -> None:
+    lab = OneCLab(World.compose(partners=20), sleep=asyncio.sleep)
+    partner = lab.add_partner("Ромашка", manager=b.manager().ref)
+    contact = lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
+    lab.weather.add("slow", seconds=3)
+    lookup = ODataLookup(make_client(lab), rules=PhoneRules(), known=lambda _: None)
+    house = House(lookup)
+
+    first = await house.call()
+    answered = passed()
+    await asyncio.sleep(60)
+    second = await house.call()
+
+    assert (first.extension, second.extension) == ("100", "205")
+    assert answered == pytest.approx(PATIENCE.total_seconds())
+    assert second.candidates[0].ref == contact

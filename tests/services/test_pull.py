@@ -21,7 +21,7 @@ from bridge.errors import (
     OneCUnavailable,
     SyncRefused,
 )
-from bridge.ports import EntitySync, Noun, SyncReport, Traffic
+from bridge.ports import EntitySync, Listing, Noun, SyncReport, Traffic
 from bridge.services.pull import Confirm, Pull, PullRules, nobody_confirms
 from bridge.services.sync_report import shared_extensions
 from tests.support import builders as b
@@ -55,13 +55,14 @@ class SourceOfNouns:
         for noun in nouns:
             self.nouns[kinds[type(noun).__name__]][noun.ref] = noun
 
-    async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
+    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
         self._request()
         if kind in self.not_published:
             raise OneCNotPublished(kind.value, "no such entity set")
         listed = {ref: noun.version for ref, noun in self.nouns[kind].items()}
+        fingerprint = repr(listed)
         self.listing_takes_time()
-        return listed
+        return Listing(None if fingerprint == known else listed, fingerprint)
 
     async def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int

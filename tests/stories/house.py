@@ -18,6 +18,7 @@ from bridge.adapters.event_hub import EventHub
 from bridge.adapters.ledger_store import LedgerStore
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.onec_journal import ODataJournal
+from bridge.adapters.onec_lookup import ODataLookup
 from bridge.adapters.onec_odata import ODataClient, ODataConfig
 from bridge.adapters.onec_source import ODataSource
 from bridge.adapters.sipuni import AnswerForm, Sipuni
@@ -31,6 +32,7 @@ from bridge.lab.tables import Row
 from bridge.lab.world import World
 from bridge.ports import SyncReport
 from bridge.services.answer import Answering
+from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
 from bridge.services.pull import Pull, PullRules
@@ -188,6 +190,8 @@ class Plan:
     scheme: dict[str, Any] = field(default_factory=dict)
     #: Pages and API too, or the PBX's hooks alone.
     whole: bool = False
+    #: Callers unknown to the index are looked for in 1C itself.
+    live: bool = False
 
 
 class House:
@@ -233,7 +237,16 @@ class House:
             phones=PHONES,
             clock=clock,
         )
-        # A busy test machine must not look like a slow disk.
+        lookup = ODataLookup(
+            connect(self.lab),
+            rules=PHONES,
+            known=self.directory.partner,
+            metadata_cache=self._directory_path.with_name("metadata.json"),
+        )
+        # A busy test machine must not look like a slow 1C, nor like a slow disk.
+        self._asking = Asking(
+            lookup=lookup, directory=self.directory, clock=clock, patience=timedelta(seconds=30)
+        )
         recording = Recording(self.ledger, events, clock, patience=timedelta(seconds=30))
         self.answering = Answering(
             deciding=decider,
@@ -241,6 +254,7 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
+            asking=self._asking if plan.live else None,
         )
         await self.answering.remember()
         services = WebServices(
@@ -267,6 +281,7 @@ class House:
     async def move_out(self) -> None:
         """Close everything in order."""
         await self._stop_draining()
+        await self._asking.aclose()
         await self.ledger.close()
         self.directory.close()
         await self._client.aclose()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -12,11 +13,15 @@ from pathlib import Path
 
 import httpx
 
+from bridge import bootstrap
 from bridge.lab.demo.stage import Served
 from bridge.lab.onec import OneCLab
 from bridge.lab.serving import OneCServer
 from bridge.lab.world import World
+from bridge.ports import SyncReport
+from bridge.services.pull import PullRules
 from bridge.settings import Settings
+from tests.stories.house import Quiet
 
 HOOK = "http://pbx:composed-pass@127.0.0.1:{port}/sipuni/route"
 _PATIENCE_S = 30.0
@@ -91,6 +96,10 @@ class Site:
             data_dir=self.folder / "data",
         )
 
+    async def sync(self, **rules: bool) -> SyncReport:
+        """Run one sync in this process."""
+        return await bootstrap.sync(self.settings(), PullRules(**rules), Quiet())
+
     async def run(self, *words: str, **changed: str | None) -> "Said":
         """Run one command of the bridge to its end."""
         process = await self.start(*words, **changed)
@@ -98,8 +107,14 @@ class Site:
             out, err = await process.communicate()
         return Said(process.returncode or 0, out.decode(), err.decode())
 
-    async def start(self, *words: str, **changed: str | None) -> asyncio.subprocess.Process:
-        """Start one command of the bridge."""
+    async def start(
+        self, *words: str, heard: bool = True, **changed: str | None
+    ) -> asyncio.subprocess.Process:
+        """Start one command of the bridge; *heard*: what it says can be read.
+
+        The pipes of one that is killed stay open as long as its sync process lives.
+        """
+        ear = asyncio.subprocess.PIPE if heard else asyncio.subprocess.DEVNULL
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -108,8 +123,8 @@ class Site:
             cwd=self.folder,
             env=self.environment(**changed),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=ear,
+            stderr=ear,
         )
 
 
@@ -164,3 +179,9 @@ def secrets_in(text: str, environment: Mapping[str, str]) -> list[str]:
     """Find the secrets of an environment in what a command said."""
     names = ("BRIDGE_ONEC_PASSWORD", "BRIDGE_HOOK_PASSWORD")
     return [name for name in names if environment.get(name, "") in text]
+
+
+def free_port() -> int:
+    """Find a port of loopback that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])

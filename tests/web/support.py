@@ -14,7 +14,7 @@ from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall, begin_call
-from bridge.domain.directory import CallerCard, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import (
@@ -26,8 +26,8 @@ from bridge.domain.routing import (
     decide_route,
 )
 from bridge.domain.texts import Language
-from bridge.errors import StoreError
-from bridge.ports import Alarm, OneCMood, OutboxCounts, RawEvent, SyncReport
+from bridge.errors import OneCNotPublished, StoreError
+from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, RawEvent, SyncReport
 from bridge.web.app import create_app
 from bridge.web.security import AdminAccess, HookAccess
 from bridge.web.surface import WebServices
@@ -345,6 +345,24 @@ async def knock(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
     await app(scope, receive, send)
     body = b"".join(m.get("body", b"") for m in said)
     return said[0]["status"], body
+
+
+def lame_report() -> SyncReport:
+    """A run at noon that could compare partners, but not contact persons, for a day now."""
+    missing = OneCNotPublished("Catalog_КонтактныеЛицаПартнеров", "the entity set is not published")
+    partners = EntitySync(
+        EntityKind.PARTNER,
+        listed=7,
+        held=7,
+        unread_phones=2,
+        seconds=1.5,
+        requests=3,
+        bytes=4096,
+        proven_at=NOON,
+    )
+    day_before = NOON - timedelta(days=1)
+    contacts = EntitySync(EntityKind.CONTACT, held=5, proven_at=day_before, error=str(missing))
+    return SyncReport(NOON, 2.0, False, False, 9, (partners, contacts))
 
 
 def known_house(**changes: object) -> House:

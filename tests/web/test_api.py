@@ -33,7 +33,7 @@ from tests.support.builders import (
     question,
     ref,
 )
-from tests.web.support import AS_ADMIN, BASE, House, known_house
+from tests.web.support import AS_ADMIN, BASE, House, known_house, lame_report
 
 pytestmark = pytest.mark.anyio
 
@@ -271,6 +271,22 @@ async def test_the_last_sync_is_told_and_null_before_the_first():
     assert after["proven_at"] == "2026-03-04T12:00:00Z"
     assert after["shared_extensions"] == {"205": ["Анна", "Борис"]}
     assert after["entities"][0]["kind"] == "partner"
+
+
+async def test_freshness_and_completeness_are_told_for_every_entity_set():
+    house = House()
+    house.directory.last_report = lame_report()
+    async with house.admin() as admin:
+        fresh = (await admin.get("/api/v1/freshness")).json()
+        sync = (await admin.get("/api/v1/sync")).json()
+
+    partners, contacts = fresh["entities"]
+    assert fresh["entities"] == sync["entities"]
+    assert (partners["listed"], partners["held"], partners["unread_phones"]) == (7, 7, 2)
+    assert (partners["requests"], partners["bytes"], partners["seconds"]) == (3, 4096, 1.5)
+    assert (contacts["proven_at"], contacts["held"]) == ("2026-03-03T12:00:00Z", 5)
+    assert "publish it in 1C" in contacts["error"]
+    assert sync["proven_at"] == contacts["proven_at"]
 
 
 async def test_freshness_is_told_with_1c_s_own_words():

@@ -15,7 +15,7 @@ from bridge.domain.texts import Language
 from bridge.ports import Alarm, AlarmName, OneCMood, SyncReport
 from bridge.web.wording import duration, words
 from tests.support.builders import NOON, call, decision, question
-from tests.web.support import House, known_house
+from tests.web.support import House, known_house, lame_report
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +90,16 @@ async def test_a_house_without_an_index_says_what_to_do():
     house.directory.proven_at = None
 
     assert "Run onec-bridge sync" in await shown(house)
+
+
+async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do():
+    house = House()
+    house.directory.last_report = lame_report()
+
+    page = await shown(house)
+
+    assert "not compared: contact persons" in page
+    assert "publish it in 1C: Администрирование" in page
 
 
 async def test_what_is_wrong_in_1c_s_data_is_told():

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.builders import call
-from tests.web.support import House, known_house
+from tests.web.support import House, known_house, lame_report
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +39,17 @@ async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one():
     assert [a.status_code for a in answers] == [503, 503]
     assert "not loaded" in answers[0].json()["reason"]
     assert "stale" in answers[1].json()["reason"]
+
+
+async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named():
+    house = House()
+    house.directory.stale = True
+    house.directory.last_report = lame_report()
+    async with house.caller() as somebody:
+        answer = await somebody.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "contact persons could not be compared" in answer.json()["reason"]
 
 
 async def test_figures_are_those_of_the_stores():

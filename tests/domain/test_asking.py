@@ -1,0 +1,176 @@
+"""When 1C may be asked about a caller, how long its answer holds, and the card made of it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from bridge.domain.asking import (
+    BELIEVED,
+    FAILURES,
+    LONG_REST,
+    REST,
+    UNKNOWN_BELIEVED,
+    Breaker,
+    still_holds,
+)
+from bridge.domain.directory import UNLISTED, Owner, card_of
+from bridge.domain.routing import Asked, Finding, RoutingRules, Rule, Step, decide_route
+from tests.support import builders as b
+
+NOW = b.NOON
+MOMENT = timedelta(microseconds=1)
+
+
+def failing(times: int, at: datetime = NOW) -> Breaker:
+    breaker = Breaker()
+    for _ in range(times):
+        breaker = breaker.failed(at)
+    return breaker
+
+
+# ---------------------------------------------------------------- the breaker
+@pytest.mark.parametrize(
+    ("failures", "admits"), [(0, True), (FAILURES - 1, True), (FAILURES, False), (9, False)]
+)
+def test_a_few_failures_are_borne(failures: int, admits: bool) -> None:
+    breaker = failing(failures)
+
+    assert breaker.admits(NOW) is admits
+    assert breaker.resting is not admits
+
+
+def test_a_rest_ends_with_one_try() -> None:
+    breaker = failing(FAILURES)
+    end = NOW + REST
+
+    assert not breaker.admits(end - MOMENT)
+    assert breaker.admits(end)
+    assert not breaker.admitted(end).admits(end)
+
+
+def test_a_try_that_fails_begins_another_rest() -> None:
+    end = NOW + REST
+    breaker = failing(FAILURES).admitted(end).failed(end)
+
+    assert not breaker.admits(end + REST - MOMENT)
+    assert breaker.admits(end + REST)
+
+
+def test_a_try_of_which_nothing_is_heard_is_followed_by_another() -> None:
+    end = NOW + REST
+
+    assert failing(FAILURES).admitted(end).admits(end + REST)
+
+
+def test_what_needs_a_person_is_left_alone_at_once_and_for_long() -> None:
+    breaker = Breaker().failed(NOW, needs_person=True)
+
+    assert not breaker.admits(NOW + LONG_REST - MOMENT)
+    assert breaker.admits(NOW + LONG_REST)
+
+
+def test_a_question_let_through_changes_nothing_while_1c_is_well() -> None:
+    assert failing(1).admitted(NOW) == failing(1)
+
+
+# ---------------------------------------------------------------- how long an answer holds
+@pytest.mark.parametrize(
+    ("found", "age", "proven", "holds"),
+    [
+        (False, UNKNOWN_BELIEVED - MOMENT, None, True),
+        (False, UNKNOWN_BELIEVED, None, False),
+        (False, timedelta(), -MOMENT, True),
+        (True, BELIEVED - MOMENT, None, True),
+        (True, BELIEVED, None, False),
+        (True, timedelta(minutes=1), -MOMENT, True),
+        (True, timedelta(minutes=1), timedelta(), True),
+        (True, timedelta(minutes=1), MOMENT, False),
+    ],
+)
+def test_an_answer_holds_for_a_while(
+    found: bool, age: timedelta, proven: timedelta | None, holds: bool
+) -> None:
+    proven_at = None if proven is None else NOW + proven
+
+    assert still_holds(found, NOW, proven_at, NOW + age) is holds
+
+
+# ---------------------------------------------------------------- the card
+@pytest.mark.parametrize(
+    "owners",
+    [
+        (b.contact(),),
+        (b.contact("Прежний", ended=b.NOON.date()), b.contact()),
+        (b.contact(partner=None),),
+        (b.partner(phones=["8 903 555-01-23"]), b.contact()),
+        (b.counterparty(phones=["903 555-01-23"]),),
+    ],
+)
+def test_a_card_is_what_the_index_would_make_of_the_owners(owners: tuple[Owner, ...]) -> None:
+    holding = b.partner("Холдинг", manager="Борис Иванов")
+    firm = b.partner(parent="Холдинг", phones=["8 903 555-01-23"])
+    people = (b.manager(), b.manager("Борис Иванов", "300"))
+    owners = tuple(firm if o.ref == firm.ref else o for o in owners)
+
+    card = card_of(b.NUMBER, owners, [firm, holding], b.rows(*people))
+
+    assert card == b.card(*owners, partners=[firm, holding], managers=people)
+
+
+def test_an_extension_typed_behind_the_number_is_shown() -> None:
+    owner = b.contact(phones=["+7 (903) 555-01-23, доб. 314"])
+
+    card = card_of(b.NUMBER, [owner], [b.partner()], b.rows(b.manager()))
+
+    assert card is not None
+    assert card.candidates[0].extension == "314"
+
+
+def test_a_manager_whom_the_directory_does_not_have_is_unlisted() -> None:
+    card = card_of(b.NUMBER, [b.contact()], [b.partner(manager="Новая")], b.rows(b.manager()))
+
+    assert card is not None
+    assert [step.manager for step in card.candidates[0].chain] == [UNLISTED]
+
+
+def test_owners_who_do_not_have_the_number_make_no_card() -> None:
+    owner = b.contact(phones=["+7 903 555-01-24"])
+
+    assert card_of(b.NUMBER, [owner], [b.partner()], b.rows(b.manager())) is None
+    assert card_of(b.NUMBER, [], [], {}) is None
+
+
+# ---------------------------------------------------------------- the evidence
+def test_an_owner_named_by_1c_is_told_as_such() -> None:
+    people = [b.manager()]
+    found = b.card(b.contact(), partners=[b.partner()], managers=people)
+    asked = Asked(Step(Finding.ONEC_FOUND), found)
+
+    decision = decide_route(
+        b.question(),
+        None,
+        b.rows(*people),
+        lambda _: pytest.fail("nobody's extension is looked for"),
+        RoutingRules(default_extension="100"),
+        asked=asked,
+    )
+
+    assert decision.rule is Rule.CONTACT_MANAGER
+    assert asked.step in decision.evidence
+    assert Finding.NUMBER_UNKNOWN not in [step.finding for step in decision.evidence]
+
+
+def test_what_the_index_knows_is_not_asked_of_1c() -> None:
+    people = [b.manager()]
+    known = b.card(b.contact(), partners=[b.partner()], managers=people)
+
+    decision = decide_route(
+        b.question(),
+        known,
+        b.rows(*people),
+        lambda _: pytest.fail("nobody's extension is looked for"),
+        RoutingRules(),
+        asked=Asked(Step(Finding.ONEC_LATE)),
+    )
+
+    assert Finding.ONEC_LATE not in [step.finding for step in decision.evidence]
