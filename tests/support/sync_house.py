@@ -153,7 +153,8 @@ def truth_of(lab: OneCLab) -> Index:
         row = lab.world.tables[truth.owner_set].rows.get(truth.ref)
         if row is None or row.get("DeletionMark") or _is_predefined(row):
             continue
-        whose = (truth.ref, str(row["Description"]), _chain(lab, row[_PARTNER_OF[truth.owner_set]]))
+        partner = row.get(_PARTNER_OF[truth.owner_set], _NOBODY)
+        whose = (truth.ref, str(row["Description"]), _chain(lab, partner))
         found.setdefault(int(truth.e164.removeprefix("+")), set()).add(whose)
     return {number: frozenset(owners) for number, owners in found.items()}
 
