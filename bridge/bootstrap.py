@@ -1,5 +1,6 @@
 """The one file that names every concrete class and builds the house from the settings."""
 
+import gc
 import logging
 import math
 import os
@@ -333,6 +334,7 @@ def build_service(settings: Settings) -> House:
             await answering.remember()
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
+            _settle_heap()
             yield
             hub.close()
 
@@ -356,6 +358,17 @@ def build_service(settings: Settings) -> House:
         zone=zone,
     )
     return House(create_app(services, lifespan=lifespan), hub)
+
+
+def _settle_heap() -> None:
+    """Keep the collector from walking the whole house while a caller waits.
+
+    What stands now stands until the end and is left alone; what comes is walked less often. With
+    the defaults a full collection under load took 65-180 ms, the longest wait of all.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _asking(settings: Settings, directory: DirectoryReader) -> Asking | None:

@@ -1,7 +1,7 @@
 """The street side of the house: hooks, API, console and operations in one application."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -9,12 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from bridge import errors
 from bridge.web.api import api_router
 from bridge.web.console import Console
 from bridge.web.docs import docs_route
-from bridge.web.hooks import Hooks
+from bridge.web.hooks import Hooks, RouteDoor
 from bridge.web.operations import operations_routes
 from bridge.web.security import AdminGuard
 from bridge.web.surface import WebServices
@@ -35,13 +36,32 @@ STATUSES: dict[type[errors.BridgeError], int] = {
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> FastAPI:
+class BridgeApp(FastAPI):
+    """FastAPI behind a front door: the routing question goes past its middleware and router.
+
+    They cost as much as answering does. Whoever is not let in, and every other address, takes the
+    usual way.
+    """
+
+    front: Hooks | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        front = self.front
+        if front is not None and scope["type"] == "http" and front.recognise(scope):
+            with suppress(HTTPException):  # not let in: nothing was sent yet
+                await RouteDoor(front.route)(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> BridgeApp:
     """Build the application over *services*, which are ready to use.
 
     Run it without the server's own reading of proxy headers: whom to believe is decided here.
     """
     guard = AdminGuard(services.admin_access)
-    app = FastAPI(
+    app = BridgeApp(
         title="1C-bridge",
         version=version("onec-bridge"),
         description="Calls, callers, what is owed to 1C, and how fresh the data are.",
@@ -51,7 +71,9 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Fa
         redirect_slashes=False,  # a PBX follows no redirects (facts/telephony-apis.md §1.1)
     )
     # The hooks stand first: routes are tried in order, and a caller is waiting.
-    app.router.routes[:0] = Hooks(services).routes()
+    hooks = Hooks(services)
+    app.front = hooks
+    app.router.routes[:0] = hooks.routes()
     app.include_router(api_router(services, guard))
     app.router.routes += [
         *operations_routes(services, guard),

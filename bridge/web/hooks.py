@@ -24,8 +24,11 @@ from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)
 
+_ROUTE = "/sipuni/route"
+_HOOK_ROOT = "/hook/"
+
 #: The second and third keep the address of the 1C HTTP service that the bridge replaces.
-ROUTE_PATHS = ("/sipuni/route", "/hs/sipuni/get", "/{publication}/hs/sipuni/get")
+ROUTE_PATHS = (_ROUTE, "/hs/sipuni/get", "/{publication}/hs/sipuni/get")
 EVENT_PATHS = ("/sipuni/events",)
 
 _MAX_FIELDS = 100
@@ -44,13 +47,14 @@ Fields = tuple[tuple[str, str], ...]
 _LOOK = RawReply(200, b"", "")
 
 
-class _RouteDoor:
-    """The routing question as an ASGI application, which a Route calls without any wrapping."""
+class RouteDoor:
+    """The routing question as an ASGI application: called without any wrapping."""
 
     def __init__(self, route: Callable[[Scope], Awaitable[RawReply]]) -> None:
         self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one question."""
         del receive  # a question has no body that matters
         reply = await self._route(scope)
         headers = [
@@ -81,7 +85,7 @@ class Hooks:
     def routes(self) -> list[BaseRoute]:
         """Give the routes, the most asked first; with and without the slash cabinets may add."""
         doors: list[tuple[str, Callable[..., object], list[str]]] = [
-            (path, _RouteDoor(self.route), ["GET"]) for path in ROUTE_PATHS
+            (path, RouteDoor(self.route), ["GET"]) for path in ROUTE_PATHS
         ]
         doors += [(path, self.event, ["GET", "POST"]) for path in EVENT_PATHS]
         return [
@@ -90,6 +94,21 @@ class Hooks:
             for prefix in ("", "/hook/{token}")
             for path, endpoint, methods in doors
         ]
+
+    def recognise(self, scope: Scope) -> bool:
+        """Tell whether this is the routing question at its own address; note the token in it."""
+        if scope["method"] != "GET":
+            return False
+        path = scope["path"]
+        if path == _ROUTE:
+            scope["path_params"] = {}
+            return True
+        if path.startswith(_HOOK_ROOT) and path.endswith(_ROUTE):
+            token = path[len(_HOOK_ROOT) : -len(_ROUTE)]
+            if token and "/" not in token:
+                scope["path_params"] = {"token": token}
+                return True
+        return False
 
     async def route(self, scope: Scope) -> RawReply:
         """Answer the routing question: status 200 and a body the PBX follows, whatever breaks."""
