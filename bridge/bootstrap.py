@@ -311,7 +311,7 @@ def build_service(settings: Settings) -> House:
         phones=phone_rules(settings),
         clock=now,
     )
-    recording = Recording(ledger, events, now)
+    recording = Recording(ledger, events)
     asking = _asking(settings, directory)
     answering = Answering(
         deciding=deciding,

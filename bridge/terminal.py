@@ -117,30 +117,13 @@ def sync_table(report: SyncReport) -> Table:
     """Show one sync run: what was compared, what moved, what could not be read."""
     title = f"sync {'in full ' if report.full else ''}took {report.seconds:.1f} s"
     table = Table(title=title, title_justify="left")
-    for heading in (
-        "",
-        "in 1C",
-        "held",
-        "fetched",
-        "gone",
-        "unread phones",
-        "requests",
-        "MiB",
-        "proven",
-    ):
+    for heading in ("", "in 1C", "held", "fetched", "gone", "unread phones", "requests", "MiB"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
     for e in report.entities:
         cells = (e.listed, e.held, e.fetched, e.buried, e.unread_phones, e.requests)
         figures = (f"{n:,}" for n in cells)
-        table.add_row(e.kind.plural, *figures, f"{e.bytes / 2**20:.1f}", _proof(e, report))
+        table.add_row(e.kind.plural, *figures, f"{e.bytes / 2**20:.1f}")
     return table
-
-
-def _proof(entity: EntitySync, report: SyncReport) -> str:
-    if entity.proven_at is None:
-        return "never"
-    moment = short_time(entity.proven_at)
-    return f"[yellow]{moment}[/]" if entity.proven_at < report.started_at else moment
 
 
 def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
@@ -166,11 +149,11 @@ def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
 
 
 def _lost_set(entity: EntitySync) -> str:
-    if not entity.held:
-        return entity.error
+    if entity.proven_at is None:
+        return f"{entity.error}."
     return (
-        f"{entity.error}. The {entity.held:,} {entity.kind.plural} held stay as they were; if "
-        "they are to be forgotten, run: onec-bridge sync --accept-shrink"
+        f"{entity.error}. The {entity.held:,} {entity.kind.plural} held stay as they were at "
+        f"{short_time(entity.proven_at)}; to forget them, run: onec-bridge sync --accept-shrink"
     )
 
 

@@ -44,7 +44,7 @@ class House:
         )
         return Answering(
             deciding=deciding,
-            recording=Recording(self.ledger, self.events, lambda: self.now, patience=self.patience),
+            recording=Recording(self.ledger, self.events, patience=self.patience),
             ledger=self.ledger,
             clock=lambda: self.now,
             kick=lambda: self.kicks.append(self.now),

@@ -111,7 +111,7 @@ class House:
                 phones=PhoneRules(),
                 clock=virtual_now,
             ),
-            recording=Recording(self.ledger, events, virtual_now),
+            recording=Recording(self.ledger, events),
             ledger=self.ledger,
             clock=virtual_now,
             kick=lambda: None,

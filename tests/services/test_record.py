@@ -21,7 +21,7 @@ class Desk:
     def __init__(self, patience: timedelta = SLOW_DISK) -> None:
         self.ledger = MemoryLedger(lambda: b.NOON)
         self.events = NotedEvents()
-        self.recording = Recording(self.ledger, self.events, lambda: b.NOON, patience=patience)
+        self.recording = Recording(self.ledger, self.events, patience=patience, first_pause_s=0.001)
 
     def alarms(self) -> list[bool]:
         """Tell of each alarm whether it took the earlier one back."""
@@ -101,8 +101,22 @@ async def test_a_disk_that_refuses_is_told_once_until_it_works_again() -> None:
 
     desk.ledger.broken = False
     await desk.recording.record(b.call())
+    await desk.recording.settle()
 
     assert desk.alarms() == [False, True]
+    assert len(desk.ledger.journal) == 4  # who was answered meanwhile is not lost
+
+
+async def test_a_stop_does_not_wait_for_a_disk_that_refuses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk()
+    desk.ledger.broken = True
+    await desk.recording.record(b.call())
+
+    await desk.recording.settle()
+
+    assert [record.message for record in caplog.records] == ["call_lost"]
 
 
 async def test_a_cancelled_answer_does_not_take_its_record_along() -> None:

@@ -247,7 +247,7 @@ class House:
         self._asking = Asking(
             lookup=lookup, directory=self.directory, clock=clock, patience=timedelta(seconds=30)
         )
-        recording = Recording(self.ledger, events, clock, patience=timedelta(seconds=30))
+        recording = Recording(self.ledger, events, patience=timedelta(seconds=30))
         self.answering = Answering(
             deciding=decider,
             recording=recording,

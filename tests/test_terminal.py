@@ -1,0 +1,77 @@
+"""What a person at a terminal is asked and told about a sync."""
+
+import contextlib
+import os
+import pty
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from bridge.domain.directory import EntityKind
+from bridge.errors import OneCNotPublished
+from bridge.ports import EntitySync, SyncReport
+from bridge.terminal import sync_notes
+from tests.support.builders import NOON
+
+_ASKS = """
+import sys
+from bridge.errors import SyncRefused
+from bridge.terminal import ProgressBar, somebody_is_there
+refused = SyncRefused("contact", 1200, 7, 0.2)
+with ProgressBar() as bar:
+    yes = somebody_is_there() and bar.confirm(refused)
+sys.exit(0 if yes else 3)
+"""
+
+
+def asked(said: bytes) -> tuple[int, str]:
+    """Ask at a terminal of our own, answer with *said*: exit code, and what was on the screen."""
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            (sys.executable, "-c", _ASKS), stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        os.write(ours, said)
+        code = process.wait(30)
+        shown = b""
+        with contextlib.suppress(OSError):  # so a terminal ends on Linux
+            while piece := os.read(ours, 65536):
+                shown += piece
+    finally:
+        os.close(ours)
+    return code, shown.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [(b"y\n", 0), ("Да\n".encode(), 0), (b"n\n", 3), (b"\n", 3), (b"yess\n", 3), (b"\x04", 3)],
+)
+def test_only_a_yes_at_the_terminal_accepts_a_loss(said: bytes, code: int) -> None:
+    ended, shown = asked(said)
+
+    assert ended == code
+    assert "1C lists 7 contact persons, the bridge holds 1,200" in shown
+
+
+def test_without_a_terminal_nobody_is_asked() -> None:
+    ended = subprocess.run(  # noqa: S603 - our own words
+        (sys.executable, "-c", _ASKS), input=b"y\n", capture_output=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"", b"")
+
+
+def test_a_set_that_was_not_compared_is_told_with_its_menu_and_its_age() -> None:
+    missing = OneCNotPublished("Catalog_Контрагенты", "the entity set is not published")
+    before = NOON - timedelta(days=1)
+    held = EntitySync(EntityKind.COUNTERPARTY, held=5, proven_at=before, error=str(missing))
+    never = EntitySync(EntityKind.CONTACT, error=str(missing))
+    report = SyncReport(NOON, 1.0, False, False, 9, (held, never))
+
+    notes = sync_notes(report, "Внутренний номер")
+
+    assert "Состав. The 5 counterparties held stay as they were at " in notes[1]
+    assert notes[2].endswith("→ Состав.")
