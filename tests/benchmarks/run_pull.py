@@ -120,8 +120,8 @@ class TimedStore:
             inner.__exit__(None, None, None)
 
 
-async def pull(port: int, path: Path) -> None:
-    """Run one full pull and tell how it went."""
+async def pull(port: int, path: Path, *, full: bool) -> None:
+    """Run one pull and tell how it went."""
     stages = Stages()
     started = time.perf_counter()
     config = ODataConfig(
@@ -130,13 +130,18 @@ async def pull(port: int, path: Path) -> None:
         DEFAULT_PASSWORD,
         concurrency=CONCURRENCY,
     )
-    source = ODataSource(ODataClient(config), rules=PhoneRules(), attribute="Внутренний номер")
+    source = ODataSource(
+        ODataClient(config),
+        rules=PhoneRules(),
+        attribute="Внутренний номер",
+        metadata_cache=path.with_suffix(".metadata"),
+    )
     store = DirectoryWriter(path)
     run = Pull(
         source=TimedSource(source, stages),
         store=TimedStore(store, stages),
         clock=lambda: datetime.now(UTC),
-        rules=PullRules(full=True),
+        rules=PullRules(full=full),
         progress=Silent(),
     )
     report = await run.run(store.report())
@@ -145,11 +150,17 @@ async def pull(port: int, path: Path) -> None:
     say(
         seconds=time.perf_counter() - started,
         numbers=report.numbers,
+        changed=report.changed,
+        file_mib=_mib(path),
         partners=sum(e.held for e in report.entities if e.kind is EntityKind.PARTNER),
         mib=source.traffic.bytes / (1 << 20),
         stages=stages.seconds,
         peak_mib=peak_mib(),
     )
+
+
+def _mib(path: Path) -> float:
+    return path.stat().st_size / (1 << 20)
 
 
 async def download(port: int, urls: Sequence[str]) -> None:
@@ -180,7 +191,7 @@ def main() -> None:
     if "urls" in spec:
         asyncio.run(download(spec["port"], spec["urls"]))
     else:
-        asyncio.run(pull(spec["port"], Path(spec["path"])))
+        asyncio.run(pull(spec["port"], Path(spec["path"]), full=spec.get("full", True)))
 
 
 if __name__ == "__main__":
