@@ -15,16 +15,16 @@ from zoneinfo import ZoneInfo
 import uvicorn
 from fastapi import FastAPI
 
-from bridge.adapters.directory_reader import DirectoryReader
-from bridge.adapters.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.event_hub import EventHub
-from bridge.adapters.ledger_store import LedgerStore
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec_journal import ODataJournal
-from bridge.adapters.onec_lookup import ODataLookup
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_probe import OneCProbe
-from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.onec.journal import ODataJournal
+from bridge.adapters.onec.lookup import ODataLookup
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.probe import OneCProbe
+from bridge.adapters.onec.source import ODataSource
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict

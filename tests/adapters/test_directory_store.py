@@ -16,9 +16,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bridge.adapters.directory_reader import DirectoryReader
-from bridge.adapters.directory_store import DirectoryWriter
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import (
     UNLISTED,
     Attribute,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tinydb import where
 
-from bridge.adapters.ledger_store import LedgerStore
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry, begin, retried
 from bridge.domain.routing import NumberMemory
@@ -139,7 +139,7 @@ _WRITER = """
 import asyncio, sys
 from dataclasses import replace
 from pathlib import Path
-from bridge.adapters.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.outbox import OutboxEntry
 from tests.support import builders as b
 

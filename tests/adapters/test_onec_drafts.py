@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from bridge.adapters.onec_drafts import (
+from bridge.adapters.onec.drafts import (
     instant,
     phone_call_body,
     reminder_body,

@@ -6,8 +6,8 @@ import json
 import httpx
 import pytest
 
-from bridge.adapters.onec_errors import LOST, TooLarge, UnknownField, lost, refusal
-from bridge.adapters.onec_voices import Voice, hear
+from bridge.adapters.onec.errors import LOST, TooLarge, UnknownField, lost, refusal
+from bridge.adapters.onec.voices import Voice, hear
 from bridge.errors import (
     OneCAlreadyExists,
     OneCBlocked,

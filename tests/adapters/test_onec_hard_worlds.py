@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.errors import OneCError, OneCNonsense, OneCNotPublished, OneCUnauthorized, SyncRefused

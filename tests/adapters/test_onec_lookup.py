@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.directory_reader import DirectoryReader
-from bridge.adapters.directory_store import DirectoryWriter
-from bridge.adapters.onec_lookup import ODataLookup, spellings
-from bridge.adapters.onec_schema import PHONE_LINES, SETS
+from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.onec.lookup import ODataLookup, spellings
+from bridge.adapters.onec.schema import PHONE_LINES, SETS
 from bridge.domain.directory import (
     ContactPerson,
     Counterparty,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.onec_metadata import Metadata, _Parser, wanted_types
-from bridge.adapters.onec_schema import COLUMNS, NEEDED, Column
-from bridge.adapters.onec_sets import SetReader
+from bridge.adapters.onec.metadata import Metadata, _Parser, wanted_types
+from bridge.adapters.onec.schema import COLUMNS, NEEDED, Column
+from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EntityKind
 from bridge.errors import OneCBlocked, OneCNonsense, OneCNotPublished, OneCUnauthorized
 from bridge.lab.onec import OneCLab

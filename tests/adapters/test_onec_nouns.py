@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from bridge.adapters.onec_nouns import (
+from bridge.adapters.onec.nouns import (
     is_group,
     read_contact_person,
     read_counterparty,
@@ -13,7 +13,7 @@ from bridge.adapters.onec_nouns import (
     read_partner,
     read_value,
 )
-from bridge.adapters.onec_schema import (
+from bridge.adapters.onec.schema import (
     ContactPersonRow,
     CounterpartyRow,
     ManagerRow,

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from bridge.adapters.onec_errors import TooLarge
-from bridge.adapters.onec_odata import (
+from bridge.adapters.onec.errors import TooLarge
+from bridge.adapters.onec.odata import (
     ODataClient,
     ODataConfig,
     json_reader,
@@ -17,7 +17,7 @@ from bridge.adapters.onec_odata import (
     read_count,
     text,
 )
-from bridge.adapters.onec_schema import ListingRow, MarkBody, Page
+from bridge.adapters.onec.schema import ListingRow, MarkBody, Page
 from bridge.errors import (
     OneCAlreadyExists,
     OneCBlocked,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bridge.adapters.onec_phones import read_line
-from bridge.adapters.onec_schema import PhoneLineRow
+from bridge.adapters.onec.phones import read_line
+from bridge.adapters.onec.schema import PhoneLineRow
 from bridge.domain.phone import PhoneRules
 
 RULES = PhoneRules()

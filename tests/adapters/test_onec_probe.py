@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_probe import Finding, OneCProbe
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.probe import Finding, OneCProbe
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.lab.world import Whims
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport, make_draft, make_journal, make_lab

@@ -7,8 +7,8 @@ import httpx
 import msgspec
 import pytest
 
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_session import SessionTransport
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.session import SessionTransport
 from bridge.domain.directory import EntityKind
 from bridge.errors import OneCUnavailable
 from bridge.lab.onec import OneCLab

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import (
     EntityKind,
     ExtensionSources,

@@ -18,8 +18,8 @@ from tinydb.operations import delete, increment
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
-from bridge.adapters.sqlite_file import WriterLock
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.sqlite_file import WriterLock
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.errors import StoreError
 
 
@@ -407,7 +407,7 @@ def test_only_one_holds_the_writers_lock(tmp_path: Path) -> None:
 
 _WRITER = """
 import sys
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 db = SqliteDb(sys.argv[1])
 n = len(db.table("a"))
 while True:

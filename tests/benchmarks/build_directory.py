@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.adapters.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.domain.directory import EntityKind
 from bridge.ports import EntitySync, SyncReport
 from tests.benchmarks.children import given, peak_mib, say

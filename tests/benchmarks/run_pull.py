@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import orjson
 
-from bridge.adapters.directory_store import DirectoryWriter
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 import orjson
 
-from bridge.adapters import onec_schema as schema
+from bridge.adapters.onec import schema
 from bridge.domain.directory import EntityKind
 from bridge.lab.onec import OneCLab, create_onec_app
 from bridge.lab.world import USERS, World

@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from bridge.adapters.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.calls import PhoneCall, begin_call
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneRules, read_caller

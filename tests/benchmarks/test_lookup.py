@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from bridge.adapters.directory_reader import DirectoryReader
+from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.domain.phone import PhoneNumber
 from tests.benchmarks import children
 from tests.benchmarks.company import number_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import (

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bridge.adapters.onec_lookup import ODataLookup
+from bridge.adapters.onec.lookup import ODataLookup
 from bridge.domain.asking import BELIEVED, LONG_REST, REST, UNKNOWN_BELIEVED
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import CandidateKind, Owner, Partner

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from bridge.adapters.directory_reader import DirectoryReader
+from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.domain.directory import EntityKind
 from bridge.domain.routing import RoutingRules, Rule
 from bridge.lab.company import phones

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bridge import bootstrap
-from bridge.adapters.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import LedgerStore
 from tests.stories.processes import Site, free_port, open_site, wait_until_alive
 
 pytestmark = pytest.mark.anyio

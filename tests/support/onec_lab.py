@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.onec_journal import ODataJournal
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.onec.journal import ODataJournal
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import CandidateKind, EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.domain.writeback import ContactRef, PhoneCallDraft, proposed_ref

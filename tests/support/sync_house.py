@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.directory_reader import DirectoryReader
-from bridge.adapters.directory_store import DirectoryWriter
-from bridge.adapters.onec_odata import ODataClient, ODataConfig
-from bridge.adapters.onec_source import ODataSource
+from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import UNLISTED, EntityKind
 from bridge.domain.phone import PhoneNumber, PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Final, NamedTuple
 
-from bridge.adapters.onec_phones import read_line
-from bridge.adapters.onec_schema import (
+from bridge.adapters.onec.phones import read_line
+from bridge.adapters.onec.schema import (
     LIST_VALUE,
     PHONE_LINE,
     PRIMITIVE_PREFIX,

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Seque
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from bridge.adapters.onec_errors import TooLarge
-from bridge.adapters.onec_odata import Query, encode_query, filter_room, guid
+from bridge.adapters.onec.errors import TooLarge
+from bridge.adapters.onec.odata import Query, encode_query, filter_room, guid
 from bridge.domain.directory import EMPTY_REF, Ref
 
 _OR: Final = " or "

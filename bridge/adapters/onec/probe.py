@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bridge.adapters import onec_schema as schema
-from bridge.adapters.onec_drafts import instant
-from bridge.adapters.onec_extensions import find_extension_sources
-from bridge.adapters.onec_metadata import Metadata, missing
-from bridge.adapters.onec_odata import ODataClient, json_reader
-from bridge.adapters.onec_schema import Page, PartnerRow, PhoneCallRow, ReminderRow
-from bridge.adapters.onec_sets import SetReader
+from bridge.adapters.onec import schema
+from bridge.adapters.onec.drafts import instant
+from bridge.adapters.onec.extensions import find_extension_sources
+from bridge.adapters.onec.metadata import Metadata, missing
+from bridge.adapters.onec.odata import ODataClient, json_reader
+from bridge.adapters.onec.schema import Page, PartnerRow, PhoneCallRow, ReminderRow
+from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EntityKind
 from bridge.errors import OneCError
 

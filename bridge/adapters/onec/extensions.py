@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters import onec_schema as schema
-from bridge.adapters.onec_nouns import read_value, ref_or_none
-from bridge.adapters.onec_odata import guid, json_reader, listing_query
-from bridge.adapters.onec_parts import keys
-from bridge.adapters.onec_schema import ObjectRow, Page, PropertyRow, PropertySetRow, ValueRow
-from bridge.adapters.onec_sets import SetReader
+from bridge.adapters.onec import schema
+from bridge.adapters.onec.nouns import read_value, ref_or_none
+from bridge.adapters.onec.odata import guid, json_reader, listing_query
+from bridge.adapters.onec.parts import keys
+from bridge.adapters.onec.schema import ObjectRow, Page, PropertyRow, PropertySetRow, ValueRow
+from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import Attribute, ExtensionSources, Ref
 from bridge.errors import OneCNotPublished
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bridge.adapters import onec_schema as schema
-from bridge.adapters.onec_drafts import (
+from bridge.adapters.onec import schema
+from bridge.adapters.onec.drafts import (
     found_document,
     how_to_reach,
     phone_call_body,
@@ -20,7 +20,7 @@ from bridge.adapters.onec_drafts import (
     subject_body,
     wall_time,
 )
-from bridge.adapters.onec_odata import (
+from bridge.adapters.onec.odata import (
     ODataClient,
     guid,
     json_reader,
@@ -28,7 +28,7 @@ from bridge.adapters.onec_odata import (
     moment,
     text,
 )
-from bridge.adapters.onec_schema import Page, PhoneCallRow, ReminderRow, SubjectRow
+from bridge.adapters.onec.schema import Page, PhoneCallRow, ReminderRow, SubjectRow
 from bridge.domain.directory import Ref
 from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, marker
 from bridge.errors import OneCNonsense, OneCUnavailable

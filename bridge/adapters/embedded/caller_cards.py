@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bridge.adapters.directory_documents import phones_of
+from bridge.adapters.embedded.directory_documents import phones_of
 from bridge.domain.directory import (
     CallerCard,
     Candidate,

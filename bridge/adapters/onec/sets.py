@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from bridge.adapters.onec_errors import UnknownField
-from bridge.adapters.onec_metadata import Fields, Metadata, columns_of, require
-from bridge.adapters.onec_odata import ODataClient, listing_query
-from bridge.adapters.onec_schema import Column
+from bridge.adapters.onec.errors import UnknownField
+from bridge.adapters.onec.metadata import Fields, Metadata, columns_of, require
+from bridge.adapters.onec.odata import ODataClient, listing_query
+from bridge.adapters.onec.schema import Column
 from bridge.errors import OneCNotPublished
 
 Answer = TypeVar("Answer")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.adapters.onec_schema import (
+from bridge.adapters.onec.schema import (
     CONTACT_PERSONS,
     PARTNERS,
     TYPE_PREFIX,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.adapters.caller_cards import unpack_card
-from bridge.adapters.directory_documents import (
+from bridge.adapters.embedded.caller_cards import unpack_card
+from bridge.adapters.embedded.directory_documents import (
     BY_REF,
     CHECKPOINT,
     REPORT,
@@ -24,8 +24,8 @@ from bridge.adapters.directory_documents import (
     decode_report,
     owner_at,
 )
-from bridge.adapters.name_index import NameIndex, fold
-from bridge.adapters.sqlite_file import DocumentRows, SqliteFile
+from bridge.adapters.embedded.name_index import NameIndex, fold
+from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,

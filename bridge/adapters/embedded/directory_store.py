@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from tinydb.table import Document
 
-from bridge.adapters.directory_documents import (
+from bridge.adapters.embedded.directory_documents import (
     BY_REF,
     CHECKPOINT,
     KINDS,
@@ -28,10 +28,10 @@ from bridge.adapters.directory_documents import (
     owner_row,
     unread_of,
 )
-from bridge.adapters.name_index import NameIndex
-from bridge.adapters.phone_index import PhoneIndex, Touched
-from bridge.adapters.sqlite_file import WriterLock
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.name_index import NameIndex
+from bridge.adapters.embedded.phone_index import PhoneIndex, Touched
+from bridge.adapters.embedded.sqlite_file import WriterLock
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
 from bridge.errors import StoreError, SyncRunning
 from bridge.ports import Noun, SyncReport

@@ -9,11 +9,11 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from bridge.adapters import onec_schema as schema
-from bridge.adapters.onec_errors import TooLarge
-from bridge.adapters.onec_extensions import find_extension_sources
-from bridge.adapters.onec_metadata import Metadata
-from bridge.adapters.onec_nouns import (
+from bridge.adapters.onec import schema
+from bridge.adapters.onec.errors import TooLarge
+from bridge.adapters.onec.extensions import find_extension_sources
+from bridge.adapters.onec.metadata import Metadata
+from bridge.adapters.onec.nouns import (
     Read,
     as_group,
     is_group,
@@ -23,8 +23,8 @@ from bridge.adapters.onec_nouns import (
     read_partner,
     read_phone_fields,
 )
-from bridge.adapters.onec_odata import ODataClient, json_reader, listing_query, read_count
-from bridge.adapters.onec_parts import (
+from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, read_count
+from bridge.adapters.onec.parts import (
     Part,
     PartsReader,
     by_keys_is_cheaper,
@@ -32,7 +32,7 @@ from bridge.adapters.onec_parts import (
     keys_per_request,
     spans,
 )
-from bridge.adapters.onec_schema import (
+from bridge.adapters.onec.schema import (
     Column,
     ContactPersonRow,
     CounterpartyRow,
@@ -43,7 +43,7 @@ from bridge.adapters.onec_schema import (
     Page,
     PartnerRow,
 )
-from bridge.adapters.onec_sets import SetReader
+from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EntityKind, ExtensionSources, Owner, Ref, Version
 from bridge.domain.phone import PhoneRules
 from bridge.errors import OneCNonsense

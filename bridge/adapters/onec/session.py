@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from bridge.adapters.onec_voices import Voice, hear
+from bridge.adapters.onec.voices import Voice, hear
 from bridge.ports import Traffic
 
 _HEADER: Final = "IBSession"

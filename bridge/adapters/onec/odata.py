@@ -18,9 +18,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from bridge.adapters.onec_errors import TooLarge, lost, refusal
-from bridge.adapters.onec_session import SessionTransport
-from bridge.adapters.onec_voices import hear, without_bom
+from bridge.adapters.onec.errors import TooLarge, lost, refusal
+from bridge.adapters.onec.session import SessionTransport
+from bridge.adapters.onec.voices import hear, without_bom
 from bridge.errors import (
     OneCBlocked,
     OneCNonsense,

@@ -13,8 +13,8 @@ from typing import Final
 
 import httpx
 
-from bridge.adapters import onec_schema as schema
-from bridge.adapters.onec_voices import Said, Voice
+from bridge.adapters.onec import schema
+from bridge.adapters.onec.voices import Said, Voice
 from bridge.errors import (
     OneCAlreadyExists,
     OneCBlocked,

@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from bridge.adapters import onec_schema as schema
-from bridge.adapters.directory_documents import phones_of
-from bridge.adapters.onec_metadata import Metadata
-from bridge.adapters.onec_nouns import (
+from bridge.adapters.embedded.directory_documents import phones_of
+from bridge.adapters.onec import schema
+from bridge.adapters.onec.metadata import Metadata
+from bridge.adapters.onec.nouns import (
     Read,
     as_group,
     is_group,
@@ -26,9 +26,9 @@ from bridge.adapters.onec_nouns import (
     read_counterparty,
     read_partner,
 )
-from bridge.adapters.onec_odata import ODataClient, json_reader, listing_query, text
-from bridge.adapters.onec_parts import keys
-from bridge.adapters.onec_schema import (
+from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, text
+from bridge.adapters.onec.parts import keys
+from bridge.adapters.onec.schema import (
     Column,
     ContactPersonRow,
     CounterpartyRow,
@@ -36,7 +36,7 @@ from bridge.adapters.onec_schema import (
     Page,
     PartnerRow,
 )
-from bridge.adapters.onec_sets import SetReader
+from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EntityKind, Owner, Partner, Ref
 from bridge.domain.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCNotPublished, StoreError

@@ -17,7 +17,7 @@ from tinydb.queries import QueryLike
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
-from bridge.adapters.sqlite_file import DOCUMENT_COLUMNS, DocumentRows, SqliteFile
+from bridge.adapters.embedded.sqlite_file import DOCUMENT_COLUMNS, DocumentRows, SqliteFile
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

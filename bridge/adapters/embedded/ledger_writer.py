@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from bridge.adapters.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.errors import StoreError
 
 J = TypeVar("J")

@@ -6,7 +6,7 @@ is a guess that the reader of the documents verifies.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bridge.adapters.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import SqliteFile
 
 _LETTERS = 3
 

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from bridge.adapters.ledger_rows import (
+from bridge.adapters.embedded.ledger_rows import (
     AT,
     DUE,
     KEY,
@@ -42,9 +42,9 @@ from bridge.adapters.ledger_rows import (
     read_choice,
     read_entry,
 )
-from bridge.adapters.ledger_writer import GroupWriter
-from bridge.adapters.sqlite_file import Row, SqliteFile, WriterLock
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.ledger_writer import GroupWriter
+from bridge.adapters.embedded.sqlite_file import Row, SqliteFile, WriterLock
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry

@@ -10,7 +10,7 @@ import re
 from html import unescape
 from typing import Final
 
-from bridge.adapters.onec_schema import EXTENSION_WORD, STORAGE_PARTS, PhoneLineRow
+from bridge.adapters.onec.schema import EXTENSION_WORD, STORAGE_PARTS, PhoneLineRow
 from bridge.domain.directory import PhoneField
 from bridge.domain.phone import PhoneRules, TypedPhone, read_phones
 

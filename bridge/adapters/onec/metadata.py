@@ -13,8 +13,8 @@ from xml.parsers import expat
 
 import msgspec
 
-from bridge.adapters.onec_odata import ODataClient
-from bridge.adapters.onec_schema import NEEDED, Column
+from bridge.adapters.onec.odata import ODataClient
+from bridge.adapters.onec.schema import NEEDED, Column
 from bridge.errors import OneCBlocked, OneCNonsense, OneCNotPublished, OneCUnavailable
 
 _BELIEVED_S: Final = 24 * 3600.0

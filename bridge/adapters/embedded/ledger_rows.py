@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.sqlite_file import SqliteFile
-from bridge.adapters.sqlite_tables import SqliteDb
+from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry, recovered, retried

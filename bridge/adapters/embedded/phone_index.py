@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from bridge.adapters.caller_cards import (
+from bridge.adapters.embedded.caller_cards import (
     CardsToWrite,
     PartnersLearned,
     pack_candidate,
     pack_card,
     unpack_card,
 )
-from bridge.adapters.directory_documents import (
+from bridge.adapters.embedded.directory_documents import (
     BY_PARENT,
     BY_PARTNER,
     BY_REF,
@@ -25,7 +25,7 @@ from bridge.adapters.directory_documents import (
     decode_noun,
     phones_of,
 )
-from bridge.adapters.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     Candidate,
     CandidateKind,

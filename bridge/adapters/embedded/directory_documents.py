@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     ContactPerson,
     Counterparty,

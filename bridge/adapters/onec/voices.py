@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters import onec_schema as schema
+from bridge.adapters.onec import schema
 
 _MAX_WORDS: Final = 500
 _BOM: Final = b"\xef\xbb\xbf"
