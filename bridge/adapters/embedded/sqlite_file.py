@@ -109,7 +109,10 @@ class SqliteFile:
     def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
         """Give the rows of a query one by one; its tables must not be written meanwhile."""
         try:
-            yield from self.connection.execute(sql, values)
+            # Not `yield from`: it would close the cursor of a reader that stopped early, and from
+            # Python 3.13 on that raises where the connection was closed before.
+            for row in self.connection.execute(sql, values):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             raise self.trouble(error) from error
 
