@@ -18,10 +18,10 @@ from rich.table import Table
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import format_phone
-from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import candidate_name
 from bridge.errors import SyncRefused

@@ -7,7 +7,7 @@ from typing import get_args
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
-from bridge.domain.routing import Rule
+from bridge.domain.decision import Rule
 from bridge.ports import Alarm, AlarmName, CallRecorded, Event, OneCMood, OutboxCounts
 
 #: From an answer of the index alone to the deadline of 700 ms and beyond.

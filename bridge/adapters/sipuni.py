@@ -8,8 +8,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.phone import PhoneRules, read_caller, read_did
-from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.ports import RawEvent, RawReply, RawRequest
 
 #: Which form of the routing answer the cabinet's node follows (contract.md §5).

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.phone import Caller, CallerKind
-from bridge.domain.routing import RouteDecision, RouteQuestion
 
 #: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
 REPEAT_WINDOW = timedelta(seconds=120)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from bridge.domain.routing import Finding, Rule, Step
+from bridge.domain.decision import Finding, Rule, Step
 
 Language = Literal["ru", "en"]
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridge.domain.asking import Breaker, still_holds
+from bridge.domain.decision import Asked, Finding, Step
 from bridge.domain.directory import card_of
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.routing import Asked, Finding, Step
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports import Clock, Directory, FoundOwners, OneCLookup
 

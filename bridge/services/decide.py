@@ -3,16 +3,10 @@
 import logging
 from collections.abc import Callable
 
+from bridge.domain.decision import Asked, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, ExtensionOwner
 from bridge.domain.phone import PhoneNumber, PhoneRules, read_caller, read_did
-from bridge.domain.routing import (
-    Asked,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
-    RoutingRules,
-    decide_route,
-)
+from bridge.domain.routing import decide_route
 from bridge.errors import StoreError
 from bridge.ports import Alarm, Clock, Directory, Events
 

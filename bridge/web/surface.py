@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 from typing import Protocol
 
+from bridge.domain.decision import RouteDecision, RouteQuestion, Rule
 from bridge.domain.phone import PhoneRules
-from bridge.domain.routing import RouteDecision, RouteQuestion, Rule
 from bridge.domain.texts import Language
 from bridge.ports import (
     Alarm,

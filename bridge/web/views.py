@@ -9,16 +9,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.domain.calls import Direction, PhoneCall
+from bridge.domain.decision import Finding, NumberMemory, RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import CallerCard, Candidate
 from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
-from bridge.domain.routing import (
-    Finding,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
-    Rule,
-    Target,
-)
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import caller_name, candidate_name
 

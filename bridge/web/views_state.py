@@ -6,9 +6,9 @@ from typing import Self
 from pydantic import Field
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import DataAge
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry, Stage
-from bridge.domain.routing import DataAge
 from bridge.domain.texts import Language
 from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, SyncReport
 from bridge.web.views import CallSummary, View

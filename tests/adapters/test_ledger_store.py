@@ -16,9 +16,9 @@ from tinydb import where
 
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
+from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry, begin, retried
-from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports import RawEvent
 from tests.support import builders as b

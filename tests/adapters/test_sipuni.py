@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.adapters.sipuni import Sipuni
+from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.phone import CallerKind
-from bridge.domain.routing import RouteDecision, RouteQuestion, Rule, Target
 from bridge.ports import RawRequest
 from tests.support.builders import RULES
 

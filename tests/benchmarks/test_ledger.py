@@ -12,9 +12,9 @@ import pytest
 
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneRules, read_caller
-from bridge.domain.routing import RouteDecision, RouteQuestion, Rule, Target
 from tests.benchmarks.company import number_of
 from tests.benchmarks.scoreboard import Scoreboard, percentile, rounds, spread
 

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import (
     DeliveryRules,
@@ -21,7 +22,6 @@ from bridge.domain.outbox import (
     succeeded,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.routing import NumberMemory
 from bridge.ports import Ledger, OutboxCounts, RawEvent
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger

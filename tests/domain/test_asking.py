@@ -13,8 +13,9 @@ from bridge.domain.asking import (
     Breaker,
     still_holds,
 )
+from bridge.domain.decision import Asked, Finding, RoutingRules, Rule, Step
 from bridge.domain.directory import UNLISTED, Owner, card_of
-from bridge.domain.routing import Asked, Finding, RoutingRules, Rule, Step, decide_route
+from bridge.domain.routing import decide_route
 from tests.support import builders as b
 
 NOW = b.NOON

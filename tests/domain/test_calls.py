@@ -16,7 +16,7 @@ from bridge.domain.calls import (
     identity_of,
     trusted_arrival,
 )
-from bridge.domain.routing import RouteQuestion
+from bridge.domain.decision import RouteQuestion
 from tests.support import builders as b
 
 ASKED = b.question()

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bridge.domain import outbox
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import Target
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
-from bridge.domain.routing import Target
 from bridge.domain.writeback import PhoneCallDraft, draft_phone_call, draft_reminder
 from bridge.errors import OneCAlreadyExists, OneCOutcomeUnknown, OneCRejected, OneCUnavailable
 from bridge.ports import Clock, FoundDocument, OneCJournal

@@ -8,6 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.domain.decision import (
+    DataAge,
+    Finding,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+    Rule,
+)
 from bridge.domain.directory import (
     CallerCard,
     Candidate,
@@ -19,16 +28,7 @@ from bridge.domain.directory import (
     owners_of_extension,
 )
 from bridge.domain.phone import CallerKind
-from bridge.domain.routing import (
-    DataAge,
-    Finding,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
-    RoutingRules,
-    Rule,
-    decide_route,
-)
+from bridge.domain.routing import decide_route
 from tests.support import builders as b
 
 ANNA = b.manager("Анна Петрова", "205")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain import texts
+from bridge.domain.decision import Finding, Rule, Step
 from bridge.domain.directory import CandidateKind
-from bridge.domain.routing import Finding, Rule, Step
 from bridge.domain.texts import Language, say, say_rule, say_step
 
 LANGUAGES: tuple[Language, ...] = ("ru", "en")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import RouteDecision, Rule, Target
 from bridge.domain.directory import Candidate, CandidateKind, OwnerStep
 from bridge.domain.phone import CallerKind
-from bridge.domain.routing import RouteDecision, Rule, Target
 from bridge.domain.texts import Language
 from bridge.domain.writeback import (
     MAX_HOW_TO_REACH,

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from bridge.domain.decision import RouteQuestion, RoutingRules
 from bridge.domain.directory import Manager
 from bridge.domain.phone import CallerKind, PhoneRules
-from bridge.domain.routing import RouteQuestion, RoutingRules
 from bridge.ports import Alarm
 from bridge.services.answer import Answering
 from bridge.services.decide import Deciding

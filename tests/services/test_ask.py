@@ -11,9 +11,9 @@ import pytest
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.domain.asking import BELIEVED, LONG_REST, REST, UNKNOWN_BELIEVED
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import Asked, DataAge, Finding, RouteDecision, RoutingRules, Rule
 from bridge.domain.directory import CandidateKind, Owner, Partner
 from bridge.domain.phone import PhoneNumber, PhoneRules
-from bridge.domain.routing import Asked, DataAge, Finding, RouteDecision, RoutingRules, Rule
 from bridge.domain.writeback import ContactRef, draft_phone_call
 from bridge.errors import (
     OneCBlocked,

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from bridge.domain.decision import Finding, NumberMemory, RoutingRules, Rule
 from bridge.domain.phone import PhoneRules
-from bridge.domain.routing import Finding, NumberMemory, RoutingRules, Rule
 from bridge.ports import Alarm
 from bridge.services.decide import Deciding
 from tests.support import builders as b

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import Target
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import DeliveryRules, EntryState, Stage
-from bridge.domain.routing import Target
 from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, draft_reminder
 from bridge.errors import (
     OneCAlreadyExists,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.routing import Target
+from bridge.domain.decision import Target
 from bridge.errors import StoreError
 from bridge.ports import Alarm, CallRecorded, RawEvent
 from bridge.services.record import SLOW_DISK, Recording

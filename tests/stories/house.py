@@ -22,10 +22,10 @@ from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
 from bridge.adapters.sipuni import AnswerForm, Sipuni
+from bridge.domain.decision import NumberMemory, RoutingRules
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules
-from bridge.domain.routing import NumberMemory, RoutingRules
 from bridge.lab.onec import OneCLab
 from bridge.lab.sipuni import CallPlan, CallReport, SchemeNode, SipuniLab, SipuniScheme
 from bridge.lab.tables import Row

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import pytest
 
 from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.domain.decision import RoutingRules, Rule
 from bridge.domain.directory import EntityKind
-from bridge.domain.routing import RoutingRules, Rule
 from bridge.lab.company import phones
 from bridge.lab.onec import OneCLab
 from bridge.lab.schema import ZERO, Release

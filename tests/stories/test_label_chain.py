@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bridge.domain.calls import PhoneCall
-from bridge.domain.routing import RoutingRules
+from bridge.domain.decision import RoutingRules
 from bridge.lab.demo.cast import Cast, choose_cast
 from bridge.lab.onec import OneCLab
 from bridge.lab.sipuni import (

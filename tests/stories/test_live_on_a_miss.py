@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.domain.asking import LONG_REST, REST
+from bridge.domain.decision import Finding, RoutingRules
 from bridge.domain.outbox import EntryState
-from bridge.domain.routing import Finding, RoutingRules
 from bridge.lab.tables import CONTACTS
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from tests.stories.house import Clock, House, Plan, compose_lab, open_house, sync

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
+from bridge.domain.decision import RoutingRules
 from bridge.domain.outbox import EntryState, Stage, retried
-from bridge.domain.routing import RoutingRules
 from bridge.lab.demo.cast import Actor, Cast, choose_cast
 from bridge.lab.faults import KINDS
 from bridge.lab.onec import OneCLab

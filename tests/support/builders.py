@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import (
     CallerCard,
     Candidate,
@@ -28,7 +29,6 @@ from bridge.domain.phone import (
     read_caller,
     read_phones,
 )
-from bridge.domain.routing import RouteDecision, RouteQuestion, Rule, Target
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 NUMBER = PhoneNumber(79035550123)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bridge.domain.decision import DataAge
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,
@@ -17,7 +18,6 @@ from bridge.domain.directory import (
     owners_of_extension,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.routing import DataAge
 from bridge.errors import StoreError
 from bridge.ports import DirectoryTransaction, Noun, SyncReport
 from tests.support import builders as b

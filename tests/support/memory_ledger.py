@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from bridge.domain import outbox
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports import Event, OutboxCounts, RawEvent
 

@@ -14,17 +14,11 @@ from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
-from bridge.domain.routing import (
-    DataAge,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
-    RoutingRules,
-    decide_route,
-)
+from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, RawEvent, SyncReport

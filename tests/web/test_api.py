@@ -17,9 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from bridge.domain.decision import Finding, Step
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState
-from bridge.domain.routing import Finding, Step
 from bridge.errors import BridgeError, OneCBlocked, OneCUnauthorized, StoreError, SyncRunning
 from bridge.ports import EntitySync, OneCMood, SyncReport
 from tests.support.builders import (

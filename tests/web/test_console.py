@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 import bridge.web
+from bridge.domain.decision import Finding, Step
 from bridge.domain.outbox import EntryState, Stage
-from bridge.domain.routing import Finding, Step
 from bridge.domain.texts import Language
 from bridge.ports import Alarm, AlarmName, OneCMood, SyncReport
 from bridge.web.wording import duration, words

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.domain.routing import RoutingRules
+from bridge.domain.decision import RoutingRules
 from bridge.errors import StoreError
 from bridge.web.hooks import read_fields
 from tests.web.support import BASIC, TOKEN, House, knock, known_house

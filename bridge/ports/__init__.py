@@ -1,0 +1,72 @@
+"""What the core needs from outside: small Protocols, read as contracts.
+
+Everywhere: times are aware UTC unless a name says otherwise; `Ref` is lower case; errors are those
+of `bridge.errors` only. Each file holds one neighbour of the core and the values exchanged with it;
+whoever needs one imports it from here.
+"""
+
+from bridge.ports.clock import Clock
+from bridge.ports.directory import (
+    Directory,
+    DirectoryStore,
+    DirectoryTransaction,
+    EntitySync,
+    SyncReport,
+)
+from bridge.ports.events import (
+    Alarm,
+    AlarmName,
+    CallRecorded,
+    DirectoryChanged,
+    EntryMoved,
+    Event,
+    Events,
+    OneCMood,
+)
+from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.onec import (
+    FoundDocument,
+    FoundOwners,
+    Listing,
+    Noun,
+    OneCJournal,
+    OneCLookup,
+    OneCProbe,
+    OneCSource,
+    ProbeFinding,
+    Traffic,
+)
+from bridge.ports.telephony import RawEvent, RawReply, RawRequest, Telephony
+
+__all__ = [
+    "Alarm",
+    "AlarmName",
+    "CallRecorded",
+    "Clock",
+    "Directory",
+    "DirectoryChanged",
+    "DirectoryStore",
+    "DirectoryTransaction",
+    "EntitySync",
+    "EntryMoved",
+    "Event",
+    "Events",
+    "FoundDocument",
+    "FoundOwners",
+    "Ledger",
+    "Listing",
+    "Noun",
+    "OneCJournal",
+    "OneCLookup",
+    "OneCMood",
+    "OneCProbe",
+    "OneCSource",
+    "OutboxCounts",
+    "ProbeFinding",
+    "RawEvent",
+    "RawReply",
+    "RawRequest",
+    "SyncReport",
+    "Telephony",
+    "Traffic",
+]

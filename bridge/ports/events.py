@@ -1,0 +1,62 @@
+"""What services tell everybody who listens: pages, metrics, the journal of alarms."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.outbox import OutboxEntry
+from bridge.ports.directory import SyncReport
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecorded:
+    """A call began and is on disk."""
+
+    call: PhoneCall
+
+
+@dataclass(frozen=True, slots=True)
+class EntryMoved:
+    """An outbox entry changed its state."""
+
+    entry: OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryChanged:
+    """The web process took up a new directory."""
+
+    report: SyncReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneCMood:
+    """1C went away or came back, in one sentence; sent on the edge only."""
+
+    up: bool
+    words: str
+
+
+AlarmName = Literal[
+    "slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published", "sync_failed"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something a person should see now; *clear* takes an earlier one of this name back."""
+
+    name: AlarmName
+    words: str
+    clear: bool = False
+
+
+Event = CallRecorded | EntryMoved | DirectoryChanged | OneCMood | Alarm
+
+
+class Events(Protocol):
+    """Where services say what happened. Publishing never waits and never raises."""
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody who listens."""
+        ...

@@ -1,0 +1,66 @@
+"""A PBX as the core sees it: raw requests and replies as values, and one dialect that reads them.
+
+Raw requests and replies are values, so a PBX adapter never meets the web framework.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bridge.domain.decision import RouteDecision, RouteQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A PBX's request as it came: *query* and *form* keep repeats and order."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    form: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """What the PBX gets."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """A PBX event kept as it came, until the life of a call is told from it."""
+
+    provider: str
+    received_at: datetime
+    fields: tuple[tuple[str, str], ...]
+
+
+class Telephony(Protocol):
+    """One PBX's dialect: pure translation, nothing awaits, nothing raises on what a PBX sends."""
+
+    @property
+    def provider(self) -> str:
+        """Name of the PBX in lower case, part of every call's identity."""
+        ...
+
+    def parse_route(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
+        """Read the routing question; what is missing or unreadable becomes empty."""
+        ...
+
+    def render_route(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
+        """Say *decision* in the form the PBX follows; a reply exists for every decision."""
+        ...
+
+    def parse_event(self, request: RawRequest, received_at: datetime) -> RawEvent:
+        """Keep the event's fields, from query and form alike."""
+        ...
+
+    def render_ack(self) -> RawReply:
+        """Acknowledge an event that is safely stored."""
+        ...
