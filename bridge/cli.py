@@ -1,4 +1,7 @@
-"""The commands of `onec-bridge`: thin, each a few lines over bootstrap and the services."""
+"""The commands of `onec-bridge`: thin, each a few lines over bootstrap and the services.
+
+What only some commands need they import themselves: `route` need not wait for a web framework.
+"""
 
 import asyncio
 import json
@@ -6,7 +9,7 @@ import sys
 from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,14 +24,11 @@ from bridge.errors import (
     SettingsError,
     SyncRefused,
 )
-from bridge.lab.demo import StageError, StageSettings, demonstrate
-from bridge.lab.onec import OneCLab
-from bridge.lab.serving import run_onec_lab
-from bridge.lab.sipuni import read_switches, run_sipuni_lab
 from bridge.services.pull import PullRules, nobody_confirms
 from bridge.settings import Settings, load_settings
-from bridge.web.views import ExplanationView
-from bridge.web.views_state import EntryView, SyncView
+
+if TYPE_CHECKING:
+    from bridge.lab.onec import OneCLab
 
 
 class Exit(IntEnum):
@@ -127,6 +127,8 @@ def sync(
             terminal.say_json(json.dumps(failed, ensure_ascii=False))
         raise
     if as_json:
+        from bridge.web.views_state import SyncView
+
         terminal.say_json(SyncView.of(report).model_dump_json())
         return
     screen = terminal.console()
@@ -158,6 +160,8 @@ def route(
     settings = _settings()
     question, decision = bootstrap.explain(settings, number, did)
     if as_json:
+        from bridge.web.views import ExplanationView
+
         view = ExplanationView.of(question, decision, settings.lang)
         terminal.say_json(view.model_dump_json())
         return
@@ -182,6 +186,8 @@ def outbox_list(
     settings = _settings()
     entries = asyncio.run(bootstrap.outbox_entries(settings, states, limit))
     if as_json:
+        from bridge.web.views_state import EntryView
+
         views = [EntryView.of(e, c, settings.lang).model_dump(mode="json") for e, c in entries]
         terminal.say_json(json.dumps(views, ensure_ascii=False))
     elif entries:
@@ -198,6 +204,8 @@ def outbox_show(key: Key, *, as_json: AsJson = False) -> None:
     if found is None:
         _not_found(key)
     if as_json:
+        from bridge.web.views_state import EntryView
+
         terminal.say_json(EntryView.of(*found, settings.lang).model_dump_json())
         return
     screen = terminal.console()
@@ -239,8 +247,9 @@ def lab_onec(
     faults: Annotated[Path | None, typer.Option(help="A script of faults (JSON).")] = None,
 ) -> None:
     """Run a simulated 1C UT 11 publication until interrupted."""
+    from bridge.lab.serving import run_onec_lab
 
-    def announce(onec: OneCLab, url: str) -> None:
+    def announce(onec: "OneCLab", url: str) -> None:
         settings = {
             "BRIDGE_ONEC_URL": url,
             "BRIDGE_ONEC_USER": onec.user,
@@ -270,6 +279,8 @@ def lab_sipuni(
     seed: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run a simulated Sipuni cabinet; POST /_lab/call {"caller", "did"} places a call."""
+    from bridge.lab.sipuni import read_switches, run_sipuni_lab
+
     del partners, seed  # every lab takes them; a cabinet has no company to compose
     try:
         switches = read_switches(faults.read_bytes()) if faults else None
@@ -291,6 +302,8 @@ def demo(
     partners: Partners = 500,
 ) -> None:
     """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
+    from bridge.lab.demo import StageError, StageSettings, demonstrate
+
     free = 0 if once else 8000
     settings = StageSettings(partners, free if port is None else port, compressed=once)
     try:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,8 +26,10 @@ from bridge.domain.phone import format_phone
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import candidate_name
 from bridge.errors import SyncRefused
-from bridge.lab.demo import DayStep
 from bridge.ports import EntitySync, SyncReport
+
+if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
+    from bridge.lab.demo import DayStep
 
 #: The last two are typed on a keyboard left in Russian.
 _YES = frozenset({"y", "yes", "д", "да"})
@@ -227,7 +230,7 @@ class DemoScreen:
         """Say a sentence."""
         self._console.print(words, markup=False, soft_wrap=True)
 
-    def table(self, steps: Sequence[DayStep]) -> None:
+    def table(self, steps: Sequence["DayStep"]) -> None:
         """Show the scripted day."""
         table = Table(title="one day of 1C-bridge, seen on the 1C side", title_justify="left")
         for heading in ("", "what was done", "had to be seen", "was seen"):

@@ -1,7 +1,6 @@
 """Child: one full pull into a directory, or its floor: the same answers downloaded and parsed."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import orjson
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
+from bridge.bootstrap import step_aside
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER
@@ -187,7 +187,8 @@ async def download(port: int, urls: Sequence[str]) -> None:
 
 def main() -> None:
     spec = given()
-    os.nice(spec.get("nice", 0))
+    if spec.get("aside", False):
+        step_aside()
     if "urls" in spec:
         asyncio.run(download(spec["port"], spec["urls"]))
     else:

@@ -40,7 +40,7 @@ def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> N
                 first += 50_000
                 questions = routing_questions(number_of, first=first)
                 idle.append(uvloop.run(open_loop(hook_port, questions, RATE, _for(IDLE_S))))
-                with children.child("run_pull", port=port, path=str(path), nice=19) as sync:
+                with children.child("run_pull", port=port, path=str(path), aside=True) as sync:
                     run = open_loop(hook_port, questions, RATE, lambda _: sync.running())
                     busy.append(uvloop.run(run))
                     assert sync.line()["partners"] >= PARTNERS
