@@ -21,9 +21,6 @@ R = TypeVar("R")
 #: About so many writes make one transaction at most; the first of them must not wait for ever.
 _MOST = 1_000
 
-import os
-_HANDFUL = int(os.environ.get('HANDFUL','1000'))
-
 _Waiting = tuple[J, asyncio.Future[R]]
 
 
@@ -63,8 +60,6 @@ class GroupWriter(Generic[J, R]):
             self._gathering = loop
             loop.call_soon(self._hand_over)
         self._gathered.append((job, future))
-        if len(self._gathered) >= _HANDFUL:
-            self._hand_over_now()
         return await future
 
     async def close(self) -> None:
@@ -74,10 +69,6 @@ class GroupWriter(Generic[J, R]):
         if self._thread is not None:
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-
-    def _hand_over_now(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        self._queue.put(gathered)
 
     def _hand_over(self) -> None:
         gathered, self._gathered, self._gathering = self._gathered, [], None
