@@ -28,7 +28,6 @@ class PhoneRules:
     area_code: str | None = None
 
 
-_ASSEMBLED = len("+7 (495) 123-45-67")  # as 1C writes a number of the plan of +7
 _NATIONAL = 10  # digits of a national number in the plan of +7
 _WITH_TRUNK = 11  # the same behind 7 or 8
 _LOCAL = range(5, 8)  # digits of a number dialled within one city
@@ -109,12 +108,7 @@ def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
     """
     if rules.region not in _SEVENS:
         return None
-    if len(text) == _ASSEMBLED and text[:4] == "+7 (" and text[7:9] == ") ":
-        # As 1C assembles it: slicing costs half of translating, 0.2 s of 400 000 numbers.
-        groups = text[9:].replace("-", "", 2)
-        digits = f"7{text[4:7]}{groups}"
-    else:
-        digits = text.translate(_BETWEEN_DIGITS)
+    digits = text.translate(_BETWEEN_DIGITS)
     length = len(digits)
     if length == _WITH_TRUNK + 1 and digits[0] == "+":
         digits = digits[1:]

@@ -5,11 +5,9 @@
 The listing is the proof: whatever happens after it, readers see the old world or the new one.
 """
 
-import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -46,9 +44,6 @@ def nobody_confirms(refused: SyncRefused) -> bool:
 
 #: Managers first: chains point at their rows. Owners of phones after the partners they belong to.
 _ORDER = (EntityKind.MANAGER, EntityKind.PARTNER, EntityKind.CONTACT, EntityKind.COUNTERPARTY)
-
-#: Objects that may be made before the collector looks: more than a page of nouns has.
-_COLLECT_AFTER = 100_000
 
 #: Without these there is nobody to route to, or nobody to route for.
 _REQUIRED = frozenset({EntityKind.MANAGER, EntityKind.PARTNER})
@@ -122,7 +117,7 @@ class Pull:
         full = self._rules.full or last is None
         anew = full or (last is not None and last.extension_property != sources.property)
         plans = [await self._plan(kind, last, full=full, anew=anew) for kind in _ORDER]
-        with _few_collections(), self._store.transaction() as tx:
+        with self._store.transaction() as tx:
             # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
             if full and not any(plan.error for plan in plans):
                 tx.clear()
@@ -226,18 +221,3 @@ class Pull:
         if moved:
             tx.put(EntityKind.MANAGER, moved)
         return bool(moved)
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Let the collector look seldom: rows come and go by the hundred thousand and make no cycles.
-
-    A page of nouns is freed before the next one is here; walking it again and again cost a third
-    of the conversion, 0.7 s of 200 000 partners. What is a cycle is still found, only later.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], _COLLECT_AFTER), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
