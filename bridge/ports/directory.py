@@ -1,4 +1,4 @@
-"""The directory as the core sees it: one writer's transaction, many readers, the run's report."""
+"""The directory as the core sees it: a transaction that writes, many readers, the run's report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
