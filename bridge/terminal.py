@@ -174,21 +174,19 @@ def route_lines(question: RouteQuestion, decision: RouteDecision, lang: Language
 
 
 def outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
-    """List what is owed to 1C."""
-    table = Table()
-    for heading in ("id", "state", "stage", "call", "caller", "attempts", "next", "1C said"):
-        table.add_column(heading, overflow="fold")
+    """List what is owed to 1C; the last column says who called, and below it what 1C said."""
+    table = Table(show_lines=True)
+    for heading in ("id", "state", "call", "next"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("caller, and what 1C said", overflow="fold")
     for entry, call in entries:
         style = _STATE_STYLES[entry.state]
         table.add_row(
             entry.key[:8],
             f"[{style}]{entry.state.value}[/]",
-            entry.stage.value,
             short_time(call.arrived_at),
-            escape(caller_text(call)),
-            str(entry.attempts),
             short_time(entry.due_at) if entry.state is EntryState.DUE else "",
-            escape(entry.last_error),
+            escape("\n".join(filter(None, (caller_text(call), entry.last_error)))),
         )
     return table
 

@@ -22,17 +22,13 @@ from bridge.domain.decision import (
 from bridge.domain.directory import CallerCard, Candidate, ExtensionOwner, Manager, OwnerStep
 from bridge.domain.phone import CallerKind
 
+#: The values that rooms beside the decision take from here; the others are in `decision`.
 __all__ = [
-    "Asked",
     "DataAge",
-    "Finding",
     "NumberMemory",
     "RouteDecision",
     "RouteQuestion",
     "RoutingRules",
-    "Rule",
-    "Step",
-    "Target",
     "decide_route",
 ]
 

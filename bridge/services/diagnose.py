@@ -153,7 +153,8 @@ def examine_directory(
                 "phones",
                 Verdict.WARNING,
                 f"{sum(unread.values())} phone fields hold no number that could be read ({where})",
-                "correct them in 1C; examples: " + ", ".join(report.unread_examples[:3]),
+                "correct them in 1C, or set BRIDGE_PHONE_AREA_CODE where only the city code is "
+                "missing; examples: " + ", ".join(report.unread_examples[:3]),
             )
         )
     for extension, names in report.shared_extensions.items():

@@ -252,6 +252,16 @@ def test_every_alarm_has_a_name_that_people_read():
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("name", get_args(AlarmName))
+async def test_an_alarm_says_in_the_reader_s_language_what_it_means(name: AlarmName):
+    house = known_house(lang="ru", alarms=(Alarm(name, "the words of the trouble"),))
+
+    page = await shown(house)
+
+    assert words("ru", f"{name}_hint") in page
+    assert "the words of the trouble" in page
+
+
 @pytest.mark.parametrize(
     ("span", "russian", "english"),
     [
