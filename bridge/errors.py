@@ -11,6 +11,9 @@
     │  ├─ OneCRejected        1C refused this very request in its own words; repeating cannot help
     │  ├─ OneCAlreadyExists   a record with this key is there already
     │  └─ OneCNonsense        an answer that is not what 1C says; our reading of it would be a guess
+    ├─ PbxError               the PBX's API did not do what was asked
+    │  ├─ PbxUnavailable      nothing usable came back; ask again later
+    │  └─ PbxRefused          it refused in its own words (key, cabinet, number); a person must act
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
     └─ StoreError             the disk said no, or the file is not ours
@@ -93,6 +96,25 @@ class OneCAlreadyExists(OneCRejected):
 
 class OneCNonsense(OneCError):
     """The answer does not have the shape 1C gives; nothing was taken from it."""
+
+
+@dataclass(eq=False)
+class PbxError(BridgeError):
+    """The PBX's API did not do what was asked; *where* is the order, *detail* the words."""
+
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"PBX, {self.where}: {self.detail}"
+
+
+class PbxUnavailable(PbxError):
+    """No usable answer; the order may be asked again later where it changes nothing."""
+
+
+class PbxRefused(PbxError):
+    """The PBX refused in its own words; repeating cannot help."""
 
 
 @dataclass(eq=False)

@@ -1,11 +1,18 @@
-"""A call as the bridge knows it, and what makes two questions one call."""
+"""A call as the bridge knows it: what makes two questions one call, and its life as a table.
+
+The life is a function of the set of events heard: their order and repetition change nothing
+(`tell_life`).
+"""
 
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.decision import RouteDecision, RouteQuestion
+from bridge.domain.call_events import CallEvent, Direction, Outcome
+from bridge.domain.decision import RouteDecision, RouteQuestion, Target
+from bridge.domain.directory import Ref
+from bridge.domain.orders import CallOrder
 from bridge.domain.phone import Caller, CallerKind
 
 #: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
@@ -18,12 +25,69 @@ PAIR_WINDOW = timedelta(seconds=10)
 CLOCK_TOLERANCE = timedelta(days=1)
 
 
-class Direction(StrEnum):
-    """Which way a call goes, seen from the company."""
+class Disposition(StrEnum):
+    """What became of a call."""
 
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-    INTERNAL = "internal"
+    RINGING = "ringing"
+    TALKING = "talking"
+    ANSWERED = "answered"
+    MISSED = "missed"  # a client or a colleague called, and nobody talked to him
+    NOT_REACHED = "not_reached"  # we called, and nobody talked to us
+    UNKNOWN = "unknown"  # nobody ever told
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has ended."""
+        return self not in (Disposition.RINGING, Disposition.TALKING)
+
+
+@dataclass(frozen=True, slots=True)
+class CallLife:
+    """What the events tell: how the call went. Extensions are those of the company.
+
+    *talked* are all who talked, in order, *answered_by* the last of them: who has the client now.
+    *wait* is until somebody answered or the caller gave up. What is not known is None or empty.
+    """
+
+    disposition: Disposition = Disposition.RINGING
+    outcome: Outcome | None = None
+    call_ref: str = ""
+    order_ref: str = ""
+    rung: tuple[str, ...] = ()
+    talked: tuple[str, ...] = ()
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    wait: timedelta | None = None
+    talk: timedelta | None = None
+    recording: str = ""
+    scheme: str = ""
+
+    @property
+    def answered_by(self) -> str:
+        """Give the extension of who talked last; empty when nobody did, or it is not known."""
+        return self.talked[-1] if self.talked else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an operator wrote about a call; goes into its document in 1C."""
+
+    at: datetime
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderWish:
+    """A reminder that 1C should hold for *user* about a call; *text* at most 255 characters.
+
+    *unless_gone* names the user whose own reminder of this call comes first: where he dismissed
+    it in 1C, this one is not made.
+    """
+
+    user: Ref
+    text: str
+    unless_gone: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +107,9 @@ class CallIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PhoneCall:
-    """One conversation, from the first question on. Times are aware UTC.
+    """One conversation, from the first question or event on. Times are aware UTC.
+
+    *caller* is the outside party, also where we call him; on an internal call the one who dials.
 
     *key* is the idempotency key: the same call asked about again, after a restart too, has the
     same one.
@@ -61,6 +127,20 @@ class PhoneCall:
     asked_time: str = ""
     #: A cabinet's test request without caller and number: journalled, never written to 1C.
     blank: bool = False
+    #: False where the PBX never asked: *decision* is then what it would have been told.
+    asked: bool = True
+    #: The extension of who dials, on an outgoing or internal call.
+    placed_by: str = ""
+    #: The 1C users behind the extensions that rang, talked or dialled, as of that moment.
+    people: tuple[Target, ...] = ()
+    heard: tuple[CallEvent, ...] = ()
+    life: CallLife = CallLife()
+    order: CallOrder | None = None
+    notes: tuple[Note, ...] = ()
+    #: What 1C should hold besides the document; None: the ringing reminder of `domain.writeback`.
+    reminders: tuple[ReminderWish, ...] | None = None
+    #: Counts the changes that 1C has to be told; the outbox entry keeps which one it has told.
+    revision: int = 0
 
     @property
     def identity(self) -> CallIdentity:

@@ -62,6 +62,57 @@ class ReminderDraft:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenPhoneCall:
+    """A phone call document as it stands in 1C now; people may have changed it since."""
+
+    document: Ref
+    subject: str
+    description: str
+    comment: str
+    responsible: Ref | None
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCallChange:
+    """Fields of a document to be changed; None leaves one as it is."""
+
+    subject: str | None = None
+    description: str | None = None
+    comment: str | None = None
+    responsible: Ref | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be changed at all."""
+        return self != PhoneCallChange()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReminder:
+    """A reminder as it stands in 1C now; *due* later than its event: its user postponed it."""
+
+    due: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """An outgoing phone call document that a manager wrote in UT to have the call placed.
+
+    *user* is its responsible, else its author; *reach* the number as typed; *contact* the partner
+    or contact person it points at.
+    """
+
+    document: Ref
+    at: datetime
+    subject: str
+    description: str
+    user: Ref | None
+    reach: str
+    contact: ContactRef | None = None
+
+
 def marker(key: str) -> str:
     """Give the mark by which a document is known as ours; searched before anything is created."""
     return f"[bridge:{key}]"

@@ -32,11 +32,12 @@ from bridge.ports.onec import (
     OneCJournal,
     OneCLookup,
     OneCProbe,
+    OneCRequests,
     OneCSource,
     ProbeFinding,
     Traffic,
 )
-from bridge.ports.telephony import RawEvent, RawReply, RawRequest, Telephony
+from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
     "Alarm",
@@ -60,8 +61,10 @@ __all__ = [
     "OneCLookup",
     "OneCMood",
     "OneCProbe",
+    "OneCRequests",
     "OneCSource",
     "OutboxCounts",
+    "PbxControl",
     "ProbeFinding",
     "RawEvent",
     "RawReply",
