@@ -120,8 +120,8 @@ def paid(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:
     return replace(debt, closed_at=now, closed_by=call.key)
 
 
-def forgiven(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt | None:
-    """Take *call* out of the debt: it was answered after all. None when no call is left."""
+def forgiven(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:
+    """Take *call* out of the debt: it was answered after all. Closed when no call is left."""
     left = tuple(key for key in debt.calls if key != call.key)
     if not left:
         return replace(debt, closed_at=now, closed_by=call.key)

@@ -156,6 +156,10 @@ class Ledger(Protocol):
         """Give one call."""
         ...
 
+    async def call_of_ref(self, ref: str) -> PhoneCall | None:
+        """Give the latest call that the PBX knows by *ref*."""
+        ...
+
     async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
         """Give the calls received since *moment*, oldest first: what a restart must remember."""
         ...

@@ -29,6 +29,7 @@ from bridge.adapters.embedded.ledger_rows import (
     AT,
     KEY,
     OWED,
+    REF,
     STATE,
     call_row,
     choice_text,
@@ -234,6 +235,13 @@ class LedgerStore:
     async def call(self, key: str) -> PhoneCall | None:
         """Give one call."""
         found = await self._calls(f"WHERE {KEY} = ?", (key,))
+        return found[0] if found else None
+
+    async def call_of_ref(self, ref: str) -> PhoneCall | None:
+        """Give the latest call that the PBX knows by *ref*."""
+        found = await self._calls(
+            f"WHERE {REF} = ? AND {REF} <> '' ORDER BY id DESC LIMIT 1", (ref,)
+        )
         return found[0] if found else None
 
     async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:

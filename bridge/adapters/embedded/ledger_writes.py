@@ -203,9 +203,10 @@ def _standing(file: SqliteFile, record: RecordCall) -> PhoneCall:
     ((row, text),) = file.read(f"SELECT id, doc FROM calls WHERE {KEY} = ?", (record.call.key,))
     standing = read_call(text)
     joined = join_question(standing, record.call)
-    if joined == standing:
-        return standing
-    _put_call(file, joined)
+    if joined != standing:
+        _put_call(file, joined)
+    elif not record.call.heard:
+        return standing  # the same question once more
     if record.entry is not None:
         _add_entry(file, row, read_entry(record.entry[0]))
         _wake(file, row, record.call.received_at)
