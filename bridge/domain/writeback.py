@@ -12,7 +12,7 @@ from bridge.domain.account import outcome_lines, who
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.description import merged, subject_change
-from bridge.domain.directory import Candidate, CandidateKind, Ref
+from bridge.domain.directory import Candidate, CandidateKind, Ref, Version
 from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind, format_phone
 from bridge.domain.texts import Language, say, say_rule
@@ -23,6 +23,9 @@ MAX_SUBJECT = 1024
 MAX_PRESENTATION = 1024
 MAX_HOW_TO_REACH = 100
 MAX_REMINDER = 255
+
+#: By this a document of ours is known in Комментарий, whichever call it is of.
+MARKER_START = "[bridge:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class ReminderDraft:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPhoneCall:
-    """A phone call document as it stands in 1C now; people may have changed it since."""
+    """A phone call document as it stands in 1C now; people may have changed it since.
+
+    *version* changes with every write, whoever writes.
+    """
 
     document: Ref
     subject: str
@@ -77,20 +83,25 @@ class WrittenPhoneCall:
     comment: str
     responsible: Ref | None
     marked: bool
+    version: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneCallChange:
-    """Fields of a document to be changed; None leaves one as it is."""
+    """Fields of a document to be changed; None leaves one as it is.
+
+    *seen* is the version of the document that they were decided upon; None: whatever stands there.
+    """
 
     subject: str | None = None
     description: str | None = None
     comment: str | None = None
     responsible: Ref | None = None
+    seen: Version | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is to be changed at all."""
-        return self != PhoneCallChange()
+        return self != PhoneCallChange(seen=self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +131,7 @@ class CallRequest:
 
 def marker(key: str) -> str:
     """Give the mark by which a document is known as ours; searched before anything is created."""
-    return f"[bridge:{key}]"
+    return f"{MARKER_START}{key}]"
 
 
 def proposed_ref(key: str) -> Ref:
