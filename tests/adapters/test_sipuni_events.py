@@ -279,31 +279,11 @@ def test_a_recording_is_an_address_or_an_id(link: str, kept: str):
 
 # ---------------------------------------------------------------- whatever comes
 
-NAMES = st.sampled_from(
-    [
-        "event",
-        "call_id",
-        "timestamp",
-        "src_num",
-        "src_type",
-        "short_src_num",
-        "dst_num",
-        "dst_type",
-        "short_dst_num",
-        "pbxdstnum",
-        "treeName",
-        "channel",
-        "user_id",
-        "is_inner_call",
-        "status",
-        "call_start_timestamp",
-        "call_answer_timestamp",
-        "call_record_link",
-        "last_called",
-        "transfer_from",
-        "callbackId",
-    ]
-)
+SIDES = [f"{short}{side}_num" for short in ("", "short_") for side in ("src", "dst")]
+WORDS = ["status", "treeName", "channel", "call_record_link", "last_called", "transfer_from"]
+TIMES = ["timestamp", "call_start_timestamp", "call_answer_timestamp"]
+REST = ["event", "call_id", "callbackId", "src_type", "dst_type", "pbxdstnum", "user_id"]
+NAMES = st.sampled_from([*SIDES, *WORDS, *TIMES, *REST])
 VALUES = st.one_of(
     st.text(max_size=40),
     st.sampled_from(["", "0", "1", "2", "3", "ANSWER", "1767225600", "012345205", "anonymous"]),
