@@ -38,7 +38,12 @@ class OneCMood:
 
 
 AlarmName = Literal[
-    "slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published", "sync_failed"
+    "slow_disk",
+    "onec_unauthorized",
+    "answer_broken",
+    "onec_not_published",
+    "sync_failed",
+    "pbx_events_lost",
 ]
 
 
