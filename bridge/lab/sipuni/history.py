@@ -131,7 +131,7 @@ def _line(
         # A party: extension, name, seconds.
         ", ".join(f"{who} ({names.get(who, '')}) {seconds}" for who, seconds in row.talks),
         ", ".join(row.rung),
-        row.record_id,
+        row.record_id if row.recorded or switches.export_unrecorded_ids else "",
         str(int(row.recorded)),
     )
     return dict(zip(COLUMNS, values, strict=True))

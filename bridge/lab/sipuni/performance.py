@@ -92,9 +92,7 @@ class Performance:
             if self._pause is not None and group[0].at > self._at:
                 await self._pause(group[0].at - self._at)
             self._at = group[0].at
-            async with asyncio.TaskGroup() as steps:
-                for step in group:
-                    steps.create_task(self._tell(step))
+            await asyncio.gather(*(self._tell(step) for step in group))
             if until_reply and any(isinstance(step, ReplyStep) for step in group):
                 return
 
@@ -112,7 +110,8 @@ class Performance:
             return hashlib.md5(named.encode(), usedforsecurity=False).hexdigest()
         if place.startswith("link "):
             return self._lab.recording_link(self.filled(self.cast[place.removeprefix("link ")]))
-        return self.filled(self.cast[place])
+        role, _, tail = place.partition(":")
+        return self.filled(self.cast[role])[-int(tail or 0) :]
 
     def _filled(self, told: _Told) -> _Told:
         return msgspec.convert(self._walk(msgspec.to_builtins(told)), type(told))

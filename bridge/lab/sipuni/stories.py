@@ -17,6 +17,7 @@ moment of the one before, while that is still under way. An event without params
 saving the cabinet's settings page causes. Texts of params and expectations hold placeholders:
 
     {client}   the value of that role, which a caller of the story may replace
+    {client:10}  its last ten characters
     {+12}      Unix seconds, 12 after the start ({-1}: before it)
     {#1}       a counter nobody else has; `{+0}.{#1}` is a call id
     {@1}       32 hex digits nobody else has, the id of an order
@@ -36,6 +37,7 @@ Disposition = Literal["answered", "missed", "busy", "failed", "unknown"]
 SERIALS: Final = 9
 PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _TIME: Final = re.compile(r"[+-]\d+")
+_TAIL: Final = re.compile(r":\d+\Z")
 _SERIAL: Final = re.compile(rf"[#@][1-{SERIALS}]")
 _Kind = TypeVar("_Kind")
 #: A story's cast always knows the cabinet it is played in.
@@ -260,6 +262,6 @@ def _texts(built: object) -> Iterator[str]:
 
 def _check_places(text: str, roles: Set[str], where: str) -> None:
     for place in PLACE.findall(text):
-        known = is_time(place) or _SERIAL.fullmatch(place) or place.removeprefix("link ") in roles
-        if not known:
+        role = _TAIL.sub("", place.removeprefix("link "))
+        if not (is_time(place) or _SERIAL.fullmatch(place) or role in roles):
             raise StoryError(f"{where}: nobody in the cast is {{{place}}}")

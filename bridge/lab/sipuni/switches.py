@@ -125,6 +125,7 @@ class Switches:
         headers_without_units: `Длительность звонка` instead of `Длительность звонка, сек`.
         export_bom: the statistics begin with a byte order mark.
         export_crlf: the statistics' lines end with CRLF, else with LF.
+        export_unrecorded_ids: a row without a recording has its `ID записи` too (unverified).
         export_limit: rows of one export, the rest is cut in silence; 0 for no limit (unverified).
         export_newest_first: the statistics begin with the newest call (unverified).
         type_codes: what 1, 2 and 3 of the statistics' `type` select (unverified).
@@ -171,6 +172,7 @@ class Switches:
     headers_without_units: bool = False
     export_bom: bool = True
     export_crlf: bool = True
+    export_unrecorded_ids: bool = True
     export_limit: int = 0
     export_newest_first: bool = False
     type_codes: tuple[str, str, str] = ("Входящий", "Исходящий", "Внутренний")
