@@ -122,8 +122,61 @@ async def told(story: Story, **cast: str) -> tuple[Performance, Stage, list[dict
         return performance, house, await house.statistics()
 
 
-def test_there_are_stories() -> None:
-    assert len(STORIES) > 60
+#: What telephony-apis.md §1.2 and §8 name, and the stories that tell it.
+SEQUENCES = {
+    "incoming, answered": ["incoming_answered", "second_rung_answers", "direct_did"],
+    "incoming, missed": [
+        *("incoming_missed", "incoming_missed_on_the_did", "incoming_gives_up", "incoming_busy"),
+        *("incoming_nobody_online", "direct_did_missed"),
+    ],
+    "greeting, then employee": ["greeting_then_employee"],
+    "group ring": ["group_ring_commas", "group_ring_ampersands", "group_missed"],
+    "transfer": ["transfer_blind", "transfer_attended", "transfer_unanswered"],
+    "internal": ["internal_answered", "internal_unanswered"],
+    "call_number": [
+        *("click_to_call_answered", "click_to_call_unanswered", "click_to_call_stuck"),
+        *("click_to_call_offline", "click_to_call_client_first"),
+        "click_to_call_id_on_the_first_event_only",
+    ],
+    "call_external": ["external_answered", "external_unanswered", "external_first_party_gone"],
+    "dialled by hand": [
+        *("outgoing_answered", "outgoing_unanswered", "outgoing_busy", "outgoing_failed"),
+    ],
+    "at least once": ["duplicate_event_1", "every_event_twice"],
+    "at most once": [
+        *("event_2_lost", "event_2_lost_of_a_missed_call", "event_2_lost_and_no_statistics"),
+        *("event_2_after_statistics", "asked_and_never_seen"),
+    ],
+    "arbitrary order": [
+        *("event_before_the_question", "event_during_the_question"),
+        *("events_shuffled", "events_at_once"),
+    ],
+    "either method": ["events_posted", "events_by_both_methods", "settings_page"],
+    "unknown codes": ["unknown_codes"],
+    "one party, several spellings": [
+        *("caller_in_three_spellings", "did_with_a_suffix", "did_with_a_suffix_in_the_question"),
+        "short_numbers_absent",
+    ],
+    "hidden caller": ["hidden_caller", "hidden_caller_without_a_field"],
+    "fields that lie": [
+        *("answer_time_before_the_start", "recording_link_of_an_unanswered_call"),
+        *("recording_id_shifted", "scheme_renamed"),
+    ],
+    "several nodes, several calls": [
+        *("routing_chain", "two_overlapping_calls", "two_calls_within_one_second"),
+    ],
+    "missed and called back": [
+        *("missed_twice_then_called_back", "missed_then_reached_us_himself"),
+        *("missed_and_called_back_in_vain", "two_missed_one_called_back"),
+        "called_back_before_the_end_was_known",
+    ],
+}
+
+
+def test_every_sequence_of_the_facts_is_a_story_and_there_is_no_other() -> None:
+    told = [name for names in SEQUENCES.values() for name in names]
+
+    assert sorted(told) == sorted(STORIES)
 
 
 @pytest.mark.parametrize("name", STORIES)
