@@ -6,8 +6,6 @@ Managers type into Описание while they talk, above, below and between ou
 import re
 from collections.abc import Sequence
 
-from bridge.domain.writeback import MAX_SUBJECT
-
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -49,13 +47,15 @@ def _replaced(lines: list[str], old: list[str], new: list[str]) -> list[str] | N
     places = _places(lines, old)
     if places is None:
         return None
-    taken = set(places)
-    before = lines[: places[0]]
-    return [
-        *before,
-        *new,
-        *(ln for at, ln in enumerate(lines) if at > places[0] and at not in taken),
-    ]
+    # A text of ours whose reply was lost may stand there, which nobody knows of: more of the same
+    # lines right below.
+    told = {_key(line) for line in new} - {""}
+    end = places[-1] + 1
+    while end < len(lines) and _key(lines[end]) in told:
+        places.append(end)
+        end += 1
+    rest = (line for at, line in enumerate(lines) if at > places[0] and at not in places)
+    return [*lines[: places[0]], *new, *rest]
 
 
 def _places(lines: list[str], block: list[str]) -> list[int] | None:
@@ -105,4 +105,4 @@ def _key(line: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_key(text[:MAX_SUBJECT]).split())
+    return " ".join(_key(text).split())

@@ -16,14 +16,16 @@ from bridge.ports.directory import (
 from bridge.ports.events import (
     Alarm,
     AlarmName,
+    CallChanged,
     CallRecorded,
+    DebtChanged,
     DirectoryChanged,
     EntryMoved,
     Event,
     Events,
     OneCMood,
 )
-from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -42,8 +44,12 @@ from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, T
 __all__ = [
     "Alarm",
     "AlarmName",
+    "CallChanged",
+    "CallFilter",
     "CallRecorded",
+    "Change",
     "Clock",
+    "DebtChanged",
     "Directory",
     "DirectoryChanged",
     "DirectoryStore",
@@ -70,6 +76,7 @@ __all__ = [
     "RawReply",
     "RawRequest",
     "SyncReport",
+    "Talk",
     "Telephony",
     "Traffic",
 ]

@@ -46,6 +46,12 @@ def test_an_edited_text_is_his_and_ours_is_appended_once() -> None:
     assert merged(first, ENDED, RECORDED) == f"{edited}\n{RECORDED}"
 
 
+def test_a_text_that_was_written_without_our_knowing_does_not_stay_beside_ours() -> None:
+    present = f"нота\n{ENDED}\nнота"  # the reply was lost, and the call went on
+
+    assert merged(present, RINGING, RECORDED) == f"нота\n{RECORDED}\nнота"
+
+
 def test_a_deleted_text_comes_back_with_its_news() -> None:
     assert merged("", RINGING, ENDED) == ENDED
     assert merged("Договорились\n\n ", RINGING, ENDED) == f"Договорились\n{ENDED}"
@@ -164,8 +170,5 @@ def test_a_subject_that_a_person_changed_is_his(present: str, change: str | None
     assert subject_change(present, "Входящий: Ромашка", "Принят: Ромашка") == change
 
 
-def test_a_subject_that_1c_cut_is_still_ours() -> None:
-    long = "Входящий: " + "а" * 2000
-
-    assert subject_change(long[:1024], long, "Принят") == "Принят"
+def test_blanks_alone_are_no_change_of_the_subject() -> None:
     assert subject_change("Входящий", "Входящий", "Входящий ") is None
