@@ -93,9 +93,8 @@ _WRONG_ADDRESS = (
 #: Windows says it in English whatever its language.
 _INVALID_URL: Final = ("invalid url",)
 _TOO_LONG_ADDRESS = (
-    "the web server takes no address of this length ({status}: {words}); on the web server of 1C "
-    r"set UrlSegmentMaxLength to 1000 in HKLM\System\CurrentControlSet\Services\HTTP\Parameters "
-    "and restart it"
+    "the web server takes no address as long as this ({status}: {words}); there, "
+    r"UrlSegmentMaxLength in HKLM\System\CurrentControlSet\Services\HTTP\Parameters allows more"
 )
 
 #: First match wins.
