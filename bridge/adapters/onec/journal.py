@@ -102,7 +102,7 @@ class ODataJournal(ReminderRegister):
     async def consider(self, document: Ref, *, considered: bool) -> None:
         """Set Рассмотрено in the call's subject record; repeating it does no harm."""
         body = schema.ConsideredBody(considered=considered)
-        await self._records.change(_subject_place(document), body)
+        await self._records.change(_subject_place(document), body, must_stand=True)
 
     async def aclose(self) -> None:
         """Let go of the connections."""

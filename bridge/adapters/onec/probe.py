@@ -22,7 +22,7 @@ from bridge.adapters.onec.reminders import reminder_place
 from bridge.adapters.onec.schema import Page, PartnerRow, PhoneCallRow, ReminderRow
 from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EMPTY_REF, EntityKind
-from bridge.errors import OneCError, OneCGone, OneCNonsense, OneCNotPublished
+from bridge.errors import OneCError, OneCGone, OneCNotLetThrough, OneCNotPublished
 
 Level = Literal["ok", "warn", "fail"]
 Name = Literal[
@@ -195,11 +195,11 @@ class OneCProbe:
             await self._client.read(nobody, {"$format": "json"}, _RECORD)
         except OneCGone:
             pass
+        except OneCNotLetThrough as error:
+            return Finding("addresses", "warn", {**length, "error": str(error)})
         except OneCNotPublished:
             # The set can be read, so it is the web server's page before 1C's own 404.
             await self._reminders()
-        except OneCNonsense as error:
-            return Finding("addresses", "warn", {**length, "error": str(error)})
         return Finding("addresses", "ok", length)
 
 

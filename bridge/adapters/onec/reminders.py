@@ -17,7 +17,7 @@ from bridge.adapters.onec.drafts import (
     written_reminder,
 )
 from bridge.adapters.onec.odata import ODataClient, json_reader
-from bridge.adapters.onec.records import Place, Records, by_call, by_ref, by_time
+from bridge.adapters.onec.records import Place, Records, by_call, by_ref, by_time, shown
 from bridge.adapters.onec.schema import Column, Page, ReminderRow
 from bridge.domain.directory import Ref
 from bridge.domain.writeback import ReminderDraft, WrittenReminder
@@ -54,8 +54,13 @@ class ReminderRegister:
 
         False when it is gone: its user dismissed it.
         """
+        place = self._place(draft)
         try:
-            await self._records.change(self._place(draft), reminder_text_body(draft))
+            answer = await self._records.change(place, reminder_text_body(draft), must_stand=True)
+            if shown(answer, schema.REMINDER_DUE) == schema.EMPTY_DATE:
+                # Dismissed between the look and the change, which made it anew: never due.
+                await self._records.remove(place)
+                return False
         except OneCGone:
             return False
         return True
