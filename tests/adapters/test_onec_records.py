@@ -11,8 +11,9 @@ import pytest
 from msgspec import Struct, field
 
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
-from bridge.adapters.onec.records import Place, Records, by_call, by_ref, by_time, call_place
-from bridge.adapters.onec.reminders import ReminderRegister, reminder_place
+from bridge.adapters.onec.places import call_place, reminder_place, subject_place
+from bridge.adapters.onec.records import Records
+from bridge.adapters.onec.reminders import ReminderRegister
 from bridge.domain.directory import Ref
 from bridge.domain.writeback import ReminderDraft
 from bridge.errors import (
@@ -82,16 +83,20 @@ def patches_never(_: httpx.Request) -> httpx.Response:
 
 def test_keys_are_spelt_as_1c_reads_them() -> None:
     assert PLACE.path == f"Document_ТелефонныйЗвонок(guid'{CALL}')"
-    key = (by_ref("А_Key", USER), by_time("Б", "2026-11-23T12:30:00"), by_call("В", CALL))
-    place = Place("InformationRegister_Г", key)
-
-    assert place.path == (
-        f"InformationRegister_Г(А_Key=guid'{USER}',Б=datetime'2026-11-23T12:30:00',"
-        f"В='{CALL}',В_Type='StandardODATA.Document_ТелефонныйЗвонок')"
+    assert subject_place(CALL).path == (
+        f"InformationRegister_ПредметыПапкиВзаимодействий(Взаимодействие='{CALL}',"
+        "Взаимодействие_Type='StandardODATA.Document_ТелефонныйЗвонок')"
     )
-    assert place.condition == (
-        f"А_Key eq guid'{USER}' and Б eq datetime'2026-11-23T12:30:00'"
-        f" and В eq cast(guid'{CALL}','Document_ТелефонныйЗвонок')"
+    reminder = reminder_place(USER, "2026-11-23T12:30:00", CALL)
+
+    assert reminder.path == (
+        f"InformationRegister_НапоминанияПользователя(Пользователь_Key=guid'{USER}',"
+        f"ВремяСобытия=datetime'2026-11-23T12:30:00',Источник='{CALL}',"
+        "Источник_Type='StandardODATA.Document_ТелефонныйЗвонок')"
+    )
+    assert reminder.condition == (
+        f"Пользователь_Key eq guid'{USER}' and ВремяСобытия eq datetime'2026-11-23T12:30:00'"
+        f" and Источник eq cast(guid'{CALL}','Document_ТелефонныйЗвонок')"
     )
 
 

@@ -18,7 +18,7 @@ from bridge.adapters.onec.drafts import instant
 from bridge.adapters.onec.extensions import find_extension_sources
 from bridge.adapters.onec.metadata import Metadata, missing
 from bridge.adapters.onec.odata import ODataClient, json_reader
-from bridge.adapters.onec.reminders import reminder_place
+from bridge.adapters.onec.places import reminder_place
 from bridge.adapters.onec.schema import Page, PartnerRow, PhoneCallRow, ReminderRow
 from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EMPTY_REF, EntityKind

@@ -8,22 +8,14 @@ through, so behind such a page the set is asked (facts/onec-odata.md §4.2-4.8, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.odata import (
-    ODataClient,
-    guid,
-    json_reader,
-    listing_query,
-    moment,
-    text,
-)
+from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query
+from bridge.adapters.onec.places import KeyPart, Place
 from bridge.adapters.onec.schema import Column, Page
-from bridge.domain.directory import Ref
 from bridge.errors import (
     OneCChanged,
     OneCError,
@@ -49,60 +41,6 @@ _WHOLE: Final = json_reader(msgspec.json.Decoder(Page[Fields]))
 _TEXT: Final = msgspec.json.Decoder(str)
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPart:
-    """One part of a key: its *value*, as it stands in an address, and in a `$filter`."""
-
-    name: str
-    value: str
-    addressed: str
-    compared: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one object or record stands."""
-
-    entity_set: str
-    key: tuple[KeyPart, ...]
-
-    @property
-    def path(self) -> str:
-        """The address below the service root."""
-        parts = ",".join(part.addressed for part in self.key)
-        return f"{self.entity_set}({parts})"
-
-    @property
-    def condition(self) -> str:
-        """The `$filter` by which it is found among the others of its set."""
-        return " and ".join(f"{part.name} eq {part.compared}" for part in self.key)
-
-
-def call_place(document: Ref) -> Place:
-    """Say where a phone call document stands; the name of a lone key part may be left out."""
-    part = KeyPart(schema.REF, document, guid(document), guid(document))
-    return Place(schema.PHONE_CALLS, (part,))
-
-
-def by_ref(name: str, ref: Ref) -> KeyPart:
-    """Make the part of a key that is a reference of one type."""
-    return KeyPart(name, ref, f"{name}={guid(ref)}", guid(ref))
-
-
-def by_time(name: str, wall: str) -> KeyPart:
-    """Make the part of a key that is a date."""
-    return KeyPart(name, wall, f"{name}={moment(wall)}", moment(wall))
-
-
-def by_call(name: str, document: Ref) -> KeyPart:
-    """Make the part of a key that is a call in a field of many types.
-
-    In an address these are two parts, both texts; in a filter a bare guid finds nothing at all.
-    """
-    addressed = f"{name}={text(document)},{name}_Type={text(schema.PHONE_CALL_TYPE)}"
-    return KeyPart(name, document, addressed, f"cast({guid(document)},'{schema.PHONE_CALLS}')")
 
 
 class Records:
