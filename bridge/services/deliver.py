@@ -32,6 +32,7 @@ from bridge.errors import (
     OneCError,
     OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
@@ -254,7 +255,7 @@ class Delivery:
             if found:
                 try:
                     await self._mark_doubles(found[0], found)
-                except OneCRejected as error:
+                except (OneCRejected, OneCNotLetThrough) as error:
                     # The call is in 1C, which is what is owed; the last look marks, or tells.
                     _log.warning("double_unmarked", extra={"reason": str(error)})
                 written = replace(entry, document=found[0].ref)
