@@ -39,7 +39,7 @@ from bridge.ports.onec import (
     ProbeFinding,
     Traffic,
 )
-from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook
+from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "OwnedPhone",
     "PbxControl",
     "PhoneBook",
+    "PlacedCall",
     "ProbeFinding",
     "RawEvent",
     "RawReply",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import CandidateKind, Ref
-from bridge.domain.orders import CallOrder
+from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.phone import PhoneNumber
 
 
@@ -34,6 +34,15 @@ class OrderBook(Protocol):
     ) -> PhoneCall | None:
         """Give the latest call ordered for this pair since then, refused orders left out."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCall:
+    """What became of a call that another process was asked to place; *words* of a failure."""
+
+    key: str
+    state: OrderState
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
