@@ -16,14 +16,16 @@ from bridge.ports.directory import (
 from bridge.ports.events import (
     Alarm,
     AlarmName,
+    CallChanged,
     CallRecorded,
+    DebtChanged,
     DirectoryChanged,
     EntryMoved,
     Event,
     Events,
     OneCMood,
 )
-from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -32,17 +34,22 @@ from bridge.ports.onec import (
     OneCJournal,
     OneCLookup,
     OneCProbe,
+    OneCRequests,
     OneCSource,
     ProbeFinding,
     Traffic,
 )
-from bridge.ports.telephony import RawEvent, RawReply, RawRequest, Telephony
+from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
     "Alarm",
     "AlarmName",
+    "CallChanged",
+    "CallFilter",
     "CallRecorded",
+    "Change",
     "Clock",
+    "DebtChanged",
     "Directory",
     "DirectoryChanged",
     "DirectoryStore",
@@ -60,13 +67,16 @@ __all__ = [
     "OneCLookup",
     "OneCMood",
     "OneCProbe",
+    "OneCRequests",
     "OneCSource",
     "OutboxCounts",
+    "PbxControl",
     "ProbeFinding",
     "RawEvent",
     "RawReply",
     "RawRequest",
     "SyncReport",
+    "Talk",
     "Telephony",
     "Traffic",
 ]

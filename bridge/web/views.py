@@ -8,7 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.domain.calls import Direction, PhoneCall
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, NumberMemory, RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import CallerCard, Candidate
 from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
