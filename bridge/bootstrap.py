@@ -31,14 +31,20 @@ from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
+from bridge.loops import Loop
 from bridge.ports import DirectoryChanged, SyncReport
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
+from bridge.services.debts import DebtRules, Debts
 from bridge.services.decide import Deciding, Memory
 from bridge.services.deliver import Delivery
+from bridge.services.follow import Following, FollowRules
+from bridge.services.open_calls import OpenCalls
 from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
 from bridge.services.record import Recording
+from bridge.services.retain import Retention
+from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
 from bridge.settings import Settings
 
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bridge.adapters.event_hub import EventHub
+    from bridge.adapters.sipuni import Sipuni
     from bridge.web.security import HookAccess
 
 _log = logging.getLogger(__name__)
@@ -88,6 +95,19 @@ def routing_rules(settings: Settings) -> RoutingRules:
     phones = phone_rules(settings)
     by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
     return RoutingRules(settings.default_extension, by_did)
+
+
+def debt_rules(settings: Settings) -> DebtRules:
+    """How missed calls are reminded of."""
+    minutes = settings.escalate_after_min
+    return DebtRules(
+        lang=settings.lang,
+        zone=_zone(settings),
+        keep_reminders=settings.keep_reminders,
+        escalate_after=timedelta(minutes=minutes) if settings.escalation_extension else None,
+        escalation_extension=settings.escalation_extension,
+        work_hours=settings.work_hours,
+    )
 
 
 def _odata(
@@ -294,13 +314,43 @@ def build_service(settings: Settings) -> House:
     events = FanOut(hub, metrics, situation)
     client = _odata(settings)
     zone = _zone(settings)
+    telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
+    deciding = Deciding(
+        directory=directory,
+        memory=ledger.memory,
+        events=events,
+        rules=routing_rules(settings),
+        phones=phone_rules(settings),
+        clock=now,
+    )
+
+    def kick_delivery() -> None:
+        scheduler.kick()
+
+    following = _following(
+        settings=settings,
+        ledger=ledger,
+        directory=directory,
+        deciding=deciding,
+        telephony=telephony,
+        events=events,
+        kick=kick_delivery,
+    )
+    follow = Loop("follow", following.follow, timedelta(seconds=5))
+
+    def reminded(entry: OutboxEntry) -> None:
+        following.reminded(entry)
+        follow.kick()
+
     delivery = Delivery(
         ledger=ledger,
         journal=ODataJournal(client, zone),
         events=events,
         clock=now,
         lang=settings.lang,
+        zone=zone,
         concurrency=settings.onec_concurrency,
+        reminded=reminded,
     )
 
     def refresh() -> None:
@@ -314,16 +364,9 @@ def build_service(settings: Settings) -> House:
         refresh=refresh,
         events=events,
         clock=now,
+        loops=(follow, *_rounds(settings, ledger, following)),
     )
-    deciding = Deciding(
-        directory=directory,
-        memory=ledger.memory,
-        events=events,
-        rules=routing_rules(settings),
-        phones=phone_rules(settings),
-        clock=now,
-    )
-    recording = Recording(ledger, events)
+    recording = Recording(ledger, events, heard=follow.kick)
     asking = _asking(settings, directory)
     answering = Answering(
         deciding=deciding,
@@ -331,6 +374,7 @@ def build_service(settings: Settings) -> House:
         ledger=ledger,
         clock=now,
         kick=scheduler.kick,
+        following=following,
         asking=asking,
     )
 
@@ -344,6 +388,7 @@ def build_service(settings: Settings) -> House:
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
+            await following.remember()
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -351,7 +396,7 @@ def build_service(settings: Settings) -> House:
             hub.close()
 
     services = WebServices(
-        telephony=Sipuni(settings.sipuni_answer, phone_rules(settings)),
+        telephony=telephony,
         answering=answering,
         receiving=recording,
         ledger=ledger,
@@ -370,6 +415,54 @@ def build_service(settings: Settings) -> House:
         zone=zone,
     )
     return House(create_app(services, lifespan=lifespan), hub)
+
+
+def _following(
+    *,
+    settings: Settings,
+    ledger: LedgerStore,
+    directory: DirectoryReader,
+    deciding: Deciding,
+    telephony: "Sipuni",
+    events: FanOut,
+    kick: Callable[[], None],
+) -> Following:
+    open_calls = OpenCalls()
+    debts = Debts(
+        ledger=ledger,
+        open_calls=open_calls,
+        owner_of=directory.owner_of,
+        rules=debt_rules(settings),
+        clock=now,
+    )
+    return Following(
+        ledger=ledger,
+        open_calls=open_calls,
+        debts=debts,
+        read_event=telephony.read_event,
+        decide=deciding.decide,
+        owner_of=directory.owner_of,
+        events=events,
+        clock=now,
+        kick=kick,
+        rules=FollowRules(internal=settings.internal_calls),
+    )
+
+
+def _rounds(settings: Settings, ledger: LedgerStore, following: Following) -> Sequence[Loop]:
+    """Give the work that goes round by itself: escalation, settling, retention."""
+    settling = Settling(
+        following=following,
+        pbx=None,
+        clock=now,
+        after=timedelta(seconds=settings.settle_after_s),
+    )
+    retention = Retention(ledger=ledger, clock=now, keep=timedelta(days=settings.keep_days))
+    return (
+        Loop("escalate", following.escalate, timedelta(seconds=30)),
+        Loop("settle", settling.settle, timedelta(seconds=60)),
+        Loop("forget", retention.forget, timedelta(hours=1)),
+    )
 
 
 def _settle_heap() -> None:

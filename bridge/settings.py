@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
+from bridge.domain.work_hours import WorkHours, read_work_hours
 from bridge.errors import SettingsError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -70,6 +71,14 @@ class Settings(BaseSettings):
     route_deadline_ms: Annotated[int, Field(ge=50, le=30000)] = 700
     live_lookup: bool = True
 
+    keep_reminders: bool = True
+    internal_calls: bool = False
+    escalation_extension: str | None = None
+    escalate_after_min: Annotated[int, Field(ge=1, le=10_080)] = 60
+    work_hours: Annotated[WorkHours, NoDecode] = WorkHours()
+    settle_after_s: Annotated[int, Field(ge=60, le=86_400)] = 600
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 365
+
     data_dir: Path = Path("data")
     store: str = "tinydb"
     host: str = "127.0.0.1"
@@ -120,7 +129,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"“{part}” is not a network, e.g. 203.0.113.0/24") from error
         return tuple(networks)
 
-    @field_validator("default_extension")
+    @field_validator("work_hours", mode="before")
+    @classmethod
+    def _are_hours(cls, value: object) -> object:
+        return read_work_hours(value) if isinstance(value, str) else value
+
+    @field_validator("default_extension", "escalation_extension")
     @classmethod
     def _is_extension(cls, value: str | None) -> str | None:
         if value is not None and not _EXTENSION.fullmatch(value):

@@ -208,6 +208,7 @@ def outcome_change(present: WrittenPhoneCall, before: Told | None, now: Told) ->
         subject=subject,
         description=None if description == present.description else description,
         responsible=now.responsible if ours and moved else None,
+        seen=present.version,
     )
 
 

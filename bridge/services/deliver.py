@@ -10,6 +10,7 @@ request is tried now and then, and both edges are told once.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta, tzinfo
 
@@ -18,24 +19,23 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
 from bridge.domain.texts import Language
-from bridge.domain.wanted import KeptReminder, ReminderState, ReminderWish, Told, Wanted
+from bridge.domain.wanted import Told, Wanted
 from bridge.domain.writeback import (
     PhoneCallDraft,
-    ReminderDraft,
     draft_phone_call,
-    draft_reminder,
     outcome_change,
     want,
 )
 from bridge.errors import (
     OneCAlreadyExists,
+    OneCChanged,
     OneCError,
+    OneCGone,
     OneCNonsense,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
     OneCUnauthorized,
-    OneCUnavailable,
 )
 from bridge.ports import (
     AlarmName,
@@ -47,6 +47,7 @@ from bridge.ports import (
     OneCJournal,
 )
 from bridge.services.lane import TURNED_DOWN_PAUSE, Lane
+from bridge.services.remind import Reminding
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Delivery:
         self._slots = asyncio.Semaphore(concurrency)
         self._glance = glance.total_seconds()
         self._draining = asyncio.Lock()
+        self._reminding = Reminding(journal, clock, self._rules)
         self._lane = Lane(events, clock)
         self._unsure = True
 
@@ -168,16 +170,8 @@ class Delivery:
     ) -> tuple[OutboxEntry, bool]:
         try:
             moved = await self._send(sending, call, wanted)
-        except (OneCOutcomeUnknown, OneCNonsense) as error:
-            # An answer that is not 1C's says nothing about what 1C did.
-            return self._put_back(sending, error, sent=True), False
-        except (OneCUnauthorized, OneCNotPublished) as error:
-            return self._turned_down(sending, error), False
-        except OneCUnavailable as error:
-            return self._put_back(sending, error, sent=False), False
-        except OneCRejected as error:
-            self._lane.answers()
-            return self._bury(sending, str(error)), True
+        except OneCError as error:
+            return self._failed(sending, error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, shown to a person
             # The last line of defence: a mistake of ours about one call must not stop the others.
             _log.exception("outbox_broken", extra={"entry": sending.key})
@@ -188,6 +182,21 @@ class Delivery:
         still = moved.state is EntryState.DUE and moved.stage is sending.stage
         waits = still and moved.due_at > self._clock()
         return moved, not waits
+
+    def _failed(self, sending: OutboxEntry, error: OneCError) -> tuple[OutboxEntry, bool]:
+        """Tell what becomes of an entry that 1C did not take, and whether it moved."""
+        if isinstance(error, OneCChanged):  # a person was quicker; 1C is there
+            why = str(error)
+            return outbox.waiting(sending, self._clock(), self._rules, why=why), False
+        if isinstance(error, OneCOutcomeUnknown | OneCNonsense):
+            # An answer that is not 1C's says nothing about what 1C did.
+            return self._put_back(sending, error, sent=True), False
+        if isinstance(error, OneCUnauthorized | OneCNotPublished):
+            return self._turned_down(sending, error), False
+        if isinstance(error, OneCRejected):
+            self._lane.answers()
+            return self._bury(sending, str(error)), True
+        return self._put_back(sending, error, sent=False), False
 
     async def _send(self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted) -> OutboxEntry:
         """Have 1C hold what the present stage names; give the entry moved on."""
@@ -205,13 +214,13 @@ class Delivery:
                 await self._tell_outcome(entry, document, wanted.told)
                 entry = replace(entry, told=wanted.told)
             case Stage.CONSIDERED:
-                await self._journal.consider(document, considered=wanted.considered)
+                with suppress(OneCGone):
+                    await self._journal.consider(document, considered=wanted.considered)
                 entry = replace(entry, considered=wanted.considered)
             case Stage.VERIFY:
                 await self._verify(entry, draft_phone_call(call, self._lang, self._zone))
             case _:
-                step = outbox.next_reminder(entry, wanted)
-                return await self._remind(entry, call, wanted, step)
+                return await self._reminding.remind(entry, call, wanted)
         return outbox.moved_on(entry, wanted, self._clock(), self._rules)
 
     async def _send_subject(self, entry: OutboxEntry, document: Ref) -> None:
@@ -230,69 +239,8 @@ class Delivery:
             return  # somebody deleted it: there is nothing to complete
         change = outcome_change(present, entry.told, told)
         if change:
-            await self._journal.change_phone_call(document, change)
-
-    async def _remind(
-        self,
-        entry: OutboxEntry,
-        call: PhoneCall,
-        wanted: Wanted,
-        step: ReminderWish | KeptReminder | None,
-    ) -> OutboxEntry:
-        """Make, change or withdraw one reminder; what its user did with it in 1C is respected."""
-        if step is None or entry.document is None:
-            return outbox.moved_on(entry, wanted, self._clock(), self._rules)
-        draft = draft_reminder(call, step.user, step.text, entry.document)
-        if isinstance(step, KeptReminder):
-            there = await self._journal.withdraw_reminder(draft)
-            unsure = step.state is ReminderState.SENDING and not there
-            if unsure and not outbox.may_create(entry, self._clock(), self._rules):
-                # A create that was lost may still arrive, and nobody would withdraw it then.
-                why = "a lost reminder may still arrive in 1C"
-                return outbox.waiting(entry, self._clock(), self._rules, why=why)
-            return self._noted(entry, wanted, step.user, "", ReminderState.GONE)
-        if step.unless_gone is not None:
-            answer = await self._first_owner(entry, call, wanted, step.unless_gone)
-            if answer is not None:
-                return answer
-        kept = outbox.kept_for(entry, step.user)
-        if kept is not None and kept.state is ReminderState.KEPT:
-            there = await self._journal.change_reminder(draft)
-            state = ReminderState.KEPT if there else ReminderState.GONE
-            return self._noted(entry, wanted, step.user, step.text, state)
-        await self._send_reminder(entry, draft)
-        return self._noted(entry, wanted, step.user, step.text, ReminderState.KEPT)
-
-    async def _first_owner(
-        self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted, owner: Ref
-    ) -> OutboxEntry | None:
-        """Look what the owner did with his reminder before another is reminded; None: go on."""
-        kept = outbox.kept_for(entry, owner)
-        if kept is None or entry.document is None:
-            return None
-        draft = draft_reminder(call, owner, kept.text, entry.document)
-        his = await self._journal.read_reminder(draft)
-        if his is None:
-            return self._noted(entry, wanted, owner, kept.text, ReminderState.GONE)
-        if his.due > self._clock():
-            return outbox.postponed(entry, his.due)
-        return None
-
-    def _noted(
-        self, entry: OutboxEntry, wanted: Wanted, user: Ref, text: str, state: ReminderState
-    ) -> OutboxEntry:
-        entry = replace(entry, reminders=outbox.noted(entry, user, text, state))
-        return outbox.moved_on(entry, wanted, self._clock(), self._rules)
-
-    async def _send_reminder(self, entry: OutboxEntry, reminder: ReminderDraft) -> None:
-        if outbox.must_look(entry) and await self._journal.has_reminder(reminder):
-            await self._journal.change_reminder(reminder)
-            return
-        try:
-            await self._journal.create_reminder(reminder)
-        except OneCAlreadyExists:
-            if not await self._journal.change_reminder(reminder):
-                raise
+            with suppress(OneCGone):
+                await self._journal.change_phone_call(document, change)
 
     async def _send_document(
         self, entry: OutboxEntry, draft: PhoneCallDraft, wanted: Wanted

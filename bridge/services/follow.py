@@ -304,7 +304,11 @@ class Following:
         step.entries.append(entry)
 
     def _is_journalled(self, call: PhoneCall, first: CallEvent) -> bool:
-        return not call.blank and (call.direction is not Direction.INTERNAL or self._rules.internal)
+        """Whether 1C gets a document of a call that began with *first* and no question."""
+        if first.kind is EventKind.GIVEN_UP:
+            # Nobody rang; only a document that asked for the call has to be told so.
+            return call.order is not None and call.order.document is not None
+        return call.direction is not Direction.INTERNAL or self._rules.internal
 
     def _known(self, call: PhoneCall) -> PhoneCall:
         """Give *call* with the 1C users behind its telephones, as of now."""

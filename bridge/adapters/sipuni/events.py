@@ -98,7 +98,9 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
     extension = _extension(fields, direction)
     over = kind in (EventKind.ENDED, EventKind.LEG_ENDED)
     outcome = _OUTCOMES.get(fields["status"].upper()) if over else None
-    started_at = _moment(fields["call_start_timestamp"], event.received_at)
+    # The id begins with the second in which the call came (§1.2).
+    began = fields["call_start_timestamp"] or call_ref.partition(".")[0]
+    started_at = _moment(began, event.received_at)
     answered_at = None
     if kind is EventKind.ANSWERED and extension:
         answered_at = at
