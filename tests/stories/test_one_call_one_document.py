@@ -52,6 +52,7 @@ class Mood:
 _MOODS = (
     Mood("clear sky", "slow", times=0),
     Mood("lost replies", "lost_reply"),
+    Mood("hung replies", "hung_reply"),
     Mood("one lost reply", "lost_reply", times=1, method="POST"),
     Mood("bad gateway after the commit", "bad_gateway"),
     Mood("truncated answers", "truncated"),
