@@ -9,6 +9,7 @@
     │  │  └─ OneCChanged      somebody changed the object since it was read; read it again
     │  ├─ OneCUnauthorized    the 1C user or his rights; a person must act
     │  ├─ OneCNotPublished    the publication lacks an entity set or field; a person must act
+    │  │  └─ OneCNotLetThrough   the web server lets no such request through; a person must act
     │  ├─ OneCRejected        1C refused this very request in its own words; repeating cannot help
     │  │  ├─ OneCAlreadyExists   a record with this key is there already
     │  │  └─ OneCGone         the object or record is not there any more
@@ -86,6 +87,13 @@ class OneCNotPublished(OneCError):
             f"1C, {self.where}: {self.detail}; publish it in 1C: Администрирование → "
             "Синхронизация данных → Настройка стандартного интерфейса OData → Состав"
         )
+
+
+class OneCNotLetThrough(OneCNotPublished):
+    """The web server before 1C lets such a request not through: not done, and it never will be."""
+
+    def __str__(self) -> str:
+        return f"1C, {self.where}: {self.detail}"
 
 
 @dataclass(eq=False)
