@@ -87,7 +87,6 @@ def tell_life(direction: Direction, began: datetime, heard: Iterable[CallEvent])
     ended_at = max(ends, default=None)
     told = [f.answered_at for f in believed if f.answered_at is not None]
     answered_at = min([*(e.at for e in answers), *told], default=None) if answered else None
-    talks = [f.talk for f in believed if f.talk is not None]
     return CallLife(
         disposition=_disposition(
             direction, answered=answered, over=bool(finals), given_up=given_up
@@ -100,10 +99,8 @@ def tell_life(direction: Direction, began: datetime, heard: Iterable[CallEvent])
         answered_at=answered_at,
         ended_at=ended_at,
         wait=_span(start, answered_at or ended_at),
-        talk=_span(answered_at, ended_at) or (max(talks) if answered and talks else None),
-        recording=next((f.recording for f in reversed(finals) if f.recording), "")
-        if answered
-        else "",
+        talk=_talk(events, answers, answered_at, ended_at) if answered else None,
+        recording=_recording(events) if answered else "",
         scheme=next((e.scheme for e in events if e.scheme), ""),
     )
 
@@ -149,6 +146,49 @@ def _talked(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...
         heard = [e for e in (event.transfer_from, last) if e]
     # He who took the client back stands last, and once.
     return tuple(reversed(dict.fromkeys(reversed(heard))))
+
+
+def _talk(
+    events: Sequence[CallEvent],
+    answers: Sequence[CallEvent],
+    answered_at: datetime | None,
+    ended_at: datetime | None,
+) -> timedelta | None:
+    """Add up how long the client talked; while a transfer rings he waits again."""
+    told = [e.talk for e in events if e.kind is EventKind.HISTORY and e.talk is not None]
+    if answered_at is None or ended_at is None or ended_at < answered_at:
+        return max(told, default=None)
+    spoken = [(a.at, _left(a, events, ended_at)) for a in answers] or [(answered_at, ended_at)]
+    total, until = timedelta(0), _EARLY
+    for start, end in sorted(spoken):
+        begins = max(start, until)
+        if end > begins:
+            total += end - begins
+            until = end
+    return total
+
+
+def _left(answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime) -> datetime:
+    """Tell when whoever gave *answer* left the call."""
+    return min(
+        (
+            e.at
+            for e in events
+            if e.kind is EventKind.LEG_ENDED
+            and e.extension == answer.extension
+            and e.at >= answer.at
+        ),
+        default=ended_at,
+    )
+
+
+def _recording(events: Sequence[CallEvent]) -> str:
+    """Give the recording; of a call that ended in a vain transfer the leg that talked has it."""
+    ends = (EventKind.ENDED, EventKind.HISTORY, EventKind.LEG_ENDED)
+    found = [e for e in events if e.recording and e.kind in ends]
+    whole = [e.recording for e in found if e.kind is not EventKind.LEG_ENDED]
+    legs = [e.recording for e in found if e.outcome is Outcome.ANSWERED]
+    return (whole or legs or [""])[-1]
 
 
 def _failure(finals: Sequence[CallEvent]) -> Outcome | None:

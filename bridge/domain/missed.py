@@ -107,12 +107,15 @@ def owe(
 
 
 def pays(call: PhoneCall, debt: MissedDebt) -> bool:
-    """Whether *call* is a talk with the debt's client after the first of its calls began."""
-    at = call.life.answered_at or call.life.ended_at or call.arrived_at
+    """Whether *call* is a talk with the debt's client that lasted beyond his first missed call."""
+    life = call.life
+    talking = life.disposition is Disposition.TALKING
+    at = life.ended_at or life.answered_at or call.arrived_at
     talked = call.life.disposition in (Disposition.TALKING, Disposition.ANSWERED)
     same = call.client == debt.client or call.caller.number in debt.numbers
     outside = call.direction is not Direction.INTERNAL
-    return talked and same and outside and call.key not in debt.calls and at >= debt.opened_at
+    later = talking or at >= debt.opened_at
+    return talked and same and outside and later and call.key not in debt.calls
 
 
 def paid(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:

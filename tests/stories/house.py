@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from starlette.applications import Starlette
@@ -22,12 +23,23 @@ from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
 from bridge.adapters.sipuni import AnswerForm, Sipuni
+from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
 from bridge.domain.decision import NumberMemory, RoutingRules
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import OneCLab
-from bridge.lab.sipuni import CallPlan, CallReport, SchemeNode, SipuniLab, SipuniScheme
+from bridge.lab.sipuni import (
+    CallPlan,
+    CallReport,
+    Performance,
+    SchemeNode,
+    SipuniLab,
+    SipuniScheme,
+    Story,
+    create_sipuni_app,
+    perform,
+)
 from bridge.lab.tables import Row
 from bridge.lab.world import World
 from bridge.ports import SyncReport
@@ -36,8 +48,10 @@ from bridge.services.ask import Asking
 from bridge.services.debts import DebtRules
 from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
+from bridge.services.originate import Originating
 from bridge.services.pull import Pull, PullRules
 from bridge.services.record import Recording
+from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
 from bridge.web.app import create_app
 from bridge.web.hooks import Hooks
@@ -51,6 +65,9 @@ PHONES = PhoneRules(area_code="495")
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 DID = "74950000001"
 USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
+
+#: How long a call is silent before the bridge asks the cabinet what became of it.
+SETTLE_AFTER = timedelta(minutes=10)
 
 _STEP = timedelta(seconds=5)
 
@@ -250,6 +267,26 @@ class House:
             zone=self.lab.zone,
             reminded=self.following.reminded,
         )
+        account = SipuniAccount(
+            "http://sipuni/api",
+            self.sipuni.scheme.cabinet,
+            self.sipuni.scheme.key,
+            ZoneInfo(self.sipuni.scheme.zone),
+        )
+        cabinet = httpx.ASGITransport(app=create_sipuni_app(self.sipuni))
+        self.pbx = SipuniApi(account, PHONES, transport=cabinet)
+        self.settling = Settling(
+            following=self.following, pbx=self.pbx, clock=clock, after=SETTLE_AFTER
+        )
+        self.originating = Originating(
+            pbx=self.pbx,
+            provider="sipuni",
+            book=self.following,
+            decide=decider.decide,
+            phones=PHONES,
+            lang="ru",
+            clock=clock,
+        )
         lookup = ODataLookup(
             connect(self.lab),
             rules=PHONES,
@@ -297,6 +334,7 @@ class House:
         """Close everything in order."""
         await self._stop_draining()
         await self._asking.aclose()
+        await self.pbx.aclose()
         await self.ledger.close()
         self.directory.close()
         await self._client.aclose()
@@ -343,6 +381,22 @@ class House:
         await self.following.follow()
         await self.delivery.drain()
         await self.following.follow()
+
+    async def tell(self, story: Story, **cast: str) -> Performance:
+        """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
+        return await perform(story, self.sipuni, cast=cast, pause=self.pause)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass in one leap."""
+        await self.look()
+        self.clock.advance(seconds)
+        await self.look()
+
+    async def settle_calls(self, after: timedelta = SETTLE_AFTER) -> None:
+        """Let the time pass after which the bridge asks for the ends it was not told."""
+        await self.pause(after.total_seconds())
+        await self.settling.settle()
+        await self.look()
 
     async def settle(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
         """Let time pass until nothing is left to do, or patience is over; give what was owed."""
