@@ -32,7 +32,7 @@ from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, Ro
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
 from bridge.loops import Loop
-from bridge.ports import DirectoryChanged, PbxControl, PlacedCall, SyncReport
+from bridge.ports import DirectoryChanged, PbxControl, PlacedCall, RawEvent, SyncReport
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
@@ -54,8 +54,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bridge.adapters.event_hub import EventHub
+    from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.requests import ODataRequests
     from bridge.adapters.sipuni import Sipuni
+    from bridge.adapters.sipuni.api import SipuniApi
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
     from bridge.web.security import HookAccess
 
@@ -234,6 +236,7 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
         default_extension=settings.default_extension, dids=len(settings.did_extensions)
     )
     findings += await _check_onec(settings)
+    findings.append(await _check_pbx(settings))
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
     try:
         moment = now()
@@ -243,6 +246,15 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     finally:
         directory.close()
     return findings
+
+
+async def _check_pbx(settings: Settings) -> Checkup:
+    pbx = None if settings.onec_timezone is None else _pbx(settings)
+    try:
+        return await diagnose.examine_pbx(pbx, now())
+    finally:
+        if pbx is not None:
+            await pbx.aclose()
 
 
 async def _check_onec(settings: Settings) -> Sequence[Checkup]:
@@ -354,7 +366,15 @@ def build_service(settings: Settings) -> House:
     )
     follow = Loop("follow", following.follow, timedelta(seconds=5))
     recording = Recording(ledger, events, heard=follow.kick)
-    line = _line(settings, following, deciding, directory, recording=recording, events=events)
+    line = _line(
+        settings,
+        following,
+        deciding,
+        directory,
+        recording=recording,
+        events=events,
+        metrics=metrics,
+    )
     delivery = Delivery(
         ledger=ledger,
         journal=ODataJournal(client, zone),
@@ -525,19 +545,20 @@ def _line(
     *,
     recording: Recording,
     events: FanOut,
+    metrics: "Metrics",
 ) -> _Line:
-    from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
 
+    async def receive(event: RawEvent) -> None:
+        await recording.receive(event)
+        metrics.event_stored(event.provider)
+
     websocket = None
-    ws_key, key = _plain(settings.sipuni_ws_key), _plain(settings.sipuni_key)
+    ws_key, pbx = _plain(settings.sipuni_ws_key), _pbx(settings)
     if settings.sipuni_events == "websocket" and ws_key is not None:
-        websocket = SipuniWebsocket(settings.sipuni_ws_url, ws_key, recording.receive, events, now)
-    if settings.sipuni_user is None or key is None:
+        websocket = SipuniWebsocket(settings.sipuni_ws_url, ws_key, receive, events, now)
+    if pbx is None:
         return _Line(websocket=websocket)
-    zone = settings.sipuni_timezone or _zone(settings)
-    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
-    pbx = SipuniApi(account, phone_rules(settings))
     originating = Originating(
         pbx=pbx,
         provider="sipuni",
@@ -551,6 +572,18 @@ def _line(
         return _Line(pbx, originating, websocket=websocket)
     requests, loop = _requesting(settings, originating, directory)
     return _Line(pbx, originating, requests, (loop,), websocket)
+
+
+def _pbx(settings: Settings) -> "SipuniApi | None":
+    """Build the cabinet's API; None where nothing is set that opens it."""
+    from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
+
+    key = _plain(settings.sipuni_key)
+    if settings.sipuni_user is None or key is None:
+        return None
+    zone = settings.sipuni_timezone or _zone(settings)
+    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
+    return SipuniApi(account, phone_rules(settings))
 
 
 def _requesting(

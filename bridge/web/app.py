@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from bridge import errors
 from bridge.web.api import api_router
+from bridge.web.calling import CallPage, calling_router
 from bridge.web.console import Console
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
@@ -28,6 +29,8 @@ STATUSES: dict[type[errors.BridgeError], int] = {
     errors.OneCError: 502,
     errors.OneCUnavailable: 503,
     errors.OneCRejected: 502,
+    errors.OrderRefused: 422,
+    errors.OrderRepeated: 409,
     errors.SyncRefused: 409,
     errors.SyncRunning: 409,
     errors.StoreError: 503,
@@ -75,9 +78,11 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     app.front = hooks
     app.router.routes[:0] = hooks.routes()
     app.include_router(api_router(services, guard))
+    app.include_router(calling_router(services, guard))
     app.router.routes += [
         *operations_routes(services, guard),
         *Console(services, guard).routes(),
+        *CallPage(services, guard).routes(),
         docs_route(app),
     ]
     for error in STATUSES:

@@ -53,7 +53,7 @@ class Receiving(Protocol):
 class Originating(Protocol):
     """Orders calls through the PBX."""
 
-    async def order(self, extension: str, number: str, /, *, by: str) -> PhoneCall:
+    async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
         """Ring *extension*, then *number*; the call tells what became of it.
 
         Raises OrderRefused (OrderRepeated) where nothing was ordered.

@@ -9,7 +9,7 @@ from bridge.domain.call_events import CallEvent
 from bridge.domain.calls import PhoneCall
 from bridge.domain.orders import CallOrder, OrderReply, OrderState
 from bridge.domain.phone import PhoneNumber
-from bridge.errors import StoreError
+from bridge.errors import PbxError, StoreError
 
 
 @dataclass(slots=True)
@@ -66,6 +66,8 @@ class ToldPbx:
     reply: OrderReply = field(default_factory=lambda: OrderReply(OrderState.ACCEPTED, "00ff"))
     before_reply: Callable[[], None] = lambda: None
     orders: list[CallOrder] = field(default_factory=list)
+    #: How it answers when its statistics are asked.
+    failure: PbxError | None = None
 
     async def originate(self, order: CallOrder) -> OrderReply:
         self.orders.append(order)
@@ -75,6 +77,8 @@ class ToldPbx:
 
     async def history(self, since: datetime, until: datetime) -> Sequence[CallEvent]:
         del since, until
+        if self.failure is not None:
+            raise self.failure
         return ()
 
     async def aclose(self) -> None:

@@ -21,10 +21,10 @@ from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, RawEvent, SyncReport
+from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, PhoneBook, RawEvent, SyncReport
 from bridge.web.app import create_app
 from bridge.web.security import AdminAccess, HookAccess
-from bridge.web.surface import WebServices
+from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
@@ -245,6 +245,8 @@ class House:
     kicks: int = 0
     now: datetime = NOON
     heartbeat_s: float = 15.0
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
@@ -278,6 +280,8 @@ class House:
             phones=RULES,
             lang=self.lang,
             heartbeat_s=self.heartbeat_s,
+            originating=self.originating,
+            phone_book=self.phone_book,
         )
 
     def app(self) -> FastAPI:
