@@ -126,7 +126,7 @@ class Switches:
         export_bom: the statistics begin with a byte order mark.
         export_crlf: the statistics' lines end with CRLF, else with LF.
         export_unrecorded_ids: a row without a recording has its `ID записи` too (unverified).
-        export_times_daily: `timeFrom` and `timeTo` bound each day of the period, not the whole of it
+        export_times_daily: `timeFrom` and `timeTo` bound each day of the period, not the whole
             (unverified).
         export_last_minute: the minute of `timeTo` belongs to the period (unverified).
         export_limit: rows of one export, the rest is cut in silence; 0 for no limit (unverified).
