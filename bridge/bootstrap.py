@@ -32,7 +32,7 @@ from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, Ro
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
 from bridge.loops import Loop
-from bridge.ports import DirectoryChanged, SyncReport
+from bridge.ports import DirectoryChanged, PbxControl, PlacedCall, SyncReport
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
@@ -41,8 +41,10 @@ from bridge.services.decide import Deciding, Memory
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following, FollowRules
 from bridge.services.open_calls import OpenCalls
+from bridge.services.originate import Originating
 from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
 from bridge.services.record import Recording
+from bridge.services.requests import Requesting
 from bridge.services.retain import Retention
 from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
@@ -52,13 +54,18 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bridge.adapters.event_hub import EventHub
+    from bridge.adapters.onec.requests import ODataRequests
     from bridge.adapters.sipuni import Sipuni
+    from bridge.adapters.sipuni.websocket import SipuniWebsocket
     from bridge.web.security import HookAccess
 
 _log = logging.getLogger(__name__)
 
 #: A question about a caller who has long been answered is given up after this.
 _LIVE_TIMEOUT_S = 20.0
+
+#: How often 1C is asked for calls that its users order.
+_LOOK_EVERY = timedelta(seconds=5)
 
 
 def now() -> datetime:
@@ -199,6 +206,15 @@ def _memory(settings: Settings) -> Memory:
     return ledger.memory
 
 
+# ---------------------------------------------------------------- call
+def call(settings: Settings, extension: str, number: str) -> PlacedCall:
+    """Have the running service ring *extension*, then *number*: the ledger has one writer."""
+    from bridge.adapters.own_service import OwnService
+
+    service = OwnService(settings.host, settings.port, _plain(settings.admin_password))
+    return service.call(extension, number)
+
+
 # ---------------------------------------------------------------- check
 async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     """Examine settings, secrets, 1C and the local data; a broken setting ends it."""
@@ -337,11 +353,8 @@ def build_service(settings: Settings) -> House:
         kick=kick_delivery,
     )
     follow = Loop("follow", following.follow, timedelta(seconds=5))
-
-    def reminded(entry: OutboxEntry) -> None:
-        following.reminded(entry)
-        follow.kick()
-
+    recording = Recording(ledger, events, heard=follow.kick)
+    line = _line(settings, following, deciding, directory, recording=recording, events=events)
     delivery = Delivery(
         ledger=ledger,
         journal=ODataJournal(client, zone),
@@ -350,23 +363,17 @@ def build_service(settings: Settings) -> House:
         lang=settings.lang,
         zone=zone,
         concurrency=settings.onec_concurrency,
-        reminded=reminded,
+        reminded=_reminding(following, follow),
     )
-
-    def refresh() -> None:
-        if directory.refresh():
-            events.publish(DirectoryChanged(directory.report()))
-
     scheduler = Scheduler(
         timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
         sync_command=sync_command(),
         drain=delivery.drain,
-        refresh=refresh,
+        refresh=_refreshing(directory, events),
         events=events,
         clock=now,
-        loops=(follow, *_rounds(settings, ledger, following)),
+        loops=(follow, *_rounds(settings, ledger, following, line.pbx), *line.loops),
     )
-    recording = Recording(ledger, events, heard=follow.kick)
     asking = _asking(settings, directory)
     answering = Answering(
         deciding=deciding,
@@ -385,10 +392,12 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(ledger.close)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
+            stack.push_async_callback(line.aclose)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
             await following.remember()
+            await line.open()
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -413,8 +422,26 @@ def build_service(settings: Settings) -> House:
         phones=phone_rules(settings),
         lang=settings.lang,
         zone=zone,
+        originating=line.originating,
+        phone_book=directory,
     )
     return House(create_app(services, lifespan=lifespan), hub)
+
+
+def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], None]:
+    def reminded(entry: OutboxEntry) -> None:
+        following.reminded(entry)
+        follow.kick()
+
+    return reminded
+
+
+def _refreshing(directory: DirectoryReader, events: FanOut) -> Callable[[], None]:
+    def refresh() -> None:
+        if directory.refresh():
+            events.publish(DirectoryChanged(directory.report()))
+
+    return refresh
 
 
 def _following(
@@ -449,11 +476,13 @@ def _following(
     )
 
 
-def _rounds(settings: Settings, ledger: LedgerStore, following: Following) -> Sequence[Loop]:
+def _rounds(
+    settings: Settings, ledger: LedgerStore, following: Following, pbx: PbxControl | None
+) -> Sequence[Loop]:
     """Give the work that goes round by itself: escalation, settling, retention."""
     settling = Settling(
         following=following,
-        pbx=None,
+        pbx=pbx,
         clock=now,
         after=timedelta(seconds=settings.settle_after_s),
     )
@@ -463,6 +492,85 @@ def _rounds(settings: Settings, ledger: LedgerStore, following: Following) -> Se
         Loop("settle", settling.settle, timedelta(seconds=60)),
         Loop("forget", retention.forget, timedelta(hours=1)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What goes out to the PBX: its API, orders, requests from 1C, the websocket; each optional."""
+
+    pbx: PbxControl | None = None
+    originating: Originating | None = None
+    requests: "ODataRequests | None" = None
+    loops: tuple[Loop, ...] = ()
+    websocket: "SipuniWebsocket | None" = None
+
+    async def open(self) -> None:
+        """Give up what a stop left in doubt, then listen."""
+        if self.originating is not None:
+            await self.originating.recover()
+        if self.websocket is not None:
+            self.websocket.start()
+
+    async def aclose(self) -> None:
+        for part in (self.websocket, self.requests, self.pbx):
+            if part is not None:
+                await part.aclose()
+
+
+def _line(
+    settings: Settings,
+    following: Following,
+    deciding: Deciding,
+    directory: DirectoryReader,
+    *,
+    recording: Recording,
+    events: FanOut,
+) -> _Line:
+    from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
+    from bridge.adapters.sipuni.websocket import SipuniWebsocket
+
+    websocket = None
+    ws_key, key = _plain(settings.sipuni_ws_key), _plain(settings.sipuni_key)
+    if settings.sipuni_events == "websocket" and ws_key is not None:
+        websocket = SipuniWebsocket(settings.sipuni_ws_url, ws_key, recording.receive, events, now)
+    if settings.sipuni_user is None or key is None:
+        return _Line(websocket=websocket)
+    zone = settings.sipuni_timezone or _zone(settings)
+    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
+    pbx = SipuniApi(account, phone_rules(settings))
+    originating = Originating(
+        pbx=pbx,
+        provider="sipuni",
+        book=following,
+        decide=deciding.decide,
+        phones=phone_rules(settings),
+        lang=settings.lang,
+        clock=now,
+    )
+    if not settings.call_requests:
+        return _Line(pbx, originating, websocket=websocket)
+    requests, loop = _requesting(settings, originating, directory)
+    return _Line(pbx, originating, requests, (loop,), websocket)
+
+
+def _requesting(
+    settings: Settings, originating: Originating, directory: DirectoryReader
+) -> tuple["ODataRequests", Loop]:
+    """Build the look-out for calls ordered in 1C; no order must wait behind a delivery."""
+    from bridge.adapters.onec.requests import ODataRequests
+
+    source = ODataRequests(_odata(settings, _LIVE_TIMEOUT_S), _zone(settings))
+    requesting = Requesting(
+        requests=source,
+        originating=originating,
+        directory=directory,
+        phone_book=directory,
+        phones=phone_rules(settings),
+        mark=settings.call_request_mark,
+        lang=settings.lang,
+        clock=now,
+    )
+    return source, Loop("requests", requesting.look, _LOOK_EVERY)
 
 
 def _settle_heap() -> None:

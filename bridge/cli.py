@@ -15,6 +15,7 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.domain.checkup import Verdict
+from bridge.domain.orders import OrderState
 from bridge.domain.outbox import EntryState
 from bridge.domain.phone import CallerKind
 from bridge.errors import (
@@ -170,6 +171,24 @@ def route(
         screen.print(line, markup=False, soft_wrap=True)
     if question.caller.kind is CallerKind.NONSENSE:
         terminal.complain(f"“{question.caller.raw}” is not a telephone number")
+
+
+@app.command()
+def call(
+    extension: Annotated[str, typer.Argument(help="The telephone that rings first, e.g. 205.")],
+    number: Annotated[str, typer.Argument(help="Whom it calls then, typed in any way.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Have the PBX ring an extension, then a number; the service must be running."""
+    placed = bootstrap.call(_settings(), extension, number)
+    if as_json:
+        terminal.say_json(json.dumps(asdict(placed), ensure_ascii=False))
+    elif placed.state is OrderState.ACCEPTED:
+        terminal.console().print(f"{extension} rings; then {number} is called", markup=False)
+    if placed.state is not OrderState.ACCEPTED:
+        terminal.complain(f"{placed.state.value}: {placed.words}")
+        raise typer.Exit(Exit.WARNINGS)
 
 
 @outbox.command("list")

@@ -9,6 +9,7 @@
     │  │  └─ OneCChanged      somebody changed the object since it was read; read it again
     │  ├─ OneCUnauthorized    the 1C user or his rights; a person must act
     │  ├─ OneCNotPublished    the publication lacks an entity set or field; a person must act
+    │  │  └─ OneCNotLetThrough   the web server lets no such request through; a person must act
     │  ├─ OneCRejected        1C refused this very request in its own words; repeating cannot help
     │  │  ├─ OneCAlreadyExists   a record with this key is there already
     │  │  └─ OneCGone         the object or record is not there any more
@@ -16,6 +17,9 @@
     ├─ PbxError               the PBX's API did not do what was asked
     │  ├─ PbxUnavailable      nothing usable came back; ask again later
     │  └─ PbxRefused          it refused in its own words (key, cabinet, number); a person must act
+    ├─ OrderRefused           a call cannot be ordered so: extension, number
+    │  └─ OrderRepeated       this very telephone is calling this number already
+    ├─ ServiceAway            the running service cannot be asked
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
     └─ StoreError             the disk said no, or the file is not ours
@@ -85,6 +89,13 @@ class OneCNotPublished(OneCError):
         )
 
 
+class OneCNotLetThrough(OneCNotPublished):
+    """The web server before 1C lets such a request not through: not done, and it never will be."""
+
+    def __str__(self) -> str:
+        return f"1C, {self.where}: {self.detail}"
+
+
 @dataclass(eq=False)
 class OneCRejected(OneCError):
     """1C refused in its own words (*detail*); *status* and *code* as it sent them."""
@@ -125,6 +136,31 @@ class PbxUnavailable(PbxError):
 
 class PbxRefused(PbxError):
     """The PBX refused in its own words; repeating cannot help."""
+
+
+@dataclass(eq=False)
+class OrderRefused(BridgeError):
+    """A call was not ordered; *words* say why to a person."""
+
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+class OrderRepeated(OrderRefused):
+    """The same telephone was told to call the same number seconds ago."""
+
+
+@dataclass(eq=False)
+class ServiceAway(BridgeError):
+    """The running service at *address* did not do what was asked; *reason* says why."""
+
+    address: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the service at {self.address}: {self.reason}"
 
 
 @dataclass(eq=False)

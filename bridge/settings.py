@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     sipuni_key: SecretStr | None = None
     sipuni_url: str = "https://sipuni.com/api"
     sipuni_answer: Literal["auto", "number", "text"] = "auto"
+    sipuni_timezone: ZoneInfo | None = None
+    sipuni_events: Literal["push", "websocket"] = "push"
+    sipuni_ws_key: SecretStr | None = None
+    sipuni_ws_url: str = "wss://wss.sipuni.com/api"
+    call_requests: bool = False
+    call_request_mark: Annotated[str, Field(min_length=1, max_length=100)] = "позвонить"
 
     default_extension: str | None = None
     did_extensions: Annotated[dict[str, str], NoDecode] = {}
@@ -99,7 +105,17 @@ class Settings(BaseSettings):
             raise ValueError("must not hold credentials; they have settings of their own")
         return value.rstrip("/")
 
-    @field_validator("onec_timezone", mode="before")
+    @field_validator("sipuni_ws_url")
+    @classmethod
+    def _is_websocket(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
+            raise ValueError("is not a ws(s) address, e.g. wss://wss.sipuni.com/api")
+        if parts.username or parts.password:
+            raise ValueError("must not hold credentials; they have settings of their own")
+        return value
+
+    @field_validator("onec_timezone", "sipuni_timezone", mode="before")
     @classmethod
     def _is_zone(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -176,6 +192,15 @@ class Settings(BaseSettings):
         if (self.hook_user is None) != (self.hook_password is None):
             missing = "hook_user" if self.hook_user is None else "hook_password"
             raise SettingsError(_PREFIX + missing.upper(), "is missing beside its other half")
+        if (self.sipuni_user is None) != (self.sipuni_key is None):
+            missing = "sipuni_user" if self.sipuni_user is None else "sipuni_key"
+            raise SettingsError(_PREFIX + missing.upper(), "is missing beside its other half")
+        if self.sipuni_events == "websocket" and self.sipuni_ws_key is None:
+            raise SettingsError("BRIDGE_SIPUNI_WS_KEY", "is missing: the cabinet's code for events")
+        if self.call_requests and self.sipuni_user is None:
+            raise SettingsError(
+                "BRIDGE_CALL_REQUESTS", "needs BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY to call"
+            )
         return self
 
     @property

@@ -65,6 +65,36 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "caller.stranger": ("неизвестный абонент", "an unknown caller"),
     "caller.internal": ("внутренний номер {number}", "internal number {number}"),
     "caller.withheld": ("номер скрыт", "number withheld"),
+    "order.no_extension": (
+        "не знаем, с какого телефона звонить: «{extension}» не внутренний номер",
+        "there is no telephone to call from: “{extension}” is not an extension",
+    ),
+    "order.no_number": ("номер телефона не указан", "no telephone number is given"),
+    "order.nonsense": ("«{number}» не похоже на номер", "“{number}” is not a telephone number"),
+    "order.own": (
+        "{number} — это сам телефон, с которого звонят",
+        "{number} is the very telephone to call from",
+    ),
+    "order.colleague": (
+        "{number} — внутренний номер: наберите его на телефоне",
+        "{number} is an extension: dial it on the telephone",
+    ),
+    "order.repeated": (
+        "телефон {extension} уже звонит по этому номеру",
+        "telephone {extension} is calling this number already",
+    ),
+    "order.lost": (
+        "мост остановился, не узнав ответа АТС; звонок мог состояться",
+        "the bridge stopped before it heard the PBX; the call may have been placed",
+    ),
+    "order.no_user": (
+        "в документе не указан пользователь, с чьего телефона звонить",
+        "the document names no user whose telephone to call from",
+    ),
+    "order.no_telephone": (
+        "у пользователя {name} нет внутреннего номера",
+        "the user {name} has no extension",
+    ),
     "kind.contact": ("контактное лицо", "contact person"),
     "kind.partner": ("партнёр", "partner"),
     "kind.counterparty": ("контрагент", "counterparty"),

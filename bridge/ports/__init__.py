@@ -39,6 +39,7 @@ from bridge.ports.onec import (
     ProbeFinding,
     Traffic,
 )
+from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
@@ -69,8 +70,12 @@ __all__ = [
     "OneCProbe",
     "OneCRequests",
     "OneCSource",
+    "OrderBook",
     "OutboxCounts",
+    "OwnedPhone",
     "PbxControl",
+    "PhoneBook",
+    "PlacedCall",
     "ProbeFinding",
     "RawEvent",
     "RawReply",

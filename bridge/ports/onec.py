@@ -137,7 +137,8 @@ class OneCJournal(Protocol):
     Writes may raise OneCUnavailable: surely not done; OneCOutcomeUnknown: perhaps done;
     OneCBlocked, OneCUnauthorized, OneCNotPublished: not done, and the lane should stop;
     OneCRejected: refused for good; OneCAlreadyExists: a record of this key is there.
-    Changes may also raise OneCGone: what is to be changed is not there any more.
+    Changes may also raise OneCGone: what is to be changed is not there any more; and
+    OneCNotLetThrough, a OneCNotPublished: the web server refuses the verb or the address.
     """
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:

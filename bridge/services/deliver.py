@@ -32,6 +32,7 @@ from bridge.errors import (
     OneCError,
     OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
@@ -149,6 +150,8 @@ class Delivery:
     async def _attempt(self, entry: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
         """Make one attempt at the stage that comes next; give the entry, and whether it moved."""
         wanted = want(call, self._lang, self._zone)
+        if entry.document is None and entry.stage is not Stage.DOCUMENT:
+            entry = outbox.lost_document(entry, self._clock())
         entry = outbox.aimed(entry, wanted)
         if outbox.next_stage(entry, wanted) is None:
             after, done = outbox.moved_on(entry, wanted, self._clock(), self._rules), True
@@ -203,9 +206,9 @@ class Delivery:
         if entry.stage is Stage.DOCUMENT:
             draft = draft_phone_call(call, self._lang, self._zone)
             return await self._send_document(entry, draft, wanted)
-        if entry.document is None:
-            return outbox.lost_document(entry, self._clock())
         document = entry.document
+        if document is None:
+            raise LookupError("an entry behind its document has none")
         match entry.stage:
             case Stage.SUBJECT:
                 await self._send_subject(entry, document)
@@ -252,7 +255,7 @@ class Delivery:
             if found:
                 try:
                     await self._mark_doubles(found[0], found)
-                except OneCRejected as error:
+                except (OneCRejected, OneCNotLetThrough) as error:
                     # The call is in 1C, which is what is owed; the last look marks, or tells.
                     _log.warning("double_unmarked", extra={"reason": str(error)})
                 written = replace(entry, document=found[0].ref)

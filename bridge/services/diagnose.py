@@ -22,6 +22,12 @@ _COMPOSITION = (
     "in 1C: Администрирование → Синхронизация данных → Настройка стандартного интерфейса OData"
 )
 
+_LONG_ADDRESSES = (
+    "until then reminders are written, but neither changed nor withdrawn; on 1C's web server set "
+    r"UrlSegmentMaxLength in HKLM\System\CurrentControlSet\Services\HTTP\Parameters to 1000 "
+    "and restart the machine"
+)
+
 #: What a look says when it went well, and what to do when it did not.
 _LOOKS = {
     "reach": (
@@ -44,8 +50,12 @@ _LOOKS = {
     ),
     "partners": ("a partner can be read", "give the 1C user the right to read partners"),
     "reminders": (
-        "the register of reminders can be read; whether it can be written is not tried",
-        "give the 1C user the right to the register of reminders",
+        "the register of reminders can be read; writing and deleting records is not tried",
+        "give the 1C user the rights to read and to change (that is also: delete) reminders",
+    ),
+    "addresses": (
+        "the web server takes addresses of {length} characters, as reminders have",
+        _LONG_ADDRESSES,
     ),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 from typing import Protocol
 
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteDecision, RouteQuestion, Rule
 from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
@@ -18,6 +19,7 @@ from bridge.ports import (
     Ledger,
     OneCMood,
     OutboxCounts,
+    PhoneBook,
     RawEvent,
     Telephony,
 )
@@ -45,6 +47,17 @@ class Receiving(Protocol):
 
     def receive(self, event: RawEvent, /) -> Awaitable[None]:
         """Store *event*; done means durable. Raises StoreError when it is not."""
+        ...
+
+
+class Originating(Protocol):
+    """Orders calls through the PBX."""
+
+    async def order(self, extension: str, number: str, /, *, by: str) -> PhoneCall:
+        """Ring *extension*, then *number*; the call tells what became of it.
+
+        Raises OrderRefused (OrderRepeated) where nothing was ordered.
+        """
         ...
 
 
@@ -117,3 +130,6 @@ class WebServices:
     lang: Language = "ru"
     zone: tzinfo = UTC
     heartbeat_s: float = 15.0
+    #: None: nothing opens the PBX's API, so nothing can be called through it.
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None

@@ -33,6 +33,7 @@ from bridge.lab.world import World
 from bridge.ports import SyncReport
 from bridge.services.answer import Answering
 from bridge.services.ask import Asking
+from bridge.services.debts import DebtRules
 from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
 from bridge.services.pull import Pull, PullRules
@@ -42,6 +43,7 @@ from bridge.web.app import create_app
 from bridge.web.hooks import Hooks
 from bridge.web.security import HookAccess
 from bridge.web.surface import WebServices
+from tests.support.following import following
 from tests.support.onec_lab import ATTRIBUTE, LabTransport
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
@@ -192,6 +194,7 @@ class Plan:
     whole: bool = False
     #: Callers unknown to the index are looked for in 1C itself.
     live: bool = False
+    debts: DebtRules | None = None
 
 
 class House:
@@ -222,13 +225,6 @@ class House:
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
         self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
         events = FanOut(self.situation)
-        self.delivery = Delivery(
-            ledger=self.ledger,
-            journal=ODataJournal(self._client, self.lab.zone),
-            events=events,
-            clock=clock,
-            lang="ru",
-        )
         decider = Deciding(
             directory=self.directory,
             memory=self.ledger.memory,
@@ -236,6 +232,23 @@ class House:
             rules=plan.routing,
             phones=PHONES,
             clock=clock,
+        )
+        self.following = following(
+            self.ledger,
+            clock,
+            events,
+            decide=decider.decide,
+            owner_of=self.directory.owner_of,
+            debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
+        )
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            journal=ODataJournal(self._client, self.lab.zone),
+            events=events,
+            clock=clock,
+            lang="ru",
+            zone=self.lab.zone,
+            reminded=self.following.reminded,
         )
         lookup = ODataLookup(
             connect(self.lab),
@@ -254,9 +267,11 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
+            following=self.following,
             asking=self._asking if plan.live else None,
         )
         await self.answering.remember()
+        await self.following.remember()
         services = WebServices(
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
@@ -320,14 +335,20 @@ class House:
         """Let time pass in small steps, the delivery looking at each."""
         until = self.clock.now + timedelta(seconds=seconds)
         while self.clock.now < until:
-            await self.delivery.drain()
+            await self.look()
             self.clock.now = min(until, self.clock.now + _STEP)
+
+    async def look(self) -> None:
+        """Do what the loops do: tell the events, deliver, take up what became of reminders."""
+        await self.following.follow()
+        await self.delivery.drain()
+        await self.following.follow()
 
     async def settle(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
         """Let time pass until nothing is left to do, or patience is over; give what was owed."""
         until = self.clock.now + patience
         while True:
-            await self.delivery.drain()
+            await self.look()
             entries = [entry for entry, _ in await self.ledger.entries()]
             waiting = [e for e in entries if e.state in (EntryState.DUE, EntryState.SENDING)]
             if not waiting or self.clock.now >= until:

@@ -21,6 +21,7 @@ from bridge.errors import (
     OneCError,
     OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
@@ -46,6 +47,7 @@ class Verdict(Enum):
     BLOCKED = auto()
     UNAUTHORIZED = auto()
     NOT_PUBLISHED = auto()
+    NOT_LET_THROUGH = auto()
     UNKNOWN_FIELD = auto()
     REJECTED = auto()
     EXISTS = auto()
@@ -93,9 +95,8 @@ _WRONG_ADDRESS = (
 #: Windows says it in English whatever its language.
 _INVALID_URL: Final = ("invalid url",)
 _TOO_LONG_ADDRESS = (
-    "the web server takes no address of this length ({status}: {words}); on the web server of 1C "
-    r"set UrlSegmentMaxLength to 1000 in HKLM\System\CurrentControlSet\Services\HTTP\Parameters "
-    "and restart it"
+    "the web server takes no address as long as this ({status}: {words}); there, "
+    r"UrlSegmentMaxLength in HKLM\System\CurrentControlSet\Services\HTTP\Parameters allows more"
 )
 
 #: First match wins.
@@ -130,7 +131,10 @@ _TABLE: Final = (
     _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(406, 429), say=_SAYS_LITTLE),
     _Rule(_P, _V.TOO_LARGE, _V.REJECTED, _on(413, 414, 431), say=_SAYS_LITTLE),
     # Its driver refuses a long piece of path, so nothing reached 1C (facts/onec-odata.md §1.2).
-    _Rule(_P, _V.NONSENSE, _V.REJECTED, _on(400), words=_INVALID_URL, say=_TOO_LONG_ADDRESS),
+    _Rule(
+        _P, _V.NOT_LET_THROUGH, _V.NOT_LET_THROUGH, _on(400), words=_INVALID_URL,
+        say=_TOO_LONG_ADDRESS,
+    ),
     _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, range(500, 600), words=schema.LICENCE_WORDS),
     _Rule(_P, _V.TOO_LARGE, _V.UNKNOWN, _on(500), say=_SAYS_LITTLE),
     _Rule(_P, _V.UNAVAILABLE, _V.UNKNOWN, range(500, 600), say=_SAYS_LITTLE),
@@ -199,6 +203,7 @@ _PLAIN: Final[dict[Verdict, type[OneCError]]] = {
     Verdict.TOO_LARGE: TooLarge,
     Verdict.UNAUTHORIZED: OneCUnauthorized,
     Verdict.NOT_PUBLISHED: OneCNotPublished,
+    Verdict.NOT_LET_THROUGH: OneCNotLetThrough,
     Verdict.UNKNOWN_FIELD: UnknownField,
     Verdict.NONSENSE: OneCNonsense,
 }

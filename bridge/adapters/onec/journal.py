@@ -21,7 +21,7 @@ from bridge.adapters.onec.drafts import (
     written_phone_call,
 )
 from bridge.adapters.onec.odata import json_reader, moment, text
-from bridge.adapters.onec.records import Place, by_call, call_place
+from bridge.adapters.onec.places import call_place, subject_place
 from bridge.adapters.onec.reminders import ReminderRegister
 from bridge.adapters.onec.schema import Page, PhoneCallRow, SubjectRow, WrittenCallRow
 from bridge.domain.directory import Ref
@@ -93,7 +93,7 @@ class ODataJournal(ReminderRegister):
 
     async def has_subject(self, document: Ref) -> bool:
         """Tell whether the call's subject record is in 1C."""
-        condition = _subject_place(document).condition
+        condition = subject_place(document).condition
         rows = await self._records.look(
             schema.SUBJECTS, schema.SUBJECT_COLUMNS, condition, _SUBJECTS
         )
@@ -102,12 +102,8 @@ class ODataJournal(ReminderRegister):
     async def consider(self, document: Ref, *, considered: bool) -> None:
         """Set Рассмотрено in the call's subject record; repeating it does no harm."""
         body = schema.ConsideredBody(considered=considered)
-        await self._records.change(_subject_place(document), body)
+        await self._records.change(subject_place(document), body, must_stand=True)
 
     async def aclose(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
-
-
-def _subject_place(document: Ref) -> Place:
-    return Place(schema.SUBJECTS, (by_call(schema.SUBJECT_CALL, document),))

@@ -7,27 +7,21 @@ status may stand before a gone record, a set that is not published, or a verb th
 through, so behind such a page the set is asked (facts/onec-odata.md §4.2-4.8, §5.4).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.odata import (
-    ODataClient,
-    guid,
-    json_reader,
-    listing_query,
-    moment,
-    text,
-)
+from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query
+from bridge.adapters.onec.places import KeyPart, Place
 from bridge.adapters.onec.schema import Column, Page
-from bridge.domain.directory import Ref
 from bridge.errors import (
     OneCChanged,
+    OneCError,
     OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCRejected,
     OneCUnavailable,
@@ -47,60 +41,6 @@ _WHOLE: Final = json_reader(msgspec.json.Decoder(Page[Fields]))
 _TEXT: Final = msgspec.json.Decoder(str)
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPart:
-    """One part of a key: its *value*, as it stands in an address, and in a `$filter`."""
-
-    name: str
-    value: str
-    addressed: str
-    compared: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one object or record stands."""
-
-    entity_set: str
-    key: tuple[KeyPart, ...]
-
-    @property
-    def path(self) -> str:
-        """The address below the service root."""
-        parts = ",".join(part.addressed for part in self.key)
-        return f"{self.entity_set}({parts})"
-
-    @property
-    def condition(self) -> str:
-        """The `$filter` by which it is found among the others of its set."""
-        return " and ".join(f"{part.name} eq {part.compared}" for part in self.key)
-
-
-def call_place(document: Ref) -> Place:
-    """Say where a phone call document stands; the name of a lone key part may be left out."""
-    part = KeyPart(schema.REF, document, guid(document), guid(document))
-    return Place(schema.PHONE_CALLS, (part,))
-
-
-def by_ref(name: str, ref: Ref) -> KeyPart:
-    """Make the part of a key that is a reference of one type."""
-    return KeyPart(name, ref, f"{name}={guid(ref)}", guid(ref))
-
-
-def by_time(name: str, wall: str) -> KeyPart:
-    """Make the part of a key that is a date."""
-    return KeyPart(name, wall, f"{name}={moment(wall)}", moment(wall))
-
-
-def by_call(name: str, document: Ref) -> KeyPart:
-    """Make the part of a key that is a call in a field of many types.
-
-    In an address these are two parts, both texts; in a filter a bare guid finds nothing at all.
-    """
-    addressed = f"{name}={text(document)},{name}_Type={text(schema.PHONE_CALL_TYPE)}"
-    return KeyPart(name, document, addressed, f"cast({guid(document)},'{schema.PHONE_CALLS}')")
 
 
 class Records:
@@ -125,8 +65,14 @@ class Records:
         """
         return await self._rows(entity_set, ",".join(c.path for c in columns), condition, reader)
 
-    async def change(self, place: Place, body: msgspec.Struct, *, version: str = "") -> None:
-        """Change what *body* names and nothing else; *version* is the one it was decided upon.
+    async def change(
+        self, place: Place, body: msgspec.Struct, *, version: str = "", must_stand: bool = False
+    ) -> Fields:
+        """Change what *body* names and nothing else; give what stands there now, if 1C told.
+
+        *version* is the one it was decided upon. *must_stand*: look first whether anything
+        stands there. Nobody has measured whether PATCH makes a register's record that is not
+        there, as it makes no object.
 
         Raises:
             OneCGone: nothing stands there.
@@ -136,14 +82,16 @@ class Records:
         """
         wanted = _FIELDS.decode(msgspec.json.encode(body))
         if not self._puts:
+            if must_stand:
+                await self._whole(place)
             try:
                 return await self._patch(place, wanted, version)
             except OneCRejected as error:
                 if error.status != _METHOD_NOT_ALLOWED:
                     raise
-        await self._put(place, wanted, version)
+        answer = await self._put(place, wanted, version)
         self._puts = True
-        return None
+        return answer
 
     async def remove(self, place: Place) -> None:
         """Delete physically.
@@ -154,7 +102,7 @@ class Records:
         """
         await self._send("DELETE", place, None)
 
-    async def _patch(self, place: Place, wanted: Fields, version: str) -> None:
+    async def _patch(self, place: Place, wanted: Fields, version: str) -> Fields:
         try:
             answer = await self._send("PATCH", place, wanted, version)
         except OneCRejected as error:
@@ -163,24 +111,29 @@ class Records:
             _must_be(version, await self._whole(place), place)
             # It is the version we know, so the refusal was about the spelling of it.
             answer = await self._send("PATCH", place, wanted)
-        _took(place, wanted, answer)
+        return _took(place, wanted, answer)
 
-    async def _put(self, place: Place, wanted: Fields, version: str) -> None:
+    async def _put(self, place: Place, wanted: Fields, version: str) -> Fields:
         """Send all that stands there with *wanted* in it: what PUT is not given it empties."""
         whole = await self._whole(place)
         _must_be(version, whole, place)
         kept = {name: value for name, value in whole.items() if not _is_annotation(name)}
-        _took(place, wanted, await self._send("PUT", place, {**kept, **wanted}))
+        return _took(place, wanted, await self._send("PUT", place, {**kept, **wanted}))
 
     async def _send(
         self, method: str, place: Place, content: Fields | None, version: str = ""
     ) -> Fields:
         try:
             return await self._client.write(method, place.path, content, _ANSWER, version=version)
+        except OneCNotLetThrough:
+            raise
         except OneCNotPublished as error:
             await self._whole(place)
-            words = f"the web server does not let {method} through to 1C: {error.detail}"
-            raise OneCRejected(place.entity_set, words, _NOT_FOUND, "") from error
+            raise _hidden(method, error) from error
+        except OneCRejected as error:
+            if error.status == _METHOD_NOT_ALLOWED and method != "PATCH":
+                raise _hidden(method, error) from error
+            raise
 
     async def _whole(self, place: Place) -> Fields:
         """Give everything that stands at *place*, proven to be that and nothing else."""
@@ -203,24 +156,31 @@ class Records:
         return page.value
 
 
+def _hidden(method: str, error: OneCError) -> OneCNotLetThrough:
+    words = f"the web server does not let {method} through to 1C: {error.detail}"
+    return OneCNotLetThrough(error.where, words)
+
+
 def _must_be(version: str, whole: Fields, place: Place) -> None:
-    if version and _shown(whole, schema.VERSION) != version:
+    if version and shown(whole, schema.VERSION) != version:
         raise OneCChanged(place.entity_set, "changed by somebody meanwhile; read it again")
 
 
-def _took(place: Place, wanted: Mapping[str, object], answer: Mapping[str, object]) -> None:
+def _took(place: Place, wanted: Fields, answer: Fields) -> Fields:
     """Mind that 1C says 200 to fields it does not have; its answer shows those it has."""
     absent = [name for name in wanted if name not in answer]
     if answer and absent:
         words = f"1C has no field {', '.join(absent)} and left it out without a word"
         raise OneCNotPublished(place.entity_set, words)
+    return answer
 
 
 def _holds(row: Fields, part: KeyPart) -> bool:
-    return _shown(row, part.name).lower() == part.value.lower()
+    return shown(row, part.name).lower() == part.value.lower()
 
 
-def _shown(row: Fields, name: str) -> str:
+def shown(row: Fields, name: str) -> str:
+    """Give a text or date of *row*; empty where there is none."""
     try:
         return _TEXT.decode(row[name])
     except (KeyError, ValueError):

@@ -17,9 +17,9 @@ from bridge.adapters.onec.drafts import (
     written_reminder,
 )
 from bridge.adapters.onec.odata import ODataClient, json_reader
-from bridge.adapters.onec.records import Place, Records, by_call, by_ref, by_time
+from bridge.adapters.onec.places import Place, reminder_place
+from bridge.adapters.onec.records import Records, shown
 from bridge.adapters.onec.schema import Column, Page, ReminderRow
-from bridge.domain.directory import Ref
 from bridge.domain.writeback import ReminderDraft, WrittenReminder
 from bridge.errors import OneCGone
 
@@ -54,8 +54,13 @@ class ReminderRegister:
 
         False when it is gone: its user dismissed it.
         """
+        place = self._place(draft)
         try:
-            await self._records.change(self._place(draft), reminder_text_body(draft))
+            answer = await self._records.change(place, reminder_text_body(draft), must_stand=True)
+            if shown(answer, schema.REMINDER_DUE) == schema.EMPTY_DATE:
+                # Dismissed between the look and the change, which made it anew: never due.
+                await self._records.remove(place)
+                return False
         except OneCGone:
             return False
         return True
@@ -79,17 +84,3 @@ class ReminderRegister:
 
     def _place(self, draft: ReminderDraft) -> Place:
         return reminder_place(draft.user, wall_time(draft.at, self._zone), draft.document)
-
-
-def reminder_place(user: Ref, wall: str, document: Ref) -> Place:
-    """Say where the reminder of *document* for *user* at the wall time of its event stands.
-
-    No spelling of this key is shorter: 251 characters, 650 of them percent-encoded, of the 260
-    that Windows allows a piece of a path; which of them it counts is not known.
-    """
-    key = (
-        by_ref(schema.REMINDER_USER, user),
-        by_time(schema.REMINDER_TIME, wall),
-        by_call(schema.REMINDER_SOURCE, document),
-    )
-    return Place(schema.REMINDERS, key)

@@ -170,7 +170,8 @@ REMINDER_COLUMNS: Final = _must("Пользователь_Key", "ВремяСо�
 REMINDER_USER: Final = "Пользователь_Key"
 REMINDER_TIME: Final = "ВремяСобытия"
 REMINDER_SOURCE: Final = "Источник"
-WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_must("СрокНапоминания", "Описание"))
+REMINDER_DUE: Final = "СрокНапоминания"
+WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_must(REMINDER_DUE, "Описание"))
 
 # ---------------------------------------------------------------- rows
 Row = TypeVar("Row")
@@ -335,7 +336,7 @@ class ReminderRow(Struct, gc=False):
     user: str | None = field(name=REMINDER_USER, default=None)
     at: str | None = field(name=REMINDER_TIME, default=None)
     source: str | None = field(name=REMINDER_SOURCE, default=None)
-    due: str | None = field(name="СрокНапоминания", default=None)
+    due: str | None = field(name=REMINDER_DUE, default=None)
     text: str | None = field(name="Описание", default=None)
 
 
@@ -378,7 +379,7 @@ class ReminderBody(Struct, kw_only=True):
     user: str = field(name=REMINDER_USER)
     at: str = field(name=REMINDER_TIME)
     source: str = field(name=REMINDER_SOURCE)
-    due: str = field(name="СрокНапоминания")
+    due: str = field(name=REMINDER_DUE)
     text: str = field(name="Описание")
     source_type: str = field(name=f"{REMINDER_SOURCE}_Type", default=PHONE_CALL_TYPE)
     method: str = field(name="СпособУстановкиВремениНапоминания", default="ВУказанноеВремя")

@@ -91,6 +91,8 @@ class SipuniApi:
 
     async def originate(self, order: CallOrder) -> OrderReply:
         """Have the extension rung, then the number, showing the company's number to both."""
+        if order.number is None:
+            return OrderReply(OrderState.REFUSED, words="there is no number; nothing was sent")
         fields = {
             "antiaon": "0",
             "phone": digits_of(order.number),
