@@ -157,7 +157,8 @@ def aimed(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
 def begin(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
     """Mark the present stage as being sent; must be durable before the request leaves."""
     sending = replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1)
-    if entry.stage is Stage.DOCUMENT:
+    if entry.stage is Stage.DOCUMENT and not must_look(entry):
+        # What may be there already tells what was sent then, not what would be sent now.
         return replace(sending, told=wanted.told)
     step = next_reminder(entry, wanted) if entry.stage is Stage.REMINDER else None
     if isinstance(step, ReminderWish) and kept_for(entry, step.user) is None:

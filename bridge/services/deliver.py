@@ -270,8 +270,9 @@ class Delivery:
             found = _unmarked(await self._journal.find_phone_calls(draft))
             if not found:
                 raise
-            ref = found[0].ref
-        written = replace(entry, document=ref)
+            written = replace(entry, document=found[0].ref)
+        else:
+            written = replace(entry, document=ref, told=wanted.told)
         return outbox.moved_on(written, wanted, self._clock(), self._rules)
 
     async def _verify(self, entry: OutboxEntry, draft: PhoneCallDraft) -> None:

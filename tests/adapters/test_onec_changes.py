@@ -337,3 +337,57 @@ async def test_a_look_that_cannot_be_read_does_not_mean_gone(kind: str) -> None:
         await journal.read_phone_call(document)
     with pytest.raises(OneCUnavailable):
         await journal.read_reminder(reminder)
+
+
+# ---------------------------------------------------------------- what nobody has measured
+@pytest.mark.parametrize("patch", ["on", "405"])
+async def test_a_dismissed_reminder_stays_so_where_a_change_would_make_it_anew(patch: str) -> None:
+    lab = make_lab(5)
+    lab.switches.register_patch = "upsert"
+    lab.switches.set("patch", patch)
+    journal, document, reminder = await written(lab)
+    lab.dismiss_reminder(document)
+
+    assert not await journal.change_reminder(replace(reminder, text="Звонил дважды"))
+    assert lab.reminders() == []
+
+
+async def test_no_subject_record_is_made_anew_by_considering_it() -> None:
+    lab = make_lab(5)
+    lab.switches.register_patch = "upsert"
+    journal = make_journal(lab)
+    document = await journal.create_phone_call(make_draft(lab))
+
+    with pytest.raises(OneCGone):
+        await journal.consider(document, considered=True)
+    assert lab.subjects() == []
+
+
+@pytest.mark.parametrize("patch", ["on", "405"])
+async def test_a_change_moves_no_record_where_that_is_possible(patch: str) -> None:
+    lab = make_lab(5)
+    lab.switches.dimension_patch = "moved"
+    lab.switches.set("patch", patch)
+    journal, document, reminder = await written(lab)
+    [before] = lab.reminders()
+    await journal.change_reminder(replace(reminder, text="Звонил дважды"))
+    await journal.consider(document, considered=True)
+
+    assert lab.reminders() == [{**before, "Описание": "Звонил дважды"}]
+    assert await journal.has_subject(document)
+
+
+async def test_where_an_address_counts_encoded_only_documents_can_be_changed() -> None:
+    lab = make_lab(5)
+    lab.switches.iis_counts_encoded = True
+    journal, document, reminder = await written(lab)
+    await journal.change_phone_call(document, PhoneCallChange(subject="О цене"))
+    assert lab.phone_calls()[0]["Тема"] == "О цене"
+
+    for write in (
+        lambda: journal.consider(document, considered=True),
+        lambda: journal.withdraw_reminder(reminder),
+    ):
+        with pytest.raises(OneCNotLetThrough, match="UrlSegmentMaxLength"):
+            await write()
+    assert await journal.read_reminder(reminder) is not None

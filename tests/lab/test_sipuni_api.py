@@ -20,6 +20,8 @@ from bridge.lab.sipuni import (
     SipuniLab,
     SipuniScheme,
     create_sipuni_app,
+    parse_story,
+    perform,
     signature,
 )
 from bridge.lab.sipuni.switches import Outcome, Switches
@@ -55,6 +57,16 @@ EXPORT = {
     "tree": "",
     "type": "0",
 }
+
+
+#: A call that leaves nothing but its row in the statistics.
+WITHOUT_EVENTS = parse_story(
+    """{"story": "s", "about": "a", "expect": {"calls": []}}
+    {"at": 0, "do": "history", "params": {"call": "{+0}.{#1}", "kind": "Входящий",
+     "started": "{+0}", "source": "79001234567", "destination": "74950000001"}}""".replace(
+        ",\n     ", ", "
+    )
+)
 
 
 @dataclass
@@ -479,6 +491,30 @@ async def test_the_export_honours_its_window_and_filters(
         reply = await sipuni.post("statistic/export", DAY | asked)
 
     assert [row["Время"].removeprefix("01.01.2026 ") for row in rows(reply)] == found
+
+
+@pytest.mark.parametrize(
+    ("switches", "found"),
+    [
+        (Switches(), ["31.12.2025 23:30:00", "01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
+        (Switches(export_times_daily=True), ["01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
+        (
+            Switches(export_last_minute=False),
+            ["31.12.2025 23:30:00", "01.01.2026 03:00:00"],
+        ),
+    ],
+)
+async def test_the_times_of_a_period_are_read_in_each_way(
+    switches: Switches, found: list[str]
+) -> None:
+    moments = iter([NOW - 3.5 * 3600, NOW, NOW + 1830, NOW + 3600])
+    async with cabinet(switches) as sipuni:
+        for moment in moments:
+            await perform(WITHOUT_EVENTS, sipuni.lab, start=int(moment))
+        asked = {"from": "31.12.2025", "to": "01.01.2026", "timeFrom": "02:00", "timeTo": "03:30"}
+        reply = await sipuni.post("statistic/export", asked)
+
+    assert [row["Время"] for row in rows(reply)] == found
 
 
 @pytest.mark.parametrize(("newest", "found"), [(False, [0, 1]), (True, [4, 3])])

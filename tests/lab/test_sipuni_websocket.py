@@ -58,7 +58,9 @@ class House:
 
     async def enter(self, line: websockets.ClientConnection) -> Any:
         await line.send(AUTH)
-        return json.loads(await line.recv())
+        answer = json.loads(await line.recv())
+        await self.lab.listeners.arrive()
+        return answer
 
 
 @asynccontextmanager

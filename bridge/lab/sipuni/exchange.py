@@ -8,7 +8,6 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -33,10 +32,8 @@ from bridge.lab.sipuni.scripts import (
     ordered_script,
     unreachable_script,
 )
+from bridge.lab.sipuni.stories import StagedStory
 from bridge.lab.sipuni.switches import Outcome, Switches
-
-if TYPE_CHECKING:
-    from bridge.lab.sipuni.stories import StagedStory
 
 Pause = Callable[[float], Awaitable[object]]
 

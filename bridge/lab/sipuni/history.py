@@ -5,9 +5,9 @@ The headers were seen in public clients, thirteen of them; the places of 0-2, 4,
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.lab.sipuni.switches import Switches
@@ -75,17 +75,14 @@ def select_rows(
     Raises:
         ValueError: the period is missing or cannot be read, or a code is unknown.
     """
-    if not (params.get("from") and params.get("to")):
-        raise ValueError("no period")
-    since = _moment(params["from"], params.get("timeFrom") or "00:00", zone)
-    until = _moment(params["to"], params.get("timeTo") or "23:59", zone) + 59
+    is_within = _period(params, zone, switches)
     kind = _chosen(params.get("type", "0"), switches.type_codes)
     state = _chosen(params.get("state", "0"), switches.state_codes)
     found = sorted(
         (
             row
             for row in rows
-            if since <= row.started <= until and row.kind in kind and row.status in state
+            if is_within(row.started) and row.kind in kind and row.status in state
         ),
         key=lambda row: row.started,
         reverse=switches.export_newest_first,
@@ -145,6 +142,23 @@ def _chosen(code: str, words: tuple[str, ...]) -> tuple[str, ...]:
     return words if number == 0 else (words[number - 1],)
 
 
-def _moment(day: str, clock: str, zone: ZoneInfo) -> float:
-    parsed = datetime.strptime(f"{day} {clock}", "%d.%m.%Y %H:%M").replace(tzinfo=zone)
-    return parsed.timestamp()
+def _period(params: Mapping[str, str], zone: ZoneInfo, switches: Switches) -> Callable[[int], bool]:
+    """Give the condition that a call's start must meet."""
+    if not (params.get("from") and params.get("to")):
+        raise ValueError("no period")
+    first = _moment(params["from"], params.get("timeFrom") or "00:00", zone)
+    last = _moment(params["to"], params.get("timeTo") or "23:59", zone)
+    last += timedelta(seconds=59 if switches.export_last_minute else 0)
+
+    def is_within(started: int) -> bool:
+        at = datetime.fromtimestamp(started, tz=zone)
+        if not switches.export_times_daily:
+            return first <= at <= last
+        is_day = first.date() <= at.date() <= last.date()
+        return is_day and first.time() <= at.time() <= last.time()
+
+    return is_within
+
+
+def _moment(day: str, clock: str, zone: ZoneInfo) -> datetime:
+    return datetime.strptime(f"{day} {clock}", "%d.%m.%Y %H:%M").replace(tzinfo=zone)

@@ -126,6 +126,9 @@ class Switches:
         export_bom: the statistics begin with a byte order mark.
         export_crlf: the statistics' lines end with CRLF, else with LF.
         export_unrecorded_ids: a row without a recording has its `ID записи` too (unverified).
+        export_times_daily: `timeFrom` and `timeTo` bound each day of the period, not the whole
+            (unverified).
+        export_last_minute: the minute of `timeTo` belongs to the period (unverified).
         export_limit: rows of one export, the rest is cut in silence; 0 for no limit (unverified).
         export_newest_first: the statistics begin with the newest call (unverified).
         type_codes: what 1, 2 and 3 of the statistics' `type` select (unverified).
@@ -173,6 +176,8 @@ class Switches:
     export_bom: bool = True
     export_crlf: bool = True
     export_unrecorded_ids: bool = True
+    export_times_daily: bool = False
+    export_last_minute: bool = True
     export_limit: int = 0
     export_newest_first: bool = False
     type_codes: tuple[str, str, str] = ("Входящий", "Исходящий", "Внутренний")
