@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.own_secret import own_secret
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.probe import OneCProbe
@@ -46,12 +48,15 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bridge.adapters.event_hub import EventHub
-    from bridge.web.security import HookAccess
+    from bridge.web.access import AdminAccess, HookAccess
 
 _log = logging.getLogger(__name__)
 
 #: A question about a caller who has long been answered is given up after this.
 _LIVE_TIMEOUT_S = 20.0
+
+#: A person at the sign-in waits no longer for 1C's word on his password.
+_SIGN_IN_TIMEOUT_S = 30.0
 
 
 def now() -> datetime:
@@ -91,20 +96,28 @@ def routing_rules(settings: Settings) -> RoutingRules:
 
 
 def _odata(
-    settings: Settings, longest_s: float = math.inf, *, reuse_sessions: bool = False
+    settings: Settings,
+    longest_s: float = math.inf,
+    *,
+    reuse_sessions: bool = False,
+    as_user: tuple[str, str] | None = None,
 ) -> ODataClient:
-    password = settings.onec_password
+    user, password = as_user or (settings.onec_user or "", _plain(settings.onec_password) or "")
     return ODataClient(
         ODataConfig(
             url=settings.onec_url or "",
-            user=settings.onec_user or "",
-            password="" if password is None else password.get_secret_value(),
+            user=user,
+            password=password,
             timeout_s=min(settings.onec_timeout_s, longest_s),
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
             reuse_sessions=reuse_sessions,
         )
     )
+
+
+def _one_time_client(settings: Settings) -> Callable[[str, str], ODataClient]:
+    return lambda name, password: _odata(settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password))
 
 
 def _zone(settings: Settings) -> ZoneInfo:
@@ -115,6 +128,12 @@ def _zone(settings: Settings) -> ZoneInfo:
 
 def _directory_path(settings: Settings) -> Path:
     return settings.data_dir / "directory.db"
+
+
+def _audit(settings: Settings) -> AuditStore:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "audit.db"
+    return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
 
 
 def _ledger_path(settings: Settings) -> Path:
@@ -279,15 +298,16 @@ def build_service(settings: Settings) -> House:
     from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.journal import ODataJournal
+    from bridge.adapters.onec.sign_in import ODataSignIn
     from bridge.adapters.sipuni import Sipuni
     from bridge.scheduler import Scheduler, Timetable, sync_command
     from bridge.web.app import create_app
-    from bridge.web.security import AdminAccess
     from bridge.web.surface import WebServices
 
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     ledger = LedgerStore.open(_ledger_path(settings), clock=now)
+    audit = _audit(settings)
     hub = EventHub(epoch=secrets.token_hex(4))
     metrics = Metrics()
     situation = Situation()
@@ -339,6 +359,7 @@ def build_service(settings: Settings) -> House:
         async with AsyncExitStack() as stack:
             stack.callback(directory.close)
             stack.push_async_callback(ledger.close)
+            stack.push_async_callback(audit.close)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
             if asking is not None:
@@ -359,12 +380,15 @@ def build_service(settings: Settings) -> House:
         hub=hub,
         events=events,
         meter=metrics,
+        audit=audit,
+        desk_keys=audit,
+        onec_sign_in=ODataSignIn(_one_time_client(settings), now),
         clock=now,
         mood=situation.mood,
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=_hook_access(settings),
-        admin_access=AdminAccess(_plain(settings.admin_password)),
+        admin_access=_admin_access(settings),
         phones=phone_rules(settings),
         lang=settings.lang,
         zone=zone,
@@ -401,7 +425,7 @@ def _asking(settings: Settings, directory: DirectoryReader) -> Asking | None:
 
 
 def _hook_access(settings: Settings) -> "HookAccess":
-    from bridge.web.security import HookAccess
+    from bridge.web.access import HookAccess
 
     return HookAccess(
         user=settings.hook_user,
@@ -409,6 +433,24 @@ def _hook_access(settings: Settings) -> "HookAccess":
         token=_plain(settings.hook_token),
         allow=settings.hook_allow,
         trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _admin_access(settings: Settings) -> "AdminAccess":
+    from bridge.web.access import AdminAccess
+    from bridge.web.access.secrets import PasswordHash, is_hash
+
+    password = _plain(settings.admin_password)
+    if password is not None and is_hash(password):
+        try:
+            PasswordHash.read(password)
+        except ValueError as error:
+            raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
+    return AdminAccess(
+        password,
+        own_secret(settings.data_dir / "secret.key"),
+        settings.trusted_proxies,
+        settings.mask_phones,
     )
 
 

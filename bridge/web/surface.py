@@ -11,17 +11,20 @@ from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
 from bridge.ports import (
     Alarm,
+    Audit,
     Clock,
+    DeskKeys,
     Directory,
     Event,
     Events,
     Ledger,
     OneCMood,
+    OneCSignIn,
     OutboxCounts,
     RawEvent,
     Telephony,
 )
-from bridge.web.security import AdminAccess, HookAccess
+from bridge.web.access import AdminAccess, HookAccess
 
 
 class Answering(Protocol):
@@ -107,6 +110,9 @@ class WebServices:
     hub: Hub
     events: Events
     meter: Meter
+    audit: Audit
+    desk_keys: DeskKeys
+    onec_sign_in: OneCSignIn
     clock: Clock
     mood: Callable[[], OneCMood | None]
     alarms: Callable[[], Sequence[Alarm]]

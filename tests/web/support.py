@@ -21,11 +21,19 @@ from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, RawEvent, SyncReport
+from bridge.ports import (
+    Alarm,
+    EntitySync,
+    OneCMood,
+    OutboxCounts,
+    RawEvent,
+    SyncReport,
+)
+from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
-from bridge.web.security import AdminAccess, HookAccess
 from bridge.web.surface import WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
+from tests.support.memory_access import AuditInMemory, SignInInMemory
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
 BASIC = (USER, PASSWORD)
@@ -235,6 +243,8 @@ class House:
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
     hub: EventHub = field(default_factory=lambda: EventHub("life1"))
     metrics: Metrics = field(default_factory=Metrics)
+    audit: AuditInMemory = field(default_factory=AuditInMemory)
+    onec_sign_in: SignInInMemory = field(default_factory=SignInInMemory)
     rules: RoutingRules = field(default_factory=RoutingRules)
     answer: Literal["auto", "number", "text"] = "auto"
     hook_access: HookAccess = field(default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN))
@@ -269,6 +279,9 @@ class House:
             hub=self.hub,
             events=self.hub,
             meter=self.metrics,
+            audit=self.audit,
+            desk_keys=self.audit,
+            onec_sign_in=self.onec_sign_in,
             clock=self.clock,
             mood=lambda: self.mood,
             alarms=lambda: self.alarms,
