@@ -9,9 +9,9 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.embedded.own_secret import own_secret
+from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.probe import OneCProbe
@@ -31,9 +32,9 @@ from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
-from bridge.errors import SettingsError
+from bridge.errors import BridgeError, SettingsError, StoreError, SyncRefused
 from bridge.logs import configure_logs
-from bridge.ports import DirectoryChanged, SyncReport
+from bridge.ports import DirectoryChanged, Shrink, SyncReport, SyncRun
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
@@ -136,6 +137,10 @@ def _audit(settings: Settings) -> AuditStore:
     return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
 
 
+def _runs(settings: Settings) -> RunHistory:
+    return RunHistory(settings.data_dir / "runs.db")
+
+
 def _ledger_path(settings: Settings) -> Path:
     return settings.data_dir / "ledger.db"
 
@@ -166,10 +171,32 @@ async def sync(
             progress=progress,
             confirm=confirm,
         )
-        return await pull.run(store.report())
+        return await _kept(pull.run(store.report()), _runs(settings))
     finally:
         store.close()
         await client.aclose()
+
+
+async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
+    """Await *run* and keep what became of it; a history that cannot be written stops nothing."""
+    started_at = now()
+    outcome: SyncRun | None = None
+    try:
+        report = await run
+        outcome = SyncRun(started_at, report.seconds, report)
+    except BridgeError as error:
+        outcome = SyncRun(started_at, (now() - started_at).total_seconds(), error=str(error))
+        if isinstance(error, SyncRefused):
+            shrink = Shrink(error.entity_set, error.held, error.listed)
+            outcome = replace(outcome, refused=shrink)
+        raise
+    finally:
+        if outcome is not None:
+            try:
+                history.add(outcome)
+            except StoreError as error:
+                _log.warning("run_not_kept", extra={"reason": str(error)})
+    return report
 
 
 # ---------------------------------------------------------------- route
@@ -295,6 +322,8 @@ class House:
 
 def build_service(settings: Settings) -> House:
     """Build the service; nothing is opened or started before the app's lifespan begins."""
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
     from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.journal import ODataJournal
@@ -308,9 +337,11 @@ def build_service(settings: Settings) -> House:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     ledger = LedgerStore.open(_ledger_path(settings), clock=now)
     audit = _audit(settings)
+    history = CallHistory(_ledger_path(settings))
+    flaws = DirectoryFlaws(_directory_path(settings))
     hub = EventHub(epoch=secrets.token_hex(4))
     metrics = Metrics()
-    situation = Situation()
+    situation = Situation(now)
     events = FanOut(hub, metrics, situation)
     client = _odata(settings)
     zone = _zone(settings)
@@ -360,6 +391,8 @@ def build_service(settings: Settings) -> House:
             stack.callback(directory.close)
             stack.push_async_callback(ledger.close)
             stack.push_async_callback(audit.close)
+            stack.push_async_callback(history.close)
+            stack.push_async_callback(flaws.close)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
             if asking is not None:
@@ -382,15 +415,22 @@ def build_service(settings: Settings) -> House:
         meter=metrics,
         audit=audit,
         desk_keys=audit,
+        latency=metrics.latency,
+        history=history,
+        flaws=flaws,
+        runs=_runs(settings),
+        sync_now=scheduler.sync_now,
         onec_sign_in=ODataSignIn(_one_time_client(settings), now),
         clock=now,
         mood=situation.mood,
+        mood_since=situation.mood_since,
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=_hook_access(settings),
         admin_access=_admin_access(settings),
         phones=phone_rules(settings),
         lang=settings.lang,
+        public_url=settings.public_url or "",
         zone=zone,
     )
     return House(create_app(services, lifespan=lifespan), hub)

@@ -38,6 +38,7 @@ from bridge.ports.onec import (
     ProbeFinding,
     Traffic,
 )
+from bridge.ports.runs import Shrink, SyncRun, SyncRuns
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
@@ -75,8 +76,11 @@ __all__ = [
     "RawEvent",
     "RawReply",
     "RawRequest",
+    "Shrink",
     "SignIn",
     "SyncReport",
+    "SyncRun",
+    "SyncRuns",
     "Telephony",
     "Traffic",
 ]
