@@ -1,30 +1,6 @@
-"""What somebody looks for among the calls."""
+"""By which names a person looks for a call."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from bridge.domain.call_events import Direction
-from bridge.domain.calls import Disposition, PhoneCall
-from bridge.domain.phone import PhoneNumber
-
-
-@dataclass(frozen=True, slots=True)
-class CallFilter:
-    """Every part narrows the search; what is empty does not. Times are aware UTC.
-
-    *since* and *until* bound the moment a call was received, the second excluded. *extension*
-    rang, talked, dialled or was told. *number* is whole, *digits* a part of one; *name* is a part
-    of the caller's, his company's or the manager's name, in any letter case.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    direction: Direction | None = None
-    disposition: Disposition | None = None
-    extension: str = ""
-    number: PhoneNumber | None = None
-    digits: str = ""
-    name: str = ""
+from bridge.domain.calls import PhoneCall
 
 
 def fold(text: str) -> str:

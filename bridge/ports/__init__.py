@@ -17,14 +17,17 @@ from bridge.ports.directory import (
 from bridge.ports.events import (
     Alarm,
     AlarmName,
+    CallChanged,
     CallRecorded,
+    DebtChanged,
     DirectoryChanged,
     EntryMoved,
     Event,
     Events,
     OneCMood,
 )
-from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -38,6 +41,7 @@ from bridge.ports.onec import (
     ProbeFinding,
     Traffic,
 )
+from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
 from bridge.ports.runs import Shrink, SyncRun, SyncRuns
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
@@ -47,8 +51,13 @@ __all__ = [
     "Audit",
     "AuditAct",
     "AuditRecord",
+    "CallChanged",
+    "CallFilter",
     "CallRecorded",
+    "CallSearch",
+    "Change",
     "Clock",
+    "DebtChanged",
     "DeskKeys",
     "Directory",
     "DirectoryChanged",
@@ -70,8 +79,12 @@ __all__ = [
     "OneCRequests",
     "OneCSignIn",
     "OneCSource",
+    "OrderBook",
     "OutboxCounts",
+    "OwnedPhone",
     "PbxControl",
+    "PhoneBook",
+    "PlacedCall",
     "ProbeFinding",
     "RawEvent",
     "RawReply",
@@ -81,6 +94,7 @@ __all__ = [
     "SyncReport",
     "SyncRun",
     "SyncRuns",
+    "Talk",
     "Telephony",
     "Traffic",
 ]

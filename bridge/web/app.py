@@ -16,6 +16,7 @@ from bridge import errors
 from bridge.web.access import Gate
 from bridge.web.access.gate import is_navigation
 from bridge.web.api import api_router
+from bridge.web.calling import CallPage, calling_router
 from bridge.web.console import console_routes
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
@@ -32,6 +33,8 @@ STATUSES: dict[type[errors.BridgeError], int] = {
     errors.OneCError: 502,
     errors.OneCUnavailable: 503,
     errors.OneCRejected: 502,
+    errors.OrderRefused: 422,
+    errors.OrderRepeated: 409,
     errors.SyncRefused: 409,
     errors.SyncRunning: 409,
     errors.StoreError: 503,
@@ -85,10 +88,12 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     app.front = hooks
     app.router.routes[:0] = hooks.routes()
     app.include_router(api_router(services, gate))
+    app.include_router(calling_router(services, gate))
     app.router.routes += [
         *operations_routes(services, gate),
         *SignInDoors(services, gate, pages).routes(),
         *console_routes(services, gate, pages),
+        *CallPage(services, gate, pages).routes(),
         static_files(),
         docs_route(app),
     ]

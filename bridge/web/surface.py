@@ -11,12 +11,12 @@ from bridge.domain.decision import RouteDecision, RouteQuestion, Rule
 from bridge.domain.directory import Ref
 from bridge.domain.figures import CallFact, LatencyHour
 from bridge.domain.flaws import FlawList
-from bridge.domain.history import CallFilter
 from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
 from bridge.ports import (
     Alarm,
     Audit,
+    CallSearch,
     Clock,
     DeskKeys,
     Directory,
@@ -26,6 +26,7 @@ from bridge.ports import (
     OneCMood,
     OneCSignIn,
     OutboxCounts,
+    PhoneBook,
     RawEvent,
     SyncRuns,
     Telephony,
@@ -54,6 +55,17 @@ class Receiving(Protocol):
 
     def receive(self, event: RawEvent, /) -> Awaitable[None]:
         """Store *event*; done means durable. Raises StoreError when it is not."""
+        ...
+
+
+class Originating(Protocol):
+    """Orders calls through the PBX."""
+
+    async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
+        """Ring *extension*, then *number*; the call tells what became of it.
+
+        Raises OrderRefused (OrderRepeated) where nothing was ordered.
+        """
         ...
 
 
@@ -116,7 +128,7 @@ class CallHistory(Protocol):
     """The ledger's calls as pages look for them and count them; may raise StoreError."""
 
     async def find(
-        self, wanted: CallFilter, *, limit: int, after: str = ""
+        self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         """Find calls, newest first, and the word by which the next page goes on; empty: no more."""
         ...
@@ -187,3 +199,6 @@ class WebServices:
     public_url: str = ""
     zone: tzinfo = UTC
     heartbeat_s: float = 15.0
+    #: None: nothing opens the PBX's API, so nothing can be called through it.
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None

@@ -18,7 +18,7 @@ from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQu
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
 from bridge.domain.figures import CallFact
 from bridge.domain.flaws import FlawKind, FlawList
-from bridge.domain.history import CallFilter, fold, names_in
+from bridge.domain.history import fold, names_in
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
@@ -26,16 +26,18 @@ from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
+    CallSearch,
     EntitySync,
     OneCMood,
     OutboxCounts,
+    PhoneBook,
     RawEvent,
     SyncReport,
     SyncRun,
 )
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
-from bridge.web.surface import WebServices
+from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 from tests.support.memory_access import AuditInMemory, SignInInMemory
 
@@ -246,7 +248,7 @@ class HistoryInMemory:
     ledger: LedgerInMemory
 
     async def find(
-        self, wanted: CallFilter, *, limit: int, after: str = ""
+        self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
         begun = int(after or 0)
@@ -266,17 +268,17 @@ class HistoryInMemory:
                 look(call)
 
 
-def _is_wanted(call: PhoneCall, wanted: CallFilter) -> bool:
-    target = call.decision.target
+def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
+    target, wanted = call.decision.target, search.filter
     return (
         (wanted.since is None or call.received_at >= wanted.since)
         and (wanted.until is None or call.received_at < wanted.until)
         and wanted.direction in {None, call.direction}
-        and wanted.disposition in {None, call.life.disposition}
+        and (not wanted.dispositions or call.life.disposition in wanted.dispositions)
         and (not wanted.extension or (target is not None and target.extension == wanted.extension))
         and wanted.number in {None, call.caller.number}
-        and wanted.digits in str(call.caller.number)
-        and fold(wanted.name) in names_in(call)
+        and search.digits in str(call.caller.number)
+        and fold(search.name) in names_in(call)
     )
 
 
@@ -319,6 +321,8 @@ class House:
     syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
@@ -368,6 +372,8 @@ class House:
             phones=RULES,
             lang=self.lang,
             heartbeat_s=self.heartbeat_s,
+            originating=self.originating,
+            phone_book=self.phone_book,
         )
 
     def app(self) -> FastAPI:

@@ -9,34 +9,28 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from bridge.adapters.embedded.ledger_questions import conditions
 from bridge.adapters.embedded.ledger_rows import AT, NUMBER, micros, read_call
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.call_events import Direction
-from bridge.domain.calls import Disposition, PhoneCall
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Rule
 from bridge.domain.figures import CallFact
-from bridge.domain.history import CallFilter, fold, names_in
+from bridge.domain.history import fold, names_in
+from bridge.domain.life import Disposition
 from bridge.errors import StoreError
+from bridge.ports import CallSearch
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
-_CALL: Final = "json_extract(calls.doc, '$.call.{}')"
-_DIRECTION: Final = _CALL.format("direction")
-_DISPOSITION: Final = _CALL.format("life.disposition")
-_ENDS: Final = (
-    f"{_CALL.format('decision.targets[0][0]')} = ?1 OR {_CALL.format('placed_by')} = ?1 "
-    f"OR {_CALL.format('decision.fallback[0]')} = ?1 "
-    "OR EXISTS (SELECT 1 FROM json_each(calls.doc, '$.call.life.rung') AS e WHERE e.value = ?1) "
-    "OR EXISTS (SELECT 1 FROM json_each(calls.doc, '$.call.life.talked') AS e WHERE e.value = ?1)"
-)
 _FACT: Final = (
-    f"SELECT {AT}, {_DIRECTION}, {_DISPOSITION}, {_CALL.format('decision.rule')}, "
-    f"{_CALL.format('life.wait')} FROM calls "
-    f"WHERE {AT} >= ? AND {AT} < ? AND coalesce({_CALL.format('blank')}, 0) = 0 ORDER BY {AT}"
+    f"SELECT {AT}, doc ->> '$.direction', doc ->> '$.life.disposition', "
+    f"doc ->> '$.decision.rule', doc ->> '$.life.wait' FROM calls "
+    f"WHERE {AT} >= ? AND {AT} < ? AND NOT doc ->> '$.blank' ORDER BY {AT}"
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,7 +47,7 @@ class CallHistory:
         self._file: SqliteFile | None = None
 
     async def find(
-        self, wanted: CallFilter, *, limit: int, after: str = ""
+        self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         """Find calls, newest first, and the word by which the next page goes on; empty: no more.
 
@@ -96,17 +90,15 @@ class CallHistory:
 
 
 def _find(
-    file: SqliteFile, wanted: CallFilter, limit: int, after: str
+    file: SqliteFile, wanted: CallSearch, limit: int, after: str
 ) -> tuple[list[PhoneCall], str]:
     where, values = _conditions(wanted)
     cursor = _read_cursor(after)
     if cursor is not None:
-        where.append(f"({AT}, calls.id) < (?, ?)")
+        where += f" AND ({AT}, calls.id) < (?, ?)"
         values += cursor
-    # ?1 is the extension wherever it stands; the plain marks count on from behind it.
-    values = [wanted.extension, *values]
     question = (
-        f"SELECT {AT}, calls.id, calls.doc FROM calls WHERE ?1 = ?1 AND {' AND '.join(where)} "
+        f"SELECT {AT}, calls.id, calls.doc FROM calls WHERE {where} "
         f"ORDER BY {AT} DESC, calls.id DESC"
     )
     names = [fold(word) for word in wanted.name.split()]
@@ -125,33 +117,15 @@ def _find(
     return found, ""
 
 
-def _conditions(wanted: CallFilter) -> tuple[list[str], list[Any]]:
-    where, values = ["1"], list[Any]()
-
-    def must(condition: str, *given: object) -> None:
-        where.append(condition)
-        values.extend(given)
-
-    if wanted.since is not None:
-        must(f"{AT} >= ?", micros(wanted.since))
-    if wanted.until is not None:
-        must(f"{AT} < ?", micros(wanted.until))
-    if wanted.direction is not None:
-        must(f"{_DIRECTION} = ?", wanted.direction.value)
-    if wanted.disposition is not None:
-        must(f"coalesce({_DISPOSITION}, 'ringing') = ?", wanted.disposition.value)
-    if wanted.extension:
-        must(f"({_ENDS})")
-    if wanted.number is not None:
-        must(f"{NUMBER} = ?", wanted.number)
+def _conditions(wanted: CallSearch) -> tuple[str, list[object]]:
+    where, values = conditions(wanted.filter, None, None)
     if wanted.digits:
-        must(f"instr({NUMBER}, ?) > 0", wanted.digits)
+        where += f" AND instr({NUMBER}, ?) > 0"
+        values.append(wanted.digits)
     for word in wanted.name.split():
         spellings = sorted({word, word.lower(), word.upper(), word.capitalize()})
-        must(
-            f"({' OR '.join(['instr(calls.doc, ?) > 0'] * len(spellings))})",
-            *(_as_in_json(spelling) for spelling in spellings),
-        )
+        where += f" AND ({' OR '.join(['instr(calls.doc, ?) > 0'] * len(spellings))})"
+        values += [_as_in_json(spelling) for spelling in spellings]
     return where, values
 
 

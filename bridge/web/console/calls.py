@@ -13,13 +13,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.call_events import Direction
-from bridge.domain.calls import Disposition, PhoneCall
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteDecision
-from bridge.domain.history import CallFilter
+from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind, PhoneRules, format_phone, read_caller
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import caller_name
-from bridge.ports import AuditAct
+from bridge.ports import AuditAct, CallFilter, CallSearch
 from bridge.web.actions import note
 from bridge.web.console.room import Room, get
 from bridge.web.console.sheets import Phone, sheet
@@ -66,7 +66,7 @@ class CallsRoom(Room):
         viewer = await self.gate.admin(request.scope)
         asked = _asked(request)
         calls, more = await self.services.history.find(
-            read_filter(asked, self.services.zone, self.services.phones),
+            read_search(asked, self.services.zone, self.services.phones),
             limit=_PAGE,
             after=request.query_params.get("after", ""),
         )
@@ -88,7 +88,7 @@ class CallsRoom(Room):
         viewer = await self.gate.admin(request.scope)
         asked = _asked(request)
         calls, _ = await self.services.history.find(
-            read_filter(asked, self.services.zone, self.services.phones), limit=_MOST_ROWS
+            read_search(asked, self.services.zone, self.services.phones), limit=_MOST_ROWS
         )
         words = urlencode({name: value for name, value in asked.items() if value and name != "q"})
         await note(self.services, viewer, AuditAct.EXPORTED, "calls", words)
@@ -147,7 +147,7 @@ class CallsRoom(Room):
         )
 
 
-def read_filter(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> CallFilter:
+def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> CallSearch:
     """Read what a person asked for; what cannot be read narrows nothing.
 
     Days are those of *zone*, both included. A search that reads as a whole number is one; with
@@ -158,13 +158,16 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> C
     number = caller.number if caller.kind is CallerKind.EXTERNAL else None
     digits = "".join(sign for sign in words if sign in "0123456789")
     numeric = bool(digits) and not any(sign.isalpha() for sign in words)
-    return CallFilter(
-        since=_midnight(asked.get("from", ""), zone),
-        until=_midnight(asked.get("to", ""), zone, timedelta(days=1)),
-        direction=next((d for d in Direction if d.value == asked.get("direction")), None),
-        disposition=next((d for d in Disposition if d.value == asked.get("outcome")), None),
-        extension=asked.get("extension", "").strip(),
-        number=number if words else None,
+    disposition = next((d for d in Disposition if d.value == asked.get("outcome")), None)
+    return CallSearch(
+        CallFilter(
+            number=number if words else None,
+            extension=asked.get("extension", "").strip() or None,
+            direction=next((d for d in Direction if d.value == asked.get("direction")), None),
+            dispositions=() if disposition is None else (disposition,),
+            since=_midnight(asked.get("from", ""), zone),
+            until=_midnight(asked.get("to", ""), zone, timedelta(days=1)),
+        ),
         digits=digits if numeric and number is None else "",
         name="" if numeric or number is not None else words,
     )

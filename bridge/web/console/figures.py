@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.calls import Disposition
 from bridge.domain.decision import Rule
 from bridge.domain.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
+from bridge.domain.life import Disposition
 from bridge.domain.texts import say_rule
 from bridge.ports import AuditAct, SyncRun
 from bridge.web.actions import note

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from bridge.domain.call_events import Direction, EventKind, Outcome
-from bridge.domain.calls import Disposition
 from bridge.domain.directory import EntityKind
 from bridge.domain.flaws import FlawKind
+from bridge.domain.life import Disposition
 from bridge.domain.outbox import EntryState, Stage
 from bridge.ports import AlarmName, AuditAct
 from bridge.web.language import mark
@@ -85,6 +85,10 @@ ALARMS: Final[Mapping[AlarmName, tuple[str, str]]] = {
     "answer_broken": (
         mark("Index"),
         mark("It cannot be read: every call goes to the default. The reason:"),
+    ),
+    "pbx_events_lost": (
+        mark("PBX events"),
+        mark("Calls are routed; how they ended is learnt later, from the statistics. The reason:"),
     ),
     "onec_not_published": (
         mark("OData publication"),
