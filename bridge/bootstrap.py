@@ -9,17 +9,20 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.own_secret import own_secret
+from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.probe import OneCProbe
@@ -29,10 +32,18 @@ from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
-from bridge.errors import SettingsError
+from bridge.errors import BridgeError, SettingsError, StoreError, SyncRefused
 from bridge.logs import configure_logs
 from bridge.loops import Loop
-from bridge.ports import DirectoryChanged, PbxControl, PlacedCall, RawEvent, SyncReport
+from bridge.ports import (
+    DirectoryChanged,
+    PbxControl,
+    PlacedCall,
+    RawEvent,
+    Shrink,
+    SyncReport,
+    SyncRun,
+)
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
@@ -53,19 +64,23 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
     from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.requests import ODataRequests
     from bridge.adapters.sipuni import Sipuni
     from bridge.adapters.sipuni.api import SipuniApi
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
-    from bridge.web.security import HookAccess
+    from bridge.web.access import AdminAccess, HookAccess
 
 _log = logging.getLogger(__name__)
 
 #: A question about a caller who has long been answered is given up after this.
 _LIVE_TIMEOUT_S = 20.0
 
+#: A person at the sign-in waits no longer for 1C's word on his password.
+_SIGN_IN_TIMEOUT_S = 30.0
 #: How often 1C is asked for calls that its users order.
 _LOOK_EVERY = timedelta(seconds=5)
 
@@ -120,20 +135,28 @@ def debt_rules(settings: Settings) -> DebtRules:
 
 
 def _odata(
-    settings: Settings, longest_s: float = math.inf, *, reuse_sessions: bool = False
+    settings: Settings,
+    longest_s: float = math.inf,
+    *,
+    reuse_sessions: bool = False,
+    as_user: tuple[str, str] | None = None,
 ) -> ODataClient:
-    password = settings.onec_password
+    user, password = as_user or (settings.onec_user or "", _plain(settings.onec_password) or "")
     return ODataClient(
         ODataConfig(
             url=settings.onec_url or "",
-            user=settings.onec_user or "",
-            password="" if password is None else password.get_secret_value(),
+            user=user,
+            password=password,
             timeout_s=min(settings.onec_timeout_s, longest_s),
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
             reuse_sessions=reuse_sessions,
         )
     )
+
+
+def _one_time_client(settings: Settings) -> Callable[[str, str], ODataClient]:
+    return lambda name, password: _odata(settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password))
 
 
 def _zone(settings: Settings) -> ZoneInfo:
@@ -144,6 +167,16 @@ def _zone(settings: Settings) -> ZoneInfo:
 
 def _directory_path(settings: Settings) -> Path:
     return settings.data_dir / "directory.db"
+
+
+def _audit(settings: Settings) -> AuditStore:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "audit.db"
+    return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
+
+
+def _runs(settings: Settings) -> RunHistory:
+    return RunHistory(settings.data_dir / "runs.db")
 
 
 def _ledger_path(settings: Settings) -> Path:
@@ -176,10 +209,32 @@ async def sync(
             progress=progress,
             confirm=confirm,
         )
-        return await pull.run(store.report())
+        return await _kept(pull.run(store.report()), _runs(settings))
     finally:
         store.close()
         await client.aclose()
+
+
+async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
+    """Await *run* and keep what became of it; a history that cannot be written stops nothing."""
+    started_at = now()
+    outcome: SyncRun | None = None
+    try:
+        report = await run
+        outcome = SyncRun(started_at, report.seconds, report)
+    except BridgeError as error:
+        outcome = SyncRun(started_at, (now() - started_at).total_seconds(), error=str(error))
+        if isinstance(error, SyncRefused):
+            shrink = Shrink(error.entity_set, error.held, error.listed)
+            outcome = replace(outcome, refused=shrink)
+        raise
+    finally:
+        if outcome is not None:
+            try:
+                history.add(outcome)
+            except StoreError as error:
+                _log.warning("run_not_kept", extra={"reason": str(error)})
+    return report
 
 
 # ---------------------------------------------------------------- route
@@ -322,23 +377,50 @@ class House:
     hub: "EventHub"
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The files that pages alone read and write."""
+
+    audit: AuditStore
+    history: "CallHistory"
+    flaws: "DirectoryFlaws"
+
+    async def aclose(self) -> None:
+        """Let go of them."""
+        await self.history.close()
+        await self.flaws.close()
+        await self.audit.close()
+
+
+def _shelf(settings: Settings) -> _Shelf:
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
+
+    return _Shelf(
+        _audit(settings),
+        CallHistory(_ledger_path(settings)),
+        DirectoryFlaws(_directory_path(settings)),
+    )
+
+
 def build_service(settings: Settings) -> House:
     """Build the service; nothing is opened or started before the app's lifespan begins."""
     from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.journal import ODataJournal
+    from bridge.adapters.onec.sign_in import ODataSignIn
     from bridge.adapters.sipuni import Sipuni
     from bridge.scheduler import Scheduler, Timetable, sync_command
     from bridge.web.app import create_app
-    from bridge.web.security import AdminAccess
     from bridge.web.surface import WebServices
 
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     ledger = LedgerStore.open(_ledger_path(settings), clock=now)
+    shelf = _shelf(settings)
     hub = EventHub(epoch=secrets.token_hex(4))
     metrics = Metrics()
-    situation = Situation()
+    situation = Situation(now)
     events = FanOut(hub, metrics, situation)
     client = _odata(settings)
     zone = _zone(settings)
@@ -410,6 +492,7 @@ def build_service(settings: Settings) -> House:
         async with AsyncExitStack() as stack:
             stack.callback(directory.close)
             stack.push_async_callback(ledger.close)
+            stack.push_async_callback(shelf.aclose)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
             stack.push_async_callback(line.aclose)
@@ -434,14 +517,24 @@ def build_service(settings: Settings) -> House:
         hub=hub,
         events=events,
         meter=metrics,
+        audit=shelf.audit,
+        desk_keys=shelf.audit,
+        latency=metrics.latency,
+        history=shelf.history,
+        flaws=shelf.flaws,
+        runs=_runs(settings),
+        sync_now=scheduler.sync_now,
+        onec_sign_in=ODataSignIn(_one_time_client(settings), now),
         clock=now,
         mood=situation.mood,
+        mood_since=situation.mood_since,
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=_hook_access(settings),
-        admin_access=AdminAccess(_plain(settings.admin_password)),
+        admin_access=_admin_access(settings),
         phones=phone_rules(settings),
         lang=settings.lang,
+        public_url=settings.public_url or "",
         zone=zone,
         originating=line.originating,
         phone_book=directory,
@@ -636,7 +729,7 @@ def _asking(settings: Settings, directory: DirectoryReader) -> Asking | None:
 
 
 def _hook_access(settings: Settings) -> "HookAccess":
-    from bridge.web.security import HookAccess
+    from bridge.web.access import HookAccess
 
     return HookAccess(
         user=settings.hook_user,
@@ -644,6 +737,24 @@ def _hook_access(settings: Settings) -> "HookAccess":
         token=_plain(settings.hook_token),
         allow=settings.hook_allow,
         trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _admin_access(settings: Settings) -> "AdminAccess":
+    from bridge.web.access import AdminAccess
+    from bridge.web.access.secrets import PasswordHash, is_hash
+
+    password = _plain(settings.admin_password)
+    if password is not None and is_hash(password):
+        try:
+            PasswordHash.read(password)
+        except ValueError as error:
+            raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
+    return AdminAccess(
+        password,
+        own_secret(settings.data_dir / "secret.key"),
+        settings.trusted_proxies,
+        settings.mask_phones,
     )
 
 

@@ -58,7 +58,10 @@ CONTRACT: dict[str, object] = {
     "STORE": "tinydb",
     "HOST": "127.0.0.1",
     "PORT": 8000,
+    "PUBLIC_URL": None,
     "ADMIN_PASSWORD": None,
+    "MASK_PHONES": False,
+    "AUDIT_DAYS": 365,
     "LANG": "ru",
     "LOG_FORMAT": "console",
 }

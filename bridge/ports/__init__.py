@@ -5,6 +5,7 @@ of `bridge.errors` only. Each file holds one neighbour of the core and the value
 whoever needs one imports it from here.
 """
 
+from bridge.ports.access import Audit, AuditAct, AuditRecord, DeskKeys, OneCSignIn, SignIn
 from bridge.ports.clock import Clock
 from bridge.ports.directory import (
     Directory,
@@ -25,6 +26,7 @@ from bridge.ports.events import (
     Events,
     OneCMood,
 )
+from bridge.ports.history import CallSearch
 from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
@@ -40,17 +42,23 @@ from bridge.ports.onec import (
     Traffic,
 )
 from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
+from bridge.ports.runs import Shrink, SyncRun, SyncRuns
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
     "Alarm",
     "AlarmName",
+    "Audit",
+    "AuditAct",
+    "AuditRecord",
     "CallChanged",
     "CallFilter",
     "CallRecorded",
+    "CallSearch",
     "Change",
     "Clock",
     "DebtChanged",
+    "DeskKeys",
     "Directory",
     "DirectoryChanged",
     "DirectoryStore",
@@ -69,6 +77,7 @@ __all__ = [
     "OneCMood",
     "OneCProbe",
     "OneCRequests",
+    "OneCSignIn",
     "OneCSource",
     "OrderBook",
     "OutboxCounts",
@@ -80,7 +89,11 @@ __all__ = [
     "RawEvent",
     "RawReply",
     "RawRequest",
+    "Shrink",
+    "SignIn",
     "SyncReport",
+    "SyncRun",
+    "SyncRuns",
     "Talk",
     "Telephony",
     "Traffic",

@@ -16,16 +16,30 @@ from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.figures import CallFact
+from bridge.domain.flaws import FlawKind, FlawList
+from bridge.domain.history import fold, names_in
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, PhoneBook, RawEvent, SyncReport
+from bridge.ports import (
+    Alarm,
+    CallSearch,
+    EntitySync,
+    OneCMood,
+    OutboxCounts,
+    PhoneBook,
+    RawEvent,
+    SyncReport,
+    SyncRun,
+)
+from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
-from bridge.web.security import AdminAccess, HookAccess
 from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
+from tests.support.memory_access import AuditInMemory, SignInInMemory
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
 BASIC = (USER, PASSWORD)
@@ -228,6 +242,63 @@ class AnsweringInMemory:
 
 
 @dataclass
+class HistoryInMemory:
+    """Looks through the ledger's calls: by outcome, direction, extension, number, name, days."""
+
+    ledger: LedgerInMemory
+
+    async def find(
+        self, wanted: CallSearch, *, limit: int, after: str = ""
+    ) -> tuple[Sequence[PhoneCall], str]:
+        found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
+        begun = int(after or 0)
+        page = found[begun : begun + limit]
+        return page, str(begun + limit) if len(found) > begun + limit else ""
+
+    async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
+        return [
+            CallFact(c.received_at, c.direction, c.life.disposition, c.decision.rule, c.life.wait)
+            for c in self.ledger.stored.values()
+            if since <= c.received_at < until and not c.blank
+        ]
+
+    async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
+        for call in self.ledger.stored.values():
+            if call.received_at >= since:
+                look(call)
+
+
+def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
+    target, wanted = call.decision.target, search.filter
+    return (
+        (wanted.since is None or call.received_at >= wanted.since)
+        and (wanted.until is None or call.received_at < wanted.until)
+        and wanted.direction in {None, call.direction}
+        and (not wanted.dispositions or call.life.disposition in wanted.dispositions)
+        and (not wanted.extension or (target is not None and target.extension == wanted.extension))
+        and wanted.number in {None, call.caller.number}
+        and search.digits in str(call.caller.number)
+        and fold(search.name) in names_in(call)
+    )
+
+
+@dataclass
+class FlawsInMemory:
+    """Gives the flaws it was told."""
+
+    unmanaged: FlawList = field(default_factory=lambda: FlawList(FlawKind.NO_MANAGER, 0, 0))
+    unreadable: FlawList = field(default_factory=lambda: FlawList(FlawKind.UNREADABLE, 0, 0))
+
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+        del costs, limit
+        return self.unmanaged
+
+    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+        del unknown_tails, limit
+        return self.unreadable
+
+
+@dataclass
 class House:
     """Everything behind the street, to be asked by tests, and the application before it."""
 
@@ -235,6 +306,8 @@ class House:
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
     hub: EventHub = field(default_factory=lambda: EventHub("life1"))
     metrics: Metrics = field(default_factory=Metrics)
+    audit: AuditInMemory = field(default_factory=AuditInMemory)
+    onec_sign_in: SignInInMemory = field(default_factory=SignInInMemory)
     rules: RoutingRules = field(default_factory=RoutingRules)
     answer: Literal["auto", "number", "text"] = "auto"
     hook_access: HookAccess = field(default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN))
@@ -243,6 +316,9 @@ class House:
     mood: OneCMood | None = None
     alarms: tuple[Alarm, ...] = ()
     kicks: int = 0
+    flaws: FlawsInMemory = field(default_factory=FlawsInMemory)
+    sync_runs: list[SyncRun] = field(default_factory=list)
+    syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
     originating: Originating | None = None
@@ -258,6 +334,13 @@ class House:
     def kick(self) -> None:
         self.kicks += 1
 
+    def sync_now(self, *, accept_shrink: bool = False) -> None:
+        self.syncs.append(accept_shrink)
+
+    async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
+        newest = reversed(self.sync_runs)
+        return [run for run in newest if since is None or run.started_at >= since][:limit]
+
     async def receive(self, event: RawEvent) -> None:
         await self.ledger.record_event(event)
 
@@ -271,8 +354,17 @@ class House:
             hub=self.hub,
             events=self.hub,
             meter=self.metrics,
+            audit=self.audit,
+            desk_keys=self.audit,
+            latency=self.metrics.latency,
+            history=HistoryInMemory(self.ledger),
+            flaws=self.flaws,
+            runs=self,
+            sync_now=self.sync_now,
+            onec_sign_in=self.onec_sign_in,
             clock=self.clock,
             mood=lambda: self.mood,
+            mood_since=lambda: None if self.mood is None else self.now - timedelta(minutes=7),
             alarms=lambda: self.alarms,
             kick=self.kick,
             hook_access=self.hook_access,
