@@ -264,12 +264,20 @@ def _memory(settings: Settings) -> Memory:
 
 
 # ---------------------------------------------------------------- call
-def call(settings: Settings, extension: str, number: str) -> PlacedCall:
-    """Have the running service ring *extension*, then *number*: the ledger has one writer."""
-    from bridge.adapters.own_service import OwnService
+def call(
+    settings: Settings, extension: str, number: str, ask_password: Callable[[], str]
+) -> PlacedCall:
+    """Have the running service ring *extension*, then *number*: the ledger has one writer.
 
-    service = OwnService(settings.host, settings.port, _plain(settings.admin_password))
-    return service.call(extension, number)
+    *ask_password* is asked where the settings hold the admin password as a hash only.
+    """
+    from bridge.adapters.own_service import OwnService
+    from bridge.web.access.secrets import is_hash
+
+    password = _plain(settings.admin_password)
+    if password is not None and is_hash(password):
+        password = ask_password()
+    return OwnService(settings.host, settings.port, password).call(extension, number)
 
 
 # ---------------------------------------------------------------- check

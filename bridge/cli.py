@@ -181,7 +181,7 @@ def call(
     as_json: AsJson = False,
 ) -> None:
     """Have the PBX ring an extension, then a number; the service must be running."""
-    placed = bootstrap.call(_settings(), extension, number)
+    placed = bootstrap.call(_settings(), extension, number, _admin_password)
     if as_json:
         terminal.say_json(json.dumps(asdict(placed), ensure_ascii=False))
     elif placed.state is OrderState.ACCEPTED:
@@ -340,6 +340,15 @@ def demo(
     except KeyboardInterrupt:
         passed = True
     raise typer.Exit(Exit.DONE if passed else Exit.WARNINGS)
+
+
+def _admin_password() -> str:
+    """Ask for the password of which the settings hold a hash."""
+    if not terminal.somebody_is_there():
+        reason = "is a hash: run this at a terminal, where the password itself can be asked for"
+        raise SettingsError("BRIDGE_ADMIN_PASSWORD", reason)
+    password: str = typer.prompt("Admin password", hide_input=True, err=True)
+    return password
 
 
 def _usage(what: str, error: Exception) -> NoReturn:

@@ -14,6 +14,7 @@ from bridge import bootstrap
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.lab.demo.stage import Served
 from bridge.lab.sipuni import EventsOver, SipuniLab, SipuniScheme, Switches, create_sipuni_app
+from bridge.web.access.secrets import PasswordHash
 from tests.stories.processes import Site, free_port, open_site, until, wait_until_alive
 
 pytestmark = pytest.mark.anyio
@@ -134,3 +135,13 @@ async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path):
 
     assert office.rung() == [("205", CLIENT)]
     assert (said.code, again.rung()) == (0, [("206", CLIENT)])
+
+
+async def test_where_the_password_is_kept_as_a_hash_a_script_is_told_so(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        hashed = str(PasswordHash.make("composed-pass"))
+        said = await site.run("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
+
+    assert said.code == 2
+    assert "BRIDGE_ADMIN_PASSWORD" in said.err
+    assert hashed not in said.err
