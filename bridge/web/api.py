@@ -41,7 +41,7 @@ Number = Annotated[str, _NUMBER]
 Key = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9a-zA-Z_-]+$")]
 Lang = Annotated[Language | None, Query(description="language of the sentences")]
 Admitted = Callable[[Request], Awaitable[Viewer]]
-Kind = Literal["call", "entry", "directory", "onec", "alarm"]
+Kind = Literal["call", "call_changed", "debt", "entry", "directory", "onec", "alarm"]
 
 
 def api_router(services: WebServices, gate: Gate) -> APIRouter:
@@ -187,7 +187,7 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
     )
     async def listen(
         kind: Annotated[
-            list[Kind] | None, Query(max_length=5, description="all by default")
+            list[Kind] | None, Query(max_length=7, description="all by default")
         ] = None,
         after: Annotated[str, Query(max_length=64, description="id of the last event seen")] = "",
         last_event_id: Annotated[str, Header(max_length=64)] = "",

@@ -19,6 +19,7 @@ from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Mana
 from bridge.domain.figures import CallFact
 from bridge.domain.flaws import FlawKind, FlawList
 from bridge.domain.history import fold, names_in
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
@@ -55,6 +56,7 @@ class LedgerInMemory:
     owed: dict[str, OutboxEntry] = field(default_factory=dict)
     kept_events: list[RawEvent] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
+    debts: list[MissedDebt] = field(default_factory=list)
     full_disk: bool = False
 
     def _touch(self) -> None:
@@ -110,6 +112,10 @@ class LedgerInMemory:
     async def drop_entry(self, key: str) -> bool:
         self._touch()
         return self.owed.pop(key, None) is not None
+
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        self._touch()
+        return self.debts
 
     async def counts(self) -> OutboxCounts:
         self._touch()
