@@ -550,6 +550,7 @@ def build_service(settings: Settings) -> House:
         telephony=telephony,
         answering=answering,
         receiving=recording,
+        noting=following,
         ledger=ledger,
         directory=directory,
         hub=hub,

@@ -69,6 +69,14 @@ class Originating(Protocol):
         ...
 
 
+class Noting(Protocol):
+    """Keeps what operators write about calls."""
+
+    def annotate(self, key: str, by: str, text: str, /) -> Awaitable[PhoneCall | None]:
+        """Keep *text* with the call of *key* and owe it to its document; None: no such call."""
+        ...
+
+
 class Hub(Protocol):
     """Where pages listen to what happens."""
 
@@ -174,6 +182,7 @@ class WebServices:
     telephony: Telephony
     answering: Answering
     receiving: Receiving
+    noting: Noting
     ledger: Ledger
     directory: Directory
     hub: Hub

@@ -324,6 +324,7 @@ class House:
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
             receiving=recording,
+            noting=self.following,
             ledger=self.ledger,
             directory=self.directory,
             hub=EventHub(epoch="story"),
