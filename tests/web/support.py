@@ -155,10 +155,6 @@ class LedgerInMemory:
         ]
         return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
 
-    async def open_debts(self) -> Sequence[MissedDebt]:
-        self._touch()
-        return self.missed
-
     async def call(self, key: str) -> PhoneCall | None:
         self._touch()
         return self.stored.get(key)
