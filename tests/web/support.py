@@ -58,7 +58,6 @@ class LedgerInMemory:
     kept_events: list[RawEvent] = field(default_factory=list)
     missed: list[MissedDebt] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
-    debts: list[MissedDebt] = field(default_factory=list)
     full_disk: bool = False
 
     def _touch(self) -> None:
@@ -117,7 +116,7 @@ class LedgerInMemory:
 
     async def open_debts(self) -> Sequence[MissedDebt]:
         self._touch()
-        return self.debts
+        return self.missed
 
     async def counts(self) -> OutboxCounts:
         self._touch()
