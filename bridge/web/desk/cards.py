@@ -1,0 +1,242 @@
+"""A call's card as the desk shows it: everything an operator wants to know while it rings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.desk import KEPT, SILENCE, Standing, standing
+from bridge.domain.directory import CallerCard, Candidate, Manager, Ref
+from bridge.domain.phone import PhoneNumber, format_phone, mask_phone
+from bridge.domain.texts import Language
+from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
+from bridge.web.desk.board import Posted
+from bridge.web.desk.surface import Debt, OpenInOneC
+from bridge.web.desk.wording import words
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside a call: earlier calls of its number, its debt, whose number it is."""
+
+    past: Sequence[PhoneCall] = ()
+    debt: Debt | None = None
+    choice: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """From where a card is looked at: one telephone's desk, and what its viewer may see."""
+
+    extension: str
+    lang: Language
+    #: Whether numbers of people who are not his clients are hidden from him.
+    masked: bool = False
+    manager: Ref | None = None
+
+    def whole(self, owners: Sequence[Candidate], managers: Mapping[int, Manager]) -> bool:
+        """Whether a number of *owners* is shown in full."""
+        return not self.masked or any(_main_manager(o, managers)[1] == self.manager for o in owners)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLine:
+    """One owner of the number; *link* opens him in 1C."""
+
+    ref: Ref
+    name: str
+    chosen: bool
+    ended: bool
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastLine:
+    """An earlier call of the number, in words."""
+
+    at: datetime
+    direction: str
+    outcome: str
+    who: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card's fields, ready to be written; times aware UTC, empty texts are left out."""
+
+    key: str
+    change: int
+    standing: Standing
+    state: str
+    who: str  # the colleague who talks
+    direction: str
+    name: str
+    company: str
+    number: str
+    stranger: bool
+    line: str
+    manager: str
+    arrived_at: datetime
+    ticks_from: datetime | None
+    lasted: timedelta | None
+    silent_at: datetime
+    gone_at: datetime
+    owners: tuple[OwnerLine, ...]
+    link: str | None
+    debt: Debt | None
+    past: tuple[PastLine, ...]
+    notes: tuple[str, ...]
+    callable: bool
+
+    @property
+    def said(self) -> str:
+        """Say the card in one breath, for a screen reader and a notification."""
+        parts = (self.state, self.name, self.company, self.who)
+        return ", ".join(part for part in parts if part)
+
+
+def show_card(
+    posted: Posted,
+    known: Known,
+    sight: Sight,
+    now: datetime,
+    managers: Mapping[int, Manager],
+    open_in_onec: OpenInOneC,
+) -> Card:
+    """Make the card of a call as *sight* sees it at *now*."""
+    call = posted.call
+    candidates = call.decision.candidates
+    owner = next((c for c in candidates if c.ref == known.choice), call.decision.candidate)
+    stands = standing(call, sight.extension, now)
+    whole = sight.whole(candidates, managers)
+    name, company = _names(call, owner, sight.lang, whole=whole)
+    several = candidates if len(candidates) > 1 else ()
+    life = call.life
+    running = {
+        Standing.RINGING: call.received_at,
+        Standing.PASSED: call.received_at,
+        Standing.CALLING: call.received_at,
+        Standing.TALKING: life.answered_at or posted.at,
+        Standing.TAKEN: life.answered_at or posted.at,
+    }
+    return Card(
+        key=call.key,
+        change=posted.change,
+        standing=stands,
+        state=words(sight.lang, stands.value),
+        who=_colleague(call, stands),
+        direction=words(sight.lang, call.direction.value),
+        name=name,
+        company=company,
+        number=_number(call, sight.lang, whole=whole),
+        stranger=not candidates and call.caller.number is not None,
+        line=_line(call.did),
+        manager=_manager_words(owner, managers),
+        arrived_at=call.arrived_at,
+        ticks_from=running.get(stands),
+        lasted=life.talk,
+        silent_at=call.received_at + SILENCE,
+        gone_at=posted.at + KEPT,
+        owners=tuple(
+            OwnerLine(
+                ref=c.ref,
+                name=candidate_name(c),
+                chosen=c.ref == known.choice,
+                ended=c.ended,
+                link=open_in_onec(c.kind, c.ref),
+            )
+            for c in several
+        ),
+        link=None if owner is None else open_in_onec(owner.kind, owner.ref),
+        debt=known.debt,
+        past=tuple(_past(c, sight.lang, now) for c in known.past),
+        notes=tuple(note.text for note in call.notes),
+        callable=call.caller.number is not None,
+    )
+
+
+def shown_number(number: PhoneNumber, *, whole: bool) -> str:
+    """Write *number* for people: whole, or with its middle hidden."""
+    return format_phone(number) if whole else mask_phone(number)
+
+
+def manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Manager | None:
+    """Find who serves *owner*: the main manager nearest up his chain, reachable or not."""
+    return None if owner is None else _main_manager(owner, managers)[0]
+
+
+def card_owners(card: CallerCard | None) -> Sequence[Candidate]:
+    """Give the owners that a look-up brought."""
+    return () if card is None else card.candidates
+
+
+def _main_manager(
+    owner: Candidate, managers: Mapping[int, Manager]
+) -> tuple[Manager | None, Ref | None]:
+    for step in owner.chain:
+        if step.manager is not None:
+            manager = managers.get(step.manager)
+            return manager, None if manager is None else manager.ref
+    return None, None
+
+
+def _manager_words(owner: Candidate | None, managers: Mapping[int, Manager]) -> str:
+    manager = manager_of(owner, managers)
+    if manager is None:
+        return ""
+    return f"{manager.name}, {manager.extension}" if manager.extension else manager.name
+
+
+def _names(
+    call: PhoneCall, owner: Candidate | None, lang: Language, *, whole: bool
+) -> tuple[str, str]:
+    """Give whom the card names, and the company he belongs to."""
+    if owner is None or not candidate_name(owner):
+        number = call.caller.number
+        if number is not None:
+            return shown_number(number, whole=whole), ""
+        return caller_name(call, lang), ""
+    partner = owner.partner
+    name = owner.name.strip() or candidate_name(owner)
+    company = "" if partner is None or partner.partner == owner.ref else partner.name.strip()
+    return name, "" if company == name else company
+
+
+def _number(call: PhoneCall, lang: Language, *, whole: bool) -> str:
+    number = call.caller.number
+    return how_to_reach(call, lang) if number is None else shown_number(number, whole=whole)
+
+
+def _line(did: str) -> str:
+    plain = did.isascii() and did.isdigit()
+    return format_phone(PhoneNumber(int(did))) if plain and len(did) > _LONGEST_EXTENSION else did
+
+
+def _colleague(call: PhoneCall, stands: Standing) -> str:
+    """Name who talks, or talked, where that is not the one who looks."""
+    if stands not in (Standing.TAKEN, Standing.ANSWERED):
+        return ""
+    return person_words(call, call.life.answered_by)
+
+
+def person_words(call: PhoneCall, extension: str) -> str:
+    """Name the 1C user behind *extension* as *call* knew him, with the extension."""
+    known = (*call.people, *call.decision.targets)
+    name = next((t.name for t in known if t.extension == extension and t.name), "")
+    return f"{name}, {extension}" if name and extension else name or extension
+
+
+def _past(call: PhoneCall, lang: Language, now: datetime) -> PastLine:
+    stands = standing(call, call.life.answered_by or call.placed_by, now)
+    return PastLine(
+        at=call.arrived_at,
+        direction=words(lang, call.direction.value),
+        outcome=words(lang, stands.value),
+        who=person_words(call, call.life.answered_by or call.placed_by),
+        notes=tuple(note.text for note in call.notes),
+    )
+
+
+#: Longer numbers are written as numbers.
+_LONGEST_EXTENSION = 5

@@ -1,0 +1,258 @@
+"""The desk's addresses: the page, its stream, its parts, and what its buttons do."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.desk import telephones
+from bridge.domain.orders import OrderState
+from bridge.domain.phone import PhoneNumber
+from bridge.web.actions import choose_owner
+from bridge.web.console import PAGE_HEADERS
+from bridge.web.desk.board import Board, Posted
+from bridge.web.desk.cards import Sight
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.rendering import Rendering
+from bridge.web.desk.search import MOST_FOUND, SHORTEST, Search
+from bridge.web.desk.stream import desk_lines
+from bridge.web.desk.surface import DeskServices
+from bridge.web.desk.wording import words
+from bridge.web.security import AdminGuard
+from bridge.web.stream import STREAM_HEADERS
+from bridge.web.surface import WebServices
+
+#: Desks that may listen at once: of one telephone, and in all.
+MOST_OF_ONE = 50
+MOST_DESKS = 5000
+
+#: Forms of this page are small; a note holds at most so many signs.
+_MOST_BODY = 64_000
+_LONGEST_NOTE = 2000
+_LONGEST_SEARCH = 100
+
+_WORDS_OF = {
+    OrderState.SENDING: "order_unknown",
+    OrderState.ACCEPTED: "order_accepted",
+    OrderState.REFUSED: "order_refused",
+    OrderState.UNKNOWN: "order_unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who sits at a desk: *sight* tells whose telephone it shows; *name* signs what he does."""
+
+    sight: Sight
+    name: str
+    is_admin: bool
+
+
+class Desk:
+    """Shows the desk and does what its buttons say."""
+
+    def __init__(self, services: WebServices, guard: AdminGuard) -> None:
+        desk = services.desk
+        self._services = services
+        self._guard = guard
+        self._desk: DeskServices = desk
+        self._board: Board = services.board
+        self._book: DebtBook = services.debt_book
+        self._rendering = Rendering(services, desk, self._book)
+        self._search = Search(services.directory, services.phones, desk.open_in_onec)
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the desk's routes."""
+        call = "/desk/calls/{key}"
+        return [
+            Route("/desk", self.page, include_in_schema=False),
+            Route("/desk/stream", self.stream, include_in_schema=False),
+            Route("/desk/search", self.search, include_in_schema=False),
+            Route(call, self.card, include_in_schema=False),
+            Route(f"{call}/callback", self.call_back, methods=["POST"], include_in_schema=False),
+            Route(f"{call}/note", self.note, methods=["POST"], include_in_schema=False),
+            Route(f"{call}/owner", self.choose, methods=["POST"], include_in_schema=False),
+            Route("/desk/order", self.order, methods=["POST"], include_in_schema=False),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the desk with every call that stands; its stream goes on from there."""
+        seat = self._seat(request)
+        sight = seat.sight
+        if not sight.extension:
+            return self._choose_seat(seat)
+        typed = request.query_params.get("q", "")[:_LONGEST_SEARCH]
+        # Before anything is awaited: what happens meanwhile comes by the stream.
+        news = self._board.news(sight.extension, "")
+        over, running = [], []
+        for posted in reversed(news.posted):
+            text = await self._rendering.card(posted, sight)
+            (over if posted.call.life.disposition.is_over else running).append(text)
+        await self._book.look()
+        return self._html(
+            "desk.html",
+            sight,
+            seat=seat,
+            after=news.id,
+            running=running,
+            over=over,
+            missed=self._rendering.missed(sight),
+            typed=typed,
+            found=self._found(typed, sight) if typed else "",
+            beat_s=self._services.heartbeat_s,
+        )
+
+    async def stream(self, request: Request) -> Response:
+        """Stream what happens at this telephone; 503 when too many listen already."""
+        seat = self._seat(request)
+        sight, board = seat.sight, self._board
+        if not sight.extension:
+            raise HTTPException(404, "There is no telephone to listen to.")
+        if board.listening(sight.extension) >= MOST_OF_ONE or board.listening() >= MOST_DESKS:
+            raise HTTPException(503, "Too many desks are open.", {"Retry-After": "10"})
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        lines = desk_lines(
+            board,
+            sight.extension,
+            after[:64],
+            write_card=lambda posted: self._rendering.card(posted, sight),
+            write_missed=lambda: self._rendering.missed(sight),
+            beat_s=self._services.heartbeat_s,
+            now_words=lambda: self._services.clock().isoformat(),
+        )
+        return StreamingResponse(lines, headers=STREAM_HEADERS, media_type="text/event-stream")
+
+    async def card(self, request: Request) -> Response:
+        """Show one card as it reads now."""
+        seat = self._seat(request)
+        posted = self._board.call(request.path_params["key"], seat.sight.extension)
+        if posted is None:
+            raise HTTPException(404, "This desk shows no such call.")
+        text = await self._rendering.card(posted, seat.sight)
+        return HTMLResponse(text, headers=PAGE_HEADERS)
+
+    async def search(self, request: Request) -> Response:
+        """Show whom the directory finds."""
+        seat = self._seat(request)
+        typed = request.query_params.get("q", "")[:_LONGEST_SEARCH]
+        return HTMLResponse(self._found(typed, seat.sight), headers=PAGE_HEADERS)
+
+    async def order(self, request: Request) -> Response:
+        """Call a number that a search has found."""
+        seat, form = await self._form(request)
+        place = form.get("place", "0")
+        number = self._search.number(
+            form.get("q", "")[:_LONGEST_SEARCH],
+            form.get("of", ""),
+            int(place) if place.isascii() and place.isdigit() else -1,
+            seat.sight,
+        )
+        if number is None:
+            raise HTTPException(409, words(seat.sight.lang, "found_nothing"))
+        return await self._order(request, seat, number)
+
+    async def call_back(self, request: Request) -> Response:
+        """Call the caller of a call back."""
+        seat, _ = await self._form(request)
+        call = await self._call(request, seat)
+        if call.caller.number is None:
+            raise HTTPException(409, words(seat.sight.lang, "no_number"))
+        return await self._order(request, seat, call.caller.number)
+
+    async def note(self, request: Request) -> Response:
+        """Write a note on a call, into its document in 1C too."""
+        seat, form = await self._form(request)
+        call = await self._call(request, seat)
+        notes, lang = self._desk.notes, seat.sight.lang
+        text = form.get("text", "").strip()[:_LONGEST_NOTE]
+        if not text:
+            raise HTTPException(422, words(lang, "note_empty"))
+        if notes is None or await notes.add(call.key, by=seat.name, text=text) is None:
+            raise HTTPException(404, "There is no such call.")
+        return self._done(request, seat, words(lang, "noted"))
+
+    async def choose(self, request: Request) -> Response:
+        """Keep the operator's word on whose number it is."""
+        seat, form = await self._form(request)
+        call = await self._call(request, seat)
+        number = call.caller.number
+        if number is None:
+            raise HTTPException(409, words(seat.sight.lang, "no_number"))
+        await choose_owner(self._services, number, form.get("owner", ""))
+        self._board.touch(number)
+        return self._done(request, seat, words(seat.sight.lang, "choice_kept"))
+
+    def _seat(self, request: Request) -> Seat:
+        """Tell who sits there: the administrator, at the telephone he names."""
+        self._guard.admit(request.scope)
+        extension = request.query_params.get("extension", "")[:20]
+        owner = self._services.directory.owner_of(extension).manager if extension else None
+        name = "" if owner is None else owner.name
+        return Seat(Sight(extension, self._services.lang), name, is_admin=True)
+
+    def _choose_seat(self, seat: Seat) -> Response:
+        staff = self._services.directory.managers().values() if seat.is_admin else ()
+        people = sorted((m for m in staff if m.reachable), key=lambda m: m.name)
+        return self._html("desk_seats.html", seat.sight, seat=seat, people=people)
+
+    async def _form(self, request: Request) -> tuple[Seat, dict[str, str]]:
+        seat = self._seat(request)
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST_BODY:
+                raise HTTPException(413, "The form is too long.")
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
+        return seat, dict(pairs)
+
+    async def _call(self, request: Request, seat: Seat) -> PhoneCall:
+        """Give the call of the path, if it concerns this telephone."""
+        key, extension = request.path_params["key"], seat.sight.extension
+        posted: Posted | None = self._board.call(key, extension)
+        call = await self._services.ledger.call(key) if posted is None else posted.call
+        mine = call is not None and (
+            posted is not None
+            or extension in telephones(call)
+            or any(debt.key == key for debt in self._book.of(extension))
+        )
+        if call is None or not mine:
+            raise HTTPException(404, "This desk shows no such call.")
+        return call
+
+    async def _order(self, request: Request, seat: Seat, number: PhoneNumber) -> Response:
+        orders, sight = self._desk.orders, seat.sight
+        if orders is None:
+            raise HTTPException(404, "No PBX is set up to call from here.")
+        order = await orders.order(sight.extension, number, by=seat.name)
+        said = words(
+            sight.lang, _WORDS_OF[order.state], extension=sight.extension, words=order.words
+        )
+        if order.state is OrderState.REFUSED:
+            raise HTTPException(409, said)
+        return self._done(request, seat, said)
+
+    def _found(self, typed: str, sight: Sight) -> str:
+        hits = self._search.find(typed, sight)
+        return self._rendering.page(
+            "desk_found.html",
+            sight,
+            hits=hits,
+            typed=typed,
+            more=len(hits) >= MOST_FOUND,
+            short=len(typed.strip()) < SHORTEST,
+        )
+
+    def _done(self, request: Request, seat: Seat, said: str) -> Response:
+        """Tell the page's script, or lead a browser without it back to the page."""
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"words": said}, headers={"Cache-Control": "no-store"})
+        there = f"/desk?{urlencode({'extension': seat.sight.extension})}"
+        return RedirectResponse(there, 303, headers=PAGE_HEADERS)
+
+    def _html(self, template: str, sight: Sight, **fields: object) -> Response:
+        text = self._rendering.page(template, sight, **fields)
+        return HTMLResponse(text, headers=PAGE_HEADERS)

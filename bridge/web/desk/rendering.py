@@ -1,0 +1,136 @@
+"""Writes the desk's parts as HTML, each once for all who see it alike."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TypeVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.desk import Standing, standing
+from bridge.web.desk.board import Posted
+from bridge.web.desk.cards import Known, Sight, show_card, shown_number
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.surface import DeskServices
+from bridge.web.desk.wording import words
+from bridge.web.surface import WebServices
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Made = TypeVar("_Made")
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+#: Earlier calls that a card shows.
+_PAST = 5
+
+#: Cards and what is known beside them, kept until so many newer ones were written.
+_KEPT = 512
+
+
+class Rendering:
+    """Cards, lists and pages in the viewer's language."""
+
+    def __init__(self, services: WebServices, desk: DeskServices, book: DebtBook) -> None:
+        self._services = services
+        self._desk = desk
+        self._book = book
+        self._pages = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._pages.filters.update(iso=datetime.isoformat, span=_span)
+        self._known: OrderedDict[tuple[str, int], asyncio.Task[Known]] = OrderedDict()
+        self._cards: OrderedDict[tuple[str, int, Sight, Standing], asyncio.Task[str]]
+        self._cards = OrderedDict()
+
+    async def card(self, posted: Posted, sight: Sight) -> str:
+        """Write a call's card; desks of one telephone that see alike share the text."""
+        call = posted.call
+        stands = standing(call, sight.extension, self._services.clock())
+        key = (call.key, posted.change, sight, stands)
+        return await _once(self._cards, key, lambda: self._write_card(posted, sight))
+
+    def missed(self, sight: Sight) -> str:
+        """Write the list of who waits to be called back by this telephone."""
+        return self.page("desk_missed.html", sight, debts=self._book.of(sight.extension))
+
+    def page(self, template: str, sight: Sight, **fields: object) -> str:
+        """Write any part or page in the viewer's language."""
+        lang = sight.lang
+        zone, now = self._services.zone, self._services.clock()
+
+        def clock(moment: datetime) -> str:
+            return _clock_words(moment, now, zone)
+
+        return self._pages.get_template(template).render(
+            lang=lang,
+            t=lambda key, **said: words(lang, key, **said),
+            clock=clock,
+            shown_number=lambda number: shown_number(number, whole=not sight.masked),
+            sight=sight,
+            now=now,
+            can_call=self._desk.orders is not None and bool(sight.extension),
+            can_note=self._desk.notes is not None,
+            **fields,
+        )
+
+    async def _write_card(self, posted: Posted, sight: Sight) -> str:
+        key = (posted.call.key, posted.change)
+        known = await _once(self._known, key, lambda: self._ask(posted.call))
+        card = show_card(
+            posted,
+            known,
+            sight,
+            self._services.clock(),
+            self._services.directory.managers(),
+            self._desk.open_in_onec,
+        )
+        return self.page("desk_card.html", sight, card=card)
+
+    async def _ask(self, call: PhoneCall) -> Known:
+        number = call.caller.number
+        if number is None:
+            return Known()
+        ledger = self._services.ledger
+        calls = await ledger.calls(limit=_PAST + 1, number=number)
+        past = [other for other in calls if other.key != call.key]
+        return Known(past[:_PAST], self._book.of_number(number), ledger.memory(number).choice)
+
+
+async def _once(
+    kept: OrderedDict[_Key, asyncio.Task[_Made]],
+    key: _Key,
+    make: Callable[[], Coroutine[object, object, _Made]],
+) -> _Made:
+    """Make what *key* names once, however many ask for it at a time; a failure is not kept."""
+    task = kept.get(key)
+    if task is None:
+        task = kept[key] = asyncio.create_task(make())
+        while len(kept) > _KEPT:
+            kept.popitem(last=False)
+    try:
+        # A desk that leaves must not take the text from the others.
+        return await asyncio.shield(task)
+    except Exception:
+        kept.pop(key, None)
+        raise
+
+
+def _clock_words(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """Write a moment on the clock people look at; the day too unless it is today."""
+    local = moment.astimezone(zone)
+    today = local.date() == now.astimezone(zone).date()
+    return local.strftime("%H:%M" if today else "%d.%m %H:%M")
+
+
+def _span(span: timedelta) -> str:
+    """Write how long a talk lasted: 0:35, 1:02:10."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
