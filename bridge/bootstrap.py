@@ -4,6 +4,7 @@ What only the service needs is imported where the service is built: it is half o
 command like `route` would take.
 """
 
+import asyncio
 import gc
 import logging
 import math
@@ -17,15 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.own_secret import own_secret
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.probe import OneCProbe
 from bridge.adapters.onec.source import ODataSource
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
@@ -45,13 +49,16 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from bridge.adapters.event_hub import EventHub
-    from bridge.web.security import HookAccess
+    from bridge.web.access import AdminAccess, HookAccess
+    from bridge.web.desk.surface import OpenInOneC
 
 _log = logging.getLogger(__name__)
 
 #: A question about a caller who has long been answered is given up after this.
 _LIVE_TIMEOUT_S = 20.0
+
+#: A person at the sign-in waits no longer for 1C's word on his password.
+_SIGN_IN_TIMEOUT_S = 30.0
 
 
 def now() -> datetime:
@@ -91,20 +98,28 @@ def routing_rules(settings: Settings) -> RoutingRules:
 
 
 def _odata(
-    settings: Settings, longest_s: float = math.inf, *, reuse_sessions: bool = False
+    settings: Settings,
+    longest_s: float = math.inf,
+    *,
+    reuse_sessions: bool = False,
+    as_user: tuple[str, str] | None = None,
 ) -> ODataClient:
-    password = settings.onec_password
+    user, password = as_user or (settings.onec_user or "", _plain(settings.onec_password) or "")
     return ODataClient(
         ODataConfig(
             url=settings.onec_url or "",
-            user=settings.onec_user or "",
-            password="" if password is None else password.get_secret_value(),
+            user=user,
+            password=password,
             timeout_s=min(settings.onec_timeout_s, longest_s),
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
             reuse_sessions=reuse_sessions,
         )
     )
+
+
+def _one_time_client(settings: Settings) -> Callable[[str, str], ODataClient]:
+    return lambda name, password: _odata(settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password))
 
 
 def _zone(settings: Settings) -> ZoneInfo:
@@ -115,6 +130,12 @@ def _zone(settings: Settings) -> ZoneInfo:
 
 def _directory_path(settings: Settings) -> Path:
     return settings.data_dir / "directory.db"
+
+
+def _audit(settings: Settings) -> AuditStore:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "audit.db"
+    return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
 
 
 def _ledger_path(settings: Settings) -> Path:
@@ -271,7 +292,7 @@ class House:
     """The running service's parts that starting and stopping needs."""
 
     app: "FastAPI"
-    hub: "EventHub"
+    end_streams: Callable[[], None]
 
 
 def build_service(settings: Settings) -> House:
@@ -279,19 +300,25 @@ def build_service(settings: Settings) -> House:
     from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.journal import ODataJournal
+    from bridge.adapters.onec.sign_in import ODataSignIn
     from bridge.adapters.sipuni import Sipuni
     from bridge.scheduler import Scheduler, Timetable, sync_command
     from bridge.web.app import create_app
-    from bridge.web.security import AdminAccess
+    from bridge.web.desk.board import Board
+    from bridge.web.desk.debts import DebtBook
+    from bridge.web.desk.parts import DeskParts
     from bridge.web.surface import WebServices
 
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     ledger = LedgerStore.open(_ledger_path(settings), clock=now)
+    audit = _audit(settings)
     hub = EventHub(epoch=secrets.token_hex(4))
     metrics = Metrics()
     situation = Situation()
-    events = FanOut(hub, metrics, situation)
+    board = Board(secrets.token_hex(4), now)
+    desk = DeskParts(board, DebtBook(None, board), open_in_onec=_open_in_onec(settings))
+    events = FanOut(hub, metrics, situation, desk)
     client = _odata(settings)
     zone = _zone(settings)
     delivery = Delivery(
@@ -339,16 +366,23 @@ def build_service(settings: Settings) -> House:
         async with AsyncExitStack() as stack:
             stack.callback(directory.close)
             stack.push_async_callback(ledger.close)
+            stack.push_async_callback(audit.close)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
+            board.recall(await ledger.calls_since(now() - LONGEST_TALK))
+            stack.push_async_callback(_stopped, asyncio.create_task(desk.book.run()))
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
             yield
-            hub.close()
+            end_streams()
+
+    def end_streams() -> None:
+        hub.close()
+        board.close()
 
     services = WebServices(
         telephony=Sipuni(settings.sipuni_answer, phone_rules(settings)),
@@ -359,17 +393,35 @@ def build_service(settings: Settings) -> House:
         hub=hub,
         events=events,
         meter=metrics,
+        audit=audit,
+        desk_keys=audit,
+        onec_sign_in=ODataSignIn(_one_time_client(settings), now),
+        desk=desk,
         clock=now,
         mood=situation.mood,
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=_hook_access(settings),
-        admin_access=AdminAccess(_plain(settings.admin_password)),
+        admin_access=_admin_access(settings),
         phones=phone_rules(settings),
         lang=settings.lang,
         zone=zone,
     )
-    return House(create_app(services, lifespan=lifespan), hub)
+    return House(create_app(services, lifespan=lifespan), end_streams)
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    """Stop a task that runs as long as the service."""
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+def _open_in_onec(settings: Settings) -> "OpenInOneC":
+    from bridge.adapters.onec.links import WebClient
+    from bridge.web.desk.surface import no_web_client
+
+    address = settings.onec_web_url
+    return no_web_client if address is None else WebClient(address).owner
 
 
 def _settle_heap() -> None:
@@ -401,7 +453,7 @@ def _asking(settings: Settings, directory: DirectoryReader) -> Asking | None:
 
 
 def _hook_access(settings: Settings) -> "HookAccess":
-    from bridge.web.security import HookAccess
+    from bridge.web.access import HookAccess
 
     return HookAccess(
         user=settings.hook_user,
@@ -409,6 +461,24 @@ def _hook_access(settings: Settings) -> "HookAccess":
         token=_plain(settings.hook_token),
         allow=settings.hook_allow,
         trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _admin_access(settings: Settings) -> "AdminAccess":
+    from bridge.web.access import AdminAccess
+    from bridge.web.access.secrets import PasswordHash, is_hash
+
+    password = _plain(settings.admin_password)
+    if password is not None and is_hash(password):
+        try:
+            PasswordHash.read(password)
+        except ValueError as error:
+            raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
+    return AdminAccess(
+        password,
+        own_secret(settings.data_dir / "secret.key"),
+        settings.trusted_proxies,
+        settings.mask_phones,
     )
 
 
@@ -422,4 +492,4 @@ def serve(settings: Settings) -> None:
     from bridge.web.server import run
 
     house = build_service(settings)
-    run(house.app, house.hub.close, host=settings.host, port=settings.port)
+    run(house.app, house.end_streams, host=settings.host, port=settings.port)

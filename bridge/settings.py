@@ -75,11 +75,14 @@ class Settings(BaseSettings):
     store: str = "tinydb"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str | None = None
     admin_password: SecretStr | None = None
+    mask_phones: bool = False
+    audit_days: Annotated[int, Field(ge=1, le=3650)] = 365
     lang: Literal["ru", "en"] = "ru"
     log_format: Literal["console", "json"] = "console"
 
-    @field_validator("onec_url", "onec_web_url", "sipuni_url")
+    @field_validator("onec_url", "onec_web_url", "sipuni_url", "public_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is None:

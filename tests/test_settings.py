@@ -22,6 +22,7 @@ CONTRACT: dict[str, object] = {
     "ONEC_TIMEOUT_S": 60,
     "ONEC_CONCURRENCY": 2,
     "ONEC_CA_FILE": None,
+    "ONEC_WEB_URL": None,
     "SYNC_INTERVAL_S": 60,
     "SYNC_MAX_DUTY": 0.25,
     "SYNC_MAX_SHRINK": 0.2,
@@ -45,7 +46,10 @@ CONTRACT: dict[str, object] = {
     "STORE": "tinydb",
     "HOST": "127.0.0.1",
     "PORT": 8000,
+    "PUBLIC_URL": None,
     "ADMIN_PASSWORD": None,
+    "MASK_PHONES": False,
+    "AUDIT_DAYS": 365,
     "LANG": "ru",
     "LOG_FORMAT": "console",
 }

@@ -5,6 +5,7 @@ of `bridge.errors` only. Each file holds one neighbour of the core and the value
 whoever needs one imports it from here.
 """
 
+from bridge.ports.access import Audit, AuditAct, AuditRecord, DeskKeys, OneCSignIn, SignIn
 from bridge.ports.clock import Clock
 from bridge.ports.directory import (
     Directory,
@@ -42,8 +43,12 @@ from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, T
 __all__ = [
     "Alarm",
     "AlarmName",
+    "Audit",
+    "AuditAct",
+    "AuditRecord",
     "CallRecorded",
     "Clock",
+    "DeskKeys",
     "Directory",
     "DirectoryChanged",
     "DirectoryStore",
@@ -62,6 +67,7 @@ __all__ = [
     "OneCMood",
     "OneCProbe",
     "OneCRequests",
+    "OneCSignIn",
     "OneCSource",
     "OutboxCounts",
     "PbxControl",
@@ -69,6 +75,7 @@ __all__ = [
     "RawEvent",
     "RawReply",
     "RawRequest",
+    "SignIn",
     "SyncReport",
     "Telephony",
     "Traffic",

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime
 from bridge.domain.outbox import EntryState
 from bridge.domain.phone import CallerKind, PhoneNumber, read_caller
 from bridge.domain.texts import Language
+from bridge.web.access import Gate
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
-from bridge.web.security import AdminGuard
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
 from bridge.web.views import (
@@ -42,11 +42,11 @@ Lang = Annotated[Language | None, Query(description="language of the sentences")
 Kind = Literal["call", "entry", "directory", "onec", "alarm"]
 
 
-def api_router(services: WebServices, guard: AdminGuard) -> APIRouter:
+def api_router(services: WebServices, gate: Gate) -> APIRouter:
     """Build the router; every path of it is the administrator's alone."""
 
     async def admitted(request: Request) -> None:
-        guard.admit(request.scope)
+        await gate.admin(request.scope)
 
     router = APIRouter(
         prefix="/api/v1",

@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bridge import errors
+from bridge.web.access import Gate
 from bridge.web.api import api_router
 from bridge.web.console import Console
+from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
 from bridge.web.operations import operations_routes
-from bridge.web.security import AdminGuard
 from bridge.web.surface import WebServices
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -60,7 +61,12 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
 
     Run it without the server's own reading of proxy headers: whom to believe is decided here.
     """
-    guard = AdminGuard(services.admin_access)
+    gate = Gate(
+        services.admin_access,
+        clock=services.clock,
+        managers=services.directory.managers,
+        keys=services.desk_keys,
+    )
     app = BridgeApp(
         title="1C-bridge",
         version=version("onec-bridge"),
@@ -74,10 +80,11 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     hooks = Hooks(services)
     app.front = hooks
     app.router.routes[:0] = hooks.routes()
-    app.include_router(api_router(services, guard))
+    app.include_router(api_router(services, gate))
     app.router.routes += [
-        *operations_routes(services, guard),
-        *Console(services, guard).routes(),
+        *operations_routes(services, gate),
+        *Console(services, gate).routes(),
+        *Desk(services, gate).routes(),
         docs_route(app),
     ]
     for error in STATUSES:

@@ -19,8 +19,8 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.texts import say_rule, say_step
 from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
 from bridge.ports import OutboxCounts, SyncReport
+from bridge.web.access import Gate
 from bridge.web.actions import drop_entry, retry_entry
-from bridge.web.security import AdminGuard
 from bridge.web.surface import WebServices
 from bridge.web.wording import duration, words
 
@@ -79,9 +79,9 @@ class _Static(StaticFiles):
 class Console:
     """Renders the page and its parts, and does what its buttons say."""
 
-    def __init__(self, services: WebServices, guard: AdminGuard) -> None:
+    def __init__(self, services: WebServices, gate: Gate) -> None:
         self._services = services
-        self._guard = guard
+        self._gate = gate
         pages = Environment(
             loader=FileSystemLoader(_ROOM / "templates"),
             autoescape=True,
@@ -116,7 +116,7 @@ class Console:
 
     async def page(self, request: Request) -> Response:
         """Show the whole page; its stream goes on from what it shows."""
-        self._guard.admit(request.scope)
+        await self._gate.admin(request.scope)
         after = self._services.hub.latest
         calls = await self._services.ledger.calls(limit=_CALLS)
         glance = await self._glance()
@@ -126,12 +126,12 @@ class Console:
 
     async def state(self, request: Request) -> Response:
         """Show the top of the page alone, for the page's script."""
-        self._guard.admit(request.scope)
+        await self._gate.admin(request.scope)
         return self._render("state.html", **self._told(await self._glance()))
 
     async def call(self, request: Request) -> Response:
         """Show one call alone, for the page's script."""
-        self._guard.admit(request.scope)
+        await self._gate.admin(request.scope)
         call = await self._services.ledger.call(request.path_params["key"])
         if call is None:
             raise HTTPException(404, "There is no such call.")
@@ -146,7 +146,7 @@ class Console:
         return await self._act(request, drop_entry)
 
     async def _act(self, request: Request, action: Action) -> Response:
-        self._guard.admit(request.scope)
+        await self._gate.admin(request.scope)
         await action(self._services, request.path_params["key"])
         return RedirectResponse("/", 303, headers=PAGE_HEADERS)
 

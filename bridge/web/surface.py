@@ -11,17 +11,21 @@ from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
 from bridge.ports import (
     Alarm,
+    Audit,
     Clock,
+    DeskKeys,
     Directory,
     Event,
     Events,
     Ledger,
     OneCMood,
+    OneCSignIn,
     OutboxCounts,
     RawEvent,
     Telephony,
 )
-from bridge.web.security import AdminAccess, HookAccess
+from bridge.web.access import AdminAccess, HookAccess
+from bridge.web.desk.parts import DeskParts
 
 
 class Answering(Protocol):
@@ -107,6 +111,10 @@ class WebServices:
     hub: Hub
     events: Events
     meter: Meter
+    audit: Audit
+    desk_keys: DeskKeys
+    onec_sign_in: OneCSignIn
+    desk: DeskParts
     clock: Clock
     mood: Callable[[], OneCMood | None]
     alarms: Callable[[], Sequence[Alarm]]

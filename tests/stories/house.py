@@ -38,10 +38,14 @@ from bridge.services.deliver import Delivery
 from bridge.services.pull import Pull, PullRules
 from bridge.services.record import Recording
 from bridge.services.situation import FanOut, Situation
+from bridge.web.access import HookAccess
 from bridge.web.app import create_app
 from bridge.web.hooks import Hooks
-from bridge.web.security import HookAccess
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
 from bridge.web.surface import WebServices
+from tests.support.memory_access import AuditInMemory, SignInInMemory
 from tests.support.onec_lab import ATTRIBUTE, LabTransport
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
@@ -266,6 +270,10 @@ class House:
             hub=EventHub(epoch="story"),
             events=events,
             meter=Metrics(),
+            audit=AuditInMemory(),
+            desk_keys=AuditInMemory(),
+            desk=DeskParts(board := Board("story", clock), DebtBook(None, board)),
+            onec_sign_in=SignInInMemory(),
             clock=clock,
             mood=self.situation.mood,
             alarms=self.situation.alarms,

@@ -21,11 +21,22 @@ from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, RawEvent, SyncReport
+from bridge.ports import (
+    Alarm,
+    EntitySync,
+    OneCMood,
+    OutboxCounts,
+    RawEvent,
+    SyncReport,
+)
+from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
-from bridge.web.security import AdminAccess, HookAccess
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
 from bridge.web.surface import WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
+from tests.support.memory_access import AuditInMemory, SignInInMemory
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
 BASIC = (USER, PASSWORD)
@@ -235,6 +246,8 @@ class House:
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
     hub: EventHub = field(default_factory=lambda: EventHub("life1"))
     metrics: Metrics = field(default_factory=Metrics)
+    audit: AuditInMemory = field(default_factory=AuditInMemory)
+    onec_sign_in: SignInInMemory = field(default_factory=SignInInMemory)
     rules: RoutingRules = field(default_factory=RoutingRules)
     answer: Literal["auto", "number", "text"] = "auto"
     hook_access: HookAccess = field(default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN))
@@ -245,9 +258,12 @@ class House:
     kicks: int = 0
     now: datetime = NOON
     heartbeat_s: float = 15.0
+    desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
+        board = Board("life1", self.clock)
+        self.desk = DeskParts(board, DebtBook(None, board))
         self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
 
     def clock(self) -> datetime:
@@ -269,6 +285,10 @@ class House:
             hub=self.hub,
             events=self.hub,
             meter=self.metrics,
+            audit=self.audit,
+            desk_keys=self.audit,
+            onec_sign_in=self.onec_sign_in,
+            desk=self.desk,
             clock=self.clock,
             mood=lambda: self.mood,
             alarms=lambda: self.alarms,

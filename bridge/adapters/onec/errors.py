@@ -36,6 +36,10 @@ class UnknownField(OneCNotPublished):
     """1C does not know a field we named; *detail* holds its words, the name among them."""
 
 
+class NoRights(OneCUnauthorized):
+    """1C itself refused: it knows the user, who has no right to what was asked."""
+
+
 class Verdict(Enum):
     """What an answer means to us."""
 
@@ -177,6 +181,8 @@ def refusal(said: Said, where: str, *, write: bool) -> OneCError:
             return OneCOutcomeUnknown(where, f"{detail}; the write may have been done")
         case Verdict.BLOCKED:
             return OneCBlocked(where, said.last_words or words)
+        case Verdict.UNAUTHORIZED if said.voice is Voice.ODATA:
+            return NoRights(where, detail)
     return _PLAIN[verdict](where, detail)
 
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import KEPT, SILENCE, Standing, standing
-from bridge.domain.directory import CallerCard, Candidate, Manager, Ref
-from bridge.domain.phone import PhoneNumber, format_phone, mask_phone
+from bridge.domain.directory import Candidate, Manager, Ref
+from bridge.domain.phone import PhoneNumber, format_phone
 from bridge.domain.texts import Language
 from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
+from bridge.web.access import Viewer, show_number
 from bridge.web.desk.board import Posted
 from bridge.web.desk.surface import Debt, OpenInOneC
 from bridge.web.desk.wording import words
@@ -26,17 +27,18 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """From where a card is looked at: one telephone's desk, and what its viewer may see."""
+    """From where a card is looked at: one telephone's desk, and who sits there.
+
+    Desks that see alike are equal, so *viewer* comes without the address he looks from.
+    """
 
     extension: str
     lang: Language
-    #: Whether numbers of people who are not his clients are hidden from him.
-    masked: bool = False
-    manager: Ref | None = None
+    viewer: Viewer
 
     def whole(self, owners: Sequence[Candidate], managers: Mapping[int, Manager]) -> bool:
-        """Whether a number of *owners* is shown in full."""
-        return not self.masked or any(_main_manager(o, managers)[1] == self.manager for o in owners)
+        """Whether a number of *owners* is shown in full; of nobody, where there are none."""
+        return not self.viewer.masked or self.viewer.serves(owners, managers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,29 +158,12 @@ def show_card(
     )
 
 
-def shown_number(number: PhoneNumber, *, whole: bool) -> str:
-    """Write *number* for people: whole, or with its middle hidden."""
-    return format_phone(number) if whole else mask_phone(number)
-
-
 def manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Manager | None:
     """Find who serves *owner*: the main manager nearest up his chain, reachable or not."""
-    return None if owner is None else _main_manager(owner, managers)[0]
-
-
-def card_owners(card: CallerCard | None) -> Sequence[Candidate]:
-    """Give the owners that a look-up brought."""
-    return () if card is None else card.candidates
-
-
-def _main_manager(
-    owner: Candidate, managers: Mapping[int, Manager]
-) -> tuple[Manager | None, Ref | None]:
-    for step in owner.chain:
+    for step in () if owner is None else owner.chain:
         if step.manager is not None:
-            manager = managers.get(step.manager)
-            return manager, None if manager is None else manager.ref
-    return None, None
+            return managers.get(step.manager)
+    return None
 
 
 def _manager_words(owner: Candidate | None, managers: Mapping[int, Manager]) -> str:
@@ -195,7 +180,7 @@ def _names(
     if owner is None or not candidate_name(owner):
         number = call.caller.number
         if number is not None:
-            return shown_number(number, whole=whole), ""
+            return show_number(number, whole=whole), ""
         return caller_name(call, lang), ""
     partner = owner.partner
     name = owner.name.strip() or candidate_name(owner)
@@ -205,7 +190,7 @@ def _names(
 
 def _number(call: PhoneCall, lang: Language, *, whole: bool) -> str:
     number = call.caller.number
-    return how_to_reach(call, lang) if number is None else shown_number(number, whole=whole)
+    return how_to_reach(call, lang) if number is None else show_number(number, whole=whole)
 
 
 def _line(did: str) -> str:

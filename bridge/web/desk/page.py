@@ -1,6 +1,6 @@
 """The desk's addresses: the page, its stream, its parts, and what its buttons do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.exceptions import HTTPException
@@ -11,18 +11,16 @@ from starlette.routing import BaseRoute, Route
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import telephones
 from bridge.domain.orders import OrderState
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.phone import PhoneNumber, mask_phone
+from bridge.ports import AuditAct, AuditRecord
+from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner
 from bridge.web.console import PAGE_HEADERS
-from bridge.web.desk.board import Board, Posted
 from bridge.web.desk.cards import Sight
-from bridge.web.desk.debts import DebtBook
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.search import MOST_FOUND, SHORTEST, Search
 from bridge.web.desk.stream import desk_lines
-from bridge.web.desk.surface import DeskServices
 from bridge.web.desk.wording import words
-from bridge.web.security import AdminGuard
 from bridge.web.stream import STREAM_HEADERS
 from bridge.web.surface import WebServices
 
@@ -34,6 +32,7 @@ MOST_DESKS = 5000
 _MOST_BODY = 64_000
 _LONGEST_NOTE = 2000
 _LONGEST_SEARCH = 100
+_LONGEST_EXTENSION = 20
 
 _WORDS_OF = {
     OrderState.SENDING: "order_unknown",
@@ -45,24 +44,30 @@ _WORDS_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Who sits at a desk: *sight* tells whose telephone it shows; *name* signs what he does."""
+    """Who sits at a desk: *sight* tells whose telephone it shows and what he sees of numbers."""
 
+    viewer: Viewer
     sight: Sight
-    name: str
-    is_admin: bool
+    #: Whose telephone it is; empty for one that nobody or several have.
+    owner: str
+
+    @property
+    def signs(self) -> str:
+        """By what name he signs what he does."""
+        return self.viewer.name or words(self.sight.lang, "administrator")
 
 
 class Desk:
     """Shows the desk and does what its buttons say."""
 
-    def __init__(self, services: WebServices, guard: AdminGuard) -> None:
+    def __init__(self, services: WebServices, gate: Gate) -> None:
         desk = services.desk
         self._services = services
-        self._guard = guard
-        self._desk: DeskServices = desk
-        self._board: Board = services.board
-        self._book: DebtBook = services.debt_book
-        self._rendering = Rendering(services, desk, self._book)
+        self._gate = gate
+        self._desk = desk
+        self._board = desk.board
+        self._book = desk.book
+        self._rendering = Rendering(services)
         self._search = Search(services.directory, services.phones, desk.open_in_onec)
 
     def routes(self) -> list[BaseRoute]:
@@ -81,7 +86,7 @@ class Desk:
 
     async def page(self, request: Request) -> Response:
         """Show the desk with every call that stands; its stream goes on from there."""
-        seat = self._seat(request)
+        seat = await self._seat(request)
         sight = seat.sight
         if not sight.extension:
             return self._choose_seat(seat)
@@ -108,7 +113,7 @@ class Desk:
 
     async def stream(self, request: Request) -> Response:
         """Stream what happens at this telephone; 503 when too many listen already."""
-        seat = self._seat(request)
+        seat = await self._seat(request)
         sight, board = seat.sight, self._board
         if not sight.extension:
             raise HTTPException(404, "There is no telephone to listen to.")
@@ -128,7 +133,7 @@ class Desk:
 
     async def card(self, request: Request) -> Response:
         """Show one card as it reads now."""
-        seat = self._seat(request)
+        seat = await self._seat(request)
         posted = self._board.call(request.path_params["key"], seat.sight.extension)
         if posted is None:
             raise HTTPException(404, "This desk shows no such call.")
@@ -137,7 +142,7 @@ class Desk:
 
     async def search(self, request: Request) -> Response:
         """Show whom the directory finds."""
-        seat = self._seat(request)
+        seat = await self._seat(request)
         typed = request.query_params.get("q", "")[:_LONGEST_SEARCH]
         return HTMLResponse(self._found(typed, seat.sight), headers=PAGE_HEADERS)
 
@@ -171,8 +176,9 @@ class Desk:
         text = form.get("text", "").strip()[:_LONGEST_NOTE]
         if not text:
             raise HTTPException(422, words(lang, "note_empty"))
-        if notes is None or await notes.add(call.key, by=seat.name, text=text) is None:
+        if notes is None or await notes.add(call.key, by=seat.signs, text=text) is None:
             raise HTTPException(404, "There is no such call.")
+        await self._record(seat, AuditAct.NOTED, call.key)
         return self._done(request, seat, words(lang, "noted"))
 
     async def choose(self, request: Request) -> Response:
@@ -183,24 +189,30 @@ class Desk:
         if number is None:
             raise HTTPException(409, words(seat.sight.lang, "no_number"))
         await choose_owner(self._services, number, form.get("owner", ""))
+        await self._record(seat, AuditAct.CHOSEN, form.get("owner", ""), mask_phone(number))
         self._board.touch(number)
         return self._done(request, seat, words(seat.sight.lang, "choice_kept"))
 
-    def _seat(self, request: Request) -> Seat:
-        """Tell who sits there: the administrator, at the telephone he names."""
-        self._guard.admit(request.scope)
-        extension = request.query_params.get("extension", "")[:20]
+    async def _seat(self, request: Request) -> Seat:
+        """Tell who sits there: a manager at his own telephone, the administrator at any.
+
+        Raises:
+            HTTPException: what `Gate.viewer` does.
+        """
+        viewer = await self._gate.viewer(request.scope)
+        named = request.query_params.get("extension", "")[:_LONGEST_EXTENSION]
+        extension = named if viewer.is_admin else viewer.extension or ""
         owner = self._services.directory.owner_of(extension).manager if extension else None
-        name = "" if owner is None else owner.name
-        return Seat(Sight(extension, self._services.lang), name, is_admin=True)
+        sight = Sight(extension, self._services.lang, replace(viewer, address=""))
+        return Seat(viewer, sight, "" if owner is None else owner.name)
 
     def _choose_seat(self, seat: Seat) -> Response:
-        staff = self._services.directory.managers().values() if seat.is_admin else ()
+        staff = self._services.directory.managers().values() if seat.viewer.is_admin else ()
         people = sorted((m for m in staff if m.reachable), key=lambda m: m.name)
         return self._html("desk_seats.html", seat.sight, seat=seat, people=people)
 
     async def _form(self, request: Request) -> tuple[Seat, dict[str, str]]:
-        seat = self._seat(request)
+        seat = await self._seat(request)
         body = b""
         async for part in request.stream():
             body += part
@@ -212,7 +224,7 @@ class Desk:
     async def _call(self, request: Request, seat: Seat) -> PhoneCall:
         """Give the call of the path, if it concerns this telephone."""
         key, extension = request.path_params["key"], seat.sight.extension
-        posted: Posted | None = self._board.call(key, extension)
+        posted = self._board.call(key, extension)
         call = await self._services.ledger.call(key) if posted is None else posted.call
         mine = call is not None and (
             posted is not None
@@ -227,13 +239,28 @@ class Desk:
         orders, sight = self._desk.orders, seat.sight
         if orders is None:
             raise HTTPException(404, "No PBX is set up to call from here.")
-        order = await orders.order(sight.extension, number, by=seat.name)
+        order = await orders.order(sight.extension, number, by=seat.signs)
+        await self._record(seat, AuditAct.ORDERED, sight.extension, mask_phone(number))
         said = words(
             sight.lang, _WORDS_OF[order.state], extension=sight.extension, words=order.words
         )
         if order.state is OrderState.REFUSED:
             raise HTTPException(409, said)
         return self._done(request, seat, said)
+
+    async def _record(self, seat: Seat, act: AuditAct, subject: str, said: str = "") -> None:
+        viewer = seat.viewer
+        await self._services.audit.note(
+            AuditRecord(
+                self._services.clock(),
+                act,
+                viewer.role.value,
+                viewer.name,
+                viewer.address,
+                subject,
+                said,
+            )
+        )
 
     def _found(self, typed: str, sight: Sight) -> str:
         hits = self._search.find(typed, sight)

@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import Standing, standing
+from bridge.domain.phone import PhoneNumber
+from bridge.web.access import show_number
 from bridge.web.desk.board import Posted
-from bridge.web.desk.cards import Known, Sight, show_card, shown_number
-from bridge.web.desk.debts import DebtBook
-from bridge.web.desk.surface import DeskServices
+from bridge.web.desk.cards import Known, Sight, show_card
 from bridge.web.desk.wording import words
 from bridge.web.surface import WebServices
 
@@ -33,10 +33,10 @@ _KEPT = 512
 class Rendering:
     """Cards, lists and pages in the viewer's language."""
 
-    def __init__(self, services: WebServices, desk: DeskServices, book: DebtBook) -> None:
+    def __init__(self, services: WebServices) -> None:
         self._services = services
-        self._desk = desk
-        self._book = book
+        self._desk = services.desk
+        self._book = services.desk.book
         self._pages = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -72,13 +72,19 @@ class Rendering:
             lang=lang,
             t=lambda key, **said: words(lang, key, **said),
             clock=clock,
-            shown_number=lambda number: shown_number(number, whole=not sight.masked),
+            show_number=lambda number: show_number(number, whole=self._whole(number, sight)),
             sight=sight,
             now=now,
             can_call=self._desk.orders is not None and bool(sight.extension),
             can_note=self._desk.notes is not None,
             **fields,
         )
+
+    def _whole(self, number: PhoneNumber, sight: Sight) -> bool:
+        directory = self._services.directory
+        if not sight.viewer.masked:
+            return True
+        return sight.viewer.sees_number(directory.look_up(number), directory.managers())
 
     async def _write_card(self, posted: Posted, sight: Sight) -> str:
         key = (posted.call.key, posted.change)

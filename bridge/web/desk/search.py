@@ -17,7 +17,8 @@ from bridge.domain.phone import CallerKind, PhoneNumber, PhoneRules, read_caller
 from bridge.domain.writeback import candidate_name
 from bridge.ports import Directory
 from bridge.ports.onec import Noun
-from bridge.web.desk.cards import Sight, manager_of, shown_number
+from bridge.web.access import show_number
+from bridge.web.desk.cards import Sight, manager_of
 from bridge.web.desk.surface import OpenInOneC
 
 #: More than this nobody reads; the words say so.
@@ -91,11 +92,11 @@ class Search:
         card = self._directory.look_up(number)
         managers = self._directory.managers()
         if card is None:
-            shown = shown_number(number, whole=True)  # he typed it himself
+            shown = show_number(number, whole=True)  # he typed it himself
             return [Hit("", shown, phones=(Phone(number, shown),))]
         return [
             self._candidate_hit(
-                c, [Phone(number, shown_number(number, whole=True), c.extension)], managers
+                c, [Phone(number, show_number(number, whole=True), c.extension)], managers
             )
             for c in card.candidates
         ]
@@ -114,7 +115,7 @@ class Search:
         whole = sight.whole([owner], managers)
         phones = {
             phone.number: Phone(
-                phone.number, shown_number(phone.number, whole=whole), phone.extension
+                phone.number, show_number(phone.number, whole=whole), phone.extension
             )
             for field in noun.fields
             for phone in field.phones

@@ -1,7 +1,6 @@
 """What the desk needs from the house beside the street's own: orders, notes, debts, links."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -93,16 +92,3 @@ class Debts(Protocol):
     async def open(self) -> Sequence[Debt]:
         """Give all that are open, the oldest first. May raise StoreError."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class DeskServices:
-    """What stands behind the desk's buttons; where there is no PBX to order from, no call button.
-
-    All of it is ready to use when given.
-    """
-
-    orders: Orders | None = None
-    notes: Notes | None = None
-    debts: Debts | None = None
-    open_in_onec: OpenInOneC = no_web_client

@@ -4,6 +4,7 @@ from bridge.domain.texts import Language
 
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("Рабочий стол", "Desk"),
+    "administrator": ("администратор", "administrator"),
     "console": ("Консоль", "Console"),
     "extension": ("внутренний {extension}", "extension {extension}"),
     "live": ("На связи", "Connected"),

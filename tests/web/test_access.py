@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Scope
 
-from bridge.web.security import AdminAccess, HookAccess, client_address, is_local
+from bridge.web.access import AdminAccess, HookAccess
+from bridge.web.access.network import client_address, is_local
 from tests.web.support import ADMIN, AS_ADMIN, PASSWORD, TOKEN, USER, House, known_house
 
 pytestmark = pytest.mark.anyio
