@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bridge.web.access import AdminAccess, HookAccess
-    from bridge.web.desk.surface import OpenInOneC
+    from bridge.web.desk.parts import DeskParts
 
 _log = logging.getLogger(__name__)
 
@@ -304,9 +305,6 @@ def build_service(settings: Settings) -> House:
     from bridge.adapters.sipuni import Sipuni
     from bridge.scheduler import Scheduler, Timetable, sync_command
     from bridge.web.app import create_app
-    from bridge.web.desk.board import Board
-    from bridge.web.desk.debts import DebtBook
-    from bridge.web.desk.parts import DeskParts
     from bridge.web.surface import WebServices
 
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
@@ -316,8 +314,7 @@ def build_service(settings: Settings) -> House:
     hub = EventHub(epoch=secrets.token_hex(4))
     metrics = Metrics()
     situation = Situation()
-    board = Board(secrets.token_hex(4), now)
-    desk = DeskParts(board, DebtBook(None, board), open_in_onec=_open_in_onec(settings))
+    desk = _desk(settings)
     events = FanOut(hub, metrics, situation, desk)
     client = _odata(settings)
     zone = _zone(settings)
@@ -372,17 +369,13 @@ def build_service(settings: Settings) -> House:
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
-            board.recall(await ledger.calls_since(now() - LONGEST_TALK))
+            desk.board.recall(await ledger.calls_since(now() - LONGEST_TALK))
             stack.push_async_callback(_stopped, asyncio.create_task(desk.book.run()))
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
             yield
-            end_streams()
-
-    def end_streams() -> None:
-        hub.close()
-        board.close()
+            end_streams(hub.close, desk.board.close)
 
     services = WebServices(
         telephony=Sipuni(settings.sipuni_answer, phone_rules(settings)),
@@ -407,7 +400,8 @@ def build_service(settings: Settings) -> House:
         lang=settings.lang,
         zone=zone,
     )
-    return House(create_app(services, lifespan=lifespan), end_streams)
+    app = create_app(services, lifespan=lifespan)
+    return House(app, partial(end_streams, hub.close, desk.board.close))
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:
@@ -416,12 +410,26 @@ async def _stopped(task: asyncio.Task[None]) -> None:
     await asyncio.wait((task,))
 
 
-def _open_in_onec(settings: Settings) -> "OpenInOneC":
+def end_streams(*close: Callable[[], None]) -> None:
+    """End the pages' streams: a stop would wait for them."""
+    for one in close:
+        one()
+
+
+def _desk(settings: Settings) -> "DeskParts":
     from bridge.adapters.onec.links import WebClient
+    from bridge.web.desk.board import Board
+    from bridge.web.desk.debts import DebtBook
+    from bridge.web.desk.parts import DeskParts
     from bridge.web.desk.surface import no_web_client
 
+    board = Board(secrets.token_hex(4), now)
     address = settings.onec_web_url
-    return no_web_client if address is None else WebClient(address).owner
+    return DeskParts(
+        board,
+        DebtBook(None, board),
+        open_in_onec=no_web_client if address is None else WebClient(address).owner,
+    )
 
 
 def _settle_heap() -> None:

@@ -57,35 +57,40 @@ def telephones(call: PhoneCall) -> frozenset[str]:
     return frozenset(ends - {""})
 
 
+_LOST = {
+    Disposition.MISSED: Standing.MISSED,
+    Disposition.NOT_REACHED: Standing.NOT_REACHED,
+    Disposition.UNKNOWN: Standing.SILENT,
+}
+
+
 def standing(call: PhoneCall, extension: str, now: datetime) -> Standing:
     """Tell where *call* stands at *now*, seen from *extension*."""
     life = call.life
     dials = extension == _dialling(call)
-    match life.disposition:
-        case Disposition.RINGING:
-            if now - call.received_at > SILENCE:
-                return Standing.SILENT
-            if dials:
-                return Standing.CALLING
-            return Standing.PASSED if _passed(call, extension) else Standing.RINGING
-        case Disposition.TALKING:
-            here = dials or extension == life.answered_by
-            return Standing.TALKING if here else Standing.TAKEN
-        case Disposition.ANSWERED:
-            here = dials or extension in life.talked
-            return Standing.TALKED if here else Standing.ANSWERED
-        case Disposition.MISSED:
-            return Standing.MISSED
-        case Disposition.NOT_REACHED:
-            return Standing.NOT_REACHED
-        case Disposition.UNKNOWN:
-            return Standing.SILENT
+    if life.disposition is Disposition.RINGING:
+        return _before_answer(call, extension, now, dials=dials)
+    if life.disposition is Disposition.TALKING:
+        here = dials or extension == life.answered_by
+        return Standing.TALKING if here else Standing.TAKEN
+    if life.disposition is Disposition.ANSWERED:
+        here = dials or extension in life.talked
+        return Standing.TALKED if here else Standing.ANSWERED
+    return _LOST[life.disposition]
 
 
 def is_kept(call: PhoneCall, touched_at: datetime, now: datetime) -> bool:
     """Whether the desks still show *call*, of which the last word came at *touched_at*."""
     talked_about = call.life.disposition is Disposition.TALKING
     return now - touched_at <= (LONGEST_TALK if talked_about else KEPT)
+
+
+def _before_answer(call: PhoneCall, extension: str, now: datetime, *, dials: bool) -> Standing:
+    if now - call.received_at > SILENCE:
+        return Standing.SILENT
+    if dials:
+        return Standing.CALLING
+    return Standing.PASSED if _passed(call, extension) else Standing.RINGING
 
 
 def _dialling(call: PhoneCall) -> str:

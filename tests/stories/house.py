@@ -40,10 +40,10 @@ from bridge.services.record import Recording
 from bridge.services.situation import FanOut, Situation
 from bridge.web.access import HookAccess
 from bridge.web.app import create_app
-from bridge.web.hooks import Hooks
 from bridge.web.desk.board import Board
 from bridge.web.desk.debts import DebtBook
 from bridge.web.desk.parts import DeskParts
+from bridge.web.hooks import Hooks
 from bridge.web.surface import WebServices
 from tests.support.memory_access import AuditInMemory, SignInInMemory
 from tests.support.onec_lab import ATTRIBUTE, LabTransport

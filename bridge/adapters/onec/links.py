@@ -20,7 +20,9 @@ class WebClient:
 
     def owner(self, kind: CandidateKind, ref: Ref) -> str:
         """Give the address that opens the card of a partner, contact person or counterparty."""
-        return f"{self._address}/#e1cib/data/{quote(LINK_TYPES[kind], safe='.')}?ref={link_ref(ref)}"
+        return (
+            f"{self._address}/#e1cib/data/{quote(LINK_TYPES[kind], safe='.')}?ref={link_ref(ref)}"
+        )
 
 
 def link_ref(ref: Ref) -> str:

@@ -102,6 +102,7 @@ def show_card(
     posted: Posted,
     known: Known,
     sight: Sight,
+    *,
     now: datetime,
     managers: Mapping[int, Manager],
     open_in_onec: OpenInOneC,

@@ -17,7 +17,7 @@ _REST_S = 0.2
 
 
 class DebtBook:
-    """Which clients wait to be called back, as of the last look. *debts* None: nobody keeps them."""
+    """Which clients wait to be called back, as of the last look; *debts* None: nobody keeps it."""
 
     def __init__(self, debts: Debts | None, board: Board) -> None:
         self._debts = debts

@@ -5,7 +5,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls import PhoneCall
@@ -93,7 +99,8 @@ class Desk:
         typed = request.query_params.get("q", "")[:_LONGEST_SEARCH]
         # Before anything is awaited: what happens meanwhile comes by the stream.
         news = self._board.news(sight.extension, "")
-        over, running = [], []
+        over: list[str] = []
+        running: list[str] = []
         for posted in reversed(news.posted):
             text = await self._rendering.card(posted, sight)
             (over if posted.call.life.disposition.is_over else running).append(text)

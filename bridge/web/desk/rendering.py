@@ -93,9 +93,9 @@ class Rendering:
             posted,
             known,
             sight,
-            self._services.clock(),
-            self._services.directory.managers(),
-            self._desk.open_in_onec,
+            now=self._services.clock(),
+            managers=self._services.directory.managers(),
+            open_in_onec=self._desk.open_in_onec,
         )
         return self.page("desk_card.html", sight, card=card)
 

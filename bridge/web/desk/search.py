@@ -7,6 +7,7 @@ from bridge.domain.directory import (
     Candidate,
     CandidateKind,
     ContactPerson,
+    Counterparty,
     Manager,
     OwnerStep,
     Partner,
@@ -54,6 +55,13 @@ class Hit:
     link: str | None = None
 
 
+_KINDS = {
+    ContactPerson: CandidateKind.CONTACT,
+    Partner: CandidateKind.PARTNER,
+    Counterparty: CandidateKind.COUNTERPARTY,
+}
+
+
 class Search:
     """Finds partners, contact persons, counterparties and colleagues."""
 
@@ -72,7 +80,7 @@ class Search:
             return ()
         number = self._number(typed)
         if number is not None:
-            return self._with_number(number, sight)
+            return self._with_number(number)
         return [self._hit(noun, sight) for noun in self._directory.find(typed, MOST_FOUND)]
 
     def number(self, typed: str, ref: str, place: int, sight: Sight) -> PhoneNumber | None:
@@ -88,7 +96,7 @@ class Search:
         caller = read_caller(typed, self._phones)
         return caller.number if caller.kind is CallerKind.EXTERNAL else None
 
-    def _with_number(self, number: PhoneNumber, sight: Sight) -> Sequence[Hit]:
+    def _with_number(self, number: PhoneNumber) -> Sequence[Hit]:
         card = self._directory.look_up(number)
         managers = self._directory.managers()
         if card is None:
@@ -105,12 +113,8 @@ class Search:
         if isinstance(noun, Manager):
             return Hit(noun.ref, noun.name, extension=noun.extension or "")
         managers = self._directory.managers()
-        if isinstance(noun, Partner):
-            kind, partner = CandidateKind.PARTNER, noun.ref
-        else:
-            contact = isinstance(noun, ContactPerson)
-            kind = CandidateKind.CONTACT if contact else CandidateKind.COUNTERPARTY
-            partner = noun.partner
+        kind = _KINDS[type(noun)]
+        partner = noun.ref if isinstance(noun, Partner) else noun.partner
         owner = Candidate(kind, noun.ref, noun.name, self._chain(partner, managers))
         whole = sight.whole([owner], managers)
         phones = {
@@ -137,9 +141,7 @@ class Search:
             link=self._open(owner.kind, owner.ref),
         )
 
-    def _chain(
-        self, partner: Ref | None, managers: Mapping[int, Manager]
-    ) -> tuple[OwnerStep, ...]:
+    def _chain(self, partner: Ref | None, managers: Mapping[int, Manager]) -> tuple[OwnerStep, ...]:
         """Walk up from *partner* in the directory, as the index did when it was built."""
         steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
         above = partner

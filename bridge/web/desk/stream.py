@@ -27,7 +27,7 @@ async def desk_lines(
     beat_s: float,
     now_words: Callable[[], str],
 ) -> AsyncGenerator[str, None]:
-    """Give the lines of the stream of *extension*, from behind the id *after*, until the house stops.
+    """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
 
     *write_missed* writes the list of debts; it is sent when it reads otherwise than before.
     """
@@ -51,7 +51,7 @@ async def desk_lines(
             # A page that just came learns that it is level, and what time it is here.
             yield _event("beat", after, {"now": now_words()})
             # A thousand desks that came back together must not beat together for ever.
-            while not board.closed and not await listener.wait(beat_s * random.uniform(0.7, 1.0)):  # noqa: S311 - no secret
+            while not await listener.wait(beat_s * random.uniform(0.7, 1.0)):  # noqa: S311 - no secret
                 yield _event("beat", after, {"now": now_words()})
 
 

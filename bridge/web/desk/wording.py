@@ -48,7 +48,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "note_save": ("Записать", "Save"),
     "noted": ("Записано.", "Saved."),
     "note_empty": ("Заметка пуста.", "The note is empty."),
-    "owners": ("Номер записан у нескольких. Кто это?", "Several people have this number. Who is it?"),
+    "owners": (
+        "Номер записан у нескольких. Кто это?",
+        "Several people have this number. Who is it?",
+    ),
     "this_is": ("Это {who}", "This is {who}"),
     "chosen": ("выбран", "chosen"),
     "choice_kept": (
@@ -93,10 +96,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Choose the telephone whose calls to show.",
     ),
     "no_seat_own": (
-        "В 1С у вас не указан внутренний номер, поэтому звонков здесь нет. Попросите администратора "
-        "заполнить реквизит «Внутренний номер» в карточке пользователя.",
-        "1C has no extension for you, so there are no calls to show. Ask the administrator to fill "
-        "it in your user's card in 1C.",
+        "В 1С у вас не указан внутренний номер. Попросите администратора его заполнить.",
+        "1C has no extension for you. Ask the administrator to fill it in.",
     ),
     "nobody": (
         "В справочнике нет пользователей с внутренним номером.",
