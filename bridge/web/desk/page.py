@@ -15,7 +15,7 @@ from starlette.responses import (
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls import PhoneCall
-from bridge.domain.desk import telephones
+from bridge.domain.desk import Standing, standing, telephones
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber, mask_phone
 from bridge.ports import AuditAct, AuditRecord
@@ -101,9 +101,12 @@ class Desk:
         news = self._board.news(sight.extension, "")
         over: list[str] = []
         running: list[str] = []
-        for posted in reversed(news.posted):
+        now = self._services.clock()
+        stands = [(standing(p.call, sight.extension, now), p) for p in reversed(news.posted)]
+        # What rings stands first: it cannot wait.
+        for where, posted in sorted(stands, key=lambda pair: pair[0] is not Standing.RINGING):
             text = await self._rendering.card(posted, sight)
-            (over if posted.call.life.disposition.is_over else running).append(text)
+            (over if where.is_over else running).append(text)
         await self._book.look()
         return self._html(
             "desk.html",

@@ -117,8 +117,14 @@ function put(html) {
   const old = find(fresh.id);
   const place = "over" in fresh.dataset ? over : running;
   const before = old?.dataset.standing;
-  if (old && old.parentElement === place) keepHis(old, fresh, () => old.replaceWith(fresh));
-  else keepHis(old, fresh, () => { old?.remove(); place.prepend(fresh); });
+  const rings = fresh.dataset.standing === "ringing";
+  if (old && old.parentElement === place && (before === "ringing" || !rings)) keepHis(old, fresh, () => old.replaceWith(fresh));
+  else keepHis(old, fresh, () => {
+    old?.remove();
+    // What rings stands first: it cannot wait.
+    const first = rings || place === over ? place.firstElementChild : place.querySelector(".card:not(.ringing)");
+    place.insertBefore(fresh, first);
+  });
   if (before !== fresh.dataset.standing) announce(fresh);
   return fresh;
 }
@@ -126,19 +132,23 @@ function put(html) {
 // What a person unfolded, typed or stands on stays as it was.
 function keepHis(old, fresh, change) {
   if (!old) return change();
-  for (const open of old.querySelectorAll("details[open]")) {
-    const same = fresh.querySelector(`#${open.id}`);
-    if (same) same.open = true;
+  if (("over" in old.dataset) === ("over" in fresh.dataset)) {
+    for (const part of old.querySelectorAll("details")) {
+      const same = fresh.querySelector(`#${part.id}`);
+      if (same) same.open = part.open;
+    }
   }
   const typed = old.querySelector("textarea");
   const to = fresh.querySelector("textarea");
-  if (typed && to) to.value = typed.value;
+  if (typed?.value && to) {
+    to.value = typed.value;
+    to.closest("details").open = true;
+  }
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   const range = focused === typed && typed ? [typed.selectionStart, typed.selectionEnd] : null;
-  const mark = focused && [...old.querySelectorAll("button, summary, a, textarea")].indexOf(focused);
   change();
   if (!focused) return;
-  const again = focused.id ? find(focused.id) : fresh.querySelectorAll("button, summary, a, textarea")[mark];
+  const again = find(focused.id);
   (again ?? fresh).focus({ preventScroll: true });
   if (range && again) again.setSelectionRange(...range);
 }
