@@ -4,7 +4,6 @@ What only the service needs is imported where the service is built: it is half o
 command like `route` would take.
 """
 
-import asyncio
 import gc
 import logging
 import math
@@ -36,20 +35,33 @@ from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
-from bridge.ports import DirectoryChanged, SyncReport
+from bridge.loops import Loop
+from bridge.ports import DirectoryChanged, PbxControl, PlacedCall, RawEvent, SyncReport
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
+from bridge.services.debts import DebtRules, Debts
 from bridge.services.decide import Deciding, Memory
 from bridge.services.deliver import Delivery
+from bridge.services.follow import Following, FollowRules
+from bridge.services.open_calls import OpenCalls
+from bridge.services.originate import Originating
 from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
 from bridge.services.record import Recording
+from bridge.services.requests import Requesting
+from bridge.services.retain import Retention
+from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from bridge.adapters.metrics import Metrics
+    from bridge.adapters.onec.requests import ODataRequests
+    from bridge.adapters.sipuni import Sipuni
+    from bridge.adapters.sipuni.api import SipuniApi
+    from bridge.adapters.sipuni.websocket import SipuniWebsocket
     from bridge.web.access import AdminAccess, HookAccess
     from bridge.web.desk.parts import DeskParts
 
@@ -60,6 +72,8 @@ _LIVE_TIMEOUT_S = 20.0
 
 #: A person at the sign-in waits no longer for 1C's word on his password.
 _SIGN_IN_TIMEOUT_S = 30.0
+#: How often 1C is asked for calls that its users order.
+_LOOK_EVERY = timedelta(seconds=5)
 
 
 def now() -> datetime:
@@ -96,6 +110,19 @@ def routing_rules(settings: Settings) -> RoutingRules:
     phones = phone_rules(settings)
     by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
     return RoutingRules(settings.default_extension, by_did)
+
+
+def debt_rules(settings: Settings) -> DebtRules:
+    """How missed calls are reminded of."""
+    minutes = settings.escalate_after_min
+    return DebtRules(
+        lang=settings.lang,
+        zone=_zone(settings),
+        keep_reminders=settings.keep_reminders,
+        escalate_after=timedelta(minutes=minutes) if settings.escalation_extension else None,
+        escalation_extension=settings.escalation_extension,
+        work_hours=settings.work_hours,
+    )
 
 
 def _odata(
@@ -201,6 +228,15 @@ def _memory(settings: Settings) -> Memory:
     return ledger.memory
 
 
+# ---------------------------------------------------------------- call
+def call(settings: Settings, extension: str, number: str) -> PlacedCall:
+    """Have the running service ring *extension*, then *number*: the ledger has one writer."""
+    from bridge.adapters.own_service import OwnService
+
+    service = OwnService(settings.host, settings.port, _plain(settings.admin_password))
+    return service.call(extension, number)
+
+
 # ---------------------------------------------------------------- check
 async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     """Examine settings, secrets, 1C and the local data; a broken setting ends it."""
@@ -220,6 +256,7 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
         default_extension=settings.default_extension, dids=len(settings.did_extensions)
     )
     findings += await _check_onec(settings)
+    findings.append(await _check_pbx(settings))
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
     try:
         moment = now()
@@ -229,6 +266,15 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     finally:
         directory.close()
     return findings
+
+
+async def _check_pbx(settings: Settings) -> Checkup:
+    pbx = None if settings.onec_timezone is None else _pbx(settings)
+    try:
+        return await diagnose.examine_pbx(pbx, now())
+    finally:
+        if pbx is not None:
+            await pbx.aclose()
 
 
 async def _check_onec(settings: Settings) -> Sequence[Checkup]:
@@ -307,38 +353,15 @@ def build_service(settings: Settings) -> House:
     from bridge.web.app import create_app
     from bridge.web.surface import WebServices
 
-    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    ledger = LedgerStore.open(_ledger_path(settings), clock=now)
-    audit = _audit(settings)
+    directory, ledger, audit = _stores(settings)
     hub = EventHub(epoch=secrets.token_hex(4))
     metrics = Metrics()
     situation = Situation()
-    desk = _desk(settings)
+    desk = _desk(settings, directory)
     events = FanOut(hub, metrics, situation, desk)
     client = _odata(settings)
     zone = _zone(settings)
-    delivery = Delivery(
-        ledger=ledger,
-        journal=ODataJournal(client, zone),
-        events=events,
-        clock=now,
-        lang=settings.lang,
-        concurrency=settings.onec_concurrency,
-    )
-
-    def refresh() -> None:
-        if directory.refresh():
-            events.publish(DirectoryChanged(directory.report()))
-
-    scheduler = Scheduler(
-        timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
-        sync_command=sync_command(),
-        drain=delivery.drain,
-        refresh=refresh,
-        events=events,
-        clock=now,
-    )
+    telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
     deciding = Deciding(
         directory=directory,
         memory=ledger.memory,
@@ -347,7 +370,49 @@ def build_service(settings: Settings) -> House:
         phones=phone_rules(settings),
         clock=now,
     )
-    recording = Recording(ledger, events)
+
+    def kick_delivery() -> None:
+        scheduler.kick()
+
+    following = _following(
+        settings=settings,
+        ledger=ledger,
+        directory=directory,
+        deciding=deciding,
+        telephony=telephony,
+        events=events,
+        kick=kick_delivery,
+    )
+    follow = Loop("follow", following.follow, timedelta(seconds=5))
+    recording = Recording(ledger, events, heard=follow.kick)
+    line = _line(
+        settings,
+        following,
+        deciding,
+        directory,
+        recording=recording,
+        events=events,
+        metrics=metrics,
+    )
+    delivery = Delivery(
+        ledger=ledger,
+        journal=ODataJournal(client, zone),
+        events=events,
+        clock=now,
+        lang=settings.lang,
+        zone=zone,
+        concurrency=settings.onec_concurrency,
+        reminded=_reminding(following, follow),
+    )
+    scheduler = Scheduler(
+        timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
+        sync_command=sync_command(),
+        drain=delivery.drain,
+        refresh=_refreshing(directory, events),
+        events=events,
+        clock=now,
+        loops=(follow, *_rounds(settings, ledger, following, line.pbx), *line.loops),
+    )
     asking = _asking(settings, directory)
     answering = Answering(
         deciding=deciding,
@@ -355,6 +420,7 @@ def build_service(settings: Settings) -> House:
         ledger=ledger,
         clock=now,
         kick=scheduler.kick,
+        following=following,
         asking=asking,
     )
 
@@ -366,11 +432,13 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(audit.close)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
+            stack.push_async_callback(line.aclose)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
-            desk.board.recall(await ledger.calls_since(now() - LONGEST_TALK))
-            stack.push_async_callback(_stopped, asyncio.create_task(desk.book.run()))
+            await following.remember()
+            await line.open()
+            desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -378,9 +446,10 @@ def build_service(settings: Settings) -> House:
             end_streams(hub.close, desk.board.close)
 
     services = WebServices(
-        telephony=Sipuni(settings.sipuni_answer, phone_rules(settings)),
+        telephony=telephony,
         answering=answering,
         receiving=recording,
+        noting=following,
         ledger=ledger,
         directory=directory,
         hub=hub,
@@ -399,15 +468,18 @@ def build_service(settings: Settings) -> House:
         phones=phone_rules(settings),
         lang=settings.lang,
         zone=zone,
+        originating=line.originating,
+        phone_book=directory,
     )
     app = create_app(services, lifespan=lifespan)
     return House(app, partial(end_streams, hub.close, desk.board.close))
 
 
-async def _stopped(task: asyncio.Task[None]) -> None:
-    """Stop a task that runs as long as the service."""
-    task.cancel()
-    await asyncio.wait((task,))
+def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore, AuditStore]:
+    """Open what the service keeps on disk."""
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return directory, LedgerStore.open(_ledger_path(settings), clock=now), _audit(settings)
 
 
 def end_streams(*close: Callable[[], None]) -> None:
@@ -416,20 +488,177 @@ def end_streams(*close: Callable[[], None]) -> None:
         one()
 
 
-def _desk(settings: Settings) -> "DeskParts":
+def _desk(settings: Settings, directory: DirectoryReader) -> "DeskParts":
     from bridge.adapters.onec.links import WebClient
     from bridge.web.desk.board import Board
     from bridge.web.desk.debts import DebtBook
-    from bridge.web.desk.parts import DeskParts
-    from bridge.web.desk.surface import no_web_client
+    from bridge.web.desk.parts import DeskParts, no_web_client
 
     board = Board(secrets.token_hex(4), now)
     address = settings.onec_web_url
     return DeskParts(
         board,
-        DebtBook(None, board),
+        DebtBook(board, directory.managers),
         open_in_onec=no_web_client if address is None else WebClient(address).owner,
     )
+
+
+def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], None]:
+    def reminded(entry: OutboxEntry) -> None:
+        following.reminded(entry)
+        follow.kick()
+
+    return reminded
+
+
+def _refreshing(directory: DirectoryReader, events: FanOut) -> Callable[[], None]:
+    def refresh() -> None:
+        if directory.refresh():
+            events.publish(DirectoryChanged(directory.report()))
+
+    return refresh
+
+
+def _following(
+    *,
+    settings: Settings,
+    ledger: LedgerStore,
+    directory: DirectoryReader,
+    deciding: Deciding,
+    telephony: "Sipuni",
+    events: FanOut,
+    kick: Callable[[], None],
+) -> Following:
+    open_calls = OpenCalls()
+    debts = Debts(
+        ledger=ledger,
+        open_calls=open_calls,
+        owner_of=directory.owner_of,
+        rules=debt_rules(settings),
+        clock=now,
+    )
+    return Following(
+        ledger=ledger,
+        open_calls=open_calls,
+        debts=debts,
+        read_event=telephony.read_event,
+        decide=deciding.decide,
+        owner_of=directory.owner_of,
+        events=events,
+        clock=now,
+        kick=kick,
+        rules=FollowRules(internal=settings.internal_calls),
+    )
+
+
+def _rounds(
+    settings: Settings, ledger: LedgerStore, following: Following, pbx: PbxControl | None
+) -> Sequence[Loop]:
+    """Give the work that goes round by itself: escalation, settling, retention."""
+    settling = Settling(
+        following=following,
+        pbx=pbx,
+        clock=now,
+        after=timedelta(seconds=settings.settle_after_s),
+    )
+    retention = Retention(ledger=ledger, clock=now, keep=timedelta(days=settings.keep_days))
+    return (
+        Loop("escalate", following.escalate, timedelta(seconds=30)),
+        Loop("settle", settling.settle, timedelta(seconds=60)),
+        Loop("forget", retention.forget, timedelta(hours=1)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What goes out to the PBX: its API, orders, requests from 1C, the websocket; each optional."""
+
+    pbx: PbxControl | None = None
+    originating: Originating | None = None
+    requests: "ODataRequests | None" = None
+    loops: tuple[Loop, ...] = ()
+    websocket: "SipuniWebsocket | None" = None
+
+    async def open(self) -> None:
+        """Give up what a stop left in doubt, then listen."""
+        if self.originating is not None:
+            await self.originating.recover()
+        if self.websocket is not None:
+            self.websocket.start()
+
+    async def aclose(self) -> None:
+        for part in (self.websocket, self.requests, self.pbx):
+            if part is not None:
+                await part.aclose()
+
+
+def _line(
+    settings: Settings,
+    following: Following,
+    deciding: Deciding,
+    directory: DirectoryReader,
+    *,
+    recording: Recording,
+    events: FanOut,
+    metrics: "Metrics",
+) -> _Line:
+    from bridge.adapters.sipuni.websocket import SipuniWebsocket
+
+    async def receive(event: RawEvent) -> None:
+        await recording.receive(event)
+        metrics.event_stored(event.provider)
+
+    websocket = None
+    ws_key, pbx = _plain(settings.sipuni_ws_key), _pbx(settings)
+    if settings.sipuni_events == "websocket" and ws_key is not None:
+        websocket = SipuniWebsocket(settings.sipuni_ws_url, ws_key, receive, events, now)
+    if pbx is None:
+        return _Line(websocket=websocket)
+    originating = Originating(
+        pbx=pbx,
+        provider="sipuni",
+        book=following,
+        decide=deciding.decide,
+        phones=phone_rules(settings),
+        lang=settings.lang,
+        clock=now,
+    )
+    if not settings.call_requests:
+        return _Line(pbx, originating, websocket=websocket)
+    requests, loop = _requesting(settings, originating, directory)
+    return _Line(pbx, originating, requests, (loop,), websocket)
+
+
+def _pbx(settings: Settings) -> "SipuniApi | None":
+    """Build the cabinet's API; None where nothing is set that opens it."""
+    from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
+
+    key = _plain(settings.sipuni_key)
+    if settings.sipuni_user is None or key is None:
+        return None
+    zone = settings.sipuni_timezone or _zone(settings)
+    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
+    return SipuniApi(account, phone_rules(settings))
+
+
+def _requesting(
+    settings: Settings, originating: Originating, directory: DirectoryReader
+) -> tuple["ODataRequests", Loop]:
+    """Build the look-out for calls ordered in 1C; no order must wait behind a delivery."""
+    from bridge.adapters.onec.requests import ODataRequests
+
+    source = ODataRequests(_odata(settings, _LIVE_TIMEOUT_S), _zone(settings))
+    requesting = Requesting(
+        requests=source,
+        originating=originating,
+        directory=directory,
+        phone_book=directory,
+        phones=phone_rules(settings),
+        mark=settings.call_request_mark,
+        lang=settings.lang,
+        clock=now,
+    )
+    return source, Loop("requests", requesting.look, _LOOK_EVERY)
 
 
 def _settle_heap() -> None:

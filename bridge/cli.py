@@ -15,6 +15,7 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.domain.checkup import Verdict
+from bridge.domain.orders import OrderState
 from bridge.domain.outbox import EntryState
 from bridge.domain.phone import CallerKind
 from bridge.errors import (
@@ -172,6 +173,24 @@ def route(
         terminal.complain(f"“{question.caller.raw}” is not a telephone number")
 
 
+@app.command()
+def call(
+    extension: Annotated[str, typer.Argument(help="The telephone that rings first, e.g. 205.")],
+    number: Annotated[str, typer.Argument(help="Whom it calls then, typed in any way.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Have the PBX ring an extension, then a number; the service must be running."""
+    placed = bootstrap.call(_settings(), extension, number)
+    if as_json:
+        terminal.say_json(json.dumps(asdict(placed), ensure_ascii=False))
+    elif placed.state is OrderState.ACCEPTED:
+        terminal.console().print(f"{extension} rings; then {number} is called", markup=False)
+    if placed.state is not OrderState.ACCEPTED:
+        terminal.complain(f"{placed.state.value}: {placed.words}")
+        raise typer.Exit(Exit.WARNINGS)
+
+
 @outbox.command("list")
 def outbox_list(
     *,
@@ -278,7 +297,12 @@ def lab_sipuni(
     partners: Annotated[int, typer.Option(hidden=True)] = 0,
     seed: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
-    """Run a simulated Sipuni cabinet; POST /_lab/call {"caller", "did"} places a call."""
+    """Run a simulated Sipuni cabinet; its levers are at /_lab/.
+
+    POST /_lab/call {"caller", "did"} places a call, POST /_lab/story tells a story: a file such as
+    fixtures/stories/incoming_missed.jsonl as the body, roles recast in the query (?client=79…).
+    Events also go to /ws where the switch events_over says so.
+    """
     from bridge.lab.sipuni import read_switches, run_sipuni_lab
 
     del partners, seed  # every lab takes them; a cabinet has no company to compose
@@ -286,7 +310,9 @@ def lab_sipuni(
         switches = read_switches(faults.read_bytes()) if faults else None
     except (OSError, ValueError) as error:
         _usage(f"--faults {faults}", error)
-    terminal.complain(f"it asks {_without_secret(hook)}; call at http://127.0.0.1:{port}/_lab/call")
+    levers = f"http://127.0.0.1:{port}/_lab"
+    terminal.complain(f"it asks {_without_secret(hook)}; call at {levers}/call")
+    terminal.complain(f"tell a story: curl --data-binary @STORY.jsonl {levers}/story")
     run_sipuni_lab(hook_url=hook, port=port, switches=switches)
 
 

@@ -237,8 +237,8 @@ async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
             scheduler.kick()
             await soon(stage.drained)
 
-    told = [record.message for record in caplog.records if record.name == "bridge.scheduler"]
-    assert told == ["delivery_failed"]
+    told = [record.message for record in caplog.records if record.name == "bridge.loops"]
+    assert told == ["loop_failed"]
 
 
 # ---------------------------------------------------------------- refresh

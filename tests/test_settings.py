@@ -11,7 +11,14 @@ import pytest
 from bridge.errors import SettingsError
 from bridge.settings import Settings, load_settings
 
-SECRETS = ("ONEC_PASSWORD", "HOOK_PASSWORD", "HOOK_TOKEN", "SIPUNI_KEY", "ADMIN_PASSWORD")
+SECRETS = (
+    "ONEC_PASSWORD",
+    "HOOK_PASSWORD",
+    "HOOK_TOKEN",
+    "SIPUNI_KEY",
+    "SIPUNI_WS_KEY",
+    "ADMIN_PASSWORD",
+)
 
 #: contract.md §3, as a user reads it; None where it gives no default.
 CONTRACT: dict[str, object] = {
@@ -36,6 +43,12 @@ CONTRACT: dict[str, object] = {
     "SIPUNI_KEY": None,
     "SIPUNI_URL": "https://sipuni.com/api",
     "SIPUNI_ANSWER": "auto",
+    "SIPUNI_TIMEZONE": None,
+    "SIPUNI_EVENTS": "push",
+    "SIPUNI_WS_KEY": None,
+    "SIPUNI_WS_URL": "wss://wss.sipuni.com/api",
+    "CALL_REQUESTS": False,
+    "CALL_REQUEST_MARK": "позвонить",
     "DEFAULT_EXTENSION": None,
     "DID_EXTENSIONS": {},
     "PHONE_REGION": "RU",
@@ -182,6 +195,9 @@ def test_an_index_counts_as_stale_after_five_missed_runs() -> None:
         ("HOOK_TOKEN", "a/b"),
         ("SIPUNI_URL", "sipuni.com"),
         ("SIPUNI_ANSWER", "xml"),
+        ("SIPUNI_EVENTS", "smoke"),
+        ("SIPUNI_WS_URL", "https://wss.sipuni.com/api"),
+        ("SIPUNI_TIMEZONE", "Moscow"),
         ("DEFAULT_EXTENSION", "Anna"),
         ("DID_EXTENSIONS", "74951234567"),
         ("DID_EXTENSIONS", "74951234567=Anna"),
@@ -209,10 +225,29 @@ def test_a_malformed_setting_is_one_sentence_that_names_it(
 
 
 @pytest.mark.parametrize(
-    ("given", "missing"), [("HOOK_USER", "HOOK_PASSWORD"), ("HOOK_PASSWORD", "HOOK_USER")]
+    ("given", "missing"),
+    [
+        ("HOOK_USER", "HOOK_PASSWORD"),
+        ("HOOK_PASSWORD", "HOOK_USER"),
+        ("SIPUNI_USER", "SIPUNI_KEY"),
+        ("SIPUNI_KEY", "SIPUNI_USER"),
+    ],
 )
 def test_half_of_a_pair_names_the_other_half(env_file: Path, given: str, missing: str) -> None:
     assert complaint(env_file, **{given: "hunter2"}).startswith(f"BRIDGE_{missing}: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"SIPUNI_EVENTS": "websocket"}, "BRIDGE_SIPUNI_WS_KEY"),
+        ({"CALL_REQUESTS": "true"}, "BRIDGE_SIPUNI_KEY"),
+    ],
+)
+def test_what_a_wish_needs_besides_is_named(
+    env_file: Path, given: dict[str, str], named: str
+) -> None:
+    assert named in complaint(env_file, **given)
 
 
 def test_an_address_with_a_password_in_it_is_refused_without_telling_it(env_file: Path) -> None:
@@ -250,7 +285,7 @@ def test_only_the_first_of_several_mistakes_is_told(env_file: Path) -> None:
 
 # ---------------------------------------------------------------- secrets
 def test_secrets_show_in_no_text(env_file: Path) -> None:
-    lines = [f"BRIDGE_{name}=hunter2" for name in (*SECRETS, "HOOK_USER")]
+    lines = [f"BRIDGE_{name}=hunter2" for name in (*SECRETS, "HOOK_USER", "SIPUNI_USER")]
     env_file.write_text("\n".join(lines).replace("USER=hunter2", "USER=pbx"), encoding="utf-8")
 
     settings = load_settings(env_file)

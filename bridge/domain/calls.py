@@ -1,19 +1,19 @@
-"""A call as the bridge knows it: what makes two questions one call, and its life as a table.
+"""A call as the bridge knows it: what makes two questions one call, and what it has heard.
 
-The life is a function of the set of events heard: their order and repetition change nothing
-(`tell_life`).
+How it went is read from the set of its events: their order and repetition change nothing
+(`domain.life`).
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from bridge.domain.call_events import CallEvent, Direction, Outcome
+from bridge.domain.call_events import CallEvent, Direction
 from bridge.domain.decision import RouteDecision, RouteQuestion, Target
-from bridge.domain.directory import Ref
+from bridge.domain.life import CallLife, add_event, tell_life
 from bridge.domain.orders import CallOrder
 from bridge.domain.phone import Caller, CallerKind
+from bridge.domain.wanted import ReminderWish
 
 #: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
 REPEAT_WINDOW = timedelta(seconds=120)
@@ -24,48 +24,7 @@ PAIR_WINDOW = timedelta(seconds=10)
 #: A PBX clock further off than this says nothing about when the call came.
 CLOCK_TOLERANCE = timedelta(days=1)
 
-
-class Disposition(StrEnum):
-    """What became of a call."""
-
-    RINGING = "ringing"
-    TALKING = "talking"
-    ANSWERED = "answered"
-    MISSED = "missed"  # a client or a colleague called, and nobody talked to him
-    NOT_REACHED = "not_reached"  # we called, and nobody talked to us
-    UNKNOWN = "unknown"  # nobody ever told
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the call has ended."""
-        return self not in (Disposition.RINGING, Disposition.TALKING)
-
-
-@dataclass(frozen=True, slots=True)
-class CallLife:
-    """What the events tell: how the call went. Extensions are those of the company.
-
-    *talked* are all who talked, in order, *answered_by* the last of them: who has the client now.
-    *wait* is until somebody answered or the caller gave up. What is not known is None or empty.
-    """
-
-    disposition: Disposition = Disposition.RINGING
-    outcome: Outcome | None = None
-    call_ref: str = ""
-    order_ref: str = ""
-    rung: tuple[str, ...] = ()
-    talked: tuple[str, ...] = ()
-    answered_at: datetime | None = None
-    ended_at: datetime | None = None
-    wait: timedelta | None = None
-    talk: timedelta | None = None
-    recording: str = ""
-    scheme: str = ""
-
-    @property
-    def answered_by(self) -> str:
-        """Give the extension of who talked last; empty when nobody did, or it is not known."""
-        return self.talked[-1] if self.talked else ""
+_NOTHING_HEARD = CallLife()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +34,6 @@ class Note:
     at: datetime
     by: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReminderWish:
-    """A reminder that 1C should hold for *user* about a call; *text* at most 255 characters.
-
-    *unless_gone* names the user whose own reminder of this call comes first: where he dismissed
-    it in 1C, this one is not made.
-    """
-
-    user: Ref
-    text: str
-    unless_gone: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +80,26 @@ class PhoneCall:
     #: The 1C users behind the extensions that rang, talked or dialled, as of that moment.
     people: tuple[Target, ...] = ()
     heard: tuple[CallEvent, ...] = ()
-    life: CallLife = CallLife()
+    life: CallLife = _NOTHING_HEARD
     order: CallOrder | None = None
     notes: tuple[Note, ...] = ()
     #: What 1C should hold besides the document; None: the ringing reminder of `domain.writeback`.
     reminders: tuple[ReminderWish, ...] | None = None
     #: Counts the changes that 1C has to be told; the outbox entry keeps which one it has told.
     revision: int = 0
+
+    @property
+    def client(self) -> str:
+        """By what one client is known, whichever of his numbers rings: his partner, or the number.
+
+        Empty where he is nobody to call back: a withheld number, a colleague.
+        """
+        number = self.caller.number
+        if number is None:
+            return ""
+        candidate = self.decision.candidate
+        partner = None if candidate is None else candidate.partner
+        return f"+{number}" if partner is None else partner.partner
 
     @property
     def identity(self) -> CallIdentity:
@@ -151,6 +110,11 @@ class PhoneCall:
     def owed_to_onec(self) -> bool:
         """Whether 1C should get a document: a person called, from outside."""
         return self.direction is Direction.INBOUND and not self.blank
+
+    def person(self, extension: str) -> Target:
+        """Give the telephone of *extension* with the 1C user behind it, where one was known."""
+        known = (*self.people, *filter(None, (self.decision.target,)))
+        return next((t for t in known if t.extension == extension), Target(extension))
 
 
 def identity_of(question: RouteQuestion) -> CallIdentity:
@@ -196,4 +160,76 @@ def begin_call(question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
         decision=decision,
         asked_time=question.asked_time,
         blank=question.blank,
+    )
+
+
+def begin_from_event(
+    event: CallEvent, decision: RouteDecision, *, received_at: datetime, caller: Caller
+) -> PhoneCall:
+    """Make the call that *event* is the first word of; the PBX did not ask for it (yet).
+
+    *decision* is what it would have been told.
+    """
+    parts = (event.provider, "ref", event.call_ref)
+    return PhoneCall(
+        key=hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20],
+        provider=event.provider,
+        direction=event.direction or Direction.INBOUND,
+        caller=caller,
+        did=event.did,
+        arrived_at=event.started_at or event.at,
+        received_at=received_at,
+        decision=decision,
+        asked=False,
+        placed_by=_dialling(event, caller),
+    )
+
+
+def _dialling(event: CallEvent, caller: Caller) -> str:
+    if event.direction is Direction.INTERNAL:
+        return caller.extension or ""
+    return event.extension if event.direction is Direction.OUTBOUND else ""
+
+
+def hear(call: PhoneCall, event: CallEvent) -> PhoneCall:
+    """Give *call* having heard *event*; the same call when it says nothing new.
+
+    `revision` moves when 1C has to be told: the call is over, or its end reads otherwise now.
+    """
+    heard = add_event(call.heard, event)
+    if heard == call.heard:
+        return call
+    life = tell_life(call.direction, call.arrived_at, heard)
+    tells = life.disposition.is_over and life != call.life
+    # On an outgoing call the first leg names who dials; the order may have known him already.
+    dialling = event.extension if call.direction is Direction.OUTBOUND else ""
+    return replace(
+        call,
+        heard=heard,
+        life=life,
+        placed_by=call.placed_by or dialling,
+        did=call.did or event.did,
+        revision=call.revision + tells,
+    )
+
+
+def asked_after_all(call: PhoneCall, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+    """Give a call that began with its events the question that came behind them."""
+    return join_question(call, replace(begin_call(question, decision), key=call.key))
+
+
+def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
+    """Give *standing* with the question of *again*, its same call, where it had none of its own.
+
+    What it has heard meanwhile stays.
+    """
+    if standing.asked or not again.asked:
+        return standing
+    return replace(
+        standing,
+        decision=again.decision,
+        asked=True,
+        asked_time=again.asked_time,
+        did=again.did or standing.did,
+        revision=standing.revision + 1,
     )

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.call_events import Direction, EventKind
-from bridge.domain.calls import Disposition, PhoneCall
+from bridge.domain.calls import PhoneCall
+from bridge.domain.life import Disposition
 
 #: A call that rings so long without another word is no longer said to ring: the PBX tells us
 #: nothing, and no telephone rings for minutes.

@@ -5,15 +5,43 @@ and is never sent a second time by itself.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.directory import Ref
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.phone import (
+    Caller,
+    CallerKind,
+    PhoneNumber,
+    PhoneRules,
+    read_caller,
+    read_phones,
+)
 
 #: The same telephone is not rung for the same client again so soon: a double click is one wish.
 REPEAT_PAUSE = timedelta(seconds=10)
+
+
+#: Sipuni's extensions have three or four digits, older cabinets' two (facts/telephony-apis.md §5).
+_EXTENSION = re.compile(r"[0-9]{2,5}")
+
+#: How links and programs spell that a number follows.
+_SCHEME = re.compile(r"\s*(?:tel|callto|sips?):(?://)?", re.IGNORECASE)
+
+
+class OrderTrouble(StrEnum):
+    """Why a call is not even ordered."""
+
+    NO_EXTENSION = "no_extension"
+    NO_NUMBER = "no_number"
+    NONSENSE = "nonsense"
+    OWN = "own"
+    COLLEAGUE = "colleague"
+    REPEATED = "repeated"
+    NO_USER = "no_user"  # a document names nobody whose telephone to use
+    NO_TELEPHONE = "no_telephone"  # he whom it names has no extension
 
 
 class OrderState(StrEnum):
@@ -31,11 +59,12 @@ class CallOrder:
 
     *ref* is the PBX's id of the order; *words* what it or we said of a failure; *document* the
     document in UT that asked for the call, in which its outcome is told; *by* who ordered it.
+    *number* is None only where a document names none, which is refused.
     """
 
     key: str
     extension: str
-    number: PhoneNumber
+    number: PhoneNumber | None
     requested_at: datetime
     state: OrderState = OrderState.SENDING
     ref: str = ""
@@ -57,3 +86,32 @@ def order_key(*parts: str) -> str:
     """Derive the key of an order's call from what makes it one: 20 hex digits."""
     text = "\x1f".join(("order", *parts))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:20]
+
+
+def read_dialled(typed: str, rules: PhoneRules) -> Caller:
+    """Read whom a person, a script or a link wants to call; of several numbers the first.
+
+    "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL.
+    """
+    number = _SCHEME.sub("", typed, count=1)
+    phones = read_phones(number, rules)
+    if phones:
+        shown = read_caller(number, rules).raw
+        return Caller(CallerKind.EXTERNAL, shown, phones[0].number)
+    return read_caller(number, rules)
+
+
+def trouble_of(
+    extension: str, called: Caller, recent: CallOrder | None = None
+) -> OrderTrouble | None:
+    """Tell why the call from *extension* to *called* must not be ordered; None where it may be.
+
+    *recent* is an order of this very pair within `REPEAT_PAUSE`: the telephone rings already.
+    """
+    if not _EXTENSION.fullmatch(extension):
+        return OrderTrouble.NO_EXTENSION
+    if called.kind is CallerKind.INTERNAL:
+        return OrderTrouble.OWN if called.extension == extension else OrderTrouble.COLLEAGUE
+    if called.number is None:
+        return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER
+    return None if recent is None else OrderTrouble.REPEATED

@@ -17,14 +17,16 @@ from bridge.ports.directory import (
 from bridge.ports.events import (
     Alarm,
     AlarmName,
+    CallChanged,
     CallRecorded,
+    DebtChanged,
     DirectoryChanged,
     EntryMoved,
     Event,
     Events,
     OneCMood,
 )
-from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -38,6 +40,7 @@ from bridge.ports.onec import (
     ProbeFinding,
     Traffic,
 )
+from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
@@ -46,8 +49,12 @@ __all__ = [
     "Audit",
     "AuditAct",
     "AuditRecord",
+    "CallChanged",
+    "CallFilter",
     "CallRecorded",
+    "Change",
     "Clock",
+    "DebtChanged",
     "DeskKeys",
     "Directory",
     "DirectoryChanged",
@@ -69,14 +76,19 @@ __all__ = [
     "OneCRequests",
     "OneCSignIn",
     "OneCSource",
+    "OrderBook",
     "OutboxCounts",
+    "OwnedPhone",
     "PbxControl",
+    "PhoneBook",
+    "PlacedCall",
     "ProbeFinding",
     "RawEvent",
     "RawReply",
     "RawRequest",
     "SignIn",
     "SyncReport",
+    "Talk",
     "Telephony",
     "Traffic",
 ]

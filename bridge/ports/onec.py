@@ -137,6 +137,8 @@ class OneCJournal(Protocol):
     Writes may raise OneCUnavailable: surely not done; OneCOutcomeUnknown: perhaps done;
     OneCBlocked, OneCUnauthorized, OneCNotPublished: not done, and the lane should stop;
     OneCRejected: refused for good; OneCAlreadyExists: a record of this key is there.
+    Changes may also raise OneCGone: what is to be changed is not there any more; and
+    OneCNotLetThrough, a OneCNotPublished: the web server refuses the verb or the address.
     """
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
@@ -172,7 +174,11 @@ class OneCJournal(Protocol):
         ...
 
     async def change_phone_call(self, document: Ref, change: PhoneCallChange) -> None:
-        """Change fields of a document; repeating it does no harm."""
+        """Change fields of a document; repeating it does no harm.
+
+        Raises OneCChanged where 1C tells that the document is no longer as it was *seen*; many
+        publications do not tell, so read it right before.
+        """
         ...
 
     async def consider(self, document: Ref, *, considered: bool) -> None:
@@ -205,7 +211,8 @@ class OneCRequests(Protocol):
     async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
         """Give outgoing phone call documents dated since *since* with *mark* in their subject.
 
-        Those marked for deletion and those written by the bridge are left out. Raises as reads do.
+        Those marked for deletion and those written by the bridge are left out; those dated in the
+        future are not, and one that was given before is given again. Raises as reads do.
         """
         ...
 

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from bridge import errors
 from bridge.web.access import Gate
 from bridge.web.api import api_router
+from bridge.web.calling import CallPage, calling_router
 from bridge.web.console import Console
 from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
@@ -29,6 +30,8 @@ STATUSES: dict[type[errors.BridgeError], int] = {
     errors.OneCError: 502,
     errors.OneCUnavailable: 503,
     errors.OneCRejected: 502,
+    errors.OrderRefused: 422,
+    errors.OrderRepeated: 409,
     errors.SyncRefused: 409,
     errors.SyncRunning: 409,
     errors.StoreError: 503,
@@ -81,10 +84,12 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     app.front = hooks
     app.router.routes[:0] = hooks.routes()
     app.include_router(api_router(services, gate))
+    app.include_router(calling_router(services, gate))
     app.router.routes += [
         *operations_routes(services, gate),
         *Console(services, gate).routes(),
         *Desk(services, gate).routes(),
+        *CallPage(services, gate).routes(),
         docs_route(app),
     ]
     for error in STATUSES:

@@ -36,6 +36,7 @@ def run(app: ASGIApp, end_streams: Callable[[], None], *, host: str, port: int) 
         host=host,
         port=port,
         http="httptools",
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 from typing import Protocol
 
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteDecision, RouteQuestion, Rule
 from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
@@ -21,6 +22,7 @@ from bridge.ports import (
     OneCMood,
     OneCSignIn,
     OutboxCounts,
+    PhoneBook,
     RawEvent,
     Telephony,
 )
@@ -49,6 +51,25 @@ class Receiving(Protocol):
 
     def receive(self, event: RawEvent, /) -> Awaitable[None]:
         """Store *event*; done means durable. Raises StoreError when it is not."""
+        ...
+
+
+class Originating(Protocol):
+    """Orders calls through the PBX."""
+
+    async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
+        """Ring *extension*, then *number*; the call tells what became of it.
+
+        Raises OrderRefused (OrderRepeated) where nothing was ordered.
+        """
+        ...
+
+
+class Noting(Protocol):
+    """Keeps what operators write about calls."""
+
+    def annotate(self, key: str, by: str, text: str, /) -> Awaitable[PhoneCall | None]:
+        """Keep *text* with the call of *key* and owe it to its document; None: no such call."""
         ...
 
 
@@ -106,6 +127,7 @@ class WebServices:
     telephony: Telephony
     answering: Answering
     receiving: Receiving
+    noting: Noting
     ledger: Ledger
     directory: Directory
     hub: Hub
@@ -125,3 +147,6 @@ class WebServices:
     lang: Language = "ru"
     zone: tzinfo = UTC
     heartbeat_s: float = 15.0
+    #: None: nothing opens the PBX's API, so nothing can be called through it.
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None

@@ -12,6 +12,7 @@ from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, NumberMemory, RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import CallerCard, Candidate
+from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import caller_name, candidate_name
@@ -152,6 +153,44 @@ class CallsView(View):
 
     calls: list[CallSummary]
     next_before: datetime | None = Field(description="None on the last page")
+
+
+class DebtView(View):
+    """A client who was not answered, and whether he still waits to be called back."""
+
+    key: str = Field(description="key of his first missed call")
+    client: str = Field(description="reference of his partner, or his number")
+    name: str
+    numbers: list[str]
+    calls: list[str] = Field(description="keys of his missed calls, oldest first")
+    owner_extension: str | None
+    owner: str
+    opened_at: datetime
+    last_at: datetime
+    escalate_at: datetime | None
+    escalated: bool
+    closed_at: datetime | None
+    closed_by: str = Field(description="the call that paid it; empty where it was dismissed in 1C")
+
+    @classmethod
+    def of(cls, debt: MissedDebt) -> Self:
+        """Show *debt*."""
+        owner = debt.owner
+        return cls(
+            key=debt.key,
+            client=debt.client,
+            name=debt.name,
+            numbers=[f"+{number}" for number in debt.numbers],
+            calls=list(debt.calls),
+            owner_extension=None if owner is None else owner.extension,
+            owner="" if owner is None else owner.name,
+            opened_at=debt.opened_at,
+            last_at=debt.last_at,
+            escalate_at=debt.escalate_at,
+            escalated=debt.escalated_to is not None,
+            closed_at=debt.closed_at,
+            closed_by=debt.closed_by,
+        )
 
 
 class QuestionView(View):

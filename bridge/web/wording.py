@@ -45,6 +45,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "onec_unauthorized": ("Права в 1С", "Rights in 1C"),
     "answer_broken": ("Справочник", "Directory"),
     "onec_not_published": ("Публикация OData", "OData publication"),
+    "pbx_events_lost": ("События АТС", "PBX events"),
     "sync_failed_hint": (
         "Обмен с 1С не дошёл до конца, звонки идут по прежним данным. Причина:",
         "Sync did not come to its end; calls are routed by what was held before. The reason:",
@@ -64,6 +65,28 @@ _WORDS: dict[str, tuple[str, str]] = {
     "onec_not_published_hint": (
         "Нужного объекта нет в составе OData. Звонки ждут: опубликуйте его. Ответ 1С:",
         "The OData publication lacks a set we need. Calls wait: publish it. 1C's answer:",
+    ),
+    "pbx_events_lost_hint": (
+        "Звонки маршрутизируются, но чем они кончились, мост узнает позже из статистики. Причина:",
+        "Calls are routed; how they ended will be learnt later, from the statistics. The reason:",
+    ),
+    "call_title": ("Позвонить", "Call"),
+    "call_from": ("С внутреннего номера", "From extension"),
+    "call_button": ("Позвонить", "Call"),
+    "call_sending": ("Заказываем звонок у АТС…", "The PBX is being told…"),
+    "call_accepted": (
+        "Звонит телефон {extension}: снимите трубку, и АТС наберёт номер.",
+        "Telephone {extension} rings: pick it up, and the PBX dials the number.",
+    ),
+    "call_refused": ("АТС не взялась звонить:", "The PBX refused to call:"),
+    "call_unknown": (
+        "АТС не ответила: телефон {extension} может и зазвонить. Повтор — только вручную.",
+        "The PBX did not answer: telephone {extension} may ring all the same. Repeat it by hand.",
+    ),
+    "call_no_number": ("Это не похоже на номер телефона.", "This is not a telephone number."),
+    "call_not_set_up": (
+        "Мост не может звонить: задайте BRIDGE_SIPUNI_USER и BRIDGE_SIPUNI_KEY.",
+        "The bridge cannot call: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY.",
     ),
     "behind": ("не сверено: {what}", "not compared: {what}"),
     "sync_notes": ("Сверка с 1С", "Comparison with 1C"),

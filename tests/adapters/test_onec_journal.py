@@ -161,16 +161,6 @@ async def test_a_subject_is_found_and_not_written_twice() -> None:
         await journal.create_subject(ref)
 
 
-async def test_a_server_that_takes_no_patch_says_so() -> None:
-    lab = make_lab(5)
-    journal = make_journal(lab)
-    ref = await journal.create_phone_call(make_draft(lab))
-    lab.switches.patch = "405"
-
-    with pytest.raises(OneCRejected, match="PATCH"):
-        await journal.mark_phone_call(ref)
-
-
 async def test_a_register_that_is_not_published_stops_with_its_name() -> None:
     lab = make_lab(5)
     lab.switches.unpublished = {REMINDERS}

@@ -1,6 +1,5 @@
 """A house with desks in it that listens on a port of loopback, and the browser's windows on it."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,11 +10,13 @@ import uvicorn
 from playwright.async_api import Browser, BrowserContext
 
 from bridge.domain.call_events import Outcome
-from bridge.domain.calls import Disposition, PhoneCall, begin_call
+from bridge.domain.calls import PhoneCall, begin_call
 from bridge.domain.decision import RouteDecision, Rule, Target
 from bridge.domain.directory import Manager, Owner, Ref
+from bridge.domain.life import Disposition
+from bridge.domain.missed import MissedDebt
 from bridge.lab.demo.stage import Served
-from bridge.ports import CallRecorded
+from bridge.ports import CallChanged, CallRecorded, DebtChanged
 from bridge.web.desk.board import Board
 from bridge.web.desk.debts import DebtBook
 from bridge.web.desk.parts import DeskParts
@@ -28,7 +29,7 @@ from tests.support.builders import (
     question,
     rows,
 )
-from tests.support.memory_desk import DebtInMemory, DebtsInMemory, NotesInMemory, OrdersInMemory
+from tests.support.memory_desk import OrdersInMemory
 from tests.web.support import ADMIN, DirectoryInMemory, House
 
 ANNA, BORIS = manager("Анна Петрова", "205"), manager("Борис Орлов", "207")
@@ -70,8 +71,8 @@ class DeskHouse(House):
             IVANOV, LUTIK, partners=[ROMASHKA, LUTIK], managers=[ANNA, BORIS]
         )
         self.orders = OrdersInMemory(self.clock)
-        self.debts = DebtsInMemory()
-        self.notes = NotesInMemory(self.clock, self.ledger.stored, self.show)
+        self.originating = self.orders
+        self.owed_calls: dict[str, MissedDebt] = {}
         self.wake()
 
     def clock(self) -> datetime:
@@ -81,13 +82,14 @@ class DeskHouse(House):
         """Begin another life: what was only remembered is gone, what was recorded is not."""
         self.life += 1
         board = Board(f"life{self.life}", self.clock)
-        board.recall(self.ledger.stored.values())
-        self.desk = DeskParts(board, DebtBook(self.debts, board), self.orders, self.notes, link_of)
+        self.desk = DeskParts(board, DebtBook(board, self.directory.managers), link_of)
+        self.desk.recall(self.ledger.stored.values(), self.owed_calls.values())
 
     def show(self, call: PhoneCall) -> None:
         """Record *call* as it is now, and tell the desks."""
+        known = call.key in self.ledger.stored
         self.ledger.stored[call.key] = call
-        self.desk.publish(CallRecorded(call))
+        self.desk.publish(CallChanged(call) if known else CallRecorded(call))
 
     # ------------------------------------------------------------ what happens
     def ring(self, caller: str = "+79035550123", at: Manager = ANNA) -> PhoneCall:
@@ -134,23 +136,30 @@ class DeskHouse(House):
     def give_up(self, call: PhoneCall) -> PhoneCall:
         return self.change(call, disposition=Disposition.MISSED, ended_at=self.clock())
 
-    def owe_call(self, call: PhoneCall, extension: str = "205", calls: int = 2) -> DebtInMemory:
-        """Let a missed call be a debt."""
+    def owe_call(self, call: PhoneCall, calls: int = 2) -> MissedDebt:
+        """Let a missed call be a debt of Anna's."""
         number = call.caller.number
         assert number is not None
-        first = self.clock() - timedelta(minutes=7)
-        debt = DebtInMemory(
-            call.key,
-            "client",
-            number,
-            "Иванов Пётр (ООО Ромашка)",
-            extension,
-            calls,
-            first,
-            self.clock(),
+        debt = MissedDebt(
+            key=call.key,
+            client=call.client,
+            name="Иванов Пётр (ООО Ромашка)",
+            numbers=(number,),
+            calls=(call.key,) * calls,
+            holder=call.key,
+            owner=Target("205", ANNA.ref, ANNA.name),
+            opened_at=self.clock() - timedelta(minutes=7),
+            last_at=self.clock(),
         )
-        self.debts.kept.append(debt)
-        self.desk.publish(CallRecorded(call))
+        return self._publish(debt)
+
+    def pay(self, debt: MissedDebt) -> MissedDebt:
+        """Let somebody have talked to the client."""
+        return self._publish(replace(debt, closed_at=self.clock()))
+
+    def _publish(self, debt: MissedDebt) -> MissedDebt:
+        self.owed_calls[debt.key] = debt
+        self.desk.publish(DebtChanged(debt))
         return debt
 
 
@@ -166,7 +175,6 @@ class Street:
 
     house: DeskHouse
     served: Served = field(init=False)
-    _book: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.served = Served(self._server)
@@ -179,21 +187,12 @@ class Street:
         return f"{self.url}/desk?extension={extension}"
 
     async def open(self) -> None:
-        self._book = asyncio.create_task(self.house.desk.book.run())
         await self.served.start()
 
     async def close(self) -> None:
-        if self._book is not None:
-            self._book.cancel()
         self.house.desk.board.close()
         self.house.hub.close()
         await self.served.stop()
-
-    async def restart(self) -> None:
-        """Come back on the same port, with what is on disk."""
-        await self.close()
-        self.house.wake()
-        await self.open()
 
     def _server(self) -> uvicorn.Server:
         config = uvicorn.Config(

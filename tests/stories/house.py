@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from starlette.applications import Starlette
@@ -22,21 +23,35 @@ from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
 from bridge.adapters.sipuni import AnswerForm, Sipuni
+from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
 from bridge.domain.decision import NumberMemory, RoutingRules
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import OneCLab
-from bridge.lab.sipuni import CallPlan, CallReport, SchemeNode, SipuniLab, SipuniScheme
+from bridge.lab.sipuni import (
+    CallPlan,
+    CallReport,
+    Performance,
+    SchemeNode,
+    SipuniLab,
+    SipuniScheme,
+    Story,
+    create_sipuni_app,
+    perform,
+)
 from bridge.lab.tables import Row
 from bridge.lab.world import World
 from bridge.ports import SyncReport
 from bridge.services.answer import Answering
 from bridge.services.ask import Asking
+from bridge.services.debts import DebtRules
 from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
+from bridge.services.originate import Originating
 from bridge.services.pull import Pull, PullRules
 from bridge.services.record import Recording
+from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
 from bridge.web.access import HookAccess
 from bridge.web.app import create_app
@@ -45,6 +60,7 @@ from bridge.web.desk.debts import DebtBook
 from bridge.web.desk.parts import DeskParts
 from bridge.web.hooks import Hooks
 from bridge.web.surface import WebServices
+from tests.support.following import following
 from tests.support.memory_access import AuditInMemory, SignInInMemory
 from tests.support.onec_lab import ATTRIBUTE, LabTransport
 
@@ -53,6 +69,9 @@ PHONES = PhoneRules(area_code="495")
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 DID = "74950000001"
 USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
+
+#: How long a call is silent before the bridge asks the cabinet what became of it.
+SETTLE_AFTER = timedelta(minutes=10)
 
 _STEP = timedelta(seconds=5)
 
@@ -196,6 +215,7 @@ class Plan:
     whole: bool = False
     #: Callers unknown to the index are looked for in 1C itself.
     live: bool = False
+    debts: DebtRules | None = None
 
 
 class House:
@@ -226,19 +246,49 @@ class House:
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
         self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
         events = FanOut(self.situation)
-        self.delivery = Delivery(
-            ledger=self.ledger,
-            journal=ODataJournal(self._client, self.lab.zone),
-            events=events,
-            clock=clock,
-            lang="ru",
-        )
         decider = Deciding(
             directory=self.directory,
             memory=self.ledger.memory,
             events=events,
             rules=plan.routing,
             phones=PHONES,
+            clock=clock,
+        )
+        self.following = following(
+            self.ledger,
+            clock,
+            events,
+            decide=decider.decide,
+            owner_of=self.directory.owner_of,
+            debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
+        )
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            journal=ODataJournal(self._client, self.lab.zone),
+            events=events,
+            clock=clock,
+            lang="ru",
+            zone=self.lab.zone,
+            reminded=self.following.reminded,
+        )
+        account = SipuniAccount(
+            "http://sipuni/api",
+            self.sipuni.scheme.cabinet,
+            self.sipuni.scheme.key,
+            ZoneInfo(self.sipuni.scheme.zone),
+        )
+        cabinet = httpx.ASGITransport(app=create_sipuni_app(self.sipuni))
+        self.pbx = SipuniApi(account, PHONES, transport=cabinet)
+        self.settling = Settling(
+            following=self.following, pbx=self.pbx, clock=clock, after=SETTLE_AFTER
+        )
+        self.originating = Originating(
+            pbx=self.pbx,
+            provider="sipuni",
+            book=self.following,
+            decide=decider.decide,
+            phones=PHONES,
+            lang="ru",
             clock=clock,
         )
         lookup = ODataLookup(
@@ -258,13 +308,17 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
+            following=self.following,
             asking=self._asking if plan.live else None,
         )
         await self.answering.remember()
+        await self.following.remember()
+        board = Board("story", clock)
         services = WebServices(
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
             receiving=recording,
+            noting=self.following,
             ledger=self.ledger,
             directory=self.directory,
             hub=EventHub(epoch="story"),
@@ -272,7 +326,7 @@ class House:
             meter=Metrics(),
             audit=AuditInMemory(),
             desk_keys=AuditInMemory(),
-            desk=DeskParts(board := Board("story", clock), DebtBook(None, board)),
+            desk=DeskParts(board, DebtBook(board, self.directory.managers)),
             onec_sign_in=SignInInMemory(),
             clock=clock,
             mood=self.situation.mood,
@@ -290,6 +344,7 @@ class House:
         """Close everything in order."""
         await self._stop_draining()
         await self._asking.aclose()
+        await self.pbx.aclose()
         await self.ledger.close()
         self.directory.close()
         await self._client.aclose()
@@ -328,14 +383,36 @@ class House:
         """Let time pass in small steps, the delivery looking at each."""
         until = self.clock.now + timedelta(seconds=seconds)
         while self.clock.now < until:
-            await self.delivery.drain()
+            await self.look()
             self.clock.now = min(until, self.clock.now + _STEP)
+
+    async def look(self) -> None:
+        """Do what the loops do: tell the events, deliver, take up what became of reminders."""
+        await self.following.follow()
+        await self.delivery.drain()
+        await self.following.follow()
+
+    async def tell(self, story: Story, **cast: str) -> Performance:
+        """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
+        return await perform(story, self.sipuni, cast=cast, pause=self.pause)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass in one leap."""
+        await self.look()
+        self.clock.advance(seconds)
+        await self.look()
+
+    async def settle_calls(self, after: timedelta = SETTLE_AFTER) -> None:
+        """Let the time pass after which the bridge asks for the ends it was not told."""
+        await self.pause(after.total_seconds())
+        await self.settling.settle()
+        await self.look()
 
     async def settle(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
         """Let time pass until nothing is left to do, or patience is over; give what was owed."""
         until = self.clock.now + patience
         while True:
-            await self.delivery.drain()
+            await self.look()
             entries = [entry for entry, _ in await self.ledger.entries()]
             waiting = [e for e in entries if e.state in (EntryState.DUE, EntryState.SENDING)]
             if not waiting or self.clock.now >= until:

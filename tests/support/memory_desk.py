@@ -1,13 +1,15 @@
-"""What stands behind the desk's buttons, in memory: orders, notes, debts."""
+"""What stands behind the desk's call buttons, in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bridge.domain.calls import Note, PhoneCall
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.decision import RouteDecision, Rule
 from bridge.domain.orders import CallOrder, OrderState, order_key
 from bridge.domain.phone import PhoneNumber
-from bridge.web.desk.surface import Debt
+from tests.support.builders import question
 
 
 @dataclass
@@ -19,50 +21,12 @@ class OrdersInMemory:
     words: str = ""
     taken: list[CallOrder] = field(default_factory=list)
 
-    async def order(self, extension: str, number: PhoneNumber, *, by: str) -> CallOrder:
-        key = order_key(extension, str(number))
-        order = CallOrder(key, extension, number, self.clock(), self.state, words=self.words, by=by)
+    async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
+        key = order_key(extension, number)
+        called = PhoneNumber(int(number.removeprefix("+")))
+        order = CallOrder(key, extension, called, self.clock(), self.state, words=self.words, by=by)
         self.taken.append(order)
-        return order
-
-
-@dataclass
-class NotesInMemory:
-    """Puts notes into the calls of *stored*, and shows them with *post*."""
-
-    clock: Callable[[], datetime]
-    stored: dict[str, PhoneCall]
-    post: Callable[[PhoneCall], None]
-
-    async def add(self, key: str, *, by: str, text: str) -> PhoneCall | None:
-        call = self.stored.get(key)
-        if call is None:
-            return None
-        noted = replace(call, notes=(*call.notes, Note(self.clock(), by, text)))
-        self.stored[key] = noted
-        self.post(noted)
-        return noted
-
-
-@dataclass(frozen=True)
-class DebtInMemory:
-    """A client whom nobody has called back."""
-
-    key: str
-    client: str
-    number: PhoneNumber
-    name: str
-    extension: str
-    calls: int
-    first_at: datetime
-    last_at: datetime
-
-
-@dataclass
-class DebtsInMemory:
-    """Keeps the debts it is given."""
-
-    kept: list[Debt] = field(default_factory=list)
-
-    async def open(self) -> Sequence[Debt]:
-        return list(self.kept)
+        begun = begin_call(question(number), RouteDecision(Rule.NOBODY))
+        return replace(
+            begun, key=key, direction=Direction.OUTBOUND, placed_by=extension, order=order
+        )

@@ -57,6 +57,7 @@ class Served:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", self.port))
+        sock.listen()  # whoever connects from now on waits for the server to come up
         self.port = int(sock.getsockname()[1])
         server = self._server()
         self._running = (server, asyncio.create_task(server.serve(sockets=[sock])))

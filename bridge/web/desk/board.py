@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import is_kept, telephones
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import CallRecorded, Clock, Event
+from bridge.ports import CallChanged, CallRecorded, Clock, Event
 
 _SWEEP_EVERY = timedelta(minutes=1)
 _ID_DIGITS = 15  # more than any life of a process counts
@@ -74,7 +74,7 @@ class Board:
 
     def publish(self, event: Event) -> None:
         """Take note of *event*, if it is about a call."""
-        if isinstance(event, CallRecorded):
+        if isinstance(event, CallRecorded | CallChanged):
             self.post(event.call)
 
     def recall(self, calls: Iterable[PhoneCall]) -> None:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import KEPT, SILENCE, Standing, standing
 from bridge.domain.directory import Candidate, Manager, Ref
+from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import PhoneNumber, format_phone
 from bridge.domain.texts import Language
 from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
 from bridge.web.access import Viewer, show_number
 from bridge.web.desk.board import Posted
-from bridge.web.desk.surface import Debt, OpenInOneC
+from bridge.web.desk.parts import OpenInOneC
 from bridge.web.desk.wording import words
 
 
@@ -21,7 +22,7 @@ class Known:
     """What is known beside a call: earlier calls of its number, its debt, whose number it is."""
 
     past: Sequence[PhoneCall] = ()
-    debt: Debt | None = None
+    debt: MissedDebt | None = None
     choice: Ref | None = None
 
 
@@ -86,7 +87,7 @@ class Card:
     gone_at: datetime
     owners: tuple[OwnerLine, ...]
     link: str | None
-    debt: Debt | None
+    debt: MissedDebt | None
     past: tuple[PastLine, ...]
     notes: tuple[str, ...]
     callable: bool
@@ -208,8 +209,7 @@ def _colleague(call: PhoneCall, stands: Standing) -> str:
 
 def person_words(call: PhoneCall, extension: str) -> str:
     """Name the 1C user behind *extension* as *call* knew him, with the extension."""
-    known = (*call.people, *call.decision.targets)
-    name = next((t.name for t in known if t.extension == extension and t.name), "")
+    name = call.person(extension).name
     return f"{name}, {extension}" if name and extension else name or extension
 
 

@@ -1,68 +1,51 @@
-"""The open debts as desks show them: read again after calls have moved, kept by telephone."""
+"""The open debts as desks show them, by the telephones that have to call back."""
 
-import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bridge.domain.phone import PhoneNumber
-from bridge.errors import StoreError
-from bridge.ports import CallRecorded, Event
+from bridge.domain.directory import Manager
+from bridge.domain.missed import MissedDebt
+from bridge.ports import DebtChanged, Event
 from bridge.web.desk.board import Board
-from bridge.web.desk.surface import Debt, Debts
-
-_log = logging.getLogger(__name__)
-
-#: Calls that move together are one look.
-_REST_S = 0.2
 
 
 class DebtBook:
-    """Which clients wait to be called back, as of the last look; *debts* None: nobody keeps it."""
+    """Which clients wait to be called back; *managers* tells the telephone of a second person."""
 
-    def __init__(self, debts: Debts | None, board: Board) -> None:
-        self._debts = debts
+    def __init__(self, board: Board, managers: Callable[[], Mapping[int, Manager]]) -> None:
         self._board = board
-        self._open: tuple[Debt, ...] = ()
-        self._moved = asyncio.Event()
-        self._broken = False
+        self._managers = managers
+        self._open: dict[str, MissedDebt] = {}
 
     def publish(self, event: Event) -> None:
-        """Take note that calls have moved; `run` looks."""
-        if self._debts is not None and isinstance(event, CallRecorded):
-            self._moved.set()
-
-    def of(self, extension: str) -> Sequence[Debt]:
-        """Give the debts of a telephone, the oldest first."""
-        return [debt for debt in self._open if debt.extension == extension]
-
-    def of_number(self, number: PhoneNumber) -> Debt | None:
-        """Give the debt to whom *number* called from, whoever has to call him back."""
-        return next((debt for debt in self._open if debt.number == number), None)
-
-    async def look(self) -> None:
-        """Read the open debts, and wake the desks whose list is another now."""
-        if self._debts is None:
+        """Take note of *event*, if it is about a debt, and wake the desks that show it."""
+        if not isinstance(event, DebtChanged):
             return
-        try:
-            found = tuple(await self._debts.open())
-        except StoreError as error:
-            if not self._broken:
-                _log.warning("debts_unread", extra={"reason": str(error)})
-            self._broken = True
-            return
-        self._broken = False
-        before, self._open = self._open, found
-        moved = [d for d in (*before, *found) if d not in before or d not in found]
-        for extension in {debt.extension for debt in moved}:
+        debt = event.debt
+        before = self._open.pop(debt.key, None)
+        if debt.is_open:
+            self._open[debt.key] = debt
+        concerned = self._telephones(debt) | (self._telephones(before) if before else set())
+        for extension in concerned:
             self._board.nudge(extension)
-        for number in {debt.number for debt in moved}:
+        for number in debt.numbers:
             self._board.touch(number)
 
-    async def run(self) -> None:
-        """Look whenever calls have moved, until cancelled."""
-        await self.look()
-        while True:
-            await self._moved.wait()
-            await asyncio.sleep(_REST_S)
-            self._moved.clear()
-            await self.look()
+    def recall(self, debts: Iterable[MissedDebt]) -> None:
+        """Take up the open debts of before a restart."""
+        self._open |= {debt.key: debt for debt in debts}
+
+    def of(self, extension: str) -> Sequence[MissedDebt]:
+        """Give the debts of a telephone, the longest waiting first."""
+        mine = [debt for debt in self._open.values() if extension in self._telephones(debt)]
+        return sorted(mine, key=lambda debt: debt.opened_at)
+
+    def of_client(self, client: str) -> MissedDebt | None:
+        """Give the debt to a client (`PhoneCall.client`), whoever has to call him back."""
+        return next((d for d in self._open.values() if client and d.client == client), None)
+
+    def _telephones(self, debt: MissedDebt) -> set[str]:
+        found = set() if debt.owner is None else {debt.owner.extension}
+        if debt.escalated_to is not None:
+            second = (m for m in self._managers().values() if m.ref == debt.escalated_to)
+            found |= {manager.extension for manager in second if manager.extension}
+        return found

@@ -18,6 +18,7 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import Standing, standing, telephones
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber, mask_phone
+from bridge.errors import OrderRefused
 from bridge.ports import AuditAct, AuditRecord
 from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner
@@ -107,7 +108,6 @@ class Desk:
         for where, posted in sorted(stands, key=lambda pair: pair[0] is not Standing.RINGING):
             text = await self._rendering.card(posted, sight)
             (over if where.is_over else running).append(text)
-        await self._book.look()
         return self._html(
             "desk.html",
             sight,
@@ -115,7 +115,7 @@ class Desk:
             after=news.id,
             running=running,
             over=over,
-            missed=self._rendering.missed(sight),
+            missed=self._rendering.missed(self._book.of(sight.extension), sight),
             typed=typed,
             found=self._found(typed, sight) if typed else "",
             beat_s=self._services.heartbeat_s,
@@ -135,7 +135,8 @@ class Desk:
             sight.extension,
             after[:64],
             write_card=lambda posted: self._rendering.card(posted, sight),
-            write_missed=lambda: self._rendering.missed(sight),
+            debts=lambda: self._book.of(sight.extension),
+            write_missed=lambda debts: self._rendering.missed(debts, sight),
             beat_s=self._services.heartbeat_s,
             now_words=lambda: self._services.clock().isoformat(),
         )
@@ -182,11 +183,11 @@ class Desk:
         """Write a note on a call, into its document in 1C too."""
         seat, form = await self._form(request)
         call = await self._call(request, seat)
-        notes, lang = self._desk.notes, seat.sight.lang
+        lang = seat.sight.lang
         text = form.get("text", "").strip()[:_LONGEST_NOTE]
         if not text:
             raise HTTPException(422, words(lang, "note_empty"))
-        if notes is None or await notes.add(call.key, by=seat.signs, text=text) is None:
+        if await self._services.noting.annotate(call.key, seat.signs, text) is None:
             raise HTTPException(404, "There is no such call.")
         await self._record(seat, AuditAct.NOTED, call.key)
         return self._done(request, seat, words(lang, "noted"))
@@ -239,22 +240,30 @@ class Desk:
         mine = call is not None and (
             posted is not None
             or extension in telephones(call)
-            or any(debt.key == key for debt in self._book.of(extension))
+            or any(key in debt.calls for debt in self._book.of(extension))
         )
         if call is None or not mine:
             raise HTTPException(404, "This desk shows no such call.")
         return call
 
     async def _order(self, request: Request, seat: Seat, number: PhoneNumber) -> Response:
-        orders, sight = self._desk.orders, seat.sight
-        if orders is None:
-            raise HTTPException(404, "No PBX is set up to call from here.")
-        order = await orders.order(sight.extension, number, by=seat.signs)
-        await self._record(seat, AuditAct.ORDERED, sight.extension, mask_phone(number))
+        originating, sight = self._services.originating, seat.sight
+        if originating is None:
+            raise HTTPException(404, words(sight.lang, "no_pbx"))
+        try:
+            call = await originating.order(sight.extension, f"+{number}", by=seat.signs)
+        except OrderRefused as refusal:
+            raise HTTPException(409, str(refusal)) from refusal
+        await self._record(seat, AuditAct.ORDERED, call.key, mask_phone(number))
+        order = call.order
+        state = OrderState.UNKNOWN if order is None else order.state
         said = words(
-            sight.lang, _WORDS_OF[order.state], extension=sight.extension, words=order.words
+            sight.lang,
+            _WORDS_OF[state],
+            extension=sight.extension,
+            words="" if order is None else order.words,
         )
-        if order.state is OrderState.REFUSED:
+        if state is OrderState.REFUSED:
             raise HTTPException(409, said)
         return self._done(request, seat, said)
 

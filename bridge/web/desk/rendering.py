@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import Standing, standing
+from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import PhoneNumber
 from bridge.web.access import show_number
 from bridge.web.desk.board import Posted
@@ -56,9 +57,9 @@ class Rendering:
         key = (call.key, posted.change, sight, stands)
         return await _once(self._cards, key, lambda: self._write_card(posted, sight))
 
-    def missed(self, sight: Sight) -> str:
+    def missed(self, debts: Sequence[MissedDebt], sight: Sight) -> str:
         """Write the list of who waits to be called back by this telephone."""
-        return self.page("desk_missed.html", sight, debts=self._book.of(sight.extension))
+        return self.page("desk_missed.html", sight, debts=debts)
 
     def page(self, template: str, sight: Sight, **fields: object) -> str:
         """Write any part or page in the viewer's language."""
@@ -75,8 +76,7 @@ class Rendering:
             show_number=lambda number: show_number(number, whole=self._whole(number, sight)),
             sight=sight,
             now=now,
-            can_call=self._desk.orders is not None and bool(sight.extension),
-            can_note=self._desk.notes is not None,
+            can_call=self._services.originating is not None,
             **fields,
         )
 
@@ -106,7 +106,7 @@ class Rendering:
         ledger = self._services.ledger
         calls = await ledger.calls(limit=_PAST + 1, number=number)
         past = [other for other in calls if other.key != call.key]
-        return Known(past[:_PAST], self._book.of_number(number), ledger.memory(number).choice)
+        return Known(past[:_PAST], self._book.of_client(call.client), ledger.memory(number).choice)
 
 
 async def _once(

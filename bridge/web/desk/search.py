@@ -20,7 +20,7 @@ from bridge.ports import Directory
 from bridge.ports.onec import Noun
 from bridge.web.access import show_number
 from bridge.web.desk.cards import Sight, manager_of
-from bridge.web.desk.surface import OpenInOneC
+from bridge.web.desk.parts import OpenInOneC
 
 #: More than this nobody reads; the words say so.
 MOST_FOUND = 20

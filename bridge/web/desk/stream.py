@@ -8,13 +8,14 @@ import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+from bridge.domain.missed import MissedDebt
 from bridge.web.desk.board import Board, Posted
 
 #: How soon a browser tries again by itself.
 _RETRY_MS = 1000
 
 WriteCard = Callable[[Posted], Awaitable[str]]
-WriteMissed = Callable[[], str]
+WriteMissed = Callable[[Sequence[MissedDebt]], str]
 
 
 async def desk_lines(
@@ -23,15 +24,16 @@ async def desk_lines(
     after: str,
     *,
     write_card: WriteCard,
+    debts: Callable[[], Sequence[MissedDebt]],
     write_missed: WriteMissed,
     beat_s: float,
     now_words: Callable[[], str],
 ) -> AsyncGenerator[str, None]:
     """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
 
-    *write_missed* writes the list of debts; it is sent when it reads otherwise than before.
+    *write_missed* writes the list of *debts*; it is sent when they are others than before.
     """
-    told_missed: str | None = None
+    told_debts: Sequence[MissedDebt] | None = None
     with board.listen(extension) as listener:
         yield f"retry: {_RETRY_MS}\n\n"
         while not board.closed:
@@ -44,10 +46,10 @@ async def desk_lines(
                 for posted, card in zip(news.posted, cards, strict=True):
                     yield _event("card", board.id_of(posted), {"card": card})
             after = news.id
-            missed = write_missed()
-            if missed != told_missed:
-                told_missed = missed
-                yield _event("missed", after, {"missed": missed})
+            owed = debts()
+            if owed != told_debts:
+                told_debts = owed
+                yield _event("missed", after, {"missed": write_missed(owed)})
             # A page that just came learns that it is level, and what time it is here.
             yield _event("beat", after, {"now": now_words()})
             # A thousand desks that came back together must not beat together for ever.

@@ -88,6 +88,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "АТС не ответила. Телефон может зазвонить, не повторяйте сразу.",
         "The PBX did not answer. The telephone may ring all the same: do not repeat at once.",
     ),
+    "no_pbx": (
+        "Звонить отсюда нельзя: доступ к АТС не настроен.",
+        "No calls from here: access to the PBX is not set up.",
+    ),
     "no_number": ("Звонить некуда: номер скрыт.", "Nothing to call: the number is withheld."),
     "failed": ("Не вышло: {words}", "That did not work: {words}"),
     "no_seat_title": ("Чей это рабочий стол?", "Whose desk is it?"),

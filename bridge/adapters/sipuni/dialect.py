@@ -1,13 +1,17 @@
-"""Sipuni's dialect: its scheme node's question and answer, its event push. Pure translation.
+"""Sipuni's dialect: its scheme node's question and answer, its events. Pure translation.
 
 Forms and quirks are those of facts/telephony-apis.md §1; the answers' bodies of contract.md §5.
 """
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Literal
 
+from bridge.adapters.sipuni.events import read_event
+from bridge.domain.call_events import CallEvent
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.phone import PhoneRules, read_caller, read_did
 from bridge.ports import RawEvent, RawReply, RawRequest
@@ -85,13 +89,22 @@ class Sipuni:
 
     def parse_event(self, request: RawRequest, received_at: datetime) -> RawEvent:
         """Keep the fields of query and form, unknown events' too."""
-        fields = (*request.query, *request.form)[:_MAX_FIELDS]
-        kept = tuple((_clean(name, _MAX_NAME), _clean(value, _MAX_VALUE)) for name, value in fields)
-        return RawEvent("sipuni", received_at, kept)
+        return keep_event((*request.query, *request.form), received_at)
+
+    def read_event(self, event: RawEvent) -> CallEvent | None:
+        """Read a kept event in neutral words; None where it names no call."""
+        return read_event(event, self._rules)
 
     def render_ack(self) -> RawReply:
         """Say what keeps Sipuni pushing; without it the events may be suspended (§1.2)."""
         return RawReply(200, b'{"success": true}')
+
+
+def keep_event(fields: Iterable[tuple[str, str]], received_at: datetime) -> RawEvent:
+    """Keep an event's *fields* in a sane size, safe to be stored and shown."""
+    first = islice(fields, _MAX_FIELDS)
+    kept = tuple((_clean(name, _MAX_NAME), _clean(value, _MAX_VALUE)) for name, value in first)
+    return RawEvent("sipuni", received_at, kept)
 
 
 def read_time(text: str, received_at: datetime) -> datetime | None:
