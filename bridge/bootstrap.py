@@ -9,11 +9,10 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -23,6 +22,7 @@ from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.embedded.own_secret import own_secret
+from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.probe import OneCProbe
@@ -33,10 +33,18 @@ from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
-from bridge.errors import SettingsError
+from bridge.errors import BridgeError, SettingsError, StoreError, SyncRefused
 from bridge.logs import configure_logs
 from bridge.loops import Loop
-from bridge.ports import DirectoryChanged, PbxControl, PlacedCall, RawEvent, SyncReport
+from bridge.ports import (
+    DirectoryChanged,
+    PbxControl,
+    PlacedCall,
+    RawEvent,
+    Shrink,
+    SyncReport,
+    SyncRun,
+)
 from bridge.services import diagnose
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
@@ -57,6 +65,9 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
+    from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.requests import ODataRequests
     from bridge.adapters.sipuni import Sipuni
@@ -166,6 +177,10 @@ def _audit(settings: Settings) -> AuditStore:
     return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
 
 
+def _runs(settings: Settings) -> RunHistory:
+    return RunHistory(settings.data_dir / "runs.db")
+
+
 def _ledger_path(settings: Settings) -> Path:
     return settings.data_dir / "ledger.db"
 
@@ -196,10 +211,32 @@ async def sync(
             progress=progress,
             confirm=confirm,
         )
-        return await pull.run(store.report())
+        return await _kept(pull.run(store.report()), _runs(settings))
     finally:
         store.close()
         await client.aclose()
+
+
+async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
+    """Await *run* and keep what became of it; a history that cannot be written stops nothing."""
+    started_at = now()
+    outcome: SyncRun | None = None
+    try:
+        report = await run
+        outcome = SyncRun(started_at, report.seconds, report)
+    except BridgeError as error:
+        outcome = SyncRun(started_at, (now() - started_at).total_seconds(), error=str(error))
+        if isinstance(error, SyncRefused):
+            shrink = Shrink(error.entity_set, error.held, error.listed)
+            outcome = replace(outcome, refused=shrink)
+        raise
+    finally:
+        if outcome is not None:
+            try:
+                history.add(outcome)
+            except StoreError as error:
+                _log.warning("run_not_kept", extra={"reason": str(error)})
+    return report
 
 
 # ---------------------------------------------------------------- route
@@ -342,6 +379,32 @@ class House:
     end_streams: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The files that pages alone read and write."""
+
+    audit: AuditStore
+    history: "CallHistory"
+    flaws: "DirectoryFlaws"
+
+    async def aclose(self) -> None:
+        """Let go of them."""
+        await self.history.close()
+        await self.flaws.close()
+        await self.audit.close()
+
+
+def _shelf(settings: Settings) -> _Shelf:
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
+
+    return _Shelf(
+        _audit(settings),
+        CallHistory(_ledger_path(settings)),
+        DirectoryFlaws(_directory_path(settings)),
+    )
+
+
 def build_service(settings: Settings) -> House:
     """Build the service; nothing is opened or started before the app's lifespan begins."""
     from bridge.adapters.event_hub import EventHub
@@ -353,11 +416,11 @@ def build_service(settings: Settings) -> House:
     from bridge.web.app import create_app
     from bridge.web.surface import WebServices
 
-    directory, ledger, audit = _stores(settings)
-    hub = EventHub(epoch=secrets.token_hex(4))
-    metrics = Metrics()
-    situation = Situation()
+    directory, ledger = _stores(settings)
+    shelf = _shelf(settings)
+    hub, metrics, situation = EventHub(secrets.token_hex(4)), Metrics(), Situation(now)
     desk = _desk(settings, directory)
+    end_streams = _ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
     client = _odata(settings)
     zone = _zone(settings)
@@ -429,7 +492,7 @@ def build_service(settings: Settings) -> House:
         async with AsyncExitStack() as stack:
             stack.callback(directory.close)
             stack.push_async_callback(ledger.close)
-            stack.push_async_callback(audit.close)
+            stack.push_async_callback(shelf.aclose)
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.settle)
             stack.push_async_callback(line.aclose)
@@ -443,7 +506,7 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
             yield
-            end_streams(hub.close, desk.board.close)
+            end_streams()
 
     services = WebServices(
         telephony=telephony,
@@ -455,37 +518,47 @@ def build_service(settings: Settings) -> House:
         hub=hub,
         events=events,
         meter=metrics,
-        audit=audit,
-        desk_keys=audit,
-        onec_sign_in=ODataSignIn(_one_time_client(settings), now),
+        audit=shelf.audit,
+        desk_keys=shelf.audit,
+        latency=metrics.latency,
+        history=shelf.history,
+        flaws=shelf.flaws,
+        runs=_runs(settings),
+        sync_now=scheduler.sync_now,
         desk=desk,
+        onec_sign_in=ODataSignIn(_one_time_client(settings), now),
         clock=now,
         mood=situation.mood,
+        mood_since=situation.mood_since,
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=_hook_access(settings),
         admin_access=_admin_access(settings),
         phones=phone_rules(settings),
         lang=settings.lang,
+        public_url=settings.public_url or "",
         zone=zone,
         originating=line.originating,
         phone_book=directory,
     )
-    app = create_app(services, lifespan=lifespan)
-    return House(app, partial(end_streams, hub.close, desk.board.close))
+    return House(create_app(services, lifespan=lifespan), end_streams)
 
 
-def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore, AuditStore]:
-    """Open what the service keeps on disk."""
+def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
+    """Open what the service cannot do without."""
     directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return directory, LedgerStore.open(_ledger_path(settings), clock=now), _audit(settings)
+    return directory, LedgerStore.open(_ledger_path(settings), clock=now)
 
 
-def end_streams(*close: Callable[[], None]) -> None:
-    """End the pages' streams: a stop would wait for them."""
-    for one in close:
-        one()
+def _ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
+    """Give what ends the pages' streams: a stop would wait for them."""
+
+    def end_streams() -> None:
+        hub.close()
+        desk.board.close()
+
+    return end_streams
 
 
 def _desk(settings: Settings, directory: DirectoryReader) -> "DeskParts":

@@ -64,11 +64,14 @@ class OneCOutcomeUnknown(OneCUnavailable):
     """A write was sent and its reply lost: it may have been committed; look first."""
 
 
+SESSIONS_BLOCKED = "sessions blocked by the administrator"
+
+
 class OneCBlocked(OneCUnavailable):
     """Sessions are blocked by the administrator; *detail* holds his words."""
 
     def __str__(self) -> str:
-        return f"1C, {self.where}: sessions blocked by the administrator: {self.detail}"
+        return f"1C, {self.where}: {SESSIONS_BLOCKED}: {self.detail}"
 
 
 class OneCChanged(OneCUnavailable):

@@ -70,6 +70,7 @@ class Scheduler:
         self._sync_idle = asyncio.Event()
         self._sync_idle.set()
         self._sync_again = False
+        self._accept_shrink = False
         self._sync_failure: int | None = None  # nothing was heard of 1C yet
         self._refresh_broken = False
 
@@ -88,8 +89,12 @@ class Scheduler:
         """Have the delivery look now; cheap enough for the ringing path."""
         self._loops[0].kick()
 
-    def sync_now(self) -> None:
-        """Start a sync run as soon as the present one, if any, is over."""
+    def sync_now(self, *, accept_shrink: bool = False) -> None:
+        """Start a sync run as soon as the present one, if any, is over.
+
+        *accept_shrink*: a person said that 1C is right; counts for that one run.
+        """
+        self._accept_shrink = self._accept_shrink or accept_shrink
         self._add_sync()
 
     async def stop(self) -> None:
@@ -142,8 +147,10 @@ class Scheduler:
 
     def _run_sync(self) -> tuple[int, str]:
         """Run one sync process to its end (in a thread); give its exit code and its words."""
+        accepted, self._accept_shrink = self._accept_shrink, False
+        command = (*self._sync_command, "--accept-shrink") if accepted else self._sync_command
         with subprocess.Popen(  # noqa: S603 - our own command, no shell
-            self._sync_command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         ) as process:
             self._syncing = process
             if self._stopping:  # `stop` came before there was a process to end

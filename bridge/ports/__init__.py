@@ -26,6 +26,7 @@ from bridge.ports.events import (
     Events,
     OneCMood,
 )
+from bridge.ports.history import CallSearch
 from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
@@ -41,6 +42,7 @@ from bridge.ports.onec import (
     Traffic,
 )
 from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
+from bridge.ports.runs import Shrink, SyncRun, SyncRuns
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "CallChanged",
     "CallFilter",
     "CallRecorded",
+    "CallSearch",
     "Change",
     "Clock",
     "DebtChanged",
@@ -86,8 +89,11 @@ __all__ = [
     "RawEvent",
     "RawReply",
     "RawRequest",
+    "Shrink",
     "SignIn",
     "SyncReport",
+    "SyncRun",
+    "SyncRuns",
     "Talk",
     "Telephony",
     "Traffic",

@@ -1,5 +1,6 @@
 """`/api/v1`: calls, callers, the outbox, sync and freshness, for scripts, 1C code and the pages."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -10,7 +11,7 @@ from pydantic import AwareDatetime
 from bridge.domain.outbox import EntryState
 from bridge.domain.phone import CallerKind, PhoneNumber, read_caller
 from bridge.domain.texts import Language
-from bridge.web.access import Gate
+from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
@@ -39,14 +40,15 @@ _NUMBER = Path(min_length=1, max_length=100, description="a number, typed in any
 Number = Annotated[str, _NUMBER]
 Key = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9a-zA-Z_-]+$")]
 Lang = Annotated[Language | None, Query(description="language of the sentences")]
+Admitted = Callable[[Request], Awaitable[Viewer]]
 Kind = Literal["call", "entry", "directory", "onec", "alarm"]
 
 
 def api_router(services: WebServices, gate: Gate) -> APIRouter:
     """Build the router; every path of it is the administrator's alone."""
 
-    async def admitted(request: Request) -> None:
-        await gate.admin(request.scope)
+    async def admitted(request: Request) -> Viewer:
+        return await gate.admin(request.scope)
 
     router = APIRouter(
         prefix="/api/v1",
@@ -55,8 +57,8 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
         responses=_PROBLEMS,
     )
     _add_calls(router, services)
-    _add_callers(router, services)
-    _add_outbox(router, services)
+    _add_callers(router, services, admitted)
+    _add_outbox(router, services, admitted)
     _add_state(router, services)
     return router
 
@@ -89,7 +91,7 @@ def _add_calls(router: APIRouter, services: WebServices) -> None:
         return CallView.of(call, lang or services.lang)
 
 
-def _add_callers(router: APIRouter, services: WebServices) -> None:
+def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
     def card_of(typed: str, lang: Language) -> CardView:
         number = _read_number(services, typed)
         _, decision = services.answering.explain(typed, "")
@@ -102,9 +104,14 @@ def _add_callers(router: APIRouter, services: WebServices) -> None:
         return card_of(number, lang or services.lang)
 
     @router.put("/callers/{number}/choice")
-    async def choose(number: Number, choice: Choice, lang: Lang = None) -> CardView:
+    async def choose(
+        number: Number,
+        choice: Choice,
+        viewer: Annotated[Viewer, Depends(admitted)],
+        lang: Lang = None,
+    ) -> CardView:
         """Tell whose number it is, where several share it; heeded from the next call on."""
-        await choose_owner(services, _read_number(services, number), choice.owner)
+        await choose_owner(services, viewer, _read_number(services, number), choice.owner)
         return card_of(number, lang or services.lang)
 
     @router.get("/explain")
@@ -118,7 +125,7 @@ def _add_callers(router: APIRouter, services: WebServices) -> None:
         return ExplanationView.of(question, decision, lang or services.lang)
 
 
-def _add_outbox(router: APIRouter, services: WebServices) -> None:
+def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
     @router.get("/outbox")
     async def list_outbox(
         state: Annotated[
@@ -144,15 +151,17 @@ def _add_outbox(router: APIRouter, services: WebServices) -> None:
         return EntryView.of(entry, call, lang or services.lang)
 
     @router.post("/outbox/{key}/retry")
-    async def retry(key: Key, lang: Lang = None) -> EntryView:
+    async def retry(
+        key: Key, viewer: Annotated[Viewer, Depends(admitted)], lang: Lang = None
+    ) -> EntryView:
         """Make a dead or waiting entry due at once; it is looked for before anything is written."""
-        entry = await retry_entry(services, key)
+        entry = await retry_entry(services, viewer, key)
         return EntryView.of(entry, None, lang or services.lang)
 
     @router.delete("/outbox/{key}", status_code=204)
-    async def drop(key: Key) -> None:
+    async def drop(key: Key, viewer: Annotated[Viewer, Depends(admitted)]) -> None:
         """Forget a debt: the call stays in the journal, 1C never gets it."""
-        await drop_entry(services, key)
+        await drop_entry(services, viewer, key)
 
 
 def _add_state(router: APIRouter, services: WebServices) -> None:

@@ -1,6 +1,7 @@
 """The street side of the house: hooks, API, console and operations in one application."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from importlib.metadata import version
 
@@ -13,13 +14,16 @@ from starlette.types import Receive, Scope, Send
 
 from bridge import errors
 from bridge.web.access import Gate
+from bridge.web.access.gate import is_navigation
 from bridge.web.api import api_router
 from bridge.web.calling import CallPage, calling_router
-from bridge.web.console import Console
+from bridge.web.console import console_routes
 from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
 from bridge.web.operations import operations_routes
+from bridge.web.pages import Pages, static_files
+from bridge.web.sign_in import SignInDoors
 from bridge.web.surface import WebServices
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -70,6 +74,7 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         managers=services.directory.managers,
         keys=services.desk_keys,
     )
+    pages = Pages(services.lang, services.zone)
     app = BridgeApp(
         title="1C-bridge",
         version=version("onec-bridge"),
@@ -87,17 +92,36 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     app.include_router(calling_router(services, gate))
     app.router.routes += [
         *operations_routes(services, gate),
-        *Console(services, gate).routes(),
-        *Desk(services, gate).routes(),
-        *CallPage(services, gate).routes(),
+        *SignInDoors(services, gate, pages).routes(),
+        *console_routes(services, gate, pages),
+        *Desk(services, gate, pages).routes(),
+        *CallPage(services, gate, pages).routes(),
+        static_files(),
         docs_route(app),
     ]
     for error in STATUSES:
-        app.add_exception_handler(error, _tell_bridge_error)
-    app.add_exception_handler(HTTPException, _tell_refusal)
+        app.add_exception_handler(error, _shown(pages, _tell_bridge_error))
+    app.add_exception_handler(HTTPException, _shown(pages, _tell_refusal))
     app.add_exception_handler(RequestValidationError, _tell_unreadable)
-    app.add_exception_handler(Exception, _tell_failure)
+    app.add_exception_handler(Exception, _shown(pages, _tell_failure))
     return app
+
+
+Teller = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def _shown(pages: Pages, tell: Teller) -> Teller:
+    """Show what *tell* says as a page to a person at a browser; scripts get it as it is."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        said = await tell(request, error)
+        if not is_navigation(request.scope) or said.status_code < 400 or said.status_code == 401:  # noqa: PLR2004 - a challenge is the browser's own to answer
+            return said
+        sentence = json.loads(bytes(said.body))["error"]
+        kept = {name: said.headers[name] for name in ("retry-after",) if name in said.headers}
+        return pages.problem(request, said.status_code, sentence, kept)
+
+    return answer
 
 
 async def _tell_bridge_error(_: Request, error: Exception) -> Response:

@@ -4,14 +4,12 @@ A GET never rings a telephone: browsers prefetch links and load images. The page
 and its form is heeded from our own page alone.
 """
 
-from pathlib import Path as FilePath
 from typing import Annotated, Self
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls import PhoneCall
@@ -20,12 +18,13 @@ from bridge.domain.orders import OrderState, read_dialled
 from bridge.domain.phone import format_phone
 from bridge.domain.writeback import candidate_name
 from bridge.errors import OrderRefused, OrderRepeated
-from bridge.ports import OwnedPhone
-from bridge.web.access import Gate
-from bridge.web.console import PAGE_HEADERS
+from bridge.ports import AuditAct, OwnedPhone
+from bridge.web.access import Gate, Viewer
+from bridge.web.actions import note
+from bridge.web.forms import read_form
+from bridge.web.pages import PAGE_HEADERS, Pages
 from bridge.web.surface import Originating, WebServices
 from bridge.web.views import Problem, View
-from bridge.web.wording import words
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": Problem, "description": "The admin password is missing or wrong."},
@@ -37,7 +36,6 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
 }
 _REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MAX_TYPED = 200
-_MAX_FORM = 4096
 
 _NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
 
@@ -118,8 +116,8 @@ class PhonesView(View):
 def calling_router(services: WebServices, gate: Gate) -> APIRouter:
     """Build the API of ordered calls."""
 
-    async def admitted(request: Request) -> None:
-        await gate.admin(request.scope)
+    async def admitted(request: Request) -> Viewer:
+        return await gate.admin(request.scope)
 
     router = APIRouter(
         prefix="/api/v1", tags=["api"], dependencies=[Depends(admitted)], responses=_PROBLEMS
@@ -130,10 +128,13 @@ def calling_router(services: WebServices, gate: Gate) -> APIRouter:
         status_code=201,
         responses={202: {"model": OrderView, "description": "No answer: it may ring."}},
     )
-    async def place_call(wish: Wish, response: Response) -> OrderView:
+    async def place_call(
+        wish: Wish, response: Response, viewer: Annotated[Viewer, Depends(admitted)]
+    ) -> OrderView:
         """Ring the extension, then the number. An order is sent once, whatever its answer."""
         number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
         call = await _originating(services).order(wish.extension, number, by="api")
+        await _noted(services, viewer, call)
         view = OrderView.of(call)
         if view.state is OrderState.REFUSED:
             raise HTTPException(409, view.words)
@@ -152,19 +153,10 @@ def calling_router(services: WebServices, gate: Gate) -> APIRouter:
 class CallPage:
     """The page behind a link: it shows who would be called, and calls when told to."""
 
-    def __init__(self, services: WebServices, gate: Gate) -> None:
+    def __init__(self, services: WebServices, gate: Gate, pages: Pages) -> None:
         self._services = services
         self._gate = gate
-        pages = Environment(
-            loader=FileSystemLoader(FilePath(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        lang = services.lang
-        pages.globals.update(lang=lang, t=lambda key, **fields: words(lang, key, **fields))
-        self._page = pages.get_template("calling.html")
+        self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
         """Give the page's routes; a number may come as a whole `tel:` address."""
@@ -176,27 +168,32 @@ class CallPage:
 
     async def show(self, request: Request) -> Response:
         """Show whom the number belongs to and ask; behind an order, what became of it."""
-        await self._gate.admin(request.scope)
+        viewer = await self._gate.admin(request.scope)
         key = request.query_params.get("placed", "")
         placed = await self._services.ledger.call(key) if key else None
         extension = request.query_params.get("extension", "")
-        return self._render(_number_in(request), extension, placed)
+        return self._render(request, viewer, _number_in(request), extension, placed)
 
     async def place(self, request: Request) -> Response:
         """Order the call, and show what became of it at an address that orders nothing."""
-        await self._gate.admin(request.scope)
+        viewer = await self._gate.admin(request.scope)
         number = _number_in(request)
-        extension = (await _read_form(request)).get("extension", "").strip()
+        extension = (await read_form(request)).get("extension", "").strip()
         try:
             call = await _originating(self._services).order(extension, number, by="page")
         except OrderRefused as refusal:
             status = 409 if isinstance(refusal, OrderRepeated) else 422
-            return self._render(number, extension, refusal=str(refusal), status=status)
+            return self._render(
+                request, viewer, number, extension, refusal=str(refusal), status=status
+            )
+        await _noted(self._services, viewer, call)
         query = urlencode({"extension": extension, "placed": call.key})
-        return RedirectResponse(f"/call/{quote(number, safe='+')}?{query}", 303, PAGE_HEADERS)
+        return RedirectResponse(f"/call/{quote(number, safe='+')}?{query}", 303, dict(PAGE_HEADERS))
 
     def _render(
         self,
+        request: Request,
+        viewer: Viewer,
         number: str,
         extension: str,
         placed: PhoneCall | None = None,
@@ -210,16 +207,22 @@ class CallPage:
         if called.number is not None:
             _, decision = services.answering.explain(f"+{called.number}", "")
             name = "" if decision.candidate is None else candidate_name(decision.candidate)
-        text = self._page.render(
-            number=called.raw if called.number is None else format_phone(called.number),
-            name=name,
-            extension=extension,
-            can_call=called.number is not None and services.originating is not None,
-            order=None if placed is None else placed.order,
-            refusal=refusal,
-            set_up=services.originating is not None,
-        )
-        return HTMLResponse(text, status, headers=PAGE_HEADERS)
+        fields = {
+            "viewer": viewer,
+            "signed": self._gate.has_password,
+            "number": called.raw if called.number is None else format_phone(called.number),
+            "name": name,
+            "extension": extension,
+            "can_call": called.number is not None and services.originating is not None,
+            "order": None if placed is None else placed.order,
+            "refusal": refusal,
+            "set_up": services.originating is not None,
+        }
+        return self._pages.render(request, "calling.html", fields, status=status)
+
+
+async def _noted(services: WebServices, viewer: Viewer, call: PhoneCall) -> None:
+    await note(services, viewer, AuditAct.ORDERED, call.key, call.placed_by)
 
 
 def _originating(services: WebServices) -> Originating:
@@ -246,12 +249,3 @@ def _number_of(services: WebServices, ref: Ref) -> str:
 def _number_in(request: Request) -> str:
     number: str = request.path_params["number"]
     return number[:_MAX_TYPED]
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM:
-            raise HTTPException(413, "This form is too large.")
-    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}

@@ -13,10 +13,14 @@ from zoneinfo import ZoneInfo
 import httpx
 from starlette.applications import Starlette
 
+from bridge.adapters.embedded.call_history import CallHistory
+from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.event_hub import EventHub
+from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.onec.journal import ODataJournal
 from bridge.adapters.onec.lookup import ODataLookup
@@ -218,6 +222,11 @@ class Plan:
     debts: DebtRules | None = None
 
 
+def _no_sync(*, accept_shrink: bool = False) -> None:
+    """Stories run their syncs themselves."""
+    del accept_shrink
+
+
 class House:
     """The service as bootstrap builds it, without its network and its clock."""
 
@@ -225,7 +234,7 @@ class House:
         self.lab = lab
         self.clock = clock
         self.plan = plan
-        self.situation = Situation()
+        self.situation = Situation(clock)
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
@@ -240,10 +249,11 @@ class House:
         """Open the files and build the parts."""
         clock, plan = self.clock, self.plan
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.situation = Situation()
+        self.situation = Situation(clock)
         self.line = Line(self.lab)
         self._client = connect(self.lab, self.line)
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
+        self.history = CallHistory(self._folder / "ledger.db")
         self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
         events = FanOut(self.situation)
         decider = Deciding(
@@ -319,6 +329,7 @@ class House:
             answering=self.answering,
             receiving=recording,
             noting=self.following,
+            desk=DeskParts(board, DebtBook(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,
             hub=EventHub(epoch="story"),
@@ -326,10 +337,15 @@ class House:
             meter=Metrics(),
             audit=AuditInMemory(),
             desk_keys=AuditInMemory(),
-            desk=DeskParts(board, DebtBook(board, self.directory.managers)),
+            latency=LatencyLog(),
+            history=self.history,
+            flaws=DirectoryFlaws(self._directory_path),
+            runs=RunHistory(self._folder / "runs.db"),
+            sync_now=_no_sync,
             onec_sign_in=SignInInMemory(),
             clock=clock,
             mood=self.situation.mood,
+            mood_since=self.situation.mood_since,
             alarms=self.situation.alarms,
             kick=lambda: None,
             hook_access=HookAccess(user=USER, password=PASSWORD, token=TOKEN),
@@ -344,6 +360,7 @@ class House:
         """Close everything in order."""
         await self._stop_draining()
         await self._asking.aclose()
+        await self.history.close()
         await self.pbx.aclose()
         await self.ledger.close()
         self.directory.close()

@@ -16,6 +16,9 @@ from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import Note, PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.figures import CallFact
+from bridge.domain.flaws import FlawKind, FlawList
+from bridge.domain.history import fold, names_in
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
@@ -24,12 +27,14 @@ from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
     CallChanged,
+    CallSearch,
     EntitySync,
     OneCMood,
     OutboxCounts,
     PhoneBook,
     RawEvent,
     SyncReport,
+    SyncRun,
 )
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
@@ -241,6 +246,63 @@ class AnsweringInMemory:
 
 
 @dataclass
+class HistoryInMemory:
+    """Looks through the ledger's calls: by outcome, direction, extension, number, name, days."""
+
+    ledger: LedgerInMemory
+
+    async def find(
+        self, wanted: CallSearch, *, limit: int, after: str = ""
+    ) -> tuple[Sequence[PhoneCall], str]:
+        found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
+        begun = int(after or 0)
+        page = found[begun : begun + limit]
+        return page, str(begun + limit) if len(found) > begun + limit else ""
+
+    async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
+        return [
+            CallFact(c.received_at, c.direction, c.life.disposition, c.decision.rule, c.life.wait)
+            for c in self.ledger.stored.values()
+            if since <= c.received_at < until and not c.blank
+        ]
+
+    async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
+        for call in self.ledger.stored.values():
+            if call.received_at >= since:
+                look(call)
+
+
+def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
+    target, wanted = call.decision.target, search.filter
+    return (
+        (wanted.since is None or call.received_at >= wanted.since)
+        and (wanted.until is None or call.received_at < wanted.until)
+        and wanted.direction in {None, call.direction}
+        and (not wanted.dispositions or call.life.disposition in wanted.dispositions)
+        and (not wanted.extension or (target is not None and target.extension == wanted.extension))
+        and wanted.number in {None, call.caller.number}
+        and search.digits in str(call.caller.number)
+        and fold(search.name) in names_in(call)
+    )
+
+
+@dataclass
+class FlawsInMemory:
+    """Gives the flaws it was told."""
+
+    unmanaged: FlawList = field(default_factory=lambda: FlawList(FlawKind.NO_MANAGER, 0, 0))
+    unreadable: FlawList = field(default_factory=lambda: FlawList(FlawKind.UNREADABLE, 0, 0))
+
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+        del costs, limit
+        return self.unmanaged
+
+    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+        del unknown_tails, limit
+        return self.unreadable
+
+
+@dataclass
 class House:
     """Everything behind the street, to be asked by tests, and the application before it."""
 
@@ -258,11 +320,14 @@ class House:
     mood: OneCMood | None = None
     alarms: tuple[Alarm, ...] = ()
     kicks: int = 0
+    flaws: FlawsInMemory = field(default_factory=FlawsInMemory)
+    sync_runs: list[SyncRun] = field(default_factory=list)
+    syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
-    desk: DeskParts = field(init=False)
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
+    desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
@@ -275,6 +340,13 @@ class House:
 
     def kick(self) -> None:
         self.kicks += 1
+
+    def sync_now(self, *, accept_shrink: bool = False) -> None:
+        self.syncs.append(accept_shrink)
+
+    async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
+        newest = reversed(self.sync_runs)
+        return [run for run in newest if since is None or run.started_at >= since][:limit]
 
     async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
         call = self.ledger.stored.get(key)
@@ -294,6 +366,7 @@ class House:
             answering=self.answering,
             receiving=self,
             noting=self,
+            desk=self.desk,
             ledger=self.ledger,
             directory=self.directory,
             hub=self.hub,
@@ -301,10 +374,15 @@ class House:
             meter=self.metrics,
             audit=self.audit,
             desk_keys=self.audit,
+            latency=self.metrics.latency,
+            history=HistoryInMemory(self.ledger),
+            flaws=self.flaws,
+            runs=self,
+            sync_now=self.sync_now,
             onec_sign_in=self.onec_sign_in,
-            desk=self.desk,
             clock=self.clock,
             mood=lambda: self.mood,
+            mood_since=lambda: None if self.mood is None else self.now - timedelta(minutes=7),
             alarms=lambda: self.alarms,
             kick=self.kick,
             hook_access=self.hook_access,

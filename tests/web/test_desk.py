@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from bridge.web.desk.cards import Sight
 from bridge.web.desk.page import MOST_OF_ONE
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.stream import desk_lines
+from bridge.web.pages import Pages
 from tests.support.builders import NUMBER, call, card, manager, partner, question, ref
 from tests.support.memory_desk import OrdersInMemory
 from tests.web.support import ADMIN, House, known_house
@@ -142,7 +144,8 @@ async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
 
 async def first_lines(at: House, after: str) -> list[tuple[str, str, Mapping[str, object]]]:
     """Give what a stream says at once, until its first beat."""
-    rendering, sight = Rendering(at.services()), Sight("205", "en", Viewer(Role.ADMIN))
+    rendering = Rendering(at.services(), Pages("en", UTC))
+    sight = Sight("205", "en", Viewer(Role.ADMIN))
     said = ""
     lines = desk_lines(
         at.desk.board,

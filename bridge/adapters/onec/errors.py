@@ -195,9 +195,8 @@ def refusal(said: Said, where: str, *, write: bool) -> OneCError:
             return OneCOutcomeUnknown(where, f"{detail}; the write may have been done")
         case Verdict.BLOCKED:
             return OneCBlocked(where, said.last_words or words)
-        case Verdict.UNAUTHORIZED if said.voice is Voice.ODATA:
-            return NoRights(where, detail)
-    return _PLAIN[verdict](where, detail)
+    knows_him = verdict is Verdict.UNAUTHORIZED and said.voice is Voice.ODATA
+    return (NoRights if knows_him else _PLAIN[verdict])(where, detail)
 
 
 #: Refusals that tell 1C's status and code too.

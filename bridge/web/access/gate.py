@@ -31,6 +31,7 @@ from bridge.web.access.network import (
 from bridge.web.access.seals import ManagerPass, Seals
 from bridge.web.access.secrets import PasswordHash, Secret, is_hash, offered_password
 from bridge.web.access.viewer import Role, Viewer
+from bridge.web.language import mark
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +43,12 @@ ADMIN_COOKIE = "bridge_admin"
 DESK_COOKIE = "bridge_desk"
 
 SIGN_IN = "/login"
+DESK = "/desk"
 
-_ONLY_HERE = "Only this machine may see this until BRIDGE_ADMIN_PASSWORD is set."
-_FOREIGN_PAGE = "Another site's page asked for this; it was not done."
+_ONLY_HERE = mark("Only this machine may see this until BRIDGE_ADMIN_PASSWORD is set.")
+_ADMIN_ONLY = mark("This is for the administrator alone.")
+FOREIGN_PAGE = mark("Another site's page asked for this; it was not done.")
+_TOO_MANY = mark("Too many wrong passwords: wait a while before the next one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Gate:
         self._managers = managers
         self._keys = keys
         self._password = _Password(access.password) if access.password else None
+        self._guessing = asyncio.Lock()
 
     @property
     def has_password(self) -> bool:
@@ -112,12 +117,8 @@ class Gate:
         """Find the manager whose session this is; None when it is nobody's, or over."""
         sealed = cookie(scope, DESK_COOKIE)
         session = self.seals.read_manager_session(sealed) if sealed else None
-        return None if session is None else self.holder(session, scope)
-
-    def holder(self, claim: ManagerPass, scope: Scope) -> Viewer | None:
-        """Find whom a link or session lets in; None when it was revoked, or he left 1C."""
-        manager = self.staff(claim.manager)
-        if manager is None or claim.generation != self._keys.generation(claim.manager):
+        manager = None if session is None else self.manager_of(session)
+        if manager is None:
             return None
         return Viewer(
             Role.MANAGER,
@@ -127,6 +128,13 @@ class Gate:
             masked=self._access.mask_phones,
             address=self.address(scope),
         )
+
+    def manager_of(self, claim: ManagerPass) -> Manager | None:
+        """Find whom a link or session lets in; None when it was revoked, or he left 1C."""
+        manager = self.staff(claim.manager)
+        if manager is None or claim.generation != self._keys.generation(claim.manager):
+            return None
+        return manager
 
     def staff(self, ref: Ref) -> Manager | None:
         """Find a 1C user who works here."""
@@ -147,10 +155,12 @@ class Gate:
         """
         guesser = f"address {self.address(scope)}"
         self.refuse_guessing(guesser)
-        if self._password is not None and await self._password.matches(offered):
-            self.attempts.right(guesser)
-            return True
-        self.attempts.wrong(guesser)
+        async with self._guessing:  # one after the other, so that many at once are counted too
+            self.refuse_guessing(guesser)
+            if self._password is not None and await self._password.matches(offered):
+                self.attempts.right(guesser)
+                return True
+            self.attempts.wrong(guesser)
         _log.warning("admin_refused", extra={"client": self.address(scope)})
         return False
 
@@ -159,8 +169,7 @@ class Gate:
         wait = self.attempts.wait(*who)
         if wait > timedelta(0):
             seconds = math.ceil(wait.total_seconds())
-            words = f"Too many wrong passwords; try again in {seconds} s."
-            raise HTTPException(429, words, {"Retry-After": str(seconds)})
+            raise HTTPException(429, _TOO_MANY, {"Retry-After": str(seconds)})
 
     def address(self, scope: Scope) -> str:
         """Tell where a request comes from; empty when there is no telling."""
@@ -192,6 +201,10 @@ class Gate:
         return viewer
 
     def _stranger(self, scope: Scope) -> HTTPException:
+        if self.manager(scope) is not None:
+            if is_navigation(scope) and scope["path"] == "/":
+                return HTTPException(303, headers={"Location": DESK})
+            return HTTPException(403, _ADMIN_ONLY)
         if self._password is None:
             return HTTPException(403, _ONLY_HERE)
         if is_navigation(scope):
@@ -205,7 +218,7 @@ class Gate:
     @staticmethod
     def _checked(scope: Scope, viewer: Viewer) -> Viewer:
         if scope["method"] not in _SAFE_METHODS and not is_same_origin(scope):
-            raise HTTPException(403, _FOREIGN_PAGE)
+            raise HTTPException(403, FOREIGN_PAGE)
         return viewer
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import CallerCard, Candidate, Manager, Ref
 from bridge.domain.phone import PhoneNumber, format_phone, mask_phone
+from bridge.ports import AuditAct, AuditRecord
 
 
 class Role(StrEnum):
@@ -35,6 +37,12 @@ class Viewer:
     def is_admin(self) -> bool:
         """Whether everything is his to see and to do."""
         return self.role is Role.ADMIN
+
+    def record(
+        self, at: datetime, act: AuditAct, subject: str = "", words: str = ""
+    ) -> AuditRecord:
+        """Make the audit record of what he does."""
+        return AuditRecord(at, act, self.role.value, self.name, self.address, subject, words)
 
     def took_part(self, call: PhoneCall) -> bool:
         """Whether *call* is his to see: it was sent to him, rang him, or he talked or dialled."""

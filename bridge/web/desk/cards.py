@@ -12,9 +12,11 @@ from bridge.domain.phone import PhoneNumber, format_phone
 from bridge.domain.texts import Language
 from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
 from bridge.web.access import Viewer, show_number
+from bridge.web.console.words import DIRECTIONS
 from bridge.web.desk.board import Posted
 from bridge.web.desk.parts import OpenInOneC
-from bridge.web.desk.wording import words
+from bridge.web.desk.words import STANDINGS
+from bridge.web.language import Speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def show_card(
     known: Known,
     sight: Sight,
     *,
+    speech: Speech,
     now: datetime,
     managers: Mapping[int, Manager],
     open_in_onec: OpenInOneC,
@@ -128,9 +131,9 @@ def show_card(
         key=call.key,
         change=posted.change,
         standing=stands,
-        state=words(sight.lang, stands.value),
+        state=speech.say(STANDINGS[stands]),
         who=_colleague(call, stands),
-        direction=words(sight.lang, call.direction.value),
+        direction=speech.say(DIRECTIONS[call.direction]),
         name=name,
         company=company,
         number=_number(call, sight.lang, whole=whole),
@@ -154,7 +157,7 @@ def show_card(
         ),
         link=None if owner is None else open_in_onec(owner.kind, owner.ref),
         debt=known.debt,
-        past=tuple(_past(c, sight.lang, now) for c in known.past),
+        past=tuple(_past(c, speech, now) for c in known.past),
         notes=tuple(note.text for note in call.notes),
         callable=call.caller.number is not None,
     )
@@ -213,12 +216,12 @@ def person_words(call: PhoneCall, extension: str) -> str:
     return f"{name}, {extension}" if name and extension else name or extension
 
 
-def _past(call: PhoneCall, lang: Language, now: datetime) -> PastLine:
+def _past(call: PhoneCall, speech: Speech, now: datetime) -> PastLine:
     stands = standing(call, call.life.answered_by or call.placed_by, now)
     return PastLine(
         at=call.arrived_at,
-        direction=words(lang, call.direction.value),
-        outcome=words(lang, stands.value),
+        direction=speech.say(DIRECTIONS[call.direction]),
+        outcome=speech.say(STANDINGS[stands]),
         who=person_words(call, call.life.answered_by or call.placed_by),
         notes=tuple(note.text for note in call.notes),
     )

@@ -1,7 +1,8 @@
 """The desk's addresses: the page, its stream, its parts, and what its buttons do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,15 +20,17 @@ from bridge.domain.desk import Standing, standing, telephones
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber, mask_phone
 from bridge.errors import OrderRefused
-from bridge.ports import AuditAct, AuditRecord
+from bridge.ports import AuditAct
 from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner
-from bridge.web.console import PAGE_HEADERS
 from bridge.web.desk.cards import Sight
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.search import MOST_FOUND, SHORTEST, Search
 from bridge.web.desk.stream import desk_lines
-from bridge.web.desk.wording import words
+from bridge.web.desk.words import ORDERS
+from bridge.web.forms import read_form
+from bridge.web.language import Speech
+from bridge.web.pages import PAGE_HEADERS, Pages
 from bridge.web.stream import STREAM_HEADERS
 from bridge.web.surface import WebServices
 
@@ -35,18 +38,9 @@ from bridge.web.surface import WebServices
 MOST_OF_ONE = 50
 MOST_DESKS = 5000
 
-#: Forms of this page are small; a note holds at most so many signs.
-_MOST_BODY = 64_000
 _LONGEST_NOTE = 2000
 _LONGEST_SEARCH = 100
 _LONGEST_EXTENSION = 20
-
-_WORDS_OF = {
-    OrderState.SENDING: "order_unknown",
-    OrderState.ACCEPTED: "order_accepted",
-    OrderState.REFUSED: "order_refused",
-    OrderState.UNKNOWN: "order_unknown",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +51,26 @@ class Seat:
     sight: Sight
     #: Whose telephone it is; empty for one that nobody or several have.
     owner: str
+    speech: Speech
 
     @property
     def signs(self) -> str:
         """By what name he signs what he does."""
-        return self.viewer.name or words(self.sight.lang, "administrator")
+        return self.viewer.name or self.speech.say("administrator")
 
 
 class Desk:
     """Shows the desk and does what its buttons say."""
 
-    def __init__(self, services: WebServices, gate: Gate) -> None:
+    def __init__(self, services: WebServices, gate: Gate, pages: Pages) -> None:
         desk = services.desk
         self._services = services
         self._gate = gate
+        self._pages = pages
         self._desk = desk
         self._board = desk.board
         self._book = desk.book
-        self._rendering = Rendering(services)
+        self._rendering = Rendering(services, pages)
         self._search = Search(services.directory, services.phones, desk.open_in_onec)
 
     def routes(self) -> list[BaseRoute]:
@@ -149,13 +145,13 @@ class Desk:
         if posted is None:
             raise HTTPException(404, "This desk shows no such call.")
         text = await self._rendering.card(posted, seat.sight)
-        return HTMLResponse(text, headers=PAGE_HEADERS)
+        return HTMLResponse(text, headers=dict(PAGE_HEADERS))
 
     async def search(self, request: Request) -> Response:
         """Show whom the directory finds."""
         seat = await self._seat(request)
         typed = request.query_params.get("q", "")[:_LONGEST_SEARCH]
-        return HTMLResponse(self._found(typed, seat.sight), headers=PAGE_HEADERS)
+        return HTMLResponse(self._found(typed, seat.sight), headers=dict(PAGE_HEADERS))
 
     async def order(self, request: Request) -> Response:
         """Call a number that a search has found."""
@@ -168,7 +164,7 @@ class Desk:
             seat.sight,
         )
         if number is None:
-            raise HTTPException(409, words(seat.sight.lang, "found_nothing"))
+            raise HTTPException(409, seat.speech.say("1C has nothing like it"))
         return await self._order(request, seat, number)
 
     async def call_back(self, request: Request) -> Response:
@@ -176,21 +172,20 @@ class Desk:
         seat, _ = await self._form(request)
         call = await self._call(request, seat)
         if call.caller.number is None:
-            raise HTTPException(409, words(seat.sight.lang, "no_number"))
+            raise HTTPException(409, seat.speech.say("Nothing to call: the number is withheld."))
         return await self._order(request, seat, call.caller.number)
 
     async def note(self, request: Request) -> Response:
         """Write a note on a call, into its document in 1C too."""
         seat, form = await self._form(request)
         call = await self._call(request, seat)
-        lang = seat.sight.lang
         text = form.get("text", "").strip()[:_LONGEST_NOTE]
         if not text:
-            raise HTTPException(422, words(lang, "note_empty"))
+            raise HTTPException(422, seat.speech.say("The note is empty."))
         if await self._services.noting.annotate(call.key, seat.signs, text) is None:
             raise HTTPException(404, "There is no such call.")
         await self._record(seat, AuditAct.NOTED, call.key)
-        return self._done(request, seat, words(lang, "noted"))
+        return self._done(request, seat, seat.speech.say("Saved."))
 
     async def choose(self, request: Request) -> Response:
         """Keep the operator's word on whose number it is."""
@@ -198,11 +193,14 @@ class Desk:
         call = await self._call(request, seat)
         number = call.caller.number
         if number is None:
-            raise HTTPException(409, words(seat.sight.lang, "no_number"))
-        await choose_owner(self._services, number, form.get("owner", ""))
-        await self._record(seat, AuditAct.CHOSEN, form.get("owner", ""), mask_phone(number))
+            raise HTTPException(409, seat.speech.say("Nothing to call: the number is withheld."))
+        await choose_owner(self._services, seat.viewer, number, form.get("owner", ""))
         self._board.touch(number)
-        return self._done(request, seat, words(seat.sight.lang, "choice_kept"))
+        return self._done(
+            request,
+            seat,
+            seat.speech.say("Remembered: from the next call on the number leads to him."),
+        )
 
     async def _seat(self, request: Request) -> Seat:
         """Tell who sits there: a manager at his own telephone, the administrator at any.
@@ -214,23 +212,19 @@ class Desk:
         named = request.query_params.get("extension", "")[:_LONGEST_EXTENSION]
         extension = named if viewer.is_admin else viewer.extension or ""
         owner = self._services.directory.owner_of(extension).manager if extension else None
-        sight = Sight(extension, self._services.lang, replace(viewer, address=""))
-        return Seat(viewer, sight, "" if owner is None else owner.name)
+        sight = Sight(extension, self._pages.language(request.scope), replace(viewer, address=""))
+        return Seat(
+            viewer, sight, "" if owner is None else owner.name, self._pages.speech(request.scope)
+        )
 
     def _choose_seat(self, seat: Seat) -> Response:
         staff = self._services.directory.managers().values() if seat.viewer.is_admin else ()
         people = sorted((m for m in staff if m.reachable), key=lambda m: m.name)
         return self._html("desk_seats.html", seat.sight, seat=seat, people=people)
 
-    async def _form(self, request: Request) -> tuple[Seat, dict[str, str]]:
+    async def _form(self, request: Request) -> tuple[Seat, Mapping[str, str]]:
         seat = await self._seat(request)
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > _MOST_BODY:
-                raise HTTPException(413, "The form is too long.")
-        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
-        return seat, dict(pairs)
+        return seat, await read_form(request)
 
     async def _call(self, request: Request, seat: Seat) -> PhoneCall:
         """Give the call of the path, if it concerns this telephone."""
@@ -249,7 +243,9 @@ class Desk:
     async def _order(self, request: Request, seat: Seat, number: PhoneNumber) -> Response:
         originating, sight = self._services.originating, seat.sight
         if originating is None:
-            raise HTTPException(404, words(sight.lang, "no_pbx"))
+            raise HTTPException(
+                404, seat.speech.say("No calls from here: access to the PBX is not set up.")
+            )
         try:
             call = await originating.order(sight.extension, f"+{number}", by=seat.signs)
         except OrderRefused as refusal:
@@ -257,9 +253,8 @@ class Desk:
         await self._record(seat, AuditAct.ORDERED, call.key, mask_phone(number))
         order = call.order
         state = OrderState.UNKNOWN if order is None else order.state
-        said = words(
-            sight.lang,
-            _WORDS_OF[state],
+        said = seat.speech.say(
+            ORDERS[state],
             extension=sight.extension,
             words="" if order is None else order.words,
         )
@@ -268,18 +263,8 @@ class Desk:
         return self._done(request, seat, said)
 
     async def _record(self, seat: Seat, act: AuditAct, subject: str, said: str = "") -> None:
-        viewer = seat.viewer
-        await self._services.audit.note(
-            AuditRecord(
-                self._services.clock(),
-                act,
-                viewer.role.value,
-                viewer.name,
-                viewer.address,
-                subject,
-                said,
-            )
-        )
+        record = seat.viewer.record(self._services.clock(), act, subject, said)
+        await self._services.audit.note(record)
 
     def _found(self, typed: str, sight: Sight) -> str:
         hits = self._search.find(typed, sight)
@@ -297,8 +282,11 @@ class Desk:
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"words": said}, headers={"Cache-Control": "no-store"})
         there = f"/desk?{urlencode({'extension': seat.sight.extension})}"
-        return RedirectResponse(there, 303, headers=PAGE_HEADERS)
+        return RedirectResponse(there, 303, headers=dict(PAGE_HEADERS))
 
     def _html(self, template: str, sight: Sight, **fields: object) -> Response:
-        text = self._rendering.page(template, sight, **fields)
-        return HTMLResponse(text, headers=PAGE_HEADERS)
+        here = f"/desk?{urlencode({'extension': sight.extension})}" if sight.extension else "/desk"
+        text = self._rendering.page(
+            template, sight, here=here, signed=self._gate.has_password, **fields
+        )
+        return HTMLResponse(text, headers=dict(PAGE_HEADERS))

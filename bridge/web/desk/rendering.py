@@ -3,11 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from datetime import datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import TypeVar
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import Standing, standing
@@ -16,13 +12,11 @@ from bridge.domain.phone import PhoneNumber
 from bridge.web.access import show_number
 from bridge.web.desk.board import Posted
 from bridge.web.desk.cards import Known, Sight, show_card
-from bridge.web.desk.wording import words
+from bridge.web.pages import Pages
 from bridge.web.surface import WebServices
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Made = TypeVar("_Made")
-
-_TEMPLATES = Path(__file__).parent.parent / "templates"
 
 #: Earlier calls that a card shows.
 _PAST = 5
@@ -34,18 +28,11 @@ _KEPT = 512
 class Rendering:
     """Cards, lists and pages in the viewer's language."""
 
-    def __init__(self, services: WebServices) -> None:
+    def __init__(self, services: WebServices, pages: Pages) -> None:
         self._services = services
         self._desk = services.desk
         self._book = services.desk.book
-        self._pages = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._pages.filters.update(iso=datetime.isoformat, span=_span)
+        self._pages = pages
         self._known: OrderedDict[tuple[str, int], asyncio.Task[Known]] = OrderedDict()
         self._cards: OrderedDict[tuple[str, int, Sight, Standing], asyncio.Task[str]]
         self._cards = OrderedDict()
@@ -63,22 +50,13 @@ class Rendering:
 
     def page(self, template: str, sight: Sight, **fields: object) -> str:
         """Write any part or page in the viewer's language."""
-        lang = sight.lang
-        zone, now = self._services.zone, self._services.clock()
-
-        def clock(moment: datetime) -> str:
-            return _clock_words(moment, now, zone)
-
-        return self._pages.get_template(template).render(
-            lang=lang,
-            t=lambda key, **said: words(lang, key, **said),
-            clock=clock,
-            show_number=lambda number: show_number(number, whole=self._whole(number, sight)),
-            sight=sight,
-            now=now,
-            can_call=self._services.originating is not None,
-            **fields,
-        )
+        shared = {
+            "now": self._services.clock(),
+            "sight": sight,
+            "can_call": self._services.originating is not None,
+            "show_number": lambda number: show_number(number, whole=self._whole(number, sight)),
+        }
+        return self._pages.write(sight.lang, template, shared | fields)
 
     def _whole(self, number: PhoneNumber, sight: Sight) -> bool:
         directory = self._services.directory
@@ -93,6 +71,7 @@ class Rendering:
             posted,
             known,
             sight,
+            speech=self._pages.speeches[sight.lang],
             now=self._services.clock(),
             managers=self._services.directory.managers(),
             open_in_onec=self._desk.open_in_onec,
@@ -126,17 +105,3 @@ async def _once(
     except Exception:
         kept.pop(key, None)
         raise
-
-
-def _clock_words(moment: datetime, now: datetime, zone: tzinfo) -> str:
-    """Write a moment on the clock people look at; the day too unless it is today."""
-    local = moment.astimezone(zone)
-    today = local.date() == now.astimezone(zone).date()
-    return local.strftime("%H:%M" if today else "%d.%m %H:%M")
-
-
-def _span(span: timedelta) -> str:
-    """Write how long a talk lasted: 0:35, 1:02:10."""
-    minutes, seconds = divmod(int(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
