@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 import bridge.web
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber
+from tests.e2e.axe import serious_faults
 from tests.e2e.desks import ANNA, BORIS, LUTIK, DeskHouse, open_street, window
 from tests.support.builders import NUMBER
 
@@ -317,15 +317,6 @@ async def test_axe_finds_nothing_serious(browser: Browser, scheme: str, width: i
         assert wide <= width
         await page.goto(f"{street.url}/desk")
         assert await serious_faults(page) == []
-
-
-async def serious_faults(page: Page) -> list[str]:
-    found = (await Axe().run(page)).response["violations"]
-    return [
-        f"{fault['id']}: {fault['nodes'][0]['html']} {fault['nodes'][0]['failureSummary']}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
 
 
 def test_scripts_and_styles_are_light() -> None:
