@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.domain.work_hours import WorkHours
 from bridge.errors import SettingsError
 from bridge.settings import Settings, load_settings
 
@@ -55,6 +56,13 @@ CONTRACT: dict[str, object] = {
     "PHONE_AREA_CODE": None,
     "ROUTE_DEADLINE_MS": 700,
     "LIVE_LOOKUP": True,
+    "KEEP_REMINDERS": True,
+    "INTERNAL_CALLS": False,
+    "ESCALATION_EXTENSION": None,
+    "ESCALATE_AFTER_MIN": 60,
+    "WORK_HOURS": WorkHours(),
+    "SETTLE_AFTER_S": 600,
+    "KEEP_DAYS": 365,
     "DATA_DIR": Path("./data"),
     "STORE": "tinydb",
     "HOST": "127.0.0.1",

@@ -3,15 +3,17 @@
 Numbers stand here in full: only the administrator sees them.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bridge.domain.account import say_outcome
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, NumberMemory, RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import CallerCard, Candidate
+from bridge.domain.life import Disposition
 from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
 from bridge.domain.texts import Language, say_rule, say_step
@@ -129,6 +131,11 @@ class CallSummary(View):
     rule: Rule
     why: str
     blank: bool = Field(description="the cabinet's test request, nobody's call")
+    disposition: Disposition
+    outcome: str = Field(description="what became of it, in words")
+    answered_by: str = Field(description="the extension that talked last")
+    wait_s: float | None
+    talk_s: float | None
 
     @classmethod
     def of(cls, call: PhoneCall, lang: Language) -> Self:
@@ -276,6 +283,11 @@ def _e164(number: PhoneNumber | None) -> str | None:
     return None if number is None else f"+{number}"
 
 
+def seconds(span: timedelta | None) -> float | None:
+    """Give a span as JSON counts it."""
+    return None if span is None else span.total_seconds()
+
+
 def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
     decision = call.decision
     target = decision.target
@@ -295,4 +307,9 @@ def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
         "rule": decision.rule,
         "why": say_rule(lang, decision.rule),
         "blank": call.blank,
+        "disposition": call.life.disposition,
+        "outcome": say_outcome(call, lang),
+        "answered_by": call.life.answered_by,
+        "wait_s": seconds(call.life.wait),
+        "talk_s": seconds(call.life.talk),
     }

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from tinydb import where
 
@@ -314,3 +315,29 @@ async def test_a_damaged_document_is_a_store_error(ledger: LedgerStore, path: Pa
 
     with pytest.raises(StoreError, match="damaged"):
         await ledger.call("a")
+
+
+async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
+    """Its documents held the columns of today, with the call and the entry one level down."""
+    one = b.call()
+    with SqliteDb(path) as db, db.transaction():
+        for name in ("calls", "outbox", "events", "choices"):
+            db.table(name, persist_empty=True)
+        rows = {
+            "calls": {
+                "key": one.key,
+                "at": 1,
+                "number": b.NUMBER,
+                "call": one,
+            },
+            "outbox": {"state": "due", "due": 1, "entry": debt(one.key)},
+            "events": {"provider": "sipuni", "received_at": NOW.isoformat(), "fields": []},
+        }
+        for name, row in rows.items():
+            db.table(name).rows.write([(1, msgspec.json.encode(row).decode())])
+
+    ledger = LedgerStore.open(path, lambda: NOW)
+
+    assert await ledger.due(NOW, 5) == [(debt(one.key), one)]
+    assert await ledger.untold(5) == []
+    await ledger.close()

@@ -220,6 +220,33 @@ async def test_an_event_the_disk_refuses_is_offered_until_it_is_taken(
     assert [record.message for record in caplog.records] == ["event_not_stored"]
 
 
+async def test_a_mistake_of_ours_ends_no_listening(caplog: pytest.LogCaptureFixture):
+    async with opened(Cabinet()) as desk:
+        stumbled = False
+
+        async def stumble(event: RawEvent) -> None:
+            nonlocal stumbled
+            if not stumbled:
+                stumbled = True
+                raise LookupError("a mistake")
+            desk.received.put_nowait(event)
+
+        listener = SipuniWebsocket(
+            desk.url, KEY, stumble, desk.events, lambda: NOON, first_pause_s=0.01
+        )
+
+        async def story(line: ServerConnection) -> None:
+            await line.send(json.dumps(FIELDS))
+            again = await asyncio.wait_for(desk.cabinet.lines.get(), 10)
+            await again.send(json.dumps(FIELDS))
+            assert dict((await desk.next_event()).fields) == FIELDS
+
+        await during(listener, desk, story)
+
+    assert "websocket_broken" in caplog.messages
+    assert desk.alarms() == [False, True]
+
+
 async def test_a_stop_does_not_wait_for_a_disk_that_refuses(caplog: pytest.LogCaptureFixture):
     async with opened(Cabinet()) as desk:
         desk.refusals = 1_000

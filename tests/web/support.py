@@ -19,6 +19,7 @@ from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Mana
 from bridge.domain.figures import CallFact
 from bridge.domain.flaws import FlawKind, FlawList
 from bridge.domain.history import fold, names_in
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
@@ -27,6 +28,7 @@ from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
     CallChanged,
+    CallFilter,
     CallSearch,
     EntitySync,
     OneCMood,
@@ -58,6 +60,7 @@ class LedgerInMemory:
     stored: dict[str, PhoneCall] = field(default_factory=dict)
     owed: dict[str, OutboxEntry] = field(default_factory=dict)
     kept_events: list[RawEvent] = field(default_factory=list)
+    missed: list[MissedDebt] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
     full_disk: bool = False
 
@@ -130,16 +133,30 @@ class LedgerInMemory:
         )
 
     async def calls(
-        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: datetime | None = None,
+        number: PhoneNumber | None = None,
+        wanted: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         self._touch()
+        wanted = wanted or CallFilter()
+        number = wanted.number if number is None else number
         found = [
             c
             for c in self.stored.values()
-            if (before is None or c.arrived_at < before)
+            if (before is None or c.received_at < before)
             and (number is None or c.caller.number == number)
+            and wanted.client in (None, c.client)
+            and wanted.direction in (None, c.direction)
+            and (not wanted.dispositions or c.life.disposition in wanted.dispositions)
         ]
-        return sorted(found, key=lambda c: c.arrived_at, reverse=True)[:limit]
+        return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
+
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        self._touch()
+        return self.missed
 
     async def call(self, key: str) -> PhoneCall | None:
         self._touch()

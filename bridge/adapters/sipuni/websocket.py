@@ -93,6 +93,11 @@ class SipuniWebsocket:
                 await self._hold_line()
             except (OSError, TimeoutError, WebSocketException, _Refused) as error:
                 self._note_loss(type(error).__name__, str(error) or "no answer in time")
+            except Exception as error:  # noqa: BLE001 - logged with its traceback, and an alarm
+                # The last line of defence: a line that died silently would never ring again.
+                if self._trouble != repr(error):
+                    _log.exception("websocket_broken")
+                self._note_loss(repr(error), "the bridge stumbled over a message; see the log")
             else:
                 self._note_loss("closed", "the PBX hung up")
             if loop.time() - began > _MAX_PAUSE_S:
