@@ -30,6 +30,7 @@ from bridge.adapters.onec.source import ODataSource
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.desk import LONGEST_TALK
+from bridge.domain.directory import Manager
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
@@ -37,6 +38,8 @@ from bridge.errors import BridgeError, SettingsError, StoreError, SyncRefused
 from bridge.logs import configure_logs
 from bridge.loops import Loop
 from bridge.ports import (
+    AuditAct,
+    AuditRecord,
     DirectoryChanged,
     PbxControl,
     PlacedCall,
@@ -368,6 +371,42 @@ async def outbox_drop(settings: Settings, key: str) -> str | None:
         if found is None or not await ledger.drop_entry(found[0].key):
             return None
         return found[0].key
+
+
+# ---------------------------------------------------------------- desk-link
+async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tuple[str, str] | None:
+    """Make a personal link: its owner's name and the address; None where nobody is meant.
+
+    The audit list tells of it, as of one made in the console.
+    """
+    from bridge.web.access.gate import works_here
+    from bridge.web.access.seals import ManagerPass, Seals
+
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    try:
+        manager = directory.owner_of(extension).manager
+    finally:
+        directory.close()
+    if manager is None or not works_here(manager):
+        return None
+    audit = _audit(settings)
+    try:
+        if revoke:
+            await audit.revoke(manager.ref)
+            await audit.note(_at_the_terminal(AuditAct.LINK_REVOKED, manager))
+        await audit.note(_at_the_terminal(AuditAct.LINK_MADE, manager))
+        claim = ManagerPass(manager.ref, audit.generation(manager.ref))
+    finally:
+        await audit.close()
+    sealed = Seals(own_secret(settings.data_dir / "secret.key"), "").link(claim)
+    root = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return manager.name, f"{root}/enter/{sealed}"
+
+
+def _at_the_terminal(act: AuditAct, manager: Manager) -> AuditRecord:
+    return AuditRecord(
+        now(), act, "admin", address="terminal", subject=manager.ref, words=manager.name
+    )
 
 
 # ---------------------------------------------------------------- serve

@@ -26,7 +26,7 @@ _PLACES = (
 HOW_TO_GET = (
     "The browser tests were left out: there is no Chromium or Chrome here. Debian, Ubuntu: "
     "apt-get install chromium; macOS: brew install --cask google-chrome; or name one in "
-    "BRIDGE_TEST_BROWSER=/path/to/chrome."
+    "TEST_BROWSER=/path/to/chrome."
 )
 
 #: In a container, and as root, Chromium has no sandbox; the pages are our own.
@@ -35,7 +35,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage")
 
 def find_browser() -> str | None:
     """Give the path of a Chromium or Chrome; None when there is none."""
-    named = os.environ.get("BRIDGE_TEST_BROWSER")
+    named = os.environ.get("TEST_BROWSER")
     if named:
         return named
     found = next(filter(None, map(shutil.which, _NAMES)), None)

@@ -62,6 +62,7 @@ class LedgerInMemory:
     kept_events: list[RawEvent] = field(default_factory=list)
     missed: list[MissedDebt] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
+    debts: list[MissedDebt] = field(default_factory=list)
     full_disk: bool = False
 
     def _touch(self) -> None:
@@ -117,6 +118,10 @@ class LedgerInMemory:
     async def drop_entry(self, key: str) -> bool:
         self._touch()
         return self.owed.pop(key, None) is not None
+
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        self._touch()
+        return self.debts
 
     async def counts(self) -> OutboxCounts:
         self._touch()
