@@ -29,6 +29,7 @@ from bridge.adapters.onec.probe import OneCProbe
 from bridge.adapters.onec.source import ODataSource
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.directory import Manager
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from bridge.adapters.sipuni.api import SipuniApi
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
     from bridge.web.access import AdminAccess, HookAccess
+    from bridge.web.desk.parts import DeskParts
 
 _log = logging.getLogger(__name__)
 
@@ -413,7 +415,7 @@ class House:
     """The running service's parts that starting and stopping needs."""
 
     app: "FastAPI"
-    hub: "EventHub"
+    end_streams: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,14 +455,12 @@ def build_service(settings: Settings) -> House:
     from bridge.web.app import create_app
     from bridge.web.surface import WebServices
 
-    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    ledger = LedgerStore.open(_ledger_path(settings), clock=now)
+    directory, ledger = _stores(settings)
     shelf = _shelf(settings)
-    hub = EventHub(epoch=secrets.token_hex(4))
-    metrics = Metrics()
-    situation = Situation(now)
-    events = FanOut(hub, metrics, situation)
+    hub, metrics, situation = EventHub(secrets.token_hex(4)), Metrics(), Situation(now)
+    desk = _desk(settings, directory)
+    end_streams = _ending(hub, desk)
+    events = FanOut(hub, metrics, situation, desk)
     client = _odata(settings)
     zone = _zone(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
@@ -540,11 +540,12 @@ def build_service(settings: Settings) -> House:
             await answering.remember()
             await following.remember()
             await line.open()
+            desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
             yield
-            hub.close()
+            end_streams()
 
     services = WebServices(
         telephony=telephony,
@@ -563,6 +564,7 @@ def build_service(settings: Settings) -> House:
         flaws=shelf.flaws,
         runs=_runs(settings),
         sync_now=scheduler.sync_now,
+        desk=desk,
         onec_sign_in=ODataSignIn(_one_time_client(settings), now),
         clock=now,
         mood=situation.mood,
@@ -578,7 +580,39 @@ def build_service(settings: Settings) -> House:
         originating=line.originating,
         phone_book=directory,
     )
-    return House(create_app(services, lifespan=lifespan), hub)
+    return House(create_app(services, lifespan=lifespan), end_streams)
+
+
+def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
+    """Open what the service cannot do without."""
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return directory, LedgerStore.open(_ledger_path(settings), clock=now)
+
+
+def _ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
+    """Give what ends the pages' streams: a stop would wait for them."""
+
+    def end_streams() -> None:
+        hub.close()
+        desk.board.close()
+
+    return end_streams
+
+
+def _desk(settings: Settings, directory: DirectoryReader) -> "DeskParts":
+    from bridge.adapters.onec.links import WebClient
+    from bridge.web.desk.board import Board
+    from bridge.web.desk.debts import DebtBook
+    from bridge.web.desk.parts import DeskParts, no_web_client
+
+    board = Board(secrets.token_hex(4), now)
+    address = settings.onec_web_url
+    return DeskParts(
+        board,
+        DebtBook(board, directory.managers),
+        open_in_onec=no_web_client if address is None else WebClient(address).owner,
+    )
 
 
 def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], None]:
@@ -807,4 +841,4 @@ def serve(settings: Settings) -> None:
     from bridge.web.server import run
 
     house = build_service(settings)
-    run(house.app, house.hub.close, host=settings.host, port=settings.port)
+    run(house.app, house.end_streams, host=settings.host, port=settings.port)

@@ -18,6 +18,7 @@ from bridge.web.access.gate import is_navigation
 from bridge.web.api import api_router
 from bridge.web.calling import CallPage, calling_router
 from bridge.web.console import console_routes
+from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
 from bridge.web.operations import operations_routes
@@ -93,6 +94,7 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         *operations_routes(services, gate),
         *SignInDoors(services, gate, pages).routes(),
         *console_routes(services, gate, pages),
+        *Desk(services, gate, pages).routes(),
         *CallPage(services, gate, pages).routes(),
         static_files(),
         docs_route(app),

@@ -13,7 +13,7 @@ from starlette.types import Message, Scope
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
-from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.calls import Note, PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
 from bridge.domain.figures import CallFact
@@ -27,6 +27,7 @@ from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
+    CallChanged,
     CallFilter,
     CallSearch,
     EntitySync,
@@ -39,6 +40,9 @@ from bridge.ports import (
 )
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
 from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 from tests.support.memory_access import AuditInMemory, SignInInMemory
@@ -340,9 +344,12 @@ class House:
     heartbeat_s: float = 15.0
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
+    desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
+        board = Board("life1", self.clock)
+        self.desk = DeskParts(board, DebtBook(board, self.directory.managers))
         self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
 
     def clock(self) -> datetime:
@@ -358,6 +365,15 @@ class House:
         newest = reversed(self.sync_runs)
         return [run for run in newest if since is None or run.started_at >= since][:limit]
 
+    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
+        call = self.ledger.stored.get(key)
+        if call is None:
+            return None
+        noted = replace(call, notes=(*call.notes, Note(self.clock(), by, text)))
+        self.ledger.stored[key] = noted
+        self.desk.publish(CallChanged(noted))
+        return noted
+
     async def receive(self, event: RawEvent) -> None:
         await self.ledger.record_event(event)
 
@@ -366,6 +382,8 @@ class House:
             telephony=Sipuni(self.answer, RULES),
             answering=self.answering,
             receiving=self,
+            noting=self,
+            desk=self.desk,
             ledger=self.ledger,
             directory=self.directory,
             hub=self.hub,
