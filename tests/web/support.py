@@ -342,6 +342,7 @@ class House:
     syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
+    public_url: str = ""
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
     desk: DeskParts = field(init=False)
@@ -407,6 +408,7 @@ class House:
             phones=RULES,
             lang=self.lang,
             heartbeat_s=self.heartbeat_s,
+            public_url=self.public_url,
             originating=self.originating,
             phone_book=self.phone_book,
         )
