@@ -29,6 +29,8 @@ from bridge.adapters.onec.probe import OneCProbe
 from bridge.adapters.onec.source import ODataSource
 from bridge.domain.calls import PhoneCall
 from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.desk import LONGEST_TALK
+from bridge.domain.directory import Manager
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion, RoutingRules
@@ -36,6 +38,8 @@ from bridge.errors import BridgeError, SettingsError, StoreError, SyncRefused
 from bridge.logs import configure_logs
 from bridge.loops import Loop
 from bridge.ports import (
+    AuditAct,
+    AuditRecord,
     DirectoryChanged,
     PbxControl,
     PlacedCall,
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     from bridge.adapters.sipuni.api import SipuniApi
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
     from bridge.web.access import AdminAccess, HookAccess
+    from bridge.web.desk.parts import DeskParts
 
 _log = logging.getLogger(__name__)
 
@@ -376,13 +381,49 @@ async def outbox_drop(settings: Settings, key: str) -> str | None:
         return found[0].key
 
 
+# ---------------------------------------------------------------- desk-link
+async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tuple[str, str] | None:
+    """Make a personal link: its owner's name and the address; None where nobody is meant.
+
+    The audit list tells of it, as of one made in the console.
+    """
+    from bridge.web.access.gate import works_here
+    from bridge.web.access.seals import ManagerPass, Seals
+
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    try:
+        manager = directory.owner_of(extension).manager
+    finally:
+        directory.close()
+    if manager is None or not works_here(manager):
+        return None
+    audit = _audit(settings)
+    try:
+        if revoke:
+            await audit.revoke(manager.ref)
+            await audit.note(_at_the_terminal(AuditAct.LINK_REVOKED, manager))
+        await audit.note(_at_the_terminal(AuditAct.LINK_MADE, manager))
+        claim = ManagerPass(manager.ref, audit.generation(manager.ref))
+    finally:
+        await audit.close()
+    sealed = Seals(own_secret(settings.data_dir / "secret.key"), "").link(claim)
+    root = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return manager.name, f"{root}/enter/{sealed}"
+
+
+def _at_the_terminal(act: AuditAct, manager: Manager) -> AuditRecord:
+    return AuditRecord(
+        now(), act, "admin", address="terminal", subject=manager.ref, words=manager.name
+    )
+
+
 # ---------------------------------------------------------------- serve
 @dataclass(frozen=True, slots=True)
 class House:
     """The running service's parts that starting and stopping needs."""
 
     app: "FastAPI"
-    hub: "EventHub"
+    end_streams: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,14 +463,12 @@ def build_service(settings: Settings) -> House:
     from bridge.web.app import create_app
     from bridge.web.surface import WebServices
 
-    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    ledger = LedgerStore.open(_ledger_path(settings), clock=now)
+    directory, ledger = _stores(settings)
     shelf = _shelf(settings)
-    hub = EventHub(epoch=secrets.token_hex(4))
-    metrics = Metrics()
-    situation = Situation(now)
-    events = FanOut(hub, metrics, situation)
+    hub, metrics, situation = EventHub(secrets.token_hex(4)), Metrics(), Situation(now)
+    desk = _desk(settings, directory)
+    end_streams = _ending(hub, desk)
+    events = FanOut(hub, metrics, situation, desk)
     client = _odata(settings)
     zone = _zone(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
@@ -509,11 +548,12 @@ def build_service(settings: Settings) -> House:
             await answering.remember()
             await following.remember()
             await line.open()
+            desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
             yield
-            hub.close()
+            end_streams()
 
     services = WebServices(
         telephony=telephony,
@@ -532,6 +572,7 @@ def build_service(settings: Settings) -> House:
         flaws=shelf.flaws,
         runs=_runs(settings),
         sync_now=scheduler.sync_now,
+        desk=desk,
         onec_sign_in=ODataSignIn(_one_time_client(settings), now),
         clock=now,
         mood=situation.mood,
@@ -547,7 +588,39 @@ def build_service(settings: Settings) -> House:
         originating=line.originating,
         phone_book=directory,
     )
-    return House(create_app(services, lifespan=lifespan), hub)
+    return House(create_app(services, lifespan=lifespan), end_streams)
+
+
+def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
+    """Open what the service cannot do without."""
+    directory = DirectoryReader(_directory_path(settings), stale_after=settings.stale_after)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return directory, LedgerStore.open(_ledger_path(settings), clock=now)
+
+
+def _ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
+    """Give what ends the pages' streams: a stop would wait for them."""
+
+    def end_streams() -> None:
+        hub.close()
+        desk.board.close()
+
+    return end_streams
+
+
+def _desk(settings: Settings, directory: DirectoryReader) -> "DeskParts":
+    from bridge.adapters.onec.links import WebClient
+    from bridge.web.desk.board import Board
+    from bridge.web.desk.debts import DebtBook
+    from bridge.web.desk.parts import DeskParts, no_web_client
+
+    board = Board(secrets.token_hex(4), now)
+    address = settings.onec_web_url
+    return DeskParts(
+        board,
+        DebtBook(board, directory.managers),
+        open_in_onec=no_web_client if address is None else WebClient(address).owner,
+    )
 
 
 def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], None]:
@@ -776,4 +849,4 @@ def serve(settings: Settings) -> None:
     from bridge.web.server import run
 
     house = build_service(settings)
-    run(house.app, house.hub.close, host=settings.host, port=settings.port)
+    run(house.app, house.end_streams, host=settings.host, port=settings.port)

@@ -191,6 +191,43 @@ def call(
         raise typer.Exit(Exit.WARNINGS)
 
 
+@app.command("desk-link")
+def desk_link(
+    extension: Annotated[str, typer.Argument(help="Whose desk: his extension in 1C.")],
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="First make his earlier links and sessions worthless.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a manager's personal link to his desk; whoever has it sees his calls."""
+    made = asyncio.run(bootstrap.desk_link(_settings(), extension, revoke=revoke))
+    if made is None:
+        terminal.complain(f"no one user of 1C has the extension {extension}; run onec-bridge sync")
+        raise typer.Exit(Exit.WARNINGS)
+    name, link = made
+    if as_json:
+        terminal.say_json(json.dumps({"name": name, "link": link}, ensure_ascii=False))
+        return
+    terminal.complain(f"the desk of {name}; pass it on privately")
+    terminal.console().print(link, markup=False, soft_wrap=True)
+
+
+@app.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password and print its hash, for BRIDGE_ADMIN_PASSWORD."""
+    from bridge.web.access.secrets import PasswordHash
+
+    if terminal.somebody_is_there():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        terminal.complain("an empty password opens nothing")
+        raise typer.Exit(Exit.USAGE)
+    terminal.console().print(str(PasswordHash.make(password)), markup=False, soft_wrap=True)
+
+
 @outbox.command("list")
 def outbox_list(
     *,

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     onec_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60
     onec_concurrency: Annotated[int, Field(ge=1, le=16)] = 2
     onec_ca_file: Path | None = None
+    onec_web_url: str | None = None
 
     sync_interval_s: Annotated[float, Field(ge=1, le=86400)] = 60
     sync_max_duty: Annotated[float, Field(gt=0, le=1)] = 0.25
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
     lang: Literal["ru", "en"] = "ru"
     log_format: Literal["console", "json"] = "console"
 
-    @field_validator("onec_url", "sipuni_url", "public_url")
+    @field_validator("onec_url", "onec_web_url", "sipuni_url", "public_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is None:

@@ -30,6 +30,7 @@ CONTRACT: dict[str, object] = {
     "ONEC_TIMEOUT_S": 60,
     "ONEC_CONCURRENCY": 2,
     "ONEC_CA_FILE": None,
+    "ONEC_WEB_URL": None,
     "SYNC_INTERVAL_S": 60,
     "SYNC_MAX_DUTY": 0.25,
     "SYNC_MAX_SHRINK": 0.2,

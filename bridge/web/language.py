@@ -128,7 +128,7 @@ class Speech:
     def milliseconds(self, seconds: float) -> str:
         """Write a short time: "0,4 мс", "12 мс"."""
         value = seconds * 1000
-        return self.say("%(time)s ms", time=self.number(value, 0 if value >= 10 else 1))  # noqa: PLR2004
+        return self.say("%(time)s ms", time=self.number(value, 1 if 0 < value < 10 else 0))  # noqa: PLR2004
 
     def _day_of(self, local: datetime, now: datetime) -> str:
         here = now.astimezone(self.zone)

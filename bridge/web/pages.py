@@ -83,9 +83,13 @@ class Pages:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Render *template* with *fields* for *request*."""
-        room = self._rooms[self.language(request.scope)]
-        text = room.get_template(template).render({"path": request.url.path, **fields})
+        lang = self.language(request.scope)
+        text = self.write(lang, template, {"path": request.url.path, **fields})
         return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
+
+    def write(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
+        """Write *template*, a page or a part of one, in *lang*."""
+        return self._rooms[lang].get_template(template).render(fields)
 
     def problem(
         self, request: Request, status: int, sentence: str, headers: Mapping[str, str]

@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -179,6 +180,7 @@ class SignInDoors:
     ) -> Response:
         fields = {
             "viewer": None,
+            "here": f"{SIGN_IN}?{urlencode({'next': next_path})}",
             "next_path": next_path,
             "has_password": self._gate.has_password,
             "wrong_admin": self._pages.speech(request.scope).say(wrong_admin),

@@ -36,7 +36,7 @@ KINDS: dict[str, type[Event]] = {
     "alarm": Alarm,
 }
 
-_HEADERS = {
+STREAM_HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would keep the lines back
     "X-Content-Type-Options": "nosniff",
@@ -47,7 +47,7 @@ _HEARTBEAT = ": still here\n\n"
 def stream(services: WebServices, kinds: Sequence[str], after: str) -> StreamingResponse:
     """Answer with the events of *kinds* (all when empty) from behind the id *after* on."""
     return StreamingResponse(
-        event_lines(services, kinds, after), headers=_HEADERS, media_type="text/event-stream"
+        event_lines(services, kinds, after), headers=STREAM_HEADERS, media_type="text/event-stream"
     )
 
 

@@ -32,6 +32,7 @@ from bridge.ports import (
     Telephony,
 )
 from bridge.web.access import AdminAccess, HookAccess
+from bridge.web.desk.parts import DeskParts
 
 
 class Answering(Protocol):
@@ -191,6 +192,7 @@ class WebServices:
     audit: Audit
     desk_keys: DeskKeys
     onec_sign_in: OneCSignIn
+    desk: DeskParts
     latency: Latency
     history: CallHistory
     flaws: DirectoryFlaws

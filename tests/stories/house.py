@@ -59,6 +59,9 @@ from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
 from bridge.web.access import HookAccess
 from bridge.web.app import create_app
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
 from bridge.web.hooks import Hooks
 from bridge.web.surface import WebServices
 from tests.support.following import following
@@ -320,11 +323,13 @@ class House:
         )
         await self.answering.remember()
         await self.following.remember()
+        board = Board("story", clock)
         services = WebServices(
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
             receiving=recording,
             noting=self.following,
+            desk=DeskParts(board, DebtBook(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,
             hub=EventHub(epoch="story"),

@@ -13,7 +13,7 @@ from starlette.types import Message, Scope
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
-from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.calls import Note, PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
 from bridge.domain.figures import CallFact
@@ -27,6 +27,7 @@ from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
+    CallChanged,
     CallFilter,
     CallSearch,
     EntitySync,
@@ -39,6 +40,9 @@ from bridge.ports import (
 )
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
 from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 from tests.support.memory_access import AuditInMemory, SignInInMemory
@@ -114,6 +118,10 @@ class LedgerInMemory:
         self._touch()
         return self.owed.pop(key, None) is not None
 
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        self._touch()
+        return self.missed
+
     async def counts(self) -> OutboxCounts:
         self._touch()
         states = [e.state for e in self.owed.values()]
@@ -149,10 +157,6 @@ class LedgerInMemory:
             and (not wanted.dispositions or c.life.disposition in wanted.dispositions)
         ]
         return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
-
-    async def open_debts(self) -> Sequence[MissedDebt]:
-        self._touch()
-        return self.missed
 
     async def call(self, key: str) -> PhoneCall | None:
         self._touch()
@@ -338,11 +342,15 @@ class House:
     syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
+    public_url: str = ""
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
+    desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
+        board = Board("life1", self.clock)
+        self.desk = DeskParts(board, DebtBook(board, self.directory.managers))
         self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
 
     def clock(self) -> datetime:
@@ -358,6 +366,15 @@ class House:
         newest = reversed(self.sync_runs)
         return [run for run in newest if since is None or run.started_at >= since][:limit]
 
+    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
+        call = self.ledger.stored.get(key)
+        if call is None:
+            return None
+        noted = replace(call, notes=(*call.notes, Note(self.clock(), by, text)))
+        self.ledger.stored[key] = noted
+        self.desk.publish(CallChanged(noted))
+        return noted
+
     async def receive(self, event: RawEvent) -> None:
         await self.ledger.record_event(event)
 
@@ -366,6 +383,8 @@ class House:
             telephony=Sipuni(self.answer, RULES),
             answering=self.answering,
             receiving=self,
+            noting=self,
+            desk=self.desk,
             ledger=self.ledger,
             directory=self.directory,
             hub=self.hub,
@@ -389,6 +408,7 @@ class House:
             phones=RULES,
             lang=self.lang,
             heartbeat_s=self.heartbeat_s,
+            public_url=self.public_url,
             originating=self.originating,
             phone_book=self.phone_book,
         )

@@ -188,13 +188,9 @@ def refusal(said: Said, where: str, *, write: bool) -> OneCError:
     verdict = rule.write if write else rule.read
     words = said.words or "no words"
     detail = rule.say.format(words=words, status=said.status)
+    if verdict in _CODED:
+        return _CODED[verdict](where, detail, said.status, said.code)
     match verdict:
-        case Verdict.REJECTED:
-            return OneCRejected(where, detail, said.status, said.code)
-        case Verdict.EXISTS:
-            return OneCAlreadyExists(where, detail, said.status, said.code)
-        case Verdict.GONE:
-            return OneCGone(where, detail, said.status, said.code)
         case Verdict.UNKNOWN:
             return OneCOutcomeUnknown(where, f"{detail}; the write may have been done")
         case Verdict.BLOCKED:
@@ -202,6 +198,13 @@ def refusal(said: Said, where: str, *, write: bool) -> OneCError:
     knows_him = verdict is Verdict.UNAUTHORIZED and said.voice is Voice.ODATA
     return (NoRights if knows_him else _PLAIN[verdict])(where, detail)
 
+
+#: Refusals that tell 1C's status and code too.
+_CODED: Final[dict[Verdict, type[OneCRejected]]] = {
+    Verdict.REJECTED: OneCRejected,
+    Verdict.EXISTS: OneCAlreadyExists,
+    Verdict.GONE: OneCGone,
+}
 
 _PLAIN: Final[dict[Verdict, type[OneCError]]] = {
     Verdict.UNAVAILABLE: OneCUnavailable,

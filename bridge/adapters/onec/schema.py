@@ -9,7 +9,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from bridge.domain.directory import EMPTY_REF, EntityKind
+from bridge.domain.directory import EMPTY_REF, CandidateKind, EntityKind
 
 # ---------------------------------------------------------------- entity sets
 MANAGERS: Final = "Catalog_Пользователи"
@@ -30,6 +30,13 @@ SETS: Final = {
     EntityKind.PARTNER: PARTNERS,
     EntityKind.CONTACT: CONTACT_PERSONS,
     EntityKind.COUNTERPARTY: COUNTERPARTIES,
+}
+
+#: Names of types in links that open an object.
+LINK_TYPES: Final = {
+    CandidateKind.CONTACT: "Справочник.КонтактныеЛицаПартнеров",
+    CandidateKind.PARTNER: "Справочник.Партнеры",
+    CandidateKind.COUNTERPARTY: "Справочник.Контрагенты",
 }
 
 TYPE_PREFIX: Final = "StandardODATA."

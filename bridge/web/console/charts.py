@@ -1,22 +1,22 @@
 """Charts as geometry: what a template draws as SVG, and reads out as a table.
 
-One unit is one CSS pixel of a chart 720 wide; colours are the style sheet's, by class.
+A chart is 480 units wide, about as many pixels as it gets; colours are the style sheet's, by class.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-WIDTH: Final = 720
-HEIGHT: Final = 240
-_LEFT: Final = 44
+WIDTH: Final = 480
+HEIGHT: Final = 220
+_LEFT: Final = 62
 _RIGHT: Final = 8
 _TOP: Final = 10
 _BOTTOM: Final = 26
 _TICKS: Final = 4
 
 #: More marks than this under a chart would run into each other.
-_MOST_MARKS: Final = 12
+_MOST_MARKS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,15 @@ class Plan:
     series: Sequence[Series]
     write: Callable[[float], str]
     top: float = 1.0
+    #: Whether values are counts: the scale then has no fractions.
+    whole: bool = False
     marks: Sequence[str] = field(default_factory=tuple)
 
 
 def stacked_bars(plan: Plan) -> Chart:
     """Draw a bar for each column, its series on top of each other."""
     sums = [sum(values) for values in zip(*(_filled(s) for s in plan.series), strict=True)]
-    scale = _Scale(max([*sums, plan.top]))
+    scale = _Scale(max([*sums, plan.top]), whole=plan.whole)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(plan.columns), 1)
     boxes: list[Box] = []
     for place, column in enumerate(plan.columns):
@@ -117,7 +119,7 @@ def stacked_bars(plan: Plan) -> Chart:
 def lines(plan: Plan) -> Chart:
     """Draw a line for each series; it breaks where there is no value."""
     values = [value for series in plan.series for value in _filled(series)]
-    scale = _Scale(max([*values, plan.top]))
+    scale = _Scale(max([*values, plan.top]), whole=plan.whole)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(plan.columns), 1)
     drawn: list[Line] = []
     for series in plan.series:
@@ -139,8 +141,8 @@ def lines(plan: Plan) -> Chart:
 class _Scale:
     """Turns values into heights; ends at a round number."""
 
-    def __init__(self, highest: float) -> None:
-        step = _round_up(highest / _TICKS)
+    def __init__(self, highest: float, *, whole: bool) -> None:
+        step = _round_up(highest / _TICKS, _WHOLE if whole else _PARTS)
         self.ticks = [step * n for n in range(_TICKS + 1)]
         self._top = self.ticks[-1]
 
@@ -192,14 +194,18 @@ def _filled(series: Series) -> list[float]:
     return [value or 0.0 for value in series.values]
 
 
-def _round_up(value: float) -> float:
-    """Give the least of 1, 2, 2.5, 5 times a power of ten that is no less than *value*."""
+_PARTS = (0.1, 0.2, 0.25, 0.5, 1.0)
+_WHOLE = (0.1, 0.2, 0.5, 1.0)
+
+
+def _round_up(value: float, parts: Sequence[float]) -> float:
+    """Give the least of *parts* of a power of ten that is no less than *value*."""
     size = 1.0
     while size < value:
         size *= 10
     while size >= value * 10 and size > 1e-6:  # noqa: PLR2004 - a power of ten
         size /= 10
-    return next((size * part for part in (0.1, 0.2, 0.25, 0.5, 1) if size * part >= value), size)
+    return next((size * part for part in parts if size * part >= value), size)
 
 
 def _at(value: float) -> float:

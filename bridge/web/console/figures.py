@@ -125,6 +125,7 @@ def _by_hour(figures: CallFigures, speech: Speech) -> Chart:
             series,
             speech.number,
             top=4,
+            whole=True,
         )
     )
 
@@ -159,6 +160,7 @@ def _waits(figures: CallFigures, speech: Speech) -> Chart:
             [Series(speech.say("calls"), "answered", list(figures.waits))],
             speech.number,
             top=4,
+            whole=True,
         )
     )
 

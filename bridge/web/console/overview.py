@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.figures import LatencyHour
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.errors import SESSIONS_BLOCKED
 from bridge.ports import OneCMood, OutboxCounts, SyncReport
@@ -39,6 +40,7 @@ class Glance:
     onec_words: str
     counts: OutboxCounts
     entries: Sequence[tuple[OutboxEntry, PhoneCall]]
+    debts: Sequence[MissedDebt]
     report: SyncReport | None
     numbers: int
     proven_at: datetime | None
@@ -114,6 +116,7 @@ class OverviewRoom(Room):
             onec_since=services.mood_since(),
             onec_words="" if mood is None else mood.words,
             counts=await ledger.counts(),
+            debts=await ledger.open_debts(),
             entries=[*dead, *(pair for pair in rest if pair[0].owed)][:_ENTRIES],
             report=report,
             numbers=services.directory.numbers(),

@@ -48,7 +48,7 @@ async function showCall(event) {
     if (old) {
       fresh.firstElementChild.open = old.open;
       old.replaceWith(fresh);
-    } else {
+    } else if (event.type === "call") {
       fresh.firstElementChild.classList.add("new");
       calls.prepend(fresh);
     }
@@ -74,6 +74,7 @@ stream.addEventListener("call", (event) => {
   showCall(event);
   lookSoon();
 });
-for (const kind of ["entry", "directory", "onec", "alarm"]) stream.addEventListener(kind, lookSoon);
+stream.addEventListener("call_changed", showCall);
+for (const kind of ["debt", "entry", "directory", "onec", "alarm"]) stream.addEventListener(kind, lookSoon);
 stream.addEventListener("gap", () => location.reload());
 setInterval(look, STATE_EVERY_MS);
