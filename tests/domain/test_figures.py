@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call_events import Direction
-from bridge.domain.decision import Finding, RouteDecision, Rule, Step, Target
+from bridge.domain.decision import Finding, Rule, Step, Target
 from bridge.domain.figures import CallFact, count_calls, quantile
 from bridge.domain.flaws import Costs, calls_behind
 from bridge.domain.life import Disposition
