@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.adapters.onec.errors import NoRights
 from bridge.adapters.onec.journal import ODataJournal
 from bridge.domain.directory import Ref
 from bridge.domain.writeback import (
@@ -280,7 +281,7 @@ async def test_a_set_that_is_not_published_is_not_taken_for_a_gone_record(iis: b
         ("no_licence_503", OneCUnavailable, False),
         ("sessions_blocked", OneCBlocked, False),
         ("unauthorised", OneCUnauthorized, False),
-        ("rights", OneCUnauthorized, False),
+        ("rights", NoRights, False),
         ("business_refusal", OneCRejected, False),
         ("timeout", OneCOutcomeUnknown, False),
         ("maintenance_200", OneCOutcomeUnknown, False),

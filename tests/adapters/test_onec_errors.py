@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from bridge.adapters.onec.errors import LOST, TooLarge, UnknownField, lost, refusal
+from bridge.adapters.onec.errors import LOST, NoRights, TooLarge, UnknownField, lost, refusal
 from bridge.adapters.onec.voices import Voice, hear
 from bridge.errors import (
     OneCAlreadyExists,
@@ -52,8 +52,8 @@ HANDLER = "Ошибка при выполнении обработчика - 'П
 CASES = [
     # status, body, to a read, to a write
     (400, odata("15", "уже существует"), OneCAlreadyExists, OneCAlreadyExists),
-    (401, odata("20", "Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
-    (403, odata("20", "Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
+    (401, odata("20", "Нарушение прав доступа!"), NoRights, NoRights),
+    (403, odata("20", "Нарушение прав доступа!"), NoRights, NoRights),
     (404, odata("8", 'Сущность "X" не найдена.'), OneCNotPublished, OneCNotPublished),
     (404, odata("9", "Экземпляр сущности не найден"), OneCGone, OneCGone),
     (400, odata("6", "Сегмент пути Нет не найден!"), UnknownField, OneCRejected),

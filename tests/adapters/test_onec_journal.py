@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.adapters.onec.errors import NoRights
 from bridge.domain.writeback import ReminderDraft
 from bridge.errors import (
     OneCAlreadyExists,
@@ -185,7 +186,7 @@ async def test_a_register_that_is_not_published_stops_with_its_name() -> None:
         ("out_of_memory", OneCUnavailable, 0),
         ("sessions_blocked", OneCBlocked, 0),
         ("unauthorised", OneCUnauthorized, 0),
-        ("rights", OneCUnauthorized, 0),
+        ("rights", NoRights, 0),
         ("business_refusal", OneCRejected, 0),
         ("timeout", OneCOutcomeUnknown, 0),
         ("maintenance_200", OneCOutcomeUnknown, 0),
