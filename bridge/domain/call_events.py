@@ -75,5 +75,9 @@ class CallEvent:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2)."""
-        return (self.kind, self.call_ref, self.code, self.extension, self.leg)
+        """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2).
+
+        Two ends that say different things are no repeat: neither word may swallow the other.
+        """
+        outcome = self.outcome or ""
+        return (self.kind, self.call_ref, self.code, self.extension, self.leg, outcome)

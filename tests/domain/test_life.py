@@ -131,6 +131,13 @@ def test_of_a_repeated_event_the_first_stays() -> None:
     assert add_event((DIALLED,), again) == (DIALLED,)
 
 
+def test_an_end_that_says_otherwise_does_not_swallow_the_first() -> None:
+    earlier = replace(NOBODY, code=OVER.code, at=OVER.at - timedelta(seconds=50))
+    call = hear(hear(b.call(), OVER), earlier)
+
+    assert call.life.disposition is Disposition.ANSWERED
+
+
 def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
     call = b.call()
 
