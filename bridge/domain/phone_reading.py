@@ -88,7 +88,7 @@ _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 
 #: "8" alone before the area code: the trunk prefix, so ten digits in all are one too few.
 _LONE_TRUNK = re.compile(r"[ (]*8[^0-9]")
-_LOOKS_LIKE_TIME = re.compile(r"[ (]*\d{1,2}\.\d")
+_LOOKS_LIKE_TIME = re.compile(r"[^0-9]*[0-9]{1,2}\.[0-9]")
 _MIGHT_BE_E164 = re.compile(r"\+?[0-9]{5,20}")  # room for an international prefix: "8 10 …"
 _FULL = range(8, 21)  # digits of a number with all its codes and prefixes
 
@@ -119,9 +119,7 @@ def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
         return None
     plain = text if text.isascii() else text.translate(_BETWEEN_DIGITS)
     # "٧" is a digit to Python, and its place is the slow path.
-    if not plain.isascii():
-        return None
-    digits = plain.encode().translate(None, _BETWEEN_ASCII)
+    digits = plain.encode().translate(None, _BETWEEN_ASCII) if plain.isascii() else b""
     if digits[:1] == b"+" and len(digits) == _WITH_TRUNK + 1:
         digits = digits[1:]
     if not digits.isdigit():
