@@ -72,7 +72,8 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
             head = head.rstrip(", ")
             extension = _plain_extension(tail)
         if (not word or extension) and (number := read_fast(head, rules)) is not None:
-            return (TypedPhone(number, extension),)
+            # A million times a pull: tuple.__new__ takes half of the time of the named one's.
+            return (tuple.__new__(TypedPhone, (number, extension)),)
     return _read_field(plain_signs(text[:_FIELD_LENGTH]), rules)
 
 
