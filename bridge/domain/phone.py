@@ -61,6 +61,9 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
     Only the first 500 characters count, as many as 1C stores. Never raises.
     """
     if len(text) <= _SHORT_FIELD:
+        if (number := read_fast(text, rules)) is not None:
+            # A million times a pull: tuple.__new__ takes half of the time of the named one's.
+            return (tuple.__new__(TypedPhone, (number, None)),)
         label, dot, rest = text.partition(". ")
         # "тел. 8 (495) …": what is behind the label must begin a number, and reads as if alone.
         if dot and label.casefold() in _LABELS and rest[:1] in _BEGINS_A_NUMBER:
@@ -72,8 +75,7 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
             head = head.rstrip(", ")
             extension = _plain_extension(tail)
         if (not word or extension) and (number := read_fast(head, rules)) is not None:
-            # A million times a pull: tuple.__new__ takes half of the time of the named one's.
-            return (tuple.__new__(TypedPhone, (number, extension)),)
+            return (TypedPhone(number, extension),)
     return _read_field(plain_signs(text[:_FIELD_LENGTH]), rules)
 
 

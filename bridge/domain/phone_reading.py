@@ -7,13 +7,17 @@ the measurements behind them are in facts/performance.md §3; each is a row of t
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
-#: E.164 digits as an integer, e.g. 74951234567.
-PhoneNumber = NewType("PhoneNumber", int)
+if TYPE_CHECKING:
+    #: E.164 digits as an integer, e.g. 74951234567.
+    PhoneNumber = NewType("PhoneNumber", int)
+else:
+    # The call of a NewType is Python's: it took a tenth of the time in which a number is read.
+    PhoneNumber = int
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,16 +120,20 @@ class CardsToWrite:
             if first != at:
                 self._shared.setdefault(number, [first]).append(at)
 
-    def sorted(self) -> Iterator[tuple[PhoneNumber, bytes]]:
-        """Give number and card in the order in which the table wants them."""
-        for number, first in sorted(self._first.items()):
-            places = self._shared.get(number)
-            if places is None:
-                yield number, pack_card([self._packed[first]])
-            else:
-                shared = unpack_card(number, pack_card([self._packed[at] for at in places]))
-                ordered = sorted(shared.candidates, key=stable_order)
-                yield number, pack_card([pack_candidate(c) for c in ordered])
+    def in_order(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
+        """Give number and card in the order in which the table wants them, *size* at a time."""
+        first, packed, shared = self._first, self._packed, self._shared
+        numbers = sorted(first)
+        for at in range(0, len(numbers), size):
+            yield [
+                (n, self._shared_card(n) if n in shared else pack_card([packed[first[n]]]))
+                for n in numbers[at : at + size]
+            ]
+
+    def _shared_card(self, number: PhoneNumber) -> bytes:
+        card = pack_card([self._packed[at] for at in self._shared[number]])
+        ordered = sorted(unpack_card(number, card).candidates, key=stable_order)
+        return pack_card([pack_candidate(c) for c in ordered])
 
 
 def pack_candidate(candidate: Candidate) -> bytes:

@@ -33,6 +33,9 @@ from bridge.ports import Noun
 
 _BATCH = 5_000
 
+#: Names in one statement: behind each the full-text index writes all it has gathered.
+_NAMES = 50_000
+
 #: The order in which cards can be made of nouns that pass by: chains point at managers' rows and
 #: at partners.
 _STAGES = {
@@ -58,6 +61,8 @@ class DirectoryLoad:
         self._empty = set(KINDS)
         #: The kinds that are being filled, with the id given last.
         self._filling: dict[EntityKind, int] = {}
+        #: Folded names that are not yet written.
+        self._waiting: dict[EntityKind, list[str]] = {}
         self.last_manager = last_manager
         self._manager_rows: dict[Ref, int] = {}
         self._partners = PartnersLearned(self._manager_rows)
@@ -118,10 +123,12 @@ class DirectoryLoad:
     def _put(self, kind: EntityKind, batch: list[Noun]) -> None:
         first = self._filling[kind] + 1
         self._filling[kind] += len(batch)
-        row = owner_row(kind, first)
-        docs, names = encode_nouns(kind, batch), fold_many(noun.name for noun in batch)
+        docs = encode_nouns(kind, batch)
         self._beside.do(partial(add_documents, self._file, kind, first, docs))
-        self._beside.do(partial(self._names.add_many, row, len(KINDS), names))
+        names = self._waiting.setdefault(kind, [])
+        names += fold_many(noun.name for noun in batch)
+        if len(names) >= _NAMES:
+            self._add_names(kind)
         unread = [
             (owner_row(kind, doc_id), len(fields), fields[0])
             for doc_id, noun in enumerate(batch, first)
@@ -133,6 +140,11 @@ class DirectoryLoad:
             self._manager_rows.update((noun.ref, at) for at, noun in enumerate(batch, first))
         elif self._cards is not None:
             self._keep(self._cards, batch)
+
+    def _add_names(self, kind: EntityKind) -> None:
+        names = self._waiting.pop(kind, [])
+        first = owner_row(kind, self._filling[kind] + 1 - len(names))
+        self._beside.do(partial(self._names.add_many, first, len(KINDS), names))
 
     def _add_unread(self, rows: list[tuple[int, int, str]]) -> None:
         self._file.execute_many("INSERT INTO unread VALUES (?, ?, ?)", rows)
@@ -159,7 +171,9 @@ class DirectoryLoad:
                 self._holdings = False
 
     def _index(self, kind: EntityKind) -> None:
-        if self._filling.pop(kind, None) is not None:
+        if kind in self._filling:
+            self._add_names(kind)
+            del self._filling[kind]
             self._beside.do(partial(self._create_indexes, kind))
 
     def _create_indexes(self, kind: EntityKind) -> None:

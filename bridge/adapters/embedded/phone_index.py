@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 from bridge.adapters.embedded.batches import AT, LENGTH, pieces
@@ -145,8 +144,7 @@ class PhoneIndex:
     def write(self, cards: CardsToWrite, beside: Beside) -> int:
         """Have *cards* and no others, as soon as *beside* gets there; give how many they are."""
         beside.do(self.clear)
-        in_order = cards.sorted()
-        while batch := list(islice(in_order, _BATCH)):
+        for batch in cards.in_order(_BATCH):
             beside.do(partial(self._add_many, batch))
         return len(cards)
 
