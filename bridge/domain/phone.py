@@ -61,6 +61,13 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
     Only the first 500 characters count, as many as 1C stores. Never raises.
     """
     if len(text) <= _SHORT_FIELD:
+        if (number := read_fast(text, rules)) is not None:
+            # A million times a pull: tuple.__new__ takes half of the time of the named one's.
+            return (tuple.__new__(TypedPhone, (number, None)),)
+        label, dot, rest = text.partition(". ")
+        # "тел. 8 (495) …": what is behind the label must begin a number, and reads as if alone.
+        if dot and label.casefold() in _LABELS and rest[:1] in _BEGINS_A_NUMBER:
+            text = rest
         # 1C assembles "+7 (4852) 55-01-02, доб. 314"; a regex here costs three times as much.
         head, word, tail = text.partition("доб")
         extension = None
@@ -183,6 +190,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _DIGIT = re.compile(r"[0-9]")
+
+_BEGINS_A_NUMBER = frozenset("+(0123456789")
 
 #: Words after which a short number may stand. Any other word makes of 12345 a flat or an order.
 _LABELS = frozenset(

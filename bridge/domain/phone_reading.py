@@ -7,13 +7,17 @@ the measurements behind them are in facts/performance.md §3; each is a row of t
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
-#: E.164 digits as an integer, e.g. 74951234567.
-PhoneNumber = NewType("PhoneNumber", int)
+if TYPE_CHECKING:
+    #: E.164 digits as an integer, e.g. 74951234567.
+    PhoneNumber = NewType("PhoneNumber", int)
+else:
+    # The call of a NewType is Python's: it took a tenth of the time in which a number is read.
+    PhoneNumber = int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ _SEVENS = frozenset({"RU", "KZ"})
 #: The first digit of Russian national numbers: land lines 3, 4, 8, mobiles 9. 6 and 7 are
 #: Kazakhstan and go to phonenumbers; 0, 1, 2 and 5 begin nothing today.
 _RUSSIAN = frozenset("3489")
+_RUSSIAN_WITH_TRUNK = frozenset(f"{trunk}{first}".encode() for trunk in "78" for first in _RUSSIAN)
+
+_TRUNK = 10**_NATIONAL
+_SEVEN = 7 * _TRUNK
 
 #: The last digits of the area codes that ten bare digits may begin with, by their first two; a tax
 #: number must not become a phone. Those of 8 are left to phonenumbers: there the trunk prefix of a
@@ -48,7 +56,9 @@ _ASSIGNED = {
     "30": "12", "33": "6", "34": "1235679", "35": "123", "36": "5", "38": "12345", "39": "0145",
     "40": "1", "41": "1356", "42": "13467", "47": "12345", "48": "1234567", "49": "12345689",
 }  # fmt: skip
-_AREA_CODES = frozenset(first + last for first, lasts in _ASSIGNED.items() for last in lasts)
+_AREA_CODES = frozenset(
+    f"{first}{last}".encode() for first, lasts in _ASSIGNED.items() for last in lasts
+)
 
 #: Marks that copying from web pages leaves around numbers; nobody sees them.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"
@@ -68,6 +78,9 @@ _FULL_WIDTH = {
 #: What typists put between digits; "+" stays, for it tells a country code.
 _BETWEEN_DIGITS = str.maketrans("", "", " ()-." + _INVISIBLE + _SPACES + _DASHES)
 
+#: The same of ASCII, as bytes: those are translated six times faster, and nearly all fields are.
+_BETWEEN_ASCII = b" ()-.\t"
+
 _PLAIN_SIGNS = str.maketrans(
     dict.fromkeys(_INVISIBLE)
     | dict.fromkeys(_SPACES, " ")
@@ -79,7 +92,7 @@ _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 
 #: "8" alone before the area code: the trunk prefix, so ten digits in all are one too few.
 _LONE_TRUNK = re.compile(r"[ (]*8[^0-9]")
-_LOOKS_LIKE_TIME = re.compile(r"[ (]*\d{1,2}\.\d")
+_LOOKS_LIKE_TIME = re.compile(r"[^0-9]*[0-9]{1,2}\.[0-9]")
 _MIGHT_BE_E164 = re.compile(r"\+?[0-9]{5,20}")  # room for an international prefix: "8 10 …"
 _FULL = range(8, 21)  # digits of a number with all its codes and prefixes
 
@@ -108,23 +121,23 @@ def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
     """
     if rules.region not in _SEVENS:
         return None
-    digits = text.translate(_BETWEEN_DIGITS)
-    length = len(digits)
-    if length == _WITH_TRUNK + 1 and digits[0] == "+":
+    plain = text if text.isascii() else text.translate(_BETWEEN_DIGITS)
+    # "٧" is a digit to Python, and its place is the slow path.
+    digits = plain.encode().translate(None, _BETWEEN_ASCII) if plain.isascii() else b""
+    if digits[:1] == b"+" and len(digits) == _WITH_TRUNK + 1:
         digits = digits[1:]
-        length = _WITH_TRUNK
-    # "٧".isdigit() is true, and its place is the slow path.
-    if not (digits.isascii() and digits.isdigit()):
+    if not digits.isdigit():
         return None
+    length = len(digits)
     if length == _WITH_TRUNK:
-        if digits[0] in "78" and digits[1] in _RUSSIAN:
-            return PhoneNumber(int("7" + digits[1:]))
+        if digits[:2] in _RUSSIAN_WITH_TRUNK:
+            return PhoneNumber(int(digits) % _TRUNK + _SEVEN)
     elif length == _NATIONAL:
-        known = digits[0] == "9" or digits[:3] in _AREA_CODES
+        known = digits[:1] == b"9" or digits[:3] in _AREA_CODES
         if known and not _LOOKS_LIKE_TIME.match(text):
-            return PhoneNumber(int("7" + digits))
+            return PhoneNumber(int(digits) + _SEVEN)
     elif length in _LOCAL:
-        return _read_in_city(text, digits, rules)
+        return _read_in_city(text, digits.decode(), rules)
     return None
 
 

@@ -200,10 +200,11 @@ class Pull:
         start, before = self._stopwatch(), replace(self._source.traffic)
         if wanted:
             self._progress.fetching(plan.kind, len(wanted))
+            listed = plan.versions
             async for batch in self._source.fetch(plan.kind, wanted, plan.listed):
                 tx.put(plan.kind, batch)
                 plan.fetched += len(batch)
-                plan.as_listed += sum(plan.versions.get(n.ref) == n.version for n in batch)
+                plan.as_listed += len([1 for n in batch if listed.get(n.ref) == n.version])
                 self._progress.fetched(plan.kind, len(batch))
         if plan.changes.vanished:
             tx.remove(plan.kind, plan.changes.vanished)

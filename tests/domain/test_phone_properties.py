@@ -105,6 +105,21 @@ def test_a_number_read_again_is_the_same_number(text: str) -> None:
             assert [typed.number for typed in read_phones(digits, RU)] == [phone.number]
 
 
+@given(st.sampled_from(["тел. ", "Моб. ", "ф. ", "tel. "]), TEXTS, RULES)
+@example("тел. ", "8 495 123 45 6", RU)
+@example("тел. ", "9.00-18.00", PhoneRules(area_code="495"))
+@example("тел. ", "-90.12345678", RU)
+def test_a_label_before_a_number_changes_nothing(label: str, text: str, rules: PhoneRules) -> None:
+    assert read_phones(label + text[:100], rules) == read_phones(text[:100], rules)
+
+
+@given(st.sampled_from("\t\u00a0\u2009\u2013\u2212\u200b"), RUSSIAN)
+def test_odd_blanks_and_dashes_read_as_plain_ones(sign: str, digits: str) -> None:
+    odd = f"{digits[:-7]}{sign}{digits[-7:]}"
+    plain = f"{digits[:-7]} {digits[-7:]}"
+    assert read_phones(odd, RU) == read_phones(plain, RU)
+
+
 @given(RUSSIAN)
 def test_a_caller_and_a_field_read_one_number_alike(text: str) -> None:
     for phone in read_phones(text, RU):

@@ -18,6 +18,7 @@ import msgspec
 
 from bridge.adapters.embedded.directory_documents import phones_of
 from bridge.domain.directory import (
+    UNLISTED,
     CallerCard,
     Candidate,
     CandidateKind,
@@ -36,6 +37,7 @@ from bridge.ports import Noun
 
 _CANDIDATE_KINDS = (None, *CandidateKind)
 _CUSTOMER, _ENDED = 4, 8
+_PARTNER = int(CandidateKind.PARTNER)
 
 _GUID_LENGTH = 36
 _GUID_BYTES = 16
@@ -74,6 +76,18 @@ class PartnersLearned:
         code, customer = self._words[chain[0].partner] if chain else ("", False)
         return candidate_of(owner, chain, None, customer=customer, code=code)
 
+    def packed(self, owner: Owner, extension: str | None) -> bytes:
+        """Make the candidate of *owner* and write it down."""
+        if isinstance(owner, Partner) and owner.parent is None:
+            # Nearly all owners of a large base, and by far the shortest chain: his own step.
+            manager = owner.manager
+            row = None if manager is None else self._manager_rows.get(manager, UNLISTED)
+            marks = _PARTNER | _CUSTOMER if owner.customer else _PARTNER
+            return _pack_fields(
+                marks, owner.ref, owner.name, [None, None, row], owner.code, extension
+            )
+        return pack_candidate(self.candidate(owner)._replace(extension=extension))
+
 
 class CardsToWrite:
     """All cards of a rebuild, compact: packed candidates, and which of them a number has."""
@@ -94,29 +108,32 @@ class CardsToWrite:
         phones = phones_of(owner)
         if not phones:
             return
-        candidate = self._partners.candidate(owner)
         packed = self._packed
         plain = len(packed)
-        packed.append(pack_candidate(candidate))
+        packed.append(self._partners.packed(owner, None))
         for number, extension in phones:
             at = plain
             if extension is not None:
                 at = len(packed)
-                packed.append(pack_candidate(candidate._replace(extension=extension)))
+                packed.append(self._partners.packed(owner, extension))
             first = self._first.setdefault(number, at)
             if first != at:
                 self._shared.setdefault(number, [first]).append(at)
 
-    def sorted(self) -> Iterator[tuple[PhoneNumber, bytes]]:
-        """Give number and card in the order in which the table wants them."""
-        for number, first in sorted(self._first.items()):
-            places = self._shared.get(number)
-            if places is None:
-                yield number, pack_card([self._packed[first]])
-            else:
-                shared = unpack_card(number, pack_card([self._packed[at] for at in places]))
-                ordered = sorted(shared.candidates, key=stable_order)
-                yield number, pack_card([pack_candidate(c) for c in ordered])
+    def in_order(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
+        """Give number and card in the order in which the table wants them, *size* at a time."""
+        first, packed, shared = self._first, self._packed, self._shared
+        numbers = sorted(first)
+        for at in range(0, len(numbers), size):
+            yield [
+                (n, self._shared_card(n) if n in shared else pack_card([packed[first[n]]]))
+                for n in numbers[at : at + size]
+            ]
+
+    def _shared_card(self, number: PhoneNumber) -> bytes:
+        card = pack_card([self._packed[at] for at in self._shared[number]])
+        ordered = sorted(unpack_card(number, card).candidates, key=stable_order)
+        return pack_card([pack_candidate(c) for c in ordered])
 
 
 def pack_candidate(candidate: Candidate) -> bytes:
@@ -127,6 +144,12 @@ def pack_candidate(candidate: Candidate) -> bytes:
     for partner, partner_name, manager in chain:
         own = partner == ref and partner_name == name
         steps += (None, None, manager) if own else (_small(partner), partner_name, manager)
+    return _pack_fields(marks, ref, name, steps, code, extension)
+
+
+def _pack_fields(  # noqa: PLR0917 - the card's own order
+    marks: int, ref: Ref, name: str, steps: list[object], code: str, extension: str | None
+) -> bytes:
     if extension is not None:
         return _pack((marks, _small(ref), name, steps, code, extension))
     if code:

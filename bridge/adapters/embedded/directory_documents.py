@@ -4,11 +4,13 @@ Documents carry the nouns' own field names and leave out what is empty.
 """
 
 import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Final
 
 import msgspec
 
+from bridge.adapters.embedded.batches import VALUE, pieces
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     ContactPerson,
@@ -34,6 +36,8 @@ KINDS: Final = tuple(TABLES)
 CHECKPOINT: Final = "checkpoint"
 REPORT: Final = 1
 TOTALS: Final = 2
+
+# ruff: noqa: S608 - tables and expressions are constants of this house.
 
 # What the expression indexes of the tables are on, letter for letter.
 BY_REF = "json_extract(doc, '$.ref')"
@@ -71,8 +75,9 @@ class _Wire:
         self._encode = msgspec.json.Encoder().encode
         self.decode = msgspec.json.Decoder(noun).decode
 
-    def encode(self, noun: Noun) -> bytes:
-        return self._encode(self._lean(*self._values(noun)))
+    def encode(self, nouns: Iterable[Noun]) -> list[bytes]:
+        encode, lean, values = self._encode, self._lean, self._values
+        return [encode(lean(*values(noun))) for noun in nouns]
 
 
 _WIRES = {
@@ -85,9 +90,9 @@ _WIRES = {
 _report = msgspec.json.Decoder(SyncReport)
 
 
-def encode_noun(kind: EntityKind, noun: Noun) -> bytes:
-    """Write a noun as JSON, empty fields left out."""
-    return _WIRES[kind].encode(noun)
+def encode_nouns(kind: EntityKind, nouns: Iterable[Noun]) -> list[bytes]:
+    """Write nouns as JSON, empty fields left out."""
+    return _WIRES[kind].encode(nouns)
 
 
 def decode_noun(kind: EntityKind, text: str | bytes) -> Noun:
@@ -128,6 +133,22 @@ def unread_of(noun: Noun) -> tuple[str, ...]:
     if isinstance(noun, Manager):
         return ()
     return tuple([f.typed for f in noun.fields if not f.phones and f.typed.strip()])
+
+
+def read_nouns(file: SqliteFile, kind: EntityKind, where: str = "") -> Iterator[tuple[int, Noun]]:
+    """Read documents with their ids; the table must not be written meanwhile."""
+    question = f"SELECT id, CAST(doc AS BLOB) FROM {TABLES[kind]} {where}"
+    for doc_id, text in file.stream(question):
+        yield doc_id, decode_noun(kind, text)
+
+
+def add_documents(file: SqliteFile, kind: EntityKind, first: int, docs: Sequence[bytes]) -> None:
+    """Write documents with the ids from *first* on, which nobody has yet."""
+    file.execute(
+        f"INSERT INTO {TABLES[kind]} (id, doc) "
+        f"SELECT ?3 + key, CAST({VALUE} AS TEXT) FROM json_each(?2)",
+        (*pieces(docs), first),
+    )
 
 
 def create_indexes(file: SqliteFile, kind: EntityKind) -> None:

@@ -4,10 +4,8 @@ One run is one transaction: readers see the world before it or after it, also wh
 killed in the middle. An empty directory is loaded in bulk: rows first, indexes from whole tables.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,13 +21,13 @@ from bridge.adapters.embedded.directory_documents import (
     create_indexes,
     decode_noun,
     decode_report,
-    drop_indexes,
-    encode_noun,
+    encode_nouns,
     owner_row,
     unread_of,
 )
+from bridge.adapters.embedded.directory_load import DirectoryLoad
 from bridge.adapters.embedded.name_index import NameIndex
-from bridge.adapters.embedded.phone_index import PhoneIndex, Touched
+from bridge.adapters.embedded.phone_index import PhoneIndex, Touched, seldom_garbage
 from bridge.adapters.embedded.sqlite_file import WriterLock
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
@@ -38,7 +36,6 @@ from bridge.ports import Noun, SyncReport
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
-_BATCH = 5_000
 _EXAMPLES = 10
 
 
@@ -62,7 +59,7 @@ class DirectoryWriter:
             raise SyncRunning(str(path))
         try:
             _bury_remains(path)
-            self._db = SqliteDb(path)
+            self._db = SqliteDb(path, lent=True)
             self._create()
         except BaseException:
             self._lock.release()
@@ -102,10 +99,11 @@ class DirectoryWriter:
     @contextmanager
     def transaction(self) -> Iterator["DirectoryRun"]:
         """Begin the run's transaction; leaving with an exception rolls everything back."""
-        with self._readable(), self._db.transaction():
+        with self._readable(), self._db.transaction(), seldom_garbage():
             run = DirectoryRun(self._db)
-            yield run
-            run.reindex()
+            with closing(run):
+                yield run
+                run.reindex()
         self._db.file.read("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
@@ -138,24 +136,19 @@ class DirectoryRun:
         self._last_manager = int(totals["last_manager"]) if isinstance(totals, dict) else 0
         # Where nothing at all is held, rows are written without asking what was there.
         nothing = not any(db.table(name).rows.highest() for name in TABLES.values())
-        self._unfilled = set(KINDS) if nothing else set()
-        #: Kinds whose tables are being filled, with the id given last.
-        self._filling: dict[EntityKind, int] = {}
+        self._load = DirectoryLoad(db.file, self._last_manager) if nothing else None
         self._rebuild = False
 
     def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
         """Insert or replace by reference."""
-        if kind in self._unfilled:
-            self._unfilled.remove(kind)
-            drop_indexes(self._file, kind)
-            self._filling[kind] = self._last_manager if kind is EntityKind.MANAGER else 0
-        if kind not in self._filling:
-            for noun in nouns:
-                self._put(kind, noun)
+        if self._load is not None and self._load.takes(kind):
+            self._load.put(kind, nouns)
+            self._last_manager = self._load.last_manager
+            self._rebuild = True
             return
-        rest = iter(nouns)
-        while batch := list(islice(rest, _BATCH)):
-            self._fill(kind, batch)
+        self._settle(kind)
+        for noun in nouns:
+            self._put(kind, noun)
 
     def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
         """Bury objects that 1C no longer lists."""
@@ -178,22 +171,20 @@ class DirectoryRun:
 
     def clear(self) -> None:
         """Forget everything: the run brings the world anew."""
+        self.close()
         for name in TABLES.values():
             self._file.execute(f"DELETE FROM {name}")
         self._file.execute("DELETE FROM unread")
         self._phones.clear()
         self._names.clear()
         self._touched = Touched()
-        self._filling.clear()
-        self._unfilled = set(KINDS)
+        self._load = DirectoryLoad(self._file, self._last_manager)
         self._rebuild = True
 
     def reindex(self) -> int:
         """Recompute the cards of every number that the changes touch; give all numbers held."""
-        for kind in tuple(self._filling):
-            self._settle(kind)
         if self._rebuild:
-            self._numbers = self._phones.rebuild()
+            self._numbers = self._all_numbers()
         elif self._touched:
             self._numbers = self._phones.patch(self._touched, self._numbers)
         else:
@@ -203,6 +194,14 @@ class DirectoryRun:
         totals = {"numbers": self._numbers, "last_manager": self._last_manager}
         self._db.table(CHECKPOINT).upsert(Document(totals, doc_id=TOTALS))
         return self._numbers
+
+    def _all_numbers(self) -> int:
+        numbers = None
+        if self._load is not None:
+            if self._touched:
+                self._load.forget_cards()
+            numbers = self._load.finish()
+        return self._phones.rebuild() if numbers is None else numbers
 
     def held(self, kind: EntityKind) -> int:
         """Count rows of *kind* as this transaction leaves them."""
@@ -218,14 +217,28 @@ class DirectoryRun:
         examples = self._file.read(f"SELECT example {mine} LIMIT {_EXAMPLES}", place)
         return count or 0, tuple(example for (example,) in examples)
 
+    def close(self) -> None:
+        """Let go of what works beside; what it had not done yet stays undone."""
+        if self._load is not None:
+            self._load.close()
+
     def save_report(self, report: SyncReport) -> None:
         """Keep the run's report as the checkpoint."""
+        self._rest()
         body = msgspec.to_builtins(report)
         self._db.table(CHECKPOINT).upsert(Document(body, doc_id=REPORT))
 
+    def _settle(self, kind: EntityKind) -> None:
+        if self._load is not None:
+            self._load.settle(kind)
+
+    def _rest(self) -> None:
+        if self._load is not None:
+            self._load.wait()
+
     def _put(self, kind: EntityKind, noun: Noun) -> None:
         held = self._held(kind, noun.ref)
-        text = encode_noun(kind, noun).decode()
+        text = encode_nouns(kind, (noun,))[0].decode()
         if held is None:
             doc_id, old = self._next_id(kind), None
         else:
@@ -255,47 +268,6 @@ class DirectoryRun:
         self._file.execute("DELETE FROM unread WHERE owner = ?", (row,))
         if unread:
             self._file.execute("INSERT INTO unread VALUES (?, ?, ?)", (row, len(unread), unread[0]))
-
-    def _fill(self, kind: EntityKind, batch: list[Noun]) -> None:
-        """Write rows into a table that was empty and has no indexes yet."""
-        first = self._filling[kind] + 1
-        self._filling[kind] += len(batch)
-        self._file.execute_many(
-            f"INSERT INTO {TABLES[kind]} (id, doc) VALUES (?, CAST(? AS TEXT))",
-            [(doc_id, encode_noun(kind, noun)) for doc_id, noun in enumerate(batch, first)],
-        )
-        rows = range(owner_row(kind, first), owner_row(kind, first + len(batch)), len(KINDS))
-        self._names.add([(row, noun.name) for row, noun in zip(rows, batch, strict=True)])
-        for doc_id, noun in enumerate(batch, first):
-            if unread_of(noun):
-                self._note_unread(kind, doc_id, noun)
-
-    def _settle(self, kind: EntityKind) -> None:
-        """End a bulk load: index the whole table; of an object that came twice keep the last."""
-        last = self._filling.pop(kind, None)
-        if last is None:
-            return
-        self._rebuild = True
-        if kind is EntityKind.MANAGER:
-            self._last_manager = last
-        try:
-            create_indexes(self._file, kind)
-        except StoreError as error:
-            if not isinstance(error.__cause__, sqlite3.IntegrityError):
-                raise
-            self._keep_last(kind)
-            create_indexes(self._file, kind)
-
-    def _keep_last(self, kind: EntityKind) -> None:
-        # The names of those that go stay in the index: it is a guess by its nature.
-        table = TABLES[kind]
-        self._file.execute(
-            f"DELETE FROM {table} WHERE id NOT IN (SELECT max(id) FROM {table} GROUP BY {BY_REF})"
-        )
-        self._file.execute(
-            f"DELETE FROM unread WHERE owner % ? = ? AND owner / ? NOT IN (SELECT id FROM {table})",
-            (len(KINDS), KINDS.index(kind), len(KINDS)),
-        )
 
 
 def _bury_remains(path: Path) -> None:

@@ -5,11 +5,14 @@ every card anew; `patch` recomputes the cards of the numbers that a run touched.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
+from bridge.adapters.embedded.batches import AT, LENGTH, pieces
+from bridge.adapters.embedded.beside import Beside
 from bridge.adapters.embedded.caller_cards import (
     CardsToWrite,
     PartnersLearned,
@@ -24,6 +27,7 @@ from bridge.adapters.embedded.directory_documents import (
     TABLES,
     decode_noun,
     phones_of,
+    read_nouns,
 )
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
@@ -51,6 +55,13 @@ _KIND_OF = {
 # Above both, reading everything once is cheaper than looking up every touched number's owners.
 _MANY_NUMBERS = 10_000
 _LARGE_SHARE = 1 / 8
+
+#: Cards in one statement, and the digits of a number before its card there.
+_BATCH = 5_000
+_DIGITS = 20
+
+#: Objects made until the collector looks for cycles: more than live at one time in a page of 1C.
+_SELDOM = 50_000
 
 
 class OwnerKey(NamedTuple):
@@ -120,30 +131,52 @@ class PhoneIndex:
         return int(self._file.read("SELECT count(*) FROM phone")[0][0])
 
     def rebuild(self) -> int:
-        """Write every card anew; give the number of numbers."""
-        with _no_garbage():
-            cards = self._all_cards()
-            self.clear()
-            self._file.execute_many(
-                "INSERT INTO phone (number, card) VALUES (?, ?)", cards.sorted()
-            )
+        """Read all documents and write every card anew; give the number of numbers."""
+        cards = self._all_cards()
+        beside = Beside()
+        try:
+            numbers = self.write(cards, beside)
+            beside.wait()
+        finally:
+            beside.close()
+        return numbers
+
+    def write(self, cards: CardsToWrite, beside: Beside) -> int:
+        """Have *cards* and no others, as soon as *beside* gets there; give how many they are."""
+        beside.do(self.clear)
+        for batch in cards.in_order(_BATCH):
+            beside.do(partial(self._add_many, batch))
         return len(cards)
+
+    def _add_many(self, batch: Sequence[tuple[PhoneNumber, bytes]]) -> None:
+        """Write cards of numbers that are not there, without Python's lock."""
+        numbered = [b"%0*d%b" % (_DIGITS, number, card) for number, card in batch]
+        number = f"CAST(CAST(substr(?1, {AT}, {_DIGITS}) AS TEXT) AS INTEGER)"
+        card = f"substr(?1, {AT} + {_DIGITS}, {LENGTH} - {_DIGITS})"
+        self._file.execute(
+            f"INSERT INTO phone (number, card) SELECT {number}, {card} FROM json_each(?2)",
+            pieces(numbered),
+        )
 
     def _all_cards(self) -> CardsToWrite:
         partners = PartnersLearned(self._manager_rows())
         cards = CardsToWrite(partners)
-        for _, partner in self._nouns(EntityKind.PARTNER):
+        for _, partner in read_nouns(self._file, EntityKind.PARTNER):
             if isinstance(partner, Partner):
                 partners.learn(partner)
                 if partner.parent is None:
                     cards.add(partner)
-        # Those within a holding had to wait until all of it was learned.
-        for _, partner in self._nouns(EntityKind.PARTNER, f"WHERE {BY_PARENT} IS NOT NULL"):
-            cards.add(partner)
+        self.add_within_holdings(cards)
         for kind in (EntityKind.CONTACT, EntityKind.COUNTERPARTY):
-            for _, owner in self._nouns(kind):
+            for _, owner in read_nouns(self._file, kind):
                 cards.add(owner)
         return cards
+
+    def add_within_holdings(self, cards: CardsToWrite) -> None:
+        """Add the partners that have another one above them: they wait until all are learned."""
+        where = f"WHERE {BY_PARENT} IS NOT NULL"
+        for _, partner in read_nouns(self._file, EntityKind.PARTNER, where):
+            cards.add(partner)
 
     def patch(self, touched: Touched, numbers: int) -> int:
         """Rewrite the cards that *touched* reaches; *numbers* were held, give how many are now."""
@@ -186,7 +219,7 @@ class PhoneIndex:
         """Give the touched partners with everything below them in their holdings."""
         waiting = set(touched.partners)
         if touched.managers:
-            for _, partner in self._nouns(EntityKind.PARTNER):
+            for _, partner in read_nouns(self._file, EntityKind.PARTNER):
                 if isinstance(partner, Partner) and partner.manager in touched.managers:
                     waiting.add(partner.ref)
         family: set[Ref] = set()
@@ -217,12 +250,7 @@ class PhoneIndex:
         return owner
 
     def _manager_rows(self) -> dict[Ref, int]:
-        return {manager.ref: row for row, manager in self._nouns(EntityKind.MANAGER)}
-
-    def _nouns(self, kind: EntityKind, where: str = "") -> Iterator[tuple[int, Noun]]:
-        question = f"SELECT id, CAST(doc AS BLOB) FROM {TABLES[kind]} {where}"
-        for row, text in self._file.stream(question):
-            yield row, decode_noun(kind, text)
+        return {manager.ref: row for row, manager in read_nouns(self._file, EntityKind.MANAGER)}
 
     def _some(self, kind: EntityKind, where: str, value: object) -> Iterator[Noun]:
         rows = self._file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {where} = ?", (value,))
@@ -240,12 +268,11 @@ def _candidates(
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Keep the collector from walking a million cards again and again; they have no cycles."""
-    was_on = gc.isenabled()
-    gc.disable()
+def seldom_garbage() -> Iterator[None]:
+    """Keep the collector from walking a million objects that have no cycles again and again."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_SELDOM, *usual[1:])
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        gc.set_threshold(*usual)

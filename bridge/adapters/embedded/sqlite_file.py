@@ -30,12 +30,20 @@ Row = tuple[Any, ...]
 class SqliteFile:
     """An open file (WAL, synchronous=FULL): a transaction that returned survives a power cut.
 
-    A connection belongs to the thread that opened it. *wait_s* is how long a write waits for
-    another process's. *read_only* neither makes the file nor writes to it. A file of another
+    A connection belongs to the thread that opened it, unless *lent*: then others may use it, one
+    at a time. *wait_s* is how long a write waits for another process's. *read_only* neither makes
+    the file nor writes to it. A file of another
     program or format, or a damaged one, raises StoreError and is left as it is.
     """
 
-    def __init__(self, path: str | Path, *, wait_s: float = 5.0, read_only: bool = False):
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        wait_s: float = 5.0,
+        read_only: bool = False,
+        lent: bool = False,
+    ):
         self.path = Path(path)
         self._depth = 0
         try:
@@ -46,6 +54,7 @@ class SqliteFile:
                 uri=True,
                 timeout=wait_s,
                 isolation_level=None,
+                check_same_thread=not lent,
             )
         except sqlite3.Error as error:
             raise self.trouble(error) from error

@@ -28,8 +28,8 @@ Body = MutableMapping[str, Any]
 class SqliteStorage(Storage):
     """The file behind the tables; TinyDB's whole-file `read` and `write` work, but nobody asks."""
 
-    def __init__(self, path: str | Path, *, wait_s: float = 5.0):
-        self.file = SqliteFile(path, wait_s=wait_s)
+    def __init__(self, path: str | Path, *, wait_s: float = 5.0, lent: bool = False):
+        self.file = SqliteFile(path, wait_s=wait_s, lent=lent)
 
     def tables(self) -> set[str]:
         """Name the tables of documents."""
@@ -225,15 +225,15 @@ class SqliteTable(Table):
 class SqliteDb(TinyDB):
     """A TinyDB whose file is SQLite's: `SqliteDb(path).table("calls").insert({...})`.
 
-    Opened and used by one thread; other processes may have it open too. Raises StoreError for a
-    file that is not ours.
+    Opened and used by one thread, unless *lent*: then by others too, one at a time. Other processes
+    may have it open. Raises StoreError for a file that is not ours.
     """
 
     table_class = SqliteTable  # type: ignore[assignment]  # TinyDB infers its own class alone
     default_storage_class = SqliteStorage  # type: ignore[assignment]
 
-    def __init__(self, path: str | Path, *, wait_s: float = 5.0):
-        super().__init__(path, wait_s=wait_s)
+    def __init__(self, path: str | Path, *, wait_s: float = 5.0, lent: bool = False):
+        super().__init__(path, wait_s=wait_s, lent=lent)
 
     @property
     def file(self) -> SqliteFile:

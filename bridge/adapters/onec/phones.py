@@ -29,7 +29,8 @@ def read_line(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
     if shown:
         phones = read_phones(shown, rules)
         if phones:
-            return PhoneField(shown, phones)
+            # A million times a pull: tuple.__new__ takes half of the time of the named one's.
+            return tuple.__new__(PhoneField, (shown, phones))
     digits = line.digits or ""
     whole = len(digits) > _NATIONAL and digits.isascii() and digits.isdigit()
     told = [digits] if whole else []

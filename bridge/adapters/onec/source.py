@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -211,13 +212,13 @@ class ODataSource:
         rules = self._rules
         match kind:
             case EntityKind.PARTNER:
-                return lambda row: read_partner(row, rules)
+                return partial(read_partner, rules=rules)
             case EntityKind.CONTACT:
-                return lambda row: read_contact_person(row, rules)
+                return partial(read_contact_person, rules=rules)
             case EntityKind.COUNTERPARTY:
-                return lambda row: read_counterparty(row, rules)
+                return partial(read_counterparty, rules=rules)
         attribute = None if self._sources is None else self._sources.property
-        return lambda row: read_manager(row, attribute)
+        return partial(read_manager, attribute=attribute)
 
     def _rows(
         self,
@@ -242,24 +243,24 @@ def _versions(rows: Iterable[ListingRow]) -> dict[Ref, Version]:
 
 
 def _take(
-    rows: Iterable[ObjectRow],
+    rows: Sequence[ObjectRow],
     wanted: set[Ref],
     read: Callable[[Any], Read],
     again: dict[Ref, Owner],
 ) -> list[Noun]:
     """Read the rows still wanted; those with an unread phone wait in *again*."""
     nouns: list[Noun] = []
-    for row in rows:
-        ref = Ref(row.ref.lower())
+    # Cast as a whole, as in `_versions`.
+    refs = cast("list[Ref]", [row.ref.lower() for row in rows])
+    for ref, row in zip(refs, rows, strict=True):
         if ref not in wanted:
             continue
-        wanted.discard(ref)
-        found = read(row)
+        wanted.remove(ref)
+        noun, unread = read(row)
         if is_group(row):
-            nouns.append(as_group(found.noun))
+            noun = as_group(noun)
+        elif unread and isinstance(noun, Owner):
+            again[noun.ref] = noun
             continue
-        if found.unread and isinstance(found.noun, Owner):
-            again[ref] = found.noun
-        else:
-            nouns.append(found.noun)
+        nouns.append(noun)
     return nouns

@@ -1,0 +1,198 @@
+"""Filling tables that are empty, as the first pull and a full one do.
+
+Rows go first, in batches and in a thread beside; indexes are made of whole tables, and the caller
+cards of the nouns while they are at hand instead of reading all of them back.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+
+from bridge.adapters.embedded.beside import Beside
+from bridge.adapters.embedded.caller_cards import CardsToWrite, PartnersLearned
+from bridge.adapters.embedded.directory_documents import (
+    BY_REF,
+    KINDS,
+    TABLES,
+    add_documents,
+    create_indexes,
+    drop_indexes,
+    encode_nouns,
+    owner_row,
+    unread_of,
+)
+from bridge.adapters.embedded.name_index import NameIndex, fold_many
+from bridge.adapters.embedded.phone_index import PhoneIndex
+from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.domain.directory import EntityKind, Partner, Ref
+from bridge.errors import StoreError
+from bridge.ports import Noun
+
+# ruff: noqa: S608 - tables and expressions are constants of this house.
+
+_BATCH = 5_000
+
+#: Names in one statement: behind each the full-text index writes all it has gathered.
+_NAMES = 50_000
+
+#: The order in which cards can be made of nouns that pass by: chains point at managers' rows and
+#: at partners.
+_STAGES = {
+    EntityKind.MANAGER: 0,
+    EntityKind.PARTNER: 1,
+    EntityKind.CONTACT: 2,
+    EntityKind.COUNTERPARTY: 2,
+}
+
+
+class DirectoryLoad:
+    """The empty tables of a run.
+
+    Rows may still be on their way when `put` returns: whoever uses the file calls `wait` before.
+    *last_manager* is the highest row that a manager ever had.
+    """
+
+    def __init__(self, file: SqliteFile, last_manager: int):
+        self._file = file
+        self._names = NameIndex(file)
+        self._phones = PhoneIndex(file)
+        self._beside = Beside()
+        self._empty = set(KINDS)
+        #: The kinds that are being filled, with the id given last.
+        self._filling: dict[EntityKind, int] = {}
+        #: Folded names that are not yet written.
+        self._waiting: dict[EntityKind, list[str]] = {}
+        self.last_manager = last_manager
+        self._manager_rows: dict[Ref, int] = {}
+        self._partners = PartnersLearned(self._manager_rows)
+        #: The cards of what was put; None once they can no longer be told from that alone.
+        self._cards: CardsToWrite | None = CardsToWrite(self._partners)
+        self._stage = 0
+        self._holdings = False
+        self._doubles = False
+
+    def takes(self, kind: EntityKind) -> bool:
+        """Tell whether objects of *kind* may still be written without asking what was there."""
+        return kind in self._empty or kind in self._filling
+
+    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+        """Add objects; of one that comes twice the last is kept in the end."""
+        if kind in self._empty:
+            self._empty.remove(kind)
+            self._filling[kind] = self.last_manager if kind is EntityKind.MANAGER else 0
+            self._beside.do(partial(drop_indexes, self._file, kind))
+        self._reach(_STAGES[kind])
+        rest = iter(nouns)
+        while batch := list(islice(rest, _BATCH)):
+            self._put(kind, batch)
+        if kind is EntityKind.MANAGER:
+            self.last_manager = self._filling[kind]
+
+    def settle(self, kind: EntityKind) -> None:
+        """End the filling of *kind*, if it was being filled, and wait."""
+        self._index(kind)
+        self._beside.wait()
+
+    def wait(self) -> None:
+        """Return when everything put is written; the file may be used until the next `put`."""
+        self._beside.wait()
+
+    def finish(self) -> int | None:
+        """End all filling and write the cards.
+
+        Gives the number of numbers; None where cards must be made of the documents instead.
+        """
+        self._reach(max(_STAGES.values()))
+        for kind in tuple(self._filling):
+            self._index(kind)
+        cards, self._cards = self._cards, None
+        # The thread makes the indexes while the numbers are sorted here.
+        numbers = None if cards is None else self._phones.write(cards, self._beside)
+        self._beside.wait()
+        return None if self._doubles else numbers
+
+    def forget_cards(self) -> None:
+        """Make no cards of what was put: something else was changed that they depend on."""
+        self._cards = None
+
+    def close(self) -> None:
+        """Let the thread end, whatever it still had to do."""
+        self._beside.close()
+
+    def _put(self, kind: EntityKind, batch: list[Noun]) -> None:
+        first = self._filling[kind] + 1
+        self._filling[kind] += len(batch)
+        docs = encode_nouns(kind, batch)
+        self._beside.do(partial(add_documents, self._file, kind, first, docs))
+        names = self._waiting.setdefault(kind, [])
+        names += fold_many(noun.name for noun in batch)
+        if len(names) >= _NAMES:
+            self._add_names(kind)
+        unread = [
+            (owner_row(kind, doc_id), len(fields), fields[0])
+            for doc_id, noun in enumerate(batch, first)
+            if (fields := unread_of(noun))
+        ]
+        if unread:
+            self._beside.do(partial(self._add_unread, unread))
+        if kind is EntityKind.MANAGER:
+            self._manager_rows.update((noun.ref, at) for at, noun in enumerate(batch, first))
+        elif self._cards is not None:
+            self._keep(self._cards, batch)
+
+    def _add_names(self, kind: EntityKind) -> None:
+        names = self._waiting.pop(kind, [])
+        first = owner_row(kind, self._filling[kind] + 1 - len(names))
+        self._beside.do(partial(self._names.add_many, first, len(KINDS), names))
+
+    def _add_unread(self, rows: list[tuple[int, int, str]]) -> None:
+        self._file.execute_many("INSERT INTO unread VALUES (?, ?, ?)", rows)
+
+    def _keep(self, cards: CardsToWrite, batch: list[Noun]) -> None:
+        """Make the cards of *batch*; partners within a holding wait until all are learned."""
+        for noun in batch:
+            if isinstance(noun, Partner):
+                self._partners.learn(noun)
+                if noun.parent is not None:
+                    self._holdings = True
+                    continue
+            cards.add(noun)
+
+    def _reach(self, stage: int) -> None:
+        """Go on to *stage* of the cards; there is no way back."""
+        if stage < self._stage:
+            self.forget_cards()
+        elif stage > self._stage:
+            self._stage = stage
+            if self._holdings and self._cards is not None:
+                self.settle(EntityKind.PARTNER)
+                self._phones.add_within_holdings(self._cards)
+                self._holdings = False
+
+    def _index(self, kind: EntityKind) -> None:
+        if kind in self._filling:
+            self._add_names(kind)
+            del self._filling[kind]
+            self._beside.do(partial(self._create_indexes, kind))
+
+    def _create_indexes(self, kind: EntityKind) -> None:
+        try:
+            create_indexes(self._file, kind)
+        except StoreError as error:
+            if not isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise
+            self._doubles = True
+            self._keep_last(kind)
+            create_indexes(self._file, kind)
+
+    def _keep_last(self, kind: EntityKind) -> None:
+        # The names of those that go stay in the index: it is a guess by its nature.
+        table = TABLES[kind]
+        self._file.execute(
+            f"DELETE FROM {table} WHERE id NOT IN (SELECT max(id) FROM {table} GROUP BY {BY_REF})"
+        )
+        self._file.execute(
+            f"DELETE FROM unread WHERE owner % ? = ? AND owner / ? NOT IN (SELECT id FROM {table})",
+            (len(KINDS), KINDS.index(kind), len(KINDS)),
+        )
