@@ -21,6 +21,7 @@ from bridge.web.console import console_routes
 from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
+from bridge.web.language import mark
 from bridge.web.operations import operations_routes
 from bridge.web.pages import Pages, static_files
 from bridge.web.sign_in import SignInDoors
@@ -145,7 +146,7 @@ async def _tell_unreadable(_: Request, error: Exception) -> Response:
 
 async def _tell_failure(_: Request, error: Exception) -> Response:
     del error  # the server logs it with its traceback
-    return _problem(500, "Something broke inside; the log tells what.")
+    return _problem(500, mark("Something broke inside; the log tells what."))
 
 
 def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -31,6 +31,7 @@ from bridge.ports import (
 from bridge.web.console.calls import read_search
 from bridge.web.console.charts import Plan, Series, lines, stacked_bars
 from bridge.web.console.figures import oldest_ages
+from bridge.web.console.sync import stretches
 from tests.support.builders import (
     NOON,
     NUMBER,
@@ -417,3 +418,13 @@ def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof():
 
     assert ages == [timedelta(minutes=m) for m in (30, 90, 95)]
     assert oldest_ages([], hours, NOON) == [None] * 3
+
+
+def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line():
+    quiet = replace(proof(0), report=replace(proof(0).report, changed=False))  # type: ignore[type-var]
+    down = SyncRun(NOON, 1.0, error="connection refused")
+    news = SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ()))
+
+    joined = stretches([down, down, quiet, quiet, quiet, news, news])
+
+    assert [stretch.count for stretch in joined] == [2, 3, 1, 1]

@@ -1,19 +1,32 @@
 """Sync runs: what each brought, and a person's word that a loss is real."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.ports import AuditAct
+from bridge.ports import AuditAct, SyncRun
 from bridge.web.actions import note
 from bridge.web.console.room import Room, get, lead_to, post
 from bridge.web.console.sheets import sheet
 from bridge.web.console.words import KINDS
 from bridge.web.language import mark
 
-_SHOWN = 60
+_SHOWN = 500
 _MOST_ROWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Runs in a row of which nothing else is to be told than of the *last*: *count*, *since*."""
+
+    last: SyncRun
+    since: datetime
+    count: int = 1
 
 
 class SyncRoom(Room):
@@ -36,7 +49,7 @@ class SyncRoom(Room):
             request,
             viewer,
             "sync.html",
-            runs=runs,
+            stretches=stretches(runs),
             refused=runs[0].refused if runs else None,
             report=self.services.directory.report(),
             kinds=KINDS,
@@ -90,3 +103,24 @@ class SyncRoom(Room):
             "Started; What; In 1C; Here; Fetched; Removed; Requests; Seconds; Trouble"
         )
         return sheet(speech.lang, "sync", header.split("; "), rows)
+
+
+def stretches(runs: Sequence[SyncRun]) -> list[Stretch]:
+    """Join runs in a row that failed alike, or found nothing new; *runs* come newest first."""
+    joined: list[Stretch] = []
+    for run in runs:
+        before = joined[-1] if joined else None
+        if before is not None and _tells(run) is not None and _tells(run) == _tells(before.last):
+            joined[-1] = Stretch(before.last, run.started_at, before.count + 1)
+        else:
+            joined.append(Stretch(run, run.started_at))
+    return joined
+
+
+def _tells(run: SyncRun) -> tuple[object, ...] | None:
+    """Give what is to be told of a run; None when that is its own."""
+    if run.report is None:
+        return (run.error,)
+    if run.report.changed:
+        return None
+    return tuple((entity.kind, entity.listed, entity.error) for entity in run.report.entities)
