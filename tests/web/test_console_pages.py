@@ -404,6 +404,12 @@ def test_a_chart_of_nothing_says_so():
     assert lines(plan(None, None)).is_empty
 
 
+def test_a_scale_of_time_is_marked_in_round_times():
+    chart = lines(replace(plan(100, 130), steps=(60, 3600)))
+
+    assert [mark.text for mark in chart.beside] == ["0", "60", "120", "180", "240"]
+
+
 def proof(minutes: int) -> SyncRun:
     at = NOON + timedelta(minutes=minutes)
     entity = replace(lame_report().entities[0], proven_at=at)

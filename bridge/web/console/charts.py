@@ -92,13 +92,15 @@ class Plan:
     top: float = 1.0
     #: Whether values are counts: the scale then has no fractions.
     whole: bool = False
+    #: Widths of a step of the scale, where a tenth of a thousand is no round number: times.
+    steps: Sequence[float] = ()
     marks: Sequence[str] = field(default_factory=tuple)
 
 
 def stacked_bars(plan: Plan) -> Chart:
     """Draw a bar for each column, its series on top of each other."""
     sums = [sum(values) for values in zip(*(_filled(s) for s in plan.series), strict=True)]
-    scale = _Scale(max([*sums, plan.top]), whole=plan.whole)
+    scale = _Scale(max([*sums, plan.top]), plan)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(plan.columns), 1)
     boxes: list[Box] = []
     for place, column in enumerate(plan.columns):
@@ -119,7 +121,7 @@ def stacked_bars(plan: Plan) -> Chart:
 def lines(plan: Plan) -> Chart:
     """Draw a line for each series; it breaks where there is no value."""
     values = [value for series in plan.series for value in _filled(series)]
-    scale = _Scale(max([*values, plan.top]), whole=plan.whole)
+    scale = _Scale(max([*values, plan.top]), plan)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(plan.columns), 1)
     drawn: list[Line] = []
     for series in plan.series:
@@ -141,8 +143,10 @@ def lines(plan: Plan) -> Chart:
 class _Scale:
     """Turns values into heights; ends at a round number."""
 
-    def __init__(self, highest: float, *, whole: bool) -> None:
-        step = _round_up(highest / _TICKS, _WHOLE if whole else _PARTS)
+    def __init__(self, highest: float, plan: Plan) -> None:
+        least = highest / _TICKS
+        round_up = _round_up(least, _WHOLE if plan.whole else _PARTS)
+        step = next((step for step in plan.steps if step >= least), round_up)
         self.ticks = [step * n for n in range(_TICKS + 1)]
         self._top = self.ticks[-1]
 
