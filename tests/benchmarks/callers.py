@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from bridge.domain.phone import PhoneNumber
 from tests.benchmarks.load import NextRequest
@@ -38,6 +39,26 @@ def routing_questions(
         return _get(f"/sipuni/route?{query}", secret, keep_alive=keep_alive)
 
     return question
+
+
+def pushed_event(code: str, call_ref: str, began: int, client: int, *, leg: str = "0") -> bytes:
+    """Give one event of the push: *client* is the how-manieth client, *leg* tells legs apart."""
+    inner = code == "3" or leg == "1"
+    fields = {
+        "event": code,
+        "call_id": call_ref,
+        "timestamp": str(began + int(leg) * 10),
+        "src_num": str(79030000000 + client),
+        "src_type": "1",
+        "dst_num": "012345205" if inner else "74951234567",
+        "dst_type": "2" if inner else "1",
+        "user_id": "012345",
+        "channel": f"SIP/{leg}",
+        "call_start_timestamp": str(began),
+        **({"status": "ANSWER", "last_called": "205"} if code == "2" else {}),
+    }
+    secret = f"authorization: Basic {_PAIR}\r\n"
+    return _get(f"/sipuni/events?{urlencode(fields)}", secret, keep_alive=True)
 
 
 def _get(path: str, headers: str, *, keep_alive: bool) -> bytes:

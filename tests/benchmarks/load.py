@@ -173,7 +173,8 @@ async def open_loop(
         if pause > 0:
             await asyncio.sleep(pause)
         if free:
-            free.pop().ask(request(), due)
+            # In turn: a connection that idles too long is closed by the server.
+            free.pop(0).ask(request(), due)
         else:
             waiting.append(due)
     over = True
