@@ -1,4 +1,8 @@
-"""One browser for all browser tests, and a window of its own for each."""
+"""One browser for the tests of a file, and a window of its own for each test.
+
+Not for the whole session: an async fixture keeps the loop it was made in for as long as it lives,
+and tests elsewhere that bring a loop of their own, with virtual time, would run in that one.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -8,12 +12,12 @@ from playwright.async_api import Browser, async_playwright
 from tests.e2e.browser import ARGUMENTS, HOW_TO_GET, find_browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:  # noqa: ARG001 - it makes the loop
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
