@@ -15,6 +15,7 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.domain.checkup import Verdict
+from bridge.domain.orders import OrderState
 from bridge.domain.outbox import EntryState
 from bridge.domain.phone import CallerKind
 from bridge.errors import (
@@ -172,6 +173,61 @@ def route(
         terminal.complain(f"“{question.caller.raw}” is not a telephone number")
 
 
+@app.command()
+def call(
+    extension: Annotated[str, typer.Argument(help="The telephone that rings first, e.g. 205.")],
+    number: Annotated[str, typer.Argument(help="Whom it calls then, typed in any way.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Have the PBX ring an extension, then a number; the service must be running."""
+    placed = bootstrap.call(_settings(), extension, number, _admin_password)
+    if as_json:
+        terminal.say_json(json.dumps(asdict(placed), ensure_ascii=False))
+    elif placed.state is OrderState.ACCEPTED:
+        terminal.console().print(f"{extension} rings; then {number} is called", markup=False)
+    if placed.state is not OrderState.ACCEPTED:
+        terminal.complain(f"{placed.state.value}: {placed.words}")
+        raise typer.Exit(Exit.WARNINGS)
+
+
+@app.command("desk-link")
+def desk_link(
+    extension: Annotated[str, typer.Argument(help="Whose desk: his extension in 1C.")],
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="First make his earlier links and sessions worthless.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a manager's personal link to his desk; whoever has it sees his calls."""
+    made = asyncio.run(bootstrap.desk_link(_settings(), extension, revoke=revoke))
+    if made is None:
+        terminal.complain(f"no one user of 1C has the extension {extension}; run onec-bridge sync")
+        raise typer.Exit(Exit.WARNINGS)
+    name, link = made
+    if as_json:
+        terminal.say_json(json.dumps({"name": name, "link": link}, ensure_ascii=False))
+        return
+    terminal.complain(f"the desk of {name}; pass it on privately")
+    terminal.console().print(link, markup=False, soft_wrap=True)
+
+
+@app.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password and print its hash, for BRIDGE_ADMIN_PASSWORD."""
+    from bridge.web.access.secrets import PasswordHash
+
+    if terminal.somebody_is_there():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        terminal.complain("an empty password opens nothing")
+        raise typer.Exit(Exit.USAGE)
+    terminal.console().print(str(PasswordHash.make(password)), markup=False, soft_wrap=True)
+
+
 @outbox.command("list")
 def outbox_list(
     *,
@@ -278,7 +334,12 @@ def lab_sipuni(
     partners: Annotated[int, typer.Option(hidden=True)] = 0,
     seed: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
-    """Run a simulated Sipuni cabinet; POST /_lab/call {"caller", "did"} places a call."""
+    """Run a simulated Sipuni cabinet; its levers are at /_lab/.
+
+    POST /_lab/call {"caller", "did"} places a call, POST /_lab/story tells a story: a file such as
+    fixtures/stories/incoming_missed.jsonl as the body, roles recast in the query (?client=79…).
+    Events also go to /ws where the switch events_over says so.
+    """
     from bridge.lab.sipuni import read_switches, run_sipuni_lab
 
     del partners, seed  # every lab takes them; a cabinet has no company to compose
@@ -286,7 +347,9 @@ def lab_sipuni(
         switches = read_switches(faults.read_bytes()) if faults else None
     except (OSError, ValueError) as error:
         _usage(f"--faults {faults}", error)
-    terminal.complain(f"it asks {_without_secret(hook)}; call at http://127.0.0.1:{port}/_lab/call")
+    levers = f"http://127.0.0.1:{port}/_lab"
+    terminal.complain(f"it asks {_without_secret(hook)}; call at {levers}/call")
+    terminal.complain(f"tell a story: curl --data-binary @STORY.jsonl {levers}/story")
     run_sipuni_lab(hook_url=hook, port=port, switches=switches)
 
 
@@ -314,6 +377,15 @@ def demo(
     except KeyboardInterrupt:
         passed = True
     raise typer.Exit(Exit.DONE if passed else Exit.WARNINGS)
+
+
+def _admin_password() -> str:
+    """Ask for the password of which the settings hold a hash."""
+    if not terminal.somebody_is_there():
+        reason = "is a hash: run this at a terminal, where the password itself can be asked for"
+        raise SettingsError("BRIDGE_ADMIN_PASSWORD", reason)
+    password: str = typer.prompt("Admin password", hide_input=True, err=True)
+    return password
 
 
 def _usage(what: str, error: Exception) -> NoReturn:

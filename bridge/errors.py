@@ -5,12 +5,21 @@
     ├─ OneCError              1C, or what stands before it, did not do what we asked
     │  ├─ OneCUnavailable     nothing usable came back; ask again later
     │  │  ├─ OneCOutcomeUnknown  a write may or may not have happened; look before writing again
-    │  │  └─ OneCBlocked      the administrator has closed the infobase to sessions; wait
+    │  │  ├─ OneCBlocked      the administrator has closed the infobase to sessions; wait
+    │  │  └─ OneCChanged      somebody changed the object since it was read; read it again
     │  ├─ OneCUnauthorized    the 1C user or his rights; a person must act
     │  ├─ OneCNotPublished    the publication lacks an entity set or field; a person must act
+    │  │  └─ OneCNotLetThrough   the web server lets no such request through; a person must act
     │  ├─ OneCRejected        1C refused this very request in its own words; repeating cannot help
-    │  ├─ OneCAlreadyExists   a record with this key is there already
+    │  │  ├─ OneCAlreadyExists   a record with this key is there already
+    │  │  └─ OneCGone         the object or record is not there any more
     │  └─ OneCNonsense        an answer that is not what 1C says; our reading of it would be a guess
+    ├─ PbxError               the PBX's API did not do what was asked
+    │  ├─ PbxUnavailable      nothing usable came back; ask again later
+    │  └─ PbxRefused          it refused in its own words (key, cabinet, number); a person must act
+    ├─ OrderRefused           a call cannot be ordered so: extension, number
+    │  └─ OrderRepeated       this very telephone is calling this number already
+    ├─ ServiceAway            the running service cannot be asked
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
     └─ StoreError             the disk said no, or the file is not ours
@@ -55,11 +64,18 @@ class OneCOutcomeUnknown(OneCUnavailable):
     """A write was sent and its reply lost: it may have been committed; look first."""
 
 
+SESSIONS_BLOCKED = "sessions blocked by the administrator"
+
+
 class OneCBlocked(OneCUnavailable):
     """Sessions are blocked by the administrator; *detail* holds his words."""
 
     def __str__(self) -> str:
-        return f"1C, {self.where}: sessions blocked by the administrator: {self.detail}"
+        return f"1C, {self.where}: {SESSIONS_BLOCKED}: {self.detail}"
+
+
+class OneCChanged(OneCUnavailable):
+    """Somebody changed the object since it was read: not done; read it again and decide anew."""
 
 
 class OneCUnauthorized(OneCError):
@@ -74,6 +90,13 @@ class OneCNotPublished(OneCError):
             f"1C, {self.where}: {self.detail}; publish it in 1C: Администрирование → "
             "Синхронизация данных → Настройка стандартного интерфейса OData → Состав"
         )
+
+
+class OneCNotLetThrough(OneCNotPublished):
+    """The web server before 1C lets such a request not through: not done, and it never will be."""
+
+    def __str__(self) -> str:
+        return f"1C, {self.where}: {self.detail}"
 
 
 @dataclass(eq=False)
@@ -91,8 +114,56 @@ class OneCAlreadyExists(OneCRejected):
     """A record with this key exists (400, code 15); read it to learn whether it is ours."""
 
 
+class OneCGone(OneCRejected):
+    """1C has no object or record of this key (404, code 9): a person deleted it."""
+
+
 class OneCNonsense(OneCError):
     """The answer does not have the shape 1C gives; nothing was taken from it."""
+
+
+@dataclass(eq=False)
+class PbxError(BridgeError):
+    """The PBX's API did not do what was asked; *where* is the order, *detail* the words."""
+
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"PBX, {self.where}: {self.detail}"
+
+
+class PbxUnavailable(PbxError):
+    """No usable answer; the order may be asked again later where it changes nothing."""
+
+
+class PbxRefused(PbxError):
+    """The PBX refused in its own words; repeating cannot help."""
+
+
+@dataclass(eq=False)
+class OrderRefused(BridgeError):
+    """A call was not ordered; *words* say why to a person."""
+
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+class OrderRepeated(OrderRefused):
+    """The same telephone was told to call the same number seconds ago."""
+
+
+@dataclass(eq=False)
+class ServiceAway(BridgeError):
+    """The running service at *address* did not do what was asked; *reason* says why."""
+
+    address: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the service at {self.address}: {self.reason}"
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bridge.errors import BridgeError
+from bridge.loops import Loop
 from bridge.ports import Alarm, Clock, Events, OneCMood
 
 _log = logging.getLogger(__name__)
@@ -52,10 +53,10 @@ class Scheduler:
         refresh: Callable[[], None],
         events: Events,
         clock: Clock,
+        loops: Sequence[Loop] = (),
     ) -> None:
         self._timetable = timetable
         self._sync_command = tuple(sync_command)
-        self._drain = drain
         self._refresh = refresh
         self._events = events
         self._clock = clock
@@ -63,23 +64,21 @@ class Scheduler:
             timezone="UTC",
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        self._wanted = asyncio.Event()
-        self._deliverer: asyncio.Task[None] | None = None
+        self._loops = (Loop("deliver", drain, timetable.delivery), *loops)
         self._syncing: subprocess.Popen[bytes] | None = None
         self._stopping = False
         self._sync_idle = asyncio.Event()
         self._sync_idle.set()
         self._sync_again = False
+        self._accept_shrink = False
         self._sync_failure: int | None = None  # nothing was heard of 1C yet
         self._refresh_broken = False
 
     def start(self) -> None:
         """Start the jobs; the first sync at once."""
-        self._deliverer = asyncio.create_task(self._deliver(), name="deliver")
+        for loop in self._loops:
+            loop.start()
         every = self._timetable
-        self._jobs.add_job(
-            self._look, "interval", seconds=every.delivery.total_seconds(), id="deliver"
-        )
         self._jobs.add_job(
             self._refresh_quietly, "interval", seconds=every.refresh.total_seconds(), id="refresh"
         )
@@ -88,10 +87,14 @@ class Scheduler:
 
     def kick(self) -> None:
         """Have the delivery look now; cheap enough for the ringing path."""
-        self._wanted.set()
+        self._loops[0].kick()
 
-    def sync_now(self) -> None:
-        """Start a sync run as soon as the present one, if any, is over."""
+    def sync_now(self, *, accept_shrink: bool = False) -> None:
+        """Start a sync run as soon as the present one, if any, is over.
+
+        *accept_shrink*: a person said that 1C is right; counts for that one run.
+        """
+        self._accept_shrink = self._accept_shrink or accept_shrink
         self._add_sync()
 
     async def stop(self) -> None:
@@ -102,34 +105,9 @@ class Scheduler:
         await self._end_sync()
         if self._jobs.running:
             self._jobs.shutdown(wait=False)
-        if self._deliverer is not None:
-            self._wanted.set()
-            await asyncio.wait(
-                (self._deliverer,), timeout=self._timetable.stop_patience.total_seconds()
-            )
-            self._deliverer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._deliverer
-
-    async def _deliver(self) -> None:
-        broken = ""
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            if self._stopping:
-                return
-            try:
-                await self._drain()
-            except Exception as error:  # noqa: BLE001 - logged with its traceback
-                # The last line of defence: a loop that died silently would owe 1C for ever.
-                if broken != repr(error):
-                    _log.exception("delivery_failed")
-                broken = repr(error)
-            else:
-                broken = ""
-
-    async def _look(self) -> None:
-        self._wanted.set()  # a coroutine, as APScheduler runs plain functions in a thread
+        # All at once: the delivery may need the whole patience, the others would wait behind it.
+        patience = self._timetable.stop_patience
+        await asyncio.gather(*(loop.stop(patience) for loop in self._loops))
 
     async def _refresh_quietly(self) -> None:
         try:
@@ -169,8 +147,10 @@ class Scheduler:
 
     def _run_sync(self) -> tuple[int, str]:
         """Run one sync process to its end (in a thread); give its exit code and its words."""
+        accepted, self._accept_shrink = self._accept_shrink, False
+        command = (*self._sync_command, "--accept-shrink") if accepted else self._sync_command
         with subprocess.Popen(  # noqa: S603 - our own command, no shell
-            self._sync_command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         ) as process:
             self._syncing = process
             if self._stopping:  # `stop` came before there was a process to end

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
+from bridge.domain.work_hours import WorkHours, read_work_hours
 from bridge.errors import SettingsError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     onec_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60
     onec_concurrency: Annotated[int, Field(ge=1, le=16)] = 2
     onec_ca_file: Path | None = None
+    onec_web_url: str | None = None
 
     sync_interval_s: Annotated[float, Field(ge=1, le=86400)] = 60
     sync_max_duty: Annotated[float, Field(gt=0, le=1)] = 0.25
@@ -62,6 +64,12 @@ class Settings(BaseSettings):
     sipuni_key: SecretStr | None = None
     sipuni_url: str = "https://sipuni.com/api"
     sipuni_answer: Literal["auto", "number", "text"] = "auto"
+    sipuni_timezone: ZoneInfo | None = None
+    sipuni_events: Literal["push", "websocket"] = "push"
+    sipuni_ws_key: SecretStr | None = None
+    sipuni_ws_url: str = "wss://wss.sipuni.com/api"
+    call_requests: bool = False
+    call_request_mark: Annotated[str, Field(min_length=1, max_length=100)] = "позвонить"
 
     default_extension: str | None = None
     did_extensions: Annotated[dict[str, str], NoDecode] = {}
@@ -70,15 +78,26 @@ class Settings(BaseSettings):
     route_deadline_ms: Annotated[int, Field(ge=50, le=30000)] = 700
     live_lookup: bool = True
 
+    keep_reminders: bool = True
+    internal_calls: bool = False
+    escalation_extension: str | None = None
+    escalate_after_min: Annotated[int, Field(ge=1, le=10_080)] = 60
+    work_hours: Annotated[WorkHours, NoDecode] = WorkHours()
+    settle_after_s: Annotated[int, Field(ge=60, le=86_400)] = 600
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 365
+
     data_dir: Path = Path("data")
     store: str = "tinydb"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str | None = None
     admin_password: SecretStr | None = None
+    mask_phones: bool = False
+    audit_days: Annotated[int, Field(ge=1, le=3650)] = 365
     lang: Literal["ru", "en"] = "ru"
     log_format: Literal["console", "json"] = "console"
 
-    @field_validator("onec_url", "sipuni_url")
+    @field_validator("onec_url", "onec_web_url", "sipuni_url", "public_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -90,7 +109,17 @@ class Settings(BaseSettings):
             raise ValueError("must not hold credentials; they have settings of their own")
         return value.rstrip("/")
 
-    @field_validator("onec_timezone", mode="before")
+    @field_validator("sipuni_ws_url")
+    @classmethod
+    def _is_websocket(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
+            raise ValueError("is not a ws(s) address, e.g. wss://wss.sipuni.com/api")
+        if parts.username or parts.password:
+            raise ValueError("must not hold credentials; they have settings of their own")
+        return value
+
+    @field_validator("onec_timezone", "sipuni_timezone", mode="before")
     @classmethod
     def _is_zone(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -120,7 +149,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"“{part}” is not a network, e.g. 203.0.113.0/24") from error
         return tuple(networks)
 
-    @field_validator("default_extension")
+    @field_validator("work_hours", mode="before")
+    @classmethod
+    def _are_hours(cls, value: object) -> object:
+        return read_work_hours(value) if isinstance(value, str) else value
+
+    @field_validator("default_extension", "escalation_extension")
     @classmethod
     def _is_extension(cls, value: str | None) -> str | None:
         if value is not None and not _EXTENSION.fullmatch(value):
@@ -162,6 +196,15 @@ class Settings(BaseSettings):
         if (self.hook_user is None) != (self.hook_password is None):
             missing = "hook_user" if self.hook_user is None else "hook_password"
             raise SettingsError(_PREFIX + missing.upper(), "is missing beside its other half")
+        if (self.sipuni_user is None) != (self.sipuni_key is None):
+            missing = "sipuni_user" if self.sipuni_user is None else "sipuni_key"
+            raise SettingsError(_PREFIX + missing.upper(), "is missing beside its other half")
+        if self.sipuni_events == "websocket" and self.sipuni_ws_key is None:
+            raise SettingsError("BRIDGE_SIPUNI_WS_KEY", "is missing: the cabinet's code for events")
+        if self.call_requests and self.sipuni_user is None:
+            raise SettingsError(
+                "BRIDGE_CALL_REQUESTS", "needs BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY to call"
+            )
         return self
 
     @property

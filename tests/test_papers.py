@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from bridge.domain.work_hours import WorkHours
 from bridge.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +29,7 @@ def read(name: str) -> str:
 def is_default(variable: str, written: str) -> bool:
     """Whether *written* is how a person writes the variable's default; empty for none."""
     default = VARIABLES[variable].default
-    if default is None or default in ((), {}):
+    if default is None or default in ((), {}, WorkHours()):
         return not written
     if isinstance(default, bool):
         return written == str(default).lower()

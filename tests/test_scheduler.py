@@ -23,11 +23,12 @@ HOURLY = timedelta(hours=1)
 PATIENCE_S = 20
 
 #: A sync process: takes the next line of its script as (code, words), says so on the pipe, ends.
+#: A mark on the pipe tells whether it was told to accept a shrunken listing.
 _ACTOR = """
 import os, sys, time
-script, pipe = sys.argv[1:]
+script, pipe, *told = sys.argv[1:]
 with open(pipe, "wb", buffering=0) as stage:
-    stage.write(b".")
+    stage.write(b"!" if told == ["--accept-shrink"] else b".")
     with open(script, "r+") as lines:
         first, _, rest = lines.read().partition("\\n")
         lines.seek(0); lines.truncate(); lines.write(rest)
@@ -88,10 +89,10 @@ class Stage:
             scheduler.start()
             yield scheduler
 
-    async def syncs(self, count: int) -> None:
-        """Wait until *count* more syncs have begun."""
+    async def syncs(self, count: int) -> bytes:
+        """Wait until *count* more syncs have begun; give their marks."""
         assert self._output is not None
-        await asyncio.wait_for(self._output.readexactly(count), PATIENCE_S)
+        return await asyncio.wait_for(self._output.readexactly(count), PATIENCE_S)
 
     def moods(self) -> list[tuple[bool, str]]:
         return [(mood.up, mood.words) for mood in self.events.of(OneCMood)]
@@ -237,8 +238,8 @@ async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
             scheduler.kick()
             await soon(stage.drained)
 
-    told = [record.message for record in caplog.records if record.name == "bridge.scheduler"]
-    assert told == ["delivery_failed"]
+    told = [record.message for record in caplog.records if record.name == "bridge.loops"]
+    assert told == ["loop_failed"]
 
 
 # ---------------------------------------------------------------- refresh
@@ -315,3 +316,15 @@ async def test_a_delivery_that_hangs_is_given_up_at_a_stop(tmp_path: Path) -> No
         await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
 
     assert told == ["given up"]
+
+
+async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path):
+    stage = Stage(tmp_path, [])
+    async with stage.scheduler() as scheduler:
+        marks = await stage.syncs(1)
+        scheduler.sync_now(accept_shrink=True)
+        marks += await stage.syncs(1)
+        scheduler.sync_now()
+        marks += await stage.syncs(1)
+
+    assert marks == b".!."

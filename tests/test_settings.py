@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from bridge.domain.work_hours import WorkHours
 from bridge.errors import SettingsError
 from bridge.settings import Settings, load_settings
 
-SECRETS = ("ONEC_PASSWORD", "HOOK_PASSWORD", "HOOK_TOKEN", "SIPUNI_KEY", "ADMIN_PASSWORD")
+SECRETS = (
+    "ONEC_PASSWORD",
+    "HOOK_PASSWORD",
+    "HOOK_TOKEN",
+    "SIPUNI_KEY",
+    "SIPUNI_WS_KEY",
+    "ADMIN_PASSWORD",
+)
 
 #: contract.md §3, as a user reads it; None where it gives no default.
 CONTRACT: dict[str, object] = {
@@ -22,6 +30,7 @@ CONTRACT: dict[str, object] = {
     "ONEC_TIMEOUT_S": 60,
     "ONEC_CONCURRENCY": 2,
     "ONEC_CA_FILE": None,
+    "ONEC_WEB_URL": None,
     "SYNC_INTERVAL_S": 60,
     "SYNC_MAX_DUTY": 0.25,
     "SYNC_MAX_SHRINK": 0.2,
@@ -35,17 +44,33 @@ CONTRACT: dict[str, object] = {
     "SIPUNI_KEY": None,
     "SIPUNI_URL": "https://sipuni.com/api",
     "SIPUNI_ANSWER": "auto",
+    "SIPUNI_TIMEZONE": None,
+    "SIPUNI_EVENTS": "push",
+    "SIPUNI_WS_KEY": None,
+    "SIPUNI_WS_URL": "wss://wss.sipuni.com/api",
+    "CALL_REQUESTS": False,
+    "CALL_REQUEST_MARK": "позвонить",
     "DEFAULT_EXTENSION": None,
     "DID_EXTENSIONS": {},
     "PHONE_REGION": "RU",
     "PHONE_AREA_CODE": None,
     "ROUTE_DEADLINE_MS": 700,
     "LIVE_LOOKUP": True,
+    "KEEP_REMINDERS": True,
+    "INTERNAL_CALLS": False,
+    "ESCALATION_EXTENSION": None,
+    "ESCALATE_AFTER_MIN": 60,
+    "WORK_HOURS": WorkHours(),
+    "SETTLE_AFTER_S": 600,
+    "KEEP_DAYS": 365,
     "DATA_DIR": Path("./data"),
     "STORE": "tinydb",
     "HOST": "127.0.0.1",
     "PORT": 8000,
+    "PUBLIC_URL": None,
     "ADMIN_PASSWORD": None,
+    "MASK_PHONES": False,
+    "AUDIT_DAYS": 365,
     "LANG": "ru",
     "LOG_FORMAT": "console",
 }
@@ -178,6 +203,9 @@ def test_an_index_counts_as_stale_after_five_missed_runs() -> None:
         ("HOOK_TOKEN", "a/b"),
         ("SIPUNI_URL", "sipuni.com"),
         ("SIPUNI_ANSWER", "xml"),
+        ("SIPUNI_EVENTS", "smoke"),
+        ("SIPUNI_WS_URL", "https://wss.sipuni.com/api"),
+        ("SIPUNI_TIMEZONE", "Moscow"),
         ("DEFAULT_EXTENSION", "Anna"),
         ("DID_EXTENSIONS", "74951234567"),
         ("DID_EXTENSIONS", "74951234567=Anna"),
@@ -205,10 +233,29 @@ def test_a_malformed_setting_is_one_sentence_that_names_it(
 
 
 @pytest.mark.parametrize(
-    ("given", "missing"), [("HOOK_USER", "HOOK_PASSWORD"), ("HOOK_PASSWORD", "HOOK_USER")]
+    ("given", "missing"),
+    [
+        ("HOOK_USER", "HOOK_PASSWORD"),
+        ("HOOK_PASSWORD", "HOOK_USER"),
+        ("SIPUNI_USER", "SIPUNI_KEY"),
+        ("SIPUNI_KEY", "SIPUNI_USER"),
+    ],
 )
 def test_half_of_a_pair_names_the_other_half(env_file: Path, given: str, missing: str) -> None:
     assert complaint(env_file, **{given: "hunter2"}).startswith(f"BRIDGE_{missing}: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"SIPUNI_EVENTS": "websocket"}, "BRIDGE_SIPUNI_WS_KEY"),
+        ({"CALL_REQUESTS": "true"}, "BRIDGE_SIPUNI_KEY"),
+    ],
+)
+def test_what_a_wish_needs_besides_is_named(
+    env_file: Path, given: dict[str, str], named: str
+) -> None:
+    assert named in complaint(env_file, **given)
 
 
 def test_an_address_with_a_password_in_it_is_refused_without_telling_it(env_file: Path) -> None:
@@ -246,7 +293,7 @@ def test_only_the_first_of_several_mistakes_is_told(env_file: Path) -> None:
 
 # ---------------------------------------------------------------- secrets
 def test_secrets_show_in_no_text(env_file: Path) -> None:
-    lines = [f"BRIDGE_{name}=hunter2" for name in (*SECRETS, "HOOK_USER")]
+    lines = [f"BRIDGE_{name}=hunter2" for name in (*SECRETS, "HOOK_USER", "SIPUNI_USER")]
     env_file.write_text("\n".join(lines).replace("USER=hunter2", "USER=pbx"), encoding="utf-8")
 
     settings = load_settings(env_file)

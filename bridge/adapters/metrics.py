@@ -7,6 +7,7 @@ from typing import get_args
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
+from bridge.adapters.latency import LatencyLog
 from bridge.domain.decision import Rule
 from bridge.ports import Alarm, AlarmName, CallRecorded, Event, OneCMood, OutboxCounts
 
@@ -18,6 +19,7 @@ class Metrics:
     """Counts what the hooks see and what is published. Cheap enough for the ringing path."""
 
     def __init__(self) -> None:
+        self.latency = LatencyLog()
         self._registry = CollectorRegistry()
         self._routes = Counter(
             "bridge_route_requests",
@@ -80,6 +82,7 @@ class Metrics:
             self._route_children[provider, rule] = child
         child.inc()
         self._seconds.observe(seconds)
+        self.latency.observe(seconds)
 
     def route_failed(self, provider: str) -> None:
         """Count a question that only the fallback could answer."""

@@ -1,12 +1,19 @@
-"""A call as the bridge knows it, and what makes two questions one call."""
+"""A call as the bridge knows it: what makes two questions one call, and what it has heard.
+
+How it went is read from the set of its events: their order and repetition change nothing
+(`domain.life`).
+"""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from bridge.domain.decision import RouteDecision, RouteQuestion
+from bridge.domain.call_events import CallEvent, Direction
+from bridge.domain.decision import RouteDecision, RouteQuestion, Target
+from bridge.domain.life import CallLife, add_event, tell_life
+from bridge.domain.orders import CallOrder
 from bridge.domain.phone import Caller, CallerKind
+from bridge.domain.wanted import ReminderWish
 
 #: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
 REPEAT_WINDOW = timedelta(seconds=120)
@@ -17,13 +24,16 @@ PAIR_WINDOW = timedelta(seconds=10)
 #: A PBX clock further off than this says nothing about when the call came.
 CLOCK_TOLERANCE = timedelta(days=1)
 
+_NOTHING_HEARD = CallLife()
 
-class Direction(StrEnum):
-    """Which way a call goes, seen from the company."""
 
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-    INTERNAL = "internal"
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an operator wrote about a call; goes into its document in 1C."""
+
+    at: datetime
+    by: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,9 @@ class CallIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PhoneCall:
-    """One conversation, from the first question on. Times are aware UTC.
+    """One conversation, from the first question or event on. Times are aware UTC.
+
+    *caller* is the outside party, also where we call him; on an internal call the one who dials.
 
     *key* is the idempotency key: the same call asked about again, after a restart too, has the
     same one.
@@ -61,6 +73,33 @@ class PhoneCall:
     asked_time: str = ""
     #: A cabinet's test request without caller and number: journalled, never written to 1C.
     blank: bool = False
+    #: False where the PBX never asked: *decision* is then what it would have been told.
+    asked: bool = True
+    #: The extension of who dials, on an outgoing or internal call.
+    placed_by: str = ""
+    #: The 1C users behind the extensions that rang, talked or dialled, as of that moment.
+    people: tuple[Target, ...] = ()
+    heard: tuple[CallEvent, ...] = ()
+    life: CallLife = _NOTHING_HEARD
+    order: CallOrder | None = None
+    notes: tuple[Note, ...] = ()
+    #: What 1C should hold besides the document; None: the ringing reminder of `domain.writeback`.
+    reminders: tuple[ReminderWish, ...] | None = None
+    #: Counts the changes that 1C has to be told; the outbox entry keeps which one it has told.
+    revision: int = 0
+
+    @property
+    def client(self) -> str:
+        """By what one client is known, whichever of his numbers rings: his partner, or the number.
+
+        Empty where he is nobody to call back: a withheld number, a colleague.
+        """
+        number = self.caller.number
+        if number is None:
+            return ""
+        candidate = self.decision.candidate
+        partner = None if candidate is None else candidate.partner
+        return f"+{number}" if partner is None else partner.partner
 
     @property
     def identity(self) -> CallIdentity:
@@ -71,6 +110,11 @@ class PhoneCall:
     def owed_to_onec(self) -> bool:
         """Whether 1C should get a document: a person called, from outside."""
         return self.direction is Direction.INBOUND and not self.blank
+
+    def person(self, extension: str) -> Target:
+        """Give the telephone of *extension* with the 1C user behind it, where one was known."""
+        known = (*self.people, *filter(None, (self.decision.target,)))
+        return next((t for t in known if t.extension == extension), Target(extension))
 
 
 def identity_of(question: RouteQuestion) -> CallIdentity:
@@ -116,4 +160,76 @@ def begin_call(question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
         decision=decision,
         asked_time=question.asked_time,
         blank=question.blank,
+    )
+
+
+def begin_from_event(
+    event: CallEvent, decision: RouteDecision, *, received_at: datetime, caller: Caller
+) -> PhoneCall:
+    """Make the call that *event* is the first word of; the PBX did not ask for it (yet).
+
+    *decision* is what it would have been told.
+    """
+    parts = (event.provider, "ref", event.call_ref)
+    return PhoneCall(
+        key=hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20],
+        provider=event.provider,
+        direction=event.direction or Direction.INBOUND,
+        caller=caller,
+        did=event.did,
+        arrived_at=event.started_at or event.at,
+        received_at=received_at,
+        decision=decision,
+        asked=False,
+        placed_by=_dialling(event, caller),
+    )
+
+
+def _dialling(event: CallEvent, caller: Caller) -> str:
+    if event.direction is Direction.INTERNAL:
+        return caller.extension or ""
+    return event.extension if event.direction is Direction.OUTBOUND else ""
+
+
+def hear(call: PhoneCall, event: CallEvent) -> PhoneCall:
+    """Give *call* having heard *event*; the same call when it says nothing new.
+
+    `revision` moves when 1C has to be told: the call is over, or its end reads otherwise now.
+    """
+    heard = add_event(call.heard, event)
+    if heard == call.heard:
+        return call
+    life = tell_life(call.direction, call.arrived_at, heard)
+    tells = life.disposition.is_over and life != call.life
+    # On an outgoing call the first leg names who dials; the order may have known him already.
+    dialling = event.extension if call.direction is Direction.OUTBOUND else ""
+    return replace(
+        call,
+        heard=heard,
+        life=life,
+        placed_by=call.placed_by or dialling,
+        did=call.did or event.did,
+        revision=call.revision + tells,
+    )
+
+
+def asked_after_all(call: PhoneCall, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+    """Give a call that began with its events the question that came behind them."""
+    return join_question(call, replace(begin_call(question, decision), key=call.key))
+
+
+def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
+    """Give *standing* with the question of *again*, its same call, where it had none of its own.
+
+    What it has heard meanwhile stays.
+    """
+    if standing.asked or not again.asked:
+        return standing
+    return replace(
+        standing,
+        decision=again.decision,
+        asked=True,
+        asked_time=again.asked_time,
+        did=again.did or standing.did,
+        revision=standing.revision + 1,
     )

@@ -1,6 +1,6 @@
 """What is owed to 1C, and the only ways an entry may move.
 
-    due ──begin──► sending ──┬─ succeeded ─► due (next stage) … settled
+    due ──begin──► sending ──┬─ moved_on ─► due (next stage) … settled
      ▲                       ├─ unavailable ─► due, later
      │                       ├─ outcome unknown ─► due: look, and look again, before creating
      └──── retry (a person) ─┴─ refused ─► dead, with 1C's own words
@@ -8,6 +8,9 @@
 1C may commit and then lose the reply, and may commit after our time-out and after our look. So an
 entry that may have been sent is looked for; nothing found is believed only after `QUIET`; and a
 document made after an unknown outcome is looked for once more much later (stage VERIFY).
+
+An entry keeps what 1C holds of its call; `Wanted` is what it should hold by now. The difference of
+the two is the next stage, so an event that comes late, twice or after a crash only moves the goal.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.directory import Ref
+from bridge.domain.wanted import KeptReminder, ReminderState, ReminderWish, Told, Wanted
 
 _MAX_BACKOFF = timedelta(minutes=5)
 _MAX_HOLD = timedelta(seconds=20)
@@ -35,7 +39,9 @@ class Stage(StrEnum):
 
     DOCUMENT = "document"
     SUBJECT = "subject"
-    REMINDER = "reminder"
+    REMINDER = "reminder"  # made, changed or withdrawn, one at a time
+    OUTCOME = "outcome"  # the document tells how the call went
+    CONSIDERED = "considered"
     VERIFY = "verify"
 
 
@@ -70,6 +76,13 @@ class OutboxEntry:
     doubtful: bool = False
     last_error: str = ""
     settled_at: datetime | None = None
+    subject: bool = False
+    told: Told | None = None
+    considered: bool = False
+    reminders: tuple[KeptReminder, ...] = ()
+    #: The revision of the call whose wishes were last fulfilled.
+    revision: int = 0
+    verify_at: datetime | None = None
 
     def owed_now(self, now: datetime) -> bool:
         """Whether it may be attempted at *now*."""
@@ -81,9 +94,77 @@ class OutboxEntry:
         return self.state in (EntryState.DUE, EntryState.SENDING) and self.stage is not Stage.VERIFY
 
 
-def begin(entry: OutboxEntry) -> OutboxEntry:
+def next_stage(entry: OutboxEntry, wanted: Wanted) -> Stage | None:
+    """Tell what 1C lacks first; None when it holds everything wanted."""
+    if entry.document is None:
+        return Stage.DOCUMENT
+    if not entry.subject:
+        return Stage.SUBJECT
+    if next_reminder(entry, wanted) is not None:
+        return Stage.REMINDER
+    if entry.told != wanted.told:
+        return Stage.OUTCOME
+    if wanted.considered and not entry.considered:
+        return Stage.CONSIDERED
+    return Stage.VERIFY if entry.doubtful else None
+
+
+def next_reminder(entry: OutboxEntry, wanted: Wanted) -> ReminderWish | KeptReminder | None:
+    """Give the reminder to be made or changed (a wish), else the one to be withdrawn (a kept one).
+
+    Withdrawals come last: the new reminder is there before the old one goes.
+    """
+    for wish in wanted.reminders:
+        kept = kept_for(entry, wish.user)
+        source = None if wish.unless_gone is None else kept_for(entry, wish.unless_gone)
+        if source is not None and source.state is ReminderState.GONE:
+            continue
+        sure = kept is not None and kept.state is not ReminderState.SENDING
+        if not sure or (kept and kept.state is ReminderState.KEPT and kept.text != wish.text):
+            return wish
+    wished = {wish.user for wish in wanted.reminders}
+    return next(
+        (k for k in entry.reminders if k.user not in wished and k.state is not ReminderState.GONE),
+        None,
+    )
+
+
+def kept_for(entry: OutboxEntry, user: Ref) -> KeptReminder | None:
+    """Give the reminder of *user* as we last wrote it."""
+    return next((kept for kept in entry.reminders if kept.user == user), None)
+
+
+def noted(
+    entry: OutboxEntry, user: Ref, text: str, state: ReminderState
+) -> tuple[KeptReminder, ...]:
+    """Give the entry's reminders with that of *user* as it stands now."""
+    others = tuple(kept for kept in entry.reminders if kept.user != user)
+    return (*others, KeptReminder(user, text, state))
+
+
+def aimed(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
+    """Give *entry* at the stage that comes next now; the call may have moved on since.
+
+    An attempt whose fate is unknown belongs to its own stage: another one starts without it, but
+    for the document, which is looked for until it is found.
+    """
+    stage = next_stage(entry, wanted) or Stage.VERIFY
+    if stage is entry.stage:
+        return entry
+    return replace(entry, stage=stage, maybe_sent_at=None)
+
+
+def begin(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
     """Mark the present stage as being sent; must be durable before the request leaves."""
-    return replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1)
+    sending = replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1)
+    if entry.stage is Stage.DOCUMENT and not must_look(entry):
+        # What may be there already tells what was sent then, not what would be sent now.
+        return replace(sending, told=wanted.told)
+    step = next_reminder(entry, wanted) if entry.stage is Stage.REMINDER else None
+    if isinstance(step, ReminderWish) and kept_for(entry, step.user) is None:
+        sending_it = noted(entry, step.user, step.text, ReminderState.SENDING)
+        return replace(sending, reminders=sending_it)
+    return sending
 
 
 def recovered(entry: OutboxEntry, now: datetime) -> OutboxEntry:
@@ -110,31 +191,38 @@ def may_create(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> bool:
     return entry.maybe_sent_at is None or now - entry.maybe_sent_at >= rules.quiet
 
 
-def succeeded(
-    entry: OutboxEntry,
-    now: datetime,
-    rules: DeliveryRules,
-    *,
-    document: Ref | None = None,
-    reminder: bool = True,
+def moved_on(
+    entry: OutboxEntry, wanted: Wanted, now: datetime, rules: DeliveryRules
 ) -> OutboxEntry:
-    """Move on after the present stage is in 1C; *reminder* tells whether one is due at all."""
+    """Move on after the present stage is in 1C, as *entry* holds by now."""
+    verified = entry.stage is Stage.VERIFY
     entry = replace(
         entry,
-        document=document or entry.document,
         maybe_sent_at=None,
         last_error="",
         attempts=0,
         state=EntryState.DUE,
         due_at=now,
+        doubtful=entry.doubtful and not verified,
+        verify_at=None if verified else entry.verify_at,
     )
-    if entry.stage is Stage.DOCUMENT:
-        return replace(entry, stage=Stage.SUBJECT)
-    if entry.stage is Stage.SUBJECT and reminder:
-        return replace(entry, stage=Stage.REMINDER)
-    if entry.stage is not Stage.VERIFY and entry.doubtful:
-        return replace(entry, stage=Stage.VERIFY, due_at=now + rules.verify_after)
-    return replace(entry, state=EntryState.SETTLED, settled_at=now)
+    stage = next_stage(entry, wanted)
+    if stage is None:
+        return replace(entry, state=EntryState.SETTLED, settled_at=now, revision=wanted.revision)
+    if stage is not Stage.VERIFY:
+        return replace(entry, stage=stage)
+    verify_at = entry.verify_at or now + rules.verify_after
+    return replace(
+        entry, stage=stage, due_at=verify_at, verify_at=verify_at, revision=wanted.revision
+    )
+
+
+def woken(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Take an entry up whose call has moved on; one that failed keeps its pause."""
+    rests = entry.state is EntryState.DUE and entry.attempts == 0 and entry.due_at > now
+    if rests or entry.state is EntryState.SETTLED:
+        return replace(entry, state=EntryState.DUE, due_at=now)
+    return entry
 
 
 def unavailable(
@@ -191,6 +279,11 @@ def lost_document(entry: OutboxEntry, now: datetime) -> OutboxEntry:
         maybe_sent_at=now,
         doubtful=True,
     )
+
+
+def postponed(entry: OutboxEntry, until: datetime) -> OutboxEntry:
+    """Put the entry back until *until*: somebody in 1C said "later"."""
+    return replace(entry, state=EntryState.DUE, due_at=until, attempts=0, last_error="")
 
 
 def refused(entry: OutboxEntry, *, why: str) -> OutboxEntry:

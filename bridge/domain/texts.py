@@ -1,5 +1,6 @@
 """The words people read, in Russian and English: texts written to 1C and lines of evidence."""
 
+from datetime import timedelta
 from typing import Literal
 
 from bridge.domain.decision import Finding, Rule, Step
@@ -7,8 +8,13 @@ from bridge.domain.decision import Finding, Rule, Step
 Language = Literal["ru", "en"]
 
 _TEXTS: dict[str, tuple[str, str]] = {
-    "call.subject": ("Входящий звонок: {name}", "Incoming call: {name}"),
+    "call.subject.inbound": ("Входящий звонок: {name}", "Incoming call: {name}"),
+    "call.subject.outbound": ("Исходящий звонок: {name}", "Outgoing call: {name}"),
+    "call.subject.internal": ("Внутренний звонок: {name}", "Internal call: {name}"),
     "call.from": ("Звонит: {number}", "Caller: {number}"),
+    "call.from.outbound": ("Набран номер: {number}", "Dialled: {number}"),
+    "call.from.internal": ("Звонит: {number}", "Caller: {number}"),
+    "call.placed_by": ("Звонок совершает: {who}", "Placed by: {who}"),
     "call.line": ("Линия: {number}", "Line: {number}"),
     "call.to": ("Направлен: {who}, {why}", "Sent to: {who}, {why}"),
     "call.to_scheme": (
@@ -19,11 +25,76 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Номер записан у нескольких: {names}",
         "The number has several owners: {names}",
     ),
+    "call.outcome": ("Итог: {words}", "Outcome: {words}"),
+    "call.talk": ("разговор {time}", "talk {time}"),
+    "call.wait": ("ожидание {time}", "wait {time}"),
+    "call.talked": ("Разговаривали: {who}", "Talked: {who}"),
+    "call.rung": ("Звонили и не дождались: {who}", "Rang without an answer: {who}"),
+    "call.scheme": ("Схема: {name}", "Scheme: {name}"),
+    "call.recording": ("Запись: {address}", "Recording: {address}"),
+    "call.note": ("Заметка ({by}, {at}): {text}", "Note ({by}, {at}): {text}"),
+    "call.order_refused": ("Звонок не состоялся: {words}", "The call was not placed: {words}"),
+    "call.order_silent": (
+        "АТС приняла заказ, но о звонке не сообщила: вероятно, телефон сотрудника не в сети",
+        "The PBX took the order and told nothing of a call: the telephone is probably offline",
+    ),
+    "outcome.answered_by": ("ответил {who}", "answered by {who}"),
+    "outcome.talked": ("разговор состоялся", "talked"),
+    "outcome.missed": ("пропущен", "missed"),
+    "outcome.not_reached": ("не дозвонились", "not reached"),
+    "outcome.busy": ("занято", "busy"),
+    "outcome.failed": ("нет связи", "unreachable"),
+    "outcome.unknown": ("итог неизвестен", "outcome unknown"),
+    "outcome.ringing": ("звонит", "ringing"),
+    "outcome.talking": ("идёт разговор", "talking"),
+    "missed.once": (
+        "Пропущен звонок в {time}: {name}, {number}",
+        "Missed call at {time}: {name}, {number}",
+    ),
+    "missed.often": (
+        "Пропущено звонков: {count}, последний в {time}: {name}, {number}",
+        "Missed calls: {count}, the last at {time}: {name}, {number}",
+    ),
+    "missed.escalated": (
+        "Не перезвонили с {time} ({owner}): {name}, {number}",
+        "Not called back since {time} ({owner}): {name}, {number}",
+    ),
+    "missed.no_owner": ("ответственного нет", "nobody is responsible"),
     "call.reminder": ("Звонит {name}, {number}", "Call from {name}, {number}"),
     "caller.unknown": ("Неизвестный абонент, {number}", "Unknown caller, {number}"),
     "caller.stranger": ("неизвестный абонент", "an unknown caller"),
     "caller.internal": ("внутренний номер {number}", "internal number {number}"),
     "caller.withheld": ("номер скрыт", "number withheld"),
+    "order.no_extension": (
+        "не знаем, с какого телефона звонить: «{extension}» не внутренний номер",
+        "there is no telephone to call from: “{extension}” is not an extension",
+    ),
+    "order.no_number": ("номер телефона не указан", "no telephone number is given"),
+    "order.nonsense": ("«{number}» не похоже на номер", "“{number}” is not a telephone number"),
+    "order.own": (
+        "{number} — это сам телефон, с которого звонят",
+        "{number} is the very telephone to call from",
+    ),
+    "order.colleague": (
+        "{number} — внутренний номер: наберите его на телефоне",
+        "{number} is an extension: dial it on the telephone",
+    ),
+    "order.repeated": (
+        "телефон {extension} уже звонит по этому номеру",
+        "telephone {extension} is calling this number already",
+    ),
+    "order.lost": (
+        "мост остановился, не узнав ответа АТС; звонок мог состояться",
+        "the bridge stopped before it heard the PBX; the call may have been placed",
+    ),
+    "order.no_user": (
+        "в документе не указан пользователь, с чьего телефона звонить",
+        "the document names no user whose telephone to call from",
+    ),
+    "order.no_telephone": (
+        "у пользователя {name} нет внутреннего номера",
+        "the user {name} has no extension",
+    ),
     "kind.contact": ("контактное лицо", "contact person"),
     "kind.partner": ("партнёр", "partner"),
     "kind.counterparty": ("контрагент", "counterparty"),
@@ -143,6 +214,18 @@ def say(lang: Language, key: str, **fields: str) -> str:
     """Give the text *key* in *lang*, its fields filled."""
     russian, english = _TEXTS[key]
     return (russian if lang == "ru" else english).format(**fields)
+
+
+def say_duration(lang: Language, span: timedelta) -> str:
+    """Say a span as people say it: «45 с», «2 мин 5 с», «1 ч 3 мин»."""
+    hour, minute, second = ("ч", "мин", "с") if lang == "ru" else ("h", "min", "s")
+    minutes, seconds = divmod(max(0, round(span.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} {hour} {minutes} {minute}" if minutes else f"{hours} {hour}"
+    if minutes:
+        return f"{minutes} {minute} {seconds} {second}" if seconds else f"{minutes} {minute}"
+    return f"{seconds} {second}"
 
 
 def say_rule(lang: Language, rule: Rule) -> str:

@@ -6,18 +6,26 @@ Drafts are a pure function of the recorded call: after a crash the same draft is
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
+from bridge.domain.account import outcome_lines, who
+from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import Candidate, CandidateKind, Ref
+from bridge.domain.description import merged, subject_change
+from bridge.domain.directory import Candidate, CandidateKind, Ref, Version
+from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind, format_phone
 from bridge.domain.texts import Language, say, say_rule
+from bridge.domain.wanted import ReminderWish, Told, Wanted
 
 #: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
 MAX_SUBJECT = 1024
 MAX_PRESENTATION = 1024
 MAX_HOW_TO_REACH = 100
 MAX_REMINDER = 255
+
+#: By this a document of ours is known in Комментарий, whichever call it is of.
+MARKER_START = "[bridge:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +70,68 @@ class ReminderDraft:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenPhoneCall:
+    """A phone call document as it stands in 1C now; people may have changed it since.
+
+    *version* changes with every write, whoever writes.
+    """
+
+    document: Ref
+    subject: str
+    description: str
+    comment: str
+    responsible: Ref | None
+    marked: bool
+    version: Version | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCallChange:
+    """Fields of a document to be changed; None leaves one as it is.
+
+    *seen* is the version of the document that they were decided upon; None: whatever stands there.
+    """
+
+    subject: str | None = None
+    description: str | None = None
+    comment: str | None = None
+    responsible: Ref | None = None
+    seen: Version | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be changed at all."""
+        return self != PhoneCallChange(seen=self.seen)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReminder:
+    """A reminder as it stands in 1C now; *due* later than its event: its user postponed it."""
+
+    due: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """An outgoing phone call document that a manager wrote in UT to have the call placed.
+
+    *user* is its responsible, else its author; *reach* the number as typed; *contact* the partner
+    or contact person it points at.
+    """
+
+    document: Ref
+    at: datetime
+    subject: str
+    description: str
+    user: Ref | None
+    reach: str
+    contact: ContactRef | None = None
+
+
 def marker(key: str) -> str:
     """Give the mark by which a document is known as ours; searched before anything is created."""
-    return f"[bridge:{key}]"
+    return f"{MARKER_START}{key}]"
 
 
 def proposed_ref(key: str) -> Ref:
@@ -76,16 +143,27 @@ def proposed_ref(key: str) -> Ref:
     )
 
 
-def draft_phone_call(call: PhoneCall, lang: Language) -> PhoneCallDraft:
-    """Draft the document of *call*, every field filled."""
+def want(call: PhoneCall, lang: Language, zone: tzinfo) -> Wanted:
+    """Tell what 1C should hold of *call* by now; *zone* is the one its people live in."""
+    draft = draft_phone_call(call, lang, zone)
+    return Wanted(
+        told=Told(draft.subject, draft.description, draft.responsible),
+        considered=call.life.disposition is Disposition.ANSWERED,
+        reminders=ringing_reminder(call, lang) if call.reminders is None else call.reminders,
+        revision=call.revision,
+    )
+
+
+def draft_phone_call(call: PhoneCall, lang: Language, zone: tzinfo) -> PhoneCallDraft:
+    """Draft the document of *call* as it should read now, every field filled."""
     name = caller_name(call, lang)
     return PhoneCallDraft(
         key=call.key,
         proposed_ref=proposed_ref(call.key),
         at=call.arrived_at,
-        incoming=True,
-        subject=say(lang, "call.subject", name=name)[:MAX_SUBJECT],
-        description=_description(call, lang),
+        incoming=call.direction is Direction.INBOUND,
+        subject=say(lang, f"call.subject.{call.direction}", name=name)[:MAX_SUBJECT],
+        description=_description(call, lang, zone),
         presentation=name[:MAX_PRESENTATION],
         how_to_reach=how_to_reach(call, lang),
         comment=marker(call.key),
@@ -94,16 +172,44 @@ def draft_phone_call(call: PhoneCall, lang: Language) -> PhoneCallDraft:
     )
 
 
-def draft_reminder(call: PhoneCall, document: Ref, lang: Language) -> ReminderDraft | None:
-    """Draft the reminder for the 1C user whose telephone rings; None when nobody's does."""
-    user = _responsible(call)
-    if user is None:
-        return None
+def ringing_reminder(call: PhoneCall, lang: Language) -> tuple[ReminderWish, ...]:
+    """Wish the reminder for the 1C user whose telephone rings; none when nobody's does."""
+    target = call.decision.target
+    if target is None or target.manager is None or not call.asked:
+        return ()
+    return (ReminderWish(target.manager, reminder_text(call, lang, "call.reminder")),)
+
+
+def reminder_text(call: PhoneCall, lang: Language, key: str, **more: str) -> str:
+    """Say *key* of the caller in at most 255 characters; the number stays whole."""
     name = _known_name(call) or say(lang, "caller.stranger")
-    number = how_to_reach(call, lang)
-    room = MAX_REMINDER - len(say(lang, "call.reminder", name="", number=number))
-    text = say(lang, "call.reminder", name=name[:room], number=number)  # the number stays whole
+    more["number"] = how_to_reach(call, lang)
+    room = max(0, MAX_REMINDER - len(say(lang, key, name="", **more)))
+    return say(lang, key, name=name[:room], **more)[:MAX_REMINDER]
+
+
+def draft_reminder(call: PhoneCall, user: Ref, text: str, document: Ref) -> ReminderDraft:
+    """Draft the reminder of *call* for *user*; its key is that of every reminder of theirs."""
     return ReminderDraft(user, call.arrived_at, document, text)
+
+
+def outcome_change(present: WrittenPhoneCall, before: Told | None, now: Told) -> PhoneCallChange:
+    """Tell what to change in a document so that it reads as *now*; *before* is our former text.
+
+    Only what still stands as we wrote it is replaced; a person's words and choices stay.
+    """
+    description = merged(present.description, before.description if before else "", now.description)
+    subject = (
+        None if before is None else subject_change(present.subject, before.subject, now.subject)
+    )
+    ours = before is not None and present.responsible == before.responsible
+    moved = now.responsible is not None and now.responsible != present.responsible
+    return PhoneCallChange(
+        subject=subject,
+        description=None if description == present.description else description,
+        responsible=now.responsible if ours and moved else None,
+        seen=present.version,
+    )
 
 
 def caller_name(call: PhoneCall, lang: Language) -> str:
@@ -153,23 +259,41 @@ def _contact(candidate: Candidate | None) -> ContactRef | None:
 
 
 def _responsible(call: PhoneCall) -> Ref | None:
-    target = call.decision.target
+    """Name who has the client: who talked, else who dials, else whose telephone was to ring."""
+    talked = call.person(call.life.answered_by).manager
+    if talked is not None:
+        return talked
+    if call.direction is not Direction.INBOUND:
+        return call.person(call.placed_by).manager
+    target = call.decision.target if call.asked else None
     return None if target is None else target.manager
 
 
-def _description(call: PhoneCall, lang: Language) -> str:
-    """Tell in lines a manager reads: who, on which line, to whom and why, who else it may be."""
-    lines = [say(lang, "call.from", number=how_to_reach(call, lang))]
+def _description(call: PhoneCall, lang: Language, zone: tzinfo) -> str:
+    """Tell in lines a manager reads: who, on which line, to whom and why, and how it went."""
+    inbound = call.direction is Direction.INBOUND
+    number = how_to_reach(call, lang)
+    lines = [say(lang, "call.from" if inbound else f"call.from.{call.direction}", number=number)]
     if call.did:
         lines.append(say(lang, "call.line", number=call.did))
-    decision = call.decision
-    target = decision.target
-    if target is None:
-        lines.append(say(lang, "call.to_scheme"))
-    else:
-        who = f"{target.extension} {target.name}".strip()
-        lines.append(say(lang, "call.to", who=who, why=say_rule(lang, decision.rule)))
-    if len(decision.candidates) > 1:
-        names = "; ".join(candidate_name(c) for c in decision.candidates)
+    if not inbound:
+        lines.append(say(lang, "call.placed_by", who=who(call, call.placed_by)))
+    elif call.asked:
+        lines.append(_where_to(call, lang))
+    candidates = call.decision.candidates
+    if len(candidates) > 1:
+        names = "; ".join(candidate_name(c) for c in candidates)
         lines.append(say(lang, "call.shared", names=names))
+    lines += outcome_lines(call, lang)
+    for note in call.notes:
+        at = note.at.astimezone(zone).strftime("%d.%m.%Y %H:%M")
+        lines.append(say(lang, "call.note", by=note.by, at=at, text=note.text))
     return "\n".join(lines)
+
+
+def _where_to(call: PhoneCall, lang: Language) -> str:
+    target = call.decision.target
+    if target is None:
+        return say(lang, "call.to_scheme")
+    who = f"{target.extension} {target.name}".strip()
+    return say(lang, "call.to", who=who, why=say_rule(lang, call.decision.rule))

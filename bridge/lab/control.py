@@ -2,6 +2,8 @@
 
     GET    /_lab/state             counts of calls, reminders, subjects, requests; switches; faults
     GET    /_lab/rows/<set>        complete rows of any set (?top=N)
+    GET    /_lab/due/<user>        what pops up on this user's screen now
+    GET    /_lab/calls/<contact>   the calls in the list of a partner or contact
     GET    /_lab/journal           the last requests (?top=N)
     GET    /_lab/truth             what writers of phones meant (?top=N)
     POST   /_lab/weather           one fault, or a list of them (see `faults`)
@@ -13,7 +15,8 @@
 
 Changes are the methods of `Hands`: move_manager, mark, rename, invalidate_user, end_contact,
 delete, set_extension, change_phone, add_partner, add_contact, add_counterparty, add_user,
-dismiss_reminder, postpone_reminder. There is no authentication: bind the lab to loopback.
+dismiss_reminder, postpone_reminder, write_call, describe_call, review_call. There is no
+authentication: bind the lab to loopback.
 """
 
 from __future__ import annotations
@@ -47,6 +50,9 @@ CHANGES: Final = frozenset(
         "add_user",
         "dismiss_reminder",
         "postpone_reminder",
+        "write_call",
+        "describe_call",
+        "review_call",
     }
 )
 
@@ -76,6 +82,10 @@ def _read(lab: OneCLab, words: list[str], top: int) -> Any:
         case ["rows", name]:
             table = lab.world.tables[name]
             return [table.complete(row) for row in islice(table.rows.values(), top)]
+        case ["due", user]:
+            return lab.reminders_due(user)
+        case ["calls", contact]:
+            return lab.calls_listed_at(contact)
         case ["journal"]:
             return [
                 {name: getattr(entry, name) for name in entry.__slots__}

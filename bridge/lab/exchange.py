@@ -107,7 +107,8 @@ class Exchange:
         limit = switches.iis_query_limit
         if limit is not None and len(self.query.encode()) > limit:
             return replies.html(404, "404.15 - Query string too long")
-        longest = max(len(part) for part in self.path.split("/"))
+        counted = self.raw_path if switches.iis_counts_encoded else self.path
+        longest = max(len(part) for part in counted.split("/"))
         if switches.iis_segment_limit is not None and longest > switches.iis_segment_limit:
             return replies.html(400, "Bad Request - Invalid URL", "HTTP Error 400.")
         return None
@@ -173,6 +174,10 @@ class Exchange:
         elif fault.kind == "lost_reply":
             reply.whole()
             await self._lose("read")
+        elif fault.kind == "hung_reply":
+            reply.whole()
+            await self.lab.sleep(fault.seconds)
+            await self._lose("timeout")
         else:
             whole = reply.whole()
             reply.body = whole[: len(whole) // 2]

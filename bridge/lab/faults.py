@@ -16,8 +16,9 @@ Kinds, by when they strike:
   `sessions_blocked`, `pool_exhausted`, `unauthorised`, `rights`, `data_lock`, `no_licence_500`,
   `no_licence_503`, `out_of_memory`, `platform_error`, `business_refusal` (`text`), `flaky`
   (strikes 8 of every 11 reads), `timeout` (waits `seconds`, then the connection is lost);
-* after 1C executed it: `lost_reply`, `bad_gateway` (502 after the commit), `truncated` (half of
-  the body), `cut` (half of the body, then the connection is lost);
+* after 1C executed it: `lost_reply`, `hung_reply` (waits `seconds`, then the connection is lost),
+  `bad_gateway` (502 after the commit), `truncated` (half of the body), `cut` (half of the body,
+  then the connection is lost);
 * besides: `slow` (`seconds`), `shrunken` (`share` of the rows is missing; 1 is an empty set),
   `late_commit` (a write is answered with 502, or lost where `text` is "lost", and executed only
   after `after` further requests or when the lab is told).
@@ -61,7 +62,7 @@ INSTEAD: Final = frozenset(
         "late_commit",
     }
 )
-AFTERWARDS: Final = frozenset({"lost_reply", "bad_gateway", "truncated", "cut"})
+AFTERWARDS: Final = frozenset({"lost_reply", "hung_reply", "bad_gateway", "truncated", "cut"})
 BESIDES: Final = frozenset({"slow", "shrunken"})
 KINDS: Final = INSTEAD | AFTERWARDS | BESIDES
 

@@ -6,13 +6,12 @@ and keeps the referee's truth in step.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from random import Random
 from typing import Final
 
 from bridge.lab.company import staff
+from bridge.lab.desk import Desk
 from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
-from bridge.lab.tables import CONTACTS, ContactLine, Key, Row, make_ref
+from bridge.lab.tables import CONTACTS, ContactLine, Row, make_ref
 from bridge.lab.world import (
     CONTACT_PERSONS,
     CONTACT_STATES,
@@ -25,7 +24,6 @@ from bridge.lab.world import (
     USERS,
     ExtensionStorage,
     PhoneTruth,
-    World,
 )
 
 _KINDS: Final = {
@@ -36,19 +34,8 @@ _KINDS: Final = {
 }
 
 
-class Hands:
+class Hands(Desk):
     """Changes a world as its people would, and reads it as its people would."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self._rng = Random(f"{world.seed}/by hand")  # noqa: S311 - composed data
-
-    # -------------------------------------------------------------- changes
-
-    def edit(self, set_name: str, ref: str, **values: object) -> None:
-        """Set attributes of one object and bump its version."""
-        table = self.world.tables[set_name]
-        table.replace(ref, {**table.rows[ref], **values})
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:
         """Give a partner another main manager (the zero guid takes him away)."""
@@ -180,27 +167,6 @@ class Hands:
         if phone:
             self.change_phone(set_name, ref, phone, e164=e164)
         return ref
-
-    def dismiss_reminder(self, source_ref: str) -> int:
-        """Press «Прекратить» on the reminders of a source; return how many there were."""
-        keys = self._reminders_of(source_ref)
-        for key in keys:
-            self.world.tables[REMINDERS].remove(key)
-        return len(keys)
-
-    def postpone_reminder(self, source_ref: str, minutes: int = 15) -> int:
-        """Press «Отложить»: the due time moves, the key stays; return how many moved."""
-        table = self.world.tables[REMINDERS]
-        keys = self._reminders_of(source_ref)
-        for key in keys:
-            row = table.rows[key]
-            due = datetime.fromisoformat(str(row["СрокНапоминания"])) + timedelta(minutes=minutes)
-            table.replace(key, {**row, "СрокНапоминания": due.isoformat(timespec="seconds")})
-        return len(keys)
-
-    def _reminders_of(self, source_ref: str) -> list[Key]:
-        table = self.world.tables[REMINDERS]
-        return [key for key, row in table.rows.items() if row.get("Источник") == source_ref]
 
     # -------------------------------------------------------------- what 1C holds
 

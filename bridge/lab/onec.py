@@ -68,7 +68,7 @@ class OneCLab(Hands):
         clock: Callable[[], datetime] = _utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__(world)
+        super().__init__(world, self.now)
         self.switches = switches or Switches()
         self.weather = weather or Weather()
         self.publication = publication.rstrip("/")

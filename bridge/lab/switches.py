@@ -23,6 +23,8 @@ class Switches:
         patch: `on`, or `405` without body as on the standalone server.
         iis_html_404: the web server replaces 1C's 404 by its own page.
         iis_segment_limit: characters of one path segment; None for no limit.
+        iis_counts_encoded: the segment's characters are counted before they are decoded, so that
+            no key of a reminder fits (unverified).
         iis_query_limit: bytes of the query string; None for no limit.
         row_ref_key_in_sections: do lines of tabular sections repeat their owner's `Ref_Key`.
         dataversion_style: shape of `DataVersion`.
@@ -37,6 +39,12 @@ class Switches:
         metadata_padding_mb: `$metadata` is padded to a realistic size.
         gzip: compress for clients that accept it.
         reminders_need_owner: refuse a reminder whose `Источник` is a zero guid.
+        register_patch: what a PATCH by a key that no record has brings: 404, as it is inferred from
+            DELETE, or a new record, so that a change of a dismissed reminder revives it.
+        dimension_patch: a dimension in the body of a PATCH is ignored, or moves the record
+            (both unverified).
+        text_case: are texts compared without the case of letters, as usual, or with it
+            (unverified: it is the DBMS's).
     """
 
     if_match: Literal["ignored", "enforced"] = "ignored"
@@ -47,6 +55,7 @@ class Switches:
     patch: Literal["on", "405"] = "on"
     iis_html_404: bool = False
     iis_segment_limit: int | None = 260
+    iis_counts_encoded: bool = False
     iis_query_limit: int | None = 2048
     row_ref_key_in_sections: bool = True
     dataversion_style: Literal["per_object", "global", "high_dword"] = "per_object"
@@ -62,6 +71,9 @@ class Switches:
     metadata_padding_mb: float = 0.0
     gzip: bool = False
     reminders_need_owner: bool = False
+    register_patch: Literal["404", "upsert"] = "404"
+    dimension_patch: Literal["ignored", "moved"] = "ignored"
+    text_case: Literal["insensitive", "sensitive"] = "insensitive"
 
     def set(self, name: str, value: Any) -> None:
         """Set one switch by name, from JSON; lists become sets.

@@ -5,6 +5,7 @@ of `bridge.errors` only. Each file holds one neighbour of the core and the value
 whoever needs one imports it from here.
 """
 
+from bridge.ports.access import Audit, AuditAct, AuditRecord, DeskKeys, OneCSignIn, SignIn
 from bridge.ports.clock import Clock
 from bridge.ports.directory import (
     Directory,
@@ -16,14 +17,17 @@ from bridge.ports.directory import (
 from bridge.ports.events import (
     Alarm,
     AlarmName,
+    CallChanged,
     CallRecorded,
+    DebtChanged,
     DirectoryChanged,
     EntryMoved,
     Event,
     Events,
     OneCMood,
 )
-from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -32,17 +36,29 @@ from bridge.ports.onec import (
     OneCJournal,
     OneCLookup,
     OneCProbe,
+    OneCRequests,
     OneCSource,
     ProbeFinding,
     Traffic,
 )
-from bridge.ports.telephony import RawEvent, RawReply, RawRequest, Telephony
+from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
+from bridge.ports.runs import Shrink, SyncRun, SyncRuns
+from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
     "Alarm",
     "AlarmName",
+    "Audit",
+    "AuditAct",
+    "AuditRecord",
+    "CallChanged",
+    "CallFilter",
     "CallRecorded",
+    "CallSearch",
+    "Change",
     "Clock",
+    "DebtChanged",
+    "DeskKeys",
     "Directory",
     "DirectoryChanged",
     "DirectoryStore",
@@ -60,13 +76,25 @@ __all__ = [
     "OneCLookup",
     "OneCMood",
     "OneCProbe",
+    "OneCRequests",
+    "OneCSignIn",
     "OneCSource",
+    "OrderBook",
     "OutboxCounts",
+    "OwnedPhone",
+    "PbxControl",
+    "PhoneBook",
+    "PlacedCall",
     "ProbeFinding",
     "RawEvent",
     "RawReply",
     "RawRequest",
+    "Shrink",
+    "SignIn",
     "SyncReport",
+    "SyncRun",
+    "SyncRuns",
+    "Talk",
     "Telephony",
     "Traffic",
 ]

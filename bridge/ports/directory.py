@@ -13,6 +13,7 @@ from bridge.domain.directory import (
     ExtensionOwner,
     Manager,
     Owner,
+    Partner,
     Ref,
     Version,
 )
@@ -147,6 +148,10 @@ class Directory(Protocol):
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
         """Find all owners of *number*; raises StoreError when the file cannot be read."""
+        ...
+
+    def partner(self, ref: Ref) -> Partner | None:
+        """Find a partner by reference; raises StoreError when the file cannot be read."""
         ...
 
     def managers(self) -> Mapping[int, Manager]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import OutboxEntry
 from bridge.ports.directory import SyncReport
 
@@ -13,6 +14,20 @@ class CallRecorded:
     """A call began and is on disk."""
 
     call: PhoneCall
+
+
+@dataclass(frozen=True, slots=True)
+class CallChanged:
+    """Something new is known of a call, and is on disk: an event, a note, an order's fate."""
+
+    call: PhoneCall
+
+
+@dataclass(frozen=True, slots=True)
+class DebtChanged:
+    """A client waits to be called back, or does no longer."""
+
+    debt: MissedDebt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,12 @@ class OneCMood:
 
 
 AlarmName = Literal[
-    "slow_disk", "onec_unauthorized", "answer_broken", "onec_not_published", "sync_failed"
+    "slow_disk",
+    "onec_unauthorized",
+    "answer_broken",
+    "onec_not_published",
+    "sync_failed",
+    "pbx_events_lost",
 ]
 
 
@@ -51,7 +71,7 @@ class Alarm:
     clear: bool = False
 
 
-Event = CallRecorded | EntryMoved | DirectoryChanged | OneCMood | Alarm
+Event = CallRecorded | CallChanged | DebtChanged | EntryMoved | DirectoryChanged | OneCMood | Alarm
 
 
 class Events(Protocol):

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
+from bridge.domain.life import Disposition
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.ports.telephony import RawEvent
@@ -24,6 +27,48 @@ class OutboxCounts:
     oldest_due: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Who of the company talked to a number last."""
+
+    number: PhoneNumber
+    extension: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one step of following the calls changes, in one transaction.
+
+    *calls* replace what stands under their keys. *entries* are made where there is none, *woken*
+    are keys of entries whose call has moved on. *events* are numbers of kept events with the key
+    of the call they were told to, empty where they speak of none.
+    """
+
+    calls: tuple[PhoneCall, ...] = ()
+    entries: tuple[OutboxEntry, ...] = ()
+    woken: tuple[str, ...] = ()
+    debts: tuple[MissedDebt, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    events: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls a list shows; what is None does not count. *since* ≤ received < *until*.
+
+    *client* is that of `PhoneCall.client`; *extension* one that rang, talked, dialled or was told.
+    """
+
+    number: PhoneNumber | None = None
+    client: str | None = None
+    extension: str | None = None
+    direction: Direction | None = None
+    dispositions: tuple[Disposition, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Ledger(Protocol):
     """Calls and what they owe to 1C, in one file with one writer.
 
@@ -34,12 +79,29 @@ class Ledger(Protocol):
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         """Write the call and its debt in one transaction, once.
 
-        When a call of this key is there already nothing is written and that call is returned.
+        When a call of this key is there already nothing is written and that call is returned;
+        but where that one began with its events, the question of *call* joins it.
         """
         ...
 
     async def record_event(self, event: RawEvent) -> None:
-        """Keep a PBX event."""
+        """Keep a PBX event until its call is told of it."""
+        ...
+
+    async def untold(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
+        """Give kept events that no call was told of yet, with their numbers, oldest first."""
+        ...
+
+    async def apply(self, change: Change) -> None:
+        """Make one step of following the calls durable."""
+        ...
+
+    async def events_of(self, key: str) -> Sequence[RawEvent]:
+        """Give the events a call was told of, as they came, oldest first."""
+        ...
+
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        """Give the clients who wait to be called back, the longest waiting first."""
         ...
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
@@ -80,7 +142,12 @@ class Ledger(Protocol):
         ...
 
     async def calls(
-        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: datetime | None = None,
+        number: PhoneNumber | None = None,
+        wanted: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         """List calls, newest first by `received_at`; *before* is such a moment too."""
         ...
@@ -89,12 +156,20 @@ class Ledger(Protocol):
         """Give one call."""
         ...
 
+    async def call_of_ref(self, ref: str) -> PhoneCall | None:
+        """Give the latest call that the PBX knows by *ref*."""
+        ...
+
     async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
         """Give the calls received since *moment*, oldest first: what a restart must remember."""
         ...
 
     def memory(self, number: PhoneNumber) -> NumberMemory:
         """Tell what people taught about a number; never touches the disk."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Delete what was received before that moment, owed or not; give the number of calls."""
         ...
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:

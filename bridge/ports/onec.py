@@ -20,7 +20,14 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.writeback import PhoneCallDraft, ReminderDraft
+from bridge.domain.writeback import (
+    CallRequest,
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+    WrittenPhoneCall,
+    WrittenReminder,
+)
 
 #: What the pull brings for each kind.
 Noun = Manager | Partner | ContactPerson | Counterparty
@@ -130,6 +137,8 @@ class OneCJournal(Protocol):
     Writes may raise OneCUnavailable: surely not done; OneCOutcomeUnknown: perhaps done;
     OneCBlocked, OneCUnauthorized, OneCNotPublished: not done, and the lane should stop;
     OneCRejected: refused for good; OneCAlreadyExists: a record of this key is there.
+    Changes may also raise OneCGone: what is to be changed is not there any more; and
+    OneCNotLetThrough, a OneCNotPublished: the web server refuses the verb or the address.
     """
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
@@ -160,8 +169,51 @@ class OneCJournal(Protocol):
         """Tell whether the call's subject record is in 1C."""
         ...
 
+    async def read_phone_call(self, document: Ref) -> WrittenPhoneCall | None:
+        """Read a document as it stands now; None when somebody deleted it."""
+        ...
+
+    async def change_phone_call(self, document: Ref, change: PhoneCallChange) -> None:
+        """Change fields of a document; repeating it does no harm.
+
+        Raises OneCChanged where 1C tells that the document is no longer as it was *seen*; many
+        publications do not tell, so read it right before.
+        """
+        ...
+
+    async def consider(self, document: Ref, *, considered: bool) -> None:
+        """Set Рассмотрено in the call's subject record; repeating it does no harm."""
+        ...
+
+    async def read_reminder(self, draft: ReminderDraft) -> WrittenReminder | None:
+        """Read the reminder of the draft's key; None when its user dismissed it."""
+        ...
+
+    async def change_reminder(self, draft: ReminderDraft) -> bool:
+        """Give the reminder of the draft's key its text; when it is due stays as it is.
+
+        False when it is gone: its user dismissed it.
+        """
+        ...
+
+    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+        """Delete the reminder of the draft's key; False when it was gone already."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of the connections."""
+        ...
+
+
+class OneCRequests(Protocol):
+    """1C as it is watched for calls that managers order from inside UT."""
+
+    async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
+        """Give outgoing phone call documents dated since *since* with *mark* in their subject.
+
+        Those marked for deletion and those written by the bridge are left out; those dated in the
+        future are not, and one that was given before is given again. Raises as reads do.
+        """
         ...
 
 

@@ -3,12 +3,14 @@
 Raw requests and replies are values, so a PBX adapter never meets the web framework.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bridge.domain.call_events import CallEvent
 from bridge.domain.decision import RouteDecision, RouteQuestion
+from bridge.domain.orders import CallOrder, OrderReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,32 @@ class Telephony(Protocol):
         """Keep the event's fields, from query and form alike."""
         ...
 
+    def read_event(self, event: RawEvent) -> CallEvent | None:
+        """Read a kept event; None where it speaks of no call (a settings page, a ping)."""
+        ...
+
     def render_ack(self) -> RawReply:
         """Acknowledge an event that is safely stored."""
+        ...
+
+
+class PbxControl(Protocol):
+    """A PBX's own API, as orders and the settling of calls use it."""
+
+    async def originate(self, order: CallOrder) -> OrderReply:
+        """Order the call once: ring the extension, then the number. Never raises, never repeats.
+
+        UNKNOWN where the order may have reached the PBX and no answer did.
+        """
+        ...
+
+    async def history(self, since: datetime, until: datetime) -> Sequence[CallEvent]:
+        """Give the finished calls that began in this time, each as one HISTORY event.
+
+        Raises PbxError (PbxUnavailable, PbxRefused) where the PBX cannot or will not tell.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
         ...

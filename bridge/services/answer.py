@@ -9,13 +9,26 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from bridge.domain.calls import REPEAT_WINDOW, CallIdentity, begin_call, identity_of
+from bridge.domain.calls import REPEAT_WINDOW, CallIdentity, PhoneCall, identity_of
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.ports import Clock, Ledger
 from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
+
+
+class Beginning(Protocol):
+    """Who knows whether a question's call has begun with its events already."""
+
+    def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+        """Give the call to be recorded."""
+        ...
+
+    def recorded(self, call: PhoneCall) -> None:
+        """Take *call* for recorded."""
+        ...
 
 
 @dataclass(slots=True)
@@ -55,6 +68,7 @@ class Answering:
         ledger: Ledger,
         clock: Clock,
         kick: Callable[[], None],
+        following: Beginning,
         asking: Asking | None = None,
     ) -> None:
         self._deciding = deciding
@@ -62,6 +76,7 @@ class Answering:
         self._ledger = ledger
         self._clock = clock
         self._kick = kick
+        self._following = following
         self._asking = asking
         self._open: dict[CallIdentity, _OpenCall] = {}
         self.fallback = deciding.fallback
@@ -85,7 +100,8 @@ class Answering:
         try:
             if self._asking is not None and not decision.candidates:
                 decision = await self._ask(self._asking, question, decision)
-            call = await self._recording.record(begin_call(question, decision))
+            call = await self._recording.record(self._following.begin(question, decision))
+            self._following.recorded(call)
             decision = call.decision
         finally:
             begun.settle(decision)

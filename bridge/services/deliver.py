@@ -1,6 +1,6 @@
 """Deliver: drain the outbox into 1C, exactly once, as patiently as it takes.
 
-    due ─► (may it have been sent before? look) ─► create ─► settle the stage ─► next stage
+    due ─► what does 1C lack? ─► (perhaps sent before? look) ─► write ─► what does it lack now?
 
 What happened to an entry is decided in `domain.outbox`; here the two sides are only called.
 The lane closes for a while when 1C is away or turns us down as a user: entries are not burnt, one
@@ -9,24 +9,34 @@ request is tried now and then, and both edges are told once.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta, tzinfo
 
 from bridge.domain import outbox
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import DeliveryRules, OutboxEntry, Stage
+from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
 from bridge.domain.texts import Language
-from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, draft_phone_call, draft_reminder
+from bridge.domain.wanted import Told, Wanted
+from bridge.domain.writeback import (
+    PhoneCallDraft,
+    draft_phone_call,
+    outcome_change,
+    want,
+)
 from bridge.errors import (
     OneCAlreadyExists,
+    OneCChanged,
     OneCError,
+    OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
     OneCUnauthorized,
-    OneCUnavailable,
 )
 from bridge.ports import (
     AlarmName,
@@ -38,6 +48,7 @@ from bridge.ports import (
     OneCJournal,
 )
 from bridge.services.lane import TURNED_DOWN_PAUSE, Lane
+from bridge.services.remind import Reminding
 
 _log = logging.getLogger(__name__)
 
@@ -58,20 +69,26 @@ class Delivery:
         events: Events,
         clock: Clock,
         lang: Language,
+        zone: tzinfo,
         rules: DeliveryRules | None = None,
         concurrency: int = 2,
         glance: timedelta = _GLANCE,
+        reminded: Callable[[OutboxEntry], None] = lambda _: None,
     ) -> None:
         self._ledger = ledger
         self._journal = journal
         self._events = events
         self._clock = clock
         self._lang: Language = lang
+        self._zone = zone
+        #: Hears of every reminder made, changed, withdrawn or found dismissed.
+        self._reminded = reminded
         self._rules = rules or DeliveryRules()
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._glance = glance.total_seconds()
         self._draining = asyncio.Lock()
+        self._reminding = Reminding(journal, clock, self._rules)
         self._lane = Lane(events, clock)
         self._unsure = True
 
@@ -131,30 +148,33 @@ class Delivery:
             return progressed
 
     async def _attempt(self, entry: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
-        """Make one attempt at the present stage; give the entry after it, and whether it moved."""
-        sending = outbox.begin(entry)
-        if not await self._ledger.save_entry(sending):
-            return entry, False
-        after, done = await self._try_stage(sending, call)
+        """Make one attempt at the stage that comes next; give the entry, and whether it moved."""
+        wanted = want(call, self._lang, self._zone)
+        if entry.document is None and entry.stage is not Stage.DOCUMENT:
+            entry = outbox.lost_document(entry, self._clock())
+        entry = outbox.aimed(entry, wanted)
+        if outbox.next_stage(entry, wanted) is None:
+            after, done = outbox.moved_on(entry, wanted, self._clock(), self._rules), True
+        else:
+            sending = outbox.begin(entry, wanted)
+            if not await self._ledger.save_entry(sending):
+                return entry, False
+            after, done = await self._try_stage(sending, call, wanted)
         if not await self._ledger.save_entry(after):
             return after, False  # a person dropped it meanwhile
         if after.state is not entry.state or after.stage is not entry.stage:
             self._events.publish(EntryMoved(after))
+        if after.reminders != entry.reminders:
+            self._reminded(after)
         return after, done
 
-    async def _try_stage(self, sending: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
+    async def _try_stage(
+        self, sending: OutboxEntry, call: PhoneCall, wanted: Wanted
+    ) -> tuple[OutboxEntry, bool]:
         try:
-            moved = await self._send(sending, call)
-        except (OneCOutcomeUnknown, OneCNonsense) as error:
-            # An answer that is not 1C's says nothing about what 1C did.
-            return self._put_back(sending, error, sent=True), False
-        except (OneCUnauthorized, OneCNotPublished) as error:
-            return self._turned_down(sending, error), False
-        except OneCUnavailable as error:
-            return self._put_back(sending, error, sent=False), False
-        except OneCRejected as error:
-            self._lane.answers()
-            return self._bury(sending, str(error)), True
+            moved = await self._send(sending, call, wanted)
+        except OneCError as error:
+            return self._failed(sending, error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, shown to a person
             # The last line of defence: a mistake of ours about one call must not stop the others.
             _log.exception("outbox_broken", extra={"entry": sending.key})
@@ -162,22 +182,49 @@ class Delivery:
             return self._bury(self._doubted(sending), words), True
         self._lane.answers()
         self._lane.accepted(sending.stage)
-        return moved, moved.stage is not sending.stage or not moved.owed
+        still = moved.state is EntryState.DUE and moved.stage is sending.stage
+        waits = still and moved.due_at > self._clock()
+        return moved, not waits
 
-    async def _send(self, entry: OutboxEntry, call: PhoneCall) -> OutboxEntry:
+    def _failed(self, sending: OutboxEntry, error: OneCError) -> tuple[OutboxEntry, bool]:
+        """Tell what becomes of an entry that 1C did not take, and whether it moved."""
+        if isinstance(error, OneCChanged):  # a person was quicker; 1C is there
+            why = str(error)
+            return outbox.waiting(sending, self._clock(), self._rules, why=why), False
+        if isinstance(error, OneCOutcomeUnknown | OneCNonsense):
+            # An answer that is not 1C's says nothing about what 1C did.
+            return self._put_back(sending, error, sent=True), False
+        if isinstance(error, OneCUnauthorized | OneCNotPublished):
+            return self._turned_down(sending, error), False
+        if isinstance(error, OneCRejected):
+            self._lane.answers()
+            return self._bury(sending, str(error)), True
+        return self._put_back(sending, error, sent=False), False
+
+    async def _send(self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted) -> OutboxEntry:
         """Have 1C hold what the present stage names; give the entry moved on."""
         if entry.stage is Stage.DOCUMENT:
-            return await self._send_document(entry, draft_phone_call(call, self._lang))
-        if entry.document is None:
-            return outbox.lost_document(entry, self._clock())
-        reminder = draft_reminder(call, entry.document, self._lang)
-        if entry.stage is Stage.SUBJECT:
-            await self._send_subject(entry, entry.document)
-        elif entry.stage is Stage.VERIFY:
-            await self._verify(entry, draft_phone_call(call, self._lang))
-        elif reminder is not None:
-            await self._send_reminder(entry, reminder)
-        return outbox.succeeded(entry, self._clock(), self._rules, reminder=reminder is not None)
+            draft = draft_phone_call(call, self._lang, self._zone)
+            return await self._send_document(entry, draft, wanted)
+        document = entry.document
+        if document is None:
+            raise LookupError("an entry behind its document has none")
+        match entry.stage:
+            case Stage.SUBJECT:
+                await self._send_subject(entry, document)
+                entry = replace(entry, subject=True)
+            case Stage.OUTCOME:
+                await self._tell_outcome(entry, document, wanted.told)
+                entry = replace(entry, told=wanted.told)
+            case Stage.CONSIDERED:
+                with suppress(OneCGone):
+                    await self._journal.consider(document, considered=wanted.considered)
+                entry = replace(entry, considered=wanted.considered)
+            case Stage.VERIFY:
+                await self._verify(entry, draft_phone_call(call, self._lang, self._zone))
+            case _:
+                return await self._reminding.remind(entry, call, wanted)
+        return outbox.moved_on(entry, wanted, self._clock(), self._rules)
 
     async def _send_subject(self, entry: OutboxEntry, document: Ref) -> None:
         if outbox.must_look(entry) and await self._journal.has_subject(document):
@@ -188,16 +235,19 @@ class Delivery:
             if not await self._journal.has_subject(document):
                 raise
 
-    async def _send_reminder(self, entry: OutboxEntry, reminder: ReminderDraft) -> None:
-        if outbox.must_look(entry) and await self._journal.has_reminder(reminder):
-            return
-        try:
-            await self._journal.create_reminder(reminder)
-        except OneCAlreadyExists:
-            if not await self._journal.has_reminder(reminder):
-                raise
+    async def _tell_outcome(self, entry: OutboxEntry, document: Ref, told: Told) -> None:
+        """Complete the document: what people changed in it meanwhile stays theirs."""
+        present = await self._journal.read_phone_call(document)
+        if present is None:
+            return  # somebody deleted it: there is nothing to complete
+        change = outcome_change(present, entry.told, told)
+        if change:
+            with suppress(OneCGone):
+                await self._journal.change_phone_call(document, change)
 
-    async def _send_document(self, entry: OutboxEntry, draft: PhoneCallDraft) -> OutboxEntry:
+    async def _send_document(
+        self, entry: OutboxEntry, draft: PhoneCallDraft, wanted: Wanted
+    ) -> OutboxEntry:
         if outbox.must_look(entry):
             # Before the look: what commits while we look must not count as having been looked for.
             now = self._clock()
@@ -205,10 +255,11 @@ class Delivery:
             if found:
                 try:
                     await self._mark_doubles(found[0], found)
-                except OneCRejected as error:
+                except (OneCRejected, OneCNotLetThrough) as error:
                     # The call is in 1C, which is what is owed; the last look marks, or tells.
                     _log.warning("double_unmarked", extra={"reason": str(error)})
-                return outbox.succeeded(entry, now, self._rules, document=found[0].ref)
+                written = replace(entry, document=found[0].ref)
+                return outbox.moved_on(written, wanted, now, self._rules)
             if not outbox.may_create(entry, now, self._rules):
                 why = entry.last_error or "not found in 1C yet; the lost write may still arrive"
                 return outbox.waiting(entry, now, self._rules, why=why)
@@ -219,8 +270,10 @@ class Delivery:
             found = _unmarked(await self._journal.find_phone_calls(draft))
             if not found:
                 raise
-            ref = found[0].ref
-        return outbox.succeeded(entry, self._clock(), self._rules, document=ref)
+            written = replace(entry, document=found[0].ref)
+        else:
+            written = replace(entry, document=ref, told=wanted.told)
+        return outbox.moved_on(written, wanted, self._clock(), self._rules)
 
     async def _verify(self, entry: OutboxEntry, draft: PhoneCallDraft) -> None:
         """Look once more, long after: a late commit is marked, the one people see stays."""

@@ -5,10 +5,11 @@ sync's report. Nothing here writes.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.domain.checkup import Checkup, Verdict
-from bridge.ports import OneCProbe, ProbeFinding, SyncReport
+from bridge.errors import PbxRefused, PbxUnavailable
+from bridge.ports import OneCProbe, PbxControl, ProbeFinding, SyncReport
 from bridge.services.sync_report import unanswered
 
 #: A path token shorter than this can be guessed.
@@ -20,6 +21,12 @@ _VERDICTS = {"ok": Verdict.WELL, "warn": Verdict.WARNING, "fail": Verdict.FAILUR
 #: The menu of 1C where the publication is composed (facts/onec-odata.md §6.3).
 _COMPOSITION = (
     "in 1C: Администрирование → Синхронизация данных → Настройка стандартного интерфейса OData"
+)
+
+_LONG_ADDRESSES = (
+    "until then reminders are written, but neither changed nor withdrawn; on 1C's web server set "
+    r"UrlSegmentMaxLength in HKLM\System\CurrentControlSet\Services\HTTP\Parameters to 1000 "
+    "and restart the machine"
 )
 
 #: What a look says when it went well, and what to do when it did not.
@@ -44,10 +51,30 @@ _LOOKS = {
     ),
     "partners": ("a partner can be read", "give the 1C user the right to read partners"),
     "reminders": (
-        "the register of reminders can be read; whether it can be written is not tried",
-        "give the 1C user the right to the register of reminders",
+        "the register of reminders can be read; writing and deleting records is not tried",
+        "give the 1C user the rights to read and to change (that is also: delete) reminders",
+    ),
+    "addresses": (
+        "the web server takes addresses of {length} characters, as reminders have",
+        _LONG_ADDRESSES,
     ),
 }
+
+
+async def examine_pbx(pbx: PbxControl | None, now: datetime) -> Checkup:
+    """Ask the PBX for the calls of the last minute: whether it takes our key; nothing rings."""
+    if pbx is None:
+        words = "no key of the PBX's API is set: calls cannot be ordered, lost ends not looked up"
+        return Checkup("pbx", Verdict.WELL, words)
+    try:
+        await pbx.history(now - timedelta(minutes=1), now)
+    except PbxRefused as error:
+        advice = "are BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY those of the cabinet?"
+        return Checkup("pbx", Verdict.FAILURE, str(error), advice)
+    except PbxUnavailable as error:
+        advice = "is BRIDGE_SIPUNI_URL right, and reachable from here?"
+        return Checkup("pbx", Verdict.WARNING, str(error), advice)
+    return Checkup("pbx", Verdict.WELL, "the PBX's API takes our key and tells its calls")
 
 
 async def examine_onec(probe: OneCProbe) -> Sequence[Checkup]:

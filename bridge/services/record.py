@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -33,11 +34,14 @@ class Recording:
         *,
         patience: timedelta = SLOW_DISK,
         first_pause_s: float = _FIRST_PAUSE_S,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._events = events
         self._patience = patience
         self._first_pause_s = first_pause_s
+        #: Told of every event that is kept: its call wants to hear of it.
+        self._heard = heard
         self._stopping = asyncio.Event()
         self._slow = False
         self._following: set[asyncio.Task[PhoneCall | None]] = set()
@@ -76,6 +80,7 @@ class Recording:
             StoreError: it is not; the PBX must not be told it is.
         """
         await self._ledger.record_event(event)
+        self._heard()
 
     async def settle(self) -> None:
         """Wait until every record that follows was tried once more; for a graceful stop."""

@@ -1,18 +1,24 @@
 """What is the matter right now: 1C's mood and the alarms that are up, from the events."""
 
-from bridge.ports import Alarm, AlarmName, Event, Events, OneCMood
+from datetime import datetime
+
+from bridge.ports import Alarm, AlarmName, Clock, Event, Events, OneCMood
 
 
 class Situation:
     """Listens to the house and remembers what a person should know; lost on restart, as it may."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._mood: OneCMood | None = None
+        self._mood_since: datetime | None = None
         self._alarms: dict[AlarmName, Alarm] = {}
 
     def publish(self, event: Event) -> None:
         """Take note of *event*."""
         if isinstance(event, OneCMood):
+            if self._mood is None or self._mood.up != event.up:
+                self._mood_since = self._clock()
             self._mood = event
         elif isinstance(event, Alarm):
             if event.clear:
@@ -23,6 +29,10 @@ class Situation:
     def mood(self) -> OneCMood | None:
         """Give 1C's last known mood; None before anything was heard of it."""
         return self._mood
+
+    def mood_since(self) -> datetime | None:
+        """Tell since when 1C is up, or away; None before anything was heard of it."""
+        return self._mood_since
 
     def alarms(self) -> tuple[Alarm, ...]:
         """Give the alarms that are up."""

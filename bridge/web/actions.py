@@ -1,6 +1,6 @@
 """What a person may do to the house from outside: retry a debt, drop it, tell whose number it is.
 
-The API and the console do the same things through here.
+The API and the pages do the same things through here, and each goes into the audit list.
 """
 
 import logging
@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.phone import PhoneNumber
-from bridge.ports import EntryMoved
+from bridge.domain.phone import PhoneNumber, mask_phone
+from bridge.ports import AuditAct, EntryMoved
+from bridge.web.access import Viewer
+from bridge.web.language import mark
 from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)
@@ -28,33 +30,34 @@ async def find_entry(services: WebServices, key: str) -> OutboxEntry:
     """
     found = await services.ledger.entry(key)
     if found is None:
-        raise HTTPException(404, "There is no such entry, or several begin so.")
+        raise HTTPException(404, mark("There is no such entry, or several begin so."))
     return found[0]
 
 
-async def retry_entry(services: WebServices, key: str) -> OutboxEntry:
-    """Make a dead or waiting entry due at once, and wake the delivery.
+async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> OutboxEntry:
+    """Make a dead or waiting entry due at once on *viewer*'s word, and wake the delivery.
 
     Raises:
         HTTPException: 404; 409 when it is in 1C already, or on its way this moment.
     """
     entry = await find_entry(services, key)
     if entry.state is EntryState.SETTLED:
-        raise HTTPException(409, "This call is in 1C already.")
+        raise HTTPException(409, mark("This call is in 1C already."))
     if entry.state is EntryState.SENDING:
-        raise HTTPException(409, "This call is being written to 1C right now.")
+        raise HTTPException(409, mark("This call is being written to 1C right now."))
     if entry.state is EntryState.DEAD or entry.due_at > services.clock() + _SOON:
         after = await services.ledger.retry_entry(entry.key, services.clock())
         if after is None:
-            raise HTTPException(404, "The entry was dropped meanwhile.")
+            raise HTTPException(404, mark("The entry was dropped meanwhile."))
         entry = after
         services.events.publish(EntryMoved(entry))
         _log.info("entry_retried", extra={"entry": entry.key})
+        await note(services, viewer, AuditAct.RETRIED, entry.key)
     services.kick()
     return entry
 
 
-async def drop_entry(services: WebServices, key: str) -> None:
+async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
     """Forget a debt; the call stays in the journal, and 1C never hears of it.
 
     Raises:
@@ -62,13 +65,16 @@ async def drop_entry(services: WebServices, key: str) -> None:
     """
     entry = await find_entry(services, key)
     if entry.state is EntryState.SENDING:
-        raise HTTPException(409, "This call is being written to 1C right now.")
+        raise HTTPException(409, mark("This call is being written to 1C right now."))
     if not await services.ledger.drop_entry(entry.key):
-        raise HTTPException(404, "The entry was dropped meanwhile.")
+        raise HTTPException(404, mark("The entry was dropped meanwhile."))
     _log.warning("entry_dropped", extra={"entry": entry.key, "state": entry.state.value})
+    await note(services, viewer, AuditAct.DROPPED, entry.key)
 
 
-async def choose_owner(services: WebServices, number: PhoneNumber, owner: str) -> None:
+async def choose_owner(
+    services: WebServices, viewer: Viewer, number: PhoneNumber, owner: str
+) -> None:
     """Keep a person's word on whose number it is.
 
     Raises:
@@ -78,6 +84,15 @@ async def choose_owner(services: WebServices, number: PhoneNumber, owner: str) -
     if card is None:
         raise HTTPException(404, "1C does not know this number.")
     ref = Ref(owner.lower())
-    if all(candidate.ref != ref for candidate in card.candidates):
+    names = [candidate.name for candidate in card.candidates if candidate.ref == ref]
+    if not names:
         raise HTTPException(409, "This is none of the number's owners.")
     await services.ledger.remember_choice(number, ref)
+    await note(services, viewer, AuditAct.CHOSEN, mask_phone(number), names[0])
+
+
+async def note(
+    services: WebServices, viewer: Viewer, act: AuditAct, subject: str = "", words: str = ""
+) -> None:
+    """Put what *viewer* did into the audit list; numbers come masked into it."""
+    await services.audit.note(viewer.record(services.clock(), act, subject, words))

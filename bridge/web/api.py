@@ -1,23 +1,19 @@
 """`/api/v1`: calls, callers, the outbox, sync and freshness, for scripts, 1C code and the pages."""
 
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from bridge.domain.outbox import EntryState
-from bridge.domain.phone import CallerKind, PhoneNumber, read_caller
 from bridge.domain.texts import Language
+from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
-from bridge.web.security import AdminGuard
+from bridge.web.calls_api import Key, Lang, add_calls, read_number
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
 from bridge.web.views import (
-    CallSummary,
-    CallsView,
-    CallView,
     CardView,
     Choice,
     ExplanationView,
@@ -37,16 +33,15 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
 #: What a person may have typed; longer texts are no number.
 _NUMBER = Path(min_length=1, max_length=100, description="a number, typed in any way")
 Number = Annotated[str, _NUMBER]
-Key = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9a-zA-Z_-]+$")]
-Lang = Annotated[Language | None, Query(description="language of the sentences")]
-Kind = Literal["call", "entry", "directory", "onec", "alarm"]
+Admitted = Callable[[Request], Awaitable[Viewer]]
+Kind = Literal["call", "call_changed", "debt", "entry", "directory", "onec", "alarm"]
 
 
-def api_router(services: WebServices, guard: AdminGuard) -> APIRouter:
+def api_router(services: WebServices, gate: Gate) -> APIRouter:
     """Build the router; every path of it is the administrator's alone."""
 
-    async def admitted(request: Request) -> None:
-        guard.admit(request.scope)
+    async def admitted(request: Request) -> Viewer:
+        return await gate.admin(request.scope)
 
     router = APIRouter(
         prefix="/api/v1",
@@ -54,44 +49,16 @@ def api_router(services: WebServices, guard: AdminGuard) -> APIRouter:
         dependencies=[Depends(admitted)],
         responses=_PROBLEMS,
     )
-    _add_calls(router, services)
-    _add_callers(router, services)
-    _add_outbox(router, services)
+    add_calls(router, services)
+    _add_callers(router, services, admitted)
+    _add_outbox(router, services, admitted)
     _add_state(router, services)
     return router
 
 
-def _add_calls(router: APIRouter, services: WebServices) -> None:
-    @router.get("/calls")
-    async def list_calls(
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[
-            AwareDatetime | None, Query(description="only calls that came before, with a zone")
-        ] = None,
-        number: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
-        lang: Lang = None,
-    ) -> CallsView:
-        """List calls, newest first."""
-        only = None if number is None else _read_number(services, number)
-        until = None if before is None else _to_utc(before)
-        calls = await services.ledger.calls(limit=limit, before=until, number=only)
-        return CallsView(
-            calls=[CallSummary.of(call, lang or services.lang) for call in calls],
-            next_before=calls[-1].arrived_at if len(calls) == limit else None,
-        )
-
-    @router.get("/calls/{key}")
-    async def show_call(key: Key, lang: Lang = None) -> CallView:
-        """Show one call with the evidence of its decision."""
-        call = await services.ledger.call(key)
-        if call is None:
-            raise HTTPException(404, "There is no such call.")
-        return CallView.of(call, lang or services.lang)
-
-
-def _add_callers(router: APIRouter, services: WebServices) -> None:
+def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
     def card_of(typed: str, lang: Language) -> CardView:
-        number = _read_number(services, typed)
+        number = read_number(services, typed)
         _, decision = services.answering.explain(typed, "")
         card = services.directory.look_up(number)
         return CardView.of(number, card, services.ledger.memory(number), decision, lang)
@@ -102,9 +69,14 @@ def _add_callers(router: APIRouter, services: WebServices) -> None:
         return card_of(number, lang or services.lang)
 
     @router.put("/callers/{number}/choice")
-    async def choose(number: Number, choice: Choice, lang: Lang = None) -> CardView:
+    async def choose(
+        number: Number,
+        choice: Choice,
+        viewer: Annotated[Viewer, Depends(admitted)],
+        lang: Lang = None,
+    ) -> CardView:
         """Tell whose number it is, where several share it; heeded from the next call on."""
-        await choose_owner(services, _read_number(services, number), choice.owner)
+        await choose_owner(services, viewer, read_number(services, number), choice.owner)
         return card_of(number, lang or services.lang)
 
     @router.get("/explain")
@@ -118,7 +90,7 @@ def _add_callers(router: APIRouter, services: WebServices) -> None:
         return ExplanationView.of(question, decision, lang or services.lang)
 
 
-def _add_outbox(router: APIRouter, services: WebServices) -> None:
+def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
     @router.get("/outbox")
     async def list_outbox(
         state: Annotated[
@@ -144,15 +116,17 @@ def _add_outbox(router: APIRouter, services: WebServices) -> None:
         return EntryView.of(entry, call, lang or services.lang)
 
     @router.post("/outbox/{key}/retry")
-    async def retry(key: Key, lang: Lang = None) -> EntryView:
+    async def retry(
+        key: Key, viewer: Annotated[Viewer, Depends(admitted)], lang: Lang = None
+    ) -> EntryView:
         """Make a dead or waiting entry due at once; it is looked for before anything is written."""
-        entry = await retry_entry(services, key)
+        entry = await retry_entry(services, viewer, key)
         return EntryView.of(entry, None, lang or services.lang)
 
     @router.delete("/outbox/{key}", status_code=204)
-    async def drop(key: Key) -> None:
+    async def drop(key: Key, viewer: Annotated[Viewer, Depends(admitted)]) -> None:
         """Forget a debt: the call stays in the journal, 1C never gets it."""
-        await drop_entry(services, key)
+        await drop_entry(services, viewer, key)
 
 
 def _add_state(router: APIRouter, services: WebServices) -> None:
@@ -178,24 +152,10 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
     )
     async def listen(
         kind: Annotated[
-            list[Kind] | None, Query(max_length=5, description="all by default")
+            list[Kind] | None, Query(max_length=7, description="all by default")
         ] = None,
         after: Annotated[str, Query(max_length=64, description="id of the last event seen")] = "",
         last_event_id: Annotated[str, Header(max_length=64)] = "",
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
         return stream(services, kind or [], last_event_id or after)
-
-
-def _read_number(services: WebServices, typed: str) -> PhoneNumber:
-    caller = read_caller(typed, services.phones)
-    if caller.kind is not CallerKind.EXTERNAL or caller.number is None:
-        raise HTTPException(422, f"number: “{caller.raw}” is not a telephone number")
-    return caller.number
-
-
-def _to_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise HTTPException(422, "before: is outside the calendar") from error

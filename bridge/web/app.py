@@ -1,6 +1,7 @@
 """The street side of the house: hooks, API, console and operations in one application."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from importlib.metadata import version
 
@@ -12,12 +13,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bridge import errors
+from bridge.web.access import Gate
+from bridge.web.access.gate import is_navigation
 from bridge.web.api import api_router
-from bridge.web.console import Console
+from bridge.web.calling import CallPage, calling_router
+from bridge.web.console import console_routes
+from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
 from bridge.web.hooks import Hooks, RouteDoor
+from bridge.web.language import mark
 from bridge.web.operations import operations_routes
-from bridge.web.security import AdminGuard
+from bridge.web.pages import Pages, static_files
+from bridge.web.sign_in import SignInDoors
 from bridge.web.surface import WebServices
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -28,6 +35,8 @@ STATUSES: dict[type[errors.BridgeError], int] = {
     errors.OneCError: 502,
     errors.OneCUnavailable: 503,
     errors.OneCRejected: 502,
+    errors.OrderRefused: 422,
+    errors.OrderRepeated: 409,
     errors.SyncRefused: 409,
     errors.SyncRunning: 409,
     errors.StoreError: 503,
@@ -60,7 +69,13 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
 
     Run it without the server's own reading of proxy headers: whom to believe is decided here.
     """
-    guard = AdminGuard(services.admin_access)
+    gate = Gate(
+        services.admin_access,
+        clock=services.clock,
+        managers=services.directory.managers,
+        keys=services.desk_keys,
+    )
+    pages = Pages(services.lang, services.zone)
     app = BridgeApp(
         title="1C-bridge",
         version=version("onec-bridge"),
@@ -74,18 +89,40 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     hooks = Hooks(services)
     app.front = hooks
     app.router.routes[:0] = hooks.routes()
-    app.include_router(api_router(services, guard))
+    app.include_router(api_router(services, gate))
+    app.include_router(calling_router(services, gate))
     app.router.routes += [
-        *operations_routes(services, guard),
-        *Console(services, guard).routes(),
+        *operations_routes(services, gate),
+        *SignInDoors(services, gate, pages).routes(),
+        *console_routes(services, gate, pages),
+        *Desk(services, gate, pages).routes(),
+        *CallPage(services, gate, pages).routes(),
+        static_files(),
         docs_route(app),
     ]
     for error in STATUSES:
-        app.add_exception_handler(error, _tell_bridge_error)
-    app.add_exception_handler(HTTPException, _tell_refusal)
+        app.add_exception_handler(error, _shown(pages, _tell_bridge_error))
+    app.add_exception_handler(HTTPException, _shown(pages, _tell_refusal))
     app.add_exception_handler(RequestValidationError, _tell_unreadable)
-    app.add_exception_handler(Exception, _tell_failure)
+    app.add_exception_handler(Exception, _shown(pages, _tell_failure))
     return app
+
+
+Teller = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def _shown(pages: Pages, tell: Teller) -> Teller:
+    """Show what *tell* says as a page to a person at a browser; scripts get it as it is."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        said = await tell(request, error)
+        if not is_navigation(request.scope) or said.status_code < 400 or said.status_code == 401:  # noqa: PLR2004 - a challenge is the browser's own to answer
+            return said
+        sentence = json.loads(bytes(said.body))["error"]
+        kept = {name: said.headers[name] for name in ("retry-after",) if name in said.headers}
+        return pages.problem(request, said.status_code, sentence, kept)
+
+    return answer
 
 
 async def _tell_bridge_error(_: Request, error: Exception) -> Response:
@@ -109,7 +146,7 @@ async def _tell_unreadable(_: Request, error: Exception) -> Response:
 
 async def _tell_failure(_: Request, error: Exception) -> Response:
     del error  # the server logs it with its traceback
-    return _problem(500, "Something broke inside; the log tells what.")
+    return _problem(500, mark("Something broke inside; the log tells what."))
 
 
 def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

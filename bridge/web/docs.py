@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from bridge.web.console import PAGE_HEADERS
+from bridge.web.pages import PAGE_HEADERS
 
 
 def docs_route(app: FastAPI) -> Route:
@@ -28,6 +28,6 @@ def docs_route(app: FastAPI) -> Route:
 
     async def docs(request: Request) -> Response:
         del request
-        return HTMLResponse(template.render(api=app.openapi()), headers=PAGE_HEADERS)
+        return HTMLResponse(template.render(api=app.openapi()), headers=dict(PAGE_HEADERS))
 
     return Route("/docs", docs, include_in_schema=False)

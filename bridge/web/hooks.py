@@ -19,7 +19,7 @@ from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports import RawReply, RawRequest
-from bridge.web.security import HookGuard
+from bridge.web.access import HookGuard
 from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.ports import SyncReport
-from bridge.web.security import AdminGuard
+from bridge.web.access import Gate
 from bridge.web.surface import WebServices
 
 _FRESH = {"Cache-Control": "no-store"}
@@ -18,7 +18,7 @@ def _why_stale(report: SyncReport | None) -> str:
     return f"{behind.kind.plural} could not be compared with 1C for too long"
 
 
-def operations_routes(services: WebServices, guard: AdminGuard) -> list[BaseRoute]:
+def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
     """Build `/healthz`, `/readyz` (open to all, they tell no secret) and `/metrics`."""
 
     async def healthz(request: Request) -> Response:
@@ -43,7 +43,7 @@ def operations_routes(services: WebServices, guard: AdminGuard) -> list[BaseRout
         return JSONResponse(state, status_code=503 if reason else 200, headers=_FRESH)
 
     async def metrics(request: Request) -> Response:
-        guard.admit_operations(request.scope)
+        await gate.operations(request.scope)
         now = services.clock()
         proven = services.directory.age(now).proven_at
         figures = services.meter.expose(

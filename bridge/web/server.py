@@ -36,10 +36,11 @@ def run(app: ASGIApp, end_streams: Callable[[], None], *, host: str, port: int) 
         host=host,
         port=port,
         http="httptools",
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        # Whom to believe about the client's address is decided in web.security.
+        # Whom to believe about the client's address is decided in web.access.
         proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )

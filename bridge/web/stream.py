@@ -6,9 +6,18 @@ from collections.abc import AsyncGenerator, Sequence
 from starlette.responses import StreamingResponse
 
 from bridge.domain.texts import Language
-from bridge.ports import Alarm, CallRecorded, DirectoryChanged, EntryMoved, Event, OneCMood
+from bridge.ports import (
+    Alarm,
+    CallChanged,
+    CallRecorded,
+    DebtChanged,
+    DirectoryChanged,
+    EntryMoved,
+    Event,
+    OneCMood,
+)
 from bridge.web.surface import WebServices
-from bridge.web.views import CallView
+from bridge.web.views import CallView, DebtView, View
 from bridge.web.views_state import (
     AlarmView,
     DirectoryView,
@@ -19,13 +28,15 @@ from bridge.web.views_state import (
 #: Names of events on the wire.
 KINDS: dict[str, type[Event]] = {
     "call": CallRecorded,
+    "call_changed": CallChanged,
+    "debt": DebtChanged,
     "entry": EntryMoved,
     "directory": DirectoryChanged,
     "onec": OneCMood,
     "alarm": Alarm,
 }
 
-_HEADERS = {
+STREAM_HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would keep the lines back
     "X-Content-Type-Options": "nosniff",
@@ -36,7 +47,7 @@ _HEARTBEAT = ": still here\n\n"
 def stream(services: WebServices, kinds: Sequence[str], after: str) -> StreamingResponse:
     """Answer with the events of *kinds* (all when empty) from behind the id *after* on."""
     return StreamingResponse(
-        event_lines(services, kinds, after), headers=_HEADERS, media_type="text/event-stream"
+        event_lines(services, kinds, after), headers=STREAM_HEADERS, media_type="text/event-stream"
     )
 
 
@@ -69,14 +80,25 @@ def write_event(event_id: str, event: Event | None, lang: Language) -> str:
 
 def _tell(event: Event, lang: Language) -> tuple[str, str]:
     # JSON of pydantic holds no line breaks, so one data line is enough.
+    return _NAMES[type(event)], _view(event, lang).model_dump_json()
+
+
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def _view(event: Event, lang: Language) -> View:
+    view: View
     match event:
-        case CallRecorded(call):
-            return "call", CallView.of(call, lang).model_dump_json()
+        case CallRecorded(call) | CallChanged(call):
+            view = CallView.of(call, lang)
+        case DebtChanged(debt):
+            view = DebtView.of(debt)
         case EntryMoved(entry):
-            return "entry", EntryView.of(entry, None, lang).model_dump_json()
+            view = EntryView.of(entry, None, lang)
         case DirectoryChanged(report):
-            return "directory", DirectoryView.of(report).model_dump_json()
+            view = DirectoryView.of(report)
         case OneCMood():
-            return "onec", MoodView.of(event).model_dump_json()
+            view = MoodView.of(event)
         case Alarm():
-            return "alarm", AlarmView.of(event).model_dump_json()
+            view = AlarmView.of(event)
+    return view

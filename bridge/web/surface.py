@@ -1,27 +1,38 @@
 """What the street needs from the house: the services behind it, as Protocols, in one bundle."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteDecision, RouteQuestion, Rule
+from bridge.domain.directory import Ref
+from bridge.domain.figures import CallFact, LatencyHour
+from bridge.domain.flaws import FlawList
 from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
 from bridge.ports import (
     Alarm,
+    Audit,
+    CallSearch,
     Clock,
+    DeskKeys,
     Directory,
     Event,
     Events,
     Ledger,
     OneCMood,
+    OneCSignIn,
     OutboxCounts,
+    PhoneBook,
     RawEvent,
+    SyncRuns,
     Telephony,
 )
-from bridge.web.security import AdminAccess, HookAccess
+from bridge.web.access import AdminAccess, HookAccess
+from bridge.web.desk.parts import DeskParts
 
 
 class Answering(Protocol):
@@ -45,6 +56,25 @@ class Receiving(Protocol):
 
     def receive(self, event: RawEvent, /) -> Awaitable[None]:
         """Store *event*; done means durable. Raises StoreError when it is not."""
+        ...
+
+
+class Originating(Protocol):
+    """Orders calls through the PBX."""
+
+    async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
+        """Ring *extension*, then *number*; the call tells what became of it.
+
+        Raises OrderRefused (OrderRepeated) where nothing was ordered.
+        """
+        ...
+
+
+class Noting(Protocol):
+    """Keeps what operators write about calls."""
+
+    def annotate(self, key: str, by: str, text: str, /) -> Awaitable[PhoneCall | None]:
+        """Keep *text* with the call of *key* and owe it to its document; None: no such call."""
         ...
 
 
@@ -91,29 +121,95 @@ class Meter(Protocol):
         ...
 
 
+class Latency(Protocol):
+    """How long routing answers took since the service began."""
+
+    def hours(self) -> Sequence[LatencyHour]:
+        """Give every hour that had answers, the oldest first."""
+        ...
+
+    def day(self) -> LatencyHour | None:
+        """Give the last 24 hours as one; None when there was no answer."""
+        ...
+
+
+class CallHistory(Protocol):
+    """The ledger's calls as pages look for them and count them; may raise StoreError."""
+
+    async def find(
+        self, wanted: CallSearch, *, limit: int, after: str = ""
+    ) -> tuple[Sequence[PhoneCall], str]:
+        """Find calls, newest first, and the word by which the next page goes on; empty: no more."""
+        ...
+
+    async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
+        """Give what figures are made of, for the calls received from *since* until *until*."""
+        ...
+
+    async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
+        """Show every call received since *since* to *look*, in a thread of its own."""
+        ...
+
+
+class DirectoryFlaws(Protocol):
+    """What is wrong in the data pulled from 1C; may raise StoreError."""
+
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+        """List partners for whom 1C names no main manager, those of *costs* first."""
+        ...
+
+    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+        """List owners with phone fields in which no number was found."""
+        ...
+
+
+class Syncing(Protocol):
+    """Where a person starts a sync run."""
+
+    def __call__(self, *, accept_shrink: bool = False) -> None:
+        """Start one as soon as the present one is over; *accept_shrink*: 1C is right."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WebServices:
     """Everything the street is built from; ready to use when given.
 
-    *zone* is the one the administrator's clock shows. *kick* wakes the delivery. *heartbeat_s* is
+    *zone* is the one the administrator's clock shows. *public_url* is where people's browsers reach
+    the pages; empty: where the request came to. *kick* wakes the delivery. *heartbeat_s* is
     the longest silence on a stream: proxies cut lines that say nothing for a minute.
     """
 
     telephony: Telephony
     answering: Answering
     receiving: Receiving
+    noting: Noting
     ledger: Ledger
     directory: Directory
     hub: Hub
     events: Events
     meter: Meter
+    audit: Audit
+    desk_keys: DeskKeys
+    onec_sign_in: OneCSignIn
+    desk: DeskParts
+    latency: Latency
+    history: CallHistory
+    flaws: DirectoryFlaws
+    runs: SyncRuns
+    sync_now: Syncing
     clock: Clock
     mood: Callable[[], OneCMood | None]
+    mood_since: Callable[[], datetime | None]
     alarms: Callable[[], Sequence[Alarm]]
     kick: Callable[[], None]
     hook_access: HookAccess = field(default_factory=HookAccess)
     admin_access: AdminAccess = field(default_factory=AdminAccess)
     phones: PhoneRules = field(default_factory=PhoneRules)
     lang: Language = "ru"
+    public_url: str = ""
     zone: tzinfo = UTC
     heartbeat_s: float = 15.0
+    #: None: nothing opens the PBX's API, so nothing can be called through it.
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None

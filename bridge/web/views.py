@@ -3,14 +3,18 @@
 Numbers stand here in full: only the administrator sees them.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.domain.calls import Direction, PhoneCall
+from bridge.domain.account import say_outcome
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, NumberMemory, RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import CallerCard, Candidate
+from bridge.domain.life import Disposition
+from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import caller_name, candidate_name
@@ -127,6 +131,11 @@ class CallSummary(View):
     rule: Rule
     why: str
     blank: bool = Field(description="the cabinet's test request, nobody's call")
+    disposition: Disposition
+    outcome: str = Field(description="what became of it, in words")
+    answered_by: str = Field(description="the extension that talked last")
+    wait_s: float | None
+    talk_s: float | None
 
     @classmethod
     def of(cls, call: PhoneCall, lang: Language) -> Self:
@@ -151,6 +160,44 @@ class CallsView(View):
 
     calls: list[CallSummary]
     next_before: datetime | None = Field(description="None on the last page")
+
+
+class DebtView(View):
+    """A client who was not answered, and whether he still waits to be called back."""
+
+    key: str = Field(description="key of his first missed call")
+    client: str = Field(description="reference of his partner, or his number")
+    name: str
+    numbers: list[str]
+    calls: list[str] = Field(description="keys of his missed calls, oldest first")
+    owner_extension: str | None
+    owner: str
+    opened_at: datetime
+    last_at: datetime
+    escalate_at: datetime | None
+    escalated: bool
+    closed_at: datetime | None
+    closed_by: str = Field(description="the call that paid it; empty where it was dismissed in 1C")
+
+    @classmethod
+    def of(cls, debt: MissedDebt) -> Self:
+        """Show *debt*."""
+        owner = debt.owner
+        return cls(
+            key=debt.key,
+            client=debt.client,
+            name=debt.name,
+            numbers=[f"+{number}" for number in debt.numbers],
+            calls=list(debt.calls),
+            owner_extension=None if owner is None else owner.extension,
+            owner="" if owner is None else owner.name,
+            opened_at=debt.opened_at,
+            last_at=debt.last_at,
+            escalate_at=debt.escalate_at,
+            escalated=debt.escalated_to is not None,
+            closed_at=debt.closed_at,
+            closed_by=debt.closed_by,
+        )
 
 
 class QuestionView(View):
@@ -236,6 +283,11 @@ def _e164(number: PhoneNumber | None) -> str | None:
     return None if number is None else f"+{number}"
 
 
+def seconds(span: timedelta | None) -> float | None:
+    """Give a span as JSON counts it."""
+    return None if span is None else span.total_seconds()
+
+
 def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
     decision = call.decision
     target = decision.target
@@ -255,4 +307,9 @@ def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
         "rule": decision.rule,
         "why": say_rule(lang, decision.rule),
         "blank": call.blank,
+        "disposition": call.life.disposition,
+        "outcome": say_outcome(call, lang),
+        "answered_by": call.life.answered_by,
+        "wait_s": seconds(call.life.wait),
+        "talk_s": seconds(call.life.talk),
     }

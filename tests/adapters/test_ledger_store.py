@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from tinydb import where
 
@@ -18,7 +19,7 @@ from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import EntryState, OutboxEntry, begin, retried
+from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.errors import StoreError
 from bridge.ports import RawEvent
 from tests.support import builders as b
@@ -87,9 +88,9 @@ async def test_an_administrator_reads_the_ledger_as_tinydb(ledger: LedgerStore, 
     await ledger.save_entry(replace(debt("b"), state=EntryState.DEAD))
 
     with SqliteDb(path) as db:
-        assert db.tables() == {"calls", "outbox", "events", "choices"}
+        assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks"}
         (dead,) = db.table("outbox").search(where("state") == "dead")
-        assert dead["entry"]["key"] == "b"
+        assert dead["key"] == "b"
 
 
 async def test_many_that_wait_are_written_together_and_all_of_them(ledger: LedgerStore) -> None:
@@ -233,7 +234,7 @@ async def test_a_guest_leaves_alone_what_is_being_sent(
     ledger: LedgerStore, guest: LedgerStore
 ) -> None:
     await owe(ledger, "a")
-    await ledger.save_entry(begin(debt("a")))
+    await ledger.save_entry(replace(debt("a"), state=EntryState.SENDING))
 
     with pytest.raises(StoreError, match="being sent"):
         await guest.save_entry(debt("a"))
@@ -310,7 +311,33 @@ async def test_a_file_of_another_program_is_refused(path: Path) -> None:
 async def test_a_damaged_document_is_a_store_error(ledger: LedgerStore, path: Path) -> None:
     await owe(ledger, "a")
     with SqliteDb(path) as db:
-        db.table("calls").update({"call": "torn"})
+        db.table("calls").update({"caller": "torn"})
 
     with pytest.raises(StoreError, match="damaged"):
         await ledger.call("a")
+
+
+async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
+    """Its documents held the columns of today, with the call and the entry one level down."""
+    one = b.call()
+    with SqliteDb(path) as db, db.transaction():
+        for name in ("calls", "outbox", "events", "choices"):
+            db.table(name, persist_empty=True)
+        rows = {
+            "calls": {
+                "key": one.key,
+                "at": 1,
+                "number": b.NUMBER,
+                "call": one,
+            },
+            "outbox": {"state": "due", "due": 1, "entry": debt(one.key)},
+            "events": {"provider": "sipuni", "received_at": NOW.isoformat(), "fields": []},
+        }
+        for name, row in rows.items():
+            db.table(name).rows.write([(1, msgspec.json.encode(row).decode())])
+
+    ledger = LedgerStore.open(path, lambda: NOW)
+
+    assert await ledger.due(NOW, 5) == [(debt(one.key), one)]
+    assert await ledger.untold(5) == []
+    await ledger.close()

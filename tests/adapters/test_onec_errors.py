@@ -6,13 +6,15 @@ import json
 import httpx
 import pytest
 
-from bridge.adapters.onec.errors import LOST, TooLarge, UnknownField, lost, refusal
+from bridge.adapters.onec.errors import LOST, NoRights, TooLarge, UnknownField, lost, refusal
 from bridge.adapters.onec.voices import Voice, hear
 from bridge.errors import (
     OneCAlreadyExists,
     OneCBlocked,
     OneCError,
+    OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
@@ -50,10 +52,10 @@ HANDLER = "Ошибка при выполнении обработчика - 'П
 CASES = [
     # status, body, to a read, to a write
     (400, odata("15", "уже существует"), OneCAlreadyExists, OneCAlreadyExists),
-    (401, odata("20", "Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
-    (403, odata("20", "Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
+    (401, odata("20", "Нарушение прав доступа!"), NoRights, NoRights),
+    (403, odata("20", "Нарушение прав доступа!"), NoRights, NoRights),
     (404, odata("8", 'Сущность "X" не найдена.'), OneCNotPublished, OneCNotPublished),
-    (404, odata("9", "Экземпляр сущности не найден"), OneCNonsense, OneCRejected),
+    (404, odata("9", "Экземпляр сущности не найден"), OneCGone, OneCGone),
     (400, odata("6", "Сегмент пути Нет не найден!"), UnknownField, OneCRejected),
     (400, odata("14", "Ошибка при разборе опции запроса"), OneCNonsense, OneCRejected),
     (400, odata("1", "Не удалось разобрать строку"), OneCNonsense, OneCRejected),
@@ -88,7 +90,8 @@ CASES = [
     (503, b"<p>\xd0\x9d\xd0\xb5 no free license</p>", OneCUnavailable, OneCUnavailable),
     (504, b"", OneCUnavailable, OneCOutcomeUnknown),
     (301, b"", OneCNonsense, OneCUnavailable),
-    (400, html("Bad Request - Invalid URL"), OneCNonsense, OneCOutcomeUnknown),
+    (400, html("Bad Request - Invalid URL"), OneCNotLetThrough, OneCNotLetThrough),
+    (400, html("Bad Request"), OneCNonsense, OneCOutcomeUnknown),
     (200, html("Ведутся технические работы"), OneCNonsense, OneCOutcomeUnknown),
     (200, b'{"value": 1}', OneCNonsense, OneCOutcomeUnknown),
     (418, b"\xff\xfe", OneCNonsense, OneCOutcomeUnknown),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.adapters.onec.errors import NoRights
 from bridge.domain.writeback import ReminderDraft
 from bridge.errors import (
     OneCAlreadyExists,
@@ -161,16 +162,6 @@ async def test_a_subject_is_found_and_not_written_twice() -> None:
         await journal.create_subject(ref)
 
 
-async def test_a_server_that_takes_no_patch_says_so() -> None:
-    lab = make_lab(5)
-    journal = make_journal(lab)
-    ref = await journal.create_phone_call(make_draft(lab))
-    lab.switches.patch = "405"
-
-    with pytest.raises(OneCRejected, match="PATCH"):
-        await journal.mark_phone_call(ref)
-
-
 async def test_a_register_that_is_not_published_stops_with_its_name() -> None:
     lab = make_lab(5)
     lab.switches.unpublished = {REMINDERS}
@@ -195,7 +186,7 @@ async def test_a_register_that_is_not_published_stops_with_its_name() -> None:
         ("out_of_memory", OneCUnavailable, 0),
         ("sessions_blocked", OneCBlocked, 0),
         ("unauthorised", OneCUnauthorized, 0),
-        ("rights", OneCUnauthorized, 0),
+        ("rights", NoRights, 0),
         ("business_refusal", OneCRejected, 0),
         ("timeout", OneCOutcomeUnknown, 0),
         ("maintenance_200", OneCOutcomeUnknown, 0),

@@ -139,3 +139,22 @@ async def test_unreadable_metadata_is_a_warning() -> None:
     lab.weather.add("maintenance_200", set="$metadata")
 
     assert (await findings(lab))["fields"].level == "warn"
+
+
+@pytest.mark.parametrize("hides", [False, True])
+async def test_the_longest_address_is_tried_by_reading_nobodys_reminder(hides: bool) -> None:
+    lab = make_lab(5)
+    lab.switches.iis_html_404 = hides
+    assert (await findings(lab))["addresses"] == Finding("addresses", "ok", {"length": "251"})
+
+    lab.switches.iis_segment_limit = 250
+    found = (await findings(lab))["addresses"]
+    assert found.level == "warn"
+    assert "UrlSegmentMaxLength" in found.fields["error"]
+
+
+async def test_an_unpublished_register_is_no_matter_of_addresses() -> None:
+    lab = make_lab(5)
+    lab.switches.unpublished = {"InformationRegister_НапоминанияПользователя"}
+
+    assert (await findings(lab))["addresses"].fields["kind"] == "OneCNotPublished"

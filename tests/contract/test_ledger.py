@@ -13,13 +13,9 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import (
-    DeliveryRules,
     EntryState,
     OutboxEntry,
-    Stage,
-    begin,
     refused,
-    succeeded,
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.ports import Ledger, OutboxCounts, RawEvent
@@ -51,6 +47,10 @@ def call(key: str, at: datetime = NOW, number: PhoneNumber | None = b.NUMBER) ->
 
 def debt(key: str, at: datetime = NOW) -> OutboxEntry:
     return OutboxEntry(key, created_at=at, due_at=at)
+
+
+def sending(key: str) -> OutboxEntry:
+    return replace(debt(key), state=EntryState.SENDING, attempts=1)
 
 
 async def owe(ledger: Ledger, *keys: str, at: datetime = NOW) -> None:
@@ -108,12 +108,10 @@ async def test_a_call_that_owes_nothing_has_no_entry(ledger: Ledger) -> None:
 
 async def test_only_what_is_due_is_given(ledger: Ledger) -> None:
     await owe(ledger, "now", "later", "sent", "dead", "done")
-    rules = DeliveryRules()
     await ledger.save_entry(replace(debt("later"), due_at=NOW + 5 * SECOND))
-    await ledger.save_entry(begin(debt("sent")))
+    await ledger.save_entry(sending("sent"))
     await ledger.save_entry(refused(debt("dead"), why="no"))
-    done = replace(debt("done"), stage=Stage.SUBJECT)
-    await ledger.save_entry(succeeded(done, NOW, rules, reminder=False))
+    await ledger.save_entry(replace(debt("done"), state=EntryState.SETTLED, settled_at=NOW))
 
     assert [e.key for e, _ in await ledger.due(NOW + SECOND, 10)] == ["now"]
     assert {e.key for e, _ in await ledger.due(NOW + 5 * SECOND, 10)} == {"now", "later"}
@@ -139,7 +137,7 @@ async def test_a_fresh_call_goes_before_old_debts(ledger: Ledger) -> None:
 
 async def test_what_a_crash_left_in_sending_is_due_again_and_doubtful(ledger: Ledger) -> None:
     await owe(ledger, "a", "b")
-    await ledger.save_entry(begin(debt("a")))
+    await ledger.save_entry(sending("a"))
 
     assert await ledger.recover() == 1
     assert await ledger.recover() == 0

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from bridge.domain.writeback import (
     how_to_reach,
     marker,
     proposed_ref,
+    ringing_reminder,
 )
 from tests.support import builders as b
 
@@ -37,7 +39,7 @@ UNKNOWN = b.decision(target=TO_ANNA, rule=Rule.DEFAULT)
 def test_a_known_contact_becomes_a_document_of_his_manager() -> None:
     call = b.call()
 
-    draft = draft_phone_call(call, "ru")
+    draft = draft_phone_call(call, "ru", UTC)
 
     assert draft.incoming
     assert draft.at == b.NOON
@@ -55,7 +57,7 @@ def test_a_known_contact_becomes_a_document_of_his_manager() -> None:
 
 
 def test_the_same_call_is_drafted_in_english() -> None:
-    draft = draft_phone_call(b.call(), "en")
+    draft = draft_phone_call(b.call(), "en", UTC)
 
     assert draft.subject == "Incoming call: Иванов Пётр (ООО Ромашка)"
     assert "Line: 74852550102" in draft.description
@@ -79,7 +81,7 @@ def test_a_document_points_at_a_contact_or_a_partner_never_at_a_counterparty(
 ) -> None:
     known = () if candidate is None else (candidate,)
 
-    draft = draft_phone_call(b.call(None, b.decision(*known)), "ru")
+    draft = draft_phone_call(b.call(None, b.decision(*known)), "ru", UTC)
 
     assert draft.contact == pointed_at
     assert draft.presentation
@@ -119,7 +121,7 @@ def test_a_partner_is_not_named_twice() -> None:
     ],
 )
 def test_how_a_stranger_is_named(caller: str | None, name: str, number: str) -> None:
-    draft = draft_phone_call(b.call(b.question(caller), UNKNOWN), "ru")
+    draft = draft_phone_call(b.call(b.question(caller), UNKNOWN), "ru", UTC)
 
     assert (draft.presentation, draft.how_to_reach) == (name, number)
     assert draft.contact is None
@@ -134,7 +136,7 @@ def test_a_nonsense_caller_of_blanks_is_a_withheld_one() -> None:
 def test_an_owner_without_any_name_is_a_stranger_who_can_be_opened() -> None:
     nameless = b.candidate(b.contact("", partner=None))
 
-    draft = draft_phone_call(b.call(None, b.decision(nameless, target=TO_ANNA)), "ru")
+    draft = draft_phone_call(b.call(None, b.decision(nameless, target=TO_ANNA)), "ru", UTC)
 
     assert draft.presentation == "Неизвестный абонент, +7 (903) 555-01-23"
     assert draft.contact == ContactRef(CandidateKind.CONTACT, nameless.ref)
@@ -143,7 +145,7 @@ def test_an_owner_without_any_name_is_a_stranger_who_can_be_opened() -> None:
 def test_all_owners_of_a_shared_number_are_named() -> None:
     other = b.candidate(b.counterparty(partner=None))
 
-    draft = draft_phone_call(b.call(None, b.decision(IVAN, other, target=TO_ANNA)), "ru")
+    draft = draft_phone_call(b.call(None, b.decision(IVAN, other, target=TO_ANNA)), "ru", UTC)
 
     assert draft.description.splitlines()[-1] == (
         "Номер записан у нескольких: Иванов Пётр (ООО Ромашка); Ромашка-Сервис ООО"
@@ -167,11 +169,11 @@ def test_where_a_call_was_sent_is_told(
 ) -> None:
     call = b.call(b.question(did=""), decided)
 
-    draft = draft_phone_call(call, "ru")
+    draft = draft_phone_call(call, "ru", UTC)
 
     assert draft.description.splitlines() == ["Звонит: +7 (903) 555-01-23", line]
     assert draft.responsible == responsible
-    assert (draft_reminder(call, DOCUMENT, "ru") is None) == (responsible is None)
+    assert (ringing_reminder(call, "ru") == ()) == (responsible is None)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +188,11 @@ def test_where_a_call_was_sent_is_told(
 def test_what_pops_up(
     caller: str | None, decided: RouteDecision | None, lang: Language, text: str
 ) -> None:
-    reminder = draft_reminder(b.call(b.question(caller), decided), DOCUMENT, lang)
+    call = b.call(b.question(caller), decided)
 
-    assert reminder is not None
+    (wish,) = ringing_reminder(call, lang)
+    reminder = draft_reminder(call, wish.user, wish.text, DOCUMENT)
+
     assert reminder.text == text
     assert (reminder.user, reminder.at, reminder.document) == (ANNA.ref, b.NOON, DOCUMENT)
 
@@ -224,15 +228,14 @@ LANGUAGES = st.sampled_from(["ru", "en"])
 
 @given(CALLS, LANGUAGES)
 def test_drafts_fit_1c_and_leave_no_required_field_empty(call: PhoneCall, lang: Language) -> None:
-    draft = draft_phone_call(call, lang)
+    draft = draft_phone_call(call, lang, UTC)
 
-    assert draft == draft_phone_call(call, lang)
+    assert draft == draft_phone_call(call, lang, UTC)
     assert 0 < len(draft.subject.strip()) <= len(draft.subject) <= MAX_SUBJECT
     assert 0 < len(draft.presentation.strip()) <= len(draft.presentation) <= MAX_PRESENTATION
     assert 0 < len(draft.how_to_reach.strip()) <= len(draft.how_to_reach) <= MAX_HOW_TO_REACH
     assert draft.description.strip()
-    reminder = draft_reminder(call, DOCUMENT, lang)
-    if reminder is not None:
+    for reminder in ringing_reminder(call, lang):
         assert 0 < len(reminder.text.strip()) <= len(reminder.text) <= MAX_REMINDER
         assert reminder.text.endswith(draft.how_to_reach)
 

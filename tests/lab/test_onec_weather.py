@@ -291,6 +291,7 @@ async def test_moods_have_their_own_words(onec: OneC, kind: str, status: int, si
         ("down", httpx.ConnectError),
         ("timeout", httpx.ReadTimeout),
         ("lost_reply", httpx.ReadError),
+        ("hung_reply", httpx.ReadTimeout),
         ("cut", httpx.ReadError),
     ],
 )

@@ -3,20 +3,25 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
+from bridge.lab.faults import LabConnectionLost
 from bridge.lab.sipuni import (
+    AcceptedForm,
     CallPlan,
     Employee,
+    OrderReply,
     Pause,
     SipuniLab,
     SipuniScheme,
     create_sipuni_app,
+    parse_story,
+    perform,
     signature,
 )
 from bridge.lab.sipuni.switches import Outcome, Switches
@@ -52,6 +57,16 @@ EXPORT = {
     "tree": "",
     "type": "0",
 }
+
+
+#: A call that leaves nothing but its row in the statistics.
+WITHOUT_EVENTS = parse_story(
+    """{"story": "s", "about": "a", "expect": {"calls": []}}
+    {"at": 0, "do": "history", "params": {"call": "{+0}.{#1}", "kind": "Входящий",
+     "started": "{+0}", "source": "79001234567", "destination": "74950000001"}}""".replace(
+        ",\n     ", ", "
+    )
+)
 
 
 @dataclass
@@ -98,7 +113,10 @@ class Cabinet:
 
 @asynccontextmanager
 async def cabinet(
-    switches: Switches | None = None, pause: Pause | None = None
+    switches: Switches | None = None,
+    pause: Pause | None = None,
+    sleep: Pause = asyncio.sleep,
+    clock: Callable[[], float] = lambda: NOW,
 ) -> AsyncIterator[Cabinet]:
     bridge = FakeBridge()
     scheme = SipuniScheme(
@@ -106,7 +124,7 @@ async def cabinet(
         employees=(Employee("205", "Иванов И."), Employee("206", "Петров П.")),
     )
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
-        lab = SipuniLab(scheme, http, clock=lambda: NOW, switches=switches, pause=pause)
+        lab = SipuniLab(scheme, http, clock=clock, switches=switches, pause=pause, sleep=sleep)
         transport = httpx.ASGITransport(app=create_sipuni_app(lab))
         async with httpx.AsyncClient(transport=transport, base_url="http://sipuni.test") as web:
             yield Cabinet(lab, bridge, web)
@@ -206,6 +224,121 @@ async def test_event_1_overtakes_the_reply_when_switched_so(
 
     assert seen_before == before
     assert sipuni.bridge.codes == ["1", "3", "2"]
+
+
+@pytest.mark.parametrize(
+    ("reverse", "switches", "source", "destination"),
+    [
+        ("0", Switches(), "012345205", CALLER),
+        ("1", Switches(), CALLER, "012345205"),
+        ("1", Switches(reverse_swaps_parties=False), "012345205", CALLER),
+    ],
+)
+async def test_reverse_calls_the_client_first(
+    reverse: str, switches: Switches, source: str, destination: str
+) -> None:
+    async with cabinet(switches) as sipuni:
+        await sipuni.post("callback/call_number", ORDER | {"reverse": reverse})
+        sheet = rows(await sipuni.post("statistic/export", DAY))
+
+    assert {(one["src_num"], one["dst_num"]) for one in sipuni.bridge.events} == {
+        (source, destination)
+    }
+    assert (sheet[0]["Тип"], sheet[0]["Кто ответил"]) == ("Исходящий", "205")
+
+
+async def test_a_late_answer_comes_after_the_telephones_have_rung() -> None:
+    pause = HeldBreath()
+
+    async with cabinet(Switches(order_reply=OrderReply.LATE), sleep=pause) as sipuni:
+        ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
+        await pause.began.wait()
+        await sipuni.lab.settle()
+        rung_before = list(sipuni.bridge.codes)
+        pause.ends.set()
+        reply = await ordering
+
+    assert rung_before == ["1", "3", "2"] == sipuni.bridge.codes
+    assert {one["callbackId"] for one in sipuni.bridge.events} == {reply.json()["id"]}
+
+
+async def test_a_lost_answer_is_an_accepted_order_all_the_same() -> None:
+    async with cabinet(Switches(order_reply=OrderReply.LOST)) as sipuni:
+        with pytest.raises(LabConnectionLost) as lost:
+            await sipuni.post("callback/call_number", ORDER)
+        await sipuni.lab.settle()
+        (order,) = (await sipuni.web.get("/_lab/orders")).json()
+
+    assert lost.value.phase == "timeout"
+    assert order["events"] == sipuni.bridge.codes == ["1", "3", "2"]
+    assert (order["source"], order["destination"], order["over"]) == ("205", CALLER, True)
+
+
+@pytest.mark.parametrize(
+    ("form", "keys"),
+    [
+        (AcceptedForm.ID, {"success", "id"}),
+        (AcceptedForm.CALL_ID, {"success", "callId"}),
+        (AcceptedForm.NAMELESS, {"success"}),
+    ],
+)
+async def test_an_accepted_order_is_told_in_each_known_form(
+    form: AcceptedForm, keys: set[str]
+) -> None:
+    async with cabinet(Switches(accepted_form=form)) as sipuni:
+        reply = await sipuni.post("callback/call_number", ORDER)
+
+    assert reply.json().keys() == keys
+
+
+async def test_an_accepted_order_may_be_a_bare_one() -> None:
+    async with cabinet(Switches(accepted_form=AcceptedForm.BARE_ONE)) as sipuni:
+        reply = await sipuni.post("callback/call_number", ORDER)
+
+    assert reply.text == "1"
+    assert sipuni.bridge.codes == ["1", "3", "2"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("callback/call_number", "callback/call_tree", "callback/call_external"),
+        *("callback/cancel", "events/call/hangup"),
+        *("statistic/export", "statistic/record", "statistic/operators"),
+    ],
+)
+async def test_every_address_checks_the_signature(path: str) -> None:
+    params = {**ORDER, **DAY, "callbackId": "0", "callId": "1", "id": "1", "tree": "000-1"}
+    params |= {"phoneFrom": CALLER, "phoneTo": CALLER}
+    wrong = params | {"user": CABINET, "hash": signature(params, CABINET, "another key")}
+    async with cabinet() as sipuni:
+        reply = await sipuni.web.post(f"/api/{path}", data=wrong)
+
+    assert reply.json()["message"] == "Неверная подпись запроса"
+    assert sipuni.lab.calls == []
+
+
+async def test_refusals_have_other_words_and_forms() -> None:
+    wrong = {"phone": CALLER}
+    async with cabinet(Switches(refusal_key="msg")) as sipuni:
+        other_key = await sipuni.post("callback/call_number", wrong)
+    async with cabinet(Switches(refusal_bare=True)) as sipuni:
+        sentence = await sipuni.post("statistic/export", {"from": "", "to": ""})
+
+    assert other_key.json() == {"success": False, "msg": "Не указан номер"}
+    assert (sentence.status_code, sentence.text) == (200, "Неверный период")
+
+
+async def test_requests_beyond_the_limit_of_a_second_are_refused() -> None:
+    moments = [NOW]
+    async with cabinet(Switches(rate_limit=2), clock=lambda: moments[0]) as sipuni:
+        first = [await sipuni.post("statistic/operators", {}) for _ in range(3)]
+        moments[0] += 1
+        later = await sipuni.post("statistic/operators", {})
+
+    assert [reply.status_code for reply in first] == [200, 200, 429]
+    assert first[2].json()["message"] == "Слишком много запросов"
+    assert later.status_code == 200
 
 
 async def test_an_offline_softphone_is_a_success_without_events() -> None:
@@ -314,6 +447,115 @@ async def test_the_export_is_read_by_header_and_knows_calls_whose_end_was_lost(
     assert (first["Откуда"], first["Куда"]) == (CALLER, DID)
     assert first["Кто разговаривал"] == "205 (Иванов И.) 60"
     assert first["ID записи"] == sipuni.lab.calls[0].record_id != sipuni.lab.calls[0].line.call_id
+
+
+async def test_the_export_does_not_know_a_call_that_goes_on() -> None:
+    pause = HeldBreath()
+
+    async with cabinet(pause=pause) as sipuni:
+        calling = asyncio.create_task(sipuni.lab.place_call(CallPlan(CALLER, DID)))
+        await pause.began.wait()
+        before = rows(await sipuni.post("statistic/export", DAY))
+        pause.ends.set()
+        await calling
+        after = rows(await sipuni.post("statistic/export", DAY))
+
+    assert (before, len(after)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, ["03:00", "03:01", "03:02", "03:03"]),
+        ({"type": "0", "state": "0"}, ["03:00", "03:01", "03:02", "03:03"]),
+        ({"type": "1"}, ["03:00", "03:01"]),
+        ({"type": "2"}, ["03:02", "03:03"]),
+        ({"type": "3"}, []),
+        ({"state": "1"}, ["03:00", "03:02", "03:03"]),
+        ({"state": "2"}, ["03:01"]),
+        ({"type": "1", "state": "2"}, ["03:01"]),
+        ({"timeFrom": "03:01", "timeTo": "03:02"}, ["03:01", "03:02"]),
+        ({"from": "31.12.2025", "to": "31.12.2025"}, []),
+    ],
+)
+async def test_the_export_honours_its_window_and_filters(
+    asked: dict[str, str], found: list[str]
+) -> None:
+    minutes = iter(range(100))
+    switches = Switches(time_without_seconds=True)
+    async with cabinet(switches, clock=lambda: NOW + 60 * next(minutes)) as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID))
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.NO_ANSWER))
+        await sipuni.lab.play(sipuni.lab.order_call("205", CALLER))
+        await sipuni.lab.play(sipuni.lab.order_external(CALLER, "79007654321"))
+        reply = await sipuni.post("statistic/export", DAY | asked)
+
+    assert [row["Время"].removeprefix("01.01.2026 ") for row in rows(reply)] == found
+
+
+@pytest.mark.parametrize(
+    ("switches", "found"),
+    [
+        (Switches(), ["31.12.2025 23:30:00", "01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
+        (Switches(export_times_daily=True), ["01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
+        (
+            Switches(export_last_minute=False),
+            ["31.12.2025 23:30:00", "01.01.2026 03:00:00"],
+        ),
+    ],
+)
+async def test_the_times_of_a_period_are_read_in_each_way(
+    switches: Switches, found: list[str]
+) -> None:
+    moments = iter([NOW - 3.5 * 3600, NOW, NOW + 1830, NOW + 3600])
+    async with cabinet(switches) as sipuni:
+        for moment in moments:
+            await perform(WITHOUT_EVENTS, sipuni.lab, start=int(moment))
+        asked = {"from": "31.12.2025", "to": "01.01.2026", "timeFrom": "02:00", "timeTo": "03:30"}
+        reply = await sipuni.post("statistic/export", asked)
+
+    assert [row["Время"] for row in rows(reply)] == found
+
+
+@pytest.mark.parametrize(("newest", "found"), [(False, [0, 1]), (True, [4, 3])])
+async def test_the_export_may_cut_its_rows_in_silence(newest: bool, found: list[int]) -> None:
+    seconds = iter(range(100))
+    switches = Switches(export_limit=2, export_newest_first=newest)
+    async with cabinet(switches, clock=lambda: NOW + next(seconds)) as sipuni:
+        for _ in range(5):
+            await sipuni.lab.place_call(CallPlan(CALLER, DID))
+        reply = await sipuni.post("statistic/export", DAY)
+
+    assert [int(row["Время"][-2:]) for row in rows(reply)] == found
+
+
+async def test_an_export_may_have_other_marks_ends_and_headers() -> None:
+    switches = Switches(
+        export_bom=False,
+        export_crlf=False,
+        headers_without_units=True,
+        time_without_seconds=True,
+        export_unrecorded_ids=False,
+    )
+    async with cabinet(switches) as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.NO_ANSWER))
+        reply = await sipuni.post("statistic/export", DAY)
+
+    (row,) = rows(reply)
+    assert reply.content.startswith("Тип;".encode())
+    assert b"\r" not in reply.content
+    assert (row["Длительность звонка"], row["ID записи"]) == ("13", "")
+    assert row["Время"] == "01.01.2026 03:00"
+
+
+async def test_a_transferred_call_lists_both_who_talked() -> None:
+    async with cabinet() as sipuni:
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.TRANSFER))
+        reply = await sipuni.post("statistic/export", DAY)
+
+    (row,) = rows(reply)
+    assert row["Кто разговаривал"] == "205 (Иванов И.) 31, 206 (Петров П.) 29"
+    assert (row["Кто ответил"], row["Кому звонили"]) == ("205", "205, 206")
 
 
 async def test_the_columns_of_the_export_stand_where_they_were_seen() -> None:

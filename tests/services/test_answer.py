@@ -15,6 +15,7 @@ from bridge.services.answer import Answering
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
 from tests.support import builders as b
+from tests.support.following import following
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
 
@@ -48,6 +49,7 @@ class House:
             ledger=self.ledger,
             clock=lambda: self.now,
             kick=lambda: self.kicks.append(self.now),
+            following=following(self.ledger, lambda: self.now, self.events),
         )
 
     def knows(self, *people: Manager) -> None:

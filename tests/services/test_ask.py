@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -30,6 +30,7 @@ from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
 from tests.support import builders as b
+from tests.support.following import following
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
 from tests.support.onec_lab import make_client
@@ -115,6 +116,7 @@ class House:
             ledger=self.ledger,
             clock=virtual_now,
             kick=lambda: None,
+            following=following(self.ledger, virtual_now, events),
             asking=self.asking,
         )
 
@@ -161,7 +163,7 @@ async def test_a_caller_who_is_in_1c_only_reaches_his_manager(house: House) -> N
 async def test_his_call_is_written_to_the_very_contact(house: House) -> None:
     await house.call()
 
-    draft = draft_phone_call(house.journal[0], "ru")
+    draft = draft_phone_call(house.journal[0], "ru", UTC)
 
     assert draft.contact == ContactRef(CandidateKind.CONTACT, b.contact().ref)
     assert draft.responsible == b.manager().ref

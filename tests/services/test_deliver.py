@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,15 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Target
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import DeliveryRules, EntryState, Stage
-from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, draft_reminder
+from bridge.domain.writeback import (
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+    WrittenPhoneCall,
+    WrittenReminder,
+    draft_reminder,
+    ringing_reminder,
+)
 from bridge.errors import (
     OneCAlreadyExists,
     OneCBlocked,
@@ -106,6 +114,30 @@ class Picky(ModelOneC):
         await self._judge("has reminder", self._keys.get(draft.document, ""))
         return await super().has_reminder(draft)
 
+    async def read_phone_call(self, document: Ref) -> WrittenPhoneCall | None:
+        await self._judge("read", self._keys.get(document, ""))
+        return await super().read_phone_call(document)
+
+    async def change_phone_call(self, document: Ref, change: PhoneCallChange) -> None:
+        await self._judge("change", self._keys.get(document, ""))
+        await super().change_phone_call(document, change)
+
+    async def consider(self, document: Ref, *, considered: bool) -> None:
+        await self._judge("consider", self._keys.get(document, ""))
+        await super().consider(document, considered=considered)
+
+    async def read_reminder(self, draft: ReminderDraft) -> WrittenReminder | None:
+        await self._judge("read reminder", self._keys.get(draft.document, ""))
+        return await super().read_reminder(draft)
+
+    async def change_reminder(self, draft: ReminderDraft) -> bool:
+        await self._judge("change reminder", self._keys.get(draft.document, ""))
+        return await super().change_reminder(draft)
+
+    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+        await self._judge("withdraw", self._keys.get(draft.document, ""))
+        return await super().withdraw_reminder(draft)
+
     async def _judge(self, method: str, key: str) -> None:
         self.requests.append(method)
         if hold := self.holds.get(key):
@@ -134,6 +166,7 @@ class Plant:
             events=self.events,
             clock=lambda: self.now,
             lang="ru",
+            zone=UTC,
             rules=RULES,
             glance=glance,
         )
@@ -167,8 +200,10 @@ class Plant:
         documents = [found.ref for found in self.onec.of(call.key)]
         if len(documents) != 1:
             return False
-        reminder = draft_reminder(call, documents[0], "ru")
-        wanted = [] if reminder is None else [reminder]
+        wanted = [
+            draft_reminder(call, wish.user, wish.text, documents[0])
+            for wish in ringing_reminder(call, "ru")
+        ]
         held = [r for r in self.onec.reminders if self.onec.documents[r.document][0] == call.key]
         return documents[0] in self.onec.subjects and held == wanted
 
@@ -295,14 +330,14 @@ async def test_exists_already_is_believed_after_reading(plant: Plant, stage: int
     (call,) = plant.owes()
     await plant.delivery.drain()
     settled = plant.ledger.debts[call.key]
-    back = (Stage.SUBJECT, Stage.REMINDER)[stage - 1]
-    plant.ledger.debts[call.key] = replace(settled, state=EntryState.DUE, stage=back)
+    lost = {"subject": False} if stage == 1 else {"reminders": ()}
+    plant.ledger.debts[call.key] = replace(settled, state=EntryState.DUE, **lost)
     plant.onec.requests.clear()
 
     await plant.delivery.drain()
 
-    assert plant.onec.requests[1] == ("has subject", "has reminder")[stage - 1]
-    assert plant.state(call) == (EntryState.SETTLED, Stage.REMINDER)
+    assert plant.onec.requests[1] == ("has subject", "change reminder")[stage - 1]
+    assert plant.state(call)[0] is EntryState.SETTLED
     assert plant.is_whole(call)
 
 

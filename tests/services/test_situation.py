@@ -2,11 +2,12 @@
 
 from bridge.ports import Alarm, OneCMood
 from bridge.services.situation import FanOut, Situation
+from tests.support.builders import NOON
 from tests.support.memory_ledger import NotedEvents
 
 
 def test_alarms_are_up_until_taken_back() -> None:
-    situation = Situation()
+    situation = Situation(lambda: NOON)
     for event in (
         Alarm("slow_disk", "slow"),
         Alarm("onec_unauthorized", "wrong password"),
@@ -20,7 +21,7 @@ def test_alarms_are_up_until_taken_back() -> None:
 
 
 def test_the_last_mood_counts() -> None:
-    situation = Situation()
+    situation = Situation(lambda: NOON)
     assert situation.mood() is None
 
     situation.publish(OneCMood(False, "connection refused"))

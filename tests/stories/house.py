@@ -8,40 +8,64 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from starlette.applications import Starlette
 
+from bridge.adapters.embedded.call_history import CallHistory
+from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.event_hub import EventHub
+from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.onec.journal import ODataJournal
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
 from bridge.adapters.sipuni import AnswerForm, Sipuni
+from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
 from bridge.domain.decision import NumberMemory, RoutingRules
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import OneCLab
-from bridge.lab.sipuni import CallPlan, CallReport, SchemeNode, SipuniLab, SipuniScheme
+from bridge.lab.sipuni import (
+    CallPlan,
+    CallReport,
+    Performance,
+    SchemeNode,
+    SipuniLab,
+    SipuniScheme,
+    Story,
+    create_sipuni_app,
+    perform,
+)
 from bridge.lab.tables import Row
 from bridge.lab.world import World
 from bridge.ports import SyncReport
 from bridge.services.answer import Answering
 from bridge.services.ask import Asking
+from bridge.services.debts import DebtRules
 from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
+from bridge.services.originate import Originating
 from bridge.services.pull import Pull, PullRules
 from bridge.services.record import Recording
+from bridge.services.settle import Settling
 from bridge.services.situation import FanOut, Situation
+from bridge.web.access import HookAccess
 from bridge.web.app import create_app
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
 from bridge.web.hooks import Hooks
-from bridge.web.security import HookAccess
 from bridge.web.surface import WebServices
+from tests.support.following import following
+from tests.support.memory_access import AuditInMemory, SignInInMemory
 from tests.support.onec_lab import ATTRIBUTE, LabTransport
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
@@ -49,6 +73,9 @@ PHONES = PhoneRules(area_code="495")
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 DID = "74950000001"
 USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
+
+#: How long a call is silent before the bridge asks the cabinet what became of it.
+SETTLE_AFTER = timedelta(minutes=10)
 
 _STEP = timedelta(seconds=5)
 
@@ -192,6 +219,12 @@ class Plan:
     whole: bool = False
     #: Callers unknown to the index are looked for in 1C itself.
     live: bool = False
+    debts: DebtRules | None = None
+
+
+def _no_sync(*, accept_shrink: bool = False) -> None:
+    """Stories run their syncs themselves."""
+    del accept_shrink
 
 
 class House:
@@ -201,7 +234,7 @@ class House:
         self.lab = lab
         self.clock = clock
         self.plan = plan
-        self.situation = Situation()
+        self.situation = Situation(clock)
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
@@ -216,25 +249,56 @@ class House:
         """Open the files and build the parts."""
         clock, plan = self.clock, self.plan
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.situation = Situation()
+        self.situation = Situation(clock)
         self.line = Line(self.lab)
         self._client = connect(self.lab, self.line)
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
+        self.history = CallHistory(self._folder / "ledger.db")
         self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
         events = FanOut(self.situation)
-        self.delivery = Delivery(
-            ledger=self.ledger,
-            journal=ODataJournal(self._client, self.lab.zone),
-            events=events,
-            clock=clock,
-            lang="ru",
-        )
         decider = Deciding(
             directory=self.directory,
             memory=self.ledger.memory,
             events=events,
             rules=plan.routing,
             phones=PHONES,
+            clock=clock,
+        )
+        self.following = following(
+            self.ledger,
+            clock,
+            events,
+            decide=decider.decide,
+            owner_of=self.directory.owner_of,
+            debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
+        )
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            journal=ODataJournal(self._client, self.lab.zone),
+            events=events,
+            clock=clock,
+            lang="ru",
+            zone=self.lab.zone,
+            reminded=self.following.reminded,
+        )
+        account = SipuniAccount(
+            "http://sipuni/api",
+            self.sipuni.scheme.cabinet,
+            self.sipuni.scheme.key,
+            ZoneInfo(self.sipuni.scheme.zone),
+        )
+        cabinet = httpx.ASGITransport(app=create_sipuni_app(self.sipuni))
+        self.pbx = SipuniApi(account, PHONES, transport=cabinet)
+        self.settling = Settling(
+            following=self.following, pbx=self.pbx, clock=clock, after=SETTLE_AFTER
+        )
+        self.originating = Originating(
+            pbx=self.pbx,
+            provider="sipuni",
+            book=self.following,
+            decide=decider.decide,
+            phones=PHONES,
+            lang="ru",
             clock=clock,
         )
         lookup = ODataLookup(
@@ -254,20 +318,34 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
+            following=self.following,
             asking=self._asking if plan.live else None,
         )
         await self.answering.remember()
+        await self.following.remember()
+        board = Board("story", clock)
         services = WebServices(
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
             receiving=recording,
+            noting=self.following,
+            desk=DeskParts(board, DebtBook(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,
             hub=EventHub(epoch="story"),
             events=events,
             meter=Metrics(),
+            audit=AuditInMemory(),
+            desk_keys=AuditInMemory(),
+            latency=LatencyLog(),
+            history=self.history,
+            flaws=DirectoryFlaws(self._directory_path),
+            runs=RunHistory(self._folder / "runs.db"),
+            sync_now=_no_sync,
+            onec_sign_in=SignInInMemory(),
             clock=clock,
             mood=self.situation.mood,
+            mood_since=self.situation.mood_since,
             alarms=self.situation.alarms,
             kick=lambda: None,
             hook_access=HookAccess(user=USER, password=PASSWORD, token=TOKEN),
@@ -282,6 +360,8 @@ class House:
         """Close everything in order."""
         await self._stop_draining()
         await self._asking.aclose()
+        await self.history.close()
+        await self.pbx.aclose()
         await self.ledger.close()
         self.directory.close()
         await self._client.aclose()
@@ -320,14 +400,36 @@ class House:
         """Let time pass in small steps, the delivery looking at each."""
         until = self.clock.now + timedelta(seconds=seconds)
         while self.clock.now < until:
-            await self.delivery.drain()
+            await self.look()
             self.clock.now = min(until, self.clock.now + _STEP)
+
+    async def look(self) -> None:
+        """Do what the loops do: tell the events, deliver, take up what became of reminders."""
+        await self.following.follow()
+        await self.delivery.drain()
+        await self.following.follow()
+
+    async def tell(self, story: Story, **cast: str) -> Performance:
+        """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
+        return await perform(story, self.sipuni, cast=cast, pause=self.pause)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass in one leap."""
+        await self.look()
+        self.clock.advance(seconds)
+        await self.look()
+
+    async def settle_calls(self, after: timedelta = SETTLE_AFTER) -> None:
+        """Let the time pass after which the bridge asks for the ends it was not told."""
+        await self.pause(after.total_seconds())
+        await self.settling.settle()
+        await self.look()
 
     async def settle(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
         """Let time pass until nothing is left to do, or patience is over; give what was owed."""
         until = self.clock.now + patience
         while True:
-            await self.delivery.drain()
+            await self.look()
             entries = [entry for entry, _ in await self.ledger.entries()]
             waiting = [e for e in entries if e.state in (EntryState.DUE, EntryState.SENDING)]
             if not waiting or self.clock.now >= until:

@@ -231,14 +231,20 @@ async def test_hidden_callers_are_journalled_without_a_name(
         assert shown.count("Неизвестный абонент, номер скрыт") == len(_HIDDEN)
 
 
-async def test_a_bare_question_is_answered_and_owes_1c_nothing(tmp_path: Path) -> None:
+async def test_a_bare_question_owes_1c_nothing_and_its_call_is_known_from_its_events(
+    tmp_path: Path,
+) -> None:
     async with furnished(tmp_path, Plan()) as (house, cast):
         switches = replace(Switches(), bare_question=True)
         report = await house.call(cast.contact.sent, switches=switches)
         assert report.default_queue
         assert not [q for q in report.questions if q.problem]
         await house.settle()
-        assert house.holdings() == (0, 0, 0)
+        (document,) = house.documents()
+        assert document["АбонентКакСвязаться"].endswith(cast.contact.sent[-2:])
+        blank = [call for call in await house.ledger.calls() if call.blank]
+        assert len(blank) == 1
+        assert await house.ledger.entry(blank[0].key) is None
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TypeVar
 
 from bridge.domain import outbox
-from bridge.domain.calls import PhoneCall
+from bridge.domain.calls import PhoneCall, join_question
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports import Event, OutboxCounts, RawEvent
+from bridge.ports import CallFilter, Change, Event, OutboxCounts, RawEvent, Talk
 
 _E = TypeVar("_E", bound=Event)
 
@@ -48,6 +49,9 @@ class MemoryLedger:
     journal: dict[str, PhoneCall] = field(default_factory=dict)
     debts: dict[str, OutboxEntry] = field(default_factory=dict)
     events: list[RawEvent] = field(default_factory=list)
+    told: dict[int, str] = field(default_factory=dict)
+    missed: dict[str, MissedDebt] = field(default_factory=dict)
+    talks: dict[PhoneNumber, Talk] = field(default_factory=dict)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
     disk: asyncio.Event | None = None
     broken: bool = False
@@ -58,16 +62,55 @@ class MemoryLedger:
         if self.disk is not None:
             await self.disk.wait()
         self._write()
-        if call.key in self.journal:
-            return self.journal[call.key]
-        self.journal[call.key] = call
+        standing = self.journal.get(call.key)
+        joined = call if standing is None else join_question(standing, call)
+        if joined == standing and not call.heard:
+            return joined
+        self.journal[call.key] = joined
         if entry is not None:
-            self.debts[entry.key] = entry
-        return call
+            self.debts.setdefault(entry.key, entry)
+            if standing is not None:
+                self._wake(entry.key)
+        return joined
 
     async def record_event(self, event: RawEvent) -> None:
         self._write()
         self.events.append(event)
+
+    async def untold(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
+        rows = [(row, raw) for row, raw in enumerate(self.events) if row not in self.told]
+        return rows[:limit]
+
+    async def apply(self, change: Change) -> None:
+        await asyncio.sleep(0)
+        self._write()
+        self.around_save()
+        self.journal |= {call.key: call for call in change.calls}
+        for entry in change.entries:
+            self.debts.setdefault(entry.key, entry)
+        for key in change.woken:
+            self._wake(key)
+        self.missed |= {debt.key: debt for debt in change.debts}
+        self.talks |= {talk.number: talk for talk in change.talks}
+        self.told |= dict(change.events)
+        self.around_save()
+
+    async def events_of(self, key: str) -> Sequence[RawEvent]:
+        return [raw for row, raw in enumerate(self.events) if self.told.get(row) == key]
+
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        return [debt for debt in self.missed.values() if debt.is_open]
+
+    async def forget(self, before: datetime) -> int:
+        old = [key for key, call in self.journal.items() if call.received_at < before]
+        for key in old:
+            del self.journal[key]
+            self.debts.pop(key, None)
+        return len(old)
+
+    async def call_of_ref(self, ref: str) -> PhoneCall | None:
+        found = [call for call in self.journal.values() if ref and call.life.call_ref == ref]
+        return found[-1] if found else None
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
         await asyncio.sleep(0)  # others run meanwhile, as they do while a disk writes
@@ -75,6 +118,10 @@ class MemoryLedger:
         if entry.key not in self.debts:
             return False
         self.around_save()
+        rests = entry.state is EntryState.SETTLED or entry.stage is outbox.Stage.VERIFY
+        behind = self.journal[entry.key].revision > entry.revision
+        if rests and behind and entry.state is not EntryState.SENDING:
+            entry = outbox.woken(entry, self.clock())
         self.debts[entry.key] = entry
         self.around_save()
         return True
@@ -121,15 +168,28 @@ class MemoryLedger:
         )
 
     async def calls(
-        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: datetime | None = None,
+        number: PhoneNumber | None = None,
+        wanted: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
+        wanted = wanted or CallFilter()
+        number = wanted.number if number is None else number
         found = [
             call
             for call in self.journal.values()
             if (before is None or call.received_at < before)
+            and (wanted.until is None or call.received_at < wanted.until)
+            and (wanted.since is None or call.received_at >= wanted.since)
             and (number is None or call.caller.number == number)
+            and wanted.client in (None, call.client)
+            and wanted.direction in (None, call.direction)
+            and (not wanted.dispositions or call.life.disposition in wanted.dispositions)
+            and (wanted.extension is None or wanted.extension in _telephones(call))
         ]
-        return found[::-1][:limit]
+        return sorted(found, key=lambda call: call.received_at)[::-1][:limit]
 
     async def call(self, key: str) -> PhoneCall | None:
         return self.journal.get(key)
@@ -138,7 +198,9 @@ class MemoryLedger:
         return [call for call in self.journal.values() if call.received_at >= moment]
 
     def memory(self, number: PhoneNumber) -> NumberMemory:
-        return NumberMemory(choice=self.choices.get(number))
+        talk = self.talks.get(number)
+        last = None if talk is None else talk.extension
+        return NumberMemory(choice=self.choices.get(number), last_extension=last)
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         self._write()
@@ -157,9 +219,23 @@ class MemoryLedger:
     def is_retried(self, key: str, now: datetime) -> None:
         self.debts[key] = outbox.retried(self.debts[key], now)
 
+    def _wake(self, key: str) -> None:
+        if key in self.debts:
+            self.debts[key] = outbox.woken(self.debts[key], self.clock())
+
     def _write(self) -> None:
         if self.broken:
             raise StoreError("ledger.db", "disk full")
 
     def _with_calls(self, entries: list[OutboxEntry]) -> list[tuple[OutboxEntry, PhoneCall]]:
         return [(entry, self.journal[entry.key]) for entry in entries]
+
+
+def _telephones(call: PhoneCall) -> tuple[str, ...]:
+    told = call.decision.target
+    return (
+        *call.life.rung,
+        *call.life.talked,
+        call.placed_by,
+        "" if told is None else told.extension,
+    )

@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from bridge.domain.directory import Ref
-from bridge.domain.writeback import PhoneCallDraft, ReminderDraft
+from bridge.domain.writeback import (
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+    WrittenPhoneCall,
+    WrittenReminder,
+)
 from bridge.errors import (
     OneCAlreadyExists,
     OneCOutcomeUnknown,
@@ -65,6 +71,10 @@ class ModelOneC:
     documents: dict[Ref, tuple[str, FoundDocument]] = field(default_factory=dict)
     subjects: set[Ref] = field(default_factory=set)
     reminders: list[ReminderDraft] = field(default_factory=list)
+    #: When a reminder is due that its user postponed, by its key.
+    postponed: dict[tuple[Ref, datetime, Ref], datetime] = field(default_factory=dict)
+    texts: dict[Ref, WrittenPhoneCall] = field(default_factory=dict)
+    considered: dict[Ref, bool] = field(default_factory=dict)
     _late: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
     _made: int = 0
 
@@ -79,6 +89,10 @@ class ModelOneC:
         self._late = [(at, write) for at, write in self._late if at > self.clock()]
         for write in due:
             write()
+
+    def dismisses(self, user: Ref) -> None:
+        """Have a manager press "Прекратить" on all his reminders."""
+        self.reminders = [held for held in self.reminders if held.user != user]
 
     def has_moods(self, moods: Iterable[Mood]) -> None:
         self.moods = deque(moods)
@@ -98,6 +112,14 @@ class ModelOneC:
             number = f"00-{len(self.documents) + 1:08d}"
             found = FoundDocument(ref=own, number=number, at=draft.at, marked=False)
             self.documents[own] = (draft.key, found)
+            self.texts[own] = WrittenPhoneCall(
+                own,
+                draft.subject,
+                draft.description,
+                draft.comment,
+                draft.responsible,
+                marked=False,
+            )
             return True
 
         self._write(write)
@@ -121,7 +143,7 @@ class ModelOneC:
 
     async def create_reminder(self, draft: ReminderDraft) -> None:
         def write() -> bool:
-            known = draft in self.reminders
+            known = self._reminder(draft) is not None
             if not known:
                 self.reminders.append(draft)
             return not known
@@ -130,11 +152,69 @@ class ModelOneC:
 
     async def has_reminder(self, draft: ReminderDraft) -> bool:
         self._read()
-        return draft in self.reminders
+        return self._reminder(draft) is not None
 
     async def has_subject(self, document: Ref) -> bool:
         self._read()
         return document in self.subjects
+
+    async def read_phone_call(self, document: Ref) -> WrittenPhoneCall | None:
+        self._read()
+        return self.texts.get(document)
+
+    async def change_phone_call(self, document: Ref, change: PhoneCallChange) -> None:
+        def write() -> bool:
+            present = self.texts[document]
+            self.texts[document] = replace(
+                present,
+                subject=change.subject or present.subject,
+                description=change.description or present.description,
+                responsible=change.responsible or present.responsible,
+            )
+            return True
+
+        self._write(write)
+
+    async def consider(self, document: Ref, *, considered: bool) -> None:
+        def write() -> bool:
+            self.considered[document] = considered
+            return True
+
+        self._write(write)
+
+    async def read_reminder(self, draft: ReminderDraft) -> WrittenReminder | None:
+        self._read()
+        there = self._reminder(draft)
+        if there is None:
+            return None
+        return WrittenReminder(self.postponed.get(_key(there), there.at), there.text)
+
+    async def change_reminder(self, draft: ReminderDraft) -> bool:
+        found = self._reminder(draft) is not None
+
+        def write() -> bool:
+            there = self._reminder(draft)
+            if there is not None:
+                self.reminders[self.reminders.index(there)] = draft
+            return True
+
+        self._write(write)
+        return found
+
+    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+        found = self._reminder(draft) is not None
+
+        def write() -> bool:
+            there = self._reminder(draft)
+            if there is not None:
+                self.reminders.remove(there)
+            return True
+
+        self._write(write)
+        return found
+
+    def _reminder(self, draft: ReminderDraft) -> ReminderDraft | None:
+        return next((held for held in self.reminders if _key(held) == _key(draft)), None)
 
     async def aclose(self) -> None:
         pass
@@ -168,3 +248,7 @@ class ModelOneC:
             raise OneCOutcomeUnknown("model", "the reply was lost")
         if not fresh:
             raise OneCAlreadyExists("model", "it is there already", status=400, code="15")
+
+
+def _key(draft: ReminderDraft) -> tuple[Ref, datetime, Ref]:
+    return draft.user, draft.at, draft.document

@@ -13,19 +13,39 @@ from starlette.types import Message, Scope
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
-from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.calls import Note, PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.figures import CallFact
+from bridge.domain.flaws import FlawKind, FlawList
+from bridge.domain.history import fold, names_in
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, RawEvent, SyncReport
+from bridge.ports import (
+    Alarm,
+    CallChanged,
+    CallFilter,
+    CallSearch,
+    EntitySync,
+    OneCMood,
+    OutboxCounts,
+    PhoneBook,
+    RawEvent,
+    SyncReport,
+    SyncRun,
+)
+from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.app import create_app
-from bridge.web.security import AdminAccess, HookAccess
-from bridge.web.surface import WebServices
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
+from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
+from tests.support.memory_access import AuditInMemory, SignInInMemory
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
 BASIC = (USER, PASSWORD)
@@ -40,6 +60,7 @@ class LedgerInMemory:
     stored: dict[str, PhoneCall] = field(default_factory=dict)
     owed: dict[str, OutboxEntry] = field(default_factory=dict)
     kept_events: list[RawEvent] = field(default_factory=list)
+    missed: list[MissedDebt] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
     full_disk: bool = False
 
@@ -97,6 +118,10 @@ class LedgerInMemory:
         self._touch()
         return self.owed.pop(key, None) is not None
 
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        self._touch()
+        return self.missed
+
     async def counts(self) -> OutboxCounts:
         self._touch()
         states = [e.state for e in self.owed.values()]
@@ -112,16 +137,26 @@ class LedgerInMemory:
         )
 
     async def calls(
-        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: datetime | None = None,
+        number: PhoneNumber | None = None,
+        wanted: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         self._touch()
+        wanted = wanted or CallFilter()
+        number = wanted.number if number is None else number
         found = [
             c
             for c in self.stored.values()
-            if (before is None or c.arrived_at < before)
+            if (before is None or c.received_at < before)
             and (number is None or c.caller.number == number)
+            and wanted.client in (None, c.client)
+            and wanted.direction in (None, c.direction)
+            and (not wanted.dispositions or c.life.disposition in wanted.dispositions)
         ]
-        return sorted(found, key=lambda c: c.arrived_at, reverse=True)[:limit]
+        return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
 
     async def call(self, key: str) -> PhoneCall | None:
         self._touch()
@@ -228,6 +263,63 @@ class AnsweringInMemory:
 
 
 @dataclass
+class HistoryInMemory:
+    """Looks through the ledger's calls: by outcome, direction, extension, number, name, days."""
+
+    ledger: LedgerInMemory
+
+    async def find(
+        self, wanted: CallSearch, *, limit: int, after: str = ""
+    ) -> tuple[Sequence[PhoneCall], str]:
+        found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
+        begun = int(after or 0)
+        page = found[begun : begun + limit]
+        return page, str(begun + limit) if len(found) > begun + limit else ""
+
+    async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
+        return [
+            CallFact(c.received_at, c.direction, c.life.disposition, c.decision.rule, c.life.wait)
+            for c in self.ledger.stored.values()
+            if since <= c.received_at < until and not c.blank
+        ]
+
+    async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
+        for call in self.ledger.stored.values():
+            if call.received_at >= since:
+                look(call)
+
+
+def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
+    target, wanted = call.decision.target, search.filter
+    return (
+        (wanted.since is None or call.received_at >= wanted.since)
+        and (wanted.until is None or call.received_at < wanted.until)
+        and wanted.direction in {None, call.direction}
+        and (not wanted.dispositions or call.life.disposition in wanted.dispositions)
+        and (not wanted.extension or (target is not None and target.extension == wanted.extension))
+        and wanted.number in {None, call.caller.number}
+        and search.digits in str(call.caller.number)
+        and fold(search.name) in names_in(call)
+    )
+
+
+@dataclass
+class FlawsInMemory:
+    """Gives the flaws it was told."""
+
+    unmanaged: FlawList = field(default_factory=lambda: FlawList(FlawKind.NO_MANAGER, 0, 0))
+    unreadable: FlawList = field(default_factory=lambda: FlawList(FlawKind.UNREADABLE, 0, 0))
+
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+        del costs, limit
+        return self.unmanaged
+
+    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+        del unknown_tails, limit
+        return self.unreadable
+
+
+@dataclass
 class House:
     """Everything behind the street, to be asked by tests, and the application before it."""
 
@@ -235,6 +327,8 @@ class House:
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
     hub: EventHub = field(default_factory=lambda: EventHub("life1"))
     metrics: Metrics = field(default_factory=Metrics)
+    audit: AuditInMemory = field(default_factory=AuditInMemory)
+    onec_sign_in: SignInInMemory = field(default_factory=SignInInMemory)
     rules: RoutingRules = field(default_factory=RoutingRules)
     answer: Literal["auto", "number", "text"] = "auto"
     hook_access: HookAccess = field(default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN))
@@ -243,11 +337,20 @@ class House:
     mood: OneCMood | None = None
     alarms: tuple[Alarm, ...] = ()
     kicks: int = 0
+    flaws: FlawsInMemory = field(default_factory=FlawsInMemory)
+    sync_runs: list[SyncRun] = field(default_factory=list)
+    syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
+    public_url: str = ""
+    originating: Originating | None = None
+    phone_book: PhoneBook | None = None
+    desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
+        board = Board("life1", self.clock)
+        self.desk = DeskParts(board, DebtBook(board, self.directory.managers))
         self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
 
     def clock(self) -> datetime:
@@ -255,6 +358,22 @@ class House:
 
     def kick(self) -> None:
         self.kicks += 1
+
+    def sync_now(self, *, accept_shrink: bool = False) -> None:
+        self.syncs.append(accept_shrink)
+
+    async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
+        newest = reversed(self.sync_runs)
+        return [run for run in newest if since is None or run.started_at >= since][:limit]
+
+    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
+        call = self.ledger.stored.get(key)
+        if call is None:
+            return None
+        noted = replace(call, notes=(*call.notes, Note(self.clock(), by, text)))
+        self.ledger.stored[key] = noted
+        self.desk.publish(CallChanged(noted))
+        return noted
 
     async def receive(self, event: RawEvent) -> None:
         await self.ledger.record_event(event)
@@ -264,13 +383,24 @@ class House:
             telephony=Sipuni(self.answer, RULES),
             answering=self.answering,
             receiving=self,
+            noting=self,
+            desk=self.desk,
             ledger=self.ledger,
             directory=self.directory,
             hub=self.hub,
             events=self.hub,
             meter=self.metrics,
+            audit=self.audit,
+            desk_keys=self.audit,
+            latency=self.metrics.latency,
+            history=HistoryInMemory(self.ledger),
+            flaws=self.flaws,
+            runs=self,
+            sync_now=self.sync_now,
+            onec_sign_in=self.onec_sign_in,
             clock=self.clock,
             mood=lambda: self.mood,
+            mood_since=lambda: None if self.mood is None else self.now - timedelta(minutes=7),
             alarms=lambda: self.alarms,
             kick=self.kick,
             hook_access=self.hook_access,
@@ -278,6 +408,9 @@ class House:
             phones=RULES,
             lang=self.lang,
             heartbeat_s=self.heartbeat_s,
+            public_url=self.public_url,
+            originating=self.originating,
+            phone_book=self.phone_book,
         )
 
     def app(self) -> FastAPI:

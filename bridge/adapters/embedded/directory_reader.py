@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.adapters.embedded import partner_phones
 from bridge.adapters.embedded.caller_cards import unpack_card
 from bridge.adapters.embedded.directory_documents import (
     BY_REF,
@@ -39,7 +40,7 @@ from bridge.domain.directory import (
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import DataAge
 from bridge.errors import StoreError
-from bridge.ports import SyncReport
+from bridge.ports import OwnedPhone, SyncReport
 
 # ruff: noqa: S608 - tables are constants of this house.
 
@@ -111,6 +112,17 @@ class DirectoryReader:
         except msgspec.MsgspecError as error:
             raise StoreError(str(self._path), f"a partner is damaged: {error}") from error
         return noun if isinstance(noun, Partner) else None
+
+    def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
+        """Give the numbers of a partner or a contact person; see `ports.PhoneBook`."""
+        if self._trouble is not None:
+            raise self._trouble
+        if self._file is None:
+            return None
+        try:
+            return partner_phones.phones_of(self._file, owner)
+        except msgspec.MsgspecError as error:
+            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
 
     def managers(self) -> Mapping[int, Manager]:
         """Give the managers by row number, as of the last refresh."""

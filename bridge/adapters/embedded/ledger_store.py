@@ -9,20 +9,43 @@ write, and what they changed is seen at the next look.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
 import msgspec
 
+from bridge.adapters.embedded.ledger_questions import (
+    BOTH,
+    NOTHING_KNOWN,
+    conditions,
+    counts,
+    due,
+    memories,
+    paired,
+)
 from bridge.adapters.embedded.ledger_rows import (
     AT,
-    DUE,
     KEY,
-    NUMBER,
     OWED,
+    REF,
     STATE,
+    call_row,
+    choice_text,
+    create,
+    entry_row,
+    event_text,
+    micros,
+    read_call,
+    read_debt,
+    read_event,
+)
+from bridge.adapters.embedded.ledger_writer import GroupWriter
+from bridge.adapters.embedded.ledger_writes import (
+    Apply,
     DropEntry,
+    Forget,
     KeepChoice,
     KeepEvent,
     LedgerWriter,
@@ -32,36 +55,22 @@ from bridge.adapters.embedded.ledger_rows import (
     RetryEntry,
     SaveEntry,
     Write,
-    call_text,
-    choice_text,
-    create,
-    entry_text,
-    event_text,
-    micros,
-    read_call,
-    read_choice,
-    read_entry,
 )
-from bridge.adapters.embedded.ledger_writer import GroupWriter
-from bridge.adapters.embedded.sqlite_file import Row, SqliteFile, WriterLock
+from bridge.adapters.embedded.sqlite_file import SqliteFile, WriterLock
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreError
-from bridge.ports import Clock, OutboxCounts, RawEvent
+from bridge.ports import CallFilter, Change, Clock, OutboxCounts, RawEvent
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
 T = TypeVar("T")
 
-#: A call this young may still be ringing: its card is worth more than any older one.
-_FRESH = timedelta(minutes=1)
-
-_NOTHING_KNOWN = NumberMemory()
-_BOTH = "SELECT outbox.doc, calls.doc FROM outbox JOIN calls USING (id)"
 _LAST_SIGN = "\U0010ffff"
 
 
@@ -69,12 +78,16 @@ class LedgerStore:
     """`Ledger` on SQLite. Made by `open`."""
 
     def __init__(
-        self, path: Path, clock: Clock, lock: WriterLock | None, choices: dict[PhoneNumber, Ref]
+        self,
+        path: Path,
+        clock: Clock,
+        lock: WriterLock | None,
+        memory: dict[PhoneNumber, NumberMemory],
     ):
         self._path = path
         self._clock = clock
         self._lock = lock
-        self._memory = {number: NumberMemory(choice=owner) for number, owner in choices.items()}
+        self._memory = memory
         self._writer: GroupWriter[Write, Outcome] = GroupWriter(
             lambda: SqliteFile(path), LedgerWriter().write_all
         )
@@ -97,34 +110,42 @@ class LedgerStore:
         try:
             with SqliteDb(path) as db:
                 create(db)
-                choices = {
-                    PhoneNumber(number): read_choice(text)
-                    for number, text in db.table("choices").rows.all()
-                }
+                memory = memories(db)
         except msgspec.MsgspecError as error:
             _release(lock)
             raise StoreError(str(path), f"a document is damaged: {error}") from error
         except BaseException:
             _release(lock)
             raise
-        return cls(path, clock, lock, choices)
+        return cls(path, clock, lock, memory)
 
     # ------------------------------------------------------------ writes
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         """Write the call and its debt in one transaction, once; give the call that stands."""
-        text = None if entry is None else entry_text(entry)
-        return cast("PhoneCall", await self._writer.submit(RecordCall(call, call_text(call), text)))
+        owed = None if entry is None else entry_row(entry)
+        return cast("PhoneCall", await self._writer.submit(RecordCall(call, call_row(call), owed)))
 
     async def record_event(self, event: RawEvent) -> None:
-        """Keep a PBX event."""
-        await self._writer.submit(KeepEvent(event_text(event)))
+        """Keep a PBX event until its call is told of it."""
+        await self._writer.submit(KeepEvent(event_text(event), micros(event.received_at)))
+
+    async def apply(self, change: Change) -> None:
+        """Make one step of following the calls durable."""
+        await self._writer.submit(Apply(change, self._clock()))
+        for talk in change.talks:
+            known = self._memory.get(talk.number, NOTHING_KNOWN)
+            self._memory[talk.number] = replace(known, last_extension=talk.extension)
+
+    async def forget(self, before: datetime) -> int:
+        """Delete what was received before that moment; give the number of calls."""
+        return cast("int", await self._writer.submit(Forget(before)))
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
         """Replace an entry by its key; False when a person dropped it meanwhile.
 
         A row that is gone is not made again, so no delivery undoes a person's drop.
         """
-        save = SaveEntry(entry.key, entry_text(entry), guest=self._lock is None)
+        save = SaveEntry(entry, self._clock(), guest=self._lock is None)
         return bool(await self._writer.submit(save))
 
     async def drop_entry(self, key: str) -> bool:
@@ -144,16 +165,17 @@ class LedgerStore:
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""
         await self._writer.submit(KeepChoice(number, choice_text(owner, self._clock())))
-        self._memory[number] = NumberMemory(choice=owner)
+        known = self._memory.get(number, NOTHING_KNOWN)
+        self._memory[number] = replace(known, choice=owner)
 
     # ------------------------------------------------------------ reads
     def memory(self, number: PhoneNumber) -> NumberMemory:
         """Tell what people taught about a number; never touches the disk."""
-        return self._memory.get(number, _NOTHING_KNOWN)
+        return self._memory.get(number, NOTHING_KNOWN)
 
     async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
         """Give entries to deliver: the freshest calls first, then the longest due."""
-        return await self._read(lambda file: _due(file, now, limit))
+        return await self._read(lambda file: due(file, now, limit))
 
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
@@ -175,28 +197,51 @@ class LedgerStore:
 
     async def counts(self) -> OutboxCounts:
         """Count what is owed; the oldest debt is told by the moment its call came."""
-        return await self._read(_counts)
+        return await self._read(counts)
 
     async def calls(
-        self, *, limit: int = 50, before: datetime | None = None, number: PhoneNumber | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: datetime | None = None,
+        number: PhoneNumber | None = None,
+        wanted: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         """List calls, newest first."""
-        conditions = ["1"]
-        values: list[object] = []
-        if before is not None:
-            conditions.append(f"{AT} < ?")
-            values.append(micros(before))
-        if number is not None:
-            conditions.append(f"{NUMBER} = ?")
-            values.append(number)
-        where = " AND ".join(conditions)
+        where, values = conditions(wanted or CallFilter(), before, number)
         return await self._calls(
             f"WHERE {where} ORDER BY {AT} DESC, id DESC LIMIT ?", (*values, limit)
         )
 
+    async def untold(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
+        """Give kept events that no call was told of yet, oldest first."""
+        question = "SELECT id, doc FROM events WHERE call IS NULL ORDER BY id LIMIT ?"
+        return await self._read(
+            lambda file: [(row, read_event(text)) for row, text in file.read(question, (limit,))]
+        )
+
+    async def events_of(self, key: str) -> Sequence[RawEvent]:
+        """Give the events a call was told of, as they came, oldest first."""
+        question = "SELECT doc FROM events WHERE call = ? ORDER BY id"
+        return await self._read(
+            lambda file: [read_event(text) for (text,) in file.read(question, (key,))]
+        )
+
+    async def open_debts(self) -> Sequence[MissedDebt]:
+        """Give the clients who wait to be called back, the longest waiting first."""
+        question = "SELECT doc FROM debts WHERE closed IS NULL ORDER BY id"
+        return await self._read(lambda file: [read_debt(text) for (text,) in file.read(question)])
+
     async def call(self, key: str) -> PhoneCall | None:
         """Give one call."""
         found = await self._calls(f"WHERE {KEY} = ?", (key,))
+        return found[0] if found else None
+
+    async def call_of_ref(self, ref: str) -> PhoneCall | None:
+        """Give the latest call that the PBX knows by *ref*."""
+        found = await self._calls(
+            f"WHERE {REF} = ? AND {REF} <> '' ORDER BY id DESC LIMIT 1", (ref,)
+        )
         return found[0] if found else None
 
     async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
@@ -219,7 +264,7 @@ class LedgerStore:
     async def _pairs(
         self, rest: str, values: Sequence[object]
     ) -> list[tuple[OutboxEntry, PhoneCall]]:
-        return await self._read(lambda file: _paired(file.read(f"{_BOTH} {rest}", values)))
+        return await self._read(lambda file: paired(file.read(f"{BOTH} {rest}", values)))
 
     async def _read(self, question: Callable[[SqliteFile], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -245,47 +290,3 @@ class LedgerStore:
 def _release(lock: WriterLock | None) -> None:
     if lock is not None:
         lock.release()
-
-
-def _paired(rows: Sequence[Row]) -> list[tuple[OutboxEntry, PhoneCall]]:
-    return [(read_entry(entry), read_call(call)) for entry, call in rows]
-
-
-def _due(file: SqliteFile, now: datetime, limit: int) -> list[tuple[OutboxEntry, PhoneCall]]:
-    fresh: list[tuple[int, OutboxEntry]] = []
-    # Rows are numbered as the calls came: the fresh ones are the last ones.
-    for row, text in file.stream("SELECT id, doc FROM outbox ORDER BY id DESC"):
-        entry = read_entry(text)
-        if entry.created_at < now - _FRESH or len(fresh) == limit:
-            break
-        if entry.owed_now(now):
-            fresh.append((row, entry))
-    found = [
-        (entry, read_call(file.read("SELECT doc FROM calls WHERE id = ?", (row,))[0][0]))
-        for row, entry in fresh
-    ]
-    rows = file.read(
-        f"{_BOTH} WHERE {STATE} = 'due' AND {DUE} <= ? AND {OWED} ORDER BY {DUE}, id LIMIT ?",
-        (micros(now), limit),
-    )
-    keys = {entry.key for _, entry in fresh}
-    return (found + [pair for pair in _paired(rows) if pair[0].key not in keys])[:limit]
-
-
-def _counts(file: SqliteFile) -> OutboxCounts:
-    ((total,),) = file.read("SELECT count(*) FROM outbox")
-    owed = {
-        state: (count, oldest)
-        for state, count, oldest in file.read(
-            f"SELECT {STATE}, count(*), min(id) FROM outbox WHERE {OWED} GROUP BY {STATE}"
-        )
-    }
-    due, oldest = owed.get(EntryState.DUE.value, (0, None))
-    rows = file.read("SELECT doc FROM outbox WHERE id = ?", (oldest,))
-    return OutboxCounts(
-        due=due,
-        sending=owed.get(EntryState.SENDING.value, (0, None))[0],
-        dead=owed.get(EntryState.DEAD.value, (0, None))[0],
-        settled=total - sum(count for count, _ in owed.values()),
-        oldest_due=read_entry(rows[0][0]).created_at if rows else None,
-    )

@@ -35,7 +35,7 @@ class SqliteStorage(Storage):
         """Name the tables of documents."""
         found = self.file.read(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE ?",
-            (f"%{DOCUMENT_COLUMNS}",),
+            (f"%{DOCUMENT_COLUMNS[:-1]}%",),  # a table may have columns of its own besides
         )
         return {name for (name,) in found}
 

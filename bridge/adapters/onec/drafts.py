@@ -3,28 +3,48 @@
 1C's dates have no zone: they are the wall time of its server (facts/ut11-metadata.md §5).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
+
 from bridge.adapters.onec.schema import (
     CONTACT_PERSONS,
+    EMPTY_DATE,
     PARTNERS,
     TYPE_PREFIX,
     UNDEFINED,
+    CallChangeBody,
     PhoneCallBody,
     PhoneCallRow,
     ReminderBody,
+    ReminderRow,
+    ReminderTextBody,
+    RequestRow,
     SubjectBody,
+    WrittenCallRow,
 )
-from bridge.domain.directory import EMPTY_REF, CandidateKind, Ref
-from bridge.domain.writeback import ContactRef, PhoneCallDraft, ReminderDraft
+from bridge.domain.directory import EMPTY_REF, CandidateKind, Ref, Version
+from bridge.domain.writeback import (
+    CallRequest,
+    ContactRef,
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+    WrittenPhoneCall,
+    WrittenReminder,
+)
 from bridge.ports import FoundDocument
 
 _CONTACT_TYPES: Final = {
     CandidateKind.CONTACT: TYPE_PREFIX + CONTACT_PERSONS,
     CandidateKind.PARTNER: TYPE_PREFIX + PARTNERS,
 }
+
+_CONTACT_KINDS: Final = {name: kind for kind, name in _CONTACT_TYPES.items()}
+
+_A_DAY: Final = timedelta(days=1)
 
 #: Control characters make a text of 1C unreadable in Atom for everybody else.
 _CONTROLS: Final = dict.fromkeys(i for i in range(32) if chr(i) not in "\n\t")
@@ -80,12 +100,65 @@ def reminder_body(draft: ReminderDraft, zone: ZoneInfo) -> ReminderBody:
     )
 
 
+def phone_call_change_body(change: PhoneCallChange) -> CallChangeBody:
+    """Write what is to be changed in a phone call document."""
+    return CallChangeBody(
+        subject=UNSET if change.subject is None else _clean(change.subject),
+        description=UNSET if change.description is None else _clean(change.description),
+        comment=UNSET if change.comment is None else _clean(change.comment),
+        responsible=UNSET if change.responsible is None else change.responsible,
+    )
+
+
+def reminder_text_body(draft: ReminderDraft) -> ReminderTextBody:
+    """Write the text of a reminder."""
+    return ReminderTextBody(text=_clean(draft.text))
+
+
+def written_phone_call(row: WrittenCallRow) -> WrittenPhoneCall:
+    """Read a document as it stands."""
+    return WrittenPhoneCall(
+        document=Ref(row.ref.lower()),
+        subject=row.subject or "",
+        description=row.description or "",
+        comment=row.comment or "",
+        responsible=_ref(row.responsible),
+        marked=bool(row.marked),
+        version=Version(row.version) if row.version else None,
+    )
+
+
+def written_reminder(row: ReminderRow, draft: ReminderDraft, zone: ZoneInfo) -> WrittenReminder:
+    """Read the reminder of *draft* as it stands; one without a date is due as it was written."""
+    return WrittenReminder(_instant_or(row.due, zone, draft.at), row.text or "")
+
+
+def call_request(row: RequestRow, since: datetime, zone: ZoneInfo) -> CallRequest:
+    """Read a document by which a manager orders a call."""
+    kind, contact = _CONTACT_KINDS.get(row.contact_type or ""), _ref(row.contact)
+    return CallRequest(
+        document=Ref(row.ref.lower()),
+        at=_instant_or(row.at, zone, since),
+        subject=row.subject or "",
+        description=row.description or "",
+        user=_ref(row.responsible) or _ref(row.author),
+        reach=(row.reach or "").strip(),
+        contact=None if kind is None or contact is None else ContactRef(kind, contact),
+    )
+
+
+def earliest_wall_time(since: datetime, zone: ZoneInfo) -> str:
+    """Write the earliest wall time that anything after *since* can bear.
+
+    In autumn the clock is put back: what is later may be dated up to an hour earlier.
+    """
+    put_back = _offset(since, zone) - _offset(since + _A_DAY, zone)
+    return wall_time(since - max(put_back, timedelta(0)), zone)
+
+
 def found_document(row: PhoneCallRow, draft: PhoneCallDraft, zone: ZoneInfo) -> FoundDocument:
     """Read a document found by the marker of *draft*."""
-    try:
-        at = instant(row.at or "", zone, draft.at)
-    except ValueError:
-        at = draft.at
+    at = _instant_or(row.at, zone, draft.at)
     return FoundDocument(Ref(row.ref.lower()), row.number or "", at, bool(row.marked))
 
 
@@ -100,5 +173,24 @@ def _contact(contact: ContactRef | None) -> tuple[str, str]:
     return contact.ref, _CONTACT_TYPES[contact.kind]
 
 
+def _instant_or(wall: str | None, zone: ZoneInfo, near: datetime) -> datetime:
+    if wall in {None, "", EMPTY_DATE}:
+        return near
+    try:
+        return instant(wall or "", zone, near)
+    except ValueError:
+        return near
+
+
+def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta(0)
+
+
+def _ref(text: str | None) -> Ref | None:
+    ref = (text or "").lower()
+    return None if ref in {"", EMPTY_REF} else Ref(ref)
+
+
 def _clean(text: str) -> str:
-    return text.translate(_CONTROLS).encode("utf-8", "replace").decode()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return lines.translate(_CONTROLS).encode("utf-8", "replace").decode()

@@ -19,7 +19,9 @@ from bridge.errors import (
     OneCAlreadyExists,
     OneCBlocked,
     OneCError,
+    OneCGone,
     OneCNonsense,
+    OneCNotLetThrough,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
@@ -36,6 +38,10 @@ class UnknownField(OneCNotPublished):
     """1C does not know a field we named; *detail* holds its words, the name among them."""
 
 
+class NoRights(OneCUnauthorized):
+    """1C itself refused: it knows the user, who has no right to what was asked."""
+
+
 class Verdict(Enum):
     """What an answer means to us."""
 
@@ -45,9 +51,11 @@ class Verdict(Enum):
     BLOCKED = auto()
     UNAUTHORIZED = auto()
     NOT_PUBLISHED = auto()
+    NOT_LET_THROUGH = auto()
     UNKNOWN_FIELD = auto()
     REJECTED = auto()
     EXISTS = auto()
+    GONE = auto()
     NONSENSE = auto()
 
 
@@ -88,6 +96,12 @@ _WRONG_ADDRESS = (
     "the web server has nothing at this address ({status}: {words}); either BRIDGE_ONEC_URL is "
     "wrong, or the entity set is not published and the web server hides 1C's own words"
 )
+#: Windows says it in English whatever its language.
+_INVALID_URL: Final = ("invalid url",)
+_TOO_LONG_ADDRESS = (
+    "the web server takes no address as long as this ({status}: {words}); there, "
+    r"UrlSegmentMaxLength in HKLM\System\CurrentControlSet\Services\HTTP\Parameters allows more"
+)
 
 #: First match wins.
 _TABLE: Final = (
@@ -96,6 +110,7 @@ _TABLE: Final = (
     _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, codes=frozenset({"20"})),
     _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, _on(401, 403)),
     _Rule(_O, _V.NOT_PUBLISHED, _V.NOT_PUBLISHED, codes=frozenset({"8"})),
+    _Rule(_O, _V.GONE, _V.GONE, _on(404), frozenset({"9"})),
     _Rule(_O, _V.UNKNOWN_FIELD, _V.REJECTED, _on(400), frozenset({"6"})),
     _Rule(_O, _V.TOO_LARGE, _V.UNAVAILABLE, words=schema.MEMORY_WORDS),
     _Rule(_O, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(500), words=schema.LOCK_WORDS),
@@ -119,6 +134,11 @@ _TABLE: Final = (
     ),
     _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(406, 429), say=_SAYS_LITTLE),
     _Rule(_P, _V.TOO_LARGE, _V.REJECTED, _on(413, 414, 431), say=_SAYS_LITTLE),
+    # Its driver refuses a long piece of path, so nothing reached 1C (facts/onec-odata.md §1.2).
+    _Rule(
+        _P, _V.NOT_LET_THROUGH, _V.NOT_LET_THROUGH, _on(400), words=_INVALID_URL,
+        say=_TOO_LONG_ADDRESS,
+    ),
     _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, range(500, 600), words=schema.LICENCE_WORDS),
     _Rule(_P, _V.TOO_LARGE, _V.UNKNOWN, _on(500), say=_SAYS_LITTLE),
     _Rule(_P, _V.UNAVAILABLE, _V.UNKNOWN, range(500, 600), say=_SAYS_LITTLE),
@@ -168,23 +188,30 @@ def refusal(said: Said, where: str, *, write: bool) -> OneCError:
     verdict = rule.write if write else rule.read
     words = said.words or "no words"
     detail = rule.say.format(words=words, status=said.status)
+    if verdict in _CODED:
+        return _CODED[verdict](where, detail, said.status, said.code)
     match verdict:
-        case Verdict.REJECTED:
-            return OneCRejected(where, detail, said.status, said.code)
-        case Verdict.EXISTS:
-            return OneCAlreadyExists(where, detail, said.status, said.code)
         case Verdict.UNKNOWN:
             return OneCOutcomeUnknown(where, f"{detail}; the write may have been done")
         case Verdict.BLOCKED:
             return OneCBlocked(where, said.last_words or words)
-    return _PLAIN[verdict](where, detail)
+    knows_him = verdict is Verdict.UNAUTHORIZED and said.voice is Voice.ODATA
+    return (NoRights if knows_him else _PLAIN[verdict])(where, detail)
 
+
+#: Refusals that tell 1C's status and code too.
+_CODED: Final[dict[Verdict, type[OneCRejected]]] = {
+    Verdict.REJECTED: OneCRejected,
+    Verdict.EXISTS: OneCAlreadyExists,
+    Verdict.GONE: OneCGone,
+}
 
 _PLAIN: Final[dict[Verdict, type[OneCError]]] = {
     Verdict.UNAVAILABLE: OneCUnavailable,
     Verdict.TOO_LARGE: TooLarge,
     Verdict.UNAUTHORIZED: OneCUnauthorized,
     Verdict.NOT_PUBLISHED: OneCNotPublished,
+    Verdict.NOT_LET_THROUGH: OneCNotLetThrough,
     Verdict.UNKNOWN_FIELD: UnknownField,
     Verdict.NONSENSE: OneCNonsense,
 }

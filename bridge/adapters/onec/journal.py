@@ -4,10 +4,9 @@ Every method is one attempt. What a look cannot read is reported as unavailable:
 of 1C says nothing about whether a document is there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Final
 
 import msgspec
 
@@ -16,42 +15,31 @@ from bridge.adapters.onec.drafts import (
     found_document,
     how_to_reach,
     phone_call_body,
-    reminder_body,
+    phone_call_change_body,
     subject_body,
     wall_time,
+    written_phone_call,
 )
-from bridge.adapters.onec.odata import (
-    ODataClient,
-    guid,
-    json_reader,
-    listing_query,
-    moment,
-    text,
-)
-from bridge.adapters.onec.schema import Page, PhoneCallRow, ReminderRow, SubjectRow
+from bridge.adapters.onec.odata import json_reader, moment, text
+from bridge.adapters.onec.places import call_place, subject_place
+from bridge.adapters.onec.reminders import ReminderRegister
+from bridge.adapters.onec.schema import Page, PhoneCallRow, SubjectRow, WrittenCallRow
 from bridge.domain.directory import Ref
-from bridge.domain.writeback import PhoneCallDraft, ReminderDraft, marker
-from bridge.errors import OneCNonsense, OneCUnavailable
+from bridge.domain.writeback import PhoneCallChange, PhoneCallDraft, WrittenPhoneCall, marker
 from bridge.ports import FoundDocument
 
 #: How far a document's date may be from the draft's: nothing of ours moves it, people may.
 _WINDOW: Final = timedelta(minutes=2)
 
 _CALLS: Final = json_reader(msgspec.json.Decoder(Page[PhoneCallRow]))
+_WRITTEN_CALLS: Final = json_reader(msgspec.json.Decoder(Page[WrittenCallRow]))
 _SUBJECTS: Final = json_reader(msgspec.json.Decoder(Page[SubjectRow]))
-_REMINDERS: Final = json_reader(msgspec.json.Decoder(Page[ReminderRow]))
 _WRITTEN: Final = json_reader(msgspec.json.Decoder(dict[str, msgspec.Raw]))
 _CREATED: Final = json_reader(msgspec.json.Decoder(schema.ListingRow))
 
-R = TypeVar("R")
 
-
-class ODataJournal:
+class ODataJournal(ReminderRegister):
     """A `OneCJournal` over one publication; *zone* is that of the 1C server's wall clock."""
-
-    def __init__(self, client: ODataClient, zone: ZoneInfo) -> None:
-        self._client = client
-        self._zone = zone
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
         """Look for documents with the draft's marker, the oldest first, marked ones included."""
@@ -59,7 +47,7 @@ class ODataJournal:
         # among the calls of this number at this time; the number is indexed in 1C.
         local = datetime.fromisoformat(wall_time(draft.at, self._zone))
         first, last = ((local + step).isoformat() for step in (-_WINDOW, _WINDOW))
-        rows = await self._look(
+        rows = await self._records.look(
             schema.PHONE_CALLS,
             schema.PHONE_CALL_COLUMNS,
             f"{schema.PHONE_CALL_DATE} ge {moment(first)}"
@@ -79,63 +67,43 @@ class ODataJournal:
 
     async def mark_phone_call(self, document: Ref) -> None:
         """Set the deletion mark on a document that doubles another."""
-        path = f"{schema.PHONE_CALLS}({guid(document)})"
-        await self._client.write("PATCH", path, schema.MarkBody(), _WRITTEN)
+        await self._records.change(call_place(document), schema.MarkBody())
+
+    async def read_phone_call(self, document: Ref) -> WrittenPhoneCall | None:
+        """Read a document as it stands now; None when somebody deleted it."""
+        # Not by its key: a 404 may be a page of the web server, an empty set is 1C's own word.
+        rows = await self._records.look(
+            schema.PHONE_CALLS,
+            schema.WRITTEN_CALL_COLUMNS,
+            call_place(document).condition,
+            _WRITTEN_CALLS,
+        )
+        found = (written_phone_call(row) for row in rows if row.ref.lower() == document)
+        return next(found, None)
+
+    async def change_phone_call(self, document: Ref, change: PhoneCallChange) -> None:
+        """Change fields of a document; repeating it does no harm."""
+        if change:
+            body = phone_call_change_body(change)
+            await self._records.change(call_place(document), body, version=change.seen or "")
 
     async def create_subject(self, document: Ref) -> None:
         """Create the record without which the call is missing from the partner's list."""
         await self._client.write("POST", schema.SUBJECTS, subject_body(document), _WRITTEN)
 
-    async def create_reminder(self, draft: ReminderDraft) -> None:
-        """Create the reminder; a repeat meets OneCAlreadyExists."""
-        body = reminder_body(draft, self._zone)
-        await self._client.write("POST", schema.REMINDERS, body, _WRITTEN)
-
-    async def has_reminder(self, draft: ReminderDraft) -> bool:
-        """Tell whether exactly this reminder is in 1C."""
-        at = wall_time(draft.at, self._zone)
-        rows = await self._look(
-            schema.REMINDERS,
-            schema.REMINDER_COLUMNS,
-            f"{schema.REMINDER_USER} eq {guid(draft.user)}"
-            f" and {schema.REMINDER_TIME} eq {moment(at)}"
-            f" and {schema.REMINDER_SOURCE} eq {_as_call(draft.document)}",
-            _REMINDERS,
-        )
-        wanted = (draft.user, at, draft.document)
-        return any(
-            ((row.user or "").lower(), row.at, (row.source or "").lower()) == wanted for row in rows
-        )
-
     async def has_subject(self, document: Ref) -> bool:
         """Tell whether the call's subject record is in 1C."""
-        rows = await self._look(
-            schema.SUBJECTS,
-            schema.SUBJECT_COLUMNS,
-            f"{schema.SUBJECT_CALL} eq {_as_call(document)}",
-            _SUBJECTS,
+        condition = subject_place(document).condition
+        rows = await self._records.look(
+            schema.SUBJECTS, schema.SUBJECT_COLUMNS, condition, _SUBJECTS
         )
         return any((row.call or "").lower() == document for row in rows)
+
+    async def consider(self, document: Ref, *, considered: bool) -> None:
+        """Set Рассмотрено in the call's subject record; repeating it does no harm."""
+        body = schema.ConsideredBody(considered=considered)
+        await self._records.change(subject_place(document), body, must_stand=True)
 
     async def aclose(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
-
-    async def _look(
-        self,
-        entity_set: str,
-        columns: tuple[schema.Column, ...],
-        condition: str,
-        reader: Callable[[bytes], Page[R]],
-    ) -> list[R]:
-        query = listing_query(",".join(c.path for c in columns), filter=condition)
-        try:
-            page = await self._client.read(entity_set, query, reader)
-        except OneCNonsense as error:
-            raise OneCUnavailable(error.where, error.detail) from error
-        return page.value
-
-
-def _as_call(document: Ref) -> str:
-    """Write a call's reference for a composite field, where a bare guid finds nothing at all."""
-    return f"cast({guid(document)},'{schema.PHONE_CALLS}')"

@@ -95,10 +95,13 @@ _SAFE: Final = "'$,/:()"
 
 
 def listing_query(select: str, **options: str) -> dict[str, str]:
-    """Give the options of a question for rows; *options* without their `$`."""
+    """Give the options of a question for rows; *options* without their `$`.
+
+    An empty *select* asks for everything.
+    """
     return {
         "$format": _FORMAT,
-        "$select": select,
+        **({"$select": select} if select else {}),
         **{f"${name}": value for name, value in options.items()},
     }
 
@@ -184,6 +187,7 @@ class ODataClient:
             OneCUnauthorized: the user or his rights.
             OneCNotPublished: also `UnknownField`.
             OneCNonsense: an answer that *reader* cannot read, or a page that is not 1C's.
+            OneCGone: *path* is that of one object or record, and it is not there.
         """
         try:
             return await self._read(path, query, reader)
@@ -212,21 +216,32 @@ class ODataClient:
             raise OneCNonsense(where, f"an answer that cannot be read: {error}") from error
 
     async def write(
-        self, method: str, path: str, body: msgspec.Struct, reader: Callable[[bytes], T]
+        self,
+        method: str,
+        path: str,
+        body: msgspec.Struct | Mapping[str, msgspec.Raw] | None,
+        reader: Callable[[bytes], T],
+        *,
+        version: str = "",
     ) -> T:
         """Send *body* once and read the answer, the object as 1C keeps it.
+
+        *version* goes with it as `If-Match`, which many publications ignore.
 
         Raises:
             OneCUnavailable: surely not done; also OneCBlocked.
             OneCOutcomeUnknown: perhaps done.
             OneCUnauthorized: not done.
             OneCNotPublished: not done.
-            OneCRejected: refused for good; also OneCAlreadyExists.
+            OneCRejected: refused for good; also OneCAlreadyExists and OneCGone.
         """
         where = _where(path)
         query = {"$format": "json"}
-        content = msgspec.json.encode(body)
-        status, answer, location = await self._exchange(method, path, query, content, write=True)
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {"If-Match": version} if version else {}
+        status, answer, location = await self._exchange(
+            method, path, query, content, headers, write=True
+        )
         if status not in _OK:
             raise refusal(hear(status, answer, location), where, write=True)
         try:
@@ -240,9 +255,16 @@ class ODataClient:
             ) from error
 
     async def _exchange(
-        self, method: str, path: str, query: Query, content: bytes | None = None, *, write: bool
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        write: bool,
     ) -> tuple[int, bytes, str]:
-        async with self._answer(method, path, query, content, write=write) as response:
+        async with self._answer(method, path, query, content, headers, write=write) as response:
             # The standalone server refuses PATCH without a length and keeps the socket open:
             # reading on would hang until the time-out (facts/onec-odata.md §4.3).
             hangs = response.status_code == _METHOD_NOT_ALLOWED
@@ -259,7 +281,7 @@ class ODataClient:
         Raises:
             OneCError: as `read` does, but nothing is retried.
         """
-        async with self._answer("GET", path, query or {}, None, write=False) as response:
+        async with self._answer("GET", path, query or {}, write=False) as response:
             if response.status_code != 200:  # noqa: PLR2004 - HTTP
                 body = await response.aread()
                 said = hear(response.status_code, body, response.headers.get("Location", ""))
@@ -273,16 +295,25 @@ class ODataClient:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, query: Query, content: bytes | None, *, write: bool
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        write: bool,
     ) -> AsyncIterator[httpx.Response]:
         options = f"?{encode_query(query)}" if query else ""
         url = f"{self._root}/{quote(path, safe=_SAFE_PATH)}{options}"
-        headers = {} if content is None else {"Content-Type": "application/json;charset=utf-8"}
+        sent = dict(headers or {})
+        if content is not None:
+            sent["Content-Type"] = "application/json;charset=utf-8"
         async with self._slots:
             self.traffic.requests += 1
             with _translated(_where(path), write=write):
                 async with self._http.stream(
-                    method, url, content=content, headers=headers
+                    method, url, content=content, headers=sent
                 ) as response:
                     yield response
 

@@ -1,6 +1,7 @@
 """Looks at a publication for `onec-bridge check`: plain findings, nothing written, nothing guessed.
 
-Whether the bridge may write cannot be asked without writing, so nothing here tells.
+Whether the bridge may write cannot be asked without writing, so nothing here tells; but whether
+the web server would let the longest address of a write through can be asked by reading it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,14 +18,23 @@ from bridge.adapters.onec.drafts import instant
 from bridge.adapters.onec.extensions import find_extension_sources
 from bridge.adapters.onec.metadata import Metadata, missing
 from bridge.adapters.onec.odata import ODataClient, json_reader
+from bridge.adapters.onec.places import reminder_place
 from bridge.adapters.onec.schema import Page, PartnerRow, PhoneCallRow, ReminderRow
 from bridge.adapters.onec.sets import SetReader
-from bridge.domain.directory import EntityKind
-from bridge.errors import OneCError
+from bridge.domain.directory import EMPTY_REF, EntityKind
+from bridge.errors import OneCError, OneCGone, OneCNotLetThrough, OneCNotPublished
 
 Level = Literal["ok", "warn", "fail"]
 Name = Literal[
-    "reach", "published", "fields", "attribute", "clock", "zone", "partners", "reminders"
+    "reach",
+    "published",
+    "fields",
+    "attribute",
+    "clock",
+    "zone",
+    "partners",
+    "reminders",
+    "addresses",
 ]
 
 #: More than this between the server's clock and ours makes reminders early or late.
@@ -33,6 +43,7 @@ _SKEW: Final = timedelta(minutes=1)
 _CALLS: Final = json_reader(msgspec.json.Decoder(Page[PhoneCallRow]))
 _PARTNERS: Final = json_reader(msgspec.json.Decoder(Page[PartnerRow]))
 _REMINDERS: Final = json_reader(msgspec.json.Decoder(Page[ReminderRow]))
+_RECORD: Final = json_reader(msgspec.json.Decoder(ReminderRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class OneCProbe:
             await self._guarded("zone", lambda: self._newest_call(served_at)),
             await self._guarded("partners", self._partners),
             await self._guarded("reminders", self._reminders),
+            await self._guarded("addresses", self._addresses),
         )
 
     async def _reach(self) -> tuple[frozenset[str], datetime | None]:
@@ -174,6 +186,21 @@ class OneCProbe:
             schema.REMINDERS, schema.REMINDER_COLUMNS, _REMINDERS, options={"top": "1"}
         )
         return Finding("reminders", "ok")
+
+    async def _addresses(self) -> Finding:
+        """Ask for nobody's reminder by its key, by which others are changed and withdrawn."""
+        nobody = reminder_place(EMPTY_REF, schema.EMPTY_DATE, EMPTY_REF).path
+        length = {"length": str(len(nobody))}
+        try:
+            await self._client.read(nobody, {"$format": "json"}, _RECORD)
+        except OneCGone:
+            pass
+        except OneCNotLetThrough as error:
+            return Finding("addresses", "warn", {**length, "error": str(error)})
+        except OneCNotPublished:
+            # The set can be read, so it is the web server's page before 1C's own 404.
+            await self._reminders()
+        return Finding("addresses", "ok", length)
 
 
 def _published(names: frozenset[str]) -> Finding:

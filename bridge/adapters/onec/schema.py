@@ -7,9 +7,9 @@ differ (facts/onec-odata.md §3.2, facts/ut11-metadata.md §2-§6, §9).
 
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
-from bridge.domain.directory import EMPTY_REF, EntityKind
+from bridge.domain.directory import EMPTY_REF, CandidateKind, EntityKind
 
 # ---------------------------------------------------------------- entity sets
 MANAGERS: Final = "Catalog_Пользователи"
@@ -30,6 +30,13 @@ SETS: Final = {
     EntityKind.PARTNER: PARTNERS,
     EntityKind.CONTACT: CONTACT_PERSONS,
     EntityKind.COUNTERPARTY: COUNTERPARTIES,
+}
+
+#: Names of types in links that open an object.
+LINK_TYPES: Final = {
+    CandidateKind.CONTACT: "Справочник.КонтактныеЛицаПартнеров",
+    CandidateKind.PARTNER: "Справочник.Партнеры",
+    CandidateKind.COUNTERPARTY: "Справочник.Контрагенты",
 }
 
 TYPE_PREFIX: Final = "StandardODATA."
@@ -148,15 +155,30 @@ PROPERTY_VALUE_COLUMNS: Final = _must("Ref_Key", "Description")
 PROPERTY_VALUE_OWNER: Final = "Owner_Key"
 EXTRA_VALUE_COLUMNS: Final = _must("Объект", "Объект_Type", "Значение", "Значение_Type")
 EXTRA_VALUE_PROPERTY: Final = "Свойство_Key"
+REF: Final = "Ref_Key"
+VERSION: Final = "DataVersion"
 PHONE_CALL_COLUMNS: Final = _must("Ref_Key", "Number", "Date", "DeletionMark", "Комментарий")
 PHONE_CALL_DATE: Final = "Date"
 PHONE_CALL_REACH: Final = "АбонентКакСвязаться"
+PHONE_CALL_INCOMING: Final = "Входящий"
+PHONE_CALL_MARKED: Final = "DeletionMark"
+#: What a call as it stands is read by, and a call that a manager orders.
+WRITTEN_CALL_COLUMNS: Final = (
+    *_must("Ref_Key", "DataVersion", "DeletionMark"),
+    *_must("Тема", "Описание", "Комментарий", "Ответственный_Key"),
+)
+REQUEST_COLUMNS: Final = (
+    *_must("Ref_Key", "Date", "Тема", "Описание", "Комментарий", PHONE_CALL_REACH),
+    *_must("Ответственный_Key", "Автор_Key", "АбонентКонтакт", "АбонентКонтакт_Type"),
+)
 SUBJECT_COLUMNS: Final = _must("Взаимодействие", "Взаимодействие_Type")
 SUBJECT_CALL: Final = "Взаимодействие"
 REMINDER_COLUMNS: Final = _must("Пользователь_Key", "ВремяСобытия", "Источник", "Источник_Type")
 REMINDER_USER: Final = "Пользователь_Key"
 REMINDER_TIME: Final = "ВремяСобытия"
 REMINDER_SOURCE: Final = "Источник"
+REMINDER_DUE: Final = "СрокНапоминания"
+WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_must(REMINDER_DUE, "Описание"))
 
 # ---------------------------------------------------------------- rows
 Row = TypeVar("Row")
@@ -282,6 +304,33 @@ class PhoneCallRow(Struct, gc=False):
     comment: str | None = field(name="Комментарий", default=None)
 
 
+class WrittenCallRow(Struct, gc=False):
+    """A phone call document as it stands, as far as the bridge may change it."""
+
+    ref: str = field(name="Ref_Key")
+    version: str | None = field(name="DataVersion", default=None)
+    marked: bool | None = field(name="DeletionMark", default=None)
+    subject: str | None = field(name="Тема", default=None)
+    description: str | None = field(name="Описание", default=None)
+    comment: str | None = field(name="Комментарий", default=None)
+    responsible: str | None = field(name="Ответственный_Key", default=None)
+
+
+class RequestRow(Struct, gc=False):
+    """An outgoing phone call document that may order a call."""
+
+    ref: str = field(name="Ref_Key")
+    at: str | None = field(name="Date", default=None)
+    subject: str | None = field(name="Тема", default=None)
+    description: str | None = field(name="Описание", default=None)
+    comment: str | None = field(name="Комментарий", default=None)
+    reach: str | None = field(name=PHONE_CALL_REACH, default=None)
+    responsible: str | None = field(name="Ответственный_Key", default=None)
+    author: str | None = field(name="Автор_Key", default=None)
+    contact: str | None = field(name="АбонентКонтакт", default=None)
+    contact_type: str | None = field(name="АбонентКонтакт_Type", default=None)
+
+
 class SubjectRow(Struct, gc=False):
     """The key of a call's subject record."""
 
@@ -289,11 +338,13 @@ class SubjectRow(Struct, gc=False):
 
 
 class ReminderRow(Struct, gc=False):
-    """The key of a reminder."""
+    """A reminder: its key, and where it is asked for, what stands in it."""
 
     user: str | None = field(name=REMINDER_USER, default=None)
     at: str | None = field(name=REMINDER_TIME, default=None)
     source: str | None = field(name=REMINDER_SOURCE, default=None)
+    due: str | None = field(name=REMINDER_DUE, default=None)
+    text: str | None = field(name="Описание", default=None)
 
 
 # ---------------------------------------------------------------- bodies
@@ -335,7 +386,7 @@ class ReminderBody(Struct, kw_only=True):
     user: str = field(name=REMINDER_USER)
     at: str = field(name=REMINDER_TIME)
     source: str = field(name=REMINDER_SOURCE)
-    due: str = field(name="СрокНапоминания")
+    due: str = field(name=REMINDER_DUE)
     text: str = field(name="Описание")
     source_type: str = field(name=f"{REMINDER_SOURCE}_Type", default=PHONE_CALL_TYPE)
     method: str = field(name="СпособУстановкиВремениНапоминания", default="ВУказанноеВремя")
@@ -350,6 +401,27 @@ class MarkBody(Struct):
     marked: bool = field(name="DeletionMark", default=True)
 
 
+class CallChangeBody(Struct, kw_only=True):
+    """Fields of a phone call document to be changed; what is unset is not sent."""
+
+    subject: str | UnsetType = field(name="Тема", default=UNSET)
+    description: str | UnsetType = field(name="Описание", default=UNSET)
+    comment: str | UnsetType = field(name="Комментарий", default=UNSET)
+    responsible: str | UnsetType = field(name="Ответственный_Key", default=UNSET)
+
+
+class ConsideredBody(Struct, kw_only=True):
+    """The sign by which a call counts as looked at."""
+
+    considered: bool = field(name="Рассмотрено")
+
+
+class ReminderTextBody(Struct, kw_only=True):
+    """The text of a reminder and nothing else: when it is due is its user's."""
+
+    text: str = field(name="Описание")
+
+
 #: Everything the bridge touches: what `onec-bridge check` looks for in the publication.
 NEEDED: Final[dict[str, tuple[Column, ...]]] = {
     **{SETS[kind]: columns for kind, columns in COLUMNS.items()},
@@ -357,7 +429,9 @@ NEEDED: Final[dict[str, tuple[Column, ...]]] = {
     PROPERTIES: PROPERTY_COLUMNS,
     PROPERTY_VALUES: PROPERTY_VALUE_COLUMNS,
     EXTRA_VALUES: EXTRA_VALUE_COLUMNS,
-    PHONE_CALLS: _must("Ref_Key", *PhoneCallBody.__struct_encode_fields__),
+    PHONE_CALLS: _must(
+        VERSION, "Number", PHONE_CALL_MARKED, *PhoneCallBody.__struct_encode_fields__
+    ),
     SUBJECTS: _must(*SubjectBody.__struct_encode_fields__),
     REMINDERS: _must(*ReminderBody.__struct_encode_fields__),
 }

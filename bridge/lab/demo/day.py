@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.lab.demo.cast import Actor
 from bridge.lab.demo.stage import Stage
-from bridge.lab.sipuni import CallPlan, CallReport
+from bridge.lab.sipuni import CallPlan, CallReport, Outcome
 from bridge.lab.world import PHONE_CALLS
 
 _DID = "74950000001"
@@ -43,17 +43,22 @@ async def play_day(stage: Stage) -> AsyncIterator[DayStep]:
     calls += 1
     yield await _written(stage, "lost reply healed, nothing doubled", calls)
 
+    async for step in _missed_and_called_back(stage):
+        yield step
+    calls += 2
+    reminded = calls - 2
+
     await stage.onec.stop()
     yield await _call(stage, cast.contact, "1C is down: {who} calls")
-    calls += 1
+    calls, reminded = calls + 1, reminded + 1
     held = len(lab.phone_calls()) == calls - 1
     await stage.onec.start()
-    step = await _written(stage, "1C is back: the kept call is delivered", calls)
+    step = await _written(stage, "1C is back: the kept call is delivered", calls, reminded)
     yield DayStep(step.name, step.expected, step.seen, step.passed and held)
 
     yield await _manager_moves(stage)
-    calls += 1
-    yield await _written(stage, "the day's end: documents, subjects, reminders", calls)
+    calls, reminded = calls + 1, reminded + 1
+    yield await _written(stage, "the day's end: documents, subjects, reminders", calls, reminded)
     code = await stage.stop()
     yield DayStep("service stopped", "exit code 0", f"exit code {code}", code == 0)
 
@@ -87,18 +92,45 @@ def _rang(report: CallReport, actor: Actor) -> bool:
     return report.rang_first == actor.extension and not report.problems
 
 
-async def _written(stage: Stage, name: str, calls: int) -> DayStep:
-    """Wait until 1C holds exactly *calls* of each, and look once more whether it stays so."""
+async def _missed_and_called_back(stage: Stage) -> AsyncIterator[DayStep]:
+    """Miss a client: his manager is reminded of it, until he has called back."""
+    actor, lab = stage.cast.contact, stage.lab
+
+    def missed() -> list[str]:
+        texts = (str(row["Описание"]) for row in lab.reminders())
+        return [text for text in texts if text.startswith("Пропущен")]
+
+    plan = CallPlan(caller=actor.sent, did=_DID, outcome=Outcome.NO_ANSWER)
+    report = await stage.sipuni.place_call(plan)
+    await _until(lambda: len(missed()) == 1)
+    seen = "; ".join(missed()) or "no reminder of it"
+    name = f"{actor.role} {actor.name} is missed"
+    passed = _rang(report, actor) and len(missed()) == 1
+    yield DayStep(name, "one reminder: «Пропущен звонок…»", seen, passed)
+
+    state = await stage.click_to_call(actor.extension, actor.sent)
+    await _until(lambda: not missed())
+    left = f"order {state}, {len(missed())} such reminders"
+    name = "his manager calls back with a click: the reminder disappears"
+    yield DayStep(name, "order accepted, 0 such reminders", left, not missed())
+
+
+async def _written(stage: Stage, name: str, calls: int, reminded: int | None = None) -> DayStep:
+    """Wait until 1C holds exactly *calls* of each, and look once more whether it stays so.
+
+    *reminded* are those that still have their reminder, where it is not all of them.
+    """
     lab = stage.lab
 
     def counts() -> tuple[int, int, int]:
         return len(lab.phone_calls()), len(lab.subjects()), len(lab.reminders())
 
-    wanted = (calls, calls, calls)
+    wanted = (calls, calls, calls if reminded is None else reminded)
     await _until(lambda: counts() == wanted)
     documents, subjects, reminders = counts()
     seen = f"{documents} documents, {subjects} subjects, {reminders} reminders"
-    return DayStep(name, f"{calls} of each", seen, (documents, subjects, reminders) == wanted)
+    expected = f"{calls} of each" if reminded is None else f"{calls}, {calls}, {reminded}"
+    return DayStep(name, expected, seen, (documents, subjects, reminders) == wanted)
 
 
 async def _manager_moves(stage: Stage) -> DayStep:

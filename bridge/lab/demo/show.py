@@ -50,6 +50,7 @@ async def _play_on(stage: Stage, screen: Screen) -> None:
     screen.say("composing a company, starting 1C, Sipuni and the bridge …")
     await stage.start()
     screen.say(f"the console:      {stage.url}/")
+    screen.say(f"the desks:        {stage.url}/desk")
     screen.say(f"the API:          {stage.url}/docs")
     screen.say(f"the simulated 1C: {stage.onec_url}/odata/standard.odata (control: /_lab/)")
     screen.say("calls come in; Ctrl-C stops all")

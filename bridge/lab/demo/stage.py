@@ -57,6 +57,7 @@ class Served:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", self.port))
+        sock.listen()  # whoever connects from now on waits for the server to come up
         self.port = int(sock.getsockname()[1])
         server = self._server()
         self._running = (server, asyncio.create_task(server.serve(sockets=[sock])))
@@ -84,6 +85,8 @@ class Stage:
         self._http = httpx.AsyncClient(timeout=10.0, trust_env=False)
         clock = _minutes() if settings.compressed else time.time
         self.sipuni = SipuniLab(SipuniScheme(hook_url=self.hook_url), self._http, clock=clock)
+        #: The cabinet's own API, which takes orders.
+        self.cabinet = Served(lambda: _cabinet(self))
         self._service: asyncio.subprocess.Process | None = None
 
     @property
@@ -121,6 +124,13 @@ class Stage:
         )
         out, err = await process.communicate()
         return process.returncode or 0, (out or err).decode("utf-8", "replace")
+
+    async def click_to_call(self, extension: str, number: str) -> str:
+        """Order a call at the bridge, as a click does; give what became of the order."""
+        wish = {"extension": extension, "number": number}
+        answer = await self._http.post(f"{self.url}/api/v1/calls", json=wish)
+        await self.sipuni.settle()
+        return str(answer.json().get("state") or answer.text)
 
     async def start(self) -> None:
         """Start the service and wait until it is ready.
@@ -179,6 +189,9 @@ class Stage:
             "BRIDGE_ONEC_TIMEZONE": "Europe/Moscow",
             "BRIDGE_HOOK_USER": "sipuni",
             "BRIDGE_HOOK_PASSWORD": "demo-hook",
+            "BRIDGE_SIPUNI_URL": f"http://127.0.0.1:{self.cabinet.port}/api",
+            "BRIDGE_SIPUNI_USER": self.sipuni.scheme.cabinet,
+            "BRIDGE_SIPUNI_KEY": self.sipuni.scheme.key,
             "BRIDGE_DEFAULT_EXTENSION": self.cast.default_extension,
             "BRIDGE_DATA_DIR": str(self.folder / "data"),
             "BRIDGE_HOST": "127.0.0.1",
@@ -208,9 +221,8 @@ async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
         await onec.start()
         stage = Stage(settings, folder, lab, onec, port)
         stack.push_async_callback(stage.aclose)
-        cabinet = Served(lambda: _cabinet(stage))
-        stack.push_async_callback(cabinet.stop)
-        await cabinet.start()
+        stack.push_async_callback(stage.cabinet.stop)
+        await stage.cabinet.start()
         yield stage
 
 

@@ -13,6 +13,8 @@ from bridge.lab.sipuni.app import (
 )
 from bridge.lab.sipuni.calls import CallPlan, CallReport, LabCall, Push, Question
 from bridge.lab.sipuni.exchange import Pause, SipuniLab
+from bridge.lab.sipuni.history import HistoryRow
+from bridge.lab.sipuni.performance import Performance, perform, stage
 from bridge.lab.sipuni.scheme import (
     DEFAULT_HOOK_URL,
     Employee,
@@ -23,31 +25,62 @@ from bridge.lab.sipuni.scheme import (
     read_answer,
     signature,
 )
-from bridge.lab.sipuni.switches import CallerSpelling, Outcome, Switches, TimeSpelling
+from bridge.lab.sipuni.stories import (
+    Expectation,
+    ExpectedCall,
+    Story,
+    StoryError,
+    parse_story,
+    read_stories,
+    read_story,
+)
+from bridge.lab.sipuni.switches import (
+    AcceptedForm,
+    CallerSpelling,
+    EventsOver,
+    OrderReply,
+    Outcome,
+    Switches,
+    TimeSpelling,
+)
 
 __all__ = [
     "DEFAULT_HOOK_URL",
     "DEFAULT_PORT",
+    "AcceptedForm",
     "CallPlan",
     "CallReport",
     "CallerSpelling",
     "Employee",
+    "EventsOver",
+    "Expectation",
+    "ExpectedCall",
+    "HistoryRow",
     "LabCall",
     "NodeMode",
+    "OrderReply",
     "Outcome",
     "Pause",
+    "Performance",
     "Push",
     "Question",
     "SchemeNode",
     "SipuniLab",
     "SipuniScheme",
+    "Story",
+    "StoryError",
     "Switches",
     "TimeSpelling",
     "create_sipuni_app",
     "events_beside",
+    "parse_story",
+    "perform",
     "read_answer",
+    "read_stories",
+    "read_story",
     "read_switches",
     "run_sipuni_lab",
     "serve_sipuni_lab",
     "signature",
+    "stage",
 ]

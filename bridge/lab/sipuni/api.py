@@ -3,12 +3,11 @@
 Everything is labelled text/html, as the real API labels it.
 """
 
-import csv
 import hmac
-import io
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -17,30 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.lab.sipuni.calls import LabCall
+from bridge.lab.faults import LabConnectionLost
 from bridge.lab.sipuni.exchange import SipuniLab
+from bridge.lab.sipuni.history import csv_bytes, history_csv, select_rows
+from bridge.lab.sipuni.performance import take_staged
 from bridge.lab.sipuni.scheme import signature
+from bridge.lab.sipuni.switches import AcceptedForm, OrderReply
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 SignedAction = Callable[[Mapping[str, str]], Awaitable[Response]]
 
-# Thirteen headers seen in public clients; the places of 0-2, 4, 5, 7 and 11 were seen too.
-COLUMNS = (
-    "Тип",
-    "Статус",
-    "Время",
-    "Схема",
-    "Откуда",
-    "Куда",
-    "Кто ответил",
-    "Длительность звонка, сек",
-    "Длительность разговора, сек",
-    "Кто разговаривал",
-    "Кому звонили",
-    "ID записи",
-    "Запись существует",
-)
-ANSWERED_WORDS = {True: "Отвечен", False: "Не отвечен"}
 # An ID3 header and one silent MPEG frame's sync word: enough for a reader of magic bytes.
 SILENT_MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + b"\x00" * 413
 
@@ -50,6 +35,8 @@ class CabinetApi:
 
     def __init__(self, lab: SipuniLab) -> None:
         self._lab = lab
+        #: The seconds in which the last requests came.
+        self._recent: deque[int] = deque()
 
     def routes(self) -> list[Route]:
         """Give the addresses of the API; each takes GET and POST."""
@@ -80,9 +67,27 @@ class CabinetApi:
                 params.get("hash", "").encode(), right.encode()
             ):
                 return self._refuse("Неверная подпись запроса")
-            return await action(params)
+            if self._too_many():
+                status = self._lab.switches.rate_limit_status
+                return self._refuse("Слишком много запросов", status=status)
+            try:
+                return await action(params)
+            except LabConnectionLost:
+                # Over a socket the line goes dead; in one process the client sees the exception.
+                transport = request.scope["lab.transport"]
+                if transport is None:
+                    raise
+                transport.abort()
+                return Response()
 
         return endpoint
+
+    def _too_many(self) -> bool:
+        now, limit = self._lab.now(), self._lab.switches.rate_limit
+        self._recent.append(now)
+        while self._recent[0] != now:
+            self._recent.popleft()
+        return 0 < limit < len(self._recent)
 
     async def _call_number(self, params: Mapping[str, str]) -> Response:
         return await self._call_employee(params, tree="")
@@ -95,17 +100,23 @@ class CabinetApi:
     async def _call_employee(self, params: Mapping[str, str], *, tree: str) -> Response:
         if not (params.get("phone") and params.get("sipnumber")):
             return self._refuse("Не указан номер")
-        call = self._lab.order_call(params["sipnumber"], params["phone"], tree=tree)
-        if self._lab.switches.event_before_reply:
-            await self._lab.play(call, only_first=True)
-        return self._accepted(call)
+        lab, extension, phone = self._lab, params["sipnumber"], params["phone"]
+        staged = take_staged(lab, phone, extension)
+        if staged is not None:
+            await staged.play(until_reply=True)
+            return await self._accept(staged.order_id, staged.play)
+        client_first = params.get("reverse") == "1"
+        call = lab.order_call(extension, phone, tree=tree, client_first=client_first)
+        if lab.switches.event_before_reply:
+            await lab.play(call, only_first=True)
+        return await self._accept(call.line.callback_id, partial(lab.play, call))
 
     async def _call_external(self, params: Mapping[str, str]) -> Response:
         if not (params.get("phoneFrom") and params.get("phoneTo")):
             return self._refuse("Не указан номер")
         # Its event 1 waits for the second party, so here nothing overtakes the reply.
         call = self._lab.order_external(params["phoneFrom"], params["phoneTo"])
-        return self._accepted(call)
+        return await self._accept(call.line.callback_id, partial(self._lab.play, call))
 
     async def _cancel(self, params: Mapping[str, str]) -> Response:
         if await self._lab.cancel(params.get("callbackId", "")):
@@ -118,86 +129,69 @@ class CabinetApi:
         return self._refuse("Звонок не найден")
 
     async def _export(self, params: Mapping[str, str]) -> Response:
-        zone = ZoneInfo(self._lab.scheme.zone)
+        lab = self._lab
+        zone = ZoneInfo(lab.scheme.zone)
         try:
-            since = _moment(params["from"], params.get("timeFrom") or "00:00", zone)
-            until = _moment(params["to"], params.get("timeTo") or "23:59", zone) + 59
-        except (KeyError, ValueError):
+            rows = select_rows(lab.history(), params, zone, lab.switches)
+        except ValueError:
             return self._refuse("Неверный период")
-        rows = [
-            self._row(call, zone) for call in self._lab.calls if since <= call.line.started <= until
-        ]
-        reordered = self._lab.switches.reordered_columns
-        columns = tuple(reversed(COLUMNS)) if reordered else COLUMNS
-        return _csv([columns, *([row[name] for name in columns] for row in rows)])
+        names = {one.extension: one.name for one in lab.scheme.employees}
+        return _as_csv(history_csv(rows, names, zone, lab.switches))
 
     async def _record(self, params: Mapping[str, str]) -> Response:
-        call = next(
-            (one for one in self._lab.calls if one.record_id == params.get("id")),
-            None,
-        )
-        if call is None or not call.talk_s or not self._lab.switches.recordings_ready:
+        wanted = (row for row in self._lab.history() if row.record_id == params.get("id"))
+        row = next(wanted, None)
+        if row is None or not row.recorded or not self._lab.switches.recordings_ready:
             return Response("Запись не найдена", media_type="text/html")
         return Response(SILENT_MP3, media_type="audio/mpeg")
 
     async def _operators(self, params: Mapping[str, str]) -> Response:
         del params  # signed like every request, though it takes none
         offline = self._lab.switches.offline_ext
-        return _csv(
-            [
-                ("Внутренний номер", "Имя", "Статус"),
-                *(
-                    (one.extension, one.name, "Офлайн" if one.extension in offline else "Онлайн")
-                    for one in self._lab.scheme.employees
-                ),
-            ]
-        )
+        lines = [
+            ("Внутренний номер", "Имя", "Статус"),
+            *(
+                (one.extension, one.name, "Офлайн" if one.extension in offline else "Онлайн")
+                for one in self._lab.scheme.employees
+            ),
+        ]
+        return _as_csv(csv_bytes(lines, self._lab.switches))
 
-    def _accepted(self, call: LabCall) -> Response:
-        reply = _as_html({"success": True, "id": call.line.callback_id})
-        # Starlette runs a background task after the reply has left: events follow their order.
-        reply.background = BackgroundTask(self._lab.play, call)
+    async def _accept(
+        self, order_id: str, ring: Callable[[], Coroutine[object, object, None]]
+    ) -> Response:
+        """Answer an accepted order in this cabinet's manner; the telephones ring anyway."""
+        lab, switches = self._lab, self._lab.switches
+        answers = {
+            AcceptedForm.ID: {"success": True, "id": order_id},
+            AcceptedForm.CALL_ID: {"success": True, "callId": order_id},
+            AcceptedForm.BARE_ONE: 1,
+            AcceptedForm.NAMELESS: {"success": True},
+        }
+        reply = _as_html(answers[switches.accepted_form])
+        if switches.order_reply is OrderReply.PROMPT:
+            # Starlette runs a background task after the reply has left: events follow their order.
+            reply.background = BackgroundTask(ring)
+            return reply
+        lab.run(ring())
+        await lab.sleep(switches.order_reply_s)
+        if switches.order_reply is OrderReply.LOST:
+            raise LabConnectionLost("timeout")
         return reply
 
-    def _refuse(self, message: str) -> Response:
-        return _as_html(
-            {"success": False, "message": message}, status=self._lab.switches.refusal_status
-        )
-
-    def _row(self, call: LabCall, zone: ZoneInfo) -> dict[str, str]:
-        names = {one.extension: one.name for one in self._lab.scheme.employees}
-        talked = f"{call.extension} ({names.get(call.extension, '')}) {call.talk_s}"
-        answered = call.status == "ANSWER"
-        values = (
-            call.kind,
-            ANSWERED_WORDS[answered],
-            datetime.fromtimestamp(call.line.started, tz=zone).strftime("%d.%m.%Y %H:%M:%S"),
-            call.switches.renamed_scheme or call.line.tree_name,
-            call.line.source,
-            call.line.destination,
-            call.extension if answered else "",
-            str(call.ends - call.line.started),
-            str(call.talk_s),
-            talked if answered else "",
-            call.extension,
-            call.record_id,
-            str(int(answered)),
-        )
-        return dict(zip(COLUMNS, values, strict=True))
+    def _refuse(self, message: str, *, status: int | None = None) -> Response:
+        switches = self._lab.switches
+        status = switches.refusal_status if status is None else status
+        if switches.refusal_bare:
+            return Response(message, status_code=status, media_type="text/html")
+        return _as_html({"success": False, switches.refusal_key: message}, status=status)
 
 
-def _as_html(answer: Mapping[str, object], status: int = 200) -> Response:
+def _as_html(answer: object, status: int = 200) -> Response:
     """Send JSON under the label the real API puts on it."""
     text = json.dumps(answer, ensure_ascii=False)
     return Response(text, status_code=status, media_type="text/html")
 
 
-def _csv(rows: list[tuple[str, ...] | list[str]]) -> Response:
-    sheet = io.StringIO()
-    csv.writer(sheet, delimiter=";", lineterminator="\r\n").writerows(rows)
-    return Response(sheet.getvalue().encode("utf-8-sig"), media_type="text/csv")
-
-
-def _moment(day: str, clock: str, zone: ZoneInfo) -> float:
-    parsed = datetime.strptime(f"{day} {clock}", "%d.%m.%Y %H:%M").replace(tzinfo=zone)
-    return parsed.timestamp()
+def _as_csv(sheet: bytes) -> Response:
+    return Response(sheet, media_type="text/csv")

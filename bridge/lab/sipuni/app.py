@@ -9,33 +9,53 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from bridge.lab.sipuni.api import CabinetApi
 from bridge.lab.sipuni.calls import CallPlan
 from bridge.lab.sipuni.exchange import SipuniLab
+from bridge.lab.sipuni.performance import perform, stage
 from bridge.lab.sipuni.scheme import DEFAULT_HOOK_URL, SipuniScheme
+from bridge.lab.sipuni.stories import parse_story
 from bridge.lab.sipuni.switches import Switches
 
 DEFAULT_PORT = 8082
 
 
 def create_sipuni_app(lab: SipuniLab) -> Starlette:
-    """Build the cabinet's API and, under `/_lab/`, the levers of whoever runs the experiment.
+    """Build the cabinet's API, its websocket `/ws` and, under `/_lab/`, the experiment's levers.
 
     - `POST /_lab/call` `{caller, did, outcome?, dtmf?, ring_s?, talk_s?, switches?}` → report
     - `GET /_lab/calls` → reports of all incoming calls so far, the state of the push beside them
+    - `GET /_lab/orders` → every call ordered through the API, and the events it left
+    - `POST /_lab/story` with a story file as body (see `stories`) → its performance; roles are
+      recast in the query, `?client=79031112233`; with `?staged=1` it waits for its order
+    - `POST /_lab/drop` → cuts the websockets; how many there were
     - `POST /_lab/switches` `{switch: value, …}` → all switches; also resumes a suspended push
     """
     levers = _Levers(lab)
-    return Starlette(
+    return _Cabinet(
         routes=[
             *CabinetApi(lab).routes(),
+            WebSocketRoute("/ws", lab.listeners.serve),
             Route("/_lab/call", levers.call, methods=["POST"]),
             Route("/_lab/calls", levers.calls),
+            Route("/_lab/orders", levers.orders),
+            Route("/_lab/story", levers.story, methods=["POST"]),
+            Route("/_lab/drop", levers.drop, methods=["POST"]),
             Route("/_lab/switches", levers.switches, methods=["POST"]),
         ]
     )
+
+
+class _Cabinet(Starlette):
+    """Remembers the socket of each request: ASGI has no word for hanging up."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn's `send` belongs to the one who holds the socket.
+        scope["lab.transport"] = getattr(getattr(send, "__self__", None), "transport", None)
+        await super().__call__(scope, receive, send)
 
 
 class _Levers:
@@ -64,6 +84,49 @@ class _Levers:
                 "suspended": self._lab.suspended,
             }
         )
+
+    async def orders(self, request: Request) -> Response:
+        del request  # a list has no questions to ask
+        return _plain(
+            [
+                {
+                    "id": call.line.callback_id,
+                    "call_id": call.line.call_id,
+                    "source": call.line.source,
+                    "destination": call.line.destination,
+                    "over": call.over,
+                    "events": [push.event for push in call.pushes],
+                }
+                for call in self._lab.calls
+                if call.line.callback_id
+            ]
+        )
+
+    async def story(self, request: Request) -> Response:
+        cast = dict(request.query_params)
+        staged = cast.pop("staged", "") not in {"", "0"}
+        try:
+            story = parse_story((await request.body()).decode())
+            if staged:
+                stage(story, self._lab, cast=cast)
+                return _plain({"story": story.name, "waits_for": story.order})
+            told = await perform(story, self._lab, cast=cast)
+        except ValueError as mistake:
+            return JSONResponse({"error": str(mistake)}, status_code=422)
+        return _plain(
+            {
+                "story": story.name,
+                "start": told.start,
+                "expect": told.expect,
+                "questions": told.questions,
+                "pushes": told.pushes,
+                "problems": told.problems,
+            }
+        )
+
+    async def drop(self, request: Request) -> Response:
+        del request
+        return _plain({"dropped": await self._lab.listeners.drop()})
 
     async def switches(self, request: Request) -> Response:
         try:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from bridge.lab.sipuni.events import Line, Params, ScriptedEvent
+from bridge.lab.sipuni.history import HistoryRow
 from bridge.lab.sipuni.switches import Outcome, Switches
 
 
@@ -34,7 +35,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One pushed event and how the bridge took it; *problem* is empty for a correct answer."""
+    """One pushed event and how the bridge took it; *problem* is empty for a correct answer.
+
+    A websocket acknowledges nothing: there the status is None, and all is well if anybody listened.
+    """
 
     event: str
     params: Params
@@ -67,17 +71,39 @@ class CallReport:
 
 @dataclass(slots=True)
 class LabCall:
-    """A call the cabinet remembers, for its statistics and for the orders about it."""
+    """A call the cabinet remembers, for its statistics and for the orders about it.
+
+    *over* tells that its script has run out; *closed* that nobody can end it any more, which a
+    call that lost its final event is not.
+    """
 
     line: Line
     record_id: str
     kind: str
-    status: str
     extension: str
     rest: list[ScriptedEvent]
     switches: Switches
-    talk_s: int = 0
+    talks: tuple[tuple[str, int], ...] = ()
+    rung: tuple[str, ...] = ()
     ends: int = 0
+    over: bool = False
     closed: bool = False
     report: CallReport | None = None
     pushes: list[Push] = field(default_factory=list)
+
+    @property
+    def history(self) -> HistoryRow:
+        """Give the call's row of the statistics, which knows what events may have lost."""
+        return HistoryRow(
+            call_id=self.line.call_id,
+            kind=self.kind,
+            started=self.line.started,
+            source=self.line.source,
+            destination=self.line.destination,
+            tree_name=self.switches.renamed_scheme or self.line.tree_name,
+            talks=self.talks,
+            rung=self.rung,
+            duration_s=self.ends - self.line.started,
+            record_id=self.record_id,
+            recorded=bool(self.talks) and self.switches.recordings_ready,
+        )

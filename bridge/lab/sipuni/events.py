@@ -24,7 +24,8 @@ class Line:
         call_id: `<unix seconds>.<counter>`, the same for all legs.
         started: Unix seconds.
         source: an outside number, or an extension when `source_inner`.
-        destination: the DID of an incoming call, the outside number of an ordered one.
+        destination: the DID of an incoming call, the outside number of an ordered one; an
+            extension when `destination_inner`.
         destination_plus: `pbxdstnum` gets a leading plus, as captured for `call_number`.
         callback_id: 32 hex digits of the order that began the call, or empty.
     """
@@ -38,6 +39,7 @@ class Line:
     tree_number: str
     record_link: str
     source_inner: bool = False
+    destination_inner: bool = False
     destination_plus: bool = False
     callback_id: str = ""
 
@@ -57,6 +59,11 @@ class ScriptedEvent:
     def value(self, name: str) -> str:
         """Give the parameter called *name*, or an empty string."""
         return dict(self.params).get(name, "")
+
+    @property
+    def extension(self) -> str:
+        """Give the extension the leg leads to; empty for an outside leg."""
+        return self.value("short_dst_num") if self.value("dst_type") == "2" else ""
 
     def with_values(self, **values: str) -> "ScriptedEvent":
         """Copy the event with some parameters replaced or added."""
@@ -130,6 +137,8 @@ def _source(line: Line) -> Params:
 
 
 def _towards_did(line: Line) -> Params:
+    if line.destination_inner:
+        return _towards_extension(line, line.destination)
     return (
         ("dst_num", line.destination),
         ("dst_type", "1"),

@@ -3,25 +3,27 @@
 CallPlan -> question per node -> extension or default queue -> event script -> CallReport
 """
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import httpx
 
-from bridge.lab.sipuni.calls import CallPlan, CallReport, LabCall, Push, Question
+from bridge.lab.sipuni.cabinet import Cabinet
+from bridge.lab.sipuni.calls import CallPlan, CallReport, LabCall, Question
 from bridge.lab.sipuni.events import (
     Line,
-    Params,
     ScriptedEvent,
     bend_event,
     did_leg,
     final_event,
 )
+from bridge.lab.sipuni.history import HistoryRow
 from bridge.lab.sipuni.question import event_number, question_query
-from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.scripts import (
     Script,
     bend,
@@ -30,17 +32,18 @@ from bridge.lab.sipuni.scripts import (
     ordered_script,
     unreachable_script,
 )
+from bridge.lab.sipuni.stories import StagedStory
 from bridge.lab.sipuni.switches import Outcome, Switches
-from bridge.lab.sipuni.wire import Wire
 
 Pause = Callable[[float], Awaitable[object]]
 
 
-class SipuniLab:
+class SipuniLab(Cabinet):
     """The exchange itself: calls come in, questions and events go out.
 
     Seconds are virtual: a script is pushed at once and its timestamps run ahead of the clock,
-    unless *pause* is given, which is then awaited between events.
+    unless *pause* is given, which is then awaited between events. *sleep* is awaited where an
+    answer of the API is late.
     """
 
     def __init__(
@@ -52,30 +55,33 @@ class SipuniLab:
         stopwatch: Callable[[], float] = time.perf_counter,
         switches: Switches | None = None,
         pause: Pause | None = None,
+        sleep: Pause = asyncio.sleep,
     ) -> None:
-        self.scheme = scheme
+        super().__init__(scheme, http, clock=clock, stopwatch=stopwatch, switches=switches)
         self.calls: list[LabCall] = []
-        self.bad_answers = 0
-        self._wire = Wire(scheme, http, stopwatch)
-        self._clock = clock
-        self._switches = switches or Switches()
-        self._pause = pause
-        self._counter = 100_000
+        #: Rows of the statistics that no call of the lab's own stands behind: those of stories.
+        self.noted: list[HistoryRow] = []
+        #: Stories that wait for the order they begin with.
+        self.staged: list[StagedStory] = []
+        self.pause = pause
+        self.sleep = sleep
+        self._running: set[asyncio.Task[None]] = set()
 
-    @property
-    def switches(self) -> Switches:
-        """Give the switches of calls that bring none of their own."""
-        return self._switches
+    def history(self) -> list[HistoryRow]:
+        """Give the statistics: every call that is over, also one whose final event was lost."""
+        return [*(call.history for call in self.calls if call.over), *self.noted]
 
-    def switch(self, switches: Switches) -> None:
-        """Set the cabinet's switches and forgive the incorrect answers so far."""
-        self._switches = switches
-        self.bad_answers = 0
+    def run(self, going_on: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Let something go on beside its caller; `settle` waits for it."""
+        task = asyncio.create_task(going_on)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
-    @property
-    def suspended(self) -> bool:
-        """Tell whether the cabinet has stopped pushing because of incorrect answers."""
-        return 0 < self._switches.suspend_after <= self.bad_answers
+    async def settle(self) -> None:
+        """Wait until every call that was ordered has run its course."""
+        while self._running:
+            await asyncio.gather(*self._running)
 
     async def place_call(self, plan: CallPlan) -> CallReport:
         """Make the planned call and tell what its caller lived through.
@@ -94,6 +100,7 @@ class SipuniLab:
         problems = [f"node {one.label!r}: {one.problem}" for one in questions if one.problem]
         extension = self._reachable(routed, switches, problems)
         call.extension = extension or ""
+        call.rung = (extension,) if extension else ()
         if extension is None:
             script = unreachable_script(call.line, self.scheme.default_extension)
         else:
@@ -124,11 +131,26 @@ class SipuniLab:
         )
         return call.report
 
-    def order_call(self, extension: str, phone: str, *, tree: str = "") -> LabCall:
-        """Accept an order to connect *extension* with *phone*; an absent softphone is no error."""
+    def order_call(
+        self, extension: str, phone: str, *, tree: str = "", client_first: bool = False
+    ) -> LabCall:
+        """Accept an order to connect *extension* with *phone*; an absent softphone is no error.
+
+        *client_first* is `reverse` 1: the phone is called before the extension.
+        """
+        swapped = client_first and self._switches.reverse_swaps_parties
+        source, destination = (phone, extension) if swapped else (extension, phone)
         call = self._begin(
-            "Исходящий", extension, phone, self._switches, inner=True, ordered=True, tree=tree
+            "Исходящий",
+            source,
+            destination,
+            self._switches,
+            inner=not swapped,
+            to_inner=swapped,
+            ordered=True,
+            tree=tree,
         )
+        call.extension, call.rung = extension, (extension,)
         if extension not in self._switches.offline_ext and self.scheme.knows(extension):
             script = ordered_script(
                 call.line, self._switches.originated, extension, ring_s=12, talk_s=60
@@ -148,14 +170,15 @@ class SipuniLab:
         at = call.line.started
         while call.rest:
             event = call.rest.pop(0)
-            if self._pause is not None and not only_first:
-                await self._pause(max(0, event.at - at))
+            if self.pause is not None and not only_first:
+                await self.pause(max(0, event.at - at))
                 if call.closed:
                     return
             at = event.at
             await self._push(call, event)
             if only_first:
                 return
+        call.over = True
         call.closed = call.closed or not call.switches.drop_event2
 
     async def hang_up(self, call_id: str) -> bool:
@@ -169,21 +192,18 @@ class SipuniLab:
         call = next(ordered, None)
         return bool(callback_id) and call is not None and await self._cut(call)
 
-    async def save_settings_page(self) -> Push:
-        """Push the call without a single field that saving the cabinet's settings may cause."""
-        return await self._send("", ())
-
     async def _cut(self, call: LabCall) -> bool:
         if call.closed:
             return False
-        call.closed = True
+        call.closed = call.over = True
         call.rest.clear()
         answered = [int(one.value("timestamp")) for one in self._sent(call) if one.code == "3"]
-        call.ends = int(self._clock())
-        call.status = "ANSWER" if answered else "NOANSWER"
-        call.talk_s = max(0, call.ends - answered[0]) if answered else 0
+        call.ends = self.now()
+        status = "ANSWER" if answered else "NOANSWER"
+        talked = ((call.extension, max(0, call.ends - answered[0])),) if answered else ()
+        call.talks = talked
         final = final_event(
-            call.line, call.ends, call.status, answered[0] if answered else 0, call.extension
+            call.line, call.ends, status, answered[0] if answered else 0, call.extension
         )
         for event in bend((final,), replace(call.switches, unknown_event="", dup_event1=False)):
             await self._push(call, event)
@@ -202,15 +222,14 @@ class SipuniLab:
         *,
         arrived: int | None = None,
         inner: bool = False,
+        to_inner: bool = False,
         ordered: bool = False,
         tree: str = "",
     ) -> LabCall:
-        started = int(self._clock()) if arrived is None else arrived
-        self._counter += 1
-        call_id = f"{started}.{self._counter}"
+        started = self.now() if arrived is None else arrived
+        call_id = f"{started}.{self.serials(1) + 1}"
         shifted = call_id[:-1] + str((int(call_id[-1]) + 1) % 10)
         record_id = shifted if switches.record_id_shift else call_id
-        record_hash = signature({"id": record_id}, self.scheme.cabinet, self.scheme.key)
         order = hashlib.md5(f"callback {call_id}".encode(), usedforsecurity=False).hexdigest()
         line = Line(
             call_id=call_id,
@@ -220,14 +239,14 @@ class SipuniLab:
             cabinet=self.scheme.cabinet,
             tree_name="Исходящая" if ordered else "Входящая",
             tree_number=tree or self.scheme.scheme_number,
-            record_link=f"{self.scheme.public_url}/api/crm/record"
-            f"?id={record_id}&hash={record_hash}&user={self.scheme.cabinet}",
+            record_link=self.recording_link(record_id),
             source_inner=inner,
+            destination_inner=to_inner,
             destination_plus=inner,
             callback_id=order if ordered else "",
         )
         extension = source if inner else ""
-        call = LabCall(line, record_id, kind, "CHANUNAVAIL", extension, [], switches, ends=started)
+        call = LabCall(line, record_id, kind, extension, [], switches, ends=started)
         self.calls.append(call)
         return call
 
@@ -235,10 +254,16 @@ class SipuniLab:
     def _load(call: LabCall, script: Script, *, skip: int = 0) -> None:
         """Give the call its script, and its statistics the truth that events may distort."""
         finals = [event for event in script if event.code == "2"]
-        answers = [event.at for event in script if event.code == "3"]
+        answers = [event for event in script if event.code == "3"]
         if finals:
-            call.ends, call.status = finals[-1].at, finals[-1].value("status")
-            call.talk_s = call.ends - answers[0] if answers else 0
+            call.ends = finals[-1].at
+            ends = [*(event.at for event in answers[1:]), call.ends][: len(answers)]
+            call.talks = tuple(
+                (answer.extension or call.extension, end - answer.at)
+                for answer, end in zip(answers, ends, strict=True)
+            )
+        rings = (event.extension for event in script if event.code == "1")
+        call.rung = tuple(dict.fromkeys([*call.rung, *filter(None, rings)]))
         call.rest = list(bend(script, call.switches))[skip:]
 
     async def _walk(
@@ -256,7 +281,7 @@ class SipuniLab:
                 zone=ZoneInfo(self.scheme.zone),
                 switches=switches,
             )
-            questions.append(await self._wire.ask(node, query))
+            questions.append(await self.wire.ask(node, query))
             if questions[-1].extension is not None:
                 return questions, questions[-1].extension
         return questions, None
@@ -275,11 +300,5 @@ class SipuniLab:
         return None
 
     async def _push(self, call: LabCall, event: ScriptedEvent) -> None:
-        if not self.suspended and self.scheme.push_url:
-            post = call.switches.post_instead_of_get
-            call.pushes.append(await self._send(event.code, event.params, post=post))
-
-    async def _send(self, code: str, params: Params, *, post: bool = False) -> Push:
-        push = await self._wire.push(code, params, post=post)
-        self.bad_answers += bool(push.problem)
-        return push
+        post = call.switches.post_instead_of_get
+        call.pushes += await self.push(event.code, event.params, post=post)

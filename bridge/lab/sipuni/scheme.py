@@ -55,6 +55,8 @@ class SipuniScheme:
         group: who is rung beside the decided extension in a group ring; the first of them who is
             not the decided extension takes a transfer.
         timeout_s: how long a node waits; the vendor names no number.
+        key: the integration key that signs API requests.
+        ws_key: the code that lets a websocket in.
         employees: who exists; nobody listed means any extension does.
     """
 
@@ -68,6 +70,7 @@ class SipuniScheme:
     timeout_s: float = 3.0
     cabinet: str = "012345"
     key: str = field(default="demo-secret", repr=False)
+    ws_key: str = field(default="demo-ws-code", repr=False)
     scheme_number: str = "000-123456"
     employees: tuple[Employee, ...] = ()
     public_url: str = "https://sipuni.com"

@@ -58,6 +58,31 @@ class Outcome(StrEnum):
         return "BUSY" if self is Outcome.BUSY else "NOANSWER"
 
 
+class EventsOver(StrEnum):
+    """By which way the cabinet pushes events."""
+
+    HTTP = "http"
+    WEBSOCKET = "websocket"
+    BOTH = "both"
+
+
+class OrderReply(StrEnum):
+    """How an accepted order is answered; the telephones ring whatever becomes of the answer."""
+
+    PROMPT = "prompt"
+    LATE = "late"  # after `order_reply_s`
+    LOST = "lost"  # never: after `order_reply_s` the connection is dropped
+
+
+class AcceptedForm(StrEnum):
+    """What an accepted order is answered with; public clients expect each of them."""
+
+    ID = "id"
+    CALL_ID = "callId"
+    BARE_ONE = "bare_one"
+    NAMELESS = "nameless"  # success, and no id to join the events by
+
+
 @dataclass(frozen=True, slots=True)
 class Switches:
     """Say how this cabinet behaves today; the defaults are its best day.
@@ -83,9 +108,37 @@ class Switches:
         event_before_reply: event 1 of an ordered call overtakes the API's reply.
         offline_ext: extensions whose softphone is not registered.
         originated: what becomes of calls ordered through the API.
-        reordered_columns: the statistics' columns stand in another order.
+        reverse_swaps_parties: an order with `reverse` 1 has its outside number as the source of its
+            events (unverified).
+        order_reply: how an accepted order is answered, see `OrderReply`.
+        order_reply_s: how long an answer that is late or lost takes.
+        accepted_form: what an accepted order is answered with.
         recordings_ready: recordings can be fetched; otherwise a sentence comes in their place.
         refusal_status: HTTP status of a refused API request; both 200 and others were seen.
+        refusal_key: where the words of a refusal stand: `message` and `msg` were seen.
+        refusal_bare: a refusal is a sentence and no JSON, as one client guards against.
+        rate_limit: API requests of one second beyond this are refused; 0 for no limit
+            (unverified: no limit is documented).
+        rate_limit_status: HTTP status of a request beyond the limit (unverified).
+        reordered_columns: the statistics' columns stand in another order.
+        time_without_seconds: the statistics' time is `dd.mm.yyyy hh:mm`.
+        headers_without_units: `Длительность звонка` instead of `Длительность звонка, сек`.
+        export_bom: the statistics begin with a byte order mark.
+        export_crlf: the statistics' lines end with CRLF, else with LF.
+        export_unrecorded_ids: a row without a recording has its `ID записи` too (unverified).
+        export_times_daily: `timeFrom` and `timeTo` bound each day of the period, not the whole
+            (unverified).
+        export_last_minute: the minute of `timeTo` belongs to the period (unverified).
+        export_limit: rows of one export, the rest is cut in silence; 0 for no limit (unverified).
+        export_newest_first: the statistics begin with the newest call (unverified).
+        type_codes: what 1, 2 and 3 of the statistics' `type` select (unverified).
+        state_codes: what 1 and 2 of the statistics' `state` select (unverified).
+        events_over: by which way events are pushed.
+        keepalive_s: a websocket that is silent for longer is dropped; clients send a keepalive
+            each 30 s, the cabinet's own patience is unverified.
+        single_listener: a websocket that is let in closes the one before (unverified).
+        ws_namespace: messages carry an additional `"namespace": "api"`.
+        ws_unwrapped: messages are the bare fields, without `action` and `request`.
     """
 
     caller: CallerSpelling = CallerSpelling.AS_GIVEN
@@ -107,9 +160,33 @@ class Switches:
     event_before_reply: bool = True
     offline_ext: frozenset[str] = frozenset()
     originated: Outcome = Outcome.ANSWERED
-    reordered_columns: bool = False
+    reverse_swaps_parties: bool = True
+    order_reply: OrderReply = OrderReply.PROMPT
+    order_reply_s: float = 0.0
+    accepted_form: AcceptedForm = AcceptedForm.ID
     recordings_ready: bool = True
     refusal_status: int = 200
+    refusal_key: str = "message"
+    refusal_bare: bool = False
+    rate_limit: int = 0
+    rate_limit_status: int = 429
+    reordered_columns: bool = False
+    time_without_seconds: bool = False
+    headers_without_units: bool = False
+    export_bom: bool = True
+    export_crlf: bool = True
+    export_unrecorded_ids: bool = True
+    export_times_daily: bool = False
+    export_last_minute: bool = True
+    export_limit: int = 0
+    export_newest_first: bool = False
+    type_codes: tuple[str, str, str] = ("Входящий", "Исходящий", "Внутренний")
+    state_codes: tuple[str, str] = ("Отвечен", "Не отвечен")
+    events_over: EventsOver = EventsOver.HTTP
+    keepalive_s: float = 45.0
+    single_listener: bool = True
+    ws_namespace: bool = False
+    ws_unwrapped: bool = False
 
 
 def disorder(text: str) -> int:

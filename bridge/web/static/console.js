@@ -10,7 +10,8 @@ const STATE_EVERY_MS = 30000; // ages grow although nothing happens
 const STATE_AFTER_MS = 300; // several events in a row are one look
 
 async function fetchPart(address) {
-  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  const answer = await fetch(address);
+  if (answer.status === 401) location.reload(); // the session is over: the sign-in comes
   if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
   const part = document.createElement("template");
   part.innerHTML = await answer.text();
@@ -42,10 +43,15 @@ async function look() {
 async function showCall(event) {
   const key = JSON.parse(event.data).key;
   try {
-    const fresh = await fetchPart(`/console/calls/${encodeURIComponent(key)}`);
-    document.getElementById(`call-${key}`)?.remove();
-    fresh.firstElementChild.classList.add("new");
-    calls.prepend(fresh);
+    const fresh = await fetchPart(`/console/rows/${encodeURIComponent(key)}`);
+    const old = document.getElementById(`call-${key}`);
+    if (old) {
+      fresh.firstElementChild.open = old.open;
+      old.replaceWith(fresh);
+    } else if (event.type === "call") {
+      fresh.firstElementChild.classList.add("new");
+      calls.prepend(fresh);
+    }
     document.getElementById("no-calls").hidden = true;
     while (calls.children.length > limit) calls.lastElementChild.remove();
   } catch {
@@ -53,8 +59,11 @@ async function showCall(event) {
   }
 }
 
+let lostAt = null;
 function showLine(live) {
-  line.textContent = live ? line.dataset.live : line.dataset.lost;
+  lostAt = live ? null : (lostAt ?? new Date());
+  const since = lostAt?.toLocaleTimeString(document.documentElement.lang);
+  line.textContent = live ? line.dataset.live : line.dataset.lost.replace("{time}", since);
   line.className = live ? "live" : "lost";
 }
 
@@ -65,6 +74,7 @@ stream.addEventListener("call", (event) => {
   showCall(event);
   lookSoon();
 });
-for (const kind of ["entry", "directory", "onec", "alarm"]) stream.addEventListener(kind, lookSoon);
+stream.addEventListener("call_changed", showCall);
+for (const kind of ["debt", "entry", "directory", "onec", "alarm"]) stream.addEventListener(kind, lookSoon);
 stream.addEventListener("gap", () => location.reload());
 setInterval(look, STATE_EVERY_MS);

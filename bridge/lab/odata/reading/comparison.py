@@ -23,8 +23,12 @@ _ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def compare(name: str, left: Operand, right: Operand, position: int) -> Operand:
+def compare(
+    name: str, left: Operand, right: Operand, position: int, *, exact: bool = False
+) -> Operand:
     """Compile `left name right`; *position* goes into the refusal's text.
+
+    *exact* texts differ by the case of letters.
 
     Raises:
         Refused: these two cannot be compared this way (500/-1).
@@ -41,7 +45,7 @@ def compare(name: str, left: Operand, right: Operand, position: int) -> Operand:
         raise errors.incomparable(position)
     one, other = left.get, right.get
     if left.type == "String":
-        one, other = folded(one), folded(other)
+        one, other = folded(one, exact=exact), folded(other, exact=exact)
     if name not in _ORDER:
         return _equality(name, lambda row: bool(one(row) == other(row)), position)
     order = _ORDER[name]

@@ -36,6 +36,11 @@ class Scope:
     table: Table | None = None
     variables: dict[str, EntitySet] = field(default_factory=dict)
 
+    @property
+    def exact(self) -> bool:
+        """Tell whether texts are compared with the case of their letters."""
+        return self.publication.switches.text_case == "sensitive"
+
     def reader(self, name: str) -> Get:
         """Return what reads one attribute of a sparse or complete row."""
         if name == "DataVersion" and self.table is not None:
@@ -192,13 +197,14 @@ def _comparison(node: grammar.Node, scope: Scope) -> Operand:
     if not isinstance(node, grammar.Binary):
         raise errors.bad_option("$filter")
     left, right = _operand(node.left, scope), _operand(node.right, scope)
-    return comparison.compare(node.operator, left, right, node.position)
+    return comparison.compare(node.operator, left, right, node.position, exact=scope.exact)
 
 
 def _call(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:
     if name in {"isof", "cast"}:
         return _typed(name, arguments, scope)
-    return functions.call(name, [_operand(argument, scope) for argument in arguments])
+    found = [_operand(argument, scope) for argument in arguments]
+    return functions.call(name, found, exact=scope.exact)
 
 
 def _typed(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:

@@ -26,8 +26,10 @@ class Operand:
     literal: bool = False
 
 
-def folded(get: Get) -> Get:
-    """Return *get* without the case of letters: texts are compared by the DBMS."""
+def folded(get: Get, *, exact: bool = False) -> Get:
+    """Return *get* without the case of letters, unless this DBMS compares texts exactly."""
+    if exact:
+        return get
 
     def get_folded(row: Row) -> Any:
         text = get(row)
@@ -67,8 +69,8 @@ _OF_DATES: Final[dict[str, Callable[[datetime], int]]] = {
 }
 
 
-def call(name: str, found: list[Operand]) -> Operand:
-    """Apply a function to compiled arguments.
+def call(name: str, found: list[Operand], *, exact: bool = False) -> Operand:
+    """Apply a function to compiled arguments; *exact* texts differ by the case of letters.
 
     Raises:
         Refused: an argument of another type (500/-1), a function 1C does not have (400/21).
@@ -77,7 +79,7 @@ def call(name: str, found: list[Operand]) -> Operand:
         count, type_name, apply = _OF_TEXTS[name]
         if len(found) != count or any(part.type != "String" for part in found):
             raise errors.wrong_argument(name)
-        getters = [folded(part.get) for part in found]
+        getters = [folded(part.get, exact=exact) for part in found]
         return Operand(type_name, lambda row: apply(*(get(row) or "" for get in getters)))
     if name in _OF_DATES:
         if len(found) != 1 or found[0].type != "DateTime":

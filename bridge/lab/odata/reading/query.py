@@ -120,6 +120,7 @@ class Reader:
             order,
             revision,
             switches.dataversion_filter,
+            switches.text_case,
             frozenset(switches.unpublished),
             frozenset(switches.composition or ()),
             frozenset(switches.published_extras),

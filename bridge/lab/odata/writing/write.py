@@ -76,6 +76,8 @@ def change(write: Write, key: Key, *, reset: bool = False) -> Key:
     """
     table = write.table
     if key not in table.rows:
+        if write.entity_set.is_register and write.publication.switches.register_patch == "upsert":
+            return _revive_record(write, key)
         raise errors.no_instance(write.entity_set.name)
     before = table.rows[key]
     _check_version(write, before)
@@ -224,11 +226,24 @@ def _create_record(write: Write) -> Key:
 def _change_record(write: Write, key: Key, *, reset: bool) -> Key:
     entity_set, table = write.entity_set, write.table
     before = table.rows[key]
-    body = {k: v for k, v in write.body.items() if k not in entity_set.key}
+    moves = write.publication.switches.dimension_patch == "moved"
+    body = {k: v for k, v in write.body.items() if moves or k not in entity_set.key}
     values = assign.read_values(entity_set, body, _schema(write), table.complete(before))
-    # The key stays whatever the body says: nobody has seen a dimension change by PATCH.
     own = {name: table.value(before, name) for name in entity_set.key}
-    row = (own if reset else dict(before)) | values | own
+    # Unless it moves, the key stays whatever the body says.
+    row = (own if reset else dict(before)) | values | ({} if moves else own)
     interactions.before_record(replace(write, body=body), row)
-    table.replace(key, row)
-    return key
+    if table.key_of(row) == key:
+        table.replace(key, row)
+        return key
+    if table.key_of(row) in table.rows:
+        raise errors.exists(entity_set.name)
+    table.remove(key)
+    return table.put(row)
+
+
+def _revive_record(write: Write, key: Key) -> Key:
+    """Create the record a PATCH names by its key, with what the body says besides."""
+    parts = key if isinstance(key, tuple) else (key,)
+    body = {**write.body, **dict(zip(write.entity_set.key, parts, strict=True))}
+    return _create_record(replace(write, body=body))

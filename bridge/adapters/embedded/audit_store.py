@@ -1,0 +1,157 @@
+"""Who did what, and whose personal link is valid: a small file of its own beside the ledger.
+
+Records are only ever added, and forgotten when they are old. Writes and long reads go through one
+thread, off the event loop; the generation of a link is read by whoever asks, in microseconds, and
+a revocation by another process counts at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
+from bridge.domain.directory import Ref
+from bridge.errors import StoreError
+from bridge.ports import AuditAct, AuditRecord, Clock
+
+# ruff: noqa: S608 - tables and expressions are constants of this house.
+
+_AUDIT: Final = "audit"
+_KEYS: Final = "desk_keys"
+_ACT: Final = "json_extract(doc, '$.act')"
+_MANAGER: Final = "json_extract(doc, '$.manager')"
+
+#: Old records are looked for so often.
+_CLEAN_EVERY: Final = timedelta(hours=6)
+
+T = TypeVar("T")
+
+
+class _KeyRow(msgspec.Struct, gc=False):
+    manager: Ref
+    generation: int
+
+
+_encode = msgspec.json.Encoder().encode
+_record = msgspec.json.Decoder(AuditRecord).decode
+_key = msgspec.json.Decoder(_KeyRow).decode
+
+
+class AuditStore:
+    """`Audit` and `DeskKeys` on SQLite; records older than *keep* are forgotten.
+
+    Raises StoreError when the file cannot be used.
+    """
+
+    def __init__(self, path: Path, clock: Clock, *, keep: timedelta):
+        self._path = path
+        self._clock = clock
+        self._keep = keep
+        self._cleaned_at: datetime | None = None
+        with SqliteDb(path) as db, db.transaction():
+            for table in (_AUDIT, _KEYS):
+                db.table(table, persist_empty=True)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
+        self._file: SqliteFile | None = None  # the thread's
+        self._reader = SqliteFile(path)
+        self._version = -1
+        self._generations: dict[Ref, int] = {}
+
+    async def note(self, record: AuditRecord) -> None:
+        """Keep *record*; done means durable."""
+        await self._do(lambda file: self._note(file, record))
+
+    async def records(
+        self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
+    ) -> Sequence[tuple[int, AuditRecord]]:
+        """List records with their numbers, newest first."""
+        conditions, values = ["1"], list[object]()
+        if before is not None:
+            conditions.append("id < ?")
+            values.append(before)
+        if act is not None:
+            conditions.append(f"{_ACT} = ?")
+            values.append(act.value)
+        question = (
+            f"SELECT id, doc FROM {_AUDIT} WHERE {' AND '.join(conditions)} "
+            "ORDER BY id DESC LIMIT ?"
+        )
+        rows = await self._do(lambda file: file.read(question, (*values, limit)))
+        try:
+            return [(number, _record(text)) for number, text in rows]
+        except msgspec.MsgspecError as error:
+            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+
+    def generation(self, manager: Ref) -> int:
+        """Give the generation of links that is valid now."""
+        ((version,),) = self._reader.read("PRAGMA data_version")
+        if version != self._version:
+            rows = self._reader.read(f"SELECT doc FROM {_KEYS}")
+            try:
+                keys = [_key(text) for (text,) in rows]
+            except msgspec.MsgspecError as error:
+                raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            self._generations = {key.manager: key.generation for key in keys}
+            self._version = version
+        return self._generations.get(manager, 0)
+
+    async def revoke(self, manager: Ref) -> int:
+        """Make every link and session of before worthless; give the generation that counts now."""
+        return await self._do(lambda file: _revoke(file, manager))
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close_file)
+        self._thread.shutdown()
+        self._reader.close()
+
+    def _note(self, file: SqliteFile, record: AuditRecord) -> None:
+        with file.transaction():
+            file.execute(f"INSERT INTO {_AUDIT} (doc) VALUES (?)", (_encode(record).decode(),))
+            now = self._clock()
+            if self._cleaned_at is None or now - self._cleaned_at >= _CLEAN_EVERY:
+                self._cleaned_at = now
+                self._forget(file, now - self._keep)
+
+    @staticmethod
+    def _forget(file: SqliteFile, until: datetime) -> None:
+        """Delete from the oldest on; they stand in the order of their numbers."""
+        for number, text in file.read(f"SELECT id, doc FROM {_AUDIT} ORDER BY id LIMIT 10000"):
+            if _record(text).at >= until:
+                break
+            file.execute(f"DELETE FROM {_AUDIT} WHERE id = ?", (number,))
+
+    async def _do(self, work: Callable[[SqliteFile], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._with, work)
+
+    def _with(self, work: Callable[[SqliteFile], T]) -> T:
+        if self._file is None:
+            self._file = SqliteFile(self._path)
+        try:
+            return work(self._file)
+        except StoreError:
+            self._close_file()
+            raise
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _revoke(file: SqliteFile, manager: Ref) -> int:
+    with file.transaction():
+        found = file.read(f"SELECT id, doc FROM {_KEYS} WHERE {_MANAGER} = ?", (manager,))
+        generation = _key(found[0][1]).generation + 1 if found else 1
+        text = _encode(_KeyRow(manager, generation)).decode()
+        if found:
+            file.execute(f"UPDATE {_KEYS} SET doc = ? WHERE id = ?", (text, found[0][0]))
+        else:
+            file.execute(f"INSERT INTO {_KEYS} (doc) VALUES (?)", (text,))
+    return generation

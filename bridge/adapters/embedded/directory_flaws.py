@@ -1,0 +1,109 @@
+"""What is wrong in the data pulled from 1C: read from the directory's file, off the event loop."""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bridge.adapters.embedded.directory_documents import (
+    BY_REF,
+    TABLES,
+    decode_noun,
+    owner_at,
+)
+from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.domain.directory import EntityKind, Ref
+from bridge.domain.flaws import Flaw, FlawKind, FlawList, calls_behind
+from bridge.errors import StoreError
+
+# ruff: noqa: S608 - tables and expressions are constants of this house.
+
+_PARTNERS: Final = TABLES[EntityKind.PARTNER]
+_UNMANAGED: Final = (
+    "json_extract(doc, '$.manager') IS NULL AND json_extract(doc, '$.marked') IS NULL "
+    "AND json_extract(doc, '$.predefined') IS NULL"
+)
+_cost = attrgetter("calls")
+
+_Question = Callable[[SqliteFile], FlawList]
+
+
+class DirectoryFlaws:
+    """Looks through the directory at *path*; nothing is wrong where there is none yet."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="data-doctor")
+
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+        """List partners for whom 1C names no main manager, those of *costs* first."""
+        return await self._do(FlawKind.NO_MANAGER, lambda file: _unmanaged(file, costs, limit))
+
+    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+        """List owners with phone fields in which no number was found."""
+        return await self._do(
+            FlawKind.UNREADABLE, lambda file: _unreadable(file, unknown_tails, limit)
+        )
+
+    async def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+    async def _do(self, kind: FlawKind, question: _Question) -> FlawList:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._ask, kind, question)
+
+    def _ask(self, kind: FlawKind, question: _Question) -> FlawList:
+        if not self._path.exists():
+            return FlawList(kind, 0, 0)
+        # Opened anew each time: the file may have been thrown away and pulled again.
+        file = SqliteFile(self._path, read_only=True)
+        try:
+            return question(file)
+        except (msgspec.MsgspecError, IndexError) as error:
+            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+        finally:
+            file.close()
+
+
+def _unmanaged(file: SqliteFile, costs: Mapping[Ref, int], limit: int) -> FlawList:
+    ((total,),) = file.read(f"SELECT count(*) FROM {_PARTNERS} WHERE {_UNMANAGED}")
+    found: dict[Ref, Flaw] = {}
+    costly = sorted(costs, key=lambda ref: -costs[ref])[:limit]
+    rows = [
+        row
+        for ref in costly
+        for row in file.read(
+            f"SELECT doc FROM {_PARTNERS} WHERE {BY_REF} = ? AND {_UNMANAGED}", (ref,)
+        )
+    ]
+    rows += file.read(f"SELECT doc FROM {_PARTNERS} WHERE {_UNMANAGED} LIMIT ?", (limit,))
+    for (text,) in rows:
+        partner = decode_noun(EntityKind.PARTNER, text)
+        code = getattr(partner, "code", "")
+        flaw = Flaw(FlawKind.NO_MANAGER, partner.name, code, costs.get(partner.ref, 0), partner.ref)
+        found.setdefault(partner.ref, flaw)
+    flaws = list(found.values())[:limit]
+    return FlawList(FlawKind.NO_MANAGER, total, sum(flaw.calls for flaw in flaws), flaws)
+
+
+def _unreadable(file: SqliteFile, tails: Mapping[str, int], limit: int) -> FlawList:
+    ((total,),) = file.read("SELECT coalesce(sum(fields), 0) FROM unread")
+    rows = (
+        (calls_behind(example, tails), owner, example)
+        for owner, example in file.stream("SELECT owner, example FROM unread")
+    )
+    costly = heapq.nlargest(limit, rows)
+    flaws: list[Flaw] = []
+    for calls, owner, example in costly:
+        kind, row = owner_at(owner)
+        ((text,),) = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (row,))
+        noun = decode_noun(kind, text)
+        flaws.append(Flaw(FlawKind.UNREADABLE, noun.name, example, calls, noun.ref))
+    flaws.sort(key=_cost, reverse=True)
+    return FlawList(FlawKind.UNREADABLE, total, sum(flaw.calls for flaw in flaws), flaws)

@@ -1,0 +1,125 @@
+"""What is asked of the ledger, as SQL over its columns and documents."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bridge.adapters.embedded.ledger_rows import (
+    AT,
+    CLIENT,
+    DUE,
+    NUMBER,
+    OWED,
+    STATE,
+    micros,
+    read_call,
+    read_choice,
+    read_entry,
+    read_talk,
+)
+from bridge.adapters.embedded.sqlite_file import Row, SqliteFile
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
+from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import NumberMemory
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.phone import PhoneNumber
+from bridge.ports import CallFilter, OutboxCounts
+
+# ruff: noqa: S608 - tables and columns are constants of this house.
+
+#: A call this young may still be ringing: its card is worth more than any older one.
+_FRESH = timedelta(minutes=1)
+
+NOTHING_KNOWN = NumberMemory()
+BOTH = "SELECT outbox.doc, calls.doc FROM outbox JOIN calls USING (id)"
+
+
+def memories(db: SqliteDb) -> dict[PhoneNumber, NumberMemory]:
+    """Read what people taught about numbers: an operator's choice, and who talked last."""
+    memory = {
+        PhoneNumber(number): NumberMemory(last_extension=read_talk(text).extension)
+        for number, text in db.table("talks").rows.all()
+    }
+    for number, text in db.table("choices").rows.all():
+        known = memory.get(PhoneNumber(number), NOTHING_KNOWN)
+        memory[PhoneNumber(number)] = replace(known, choice=read_choice(text))
+    return memory
+
+
+#: The telephones of a call: whoever talked, rang or dialled, and whom the PBX was told.
+_TELEPHONES = (
+    "(doc ->> '$.placed_by' = ? OR EXISTS (SELECT 1 FROM json_each(doc, '$.life.talked') "
+    "WHERE value = ?) OR EXISTS (SELECT 1 FROM json_each(doc, '$.life.rung') WHERE value = ?) "
+    "OR coalesce(doc ->> '$.decision.targets[0][0]', doc ->> '$.decision.fallback[0]') = ?)"
+)
+
+
+def conditions(
+    wanted: CallFilter, before: datetime | None, number: PhoneNumber | None
+) -> tuple[str, list[object]]:
+    """Say in SQL which calls are wanted; what has an index of its own comes first."""
+    number = wanted.number if number is None else number
+    found: list[tuple[str, Sequence[object]]] = [("1", ())]
+    if number is not None:
+        found.append((f"{NUMBER} = ?", (number,)))
+    if wanted.client is not None:
+        found.append((f"{CLIENT} = ?", (wanted.client,)))
+    ends = (before, wanted.until)
+    found += [(f"{AT} < ?", (micros(end),)) for end in ends if end is not None]
+    if wanted.since is not None:
+        found.append((f"{AT} >= ?", (micros(wanted.since),)))
+    if wanted.direction is not None:
+        found.append(("doc ->> '$.direction' = ?", (wanted.direction,)))
+    if wanted.dispositions:
+        places = ", ".join("?" * len(wanted.dispositions))
+        found.append((f"doc ->> '$.life.disposition' IN ({places})", wanted.dispositions))
+    if wanted.extension is not None:
+        found.append((_TELEPHONES, (wanted.extension,) * 4))
+    return " AND ".join(c for c, _ in found), [v for _, values in found for v in values]
+
+
+def paired(rows: Sequence[Row]) -> list[tuple[OutboxEntry, PhoneCall]]:
+    """Read rows of `BOTH`."""
+    return [(read_entry(entry), read_call(call)) for entry, call in rows]
+
+
+def due(file: SqliteFile, now: datetime, limit: int) -> list[tuple[OutboxEntry, PhoneCall]]:
+    """Give entries to deliver: the freshest calls first, then the longest due."""
+    fresh: list[tuple[int, OutboxEntry]] = []
+    # Rows are numbered as the calls came: the fresh ones are the last ones.
+    for row, text in file.stream("SELECT id, doc FROM outbox ORDER BY id DESC"):
+        entry = read_entry(text)
+        if entry.created_at < now - _FRESH or len(fresh) == limit:
+            break
+        if entry.owed_now(now):
+            fresh.append((row, entry))
+    found = [
+        (entry, read_call(file.read("SELECT doc FROM calls WHERE id = ?", (row,))[0][0]))
+        for row, entry in fresh
+    ]
+    rows = file.read(
+        f"{BOTH} WHERE {STATE} = 'due' AND {DUE} <= ? AND {OWED} ORDER BY {DUE}, id LIMIT ?",
+        (micros(now), limit),
+    )
+    keys = {entry.key for _, entry in fresh}
+    return (found + [pair for pair in paired(rows) if pair[0].key not in keys])[:limit]
+
+
+def counts(file: SqliteFile) -> OutboxCounts:
+    """Count what is owed, by state."""
+    ((total,),) = file.read("SELECT count(*) FROM outbox")
+    owed = {
+        state: (count, oldest)
+        for state, count, oldest in file.read(
+            f"SELECT {STATE}, count(*), min(id) FROM outbox WHERE {OWED} GROUP BY {STATE}"
+        )
+    }
+    due, oldest = owed.get(EntryState.DUE.value, (0, None))
+    rows = file.read("SELECT doc FROM outbox WHERE id = ?", (oldest,))
+    return OutboxCounts(
+        due=due,
+        sending=owed.get(EntryState.SENDING.value, (0, None))[0],
+        dead=owed.get(EntryState.DEAD.value, (0, None))[0],
+        settled=total - sum(count for count, _ in owed.values()),
+        oldest_due=read_entry(rows[0][0]).created_at if rows else None,
+    )

@@ -1,0 +1,358 @@
+"""The writes of the ledger, each a value, and the one thread's doing of them in one commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.adapters.embedded.ledger_rows import (
+    KEY,
+    OWED,
+    STATE,
+    CallRow,
+    call_row,
+    debt_row,
+    entry_row,
+    micros,
+    read_call,
+    read_entry,
+    talk_text,
+)
+from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.domain.calls import PhoneCall, join_question
+from bridge.domain.outbox import EntryState, OutboxEntry, Stage, recovered, retried, woken
+from bridge.domain.phone import PhoneNumber
+from bridge.errors import StoreError
+from bridge.ports import Change
+
+# ruff: noqa: S608 - tables and columns are constants of this house.
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCall:
+    """A call and what it owes, once by its key; comes out as the call that stands."""
+
+    call: PhoneCall
+    row: CallRow
+    entry: tuple[str, str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepEvent:
+    """An event as it came, until its call is told of it."""
+
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """One step of following the calls; all of it or nothing."""
+
+    change: Change
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SaveEntry:
+    """An entry moved on; comes out False when there is none any more.
+
+    *guest*: another process delivers, so what it is sending now is not touched.
+    """
+
+    entry: OutboxEntry
+    now: datetime
+    guest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DropEntry:
+    """An entry forgotten; comes out False when there was none."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryEntry:
+    """An entry made due on a person's word; comes out as it stands then, None when it is gone."""
+
+    key: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Entries left in `sending` made due again; comes out as their number."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeepChoice:
+    """An operator's word about a number."""
+
+    number: PhoneNumber
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Calls received before a moment, with all that hangs on them; comes out as their number."""
+
+    before: datetime
+
+
+Write = (
+    RecordCall
+    | KeepEvent
+    | Apply
+    | Forget
+    | SaveEntry
+    | DropEntry
+    | RetryEntry
+    | Recover
+    | KeepChoice
+)
+Outcome = PhoneCall | OutboxEntry | bool | int | None
+
+#: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
+_ROWS_AT_ONCE = 64
+
+#: A call with its debt as one row of one statement, and so one durable transaction by itself. The
+#: interpreter's lock changes hands with every statement, and the event loop, which is busy with
+#: other callers, may keep it for milliseconds each time: ten statements cost more than the disk.
+_RECORDING = (
+    """
+    CREATE TEMP VIEW IF NOT EXISTS recording AS SELECT 0 AS id, '' AS call, '' AS key, 0 AS at,
+    0 AS number, '' AS ref, '' AS client, '' AS entry, '' AS state, 0 AS due
+    """,
+    """
+    CREATE TEMP TRIGGER IF NOT EXISTS record INSTEAD OF INSERT ON recording BEGIN
+    INSERT INTO calls (id, doc, key, at, number, ref, client)
+    VALUES (new.id, new.call, new.key, new.at, new.number, new.ref, new.client)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO outbox (id, doc, state, due) SELECT new.id, new.entry, new.state, new.due
+    WHERE new.entry IS NOT NULL AND EXISTS (SELECT 1 FROM calls WHERE id = new.id);
+    END
+    """,
+)
+
+_NO_ENTRY = (None, None, None)
+_BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
+
+
+class LedgerWriter:
+    """Does batches of writes, each durable when it returns; for one thread and its connection."""
+
+    def __init__(self) -> None:
+        self._file: SqliteFile | None = None
+        self._highest = 0
+
+    def write_all(self, file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | StoreError]:
+        """Do *writes* in their order, but new calls first and together: they are the hot ones."""
+        records = [write for write in writes if isinstance(write, RecordCall)]
+        if len(records) == len(writes) <= _ROWS_AT_ONCE:
+            return [*self._record(file, records)]
+        with file.transaction():
+            recorded = [
+                call
+                for at in range(0, len(records), _ROWS_AT_ONCE)
+                for call in self._record(file, records[at : at + _ROWS_AT_ONCE])
+            ]
+            rest = iter(recorded)
+            outcomes = [
+                next(rest) if isinstance(write, RecordCall) else _write(file, write)
+                for write in writes
+            ]
+        if any(isinstance(write, Apply) for write in writes):
+            self._file = None  # calls may have been added: the highest number is another
+        return outcomes
+
+    def _record(self, file: SqliteFile, records: Sequence[RecordCall]) -> list[PhoneCall]:
+        """Insert calls and entries by one statement; of each key the first one stands."""
+        if not records:
+            return []
+        if file is not self._file:
+            for statement in _RECORDING:
+                file.execute(statement)
+            ((self._highest,),) = file.read("SELECT coalesce(max(id), 0) FROM calls")
+            self._file = file
+        first = self._highest + 1
+        before = file.connection.total_changes
+        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(records))
+        file.execute(
+            f"INSERT INTO recording VALUES {places}",
+            [
+                value
+                for row, record in enumerate(records, first)
+                for value in (row, *record.row, *(record.entry or _NO_ENTRY))
+            ],
+        )
+        self._highest += len(records)
+        entries = sum(record.entry is not None for record in records)
+        if file.connection.total_changes - before == len(records) + entries:
+            return [record.call for record in records]
+        new = {row for (row,) in file.read("SELECT id FROM calls WHERE id >= ?", (first,))}
+        return [
+            record.call if row in new else _standing(file, record)
+            for row, record in enumerate(records, first)
+        ]
+
+
+def _standing(file: SqliteFile, record: RecordCall) -> PhoneCall:
+    """Give the call that is there already; its question joins it where it began with events."""
+    ((row, text),) = file.read(f"SELECT id, doc FROM calls WHERE {KEY} = ?", (record.call.key,))
+    standing = read_call(text)
+    joined = join_question(standing, record.call)
+    if joined != standing:
+        _put_call(file, joined)
+    elif not record.call.heard:
+        return standing  # the same question once more
+    if record.entry is not None:
+        _add_entry(file, row, read_entry(record.entry[0]))
+        _wake(file, row, record.call.received_at)
+    return joined
+
+
+def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
+    match write:
+        case KeepEvent(text, at):
+            file.execute("INSERT INTO events (doc, at) VALUES (?, ?)", (text, at))
+        case Apply(change, now):
+            _apply(file, change, now)
+        case KeepChoice(number, text):
+            file.execute(
+                "INSERT INTO choices (id, doc) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+                (number, text),
+            )
+        case SaveEntry(entry, now, guest):
+            return _save_entry(file, entry, now, guest=guest)
+        case DropEntry(key):
+            return bool(file.execute(f"DELETE FROM outbox WHERE id = {_BY_KEY}", (key,)))
+        case RetryEntry(key, now):
+            return _retry(file, key, now)
+        case Recover(now):
+            return _recover(file, now)
+        case Forget(before):
+            return _forget(file, before)
+        case RecordCall():
+            raise TypeError("calls are recorded together")
+    return None
+
+
+def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
+    for call in change.calls:
+        _put_call(file, call)
+    for entry in change.entries:
+        ((row,),) = file.read(f"SELECT id FROM calls WHERE {KEY} = ?", (entry.key,))
+        _add_entry(file, row, entry)
+    for key in change.woken:
+        for (row,) in file.read(f"SELECT id FROM calls WHERE {KEY} = ?", (key,)):
+            _wake(file, row, now)
+    for debt in change.debts:
+        file.execute(
+            "INSERT INTO debts (doc, key, client, closed) VALUES (?, ?, ?, ?) ON CONFLICT (key) "
+            "DO UPDATE SET doc = excluded.doc, client = excluded.client, closed = excluded.closed",
+            debt_row(debt),
+        )
+    for talk in change.talks:
+        file.execute(
+            "INSERT INTO talks (id, doc) VALUES (?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+            (talk.number, talk_text(talk)),
+        )
+    for row, key in change.events:
+        file.execute("UPDATE events SET call = ? WHERE id = ?", (key, row))
+
+
+def _put_call(file: SqliteFile, call: PhoneCall) -> None:
+    text, *columns = call_row(call)
+    changed = file.execute(
+        "UPDATE calls SET doc = ?, key = ?, at = ?, number = ?, ref = ?, client = ? WHERE key = ?",
+        (text, *columns, call.key),
+    )
+    if not changed:
+        file.execute(
+            "INSERT INTO calls (id, doc, key, at, number, ref, client) "
+            "VALUES ((SELECT coalesce(max(id), 0) + 1 FROM calls), ?, ?, ?, ?, ?, ?)",
+            (text, *columns),
+        )
+
+
+def _add_entry(file: SqliteFile, row: int, entry: OutboxEntry) -> None:
+    file.execute(
+        "INSERT INTO outbox (id, doc, state, due) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (row, *entry_row(entry)),
+    )
+
+
+def _update_entry(file: SqliteFile, row: int, entry: OutboxEntry) -> int:
+    return file.execute(
+        "UPDATE outbox SET doc = ?, state = ?, due = ? WHERE id = ?", (*entry_row(entry), row)
+    )
+
+
+def _wake(file: SqliteFile, row: int, now: datetime) -> None:
+    for (text,) in file.read("SELECT doc FROM outbox WHERE id = ?", (row,)):
+        entry = read_entry(text)
+        after = woken(entry, now)
+        if after != entry:
+            _update_entry(file, row, after)
+
+
+def _save_entry(
+    file: SqliteFile, entry: OutboxEntry, now: datetime, *, guest: bool
+) -> bool | StoreError:
+    """Replace an entry; one that rests while its call has moved on is taken up again at once."""
+    if guest and _is_sending(file, entry.key):
+        return StoreError(
+            str(file.path), "this entry is being sent to 1C right now; try again later"
+        )
+    rows = file.read(f"SELECT id, doc FROM calls WHERE {KEY} = ?", (entry.key,))
+    if not rows:
+        return False
+    ((row, text),) = rows
+    rests = entry.state is EntryState.SETTLED or entry.stage is Stage.VERIFY
+    if (
+        rests
+        and entry.state is not EntryState.SENDING
+        and read_call(text).revision > entry.revision
+    ):
+        entry = woken(entry, now)
+    return bool(_update_entry(file, row, entry))
+
+
+def _is_sending(file: SqliteFile, key: str) -> bool:
+    rows = file.read(f"SELECT {STATE} FROM outbox WHERE id = {_BY_KEY}", (key,))
+    return rows == [(EntryState.SENDING,)]
+
+
+def _retry(file: SqliteFile, key: str, now: datetime) -> OutboxEntry | None:
+    rows = file.read(f"SELECT id, doc FROM outbox WHERE id = {_BY_KEY}", (key,))
+    if not rows:
+        return None
+    ((row, text),) = rows
+    entry = read_entry(text)
+    after = retried(entry, now)
+    if after != entry:
+        _update_entry(file, row, after)
+    return after
+
+
+def _recover(file: SqliteFile, now: datetime) -> int:
+    left = file.read(
+        f"SELECT id, doc FROM outbox WHERE {STATE} = ? AND {OWED}", (EntryState.SENDING.value,)
+    )
+    for row, text in left:
+        _update_entry(file, row, recovered(read_entry(text), now))
+    return len(left)
+
+
+def _forget(file: SqliteFile, before: datetime) -> int:
+    """Delete what is older; a number's choice stays, an operator's word has no age."""
+    moment = micros(before)
+    file.execute("DELETE FROM outbox WHERE id IN (SELECT id FROM calls WHERE at < ?)", (moment,))
+    file.execute("DELETE FROM events WHERE at < ?", (moment,))
+    file.execute("DELETE FROM debts WHERE key IN (SELECT key FROM calls WHERE at < ?)", (moment,))
+    file.execute("DELETE FROM talks WHERE json_extract(doc, '$.at') < ?", (before.isoformat(),))
+    return file.execute("DELETE FROM calls WHERE at < ?", (moment,))

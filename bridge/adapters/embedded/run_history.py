@@ -1,0 +1,68 @@
+"""The last sync runs, in a small file that the sync process writes and the service reads.
+
+A run that was refused changes nothing in the directory, so its history stands beside it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_tables import SqliteDb
+from bridge.errors import StoreError
+from bridge.ports import SyncRun
+
+# ruff: noqa: S608 - the table is a constant of this house.
+
+_RUNS: Final = "runs"
+
+#: A day of runs a minute apart, and some.
+_KEPT: Final = 2_000
+
+_encode = msgspec.json.Encoder().encode
+_run = msgspec.json.Decoder(SyncRun).decode
+
+
+class RunHistory:
+    """`SyncRuns` on SQLite, and where a run is added."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def add(self, run: SyncRun) -> None:
+        """Keep *run*, and forget the oldest; examples of unread phones are nobody's history."""
+        if run.report is not None:
+            run = replace(run, report=replace(run.report, unread_examples=()))
+        with SqliteDb(self._path) as db, db.transaction():
+            db.table(_RUNS, persist_empty=True)
+            file = db.file
+            file.execute(f"INSERT INTO {_RUNS} (doc) VALUES (?)", (_encode(run).decode(),))
+            file.execute(
+                f"DELETE FROM {_RUNS} WHERE id <= (SELECT max(id) FROM {_RUNS}) - ?", (_KEPT,)
+            )
+
+    async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
+        """List runs, newest first."""
+        return await asyncio.to_thread(self._read, limit, since)
+
+    def _read(self, limit: int, since: datetime | None) -> list[SyncRun]:
+        if not self._path.exists():
+            return []
+        file = SqliteFile(self._path, read_only=True)
+        found: list[SyncRun] = []
+        try:
+            for (text,) in file.stream(f"SELECT doc FROM {_RUNS} ORDER BY id DESC"):
+                run = _run(text)
+                if len(found) == limit or (since is not None and run.started_at < since):
+                    break
+                found.append(run)
+        except msgspec.MsgspecError as error:
+            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+        finally:
+            file.close()
+        return found

@@ -1,0 +1,54 @@
+"""How a call went, told in the words a manager reads in 1C and on the pages."""
+
+from bridge.domain.call_events import Direction, Outcome
+from bridge.domain.calls import PhoneCall
+from bridge.domain.life import Disposition
+from bridge.domain.orders import OrderState
+from bridge.domain.texts import Language, say, say_duration
+
+
+def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
+    """Say how the call went, once it is over; nothing of a call nobody told about."""
+    life, order = call.life, call.order
+    if order is not None and order.state is OrderState.REFUSED:
+        return [say(lang, "call.order_refused", words=order.words)]
+    if not life.disposition.is_over or life.disposition is Disposition.UNKNOWN:
+        if order is not None and life.disposition is Disposition.UNKNOWN:
+            return [say(lang, "call.order_silent")]
+        return []
+    words = [say_outcome(call, lang)]
+    if life.talk is not None:
+        words.append(say(lang, "call.talk", time=say_duration(lang, life.talk)))
+    if life.wait is not None:
+        words.append(say(lang, "call.wait", time=say_duration(lang, life.wait)))
+    lines = [say(lang, "call.outcome", words=", ".join(words))]
+    if len(life.talked) > 1:
+        chain = " → ".join(who(call, extension) for extension in life.talked)
+        lines.append(say(lang, "call.talked", who=chain))
+    silent = [extension for extension in life.rung if extension not in life.talked]
+    if silent:
+        rung = ", ".join(who(call, extension) for extension in silent)
+        lines.append(say(lang, "call.rung", who=rung))
+    if life.scheme:
+        lines.append(say(lang, "call.scheme", name=life.scheme))
+    if life.recording:
+        lines.append(say(lang, "call.recording", address=life.recording))
+    return lines
+
+
+def say_outcome(call: PhoneCall, lang: Language) -> str:
+    """Say in a few words what became of a call: «ответил 205 Анна Петрова», «пропущен»."""
+    life = call.life
+    if life.disposition is Disposition.ANSWERED:
+        if call.direction is Direction.OUTBOUND or not life.answered_by:
+            return say(lang, "outcome.talked")
+        return say(lang, "outcome.answered_by", who=who(call, life.answered_by))
+    words = say(lang, f"outcome.{life.disposition}")
+    if life.outcome in (Outcome.BUSY, Outcome.FAILED):
+        words += f" ({say(lang, f'outcome.{life.outcome}')})"
+    return words
+
+
+def who(call: PhoneCall, extension: str) -> str:
+    """Name a telephone of the company: «205 Анна Петрова», or its extension alone."""
+    return f"{extension} {call.person(extension).name}".strip()

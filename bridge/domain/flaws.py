@@ -1,0 +1,117 @@
+"""What is wrong in 1C's data, and how many calls each flaw cost.
+
+A flaw costs a call when the caller did not reach the manager responsible for him because of it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import Finding, Rule
+from bridge.domain.directory import Ref
+from bridge.domain.phone import PhoneNumber
+
+#: Calls that reached an owner's manager, whatever else was found on the way.
+_REACHED = frozenset({Rule.CONTACT_MANAGER, Rule.PARTNER_MANAGER, Rule.COUNTERPARTY_MANAGER})
+
+#: So many last digits make a number the same one, however its beginning was typed.
+_TAIL = 7
+
+_NO_DIGITS = re.compile(r"[^0-9]+")
+
+
+class FlawKind(StrEnum):
+    """What can be wrong."""
+
+    NO_MANAGER = "no_manager"
+    NO_EXTENSION = "no_extension"
+    UNREADABLE = "unreadable"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing to mend in 1C: *who* has it, what stands there, and the calls it cost."""
+
+    kind: FlawKind
+    who: str
+    detail: str = ""
+    calls: int = 0
+    ref: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlawList:
+    """The flaws of one kind, the costly first; *total* may be more than are listed."""
+
+    kind: FlawKind
+    total: int
+    calls: int
+    flaws: Sequence[Flaw] = ()
+
+
+@dataclass(slots=True)
+class Costs:
+    """Counts, call by call, what flaws cost. *calls* is how many inbound ones were looked at."""
+
+    calls: int = 0
+    partners: Counter[Ref] = field(default_factory=Counter)
+    managers: Counter[str] = field(default_factory=Counter)
+    shared: Counter[PhoneNumber] = field(default_factory=Counter)
+    owners: dict[PhoneNumber, tuple[str, ...]] = field(default_factory=dict)
+    unknown: Counter[PhoneNumber] = field(default_factory=Counter)
+
+    def note(self, call: PhoneCall) -> None:
+        """Look at one call."""
+        if call.direction is not Direction.INBOUND or call.blank:
+            return
+        self.calls += 1
+        decision, number = call.decision, call.caller.number
+        missed_owner = decision.rule not in _REACHED
+        for step in decision.evidence:
+            match step.finding:
+                case Finding.NO_MANAGER if missed_owner and decision.candidates:
+                    self.partners.update(self._unmanaged(call))
+                case Finding.MANAGER_NO_EXTENSION if missed_owner:
+                    self.managers[step.detail] += 1
+                case Finding.NUMBER_UNKNOWN if number is not None:
+                    self.unknown[number] += 1
+                case Finding.SEVERAL_MANAGERS if number is not None:
+                    self.shared[number] += 1
+                    self.owners[number] = tuple(c.name for c in decision.candidates)
+
+    @staticmethod
+    def _unmanaged(call: PhoneCall) -> set[Ref]:
+        """Give the partners nearest to the caller for whom 1C names nobody."""
+        chains = (candidate.chain for candidate in call.decision.candidates)
+        return {chain[0].partner for chain in chains if chain and chain[0].manager is None}
+
+    def unknown_tails(self) -> Mapping[str, int]:
+        """Count calls of unknown callers by the last digits of their numbers."""
+        tails: Counter[str] = Counter()
+        for number, calls in self.unknown.items():
+            tails[str(number)[-_TAIL:]] += calls
+        return tails
+
+    def shared_numbers(self, limit: int) -> FlawList:
+        """List the numbers whose owners have several managers, and that called."""
+        flaws = [
+            Flaw(FlawKind.SHARED, str(number), "; ".join(self.owners[number]), calls)
+            for number, calls in self.shared.most_common(limit)
+        ]
+        return FlawList(FlawKind.SHARED, len(self.shared), self.shared.total(), flaws)
+
+
+def calls_behind(typed: str, unknown_tails: Mapping[str, int]) -> int:
+    """Count unknown callers' calls whose last digits stand in a field that was not read."""
+    digits = _NO_DIGITS.sub("", typed)
+    return sum(unknown_tails.get(tail, 0) for tail in set(_tails(digits)))
+
+
+def _tails(digits: str) -> Iterator[str]:
+    for at in range(len(digits) - _TAIL + 1):
+        yield digits[at : at + _TAIL]

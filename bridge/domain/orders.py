@@ -1,0 +1,117 @@
+"""Calls that somebody orders: a click, a script, or a document written in UT.
+
+A PBX that did not answer in time may ring all the same, so an order is on disk before it leaves
+and is never sent a second time by itself.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bridge.domain.directory import Ref
+from bridge.domain.phone import (
+    Caller,
+    CallerKind,
+    PhoneNumber,
+    PhoneRules,
+    read_caller,
+    read_phones,
+)
+
+#: The same telephone is not rung for the same client again so soon: a double click is one wish.
+REPEAT_PAUSE = timedelta(seconds=10)
+
+
+#: Sipuni's extensions have three or four digits, older cabinets' two (facts/telephony-apis.md §5).
+_EXTENSION = re.compile(r"[0-9]{2,5}")
+
+#: How links and programs spell that a number follows.
+_SCHEME = re.compile(r"\s*(?:tel|callto|sips?):(?://)?", re.IGNORECASE)
+
+
+class OrderTrouble(StrEnum):
+    """Why a call is not even ordered."""
+
+    NO_EXTENSION = "no_extension"
+    NO_NUMBER = "no_number"
+    NONSENSE = "nonsense"
+    OWN = "own"
+    COLLEAGUE = "colleague"
+    REPEATED = "repeated"
+    NO_USER = "no_user"  # a document names nobody whose telephone to use
+    NO_TELEPHONE = "no_telephone"  # he whom it names has no extension
+
+
+class OrderState(StrEnum):
+    """What is known of an order."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"  # sent, and no answer: it may ring, it is not repeated
+
+
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """An outgoing call that was ordered: ring *extension* first, then *number*.
+
+    *ref* is the PBX's id of the order; *words* what it or we said of a failure; *document* the
+    document in UT that asked for the call, in which its outcome is told; *by* who ordered it.
+    *number* is None only where a document names none, which is refused.
+    """
+
+    key: str
+    extension: str
+    number: PhoneNumber | None
+    requested_at: datetime
+    state: OrderState = OrderState.SENDING
+    ref: str = ""
+    words: str = ""
+    document: Ref | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReply:
+    """What the PBX made of an order: accepted with its *ref*, refused or unknown with *words*."""
+
+    state: OrderState
+    ref: str = ""
+    words: str = ""
+
+
+def order_key(*parts: str) -> str:
+    """Derive the key of an order's call from what makes it one: 20 hex digits."""
+    text = "\x1f".join(("order", *parts))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:20]
+
+
+def read_dialled(typed: str, rules: PhoneRules) -> Caller:
+    """Read whom a person, a script or a link wants to call; of several numbers the first.
+
+    "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL.
+    """
+    number = _SCHEME.sub("", typed, count=1)
+    phones = read_phones(number, rules)
+    if phones:
+        shown = read_caller(number, rules).raw
+        return Caller(CallerKind.EXTERNAL, shown, phones[0].number)
+    return read_caller(number, rules)
+
+
+def trouble_of(
+    extension: str, called: Caller, recent: CallOrder | None = None
+) -> OrderTrouble | None:
+    """Tell why the call from *extension* to *called* must not be ordered; None where it may be.
+
+    *recent* is an order of this very pair within `REPEAT_PAUSE`: the telephone rings already.
+    """
+    if not _EXTENSION.fullmatch(extension):
+        return OrderTrouble.NO_EXTENSION
+    if called.kind is CallerKind.INTERNAL:
+        return OrderTrouble.OWN if called.extension == extension else OrderTrouble.COLLEAGUE
+    if called.number is None:
+        return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER
+    return None if recent is None else OrderTrouble.REPEATED

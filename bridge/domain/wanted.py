@@ -1,0 +1,55 @@
+"""What 1C should hold of a call by now, and what it holds: values the outbox compares."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.domain.directory import Ref
+
+
+class ReminderState(StrEnum):
+    """Whether 1C holds a reminder of ours."""
+
+    SENDING = "sending"  # it may be there
+    KEPT = "kept"
+    GONE = "gone"  # its user dismissed it: it is never made again
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What of a call its document tells: the parts that we change, and people may too."""
+
+    subject: str
+    description: str
+    responsible: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReminder:
+    """A reminder of this call as we last wrote it for *user*."""
+
+    user: Ref
+    text: str
+    state: ReminderState = ReminderState.KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderWish:
+    """A reminder that 1C should hold for *user* about a call; *text* at most 255 characters.
+
+    *unless_gone* names the user whose own reminder of this call comes first: where he dismissed
+    it in 1C, this one is not made; while he postponed it, this one waits.
+    """
+
+    user: Ref
+    text: str
+    unless_gone: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What 1C should hold of a call by now; *revision* is the call's."""
+
+    told: Told
+    considered: bool
+    reminders: tuple[ReminderWish, ...]
+    revision: int = 0

@@ -1,0 +1,89 @@
+"""The cabinet behind all calls: its clock and switches, and the push of its events.
+
+Over HTTP each event is sent once, and incorrect answers may end the push; over the websocket it
+goes to whoever listens at this moment.
+"""
+
+from collections.abc import Callable
+
+import httpx
+
+from bridge.lab.sipuni.calls import Push
+from bridge.lab.sipuni.events import Params
+from bridge.lab.sipuni.listeners import Listeners
+from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.switches import EventsOver, Switches
+from bridge.lab.sipuni.wire import Wire
+
+
+class Cabinet:
+    """One customer's settings at the exchange, and the way events leave it."""
+
+    def __init__(
+        self,
+        scheme: SipuniScheme,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float],
+        stopwatch: Callable[[], float],
+        switches: Switches | None = None,
+    ) -> None:
+        self.scheme = scheme
+        self.bad_answers = 0
+        self.wire = Wire(scheme, http, stopwatch)
+        self.listeners = Listeners(scheme.ws_key, lambda: self._switches)
+        self._clock = clock
+        self._switches = switches or Switches()
+        self._counter = 100_000
+
+    @property
+    def switches(self) -> Switches:
+        """Give the switches of calls that bring none of their own."""
+        return self._switches
+
+    def switch(self, switches: Switches) -> None:
+        """Set the cabinet's switches and forgive the incorrect answers so far."""
+        self._switches = switches
+        self.bad_answers = 0
+
+    @property
+    def suspended(self) -> bool:
+        """Tell whether the cabinet has stopped pushing because of incorrect answers."""
+        return 0 < self._switches.suspend_after <= self.bad_answers
+
+    def now(self) -> int:
+        """Give the cabinet's clock in Unix seconds."""
+        return int(self._clock())
+
+    def serials(self, count: int) -> int:
+        """Reserve *count* counters for call ids; give the number before the first of them."""
+        self._counter += count
+        return self._counter - count
+
+    def recording_link(self, record_id: str) -> str:
+        """Give the address a recording has in events: its own hash, no login."""
+        scheme = self.scheme
+        signed = signature({"id": record_id}, scheme.cabinet, scheme.key)
+        return (
+            f"{scheme.public_url}/api/crm/record?id={record_id}&hash={signed}&user={scheme.cabinet}"
+        )
+
+    async def push(self, code: str, params: Params, *, post: bool = False) -> list[Push]:
+        """Push one event, once by every way that is switched on and not suspended."""
+        ways, pushes = self._switches.events_over, []
+        if ways is not EventsOver.WEBSOCKET and self.scheme.push_url and not self.suspended:
+            pushes.append(await self._send(code, params, post=post))
+        if ways is not EventsOver.HTTP:
+            reached = await self.listeners.notify(params)
+            problem = "" if reached else "nobody listens on the websocket"
+            pushes.append(Push(event=code, params=params, status=None, problem=problem))
+        return pushes
+
+    async def save_settings_page(self) -> Push:
+        """Push the call without a single field that saving the cabinet's settings may cause."""
+        return await self._send("", ())
+
+    async def _send(self, code: str, params: Params, *, post: bool = False) -> Push:
+        push = await self.wire.push(code, params, post=post)
+        self.bad_answers += bool(push.problem)
+        return push

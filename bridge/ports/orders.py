@@ -1,0 +1,72 @@
+"""Orders of calls as the core keeps them, and the numbers that may be called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import CandidateKind, Ref
+from bridge.domain.orders import CallOrder, OrderState
+from bridge.domain.phone import PhoneNumber
+
+
+class OrderBook(Protocol):
+    """Where ordered calls stand, durable when a write returns.
+
+    Every method may raise StoreError.
+    """
+
+    async def add_order(self, call: PhoneCall) -> PhoneCall:
+        """Have the call of an order on disk; give the one that stands when its key was there."""
+        ...
+
+    async def save_order(self, key: str, order: CallOrder) -> None:
+        """Keep what became of an order; its call may have heard events meanwhile."""
+        ...
+
+    async def orders_open(self) -> Sequence[PhoneCall]:
+        """Give the calls whose orders are SENDING."""
+        ...
+
+    async def recent_order(
+        self, extension: str, number: PhoneNumber, since: datetime
+    ) -> PhoneCall | None:
+        """Give the latest call ordered for this pair since then, refused orders left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCall:
+    """What became of a call that another process was asked to place; *words* of a failure."""
+
+    key: str
+    state: OrderState
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedPhone:
+    """One number of a partner: whose it is, and as typed in 1C."""
+
+    number: PhoneNumber
+    owner: Ref
+    kind: CandidateKind
+    name: str
+    typed: str
+    #: The extension typed behind the number («доб. 314»).
+    extension: str | None = None
+    #: The relation with its owner is over.
+    ended: bool = False
+
+
+class PhoneBook(Protocol):
+    """The directory as somebody reads it who wants to call."""
+
+    def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
+        """Give the numbers of a partner, or of a contact person; None when 1C has no such.
+
+        A partner's own come first, then his contact persons', then his legal entities', each once.
+        Raises StoreError when the file cannot be read.
+        """
+        ...

@@ -1,0 +1,36 @@
+"""The history of sync runs: what each of the last ones did, or why it did nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bridge.ports.directory import SyncReport
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """What the guard refused: 1C lists *listed* of the *held* rows of *entity_set*."""
+
+    entity_set: str
+    held: int
+    listed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRun:
+    """One run: its *report*, or the sentence *error* when nothing was changed."""
+
+    started_at: datetime
+    seconds: float
+    report: SyncReport | None = None
+    error: str = ""
+    refused: Shrink | None = None
+
+
+class SyncRuns(Protocol):
+    """The last runs, whoever started them."""
+
+    async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
+        """List runs, newest first. Raises StoreError."""
+        ...

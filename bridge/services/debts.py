@@ -1,0 +1,198 @@
+"""Debts: a missed call is owed a call-back, and 1C reminds of it as long as it is.
+
+What happens to a debt is decided in `domain.missed`; here the calls it touches are gathered, and
+what 1C shall hold of each is wished anew.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, tzinfo
+
+from bridge.domain import missed, outbox
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import ExtensionOwner
+from bridge.domain.life import Disposition
+from bridge.domain.missed import MissedDebt
+from bridge.domain.outbox import OutboxEntry
+from bridge.domain.texts import Language
+from bridge.domain.wanted import ReminderWish
+from bridge.domain.work_hours import WorkHours
+from bridge.domain.writeback import reminder_text
+from bridge.ports import Change, Clock, Ledger, Talk
+from bridge.services.open_calls import OpenCalls
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DebtRules:
+    """How missed calls are reminded of. *escalate_after* is working time; None: never."""
+
+    lang: Language
+    zone: tzinfo
+    keep_reminders: bool = True
+    escalate_after: timedelta | None = None
+    escalation_extension: str | None = None
+    work_hours: WorkHours = field(default_factory=WorkHours)
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of following the calls, as it is gathered; calls by key as they shall stand."""
+
+    calls: dict[str, PhoneCall] = field(default_factory=dict)
+    entries: list[OutboxEntry] = field(default_factory=list)
+    woken: dict[str, None] = field(default_factory=dict)
+    debts: dict[str, MissedDebt] = field(default_factory=dict)
+    talks: list[Talk] = field(default_factory=list)
+    events: list[tuple[int, str]] = field(default_factory=list)
+
+    def change(self) -> Change:
+        """Give the step as the ledger takes it."""
+        return Change(
+            calls=tuple(self.calls.values()),
+            entries=tuple(self.entries),
+            woken=tuple(self.woken),
+            debts=tuple(self.debts.values()),
+            talks=tuple(self.talks),
+            events=tuple(self.events),
+        )
+
+    def put(self, call: PhoneCall) -> None:
+        """Have *call* stand so, and its outbox entry look at it."""
+        self.calls[call.key] = call
+        self.woken[call.key] = None
+
+
+class Debts:
+    """The open debts of all clients."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        open_calls: OpenCalls,
+        owner_of: Callable[[str], ExtensionOwner],
+        rules: DebtRules,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._calls = open_calls
+        self._owner_of = owner_of
+        self._rules = rules
+        self._clock = clock
+        self._open: dict[str, MissedDebt] = {}
+        self._nobody_told = False
+
+    @property
+    def open(self) -> tuple[MissedDebt, ...]:
+        """The clients who wait, the longest waiting first."""
+        return tuple(sorted(self._open.values(), key=lambda debt: debt.opened_at))
+
+    async def remember(self) -> None:
+        """Take up the open debts of before a restart."""
+        self._open = {debt.client: debt for debt in await self._ledger.open_debts()}
+
+    def holds(self, key: str) -> bool:
+        """Whether the call of *key* carries the reminder of an open debt."""
+        return any(debt.holder == key for debt in self._open.values())
+
+    async def consider(self, step: Step, before: PhoneCall, after: PhoneCall) -> None:
+        """Take up what became of a call: it opens a debt, joins one, or pays one."""
+        was, now_missed = missed.is_missed(before), missed.is_missed(after)
+        if now_missed and not was:
+            await self._owe(step, after)
+        elif was and not now_missed:
+            await self._forgive(step, after)
+        elif after.life.disposition is Disposition.MISSED and not after.client:
+            self._retitle(step, after)
+        if after.life.disposition in (Disposition.TALKING, Disposition.ANSWERED):
+            for debt in [d for d in self._open.values() if missed.pays(after, d)]:
+                await self._put(step, missed.paid(debt, after, self._clock()))
+            if not self._rules.keep_reminders and after.life.disposition.is_over:
+                self._wish(step, after, ())
+
+    async def review(self, step: Step, entry: OutboxEntry) -> None:
+        """Take up what 1C is known to hold of a debt's reminder."""
+        for debt in [d for d in self._open.values() if d.holder == entry.key]:
+            call = await self._call(step, entry.key)
+            owner = debt.owner.manager if debt.owner else None
+            if call is None or owner is None:
+                continue
+            kept = outbox.kept_for(entry, owner)
+            after = missed.reviewed(debt, kept, call.reminders, self._clock())
+            if after != debt:
+                await self._put(step, after)
+
+    async def escalate(self, step: Step) -> None:
+        """Tell a second person of the debts whose time has come."""
+        now, extension = self._clock(), self._rules.escalation_extension
+        ripe = [debt for debt in self._open.values() if debt.escalates(now)]
+        if not ripe or not extension:
+            return
+        manager = self._owner_of(extension).manager
+        if manager is None:
+            if not self._nobody_told:
+                _log.warning("escalation_to_nobody", extra={"extension": extension})
+            self._nobody_told = True
+            return
+        self._nobody_told = False
+        for debt in ripe:
+            await self._put(step, missed.escalated(debt, manager.ref))
+
+    async def _owe(self, step: Step, call: PhoneCall) -> None:
+        """Open the client's debt or add to it; not where he was talked to meanwhile."""
+        rules, at = self._rules, call.life.ended_at or self._clock()
+        escalate_at: datetime | None = None
+        if rules.escalate_after is not None and rules.escalation_extension:
+            escalate_at = rules.work_hours.after(at, rules.escalate_after, rules.zone)
+        known = self._open.get(call.client)
+        debt = missed.owe(known, call, rules.lang, escalate_at)
+        since = missed.owe(None, call, rules.lang, None)
+        talked = next((c for c in self._others(step, call) if missed.pays(c, since)), None)
+        await self._put(step, debt if talked is None else missed.paid(debt, talked, self._clock()))
+
+    async def _forgive(self, step: Step, call: PhoneCall) -> None:
+        """Take a call out of its debt: the PBX said later that it was answered."""
+        debt = self._open.get(call.client)
+        if debt is not None and call.key in debt.calls:
+            left = missed.forgiven(debt, call, self._clock())
+            self._wish(step, call, None)
+            await self._put(step, left)
+
+    async def _put(self, step: Step, debt: MissedDebt) -> None:
+        """Have *debt* stand so, and 1C hold what follows from it."""
+        step.debts[debt.key] = debt
+        if debt.is_open:
+            self._open[debt.client] = debt
+        else:
+            self._open.pop(debt.client, None)
+        last = await self._call(step, debt.calls[-1])
+        for key in debt.calls:
+            call = await self._call(step, key)
+            if call is not None and last is not None:
+                rules = self._rules
+                self._wish(step, call, missed.wishes(debt, call, rules.lang, rules.zone, last))
+
+    def _retitle(self, step: Step, call: PhoneCall) -> None:
+        """Say in the ringing reminder that the call was missed; nobody can be called back."""
+        target = call.decision.target
+        if target is not None and target.manager is not None and call.asked:
+            at = call.arrived_at.astimezone(self._rules.zone).strftime("%H:%M")
+            text = reminder_text(call, self._rules.lang, "missed.once", time=at)
+            self._wish(step, call, (ReminderWish(target.manager, text),))
+
+    def _wish(self, step: Step, call: PhoneCall, wishes: tuple[ReminderWish, ...] | None) -> None:
+        call = step.calls.get(call.key, call)
+        if call.reminders != wishes:
+            step.put(replace(call, reminders=wishes, revision=call.revision + 1))
+
+    def _others(self, step: Step, call: PhoneCall) -> Iterable[PhoneCall]:
+        known = (*self._calls.of_client(call.client), *self._calls.of_party(call.caller))
+        for other in known:
+            if other.key != call.key:
+                yield step.calls.get(other.key, other)
+
+    async def _call(self, step: Step, key: str) -> PhoneCall | None:
+        return step.calls.get(key) or self._calls.get(key) or await self._ledger.call(key)

@@ -1,0 +1,356 @@
+"""Follow: calls hear their events, and everything that follows from it is one durable step.
+
+kept event ─► which call? ─► hear it ─► debts, who talked last, what 1C shall hold ─► one write
+
+The only one who changes calls after they are recorded, one step at a time. Events wait on disk
+until their call was told, so a crash loses none, and telling one again changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.domain import joining
+from bridge.domain.call_events import CallEvent, Direction, EventKind
+from bridge.domain.calls import (
+    Note,
+    PhoneCall,
+    asked_after_all,
+    begin_call,
+    begin_from_event,
+    hear,
+)
+from bridge.domain.decision import RouteDecision, RouteQuestion, Target
+from bridge.domain.directory import ExtensionOwner
+from bridge.domain.orders import CallOrder, OrderState
+from bridge.domain.outbox import OutboxEntry
+from bridge.domain.phone import Caller, CallerKind, PhoneNumber
+from bridge.domain.wanted import Told
+from bridge.errors import StoreError
+from bridge.ports import CallChanged, Clock, DebtChanged, Events, Ledger, RawEvent, Talk
+from bridge.services.debts import Debts, Step
+from bridge.services.open_calls import MEMORY, OpenCalls
+
+_log = logging.getLogger(__name__)
+
+#: Events told in one transaction.
+_BATCH = 500
+
+#: How long a call that began with its events waits for its routing question before 1C gets it.
+_GRACE = timedelta(seconds=10)
+
+_WITHHELD = Caller(CallerKind.WITHHELD, "")
+
+
+@dataclass(frozen=True, slots=True)
+class FollowRules:
+    """*internal*: whether calls between colleagues get documents in 1C."""
+
+    internal: bool = False
+    grace: timedelta = _GRACE
+
+
+class Following:
+    """Follows all calls; `begin` and `recorded` stand on the ringing path and await nothing."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        open_calls: OpenCalls,
+        debts: Debts,
+        read_event: Callable[[RawEvent], CallEvent | None],
+        decide: Callable[[RouteQuestion], RouteDecision],
+        owner_of: Callable[[str], ExtensionOwner],
+        events: Events,
+        clock: Clock,
+        kick: Callable[[], None],
+        rules: FollowRules | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._open = open_calls
+        self._debts = debts
+        self._read_event = read_event
+        self._decide = decide
+        self._owner_of = owner_of
+        self._events = events
+        self._clock = clock
+        self._kick = kick
+        self._rules = rules or FollowRules()
+        self._one_step = asyncio.Lock()
+        self._reminded: dict[str, OutboxEntry] = {}
+
+    async def remember(self) -> None:
+        """Take up the calls and debts of before a restart."""
+        self._open.clear()
+        for call in await self._ledger.calls_since(self._clock() - MEMORY):
+            self._open.put(call)
+        await self._debts.remember()
+        for debt in self._debts.open:
+            found = await self._ledger.entry(debt.holder)
+            if found is not None:
+                self._reminded[debt.holder] = found[0]
+
+    # ------------------------------------------------------------ the ringing path
+    def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+        """Give the call that *question* begins, or the one whose events came before it."""
+        begun = joining.call_of_question(question, self._open.of_party(question.caller))
+        if begun is None:
+            call = begin_call(question, decision)
+            if self._open.get(call.key) is None:
+                self._open.put(call, on_disk=False)
+            return call
+        call = asked_after_all(begun, question, decision)
+        self._open.put(call)
+        return call
+
+    def recorded(self, call: PhoneCall) -> None:
+        """Take *call* for recorded, as it stands on disk."""
+        held = self._open.get(call.key)
+        # Events heard meanwhile are ahead of what the record gave back.
+        self._open.put(call if held is None or not held.heard else held)
+
+    # ------------------------------------------------------------ events
+    def reminded(self, entry: OutboxEntry) -> None:
+        """Hear from the delivery that a reminder was made, changed or found dismissed."""
+        if self._debts.holds(entry.key):
+            self._reminded[entry.key] = entry
+
+    async def follow(self) -> int:
+        """Tell all kept events to their calls; give their number."""
+        told = 0
+        async with self._one_step:
+            while batch := await self._ledger.untold(_BATCH):
+                step = Step()
+                for row, raw in batch:
+                    step.events.append((row, await self._tell_raw(step, raw)))
+                await self._commit(step)
+                told += len(batch)
+            await self._review()
+        return told
+
+    async def escalate(self) -> None:
+        """Tell a second person of the clients who have waited too long."""
+        async with self._one_step:
+            step = Step()
+            await self._debts.escalate(step)
+            await self._commit(step)
+
+    async def settle(self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]) -> int:
+        """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""
+        async with self._one_step:
+            step, ended = Step(), 0
+            fresh = [self._open.get(call.key) or call for call in waiting]
+            left = {c.key: c for c in fresh if not c.life.disposition.is_over}
+            for record in records:
+                call = joining.call_of_history(record, left.values())
+                if call is None:
+                    continue
+                del left[call.key]
+                ref = call.life.call_ref or record.call_ref
+                await self._hear(step, call, replace(record, call_ref=ref))
+                ended += 1
+            await self._commit(step)
+        return ended
+
+    async def give_up(self, calls: Iterable[PhoneCall]) -> None:
+        """Mark calls whose end nobody ever told."""
+        async with self._one_step:
+            step = Step()
+            for call in calls:
+                word = CallEvent(
+                    call.provider, EventKind.GIVEN_UP, self._clock(), call.life.call_ref
+                )
+                await self._hear(step, self._open.get(call.key) or call, word)
+            await self._commit(step)
+
+    def unfinished(self, after: timedelta) -> list[PhoneCall]:
+        """Give the calls of which nothing was heard for so long though they have not ended."""
+        now = self._clock()
+        return [call for call in self._open if joining.is_settling_time(call, now, after)]
+
+    # ------------------------------------------------------------ people and orders
+    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
+        """Write an operator's note to the call of *key* and its document; None: no such call."""
+        async with self._one_step:
+            call = self._open.get(key) or await self._ledger.call(key)
+            if call is None:
+                return None
+            note = Note(self._clock(), by, text)
+            call = replace(call, notes=(*call.notes, note), revision=call.revision + 1)
+            step = Step()
+            step.put(call)
+            await self._commit(step)
+            return call
+
+    async def add_order(self, call: PhoneCall) -> PhoneCall:
+        """Have the call of an order on disk before the order leaves; give the one that stands."""
+        async with self._one_step:
+            standing = self._open.get(call.key) or await self._ledger.call(call.key)
+            if standing is not None:
+                return standing
+            step = Step()
+            step.calls[call.key] = self._known(call)
+            await self._commit(step)
+            return step.calls[call.key]
+
+    async def save_order(self, key: str, order: CallOrder) -> None:
+        """Keep what became of an order; its events may be there already."""
+        async with self._one_step:
+            call = self._open.get(key) or await self._ledger.call(key)
+            if call is None:
+                return
+            failed = order.state is OrderState.REFUSED
+            call = replace(call, order=order, revision=call.revision + failed)
+            step = Step()
+            step.put(call)
+            if failed and order.document is not None:
+                self._owe(step, call)
+            await self._commit(step)
+
+    async def orders_open(self) -> Sequence[PhoneCall]:
+        """Give the orders of which nobody knows whether they left: a crash stood between."""
+        return [c for c in self._open if c.order and c.order.state is OrderState.SENDING]
+
+    async def recent_order(
+        self, extension: str, number: PhoneNumber, since: datetime
+    ) -> PhoneCall | None:
+        """Give the latest order of this pair since then that was not refused."""
+        found = [
+            call
+            for call in self._open
+            if call.order is not None
+            and call.order.state is not OrderState.REFUSED
+            and (call.order.extension, call.order.number) == (extension, number)
+            and call.order.requested_at >= since
+        ]
+        return found[-1] if found else None
+
+    # ------------------------------------------------------------ one step
+    async def _tell_raw(self, step: Step, raw: RawEvent) -> str:
+        """Tell one kept event; give its call's key, empty where it speaks of none."""
+        try:
+            event = self._read_event(raw)
+            return "" if event is None else await self._tell(step, event, raw.received_at)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - logged with its traceback; the raw event stays kept
+            # The last line of defence: one event we cannot read must not hold up all others.
+            _log.exception("event_broken")
+            return ""
+
+    async def _tell(self, step: Step, event: CallEvent, received_at: datetime) -> str:
+        call = await self._call_of(event, received_at)
+        if call is None:
+            if event.kind is EventKind.UNKNOWN or not event.call_ref:
+                return ""
+            call = self._begin_with(step, event, received_at)
+        await self._open.on_disk(call.key)
+        await self._hear(step, step.calls.get(call.key) or self._open.get(call.key) or call, event)
+        return call.key
+
+    async def _call_of(self, event: CallEvent, received_at: datetime) -> PhoneCall | None:
+        """Find the call of *event*: by its id, by its order, by party, line and time."""
+        if event.call_ref:
+            known = self._open.of_ref(event.provider, event.call_ref)
+            if known is not None:
+                return known
+            if received_at - (event.started_at or event.at) > MEMORY:
+                return await self._ledger.call_of_ref(event.call_ref)
+        found = joining.call_of_event(event, self._open.of_party(event.client or _WITHHELD))
+        if found is not None or not event.order_ref:
+            return found
+        return next((c for c in self._open if c.order and c.order.ref == event.order_ref), None)
+
+    def _begin_with(self, step: Step, event: CallEvent, received_at: datetime) -> PhoneCall:
+        """Begin the call that *event* is the first word of."""
+        caller = event.client or _WITHHELD
+        question = RouteQuestion(
+            event.provider, caller, event.did, received_at, arrived_at=event.started_at or event.at
+        )
+        call = begin_from_event(
+            event, self._decide(question), received_at=received_at, caller=caller
+        )
+        self._open.put(call)
+        step.calls[call.key] = call
+        return call
+
+    async def _hear(self, step: Step, before: PhoneCall, event: CallEvent) -> None:
+        after = self._known(hear(before, event))
+        if after == before and before.key not in step.calls:
+            return
+        if not before.heard and not before.asked and self._is_journalled(after, event):
+            self._owe(step, after)
+        if after.life.disposition.is_over and after.life.talked and after.caller.number:
+            at = after.life.ended_at or event.at
+            step.talks.append(Talk(after.caller.number, after.life.answered_by, at))
+        step.calls[after.key] = after
+        if after.revision != before.revision:
+            step.woken[after.key] = None
+        if after.life != before.life:
+            await self._debts.consider(step, before, after)
+        self._open.put(step.calls[after.key])
+
+    def _owe(self, step: Step, call: PhoneCall) -> None:
+        """Have 1C get a document of *call*; one that UT's own document asked for is in it."""
+        now = self._clock()
+        waits = call.direction is Direction.INBOUND
+        entry = OutboxEntry(call.key, now, now + self._rules.grace if waits else now)
+        if call.order is not None and call.order.document is not None:
+            document = call.order.document
+            entry = replace(entry, document=document, subject=True, told=Told("", ""))
+        step.entries.append(entry)
+
+    def _is_journalled(self, call: PhoneCall, first: CallEvent) -> bool:
+        """Whether 1C gets a document of a call that began with *first* and no question."""
+        if first.kind is EventKind.GIVEN_UP:
+            # Nobody rang; only a document that asked for the call has to be told so.
+            return call.order is not None and call.order.document is not None
+        return call.direction is not Direction.INTERNAL or self._rules.internal
+
+    def _known(self, call: PhoneCall) -> PhoneCall:
+        """Give *call* with the 1C users behind its telephones, as of now."""
+        named = {target.extension for target in call.people}
+        telephones = dict.fromkeys((*call.life.rung, *call.life.talked, call.placed_by))
+        new = [extension for extension in telephones if extension and extension not in named]
+        if not new:
+            return call
+        return replace(call, people=(*call.people, *(self._person(e) for e in new)))
+
+    def _person(self, extension: str) -> Target:
+        manager = self._owner_of(extension).manager
+        return (
+            Target(extension) if manager is None else Target(extension, manager.ref, manager.name)
+        )
+
+    async def _review(self) -> None:
+        """Take up what the delivery told of reminders since the last step."""
+        told, self._reminded = self._reminded, {}
+        step = Step()
+        for entry in told.values():
+            await self._debts.review(step, entry)
+        await self._commit(step)
+
+    async def _commit(self, step: Step) -> None:
+        """Write the step; where the disk refuses, memory goes back to what stands on it."""
+        change = step.change()
+        if change == _NOTHING:
+            return
+        for call in step.calls.values():
+            self._open.put(call)
+        try:
+            await self._ledger.apply(change)
+        except StoreError:
+            await self.remember()
+            raise
+        for call in change.calls:
+            self._events.publish(CallChanged(call))
+        for debt in change.debts:
+            self._events.publish(DebtChanged(debt))
+        if change.woken or change.entries:
+            self._kick()
+
+
+_NOTHING = Step().change()

@@ -1,0 +1,121 @@
+"""The calls that may still be spoken of, in memory: found by the PBX's id and by party.
+
+The ringing path and the events meet here, within one turn of the loop, so that a question and the
+first event of its call never make two calls of one, whichever comes first.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.phone import Caller
+
+#: No PBX speaks of a call longer after it came; what does is looked up in the ledger.
+MEMORY = timedelta(hours=12)
+
+_Party = tuple[str, object]
+_K = TypeVar("_K")
+
+
+@dataclass(slots=True)
+class _Open:
+    call: PhoneCall
+    #: Set once the call is on disk; None when it is already.
+    recorded: asyncio.Event | None = None
+
+
+class OpenCalls:
+    """The calls of the last hours, oldest first."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Open] = {}
+        self._parties: dict[_Party, dict[str, None]] = {}
+        self._clients: dict[str, dict[str, None]] = {}
+        self._refs: dict[tuple[str, str], str] = {}
+
+    def __iter__(self) -> Iterator[PhoneCall]:
+        """Go through all of them."""
+        return iter([held.call for held in self._calls.values()])
+
+    def put(self, call: PhoneCall, *, on_disk: bool = True) -> None:
+        """Hold *call* as it stands now; *on_disk* False while it is being recorded."""
+        held = self._calls.get(call.key)
+        if held is None:
+            self._forget_old(call.received_at)
+            recorded = None if on_disk else asyncio.Event()
+            self._calls[call.key] = _Open(call, recorded)
+            self._parties.setdefault(_party(call.caller), {})[call.key] = None
+        else:
+            _take_out(self._clients, held.call.client, call.key)
+            held.call = call
+            if on_disk and held.recorded is not None:
+                held.recorded.set()
+                held.recorded = None
+        if call.client:
+            self._clients.setdefault(call.client, {})[call.key] = None
+        if call.life.call_ref:
+            self._refs[call.provider, call.life.call_ref] = call.key
+
+    def get(self, key: str) -> PhoneCall | None:
+        """Give the call of *key*."""
+        held = self._calls.get(key)
+        return None if held is None else held.call
+
+    def of_ref(self, provider: str, ref: str) -> PhoneCall | None:
+        """Give the call that the PBX knows by *ref*."""
+        key = self._refs.get((provider, ref))
+        return None if key is None else self.get(key)
+
+    def of_party(self, caller: Caller) -> list[PhoneCall]:
+        """Give the calls with *caller*, oldest first."""
+        keys = self._parties.get(_party(caller), {})
+        return [self._calls[key].call for key in keys]
+
+    def of_client(self, client: str) -> list[PhoneCall]:
+        """Give the calls with the client known as `PhoneCall.client`, oldest first."""
+        return [self._calls[key].call for key in self._clients.get(client, {})]
+
+    async def on_disk(self, key: str) -> None:
+        """Wait until the call of *key* is recorded."""
+        held = self._calls.get(key)
+        if held is not None and held.recorded is not None:
+            await held.recorded.wait()
+
+    def drop(self, key: str) -> None:
+        """Forget a call that could not be recorded."""
+        held = self._calls.pop(key, None)
+        if held is None:
+            return
+        if held.recorded is not None:
+            held.recorded.set()
+        _take_out(self._parties, _party(held.call.caller), key)
+        _take_out(self._clients, held.call.client, key)
+        self._refs.pop((held.call.provider, held.call.life.call_ref), None)
+
+    def clear(self) -> None:
+        """Forget all that is on disk."""
+        for key in [key for key, held in self._calls.items() if held.recorded is None]:
+            self.drop(key)
+
+    def _forget_old(self, now: datetime) -> None:
+        while self._calls:
+            key, held = next(iter(self._calls.items()))
+            if now - held.call.received_at <= MEMORY or held.recorded is not None:
+                return
+            self.drop(key)
+
+
+def _take_out(index: dict[_K, dict[str, None]], name: _K, key: str) -> None:
+    keys = index.get(name)
+    if keys is not None:
+        keys.pop(key, None)
+        if not keys:
+            del index[name]
+
+
+def _party(caller: Caller) -> _Party:
+    """Give what two spellings of one caller share."""
+    return caller.kind, caller.number or caller.extension or ""

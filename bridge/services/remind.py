@@ -1,0 +1,82 @@
+"""Remind: make, change and withdraw the reminders of one call, one request at a time.
+
+What a manager did with his reminder in 1C is respected: one he dismissed is not made again, one
+he postponed stays where he put it.
+"""
+
+from dataclasses import replace
+
+from bridge.domain import outbox
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import Ref
+from bridge.domain.outbox import DeliveryRules, OutboxEntry
+from bridge.domain.wanted import KeptReminder, ReminderState, Wanted
+from bridge.domain.writeback import ReminderDraft, draft_reminder
+from bridge.errors import OneCAlreadyExists
+from bridge.ports import Clock, OneCJournal
+
+
+class Reminding:
+    """The delivery's hand for reminders; errors are those of the journal."""
+
+    def __init__(self, journal: OneCJournal, clock: Clock, rules: DeliveryRules) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._rules = rules
+
+    async def remind(self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted) -> OutboxEntry:
+        """Make, change or withdraw the next reminder; give the entry moved on."""
+        step = outbox.next_reminder(entry, wanted)
+        if step is None or entry.document is None:
+            return outbox.moved_on(entry, wanted, self._clock(), self._rules)
+        draft = draft_reminder(call, step.user, step.text, entry.document)
+        if isinstance(step, KeptReminder):
+            there = await self._journal.withdraw_reminder(draft)
+            unsure = step.state is ReminderState.SENDING and not there
+            if unsure and not outbox.may_create(entry, self._clock(), self._rules):
+                # A create that was lost may still arrive, and nobody would withdraw it then.
+                why = "a lost reminder may still arrive in 1C"
+                return outbox.waiting(entry, self._clock(), self._rules, why=why)
+            return self._noted(entry, wanted, step.user, "", ReminderState.GONE)
+        if step.unless_gone is not None:
+            answer = await self._first_owner(entry, call, wanted, step.unless_gone)
+            if answer is not None:
+                return answer
+        kept = outbox.kept_for(entry, step.user)
+        if kept is not None and kept.state is ReminderState.KEPT:
+            there = await self._journal.change_reminder(draft)
+            state = ReminderState.KEPT if there else ReminderState.GONE
+            return self._noted(entry, wanted, step.user, step.text, state)
+        await self._send_reminder(entry, draft)
+        return self._noted(entry, wanted, step.user, step.text, ReminderState.KEPT)
+
+    async def _first_owner(
+        self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted, owner: Ref
+    ) -> OutboxEntry | None:
+        """Look what the owner did with his reminder before another is reminded; None: go on."""
+        kept = outbox.kept_for(entry, owner)
+        if kept is None or entry.document is None:
+            return None
+        draft = draft_reminder(call, owner, kept.text, entry.document)
+        his = await self._journal.read_reminder(draft)
+        if his is None:
+            return self._noted(entry, wanted, owner, kept.text, ReminderState.GONE)
+        if his.due > self._clock():
+            return outbox.postponed(entry, his.due)
+        return None
+
+    def _noted(
+        self, entry: OutboxEntry, wanted: Wanted, user: Ref, text: str, state: ReminderState
+    ) -> OutboxEntry:
+        entry = replace(entry, reminders=outbox.noted(entry, user, text, state))
+        return outbox.moved_on(entry, wanted, self._clock(), self._rules)
+
+    async def _send_reminder(self, entry: OutboxEntry, reminder: ReminderDraft) -> None:
+        if outbox.must_look(entry) and await self._journal.has_reminder(reminder):
+            await self._journal.change_reminder(reminder)
+            return
+        try:
+            await self._journal.create_reminder(reminder)
+        except OneCAlreadyExists:
+            if not await self._journal.change_reminder(reminder):
+                raise

@@ -1,0 +1,127 @@
+"""Requests: calls that managers order from inside UT, by writing a document with the mark.
+
+look ─► documents of the last minutes ─► not ordered before? ─► telephone and number ─► order
+
+Each document is an order once for ever; what became of it is written into that very document.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bridge.domain.asking import Breaker
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import Manager, Ref
+from bridge.domain.phone import PhoneNumber, PhoneRules
+from bridge.domain.requests import REQUEST_PATIENCE, plan_request
+from bridge.domain.texts import Language, say
+from bridge.domain.writeback import CallRequest
+from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
+from bridge.ports import Clock, Directory, OneCRequests, PhoneBook
+
+_log = logging.getLogger(__name__)
+
+
+class _Originating(Protocol):
+    """Places the call that a document asks for; see `services.originate`."""
+
+    async def order_from(
+        self, document: Ref, extension: str, number: str, *, by: str, words: str = ""
+    ) -> PhoneCall | None:
+        """Order it once for ever."""
+        ...
+
+
+class Requesting:
+    """Looks for documents whose subject holds *mark*; a 1C that fails is left alone for a while."""
+
+    def __init__(
+        self,
+        *,
+        requests: OneCRequests,
+        originating: _Originating,
+        directory: Directory,
+        phone_book: PhoneBook,
+        phones: PhoneRules,
+        mark: str,
+        lang: Language,
+        clock: Clock,
+    ) -> None:
+        self._requests = requests
+        self._originating = originating
+        self._directory = directory
+        self._phone_book = phone_book
+        self._phones = phones
+        self._mark = mark
+        self._lang: Language = lang
+        self._clock = clock
+        self._breaker = Breaker()
+        self._failing = False
+        self._seen: dict[Ref, datetime] = {}
+
+    async def look(self) -> int:
+        """Look once and order what is new; give how many calls were ordered.
+
+        Raises:
+            StoreError: an order could not be kept, and was not sent; the next look tries again.
+        """
+        now = self._clock()
+        if not self._breaker.admits(now):
+            return 0
+        since = now - REQUEST_PATIENCE
+        try:
+            found = await self._requests.call_requests(since, self._mark)
+        except OneCError as error:
+            self._note_failure(error, now)
+            return 0
+        self._note_answer()
+        self._seen = {ref: at for ref, at in self._seen.items() if at >= since}
+        new = [request for request in found if request.document not in self._seen]
+        # A telephone that rings long must not hold up the others.
+        ordered = await asyncio.gather(
+            *(self._order(request) for request in new), return_exceptions=True
+        )
+        for failure in ordered:
+            if isinstance(failure, BaseException):
+                raise failure
+        return ordered.count(True)
+
+    async def _order(self, request: CallRequest) -> bool:
+        user = self._user(request.user)
+        plan = plan_request(request, user, self._phones_of(request), self._phones)
+        words = ""
+        if plan.trouble is not None:
+            words = say(self._lang, f"order.{plan.trouble}", name=plan.name)
+        call = await self._originating.order_from(
+            request.document, plan.extension, plan.number, by=plan.name, words=words
+        )
+        self._seen[request.document] = max(request.at, self._clock())
+        return call is not None
+
+    def _user(self, ref: Ref | None) -> Manager | None:
+        return next((m for m in self._directory.managers().values() if m.ref == ref), None)
+
+    def _phones_of(self, request: CallRequest) -> Sequence[PhoneNumber]:
+        if request.contact is None:
+            return ()
+        try:
+            phones = self._phone_book.phones_of(request.contact.ref)
+        except StoreError as error:
+            _log.warning("phones_not_read", extra={"reason": str(error)})
+            return ()
+        return [phone.number for phone in phones or ()]
+
+    def _note_failure(self, error: OneCError, now: datetime) -> None:
+        person = isinstance(error, OneCUnauthorized | OneCNotPublished)
+        self._breaker = self._breaker.failed(now, needs_person=person)
+        if not self._failing:
+            _log.warning("call_requests_failed", extra={"reason": str(error)})
+        self._failing = True
+
+    def _note_answer(self) -> None:
+        self._breaker = Breaker()
+        if self._failing:
+            _log.info("call_requests_back")
+        self._failing = False

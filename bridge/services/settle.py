@@ -1,0 +1,58 @@
+"""Settle: calls whose end nobody told are ended from the PBX's own statistics, or given up.
+
+Sipuni's final event may never come (facts/telephony-apis.md §1.2), so every call must be
+closable without it.
+"""
+
+import logging
+from datetime import timedelta
+
+from bridge.errors import PbxError
+from bridge.ports import Clock, PbxControl
+from bridge.services.follow import Following
+
+_log = logging.getLogger(__name__)
+
+#: The statistics are asked from a little before the oldest open call: clocks differ.
+_MARGIN = timedelta(minutes=5)
+
+#: Nobody talks so long; what has not ended by then has lost its end.
+GIVE_UP_AFTER = timedelta(hours=4)
+
+
+class Settling:
+    """Asks for the end of calls that have been silent for *after*; *pbx* None: only gives up."""
+
+    def __init__(
+        self,
+        *,
+        following: Following,
+        pbx: PbxControl | None,
+        clock: Clock,
+        after: timedelta,
+        give_up_after: timedelta = GIVE_UP_AFTER,
+    ) -> None:
+        self._following = following
+        self._pbx = pbx
+        self._clock = clock
+        self._after = after
+        self._give_up_after = max(give_up_after, after)
+        self._failing = ""
+
+    async def settle(self) -> None:
+        """Settle what can be settled now; a PBX that does not tell is asked again next time."""
+        waiting = self._following.unfinished(self._after)
+        if waiting and self._pbx is not None:
+            since = min(call.arrived_at for call in waiting) - _MARGIN
+            try:
+                records = await self._pbx.history(since, self._clock())
+            except PbxError as error:
+                if not self._failing:
+                    _log.warning("statistics_failed", extra={"reason": str(error)})
+                self._failing = str(error)
+            else:
+                if self._failing:
+                    _log.info("statistics_back")
+                self._failing = ""
+                await self._following.settle(waiting, records)
+        await self._following.give_up(self._following.unfinished(self._give_up_after))

@@ -1,0 +1,129 @@
+"""Where a request comes from: the client's address, this machine, our own pages, an encrypted line.
+
+Proxies' headers are believed from the networks the settings name, and from nobody else.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.types import Scope
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: A chain of proxies is short; what is longer was made up.
+_MAX_HOPS = 20
+
+#: Any of these says that somebody stands between us and the client, whatever its address.
+_PROXY_HEADERS = frozenset(
+    b"forwarded via x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
+)
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None:
+    """Find who really asks: the socket's peer or, behind *proxies*, the last hop they do not own.
+
+    None when there is no telling; garbage in the header ends the search.
+    """
+    address = _peer(scope)
+    if not proxies or address is None or not is_in(address, proxies):
+        return address
+    # Several header lines are one list (RFC 9110 §5.3).
+    said = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
+    hops = said.decode("latin-1").rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
+    for hop in reversed(hops):
+        if not hop.strip():
+            continue
+        address = _read_address(hop)
+        if address is None or not is_in(address, proxies):
+            return address
+    return address
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether the request comes from this machine, and from no page that only pretends so.
+
+    A proxy's header makes it foreign. So does a Host that is not the loopback's: by DNS rebinding
+    a foreign page may reach the loopback, but only under its own name.
+    """
+    address = _peer(scope)
+    if address is None or not address.is_loopback:
+        return False
+    if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
+        return False
+    host = header(scope, b"host").decode("latin-1")
+    return _split_host(host)[0] in _LOOPBACK_NAMES
+
+
+def is_same_origin(scope: Scope) -> bool:
+    """Whether our own page, or a script that is no browser, sent this request."""
+    site = header(scope, b"sec-fetch-site")
+    if site:
+        return site in {b"same-origin", b"none"}
+    origin = header(scope, b"origin").decode("latin-1")
+    if not origin:
+        return True  # every browser sends it with what changes something
+    host = header(scope, b"host").decode("latin-1")
+    try:
+        return _split_host(urlsplit(origin).netloc) == _split_host(host)
+    except ValueError:
+        return False
+
+
+def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
+    """Whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
+    if scope.get("scheme") == "https":
+        return True
+    if not is_in(_peer(scope), proxies):
+        return False
+    # The proxy nearest to us wrote last.
+    said = header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
+    return said.strip().lower() == b"https"
+
+
+def header(scope: Scope, wanted: bytes) -> bytes:
+    """Give a header's first value; empty when there is none."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            found: bytes = value
+            return found
+    return b""
+
+
+def is_in(address: Address | None, networks: Iterable[Network]) -> bool:
+    """Whether *address* lies in one of *networks*."""
+    return address is not None and any(address in network for network in networks)
+
+
+def _peer(scope: Scope) -> Address | None:
+    client = scope.get("client")
+    return _read_address(client[0]) if client else None
+
+
+def _read_address(text: str) -> Address | None:
+    """Read "10.0.0.1", "10.0.0.1:8080", "::1", "[::1]:8080"; None for anything else."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _split_host(host: str) -> tuple[str, str]:
+    """Split "name:port" into the name in lower case and the port, the usual ports left out."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        name, _, rest = host[1:].partition("]")
+        port = rest.removeprefix(":")
+    else:
+        name, _, port = host.partition(":")
+    return name, "" if port in {"80", "443"} else port

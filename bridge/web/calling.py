@@ -1,0 +1,251 @@
+"""Calls that people order: the API for scripts and pages, and the page behind a link or `tel:`.
+
+A GET never rings a telephone: browsers prefetch links and load images. The page asks for a word,
+and its form is heeded from our own page alone.
+"""
+
+from typing import Annotated, Self
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.directory import CandidateKind, Ref
+from bridge.domain.orders import OrderState, read_dialled
+from bridge.domain.phone import format_phone
+from bridge.domain.writeback import candidate_name
+from bridge.errors import OrderRefused, OrderRepeated
+from bridge.ports import AuditAct, OwnedPhone
+from bridge.web.access import Gate, Viewer
+from bridge.web.actions import note
+from bridge.web.forms import read_form
+from bridge.web.pages import PAGE_HEADERS, Pages
+from bridge.web.surface import Originating, WebServices
+from bridge.web.views import Problem, View
+
+_PROBLEMS: dict[int | str, dict[str, object]] = {
+    401: {"model": Problem, "description": "The admin password is missing or wrong."},
+    403: {"model": Problem, "description": "Not from here."},
+    404: {"model": Problem, "description": "There is no such partner, or he has no number."},
+    409: {"model": Problem, "description": "The PBX refused, rings already, or is not set up."},
+    422: {"model": Problem, "description": "The wish makes no sense; the sentence says why."},
+    503: {"model": Problem, "description": "The store cannot be read or written."},
+}
+_REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_MAX_TYPED = 200
+
+_NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
+
+
+class Wish(BaseModel):
+    """From which extension to call whom: a number typed in any way, or a partner in 1C."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    extension: str = Field(
+        min_length=1, max_length=10, description="the telephone that rings first"
+    )
+    number: str | None = Field(default=None, min_length=1, max_length=_MAX_TYPED)
+    partner: str | None = Field(default=None, pattern=_REF, description="his first number is taken")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.number is None) == (self.partner is None):
+            raise ValueError("give either number or partner")
+        return self
+
+
+class OrderView(View):
+    """What became of an order."""
+
+    key: str = Field(description="key of the call in the journal")
+    state: OrderState
+    extension: str
+    number: str = Field(description="E.164 with the plus")
+    words: str = Field(description="what the PBX said of a failure")
+
+    @classmethod
+    def of(cls, call: PhoneCall) -> Self:
+        """Show the order of *call*."""
+        order = call.order
+        return cls(
+            key=call.key,
+            state=OrderState.UNKNOWN if order is None else order.state,
+            extension=call.placed_by,
+            number=f"+{call.caller.number}",
+            words="" if order is None else order.words,
+        )
+
+
+class PhoneView(View):
+    """One number of a partner."""
+
+    number: str = Field(description="E.164 with the plus")
+    formatted: str
+    typed: str = Field(description="as it stands in 1C")
+    extension: str | None = Field(description="typed behind the number")
+    owner: str
+    kind: CandidateKind = Field(description="1 contact person, 2 partner, 3 counterparty")
+    name: str = Field(description="whose number it is")
+    ended: bool = Field(description="the relation with its owner is over")
+
+    @classmethod
+    def of(cls, phone: OwnedPhone) -> Self:
+        """Show *phone*."""
+        return cls(
+            number=f"+{phone.number}",
+            formatted=format_phone(phone.number),
+            typed=phone.typed,
+            extension=phone.extension,
+            owner=phone.owner,
+            kind=phone.kind,
+            name=phone.name,
+            ended=phone.ended,
+        )
+
+
+class PhonesView(View):
+    """All numbers of a partner and his people, in the order in which one would try them."""
+
+    phones: list[PhoneView]
+
+
+def calling_router(services: WebServices, gate: Gate) -> APIRouter:
+    """Build the API of ordered calls."""
+
+    async def admitted(request: Request) -> Viewer:
+        return await gate.admin(request.scope)
+
+    router = APIRouter(
+        prefix="/api/v1", tags=["api"], dependencies=[Depends(admitted)], responses=_PROBLEMS
+    )
+
+    @router.post(
+        "/calls",
+        status_code=201,
+        responses={202: {"model": OrderView, "description": "No answer: it may ring."}},
+    )
+    async def place_call(
+        wish: Wish, response: Response, viewer: Annotated[Viewer, Depends(admitted)]
+    ) -> OrderView:
+        """Ring the extension, then the number. An order is sent once, whatever its answer."""
+        number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
+        call = await _originating(services).order(wish.extension, number, by="api")
+        await _noted(services, viewer, call)
+        view = OrderView.of(call)
+        if view.state is OrderState.REFUSED:
+            raise HTTPException(409, view.words)
+        if view.state is not OrderState.ACCEPTED:
+            response.status_code = 202
+        return view
+
+    @router.get("/partners/{ref}/phones")
+    async def list_phones(ref: Annotated[str, Path(pattern=_REF)]) -> PhonesView:
+        """List the numbers of a partner, his contact persons and legal entities."""
+        return PhonesView(phones=[PhoneView.of(p) for p in _phones_of(services, Ref(ref.lower()))])
+
+    return router
+
+
+class CallPage:
+    """The page behind a link: it shows who would be called, and calls when told to."""
+
+    def __init__(self, services: WebServices, gate: Gate, pages: Pages) -> None:
+        self._services = services
+        self._gate = gate
+        self._pages = pages
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the page's routes; a number may come as a whole `tel:` address."""
+        path = "/call/{number:path}"
+        return [
+            Route(path, self.show, include_in_schema=False),
+            Route(path, self.place, methods=["POST"], include_in_schema=False),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """Show whom the number belongs to and ask; behind an order, what became of it."""
+        viewer = await self._gate.admin(request.scope)
+        key = request.query_params.get("placed", "")
+        placed = await self._services.ledger.call(key) if key else None
+        extension = request.query_params.get("extension", "")
+        return self._render(request, viewer, _number_in(request), extension, placed)
+
+    async def place(self, request: Request) -> Response:
+        """Order the call, and show what became of it at an address that orders nothing."""
+        viewer = await self._gate.admin(request.scope)
+        number = _number_in(request)
+        extension = (await read_form(request)).get("extension", "").strip()
+        try:
+            call = await _originating(self._services).order(extension, number, by="page")
+        except OrderRefused as refusal:
+            status = 409 if isinstance(refusal, OrderRepeated) else 422
+            return self._render(
+                request, viewer, number, extension, refusal=str(refusal), status=status
+            )
+        await _noted(self._services, viewer, call)
+        query = urlencode({"extension": extension, "placed": call.key})
+        return RedirectResponse(f"/call/{quote(number, safe='+')}?{query}", 303, dict(PAGE_HEADERS))
+
+    def _render(
+        self,
+        request: Request,
+        viewer: Viewer,
+        number: str,
+        extension: str,
+        placed: PhoneCall | None = None,
+        *,
+        refusal: str = "",
+        status: int = 200,
+    ) -> Response:
+        services = self._services
+        called = read_dialled(number, services.phones)
+        name = ""
+        if called.number is not None:
+            _, decision = services.answering.explain(f"+{called.number}", "")
+            name = "" if decision.candidate is None else candidate_name(decision.candidate)
+        fields = {
+            "viewer": viewer,
+            "signed": self._gate.has_password,
+            "number": called.raw if called.number is None else format_phone(called.number),
+            "name": name,
+            "extension": extension,
+            "can_call": called.number is not None and services.originating is not None,
+            "order": None if placed is None else placed.order,
+            "refusal": refusal,
+            "set_up": services.originating is not None,
+        }
+        return self._pages.render(request, "calling.html", fields, status=status)
+
+
+async def _noted(services: WebServices, viewer: Viewer, call: PhoneCall) -> None:
+    await note(services, viewer, AuditAct.ORDERED, call.key, call.placed_by)
+
+
+def _originating(services: WebServices) -> Originating:
+    if services.originating is None:
+        raise HTTPException(409, _NOT_SET_UP)
+    return services.originating
+
+
+def _phones_of(services: WebServices, ref: Ref) -> list[OwnedPhone]:
+    book = services.phone_book
+    phones = None if book is None else book.phones_of(ref)
+    if phones is None:
+        raise HTTPException(404, "There is no such partner in the directory.")
+    return list(phones)
+
+
+def _number_of(services: WebServices, ref: Ref) -> str:
+    phones = _phones_of(services, ref)
+    if not phones:
+        raise HTTPException(404, "This partner has no telephone number.")
+    return f"+{phones[0].number}"
+
+
+def _number_in(request: Request) -> str:
+    number: str = request.path_params["number"]
+    return number[:_MAX_TYPED]

@@ -1,0 +1,69 @@
+"""The audit list: who came in, looked at what was hidden, and changed something."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from bridge.ports import AuditAct
+from bridge.web.actions import note
+from bridge.web.console.room import Room, get
+from bridge.web.console.sheets import sheet
+from bridge.web.console.words import ACTS
+
+_PAGE = 100
+_MOST_ROWS = 20_000
+
+
+class AuditRoom(Room):
+    """The page of the audit list."""
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes."""
+        return [get("/console/audit", self.page), get("/console/audit.csv", self.download)]
+
+    async def page(self, request: Request) -> Response:
+        """Show the records of one act, or all, newest first."""
+        viewer = await self.gate.admin(request.scope)
+        before = request.query_params.get("before", "")
+        act = _act(request)
+        records = await self.services.audit.records(
+            limit=_PAGE + 1,
+            before=int(before) if before.isascii() and before.isdigit() else None,
+            act=act,
+        )
+        more = records[_PAGE - 1][0] if len(records) > _PAGE else None
+        return self.show(
+            request,
+            viewer,
+            "audit.html",
+            records=records[:_PAGE],
+            act=act,
+            acts=ACTS,
+            more=more,
+            names={m.ref: m.name for m in self.services.directory.managers().values()},
+        )
+
+    async def download(self, request: Request) -> Response:
+        """Give the records as a file."""
+        viewer = await self.gate.admin(request.scope)
+        await note(self.services, viewer, AuditAct.EXPORTED, "audit")
+        speech, zone = self.pages.speech(request.scope), self.services.zone
+        rows = [
+            (
+                record.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+                record.role,
+                record.who,
+                record.address,
+                speech.say(ACTS[record.act]),
+                record.subject,
+                record.words,
+            )
+            for _, record in await self.services.audit.records(limit=_MOST_ROWS, act=_act(request))
+        ]
+        header = speech.say("Time; Role; Who; Address; What; Of what; Details")
+        return sheet(speech.lang, "audit", header.split("; "), rows)
+
+
+def _act(request: Request) -> AuditAct | None:
+    wanted = request.query_params.get("act")
+    return next((act for act in AuditAct if act.value == wanted), None)

@@ -1,0 +1,199 @@
+"""The journal of calls, and each call's story: what was asked, decided, done, and written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import RouteDecision
+from bridge.domain.life import Disposition
+from bridge.domain.phone import CallerKind, PhoneRules, format_phone, read_caller
+from bridge.domain.texts import Language, say_rule, say_step
+from bridge.domain.writeback import caller_name
+from bridge.ports import AuditAct, CallFilter, CallSearch
+from bridge.web.actions import note
+from bridge.web.console.room import Room, get
+from bridge.web.console.sheets import Phone, sheet
+from bridge.web.console.words import (
+    DIRECTIONS,
+    DISPOSITIONS,
+    ENTRY_STATES,
+    EVENTS,
+    OUTCOMES,
+    STAGES,
+)
+from bridge.web.language import mark
+
+_PAGE = 50
+_MOST_ROWS = 20_000
+_FIELDS = ("q", "extension", "direction", "outcome", "from", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What would be decided today, beside what was: *lines* are pairs of then and now.
+
+    A line's `same` tells whether both say the same; a side that says nothing is empty.
+    """
+
+    decision: RouteDecision
+    moved: bool
+    lines: Sequence[tuple[str, str]]
+
+
+class CallsRoom(Room):
+    """The list of calls and the page of one."""
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes."""
+        return [
+            get("/console/calls", self.page),
+            get("/console/calls.csv", self.download),
+            get("/console/calls/{key}", self.story),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the calls that were asked for, newest first."""
+        viewer = await self.gate.admin(request.scope)
+        asked = _asked(request)
+        calls, more = await self.services.history.find(
+            read_search(asked, self.services.zone, self.services.phones),
+            limit=_PAGE,
+            after=request.query_params.get("after", ""),
+        )
+        return self.show(
+            request,
+            viewer,
+            "calls.html",
+            calls=calls,
+            asked=asked,
+            filtered=any(asked.values()),
+            query=urlencode({name: value for name, value in asked.items() if value}),
+            more=more,
+            directions=DIRECTIONS,
+            dispositions=DISPOSITIONS,
+        )
+
+    async def download(self, request: Request) -> Response:
+        """Give the same calls as a file."""
+        viewer = await self.gate.admin(request.scope)
+        asked = _asked(request)
+        calls, _ = await self.services.history.find(
+            read_search(asked, self.services.zone, self.services.phones), limit=_MOST_ROWS
+        )
+        words = urlencode({name: value for name, value in asked.items() if value and name != "q"})
+        await note(self.services, viewer, AuditAct.EXPORTED, "calls", words)
+        speech = self.pages.speech(request.scope)
+        header = speech.say(
+            "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Talked; "
+            "Wait, s; Talk, s; Key"
+        )
+        rows = [self._row(call, speech.lang) for call in calls]
+        return sheet(speech.lang, "calls", header.split("; "), rows)
+
+    def _row(self, call: PhoneCall, lang: Language) -> Sequence[object]:
+        say = self.pages.speeches[lang].say
+        number, target, life = call.caller.number, call.decision.target, call.life
+        return (
+            call.arrived_at.astimezone(self.services.zone).strftime("%Y-%m-%d %H:%M:%S"),
+            say(DIRECTIONS[call.direction]),
+            say(DISPOSITIONS[life.disposition]),
+            caller_name(call, lang),
+            call.caller.raw if number is None else Phone(format_phone(number)),
+            call.did,
+            "" if target is None else target.extension,
+            "" if target is None else target.name,
+            say_rule(lang, call.decision.rule),
+            life.answered_by,
+            _seconds(life.wait),
+            _seconds(life.talk),
+            call.key,
+        )
+
+    async def story(self, request: Request) -> Response:
+        """Show one call whole; with `replay`, also what would be decided on today's data."""
+        viewer = await self.gate.admin(request.scope)
+        services = self.services
+        call = await services.ledger.call(request.path_params["key"])
+        if call is None:
+            raise HTTPException(404, mark("There is no such call."))
+        owed = await services.ledger.entry(call.key)
+        replayed = None
+        if "replay" in request.query_params:
+            _, today = services.answering.explain(call.caller.raw, call.did)
+            replayed = compare(call.decision, today, self.pages.language(request.scope))
+        return self.show(
+            request,
+            viewer,
+            "story.html",
+            call=call,
+            entry=None if owed is None or owed[0].key != call.key else owed[0],
+            replayed=replayed,
+            directions=DIRECTIONS,
+            dispositions=DISPOSITIONS,
+            events=EVENTS,
+            outcomes=OUTCOMES,
+            states=ENTRY_STATES,
+            stages=STAGES,
+        )
+
+
+def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> CallSearch:
+    """Read what a person asked for; what cannot be read narrows nothing.
+
+    Days are those of *zone*, both included. A search that reads as a whole number is one; with
+    digits and no letters it is a part of one; anything else is a part of a name.
+    """
+    words = asked.get("q", "").strip()
+    caller = read_caller(words, phones)
+    number = caller.number if caller.kind is CallerKind.EXTERNAL else None
+    digits = "".join(sign for sign in words if sign in "0123456789")
+    numeric = bool(digits) and not any(sign.isalpha() for sign in words)
+    disposition = next((d for d in Disposition if d.value == asked.get("outcome")), None)
+    return CallSearch(
+        CallFilter(
+            number=number if words else None,
+            extension=asked.get("extension", "").strip() or None,
+            direction=next((d for d in Direction if d.value == asked.get("direction")), None),
+            dispositions=() if disposition is None else (disposition,),
+            since=_midnight(asked.get("from", ""), zone),
+            until=_midnight(asked.get("to", ""), zone, timedelta(days=1)),
+        ),
+        digits=digits if numeric and number is None else "",
+        name="" if numeric or number is not None else words,
+    )
+
+
+def compare(then: RouteDecision, now: RouteDecision, lang: Language) -> Replayed:
+    """Lay what was decided beside what is decided now, line by line."""
+    old = [say_step(lang, step) for step in then.evidence]
+    new = [say_step(lang, step) for step in now.evidence]
+    lines: list[tuple[str, str]] = []
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for _, i1, i2, j1, j2 in matcher.get_opcodes():
+        lines += zip_longest(old[i1:i2], new[j1:j2], fillvalue="")
+    return Replayed(now, (then.extension, then.rule) != (now.extension, now.rule), lines)
+
+
+def _asked(request: Request) -> dict[str, str]:
+    return {name: request.query_params.get(name, "")[:100] for name in _FIELDS}
+
+
+def _midnight(day: str, zone: tzinfo, later: timedelta = timedelta(0)) -> datetime | None:
+    try:
+        return datetime.combine(date.fromisoformat(day) + later, time(), zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else round(span.total_seconds())

@@ -1,0 +1,98 @@
+"""What is owed to 1C: with 1C's own words, to be retried or let go."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from bridge.domain.outbox import EntryState
+from bridge.domain.writeback import caller_name, how_to_reach
+from bridge.ports import AuditAct
+from bridge.web.actions import drop_entry, note, retry_entry
+from bridge.web.console.room import Room, get, lead_to, post
+from bridge.web.console.sheets import Phone, sheet
+from bridge.web.console.words import ENTRY_STATES, STAGES
+from bridge.web.forms import read_form, safe_path
+
+_MOST = 200
+_MOST_ROWS = 10_000
+_OPEN = (EntryState.DEAD, EntryState.DUE, EntryState.SENDING)
+
+
+class OutboxRoom(Room):
+    """The page of debts."""
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes."""
+        entry = "/console/outbox/{key}"
+        return [
+            get("/console/outbox", self.page),
+            get("/console/outbox.csv", self.download),
+            post(f"{entry}/retry", self.retry),
+            post(f"{entry}/drop", self.drop),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the entries of one state, or all that are not settled."""
+        viewer = await self.gate.admin(request.scope)
+        state = _state(request)
+        entries = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST)
+        return self.show(
+            request,
+            viewer,
+            "outbox.html",
+            entries=entries,
+            counts=await self.services.ledger.counts(),
+            state=state,
+            states=ENTRY_STATES,
+            stages=STAGES,
+            most=_MOST,
+        )
+
+    async def download(self, request: Request) -> Response:
+        """Give the same as a file."""
+        viewer = await self.gate.admin(request.scope)
+        state = _state(request)
+        found = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST_ROWS)
+        await note(self.services, viewer, AuditAct.EXPORTED, "outbox")
+        speech = self.pages.speech(request.scope)
+        say, zone = speech.say, self.services.zone
+        rows = [
+            (
+                call.arrived_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+                caller_name(call, speech.lang),
+                Phone(how_to_reach(call, speech.lang)),
+                say(ENTRY_STATES[entry.state]),
+                say(STAGES[entry.stage]),
+                entry.attempts,
+                entry.document or "",
+                entry.last_error,
+                entry.key,
+            )
+            for entry, call in found
+        ]
+        header = speech.say(
+            "Time; Caller; Number; State; Stage; Attempts; Document; 1C's words; Key"
+        )
+        return sheet(speech.lang, "outbox", header.split("; "), rows)
+
+    async def retry(self, request: Request) -> Response:
+        """Retry a debt, and go back."""
+        viewer = await self.gate.admin(request.scope)
+        await retry_entry(self.services, viewer, request.path_params["key"])
+        return await _back(request)
+
+    async def drop(self, request: Request) -> Response:
+        """Drop a debt, and go back."""
+        viewer = await self.gate.admin(request.scope)
+        await drop_entry(self.services, viewer, request.path_params["key"])
+        return await _back(request)
+
+
+def _state(request: Request) -> EntryState | None:
+    wanted = request.query_params.get("state")
+    return next((state for state in EntryState if state.value == wanted), None)
+
+
+async def _back(request: Request) -> Response:
+    form = await read_form(request)
+    return lead_to(safe_path(form.get("next", ""), "/console/outbox"))

@@ -1,0 +1,145 @@
+"""The first page: the state of the house at a glance, and the last calls as they come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.figures import LatencyHour
+from bridge.domain.missed import MissedDebt
+from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.errors import SESSIONS_BLOCKED
+from bridge.ports import OneCMood, OutboxCounts, SyncReport
+from bridge.web.access import Viewer
+from bridge.web.console.room import Room, get
+from bridge.web.console.words import ALARMS, DISPOSITIONS, ENTRY_STATES, KINDS
+from bridge.web.language import mark
+
+#: How many calls and debts the page shows.
+_CALLS = 30
+_ENTRIES = 10
+
+#: A publication that takes longer for one request than this is slow, and people in UT feel it.
+_SLOW_REQUEST_S = 3.0
+
+OneCState = Literal["unknown", "up", "slow", "blocked", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the top of the page tells."""
+
+    onec: OneCState
+    onec_since: datetime | None
+    onec_words: str
+    counts: OutboxCounts
+    entries: Sequence[tuple[OutboxEntry, PhoneCall]]
+    debts: Sequence[MissedDebt]
+    report: SyncReport | None
+    numbers: int
+    proven_at: datetime | None
+    stale: bool
+    calls_today: int
+    latency: LatencyHour | None
+
+
+class OverviewRoom(Room):
+    """The first page and its parts, which its script fetches anew."""
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes."""
+        return [
+            get("/", self.page),
+            get("/console/state", self.state),
+            get("/console/rows/{key}", self.row),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the whole page; its stream goes on from what it shows."""
+        viewer = await self.gate.admin(request.scope)
+        after = self.services.hub.latest
+        calls = await self.services.ledger.calls(limit=_CALLS)
+        return self._show(
+            request,
+            viewer,
+            "overview.html",
+            s=await self._glance(),
+            after=after,
+            calls=calls,
+            limit=_CALLS,
+        )
+
+    async def state(self, request: Request) -> Response:
+        """Show the top of the page alone."""
+        viewer = await self.gate.admin(request.scope)
+        return self._show(request, viewer, "state.html", s=await self._glance())
+
+    async def row(self, request: Request) -> Response:
+        """Show one call of the list alone."""
+        viewer = await self.gate.admin(request.scope)
+        call = await self.services.ledger.call(request.path_params["key"])
+        if call is None:
+            raise HTTPException(404, mark("There is no such call."))
+        return self._show(request, viewer, "call.html", call=call)
+
+    def _show(self, request: Request, viewer: Viewer, template: str, **fields: object) -> Response:
+        return self.show(
+            request,
+            viewer,
+            template,
+            alarms=self.services.alarms(),
+            alarm_words=ALARMS,
+            kinds=KINDS,
+            states=ENTRY_STATES,
+            dispositions=DISPOSITIONS,
+            **fields,
+        )
+
+    async def _glance(self) -> Glance:
+        services = self.services
+        now = services.clock()
+        age = services.directory.age(now)
+        ledger = services.ledger
+        # The refused ones first: they wait for a person, the others only for 1C.
+        dead = await ledger.entries([EntryState.DEAD], _ENTRIES)
+        rest = await ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES)
+        report = services.directory.report()
+        mood = services.mood()
+        return Glance(
+            onec=onec_state(mood, report),
+            onec_since=services.mood_since(),
+            onec_words="" if mood is None else mood.words,
+            counts=await ledger.counts(),
+            debts=await ledger.open_debts(),
+            entries=[*dead, *(pair for pair in rest if pair[0].owed)][:_ENTRIES],
+            report=report,
+            numbers=services.directory.numbers(),
+            proven_at=age.proven_at,
+            stale=age.stale,
+            calls_today=len(
+                await services.history.facts(self._midnight(now), now + timedelta(minutes=1))
+            ),
+            latency=services.latency.day(),
+        )
+
+    def _midnight(self, now: datetime) -> datetime:
+        local = now.astimezone(self.services.zone)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def onec_state(mood: OneCMood | None, report: SyncReport | None) -> OneCState:
+    """Name what 1C is like: by what was last heard of it, and how long its answers took."""
+    if mood is None:
+        return "unknown"
+    if not mood.up:
+        return "blocked" if SESSIONS_BLOCKED in mood.words else "down"
+    entities = () if report is None else report.entities
+    requests = sum(entity.requests for entity in entities)
+    seconds = sum(entity.seconds for entity in entities)
+    return "slow" if requests and seconds / requests > _SLOW_REQUEST_S else "up"

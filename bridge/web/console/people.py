@@ -1,0 +1,74 @@
+"""The people who answer calls, and the links that open each one's desk."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from bridge.domain.directory import Manager, Ref
+from bridge.ports import AuditAct
+from bridge.web.access import Viewer
+from bridge.web.access.gate import works_here
+from bridge.web.actions import note
+from bridge.web.console.room import Room, get, lead_to, post
+from bridge.web.language import mark
+
+
+class PeopleRoom(Room):
+    """The page of people."""
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes."""
+        person = "/console/people/{ref}"
+        return [
+            get("/console/people", self.page),
+            post(f"{person}/link", self.link),
+            post(f"{person}/revoke", self.revoke),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show who works here, with his extension."""
+        return self._show(request, await self.gate.admin(request.scope))
+
+    async def link(self, request: Request) -> Response:
+        """Show a person's link: this once, it is kept nowhere."""
+        viewer = await self.gate.admin(request.scope)
+        manager = self._person(request)
+        await note(self.services, viewer, AuditAct.LINK_MADE, manager.ref, manager.name)
+        sealed = self.gate.seals.link(self.gate.pass_of(manager))
+        root = self.services.public_url or self._root(request)
+        return self._show(request, viewer, linked=manager, link=f"{root}/enter/{sealed}")
+
+    async def revoke(self, request: Request) -> Response:
+        """Make a person's links and sessions worthless."""
+        viewer = await self.gate.admin(request.scope)
+        manager = self._person(request)
+        await self.services.desk_keys.revoke(manager.ref)
+        await note(self.services, viewer, AuditAct.LINK_REVOKED, manager.ref, manager.name)
+        return lead_to(f"/console/people#p-{manager.ref}")
+
+    def _root(self, request: Request) -> str:
+        scheme = "https" if self.gate.is_encrypted(request.scope) else "http"
+        return f"{scheme}://{request.headers.get('host', '')}"
+
+    def _person(self, request: Request) -> Manager:
+        manager = self.gate.staff(Ref(request.path_params["ref"]))
+        if manager is None:
+            raise HTTPException(404, mark("No such person works here."))
+        return manager
+
+    def _show(
+        self, request: Request, viewer: Viewer, *, linked: Manager | None = None, link: str = ""
+    ) -> Response:
+        staff = [m for m in self.services.directory.managers().values() if works_here(m)]
+        staff.sort(key=lambda m: (not m.extension, m.name))
+        report = self.services.directory.report()
+        return self.show(
+            request,
+            viewer,
+            "people.html",
+            staff=staff,
+            shared={} if report is None else report.shared_extensions,
+            linked=linked,
+            link=link,
+        )

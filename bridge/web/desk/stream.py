@@ -1,0 +1,63 @@
+"""The desk's stream: cards as they change, the list of debts, and a beat that a page can hear.
+
+Event names on the wire: `board` (all cards that stand, after a break that the board does not
+remember), `card`, `missed`, `beat`. Every one carries the id from which to go on.
+"""
+
+import json
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+from bridge.domain.missed import MissedDebt
+from bridge.web.desk.board import Board, Posted
+
+#: How soon a browser tries again by itself.
+_RETRY_MS = 1000
+
+WriteCard = Callable[[Posted], Awaitable[str]]
+WriteMissed = Callable[[Sequence[MissedDebt]], str]
+
+
+async def desk_lines(
+    board: Board,
+    extension: str,
+    after: str,
+    *,
+    write_card: WriteCard,
+    debts: Callable[[], Sequence[MissedDebt]],
+    write_missed: WriteMissed,
+    beat_s: float,
+    now_words: Callable[[], str],
+) -> AsyncGenerator[str, None]:
+    """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
+
+    *write_missed* writes the list of *debts*; it is sent when they are others than before.
+    """
+    told_debts: Sequence[MissedDebt] | None = None
+    with board.listen(extension) as listener:
+        yield f"retry: {_RETRY_MS}\n\n"
+        while not board.closed:
+            news = board.news(extension, after)
+            cards = [await write_card(posted) for posted in news.posted]
+            if news.whole:
+                yield _event("board", news.id, {"cards": cards})
+            else:
+                # Each with the id of its own change: a break between two of them loses neither.
+                for posted, card in zip(news.posted, cards, strict=True):
+                    yield _event("card", board.id_of(posted), {"card": card})
+            after = news.id
+            owed = debts()
+            if owed != told_debts:
+                told_debts = owed
+                yield _event("missed", after, {"missed": write_missed(owed)})
+            # A page that just came learns that it is level, and what time it is here.
+            yield _event("beat", after, {"now": now_words()})
+            # A thousand desks that came back together must not beat together for ever.
+            while not await listener.wait(beat_s * random.uniform(0.7, 1.0)):  # noqa: S311 - no secret
+                yield _event("beat", after, {"now": now_words()})
+
+
+def _event(kind: str, event_id: str, told: dict[str, str | Sequence[str]]) -> str:
+    # JSON holds no line breaks, so one data line is enough.
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return f"id: {event_id}\nevent: {kind}\ndata: {text}\n\n"

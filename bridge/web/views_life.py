@@ -1,0 +1,152 @@
+"""What the API shows of a call's life: how it went, what the PBX said, what people added."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridge.domain.account import say_outcome
+from bridge.domain.call_events import CallEvent, EventKind, Outcome
+from bridge.domain.calls import Note, PhoneCall
+from bridge.domain.life import Disposition
+from bridge.domain.orders import CallOrder, OrderState
+from bridge.domain.texts import Language
+from bridge.web.views import CallView, DebtView, TargetView, View, seconds
+from bridge.web.views_state import EntryView
+
+
+class LifeView(View):
+    """How a call went."""
+
+    disposition: Disposition
+    words: str = Field(description="the same in words")
+    outcome: Outcome | None
+    call_ref: str = Field(description="the PBX's id of the call")
+    rung: list[str]
+    talked: list[str]
+    answered_by: str
+    answered_at: datetime | None
+    ended_at: datetime | None
+    wait_s: float | None
+    talk_s: float | None
+    recording: str
+    scheme: str
+
+    @classmethod
+    def of(cls, call: PhoneCall, lang: Language) -> Self:
+        """Show the life of *call*."""
+        life = call.life
+        return cls(
+            disposition=life.disposition,
+            words=say_outcome(call, lang),
+            outcome=life.outcome,
+            call_ref=life.call_ref,
+            rung=list(life.rung),
+            talked=list(life.talked),
+            answered_by=life.answered_by,
+            answered_at=life.answered_at,
+            ended_at=life.ended_at,
+            wait_s=seconds(life.wait),
+            talk_s=seconds(life.talk),
+            recording=life.recording,
+            scheme=life.scheme,
+        )
+
+
+class EventView(View):
+    """One thing the PBX said of a call."""
+
+    kind: EventKind
+    code: str = Field(description="the PBX's own code")
+    at: datetime
+    extension: str
+    outcome: Outcome | None
+
+    @classmethod
+    def of(cls, event: CallEvent) -> Self:
+        """Show *event*."""
+        return cls(
+            kind=event.kind,
+            code=event.code,
+            at=event.at,
+            extension=event.extension,
+            outcome=event.outcome,
+        )
+
+
+class NoteView(View):
+    """What an operator wrote."""
+
+    at: datetime
+    by: str
+    text: str
+
+    @classmethod
+    def of(cls, note: Note) -> Self:
+        """Show *note*."""
+        return cls(at=note.at, by=note.by, text=note.text)
+
+
+class OrderView(View):
+    """The order that a call began with."""
+
+    state: OrderState
+    extension: str
+    by: str
+    words: str
+    requested_at: datetime
+
+    @classmethod
+    def of(cls, order: CallOrder) -> Self:
+        """Show *order*."""
+        return cls(
+            state=order.state,
+            extension=order.extension,
+            by=order.by,
+            words=order.words,
+            requested_at=order.requested_at,
+        )
+
+
+class CallStoryView(View):
+    """One call with everything known of it: question, decision, events, what 1C got."""
+
+    call: CallView
+    asked: bool = Field(description="whether the PBX asked where to send it")
+    placed_by: str
+    life: LifeView
+    people: list[TargetView] = Field(description="whose telephones rang, talked or dialled")
+    events: list[EventView]
+    order: OrderView | None
+    notes: list[NoteView]
+    entry: EntryView | None = Field(description="what 1C got; null where it is owed nothing")
+
+    @classmethod
+    def of(cls, call: PhoneCall, entry: EntryView | None, lang: Language) -> Self:
+        """Show *call* and its outbox entry."""
+        return cls(
+            call=CallView.of(call, lang),
+            asked=call.asked,
+            placed_by=call.placed_by,
+            life=LifeView.of(call, lang),
+            people=[TargetView.of(target) for target in call.people],
+            events=[EventView.of(event) for event in call.heard],
+            order=None if call.order is None else OrderView.of(call.order),
+            notes=[NoteView.of(note) for note in call.notes],
+            entry=entry,
+        )
+
+
+class DebtsView(View):
+    """The clients who wait to be called back, the longest waiting first."""
+
+    debts: list[DebtView]
+
+
+class NewNote(BaseModel):
+    """An operator's words about a call; they go into its document in 1C."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    text: str = Field(min_length=1, max_length=2000)
+    by: str = Field(default="", max_length=100)

@@ -1,0 +1,72 @@
+"""The history of sync runs, and the latency log: what the console draws of them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.adapters.embedded.run_history import RunHistory
+from bridge.adapters.latency import LatencyLog
+from bridge.ports import Shrink, SyncReport, SyncRun
+from tests.support.builders import NOON
+
+pytestmark = pytest.mark.anyio
+
+REPORT = SyncReport(NOON, 1.5, False, True, 9, (), unread_examples=("звонить Пете",))
+
+
+async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: Path):
+    history = RunHistory(tmp_path / "runs.db")
+    refused = SyncRun(
+        NOON + timedelta(minutes=1), 2.0, error="shrank", refused=Shrink("partner", 100, 3)
+    )
+    history.add(SyncRun(NOON, 1.5, REPORT))
+    history.add(refused)
+
+    first, second = await history.runs()
+
+    assert first == refused
+    assert second.report == replace(REPORT, unread_examples=())
+
+
+async def test_before_the_first_run_there_is_none(tmp_path: Path):
+    assert await RunHistory(tmp_path / "runs.db").runs() == []
+
+
+async def test_only_the_runs_asked_for_are_given(tmp_path: Path):
+    history = RunHistory(tmp_path / "runs.db")
+    for n in range(5):
+        history.add(SyncRun(NOON + timedelta(hours=n), 1.0))
+
+    assert len(await history.runs(2)) == 2
+    assert len(await history.runs(since=NOON + timedelta(hours=3))) == 2
+
+
+def test_latency_is_told_hour_by_hour_and_for_a_day():
+    now = 1_000_000 * 3600.0
+    log = LatencyLog(lambda: now)
+    assert log.day() is None
+
+    for seconds in [0.001] * 90 + [0.1] * 10:
+        log.observe(seconds)
+    now += 3600
+    log.observe(0.01)
+
+    first, second = log.hours()
+    day = log.day()
+    assert (first.answers, second.answers) == (100, 1)
+    assert first.p50 == pytest.approx(0.001, rel=0.2)
+    assert first.p95 == pytest.approx(0.1, rel=0.2)
+    assert day is not None
+    assert day.answers == 101
+
+
+def test_hours_long_gone_are_forgotten():
+    now = 1_000_000 * 3600.0
+    log = LatencyLog(lambda: now)
+    log.observe(0.001)
+    now += 60 * 3600
+    log.observe(0.001)
+
+    assert len(log.hours()) == 1

@@ -1,0 +1,127 @@
+"""What orders of calls rely on, held by the fake and by the following of calls over the ledger."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import PhoneCall
+from bridge.domain.orders import CallOrder, OrderState
+from bridge.domain.phone import PhoneNumber, read_caller
+from bridge.ports import OrderBook
+from bridge.services.situation import FanOut
+from tests.support import builders as b
+from tests.support.following import following
+from tests.support.memory_orders import MemoryOrders
+
+pytestmark = pytest.mark.anyio
+
+#: Gives the book as it stands, after a restart too.
+Opened = Callable[[], Awaitable[OrderBook]]
+
+
+@asynccontextmanager
+async def in_memory(_: Path) -> AsyncIterator[Opened]:
+    book = MemoryOrders()
+
+    async def opened() -> OrderBook:
+        return book
+
+    yield opened
+
+
+@asynccontextmanager
+async def on_disk(folder: Path) -> AsyncIterator[Opened]:
+    ledger = LedgerStore.open(folder / "ledger.db", clock=lambda: b.NOON)
+
+    async def opened() -> OrderBook:
+        book = following(ledger, lambda: b.NOON, FanOut())
+        await book.remember()
+        return book
+
+    try:
+        yield opened
+    finally:
+        await ledger.close()
+
+
+@pytest.fixture(params=[in_memory, on_disk])
+async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
+    async with request.param(tmp_path) as door:
+        yield door
+
+
+def ordered(
+    key: str = "k1", *, number: PhoneNumber | None = b.NUMBER, seconds: int = 0, **order: object
+) -> PhoneCall:
+    at = b.NOON - timedelta(seconds=seconds)
+    wish = replace(CallOrder(key, "205", number, at), **order)  # type: ignore[arg-type]
+    return PhoneCall(
+        key=key,
+        provider="sipuni",
+        direction=Direction.OUTBOUND,
+        caller=read_caller("" if number is None else f"+{number}", b.RULES),
+        did="",
+        arrived_at=at,
+        received_at=at,
+        decision=b.decision(),
+        asked=False,
+        placed_by="205",
+        order=wish,
+    )
+
+
+async def test_an_order_is_kept_once_and_the_first_counts(opened: Opened):
+    book = await opened()
+    first = await book.add_order(ordered())
+    again = await (await opened()).add_order(ordered(seconds=-5, by="somebody else"))
+
+    assert first.order == again.order == ordered().order
+
+
+async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened):
+    await (await opened()).add_order(ordered())
+    call = ordered("k2", number=PhoneNumber(79001234567))
+    await (await opened()).add_order(call)
+    assert call.order is not None
+    done = replace(call.order, state=OrderState.ACCEPTED, ref="00ff")
+    await (await opened()).save_order("k2", done)
+
+    assert [open_.key for open_ in await (await opened()).orders_open()] == ["k1"]
+
+
+async def test_a_recent_order_of_the_pair_is_found_unless_it_was_refused(opened: Opened):
+    await (await opened()).add_order(ordered(seconds=5))
+    book = await opened()
+
+    async def recent(extension: str, number: int, seconds: int) -> str | None:
+        since = b.NOON - timedelta(seconds=seconds)
+        call = await book.recent_order(extension, PhoneNumber(number), since)
+        return None if call is None else call.key
+
+    assert await recent("205", b.NUMBER, 10) == "k1"
+    assert await recent("205", b.NUMBER, 4) is None
+    assert await recent("206", b.NUMBER, 10) is None
+    assert await recent("205", 79001234567, 10) is None
+
+    order = ordered(seconds=5).order
+    assert order is not None
+    await book.save_order("k1", replace(order, state=OrderState.REFUSED, words="no money"))
+    assert await recent("205", b.NUMBER, 10) is None
+
+
+async def test_a_document_without_a_number_is_kept_too(opened: Opened):
+    wish = ordered(number=None, document=b.ref("document"))
+    await (await opened()).add_order(wish)
+    assert wish.order is not None
+    refused = replace(wish.order, state=OrderState.REFUSED, words="no number")
+    await (await opened()).save_order("k1", refused)
+
+    standing = await (await opened()).add_order(wish)
+
+    assert standing.order == refused

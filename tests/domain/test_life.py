@@ -1,0 +1,148 @@
+"""The life of a call: whatever order its events come in, and however often, it is the same."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
+from bridge.domain.calls import hear
+from bridge.domain.life import CallLife, Disposition, add_event, tell_life
+from tests.support import builders as b
+
+REF = "1772625600.100001"
+
+
+def event(kind: EventKind, second: int = 0, **parts: object) -> CallEvent:
+    at = b.NOON + timedelta(seconds=second)
+    return replace(CallEvent("sipuni", kind, at, REF, code=kind.value), **parts)
+
+
+DIALLED = event(EventKind.STARTED)
+RINGS = event(EventKind.STARTED, 1, extension="205")
+ANSWERS = event(EventKind.ANSWERED, 13, extension="205")
+OVER = event(EventKind.ENDED, 73, outcome=Outcome.ANSWERED, rung=("205",), recording="link")
+NOBODY = event(EventKind.ENDED, 31, outcome=Outcome.NO_ANSWER, rung=("205",))
+GIVEN_UP = event(EventKind.GIVEN_UP, 9000)
+
+EVENTS = st.builds(
+    event,
+    st.sampled_from(EventKind),
+    st.integers(0, 90),
+    extension=st.sampled_from(["", "205", "206"]),
+    leg=st.sampled_from(["", "a", "b"]),
+    outcome=st.one_of(st.none(), st.sampled_from(Outcome)),
+    rung=st.sampled_from([(), ("205",), ("205", "206")]),
+    recording=st.sampled_from(["", "link"]),
+)
+
+
+def life(*heard: CallEvent, direction: Direction = Direction.INBOUND) -> CallLife:
+    return tell_life(direction, b.NOON, heard)
+
+
+@pytest.mark.parametrize(
+    ("heard", "disposition", "talked"),
+    [
+        ((), Disposition.RINGING, ()),
+        ((DIALLED, RINGS), Disposition.RINGING, ()),
+        ((DIALLED, RINGS, ANSWERS), Disposition.TALKING, ("205",)),
+        ((DIALLED, RINGS, ANSWERS, OVER), Disposition.ANSWERED, ("205",)),
+        ((OVER,), Disposition.ANSWERED, ("205",)),
+        ((NOBODY,), Disposition.MISSED, ()),
+        ((ANSWERS, NOBODY), Disposition.ANSWERED, ("205",)),
+        ((OVER, NOBODY), Disposition.ANSWERED, ("205",)),
+        ((RINGS, GIVEN_UP), Disposition.UNKNOWN, ()),
+        ((RINGS, ANSWERS, GIVEN_UP), Disposition.ANSWERED, ("205",)),
+        ((GIVEN_UP, NOBODY), Disposition.MISSED, ()),
+        ((event(EventKind.UNKNOWN),), Disposition.RINGING, ()),
+    ],
+)
+def test_what_became_of_a_call(
+    heard: Sequence[CallEvent], disposition: Disposition, talked: tuple[str, ...]
+) -> None:
+    told = life(*heard)
+
+    assert (told.disposition, told.talked) == (disposition, talked)
+
+
+def test_times_of_an_answered_call() -> None:
+    told = life(DIALLED, RINGS, ANSWERS, OVER)
+
+    assert (told.wait, told.talk) == (timedelta(seconds=13), timedelta(seconds=60))
+    assert (told.answered_by, told.recording) == ("205", "link")
+
+
+def test_a_voice_menu_that_answered_alone_leaves_a_missed_call() -> None:
+    greeted = event(EventKind.ANSWERED, 1)
+    left = event(EventKind.ENDED, 20, outcome=Outcome.ANSWERED)
+
+    assert life(DIALLED, greeted, left).disposition is Disposition.MISSED
+
+
+def test_a_transfer_counts_the_talks_and_not_the_ringing_between() -> None:
+    gives = event(EventKind.LEG_ENDED, 43, extension="205", outcome=Outcome.ANSWERED)
+    takes = event(EventKind.ANSWERED, 53, extension="206")
+
+    told = life(RINGS, ANSWERS, gives, takes, OVER)
+
+    assert told.talked == ("205", "206")
+    assert told.answered_by == "206"
+    assert told.talk == timedelta(seconds=50)
+
+
+def test_outgoing_calls_are_not_missed() -> None:
+    told = life(NOBODY, direction=Direction.OUTBOUND)
+
+    assert (told.disposition, told.rung) == (Disposition.NOT_REACHED, ())
+
+
+@given(st.lists(EVENTS, max_size=8), st.randoms())
+def test_order_and_repetition_change_nothing(heard: list[CallEvent], random: object) -> None:
+    shuffled = [*heard, *heard[:3]]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' own Random
+    call = b.call()
+
+    straight, again = call, call
+    for one in heard:
+        straight = hear(straight, one)
+    for one in shuffled:
+        again = hear(again, one)
+
+    assert again.heard == straight.heard
+    assert again.life == straight.life
+
+
+@given(st.lists(EVENTS, max_size=8), EVENTS)
+def test_answered_stays_answered(heard: list[CallEvent], later: CallEvent) -> None:
+    before, after = life(*heard), life(*heard, later)
+
+    if before.disposition in (Disposition.TALKING, Disposition.ANSWERED):
+        assert after.disposition in (Disposition.TALKING, Disposition.ANSWERED)
+
+
+def test_of_a_repeated_event_the_first_stays() -> None:
+    again = replace(DIALLED, at=DIALLED.at + timedelta(seconds=1))
+
+    assert add_event(add_event((), again), DIALLED) == (DIALLED,)
+    assert add_event((DIALLED,), again) == (DIALLED,)
+
+
+def test_an_end_that_says_otherwise_does_not_swallow_the_first() -> None:
+    earlier = replace(NOBODY, code=OVER.code, at=OVER.at - timedelta(seconds=50))
+    call = hear(hear(b.call(), OVER), earlier)
+
+    assert call.life.disposition is Disposition.ANSWERED
+
+
+def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
+    call = b.call()
+
+    ringing = hear(call, RINGS)
+    over = hear(ringing, NOBODY)
+
+    assert (ringing.revision, over.revision) == (0, 1)
+    assert hear(over, NOBODY) is over

@@ -1,0 +1,104 @@
+"""What may be ordered, however it is typed, and from which telephone a document's call goes."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.domain.directory import Manager
+from bridge.domain.orders import CallOrder, OrderTrouble, order_key, read_dialled, trouble_of
+from bridge.domain.phone import CallerKind
+from bridge.domain.requests import plan_request
+from bridge.domain.writeback import CallRequest
+from tests.support.builders import NOON, NUMBER, RULES, manager, ref
+
+RECENT = CallOrder("key", "205", NUMBER, NOON - timedelta(seconds=3))
+REQUEST = CallRequest(ref("document"), NOON, "Позвонить", "", ref("Анна Петрова"), "+79035550123")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+79035550123",
+        "8 (903) 555-01-23",
+        "tel:+79035550123",
+        "callto://+79035550123",
+        "sip:+79035550123@pbx.example",
+        "8 903 555-01-23 доб. 12; 8 903 555-01-24",
+    ],
+)
+def test_a_number_is_read_however_it_is_typed(typed: str):
+    called = read_dialled(typed, RULES)
+
+    assert (called.kind, called.number) == (CallerKind.EXTERNAL, NUMBER)
+    assert trouble_of("205", called) is None
+
+
+@pytest.mark.parametrize(
+    ("extension", "typed", "trouble"),
+    [
+        ("", "+79035550123", OrderTrouble.NO_EXTENSION),
+        ("Анна", "+79035550123", OrderTrouble.NO_EXTENSION),
+        ("205&206", "+79035550123", OrderTrouble.NO_EXTENSION),
+        ("79035550123", "+79035550123", OrderTrouble.NO_EXTENSION),
+        ("205", "205", OrderTrouble.OWN),
+        ("205", "206", OrderTrouble.COLLEAGUE),
+        ("205", "", OrderTrouble.NO_NUMBER),
+        ("205", "в офис", OrderTrouble.NONSENSE),
+    ],
+)
+def test_nonsense_is_told_for_what_it_is(extension: str, typed: str, trouble: OrderTrouble):
+    assert trouble_of(extension, read_dialled(typed, RULES)) is trouble
+
+
+def test_a_telephone_that_rings_already_is_not_rung_again():
+    called = read_dialled("+79035550123", RULES)
+
+    assert trouble_of("205", called, RECENT) is OrderTrouble.REPEATED
+
+
+@given(st.text(max_size=20), st.text(max_size=60))
+def test_whatever_is_typed_is_either_refused_or_a_number(extension: str, typed: str):
+    called = read_dialled(typed, RULES)
+
+    assert trouble_of(extension, called) is not None or called.number is not None
+
+
+def test_a_key_keeps_its_parts_apart():
+    assert order_key("a", "bc") != order_key("ab", "c")
+
+
+# ---------------------------------------------------------------- a document in UT
+
+
+def test_a_document_rings_its_user_then_its_number():
+    plan = plan_request(REQUEST, manager(), (), RULES)
+
+    assert (plan.extension, plan.number, plan.trouble) == ("205", "+79035550123", None)
+
+
+@pytest.mark.parametrize("reach", ["", "в офис", "Анна"])
+def test_where_it_names_no_number_its_contact_s_is_taken(reach: str):
+    plan = plan_request(replace(REQUEST, reach=reach), manager(), (NUMBER,), RULES)
+
+    assert plan.number == "+79035550123"
+
+
+def test_a_number_that_it_names_goes_before_its_contact_s():
+    plan = plan_request(replace(REQUEST, reach="8 495 000-00-01"), manager(), (NUMBER,), RULES)
+
+    assert plan.number == "8 495 000-00-01"
+
+
+@pytest.mark.parametrize(
+    ("user", "trouble"),
+    [
+        (None, OrderTrouble.NO_USER),
+        (manager(extension=None), OrderTrouble.NO_TELEPHONE),
+        (manager(invalid=True), OrderTrouble.NO_TELEPHONE),
+    ],
+)
+def test_without_a_telephone_nothing_rings(user: Manager | None, trouble: OrderTrouble):
+    assert plan_request(REQUEST, user, (), RULES).trouble is trouble

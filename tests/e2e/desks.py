@@ -1,0 +1,235 @@
+"""A house with desks in it that listens on a port of loopback, and the browser's windows on it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import uvicorn
+from playwright.async_api import Browser, BrowserContext
+
+from bridge.domain.call_events import Outcome
+from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.decision import RouteDecision, Rule, Target
+from bridge.domain.directory import Manager, Owner, Ref
+from bridge.domain.life import Disposition
+from bridge.domain.missed import MissedDebt
+from bridge.lab.demo.stage import Served
+from bridge.ports import CallChanged, CallRecorded, DebtChanged
+from bridge.web.desk.board import Board
+from bridge.web.desk.debts import DebtBook
+from bridge.web.desk.parts import DeskParts
+from tests.support.builders import (
+    NUMBER,
+    card,
+    contact,
+    manager,
+    partner,
+    question,
+    rows,
+)
+from tests.support.memory_desk import OrdersInMemory
+from tests.web.support import ADMIN, DirectoryInMemory, House
+
+ANNA, BORIS = manager("Анна Петрова", "205"), manager("Борис Орлов", "207")
+ROMASHKA = partner(phones=("+7 (495) 123-45-67",))
+LUTIK = partner(
+    "ИП Лютик", manager="Борис Орлов", code="00-00000009", phones=("+7 (903) 555-01-23",)
+)
+IVANOV = contact()
+
+
+class Browsed(DirectoryInMemory):
+    """Searches the names it knows."""
+
+    nouns: Sequence[Owner | Manager] = (IVANOV, ROMASHKA, LUTIK, ANNA, BORIS)
+
+    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+        wanted = words.casefold()
+        return [noun for noun in self.nouns if wanted in noun.name.casefold()][:limit]
+
+    def partner(self, ref: Ref) -> Owner | None:
+        return next((p for p in (ROMASHKA, LUTIK) if p.ref == ref), None)
+
+
+def link_of(kind: object, ref: Ref) -> str:
+    return f"https://1c.example.ru/ut11/#e1cib/{kind}/{ref}"
+
+
+@dataclass
+class DeskHouse(House):
+    """The house of the street's tests, on the real clock and with everything a desk needs."""
+
+    directory: DirectoryInMemory = field(default_factory=Browsed)
+    life: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.directory.staff.update(rows(ANNA, BORIS))
+        self.directory.cards[NUMBER] = card(
+            IVANOV, LUTIK, partners=[ROMASHKA, LUTIK], managers=[ANNA, BORIS]
+        )
+        self.orders = OrdersInMemory(self.clock)
+        self.originating = self.orders
+        self.owed_calls: dict[str, MissedDebt] = {}
+        self.wake()
+
+    def clock(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wake(self) -> None:
+        """Begin another life: what was only remembered is gone, what was recorded is not."""
+        self.life += 1
+        board = Board(f"life{self.life}", self.clock)
+        self.desk = DeskParts(board, DebtBook(board, self.directory.managers), link_of)
+        self.desk.recall(self.ledger.stored.values(), self.owed_calls.values())
+
+    def show(self, call: PhoneCall) -> None:
+        """Record *call* as it is now, and tell the desks."""
+        known = call.key in self.ledger.stored
+        self.ledger.stored[call.key] = call
+        self.desk.publish(CallChanged(call) if known else CallRecorded(call))
+
+    # ------------------------------------------------------------ what happens
+    def ring(self, caller: str = "+79035550123", at: Manager = ANNA) -> PhoneCall:
+        """Let *caller* ring at somebody's telephone."""
+        now = self.clock()
+        asked = question(caller, asked_time=str(now.timestamp()), arrived_at=now, received_at=now)
+        known = self.directory.look_up(asked.caller.number) if asked.caller.number else None
+        owners = () if known is None else known.candidates
+        target = Target(at.extension or "", at.ref, at.name)
+        begun = begin_call(asked, RouteDecision(Rule.CONTACT_MANAGER, (target,), None, owners))
+        begun = replace(
+            begun, people=tuple(Target(m.extension or "", m.ref, m.name) for m in (ANNA, BORIS))
+        )
+        self.show(begun)
+        return begun
+
+    def ring_group(self, *, caller: str = "+79035550123") -> PhoneCall:
+        """Let *caller* ring at everybody's telephone."""
+        return self.change(self.ring(caller), rung=("205", "207"))
+
+    def change(self, call: PhoneCall, **life: object) -> PhoneCall:
+        """Let the life of *call* go on."""
+        changed = replace(call, life=replace(call.life, **life))  # type: ignore[arg-type]
+        self.show(changed)
+        return changed
+
+    def pick_up(self, call: PhoneCall, extension: str = "205") -> PhoneCall:
+        return self.change(
+            call,
+            disposition=Disposition.TALKING,
+            talked=(*call.life.talked, extension),
+            answered_at=self.clock(),
+        )
+
+    def hang_up(self, call: PhoneCall, talk_s: float = 35) -> PhoneCall:
+        return self.change(
+            call,
+            disposition=Disposition.ANSWERED,
+            outcome=Outcome.ANSWERED,
+            ended_at=self.clock(),
+            talk=timedelta(seconds=talk_s),
+        )
+
+    def give_up(self, call: PhoneCall) -> PhoneCall:
+        return self.change(call, disposition=Disposition.MISSED, ended_at=self.clock())
+
+    def owe_call(self, call: PhoneCall, calls: int = 2) -> MissedDebt:
+        """Let a missed call be a debt of Anna's."""
+        number = call.caller.number
+        assert number is not None
+        debt = MissedDebt(
+            key=call.key,
+            client=call.client,
+            name="Иванов Пётр (ООО Ромашка)",
+            numbers=(number,),
+            calls=(call.key,) * calls,
+            holder=call.key,
+            owner=Target("205", ANNA.ref, ANNA.name),
+            opened_at=self.clock() - timedelta(minutes=7),
+            last_at=self.clock(),
+        )
+        return self._publish(debt)
+
+    def pay(self, debt: MissedDebt) -> MissedDebt:
+        """Let somebody have talked to the client."""
+        return self._publish(replace(debt, closed_at=self.clock()))
+
+    def _publish(self, debt: MissedDebt) -> MissedDebt:
+        self.owed_calls[debt.key] = debt
+        self.desk.publish(DebtChanged(debt))
+        return debt
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Street:
+    """The house's port; it can go away and come back."""
+
+    house: DeskHouse
+    served: Served = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.served = Served(self._server)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.served.port}"
+
+    def desk(self, extension: str = "205") -> str:
+        return f"{self.url}/desk?extension={extension}"
+
+    async def open(self) -> None:
+        await self.served.start()
+
+    async def close(self) -> None:
+        self.house.desk.board.close()
+        self.house.hub.close()
+        await self.served.stop()
+
+    def _server(self) -> uvicorn.Server:
+        config = uvicorn.Config(
+            self.house.app(), log_config=None, access_log=False, lifespan="off", proxy_headers=False
+        )
+        return _Server(config)
+
+
+@asynccontextmanager
+async def open_street(house: DeskHouse) -> AsyncIterator[Street]:
+    """Serve *house* until the block ends."""
+    street = Street(house)
+    await street.open()
+    try:
+        yield street
+    finally:
+        await street.close()
+
+
+@asynccontextmanager
+async def window(
+    browser: Browser, *, known: bool = True, **options: object
+) -> AsyncIterator[BrowserContext]:
+    """Open a browser window; *known*: it is the administrator's, without his signing in.
+
+    An error of a script, or a request to another host, fails the test.
+    """
+    context = await browser.new_context(
+        extra_http_headers={"Authorization": f"Bearer {ADMIN}"} if known else {},
+        locale="ru-RU",
+        **options,  # type: ignore[arg-type]
+    )
+    wrong: list[str] = []
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("request", lambda r: wrong.append(r.url) if "127.0.0.1" not in r.url else None)
+    try:
+        yield context
+    finally:
+        await context.close()
+    assert not wrong

@@ -1,0 +1,167 @@
+"""The console in a real browser: sign-in, language, a call's story, a shrink that is accepted."""
+
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from bridge.domain.decision import Target
+from bridge.ports import AuditAct
+from bridge.ports.runs import Shrink, SyncRun
+from tests.e2e.axe import serious_faults
+from tests.e2e.desks import ADMIN, ANNA, DeskHouse, open_street, window
+
+pytestmark = pytest.mark.anyio
+
+PAGES = (
+    "/",
+    "/console/calls",
+    "/console/figures",
+    "/console/outbox",
+    "/console/sync",
+    "/console/doctor",
+    "/console/people",
+    "/console/audit",
+)
+
+
+async def test_the_administrator_signs_in_and_out(browser: Browser) -> None:
+    house = DeskHouse()
+    async with open_street(house) as street, window(browser, known=False) as context:
+        page = await context.new_page()
+        await page.goto(f"{street.url}/console/calls")
+        door = page.get_by_role("region", name="Administrator")
+
+        await door.get_by_label("Password").fill("not this one")
+        await door.get_by_role("button", name="Open the console").click()
+        await expect(door.get_by_role("alert")).to_have_text("This is not the password.")
+        await door.get_by_label("Password").fill(ADMIN)
+        await door.get_by_role("button", name="Open the console").click()
+
+        await expect(page).to_have_url(f"{street.url}/console/calls")
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await page.goto(f"{street.url}/console/calls")
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_a_manager_signs_in_by_his_name_in_1c_and_sits_at_his_desk(browser: Browser) -> None:
+    house = DeskHouse()
+    house.onec_sign_in.known = {ANNA.name: "her password"}
+    async with open_street(house) as street, window(browser, known=False) as context:
+        page = await context.new_page()
+        await page.goto(f"{street.url}/desk")
+        await page.get_by_label("Name in 1C").fill(ANNA.name)
+        await page.get_by_label("Password in 1C").fill("wrong")
+        await page.get_by_role("button", name="Open the desk").click()
+        await expect(page.get_by_role("alert")).to_contain_text("1C did not accept")
+
+        await page.get_by_label("Password in 1C").fill("her password")
+        await page.get_by_role("button", name="Open the desk").click()
+
+        await expect(page.locator("#line.live")).to_be_visible()
+        await expect(page.locator(".seat")).to_have_text("Анна Петрова, extension 205")
+        await expect(page.get_by_role("link", name="Console")).to_have_count(0)
+        house.ring()
+        await expect(page.locator("#running .ringing")).to_have_count(1)
+
+
+async def test_a_desk_whose_session_is_over_leads_to_the_sign_in(browser: Browser) -> None:
+    house = DeskHouse(heartbeat_s=0.5)
+    house.onec_sign_in.known = {ANNA.name: "her password"}
+    async with open_street(house) as street, window(browser, known=False) as context:
+        page = await context.new_page()
+        await page.goto(f"{street.url}/desk")
+        await page.get_by_label("Name in 1C").fill(ANNA.name)
+        await page.get_by_label("Password in 1C").fill("her password")
+        await page.get_by_role("button", name="Open the desk").click()
+        await expect(page.locator("#line.live")).to_be_visible()
+
+        await house.audit.revoke(ANNA.ref)
+        await street.close()
+        house.wake()
+        await street.open()
+
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_the_language_is_switched_where_one_stands(browser: Browser) -> None:
+    house = DeskHouse()
+    async with open_street(house) as street, window(browser) as context:
+        page = await context.new_page()
+        await page.goto(street.desk())
+        house.ring()
+        await expect(page.locator(".badge")).to_have_text("Ringing")
+
+        await page.get_by_role("button", name="Русский").click()
+
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Рабочее место")
+        await expect(page.locator(".badge")).to_have_text("Звонит")
+        await expect(page).to_have_url(street.desk())
+        await page.goto(f"{street.url}/console/calls")
+        await expect(page.locator("html")).to_have_attribute("lang", "ru")
+        await page.get_by_role("button", name="English").click()
+        await expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
+    house = DeskHouse()
+    call = house.ring()
+    elsewhere = replace(call.decision, targets=(Target("299", None, "Кто-то прежний"),))
+    house.show(replace(call, decision=elsewhere))
+    async with open_street(house) as street, window(browser) as context:
+        page = await context.new_page()
+        await page.goto(f"{street.url}/console/calls/{call.key}")
+
+        await page.get_by_role("button", name="Decide again").click()
+
+        verdict = page.locator("#replay .verdict")
+        await expect(verdict).to_contain_text("It would go elsewhere: then 299")
+        await expect(verdict).to_contain_text("now 205")
+
+
+async def test_a_shrink_is_accepted(browser: Browser) -> None:
+    house = DeskHouse()
+    refused = Shrink("Catalog_Партнеры", 1000, 400)
+    house.sync_runs.append(SyncRun(house.clock(), 1.5, error="refused", refused=refused))
+    async with open_street(house) as street, window(browser) as context:
+        page = await context.new_page()
+        await page.goto(f"{street.url}/console/sync")
+        await expect(page.get_by_text("600 rows will be forgotten")).to_be_hidden()
+
+        await page.get_by_text("1C is right, the rows are gone…").click()
+        await page.get_by_role("button", name="Yes, accept the shorter list").click()
+
+        await expect(page.get_by_role("status")).to_contain_text("A run was started")
+    assert house.syncs == [True]
+    assert AuditAct.SHRINK_ACCEPTED in [record.act for record in house.audit.kept]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_axe_finds_nothing_serious(browser: Browser, width: int) -> None:
+    house = DeskHouse(lang="ru")
+    story = house.hang_up(house.pick_up(house.ring()))
+    house.give_up(house.ring("+79161112233"))
+    refused = Shrink("Catalog_Партнеры", 1000, 400)
+    house.sync_runs.append(SyncRun(house.clock(), 1.5, error="отказано", refused=refused))
+    size = {"width": width, "height": 900}
+    async with (
+        open_street(house) as street,
+        window(browser, viewport=size, reduced_motion="reduce") as context,
+    ):
+        page = await context.new_page()
+        found = {}
+        for path in (*PAGES, f"/console/calls/{story.key}?replay=1", "/login"):
+            await page.goto(street.url + path)
+            await expect(page.get_by_role("heading", level=1)).to_have_count(1)
+            if faults := await serious_faults(page):
+                found[path] = faults
+            if await is_wider(page, width):
+                found[f"{path} is too wide"] = []
+        assert found == {}
+
+
+async def is_wider(page: Page, width: int) -> bool:
+    """Tell whether the page has to be pushed sideways to be read."""
+    wide = await page.evaluate("document.documentElement.scrollWidth")
+    return bool(wide > width)

@@ -1,0 +1,49 @@
+"""The doctor asks the PBX whether it takes our key, and says what to do when it does not."""
+
+import pytest
+
+from bridge.domain.checkup import Verdict
+from bridge.errors import PbxError, PbxRefused, PbxUnavailable
+from bridge.services.diagnose import examine_pbx
+from tests.support.builders import NOON
+from tests.support.memory_orders import ToldPbx
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("failure", "verdict", "words", "advice"),
+    [
+        (None, Verdict.WELL, "takes our key", ""),
+        (
+            PbxRefused("statistic/export", "wrong hash"),
+            Verdict.FAILURE,
+            "wrong hash",
+            "BRIDGE_SIPUNI_KEY",
+        ),
+        (
+            PbxUnavailable("statistic/export", "no answer"),
+            Verdict.WARNING,
+            "no answer",
+            "BRIDGE_SIPUNI_URL",
+        ),
+    ],
+)
+async def test_the_pbx_is_asked_whether_it_takes_our_key(
+    failure: PbxError | None, verdict: Verdict, words: str, advice: str
+):
+    pbx = ToldPbx(failure=failure)
+
+    finding = await examine_pbx(pbx, NOON)
+
+    assert finding.verdict is verdict
+    assert words in finding.words
+    assert advice in finding.advice
+    assert pbx.orders == []
+
+
+async def test_a_bridge_without_a_key_is_well_and_says_what_it_lacks():
+    finding = await examine_pbx(None, NOON)
+
+    assert finding.verdict is Verdict.WELL
+    assert "cannot be ordered" in finding.words

@@ -1,0 +1,182 @@
+"""Calls ordered from inside UT: each document once, its failures told, 1C left alone when away."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bridge.domain.directory import CandidateKind, Ref
+from bridge.domain.orders import OrderState
+from bridge.domain.writeback import CallRequest, ContactRef
+from bridge.errors import OneCError, OneCUnauthorized, OneCUnavailable, StoreError
+from bridge.ports import OwnedPhone
+from bridge.services.originate import Originating
+from bridge.services.requests import Requesting
+from tests.support import builders as b
+from tests.support.memory_directory import MemoryDirectory
+from tests.support.memory_orders import MemoryOrders, ToldPbx
+
+pytestmark = pytest.mark.anyio
+
+ANNA = b.manager()
+WISH = CallRequest(b.ref("wish"), b.NOON, "Позвонить по счёту", "", ANNA.ref, "+79035550123")
+PHONE = OwnedPhone(b.NUMBER, b.ref("Иванов"), CandidateKind.CONTACT, "Иванов", "8 903 555-01-23")
+
+
+@dataclass
+class Desk:
+    """A 1C with documents, a directory, a PBX; *failure* is how 1C answers."""
+
+    documents: list[CallRequest] = field(default_factory=list)
+    failure: OneCError | None = None
+    asked: list[tuple[datetime, str]] = field(default_factory=list)
+    phones: dict[Ref, Sequence[OwnedPhone]] = field(default_factory=dict)
+    book: MemoryOrders = field(default_factory=MemoryOrders)
+    pbx: ToldPbx = field(default_factory=ToldPbx)
+    now: datetime = b.NOON + timedelta(seconds=4)
+
+    def __post_init__(self) -> None:
+        self.requesting = self.started()
+
+    def started(self) -> Requesting:
+        originating = Originating(
+            pbx=self.pbx,
+            provider="sipuni",
+            book=self.book,
+            decide=lambda _: b.decision(),
+            phones=b.RULES,
+            lang="ru",
+            clock=lambda: self.now,
+        )
+        return Requesting(
+            requests=self,
+            originating=originating,
+            directory=MemoryDirectory(),
+            phone_book=self,
+            phones=b.RULES,
+            mark="позвонить",
+            lang="ru",
+            clock=lambda: self.now,
+        )
+
+    async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
+        self.asked.append((since, mark))
+        if self.failure is not None:
+            raise self.failure
+        return [request for request in self.documents if request.at >= since]
+
+    def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
+        return self.phones.get(owner)
+
+
+async def test_a_document_rings_the_telephone_of_its_user_once():
+    desk = Desk([WISH])
+
+    assert await desk.requesting.look() == 1
+    desk.now += timedelta(seconds=5)
+    assert await desk.requesting.look() == 0
+
+    assert desk.pbx.rung() == [("205", "79035550123")]
+    (call,) = desk.book.calls.values()
+    assert call.order is not None
+    assert (call.order.document, call.order.by) == (WISH.document, ANNA.name)
+    assert desk.asked[0] == (b.NOON + timedelta(seconds=4) - timedelta(minutes=15), "позвонить")
+
+
+async def test_nor_does_it_ring_again_after_a_restart():
+    desk = Desk([WISH])
+    await desk.requesting.look()
+
+    assert await desk.started().look() == 0
+
+    assert len(desk.pbx.orders) == 1
+
+
+async def test_a_contact_s_number_is_taken_where_the_document_has_none():
+    contact = ContactRef(CandidateKind.CONTACT, PHONE.owner)
+    desk = Desk([replace(WISH, reach="", contact=contact)])
+    desk.phones[PHONE.owner] = [PHONE]
+
+    await desk.requesting.look()
+
+    assert desk.pbx.rung() == [("205", "79035550123")]
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (replace(WISH, reach=""), "номер телефона не указан"),
+        (replace(WISH, user=None), "не указан пользователь"),
+        (replace(WISH, user=b.ref("stranger")), "не указан пользователь"),
+    ],
+)
+async def test_what_cannot_be_placed_is_kept_refused_with_its_reason(wish: CallRequest, words: str):
+    desk = Desk([wish])
+
+    await desk.requesting.look()
+
+    assert desk.pbx.orders == []
+    assert desk.book.states() == [OrderState.REFUSED]
+    assert words in desk.book.words()[0]
+
+
+async def test_a_user_without_a_telephone_is_named():
+    desk = Desk([replace(WISH, user=b.ref("Борис"))])
+    requesting = Requesting(
+        requests=desk,
+        originating=Originating(
+            pbx=desk.pbx,
+            provider="sipuni",
+            book=desk.book,
+            decide=lambda _: b.decision(),
+            phones=b.RULES,
+            lang="ru",
+            clock=lambda: desk.now,
+        ),
+        directory=MemoryDirectory(b.rows(b.manager("Борис", None))),
+        phone_book=desk,
+        phones=b.RULES,
+        mark="позвонить",
+        lang="ru",
+        clock=lambda: desk.now,
+    )
+
+    await requesting.look()
+
+    assert desk.book.words() == ["у пользователя Борис нет внутреннего номера"]
+
+
+async def test_a_disk_that_refuses_costs_no_wish():
+    desk = Desk([WISH])
+    desk.book.broken = True
+    with pytest.raises(StoreError):
+        await desk.requesting.look()
+
+    desk.book.broken = False
+    assert await desk.requesting.look() == 1
+
+
+async def test_a_1c_that_is_away_is_told_once_and_left_alone(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    desk = Desk([WISH], failure=OneCUnavailable("Document_ТелефонныйЗвонок", "refused"))
+    for _ in range(12):  # a minute
+        assert await desk.requesting.look() == 0
+        desk.now += timedelta(seconds=5)
+    assert len(desk.asked) < 6
+
+    desk.failure = None
+    desk.now += timedelta(seconds=30)
+    assert await desk.requesting.look() == 1
+
+    assert caplog.messages == ["call_requests_failed", "call_requests_back"]
+
+
+async def test_a_1c_that_turns_us_down_is_left_to_a_person():
+    desk = Desk([WISH], failure=OneCUnauthorized("Document_ТелефонныйЗвонок", "no rights"))
+    for _ in range(12):
+        await desk.requesting.look()
+        desk.now += timedelta(seconds=5)
+
+    assert len(desk.asked) == 1

@@ -1,0 +1,88 @@
+"""How people are let in, in processes: a link made at a terminal, its end, a password's hash."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bridge.web.access.secrets import PasswordHash
+from tests.stories.processes import Site, free_port, open_site, wait_until_alive
+
+pytestmark = pytest.mark.anyio
+
+
+async def opened(link: str, browser: httpx.AsyncClient) -> int:
+    return (await browser.get(link, headers={"Accept": "text/html"})).status_code
+
+
+async def make_link(site: Site, *words: str) -> str:
+    said = await site.run("desk-link", *words, "--json")
+    assert said.code == 0, said.err
+    made = json.loads(said.out)
+    assert made["name"] == "Звонков Олег"
+    return str(made["link"])
+
+
+async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_there(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        site.lab.add_user("Звонков Олег", "205")
+        await site.sync()
+        site.port = free_port()
+        process = await site.start("serve", heard=False, SYNC_INTERVAL_S="3600")
+        try:
+            await wait_until_alive(site.port, process)
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                desk = f"http://127.0.0.1:{site.port}/desk"
+                first = await make_link(site, "205")
+                seen = [await opened(first, browser), await opened(desk, browser)]
+                mine = dict(browser.cookies)
+                second = await make_link(site, "205", "--revoke")
+                # From here on the loopback is the administrator's: the link tells who is meant.
+                seen += [await opened(first, browser), await opened(second, browser)]
+                audit = await browser.get(f"http://127.0.0.1:{site.port}/console/audit")
+        finally:
+            process.terminate()
+            await process.wait()
+
+    assert seen == [303, 200, 403, 303]
+    assert "bridge_desk" in mine
+    assert audit.text.count("terminal") == 3  # two links made, the first ones revoked
+
+
+async def test_nobody_gets_a_link_to_a_telephone_that_is_nobody_s(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        said = await site.run("desk-link", "999")
+
+    assert said.code == 1
+    assert "999" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(("typed", "code"), [("тайна админа\n", 0), ("\n", 2)])
+async def test_a_password_s_hash_is_printed_and_nothing_else(typed: str, code: int):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "hash-password"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate(typed.encode())
+
+    assert process.returncode == code
+    if code == 0:
+        made = PasswordHash.read(out.decode().strip())
+        assert made.matches("тайна админа".encode())
+    else:
+        assert out == b""
+
+
+async def test_a_broken_hash_stops_the_start_with_one_sentence(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        said = await site.run("serve", ADMIN_PASSWORD="scrypt:1:2:3")
+
+    assert said.code == 2
+    assert "BRIDGE_ADMIN_PASSWORD" in said.err
+    assert "scrypt:1:2:3" not in said.err

@@ -1,0 +1,147 @@
+"""Calls ordered from the bridge, in processes: the command, the PBX that rings, its events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from bridge import bootstrap
+from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.lab.demo.stage import Served
+from bridge.lab.sipuni import EventsOver, SipuniLab, SipuniScheme, Switches, create_sipuni_app
+from bridge.web.access.secrets import PasswordHash
+from tests.stories.processes import Site, free_port, open_site, until, wait_until_alive
+
+pytestmark = pytest.mark.anyio
+
+CLIENT = "79001234567"
+
+
+@dataclass
+class Office:
+    """A bridge that serves, between a simulated 1C and a cabinet that it reaches by itself."""
+
+    site: Site
+    cabinet: SipuniLab
+    settings: dict[str, str]
+
+    def rung(self) -> list[tuple[str, str]]:
+        """Give the calls that the cabinet was told to place."""
+        calls = [call for call in self.cabinet.calls if call.line.callback_id]
+        return [(call.extension, call.line.destination) for call in calls]
+
+    async def dispositions(self) -> list[str]:
+        """Read how the calls went, from the file that the service writes."""
+        path = self.site.folder / "data" / "ledger.db"
+        ledger = LedgerStore.open(path, clock=bootstrap.now, shared=True)
+        try:
+            return [call.life.disposition for call in await ledger.calls()]
+        finally:
+            await ledger.close()
+
+    async def hear_the_end(self) -> None:
+        """Wait until the bridge's only call was heard to be answered."""
+        async with asyncio.timeout(30):
+            while True:
+                if await self.dispositions() == ["answered"]:
+                    return
+                await asyncio.sleep(0.05)  # between looks at another process only
+
+
+@asynccontextmanager
+async def open_cabinet() -> AsyncIterator[tuple[SipuniLab, int]]:
+    """Serve a cabinet without a way to push over HTTP: its bridge has no public address."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        switches = Switches(events_over=EventsOver.WEBSOCKET)
+        lab = SipuniLab(SipuniScheme(), http, switches=switches)
+        app = create_sipuni_app(lab)
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+        served = Served(lambda: _Server(config))
+        await served.start()
+        try:
+            yield lab, served.port
+        finally:
+            await served.stop()
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the tests."""
+
+    def install_signal_handlers(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def open_office(site: Site, **settings: str) -> AsyncIterator[Office]:
+    async with open_cabinet() as (cabinet, port):
+        site.port = free_port()
+        wired = {
+            "SIPUNI_URL": f"http://127.0.0.1:{port}/api",
+            "SIPUNI_USER": cabinet.scheme.cabinet,
+            "SIPUNI_KEY": cabinet.scheme.key,
+            "SIPUNI_EVENTS": "websocket",
+            "SIPUNI_WS_URL": f"ws://127.0.0.1:{port}/ws",
+            "SIPUNI_WS_KEY": cabinet.scheme.ws_key,
+            "SYNC_INTERVAL_S": "3600",
+            **settings,
+        }
+        process = await site.start("serve", heard=False, **wired)
+        try:
+            await wait_until_alive(site.port, process)
+            yield Office(site, cabinet, wired)
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        site.port = free_port()
+        said = await site.run("call", "205", "+79001234567")
+
+    assert said.code == 1
+    assert "onec-bridge serve" in said.err
+    assert said.out == ""
+
+
+async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site, open_office(site) as office:
+        await office.cabinet.listeners.arrive()
+        said = await site.run("call", "205", "8 (900) 123-45-67", **office.settings)
+        again = await site.run("call", "205", CLIENT, **office.settings)
+
+        await office.hear_the_end()
+
+    assert (said.code, said.out) == (0, "205 rings; then 8 (900) 123-45-67 is called\n")
+    assert again.code == 1
+    assert "уже звонит" in again.err
+    assert office.rung() == [("205", CLIENT)]
+
+
+async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        user = site.lab.add_user("Звонков Олег", "205")
+        site.lab.write_call(user, "Позвонить насчёт договора", phone="8 900 123-45-67")
+        await site.sync()
+        async with open_office(site, CALL_REQUESTS="true") as office:
+            await until(lambda: bool(office.rung()), "the telephone did not ring")
+        async with open_office(site, CALL_REQUESTS="true") as again:
+            said = await site.run("call", "206", CLIENT, **again.settings)
+
+    assert office.rung() == [("205", CLIENT)]
+    assert (said.code, again.rung()) == (0, [("206", CLIENT)])
+
+
+async def test_where_the_password_is_kept_as_a_hash_a_script_is_told_so(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        hashed = str(PasswordHash.make("composed-pass"))
+        said = await site.run("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
+
+    assert said.code == 2
+    assert "BRIDGE_ADMIN_PASSWORD" in said.err
+    assert hashed not in said.err

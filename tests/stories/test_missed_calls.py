@@ -1,0 +1,293 @@
+"""A missed call is a debt: one reminder in 1C as long as it is owed, and what its manager did
+with it is respected."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import anyio
+import pytest
+
+from bridge.domain.work_hours import read_work_hours
+from bridge.lab.demo.cast import choose_cast
+from bridge.lab.desk import Desk
+from bridge.lab.sipuni import Outcome
+from bridge.lab.tables import Row
+from bridge.services.debts import DebtRules
+from tests.stories.house import Clock, House, Plan, compose_lab, open_house, sync
+
+pytestmark = pytest.mark.anyio
+
+RULES = DebtRules(lang="ru", zone=ZoneInfo("Europe/Moscow"))
+
+
+@pytest.fixture(scope="session")
+def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the directory of a company that is the same in every story."""
+    path = tmp_path_factory.mktemp("missed") / "directory.db"
+
+    async def pull() -> None:
+        clock = Clock()
+        await sync(compose_lab(clock), path, clock)
+
+    anyio.run(pull)
+    return path
+
+
+@dataclass
+class Scene:
+    """A client, his manager's desk in UT, and the house between them."""
+
+    house: House
+    desk: Desk
+    client: str
+    extension: str
+    manager: str
+
+    async def misses(self, caller: str | None = None, **plan: Any) -> None:
+        """Let the client call and nobody answer."""
+        caller = caller or self.client
+        await self.house.call(caller, outcome=plan.pop("outcome", Outcome.NO_ANSWER), **plan)
+        await self.house.pass_time(40)
+
+    async def is_answered(self, **plan: Any) -> None:
+        """Let the client call and be answered."""
+        await self.house.call(self.client, outcome=Outcome.ANSWERED, **plan)
+        await self.house.pass_time(40)
+
+    async def calls_back(self) -> None:
+        """Have his manager call him, and talk."""
+        await self.house.originating.order(self.extension, self.client, by="Анна")
+        await self.house.sipuni.settle()
+        await self.house.pass_time(90)
+
+    def reminders(self, user: str | None = None) -> list[Row]:
+        return [
+            row
+            for row in self.house.lab.reminders()
+            if user is None or row["Пользователь_Key"] == user
+        ]
+
+    def texts(self) -> list[str]:
+        return [str(row["Описание"]) for row in self.reminders()]
+
+
+@asynccontextmanager
+async def scene(pulled: Path, folder: Path, rules: DebtRules = RULES) -> AsyncIterator[Scene]:
+    clock = Clock()
+    lab = compose_lab(clock)
+    cast = choose_cast(lab.world)
+    async with open_house(lab, pulled, folder / "house", clock, Plan(debts=rules)) as house:
+        manager = next(u for u, e in lab.world.extensions.items() if e == cast.contact.extension)
+        yield Scene(
+            house, Desk(lab.world, lab.now), cast.contact.sent, cast.contact.extension, manager
+        )
+
+
+async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_path: Path) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+
+        (text,) = at.texts()
+        assert text.startswith("Пропущен звонок в 12:30: ")
+        assert len(await at.house.ledger.open_debts()) == 1
+        (document,) = at.house.documents()
+        assert "Итог: пропущен, ожидание" in document["Описание"]
+
+
+async def test_often_missed_is_one_reminder_that_tells_how_often_and_when_last(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        first = at.reminders()[0]["ВремяСобытия"]
+        at.house.clock.advance(600)
+        await at.misses()
+        at.house.clock.advance(600)
+        await at.misses()
+
+        (reminder,) = at.reminders()
+        assert reminder["ВремяСобытия"] == first
+        assert str(reminder["Описание"]).startswith("Пропущено звонков: 3, последний в 12:5")
+        assert at.house.holdings()[:2] == (3, 3)
+        assert len(await at.house.ledger.open_debts()) == 1
+
+
+async def test_the_reminder_goes_when_anybody_talked_to_the_client(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        await at.misses()
+        await at.calls_back()
+
+        assert at.reminders() == []
+        assert await at.house.ledger.open_debts() == []
+
+
+async def test_it_goes_too_when_he_calls_again_and_is_answered(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        await at.is_answered()
+
+        # The answered call keeps its own ringing reminder: UT polls, and would never show it.
+        (text,) = at.texts()
+        assert text.startswith("Звонит ")
+        assert await at.house.ledger.open_debts() == []
+
+
+async def test_without_keeping_an_answered_calls_reminder_goes_when_it_is_over(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path, replace(RULES, keep_reminders=False)) as at:
+        await at.is_answered()
+
+        assert at.reminders() == []
+
+
+async def test_a_dismissed_reminder_is_not_made_again_and_the_next_call_has_its_own(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        (first,) = at.reminders()
+        at.desk.dismiss_reminder(first["Источник"])
+        at.house.clock.advance(300)
+        await at.misses()
+
+        (second,) = at.reminders()
+        assert second["Источник"] != first["Источник"]
+        assert str(second["Описание"]).startswith("Пропущено звонков: 2")
+        at.desk.dismiss_reminder(second["Источник"])
+        await at.house.pass_time(600)
+        assert at.reminders() == []
+
+
+async def test_a_postponed_reminder_stays_where_its_manager_put_it(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        (first,) = at.reminders()
+        at.desk.postpone_reminder(first["Источник"])
+        (moved,) = at.reminders()
+        await at.misses()
+
+        (reminder,) = at.reminders()
+        assert reminder["СрокНапоминания"] == moved["СрокНапоминания"]
+        assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
+
+
+def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[DebtRules, str]:
+    """Give rules by which a colleague is told, and who he is in 1C."""
+    world = at.house.lab.world
+    second = next(u for u in sorted(world.extensions) if world.is_offered(u) and u != at.manager)
+    rules = replace(
+        RULES,
+        escalate_after=timedelta(minutes=minutes),
+        escalation_extension=world.extensions[second],
+        work_hours=read_work_hours(hours),
+    )
+    return rules, second
+
+
+async def time_passes(at: Scene, minutes: float) -> None:
+    at.house.clock.advance(minutes * 60)
+    await at.house.following.escalate()
+    await at.house.pass_time(10)
+
+
+@asynccontextmanager
+async def escalation(
+    pulled: Path, folder: Path, minutes: int = 60, hours: str = ""
+) -> AsyncIterator[tuple[Scene, str]]:
+    async with scene(pulled, folder / "before") as before:
+        rules, second = escalating(before, minutes, hours)
+    async with scene(pulled, folder / "after", rules) as at:
+        yield at, second
+
+
+async def test_a_debt_escalates_after_working_time_and_closes_for_both(
+    pulled: Path, tmp_path: Path
+) -> None:
+    # The stories begin on a Monday at 12:30 in Moscow.
+    hours = "Mon-Fri 12:00-13:00, Tue-Fri 09:00-18:00"
+    async with escalation(pulled, tmp_path, 60, hours) as (at, second):
+        await at.misses()
+        await time_passes(at, 60 * 10)
+        assert at.reminders(second) == []  # half an hour of work was left on Monday
+        await time_passes(at, 60 * 12)
+
+        (told,) = at.reminders(second)
+        assert str(told["Описание"]).startswith("Не перезвонили с 12:30 (")
+        assert len(at.reminders(at.manager)) == 1
+        await at.calls_back()
+        assert at.reminders() == []
+
+
+async def test_what_its_manager_dismissed_is_not_escalated(pulled: Path, tmp_path: Path) -> None:
+    async with escalation(pulled, tmp_path) as (at, second):
+        await at.misses()
+        at.desk.dismiss_reminder(at.reminders()[0]["Источник"])
+        await time_passes(at, 61)
+
+        assert at.reminders(second) == []
+        assert await at.house.ledger.open_debts() == []
+
+
+async def test_what_its_manager_postponed_waits_for_its_new_time(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with escalation(pulled, tmp_path, 5) as (at, second):
+        await at.misses()
+        at.desk.postpone_reminder(at.reminders()[0]["Источник"])
+        await time_passes(at, 6)
+        assert at.reminders(second) == []
+        await time_passes(at, 20)
+
+        assert len(at.reminders(second)) == 1
+
+
+async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Path) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.house.call(at.client, outcome=Outcome.ANSWERED)
+        await at.house.delivery.drain()
+        (document,) = at.house.documents()
+        typed = f"Хочет скидку\n{document['Описание']}\nПерезвонить в пятницу"
+        at.desk.describe_call(document["Ref_Key"], typed)
+        (call,) = await at.house.ledger.calls()
+        await at.house.following.annotate(call.key, "Анна", "Счёт выслан")
+        await at.house.settle()
+
+        (document,) = at.house.documents()
+        lines = str(document["Описание"]).splitlines()
+        assert lines[0] == "Хочет скидку"
+        assert lines[-1] == "Перезвонить в пятницу"
+        assert any(line.startswith("Итог: ответил ") for line in lines)
+        assert sum("Звонит:" in line for line in lines) == 1
+        assert any(line.endswith("Счёт выслан") for line in lines)
+
+
+async def test_after_a_power_cut_nothing_is_lost_and_nothing_is_doubled(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        await at.house.lose_power()
+        await at.misses()
+        await at.house.lose_power()
+        await at.house.settle()
+        (reminder,) = at.reminders()
+        assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
+        await at.calls_back()
+        await at.house.lose_power()
+        await at.house.settle()
+
+        assert at.reminders() == []
+        assert at.house.holdings()[:2] == (3, 3)

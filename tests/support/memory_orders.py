@@ -1,0 +1,89 @@
+"""An `OrderBook` in memory, and a PBX that takes orders and answers as it is told."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from bridge.domain.call_events import CallEvent
+from bridge.domain.calls import PhoneCall
+from bridge.domain.orders import CallOrder, OrderReply, OrderState
+from bridge.domain.phone import PhoneNumber
+from bridge.errors import PbxError, StoreError
+
+
+@dataclass(slots=True)
+class MemoryOrders:
+    """*broken* refuses every write."""
+
+    calls: dict[str, PhoneCall] = field(default_factory=dict)
+    broken: bool = False
+
+    async def add_order(self, call: PhoneCall) -> PhoneCall:
+        await asyncio.sleep(0)  # others run meanwhile, as they do while a disk writes
+        self._write()
+        return self.calls.setdefault(call.key, call)
+
+    async def save_order(self, key: str, order: CallOrder) -> None:
+        await asyncio.sleep(0)
+        self._write()
+        self.calls[key] = replace(self.calls[key], order=order)
+
+    async def orders_open(self) -> Sequence[PhoneCall]:
+        return [call for call, order in self._ordered() if order.state is OrderState.SENDING]
+
+    async def recent_order(
+        self, extension: str, number: PhoneNumber, since: datetime
+    ) -> PhoneCall | None:
+        await asyncio.sleep(0)
+        found = [
+            call
+            for call, order in self._ordered()
+            if (order.extension, order.number) == (extension, number)
+            and order.requested_at >= since
+            and order.state is not OrderState.REFUSED
+        ]
+        return found[-1] if found else None
+
+    def states(self) -> list[OrderState]:
+        return [order.state for _, order in self._ordered()]
+
+    def words(self) -> list[str]:
+        return [order.words for _, order in self._ordered()]
+
+    def _ordered(self) -> list[tuple[PhoneCall, CallOrder]]:
+        return [(call, call.order) for call in self.calls.values() if call.order is not None]
+
+    def _write(self) -> None:
+        if self.broken:
+            raise StoreError("ledger.db", "disk full")
+
+
+@dataclass(slots=True)
+class ToldPbx:
+    """Answers every order with *reply*; *before_reply* happens while it is on its way."""
+
+    reply: OrderReply = field(default_factory=lambda: OrderReply(OrderState.ACCEPTED, "00ff"))
+    before_reply: Callable[[], None] = lambda: None
+    orders: list[CallOrder] = field(default_factory=list)
+    #: How it answers when its statistics are asked.
+    failure: PbxError | None = None
+
+    async def originate(self, order: CallOrder) -> OrderReply:
+        self.orders.append(order)
+        await asyncio.sleep(0)
+        self.before_reply()
+        return self.reply
+
+    async def history(self, since: datetime, until: datetime) -> Sequence[CallEvent]:
+        del since, until
+        if self.failure is not None:
+            raise self.failure
+        return ()
+
+    async def aclose(self) -> None:
+        pass
+
+    def rung(self) -> list[tuple[str, str]]:
+        """Give what rang: the extensions and the numbers behind them."""
+        return [(order.extension, str(order.number)) for order in self.orders]

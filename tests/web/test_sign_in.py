@@ -1,0 +1,375 @@
+"""How people come in: the administrator by password, managers by link or by 1C's word."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bridge.errors import OneCBlocked
+from bridge.ports import AuditAct, SignIn
+from bridge.web.access import AdminAccess
+from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access.secrets import PasswordHash
+from tests.support.builders import manager, rows
+from tests.web.support import ADMIN, AS_ADMIN, House, known_house
+
+pytestmark = pytest.mark.anyio
+
+SECRET = b"the secret of a test house, 32 b"
+BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navigate"}
+ANNA = manager()
+
+
+def house(password: str | None = ADMIN, **changes: object) -> House:
+    access = AdminAccess(password, SECRET, **changes)  # type: ignore[arg-type]
+    return known_house(admin_access=access)
+
+
+def visitor(home: House, app: FastAPI | None = None, **headers: str) -> httpx.AsyncClient:
+    """Come as a browser from another machine."""
+    return home.caller(peer="203.0.113.7", headers=BROWSER | headers, app=app)
+
+
+def cookies_of(browser: httpx.AsyncClient) -> str:
+    return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+
+async def sign_in(browser: httpx.AsyncClient, password: str = ADMIN, **more: str) -> httpx.Response:
+    return await browser.post("/login/admin", data={"password": password, **more})
+
+
+def acts(home: House) -> list[AuditAct]:
+    return [record.act for record in home.audit.kept]
+
+
+# ---------------------------------------------------------------- the administrator
+
+
+async def test_a_stranger_at_a_browser_is_led_to_the_sign_in_and_back():
+    home = house()
+    async with visitor(home) as browser:
+        away = await browser.get("/console/calls?q=Иванов")
+        shown = await browser.get(away.headers["location"])
+        wanted = shown.text.rpartition('name="next" value="')[2].partition('"')[0]
+        back = await sign_in(browser, next="/console/calls?q=x")
+        page = await browser.get(back.headers["location"])
+
+    assert away.status_code == 303
+    assert away.headers["location"].startswith("/login?next=/console/calls")
+    assert wanted.startswith("/console/calls")
+    assert (back.status_code, back.headers["location"]) == (303, "/console/calls?q=x")
+    assert page.status_code == 200
+    assert acts(home) == [AuditAct.SIGNED_IN]
+
+
+async def test_a_script_gets_a_challenge_and_no_page():
+    async with house().caller(peer="203.0.113.7") as script:
+        answer = await script.get("/console/calls")
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+async def test_a_page_s_own_script_gets_no_challenge_that_would_pop_up():
+    async with house().caller(headers={"Sec-Fetch-Mode": "cors"}) as script:
+        answer = await script.get("/console/state")
+
+    assert answer.status_code == 401
+    assert "www-authenticate" not in answer.headers
+
+
+@pytest.mark.parametrize("password", ["", "wrong", ADMIN + "x", "x" * 60_000])
+async def test_a_wrong_password_opens_nothing_and_is_noted(password: str):
+    home = house()
+    async with visitor(home) as browser:
+        answer = await sign_in(browser, password)
+        after = await browser.get("/console/calls")
+
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    assert "This is not the password" in answer.text
+    assert after.status_code == 303
+    assert acts(home) == [AuditAct.REFUSED]
+    assert not password or password not in repr(home.audit.kept)
+
+
+async def test_a_hash_in_the_setting_opens_to_its_password_alone():
+    home = house(str(PasswordHash.make("пароль админа")))
+    async with visitor(home) as browser:
+        wrong = await sign_in(browser, "пароль")
+        right = await sign_in(browser, "пароль админа")
+        again = await browser.get("/api/v1/calls", auth=("any", "пароль админа"))
+
+    assert (wrong.status_code, right.status_code, again.status_code) == (401, 303, 200)
+
+
+def test_a_hash_is_read_back_and_nonsense_is_not():
+    made = PasswordHash.make("secret")
+
+    assert PasswordHash.read(str(made)) == made
+    assert "$" not in str(made)
+    for nonsense in ("scrypt:1", "scrypt:16384:8:5:***:x", "scrypt:3:8:5:AAAA:AAAA", "plain"):
+        with pytest.raises(ValueError, match="scrypt"):
+            PasswordHash.read(nonsense)
+
+
+async def test_after_some_wrong_passwords_even_the_right_one_waits_but_others_do_not():
+    home = house()
+    app = home.app()
+    async with (
+        visitor(home, app) as browser,
+        home.caller(peer="198.51.100.9", app=app) as elsewhere,
+    ):
+        for _ in range(5):
+            await sign_in(browser, "guess")
+        early = await sign_in(browser)
+        script = await browser.get("/api/v1/calls", auth=AS_ADMIN, headers={"Accept": "*/*"})
+        other = await elsewhere.get("/api/v1/calls", auth=AS_ADMIN)
+        home.now += timedelta(minutes=1)
+        late = await sign_in(browser)
+
+    assert (early.status_code, script.status_code) == (429, 429)
+    assert int(early.headers["retry-after"]) > 0
+    assert other.status_code == 200
+    assert late.status_code == 303
+
+
+PROXY = (ipaddress.ip_network("10.0.0.0/8"),)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "secure"),
+    [
+        ("203.0.113.7", {}, False),
+        ("203.0.113.7", {"X-Forwarded-Proto": "https"}, False),  # a stranger's word
+        ("10.0.0.1", {"X-Forwarded-Proto": "https"}, True),
+        ("10.0.0.1", {"X-Forwarded-Proto": "http"}, False),
+    ],
+)
+async def test_the_session_is_out_of_reach_of_scripts_and_of_other_sites(
+    peer: str, headers: Mapping[str, str], secure: bool
+):
+    home = house(trusted_proxies=PROXY)
+    async with home.caller(peer=peer, headers=headers) as browser:
+        answer = await sign_in(browser)
+
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "path=/" in cookie
+    assert "max-age=43200" in cookie
+    assert ("secure" in cookie) == secure
+
+
+async def test_signing_out_ends_the_session_wherever_its_cookie_went():
+    home = house()
+    app = home.app()
+    async with visitor(home, app) as browser:
+        await sign_in(browser)
+        stolen = cookies_of(browser)
+        async with visitor(home, app, Cookie=stolen) as thief:
+            before = await thief.get("/console/calls")
+            out = await browser.post("/logout")
+            here = await browser.get("/console/calls")
+            after = await thief.get("/console/calls")
+
+    assert out.headers["location"] == "/login"
+    assert (before.status_code, here.status_code, after.status_code) == (200, 303, 303)
+    assert acts(home) == [AuditAct.SIGNED_IN, AuditAct.SIGNED_OUT]
+
+
+async def test_another_password_ends_every_session():
+    async with visitor(house("old")) as browser:
+        await sign_in(browser, "old")
+        kept = cookies_of(browser)
+    async with (
+        visitor(house("old"), Cookie=kept) as same,
+        visitor(house("new"), Cookie=kept) as new,
+    ):
+        answers = [await same.get("/console/calls"), await new.get("/console/calls")]
+
+    assert [answer.status_code for answer in answers] == [200, 303]
+
+
+@pytest.mark.parametrize("path", ["/login/admin", "/login/manager", "/logout", "/language"])
+async def test_no_other_site_signs_anybody_in_or_out(path: str):
+    home = house()
+    async with visitor(home, Origin="https://evil.example") as browser:
+        answer = await browser.post(path, data={"password": ADMIN})
+
+    assert answer.status_code == 403
+    assert not home.audit.kept
+
+
+@pytest.mark.parametrize(
+    "there", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+async def test_the_sign_in_leads_to_no_other_site(there: str):
+    async with visitor(house()) as browser:
+        answer = await sign_in(browser, next=there)
+
+    assert answer.headers["location"] == "/"
+
+
+# ---------------------------------------------------------------- managers
+
+
+async def as_manager(
+    browser: httpx.AsyncClient, name: str = ANNA.name, password: str = "1c"
+) -> httpx.Response:
+    return await browser.post("/login/manager", data={"name": name, "password": password})
+
+
+@pytest.mark.parametrize("said", [SignIn.ACCEPTED, SignIn.NO_RIGHTS])
+async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignIn):
+    home = house()
+    home.onec_sign_in.instead = said
+    async with visitor(home) as browser:
+        answer = await as_manager(browser, f"  {ANNA.name.upper()} ")
+        console = await browser.get("/console/calls")
+        first = await browser.get("/")
+        api = await browser.get("/api/v1/calls", headers={"Accept": "*/*"})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/desk")
+    assert (console.status_code, api.status_code) == (403, 403)
+    assert (first.status_code, first.headers["location"]) == (303, "/desk")
+    assert [(r.act, r.who) for r in home.audit.kept] == [(AuditAct.SIGNED_IN, ANNA.name)]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "words"),
+    [
+        (SignIn.REFUSED, 401, "1C did not accept this name and password"),
+        (SignIn.WORTHLESS, 503, "lets everybody in"),
+        (OneCBlocked("service root", "обновление до 18:00"), 503, "обновление до 18:00"),
+    ],
+)
+async def test_what_1c_says_is_told_as_it_is(said: SignIn | Exception, status: int, words: str):
+    home = house()
+    home.onec_sign_in.instead = said
+    async with visitor(home) as browser:
+        answer = await as_manager(browser)
+
+    assert answer.status_code == status
+    assert words in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so():
+    home = house()
+    home.onec_sign_in.instead = SignIn.ACCEPTED
+    home.directory.staff.update(rows(ANNA, replace(manager("Тёзка"), name=ANNA.name)))
+    async with visitor(home) as browser:
+        unknown = await as_manager(browser, "IvanovAP")
+        twice = await as_manager(browser)
+
+    assert unknown.status_code == twice.status_code == 403
+    assert "no user of this name" in unknown.text
+    assert "Several 1C users" in twice.text
+
+
+async def test_1c_passwords_are_not_for_guessing_whatever_the_address():
+    home = house()
+    app = home.app()
+    answers = []
+    for n in range(7):
+        async with home.caller(peer=f"203.0.113.{n}", headers=BROWSER, app=app) as browser:
+            answers.append((await as_manager(browser, password=f"guess {n}")).status_code)
+
+    assert answers[:5] == [401] * 5
+    assert answers[5:] == [429] * 2
+    assert len(home.onec_sign_in.asked) == 5
+
+
+async def test_a_1c_password_is_in_no_record():
+    home = house()
+    home.onec_sign_in.known[ANNA.name] = "очень-тайный"
+    async with visitor(home) as browser:
+        answer = await as_manager(browser, password="очень-тайный")
+
+    assert answer.status_code == 303
+    assert "очень-тайный" not in repr((home.audit.kept, answer.headers))
+
+
+def link(generation: int = 0) -> str:
+    return "/enter/" + Seals(SECRET, "").link(ManagerPass(ANNA.ref, generation))
+
+
+async def test_a_personal_link_opens_the_desk_until_it_is_revoked():
+    home = house()
+    async with visitor(home) as browser:
+        opened = await browser.get(link())
+        inside = await browser.get("/console/calls")
+        await home.audit.revoke(ANNA.ref)
+        session = await browser.get("/console/calls")
+        again = await browser.get(link())
+        new = await browser.get(link(1))
+
+    assert (opened.status_code, opened.headers["location"]) == (303, "/desk")
+    assert inside.status_code == 403  # a manager, at the administrator's door
+    assert session.status_code == 303  # a stranger again
+    assert again.status_code == 403
+    assert "no longer valid" in again.text
+    assert new.status_code == 303
+
+
+async def test_who_left_1c_is_let_in_no_more():
+    home = house()
+    async with visitor(home) as browser:
+        await browser.get(link())
+        home.directory.staff.update(rows(manager(invalid=True)))
+        session = await browser.get("/console/calls")
+        opened = await browser.get(link())
+
+    assert (session.status_code, opened.status_code) == (303, 403)
+
+
+@pytest.mark.parametrize("sealed", ["x", "x" * 5000, "%00", "W10.forged"])
+async def test_a_link_nobody_made_opens_nothing(sealed: str):
+    async with visitor(house()) as browser:
+        answer = await browser.get(f"/enter/{sealed}")
+
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_session_is_no_link_and_a_link_no_session():
+    seals, claim = Seals(SECRET, ""), ManagerPass(ANNA.ref, 0)
+
+    assert seals.read_link(seals.manager_session(claim)) is None
+    assert seals.read_manager_session(seals.link(claim)) is None
+    assert not seals.is_admin_session(seals.manager_session(claim))
+
+
+# ---------------------------------------------------------------- language
+
+
+async def test_a_person_reads_in_the_language_he_chose():
+    home = house()
+    async with visitor(home) as browser:
+        english = await browser.get("/login")
+        chosen = await browser.post("/language", data={"lang": "ru", "next": "/login"})
+        russian = await browser.get("/login")
+        await browser.post("/language", data={"lang": "xx", "next": "/login"})
+        still = await browser.get("/login")
+
+    assert '<html lang="en">' in english.text
+    assert chosen.headers["location"] == "/login"
+    assert '<html lang="ru">' in russian.text
+    assert "Администратор" in russian.text
+    assert '<html lang="ru">' in still.text
+
+
+async def test_a_refusal_is_a_page_to_a_person_and_json_to_a_script():
+    home = house(None)
+    async with visitor(home) as browser, home.caller(peer="203.0.113.7") as script:
+        page = await browser.get("/console/calls")
+        answer = await script.get("/console/calls")
+
+    assert page.status_code == answer.status_code == 403
+    assert "<h1>Not for you</h1>" in page.text
+    assert "BRIDGE_ADMIN_PASSWORD" in answer.json()["error"]
