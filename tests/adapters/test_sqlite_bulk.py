@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from bridge.adapters.embedded.beside import Beside
+from bridge.adapters.embedded.sqlite_bulk import Beside
 
 
 @pytest.fixture
