@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -472,6 +473,66 @@ def test_a_large_change_ends_in_the_same_index_as_small_ones(
     assert only(reader, PhoneNumber(74950000000 + 5_000)).name == "Иначе"
 
 
+_HOUSE = (
+    manager(1),
+    manager(2),
+    partner(11, N1, manager=guid(1)),
+    partner(12, N1, N2, manager=guid(2), parent=guid(11)),
+    partner(13, N3, predefined=True),
+    contact(21, N2, N3, partner=guid(12)),
+    contact(22, N3, partner=guid(13)),
+    counterparty(31, N1, N3, partner=guid(11)),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(EntityKind)))
+def test_in_whatever_order_the_first_load_comes_it_makes_the_same_cards(
+    writer: DirectoryWriter, reader: DirectoryReader, order: tuple[EntityKind, ...]
+) -> None:
+    with writer.transaction() as run:
+        for kind in order:
+            run.put(kind, [noun for noun in _HOUSE if kind_of(noun) is kind])
+        assert run.reindex() == 3
+
+    reader.refresh()
+    cards = {n: reader.look_up(n) for n in (N1, N2, N3)}
+    # Small changes make the same cards from the documents.
+    for noun in _HOUSE:
+        put(writer, replace(noun, version=Version("2"), name=f"{noun.name}!"))
+        put(writer, noun)
+    reader.refresh()
+    assert {n: reader.look_up(n) for n in (N1, N2, N3)} == cards
+
+
+def test_a_load_that_goes_back_to_partners_or_comes_twice_makes_the_same_cards(
+    writer: DirectoryWriter, reader: DirectoryReader
+) -> None:
+    with writer.transaction() as run:
+        run.put(EntityKind.PARTNER, [partner(11, N1, manager=guid(1))])
+        run.put(EntityKind.CONTACT, [contact(21, N2, partner=guid(12))])
+        run.put(EntityKind.PARTNER, [partner(12, N3, parent=guid(11)), partner(11, N2)])
+        run.put(EntityKind.MANAGER, [manager(1), manager(2)])
+        run.remove(EntityKind.MANAGER, [guid(2)])
+        assert run.reindex() == 2
+
+    assert names_at(reader, N1) == []
+    assert names_at(reader, N2) == ["Иванов Пётр 21", "ООО «Ромашка 11»"]
+    assert [step.partner for step in only(reader, N3).chain] == [guid(12), guid(11)]
+
+
+def test_a_document_of_three_hundred_lines_is_loaded_whole(
+    writer: DirectoryWriter, reader: DirectoryReader
+) -> None:
+    huge = partner(11, *range(74950000000, 74950000300), name="Ё" * 2_000)
+    with writer.transaction() as run:
+        run.put(EntityKind.PARTNER, [partner(10), huge, partner(12, N3)])
+        assert run.reindex() == 301
+
+    assert only(reader, PhoneNumber(74950000299)).name == huge.name
+    assert names_at(reader, N3) == ["ООО «Ромашка 12»"]
+    assert [noun.name for noun in reader.find("ромашка 12")] == ["ООО «Ромашка 12»"]
+
+
 # ---------------------------------------------------------------- runs
 def test_what_is_held_is_given_with_its_versions(writer: DirectoryWriter) -> None:
     with writer.transaction() as run:
@@ -575,7 +636,8 @@ writer = t.DirectoryWriter(t.Path(sys.argv[1]))
 with writer.transaction() as run:
     run.clear()
     run.put(t.EntityKind.PARTNER, (t.partner(n, 74950000000 + n) for n in range(20, 12000)))
-    run.reindex()
+    if sys.argv[2] == "indexed":
+        run.reindex()
     sys.stdout.write("in the middle\\n")
     sys.stdout.flush()
     sys.stdin.read()
@@ -583,7 +645,10 @@ with writer.transaction() as run:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
-def test_a_run_killed_in_the_middle_leaves_the_old_world(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", ["indexed", "rows on their way"])
+def test_a_run_killed_in_the_middle_leaves_the_old_world(
+    path: Path, tmp_path: Path, at: str
+) -> None:
     writer = DirectoryWriter(path)
     put(writer, partner(11, N1))
     writer.close()
@@ -592,7 +657,7 @@ def test_a_run_killed_in_the_middle_leaves_the_old_world(path: Path, tmp_path: P
     )
 
     run = subprocess.Popen(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", _KILLED, str(path)],
+        [sys.executable, "-c", _KILLED, str(path), at],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=tmp_path,

@@ -39,6 +39,9 @@ _CANDIDATE_KINDS = (None, *CandidateKind)
 _CUSTOMER, _ENDED = 4, 8
 _PARTNER = int(CandidateKind.PARTNER)
 
+#: How msgpack begins an array of one.
+_ONE = b"\x91"
+
 _GUID_LENGTH = 36
 _GUID_BYTES = 16
 
@@ -126,7 +129,7 @@ class CardsToWrite:
         numbers = sorted(first)
         for at in range(0, len(numbers), size):
             yield [
-                (n, self._shared_card(n) if n in shared else pack_card([packed[first[n]]]))
+                (n, self._shared_card(n) if n in shared else _ONE + packed[first[n]])
                 for n in numbers[at : at + size]
             ]
 
@@ -160,7 +163,7 @@ def _pack_fields(  # noqa: PLR0917 - the card's own order
 def pack_card(candidates: list[bytes]) -> bytes:
     """Write the card of candidates that are packed and in order."""
     if len(candidates) == 1:
-        return b"\x91" + candidates[0]  # msgpack: an array of one
+        return _ONE + candidates[0]
     return _pack([msgspec.Raw(candidate) for candidate in candidates])
 
 

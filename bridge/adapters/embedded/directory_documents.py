@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.embedded.batches import VALUE, pieces
+from bridge.adapters.embedded.sqlite_bulk import VALUE, pieces
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     ContactPerson,

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 
-from bridge.adapters.embedded.beside import Beside
 from bridge.adapters.embedded.caller_cards import CardsToWrite, PartnersLearned
 from bridge.adapters.embedded.directory_documents import (
     BY_REF,
@@ -24,6 +23,7 @@ from bridge.adapters.embedded.directory_documents import (
 )
 from bridge.adapters.embedded.name_index import NameIndex, fold_many
 from bridge.adapters.embedded.phone_index import PhoneIndex
+from bridge.adapters.embedded.sqlite_bulk import Beside
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import EntityKind, Partner, Ref
 from bridge.errors import StoreError

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
-from bridge.adapters.embedded.batches import AT, LENGTH, pieces
-from bridge.adapters.embedded.beside import Beside
 from bridge.adapters.embedded.caller_cards import (
     CardsToWrite,
     PartnersLearned,
@@ -29,6 +27,7 @@ from bridge.adapters.embedded.directory_documents import (
     phones_of,
     read_nouns,
 )
+from bridge.adapters.embedded.sqlite_bulk import AT, LENGTH, Beside, pieces
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     Candidate,
