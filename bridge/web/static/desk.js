@@ -293,9 +293,15 @@ sound.addEventListener("click", async () => {
   showSound();
   play(); // so that he hears what a ring will be
 });
-for (const gesture of ["pointerdown", "keydown"]) {
-  document.addEventListener(gesture, openSound, { once: true, capture: true });
+
+// The button itself is left alone: opened before its click, the click would turn it off again.
+const GESTURES = ["pointerdown", "keydown"];
+function firstGesture(event) {
+  if (sound.contains(event.target)) return;
+  for (const gesture of GESTURES) document.removeEventListener(gesture, firstGesture, true);
+  openSound();
 }
+for (const gesture of GESTURES) document.addEventListener(gesture, firstGesture, true);
 
 // ---------------------------------------------------------------- notifications
 const notifier = find("notify");
