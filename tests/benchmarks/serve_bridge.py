@@ -2,7 +2,7 @@
 
 import os
 
-from bridge.bootstrap import build_service
+from bridge.bootstrap.service import build_service
 from bridge.settings import load_settings
 from tests.benchmarks.children import given, serve
 

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from bridge.bootstrap import build_service
+from bridge.bootstrap.service import build_service
 from bridge.settings import Settings
 from tests.benchmarks.callers import HOOK_PASSWORD, HOOK_USER
 from tests.benchmarks.children import given, serve

@@ -1,0 +1,109 @@
+"""What only the pages need: their files, the desk, who is let in."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.adapters.embedded.audit_store import AuditStore
+from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.own_secret import own_secret
+from bridge.bootstrap.parts import audit_store, directory_path, ledger_path, now, plain
+from bridge.errors import SettingsError
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
+    from bridge.adapters.event_hub import EventHub
+    from bridge.web.access import AdminAccess, HookAccess
+    from bridge.web.desk.parts import DeskParts
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The files that pages alone read and write."""
+
+    audit: AuditStore
+    history: "CallHistory"
+    flaws: "DirectoryFlaws"
+
+    async def aclose(self) -> None:
+        """Let go of them."""
+        await self.history.close()
+        await self.flaws.close()
+        await self.audit.close()
+
+
+def shelf_of(settings: Settings) -> Shelf:
+    """Open the files of the pages."""
+    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
+
+    return Shelf(
+        audit_store(settings),
+        CallHistory(ledger_path(settings)),
+        DirectoryFlaws(directory_path(settings)),
+    )
+
+
+def desk_parts(settings: Settings, directory: DirectoryReader) -> "DeskParts":
+    """Build the desk."""
+    from bridge.adapters.onec.links import WebClient
+    from bridge.web.desk.board import Board
+    from bridge.web.desk.debts import DebtBook
+    from bridge.web.desk.parts import DeskParts, no_web_client
+
+    board = Board(secrets.token_hex(4), now)
+    address = settings.onec_web_url
+    return DeskParts(
+        board,
+        DebtBook(board, directory.managers),
+        open_in_onec=no_web_client if address is None else WebClient(address).owner,
+    )
+
+
+def ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
+    """Give what ends the pages' streams: a stop would wait for them."""
+
+    def end_streams() -> None:
+        hub.close()
+        desk.board.close()
+
+    return end_streams
+
+
+def hook_access_of(settings: Settings) -> "HookAccess":
+    """Tell who may call the hooks."""
+    from bridge.web.access import HookAccess
+
+    return HookAccess(
+        user=settings.hook_user,
+        password=plain(settings.hook_password),
+        token=plain(settings.hook_token),
+        allow=settings.hook_allow,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def admin_access_of(settings: Settings) -> "AdminAccess":
+    """Tell what opens the console.
+
+    Raises:
+        SettingsError: the password is a hash that cannot be read.
+    """
+    from bridge.web.access import AdminAccess
+    from bridge.web.access.secrets import PasswordHash, is_hash
+
+    password = plain(settings.admin_password)
+    if password is not None and is_hash(password):
+        try:
+            PasswordHash.read(password)
+        except ValueError as error:
+            raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
+    return AdminAccess(
+        password,
+        own_secret(settings.data_dir / "secret.key"),
+        settings.trusted_proxies,
+        settings.mask_phones,
+    )

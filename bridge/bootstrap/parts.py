@@ -1,0 +1,120 @@
+"""What every way of building shares: paths, rules and clients, from the settings."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from bridge.adapters.embedded.audit_store import AuditStore
+from bridge.adapters.embedded.run_history import RunHistory
+from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.domain.phone import PhoneRules, read_did
+from bridge.domain.routing import RoutingRules
+from bridge.errors import SettingsError
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from bridge.adapters.sipuni.api import SipuniApi
+
+#: A question about a caller who has long been answered is given up after this.
+LIVE_TIMEOUT_S = 20.0
+
+#: A person at the sign-in waits no longer for 1C's word on his password.
+_SIGN_IN_TIMEOUT_S = 30.0
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def phone_rules(settings: Settings) -> PhoneRules:
+    """How numbers without country or city are read."""
+    return PhoneRules(settings.phone_region, settings.phone_area_code)
+
+
+def routing_rules(settings: Settings) -> RoutingRules:
+    """Where a caller goes whom nobody is responsible for; DIDs are read as the PBX's are."""
+    phones = phone_rules(settings)
+    by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
+    return RoutingRules(settings.default_extension, by_did)
+
+
+def odata(
+    settings: Settings,
+    longest_s: float = math.inf,
+    *,
+    reuse_sessions: bool = False,
+    as_user: tuple[str, str] | None = None,
+) -> ODataClient:
+    """Make a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user."""
+    user, password = as_user or (settings.onec_user or "", plain(settings.onec_password) or "")
+    return ODataClient(
+        ODataConfig(
+            url=settings.onec_url or "",
+            user=user,
+            password=password,
+            timeout_s=min(settings.onec_timeout_s, longest_s),
+            concurrency=settings.onec_concurrency,
+            ca_file=settings.onec_ca_file,
+            reuse_sessions=reuse_sessions,
+        )
+    )
+
+
+def one_time_client(settings: Settings) -> Callable[[str, str], ODataClient]:
+    """Give what makes a client of somebody's own name and password."""
+    return lambda name, password: odata(settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password))
+
+
+def zone_of(settings: Settings) -> ZoneInfo:
+    """Give the zone of the 1C server's clock.
+
+    Raises:
+        SettingsError: it is not set.
+    """
+    if settings.onec_timezone is None:
+        raise SettingsError("BRIDGE_ONEC_TIMEZONE", "is missing")
+    return settings.onec_timezone
+
+
+def directory_path(settings: Settings) -> Path:
+    """Where the directory stands."""
+    return settings.data_dir / "directory.db"
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Where the ledger stands."""
+    return settings.data_dir / "ledger.db"
+
+
+def audit_store(settings: Settings) -> AuditStore:
+    """Open the audit list."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "audit.db"
+    return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
+
+
+def run_history(settings: Settings) -> RunHistory:
+    """Open the history of sync runs."""
+    return RunHistory(settings.data_dir / "runs.db")
+
+
+def cabinet(settings: Settings) -> "SipuniApi | None":
+    """Build the cabinet's API; None where nothing is set that opens it."""
+    from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
+
+    key = plain(settings.sipuni_key)
+    if settings.sipuni_user is None or key is None:
+        return None
+    zone = settings.sipuni_timezone or zone_of(settings)
+    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
+    return SipuniApi(account, phone_rules(settings))
+
+
+def plain(secret: object) -> str | None:
+    """Give a secret as it is; None for none."""
+    reveal = getattr(secret, "get_secret_value", None)
+    return None if reveal is None else str(reveal())
