@@ -5,7 +5,7 @@ the measurements behind them are in facts/performance.md §3; each is a row of t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NewType
 
@@ -45,6 +45,12 @@ _SEVENS = frozenset({"RU", "KZ"})
 #: Kazakhstan and go to phonenumbers; 0, 1, 2 and 5 begin nothing today.
 _RUSSIAN = frozenset("3489")
 _RUSSIAN_WITH_TRUNK = frozenset(f"{trunk}{first}".encode() for trunk in "78" for first in _RUSSIAN)
+
+#: Of every line what follows the trunk prefix of a Russian number and nothing else stands there;
+#: of another line nothing.
+_RUSSIAN_LINES = re.compile(
+    rb"^(?:\+?[78]([%b][0-9]{9})|.*)$" % "".join(sorted(_RUSSIAN)).encode(), re.MULTILINE
+)
 
 _TRUNK = 10**_NATIONAL
 _SEVEN = 7 * _TRUNK
@@ -139,6 +145,22 @@ def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
     elif length in _LOCAL:
         return _read_in_city(text, digits.decode(), rules)
     return None
+
+
+def read_fast_many(texts: Sequence[str], rules: PhoneRules) -> list[PhoneNumber | None]:
+    """Read each of *texts* as `read_fast` does where +7, 8 or 7 stands before ten digits.
+
+    None says nothing. All go through the same three calls of C: one by one they take four times
+    as long, and nearly half a million of them are in a large base.
+    """
+    if rules.region not in _SEVENS or not texts:
+        return [None] * len(texts)
+    lines = "\n".join(texts)
+    if lines.count("\n") >= len(texts):
+        # A line break of their own is no number's.
+        lines = "\n".join([text.replace("\n", ";") for text in texts])
+    found = _RUSSIAN_LINES.findall(lines.encode(errors="replace").translate(None, _BETWEEN_ASCII))
+    return [_SEVEN + int(digits) if digits else None for digits in found]
 
 
 def read_number(text: str, rules: PhoneRules) -> PhoneNumber | None:

@@ -7,10 +7,10 @@ import pytest
 
 from bridge.adapters.onec.nouns import (
     is_group,
-    read_contact_person,
-    read_counterparty,
-    read_manager,
-    read_partner,
+    read_contact_persons,
+    read_counterparties,
+    read_managers,
+    read_partners,
     read_value,
 )
 from bridge.adapters.onec.schema import (
@@ -36,12 +36,14 @@ def test_a_partner_of_nulls_is_an_empty_partner() -> None:
         type=PartnerRow,
     )
 
-    assert read_partner(row, RULES).noun == Partner(Ref("a"), "", "")
+    ((partner, unread),) = read_partners([row], RULES)
+
+    assert (partner, unread) == (Partner(Ref("a"), "", ""), False)
 
 
 def test_references_are_lower_case_and_the_zero_guid_is_none() -> None:
     row = PartnerRow(UPPER, parent=UPPER, manager=ZERO, code="00-00000012 ")
-    partner = read_partner(row, RULES).noun
+    ((partner, _),) = read_partners([row], RULES)
 
     assert isinstance(partner, Partner)
     assert (partner.ref, partner.parent, partner.manager) == (LOWER, LOWER, None)
@@ -49,8 +51,9 @@ def test_references_are_lower_case_and_the_zero_guid_is_none() -> None:
 
 
 def test_a_predefined_partner_is_flagged() -> None:
-    assert read_partner(PartnerRow("a", predefined="НашеПредприятие"), RULES).noun.predefined
-    assert not read_partner(PartnerRow("a", predefined=""), RULES).noun.predefined
+    rows = [PartnerRow("a", predefined="НашеПредприятие"), PartnerRow("b", predefined="")]
+
+    assert [read.noun.predefined for read in read_partners(rows, RULES)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,8 @@ def test_a_predefined_partner_is_flagged() -> None:
     ],
 )
 def test_year_one_means_that_the_relation_goes_on(text: str | None, day: date | None) -> None:
-    person = read_contact_person(ContactPersonRow("a", ended=text, partner=UPPER), RULES).noun
+    row = ContactPersonRow("a", ended=text, partner=UPPER)
+    ((person, _),) = read_contact_persons([row], RULES)
 
     assert (person.ended, person.partner) == (day, LOWER)
 
@@ -75,10 +79,30 @@ def test_only_telephone_lines_are_phones() -> None:
         PhoneLineRow("Факс", "+7 (4852) 55-01-02"),
         PhoneLineRow("Телефон", "+7 (903) 555-01-23"),
     ]
-    found = read_counterparty(CounterpartyRow("a", lines=lines, tax_id="7604000000"), RULES)
+    row = CounterpartyRow("a", lines=lines, tax_id="7604000000")
+    ((entity, unread),) = read_counterparties([row], RULES)
 
-    assert [f.typed for f in found.noun.fields] == ["+7 (903) 555-01-23"]
-    assert not found.unread
+    assert [f.typed for f in entity.fields] == ["+7 (903) 555-01-23"]
+    assert not unread
+
+
+def test_every_row_of_a_page_keeps_its_own_phones() -> None:
+    phone, unread = PhoneLineRow("Телефон", "+7 (903) 555-01-23"), PhoneLineRow("Телефон", "Иван")
+    address = PhoneLineRow("Адрес", "150000, Ярославль")
+    pages = [[phone, address], None, [address], [unread, phone], [phone, phone], []]
+    rows = [PartnerRow(str(at), lines=lines) for at, lines in enumerate(pages)]
+
+    found = list(read_partners(rows, RULES))
+
+    assert [[f.typed for f in read.noun.fields] for read in found] == [
+        ["+7 (903) 555-01-23"],
+        [],
+        [],
+        ["Иван", "+7 (903) 555-01-23"],
+        ["+7 (903) 555-01-23", "+7 (903) 555-01-23"],
+        [],
+    ]
+    assert [read.unread for read in found] == [False, False, False, True, False, False]
 
 
 def test_an_unread_phone_asks_for_a_second_look_until_it_was_looked_at() -> None:
@@ -87,8 +111,7 @@ def test_an_unread_phone_asks_for_a_second_look_until_it_was_looked_at() -> None
         "a", lines=[PhoneLineRow("Телефон", "добавить", json_storage="", text_storage="")]
     )
 
-    assert read_counterparty(first, RULES).unread
-    assert not read_counterparty(second, RULES).unread
+    assert [read.unread for read in read_counterparties([first, second], RULES)] == [True, False]
 
 
 def test_groups_are_known_by_their_flag_or_by_what_they_cannot_have() -> None:
@@ -135,8 +158,9 @@ def test_a_manager_has_the_value_of_the_property_that_was_found() -> None:
             ValueRow(property=UPPER, value="205", type="Edm.String"),
         ],
     )
-    manager = read_manager(row, LOWER).noun
+    manager, without = (read.noun for read in read_managers([row, ManagerRow("a")], LOWER))
+    (unread,) = (read.noun for read in read_managers([row], None))
 
     assert (manager.attribute, manager.invalid) == (Attribute("205"), True)
-    assert read_manager(row, None).noun.attribute is None
-    assert read_manager(ManagerRow("a"), LOWER).noun.attribute is None
+    assert without.attribute is None
+    assert unread.attribute is None

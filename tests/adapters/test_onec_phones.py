@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bridge.adapters.onec.phones import read_line
+from bridge.adapters.onec.phones import read_lines
 from bridge.adapters.onec.schema import PhoneLineRow
 from bridge.domain.phone import PhoneRules
 
@@ -22,7 +22,7 @@ JSON = {
 
 
 def numbers(**line: str) -> list[tuple[int, str | None]]:
-    field = read_line(PhoneLineRow(**line), RULES)
+    (field,) = read_lines([PhoneLineRow(**line)], RULES)
     return [(phone.number, phone.extension) for phone in field.phones]
 
 
@@ -75,13 +75,14 @@ def test_of_a_damaged_storage_only_what_is_whole_is_read(share: int) -> None:
 
 
 def test_the_typed_text_is_kept_when_no_number_is_in_it() -> None:
-    field = read_line(PhoneLineRow(shown="позвонить Ивану"), RULES)
+    (field,) = read_lines([PhoneLineRow(shown="позвонить Ивану")], RULES)
 
     assert (field.typed, field.phones) == ("позвонить Ивану", ())
 
 
 def test_a_line_without_any_text_shows_what_its_storage_says() -> None:
-    field = read_line(PhoneLineRow(text_storage=XML.format(shown="+7 (4852) 55-01-02")), RULES)
+    line = PhoneLineRow(text_storage=XML.format(shown="+7 (4852) 55-01-02"))
+    (field,) = read_lines([line], RULES)
 
     assert field.typed == "+7 (4852) 55-01-02"
 

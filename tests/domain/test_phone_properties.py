@@ -13,6 +13,7 @@ from bridge.domain.phone import (
     mask_phone,
     read_caller,
     read_did,
+    read_many,
     read_phones,
 )
 from bridge.domain.phone_reading import read_fast
@@ -77,6 +78,14 @@ def test_no_text_breaks_the_reading_of_fields(text: str, rules: PhoneRules) -> N
         assert phone.extension is None or phone.extension.isdigit()
         assert 5 <= len(digits_of(phone.number)) <= 18
         assert format_phone(phone.number).startswith("+")
+
+
+@given(st.lists(TEXTS | RUSSIAN | RUSSIAN.map(" {} ".format), max_size=12), RULES)
+@example(["79035550123\n", "\n79035550123", ""], RU)
+@example(["7903\n5550123", "+7903555 0123"], RU)
+@example(["7+9035550123", "+79035550123" + " " * 60, "\ud8009035550123", "79035550123\r"], RU)
+def test_many_fields_read_like_each_of_them(texts: list[str], rules: PhoneRules) -> None:
+    assert read_many(texts, rules) == [read_phones(text, rules) for text in texts]
 
 
 @given(st.none() | TEXTS, RULES)

@@ -12,6 +12,7 @@ and flat: references are 16 bytes, and a partner does not repeat himself as the 
 own chain.
 """
 
+from binascii import unhexlify
 from collections.abc import Iterator
 
 import msgspec
@@ -43,6 +44,7 @@ _PARTNER = int(CandidateKind.PARTNER)
 _ONE = b"\x91"
 
 _GUID_LENGTH = 36
+_GUID_DASHES = "----"  # every fifth sign from the eighth on
 _GUID_BYTES = 16
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -97,12 +99,12 @@ class CardsToWrite:
 
     def __init__(self, partners: PartnersLearned):
         self._partners = partners
-        self._packed: list[bytes] = []
-        self._first: dict[PhoneNumber, int] = {}
-        self._shared: dict[PhoneNumber, list[int]] = {}
+        self._cards: dict[PhoneNumber, bytes] = {}
+        #: Numbers of several owners, with a card of each.
+        self._shared: dict[PhoneNumber, list[bytes]] = {}
 
     def __len__(self) -> int:
-        return len(self._first)
+        return len(self._cards)
 
     def add(self, owner: Noun) -> None:
         """Add the numbers of *owner*, if he is a caller."""
@@ -111,32 +113,26 @@ class CardsToWrite:
         phones = phones_of(owner)
         if not phones:
             return
-        packed = self._packed
-        plain = len(packed)
-        packed.append(self._partners.packed(owner, None))
+        plain = _ONE + self._partners.packed(owner, None)
         for number, extension in phones:
-            at = plain
-            if extension is not None:
-                at = len(packed)
-                packed.append(self._partners.packed(owner, extension))
-            first = self._first.setdefault(number, at)
-            if first != at:
-                self._shared.setdefault(number, [first]).append(at)
+            card = plain if extension is None else _ONE + self._partners.packed(owner, extension)
+            there = self._cards.setdefault(number, card)
+            if there is not card:
+                self._shared.setdefault(number, [there]).append(card)
 
     def in_order(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
         """Give number and card in the order in which the table wants them, *size* at a time."""
-        first, packed, shared = self._first, self._packed, self._shared
-        numbers = sorted(first)
+        cards = self._cards
+        cards.update({number: _joined(number, alone) for number, alone in self._shared.items()})
+        numbers = sorted(cards)
         for at in range(0, len(numbers), size):
-            yield [
-                (n, self._shared_card(n) if n in shared else _ONE + packed[first[n]])
-                for n in numbers[at : at + size]
-            ]
+            yield [(number, cards[number]) for number in numbers[at : at + size]]
 
-    def _shared_card(self, number: PhoneNumber) -> bytes:
-        card = pack_card([self._packed[at] for at in self._shared[number]])
-        ordered = sorted(unpack_card(number, card).candidates, key=stable_order)
-        return pack_card([pack_candidate(c) for c in ordered])
+
+def _joined(number: PhoneNumber, alone: list[bytes]) -> bytes:
+    """Make one card of those that each of the owners of *number* would have alone."""
+    candidates = [c for card in alone for c in unpack_card(number, card).candidates]
+    return pack_card([pack_candidate(c) for c in sorted(candidates, key=stable_order)])
 
 
 def pack_candidate(candidate: Candidate) -> bytes:
@@ -200,11 +196,11 @@ def _candidate(  # noqa: PLR0917 - the card's own order
 
 def _small(ref: str) -> bytes | str:
     """Write a guid as its 16 bytes; anything else stays text."""
-    if len(ref) == _GUID_LENGTH and ref[8] == ref[13] == ref[18] == ref[23] == "-":
+    if len(ref) == _GUID_LENGTH and ref[8:24:5] == _GUID_DASHES:
         digits = ref.replace("-", "")
         if len(digits) == 2 * _GUID_BYTES and digits == digits.lower():
             try:
-                return bytes.fromhex(digits)
+                return unhexlify(digits)
             except ValueError:
                 return ref
     return ref

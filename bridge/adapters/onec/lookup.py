@@ -22,9 +22,9 @@ from bridge.adapters.onec.nouns import (
     Read,
     as_group,
     is_group,
-    read_contact_person,
-    read_counterparty,
-    read_partner,
+    read_contact_persons,
+    read_counterparties,
+    read_partners,
 )
 from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, text
 from bridge.adapters.onec.parts import keys
@@ -58,20 +58,22 @@ _WITH_TRUNK: Final = 11
 
 
 class _Reading(NamedTuple):
-    """How rows of one kind are decoded, and read into a noun."""
+    """How rows of one kind are decoded, and read into nouns."""
 
     page: Callable[[bytes], Page[Any]]
-    noun: Callable[[Any, PhoneRules], Read]
+    nouns: Callable[[Sequence[Any], PhoneRules], Iterable[Read]]
 
 
 _LINES: Final = json_reader(msgspec.json.Decoder(Page[ListingRow]))
 _READINGS: Final = {
     EntityKind.CONTACT: _Reading(
-        json_reader(msgspec.json.Decoder(Page[ContactPersonRow])), read_contact_person
+        json_reader(msgspec.json.Decoder(Page[ContactPersonRow])), read_contact_persons
     ),
-    EntityKind.PARTNER: _Reading(json_reader(msgspec.json.Decoder(Page[PartnerRow])), read_partner),
+    EntityKind.PARTNER: _Reading(
+        json_reader(msgspec.json.Decoder(Page[PartnerRow])), read_partners
+    ),
     EntityKind.COUNTERPARTY: _Reading(
-        json_reader(msgspec.json.Decoder(Page[CounterpartyRow])), read_counterparty
+        json_reader(msgspec.json.Decoder(Page[CounterpartyRow])), read_counterparties
     ),
 }
 
@@ -153,9 +155,9 @@ class ODataLookup:
             for part in parts
         )
         nouns: list[Owner] = []
-        for row in (row for page in pages for row in page.value):
-            noun = reading.noun(row, self._rules).noun
-            noun = as_group(noun) if is_group(row) else noun
+        rows = [row for page in pages for row in page.value]
+        for row, read in zip(rows, reading.nouns(rows, self._rules), strict=True):
+            noun = as_group(read.noun) if is_group(row) else read.noun
             if isinstance(noun, Owner):
                 nouns.append(noun)
         return nouns

@@ -1,10 +1,12 @@
 """Rows from 1C → the domain's nouns: pure, and forgiving, for one odd row must not stop a pull."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from typing import Final, NamedTuple
 
-from bridge.adapters.onec.phones import read_line
+from bridge.adapters.onec.phones import read_lines
 from bridge.adapters.onec.schema import (
     LIST_VALUE,
     PHONE_LINE,
@@ -17,6 +19,7 @@ from bridge.adapters.onec.schema import (
     ObjectRow,
     OwnerRow,
     PartnerRow,
+    PhoneLineRow,
     ValueRow,
 )
 from bridge.domain.directory import (
@@ -69,67 +72,68 @@ def as_group(noun: Noun) -> Noun:
     return replace(noun, fields=())
 
 
-def read_partner(row: PartnerRow, rules: PhoneRules) -> Read:
-    """Read a partner."""
-    fields, unread = read_phone_fields(row, rules)
-    partner = Partner(
-        Ref(row.ref.lower()),
-        Version(row.version or ""),
-        row.name or "",
-        (row.code or "").strip(),
-        ref_or_none(row.parent),
-        ref_or_none(row.manager),
-        bool(row.customer),
-        bool(row.marked),
-        bool(row.predefined),
-        fields,
-    )
-    return Read(partner, unread)
+def read_partners(rows: Sequence[PartnerRow], rules: PhoneRules) -> Iterator[Read]:
+    """Read partners."""
+    for row, (fields, unread) in zip(rows, read_phone_fields(rows, rules), strict=True):
+        partner = Partner(
+            Ref(row.ref.lower()),
+            Version(row.version or ""),
+            row.name or "",
+            (row.code or "").strip(),
+            ref_or_none(row.parent),
+            ref_or_none(row.manager),
+            bool(row.customer),
+            bool(row.marked),
+            bool(row.predefined),
+            fields,
+        )
+        yield Read(partner, unread)
 
 
-def read_contact_person(row: ContactPersonRow, rules: PhoneRules) -> Read:
-    """Read a contact person."""
-    fields, unread = read_phone_fields(row, rules)
-    person = ContactPerson(
-        Ref(row.ref.lower()),
-        Version(row.version or ""),
-        row.name or "",
-        ref_or_none(row.partner),
-        row.position or "",
-        _day_or_none(row.ended),
-        bool(row.marked),
-        fields,
-    )
-    return Read(person, unread)
+def read_contact_persons(rows: Sequence[ContactPersonRow], rules: PhoneRules) -> Iterator[Read]:
+    """Read contact persons."""
+    for row, (fields, unread) in zip(rows, read_phone_fields(rows, rules), strict=True):
+        person = ContactPerson(
+            Ref(row.ref.lower()),
+            Version(row.version or ""),
+            row.name or "",
+            ref_or_none(row.partner),
+            row.position or "",
+            _day_or_none(row.ended),
+            bool(row.marked),
+            fields,
+        )
+        yield Read(person, unread)
 
 
-def read_counterparty(row: CounterpartyRow, rules: PhoneRules) -> Read:
-    """Read a legal entity."""
-    fields, unread = read_phone_fields(row, rules)
-    entity = Counterparty(
-        Ref(row.ref.lower()),
-        Version(row.version or ""),
-        row.name or "",
-        ref_or_none(row.partner),
-        row.tax_id or "",
-        bool(row.marked),
-        fields,
-    )
-    return Read(entity, unread)
+def read_counterparties(rows: Sequence[CounterpartyRow], rules: PhoneRules) -> Iterator[Read]:
+    """Read legal entities."""
+    for row, (fields, unread) in zip(rows, read_phone_fields(rows, rules), strict=True):
+        entity = Counterparty(
+            Ref(row.ref.lower()),
+            Version(row.version or ""),
+            row.name or "",
+            ref_or_none(row.partner),
+            row.tax_id or "",
+            bool(row.marked),
+            fields,
+        )
+        yield Read(entity, unread)
 
 
-def read_manager(row: ManagerRow, attribute: Ref | None) -> Read:
-    """Read a user; *attribute* is the property that holds extensions."""
-    manager = Manager(
-        ref=Ref(row.ref.lower()),
-        version=Version(row.version or ""),
-        name=row.name or "",
-        invalid=bool(row.invalid),
-        service=bool(row.service),
-        marked=bool(row.marked),
-        attribute=_attribute_of(row, attribute),
-    )
-    return Read(manager)
+def read_managers(rows: Iterable[ManagerRow], attribute: Ref | None) -> Iterator[Read]:
+    """Read users; *attribute* is the property that holds extensions."""
+    for row in rows:
+        manager = Manager(
+            ref=Ref(row.ref.lower()),
+            version=Version(row.version or ""),
+            name=row.name or "",
+            invalid=bool(row.invalid),
+            service=bool(row.service),
+            marked=bool(row.marked),
+            attribute=_attribute_of(row, attribute),
+        )
+        yield Read(manager)
 
 
 def read_value(row: ValueRow) -> Attribute:
@@ -160,22 +164,29 @@ def _attribute_of(row: ManagerRow, attribute: Ref | None) -> Attribute | None:
     return None
 
 
-def read_phone_fields(row: OwnerRow, rules: PhoneRules) -> tuple[tuple[PhoneField, ...], bool]:
-    """Read the phone lines; True when one of them may tell more at a second look."""
-    lines = row.lines
-    if not lines:
-        return (), False
-    fields: list[PhoneField] = []
-    unread = False
-    for line in lines:
-        if line.type != PHONE_LINE:
-            continue
-        field = read_line(line, rules)
-        looked = line.json_storage is not None or line.text_storage is not None
-        # Without the text people see, the column of digits may hold one number of two.
-        unread = unread or not (looked or (field.phones and line.shown))
-        fields.append(field)
-    return tuple(fields), unread
+def read_phone_fields(
+    rows: Sequence[OwnerRow], rules: PhoneRules
+) -> Iterator[tuple[tuple[PhoneField, ...], bool]]:
+    """Read the phone lines of each row; True when one of his may tell more at a second look."""
+    phones = [
+        [line for line in row.lines if line.type == PHONE_LINE] if row.lines else () for row in rows
+    ]
+    # The lines of all rows at once, for that takes less than half of the time.
+    lines = list(chain.from_iterable(phones))
+    fields = read_lines(lines, rules)
+    # Without the text people see, the column of digits may hold one number of two.
+    unread = [
+        not (line.shown and field.phones) and not _was_looked_at(line)
+        for line, field in zip(lines, fields, strict=True)
+    ]
+    end = 0
+    for own in phones:
+        start, end = end, end + len(own)
+        yield tuple(fields[start:end]), True in unread[start:end]
+
+
+def _was_looked_at(line: PhoneLineRow) -> bool:
+    return line.json_storage is not None or line.text_storage is not None
 
 
 def _day_or_none(text: str | None) -> date | None:

@@ -1,4 +1,4 @@
-"""One phone line of 1C's contact information → what people see of it, and the numbers in it.
+"""Phone lines of 1C's contact information → what people see of them, and the numbers in them.
 
 The text people see comes first. The column of digits is believed where it holds the country too: 1C
 drops the plus, and without it the German +49 30 123456 becomes ten digits of Ivanovo. The storages
@@ -7,12 +7,13 @@ they are read as text, and of a damaged one only what is whole (facts/ut11-metad
 """
 
 import re
+from collections.abc import Sequence
 from html import unescape
 from typing import Final
 
 from bridge.adapters.onec.schema import EXTENSION_WORD, STORAGE_PARTS, PhoneLineRow
 from bridge.domain.directory import PhoneField
-from bridge.domain.phone import PhoneRules, TypedPhone, read_phones
+from bridge.domain.phone import PhoneRules, TypedPhone, read_many, read_phones
 
 _NATIONAL: Final = 10
 _TRUNK: Final = "8"
@@ -23,14 +24,20 @@ _ESCAPED: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": ""}
 
 
-def read_line(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
-    """Read one phone line, its storages too where they were asked for."""
+def read_lines(lines: Sequence[PhoneLineRow], rules: PhoneRules) -> list[PhoneField]:
+    """Read phone lines, their storages too where they were asked for."""
+    shown = [line.shown or "" for line in lines]
+    # A million times a pull: tuple.__new__ takes half of the time of the named one's.
+    new = tuple.__new__
+    return [
+        new(PhoneField, (text, phones)) if phones else _read_beside(line, rules)
+        for line, text, phones in zip(lines, shown, read_many(shown, rules), strict=True)
+    ]
+
+
+def _read_beside(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
+    """Read a line whose text tells no number from what stands beside the text."""
     shown = line.shown or ""
-    if shown:
-        phones = read_phones(shown, rules)
-        if phones:
-            # A million times a pull: tuple.__new__ takes half of the time of the named one's.
-            return tuple.__new__(PhoneField, (shown, phones))
     digits = line.digits or ""
     whole = len(digits) > _NATIONAL and digits.isascii() and digits.isdigit()
     told = [digits] if whole else []

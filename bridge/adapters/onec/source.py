@@ -18,10 +18,10 @@ from bridge.adapters.onec.nouns import (
     Read,
     as_group,
     is_group,
-    read_contact_person,
-    read_counterparty,
-    read_manager,
-    read_partner,
+    read_contact_persons,
+    read_counterparties,
+    read_managers,
+    read_partners,
     read_phone_fields,
 )
 from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, read_count
@@ -200,25 +200,26 @@ class ODataSource:
         parts = keys(tuple(again), query)
         async with self._rows(entity_set, _PHONE_COLUMNS, _PHONES, parts) as pages:
             async for page in pages:
+                fields = read_phone_fields(page.value, self._rules)
                 nouns = [
-                    replace(owner, fields=read_phone_fields(row, self._rules)[0])
-                    for row in page.value
+                    replace(owner, fields=mine)
+                    for row, (mine, _) in zip(page.value, fields, strict=True)
                     if (owner := again.pop(Ref(row.ref.lower()), None)) is not None
                 ]
                 if nouns:
                     yield nouns
 
-    def _reader_of(self, kind: EntityKind) -> Callable[[Any], Read]:
+    def _reader_of(self, kind: EntityKind) -> Callable[[Sequence[Any]], Iterable[Read]]:
         rules = self._rules
         match kind:
             case EntityKind.PARTNER:
-                return partial(read_partner, rules=rules)
+                return partial(read_partners, rules=rules)
             case EntityKind.CONTACT:
-                return partial(read_contact_person, rules=rules)
+                return partial(read_contact_persons, rules=rules)
             case EntityKind.COUNTERPARTY:
-                return partial(read_counterparty, rules=rules)
+                return partial(read_counterparties, rules=rules)
         attribute = None if self._sources is None else self._sources.property
-        return partial(read_manager, attribute=attribute)
+        return partial(read_managers, attribute=attribute)
 
     def _rows(
         self,
@@ -245,22 +246,22 @@ def _versions(rows: Iterable[ListingRow]) -> dict[Ref, Version]:
 def _take(
     rows: Sequence[ObjectRow],
     wanted: set[Ref],
-    read: Callable[[Any], Read],
+    read: Callable[[Sequence[Any]], Iterable[Read]],
     again: dict[Ref, Owner],
 ) -> list[Noun]:
     """Read the rows still wanted; those with an unread phone wait in *again*."""
+    fresh: list[ObjectRow] = []
+    for row in rows:
+        ref = Ref(row.ref.lower())
+        if ref in wanted:
+            wanted.remove(ref)
+            fresh.append(row)
     nouns: list[Noun] = []
-    # Cast as a whole, as in `_versions`.
-    refs = cast("list[Ref]", [row.ref.lower() for row in rows])
-    for ref, row in zip(refs, rows, strict=True):
-        if ref not in wanted:
-            continue
-        wanted.remove(ref)
-        noun, unread = read(row)
+    for row, (noun, unread) in zip(fresh, read(fresh), strict=True):
         if is_group(row):
-            noun = as_group(noun)
+            nouns.append(as_group(noun))
         elif unread and isinstance(noun, Owner):
             again[noun.ref] = noun
-            continue
-        nouns.append(noun)
+        else:
+            nouns.append(noun)
     return nouns
