@@ -137,7 +137,7 @@ class DirectoryRun:
         self._rows = DirectoryRows(db.file, last_manager)
         #: Takes what comes of whole tables, which are empty, or will be but for what comes.
         self._whole: DirectoryLoad | DirectoryLevel | None = None
-        if not any(map(self._rows.highest, TABLES)):
+        if not self._holds_anything():
             self._whole = DirectoryLoad(db.file, self._rows)
         self._anew = False
 
@@ -174,7 +174,9 @@ class DirectoryRun:
             self._settle(kind)
         self.close()
         self._touched = Touched()
-        self._whole = DirectoryLevel(self._file, self._rows)
+        # What is compared with nothing takes twice as long as what is loaded in bulk.
+        whole = DirectoryLevel if self._holds_anything() else DirectoryLoad
+        self._whole = whole(self._file, self._rows)
         self._anew = True
 
     def reindex(self) -> int:
@@ -224,6 +226,9 @@ class DirectoryRun:
     def _settle(self, kind: EntityKind) -> None:
         if self._whole is not None:
             self._whole.settle(kind)
+
+    def _holds_anything(self) -> bool:
+        return any(map(self._rows.highest, TABLES))
 
 
 def _prepare(db: SqliteDb) -> None:
