@@ -56,15 +56,23 @@ _TRUNK = 10**_NATIONAL
 _SEVEN = 7 * _TRUNK
 
 #: The last digits of the area codes that ten bare digits may begin with, by their first two; a tax
-#: number must not become a phone. Those of 8 are left to phonenumbers: there the trunk prefix of a
-#: number that lost a digit looks the same.
+#: number must not become a phone. An 8 that stands alone is no part of a code: see `_LONE_TRUNK`.
+#: In Kazakhstan those of 8 are left to phonenumbers: its numbers that lost a digit begin alike.
 _ASSIGNED = {
     "30": "12", "33": "6", "34": "1235679", "35": "123", "36": "5", "38": "12345", "39": "0145",
     "40": "1", "41": "1356", "42": "13467", "47": "12345", "48": "1234567", "49": "12345689",
+    "80": "03489", "81": "12345678", "82": "01", "83": "13456", "84": "012345678", "85": "1567",
+    "86": "01235679", "87": "123789",
 }  # fmt: skip
-_AREA_CODES = frozenset(
-    f"{first}{last}".encode() for first, lasts in _ASSIGNED.items() for last in lasts
-)
+_AREA_CODES = {
+    region: frozenset(
+        f"{first}{last}".encode()
+        for first, lasts in _ASSIGNED.items()
+        if region == "RU" or not first.startswith("8")
+        for last in lasts
+    )
+    for region in _SEVENS
+}
 
 #: Marks that copying from web pages leaves around numbers; nobody sees them.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"
@@ -98,6 +106,8 @@ _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 
 #: "8" alone before the area code: the trunk prefix, so ten digits in all are one too few.
 _LONE_TRUNK = re.compile(r"[ (]*8[^0-9]")
+#: The same behind whatever a field's reader leaves out: enough for the fast path to say nothing.
+_MAY_BE_LONE_TRUNK = re.compile(r"[^0-9]*8[^0-9]")
 _LOOKS_LIKE_TIME = re.compile(r"[^0-9]*[0-9]{1,2}\.[0-9]")
 _MIGHT_BE_E164 = re.compile(r"\+?[0-9]{5,20}")  # room for an international prefix: "8 10 …"
 _FULL = range(8, 21)  # digits of a number with all its codes and prefixes
@@ -139,8 +149,8 @@ def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
         if digits[:2] in _RUSSIAN_WITH_TRUNK:
             return PhoneNumber(int(digits) % _TRUNK + _SEVEN)
     elif length == _NATIONAL:
-        known = digits[:1] == b"9" or digits[:3] in _AREA_CODES
-        if known and not _LOOKS_LIKE_TIME.match(text):
+        known = digits[:1] == b"9" or digits[:3] in _AREA_CODES[rules.region]
+        if known and not (_MAY_BE_LONE_TRUNK.match(text) or _LOOKS_LIKE_TIME.match(text)):
             return PhoneNumber(int(digits) + _SEVEN)
     elif length in _LOCAL:
         return _read_in_city(text, digits.decode(), rules)
