@@ -80,6 +80,19 @@ def zone_of(settings: Settings) -> ZoneInfo:
     return settings.onec_timezone
 
 
+def make_data_folder(settings: Settings) -> None:
+    """Have the data folder, readable to its owner alone where we make it: it holds people's data.
+
+    Raises:
+        SettingsError: it cannot be made, or is no folder.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{settings.data_dir} cannot be a folder of ours: {error.strerror or error}"
+        raise SettingsError("BRIDGE_DATA_DIR", reason) from error
+
+
 def directory_path(settings: Settings) -> Path:
     """Where the directory stands."""
     return settings.data_dir / "directory.db"
@@ -92,7 +105,7 @@ def ledger_path(settings: Settings) -> Path:
 
 def audit_store(settings: Settings) -> AuditStore:
     """Open the audit list."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     path = settings.data_dir / "audit.db"
     return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
 

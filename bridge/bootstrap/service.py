@@ -17,6 +17,7 @@ from bridge.bootstrap.parts import (
     LIVE_TIMEOUT_S,
     directory_path,
     ledger_path,
+    make_data_folder,
     now,
     odata,
     one_time_client,
@@ -194,7 +195,7 @@ def build_service(settings: Settings) -> House:
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
     """Open what the service cannot do without."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
 
 

@@ -62,7 +62,7 @@ def run_onec_lab(
     Raises:
         OSError: the file cannot be read.
         msgspec.DecodeError: the file is no JSON of the documented shape (see `faults`).
-        KeyError: the file names an unknown switch.
+        ValueError: the file names an unknown switch.
     """
     weather, switches = Weather(), Switches()
     if faults_file is not None:

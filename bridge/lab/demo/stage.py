@@ -122,7 +122,12 @@ class Stage:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
+        try:
+            out, err = await process.communicate()
+        finally:
+            if process.returncode is None:  # we are told to stop in the middle of it
+                process.terminate()
+                await process.wait()
         return process.returncode or 0, (out or err).decode("utf-8", "replace")
 
     async def click_to_call(self, extension: str, number: str) -> str:
