@@ -671,6 +671,46 @@ def test_the_lock_is_free_after_closing(path: Path) -> None:
     DirectoryWriter(path).close()
 
 
+def test_nobody_sees_a_first_run_before_it_is_over(
+    writer: DirectoryWriter, reader: DirectoryReader, path: Path
+) -> None:
+    with writer.transaction() as run:
+        run.put(EntityKind.PARTNER, [partner(11, N1)])
+        run.reindex()
+        assert not reader.refresh()
+        assert not path.exists()
+
+    assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
+    assert list(path.parent.glob("directory.db.new*")) == []
+
+
+def test_a_first_run_that_failed_leaves_nothing_and_can_be_tried_again(
+    writer: DirectoryWriter, reader: DirectoryReader, path: Path
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _fail_after_clearing(writer)
+    assert not path.exists()
+
+    put(writer, partner(11, N1))
+    assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
+    assert reader.look_up(N2) is None
+
+
+def test_a_first_run_whose_place_is_taken_says_so_and_leaves_nothing(
+    writer: DirectoryWriter, path: Path
+) -> None:
+    with pytest.raises(StoreError, match=r"directory\.db"):
+        _be_in_the_way(writer, path)
+
+    assert list(path.parent.glob("directory.db.new*")) == []
+
+
+def _be_in_the_way(writer: DirectoryWriter, path: Path) -> None:
+    with writer.transaction() as run:
+        run.put(EntityKind.PARTNER, [partner(11, N1)])
+        Path(path, "something").mkdir(parents=True)
+
+
 _KILLED = """
 import os, sys, tests_directory as t
 writer = t.DirectoryWriter(t.Path(sys.argv[1]))
@@ -687,12 +727,14 @@ with writer.transaction() as run:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 @pytest.mark.parametrize("at", ["indexed", "rows on their way"])
+@pytest.mark.parametrize("old", [True, False], ids=["a filled directory", "the first run"])
 def test_a_run_killed_in_the_middle_leaves_the_old_world(
-    path: Path, tmp_path: Path, at: str
+    path: Path, tmp_path: Path, at: str, *, old: bool
 ) -> None:
-    writer = DirectoryWriter(path)
-    put(writer, partner(11, N1))
-    writer.close()
+    if old:
+        writer = DirectoryWriter(path)
+        put(writer, partner(11, N1))
+        writer.close()
     Path(tmp_path, "tests_directory.py").write_text(
         Path(__file__).read_text(encoding="utf-8"), encoding="utf-8"
     )
@@ -712,12 +754,13 @@ def test_a_run_killed_in_the_middle_leaves_the_old_world(
     run.stdin.close()
 
     reader = DirectoryReader(path, stale_after=HOUR)
-    assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
+    assert names_at(reader, N1) == (["ООО «Ромашка 11»"] if old else [])
     assert reader.look_up(PhoneNumber(74950000020)) is None
     reader.close()
     writer = DirectoryWriter(path)
-    assert writer.versions(EntityKind.PARTNER) == {guid(11): "1"}
+    assert writer.versions(EntityKind.PARTNER) == ({guid(11): "1"} if old else {})
     writer.close()
+    assert not list(tmp_path.glob("directory.db.new*"))
 
 
 def test_a_damaged_document_is_a_store_error(writer: DirectoryWriter, path: Path) -> None:
@@ -787,7 +830,11 @@ def test_a_broken_file_is_said_to_be_broken_until_it_is_mended(path: Path) -> No
     reader.close()
 
 
-def test_a_damaged_card_is_a_store_error(path: Path, reader: DirectoryReader) -> None:
+def test_a_damaged_card_is_a_store_error(
+    writer: DirectoryWriter, path: Path, reader: DirectoryReader
+) -> None:
+    put(writer, partner(11, N2))
+    reader.refresh()
     stranger = sqlite3.connect(path)
     stranger.execute("INSERT INTO phone VALUES (?, ?)", (N1, b"\x91\x92\x01\xa1x"))
     stranger.commit()
@@ -800,6 +847,8 @@ def test_a_damaged_card_is_a_store_error(path: Path, reader: DirectoryReader) ->
 def test_an_unknown_manager_row_makes_the_reader_look_again(
     writer: DirectoryWriter, reader: DirectoryReader
 ) -> None:
+    put(writer, manager(2))
+    reader.refresh()
     put(writer, manager(1))
     put(writer, partner(11, N1, manager=guid(1)))
 
