@@ -18,6 +18,7 @@ from bridge.adapters.onec.source import ODataSource
 from bridge.bootstrap.parts import (
     audit_store,
     cabinet,
+    deciding_of,
     directory_path,
     ledger_path,
     make_data_folder,
@@ -25,7 +26,6 @@ from bridge.bootstrap.parts import (
     odata,
     phone_rules,
     plain,
-    routing_rules,
     run_history,
     zone_of,
 )
@@ -45,7 +45,7 @@ from bridge.ports import (
     SyncRun,
 )
 from bridge.services import diagnose
-from bridge.services.decide import Deciding, Memory
+from bridge.services.decide import Memory
 from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
 from bridge.services.situation import FanOut
 from bridge.settings import Settings
@@ -130,14 +130,7 @@ def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, R
     """Tell what the PBX would be told, from the files the service uses; writes nothing."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
     try:
-        deciding = Deciding(
-            directory=directory,
-            memory=_memory(settings),
-            events=FanOut(),
-            rules=routing_rules(settings),
-            phones=phone_rules(settings),
-            clock=now,
-        )
+        deciding = deciding_of(settings, directory, _memory(settings), FanOut())
         return deciding.explain(number, did)
     finally:
         directory.close()

@@ -13,6 +13,8 @@ from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import RoutingRules
 from bridge.errors import SettingsError
+from bridge.ports import Directory, Events
+from bridge.services.decide import Deciding, Memory
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +42,20 @@ def routing_rules(settings: Settings) -> RoutingRules:
     phones = phone_rules(settings)
     by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
     return RoutingRules(settings.default_extension, by_did)
+
+
+def deciding_of(
+    settings: Settings, directory: Directory, memory: Memory, events: Events
+) -> Deciding:
+    """Build what decides where a caller goes: the same for the service and for `route`."""
+    return Deciding(
+        directory=directory,
+        memory=memory,
+        events=events,
+        rules=routing_rules(settings),
+        phones=phone_rules(settings),
+        clock=now,
+    )
 
 
 def odata(

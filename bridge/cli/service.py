@@ -86,7 +86,7 @@ def route(
         settings = read_settings()
         question, decision = bootstrap.explain(settings, number, did)
     if as_json:
-        from bridge.web.views import ExplanationView
+        from bridge.web.views_caller import ExplanationView
 
         view = ExplanationView.of(question, decision, settings.lang)
         terminal.say_json(view.model_dump_json())

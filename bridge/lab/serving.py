@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +16,15 @@ from bridge.lab.switches import Switches
 from bridge.lab.world import World
 
 Announce = Callable[[OneCLab, str], None]
+
+
+class LeavesSignals(uvicorn.Server):
+    """A server whose owner minds Ctrl-C: a second set of handlers would fight his."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
 
 
 class OneCServer(uvicorn.Server):
