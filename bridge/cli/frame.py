@@ -16,6 +16,7 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
     SettingsError,
+    StoreError,
     SyncRefused,
 )
 from bridge.settings import Settings, load_settings
@@ -49,13 +50,14 @@ def exit_code(error: BridgeError) -> Exit:
 
 def sentence(error: BridgeError) -> str:
     """Say what went wrong and what to do: 1C's words alone tell nobody which setting to look at."""
+    advice = ""
     if isinstance(error, OneCUnauthorized):
-        advice = "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has he the rights?"
+        advice = "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has he the rights? "
     elif isinstance(error, OneCUnavailable | OneCNonsense):
-        advice = "is BRIDGE_ONEC_URL the publication's root, and its web server up?"
-    else:
-        return str(error)
-    return f"{error}; {advice} onec-bridge check looks closer"
+        advice = "is BRIDGE_ONEC_URL the publication's root, and its web server up? "
+    elif not (isinstance(error, StoreError) and error.__cause__ is not None):
+        return str(error)  # our own words already say what to do; SQLite's and the system's do not
+    return f"{error}; {advice}onec-bridge check looks closer"
 
 
 def read_settings() -> Settings:

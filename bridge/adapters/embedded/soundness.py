@@ -50,4 +50,5 @@ def _damage(path: Path) -> str:
         return error.reason
     finally:
         file.close()
-    return "" if words == "ok" else str(words)
+    # The first line names the database, which has one name only.
+    return "" if words == "ok" else str(words).splitlines()[-1]
