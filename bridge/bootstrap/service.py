@@ -15,13 +15,14 @@ from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
 from bridge.bootstrap.pages import admin_access_of, desk_parts, ending, hook_access_of, shelf_of
 from bridge.bootstrap.parts import (
     LIVE_TIMEOUT_S,
+    deciding_of,
     directory_path,
     ledger_path,
+    make_data_folder,
     now,
     odata,
     one_time_client,
     phone_rules,
-    routing_rules,
     run_history,
     zone_of,
 )
@@ -33,7 +34,6 @@ from bridge.ports import (
 )
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
-from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
 from bridge.services.record import Recording
@@ -72,14 +72,7 @@ def build_service(settings: Settings) -> House:
     client = odata(settings)
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
-    deciding = Deciding(
-        directory=directory,
-        memory=ledger.memory,
-        events=events,
-        rules=routing_rules(settings),
-        phones=phone_rules(settings),
-        clock=now,
-    )
+    deciding = deciding_of(settings, directory, ledger.memory, events)
 
     def kick_delivery() -> None:
         scheduler.kick()
@@ -192,7 +185,7 @@ def build_service(settings: Settings) -> House:
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
     """Open what the service cannot do without."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
 
 

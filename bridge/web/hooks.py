@@ -162,8 +162,8 @@ class Hooks:
         )
         try:
             await self._receiving.receive(self._telephony.parse_event(raw, received_at))
-        except StoreError:
-            _log.exception("event_not_stored")
+        except StoreError as error:
+            _log.error("event_not_stored", extra={"reason": str(error)})
             return _NOT_STORED
         self._meter.event_stored(self._telephony.provider)
         return self._telephony.render_ack()

@@ -60,7 +60,7 @@ def ordered(
     key: str = "k1", *, number: PhoneNumber | None = b.NUMBER, seconds: int = 0, **order: object
 ) -> PhoneCall:
     at = b.NOON - timedelta(seconds=seconds)
-    wish = replace(CallOrder(key, "205", number, at), **order)  # type: ignore[arg-type]
+    wish = replace(CallOrder(key, "205", number, at), **order)
     return PhoneCall(
         key=key,
         provider="sipuni",
