@@ -1,9 +1,8 @@
 """What the commands build for one run: a sync, an explanation, a check, a look at the outbox."""
 
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -58,19 +57,6 @@ T = TypeVar("T")
 def set_up_logs(settings: Settings) -> None:
     """Send logs to stderr in the form the settings ask for."""
     configure_logs(settings.log_format)
-
-
-def step_aside() -> None:
-    """Run with the lowest priority: callers are answered on the same processors.
-
-    On Linux in the idle class besides: beside a full sync of 30 000 partners the p99 of answers
-    was 1.3 × idle (median of 3), with nice alone 1.8.
-    """
-    if hasattr(os, "nice"):
-        os.nice(19)
-    if hasattr(os, "sched_setscheduler"):
-        with suppress(OSError):  # a container may forbid it; nice remains
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 async def sync(
