@@ -6,44 +6,32 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC
 
-import httpx
 import pytest
 
 from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import Manager
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber
 from bridge.ports import AuditAct, CallRecorded
-from bridge.web.access import AdminAccess, Role, Viewer
-from bridge.web.access.gate import DESK_COOKIE
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access import Role, Viewer
 from bridge.web.desk.cards import Sight
 from bridge.web.desk.page import MOST_OF_ONE
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.stream import desk_lines
 from bridge.web.pages import Pages
-from tests.support.builders import NUMBER, call, card, manager, partner, question, ref
+from tests.support.builders import NUMBER, call, card, partner, question, ref
 from tests.support.memory_desk import OrdersInMemory
-from tests.web.support import ADMIN, House, known_house
+from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
+from tests.web.support import House
 
 pytestmark = pytest.mark.anyio
 
-ANNA, BORIS = manager(), manager("Борис Орлов", "207")
-SECRET = b"composed secret of the house" * 2
 SEATED = "/desk?extension=205"
 
 
 def house(*, masked: bool = False, **changes: object) -> House:
-    access = AdminAccess(ADMIN, SECRET, mask_phones=masked)
-    made = known_house(admin_access=access, **changes)
-    made.directory.staff[2] = BORIS
+    made = staffed_house(masked=masked, **changes)
     made.originating = OrdersInMemory(made.clock)
     return made
-
-
-def as_manager(at: House, who: Manager, **headers: str) -> httpx.AsyncClient:
-    session = Seals(SECRET, ADMIN).manager_session(ManagerPass(who.ref, 0))
-    return at.caller(peer="203.0.113.9", headers={"Cookie": f"{DESK_COOKIE}={session}", **headers})
 
 
 def record(at: House, shown: PhoneCall | None = None) -> PhoneCall:

@@ -33,15 +33,24 @@ class Sight:
     """From where a card is looked at: one telephone's desk, and who sits there.
 
     Desks that see alike are equal, so *viewer* comes without the address he looks from.
+    *revealed* are the hidden numbers he asked to see.
     """
 
     extension: str
     lang: Language
     viewer: Viewer
+    revealed: frozenset[PhoneNumber] = frozenset()
 
-    def whole(self, owners: Sequence[Candidate], managers: Mapping[int, Manager]) -> bool:
-        """Whether a number of *owners* is shown in full; of nobody, where there are none."""
-        return not self.viewer.masked or self.viewer.serves(owners, managers)
+    def whole(
+        self,
+        number: PhoneNumber | None,
+        owners: Sequence[Candidate],
+        managers: Mapping[int, Manager],
+    ) -> bool:
+        """Whether *number* of *owners* is shown in full; of nobody, where there are none."""
+        if number is None or not self.viewer.masked or number in self.revealed:
+            return True
+        return self.viewer.serves(owners, managers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class Card:
     name: str
     company: str
     number: str
+    hidden: bool  # the number's middle, until he asks for it
     stranger: bool
     line: str
     manager: str
@@ -116,7 +126,7 @@ def show_card(
     candidates = call.decision.candidates
     owner = next((c for c in candidates if c.ref == known.choice), call.decision.candidate)
     stands = standing(call, sight.extension, now)
-    whole = sight.whole(candidates, managers)
+    whole = sight.whole(call.caller.number, candidates, managers)
     name, company = _names(call, owner, sight.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
     life = call.life
@@ -137,6 +147,7 @@ def show_card(
         name=name,
         company=company,
         number=_number(call, sight.lang, whole=whole),
+        hidden=not whole,
         stranger=not candidates and call.caller.number is not None,
         line=_line(call.did),
         manager=_manager_words(owner, managers),

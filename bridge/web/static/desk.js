@@ -129,6 +129,13 @@ function put(html) {
   return fresh;
 }
 
+// The stream may have told more of the call than an answer that was longer on its way.
+function putAnswer(html) {
+  const fresh = parse(html).querySelector(".card");
+  const old = find(fresh.id);
+  if (!old || Number(old.dataset.change) <= Number(fresh.dataset.change)) put(html);
+}
+
 // What a person unfolded, typed or stands on stays as it was.
 function keepHis(old, fresh, change) {
   if (!old) return change();
@@ -153,10 +160,15 @@ function keepHis(old, fresh, change) {
   if (range && again) again.setSelectionRange(...range);
 }
 
+// Who stands on a button that goes stays in its row.
 function swap(place, content) {
-  const focused = place.contains(document.activeElement);
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const row = focused?.closest("[id]")?.id;
   place.replaceChildren(content);
-  if (focused) place.querySelector("button, a")?.focus({ preventScroll: true });
+  if (!focused) return;
+  const again = find(focused.id) ?? (row && find(row)) ?? place;
+  const stop = again.matches("button, a") ? again : again.querySelector("button, a") ?? place.querySelector("button, a");
+  stop?.focus({ preventScroll: true });
 }
 
 function settle() {
@@ -192,7 +204,7 @@ async function ask(card) {
   card.dataset.asked = "yes";
   try {
     const answer = await fetch(`/desk/calls/${card.dataset.key}?${here}`);
-    if (answer.ok) put(await answer.text());
+    if (answer.ok) putAnswer(await answer.text());
     else if (answer.status === 404) card.remove();
     settle();
   } catch {
@@ -363,8 +375,14 @@ document.addEventListener("submit", async (event) => {
       headers: { Accept: "application/json" },
       body: new URLSearchParams(new FormData(form)),
     });
-    say(answer.ok ? (await answer.json()).words : await problem(answer));
-    if (answer.ok && "empties" in form.dataset) {
+    if (!answer.ok) return say(await problem(answer));
+    const { words, card, missed, found: hits } = await answer.json();
+    if (card) putAnswer(card);
+    if (missed !== undefined) swap(find("missed"), parse(missed));
+    if (hits !== undefined) swap(found, parse(hits));
+    if (card) settle();
+    say(words);
+    if ("empties" in form.dataset) {
       // The card may have been written anew meanwhile, with what was typed.
       const card = find(form.closest(".card")?.id ?? "") ?? form;
       for (const text of card.querySelectorAll("textarea")) text.value = "";
@@ -377,6 +395,7 @@ document.addEventListener("submit", async (event) => {
 });
 
 async function problem(answer) {
+  if (answer.status === 401) return body.dataset.signedOut;
   let words = String(answer.status);
   try {
     words = (await answer.json()).error;
