@@ -77,8 +77,39 @@ async def test_a_manager_without_extension_is_told_so() -> None:
     at = house()
     at.directory.staff[2] = replace(BORIS, extension=None)
     async with as_manager(at, BORIS) as boris:
-        assert "1C has no extension for you" in (await boris.get("/desk")).text
+        page = (await boris.get("/desk")).text
+        assert "1C has no extension for you" in page
+        assert "Ask the administrator to enter it in your user card in 1C" in page
+        assert 'href="/desk">Look again' in page
         assert (await boris.get("/desk/stream")).status_code == 404
+        at.directory.staff[2] = BORIS
+        assert 'data-extension="207"' in (await boris.get("/desk")).text
+
+
+async def test_two_people_with_one_extension_are_told_so_and_lose_no_call() -> None:
+    at = house()
+    at.directory.staff[2] = replace(BORIS, extension="205")
+    shown = record(at)
+    names = "several people have extension 205: Анна Петрова, Борис Орлов"
+    async with as_manager(at, BORIS) as boris, at.admin() as admin:
+        page = (await boris.get("/desk")).text
+        over_his_shoulder = (await admin.get(SEATED)).text
+        seats = (await admin.get("/desk")).text
+
+    assert names in page
+    assert "Ask the administrator to give each of you an own extension" in page
+    assert "Борис Орлов, extension 205" in page
+    assert shown.key in page
+    assert names in over_his_shoulder
+    assert "Leave the extension with one of them" in over_his_shoulder
+    assert seats.count("shared with others") == 2
+
+
+async def test_an_extension_of_one_is_not_talked_about() -> None:
+    at = house()
+    async with as_manager(at, ANNA) as anna, at.admin() as admin:
+        assert "several people" not in (await anna.get("/desk")).text
+        assert "shared with others" not in (await admin.get("/desk")).text
 
 
 async def test_a_stranger_sees_nothing() -> None:
