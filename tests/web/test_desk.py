@@ -9,16 +9,19 @@ from datetime import UTC
 import pytest
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import Target
+from bridge.domain.life import CallLife, Disposition
+from bridge.domain.missed import MissedDebt
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import AuditAct, CallRecorded
+from bridge.ports import AuditAct, CallRecorded, DebtChanged
 from bridge.web.access import Role, Viewer
 from bridge.web.desk.cards import Sight
 from bridge.web.desk.page import MOST_OF_ONE
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.stream import desk_lines
 from bridge.web.pages import Pages
-from tests.support.builders import NUMBER, call, card, partner, question, ref
+from tests.support.builders import NOON, NUMBER, call, card, partner, question, ref
 from tests.support.memory_desk import OrdersInMemory
 from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
 from tests.web.support import House
@@ -182,6 +185,35 @@ async def first_lines(at: House, after: str) -> list[tuple[str, str, Mapping[str
             break
     await lines.aclose()
     return told(said)
+
+
+async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> None:
+    at = house()
+    missed = record(at, replace(call(), life=CallLife(Disposition.MISSED)))
+    owner = Target("205", ANNA.ref, ANNA.name)
+    key = missed.key
+    debt = MissedDebt(key, missed.client, "Иванов", (NUMBER,), (key,), key, owner, NOON, NOON)
+    async with as_manager(at, ANNA) as anna:
+        seen = []
+        for change in ({}, {"closed_at": NOON, "closed_by": "later"}, {"closed_at": NOON}):
+            at.desk.publish(DebtChanged(replace(debt, **change)))  # type: ignore[arg-type]
+            seen.append((await anna.get(f"/desk/calls/{key}")).text)
+
+    assert "Waits since" in seen[0]
+    assert "Called back: somebody has talked to the client" in seen[1]
+    assert "the reminder was dismissed in 1C" in seen[2]
+    assert not any("Waits since" in text for text in seen[1:])
+
+
+async def test_a_withheld_number_is_said_once() -> None:
+    at = house()
+    withheld = call(question("anonymous"))
+    record(at, replace(withheld, decision=replace(withheld.decision, candidates=())))
+    async with as_manager(at, ANNA) as anna:
+        page = (await anna.get("/desk")).text
+    told = page.count("Unknown caller, number withheld")
+    assert told
+    assert page.count("number withheld") == told
 
 
 async def test_what_somebody_does_is_in_the_audit_list() -> None:

@@ -21,10 +21,14 @@ from bridge.web.language import Speech
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known beside a call: earlier calls of its number, its debt, whose number it is."""
+    """What is known beside a call: earlier calls of its number, its debts, whose number it is.
+
+    *debt* is open, *paid* is the one that this very call left and that is closed.
+    """
 
     past: Sequence[PhoneCall] = ()
     debt: MissedDebt | None = None
+    paid: MissedDebt | None = None
     choice: Ref | None = None
 
 
@@ -100,6 +104,7 @@ class Card:
     owners: tuple[OwnerLine, ...]
     link: str | None
     debt: MissedDebt | None
+    paid: MissedDebt | None
     past: tuple[PastLine, ...]
     notes: tuple[str, ...]
     callable: bool
@@ -168,6 +173,7 @@ def show_card(
         ),
         link=None if owner is None else open_in_onec(owner.kind, owner.ref),
         debt=known.debt,
+        paid=known.paid if stands is Standing.MISSED and known.debt is None else None,
         past=tuple(_past(c, speech, now) for c in known.past),
         notes=tuple(note.text for note in call.notes),
         callable=call.caller.number is not None,

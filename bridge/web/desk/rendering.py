@@ -98,7 +98,12 @@ class Rendering:
         ledger = self._services.ledger
         calls = await ledger.calls(limit=_PAST + 1, number=number)
         past = [other for other in calls if other.key != call.key]
-        return Known(past[:_PAST], self._book.of_client(call.client), ledger.memory(number).choice)
+        return Known(
+            past[:_PAST],
+            self._book.of_client(call.client),
+            self._book.paid_for(call.key),
+            ledger.memory(number).choice,
+        )
 
 
 async def _once(

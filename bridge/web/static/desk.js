@@ -76,6 +76,7 @@ function hear() {
   pauseMs = 500;
   lostAt = 0;
   lost.hidden = true;
+  body.classList.remove("lost");
   line.textContent = line.dataset.live;
   line.className = "live";
 }
@@ -83,9 +84,11 @@ function hear() {
 function lose() {
   if (lostAt) return;
   lostAt = heardAt;
-  const time = new Date(lostAt).toLocaleTimeString(document.documentElement.lang);
+  // As the pages write times, by a 24-hour clock.
+  const time = new Date(lostAt).toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
   lost.textContent = body.dataset.lost.replace("{time}", time);
   lost.hidden = false;
+  body.classList.add("lost");
   line.textContent = line.dataset.connecting;
   line.className = "gone";
 }
@@ -191,7 +194,12 @@ function tick() {
   }
   for (const card of running.children) {
     const waits = ["ringing", "passed", "calling"].includes(card.dataset.standing);
-    if (waits && moment > Date.parse(card.dataset.silentAt)) ask(card);
+    if (!waits || moment <= Date.parse(card.dataset.silentAt)) continue;
+    ask(card);
+    if (!card.dataset.hushed) {
+      card.dataset.hushed = "yes";
+      ring();
+    }
   }
   for (const card of [...over.children]) {
     const kept = card.contains(document.activeElement) || card.querySelector("textarea")?.value;
@@ -218,8 +226,9 @@ const rung = new Set();
 let ringer = 0;
 let flash = 0;
 
+// No telephone rings for minutes, also where the bridge is away and cannot be asked.
 function ringing() {
-  return [...running.children].filter((card) => card.dataset.standing === "ringing");
+  return [...running.children].filter((card) => card.dataset.standing === "ringing" && !card.dataset.hushed);
 }
 
 function ring() {
@@ -355,7 +364,7 @@ async function search() {
   try {
     const words = encodeURIComponent(find("q").value);
     const answer = await fetch(`/desk/search?${here}&q=${words}`, { signal: asking.signal });
-    if (!answer.ok) return say(await problem(answer));
+    if (!answer.ok) return complain(await problem(answer));
     found.replaceChildren(parse(await answer.text()));
   } catch (error) {
     if (error.name !== "AbortError") lose();
@@ -375,7 +384,7 @@ document.addEventListener("submit", async (event) => {
       headers: { Accept: "application/json" },
       body: new URLSearchParams(new FormData(form)),
     });
-    if (!answer.ok) return say(await problem(answer));
+    if (!answer.ok) return complain(await problem(answer));
     const { words, card, missed, found: hits } = await answer.json();
     if (card) putAnswer(card);
     if (missed !== undefined) swap(find("missed"), parse(missed));
@@ -387,8 +396,8 @@ document.addEventListener("submit", async (event) => {
       const card = find(form.closest(".card")?.id ?? "") ?? form;
       for (const text of card.querySelectorAll("textarea")) text.value = "";
     }
-  } catch (error) {
-    say(body.dataset.failed.replace("{words}", error.message));
+  } catch {
+    complain(body.dataset.away);
   } finally {
     button.removeAttribute("aria-busy");
   }
@@ -409,8 +418,14 @@ let hush = 0;
 function say(words) {
   clearTimeout(hush);
   toast.textContent = words;
+  toast.className = "";
   toast.hidden = false;
   hush = setTimeout(() => { toast.hidden = true; }, TOAST_MS);
+}
+
+function complain(words) {
+  say(words);
+  toast.className = "bad";
 }
 
 // ---------------------------------------------------------------- begin
