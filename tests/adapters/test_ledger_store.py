@@ -103,6 +103,19 @@ async def test_many_that_wait_are_written_together_and_all_of_them(ledger: Ledge
     assert (await ledger.counts()).due == len(calls)
 
 
+async def test_the_log_is_emptied_into_the_file_when_nobody_waits(
+    ledger: LedgerStore, path: Path
+) -> None:
+    for n in range(500):
+        await owe(ledger, f"{n:04}")
+
+    # As a copy of the file alone would be read: without its log.
+    alone = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)
+    ((count,),) = alone.execute("SELECT count(*) FROM calls").fetchall()
+    alone.close()
+    assert count >= 300
+
+
 async def test_a_caller_who_did_not_wait_is_recorded_all_the_same(ledger: LedgerStore) -> None:
     task = asyncio.create_task(ledger.record_call(replace(b.call(), key="a"), debt("a")))
     await asyncio.sleep(0)

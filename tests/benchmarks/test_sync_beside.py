@@ -23,11 +23,13 @@ REPEATS = 3
 GOAL = 2.0
 
 
-def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [False, True], ids=["full", "first"])
+def test_callers_do_not_feel_a_sync(board: Scoreboard, tmp_path: Path, *, first: bool) -> None:
+    """Over a filled directory; and into a new file, as the first sync or one after a deletion."""
     path = tmp_path / "directory.db"
     idle: list[Run] = []
     busy: list[Run] = []
-    first = 0
+    asked = 0
 
     with children.child("serve_pages", partners=PARTNERS) as publication:
         port = publication.line()["port"]
@@ -37,10 +39,12 @@ def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> N
             time.sleep(2.0)  # the service's own first sync meets nobody, and ends
             uvloop.run(open_loop(hook_port, routing_questions(number_of), RATE, _for(1.0)))
             for _ in rounds(REPEATS):
-                first += 50_000
-                questions = routing_questions(number_of, first=first)
+                asked += 50_000
+                questions = routing_questions(number_of, first=asked)
                 idle.append(uvloop.run(open_loop(hook_port, questions, RATE, _for(IDLE_S))))
-                with children.child("run_pull", port=port, path=str(path), aside=True) as sync:
+                target = tmp_path / f"new{asked}" / "directory.db" if first else path
+                target.parent.mkdir(exist_ok=True)
+                with children.child("run_pull", port=port, path=str(target), aside=True) as sync:
                     run = open_loop(hook_port, questions, RATE, lambda _: sync.running())
                     busy.append(uvloop.run(run))
                     assert sync.line()["partners"] >= PARTNERS
@@ -50,8 +54,9 @@ def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> N
     slow = 10 * median(run.ms(0.5) for run in idle)
     every = [latency for run in busy for latency in run.latencies]
     share = sum(latency > slow for latency in every) / len(every)
+    how = "for the first time" if first else "all of them anew"
     board.score(
-        f"hook at {RATE:.0f} calls/s while {PARTNERS:,} partners are synced beside it",
+        f"hook at {RATE:.0f} calls/s while {PARTNERS:,} partners are synced beside it, {how}",
         floor=f"idle {_words(idle)}",
         subject=_words(busy),
         ratio=ratio,
@@ -59,7 +64,7 @@ def test_callers_do_not_feel_a_full_sync(board: Scoreboard, tmp_path: Path) -> N
         reached=ratio <= GOAL,
     )
     board.note(
-        f"sync beside: {len(every):,} questions in {sum(r.seconds for r in busy):.0f} s, "
+        f"sync beside, {how}: {len(every):,} questions in {sum(r.seconds for r in busy):.0f} s, "
         f"{share:.2%} of them over 10 × the idle median ({slow:.1f} ms), "
         f"p99.9 {percentile(every, 0.999):.1f} ms"
     )

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 
-from bridge.adapters.embedded.caller_cards import CardsToWrite, PartnersLearned
 from bridge.adapters.embedded.directory_documents import (
     BY_REF,
     KINDS,
@@ -21,11 +20,13 @@ from bridge.adapters.embedded.directory_documents import (
     owner_row,
     unread_of,
 )
+from bridge.adapters.embedded.directory_rows import DirectoryRows
 from bridge.adapters.embedded.name_index import NameIndex, fold_many
+from bridge.adapters.embedded.passing_cards import PassingCards
 from bridge.adapters.embedded.phone_index import PhoneIndex
 from bridge.adapters.embedded.sqlite_bulk import Beside
 from bridge.adapters.embedded.sqlite_file import SqliteFile
-from bridge.domain.directory import EntityKind, Partner, Ref
+from bridge.domain.directory import EntityKind
 from bridge.errors import StoreError
 from bridge.ports import Noun
 
@@ -36,25 +37,16 @@ _BATCH = 5_000
 #: Names in one statement: behind each the full-text index writes all it has gathered.
 _NAMES = 50_000
 
-#: The order in which cards can be made of nouns that pass by: chains point at managers' rows and
-#: at partners.
-_STAGES = {
-    EntityKind.MANAGER: 0,
-    EntityKind.PARTNER: 1,
-    EntityKind.CONTACT: 2,
-    EntityKind.COUNTERPARTY: 2,
-}
-
 
 class DirectoryLoad:
     """The empty tables of a run.
 
     Rows may still be on their way when `put` returns: whoever uses the file calls `wait` before.
-    *last_manager* is the highest row that a manager ever had.
     """
 
-    def __init__(self, file: SqliteFile, last_manager: int):
+    def __init__(self, file: SqliteFile, rows: DirectoryRows):
         self._file = file
+        self._rows = rows
         self._names = NameIndex(file)
         self._phones = PhoneIndex(file)
         self._beside = Beside()
@@ -63,13 +55,7 @@ class DirectoryLoad:
         self._filling: dict[EntityKind, int] = {}
         #: Folded names that are not yet written.
         self._waiting: dict[EntityKind, list[str]] = {}
-        self.last_manager = last_manager
-        self._manager_rows: dict[Ref, int] = {}
-        self._partners = PartnersLearned(self._manager_rows)
-        #: The cards of what was put; None once they can no longer be told from that alone.
-        self._cards: CardsToWrite | None = CardsToWrite(self._partners)
-        self._stage = 0
-        self._holdings = False
+        self._cards = PassingCards(self._phones, self.settle)
         self._doubles = False
 
     def takes(self, kind: EntityKind) -> bool:
@@ -80,14 +66,14 @@ class DirectoryLoad:
         """Add objects; of one that comes twice the last is kept in the end."""
         if kind in self._empty:
             self._empty.remove(kind)
-            self._filling[kind] = self.last_manager if kind is EntityKind.MANAGER else 0
+            self._filling[kind] = self._rows.last_manager if kind is EntityKind.MANAGER else 0
             self._beside.do(partial(drop_indexes, self._file, kind))
-        self._reach(_STAGES[kind])
+        self._cards.reach(kind)
         rest = iter(nouns)
         while batch := list(islice(rest, _BATCH)):
             self._put(kind, batch)
         if kind is EntityKind.MANAGER:
-            self.last_manager = self._filling[kind]
+            self._rows.last_manager = self._filling[kind]
 
     def settle(self, kind: EntityKind) -> None:
         """End the filling of *kind*, if it was being filled, and wait."""
@@ -103,10 +89,9 @@ class DirectoryLoad:
 
         Gives the number of numbers; None where cards must be made of the documents instead.
         """
-        self._reach(max(_STAGES.values()))
+        cards = self._cards.take()
         for kind in tuple(self._filling):
             self._index(kind)
-        cards, self._cards = self._cards, None
         # The thread makes the indexes while the numbers are sorted here.
         numbers = None if cards is None else self._phones.write(cards, self._beside)
         self._beside.wait()
@@ -114,7 +99,7 @@ class DirectoryLoad:
 
     def forget_cards(self) -> None:
         """Make no cards of what was put: something else was changed that they depend on."""
-        self._cards = None
+        self._cards.forget()
 
     def close(self) -> None:
         """Let the thread end, whatever it still had to do."""
@@ -137,9 +122,9 @@ class DirectoryLoad:
         if unread:
             self._beside.do(partial(self._add_unread, unread))
         if kind is EntityKind.MANAGER:
-            self._manager_rows.update((noun.ref, at) for at, noun in enumerate(batch, first))
-        elif self._cards is not None:
-            self._keep(self._cards, batch)
+            self._cards.managers((noun.ref, at) for at, noun in enumerate(batch, first))
+        else:
+            self._cards.owners(batch)
 
     def _add_names(self, kind: EntityKind) -> None:
         names = self._waiting.pop(kind, [])
@@ -148,27 +133,6 @@ class DirectoryLoad:
 
     def _add_unread(self, rows: list[tuple[int, int, str]]) -> None:
         self._file.execute_many("INSERT INTO unread VALUES (?, ?, ?)", rows)
-
-    def _keep(self, cards: CardsToWrite, batch: list[Noun]) -> None:
-        """Make the cards of *batch*; partners within a holding wait until all are learned."""
-        for noun in batch:
-            if isinstance(noun, Partner):
-                self._partners.learn(noun)
-                if noun.parent is not None:
-                    self._holdings = True
-                    continue
-            cards.add(noun)
-
-    def _reach(self, stage: int) -> None:
-        """Go on to *stage* of the cards; there is no way back."""
-        if stage < self._stage:
-            self.forget_cards()
-        elif stage > self._stage:
-            self._stage = stage
-            if self._holdings and self._cards is not None:
-                self.settle(EntityKind.PARTNER)
-                self._phones.add_within_holdings(self._cards)
-                self._holdings = False
 
     def _index(self, kind: EntityKind) -> None:
         if kind in self._filling:

@@ -1,7 +1,8 @@
 """The directory as the sync process writes it: documents, phone index and name index in one file.
 
 One run is one transaction: readers see the world before it or after it, also when the process is
-killed in the middle. An empty directory is loaded in bulk: rows first, indexes from whole tables.
+killed in the middle. An empty directory is loaded in bulk (`directory_load`); where a run brings
+everything anew, what is held is brought level with it (`directory_level`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,20 +13,18 @@ import msgspec
 from tinydb.table import Document
 
 from bridge.adapters.embedded.directory_documents import (
-    BY_REF,
     CHECKPOINT,
     KINDS,
     REPORT,
     TABLES,
     TOTALS,
     create_indexes,
-    decode_noun,
     decode_report,
-    encode_nouns,
-    owner_row,
-    unread_of,
 )
+from bridge.adapters.embedded.directory_draft import DirectoryDraft
+from bridge.adapters.embedded.directory_level import DirectoryLevel
 from bridge.adapters.embedded.directory_load import DirectoryLoad
+from bridge.adapters.embedded.directory_rows import DirectoryRows
 from bridge.adapters.embedded.name_index import NameIndex
 from bridge.adapters.embedded.phone_index import PhoneIndex, Touched, seldom_garbage
 from bridge.adapters.embedded.sqlite_file import WriterLock
@@ -36,7 +35,10 @@ from bridge.ports import Noun, SyncReport
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
-_EXAMPLES = 10
+
+#: What of the file the writer holds in memory. At the end it goes to the disk at once, and whoever
+#: waits for the same disk waits for it: 64 MiB of it kept callers 100 ms, and made no run faster.
+_CACHE_KIB = 4_096
 
 
 class _VersionRow(msgspec.Struct, gc=False):
@@ -57,31 +59,25 @@ class DirectoryWriter:
         self._lock = WriterLock(path.with_suffix(".lock"))
         if not self._lock.acquire():
             raise SyncRunning(str(path))
+        self._path = path
+        self._draft: DirectoryDraft | None = None
         try:
             _bury_remains(path)
-            self._db = SqliteDb(path, lent=True)
-            self._create()
+            self._db = self._open()
         except BaseException:
             self._lock.release()
             raise
 
-    def _create(self) -> None:
-        file = self._db.file
-        # The log is emptied once, behind the run, not many times within it.
-        file.execute("PRAGMA wal_autocheckpoint = 0")
-        file.execute("PRAGMA cache_size = -65536")
-        if {CHECKPOINT, *TABLES.values()} <= self._db.tables():
-            return
-        with self._db.transaction():
-            for name in (CHECKPOINT, *TABLES.values()):
-                self._db.table(name, persist_empty=True)
-            for kind in KINDS:
-                create_indexes(file, kind)
-            file.execute(
-                "CREATE TABLE unread (owner INTEGER PRIMARY KEY, fields INTEGER, example TEXT)"
-            )
-            PhoneIndex(file).create()
-            NameIndex(file).create()
+    def _open(self) -> SqliteDb:
+        """Open the file, or a draft of it where there is none."""
+        self._draft = None if self._path.exists() else DirectoryDraft(self._path)
+        db = SqliteDb(self._path, lent=True) if self._draft is None else self._draft.db
+        try:
+            _prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
         """Give what is held, to compare with a listing."""
@@ -104,11 +100,18 @@ class DirectoryWriter:
             with closing(run):
                 yield run
                 run.reindex()
-        self._db.file.read("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._draft is None:
+            self._db.file.read("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            self._draft.publish()
+            self._db = self._open()
 
     def close(self) -> None:
         """Let go of the file."""
-        self._db.close()
+        if self._draft is None:
+            self._db.close()
+        else:
+            self._draft.discard()
         self._lock.release()
 
     @contextmanager
@@ -127,147 +130,120 @@ class DirectoryRun:
         self._db = db
         self._file = db.file
         self._phones = PhoneIndex(db.file)
-        self._names = NameIndex(db.file)
         self._touched = Touched()
         totals = db.table(CHECKPOINT).get(doc_id=TOTALS)
         self._numbers = int(totals["numbers"]) if isinstance(totals, dict) else 0
-        # A manager's row is never given to another one, not even after `clear`: a reader that
-        # remembers managers by row may be one run behind the cards, but never wrong about them.
-        self._last_manager = int(totals["last_manager"]) if isinstance(totals, dict) else 0
-        # Where nothing at all is held, rows are written without asking what was there.
-        nothing = not any(db.table(name).rows.highest() for name in TABLES.values())
-        self._load = DirectoryLoad(db.file, self._last_manager) if nothing else None
-        self._rebuild = False
+        last_manager = int(totals["last_manager"]) if isinstance(totals, dict) else 0
+        self._rows = DirectoryRows(db.file, last_manager)
+        #: Takes what comes of whole tables, which are empty, or will be but for what comes.
+        self._whole: DirectoryLoad | DirectoryLevel | None = None
+        if not any(map(self._rows.highest, TABLES)):
+            self._whole = DirectoryLoad(db.file, self._rows)
+        self._anew = False
 
     def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
         """Insert or replace by reference."""
-        if self._load is not None and self._load.takes(kind):
-            self._load.put(kind, nouns)
-            self._last_manager = self._load.last_manager
-            self._rebuild = True
+        if self._whole is not None and self._whole.takes(kind):
+            self._whole.put(kind, nouns)
+            self._anew = True
             return
         self._settle(kind)
         for noun in nouns:
-            self._put(kind, noun)
+            _, old = self._rows.put(kind, noun)
+            self._touched.note(kind, old, noun)
 
     def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
         """Bury objects that 1C no longer lists."""
         self._settle(kind)
         for ref in refs:
-            held = self._held(kind, ref)
+            held = self._rows.held(kind, ref)
             if held is not None:
                 doc_id, old = held
                 self._touched.note(kind, old, None)
-                self._names.remove([(owner_row(kind, doc_id), old.name)])
-                self._note_unread(kind, doc_id, None)
-                self._file.execute(f"DELETE FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
+                self._rows.remove(kind, doc_id, old)
 
     def managers(self) -> Sequence[Manager]:
         """Give all managers as this transaction leaves them; few."""
         self._settle(EntityKind.MANAGER)
-        rows = self._file.read(f"SELECT doc FROM {TABLES[EntityKind.MANAGER]} ORDER BY id")
-        nouns = [decode_noun(EntityKind.MANAGER, text) for (text,) in rows]
+        nouns = (noun for _, noun in self._rows.all(EntityKind.MANAGER))
         return [noun for noun in nouns if isinstance(noun, Manager)]
 
     def clear(self) -> None:
-        """Forget everything: the run brings the world anew."""
+        """Forget everything: the run brings the world anew. What comes as it is held stays."""
+        for kind in KINDS:
+            self._settle(kind)
         self.close()
-        for name in TABLES.values():
-            self._file.execute(f"DELETE FROM {name}")
-        self._file.execute("DELETE FROM unread")
-        self._phones.clear()
-        self._names.clear()
         self._touched = Touched()
-        self._load = DirectoryLoad(self._file, self._last_manager)
-        self._rebuild = True
+        self._whole = DirectoryLevel(self._file, self._rows)
+        self._anew = True
 
     def reindex(self) -> int:
         """Recompute the cards of every number that the changes touch; give all numbers held."""
-        if self._rebuild:
+        if self._anew:
             self._numbers = self._all_numbers()
         elif self._touched:
             self._numbers = self._phones.patch(self._touched, self._numbers)
         else:
             return self._numbers
-        self._rebuild = False
+        self._anew = False
         self._touched = Touched()
-        totals = {"numbers": self._numbers, "last_manager": self._last_manager}
+        totals = {"numbers": self._numbers, "last_manager": self._rows.last_manager}
         self._db.table(CHECKPOINT).upsert(Document(totals, doc_id=TOTALS))
         return self._numbers
 
     def _all_numbers(self) -> int:
         numbers = None
-        if self._load is not None:
+        if self._whole is not None:
             if self._touched:
-                self._load.forget_cards()
-            numbers = self._load.finish()
+                self._whole.forget_cards()
+            numbers = self._whole.finish()
         return self._phones.rebuild() if numbers is None else numbers
 
     def held(self, kind: EntityKind) -> int:
         """Count rows of *kind* as this transaction leaves them."""
         self._settle(kind)
-        return len(self._db.table(TABLES[kind]))
+        return self._rows.count(kind)
 
     def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
         """Count phone fields from which no number was read, with up to ten examples."""
         self._settle(kind)
-        mine = "FROM unread WHERE owner % ? = ?"
-        place = (len(KINDS), KINDS.index(kind))
-        ((count,),) = self._file.read(f"SELECT sum(fields) {mine}", place)
-        examples = self._file.read(f"SELECT example {mine} LIMIT {_EXAMPLES}", place)
-        return count or 0, tuple(example for (example,) in examples)
+        return self._rows.unread(kind)
 
     def close(self) -> None:
         """Let go of what works beside; what it had not done yet stays undone."""
-        if self._load is not None:
-            self._load.close()
+        if self._whole is not None:
+            self._whole.close()
 
     def save_report(self, report: SyncReport) -> None:
         """Keep the run's report as the checkpoint."""
-        self._rest()
+        if self._whole is not None:
+            self._whole.wait()
         body = msgspec.to_builtins(report)
         self._db.table(CHECKPOINT).upsert(Document(body, doc_id=REPORT))
 
     def _settle(self, kind: EntityKind) -> None:
-        if self._load is not None:
-            self._load.settle(kind)
+        if self._whole is not None:
+            self._whole.settle(kind)
 
-    def _rest(self) -> None:
-        if self._load is not None:
-            self._load.wait()
 
-    def _put(self, kind: EntityKind, noun: Noun) -> None:
-        held = self._held(kind, noun.ref)
-        text = encode_nouns(kind, (noun,))[0].decode()
-        if held is None:
-            doc_id, old = self._next_id(kind), None
-        else:
-            doc_id, old = held
-        self._db.table(TABLES[kind]).rows.write([(doc_id, text)])
-        self._touched.note(kind, old, noun)
-        if old is None or old.name != noun.name:
-            row = owner_row(kind, doc_id)
-            self._names.remove([] if old is None else [(row, old.name)])
-            self._names.add([(row, noun.name)])
-        if old is None or unread_of(old) != unread_of(noun):
-            self._note_unread(kind, doc_id, noun)
-
-    def _next_id(self, kind: EntityKind) -> int:
-        if kind is not EntityKind.MANAGER:
-            return self._db.table(TABLES[kind]).rows.highest() + 1
-        self._last_manager += 1
-        return self._last_manager
-
-    def _held(self, kind: EntityKind, ref: Ref) -> tuple[int, Noun] | None:
-        rows = self._file.read(f"SELECT id, doc FROM {TABLES[kind]} WHERE {BY_REF} = ?", (ref,))
-        return (rows[0][0], decode_noun(kind, rows[0][1])) if rows else None
-
-    def _note_unread(self, kind: EntityKind, doc_id: int, noun: Noun | None) -> None:
-        row = owner_row(kind, doc_id)
-        unread = () if noun is None else unread_of(noun)
-        self._file.execute("DELETE FROM unread WHERE owner = ?", (row,))
-        if unread:
-            self._file.execute("INSERT INTO unread VALUES (?, ?, ?)", (row, len(unread), unread[0]))
+def _prepare(db: SqliteDb) -> None:
+    """Set the writer's connection up, and have the tables in the file."""
+    file = db.file
+    # The log is emptied once, behind the run, not many times within it.
+    file.execute("PRAGMA wal_autocheckpoint = 0")
+    file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    if {CHECKPOINT, *TABLES.values()} <= db.tables():
+        return
+    with db.transaction():
+        for name in (CHECKPOINT, *TABLES.values()):
+            db.table(name, persist_empty=True)
+        for kind in KINDS:
+            create_indexes(file, kind)
+        file.execute(
+            "CREATE TABLE unread (owner INTEGER PRIMARY KEY, fields INTEGER, example TEXT)"
+        )
+        PhoneIndex(file).create()
+        NameIndex(file).create()
 
 
 def _bury_remains(path: Path) -> None:

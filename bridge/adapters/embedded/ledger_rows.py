@@ -18,6 +18,9 @@ from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import OutboxEntry
 from bridge.ports import RawEvent, Talk
 
+#: Of a ledger made now: a record touches eight pages, and half of the usual size is a fifth faster.
+PAGE_BYTES: Final = 2048
+
 TABLES: Final = ("calls", "outbox", "events", "choices", "debts", "talks")
 
 #: The columns beside the documents: name and type.

@@ -29,6 +29,7 @@ from bridge.adapters.embedded.ledger_rows import (
     AT,
     KEY,
     OWED,
+    PAGE_BYTES,
     REF,
     STATE,
     call_row,
@@ -55,6 +56,7 @@ from bridge.adapters.embedded.ledger_writes import (
     RetryEntry,
     SaveEntry,
     Write,
+    open_for_writing,
 )
 from bridge.adapters.embedded.sqlite_file import SqliteFile, WriterLock
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
@@ -88,8 +90,9 @@ class LedgerStore:
         self._clock = clock
         self._lock = lock
         self._memory = memory
+        writer = LedgerWriter()
         self._writer: GroupWriter[Write, Outcome] = GroupWriter(
-            lambda: SqliteFile(path), LedgerWriter().write_all
+            lambda: open_for_writing(path), writer.write_all, writer.empty_log
         )
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
         self._file: SqliteFile | None = None  # the reader thread's
@@ -108,7 +111,7 @@ class LedgerStore:
         if lock is not None and not lock.acquire():
             raise StoreError(str(path), "another onec-bridge serves with this data directory")
         try:
-            with SqliteDb(path) as db:
+            with SqliteDb(path, page_size=PAGE_BYTES) as db:
                 create(db)
                 memory = memories(db)
         except msgspec.MsgspecError as error:

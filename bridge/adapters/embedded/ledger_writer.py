@@ -29,16 +29,19 @@ class GroupWriter(Generic[J, R]):
 
     *open_file* opens the connection in the writer's own thread, again after every failure.
     *write* does a batch of jobs in one durable transaction and gives one outcome for each; an
-    outcome that is a StoreError is raised to that job's owner alone.
+    outcome that is a StoreError is raised to that job's owner alone. *rest* is what the file wants
+    done when nobody waits: behind each batch that left the queue empty.
     """
 
     def __init__(
         self,
         open_file: Callable[[], SqliteFile],
         write: Callable[[SqliteFile, Sequence[J]], Sequence[R | StoreError]],
+        rest: Callable[[SqliteFile], None] = lambda _: None,
     ):
         self._open = open_file
         self._write = write
+        self._rest = rest
         self._queue: queue.SimpleQueue[list[_Waiting[J, R]] | None] = queue.SimpleQueue()
         #: What this turn of the loop submitted so far, and whose turn it is.
         self._gathered: list[_Waiting[J, R]] = []
@@ -92,8 +95,21 @@ class GroupWriter(Generic[J, R]):
             else:
                 waiting = (future for _, future in batch)
                 _tell(list(zip(waiting, outcomes, strict=True)))
+                if self._queue.empty():
+                    file = self._rested(file)
         if file is not None:
             file.close()
+
+    def _rested(self, file: SqliteFile) -> SqliteFile | None:
+        """Do what the file wants; None where it cannot, and has to be opened anew."""
+        try:
+            self._rest(file)
+        except (
+            StoreError
+        ):  # nobody waits for it: whoever writes next meets the trouble, and says it
+            file.close()
+            return None
+        return file
 
     def _take(self) -> tuple[list[_Waiting[J, R]], bool]:
         """Wait for jobs and take all that came with them; True when the last have come."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from bridge.adapters.embedded.ledger_rows import (
     KEY,
@@ -140,15 +141,37 @@ _NO_ENTRY = (None, None, None)
 _BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
 
 
+#: Batches after which the log is emptied into the file when nobody waits, and the bytes of the log
+#: at which SQLite does so while somebody does.
+_BATCHES = 200
+_LONGEST_LOG = 16 << 20
+
+
+def open_for_writing(path: Path) -> SqliteFile:
+    """Open the ledger for its writer, which empties the log itself (`LedgerWriter.empty_log`)."""
+    file = SqliteFile(path)
+    ((page,),) = file.read("PRAGMA page_size")
+    file.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG // page}")
+    return file
+
+
 class LedgerWriter:
     """Does batches of writes, each durable when it returns; for one thread and its connection."""
 
     def __init__(self) -> None:
         self._file: SqliteFile | None = None
         self._highest = 0
+        self._batches = 0
+
+    def empty_log(self, file: SqliteFile) -> None:
+        """Bring what the log holds into the file, if that is much; it takes some milliseconds."""
+        if self._batches >= _BATCHES:
+            self._batches = 0
+            file.read("PRAGMA wal_checkpoint(PASSIVE)")
 
     def write_all(self, file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | StoreError]:
         """Do *writes* in their order, but new calls first and together: they are the hot ones."""
+        self._batches += 1
         records = [write for write in writes if isinstance(write, RecordCall)]
         if len(records) == len(writes) <= _ROWS_AT_ONCE:
             return [*self._record(file, records)]

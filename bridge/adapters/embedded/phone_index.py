@@ -59,6 +59,11 @@ _LARGE_SHARE = 1 / 8
 _BATCH = 5_000
 _DIGITS = 20
 
+_REPLACE = (
+    "INSERT INTO phone (number, card) VALUES (?, ?) "
+    "ON CONFLICT (number) DO UPDATE SET card = excluded.card"
+)
+
 #: Objects made until the collector looks for cycles: more than live at one time in a page of 1C.
 _SELDOM = 50_000
 
@@ -131,7 +136,7 @@ class PhoneIndex:
 
     def rebuild(self) -> int:
         """Read all documents and write every card anew; give the number of numbers."""
-        cards = self._all_cards()
+        cards = self.cards_of_documents()
         beside = Beside()
         try:
             numbers = self.write(cards, beside)
@@ -157,7 +162,28 @@ class PhoneIndex:
             pieces(numbered),
         )
 
-    def _all_cards(self) -> CardsToWrite:
+    def level(self, cards: CardsToWrite) -> int:
+        """Have *cards* and no others, writing those that differ; give how many they are."""
+        above = 0
+        for batch in cards.in_order(_BATCH):
+            self._level(batch, above, batch[-1][0])
+            above = batch[-1][0] + 1
+        self._file.execute("DELETE FROM phone WHERE number >= ?", (above,))
+        return len(cards)
+
+    def _level(self, batch: Sequence[tuple[PhoneNumber, bytes]], first: int, last: int) -> None:
+        """Have the cards of *batch*, which are all from the number *first* to *last*."""
+        held: dict[PhoneNumber, bytes] = dict(
+            self._file.read(
+                "SELECT number, card FROM phone WHERE number BETWEEN ? AND ?", (first, last)
+            )
+        )
+        differ = [(number, card) for number, card in batch if held.pop(number, None) != card]
+        self._file.execute_many("DELETE FROM phone WHERE number = ?", ((n,) for n in held))
+        self._file.execute_many(_REPLACE, differ)
+
+    def cards_of_documents(self) -> CardsToWrite:
+        """Read all documents and make every card anew."""
         partners = PartnersLearned(self._manager_rows())
         cards = CardsToWrite(partners)
         for _, partner in read_nouns(self._file, EntityKind.PARTNER):
@@ -207,11 +233,7 @@ class PhoneIndex:
             self._file.execute("DELETE FROM phone WHERE number = ?", (number,))
             return -there
         card = pack_card([pack_candidate(c) for c in sorted(found, key=stable_order)])
-        self._file.execute(
-            "INSERT INTO phone (number, card) VALUES (?, ?) "
-            "ON CONFLICT (number) DO UPDATE SET card = excluded.card",
-            (number, card),
-        )
+        self._file.execute(_REPLACE, (number, card))
         return not there
 
     def _families(self, touched: Touched) -> set[Ref]:

@@ -21,6 +21,9 @@ APPLICATION_ID = 0x31436272
 #: Raised when the layout of rows changes so that another bridge would misread them.
 FORMAT_VERSION = 1
 
+#: SQLite's own choice.
+PAGE_SIZE = 4096
+
 DOCUMENT_COLUMNS = "(id INTEGER PRIMARY KEY, doc TEXT NOT NULL)"
 _NAME = re.compile(r"(?!sqlite_)[a-z_][a-z0-9_]*")
 
@@ -32,7 +35,7 @@ class SqliteFile:
 
     A connection belongs to the thread that opened it, unless *lent*: then others may use it, one
     at a time. *wait_s* is how long a write waits for another process's. *read_only* neither makes
-    the file nor writes to it. A file of another
+    the file nor writes to it. *page_size* (bytes) is that of a file made now. A file of another
     program or format, or a damaged one, raises StoreError and is left as it is.
     """
 
@@ -43,6 +46,7 @@ class SqliteFile:
         wait_s: float = 5.0,
         read_only: bool = False,
         lent: bool = False,
+        page_size: int = PAGE_SIZE,
     ):
         self.path = Path(path)
         self._depth = 0
@@ -59,15 +63,16 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self.trouble(error) from error
         try:
-            self._claim(read_only=read_only)
+            self._claim(read_only=read_only, page_size=page_size)
         except BaseException:
             self.connection.close()
             raise
 
-    def _claim(self, *, read_only: bool) -> None:
+    def _claim(self, *, read_only: bool, page_size: int) -> None:
         if self._is_new():
             if read_only:
                 raise StoreError(str(self.path), "the file is still empty")
+            self.execute(f"PRAGMA page_size = {page_size}")
             with self.transaction():
                 if self._is_new():
                     self.execute(f"PRAGMA application_id = {APPLICATION_ID}")

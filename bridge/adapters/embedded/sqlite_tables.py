@@ -17,7 +17,12 @@ from tinydb.queries import QueryLike
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
-from bridge.adapters.embedded.sqlite_file import DOCUMENT_COLUMNS, DocumentRows, SqliteFile
+from bridge.adapters.embedded.sqlite_file import (
+    DOCUMENT_COLUMNS,
+    PAGE_SIZE,
+    DocumentRows,
+    SqliteFile,
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -28,8 +33,15 @@ Body = MutableMapping[str, Any]
 class SqliteStorage(Storage):
     """The file behind the tables; TinyDB's whole-file `read` and `write` work, but nobody asks."""
 
-    def __init__(self, path: str | Path, *, wait_s: float = 5.0, lent: bool = False):
-        self.file = SqliteFile(path, wait_s=wait_s, lent=lent)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        wait_s: float = 5.0,
+        lent: bool = False,
+        page_size: int = PAGE_SIZE,
+    ):
+        self.file = SqliteFile(path, wait_s=wait_s, lent=lent, page_size=page_size)
 
     def tables(self) -> set[str]:
         """Name the tables of documents."""
@@ -232,8 +244,15 @@ class SqliteDb(TinyDB):
     table_class = SqliteTable  # type: ignore[assignment]  # TinyDB infers its own class alone
     default_storage_class = SqliteStorage  # type: ignore[assignment]
 
-    def __init__(self, path: str | Path, *, wait_s: float = 5.0, lent: bool = False):
-        super().__init__(path, wait_s=wait_s, lent=lent)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        wait_s: float = 5.0,
+        lent: bool = False,
+        page_size: int = PAGE_SIZE,
+    ):
+        super().__init__(path, wait_s=wait_s, lent=lent, page_size=page_size)
 
     @property
     def file(self) -> SqliteFile:

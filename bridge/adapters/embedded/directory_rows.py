@@ -1,0 +1,98 @@
+"""Documents of the directory one by one, with what hangs on each: its name and its unread fields.
+
+Which numbers lead to it is the phone index's business.
+"""
+
+from collections.abc import Iterator
+
+from bridge.adapters.embedded.directory_documents import (
+    BY_REF,
+    KINDS,
+    TABLES,
+    decode_noun,
+    encode_nouns,
+    owner_row,
+    unread_of,
+)
+from bridge.adapters.embedded.name_index import NameIndex
+from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
+from bridge.domain.directory import EntityKind, Ref
+from bridge.ports import Noun
+
+# ruff: noqa: S608 - tables and expressions are constants of this house.
+
+_EXAMPLES = 10
+
+
+class DirectoryRows:
+    """The four tables of nouns, inside the writer's transaction.
+
+    *last_manager* is the highest row that a manager ever had: a manager's row is never given to
+    another one, not even after the run forgot everything. So a reader that remembers managers by
+    row may be one run behind the cards, but is never wrong about them.
+    """
+
+    def __init__(self, file: SqliteFile, last_manager: int):
+        self._file = file
+        self._names = NameIndex(file)
+        self._tables = {kind: DocumentRows(file, TABLES[kind]) for kind in KINDS}
+        self.last_manager = last_manager
+
+    def held(self, kind: EntityKind, ref: Ref) -> tuple[int, Noun] | None:
+        """Find a document and its id."""
+        rows = self._file.read(f"SELECT id, doc FROM {TABLES[kind]} WHERE {BY_REF} = ?", (ref,))
+        return (rows[0][0], decode_noun(kind, rows[0][1])) if rows else None
+
+    def put(self, kind: EntityKind, noun: Noun) -> tuple[int, Noun | None]:
+        """Insert or replace by reference; give the id, and what was there before."""
+        held = self.held(kind, noun.ref)
+        doc_id, old = held or (self.reserve(kind, 1), None)
+        self._tables[kind].write([(doc_id, encode_nouns(kind, (noun,))[0].decode())])
+        row = owner_row(kind, doc_id)
+        if old is None or old.name != noun.name:
+            self._names.remove([] if old is None else [(row, old.name)])
+            self._names.add([(row, noun.name)])
+        if old is None or unread_of(old) != unread_of(noun):
+            self._note_unread(row, noun)
+        return doc_id, old
+
+    def remove(self, kind: EntityKind, doc_id: int, noun: Noun) -> None:
+        """Delete the document that *noun* is."""
+        row = owner_row(kind, doc_id)
+        self._names.remove([(row, noun.name)])
+        self._note_unread(row, None)
+        self._tables[kind].remove([doc_id])
+
+    def reserve(self, kind: EntityKind, count: int) -> int:
+        """Give the first of *count* ids that nobody has."""
+        if kind is not EntityKind.MANAGER:
+            return self._tables[kind].highest() + 1
+        first = self.last_manager + 1
+        self.last_manager += count
+        return first
+
+    def count(self, kind: EntityKind) -> int:
+        """Count the documents of a kind."""
+        return self._tables[kind].count()
+
+    def highest(self, kind: EntityKind) -> int:
+        """Give the highest id of a kind; 0 when there is none."""
+        return self._tables[kind].highest()
+
+    def all(self, kind: EntityKind) -> Iterator[tuple[int, Noun]]:
+        """Give all documents of a kind, read at once; for kinds that are few."""
+        return ((doc_id, decode_noun(kind, text)) for doc_id, text in self._tables[kind].all())
+
+    def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+        """Count phone fields from which no number was read, with up to ten examples."""
+        mine = "FROM unread WHERE owner % ? = ?"
+        place = (len(KINDS), KINDS.index(kind))
+        ((count,),) = self._file.read(f"SELECT sum(fields) {mine}", place)
+        examples = self._file.read(f"SELECT example {mine} LIMIT {_EXAMPLES}", place)
+        return count or 0, tuple(example for (example,) in examples)
+
+    def _note_unread(self, row: int, noun: Noun | None) -> None:
+        unread = () if noun is None else unread_of(noun)
+        self._file.execute("DELETE FROM unread WHERE owner = ?", (row,))
+        if unread:
+            self._file.execute("INSERT INTO unread VALUES (?, ?, ?)", (row, len(unread), unread[0]))
