@@ -12,7 +12,7 @@ from bridge.domain.directory import Manager, Owner
 from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import PhoneNumber
 from bridge.ports import AuditAct, CallRecorded, DebtChanged
-from bridge.web.desk.reveals import REMEMBERED
+from bridge.web.desk.reveals import REMEMBERED, Reveals
 from tests.support.builders import NOON, NUMBER, call, card, manager, partner, question
 from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
 from tests.web.support import DirectoryInMemory, House
@@ -215,3 +215,13 @@ async def test_where_it_cannot_be_kept_that_he_asked_nothing_is_shown() -> None:
 
     assert answer.status_code == 503
     assert WHOLE not in page
+
+
+def test_of_very_many_numbers_the_one_asked_for_first_is_hidden_again() -> None:
+    reveals = Reveals(lambda: NOON)
+    many = [PhoneNumber(79160000000 + place) for place in range(501)]
+    for number in many:
+        reveals.add(ANNA.ref, number)
+
+    assert reveals.of(ANNA.ref) == frozenset(many[1:])
+    assert reveals.of(BORIS.ref) == reveals.of(None) == frozenset()
