@@ -18,7 +18,6 @@ from bridge.services.decide import Deciding
 from bridge.services.follow import Following, FollowRules
 from bridge.services.open_calls import OpenCalls
 from bridge.services.originate import Originating
-from bridge.services.record import Recording
 from bridge.services.requests import Requesting
 from bridge.services.retain import Retention
 from bridge.services.settle import Settling
@@ -57,8 +56,12 @@ def follow_calls(
     telephony: "Sipuni",
     events: FanOut,
     kick: Callable[[], None],
-) -> Following:
-    """Build what tells events to their calls."""
+) -> tuple[Following, Loop]:
+    """Build what tells events to their calls, and the loop that tells what had to wait."""
+
+    def later() -> None:
+        loop.kick()
+
     open_calls = OpenCalls()
     debts = Debts(
         ledger=ledger,
@@ -67,7 +70,7 @@ def follow_calls(
         rules=debt_rules(settings),
         clock=now,
     )
-    return Following(
+    following = Following(
         ledger=ledger,
         open_calls=open_calls,
         debts=debts,
@@ -77,8 +80,11 @@ def follow_calls(
         events=events,
         clock=now,
         kick=kick,
+        later=later,
         rules=FollowRules(internal=settings.internal_calls),
     )
+    loop = Loop("follow", following.follow, timedelta(seconds=5))
+    return following, loop
 
 
 def rounds(
@@ -129,7 +135,6 @@ def pbx_line(
     deciding: Deciding,
     directory: DirectoryReader,
     *,
-    recording: Recording,
     events: FanOut,
     metrics: "Metrics",
 ) -> PbxLine:
@@ -137,7 +142,7 @@ def pbx_line(
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
 
     async def receive(event: RawEvent) -> None:
-        await recording.receive(event)
+        await following.receive(event)
         metrics.event_stored(event.provider)
 
     websocket = None

@@ -84,7 +84,7 @@ def build_service(settings: Settings) -> House:
     def kick_delivery() -> None:
         scheduler.kick()
 
-    following = follow_calls(
+    following, follow = follow_calls(
         settings=settings,
         ledger=ledger,
         directory=directory,
@@ -93,14 +93,12 @@ def build_service(settings: Settings) -> House:
         events=events,
         kick=kick_delivery,
     )
-    follow = Loop("follow", following.follow, timedelta(seconds=5))
-    recording = Recording(ledger, events, heard=follow.kick)
+    recording = Recording(ledger, events)
     line = pbx_line(
         settings,
         following,
         deciding,
         directory,
-        recording=recording,
         events=events,
         metrics=metrics,
     )
@@ -158,7 +156,7 @@ def build_service(settings: Settings) -> House:
     services = WebServices(
         telephony=telephony,
         answering=answering,
-        receiving=recording,
+        receiving=following,
         noting=following,
         ledger=ledger,
         directory=directory,

@@ -41,8 +41,9 @@ class Change:
     """What one step of following the calls changes, in one transaction.
 
     *calls* replace what stands under their keys. *entries* are made where there is none, *woken*
-    are keys of entries whose call has moved on. *events* are numbers of kept events with the key
-    of the call they were told to, empty where they speak of none.
+    are keys of entries whose call has moved on. *arrived* are events to keep with the key of the
+    call they were told to, empty where they speak of none, None where no call was told yet;
+    *events* are numbers of events that were kept before.
     """
 
     calls: tuple[PhoneCall, ...] = ()
@@ -50,6 +51,7 @@ class Change:
     woken: tuple[str, ...] = ()
     debts: tuple[MissedDebt, ...] = ()
     talks: tuple[Talk, ...] = ()
+    arrived: tuple[tuple[RawEvent, str | None], ...] = ()
     events: tuple[tuple[int, str], ...] = ()
 
 

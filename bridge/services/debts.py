@@ -19,7 +19,7 @@ from bridge.domain.texts import Language
 from bridge.domain.wanted import ReminderWish
 from bridge.domain.work_hours import WorkHours
 from bridge.domain.writeback import reminder_text
-from bridge.ports import Change, Clock, Ledger, Talk
+from bridge.ports import Change, Clock, Ledger, RawEvent, Talk
 from bridge.services.open_calls import OpenCalls
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,10 @@ class Step:
     woken: dict[str, None] = field(default_factory=dict)
     debts: dict[str, MissedDebt] = field(default_factory=dict)
     talks: list[Talk] = field(default_factory=list)
+    arrived: list[tuple[RawEvent, str | None]] = field(default_factory=list)
     events: list[tuple[int, str]] = field(default_factory=list)
+    #: Whether pages were told of the calls.
+    shown: bool = False
 
     def change(self) -> Change:
         """Give the step as the ledger takes it."""
@@ -56,6 +59,7 @@ class Step:
             woken=tuple(self.woken),
             debts=tuple(self.debts.values()),
             talks=tuple(self.talks),
+            arrived=tuple(self.arrived),
             events=tuple(self.events),
         )
 

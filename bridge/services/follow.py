@@ -1,9 +1,11 @@
 """Follow: calls hear their events, and everything that follows from it is one durable step.
 
-kept event ─► which call? ─► hear it ─► debts, who talked last, what 1C shall hold ─► one write
+event ─► which call? ─► hear it ─► pages ─► debts, who talked last, what 1C shall hold ─► one write
 
-The only one who changes calls after they are recorded, one step at a time. Events wait on disk
-until their call was told, so a crash loses none, and telling one again changes nothing.
+The only one who changes calls after they are recorded, one step at a time. An event and all that it
+changes are written together, before the PBX is told that it came; events that come meanwhile make
+the next step. One that cannot be told yet is kept alone, and told later: that changes nothing, for
+the life of a call is told from the set of its events.
 """
 
 import asyncio
@@ -41,6 +43,8 @@ _BATCH = 500
 #: How long a call that began with its events waits for its routing question before 1C gets it.
 _GRACE = timedelta(seconds=10)
 
+_Arrived = tuple[RawEvent, asyncio.Future[None]]
+
 _WITHHELD = Caller(CallerKind.WITHHELD, "")
 
 
@@ -67,6 +71,7 @@ class Following:
         events: Events,
         clock: Clock,
         kick: Callable[[], None],
+        later: Callable[[], None],
         rules: FollowRules | None = None,
     ) -> None:
         self._ledger = ledger
@@ -78,8 +83,13 @@ class Following:
         self._events = events
         self._clock = clock
         self._kick = kick
+        #: Asks for `follow` soon.
+        self._later = later
         self._rules = rules or FollowRules()
         self._one_step = asyncio.Lock()
+        #: What came and is not written yet; whoever brought it waits for the future.
+        self._arrived: list[_Arrived] = []
+        self._taking: asyncio.Task[None] | None = None
         self._reminded: dict[str, OutboxEntry] = {}
 
     async def remember(self) -> None:
@@ -113,19 +123,34 @@ class Following:
         self._open.put(call if held is None or not held.heard else held)
 
     # ------------------------------------------------------------ events
+    async def receive(self, event: RawEvent) -> None:
+        """Keep a PBX event and tell its call; returns when that is durable.
+
+        Raises:
+            StoreError: it is not; the PBX must not be told that the event came.
+        """
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[None] = loop.create_future()
+        self._arrived.append((event, kept))
+        if self._taking is None:
+            # A task of its own: whoever waits may be cut off, and others wait with him.
+            self._taking = loop.create_task(self._take())
+        await kept
+
     def reminded(self, entry: OutboxEntry) -> None:
         """Hear from the delivery that a reminder was made, changed or found dismissed."""
         if self._debts.holds(entry.key):
             self._reminded[entry.key] = entry
 
     async def follow(self) -> int:
-        """Tell all kept events to their calls; give their number."""
+        """Tell the events that were kept alone to their calls; give their number."""
         told = 0
         async with self._one_step:
             while batch := await self._ledger.untold(_BATCH):
                 step = Step()
                 for row, raw in batch:
-                    step.events.append((row, await self._tell_raw(step, raw)))
+                    step.events.append((row, await self._tell_raw(step, raw) or ""))
+                self._show(step)
                 await self._commit(step)
                 told += len(batch)
             await self._review()
@@ -229,11 +254,48 @@ class Following:
         return found[-1] if found else None
 
     # ------------------------------------------------------------ one step
-    async def _tell_raw(self, step: Step, raw: RawEvent) -> str:
-        """Tell one kept event; give its call's key, empty where it speaks of none."""
+    async def _take(self) -> None:
+        """Take in what arrived, and what arrives meanwhile."""
+        try:
+            while self._arrived:
+                async with self._one_step:
+                    arrived, self._arrived = self._arrived, []
+                    await self._take_in(arrived)
+        finally:
+            self._taking = None
+
+    async def _take_in(self, arrived: Sequence[_Arrived]) -> None:
+        step = Step()
+        try:
+            for raw, _ in arrived:
+                step.arrived.append((raw, await self._tell_raw(step, raw, now=True)))
+            self._show(step)
+            await self._commit(step)
+        except StoreError:
+            # Memory is as the disk is. Perhaps it takes the events alone.
+            for raw, kept in arrived:
+                await self._keep(raw, kept)
+            self._later()
+        else:
+            for _, kept in arrived:
+                _settle(kept, None)
+
+    async def _keep(self, raw: RawEvent, kept: asyncio.Future[None]) -> None:
+        try:
+            await self._ledger.record_event(raw)
+        except StoreError as error:
+            _settle(kept, error)
+        else:
+            _settle(kept, None)
+
+    async def _tell_raw(self, step: Step, raw: RawEvent, *, now: bool = False) -> str | None:
+        """Tell one event; give its call's key, empty where it speaks of none.
+
+        None where that would have to wait for the call's record, and it shall be *now*.
+        """
         try:
             event = self._read_event(raw)
-            return "" if event is None else await self._tell(step, event, raw.received_at)
+            return "" if event is None else await self._tell(step, event, raw.received_at, now=now)
         except StoreError:
             raise
         except Exception:  # noqa: BLE001 - logged with its traceback; the raw event stays kept
@@ -241,12 +303,17 @@ class Following:
             _log.exception("event_broken")
             return ""
 
-    async def _tell(self, step: Step, event: CallEvent, received_at: datetime) -> str:
+    async def _tell(
+        self, step: Step, event: CallEvent, received_at: datetime, *, now: bool
+    ) -> str | None:
         call = await self._call_of(event, received_at)
         if call is None:
             if event.kind is EventKind.UNKNOWN or not event.call_ref:
                 return ""
             call = self._begin_with(step, event, received_at)
+        if now and not self._open.is_recorded(call.key):
+            self._later()
+            return None
         await self._open.on_disk(call.key)
         await self._hear(step, step.calls.get(call.key) or self._open.get(call.key) or call, event)
         return call.key
@@ -333,6 +400,12 @@ class Following:
             await self._debts.review(step, entry)
         await self._commit(step)
 
+    def _show(self, step: Step) -> None:
+        """Tell the pages before the disk: what the PBX said of a call is true in any case."""
+        for call in step.calls.values():
+            self._events.publish(CallChanged(call))
+        step.shown = True
+
     async def _commit(self, step: Step) -> None:
         """Write the step; where the disk refuses, memory goes back to what stands on it."""
         change = step.change()
@@ -345,8 +418,8 @@ class Following:
         except StoreError:
             await self.remember()
             raise
-        for call in change.calls:
-            self._events.publish(CallChanged(call))
+        if not step.shown:
+            self._show(step)
         for debt in change.debts:
             self._events.publish(DebtChanged(debt))
         if change.woken or change.entries:
@@ -354,3 +427,12 @@ class Following:
 
 
 _NOTHING = Step().change()
+
+
+def _settle(kept: asyncio.Future[None], error: StoreError | None) -> None:
+    if kept.done():
+        return  # whoever brought it was cut off
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)

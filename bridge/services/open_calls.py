@@ -78,6 +78,11 @@ class OpenCalls:
         """Give the calls with the client known as `PhoneCall.client`, oldest first."""
         return [self._calls[key].call for key in self._clients.get(client, {})]
 
+    def is_recorded(self, key: str) -> bool:
+        """Whether the call of *key* is on disk, as far as is known here."""
+        held = self._calls.get(key)
+        return held is None or held.recorded is None
+
     async def on_disk(self, key: str) -> None:
         """Wait until the call of *key* is recorded."""
         held = self._calls.get(key)

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.outbox import OutboxEntry
 from bridge.errors import StoreError
-from bridge.ports import Alarm, CallRecorded, Events, Ledger, RawEvent
+from bridge.ports import Alarm, CallRecorded, Events, Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ _MOST_FOLLOWING = 10_000
 
 
 class Recording:
-    """Writes calls and events to the ledger; raises an alarm when the disk is slow or broken."""
+    """Writes calls to the ledger; raises an alarm when the disk is slow or broken."""
 
     def __init__(
         self,
@@ -34,14 +33,11 @@ class Recording:
         *,
         patience: timedelta = SLOW_DISK,
         first_pause_s: float = _FIRST_PAUSE_S,
-        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._events = events
         self._patience = patience
         self._first_pause_s = first_pause_s
-        #: Told of every event that is kept: its call wants to hear of it.
-        self._heard = heard
         self._stopping = asyncio.Event()
         self._slow = False
         self._following: set[asyncio.Task[PhoneCall | None]] = set()
@@ -72,15 +68,6 @@ class Recording:
         if not self._slow:
             self._alarm("the ledger's disk is slow: a call was answered before its record")
         return call
-
-    async def receive(self, event: RawEvent) -> None:
-        """Keep a PBX event; returns when it is durable.
-
-        Raises:
-            StoreError: it is not; the PBX must not be told it is.
-        """
-        await self._ledger.record_event(event)
-        self._heard()
 
     async def settle(self) -> None:
         """Wait until every record that follows was tried once more; for a graceful stop."""

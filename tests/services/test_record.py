@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.domain.decision import Target
-from bridge.errors import StoreError
-from bridge.ports import Alarm, CallRecorded, RawEvent
+from bridge.ports import Alarm, CallRecorded
 from bridge.services.record import SLOW_DISK, Recording
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
@@ -130,14 +129,3 @@ async def test_a_cancelled_answer_does_not_take_its_record_along() -> None:
     await desk.recording.settle()
 
     assert desk.ledger.journal.keys() == {b.call().key}
-
-
-async def test_an_event_that_is_not_stored_is_not_taken() -> None:
-    desk = Desk()
-    event = RawEvent("sipuni", b.NOON, (("event", "1"),))
-    await desk.recording.receive(event)
-    assert desk.ledger.events == [event]
-
-    desk.ledger.broken = True
-    with pytest.raises(StoreError):
-        await desk.recording.receive(event)

@@ -327,7 +327,7 @@ class House:
         services = WebServices(
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
-            receiving=recording,
+            receiving=self.following,
             noting=self.following,
             desk=DeskParts(board, DebtBook(board, self.directory.managers)),
             ledger=self.ledger,

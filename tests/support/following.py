@@ -24,6 +24,7 @@ def following(
     debts: DebtRules | None = None,
     rules: FollowRules | None = None,
     kick: Callable[[], None] = lambda: None,
+    later: Callable[[], None] = lambda: None,
 ) -> Following:
     """Build it; nothing is remembered yet."""
     open_calls = OpenCalls()
@@ -43,5 +44,6 @@ def following(
         events=events,
         clock=clock,
         kick=kick,
+        later=later,
         rules=rules,
     )

@@ -93,6 +93,10 @@ class MemoryLedger:
         self.missed |= {debt.key: debt for debt in change.debts}
         self.talks |= {talk.number: talk for talk in change.talks}
         self.told |= dict(change.events)
+        for raw, key in change.arrived:
+            if key is not None:
+                self.told[len(self.events)] = key
+            self.events.append(raw)
         self.around_save()
 
     async def events_of(self, key: str) -> Sequence[RawEvent]:

@@ -13,6 +13,7 @@ from bridge.adapters.embedded.ledger_rows import (
     call_row,
     debt_row,
     entry_row,
+    event_text,
     micros,
     read_call,
     read_entry,
@@ -283,6 +284,11 @@ def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
             "INSERT INTO talks (id, doc) VALUES (?, ?) "
             "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
             (talk.number, talk_text(talk)),
+        )
+    if change.arrived:
+        file.execute_many(
+            "INSERT INTO events (doc, at, call) VALUES (?, ?, ?)",
+            [(event_text(raw), micros(raw.received_at), key) for raw, key in change.arrived],
         )
     for row, key in change.events:
         file.execute("UPDATE events SET call = ? WHERE id = ?", (key, row))

@@ -1,0 +1,180 @@
+"""An event and all that it changes are one durable step; what must wait is kept, and told later."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from bridge.domain.life import Disposition
+from bridge.errors import StoreError
+from bridge.ports import CallChanged, Change, RawEvent
+from tests.support import builders as b
+from tests.support.following import following
+from tests.support.memory_ledger import MemoryLedger, NotedEvents
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(slots=True)
+class MoodyLedger(MemoryLedger):
+    """*refuses*: so many steps are refused, single writes are not. *slow* holds steps up."""
+
+    refuses: int = 0
+    slow: asyncio.Event | None = None
+    steps: list[Change] = field(default_factory=list)
+
+    async def apply(self, change: Change) -> None:
+        if self.slow is not None:
+            await self.slow.wait()
+        if self.refuses:
+            self.refuses -= 1
+            raise StoreError("ledger", "no")
+        await MemoryLedger.apply(self, change)
+        self.steps.append(change)
+
+    async def call_of_ref(self, ref: str) -> None:
+        """Only memory is asked here."""
+
+
+class Desk:
+    """Following over a ledger in memory."""
+
+    def __init__(self) -> None:
+        self.ledger = MoodyLedger(lambda: b.NOON)
+        self.events = NotedEvents()
+        self.asked_later = 0
+        self.following = following(self.ledger, lambda: b.NOON, self.events, later=self._note_later)
+
+    def _note_later(self) -> None:
+        self.asked_later += 1
+
+    def shown(self) -> list[Disposition]:
+        """What pages were told of calls."""
+        return [changed.call.life.disposition for changed in self.events.of(CallChanged)]
+
+
+def event(code: str = "1", ref: str = "1741089600.1", **more: str) -> RawEvent:
+    fields = {
+        "event": code,
+        "call_id": ref,
+        "src_num": "79161234567",
+        "src_type": "1",
+        "dst_num": "74951234567",
+        "dst_type": "1",
+        "timestamp": "1741089600",
+        **more,
+    }
+    return RawEvent("sipuni", b.NOON, tuple(fields.items()))
+
+
+async def test_an_event_and_its_call_are_one_write() -> None:
+    desk = Desk()
+
+    await desk.following.receive(event())
+
+    (step,) = desk.ledger.steps
+    (call,) = desk.ledger.journal.values()
+    assert step.arrived == ((event(), call.key),)
+    assert step.calls == (call,)
+    assert desk.ledger.debts.keys() == {call.key}
+    assert await desk.ledger.untold(10) == []
+
+
+async def test_pages_hear_of_the_call_while_the_disk_writes() -> None:
+    desk = Desk()
+    desk.ledger.slow = asyncio.Event()
+    received = asyncio.create_task(desk.following.receive(event()))
+
+    await desk.events.until(CallChanged, lambda _: True)
+    assert not received.done()
+    assert not desk.ledger.events
+
+    desk.ledger.slow.set()
+    await received
+    assert desk.shown() == [Disposition.RINGING]
+
+
+async def test_events_that_come_meanwhile_are_the_next_write_together() -> None:
+    desk = Desk()
+    desk.ledger.slow = asyncio.Event()
+    calls = [desk.following.receive(event(ref=f"1741089600.{n}")) for n in range(20)]
+    received = [asyncio.create_task(call) for call in calls]
+    await desk.events.until(CallChanged, lambda _: True)
+
+    desk.ledger.slow.set()
+    await asyncio.gather(*received)
+
+    assert len(desk.ledger.events) == 20
+    assert len(desk.ledger.steps) <= 2
+
+
+async def test_an_event_of_a_call_that_is_being_recorded_is_kept_and_told_later() -> None:
+    desk = Desk()
+    question = b.question()
+    call = desk.following.begin(question, b.decision())
+
+    await desk.following.receive(event(src_num=question.caller.raw, dst_num=question.did))
+
+    assert len(await desk.ledger.untold(10)) == 1
+    assert desk.asked_later == 1
+    assert desk.shown() == []
+    await desk.ledger.record_call(call, None)
+    desk.following.recorded(call)
+    assert await desk.following.follow() == 1
+    assert [call.key for call in desk.ledger.journal.values() if call.heard] == [call.key]
+    assert await desk.ledger.untold(10) == []
+
+
+async def test_where_the_step_is_refused_the_event_is_kept_alone_and_told_later() -> None:
+    desk = Desk()
+    desk.ledger.refuses = 1
+
+    await desk.following.receive(event())
+
+    assert desk.ledger.journal == {}
+    assert len(await desk.ledger.untold(10)) == 1
+    assert desk.asked_later == 1
+    await desk.following.follow()
+    (call,) = desk.ledger.journal.values()
+    assert call.life.call_ref == "1741089600.1"
+
+
+async def test_an_event_that_is_not_stored_is_not_taken() -> None:
+    desk = Desk()
+    desk.ledger.broken = True
+
+    outcomes = await asyncio.gather(
+        desk.following.receive(event("1")),
+        desk.following.receive(event("3")),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [StoreError, StoreError]
+    desk.ledger.broken = False
+    await desk.following.receive(event("2", status="ANSWER"))
+    assert len(desk.ledger.events) == 1
+
+
+async def test_whoever_is_cut_off_takes_nobody_along() -> None:
+    desk = Desk()
+    desk.ledger.slow = asyncio.Event()
+    first = asyncio.create_task(desk.following.receive(event()))
+    await desk.events.until(CallChanged, lambda _: True)
+    second = asyncio.create_task(desk.following.receive(event(ref="1741089600.2")))
+    await asyncio.sleep(0)
+
+    first.cancel()
+    desk.ledger.slow.set()
+    await second
+
+    assert len(desk.ledger.events) == 2
+
+
+async def test_what_no_call_is_spoken_of_in_is_kept_and_no_call_is_begun() -> None:
+    desk = Desk()
+
+    await desk.following.receive(RawEvent("sipuni", b.NOON, (("event", "9"), ("say", "hello"))))
+
+    assert len(desk.ledger.events) == 1
+    assert await desk.ledger.untold(10) == []
+    assert desk.ledger.journal == {}
