@@ -383,21 +383,21 @@ document.addEventListener("submit", async (event) => {
       method: "POST",
       headers: { Accept: "application/json" },
       body: new URLSearchParams(new FormData(form)),
-    });
+    }).catch(() => null);
+    if (!answer) return complain(body.dataset.away);
     if (!answer.ok) return complain(await problem(answer));
     const { words, card, missed, found: hits } = await answer.json();
     if (card) putAnswer(card);
     if (missed !== undefined) swap(find("missed"), parse(missed));
-    if (hits !== undefined) swap(found, parse(hits));
+    // He may have searched for somebody else meanwhile.
+    if (hits !== undefined && form.isConnected) swap(found, parse(hits));
     if (card) settle();
     say(words);
     if ("empties" in form.dataset) {
       // The card may have been written anew meanwhile, with what was typed.
-      const card = find(form.closest(".card")?.id ?? "") ?? form;
-      for (const text of card.querySelectorAll("textarea")) text.value = "";
+      const written = find(form.closest(".card")?.id ?? "") ?? form;
+      for (const text of written.querySelectorAll("textarea")) text.value = "";
     }
-  } catch {
-    complain(body.dataset.away);
   } finally {
     button.removeAttribute("aria-busy");
   }
