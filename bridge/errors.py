@@ -19,6 +19,8 @@
     │  └─ PbxRefused          it refused in its own words (key, cabinet, number); a person must act
     ├─ OrderRefused           a call cannot be ordered so: extension, number
     │  └─ OrderRepeated       this very telephone is calling this number already
+    ├─ NotFound               what a command was asked about is not there
+    ├─ CannotListen           the address to listen on is not to be had
     ├─ ServiceAway            the running service cannot be asked
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
@@ -153,6 +155,29 @@ class OrderRefused(BridgeError):
 
 class OrderRepeated(OrderRefused):
     """The same telephone was told to call the same number seconds ago."""
+
+
+@dataclass(eq=False)
+class NotFound(BridgeError):
+    """What was asked about is not there, or is not the only one; *words* say what and where."""
+
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(eq=False)
+class CannotListen(BridgeError):
+    """Nobody could reach us at *host* and *port*; *setting* is where another is chosen."""
+
+    host: str
+    port: int
+    reason: str
+    setting: str
+
+    def __str__(self) -> str:
+        return f"cannot listen on {self.host}:{self.port}: {self.reason}; see {self.setting}"
 
 
 @dataclass(eq=False)

@@ -164,7 +164,7 @@ def route_lines(question: RouteQuestion, decision: RouteDecision, lang: Language
     """Tell a decision step by step, the answer last."""
     lines = [f"{n}. {say_step(lang, step)}" for n, step in enumerate(decision.evidence, 1)]
     number = question.caller.number
-    caller = question.caller.raw if number is None else format_phone(number)
+    caller = question.caller.raw or "—" if number is None else format_phone(number)
     who = decision.candidate
     named = f"{caller}, {candidate_name(who)}" if who else caller
     target = decision.target

@@ -5,8 +5,9 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
+from bridge.adapters.embedded import soundness
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
@@ -17,13 +18,14 @@ from bridge.adapters.onec.source import ODataSource
 from bridge.bootstrap.parts import (
     audit_store,
     cabinet,
+    deciding_of,
     directory_path,
     ledger_path,
+    make_data_folder,
     now,
     odata,
     phone_rules,
     plain,
-    routing_rules,
     run_history,
     zone_of,
 )
@@ -32,7 +34,7 @@ from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.directory import Manager
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion
-from bridge.errors import BridgeError, SettingsError, StoreError, SyncRefused
+from bridge.errors import BridgeError, NotFound, SettingsError, StoreError, SyncRefused
 from bridge.logs import configure_logs
 from bridge.ports import (
     AuditAct,
@@ -43,15 +45,14 @@ from bridge.ports import (
     SyncRun,
 )
 from bridge.services import diagnose
-from bridge.services.decide import Deciding, Memory
+from bridge.services.decide import Memory
 from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
 from bridge.services.situation import FanOut
 from bridge.settings import Settings
 
-if TYPE_CHECKING:
-    pass
-
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -79,7 +80,7 @@ async def sync(
     confirm: Confirm = nobody_confirms,
 ) -> SyncReport:
     """Run one sync, as `onec-bridge sync` and the scheduler do."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     client = odata(settings, reuse_sessions=True)
     store = DirectoryWriter(directory_path(settings))
     try:
@@ -129,14 +130,7 @@ def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, R
     """Tell what the PBX would be told, from the files the service uses; writes nothing."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
     try:
-        deciding = Deciding(
-            directory=directory,
-            memory=_memory(settings),
-            events=FanOut(),
-            rules=routing_rules(settings),
-            phones=phone_rules(settings),
-            clock=now,
-        )
+        deciding = deciding_of(settings, directory, _memory(settings), FanOut())
         return deciding.explain(number, did)
     finally:
         directory.close()
@@ -183,6 +177,12 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     findings += diagnose.examine_fallback(
         default_extension=settings.default_extension, dids=len(settings.did_extensions)
     )
+    findings += diagnose.examine_store(
+        str(settings.data_dir),
+        obstacle=soundness.obstacle(settings.data_dir),
+        free=soundness.free_bytes(settings.data_dir),
+        damages=soundness.damages(settings.data_dir),
+    )
     findings += await _check_onec(settings)
     findings.append(await _check_pbx(settings))
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
@@ -221,9 +221,16 @@ async def _check_onec(settings: Settings) -> Sequence[Checkup]:
 
 
 @asynccontextmanager
-async def _shared_ledger(settings: Settings) -> AsyncIterator[LedgerStore]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    ledger = LedgerStore.open(ledger_path(settings), clock=now, shared=True)
+async def _shared_ledger(settings: Settings) -> AsyncIterator[LedgerStore | None]:
+    """Open the ledger beside the service; None where no call was ever recorded."""
+    path = ledger_path(settings)
+    if not path.exists():
+        if not settings.data_dir.is_dir():
+            words = "there is no such folder; is this the folder that onec-bridge serve is run in?"
+            raise StoreError(str(settings.data_dir), words)
+        yield None
+        return
+    ledger = LedgerStore.open(path, clock=now, shared=True)
     try:
         yield ledger
     finally:
@@ -235,35 +242,60 @@ async def outbox_entries(
 ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
     """List outbox entries, newest first."""
     async with _shared_ledger(settings) as ledger:
-        return await ledger.entries(states, limit)
+        return [] if ledger is None else await ledger.entries(states, limit)
 
 
-async def outbox_entry(settings: Settings, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
-    """Find one entry by the beginning of its key."""
+async def outbox_entry(settings: Settings, key: str) -> tuple[OutboxEntry, PhoneCall]:
+    """Find one entry by the beginning of its key.
+
+    Raises:
+        NotFound: there is none, or more than one.
+    """
     async with _shared_ledger(settings) as ledger:
-        return await ledger.entry(key)
+        return await _entry(ledger, key)
 
 
-async def outbox_retry(settings: Settings, key: str) -> OutboxEntry | None:
-    """Make one entry due at once."""
+async def outbox_retry(settings: Settings, key: str) -> OutboxEntry:
+    """Make one entry due at once.
+
+    Raises:
+        NotFound: there is none, or more than one.
+    """
     async with _shared_ledger(settings) as ledger:
-        found = await ledger.entry(key)
-        return None if found is None else await ledger.retry_entry(found[0].key, now())
+        entry, _ = await _entry(ledger, key)
+        retried = None if ledger is None else await ledger.retry_entry(entry.key, now())
+        return _there(retried, key)
 
 
-async def outbox_drop(settings: Settings, key: str) -> str | None:
-    """Forget one debt; give its key."""
+async def outbox_drop(settings: Settings, key: str) -> str:
+    """Forget one debt; give its key.
+
+    Raises:
+        NotFound: there is none, or more than one.
+    """
     async with _shared_ledger(settings) as ledger:
-        found = await ledger.entry(key)
-        if found is None or not await ledger.drop_entry(found[0].key):
-            return None
-        return found[0].key
+        entry, _ = await _entry(ledger, key)
+        dropped = ledger is not None and await ledger.drop_entry(entry.key)
+        return _there(entry.key if dropped else None, key)
 
 
-async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tuple[str, str] | None:
-    """Make a personal link: its owner's name and the address; None where nobody is meant.
+async def _entry(ledger: LedgerStore | None, key: str) -> tuple[OutboxEntry, PhoneCall]:
+    return _there(None if ledger is None else await ledger.entry(key), key)
+
+
+def _there(found: T | None, key: str) -> T:
+    if found is None:
+        raise NotFound(f"no outbox entry, or more than one, begins with “{key}”")
+    return found
+
+
+async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tuple[str, str]:
+    """Make a personal link: its owner's name and the address.
 
     The audit list tells of it, as of one made in the console.
+
+    Raises:
+        NotFound: the extension is nobody's, or not one person's.
     """
     from bridge.web.access.gate import works_here
     from bridge.web.access.seals import ManagerPass, Seals
@@ -274,7 +306,8 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
     finally:
         directory.close()
     if manager is None or not works_here(manager):
-        return None
+        words = f"no one user of 1C has the extension “{extension}”; run onec-bridge sync"
+        raise NotFound(words)
     audit = audit_store(settings)
     try:
         if revoke:

@@ -13,6 +13,8 @@ from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import RoutingRules
 from bridge.errors import SettingsError
+from bridge.ports import Directory, Events
+from bridge.services.decide import Deciding, Memory
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +42,20 @@ def routing_rules(settings: Settings) -> RoutingRules:
     phones = phone_rules(settings)
     by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
     return RoutingRules(settings.default_extension, by_did)
+
+
+def deciding_of(
+    settings: Settings, directory: Directory, memory: Memory, events: Events
+) -> Deciding:
+    """Build what decides where a caller goes: the same for the service and for `route`."""
+    return Deciding(
+        directory=directory,
+        memory=memory,
+        events=events,
+        rules=routing_rules(settings),
+        phones=phone_rules(settings),
+        clock=now,
+    )
 
 
 def odata(
@@ -80,6 +96,19 @@ def zone_of(settings: Settings) -> ZoneInfo:
     return settings.onec_timezone
 
 
+def make_data_folder(settings: Settings) -> None:
+    """Have the data folder, readable to its owner alone where we make it: it holds people's data.
+
+    Raises:
+        SettingsError: it cannot be made, or is no folder.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{settings.data_dir} cannot be a folder of ours: {error.strerror or error}"
+        raise SettingsError("BRIDGE_DATA_DIR", reason) from error
+
+
 def directory_path(settings: Settings) -> Path:
     """Where the directory stands."""
     return settings.data_dir / "directory.db"
@@ -92,7 +121,7 @@ def ledger_path(settings: Settings) -> Path:
 
 def audit_store(settings: Settings) -> AuditStore:
     """Open the audit list."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     path = settings.data_dir / "audit.db"
     return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
 

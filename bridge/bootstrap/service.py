@@ -15,13 +15,14 @@ from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
 from bridge.bootstrap.pages import admin_access_of, desk_parts, ending, hook_access_of, shelf_of
 from bridge.bootstrap.parts import (
     LIVE_TIMEOUT_S,
+    deciding_of,
     directory_path,
     ledger_path,
+    make_data_folder,
     now,
     odata,
     one_time_client,
     phone_rules,
-    routing_rules,
     run_history,
     zone_of,
 )
@@ -33,7 +34,6 @@ from bridge.ports import (
 )
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
-from bridge.services.decide import Deciding
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
 from bridge.services.record import Recording
@@ -72,19 +72,12 @@ def build_service(settings: Settings) -> House:
     client = odata(settings)
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
-    deciding = Deciding(
-        directory=directory,
-        memory=ledger.memory,
-        events=events,
-        rules=routing_rules(settings),
-        phones=phone_rules(settings),
-        clock=now,
-    )
+    deciding = deciding_of(settings, directory, ledger.memory, events)
 
     def kick_delivery() -> None:
         scheduler.kick()
 
-    following, follow = follow_calls(
+    book, following, follow = follow_calls(
         settings=settings,
         ledger=ledger,
         directory=directory,
@@ -96,6 +89,7 @@ def build_service(settings: Settings) -> House:
     recording = Recording(ledger, events)
     line = pbx_line(
         settings,
+        book,
         following,
         deciding,
         directory,
@@ -144,7 +138,7 @@ def build_service(settings: Settings) -> House:
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
-            await following.remember()
+            await book.remember()
             await line.open()
             desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
             scheduler.start()
@@ -157,7 +151,7 @@ def build_service(settings: Settings) -> House:
         telephony=telephony,
         answering=answering,
         receiving=following,
-        noting=following,
+        noting=book,
         ledger=ledger,
         directory=directory,
         hub=hub,
@@ -192,7 +186,7 @@ def build_service(settings: Settings) -> House:
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
     """Open what the service cannot do without."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
 
 

@@ -205,10 +205,9 @@ def read_forecast(raw: bytes) -> Forecast:
 
     Raises:
         msgspec.DecodeError: it is no JSON of the documented shape.
-        KeyError: a switch is unknown.
+        ValueError: a switch is unknown.
     """
     forecast = msgspec.json.decode(raw, type=Forecast)
-    trial = Switches()
-    for name, value in forecast.switches.items():
-        trial.set(name, value)
+    if unknown := sorted(forecast.switches.keys() - Switches().as_json().keys()):
+        raise ValueError(f"no such switch: {', '.join(unknown)}")
     return forecast

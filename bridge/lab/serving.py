@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +16,15 @@ from bridge.lab.switches import Switches
 from bridge.lab.world import World
 
 Announce = Callable[[OneCLab, str], None]
+
+
+class LeavesSignals(uvicorn.Server):
+    """A server whose owner minds Ctrl-C: a second set of handlers would fight his."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
 
 
 class OneCServer(uvicorn.Server):
@@ -62,7 +72,7 @@ def run_onec_lab(
     Raises:
         OSError: the file cannot be read.
         msgspec.DecodeError: the file is no JSON of the documented shape (see `faults`).
-        KeyError: the file names an unknown switch.
+        ValueError: the file names an unknown switch.
     """
     weather, switches = Weather(), Switches()
     if faults_file is not None:

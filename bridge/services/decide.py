@@ -5,7 +5,15 @@ from collections.abc import Callable
 
 from bridge.domain.decision import Asked, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import CallerCard, ExtensionOwner
-from bridge.domain.phone import PhoneNumber, PhoneRules, read_caller, read_did
+from bridge.domain.orders import read_dialled
+from bridge.domain.phone import (
+    Caller,
+    CallerKind,
+    PhoneNumber,
+    PhoneRules,
+    read_caller,
+    read_did,
+)
 from bridge.domain.routing import decide_route
 from bridge.errors import StoreError
 from bridge.ports import Alarm, Clock, Directory, Events
@@ -67,10 +75,13 @@ class Deciding:
         )
 
     def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:
-        """Tell what the PBX would be told for *caller* on the line *did*, and why."""
+        """Tell what the PBX would be told for *caller* on the line *did*, and why.
+
+        *caller* is what a PBX sends, or typed in any way: copied from a card of 1C, say.
+        """
         question = RouteQuestion(
             provider="explain",
-            caller=read_caller(caller, self._phones),
+            caller=_typed(caller, self._phones),
             did=read_did(did, self._phones),
             received_at=self._clock(),
         )
@@ -95,3 +106,8 @@ class Deciding:
             _log.info("index_back")
             self._events.publish(Alarm("answer_broken", "the index answers again", clear=True))
         self._broken = broken
+
+
+def _typed(caller: str, phones: PhoneRules) -> Caller:
+    sent = read_caller(caller, phones)
+    return read_dialled(caller, phones) if sent.kind is CallerKind.NONSENSE else sent

@@ -1,7 +1,7 @@
 """Diagnose: what is well, what is not, and what to do about it; the words of the doctor.
 
-The doctor's findings come from three sides: the settings, 1C (through a probe), and the last
-sync's report. Nothing here writes.
+The doctor's findings come from four sides: the settings, the data folder, 1C (through a probe), and
+the last sync's report. Nothing here writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,18 @@ from bridge.services.sync_report import unanswered
 #: A path token shorter than this can be guessed.
 _GOOD_TOKEN = 16
 
+#: With less room left, a sync of a large base may not find enough of it.
+_GOOD_ROOM = 500 * 2**20
+
+#: What to do about a damaged file; whoever deletes one should know what goes with it.
+_CURES = {
+    "directory.db": "delete it with its -wal and -shm, then run: onec-bridge sync",
+    "ledger.db": "stop the service and restore it from a backup; without one set it aside: what "
+    "1C had not been given is in it",
+    "audit.db": "stop the service and restore it from a backup; without one revoked links open "
+    "again",
+    "runs.db": "delete it; only the history of sync runs goes with it",
+}
 
 _VERDICTS = {"ok": Verdict.WELL, "warn": Verdict.WARNING, "fail": Verdict.FAILURE}
 
@@ -59,6 +71,24 @@ _LOOKS = {
         _LONG_ADDRESSES,
     ),
 }
+
+
+def examine_store(
+    folder: str, *, obstacle: str, free: int, damages: Mapping[str, str]
+) -> Sequence[Checkup]:
+    """Look at the data folder: whether it can be written, its room in bytes, its damaged files."""
+    broken = [
+        Checkup("store", Verdict.FAILURE, f"{name} is damaged: {words}", _CURES[name])
+        for name, words in damages.items()
+    ]
+    if obstacle:
+        advice = "mend its rights, or set BRIDGE_DATA_DIR"
+        return [Checkup("store", Verdict.FAILURE, obstacle, advice), *broken]
+    room = f"the data folder {folder} can be written; {free / 2**20:,.0f} MiB are free"
+    if free < _GOOD_ROOM:
+        advice = "make room: on a full disk calls are answered, but not recorded"
+        return [Checkup("store", Verdict.WARNING, room, advice), *broken]
+    return broken or [Checkup("store", Verdict.WELL, room)]
 
 
 async def examine_pbx(pbx: PbxControl | None, now: datetime) -> Checkup:

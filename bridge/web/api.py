@@ -13,12 +13,8 @@ from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.calls_api import Key, Lang, add_calls, read_number
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
-from bridge.web.views import (
-    CardView,
-    Choice,
-    ExplanationView,
-    Problem,
-)
+from bridge.web.views import Problem
+from bridge.web.views_caller import CardView, Choice, ExplanationView
 from bridge.web.views_state import CountsView, EntryView, FreshnessView, OutboxView, SyncView
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {

@@ -20,7 +20,7 @@ from bridge.web.calling import CallPage, calling_router
 from bridge.web.console import console_routes
 from bridge.web.desk.page import Desk
 from bridge.web.docs import docs_route
-from bridge.web.hooks import Hooks, RouteDoor
+from bridge.web.hooks import Hooks
 from bridge.web.language import mark
 from bridge.web.operations import operations_routes
 from bridge.web.pages import Pages, static_files
@@ -46,7 +46,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class BridgeApp(FastAPI):
-    """FastAPI behind a front door: the routing question goes past its middleware and router.
+    """FastAPI behind front doors: the PBX's requests go past its middleware and router.
 
     They cost as much as answering does. Whoever is not let in, and every other address, takes the
     usual way.
@@ -56,11 +56,12 @@ class BridgeApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        front = self.front
-        if front is not None and scope["type"] == "http" and front.recognise(scope):
-            with suppress(HTTPException):  # not let in: nothing was sent yet
-                await RouteDoor(front.route)(scope, receive, send)
-                return
+        if self.front is not None and scope["type"] == "http":
+            door = self.front.door(scope)
+            if door is not None:
+                with suppress(HTTPException):  # not let in: nothing was sent yet
+                    await door(scope, receive, send)
+                    return
         await super().__call__(scope, receive, send)
 
 

@@ -1,17 +1,18 @@
-"""The PBX's door: the routing question and the event push, as raw Starlette routes.
+"""The PBX's doors: the routing question and the event push, as raw ASGI applications.
 
-The ringing path. No middleware and no framework beyond a Route; one handler serves every spelling
-of an address. Whatever breaks, the question gets a usable answer.
+The ringing path. No middleware and no framework beyond a Route; one door serves every spelling of
+an address. Whatever breaks, the question gets a usable answer.
 """
 
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
+from itertools import product
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
@@ -36,9 +37,7 @@ _MAX_FIELD = 8192  # bytes of one field as sent, percent signs and all
 _SMALL_QUERY = 2048
 _MAX_BODY = 65536
 
-_NOT_STORED = b'{"success": false}'
-# A GET's answer may be kept by a proxy unless told otherwise.
-_HEADERS = {"cache-control": "no-store"}
+_NOT_STORED = RawReply(503, b'{"success": false}', "application/json")
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -47,19 +46,19 @@ Fields = tuple[tuple[str, str], ...]
 _LOOK = RawReply(200, b"", "")
 
 
-class RouteDoor:
-    """The routing question as an ASGI application: called without any wrapping."""
+class Door:
+    """One of the PBX's requests as an ASGI application: called without any wrapping."""
 
-    def __init__(self, route: Callable[[Scope], Awaitable[RawReply]]) -> None:
-        self._route = route
+    def __init__(self, answer: Callable[[Scope, Receive], Awaitable[RawReply]]) -> None:
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one question."""
-        del receive  # a question has no body that matters
-        reply = await self._route(scope)
+        """Answer one request."""
+        reply = await self._answer(scope, receive)
         headers = [
             (b"content-length", b"%d" % len(reply.body)),
             (b"content-type", reply.content_type.encode("latin-1")),
+            # A GET's answer may be kept by a proxy unless told otherwise.
             (b"cache-control", b"no-store"),
         ]
         if reply is _LOOK:
@@ -81,37 +80,38 @@ class Hooks:
         self._clock = services.clock
         self._guard = HookGuard(services.hook_access)
         self._timer = timer
+        self._route_door = Door(self.route)
+        self._event_door = Door(self.event)
+        self._front = {("GET", _ROUTE): self._route_door}
+        for method, path in product(("GET", "POST"), EVENT_PATHS):
+            self._front[method, path] = self._event_door
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes, the most asked first; with and without the slash cabinets may add."""
-        doors: list[tuple[str, Callable[..., object], list[str]]] = [
-            (path, RouteDoor(self.route), ["GET"]) for path in ROUTE_PATHS
-        ]
-        doors += [(path, self.event, ["GET", "POST"]) for path in EVENT_PATHS]
+        doors = [(path, self._route_door, ["GET"]) for path in ROUTE_PATHS]
+        doors += [(path, self._event_door, ["GET", "POST"]) for path in EVENT_PATHS]
         return [
-            Route(prefix + path + slash, endpoint, methods=methods, include_in_schema=False)
+            Route(prefix + path + slash, door, methods=methods, include_in_schema=False)
             for slash in ("", "/")
             for prefix in ("", "/hook/{token}")
-            for path, endpoint, methods in doors
+            for path, door, methods in doors
         ]
 
-    def recognise(self, scope: Scope) -> bool:
-        """Tell whether this is the routing question at its own address; note the token in it."""
-        if scope["method"] != "GET":
-            return False
-        path = scope["path"]
-        if path == _ROUTE:
-            scope["path_params"] = {}
-            return True
-        if path.startswith(_HOOK_ROOT) and path.endswith(_ROUTE):
-            token = path[len(_HOOK_ROOT) : -len(_ROUTE)]
-            if token and "/" not in token:
-                scope["path_params"] = {"token": token}
-                return True
-        return False
+    def door(self, scope: Scope) -> Door | None:
+        """Give the door to a request of the PBX at its own address; note the token in it."""
+        path: str = scope["path"]
+        params = {}
+        if path.startswith(_HOOK_ROOT):
+            token, slash, rest = path[len(_HOOK_ROOT) :].partition("/")
+            path, params = slash + rest, {"token": token}
+        found = self._front.get((scope["method"], path))
+        if found is not None:
+            scope["path_params"] = params
+        return found
 
-    async def route(self, scope: Scope) -> RawReply:
+    async def route(self, scope: Scope, receive: Receive) -> RawReply:
         """Answer the routing question: status 200 and a body the PBX follows, whatever breaks."""
+        del receive  # a question has no body that matters
         started = self._timer()
         token = scope["path_params"].get("token")
         self._guard.admit(scope, token)
@@ -138,21 +138,20 @@ class Hooks:
         self._meter.routed(self._telephony.provider, decision.rule, self._timer() - started)
         return reply
 
-    async def event(self, request: Request) -> Response:
+    async def event(self, scope: Scope, receive: Receive) -> RawReply:
         """Store the event, then acknowledge it; what is not stored is not acknowledged."""
-        scope = request.scope
         token = scope["path_params"].get("token")
         self._guard.admit(scope, token)
         if scope["method"] == "HEAD":
-            return Response(headers=_HEADERS)
+            return _LOOK
         form: Fields = ()
         if scope["method"] == "POST":
             try:
-                form = read_fields(await _read_body(request))
+                form = read_fields(await _read_body(Request(scope, receive)))
             except ClientDisconnect:
                 # Half a field may say the opposite of the whole, and nobody waits for an answer.
                 _log.warning("event_cut_short")
-                return Response(_NOT_STORED, 400, _HEADERS, "application/json")
+                return replace(_NOT_STORED, status=400)
         received_at = self._clock()
         raw = RawRequest(
             scope["method"],
@@ -163,11 +162,11 @@ class Hooks:
         )
         try:
             await self._receiving.receive(self._telephony.parse_event(raw, received_at))
-        except StoreError:
-            _log.exception("event_not_stored")
-            return Response(_NOT_STORED, 503, _HEADERS, "application/json")
+        except StoreError as error:
+            _log.error("event_not_stored", extra={"reason": str(error)})
+            return _NOT_STORED
         self._meter.event_stored(self._telephony.provider)
-        return _response(self._telephony.render_ack())
+        return self._telephony.render_ack()
 
     def _last_resort(
         self, question: RouteQuestion | None, received_at: datetime
@@ -215,7 +214,3 @@ async def _read_body(request: Request) -> bytes:
 def _path(path: str, token: str | None) -> str:
     """Give *path* without the secret in it."""
     return path if token is None else path.removeprefix(f"/hook/{token}")
-
-
-def _response(reply: RawReply) -> Response:
-    return Response(reply.body, reply.status, _HEADERS, reply.content_type)

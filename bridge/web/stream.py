@@ -61,7 +61,9 @@ async def event_lines(
         yield "retry: 2000\n\n"
         while True:
             try:
-                told = await asyncio.wait_for(anext(listener), services.heartbeat_s)
+                # Not wait_for: it makes a task of each wait, and the page hears a turn later.
+                async with asyncio.timeout(services.heartbeat_s):
+                    told = await anext(listener)
             except TimeoutError:
                 yield _HEARTBEAT
                 continue

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from bridge.domain.account import say_outcome
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import Finding, NumberMemory, RouteDecision, RouteQuestion, Rule, Target
-from bridge.domain.directory import CallerCard, Candidate
+from bridge.domain.decision import Finding, RouteDecision, Rule, Target
+from bridge.domain.directory import Candidate
 from bridge.domain.life import Disposition
 from bridge.domain.missed import MissedDebt
-from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
+from bridge.domain.phone import CallerKind, PhoneNumber
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import caller_name, candidate_name
 
@@ -200,86 +200,8 @@ class DebtView(View):
         )
 
 
-class QuestionView(View):
-    """How a caller and a line were read."""
-
-    caller_raw: str
-    caller_kind: CallerKind
-    number: str | None
-    extension: str | None
-    did: str
-
-    @classmethod
-    def of(cls, question: RouteQuestion) -> Self:
-        """Show *question*."""
-        caller = question.caller
-        return cls(
-            caller_raw=caller.raw,
-            caller_kind=caller.kind,
-            number=_e164(caller.number),
-            extension=caller.extension,
-            did=question.did,
-        )
-
-
-class ExplanationView(View):
-    """What the PBX would be told, and why; the same as `onec-bridge route --json`."""
-
-    extension: str | None = Field(description="what the PBX would be told; null: nobody")
-    question: QuestionView
-    decision: DecisionView
-
-    @classmethod
-    def of(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
-        """Show *decision* on *question*."""
-        return cls(
-            extension=decision.extension,
-            question=QuestionView.of(question),
-            decision=DecisionView.of(decision, lang),
-        )
-
-
-class CardView(View):
-    """All a number tells, and what would be done with its call now."""
-
-    number: str
-    formatted: str
-    known: bool
-    candidates: list[CandidateView]
-    choice: str | None = Field(description="whose number it is, on an operator's word")
-    last_extension: str | None = Field(description="who talked to it last")
-    decision: DecisionView
-
-    @classmethod
-    def of(
-        cls,
-        number: PhoneNumber,
-        card: CallerCard | None,
-        memory: NumberMemory,
-        decision: RouteDecision,
-        lang: Language,
-    ) -> Self:
-        """Show the *card* of *number*."""
-        return cls(
-            number=f"+{number}",
-            formatted=format_phone(number),
-            known=card is not None,
-            candidates=[] if card is None else [CandidateView.of(c) for c in card.candidates],
-            choice=memory.choice,
-            last_extension=memory.last_extension,
-            decision=DecisionView.of(decision, lang),
-        )
-
-
-class Choice(BaseModel):
-    """An operator's word on whose number it is: the reference of one of its owners."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    owner: str = Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
-
-
-def _e164(number: PhoneNumber | None) -> str | None:
+def e164(number: PhoneNumber | None) -> str | None:
+    """Write a number as the API does, with the plus."""
     return None if number is None else f"+{number}"
 
 
@@ -299,7 +221,7 @@ def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
         "received_at": call.received_at,
         "caller_kind": call.caller.kind,
         "caller_raw": call.caller.raw,
-        "number": _e164(call.caller.number),
+        "number": e164(call.caller.number),
         "caller": caller_name(call, lang),
         "did": call.did,
         "extension": decision.extension,

@@ -26,7 +26,7 @@ def made(
 ) -> PhoneCall:
     at = b.NOON + n * MINUTE
     asked = b.question(caller, asked_time=str(n), arrived_at=at, received_at=at)
-    return replace(b.call(asked), life=life or CallLife(), **more)  # type: ignore[arg-type]
+    return replace(b.call(asked), life=life or CallLife(), **more)
 
 
 def other(n: int) -> PhoneCall:

@@ -299,10 +299,10 @@ def referee(
         if isinstance(noun, Manager) or noun.marked or getattr(noun, "predefined", False):
             continue
         chain: list[OwnerStep] = []
-        at = partners.get(noun.ref if isinstance(noun, Partner) else noun.partner)  # type: ignore[arg-type]
+        at = partners.get(noun.ref if isinstance(noun, Partner) else noun.partner)
         while at is not None and at.ref not in [step.partner for step in chain]:
             chain.append(OwnerStep(at.ref, at.name, at.manager and rows.get(at.manager, UNLISTED)))
-            at = partners.get(at.parent)  # type: ignore[arg-type]
+            at = partners.get(at.parent)
         first = partners[chain[0].partner] if chain else None
         seen = set()
         for field in noun.fields:

@@ -99,7 +99,7 @@ async def test_rows_hidden_by_rights_end_the_run_and_the_old_index_stays(
     house = SyncHouse(make_lab(30), tmp_path)
     await house.sync()
     good = house.index()
-    house.lab.switches.rights_status = status  # type: ignore[assignment]
+    house.lab.switches.rights_status = status
     house.lab.switches.rls_rows = {
         house.lab.add_partner("Секрет", phone="8 903 000-00-01", e164="+79030000001")
     }

@@ -164,10 +164,10 @@ def reader(lab: OneCLab) -> SetReader:
 async def test_optional_columns_that_1c_refuses_are_dropped() -> None:
     lab = make_lab(5)
     for lang in ("ru", "en"):
-        lab.switches.lang = lang  # type: ignore[assignment]
+        lab.switches.lang = lang
         lab.weather.add("maintenance_503", set="$metadata")
         columns = (Column("Ref_Key", required=True), Column("Нет"), Column("Description"))
-        page = await reader(lab).page(PARTNERS, columns, len)  # type: ignore[arg-type]
+        page = await reader(lab).page(PARTNERS, columns, len)
         assert page
 
 
@@ -177,7 +177,7 @@ async def test_a_required_column_that_1c_refuses_is_named() -> None:
     columns = (Column("Ref_Key", required=True), Column("Нет", required=True))
 
     with pytest.raises(OneCNotPublished, match="Нет"):
-        await reader(lab).page(PARTNERS, columns, len)  # type: ignore[arg-type]
+        await reader(lab).page(PARTNERS, columns, len)
 
 
 async def test_a_memory_that_promises_too_much_is_corrected(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_a_memory_that_promises_too_much_is_corrected(tmp_path: Path) -> N
 
     found = await pull_all(make_source(lab, cache=cache), EntityKind.MANAGER)
     assert found
-    assert all(noun.attribute is None for noun in found.values())  # type: ignore[union-attr]
+    assert all(noun.attribute is None for noun in found.values())
 
 
 def test_every_column_belongs_to_a_needed_set() -> None:

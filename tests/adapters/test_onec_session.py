@@ -204,7 +204,7 @@ def sessions_of(lab: OneCLab) -> set[str]:
 @pytest.mark.parametrize("mode", ["unsupported", "supported"])
 async def test_a_whole_company_is_read_with_sessions_and_without(mode: str) -> None:
     lab = make_lab(60)
-    lab.switches.ibsession = mode  # type: ignore[assignment]
+    lab.switches.ibsession = mode
     source = make_source(lab, reuse_sessions=True)
 
     partners = await pull_all(source, EntityKind.PARTNER)

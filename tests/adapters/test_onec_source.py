@@ -221,7 +221,7 @@ async def test_leaving_a_fetch_early_leaves_nothing_under_way() -> None:
     listed = await source.list_versions(EntityKind.PARTNER)
     batches = source.fetch(EntityKind.PARTNER, list(listed), len(listed))
     await anext(batches)
-    await batches.aclose()  # type: ignore[attr-defined]
+    await batches.aclose()
     asked_before = len(lab.journal)
     await source.list_versions(EntityKind.COUNTERPARTY)
 
@@ -399,7 +399,7 @@ async def test_a_web_server_that_hides_1cs_words_is_told_as_such() -> None:
 async def test_rows_hidden_by_rights_are_an_error_and_never_a_shorter_listing() -> None:
     lab = make_lab(5)
     for status in (401, 403):
-        lab.switches.rights_status = status  # type: ignore[assignment]
+        lab.switches.rights_status = status
         lab.switches.rls_rows = {lab.add_partner("Секрет")}
         with pytest.raises(OneCUnauthorized):
             await make_source(lab).list_versions(EntityKind.PARTNER)

@@ -69,9 +69,9 @@ def test_many_documents_get_ids_in_order(table: Table) -> None:
 @pytest.mark.parametrize("wrong", [[1, 2], "text", None])
 def test_only_a_mapping_is_a_document(table: Table, wrong: object) -> None:
     with pytest.raises(ValueError, match="not a Mapping"):
-        table.insert(wrong)  # type: ignore[arg-type]
+        table.insert(wrong)
     with pytest.raises(ValueError, match="not a Mapping"):
-        table.insert_multiple([{"n": 1}, wrong])  # type: ignore[list-item]
+        table.insert_multiple([{"n": 1}, wrong])
     assert len(table) == 0
 
 
@@ -87,7 +87,7 @@ def test_search_count_and_contains_agree(table: Table) -> None:
     assert table.get(where("k") == "a") == {"n": 1, "k": "a"}
     assert table.get(where("k") == "c") is None
     assert table.get(doc_id=99) is None
-    assert [d.doc_id for d in table.get(doc_ids=[3, 1, 99])] == [1, 3]  # type: ignore[union-attr]
+    assert [d.doc_id for d in table.get(doc_ids=[3, 1, 99])] == [1, 3]
 
 
 @pytest.mark.parametrize("name", ["get", "contains", "remove"])

@@ -52,7 +52,7 @@ class Company(RuleBasedStateMachine):
     @initialize(seed=st.integers(1, 5), storage=st.sampled_from(["unsupported", "supported"]))
     def a_company_is_founded(self, seed: int, storage: str) -> None:
         self.lab = make_lab(12, seed=seed)
-        self.lab.switches.ibsession = storage  # type: ignore[assignment]
+        self.lab.switches.ibsession = storage
         self.house = SyncHouse(self.lab, Path(self.folder.name))
         self.last_good: Index = {}
 
@@ -131,7 +131,7 @@ class Company(RuleBasedStateMachine):
     def run(self, **how: object) -> SyncReport | None:
         """Run, and hold the outcome against the referee's word."""
         try:
-            report = self.loop.run(self.house.sync(**how))  # type: ignore[arg-type]
+            report = self.loop.run(self.house.sync(**how))
         except (OneCError, SyncRefused):
             assert self.house.index() == self.last_good
             return None
@@ -144,7 +144,7 @@ class Company(RuleBasedStateMachine):
             # Only the guard may refuse in fine weather, and a person knows better.
             assert self.run(full=full, confirm=lambda _: True) is not None
         assert self.last_good == truth_of(self.lab)
-        assert self.run(confirm=lambda _: True, full=False).changed is False  # type: ignore[union-attr]
+        assert self.run(confirm=lambda _: True, full=False).changed is False
 
     @rule(
         kind=st.sampled_from(_TROUBLES),

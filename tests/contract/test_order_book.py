@@ -40,7 +40,7 @@ async def on_disk(folder: Path) -> AsyncIterator[Opened]:
     ledger = LedgerStore.open(folder / "ledger.db", clock=lambda: b.NOON)
 
     async def opened() -> OrderBook:
-        book = following(ledger, lambda: b.NOON, FanOut())
+        book, _ = following(ledger, lambda: b.NOON, FanOut())
         await book.remember()
         return book
 
@@ -60,7 +60,7 @@ def ordered(
     key: str = "k1", *, number: PhoneNumber | None = b.NUMBER, seconds: int = 0, **order: object
 ) -> PhoneCall:
     at = b.NOON - timedelta(seconds=seconds)
-    wish = replace(CallOrder(key, "205", number, at), **order)  # type: ignore[arg-type]
+    wish = replace(CallOrder(key, "205", number, at), **order)
     return PhoneCall(
         key=key,
         provider="sipuni",

@@ -17,7 +17,7 @@ SOON = RINGING.received_at + timedelta(seconds=5)
 
 
 def lived(**life: object) -> PhoneCall:
-    return replace(RINGING, life=CallLife(**life))  # type: ignore[arg-type]
+    return replace(RINGING, life=CallLife(**life))
 
 
 def placed() -> PhoneCall:

@@ -112,7 +112,7 @@ class DeskHouse(House):
 
     def change(self, call: PhoneCall, **life: object) -> PhoneCall:
         """Let the life of *call* go on."""
-        changed = replace(call, life=replace(call.life, **life))  # type: ignore[arg-type]
+        changed = replace(call, life=replace(call.life, **life))
         self.show(changed)
         return changed
 
@@ -223,7 +223,7 @@ async def window(
     context = await browser.new_context(
         extra_http_headers={"Authorization": f"Bearer {ADMIN}"} if known else {},
         locale="ru-RU",
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     wrong: list[str] = []
     context.on("weberror", lambda error: wrong.append(str(error.error)))

@@ -227,7 +227,7 @@ def test_rows_have_exactly_the_columns_of_their_release(release: Release) -> Non
 
 def test_an_unknown_release_is_an_error() -> None:
     with pytest.raises(KeyError):
-        World.compose(1, release="10.3")  # type: ignore[arg-type]
+        World.compose(1, release="10.3")
 
 
 # ------------------------------------------------------------------ phones

@@ -69,7 +69,7 @@ async def call(
     caller: str = CALLER,
     **settings: object,
 ) -> CallReport:
-    scheme = SipuniScheme(nodes=nodes or (SchemeNode(),), **settings)  # type: ignore[arg-type]
+    scheme = SipuniScheme(nodes=nodes or (SchemeNode(),), **settings)
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(
             scheme,

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import httpx
 from bridge import bootstrap
 from bridge.lab.demo.stage import Served
 from bridge.lab.onec import OneCLab
-from bridge.lab.serving import OneCServer
+from bridge.lab.serving import LeavesSignals, OneCServer
 from bridge.lab.world import World
 from bridge.ports import SyncReport
 from bridge.services.pull import PullRules
@@ -28,12 +28,8 @@ _PATIENCE_S = 30.0
 _LOOK_S = 0.02
 
 
-class _Server(OneCServer):
-    """Leaves the signals to the tests."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+class _Server(LeavesSignals, OneCServer):
+    """The publication as a part of the tests."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.stories.processes import (
     free_port,
     open_site,
     secrets_in,
+    until,
     wait_until_alive,
 )
 
@@ -156,5 +158,130 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.port = int(taken.getsockname()[1])
         said = await site.run("serve")
-    assert said.code != 0
-    assert str(site.port) in said.err
+    assert said.code == 1
+    assert is_one_sentence(said)
+    assert f"127.0.0.1:{site.port}: address already in use" in said.err
+
+
+@pytest.mark.parametrize("lab", ["onec", "sipuni"])
+async def test_a_simulator_whose_port_is_taken_says_so_in_one_sentence(
+    site: Site, lab: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = await site.run("lab", lab, "--port", str(taken.getsockname()[1]))
+    assert said.code == 1
+    assert is_one_sentence(said)
+    assert "--port" in said.err
+
+
+async def test_a_simulator_refuses_what_it_does_not_know(site: Site) -> None:
+    faults = site.folder / "faults.json"
+    faults.write_text('{"switches": {"nope": true}}')
+    unknown, nowhere = await asyncio.gather(
+        site.run("lab", "onec", "--faults", str(faults)),
+        site.run("lab", "sipuni", "--hook", "nowhere"),
+    )
+    assert (unknown.code, nowhere.code) == (2, 2)
+    assert is_one_sentence(unknown)
+    assert "no such switch: nope" in unknown.err
+    assert "--hook" in nowhere.err
+
+
+async def test_a_data_folder_that_cannot_be_is_a_wrong_setting(site: Site) -> None:
+    taken = site.folder / "a file"
+    taken.touch()
+    nowhere = str(taken / "data")
+    synced, served, linked, checked = await asyncio.gather(
+        site.run("sync", DATA_DIR=nowhere),
+        site.run("serve", DATA_DIR=str(taken)),
+        site.run("outbox", "list", DATA_DIR=nowhere),
+        site.run("check", "--json", DATA_DIR=nowhere),
+    )
+    for said in (synced, served):
+        assert said.code == 2
+        assert is_one_sentence(said)
+        assert "BRIDGE_DATA_DIR" in said.err
+    assert linked.code == 1
+    assert is_one_sentence(linked)
+    (store,) = [f for f in json.loads(checked.out) if f["area"] == "store"]
+    assert (checked.code, store["verdict"]) == (2, "failure")
+    assert "BRIDGE_DATA_DIR" in store["advice"]
+
+
+async def test_looking_at_the_outbox_makes_no_file(site: Site) -> None:
+    data = site.folder / "data"
+    elsewhere = await site.run("outbox", "list")
+    assert elsewhere.code == 1  # else a look in the wrong folder would say that nothing is owed
+    data.mkdir()
+    listed, shown = await asyncio.gather(
+        site.run("outbox", "list"), site.run("outbox", "retry", "abc", "--json")
+    )
+    assert (listed.code, listed.out) == (0, "Nothing is owed to 1C.\n")
+    assert (shown.code, json.loads(shown.out)["ok"]) == (1, False)
+    assert list(data.iterdir()) == []
+
+
+async def test_the_doctor_finds_damaged_files_and_says_what_to_do(site: Site) -> None:
+    await site.sync()
+    data = site.folder / "data"
+    (data / "ledger.db").write_bytes(b"no database at all" * 50)
+    whole = (data / "directory.db").read_bytes()
+    (data / "directory.db").write_bytes(whole[:4096] + bytes(range(256)) * 16 + whole[8192:])
+    checked = await site.run("check", "--json")
+    found = {f["words"].split()[0]: f for f in json.loads(checked.out) if f["area"] == "store"}
+    assert found.keys() == {"ledger.db", "directory.db"}
+    assert "backup" in found["ledger.db"]["advice"]
+    assert "onec-bridge sync" in found["directory.db"]["advice"]
+    assert checked.code == 2
+
+
+async def test_a_caller_may_be_typed_as_1c_shows_him(site: Site) -> None:
+    await site.sync()
+    cast = choose_cast(site.lab.world)
+    number = cast.contact.sent
+    typed = f"+7 ({number[1:4]}) {number[4:7]}-{number[7:9]}-{number[9:]} вн.39"
+    known, nonsense = await asyncio.gather(
+        site.run("route", typed, "--json"), site.run("route", "нет номера", "--json")
+    )
+    assert json.loads(known.out)["extension"] == cast.contact.extension
+    assert known.code == 0
+    assert json.loads(nonsense.out)["question"]["caller_kind"] == "nonsense"
+    assert nonsense.code == 1
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_demonstration_that_is_stopped_leaves_nothing_behind(
+    site: Site, stop: signal.Signals
+) -> None:
+    port = free_port()
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "demo", "--port", str(port), "--partners", "60"),
+        env=site.environment() | {"TMPDIR": str(site.folder)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    await wait_until_alive(port, demo)
+    demo.send_signal(stop)
+    said, _ = await asyncio.wait_for(demo.communicate(), 30)
+    assert demo.returncode == 0, said.decode()
+    assert "Traceback" not in said.decode()
+    with socket.create_server(("127.0.0.1", port)):  # the bridge it had started is gone
+        pass
+    assert list(site.folder.iterdir()) == []
+
+
+async def test_a_day_that_was_cut_short_was_not_seen_whole(site: Site) -> None:
+    day = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "demo", "--once", "--partners", "60"),
+        env=site.environment() | {"TMPDIR": str(site.folder)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    await until(lambda: bool(list(site.folder.rglob("metadata.json"))), "the first sync")
+    day.send_signal(signal.SIGTERM)
+    said, _ = await asyncio.wait_for(day.communicate(), 30)
+    assert day.returncode == 1, said.decode()
+    assert "Traceback" not in said.decode()
+    assert list(site.folder.iterdir()) == []

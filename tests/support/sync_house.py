@@ -126,7 +126,7 @@ class SyncHouse:
             file.close()
 
     def _numbers(self) -> list[int]:
-        return [number for number, _ in self.tables().get("phone", [])]  # type: ignore[misc]
+        return [number for number, _ in self.tables().get("phone", [])]
 
     def _whose(self, reader: DirectoryReader, number: int) -> frozenset[Whose]:
         card = reader.look_up(PhoneNumber(number))

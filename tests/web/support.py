@@ -446,7 +446,7 @@ class House:
 
     def owe(self, call: PhoneCall, **changes: object) -> OutboxEntry:
         """Put *call* into the journal with a debt changed by *changes*."""
-        entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)  # type: ignore[arg-type]
+        entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)
         self.ledger.stored[call.key] = call
         self.ledger.owed[call.key] = entry
         return entry
@@ -502,7 +502,7 @@ def lame_report() -> SyncReport:
 def known_house(**changes: object) -> House:
     """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
     boss = manager()
-    house = House(**changes)  # type: ignore[arg-type]
+    house = House(**changes)
     house.directory.staff.update(rows(boss))
     house.directory.cards[NUMBER] = card(contact(), partners=[partner()], managers=[boss])
     return house

@@ -62,7 +62,7 @@ def answered(n: int = 0, **life: object) -> PhoneCall:
         talked=("205",),
         wait=timedelta(seconds=7),
         talk=timedelta(seconds=65),
-        **life,  # type: ignore[arg-type]
+        **life,
     )
     return replace(made, life=lived)
 
@@ -427,7 +427,7 @@ def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof():
 
 
 def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line():
-    quiet = replace(proof(0), report=replace(proof(0).report, changed=False))  # type: ignore[type-var]
+    quiet = replace(proof(0), report=replace(proof(0).report, changed=False))
     down = SyncRun(NOON, 1.0, error="connection refused")
     news = SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ()))
 

@@ -161,7 +161,7 @@ async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
     assert first.key not in str(lines[0][2]["card"])
     whole = await first_lines(at, "another-1")
     assert whole[0][1] == "board"
-    assert len(whole[0][2]["cards"]) == 2  # type: ignore[arg-type]
+    assert len(whole[0][2]["cards"]) == 2
 
 
 async def first_lines(at: House, after: str) -> list[tuple[str, str, Mapping[str, object]]]:

@@ -25,7 +25,7 @@ ANNA = manager()
 
 
 def house(password: str | None = ADMIN, **changes: object) -> House:
-    access = AdminAccess(password, SECRET, **changes)  # type: ignore[arg-type]
+    access = AdminAccess(password, SECRET, **changes)
     return known_house(admin_access=access)
 
 

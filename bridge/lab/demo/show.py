@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from bridge.lab.demo.day import DayStep, play_day
@@ -11,6 +13,8 @@ from bridge.lab.sipuni import CallPlan, Outcome
 
 _DID = "74950000001"
 _PAUSE_S = (3.0, 8.0)
+#: A service manager's word, and that of a terminal that is closed; Ctrl-C is asyncio's own affair.
+_STOPS = ("SIGTERM", "SIGHUP")
 _OUTCOMES = (Outcome.ANSWERED, Outcome.ANSWERED, Outcome.ANSWERED, Outcome.NO_ANSWER)
 
 
@@ -32,8 +36,9 @@ async def demonstrate(settings: StageSettings, screen: Screen, *, once: bool) ->
     Raises:
         StageError: the bridge did not start.
         LookupError: the company is too small.
+        CancelledError: it was told to stop, and everything it had started is gone.
     """
-    async with set_stage(settings) as stage:
+    async with _obeying(), set_stage(settings) as stage:
         if once:
             steps = [step async for step in play_day(stage)]
             screen.table(steps)
@@ -69,3 +74,19 @@ async def _play_on(stage: Stage, screen: Screen) -> None:
             f"+{caller} {rang} after {report.silence_ms:.0f} ms; 1C holds {written} documents"
         )
         await asyncio.sleep(rng.uniform(*_PAUSE_S))
+
+
+@asynccontextmanager
+async def _obeying() -> AsyncIterator[None]:
+    """End the demonstration from within when it is told to stop, so that nothing outlives it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    known = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+    with suppress(NotImplementedError):  # Windows has no such signals
+        for number in known:
+            loop.add_signal_handler(number, lambda: task and task.cancel())
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            for number in known:
+                loop.remove_signal_handler(number)

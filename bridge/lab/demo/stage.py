@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import uvicorn
 
 from bridge.lab.demo.cast import Cast, choose_cast
 from bridge.lab.onec import OneCLab
-from bridge.lab.serving import OneCServer
+from bridge.lab.serving import LeavesSignals, OneCServer
 from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.lab.world import World
 
@@ -122,7 +122,12 @@ class Stage:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
+        try:
+            out, err = await process.communicate()
+        finally:
+            if process.returncode is None:  # we are told to stop in the middle of it
+                process.terminate()
+                await process.wait()
         return process.returncode or 0, (out or err).decode("utf-8", "replace")
 
     async def click_to_call(self, extension: str, number: str) -> str:
@@ -226,25 +231,13 @@ async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
         yield stage
 
 
-class _OneCServer(OneCServer):
-    """Leaves Ctrl-C to the demonstration: a second set of handlers would fight it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class _Server(uvicorn.Server):
-    """The same for the cabinet."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+class _OneCServer(LeavesSignals, OneCServer):
+    """The publication as a part of the demonstration."""
 
 
 def _cabinet(stage: Stage) -> uvicorn.Server:
     app = create_sipuni_app(stage.sipuni)
-    return _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    return LeavesSignals(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
 
 
 def _minutes() -> Callable[[], float]:

@@ -49,7 +49,8 @@ class Listener:
     async def wait(self, seconds: float) -> bool:
         """Wait for news at most so long; False when there was none."""
         try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
         except TimeoutError:
             return False
         self._woken.clear()

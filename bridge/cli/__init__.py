@@ -1,0 +1,36 @@
+"""The commands of `onec-bridge`: thin, each a few lines over bootstrap and the services.
+
+What only some commands need they import themselves: `route` need not wait for a web framework.
+"""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from bridge import terminal
+from bridge.cli import access, outbox, service, simulators
+from bridge.cli.frame import Exit, exit_code, sentence
+from bridge.errors import BridgeError
+
+app = typer.Typer(
+    name="onec-bridge",
+    help="The bridge between 1C:Enterprise (UT 11) and a cloud PBX.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(service.commands)
+app.add_typer(access.commands)
+app.add_typer(simulators.commands)
+app.add_typer(outbox.commands, name="outbox")
+
+
+def main() -> NoReturn:
+    """Run the command line; every error is one sentence on stderr and an exit code."""
+    try:
+        app()
+    except BridgeError as error:
+        terminal.complain(sentence(error))
+        sys.exit(exit_code(error))
+    sys.exit(Exit.DONE)

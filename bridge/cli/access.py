@@ -1,0 +1,48 @@
+"""Who is let in: a manager's personal link, the hash of the administrator's password."""
+
+import asyncio
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from bridge import bootstrap, terminal
+from bridge.cli.frame import AsJson, Exit, one_document, read_settings
+
+commands = typer.Typer()
+
+
+@commands.command("desk-link")
+def desk_link(
+    extension: Annotated[str, typer.Argument(help="Whose desk: his extension in 1C.")],
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="First make his earlier links and sessions worthless.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a manager's personal link to his desk; whoever has it sees his calls."""
+    with one_document(as_json=as_json):
+        settings = read_settings()
+        name, link = asyncio.run(bootstrap.desk_link(settings, extension, revoke=revoke))
+    if as_json:
+        terminal.say_json(json.dumps({"name": name, "link": link}, ensure_ascii=False))
+        return
+    terminal.complain(f"the desk of {name}; pass it on privately")
+    terminal.console().print(link, markup=False, soft_wrap=True)
+
+
+@commands.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password and print its hash, for BRIDGE_ADMIN_PASSWORD."""
+    from bridge.web.access.secrets import PasswordHash
+
+    if terminal.somebody_is_there():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        terminal.complain("an empty password opens nothing")
+        raise typer.Exit(Exit.USAGE)
+    terminal.console().print(str(PasswordHash.make(password)), markup=False, soft_wrap=True)

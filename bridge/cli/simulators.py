@@ -1,0 +1,120 @@
+"""The simulators: one alone for integrators, or all of it together."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge import terminal
+from bridge.cli.frame import Exit, wrong_usage
+
+if TYPE_CHECKING:
+    from bridge.lab.onec import OneCLab
+
+_HOST = "127.0.0.1"
+
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535)]
+Partners = Annotated[int, typer.Option(help="Size of the company.", min=1, max=1_000_000)]
+
+commands = typer.Typer()
+lab = typer.Typer(help="One simulator alone, for integrators.", no_args_is_help=True)
+commands.add_typer(lab, name="lab")
+
+
+@lab.command("onec")
+def lab_onec(
+    *,
+    port: Port = 8081,
+    partners: Partners = 5000,
+    seed: Annotated[int, typer.Option(help="The same seed, the same company.")] = 1,
+    faults: Annotated[Path | None, typer.Option(help="A script of faults (JSON).")] = None,
+) -> None:
+    """Run a simulated 1C UT 11 publication until interrupted."""
+    from bridge.lab.serving import run_onec_lab
+    from bridge.web.server import insist_on_address
+
+    def announce(onec: "OneCLab", url: str) -> None:
+        settings = {
+            "BRIDGE_ONEC_URL": url,
+            "BRIDGE_ONEC_USER": onec.user,
+            "BRIDGE_ONEC_PASSWORD": onec.password,
+            "BRIDGE_ONEC_TIMEZONE": str(onec.zone),
+        }
+        for name, value in settings.items():
+            terminal.console().print(f"{name}={value}", markup=False, soft_wrap=True)
+        address = url.removesuffix(onec.publication)
+        terminal.complain(f"the world and the weather are changed at {address}/_lab/")
+
+    insist_on_address(_HOST, port, "--port")
+    try:
+        run_onec_lab(port, partners, seed, faults, host=_HOST, announce=announce)
+    except (OSError, ValueError) as error:
+        wrong_usage(f"--faults {faults}", error)
+
+
+@lab.command("sipuni")
+def lab_sipuni(
+    *,
+    port: Port = 8082,
+    hook: Annotated[str, typer.Option(help="The routing hook it asks.")] = (
+        "http://127.0.0.1:8000/sipuni/route"
+    ),
+    faults: Annotated[Path | None, typer.Option(help="Switches of the cabinet (JSON).")] = None,
+    partners: Annotated[int, typer.Option(hidden=True)] = 0,
+    seed: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Run a simulated Sipuni cabinet; its levers are at /_lab/.
+
+    POST /_lab/call {"caller", "did"} places a call, POST /_lab/story tells a story: a file such as
+    fixtures/stories/incoming_missed.jsonl as the body, roles recast in the query (?client=79…).
+    Events also go to /ws where the switch events_over says so.
+    """
+    from bridge.lab.sipuni import read_switches, run_sipuni_lab
+    from bridge.web.server import insist_on_address
+
+    del partners, seed  # every lab takes them; a cabinet has no company to compose
+    if not hook.startswith(("http://", "https://")):
+        raise typer.BadParameter("is not an http(s) address", param_hint="--hook")
+    try:
+        switches = read_switches(faults.read_bytes()) if faults else None
+    except (OSError, ValueError) as error:
+        wrong_usage(f"--faults {faults}", error)
+    insist_on_address(_HOST, port, "--port")
+    levers = f"http://{_HOST}:{port}/_lab"
+    terminal.complain(f"it asks {_without_secret(hook)}; call at {levers}/call")
+    terminal.complain(f"tell a story: curl --data-binary @STORY.jsonl {levers}/story")
+    run_sipuni_lab(hook_url=hook, host=_HOST, port=port, switches=switches)
+
+
+@commands.command()
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="One scripted day, a table, an exit code.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of the bridge; 8000, with --once any free one.", min=0, max=65535),
+    ] = None,
+    partners: Partners = 500,
+) -> None:
+    """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
+    from bridge.lab.demo import StageError, StageSettings, demonstrate
+
+    free = 0 if once else 8000
+    settings = StageSettings(partners, free if port is None else port, compressed=once)
+    try:
+        passed = asyncio.run(demonstrate(settings, terminal.DemoScreen(), once=once))
+    except (StageError, LookupError) as error:
+        terminal.complain(str(error))
+        raise typer.Exit(Exit.WARNINGS) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        # Asked to stop, it did. A day that was cut short has not been seen whole.
+        passed = not once
+    raise typer.Exit(Exit.DONE if passed else Exit.WARNINGS)
+
+
+def _without_secret(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
