@@ -22,7 +22,7 @@ def staffed_house(*, masked: bool = False, **changes: object) -> House:
 
 
 def session_of(who: Manager) -> str:
-    """Give the cookie's value of a session that `who` has begun."""
+    """Give the cookie's value of a session that *who* has begun."""
     return Seals(SECRET, ADMIN).manager_session(ManagerPass(who.ref, 0))
 
 
