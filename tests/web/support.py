@@ -15,7 +15,15 @@ from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import Note, PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
-from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.directory import (
+    CallerCard,
+    EntityKind,
+    ExtensionOwner,
+    Manager,
+    Owner,
+    Ref,
+    owners_of_extension,
+)
 from bridge.domain.figures import CallFact
 from bridge.domain.flaws import FlawKind, FlawList
 from bridge.domain.history import fold, names_in
@@ -193,8 +201,7 @@ class DirectoryInMemory:
         return self.staff
 
     def owner_of(self, extension: str) -> ExtensionOwner:
-        found = [m for m in self.staff.values() if m.extension == extension]
-        return ExtensionOwner(found[0] if len(found) == 1 else None)
+        return owners_of_extension(extension, self.staff)
 
     def age(self, now: datetime) -> DataAge:
         del now

@@ -129,4 +129,5 @@ ACTS: Final[Mapping[AuditAct, str]] = {
     AuditAct.CHOSEN: mark("said whose number it is"),
     AuditAct.NOTED: mark("wrote a note"),
     AuditAct.ORDERED: mark("placed a call"),
+    AuditAct.ORDER_DENIED: mark("was refused a call from a telephone that is not his"),
 }
