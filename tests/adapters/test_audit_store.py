@@ -101,7 +101,7 @@ async def test_a_new_file_takes_no_link_that_was_made_before_it(tmp_path: Path, 
         path.unlink()
 
 
-async def test_a_file_of_before_keeps_its_links(store: AuditStore, tmp_path: Path, time: Time):
+async def test_a_file_of_before_keeps_its_links(store: AuditStore, tmp_path: Path):
     with sqlite3.connect(tmp_path / "audit.db") as older:
         older.execute("DELETE FROM desk_keys")
     older.close()

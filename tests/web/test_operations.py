@@ -44,7 +44,7 @@ async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one():
     assert "stale" in answers[1].json()["reason"]
 
 
-async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read_and_says_what_will_be_done():
+async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read():
     damaged, locked = known_house(), known_house()
     damaged.directory.broken = StoreDamaged("/data/directory.db", "file is not a database")
     locked.directory.broken = StoreError("/data/directory.db", "database is locked")
