@@ -13,9 +13,10 @@ from bridge.ports import (
     PbxControl,
     RawEvent,
 )
+from bridge.services.call_book import CallBook
 from bridge.services.debts import DebtRules, Debts
 from bridge.services.decide import Deciding
-from bridge.services.follow import Following, FollowRules
+from bridge.services.follow import Following
 from bridge.services.open_calls import OpenCalls
 from bridge.services.originate import Originating
 from bridge.services.requests import Requesting
@@ -56,8 +57,8 @@ def follow_calls(
     telephony: "Sipuni",
     events: FanOut,
     kick: Callable[[], None],
-) -> tuple[Following, Loop]:
-    """Build what tells events to their calls, and the loop that tells what had to wait."""
+) -> tuple[CallBook, Following, Loop]:
+    """Build the book of calls, what tells events to them, and the loop for those that waited."""
 
     def later() -> None:
         loop.kick()
@@ -70,21 +71,27 @@ def follow_calls(
         rules=debt_rules(settings),
         clock=now,
     )
-    following = Following(
+    book = CallBook(
         ledger=ledger,
         open_calls=open_calls,
         debts=debts,
-        read_event=telephony.read_event,
-        decide=deciding.decide,
         owner_of=directory.owner_of,
         events=events,
         clock=now,
         kick=kick,
+    )
+    following = Following(
+        book=book,
+        ledger=ledger,
+        debts=debts,
+        read_event=telephony.read_event,
+        decide=deciding.decide,
+        clock=now,
         later=later,
-        rules=FollowRules(internal=settings.internal_calls),
+        internal=settings.internal_calls,
     )
     loop = Loop("follow", following.follow, timedelta(seconds=5))
-    return following, loop
+    return book, following, loop
 
 
 def rounds(
@@ -131,6 +138,7 @@ class PbxLine:
 
 def pbx_line(
     settings: Settings,
+    book: CallBook,
     following: Following,
     deciding: Deciding,
     directory: DirectoryReader,
@@ -154,7 +162,7 @@ def pbx_line(
     originating = Originating(
         pbx=pbx,
         provider="sipuni",
-        book=following,
+        book=book,
         decide=deciding.decide,
         phones=phone_rules(settings),
         lang=settings.lang,

@@ -85,7 +85,7 @@ def build_service(settings: Settings) -> House:
     def kick_delivery() -> None:
         scheduler.kick()
 
-    following, follow = follow_calls(
+    book, following, follow = follow_calls(
         settings=settings,
         ledger=ledger,
         directory=directory,
@@ -97,6 +97,7 @@ def build_service(settings: Settings) -> House:
     recording = Recording(ledger, events)
     line = pbx_line(
         settings,
+        book,
         following,
         deciding,
         directory,
@@ -145,7 +146,7 @@ def build_service(settings: Settings) -> House:
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
             await answering.remember()
-            await following.remember()
+            await book.remember()
             await line.open()
             desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
             scheduler.start()
@@ -158,7 +159,7 @@ def build_service(settings: Settings) -> House:
         telephony=telephony,
         answering=answering,
         receiving=following,
-        noting=following,
+        noting=book,
         ledger=ledger,
         directory=directory,
         hub=hub,

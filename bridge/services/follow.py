@@ -1,8 +1,8 @@
-"""Follow: calls hear their events, and everything that follows from it is one durable step.
+"""Follow: calls hear their events, and everything that follows from it is one step of the book.
 
 event ─► which call? ─► hear it ─► pages ─► debts, who talked last, what 1C shall hold ─► one write
 
-The only one who changes calls after they are recorded, one step at a time. An event and all that it
+An event and all that it
 changes are written together, before the PBX is told that it came; events that come meanwhile make
 the next step. One that cannot be told yet is kept alone, and told later: that changes nothing, for
 the life of a call is told from the set of its events.
@@ -11,97 +11,68 @@ the life of a call is told from the set of its events.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain import joining
 from bridge.domain.call_events import CallEvent, Direction, EventKind
 from bridge.domain.calls import (
-    Note,
     PhoneCall,
     asked_after_all,
     begin_call,
     begin_from_event,
     hear,
 )
-from bridge.domain.decision import RouteDecision, RouteQuestion, Target
-from bridge.domain.directory import ExtensionOwner
-from bridge.domain.orders import CallOrder, OrderState
+from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.outbox import OutboxEntry
-from bridge.domain.phone import Caller, CallerKind, PhoneNumber
-from bridge.domain.wanted import Told
+from bridge.domain.phone import Caller, CallerKind
 from bridge.errors import StoreError
-from bridge.ports import CallChanged, Clock, DebtChanged, Events, Ledger, RawEvent, Talk
+from bridge.ports import Clock, Ledger, RawEvent, Talk
+from bridge.services.call_book import CallBook
 from bridge.services.debts import Debts, Step
-from bridge.services.open_calls import MEMORY, OpenCalls
+from bridge.services.open_calls import MEMORY
 
 _log = logging.getLogger(__name__)
 
 #: Events told in one transaction.
 _BATCH = 500
 
-#: How long a call that began with its events waits for its routing question before 1C gets it.
-_GRACE = timedelta(seconds=10)
-
 _Arrived = tuple[RawEvent, asyncio.Future[None]]
 
 _WITHHELD = Caller(CallerKind.WITHHELD, "")
 
 
-@dataclass(frozen=True, slots=True)
-class FollowRules:
-    """*internal*: whether calls between colleagues get documents in 1C."""
-
-    internal: bool = False
-    grace: timedelta = _GRACE
-
-
 class Following:
-    """Follows all calls; `begin` and `recorded` stand on the ringing path and await nothing."""
+    """Follows all calls; `begin` and `recorded` stand on the ringing path and await nothing.
+
+    *later* asks for `follow` soon. *internal*: whether calls between colleagues get documents in
+    1C.
+    """
 
     def __init__(
         self,
         *,
+        book: CallBook,
         ledger: Ledger,
-        open_calls: OpenCalls,
         debts: Debts,
         read_event: Callable[[RawEvent], CallEvent | None],
         decide: Callable[[RouteQuestion], RouteDecision],
-        owner_of: Callable[[str], ExtensionOwner],
-        events: Events,
         clock: Clock,
-        kick: Callable[[], None],
         later: Callable[[], None],
-        rules: FollowRules | None = None,
+        internal: bool = False,
     ) -> None:
+        self._book = book
+        self._open = book.open
         self._ledger = ledger
-        self._open = open_calls
         self._debts = debts
         self._read_event = read_event
         self._decide = decide
-        self._owner_of = owner_of
-        self._events = events
         self._clock = clock
-        self._kick = kick
-        #: Asks for `follow` soon.
         self._later = later
-        self._rules = rules or FollowRules()
-        self._one_step = asyncio.Lock()
+        self._internal = internal
         #: What came and is not written yet; whoever brought it waits for the future.
         self._arrived: list[_Arrived] = []
         self._taking: asyncio.Task[None] | None = None
-        self._reminded: dict[str, OutboxEntry] = {}
-
-    async def remember(self) -> None:
-        """Take up the calls and debts of before a restart."""
-        self._open.clear()
-        for call in await self._ledger.calls_since(self._clock() - MEMORY):
-            self._open.put(call)
-        await self._debts.remember()
-        for debt in self._debts.open:
-            found = await self._ledger.entry(debt.holder)
-            if found is not None:
-                self._reminded[debt.holder] = found[0]
 
     # ------------------------------------------------------------ the ringing path
     def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
@@ -140,32 +111,32 @@ class Following:
     def reminded(self, entry: OutboxEntry) -> None:
         """Hear from the delivery that a reminder was made, changed or found dismissed."""
         if self._debts.holds(entry.key):
-            self._reminded[entry.key] = entry
+            self._book.reminded[entry.key] = entry
 
     async def follow(self) -> int:
         """Tell the events that were kept alone to their calls; give their number."""
         told = 0
-        async with self._one_step:
+        async with self._book.one_step:
             while batch := await self._ledger.untold(_BATCH):
                 step = Step()
                 for row, raw in batch:
                     step.events.append((row, await self._tell_raw(step, raw) or ""))
-                self._show(step)
-                await self._commit(step)
+                self._book.show(step)
+                await self._book.commit(step)
                 told += len(batch)
             await self._review()
         return told
 
     async def escalate(self) -> None:
         """Tell a second person of the clients who have waited too long."""
-        async with self._one_step:
+        async with self._book.one_step:
             step = Step()
             await self._debts.escalate(step)
-            await self._commit(step)
+            await self._book.commit(step)
 
     async def settle(self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]) -> int:
         """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""
-        async with self._one_step:
+        async with self._book.one_step:
             step, ended = Step(), 0
             fresh = [self._open.get(call.key) or call for call in waiting]
             left = {c.key: c for c in fresh if not c.life.disposition.is_over}
@@ -177,88 +148,31 @@ class Following:
                 ref = call.life.call_ref or record.call_ref
                 await self._hear(step, call, replace(record, call_ref=ref))
                 ended += 1
-            await self._commit(step)
+            await self._book.commit(step)
         return ended
 
     async def give_up(self, calls: Iterable[PhoneCall]) -> None:
         """Mark calls whose end nobody ever told."""
-        async with self._one_step:
+        async with self._book.one_step:
             step = Step()
             for call in calls:
                 word = CallEvent(
                     call.provider, EventKind.GIVEN_UP, self._clock(), call.life.call_ref
                 )
                 await self._hear(step, self._open.get(call.key) or call, word)
-            await self._commit(step)
+            await self._book.commit(step)
 
     def unfinished(self, after: timedelta) -> list[PhoneCall]:
         """Give the calls of which nothing was heard for so long though they have not ended."""
         now = self._clock()
         return [call for call in self._open if joining.is_settling_time(call, now, after)]
 
-    # ------------------------------------------------------------ people and orders
-    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
-        """Write an operator's note to the call of *key* and its document; None: no such call."""
-        async with self._one_step:
-            call = self._open.get(key) or await self._ledger.call(key)
-            if call is None:
-                return None
-            note = Note(self._clock(), by, text)
-            call = replace(call, notes=(*call.notes, note), revision=call.revision + 1)
-            step = Step()
-            step.put(call)
-            await self._commit(step)
-            return call
-
-    async def add_order(self, call: PhoneCall) -> PhoneCall:
-        """Have the call of an order on disk before the order leaves; give the one that stands."""
-        async with self._one_step:
-            standing = self._open.get(call.key) or await self._ledger.call(call.key)
-            if standing is not None:
-                return standing
-            step = Step()
-            step.calls[call.key] = self._known(call)
-            await self._commit(step)
-            return step.calls[call.key]
-
-    async def save_order(self, key: str, order: CallOrder) -> None:
-        """Keep what became of an order; its events may be there already."""
-        async with self._one_step:
-            call = self._open.get(key) or await self._ledger.call(key)
-            if call is None:
-                return
-            failed = order.state is OrderState.REFUSED
-            call = replace(call, order=order, revision=call.revision + failed)
-            step = Step()
-            step.put(call)
-            if failed and order.document is not None:
-                self._owe(step, call)
-            await self._commit(step)
-
-    async def orders_open(self) -> Sequence[PhoneCall]:
-        """Give the orders of which nobody knows whether they left: a crash stood between."""
-        return [c for c in self._open if c.order and c.order.state is OrderState.SENDING]
-
-    async def recent_order(
-        self, extension: str, number: PhoneNumber, since: datetime
-    ) -> PhoneCall | None:
-        """Give the latest order of this pair since then that was not refused."""
-        found = [
-            call
-            for call in self._open
-            if call.order is not None
-            and call.order.state is not OrderState.REFUSED
-            and (call.order.extension, call.order.number) == (extension, number)
-            and call.order.requested_at >= since
-        ]
-        return found[-1] if found else None
-
     # ------------------------------------------------------------ one step
     async def _take(self) -> None:
         """Take in what arrived, and what arrives meanwhile."""
         try:
             while self._arrived:
-                async with self._one_step:
+                async with self._book.one_step:
                     arrived, self._arrived = self._arrived, []
                     await self._take_in(arrived)
         finally:
@@ -269,8 +183,8 @@ class Following:
         try:
             for raw, _ in arrived:
                 step.arrived.append((raw, await self._tell_raw(step, raw, now=True)))
-            self._show(step)
-            await self._commit(step)
+            self._book.show(step)
+            await self._book.commit(step)
         except StoreError:
             # Memory is as the disk is. Perhaps it takes the events alone.
             for raw, kept in arrived:
@@ -345,11 +259,11 @@ class Following:
         return call
 
     async def _hear(self, step: Step, before: PhoneCall, event: CallEvent) -> None:
-        after = self._known(hear(before, event))
+        after = self._book.known(hear(before, event))
         if after == before and before.key not in step.calls:
             return
         if not before.heard and not before.asked and self._is_journalled(after, event):
-            self._owe(step, after)
+            self._book.owe(step, after)
         if after.life.disposition.is_over and after.life.talked and after.caller.number:
             at = after.life.ended_at or event.at
             step.talks.append(Talk(after.caller.number, after.life.answered_by, at))
@@ -360,73 +274,20 @@ class Following:
             await self._debts.consider(step, before, after)
         self._open.put(step.calls[after.key])
 
-    def _owe(self, step: Step, call: PhoneCall) -> None:
-        """Have 1C get a document of *call*; one that UT's own document asked for is in it."""
-        now = self._clock()
-        waits = call.direction is Direction.INBOUND
-        entry = OutboxEntry(call.key, now, now + self._rules.grace if waits else now)
-        if call.order is not None and call.order.document is not None:
-            document = call.order.document
-            entry = replace(entry, document=document, subject=True, told=Told("", ""))
-        step.entries.append(entry)
-
     def _is_journalled(self, call: PhoneCall, first: CallEvent) -> bool:
         """Whether 1C gets a document of a call that began with *first* and no question."""
         if first.kind is EventKind.GIVEN_UP:
             # Nobody rang; only a document that asked for the call has to be told so.
             return call.order is not None and call.order.document is not None
-        return call.direction is not Direction.INTERNAL or self._rules.internal
-
-    def _known(self, call: PhoneCall) -> PhoneCall:
-        """Give *call* with the 1C users behind its telephones, as of now."""
-        named = {target.extension for target in call.people}
-        telephones = dict.fromkeys((*call.life.rung, *call.life.talked, call.placed_by))
-        new = [extension for extension in telephones if extension and extension not in named]
-        if not new:
-            return call
-        return replace(call, people=(*call.people, *(self._person(e) for e in new)))
-
-    def _person(self, extension: str) -> Target:
-        manager = self._owner_of(extension).manager
-        return (
-            Target(extension) if manager is None else Target(extension, manager.ref, manager.name)
-        )
+        return call.direction is not Direction.INTERNAL or self._internal
 
     async def _review(self) -> None:
         """Take up what the delivery told of reminders since the last step."""
-        told, self._reminded = self._reminded, {}
+        told, self._book.reminded = self._book.reminded, {}
         step = Step()
         for entry in told.values():
             await self._debts.review(step, entry)
-        await self._commit(step)
-
-    def _show(self, step: Step) -> None:
-        """Tell the pages before the disk: what the PBX said of a call is true in any case."""
-        for call in step.calls.values():
-            self._events.publish(CallChanged(call))
-        step.shown = True
-
-    async def _commit(self, step: Step) -> None:
-        """Write the step; where the disk refuses, memory goes back to what stands on it."""
-        change = step.change()
-        if change == _NOTHING:
-            return
-        for call in step.calls.values():
-            self._open.put(call)
-        try:
-            await self._ledger.apply(change)
-        except StoreError:
-            await self.remember()
-            raise
-        if not step.shown:
-            self._show(step)
-        for debt in change.debts:
-            self._events.publish(DebtChanged(debt))
-        if change.woken or change.entries:
-            self._kick()
-
-
-_NOTHING = Step().change()
+        await self._book.commit(step)
 
 
 def _settle(kept: asyncio.Future[None], error: StoreError | None) -> None:

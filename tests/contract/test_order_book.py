@@ -40,7 +40,7 @@ async def on_disk(folder: Path) -> AsyncIterator[Opened]:
     ledger = LedgerStore.open(folder / "ledger.db", clock=lambda: b.NOON)
 
     async def opened() -> OrderBook:
-        book = following(ledger, lambda: b.NOON, FanOut())
+        book, _ = following(ledger, lambda: b.NOON, FanOut())
         await book.remember()
         return book
 

@@ -49,7 +49,7 @@ class House:
             ledger=self.ledger,
             clock=lambda: self.now,
             kick=lambda: self.kicks.append(self.now),
-            following=following(self.ledger, lambda: self.now, self.events),
+            following=following(self.ledger, lambda: self.now, self.events)[1],
         )
 
     def knows(self, *people: Manager) -> None:

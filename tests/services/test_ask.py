@@ -116,7 +116,7 @@ class House:
             ledger=self.ledger,
             clock=virtual_now,
             kick=lambda: None,
-            following=following(self.ledger, virtual_now, events),
+            following=following(self.ledger, virtual_now, events)[1],
             asking=self.asking,
         )
 

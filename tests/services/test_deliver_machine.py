@@ -70,7 +70,7 @@ class Delivering(RuleBasedStateMachine):
 
     def starts(self) -> None:
         """Start the bridge: all it remembers is in the ledger."""
-        self.following = following(self.memory, lambda: self.now, NotedEvents())
+        book, self.following = following(self.memory, lambda: self.now, NotedEvents())
         self.delivery = Delivery(
             ledger=self.memory,
             journal=self.onec,
@@ -81,7 +81,7 @@ class Delivering(RuleBasedStateMachine):
             rules=RULES,
             reminded=self.following.reminded,
         )
-        self.loop.run(self.following.remember())
+        self.loop.run(book.remember())
 
     # ------------------------------------------------------------ what happens
     @precondition(lambda self: len(self.began) < 3)

@@ -43,7 +43,9 @@ class Desk:
         self.ledger = MoodyLedger(lambda: b.NOON)
         self.events = NotedEvents()
         self.asked_later = 0
-        self.following = following(self.ledger, lambda: b.NOON, self.events, later=self._note_later)
+        _, self.following = following(
+            self.ledger, lambda: b.NOON, self.events, later=self._note_later
+        )
 
     def _note_later(self) -> None:
         self.asked_later += 1

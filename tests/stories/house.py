@@ -264,7 +264,7 @@ class House:
             phones=PHONES,
             clock=clock,
         )
-        self.following = following(
+        self.book, self.following = following(
             self.ledger,
             clock,
             events,
@@ -295,7 +295,7 @@ class House:
         self.originating = Originating(
             pbx=self.pbx,
             provider="sipuni",
-            book=self.following,
+            book=self.book,
             decide=decider.decide,
             phones=PHONES,
             lang="ru",
@@ -322,13 +322,13 @@ class House:
             asking=self._asking if plan.live else None,
         )
         await self.answering.remember()
-        await self.following.remember()
+        await self.book.remember()
         board = Board("story", clock)
         services = WebServices(
             telephony=Sipuni(plan.answer, PHONES),
             answering=self.answering,
             receiving=self.following,
-            noting=self.following,
+            noting=self.book,
             desk=DeskParts(board, DebtBook(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,

@@ -262,7 +262,7 @@ async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Pat
         typed = f"Хочет скидку\n{document['Описание']}\nПерезвонить в пятницу"
         at.desk.describe_call(document["Ref_Key"], typed)
         (call,) = await at.house.ledger.calls()
-        await at.house.following.annotate(call.key, "Анна", "Счёт выслан")
+        await at.house.book.annotate(call.key, "Анна", "Счёт выслан")
         await at.house.settle()
 
         (document,) = at.house.documents()

@@ -186,7 +186,7 @@ class DirectoryRun:
         self._rows = DirectoryRows(db.file, last_manager)
         #: Takes what comes of whole tables, which are empty, or will be but for what comes.
         self._whole: DirectoryLoad | DirectoryLevel | None = None
-        if not any(map(self._rows.highest, TABLES)):
+        if self._is_empty():
             self._whole = DirectoryLoad(db.file, self._rows)
         self._anew = False
 
@@ -223,7 +223,8 @@ class DirectoryRun:
             self._settle(kind)
         self.close()
         self._touched = Touched()
-        self._whole = DirectoryLevel(self._file, self._rows)
+        whole = DirectoryLoad if self._is_empty() else DirectoryLevel
+        self._whole = whole(self._file, self._rows)
         self._anew = True
 
     def reindex(self) -> int:
@@ -269,6 +270,9 @@ class DirectoryRun:
             self._whole.wait()
         body = msgspec.to_builtins(report)
         self._db.table(CHECKPOINT).upsert(Document(body, doc_id=REPORT))
+
+    def _is_empty(self) -> bool:
+        return not any(map(self._rows.highest, KINDS))
 
     def _settle(self, kind: EntityKind) -> None:
         if self._whole is not None:

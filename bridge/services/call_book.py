@@ -1,0 +1,177 @@
+"""The calls as they stand, in memory and on disk alike: changed one step at a time, durably.
+
+Orders and notes are steps of their own here; events are told to their calls in `services.follow`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bridge.domain.call_events import Direction
+from bridge.domain.calls import Note, PhoneCall
+from bridge.domain.decision import Target
+from bridge.domain.directory import ExtensionOwner
+from bridge.domain.orders import CallOrder, OrderState
+from bridge.domain.outbox import OutboxEntry
+from bridge.domain.phone import PhoneNumber
+from bridge.domain.wanted import Told
+from bridge.errors import StoreError
+from bridge.ports import CallChanged, Clock, DebtChanged, Events, Ledger
+from bridge.services.debts import Debts, Step
+from bridge.services.open_calls import MEMORY, OpenCalls
+
+#: How long a call that began with its events waits for its routing question before 1C gets it.
+GRACE = timedelta(seconds=10)
+
+_NOTHING = Step().change()
+
+
+class CallBook:
+    """Where calls are changed after they are recorded. Whoever gathers a step holds *one_step*.
+
+    *kick* makes the delivery look at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        open_calls: OpenCalls,
+        debts: Debts,
+        owner_of: Callable[[str], ExtensionOwner],
+        events: Events,
+        clock: Clock,
+        kick: Callable[[], None],
+        grace: timedelta = GRACE,
+    ) -> None:
+        self._ledger = ledger
+        self.open = open_calls
+        self._debts = debts
+        self._owner_of = owner_of
+        self._events = events
+        self._clock = clock
+        self._kick = kick
+        self._grace = grace
+        self.one_step = asyncio.Lock()
+        #: What the delivery told of reminders since the last review, by the call that holds them.
+        self.reminded: dict[str, OutboxEntry] = {}
+
+    async def remember(self) -> None:
+        """Take up the calls and debts of before a restart."""
+        self.open.clear()
+        for call in await self._ledger.calls_since(self._clock() - MEMORY):
+            self.open.put(call)
+        await self._debts.remember()
+        for debt in self._debts.open:
+            found = await self._ledger.entry(debt.holder)
+            if found is not None:
+                self.reminded[debt.holder] = found[0]
+
+    # ------------------------------------------------------------ people and orders
+    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
+        """Write an operator's note to the call of *key* and its document; None: no such call."""
+        async with self.one_step:
+            call = self.open.get(key) or await self._ledger.call(key)
+            if call is None:
+                return None
+            note = Note(self._clock(), by, text)
+            call = replace(call, notes=(*call.notes, note), revision=call.revision + 1)
+            step = Step()
+            step.put(call)
+            await self.commit(step)
+            return call
+
+    async def add_order(self, call: PhoneCall) -> PhoneCall:
+        """Have the call of an order on disk before the order leaves; give the one that stands."""
+        async with self.one_step:
+            standing = self.open.get(call.key) or await self._ledger.call(call.key)
+            if standing is not None:
+                return standing
+            step = Step()
+            step.calls[call.key] = self.known(call)
+            await self.commit(step)
+            return step.calls[call.key]
+
+    async def save_order(self, key: str, order: CallOrder) -> None:
+        """Keep what became of an order; its events may be there already."""
+        async with self.one_step:
+            call = self.open.get(key) or await self._ledger.call(key)
+            if call is None:
+                return
+            failed = order.state is OrderState.REFUSED
+            call = replace(call, order=order, revision=call.revision + failed)
+            step = Step()
+            step.put(call)
+            if failed and order.document is not None:
+                self.owe(step, call)
+            await self.commit(step)
+
+    async def orders_open(self) -> Sequence[PhoneCall]:
+        """Give the orders of which nobody knows whether they left: a crash stood between."""
+        return [c for c in self.open if c.order and c.order.state is OrderState.SENDING]
+
+    async def recent_order(
+        self, extension: str, number: PhoneNumber, since: datetime
+    ) -> PhoneCall | None:
+        """Give the latest order of this pair since then that was not refused."""
+        found = [
+            call
+            for call in self.open
+            if call.order is not None
+            and call.order.state is not OrderState.REFUSED
+            and (call.order.extension, call.order.number) == (extension, number)
+            and call.order.requested_at >= since
+        ]
+        return found[-1] if found else None
+
+    # ------------------------------------------------------------ a step
+    def known(self, call: PhoneCall) -> PhoneCall:
+        """Give *call* with the 1C users behind its telephones, as of now."""
+        named = {target.extension for target in call.people}
+        telephones = dict.fromkeys((*call.life.rung, *call.life.talked, call.placed_by))
+        new = [extension for extension in telephones if extension and extension not in named]
+        if not new:
+            return call
+        return replace(call, people=(*call.people, *(self._person(e) for e in new)))
+
+    def _person(self, extension: str) -> Target:
+        manager = self._owner_of(extension).manager
+        return (
+            Target(extension) if manager is None else Target(extension, manager.ref, manager.name)
+        )
+
+    def owe(self, step: Step, call: PhoneCall) -> None:
+        """Have 1C get a document of *call*; one that UT's own document asked for is in it."""
+        now = self._clock()
+        waits = call.direction is Direction.INBOUND
+        entry = OutboxEntry(call.key, now, now + self._grace if waits else now)
+        if call.order is not None and call.order.document is not None:
+            document = call.order.document
+            entry = replace(entry, document=document, subject=True, told=Told("", ""))
+        step.entries.append(entry)
+
+    def show(self, step: Step) -> None:
+        """Tell the pages before the disk: what the PBX said of a call is true in any case."""
+        for call in step.calls.values():
+            self._events.publish(CallChanged(call))
+        step.shown = True
+
+    async def commit(self, step: Step) -> None:
+        """Write the step; where the disk refuses, memory goes back to what stands on it."""
+        change = step.change()
+        if change == _NOTHING:
+            return
+        for call in step.calls.values():
+            self.open.put(call)
+        try:
+            await self._ledger.apply(change)
+        except StoreError:
+            await self.remember()
+            raise
+        if not step.shown:
+            self.show(step)
+        for debt in change.debts:
+            self._events.publish(DebtChanged(debt))
+        if change.woken or change.entries:
+            self._kick()
