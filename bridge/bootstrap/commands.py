@@ -33,7 +33,14 @@ from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.directory import Manager
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion
-from bridge.errors import BridgeError, NotFound, SettingsError, StoreError, SyncRefused
+from bridge.errors import (
+    BridgeError,
+    NotFound,
+    SettingsError,
+    StoreDamaged,
+    StoreError,
+    SyncRefused,
+)
 from bridge.logs import configure_logs
 from bridge.ports import (
     AuditAct,
@@ -84,10 +91,18 @@ async def sync(
             progress=progress,
             confirm=confirm,
         )
-        return await _kept(pull.run(store.report()), run_history(settings))
+        return await _kept(_healed(pull, store), run_history(settings))
     finally:
         store.close()
         await client.aclose()
+
+
+async def _healed(pull: Pull, store: DirectoryWriter) -> SyncReport:
+    """Run *pull*, and once more where the directory showed damage: nothing is held after that."""
+    try:
+        return await pull.run(store.report())
+    except StoreDamaged:
+        return await pull.run(store.report())
 
 
 async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
@@ -113,7 +128,7 @@ async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
 
 
 def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
-    """Tell what the PBX would be told, from the files the service uses; writes nothing."""
+    """Tell what the PBX would be told, from the files the service uses; changes nothing."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
     try:
         deciding = deciding_of(settings, directory, _memory(settings), FanOut())
@@ -167,7 +182,8 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
         str(settings.data_dir),
         obstacle=soundness.obstacle(settings.data_dir),
         free=soundness.free_bytes(settings.data_dir),
-        damages=soundness.damages(settings.data_dir),
+        troubles=soundness.troubles(settings.data_dir),
+        aside=soundness.set_aside_before(settings.data_dir),
     )
     findings += await _check_onec(settings)
     findings.append(await _check_pbx(settings))
@@ -175,7 +191,10 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     try:
         moment = now()
         findings += diagnose.examine_directory(
-            directory.report(), now=moment, stale=directory.age(moment).stale
+            directory.report(),
+            now=moment,
+            stale=directory.age(moment).stale,
+            trouble=directory.trouble(),
         )
     finally:
         directory.close()
@@ -282,15 +301,18 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
 
     Raises:
         NotFound: the extension is nobody's, or not one person's.
+        StoreError: the directory or the audit list cannot be read.
     """
     from bridge.web.access.gate import works_here
     from bridge.web.access.seals import ManagerPass, Seals
 
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
     try:
-        manager = directory.owner_of(extension).manager
+        manager, trouble = directory.owner_of(extension).manager, directory.trouble()
     finally:
         directory.close()
+    if trouble is not None:
+        raise trouble
     if manager is None or not works_here(manager):
         words = f"no one user of 1C has the extension “{extension}”; run onec-bridge sync"
         raise NotFound(words)

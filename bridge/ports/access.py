@@ -63,7 +63,7 @@ class DeskKeys(Protocol):
     """Which generation of a manager's personal link is valid; a revoked one makes the next."""
 
     def generation(self, manager: Ref) -> int:
-        """Give the generation that is valid now; 0 before the first was revoked."""
+        """Give the generation that is valid now."""
         ...
 
     async def revoke(self, manager: Ref) -> int:

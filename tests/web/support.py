@@ -193,6 +193,7 @@ class DirectoryInMemory:
     proven_at: datetime | None = NOON - timedelta(minutes=1)
     stale: bool = False
     last_report: SyncReport | None = None
+    broken: StoreError | None = None
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
         return self.cards.get(number)
@@ -209,6 +210,9 @@ class DirectoryInMemory:
 
     def report(self) -> SyncReport | None:
         return self.last_report
+
+    def trouble(self) -> StoreError | None:
+        return self.broken
 
     def refresh(self) -> bool:
         return False
