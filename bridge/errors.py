@@ -25,6 +25,7 @@
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
     └─ StoreError             the disk said no, or the file is not ours
+       └─ StoreDamaged        what is in the file is not what was written to it
 
 Errors carry fields; the sentence is built from them and says what to do.
 """
@@ -227,3 +228,10 @@ class StoreError(BridgeError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class StoreDamaged(StoreError):
+    """The file holds what nobody wrote to it: it is of no use as it is, and waiting mends nothing.
+
+    A full disk, a lock, missing rights, another program's file are none of it.
+    """

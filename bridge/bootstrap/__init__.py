@@ -15,13 +15,14 @@ from bridge.bootstrap.commands import (
     outbox_entry,
     outbox_retry,
     set_up_logs,
-    step_aside,
     sync,
 )
+from bridge.bootstrap.courtesy import Courteous
 from bridge.bootstrap.parts import now
 from bridge.settings import Settings
 
 __all__ = [
+    "Courteous",
     "call",
     "check",
     "desk_link",
@@ -33,7 +34,6 @@ __all__ = [
     "outbox_retry",
     "serve",
     "set_up_logs",
-    "step_aside",
     "sync",
 ]
 

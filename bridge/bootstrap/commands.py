@@ -1,9 +1,8 @@
 """What the commands build for one run: a sync, an explanation, a check, a look at the outbox."""
 
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,7 +33,14 @@ from bridge.domain.checkup import Checkup, Verdict
 from bridge.domain.directory import Manager
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion
-from bridge.errors import BridgeError, NotFound, SettingsError, StoreError, SyncRefused
+from bridge.errors import (
+    BridgeError,
+    NotFound,
+    SettingsError,
+    StoreDamaged,
+    StoreError,
+    SyncRefused,
+)
 from bridge.logs import configure_logs
 from bridge.ports import (
     AuditAct,
@@ -58,19 +64,6 @@ T = TypeVar("T")
 def set_up_logs(settings: Settings) -> None:
     """Send logs to stderr in the form the settings ask for."""
     configure_logs(settings.log_format)
-
-
-def step_aside() -> None:
-    """Run with the lowest priority: callers are answered on the same processors.
-
-    On Linux in the idle class besides: beside a full sync of 30 000 partners the p99 of answers
-    was 1.3 × idle (median of 3), with nice alone 1.8.
-    """
-    if hasattr(os, "nice"):
-        os.nice(19)
-    if hasattr(os, "sched_setscheduler"):
-        with suppress(OSError):  # a container may forbid it; nice remains
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 async def sync(
@@ -98,10 +91,18 @@ async def sync(
             progress=progress,
             confirm=confirm,
         )
-        return await _kept(pull.run(store.report()), run_history(settings))
+        return await _kept(_healed(pull, store), run_history(settings))
     finally:
         store.close()
         await client.aclose()
+
+
+async def _healed(pull: Pull, store: DirectoryWriter) -> SyncReport:
+    """Run *pull*, and once more where the directory showed damage: nothing is held after that."""
+    try:
+        return await pull.run(store.report())
+    except StoreDamaged:
+        return await pull.run(store.report())
 
 
 async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
@@ -127,7 +128,7 @@ async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
 
 
 def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
-    """Tell what the PBX would be told, from the files the service uses; writes nothing."""
+    """Tell what the PBX would be told, from the files the service uses; changes nothing."""
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
     try:
         deciding = deciding_of(settings, directory, _memory(settings), FanOut())
@@ -181,7 +182,8 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
         str(settings.data_dir),
         obstacle=soundness.obstacle(settings.data_dir),
         free=soundness.free_bytes(settings.data_dir),
-        damages=soundness.damages(settings.data_dir),
+        troubles=soundness.troubles(settings.data_dir),
+        aside=soundness.set_aside_before(settings.data_dir),
     )
     findings += await _check_onec(settings)
     findings.append(await _check_pbx(settings))
@@ -189,7 +191,10 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     try:
         moment = now()
         findings += diagnose.examine_directory(
-            directory.report(), now=moment, stale=directory.age(moment).stale
+            directory.report(),
+            now=moment,
+            stale=directory.age(moment).stale,
+            trouble=directory.trouble(),
         )
     finally:
         directory.close()
@@ -296,15 +301,18 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
 
     Raises:
         NotFound: the extension is nobody's, or not one person's.
+        StoreError: the directory or the audit list cannot be read.
     """
     from bridge.web.access.gate import works_here
     from bridge.web.access.seals import ManagerPass, Seals
 
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
     try:
-        manager = directory.owner_of(extension).manager
+        manager, trouble = directory.owner_of(extension).manager, directory.trouble()
     finally:
         directory.close()
+    if trouble is not None:
+        raise trouble
     if manager is None or not works_here(manager):
         words = f"no one user of 1C has the extension “{extension}”; run onec-bridge sync"
         raise NotFound(words)

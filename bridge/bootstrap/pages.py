@@ -1,5 +1,6 @@
 """What only the pages need: their files, the desk, who is let in."""
 
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +9,17 @@ from typing import TYPE_CHECKING
 from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.own_secret import own_secret
-from bridge.bootstrap.parts import audit_store, directory_path, ledger_path, now, plain
-from bridge.errors import SettingsError
+from bridge.adapters.embedded.sqlite_file import aside_of, set_aside
+from bridge.bootstrap.parts import (
+    audit_path,
+    audit_store,
+    directory_path,
+    ledger_path,
+    now,
+    plain,
+)
+from bridge.errors import SettingsError, StoreDamaged
+from bridge.ports import Alarm, Events
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +28,9 @@ if TYPE_CHECKING:
     from bridge.adapters.event_hub import EventHub
     from bridge.web.access import AdminAccess, HookAccess
     from bridge.web.desk.parts import DeskParts
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +54,29 @@ def shelf_of(settings: Settings) -> Shelf:
     from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
 
     return Shelf(
-        audit_store(settings),
+        _sound_audit(settings),
         CallHistory(ledger_path(settings)),
         DirectoryFlaws(directory_path(settings)),
     )
+
+
+def _sound_audit(settings: Settings) -> AuditStore:
+    """Open the audit list; a damaged one must not keep callers waiting, and begins anew."""
+    try:
+        return audit_store(settings)
+    except StoreDamaged as error:
+        aside = set_aside(audit_path(settings))
+        extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
+        _log.error("audit_damaged", extra=extra)
+    return audit_store(settings)
+
+
+def remind_of_links(settings: Settings, events: Events) -> None:
+    """Say, as long as a damaged audit list is kept, that links of before open nothing."""
+    aside = aside_of(audit_path(settings))
+    if aside.exists():
+        words = f"audit.db was damaged and is kept as {aside.name}; delete it when this is settled"
+        events.publish(Alarm("audit_damaged", words))
 
 
 def desk_parts(settings: Settings, directory: DirectoryReader) -> "DeskParts":

@@ -119,11 +119,15 @@ def ledger_path(settings: Settings) -> Path:
     return settings.data_dir / "ledger.db"
 
 
+def audit_path(settings: Settings) -> Path:
+    """Where the audit list stands."""
+    return settings.data_dir / "audit.db"
+
+
 def audit_store(settings: Settings) -> AuditStore:
     """Open the audit list."""
     make_data_folder(settings)
-    path = settings.data_dir / "audit.db"
-    return AuditStore(path, now, keep=timedelta(days=settings.audit_days))
+    return AuditStore(audit_path(settings), now, keep=timedelta(days=settings.audit_days))
 
 
 def run_history(settings: Settings) -> RunHistory:

@@ -12,7 +12,14 @@ from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
-from bridge.bootstrap.pages import admin_access_of, desk_parts, ending, hook_access_of, shelf_of
+from bridge.bootstrap.pages import (
+    admin_access_of,
+    desk_parts,
+    ending,
+    hook_access_of,
+    remind_of_links,
+    shelf_of,
+)
 from bridge.bootstrap.parts import (
     LIVE_TIMEOUT_S,
     deciding_of,
@@ -69,6 +76,7 @@ def build_service(settings: Settings) -> House:
     desk = desk_parts(settings, directory)
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
+    remind_of_links(settings, events)
     client = odata(settings)
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))

@@ -16,9 +16,10 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
     SettingsError,
-    StoreError,
+    StoreDamaged,
     SyncRefused,
 )
+from bridge.services.diagnose import cure_of
 from bridge.settings import Settings, load_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -55,8 +56,10 @@ def sentence(error: BridgeError) -> str:
         advice = "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has he the rights? "
     elif isinstance(error, OneCUnavailable | OneCNonsense):
         advice = "is BRIDGE_ONEC_URL the publication's root, and its web server up? "
-    elif not (isinstance(error, StoreError) and error.__cause__ is not None):
-        return str(error)  # our own words already say what to do; SQLite's and the system's do not
+    elif isinstance(error, StoreDamaged):
+        return f"{error}; {cure_of(error)}"
+    else:
+        return str(error)
     return f"{error}; {advice}onec-bridge check looks closer"
 
 

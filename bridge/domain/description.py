@@ -23,6 +23,16 @@ def merged(present: str, ours_before: str, ours_now: str) -> str:
     return present if lines == was else "\n".join(lines)
 
 
+def standing(present: str, texts: Sequence[str]) -> str:
+    """Give the one of *texts*, all ours, that stands in *present*: of several the longest.
+
+    Where none stands whole, the first of them: it is the one we know was there.
+    """
+    lines = _LINE_ENDS.split(present)
+    whole = [text for text in texts if _places(lines, _block(text)) is not None]
+    return max(whole, key=lambda text: len(_block(text)), default=texts[0] if texts else "")
+
+
 def subject_change(present: str, ours_before: str, ours_now: str) -> str | None:
     """Give the new subject; None where a person changed it, or it is right already."""
     if _one_line(present) != _one_line(ours_before):

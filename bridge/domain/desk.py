@@ -68,7 +68,7 @@ _LOST = {
 def standing(call: PhoneCall, extension: str, now: datetime) -> Standing:
     """Tell where *call* stands at *now*, seen from *extension*."""
     life = call.life
-    dials = extension == _dialling(call)
+    dials = bool(extension) and extension == _dialling(call)
     if life.disposition is Disposition.RINGING:
         return _before_answer(call, extension, now, dials=dials)
     if life.disposition is Disposition.TALKING:

@@ -62,7 +62,8 @@ class OutboxEntry:
 
     *maybe_sent_at* is set once a create of the present stage was sent whose fate is unknown: the
     latest such moment. *doubtful* stays set once that happened to the document: it is verified
-    at the end.
+    at the end. *told* is what the document tells, and *telling* what it may tell instead, since
+    a write of it left whose fate is unknown.
     """
 
     key: str
@@ -78,6 +79,7 @@ class OutboxEntry:
     settled_at: datetime | None = None
     subject: bool = False
     told: Told | None = None
+    telling: tuple[Told, ...] = ()
     considered: bool = False
     reminders: tuple[KeptReminder, ...] = ()
     #: The revision of the call whose wishes were last fulfilled.
@@ -102,7 +104,7 @@ def next_stage(entry: OutboxEntry, wanted: Wanted) -> Stage | None:
         return Stage.SUBJECT
     if next_reminder(entry, wanted) is not None:
         return Stage.REMINDER
-    if entry.told != wanted.told:
+    if entry.told != wanted.told or entry.telling:
         return Stage.OUTCOME
     if wanted.considered and not entry.considered:
         return Stage.CONSIDERED
@@ -159,7 +161,10 @@ def begin(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
     sending = replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1)
     if entry.stage is Stage.DOCUMENT and not must_look(entry):
         # What may be there already tells what was sent then, not what would be sent now.
-        return replace(sending, told=wanted.told)
+        return replace(sending, told=wanted.told, telling=())
+    if entry.stage in (Stage.DOCUMENT, Stage.OUTCOME):
+        others = tuple(told for told in entry.telling if told != wanted.told)
+        return replace(sending, telling=(*others, wanted.told))
     step = next_reminder(entry, wanted) if entry.stage is Stage.REMINDER else None
     if isinstance(step, ReminderWish) and kept_for(entry, step.user) is None:
         sending_it = noted(entry, step.user, step.text, ReminderState.SENDING)

@@ -5,13 +5,14 @@ Drafts are a pure function of the recorded call: after a crash the same draft is
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from bridge.domain.account import outcome_lines, who
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
-from bridge.domain.description import merged, subject_change
+from bridge.domain.description import merged, standing, subject_change
 from bridge.domain.directory import Candidate, CandidateKind, Ref, Version
 from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind, format_phone
@@ -193,16 +194,17 @@ def draft_reminder(call: PhoneCall, user: Ref, text: str, document: Ref) -> Remi
     return ReminderDraft(user, call.arrived_at, document, text)
 
 
-def outcome_change(present: WrittenPhoneCall, before: Told | None, now: Told) -> PhoneCallChange:
-    """Tell what to change in a document so that it reads as *now*; *before* is our former text.
+def outcome_change(present: WrittenPhoneCall, before: Sequence[Told], now: Told) -> PhoneCallChange:
+    """Tell what to change in a document so that it reads as *now*.
 
-    Only what still stands as we wrote it is replaced; a person's words and choices stay.
+    *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
+    as we wrote it is replaced; a person's words and choices stay.
     """
-    description = merged(present.description, before.description if before else "", now.description)
-    subject = (
-        None if before is None else subject_change(present.subject, before.subject, now.subject)
-    )
-    ours = before is not None and present.responsible == before.responsible
+    former = standing(present.description, [told.description for told in before])
+    description = merged(present.description, former, now.description)
+    subjects = (subject_change(present.subject, told.subject, now.subject) for told in before)
+    subject = next((changed for changed in subjects if changed is not None), None)
+    ours = present.responsible in {told.responsible for told in before}
     moved = now.responsible is not None and now.responsible != present.responsible
     return PhoneCallChange(
         subject=subject,

@@ -25,6 +25,7 @@ class AuditAct(StrEnum):
     CHOSEN = "chosen"  # whose number it is
     NOTED = "noted"  # a note on a call
     ORDERED = "ordered"  # an outgoing call
+    ORDER_DENIED = "order_denied"  # a call from a telephone that is not his
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class DeskKeys(Protocol):
     """Which generation of a manager's personal link is valid; a revoked one makes the next."""
 
     def generation(self, manager: Ref) -> int:
-        """Give the generation that is valid now; 0 before the first was revoked."""
+        """Give the generation that is valid now."""
         ...
 
     async def revoke(self, manager: Ref) -> int:

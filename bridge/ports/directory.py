@@ -18,6 +18,7 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.domain.phone import PhoneNumber
+from bridge.errors import StoreError
 from bridge.ports.onec import Noun
 
 
@@ -124,6 +125,7 @@ class DirectoryStore(Protocol):
     """The directory as the sync process writes it: one writer, blocking calls.
 
     Opening it raises SyncRunning while another process writes; every method may raise StoreError.
+    Behind a StoreDamaged nothing is held any more: the next run is a first one.
     """
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
@@ -168,6 +170,10 @@ class Directory(Protocol):
 
     def report(self) -> SyncReport | None:
         """Give the report of the last run that proved it; None before the first."""
+        ...
+
+    def trouble(self) -> StoreError | None:
+        """Give what is wrong with the index as a whole: it answers nobody; None when it is well."""
         ...
 
     def refresh(self) -> bool:

@@ -59,6 +59,7 @@ AlarmName = Literal[
     "onec_not_published",
     "sync_failed",
     "pbx_events_lost",
+    "audit_damaged",
 ]
 
 

@@ -215,7 +215,7 @@ class Delivery:
                 entry = replace(entry, subject=True)
             case Stage.OUTCOME:
                 await self._tell_outcome(entry, document, wanted.told)
-                entry = replace(entry, told=wanted.told)
+                entry = replace(entry, told=wanted.told, telling=())
             case Stage.CONSIDERED:
                 with suppress(OneCGone):
                     await self._journal.consider(document, considered=wanted.considered)
@@ -240,7 +240,8 @@ class Delivery:
         present = await self._journal.read_phone_call(document)
         if present is None:
             return  # somebody deleted it: there is nothing to complete
-        change = outcome_change(present, entry.told, told)
+        ours = entry.telling if entry.told is None else (entry.told, *entry.telling)
+        change = outcome_change(present, ours, told)
         if change:
             with suppress(OneCGone):
                 await self._journal.change_phone_call(document, change)
@@ -272,7 +273,7 @@ class Delivery:
                 raise
             written = replace(entry, document=found[0].ref)
         else:
-            written = replace(entry, document=ref, told=wanted.told)
+            written = replace(entry, document=ref, told=wanted.told, telling=())
         return outbox.moved_on(written, wanted, self._clock(), self._rules)
 
     async def _verify(self, entry: OutboxEntry, draft: PhoneCallDraft) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bridge.domain.checkup import Checkup, Verdict
-from bridge.errors import PbxRefused, PbxUnavailable
+from bridge.errors import PbxRefused, PbxUnavailable, StoreDamaged, StoreError
 from bridge.ports import OneCProbe, PbxControl, ProbeFinding, SyncReport
 from bridge.services.sync_report import unanswered
 
@@ -20,12 +20,20 @@ _GOOD_ROOM = 500 * 2**20
 
 #: What to do about a damaged file; whoever deletes one should know what goes with it.
 _CURES = {
-    "directory.db": "delete it with its -wal and -shm, then run: onec-bridge sync",
+    "directory.db": "run: onec-bridge sync; it sets the file aside and loads all of it anew",
     "ledger.db": "stop the service and restore it from a backup; without one set it aside: what "
     "1C had not been given is in it",
-    "audit.db": "stop the service and restore it from a backup; without one revoked links open "
-    "again",
-    "runs.db": "delete it; only the history of sync runs goes with it",
+    "audit.db": "restart the service: it sets the file aside and begins a new one; personal links "
+    "made before open nothing then",
+    "runs.db": "nothing: the next sync sets it aside; only the history of sync runs goes with it",
+}
+
+#: What to do once a damaged file was set aside.
+_AFTERCARE = {
+    "directory.db": "all of it was pulled anew",
+    "audit.db": "personal links made before open nothing: make new ones by onec-bridge desk-link "
+    "or in the console; who did what before stands in the damaged file only",
+    "runs.db": "the history of sync runs began anew",
 }
 
 _VERDICTS = {"ok": Verdict.WELL, "warn": Verdict.WARNING, "fail": Verdict.FAILURE}
@@ -74,12 +82,27 @@ _LOOKS = {
 
 
 def examine_store(
-    folder: str, *, obstacle: str, free: int, damages: Mapping[str, str]
+    folder: str,
+    *,
+    obstacle: str,
+    free: int,
+    troubles: Mapping[str, StoreError],
+    aside: Sequence[str] = (),
 ) -> Sequence[Checkup]:
-    """Look at the data folder: whether it can be written, its room in bytes, its damaged files."""
-    broken = [
-        Checkup("store", Verdict.FAILURE, f"{name} is damaged: {words}", _CURES[name])
-        for name, words in damages.items()
+    """Look at the data folder: whether it can be written, its room in bytes, its files.
+
+    *troubles* are those of files by name, *aside* names those of which a damaged one is kept.
+    """
+    broken = [_unusable(name, error) for name, error in troubles.items()]
+    broken += [
+        Checkup(
+            "store",
+            Verdict.WARNING,
+            f"{name} was damaged and is kept as {name}.damaged",
+            f"{_AFTERCARE[name]}; is the disk well? Delete the damaged file when nobody needs it",
+        )
+        for name in aside
+        if name in _AFTERCARE
     ]
     if obstacle:
         advice = "mend its rights, or set BRIDGE_DATA_DIR"
@@ -89,6 +112,20 @@ def examine_store(
         advice = "make room: on a full disk calls are answered, but not recorded"
         return [Checkup("store", Verdict.WARNING, room, advice), *broken]
     return broken or [Checkup("store", Verdict.WELL, room)]
+
+
+def cure_of(damage: StoreDamaged) -> str:
+    """Say what to do about a damaged file."""
+    return _CURES.get(
+        damage.path.replace("\\", "/").rpartition("/")[2], "onec-bridge check looks closer"
+    )
+
+
+def _unusable(name: str, error: StoreError) -> Checkup:
+    if isinstance(error, StoreDamaged):
+        return Checkup("store", Verdict.FAILURE, f"{name} is damaged: {error.reason}", _CURES[name])
+    advice = "whose file is it, and who may read it? It was left alone"
+    return Checkup("store", Verdict.FAILURE, f"{name} cannot be used: {error.reason}", advice)
 
 
 async def examine_pbx(pbx: PbxControl | None, now: datetime) -> Checkup:
@@ -190,9 +227,13 @@ def examine_fallback(*, default_extension: str | None, dids: int) -> Sequence[Ch
 
 
 def examine_directory(
-    report: SyncReport | None, *, now: datetime, stale: bool
+    report: SyncReport | None, *, now: datetime, stale: bool, trouble: StoreError | None = None
 ) -> Sequence[Checkup]:
-    """Look at the local index and at the data it was made from."""
+    """Look at the local index and at the data it was made from; *trouble* is that of its file."""
+    if trouble is not None:
+        words = f"the index cannot be read, every caller gets the default: {trouble.reason}"
+        cure = cure_of(trouble) if isinstance(trouble, StoreDamaged) else "see the data folder"
+        return [Checkup("index", Verdict.FAILURE, words, cure)]
     if report is None:
         words = "nothing was pulled from 1C yet: every caller is unknown"
         return [Checkup("index", Verdict.FAILURE, words, "run: onec-bridge sync")]

@@ -13,10 +13,20 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber, mask_phone
 from bridge.ports import AuditAct, EntryMoved
 from bridge.web.access import Viewer
-from bridge.web.language import mark
+from bridge.web.language import Speech, mark
 from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)
+
+_NOT_HIS = mark(
+    "From here you call from your own telephone %(own)s only, not from %(named)s. If your "
+    "telephone is another one, ask the administrator to correct your extension in 1C."
+)
+NO_TELEPHONE = mark(
+    "1C has no extension for you, so there is no telephone to call from. Ask the administrator to "
+    "enter it in your user card in 1C."
+)
+_LONGEST_NAMED = 20
 
 #: An entry due sooner may be taken up by the delivery while we write: it is left alone.
 _SOON = timedelta(seconds=2)
@@ -82,13 +92,35 @@ async def choose_owner(
     """
     card = services.directory.look_up(number)
     if card is None:
-        raise HTTPException(404, "1C does not know this number.")
+        raise HTTPException(404, mark("1C does not know this number."))
     ref = Ref(owner.lower())
     names = [candidate.name for candidate in card.candidates if candidate.ref == ref]
     if not names:
-        raise HTTPException(409, "This is none of the number's owners.")
+        raise HTTPException(409, mark("This is none of the number's owners."))
     await services.ledger.remember_choice(number, ref)
     await note(services, viewer, AuditAct.CHOSEN, mask_phone(number), names[0])
+
+
+async def calling_telephone(
+    services: WebServices, viewer: Viewer, speech: Speech, named: str = ""
+) -> str:
+    """Tell from which extension *viewer* calls: a manager from his own, the administrator from any.
+
+    *named* is the one that was asked for; empty, where none was.
+
+    Raises:
+        HTTPException: 403, with what to do; the audit list has it too.
+    """
+    named = named.strip()
+    if viewer.is_admin:
+        return named
+    own = viewer.extension or ""
+    if own and named in {"", own}:
+        return own
+    named = named[:_LONGEST_NAMED]
+    await note(services, viewer, AuditAct.ORDER_DENIED, named)
+    words = speech.say(_NOT_HIS, own=own, named=named) if own else speech.say(NO_TELEPHONE)
+    raise HTTPException(403, words)
 
 
 async def note(

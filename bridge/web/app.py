@@ -91,7 +91,7 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     app.front = hooks
     app.router.routes[:0] = hooks.routes()
     app.include_router(api_router(services, gate))
-    app.include_router(calling_router(services, gate))
+    app.include_router(calling_router(services, gate, pages))
     app.router.routes += [
         *operations_routes(services, gate),
         *SignInDoors(services, gate, pages).routes(),

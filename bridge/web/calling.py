@@ -1,34 +1,37 @@
 """Calls that people order: the API for scripts and pages, and the page behind a link or `tel:`.
 
 A GET never rings a telephone: browsers prefetch links and load images. The page asks for a word,
-and its form is heeded from our own page alone.
+and its form is heeded from our own page alone. A manager calls from his own telephone, whatever a
+link or a script names; the administrator chooses.
 """
 
 from typing import Annotated, Self
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import CandidateKind, Ref
 from bridge.domain.orders import OrderState, read_dialled
-from bridge.domain.phone import format_phone
+from bridge.domain.phone import format_phone, mask_phone
 from bridge.domain.writeback import candidate_name
 from bridge.errors import OrderRefused, OrderRepeated
 from bridge.ports import AuditAct, OwnedPhone
 from bridge.web.access import Gate, Viewer
-from bridge.web.actions import note
+from bridge.web.actions import NO_TELEPHONE, calling_telephone, note
 from bridge.web.forms import read_form
+from bridge.web.language import mark
 from bridge.web.pages import PAGE_HEADERS, Pages
 from bridge.web.surface import Originating, WebServices
 from bridge.web.views import Problem, View
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": Problem, "description": "The admin password is missing or wrong."},
-    403: {"model": Problem, "description": "Not from here."},
+    403: {"model": Problem, "description": "Not from here, or not from this telephone."},
     404: {"model": Problem, "description": "There is no such partner, or he has no number."},
     409: {"model": Problem, "description": "The PBX refused, rings already, or is not set up."},
     422: {"model": Problem, "description": "The wish makes no sense; the sentence says why."},
@@ -37,6 +40,7 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
 _REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MAX_TYPED = 200
 
+_WHOSE = mark("extension: say which telephone rings first.")
 _NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
 
 
@@ -45,8 +49,11 @@ class Wish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    extension: str = Field(
-        min_length=1, max_length=10, description="the telephone that rings first"
+    extension: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=10,
+        description="the telephone that rings first; a signed-in manager's is his own",
     )
     number: str | None = Field(default=None, min_length=1, max_length=_MAX_TYPED)
     partner: str | None = Field(default=None, pattern=_REF, description="his first number is taken")
@@ -64,18 +71,19 @@ class OrderView(View):
     key: str = Field(description="key of the call in the journal")
     state: OrderState
     extension: str
-    number: str = Field(description="E.164 with the plus")
+    number: str = Field(description="E.164 with the plus; masked where it is hidden from you")
     words: str = Field(description="what the PBX said of a failure")
 
     @classmethod
-    def of(cls, call: PhoneCall) -> Self:
-        """Show the order of *call*."""
+    def of(cls, call: PhoneCall, *, whole: bool = True) -> Self:
+        """Show the order of *call*; its number in full, if *whole*."""
         order = call.order
+        number = f"+{call.caller.number}"
         return cls(
             key=call.key,
             state=OrderState.UNKNOWN if order is None else order.state,
             extension=call.placed_by,
-            number=f"+{call.caller.number}",
+            number=number if whole else mask_phone(number),
             words="" if order is None else order.words,
         )
 
@@ -113,15 +121,16 @@ class PhonesView(View):
     phones: list[PhoneView]
 
 
-def calling_router(services: WebServices, gate: Gate) -> APIRouter:
+def calling_router(services: WebServices, gate: Gate, pages: Pages) -> APIRouter:
     """Build the API of ordered calls."""
 
     async def admitted(request: Request) -> Viewer:
         return await gate.admin(request.scope)
 
-    router = APIRouter(
-        prefix="/api/v1", tags=["api"], dependencies=[Depends(admitted)], responses=_PROBLEMS
-    )
+    async def calling(request: Request) -> Viewer:
+        return await gate.caller(request.scope)
+
+    router = APIRouter(prefix="/api/v1", tags=["api"], responses=_PROBLEMS)
 
     @router.post(
         "/calls",
@@ -129,20 +138,31 @@ def calling_router(services: WebServices, gate: Gate) -> APIRouter:
         responses={202: {"model": OrderView, "description": "No answer: it may ring."}},
     )
     async def place_call(
-        wish: Wish, response: Response, viewer: Annotated[Viewer, Depends(admitted)]
+        wish: Wish,
+        request: Request,
+        response: Response,
+        viewer: Annotated[Viewer, Depends(calling)],
     ) -> OrderView:
-        """Ring the extension, then the number. An order is sent once, whatever its answer."""
+        """Ring the extension, then the number. An order is sent once, whatever its answer.
+
+        A signed-in manager calls from his own extension, which he need not give.
+        """
+        speech = pages.speech(request.scope)
+        extension = await calling_telephone(services, viewer, speech, wish.extension or "")
+        if not extension:
+            raise HTTPException(422, speech.say(_WHOSE))
         number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
-        call = await _originating(services).order(wish.extension, number, by="api")
+        call = await _originating(services).order(extension, number, by=viewer.name or "api")
         await _noted(services, viewer, call)
-        view = OrderView.of(call)
+        # Who typed the number knows it; a partner's may be hidden from him.
+        view = OrderView.of(call, whole=bool(wish.number) or _sees(services, viewer, call))
         if view.state is OrderState.REFUSED:
             raise HTTPException(409, view.words)
         if view.state is not OrderState.ACCEPTED:
             response.status_code = 202
         return view
 
-    @router.get("/partners/{ref}/phones")
+    @router.get("/partners/{ref}/phones", dependencies=[Depends(admitted)])
     async def list_phones(ref: Annotated[str, Path(pattern=_REF)]) -> PhonesView:
         """List the numbers of a partner, his contact persons and legal entities."""
         return PhonesView(phones=[PhoneView.of(p) for p in _phones_of(services, Ref(ref.lower()))])
@@ -168,19 +188,28 @@ class CallPage:
 
     async def show(self, request: Request) -> Response:
         """Show whom the number belongs to and ask; behind an order, what became of it."""
-        viewer = await self._gate.admin(request.scope)
+        viewer = await self._gate.caller(request.scope)
         key = request.query_params.get("placed", "")
         placed = await self._services.ledger.call(key) if key else None
-        extension = request.query_params.get("extension", "")
-        return self._render(request, viewer, _number_in(request), extension, placed)
+        if placed is not None and not viewer.took_part(placed):
+            placed = None
+        named = request.query_params.get("extension", "")
+        return self._render(request, viewer, _number_in(request), named, placed)
 
     async def place(self, request: Request) -> Response:
         """Order the call, and show what became of it at an address that orders nothing."""
-        viewer = await self._gate.admin(request.scope)
+        viewer = await self._gate.caller(request.scope)
         number = _number_in(request)
-        extension = (await read_form(request)).get("extension", "").strip()
+        named = (await read_form(request)).get("extension", "").strip()
+        services, speech = self._services, self._pages.speech(request.scope)
         try:
-            call = await _originating(self._services).order(extension, number, by="page")
+            extension = await calling_telephone(services, viewer, speech, named)
+        except HTTPException as denial:
+            words = str(denial.detail)
+            return self._render(request, viewer, number, refusal=words, status=denial.status_code)
+        try:
+            by = viewer.name or "page"
+            call = await _originating(services).order(extension, number, by=by)
         except OrderRefused as refusal:
             status = 409 if isinstance(refusal, OrderRepeated) else 422
             return self._render(
@@ -195,7 +224,7 @@ class CallPage:
         request: Request,
         viewer: Viewer,
         number: str,
-        extension: str,
+        named: str = "",
         placed: PhoneCall | None = None,
         *,
         refusal: str = "",
@@ -207,12 +236,17 @@ class CallPage:
         if called.number is not None:
             _, decision = services.answering.explain(f"+{called.number}", "")
             name = "" if decision.candidate is None else candidate_name(decision.candidate)
+        extension = named if viewer.is_admin else viewer.extension or ""
+        owner = services.directory.owner_of(extension)
         fields = {
             "viewer": viewer,
             "signed": self._gate.has_password,
             "number": called.raw if called.number is None else format_phone(called.number),
             "name": name,
             "extension": extension,
+            "named": named,
+            "shared": [] if viewer.is_admin else [manager.name for manager in owner.shared],
+            "no_telephone": NO_TELEPHONE,
             "can_call": called.number is not None and services.originating is not None,
             "order": None if placed is None else placed.order,
             "refusal": refusal,
@@ -223,6 +257,12 @@ class CallPage:
 
 async def _noted(services: WebServices, viewer: Viewer, call: PhoneCall) -> None:
     await note(services, viewer, AuditAct.ORDERED, call.key, call.placed_by)
+
+
+def _sees(services: WebServices, viewer: Viewer, call: PhoneCall) -> bool:
+    number, directory = call.caller.number, services.directory
+    card = None if number is None else directory.look_up(number)
+    return viewer.sees_number(card, directory.managers())
 
 
 def _originating(services: WebServices) -> Originating:

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from bridge.errors import StoreDamaged
 from bridge.ports import SyncReport
 from bridge.web.access import Gate
 from bridge.web.surface import WebServices
@@ -28,14 +29,20 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
     async def readyz(request: Request) -> Response:
         del request
         age = services.directory.age(services.clock())
-        reason = ""
-        if age.proven_at is None:
+        reason, trouble = "", services.directory.trouble()
+        warnings = [a.words for a in services.alarms() if a.name == "audit_damaged"]
+        if trouble is not None:
+            reason = f"the index cannot be read: {trouble.reason}"
+            if isinstance(trouble, StoreDamaged):
+                reason += "; the next sync sets the file aside and pulls all of it anew"
+        elif age.proven_at is None:
             reason = "the index is not loaded yet"
         elif age.stale:
             reason = f"the index is stale: {_why_stale(services.directory.report())}"
         state = {
             "ready": not reason,
             "reason": reason,
+            "warnings": warnings,
             "proven_at": None if age.proven_at is None else age.proven_at.isoformat(),
             "stale": age.stale,
             "numbers": services.directory.numbers(),

@@ -1,12 +1,16 @@
-"""The server under the application: uvicorn, with a stop that pages' streams do not hold up."""
+"""The server under the application: uvicorn, with a stop that pages' streams do not hold up.
+
+It opens the application itself: of an error at the start uvicorn would print a traceback and no
+more, and whoever started us is owed a sentence and an exit code.
+"""
 
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from bridge.errors import CannotListen
 
@@ -17,9 +21,21 @@ _SHUTDOWN_S = 5
 class _Server(uvicorn.Server):
     """Ends the pages' streams when the stop begins: they would keep it waiting otherwise."""
 
-    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, end_streams: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._app = app
+        self._opened = AsyncExitStack()
         self._end_streams = end_streams
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._opened.enter_async_context(self._app.router.lifespan_context(self._app))
+        try:
+            await super().startup(sockets)
+        except BaseException:
+            await self._opened.aclose()
+            raise
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -31,6 +47,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: object = None) -> None:
         self._end_streams()
         await super().shutdown(sockets)  # type: ignore[arg-type]  # uvicorn's own type
+        if not self.force_exit:
+            await self._opened.aclose()
 
 
 def insist_on_address(host: str, port: int, setting: str) -> None:
@@ -52,11 +70,12 @@ def insist_on_address(host: str, port: int, setting: str) -> None:
         raise CannotListen(host, port, reason, setting) from error
 
 
-def run(app: ASGIApp, end_streams: Callable[[], None], *, host: str, port: int) -> None:
+def run(app: Starlette, end_streams: Callable[[], None], *, host: str, port: int) -> None:
     """Serve *app* until the process is told to stop; *end_streams* is called as that begins.
 
     Raises:
         CannotListen: the port is taken, or the address is not this machine's.
+        BridgeError: the application could not be opened.
     """
     insist_on_address(host, port, "BRIDGE_HOST and BRIDGE_PORT")
     config = uvicorn.Config(
@@ -65,6 +84,7 @@ def run(app: ASGIApp, end_streams: Callable[[], None], *, host: str, port: int) 
         port=port,
         http="httptools",
         ws="none",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -73,4 +93,4 @@ def run(app: ASGIApp, end_streams: Callable[[], None], *, host: str, port: int) 
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     # `run`, not asyncio.run: it takes uvloop where there is one.
-    _Server(config, end_streams).run()
+    _Server(config, app, end_streams).run()

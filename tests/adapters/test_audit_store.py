@@ -1,5 +1,6 @@
 """The audit list and personal links on the disk."""
 
+import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ import pytest
 
 from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.own_secret import own_secret
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import AuditAct, AuditRecord
 from tests.support.builders import NOON, ref
 
@@ -76,15 +77,62 @@ async def test_what_is_too_old_is_forgotten_and_nothing_else(store: AuditStore, 
 async def test_a_revoked_link_counts_at_once_whoever_revoked_it(
     store: AuditStore, tmp_path: Path, time: Time
 ):
-    assert store.generation(ANNA) == 0
+    first, boris = store.generation(ANNA), store.generation(BORIS)
     terminal = AuditStore(tmp_path / "audit.db", time, keep=timedelta(days=30))
 
-    assert await terminal.revoke(ANNA) == 1
-    assert store.generation(ANNA) == 1
-    assert await store.revoke(ANNA) == 2
-    assert terminal.generation(ANNA) == 2
-    assert store.generation(BORIS) == 0
+    second = await terminal.revoke(ANNA)
+    assert store.generation(ANNA) == second
+    third = await store.revoke(ANNA)
+    assert terminal.generation(ANNA) == third
+    assert store.generation(BORIS) == boris
+    assert len({first, second, third}) == 3
     await terminal.close()
+
+
+async def test_a_new_file_takes_no_link_that_was_made_before_it(tmp_path: Path, time: Time):
+    path = tmp_path / "audit.db"
+    made = set[int]()
+    for days in range(3):
+        time.now = NOON + timedelta(days=days)
+        opened = AuditStore(path, time, keep=timedelta(days=30))
+        assert opened.generation(ANNA) not in made
+        made |= {opened.generation(ANNA), await opened.revoke(ANNA), await opened.revoke(BORIS)}
+        await opened.close()
+        path.unlink()
+
+
+async def test_a_file_of_before_keeps_its_links(store: AuditStore, tmp_path: Path):
+    with sqlite3.connect(tmp_path / "audit.db") as older:
+        older.execute("DELETE FROM desk_keys")
+    older.close()
+
+    assert store.generation(ANNA) == 0
+    assert await store.revoke(ANNA) == 1
+    assert (store.generation(ANNA), store.generation(BORIS)) == (1, 0)
+
+
+@pytest.mark.parametrize("table", ["audit", "desk_keys", "a document"])
+async def test_damage_shows_at_opening(tmp_path: Path, time: Time, table: str):
+    path = tmp_path / "audit.db"
+    store = AuditStore(path, time, keep=timedelta(days=30))
+    await store.note(record())
+    await store.revoke(ANNA)
+    await store.close()
+    whole = path.read_bytes()
+    if table == "a document":
+        spoilt = whole.replace(b'"generation":', b'"generation"!')
+    else:
+        with sqlite3.connect(path) as file:
+            ((root,),) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+        file.close()
+        spoilt = whole[: (root - 1) * 4096] + b"\xa5" * 4096 + whole[root * 4096 :]
+    assert spoilt != whole
+    path.write_bytes(spoilt)
+
+    with pytest.raises(StoreDamaged, match=r"audit\.db"):
+        AuditStore(path, time, keep=timedelta(days=30))
+
+    assert path.read_bytes() == spoilt
 
 
 def test_the_house_s_secret_is_made_once_and_is_nobody_else_s_to_read(tmp_path: Path):

@@ -19,7 +19,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
-from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import (
     UNLISTED,
     Attribute,
@@ -761,17 +760,6 @@ def test_a_run_killed_in_the_middle_leaves_the_old_world(
     assert writer.versions(EntityKind.PARTNER) == ({guid(11): "1"} if old else {})
     writer.close()
     assert not list(tmp_path.glob("directory.db.new*"))
-
-
-def test_a_damaged_document_is_a_store_error(writer: DirectoryWriter, path: Path) -> None:
-    put(writer, partner(11, N1))
-    with SqliteDb(path) as stranger:
-        stranger.table("partners").update({"version": 5})
-
-    with pytest.raises(StoreError, match="damaged"):
-        writer.versions(EntityKind.PARTNER)
-    with pytest.raises(StoreError, match="damaged"):
-        put(writer, partner(11, N2))
 
 
 # ---------------------------------------------------------------- reading

@@ -1,5 +1,6 @@
 """The history of sync runs, and the latency log: what the console draws of them."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.latency import LatencyLog
+from bridge.errors import StoreError
 from bridge.ports import Shrink, SyncReport, SyncRun
 from tests.support.builders import NOON
 
@@ -32,6 +34,33 @@ async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: 
 
 async def test_before_the_first_run_there_is_none(tmp_path: Path):
     assert await RunHistory(tmp_path / "runs.db").runs() == []
+
+
+@pytest.mark.parametrize("begins", ["the service", "a sync"])
+async def test_a_damaged_history_begins_anew_whoever_meets_it(tmp_path: Path, begins: str):
+    path = tmp_path / "runs.db"
+    history = RunHistory(path)
+    path.write_bytes(b"no database at all" * 500)
+    run = SyncRun(NOON, 1.0)
+
+    if begins == "the service":
+        assert await history.runs() == []
+    history.add(run)
+
+    assert await history.runs() == [run]
+    assert (tmp_path / "runs.db.damaged").read_bytes().startswith(b"no database")
+
+
+async def test_a_history_of_another_program_is_left_alone(tmp_path: Path):
+    path = tmp_path / "runs.db"
+    with sqlite3.connect(path) as theirs:
+        theirs.execute("CREATE TABLE theirs (n INTEGER)")
+    theirs.close()
+
+    with pytest.raises(StoreError, match="another program"):
+        RunHistory(path).add(SyncRun(NOON, 1.0))
+
+    assert not (tmp_path / "runs.db.damaged").exists()
 
 
 async def test_only_the_runs_asked_for_are_given(tmp_path: Path):

@@ -14,7 +14,7 @@ import orjson
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
-from bridge.bootstrap import step_aside
+from bridge.bootstrap.courtesy import step_aside
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.description import merged, subject_change
+from bridge.domain.description import merged, standing, subject_change
 
 RINGING = "Звонит: +7 (903) 555-01-23\nЛиния: 74951234567"
 ENDED = "Звонит: +7 (903) 555-01-23\nЛиния: 74951234567\nОтветил: 205 Смирнова\nРазговор: 1:40"
@@ -15,6 +15,16 @@ RECORDED = ENDED + "\nЗапись: https://pbx.example/1.mp3"
 
 def test_our_text_alone_is_replaced() -> None:
     assert merged(RINGING, RINGING, ENDED) == ENDED
+
+
+def test_of_what_we_may_have_written_the_longest_that_stands_is_ours() -> None:
+    texts = [RINGING, ENDED, RECORDED]
+
+    assert standing(f"нота\n{RINGING}", texts) == RINGING
+    assert standing(f"{ENDED}\nнота", texts) == ENDED
+    assert standing(RECORDED.replace("\n", "\nнота\n"), texts) == RECORDED
+    assert standing("нота", texts) == RINGING
+    assert standing("нота", []) == ""
 
 
 def test_notes_above_and_below_stay_where_they_are() -> None:

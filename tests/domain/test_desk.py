@@ -51,6 +51,7 @@ def test_a_call_is_on_the_desks_it_concerns(shown: PhoneCall, extensions: set[st
     ("shown", "extension", "stands"),
     [
         (RINGING, "205", Standing.RINGING),
+        (RINGING, "", Standing.RINGING),  # nobody's telephone dials nothing
         (placed(), "207", Standing.CALLING),
         (lived(disposition=Disposition.TALKING, talked=("205",)), "205", Standing.TALKING),
         (lived(disposition=Disposition.TALKING, talked=("205", "207")), "205", Standing.TAKEN),

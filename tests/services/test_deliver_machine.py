@@ -322,6 +322,31 @@ def test_the_document_people_were_pointed_at_stays_even_if_it_is_the_younger() -
     assert older.number < younger.number
 
 
+def test_what_a_kill_left_half_known_is_replaced_and_not_taken_for_a_persons_words() -> None:
+    world = late_onec()
+    world.the_bridge_works([], None, 1.0)
+    world.an_event_comes(0, "ends answered", 0)
+    for kill in range(1, 12):  # among them the moment between 1C's commit and our note of it
+        world.the_bridge_works([], kill, 1.0)
+        world.time_passes(61)
+    world.an_event_comes(0, "answers", 12)
+
+    world.teardown()
+
+
+@pytest.mark.parametrize("killed_after", range(10))
+def test_a_kill_between_the_outcome_and_the_next_event_leaves_no_line_twice(
+    killed_after: int,
+) -> None:
+    world = late_onec()
+    world.the_bridge_works([], None, 1.0)
+    world.an_event_comes(0, "ends answered", 0)
+    world.the_bridge_works([], killed_after, 1.0)
+    world.an_event_comes(0, "answers", 12)
+
+    world.teardown()
+
+
 def test_hurrying_does_not_bring_the_final_look_forward() -> None:
     world = late_onec()
     world.the_bridge_works([Mood.LATE], None, 1.0)

@@ -1,6 +1,7 @@
 """Calls ordered from the bridge, in processes: the command, the PBX that rings, its events."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -145,3 +146,26 @@ async def test_where_the_password_is_kept_as_a_hash_a_script_is_told_so(tmp_path
     assert said.code == 2
     assert "BRIDGE_ADMIN_PASSWORD" in said.err
     assert hashed not in said.err
+
+
+async def test_a_manager_s_link_rings_his_own_telephone_and_nobody_else_s(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        site.lab.add_user("Звонков Олег", "205")
+        site.lab.add_user("Чужова Нина", "206")
+        await site.sync()
+        async with open_office(site) as office:
+            made = await site.run("desk-link", "205", "--json")
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                await browser.get(json.loads(made.out)["link"])
+                address = f"http://127.0.0.1:{site.port}/call/{CLIENT}"
+                page = await browser.get(address, params={"extension": "206"})
+                denied = await browser.post(address, data={"extension": "206"})
+                nothing_yet = office.rung()
+                placed = await browser.post(address)
+            await until(lambda: bool(office.rung()), "the telephone did not ring")
+
+    assert "ваш телефон 205" in page.text
+    assert (denied.status_code, nothing_yet) == (403, [])
+    assert "только со своего телефона 205" in denied.text
+    assert placed.status_code == 303
+    assert office.rung() == [("205", CLIENT)]

@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridge.domain.directory import Ref
+from bridge.errors import StoreError
 from bridge.ports import AuditAct, AuditRecord, SignIn
 
 
 @dataclass
 class AuditInMemory:
-    """Keeps the audit list and the generations of personal links."""
+    """Keeps the audit list and the generations of personal links; *full_disk* keeps nothing."""
 
     kept: list[AuditRecord] = field(default_factory=list)
     generations: dict[Ref, int] = field(default_factory=dict)
+    full_disk: bool = False
 
     async def note(self, record: AuditRecord) -> None:
+        if self.full_disk:
+            raise StoreError("audit.db", "disk full")
         self.kept.append(record)
 
     async def records(

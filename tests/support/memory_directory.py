@@ -48,6 +48,9 @@ class MemoryDirectory:
     def report(self) -> SyncReport | None:
         return None
 
+    def trouble(self) -> StoreError | None:
+        return StoreError("directory.db", self.broken) if self.broken else None
+
     def refresh(self) -> bool:
         return False
 

@@ -15,7 +15,15 @@ from bridge.adapters.metrics import Metrics
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.calls import Note, PhoneCall, begin_call
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
-from bridge.domain.directory import CallerCard, EntityKind, ExtensionOwner, Manager, Owner, Ref
+from bridge.domain.directory import (
+    CallerCard,
+    EntityKind,
+    ExtensionOwner,
+    Manager,
+    Owner,
+    Ref,
+    owners_of_extension,
+)
 from bridge.domain.figures import CallFact
 from bridge.domain.flaws import FlawKind, FlawList
 from bridge.domain.history import fold, names_in
@@ -185,6 +193,7 @@ class DirectoryInMemory:
     proven_at: datetime | None = NOON - timedelta(minutes=1)
     stale: bool = False
     last_report: SyncReport | None = None
+    broken: StoreError | None = None
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
         return self.cards.get(number)
@@ -193,8 +202,7 @@ class DirectoryInMemory:
         return self.staff
 
     def owner_of(self, extension: str) -> ExtensionOwner:
-        found = [m for m in self.staff.values() if m.extension == extension]
-        return ExtensionOwner(found[0] if len(found) == 1 else None)
+        return owners_of_extension(extension, self.staff)
 
     def age(self, now: datetime) -> DataAge:
         del now
@@ -202,6 +210,9 @@ class DirectoryInMemory:
 
     def report(self) -> SyncReport | None:
         return self.last_report
+
+    def trouble(self) -> StoreError | None:
+        return self.broken
 
     def refresh(self) -> bool:
         return False

@@ -1,54 +1,23 @@
 """Calls ordered over the API and behind a link: never by a GET, never by a foreign page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from bridge.domain.directory import CandidateKind, Ref
 from bridge.domain.orders import OrderReply, OrderState
 from bridge.ports import OwnedPhone
-from bridge.services.originate import Originating
-from tests.support.builders import NOON, NUMBER, RULES, decision, ref
-from tests.support.memory_orders import MemoryOrders, ToldPbx
-from tests.web.support import House, known_house
+from tests.support.builders import NUMBER, ref
+from tests.support.memory_orders import ToldPbx
+from tests.web.ordering import Desk
+from tests.web.support import known_house
 
 pytestmark = pytest.mark.anyio
 
 WISH = {"extension": "205", "number": "8 903 555-01-23"}
 PARTNER = ref("ООО Ромашка")
 OWNER = OwnedPhone(NUMBER, PARTNER, CandidateKind.PARTNER, "ООО Ромашка", "8 903 555-01-23", "14")
-
-
-@dataclass
-class Desk:
-    """A house that can call, its PBX, and a phone book."""
-
-    pbx: ToldPbx = field(default_factory=ToldPbx)
-    phones: dict[Ref, Sequence[OwnedPhone]] = field(default_factory=dict)
-    house: House = field(default_factory=known_house)
-
-    def __post_init__(self) -> None:
-        book = MemoryOrders(self.house.ledger.stored)
-        self.house.phone_book = self
-        self.house.originating = Originating(
-            pbx=self.pbx,
-            provider="sipuni",
-            book=book,
-            decide=lambda _: decision(),
-            phones=RULES,
-            lang="en",
-            clock=lambda: NOON,
-        )
-
-    def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
-        return self.phones.get(owner)
-
-    async def asks(self, wish: dict[str, str]) -> httpx.Response:
-        async with self.house.admin() as admin:
-            return await admin.post("/api/v1/calls", json=wish)
 
 
 # ---------------------------------------------------------------- the API

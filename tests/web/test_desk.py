@@ -6,44 +6,35 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC
 
-import httpx
 import pytest
 
 from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import Manager
+from bridge.domain.decision import Target
+from bridge.domain.life import CallLife, Disposition
+from bridge.domain.missed import MissedDebt
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import AuditAct, CallRecorded
-from bridge.web.access import AdminAccess, Role, Viewer
-from bridge.web.access.gate import DESK_COOKIE
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.ports import AuditAct, CallRecorded, DebtChanged
+from bridge.web.access import Role, Viewer
 from bridge.web.desk.cards import Sight
 from bridge.web.desk.page import MOST_OF_ONE
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.stream import desk_lines
 from bridge.web.pages import Pages
-from tests.support.builders import NUMBER, call, card, manager, partner, question, ref
+from tests.support.builders import NOON, NUMBER, call, card, partner, question, ref
 from tests.support.memory_desk import OrdersInMemory
-from tests.web.support import ADMIN, House, known_house
+from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
+from tests.web.support import House
 
 pytestmark = pytest.mark.anyio
 
-ANNA, BORIS = manager(), manager("Борис Орлов", "207")
-SECRET = b"composed secret of the house" * 2
 SEATED = "/desk?extension=205"
 
 
 def house(*, masked: bool = False, **changes: object) -> House:
-    access = AdminAccess(ADMIN, SECRET, mask_phones=masked)
-    made = known_house(admin_access=access, **changes)
-    made.directory.staff[2] = BORIS
+    made = staffed_house(masked=masked, **changes)
     made.originating = OrdersInMemory(made.clock)
     return made
-
-
-def as_manager(at: House, who: Manager, **headers: str) -> httpx.AsyncClient:
-    session = Seals(SECRET, ADMIN).manager_session(ManagerPass(who.ref, 0))
-    return at.caller(peer="203.0.113.9", headers={"Cookie": f"{DESK_COOKIE}={session}", **headers})
 
 
 def record(at: House, shown: PhoneCall | None = None) -> PhoneCall:
@@ -89,8 +80,39 @@ async def test_a_manager_without_extension_is_told_so() -> None:
     at = house()
     at.directory.staff[2] = replace(BORIS, extension=None)
     async with as_manager(at, BORIS) as boris:
-        assert "1C has no extension for you" in (await boris.get("/desk")).text
+        page = (await boris.get("/desk")).text
+        assert "1C has no extension for you" in page
+        assert "Ask the administrator to enter it in your user card in 1C" in page
+        assert 'href="/desk">Look again' in page
         assert (await boris.get("/desk/stream")).status_code == 404
+        at.directory.staff[2] = BORIS
+        assert 'data-extension="207"' in (await boris.get("/desk")).text
+
+
+async def test_two_people_with_one_extension_are_told_so_and_lose_no_call() -> None:
+    at = house()
+    at.directory.staff[2] = replace(BORIS, extension="205")
+    shown = record(at)
+    names = "several people have extension 205: Анна Петрова, Борис Орлов"
+    async with as_manager(at, BORIS) as boris, at.admin() as admin:
+        page = (await boris.get("/desk")).text
+        over_his_shoulder = (await admin.get(SEATED)).text
+        seats = (await admin.get("/desk")).text
+
+    assert names in page
+    assert "Ask the administrator to give each of you an own extension" in page
+    assert "Борис Орлов, extension 205" in page
+    assert shown.key in page
+    assert names in over_his_shoulder
+    assert "Leave the extension with one of them" in over_his_shoulder
+    assert seats.count("shared with others") == 2
+
+
+async def test_an_extension_of_one_is_not_talked_about() -> None:
+    at = house()
+    async with as_manager(at, ANNA) as anna, at.admin() as admin:
+        assert "several people" not in (await anna.get("/desk")).text
+        assert "shared with others" not in (await admin.get("/desk")).text
 
 
 async def test_a_stranger_sees_nothing() -> None:
@@ -163,6 +185,35 @@ async def first_lines(at: House, after: str) -> list[tuple[str, str, Mapping[str
             break
     await lines.aclose()
     return told(said)
+
+
+async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> None:
+    at = house()
+    missed = record(at, replace(call(), life=CallLife(Disposition.MISSED)))
+    owner = Target("205", ANNA.ref, ANNA.name)
+    key = missed.key
+    debt = MissedDebt(key, missed.client, "Иванов", (NUMBER,), (key,), key, owner, NOON, NOON)
+    async with as_manager(at, ANNA) as anna:
+        seen = []
+        for change in ({}, {"closed_at": NOON, "closed_by": "later"}, {"closed_at": NOON}):
+            at.desk.publish(DebtChanged(replace(debt, **change)))  # type: ignore[arg-type]
+            seen.append((await anna.get(f"/desk/calls/{key}")).text)
+
+    assert "Waits since" in seen[0]
+    assert "Called back: somebody has talked to the client" in seen[1]
+    assert "the reminder was dismissed in 1C" in seen[2]
+    assert not any("Waits since" in text for text in seen[1:])
+
+
+async def test_a_withheld_number_is_said_once() -> None:
+    at = house()
+    withheld = call(question("anonymous"))
+    record(at, replace(withheld, decision=replace(withheld.decision, candidates=())))
+    async with as_manager(at, ANNA) as anna:
+        page = (await anna.get("/desk")).text
+    told = page.count("Unknown caller, number withheld")
+    assert told
+    assert page.count("number withheld") == told
 
 
 async def test_what_somebody_does_is_in_the_audit_list() -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from bridge.errors import StoreDamaged, StoreError
+from bridge.ports import Alarm
 from tests.support.builders import call
 from tests.web.support import House, known_house, lame_report
 
@@ -23,6 +25,7 @@ async def test_the_house_is_ready_once_the_index_is_proven():
     assert answer.json() == {
         "ready": True,
         "reason": "",
+        "warnings": [],
         "proven_at": "2026-03-04T11:59:00+00:00",
         "stale": False,
         "numbers": 1,
@@ -39,6 +42,28 @@ async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one():
     assert [a.status_code for a in answers] == [503, 503]
     assert "not loaded" in answers[0].json()["reason"]
     assert "stale" in answers[1].json()["reason"]
+
+
+async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read():
+    damaged, locked = known_house(), known_house()
+    damaged.directory.broken = StoreDamaged("/data/directory.db", "file is not a database")
+    locked.directory.broken = StoreError("/data/directory.db", "database is locked")
+    async with damaged.caller() as one, locked.caller() as other:
+        answers = [await one.get("/readyz"), await other.get("/readyz")]
+
+    assert [a.status_code for a in answers] == [503, 503]
+    first, second = (a.json()["reason"] for a in answers)
+    assert "file is not a database; the next sync" in first
+    assert second.endswith("locked")
+
+
+async def test_a_new_audit_list_is_told_to_whoever_watches_the_house():
+    house = known_house(alarms=(Alarm("audit_damaged", "audit.db was damaged"),))
+    async with house.caller() as somebody:
+        answer = await somebody.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json()["warnings"] == ["audit.db was damaged"]
 
 
 async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named():

@@ -3,6 +3,9 @@
 Records are only ever added, and forgotten when they are old. Writes and long reads go through one
 thread, off the event loop; the generation of a link is read by whoever asks, in microseconds, and
 a revocation by another process counts at once.
+
+Which links were revoked stands here only. So a new file takes none that was made before it: its
+generations begin with the second of its making, far above any that were ever counted up to.
 """
 
 import asyncio
@@ -14,10 +17,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from bridge.adapters.embedded.soundness import insist_on_soundness
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import Ref
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import AuditAct, AuditRecord, Clock
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
@@ -29,6 +33,9 @@ _MANAGER: Final = "json_extract(doc, '$.manager')"
 
 #: Old records are looked for so often.
 _CLEAN_EVERY: Final = timedelta(hours=6)
+
+#: Holds the generation of whoever has none of his own; a file of before has no such row.
+_EVERYBODY: Final = Ref("")
 
 T = TypeVar("T")
 
@@ -46,7 +53,8 @@ _key = msgspec.json.Decoder(_KeyRow).decode
 class AuditStore:
     """`Audit` and `DeskKeys` on SQLite; records older than *keep* are forgotten.
 
-    Raises StoreError when the file cannot be used.
+    Opening reads all of the file. Raises StoreError when it cannot be used, StoreDamaged where that
+    is why.
     """
 
     def __init__(self, path: Path, clock: Clock, *, keep: timedelta):
@@ -54,14 +62,24 @@ class AuditStore:
         self._clock = clock
         self._keep = keep
         self._cleaned_at: datetime | None = None
-        with SqliteDb(path) as db, db.transaction():
-            for table in (_AUDIT, _KEYS):
-                db.table(table, persist_empty=True)
+        with SqliteDb(path) as db:
+            insist_on_soundness(db.file)
+            with db.transaction():
+                is_new = _KEYS not in db.tables()
+                for table in (_AUDIT, _KEYS):
+                    db.table(table, persist_empty=True)
+                if is_new:
+                    _add_key(db.file, _KeyRow(_EVERYBODY, int(clock().timestamp())))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
         self._file: SqliteFile | None = None  # the thread's
         self._reader = SqliteFile(path)
         self._version = -1
         self._generations: dict[Ref, int] = {}
+        try:
+            self.generation(_EVERYBODY)
+        except StoreError:
+            self._reader.close()
+            raise
 
     async def note(self, record: AuditRecord) -> None:
         """Keep *record*; done means durable."""
@@ -86,7 +104,7 @@ class AuditStore:
         try:
             return [(number, _record(text)) for number, text in rows]
         except msgspec.MsgspecError as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     def generation(self, manager: Ref) -> int:
         """Give the generation of links that is valid now."""
@@ -96,10 +114,10 @@ class AuditStore:
             try:
                 keys = [_key(text) for (text,) in rows]
             except msgspec.MsgspecError as error:
-                raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+                raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
             self._generations = {key.manager: key.generation for key in keys}
             self._version = version
-        return self._generations.get(manager, 0)
+        return self._generations.get(manager, self._generations.get(_EVERYBODY, 0))
 
     async def revoke(self, manager: Ref) -> int:
         """Make every link and session of before worthless; give the generation that counts now."""
@@ -147,11 +165,21 @@ class AuditStore:
 
 def _revoke(file: SqliteFile, manager: Ref) -> int:
     with file.transaction():
-        found = file.read(f"SELECT id, doc FROM {_KEYS} WHERE {_MANAGER} = ?", (manager,))
-        generation = _key(found[0][1]).generation + 1 if found else 1
-        text = _encode(_KeyRow(manager, generation)).decode()
-        if found:
-            file.execute(f"UPDATE {_KEYS} SET doc = ? WHERE id = ?", (text, found[0][0]))
+        own, everybody = (_find_key(file, who) for who in (manager, _EVERYBODY))
+        held = own or everybody
+        key = _KeyRow(manager, 1 if held is None else held[1].generation + 1)
+        if own is None:
+            _add_key(file, key)
         else:
-            file.execute(f"INSERT INTO {_KEYS} (doc) VALUES (?)", (text,))
-    return generation
+            text = _encode(key).decode()
+            file.execute(f"UPDATE {_KEYS} SET doc = ? WHERE id = ?", (text, own[0]))
+    return key.generation
+
+
+def _find_key(file: SqliteFile, who: Ref) -> tuple[int, _KeyRow] | None:
+    found = file.read(f"SELECT id, doc FROM {_KEYS} WHERE {_MANAGER} = ?", (who,))
+    return (found[0][0], _key(found[0][1])) if found else None
+
+
+def _add_key(file: SqliteFile, key: _KeyRow) -> None:
+    file.execute(f"INSERT INTO {_KEYS} (doc) VALUES (?)", (_encode(key).decode(),))

@@ -22,7 +22,7 @@ from bridge.domain.decision import Rule
 from bridge.domain.figures import CallFact
 from bridge.domain.history import fold, names_in
 from bridge.domain.life import Disposition
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import CallSearch
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
@@ -81,7 +81,7 @@ class CallHistory:
             self._close_file()
             raise
         except (msgspec.MsgspecError, ValueError) as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -19,7 +19,7 @@ from bridge.adapters.embedded.directory_documents import (
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.flaws import Flaw, FlawKind, FlawList, calls_behind
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
@@ -66,7 +66,7 @@ class DirectoryFlaws:
         try:
             return question(file)
         except (msgspec.MsgspecError, IndexError) as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
             file.close()
 

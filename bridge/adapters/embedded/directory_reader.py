@@ -2,12 +2,14 @@
 
 The reader follows the file, not the process that writes it: a file that is not there yet is an
 empty directory, one that was deleted goes on answering until another has taken its place, and a
-broken one is said to be broken at every look-up, until a refresh finds it mended. All calls come
-from one thread, the event loop's.
+broken one is said to be broken at every look-up, until a refresh finds it mended. Of damage it
+leaves word to the writer, who sets the file aside. All calls come from one thread, the event
+loop's.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from bridge.adapters.embedded.directory_documents import (
     decode_report,
     owner_at,
 )
+from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
 from bridge.adapters.embedded.name_index import NameIndex, fold
 from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
 from bridge.domain.directory import (
@@ -39,7 +42,7 @@ from bridge.domain.directory import (
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import DataAge
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import OwnedPhone, SyncReport
 
 # ruff: noqa: S608 - tables are constants of this house.
@@ -62,6 +65,7 @@ class DirectoryReader:
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
         self._identity: tuple[int, int] | None = None
+        self._suspected: tuple[int, int] | None = None
         self._version = 0
         self._managers: Mapping[int, Manager] = {}
         self._extensions: Mapping[str, ExtensionOwner] = {}
@@ -84,11 +88,10 @@ class DirectoryReader:
                 return None
             card = unpack_card(number, row[0])
         except sqlite3.Error as error:
-            raise self._file.trouble(error) from error
+            raise self._met(self._file.trouble(error)) from error
         except (msgspec.MsgspecError, TypeError, ValueError, LookupError) as error:
-            raise StoreError(
-                str(self._path), f"the card of a number is damaged: {error}"
-            ) from error
+            words = f"the card of a number is damaged: {error}"
+            raise self._met(StoreDamaged(str(self._path), words)) from error
         managers = self._managers
         for candidate in card.candidates:
             for step in candidate.chain:
@@ -104,13 +107,11 @@ class DirectoryReader:
             raise self._trouble
         if self._file is None:
             return None
-        rows = self._file.read(
-            f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {BY_REF} = ?", (ref,)
-        )
-        try:
+        with self._noticing():
+            rows = self._file.read(
+                f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {BY_REF} = ?", (ref,)
+            )
             noun = decode_noun(EntityKind.PARTNER, rows[0][0]) if rows else None
-        except msgspec.MsgspecError as error:
-            raise StoreError(str(self._path), f"a partner is damaged: {error}") from error
         return noun if isinstance(noun, Partner) else None
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
@@ -119,10 +120,8 @@ class DirectoryReader:
             raise self._trouble
         if self._file is None:
             return None
-        try:
+        with self._noticing():
             return partner_phones.phones_of(self._file, owner)
-        except msgspec.MsgspecError as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
 
     def managers(self) -> Mapping[int, Manager]:
         """Give the managers by row number, as of the last refresh."""
@@ -157,15 +156,27 @@ class DirectoryReader:
             self._trouble = error
             return was_well
 
+    def trouble(self) -> StoreError | None:
+        """Give what is wrong with the file as a whole, as of the last refresh."""
+        return self._trouble
+
     def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
         """Search names by substrings, in any letter case; names that begin so come first."""
         wanted = fold(words).split()
         if self._file is None or not wanted:
             return ()
+        with self._noticing():
+            found = self._named(self._file, wanted, limit)
+        begins = fold(words)
+        found.sort(key=lambda n: (n.marked, not fold(n.name).startswith(begins), fold(n.name)))
+        return found[:limit]
+
+    @staticmethod
+    def _named(file: SqliteFile, wanted: Sequence[str], limit: int) -> list[Owner | Manager]:
         found: list[Owner | Manager] = []
-        for guesses, row in enumerate(NameIndex(self._file).rows_with(wanted)):
+        for guesses, row in enumerate(NameIndex(file).rows_with(wanted)):
             kind, doc_id = owner_at(row)
-            rows = self._file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
+            rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
                 noun = decode_noun(kind, rows[0][0])
                 name = fold(noun.name)
@@ -173,9 +184,7 @@ class DirectoryReader:
                     found.append(noun)
             if guesses == _GUESSES or len(found) >= limit * 5:
                 break
-        begins = fold(words)
-        found.sort(key=lambda n: (n.marked, not fold(n.name).startswith(begins), fold(n.name)))
-        return found[:limit]
+        return found
 
     def close(self) -> None:
         """Let go of the file."""
@@ -191,15 +200,20 @@ class DirectoryReader:
             return False
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
-        identity = (status.st_dev, status.st_ino)
+        identity = identity_of(status)
         if self._trouble is None and self._file is not None and identity == self._identity:
             return False
         if status.st_size == 0:
             return False
         file = SqliteFile(self._path, read_only=True)
-        checkpoint = DocumentRows(file, CHECKPOINT)
-        # A file whose first run is still on its way must not put out the light of an older one.
-        if not checkpoint.exist or (self._file is not None and checkpoint.one(REPORT) is None):
+        try:
+            checkpoint = DocumentRows(file, CHECKPOINT)
+            # A file whose first run is still on its way must not put out the light of an older one.
+            told = checkpoint.exist and (self._file is None or checkpoint.one(REPORT) is not None)
+        except StoreError:
+            file.close()
+            raise
+        if not told:
             file.close()
             return False
         self.close()
@@ -229,13 +243,36 @@ class DirectoryReader:
             report = None if text is None else decode_report(text)
             self._numbers = 0 if totals is None else int(msgspec.json.decode(totals)["numbers"])
         except (msgspec.MsgspecError, LookupError) as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            words = f"a document is damaged: {error}"
+            raise self._met(StoreDamaged(str(self._path), words)) from error
+        except StoreDamaged as error:
+            self._met(error)
+            raise
         self._managers = managers
         self._extensions = _by_extension(managers)
         self._report = report
         self._proven_at = None if report is None else report.proven_at
         self._version = version
         return True
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except msgspec.MsgspecError as error:
+            words = f"a document is damaged: {error}"
+            raise self._met(StoreDamaged(str(self._path), words)) from error
+        except StoreDamaged as error:
+            self._met(error)
+            raise
+
+    def _met(self, error: StoreError) -> StoreError:
+        """Leave word of damage to the writer, once for each file."""
+        identity = self._identity
+        if isinstance(error, StoreDamaged) and identity not in {None, self._suspected}:
+            self._suspected = identity
+            suspect(self._path, identity, error)
+        return error
 
 
 def _by_extension(managers: Mapping[int, Manager]) -> dict[str, ExtensionOwner]:

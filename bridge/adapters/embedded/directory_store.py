@@ -3,8 +3,12 @@
 One run is one transaction: readers see the world before it or after it, also when the process is
 killed in the middle. An empty directory is loaded in bulk (`directory_load`); where a run brings
 everything anew, what is held is brought level with it (`directory_level`).
+
+All of it stands in 1C, so a damaged file is mourned by nobody: it is set aside, and the writer goes
+on with nothing held, as before the first run.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,16 +29,18 @@ from bridge.adapters.embedded.directory_draft import DirectoryDraft
 from bridge.adapters.embedded.directory_level import DirectoryLevel
 from bridge.adapters.embedded.directory_load import DirectoryLoad
 from bridge.adapters.embedded.directory_rows import DirectoryRows
+from bridge.adapters.embedded.directory_suspicion import forget_suspicion, suspicion_of
 from bridge.adapters.embedded.name_index import NameIndex
 from bridge.adapters.embedded.phone_index import PhoneIndex, Touched, seldom_garbage
-from bridge.adapters.embedded.sqlite_file import WriterLock
+from bridge.adapters.embedded.sqlite_file import WriterLock, set_aside
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
-from bridge.errors import StoreError, SyncRunning
+from bridge.errors import StoreDamaged, StoreError, SyncRunning
 from bridge.ports import Noun, SyncReport
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
+_log = logging.getLogger(__name__)
 
 #: What of the file the writer holds in memory. At the end it goes to the disk at once, and whoever
 #: waits for the same disk waits for it: 64 MiB of it kept callers 100 ms, and made no run faster.
@@ -52,7 +58,9 @@ _version_row = msgspec.json.Decoder(_VersionRow).decode
 class DirectoryWriter:
     """`DirectoryStore` on SQLite; *path* is `directory.db`, its lock stands beside it.
 
-    Raises SyncRunning while another process writes, StoreError when the file cannot be used.
+    Raises SyncRunning while another process writes, StoreError when the file cannot be used. Of a
+    damaged one StoreDamaged comes once, and never from opening: it is set aside then, and nothing
+    is held any more.
     """
 
     def __init__(self, path: Path):
@@ -63,10 +71,23 @@ class DirectoryWriter:
         self._draft: DirectoryDraft | None = None
         try:
             _bury_remains(path)
-            self._db = self._open()
+            self._db = self._open_sound()
         except BaseException:
             self._lock.release()
             raise
+
+    def _open_sound(self) -> SqliteDb:
+        try:
+            db = self._open()
+            suspicion = suspicion_of(self._path)
+            if suspicion is None:
+                return db
+            db.close()
+            damage = StoreDamaged(str(self._path), suspicion)
+        except StoreDamaged as error:
+            damage = error
+        self._lay_aside(damage)
+        return self._open()
 
     def _open(self) -> SqliteDb:
         """Open the file, or a draft of it where there is none."""
@@ -75,36 +96,45 @@ class DirectoryWriter:
         try:
             _prepare(db)
         except BaseException:
-            db.close()
+            if self._draft is None:
+                db.close()
+            else:
+                self._draft.discard()
             raise
         return db
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
         """Give what is held, to compare with a listing."""
-        rows = self._db.file.stream(f"SELECT CAST(doc AS BLOB) FROM {TABLES[kind]}")
-        with self._readable():
-            held = (_version_row(text) for (text,) in rows)
-            return {row.ref: row.version for row in held}
+        with self._healing(), self._readable():
+            rows = self._db.file.stream(f"SELECT CAST(doc AS BLOB) FROM {TABLES[kind]}")
+            try:
+                held = (_version_row(text) for (text,) in rows)
+                return {row.ref: row.version for row in held}
+            except UnicodeDecodeError as error:  # msgspec's, of bytes that are no text
+                raise StoreDamaged(
+                    str(self._db.file.path), f"a document is damaged: {error}"
+                ) from error
 
     def report(self) -> SyncReport | None:
         """Give the last saved report; None before the first run."""
-        text = self._db.table(CHECKPOINT).rows.one(REPORT)
-        with self._readable():
+        with self._healing(), self._readable():
+            text = self._db.table(CHECKPOINT).rows.one(REPORT)
             return None if text is None else decode_report(text)
 
     @contextmanager
     def transaction(self) -> Iterator["DirectoryRun"]:
         """Begin the run's transaction; leaving with an exception rolls everything back."""
-        with self._readable(), self._db.transaction(), seldom_garbage():
-            run = DirectoryRun(self._db)
-            with closing(run):
-                yield run
-                run.reindex()
-        if self._draft is None:
-            self._db.file.read("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            self._draft.publish()
-            self._db = self._open()
+        with self._healing():
+            with self._readable(), self._db.transaction(), seldom_garbage():
+                run = DirectoryRun(self._db)
+                with closing(run):
+                    yield run
+                    run.reindex()
+            if self._draft is None:
+                self._db.file.read("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                self._draft.publish()
+                self._db = self._open()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -120,7 +150,29 @@ class DirectoryWriter:
             yield
         except msgspec.MsgspecError as error:
             words = f"a document is damaged: {error}"
-            raise StoreError(str(self._db.file.path), words) from error
+            raise StoreDamaged(str(self._db.file.path), words) from error
+
+    @contextmanager
+    def _healing(self) -> Iterator[None]:
+        """Begin anew where the file shows damage; whoever met it is told all the same."""
+        try:
+            yield
+        except StoreDamaged as error:
+            if self._draft is None:
+                self._db.close()
+                self._lay_aside(error)
+            else:
+                self._draft.discard()
+            self._db = self._open()
+            raise
+
+    def _lay_aside(self, damage: StoreDamaged) -> None:
+        aside = set_aside(self._path)
+        forget_suspicion(self._path)
+        _log.warning(
+            "directory_damaged",
+            extra={"path": damage.path, "reason": damage.reason, "kept": str(aside)},
+        )
 
 
 class DirectoryRun:

@@ -66,7 +66,7 @@ from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import NumberMemory
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import CallFilter, Change, Clock, OutboxCounts, RawEvent
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
@@ -116,7 +116,7 @@ class LedgerStore:
                 memory = memories(db)
         except msgspec.MsgspecError as error:
             _release(lock)
-            raise StoreError(str(path), f"a document is damaged: {error}") from error
+            raise StoreDamaged(str(path), f"a document is damaged: {error}") from error
         except BaseException:
             _release(lock)
             raise
@@ -282,7 +282,7 @@ class LedgerStore:
             self._close_file()
             raise
         except msgspec.MsgspecError as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -1,9 +1,11 @@
 """The last sync runs, in a small file that the sync process writes and the service reads.
 
-A run that was refused changes nothing in the directory, so its history stands beside it.
+A run that was refused changes nothing in the directory, so its history stands beside it. Nothing
+depends on it: a damaged file is set aside, and another begun.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,12 +14,14 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import SqliteFile, set_aside
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged
 from bridge.ports import SyncRun
 
 # ruff: noqa: S608 - the table is a constant of this house.
+
+_log = logging.getLogger(__name__)
 
 _RUNS: Final = "runs"
 
@@ -38,6 +42,13 @@ class RunHistory:
         """Keep *run*, and forget the oldest; examples of unread phones are nobody's history."""
         if run.report is not None:
             run = replace(run, report=replace(run.report, unread_examples=()))
+        try:
+            self._add(run)
+        except StoreDamaged as error:
+            self._begin_anew(error)
+            self._add(run)
+
+    def _add(self, run: SyncRun) -> None:
         with SqliteDb(self._path) as db, db.transaction():
             db.table(_RUNS, persist_empty=True)
             file = db.file
@@ -48,7 +59,14 @@ class RunHistory:
 
     async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
         """List runs, newest first."""
-        return await asyncio.to_thread(self._read, limit, since)
+        return await asyncio.to_thread(self._read_sound, limit, since)
+
+    def _read_sound(self, limit: int, since: datetime | None) -> list[SyncRun]:
+        try:
+            return self._read(limit, since)
+        except StoreDamaged as error:
+            self._begin_anew(error)
+            return []
 
     def _read(self, limit: int, since: datetime | None) -> list[SyncRun]:
         if not self._path.exists():
@@ -62,7 +80,12 @@ class RunHistory:
                     break
                 found.append(run)
         except msgspec.MsgspecError as error:
-            raise StoreError(str(self._path), f"a document is damaged: {error}") from error
+            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
             file.close()
         return found
+
+    def _begin_anew(self, damage: StoreDamaged) -> None:
+        aside = set_aside(self._path)
+        extra = {"path": damage.path, "reason": damage.reason, "kept": str(aside)}
+        _log.warning("runs_damaged", extra=extra)

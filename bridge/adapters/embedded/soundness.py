@@ -2,20 +2,25 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bridge.adapters.embedded.sqlite_file import SqliteFile
-from bridge.errors import StoreError
+from bridge.adapters.embedded.sqlite_file import SqliteFile, aside_of
+from bridge.errors import StoreDamaged, StoreError
 
 #: Every file of ours; a missing one is made when it is needed.
 FILES = ("ledger.db", "directory.db", "audit.db", "runs.db")
 
 
-def damages(folder: Path) -> Mapping[str, str]:
-    """Give the damaged files of *folder* by name, with SQLite's words; reads all of each."""
-    found = {name: _damage(folder / name) for name in FILES if (folder / name).exists()}
-    return {name: words for name, words in found.items() if words}
+def troubles(folder: Path) -> Mapping[str, StoreError]:
+    """Tell what is wrong with files of *folder*, by name: StoreDamaged or another; reads all."""
+    found = {name: _trouble(folder / name) for name in FILES if (folder / name).exists()}
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def set_aside_before(folder: Path) -> Sequence[str]:
+    """Name the files of which a damaged one is still kept beside."""
+    return [name for name in FILES if aside_of(folder / name).exists()]
 
 
 def obstacle(folder: Path) -> str:
@@ -39,16 +44,21 @@ def _nearest(folder: Path) -> Path:
     return next(place for place in (whole, *whole.parents) if place.exists())
 
 
-def _damage(path: Path) -> str:
+def insist_on_soundness(file: SqliteFile) -> None:
+    """Read all of *file*, but not what its documents say; raises StoreDamaged."""
+    ((words,), *_) = file.read("PRAGMA quick_check(1)")
+    if words != "ok":
+        # The first line names the database, which has one name only.
+        raise StoreDamaged(str(file.path), str(words).splitlines()[-1])
+
+
+def _trouble(path: Path) -> StoreError | None:
     try:
         file = SqliteFile(path, read_only=True)
+        try:
+            insist_on_soundness(file)
+        finally:
+            file.close()
     except StoreError as error:
-        return error.reason
-    try:
-        ((words,), *_) = file.read("PRAGMA quick_check(1)")
-    except StoreError as error:
-        return error.reason
-    finally:
-        file.close()
-    # The first line names the database, which has one name only.
-    return "" if words == "ok" else str(words).splitlines()[-1]
+        return error
+    return None

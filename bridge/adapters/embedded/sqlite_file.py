@@ -1,7 +1,8 @@
 """One SQLite file of ours: opened durable, known by its mark, with transactions that nest.
 
 Its tables hold documents, which TinyDB's tables (`sqlite_tables`) read and write, or an index
-derived from them. Every trouble with the disk or the file is a `StoreError`.
+derived from them. Every trouble with the disk or the file is a `StoreError`; damage is a
+`StoreDamaged`.
 """
 
 import os
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 
 #: Written into every file of ours ("1Cbr"), so that nobody else's file is ever taken for ours.
 APPLICATION_ID = 0x31436272
@@ -27,6 +28,14 @@ PAGE_SIZE = 4096
 DOCUMENT_COLUMNS = "(id INTEGER PRIMARY KEY, doc TEXT NOT NULL)"
 _NAME = re.compile(r"(?!sqlite_)[a-z_][a-z0-9_]*")
 
+#: What SQLite says of a damaged file, apart from what it says in detail (the higher bits).
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY = 0xFF
+
+#: What is said of a damaged document: by Python's own binding, which has no code for it and shows
+#: the text, and by SQLite's functions, for which it is an error as any.
+_NOT_TEXT, _NOT_JSON = "Could not decode to UTF-8", "malformed JSON"
+
 Row = tuple[Any, ...]
 
 
@@ -36,7 +45,7 @@ class SqliteFile:
     A connection belongs to the thread that opened it, unless *lent*: then others may use it, one
     at a time. *wait_s* is how long a write waits for another process's. *read_only* neither makes
     the file nor writes to it. *page_size* (bytes) is that of a file made now. A file of another
-    program or format, or a damaged one, raises StoreError and is left as it is.
+    program or format raises StoreError, a damaged one StoreDamaged; each is left as it is.
     """
 
     def __init__(
@@ -161,7 +170,13 @@ class SqliteFile:
 
     def trouble(self, error: sqlite3.Error) -> StoreError:
         """Say in our words what SQLite said of this file."""
-        return StoreError(str(self.path), str(error))
+        if str(error).startswith(_NOT_TEXT):
+            return StoreDamaged(str(self.path), "a document is damaged: it is no text")
+        if str(error) == _NOT_JSON:
+            return StoreDamaged(str(self.path), f"a document is damaged: {error}")
+        code = getattr(error, "sqlite_errorcode", None)
+        kind = StoreDamaged if code is not None and code & _PRIMARY in _DAMAGE else StoreError
+        return kind(str(self.path), str(error))
 
 
 class DocumentRows:
@@ -229,6 +244,34 @@ class DocumentRows:
 
     def _number(self, sql: str) -> int:
         return int(self._file.read(sql)[0][0] or 0) if self.exist else 0
+
+
+def aside_of(path: Path) -> Path:
+    """Tell where a damaged file of *path* is kept."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def set_aside(path: Path) -> Path:
+    """Take a damaged file out of the way, its log with it; give where it is kept now.
+
+    One is kept: an older one goes. Nobody of this process may hold the file open.
+
+    Raises:
+        StoreError: the system does not let us.
+    """
+    aside = aside_of(path)
+    try:
+        # The file first: without its log it might look sound, and would lack what was written last.
+        path.replace(aside)
+        for log in ("-wal", "-shm"):
+            remains, kept = path.with_name(path.name + log), aside.with_name(aside.name + log)
+            if remains.exists():
+                remains.replace(kept)
+            else:
+                kept.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(str(path), error.strerror or str(error)) from error
+    return aside
 
 
 class WriterLock:

@@ -108,6 +108,21 @@ class Gate:
             raise self._stranger(scope)
         return self._checked(scope, viewer)
 
+    async def caller(self, scope: Scope) -> Viewer:
+        """Admit who may have a call placed: the administrator, or a manager; raises as `admin`.
+
+        Who has both sessions keeps the administrator's choice of telephone. Without a password this
+        whole machine is the administrator, so there a manager's session tells who is meant.
+        """
+        manager = self.manager(scope)
+        if manager is None or self._password is not None:
+            viewer = await self._admin(scope) or manager
+        else:
+            viewer = manager
+        if viewer is None:
+            raise self._stranger(scope)
+        return self._checked(scope, viewer)
+
     async def operations(self, scope: Scope) -> None:
         """Admit who wants figures only: this machine, or the administrator."""
         if not is_local(scope):

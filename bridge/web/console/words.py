@@ -90,6 +90,13 @@ ALARMS: Final[Mapping[AlarmName, tuple[str, str]]] = {
         mark("PBX events"),
         mark("Calls are routed; how they ended is learnt later, from the statistics. The reason:"),
     ),
+    "audit_damaged": (
+        mark("Audit list"),
+        mark(
+            "It began anew, as which links were revoked is not known: personal links made before "
+            "open nothing. Make new ones, or let people sign in by their 1C name. What happened:"
+        ),
+    ),
     "onec_not_published": (
         mark("OData publication"),
         mark("It lacks a set we need. Calls wait: publish it. 1C's answer:"),
@@ -129,4 +136,5 @@ ACTS: Final[Mapping[AuditAct, str]] = {
     AuditAct.CHOSEN: mark("said whose number it is"),
     AuditAct.NOTED: mark("wrote a note"),
     AuditAct.ORDERED: mark("placed a call"),
+    AuditAct.ORDER_DENIED: mark("was refused a call from a telephone that is not his"),
 }

@@ -21,10 +21,14 @@ from bridge.web.language import Speech
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known beside a call: earlier calls of its number, its debt, whose number it is."""
+    """What is known beside a call: earlier calls of its number, its debts, whose number it is.
+
+    *debt* is open, *paid* is the one that this very call left and that is closed.
+    """
 
     past: Sequence[PhoneCall] = ()
     debt: MissedDebt | None = None
+    paid: MissedDebt | None = None
     choice: Ref | None = None
 
 
@@ -33,15 +37,24 @@ class Sight:
     """From where a card is looked at: one telephone's desk, and who sits there.
 
     Desks that see alike are equal, so *viewer* comes without the address he looks from.
+    *revealed* are the hidden numbers he asked to see.
     """
 
     extension: str
     lang: Language
     viewer: Viewer
+    revealed: frozenset[PhoneNumber] = frozenset()
 
-    def whole(self, owners: Sequence[Candidate], managers: Mapping[int, Manager]) -> bool:
-        """Whether a number of *owners* is shown in full; of nobody, where there are none."""
-        return not self.viewer.masked or self.viewer.serves(owners, managers)
+    def whole(
+        self,
+        number: PhoneNumber | None,
+        owners: Sequence[Candidate],
+        managers: Mapping[int, Manager],
+    ) -> bool:
+        """Whether *number* of *owners* is shown in full; of nobody, where there are none."""
+        if number is None or not self.viewer.masked or number in self.revealed:
+            return True
+        return self.viewer.serves(owners, managers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class Card:
     name: str
     company: str
     number: str
+    hidden: bool  # the number's middle, until he asks for it
     stranger: bool
     line: str
     manager: str
@@ -90,6 +104,7 @@ class Card:
     owners: tuple[OwnerLine, ...]
     link: str | None
     debt: MissedDebt | None
+    paid: MissedDebt | None
     past: tuple[PastLine, ...]
     notes: tuple[str, ...]
     callable: bool
@@ -116,7 +131,7 @@ def show_card(
     candidates = call.decision.candidates
     owner = next((c for c in candidates if c.ref == known.choice), call.decision.candidate)
     stands = standing(call, sight.extension, now)
-    whole = sight.whole(candidates, managers)
+    whole = sight.whole(call.caller.number, candidates, managers)
     name, company = _names(call, owner, sight.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
     life = call.life
@@ -137,6 +152,7 @@ def show_card(
         name=name,
         company=company,
         number=_number(call, sight.lang, whole=whole),
+        hidden=not whole,
         stranger=not candidates and call.caller.number is not None,
         line=_line(call.did),
         manager=_manager_words(owner, managers),
@@ -157,6 +173,7 @@ def show_card(
         ),
         link=None if owner is None else open_in_onec(owner.kind, owner.ref),
         debt=known.debt,
+        paid=known.paid if stands is Standing.MISSED and known.debt is None else None,
         past=tuple(_past(c, speech, now) for c in known.past),
         notes=tuple(note.text for note in call.notes),
         callable=call.caller.number is not None,

@@ -1,11 +1,15 @@
-"""The open debts as desks show them, by the telephones that have to call back."""
+"""The debts as desks show them: open ones by the telephones that owe, paid ones by their calls."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.directory import Manager
 from bridge.domain.missed import MissedDebt
 from bridge.ports import DebtChanged, Event
 from bridge.web.desk.board import Board
+
+#: Paid debts remembered: the cards of their calls tell so while the desks show them.
+_MOST_PAID = 1000
 
 
 class DebtBook:
@@ -15,6 +19,7 @@ class DebtBook:
         self._board = board
         self._managers = managers
         self._open: dict[str, MissedDebt] = {}
+        self._paid: OrderedDict[str, MissedDebt] = OrderedDict()
 
     def publish(self, event: Event) -> None:
         """Take note of *event*, if it is about a debt, and wake the desks that show it."""
@@ -22,8 +27,13 @@ class DebtBook:
             return
         debt = event.debt
         before = self._open.pop(debt.key, None)
+        self._paid.pop(debt.key, None)
         if debt.is_open:
             self._open[debt.key] = debt
+        else:
+            self._paid[debt.key] = debt
+            while len(self._paid) > _MOST_PAID:
+                self._paid.popitem(last=False)
         concerned = self._telephones(debt) | (self._telephones(before) if before else set())
         for extension in concerned:
             self._board.nudge(extension)
@@ -42,6 +52,13 @@ class DebtBook:
     def of_client(self, client: str) -> MissedDebt | None:
         """Give the debt to a client (`PhoneCall.client`), whoever has to call him back."""
         return next((d for d in self._open.values() if client and d.client == client), None)
+
+    def paid_for(self, key: str) -> MissedDebt | None:
+        """Give the debt that the call of *key* left, if it is closed since; not of before a start.
+
+        Of several the last.
+        """
+        return next((debt for debt in reversed(self._paid.values()) if key in debt.calls), None)
 
     def _telephones(self, debt: MissedDebt) -> set[str]:
         found = set() if debt.owner is None else {debt.owner.extension}

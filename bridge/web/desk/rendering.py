@@ -12,6 +12,7 @@ from bridge.domain.phone import PhoneNumber
 from bridge.web.access import show_number
 from bridge.web.desk.board import Posted
 from bridge.web.desk.cards import Known, Sight, show_card
+from bridge.web.desk.search import MOST_FOUND, SHORTEST, Hit
 from bridge.web.pages import Pages
 from bridge.web.surface import WebServices
 
@@ -48,6 +49,17 @@ class Rendering:
         """Write the list of who waits to be called back by this telephone."""
         return self.page("desk_missed.html", sight, debts=debts)
 
+    def found(self, typed: str, hits: Sequence[Hit], sight: Sight) -> str:
+        """Write what a search for *typed* has found."""
+        return self.page(
+            "desk_found.html",
+            sight,
+            hits=hits,
+            typed=typed,
+            more=len(hits) >= MOST_FOUND,
+            short=len(typed.strip()) < SHORTEST,
+        )
+
     def page(self, template: str, sight: Sight, **fields: object) -> str:
         """Write any part or page in the viewer's language."""
         shared = {
@@ -55,12 +67,13 @@ class Rendering:
             "sight": sight,
             "can_call": self._services.originating is not None,
             "show_number": lambda number: show_number(number, whole=self._whole(number, sight)),
+            "is_hidden": lambda number: not self._whole(number, sight),
         }
         return self._pages.write(sight.lang, template, shared | fields)
 
     def _whole(self, number: PhoneNumber, sight: Sight) -> bool:
         directory = self._services.directory
-        if not sight.viewer.masked:
+        if not sight.viewer.masked or number in sight.revealed:
             return True
         return sight.viewer.sees_number(directory.look_up(number), directory.managers())
 
@@ -85,7 +98,12 @@ class Rendering:
         ledger = self._services.ledger
         calls = await ledger.calls(limit=_PAST + 1, number=number)
         past = [other for other in calls if other.key != call.key]
-        return Known(past[:_PAST], self._book.of_client(call.client), ledger.memory(number).choice)
+        return Known(
+            past[:_PAST],
+            self._book.of_client(call.client),
+            self._book.paid_for(call.key),
+            ledger.memory(number).choice,
+        )
 
 
 async def _once(

@@ -25,6 +25,9 @@ from bridge.web.desk.parts import OpenInOneC
 #: More than this nobody reads; the words say so.
 MOST_FOUND = 20
 
+#: What is typed beyond this is not looked at.
+LONGEST_SEARCH = 100
+
 #: Shorter texts find everybody.
 SHORTEST = 2
 
@@ -34,11 +37,12 @@ _FEWEST_DIGITS = 5
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number to call; *shown* may hide its middle."""
+    """A number to call; *shown* hides its middle where it is *hidden*."""
 
     number: PhoneNumber
     shown: str
     extension: str | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,12 @@ class Search:
             return self._with_number(number)
         return [self._hit(noun, sight) for noun in self._directory.find(typed, MOST_FOUND)]
 
-    def number(self, typed: str, ref: str, place: int, sight: Sight) -> PhoneNumber | None:
-        """Give the number of a hit of `find`, as a form names it; None when it is no longer so."""
+    def pick(self, typed: str, ref: str, place: int, sight: Sight) -> tuple[Hit, Phone] | None:
+        """Give a number of a hit of `find`, as a form names it; None when it is no longer so."""
         hit = next((hit for hit in self.find(typed, sight) if hit.ref == ref), None)
-        phones = () if hit is None else hit.phones
-        return phones[place].number if 0 <= place < len(phones) else None
+        if hit is None or not 0 <= place < len(hit.phones):
+            return None
+        return hit, hit.phones[place]
 
     def _number(self, typed: str) -> PhoneNumber | None:
         digits = sum(sign.isdigit() for sign in typed)
@@ -116,14 +121,11 @@ class Search:
         kind = _KINDS[type(noun)]
         partner = noun.ref if isinstance(noun, Partner) else noun.partner
         owner = Candidate(kind, noun.ref, noun.name, self._chain(partner, managers))
-        whole = sight.whole([owner], managers)
-        phones = {
-            phone.number: Phone(
-                phone.number, show_number(phone.number, whole=whole), phone.extension
-            )
-            for field in noun.fields
-            for phone in field.phones
-        }
+        phones: dict[PhoneNumber, Phone] = {}
+        for phone in (phone for field in noun.fields for phone in field.phones):
+            whole = sight.whole(phone.number, [owner], managers)
+            shown = show_number(phone.number, whole=whole)
+            phones[phone.number] = Phone(phone.number, shown, phone.extension, hidden=not whole)
         return self._candidate_hit(owner, list(phones.values()), managers)
 
     def _candidate_hit(

@@ -76,6 +76,7 @@ function hear() {
   pauseMs = 500;
   lostAt = 0;
   lost.hidden = true;
+  body.classList.remove("lost");
   line.textContent = line.dataset.live;
   line.className = "live";
 }
@@ -83,9 +84,11 @@ function hear() {
 function lose() {
   if (lostAt) return;
   lostAt = heardAt;
-  const time = new Date(lostAt).toLocaleTimeString(document.documentElement.lang);
+  // As the pages write times, by a 24-hour clock.
+  const time = new Date(lostAt).toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
   lost.textContent = body.dataset.lost.replace("{time}", time);
   lost.hidden = false;
+  body.classList.add("lost");
   line.textContent = line.dataset.connecting;
   line.className = "gone";
 }
@@ -129,6 +132,13 @@ function put(html) {
   return fresh;
 }
 
+// The stream may have told more of the call than an answer that was longer on its way.
+function putAnswer(html) {
+  const fresh = parse(html).querySelector(".card");
+  const old = find(fresh.id);
+  if (!old || Number(old.dataset.change) <= Number(fresh.dataset.change)) put(html);
+}
+
 // What a person unfolded, typed or stands on stays as it was.
 function keepHis(old, fresh, change) {
   if (!old) return change();
@@ -153,10 +163,15 @@ function keepHis(old, fresh, change) {
   if (range && again) again.setSelectionRange(...range);
 }
 
+// Who stands on a button that goes stays in its row.
 function swap(place, content) {
-  const focused = place.contains(document.activeElement);
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const row = focused?.closest("[id]")?.id;
   place.replaceChildren(content);
-  if (focused) place.querySelector("button, a")?.focus({ preventScroll: true });
+  if (!focused) return;
+  const again = find(focused.id) ?? (row && find(row)) ?? place;
+  const stop = again.matches("button, a") ? again : again.querySelector("button, a") ?? place.querySelector("button, a");
+  stop?.focus({ preventScroll: true });
 }
 
 function settle() {
@@ -179,7 +194,12 @@ function tick() {
   }
   for (const card of running.children) {
     const waits = ["ringing", "passed", "calling"].includes(card.dataset.standing);
-    if (waits && moment > Date.parse(card.dataset.silentAt)) ask(card);
+    if (!waits || moment <= Date.parse(card.dataset.silentAt)) continue;
+    ask(card);
+    if (!card.dataset.hushed) {
+      card.dataset.hushed = "yes";
+      ring();
+    }
   }
   for (const card of [...over.children]) {
     const kept = card.contains(document.activeElement) || card.querySelector("textarea")?.value;
@@ -192,7 +212,7 @@ async function ask(card) {
   card.dataset.asked = "yes";
   try {
     const answer = await fetch(`/desk/calls/${card.dataset.key}?${here}`);
-    if (answer.ok) put(await answer.text());
+    if (answer.ok) putAnswer(await answer.text());
     else if (answer.status === 404) card.remove();
     settle();
   } catch {
@@ -206,8 +226,9 @@ const rung = new Set();
 let ringer = 0;
 let flash = 0;
 
+// No telephone rings for minutes, also where the bridge is away and cannot be asked.
 function ringing() {
-  return [...running.children].filter((card) => card.dataset.standing === "ringing");
+  return [...running.children].filter((card) => card.dataset.standing === "ringing" && !card.dataset.hushed);
 }
 
 function ring() {
@@ -343,7 +364,7 @@ async function search() {
   try {
     const words = encodeURIComponent(find("q").value);
     const answer = await fetch(`/desk/search?${here}&q=${words}`, { signal: asking.signal });
-    if (!answer.ok) return say(await problem(answer));
+    if (!answer.ok) return complain(await problem(answer));
     found.replaceChildren(parse(await answer.text()));
   } catch (error) {
     if (error.name !== "AbortError") lose();
@@ -362,21 +383,28 @@ document.addEventListener("submit", async (event) => {
       method: "POST",
       headers: { Accept: "application/json" },
       body: new URLSearchParams(new FormData(form)),
-    });
-    say(answer.ok ? (await answer.json()).words : await problem(answer));
-    if (answer.ok && "empties" in form.dataset) {
+    }).catch(() => null);
+    if (!answer) return complain(body.dataset.away);
+    if (!answer.ok) return complain(await problem(answer));
+    const { words, card, missed, found: hits } = await answer.json();
+    if (card) putAnswer(card);
+    if (missed !== undefined) swap(find("missed"), parse(missed));
+    // He may have searched for somebody else meanwhile.
+    if (hits !== undefined && form.isConnected) swap(found, parse(hits));
+    if (card) settle();
+    say(words);
+    if ("empties" in form.dataset) {
       // The card may have been written anew meanwhile, with what was typed.
-      const card = find(form.closest(".card")?.id ?? "") ?? form;
-      for (const text of card.querySelectorAll("textarea")) text.value = "";
+      const written = find(form.closest(".card")?.id ?? "") ?? form;
+      for (const text of written.querySelectorAll("textarea")) text.value = "";
     }
-  } catch (error) {
-    say(body.dataset.failed.replace("{words}", error.message));
   } finally {
     button.removeAttribute("aria-busy");
   }
 });
 
 async function problem(answer) {
+  if (answer.status === 401) return body.dataset.signedOut;
   let words = String(answer.status);
   try {
     words = (await answer.json()).error;
@@ -390,8 +418,14 @@ let hush = 0;
 function say(words) {
   clearTimeout(hush);
   toast.textContent = words;
+  toast.className = "";
   toast.hidden = false;
   hush = setTimeout(() => { toast.hidden = true; }, TOAST_MS);
+}
+
+function complain(words) {
+  say(words);
+  toast.className = "bad";
 }
 
 // ---------------------------------------------------------------- begin

@@ -1,0 +1,259 @@
+"""Damaged files in the data folder: callers reach their managers all the same."""
+
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bridge.errors import SyncRefused
+from bridge.lab.demo.cast import choose_cast
+from bridge.lab.world import PARTNERS
+from tests.stories.processes import HOOK, Site, free_port, open_site, wait_until_alive
+
+pytestmark = pytest.mark.anyio
+
+_PATIENCE_S, _LOOK_S = 30, 0.05
+NO_DATABASE = b"no database at all" * 500
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+@dataclass
+class Service:
+    """A service that runs, and what it logs."""
+
+    site: Site
+    log: Path
+    http: httpx.AsyncClient
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.http.get(f"http://127.0.0.1:{self.site.port}{path}")
+
+    async def answer(self, number: str, did: str = "74950000001") -> str | None:
+        asked = await self.http.get(
+            HOOK.format(port=self.site.port), params={"fromnum": number, "tonum": did}
+        )
+        extension: str | None = asked.json()["extension"]
+        return extension
+
+    async def becomes_ready(self) -> None:
+        async with asyncio.timeout(_PATIENCE_S):
+            while (await self.get("/readyz")).is_error:  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(_LOOK_S)
+
+    def told(self, event: str) -> list[dict[str, str]]:
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]
+        return [line for line in lines if line["event"] == event]
+
+
+@asynccontextmanager
+async def serving(site: Site, **changed: str | None) -> AsyncIterator[Service]:
+    site.port = free_port()
+    log = site.folder / "service.log"
+    environment = site.environment(LOG_FORMAT="json", **changed)
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bridge", "serve"),
+            cwd=site.folder,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    try:
+        await wait_until_alive(site.port, process)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            yield Service(site, log, http)
+    finally:
+        process.terminate()
+        await process.wait()
+    assert "Traceback" not in log.read_text()
+
+
+def spoil(path: Path, table: str) -> None:
+    """Overwrite the first page of *table*: nothing shows before somebody reads it."""
+    with sqlite3.connect(path) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((root,),) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+        ((size,),) = file.execute("PRAGMA page_size")
+    file.close()
+    whole = bytearray(path.read_bytes())
+    whole[(root - 1) * size : root * size] = b"\xa5" * size
+    path.write_bytes(whole)
+
+
+async def test_a_service_with_a_damaged_index_has_it_anew_without_a_restart(site: Site) -> None:
+    cast = choose_cast(site.lab.world)
+    await site.sync()
+    index = site.folder / "data" / "directory.db"
+    index.write_bytes(NO_DATABASE)
+    why = json.loads((await site.run("route", cast.contact.sent, "--json")).out)
+    site.lab.weather.add("slow", seconds=1)  # until the gate is opened
+
+    async with serving(site, DEFAULT_EXTENSION="100") as service:
+        await site.gate.wait_until_reached()
+        before = await service.answer(cast.contact.sent)
+        ready = await service.get("/readyz")
+        site.gate.opened.set()
+        await service.becomes_ready()
+        after = await service.answer(cast.contact.sent, did="74950000002")
+
+    assert "file is not a database" in json.dumps(why)
+    assert before == "100"
+    assert ready.status_code == 503
+    assert "file is not a database; the next sync" in ready.json()["reason"]
+    assert after == cast.contact.extension
+    assert index.with_name("directory.db.damaged").read_bytes() == NO_DATABASE
+    (told,) = service.told("directory_damaged")
+    assert told["kept"].endswith("directory.db.damaged")
+    (warned,) = [f for f in await checked(site) if f["area"] == "store"]
+    assert (warned["verdict"], "directory.db.damaged" in warned["words"]) == ("warning", True)
+
+
+@pytest.mark.parametrize("table", ["partners", "checkpoint"])
+async def test_a_sync_that_meets_damage_is_a_first_load(site: Site, table: str) -> None:
+    first = await site.sync()
+    index = site.folder / "data" / "directory.db"
+    spoil(index, table)
+    # Would be refused as a loss, were anything held.
+    site.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+
+    again = await site.sync()
+
+    assert again.full
+    assert 0 < again.numbers < first.numbers
+    assert index.with_name("directory.db.damaged").exists()
+    assert not (await site.sync()).full
+
+
+async def test_damage_in_the_middle_of_a_run_is_mended_by_the_same_run(site: Site) -> None:
+    first = await site.sync()
+    index = site.folder / "data" / "directory.db"
+    spoil(index, "phone")
+
+    again = await site.sync(full=True)
+
+    assert again.numbers == first.numbers
+    assert index.with_name("directory.db.damaged").exists()
+
+
+async def test_the_guard_watches_what_is_held_as_long_as_it_can_be_read(site: Site) -> None:
+    await site.sync()
+    spoil(site.folder / "data" / "directory.db", "phone")
+    site.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+
+    with pytest.raises(SyncRefused):
+        await site.sync(full=True)
+
+
+async def test_what_only_callers_meet_is_mended_by_the_next_sync(site: Site) -> None:
+    cast = choose_cast(site.lab.world)
+    await site.sync()
+    spoil(site.folder / "data" / "directory.db", "phone")
+    met = await site.run("route", cast.contact.sent, "--json")
+
+    await site.sync()
+
+    routed = await site.run("route", cast.contact.sent, "--json")
+    assert json.loads(met.out)["extension"] != cast.contact.extension
+    assert json.loads(routed.out)["extension"] == cast.contact.extension
+
+
+async def checked(site: Site) -> list[dict[str, str]]:
+    findings: list[dict[str, str]] = json.loads((await site.run("check", "--json")).out)
+    return findings
+
+
+async def test_doctor_and_link_say_what_is_true_of_a_broken_index(site: Site) -> None:
+    await site.sync()
+    (site.folder / "data" / "directory.db").write_bytes(NO_DATABASE)
+
+    findings, link = await asyncio.gather(checked(site), site.run("desk-link", "205"))
+
+    (index,) = [f for f in findings if f["area"] == "index"]
+    assert "cannot be read" in index["words"]
+    assert "onec-bridge sync" in index["advice"]
+    assert link.code == 1
+    assert "directory.db: file is not a database; run: onec-bridge sync" in link.err
+    assert len(link.err.splitlines()) == 1
+
+
+async def made_link(site: Site) -> str:
+    said = await site.run("desk-link", "205", "--json")
+    assert said.code == 0, said.err
+    return str(json.loads(said.out)["link"]).partition(f":{site.port}")[2]
+
+
+async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_before(
+    tmp_path: Path,
+) -> None:
+    async with open_site(tmp_path) as site:
+        site.lab.add_user("Звонков Олег", "205")
+        await site.sync()
+        cast = choose_cast(site.lab.world)
+        old = await made_link(site)
+        audit = site.folder / "data" / "audit.db"
+        spoil(audit, "desk_keys")
+        refused = await site.run("desk-link", "205")
+        no_service_yet = audit.with_name("audit.db.damaged").exists()
+
+        async with serving(site, ADMIN_PASSWORD="composed-admin") as service:
+            answered = await service.answer(cast.contact.sent)
+            ready = (await service.get("/readyz")).json()
+            dead = await service.get(old)
+            alive = await service.get(await made_link(site))
+            page = await service.http.get(
+                f"http://127.0.0.1:{site.port}/", auth=("admin", "composed-admin")
+            )
+            (told,) = service.told("audit_damaged")
+        findings = await checked(site)
+        async with serving(site) as service:
+            again = service.told("audit_damaged")
+            still_dead = await service.get(old)
+
+    assert (refused.code, no_service_yet) == (1, False)
+    assert "restart the service" in refused.err
+    assert answered == cast.contact.extension
+    assert (dead.status_code, still_dead.status_code, alive.status_code) == (403, 403, 303)
+    assert "попросите" in dead.text
+    assert "audit.db.damaged" in page.text
+    assert ready["ready"]
+    assert "audit.db was damaged" in ready["warnings"][0]
+    assert told["kept"].endswith("audit.db.damaged")
+    assert again == []
+    (warned,) = [f for f in findings if f["area"] == "store"]
+    assert "desk-link" in warned["advice"]
+
+
+@pytest.mark.parametrize("table", ["", "calls", "debts"])
+async def test_a_damaged_ledger_stops_the_start_with_one_sentence(site: Site, table: str) -> None:
+    cast = choose_cast(site.lab.world)
+    await site.sync()
+    async with serving(site, SYNC_INTERVAL_S="3600") as service:
+        await service.answer(cast.contact.sent)
+    ledger = site.folder / "data" / "ledger.db"
+    if table:
+        spoil(ledger, table)
+    else:
+        ledger.write_bytes(NO_DATABASE)
+    spoilt = ledger.read_bytes()
+
+    said = await site.run("serve")
+
+    assert said.code == 1
+    *logged, last = said.err.splitlines()
+    assert "ledger.db: " in last
+    assert "restore it from a backup" in last
+    assert not [line for line in logged if "ledger.db" in line]
+    assert ledger.read_bytes() == spoilt
