@@ -4,7 +4,8 @@ Orders and notes are steps of their own here; events are told to their calls in 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,7 +29,7 @@ _NOTHING = Step().change()
 
 
 class CallBook:
-    """Where calls are changed after they are recorded. Whoever gathers a step holds *one_step*.
+    """Where calls are changed after they are recorded, within `one_step`.
 
     *kick* makes the delivery look at once.
     """
@@ -53,25 +54,43 @@ class CallBook:
         self._clock = clock
         self._kick = kick
         self._grace = grace
-        self.one_step = asyncio.Lock()
+        self._lock = asyncio.Lock()
+        #: Whether memory may hold what the disk does not.
+        self._ahead = False
         #: What the delivery told of reminders since the last review, by the call that holds them.
         self.reminded: dict[str, OutboxEntry] = {}
 
     async def remember(self) -> None:
-        """Take up the calls and debts of before a restart."""
-        self.open.clear()
-        for call in await self._ledger.calls_since(self._clock() - MEMORY):
-            self.open.put(call)
+        """Take up the calls and debts as they stand on disk: of before a restart, or a failure."""
+        calls = await self._ledger.calls_since(self._clock() - MEMORY)
         await self._debts.remember()
-        for debt in self._debts.open:
-            found = await self._ledger.entry(debt.holder)
-            if found is not None:
-                self.reminded[debt.holder] = found[0]
+        found = [await self._ledger.entry(debt.holder) for debt in self._debts.open]
+        self.open.clear()
+        for call in calls:
+            self.open.put(call)
+        self.reminded.update((pair[0].key, pair[0]) for pair in found if pair is not None)
+        self._ahead = False
+
+    @asynccontextmanager
+    async def one_step(self) -> AsyncIterator[None]:
+        """Let one step be gathered and written; behind one that failed memory is read back first.
+
+        Not at once: what cannot be written often cannot be read, and a call that memory forgot
+        would be begun a second time.
+        """
+        async with self._lock:
+            if self._ahead:
+                await self.remember()
+            try:
+                yield
+            except StoreError:
+                self._ahead = True
+                raise
 
     # ------------------------------------------------------------ people and orders
     async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
         """Write an operator's note to the call of *key* and its document; None: no such call."""
-        async with self.one_step:
+        async with self.one_step():
             call = self.open.get(key) or await self._ledger.call(key)
             if call is None:
                 return None
@@ -84,7 +103,7 @@ class CallBook:
 
     async def add_order(self, call: PhoneCall) -> PhoneCall:
         """Have the call of an order on disk before the order leaves; give the one that stands."""
-        async with self.one_step:
+        async with self.one_step():
             standing = self.open.get(call.key) or await self._ledger.call(call.key)
             if standing is not None:
                 return standing
@@ -95,7 +114,7 @@ class CallBook:
 
     async def save_order(self, key: str, order: CallOrder) -> None:
         """Keep what became of an order; its events may be there already."""
-        async with self.one_step:
+        async with self.one_step():
             call = self.open.get(key) or await self._ledger.call(key)
             if call is None:
                 return
@@ -158,17 +177,13 @@ class CallBook:
         step.shown = True
 
     async def commit(self, step: Step) -> None:
-        """Write the step; where the disk refuses, memory goes back to what stands on it."""
+        """Write the step."""
         change = step.change()
         if change == _NOTHING:
             return
         for call in step.calls.values():
             self.open.put(call)
-        try:
-            await self._ledger.apply(change)
-        except StoreError:
-            await self.remember()
-            raise
+        await self._ledger.apply(change)
         if not step.shown:
             self.show(step)
         for debt in change.debts:

@@ -116,7 +116,7 @@ class Following:
     async def follow(self) -> int:
         """Tell the events that were kept alone to their calls; give their number."""
         told = 0
-        async with self._book.one_step:
+        async with self._book.one_step():
             while batch := await self._ledger.untold(_BATCH):
                 step = Step()
                 for row, raw in batch:
@@ -129,14 +129,14 @@ class Following:
 
     async def escalate(self) -> None:
         """Tell a second person of the clients who have waited too long."""
-        async with self._book.one_step:
+        async with self._book.one_step():
             step = Step()
             await self._debts.escalate(step)
             await self._book.commit(step)
 
     async def settle(self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]) -> int:
         """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""
-        async with self._book.one_step:
+        async with self._book.one_step():
             step, ended = Step(), 0
             fresh = [self._open.get(call.key) or call for call in waiting]
             left = {c.key: c for c in fresh if not c.life.disposition.is_over}
@@ -153,7 +153,7 @@ class Following:
 
     async def give_up(self, calls: Iterable[PhoneCall]) -> None:
         """Mark calls whose end nobody ever told."""
-        async with self._book.one_step:
+        async with self._book.one_step():
             step = Step()
             for call in calls:
                 word = CallEvent(
@@ -172,27 +172,32 @@ class Following:
         """Take in what arrived, and what arrives meanwhile."""
         try:
             while self._arrived:
-                async with self._book.one_step:
-                    arrived, self._arrived = self._arrived, []
-                    await self._take_in(arrived)
+                await self._take_in()
         finally:
             self._taking = None
 
-    async def _take_in(self, arrived: Sequence[_Arrived]) -> None:
-        step = Step()
+    async def _take_in(self) -> None:
+        arrived: list[_Arrived] = []
         try:
-            for raw, _ in arrived:
-                step.arrived.append((raw, await self._tell_raw(step, raw, now=True)))
-            self._book.show(step)
-            await self._book.commit(step)
+            async with self._book.one_step():
+                arrived = self._all_arrived()
+                step = Step()
+                for raw, _ in arrived:
+                    step.arrived.append((raw, await self._tell_raw(step, raw, now=True)))
+                self._book.show(step)
+                await self._book.commit(step)
         except StoreError:
-            # Memory is as the disk is. Perhaps it takes the events alone.
-            for raw, kept in arrived:
+            # Perhaps the disk takes the events alone.
+            for raw, kept in arrived or self._all_arrived():
                 await self._keep(raw, kept)
             self._later()
         else:
             for _, kept in arrived:
                 _settle(kept, None)
+
+    def _all_arrived(self) -> list[_Arrived]:
+        arrived, self._arrived = self._arrived, []
+        return arrived
 
     async def _keep(self, raw: RawEvent, kept: asyncio.Future[None]) -> None:
         try:

@@ -1,10 +1,14 @@
 """An event and all that it changes are one durable step; what must wait is kept, and told later."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
+from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
 from bridge.errors import StoreError
 from bridge.ports import CallChanged, Change, RawEvent
@@ -17,9 +21,13 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(slots=True)
 class MoodyLedger(MemoryLedger):
-    """*refuses*: so many steps are refused, single writes are not. *slow* holds steps up."""
+    """*refuses*: so many steps are refused, single writes are not. *unreadable*: so many reads are.
+
+    *slow* holds steps up.
+    """
 
     refuses: int = 0
+    unreadable: int = 0
     slow: asyncio.Event | None = None
     steps: list[Change] = field(default_factory=list)
 
@@ -33,7 +41,17 @@ class MoodyLedger(MemoryLedger):
         self.steps.append(change)
 
     async def call_of_ref(self, ref: str) -> None:
-        """Only memory is asked here."""
+        """Nothing is found: only memory is asked here, but for very late events."""
+        del ref
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreError("ledger", "cannot be read")
+
+    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreError("ledger", "cannot be read")
+        return await MemoryLedger.calls_since(self, moment)
 
 
 class Desk:
@@ -139,6 +157,48 @@ async def test_where_the_step_is_refused_the_event_is_kept_alone_and_told_later(
     await desk.following.follow()
     (call,) = desk.ledger.journal.values()
     assert call.life.call_ref == "1741089600.1"
+
+
+@pytest.mark.parametrize("unreadable", [1, 2])
+async def test_what_was_heard_in_a_step_that_failed_is_heard_again(unreadable: int) -> None:
+    desk = Desk()
+    desk.ledger.unreadable = unreadable
+    last_night = str(int(b.NOON.timestamp()) - 13 * 3600)
+
+    await asyncio.gather(
+        desk.following.receive(event()),
+        desk.following.receive(
+            event(ref="last.night", timestamp=last_night, call_start_timestamp=last_night)
+        ),
+    )
+    assert desk.ledger.journal == {}
+    assert len(await desk.ledger.untold(10)) == 2
+
+    with suppress(StoreError):
+        await desk.following.follow()
+    await desk.following.follow()
+
+    refs = {call.life.call_ref for call in desk.ledger.journal.values()}
+    assert refs == {"1741089600.1", "last.night"}
+
+
+async def test_a_call_in_memory_outlives_a_ledger_that_cannot_be_read_for_a_while() -> None:
+    desk = Desk()
+    question = b.question()
+    call = desk.following.begin(question, b.decision())
+    desk.following.recorded(await desk.ledger.record_call(call, None))
+    began = {"timestamp": question.asked_time, "call_start_timestamp": question.asked_time}
+    answers = event("3", src_num="79035550123", dst_num="012345205", dst_type="2", **began)
+    desk.ledger.refuses, desk.ledger.unreadable = 1, 1
+
+    await desk.following.receive(answers)
+    with suppress(StoreError):
+        await desk.following.follow()
+    await desk.following.follow()
+
+    (after,) = desk.ledger.journal.values()
+    assert after.key == call.key
+    assert after.life.talked == ("205",)
 
 
 async def test_an_event_that_is_not_stored_is_not_taken() -> None:
