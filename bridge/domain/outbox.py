@@ -222,6 +222,26 @@ def moved_on(
     )
 
 
+def rests(entry: OutboxEntry, wanted: Wanted, now: datetime) -> OutboxEntry | None:
+    """Give *entry* back to its rest where it was taken up only to look too early; None otherwise.
+
+    A call may move on without a word that 1C lacks. The look for a late double waits all the same:
+    early, it would miss what it waits for, and never be made again.
+    """
+    if entry.verify_at is None or now >= entry.verify_at:
+        return None
+    if next_stage(entry, wanted) is not Stage.VERIFY:
+        return None
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        stage=Stage.VERIFY,
+        due_at=entry.verify_at,
+        attempts=0,
+        revision=wanted.revision,
+    )
+
+
 def woken(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """Take an entry up whose call has moved on; one that failed keeps its pause."""
     rests = entry.state is EntryState.DUE and entry.attempts == 0 and entry.due_at > now

@@ -153,7 +153,10 @@ class Delivery:
         if entry.document is None and entry.stage is not Stage.DOCUMENT:
             entry = outbox.lost_document(entry, self._clock())
         entry = outbox.aimed(entry, wanted)
-        if outbox.next_stage(entry, wanted) is None:
+        resting = outbox.rests(entry, wanted, self._clock())
+        if resting is not None:
+            after, done = resting, True
+        elif outbox.next_stage(entry, wanted) is None:
             after, done = outbox.moved_on(entry, wanted, self._clock(), self._rules), True
         else:
             sending = outbox.begin(entry, wanted)
