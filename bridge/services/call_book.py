@@ -17,7 +17,6 @@ from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.wanted import Told
-from bridge.errors import StoreError
 from bridge.ports import CallChanged, Clock, DebtChanged, Events, Ledger
 from bridge.services.debts import Debts, Step
 from bridge.services.open_calls import MEMORY, OpenCalls
@@ -83,7 +82,7 @@ class CallBook:
                 await self.remember()
             try:
                 yield
-            except StoreError:
+            except BaseException:
                 self._ahead = True
                 raise
 

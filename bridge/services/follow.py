@@ -186,8 +186,10 @@ class Following:
                     step.arrived.append((raw, await self._tell_raw(step, raw, now=True)))
                 self._book.show(step)
                 await self._book.commit(step)
-        except StoreError:
-            # Perhaps the disk takes the events alone.
+        except Exception as error:  # noqa: BLE001 - ours is logged, the disk's is told below
+            if not isinstance(error, StoreError):
+                _log.exception("step_broken")
+            # Perhaps the disk takes the events alone; whoever brought them must not wait for ever.
             for raw, kept in arrived or self._all_arrived():
                 await self._keep(raw, kept)
             self._later()

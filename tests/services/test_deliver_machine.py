@@ -110,8 +110,10 @@ class Delivering(RuleBasedStateMachine):
         which=st.integers(0, 2),
         name=st.sampled_from(sorted(PUSHES)),
         after=st.sampled_from([0, 1, 12, 60]),
+        told=st.booleans(),
     )
-    def an_event_comes(self, which: int, name: str, after: int) -> None:
+    def an_event_comes(self, which: int, name: str, after: int, *, told: bool = False) -> None:
+        """It is *told* to its call as it comes, or kept, as a kill or a bad disk leave it."""
         began = self.began[which % len(self.began)]
         fields = {
             "call_id": f"{began}.{100000 + which % len(self.began)}",
@@ -124,7 +126,12 @@ class Delivering(RuleBasedStateMachine):
             "call_start_timestamp": str(began),
             **PUSHES[name],
         }
-        self.memory.events.append(RawEvent("sipuni", self.now, tuple(fields.items())))
+        raw = RawEvent("sipuni", self.now, tuple(fields.items()))
+        if told:
+            self.onec.fuse = Fuse()
+            self.loop.run(self.following.receive(raw))
+        else:
+            self.memory.events.append(raw)
 
     @precondition(lambda self: self.began and len(self.called_back) < 2)
     @rule(codes=st.permutations(["1", "3", "2"]), heard=st.integers(1, 3))

@@ -28,12 +28,15 @@ class MoodyLedger(MemoryLedger):
 
     refuses: int = 0
     unreadable: int = 0
+    mistaken: bool = False
     slow: asyncio.Event | None = None
     steps: list[Change] = field(default_factory=list)
 
     async def apply(self, change: Change) -> None:
         if self.slow is not None:
             await self.slow.wait()
+        if self.mistaken:
+            raise TypeError("nobody thought of this")
         if self.refuses:
             self.refuses -= 1
             raise StoreError("ledger", "no")
@@ -215,6 +218,22 @@ async def test_an_event_that_is_not_stored_is_not_taken() -> None:
     desk.ledger.broken = False
     await desk.following.receive(event("2", status="ANSWER"))
     assert len(desk.ledger.events) == 1
+
+
+async def test_a_mistake_of_ours_keeps_the_event_and_nobody_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk()
+    desk.ledger.mistaken = True
+
+    async with asyncio.timeout(10):
+        await desk.following.receive(event())
+
+    assert len(await desk.ledger.untold(10)) == 1
+    assert "step_broken" in caplog.text
+    desk.ledger.mistaken = False
+    await desk.following.follow()
+    assert len(desk.ledger.journal) == 1
 
 
 async def test_whoever_is_cut_off_takes_nobody_along() -> None:
