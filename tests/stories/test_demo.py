@@ -5,7 +5,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -249,6 +249,18 @@ async def test_a_caller_may_be_typed_as_1c_shows_him(site: Site) -> None:
     assert nonsense.code == 1
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let programs started here hear Ctrl-C: where the tests run in the background they would not.
+
+    A shell has its background jobs ignore it, and they pass that on to their children.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 async def test_a_demonstration_that_is_stopped_leaves_nothing_behind(
     site: Site, stop: signal.Signals
