@@ -17,16 +17,16 @@ from bridge.bootstrap.commands import (
     set_up_logs,
     sync,
 )
-from bridge.bootstrap.courtesy import Courteous
+from bridge.bootstrap.courtesy import make_way
 from bridge.bootstrap.parts import now
 from bridge.settings import Settings
 
 __all__ = [
-    "Courteous",
     "call",
     "check",
     "desk_link",
     "explain",
+    "make_way",
     "now",
     "outbox_drop",
     "outbox_entries",

@@ -44,12 +44,13 @@ def sync(
     """Bring the local directory level with 1C, once."""
     with one_document(as_json=as_json):
         settings = read_settings().require_onec()
+        if background:
+            bootstrap.make_way()
         rules = PullRules(settings.sync_max_shrink, full=full, accept_shrink=accept_shrink)
         asked = terminal.somebody_is_there() and not (as_json or background)
         with terminal.ProgressBar(shown=None if not as_json else False) as progress:
             confirm = progress.confirm if asked else nobody_confirms
-            seen = bootstrap.Courteous(progress) if background else progress
-            report = asyncio.run(bootstrap.sync(settings, rules, seen, confirm))
+            report = asyncio.run(bootstrap.sync(settings, rules, progress, confirm))
     if as_json:
         from bridge.web.views_state import SyncView
 

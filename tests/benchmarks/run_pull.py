@@ -14,7 +14,7 @@ import orjson
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
-from bridge.bootstrap.courtesy import step_aside
+from bridge.bootstrap.courtesy import make_way
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.phone import PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER
@@ -188,7 +188,7 @@ async def download(port: int, urls: Sequence[str]) -> None:
 def main() -> None:
     spec = given()
     if spec.get("aside", False):
-        step_aside()
+        make_way()
     if "urls" in spec:
         asyncio.run(download(spec["port"], spec["urls"]))
     else:
