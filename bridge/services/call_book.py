@@ -61,10 +61,13 @@ class CallBook:
 
     async def remember(self) -> None:
         """Take up the calls and debts as they stand on disk: of before a restart, or a failure."""
+        # Named before the look: what is recorded meanwhile may not be among what is read.
+        stale = self.open.recorded()
         calls = await self._ledger.calls_since(self._clock() - MEMORY)
         await self._debts.remember()
         found = [await self._ledger.entry(debt.holder) for debt in self._debts.open]
-        self.open.clear()
+        for key in stale:
+            self.open.drop(key)
         for call in calls:
             self.open.put(call)
         self.reminded.update((pair[0].key, pair[0]) for pair in found if pair is not None)

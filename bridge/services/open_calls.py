@@ -100,10 +100,9 @@ class OpenCalls:
         _take_out(self._clients, held.call.client, key)
         self._refs.pop((held.call.provider, held.call.life.call_ref), None)
 
-    def clear(self) -> None:
-        """Forget all that is on disk."""
-        for key in [key for key, held in self._calls.items() if held.recorded is None]:
-            self.drop(key)
+    def recorded(self) -> list[str]:
+        """Give the keys of all that is on disk."""
+        return [key for key, held in self._calls.items() if held.recorded is None]
 
     def _forget_old(self, now: datetime) -> None:
         while self._calls:

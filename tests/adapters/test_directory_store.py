@@ -531,7 +531,7 @@ def test_a_run_that_brings_the_same_world_anew_writes_no_row_of_it(
                 run.put(kind, [noun for noun in _HOUSE if kind_of(noun) is kind])
                 run.put(kind, many if kind is EntityKind.PARTNER else ())
             assert run.reindex() == len(many) + 3
-            written = writer._db.file.connection.total_changes - before  # noqa: SLF001
+            written = writer._db.file.connection.total_changes - before  # noqa: SLF001 - as above
 
     assert written == 0
     assert names_at(reader, N3) == ["Иванов Пётр 21", "Иванов Пётр 22", "ИП Ёлкин 31"]

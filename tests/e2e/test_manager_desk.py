@@ -28,7 +28,7 @@ WHOLE, HIDDEN = "+7 (916) 111-22-33", "+7916*****33"
 
 def masked_house(**changes: object) -> DeskHouse:
     access = AdminAccess(ADMIN, SECRET, mask_phones=True)
-    return DeskHouse(admin_access=access, **changes)  # type: ignore[arg-type]
+    return DeskHouse(admin_access=access, **changes)  # type: ignore[arg-type]  # any field of its own
 
 
 def without_extension(house: DeskHouse, who: Manager) -> None:
@@ -47,7 +47,7 @@ async def signed_in(
 ) -> AsyncIterator[BrowserContext]:
     async with window(browser, known=False, **options) as context:
         cookie = {"name": DESK_COOKIE, "value": session_of(who), "url": street.url}
-        await context.add_cookies([cookie])  # type: ignore[list-item]
+        await context.add_cookies([cookie])  # type: ignore[list-item]  # a dict as playwright takes it
         yield context
 
 

@@ -29,6 +29,8 @@ class MoodyLedger(MemoryLedger):
     refuses: int = 0
     unreadable: int = 0
     mistaken: bool = False
+    #: Holds the look back at the calls up, when they were read already.
+    looking: asyncio.Event | None = None
     slow: asyncio.Event | None = None
     steps: list[Change] = field(default_factory=list)
 
@@ -54,7 +56,10 @@ class MoodyLedger(MemoryLedger):
         if self.unreadable:
             self.unreadable -= 1
             raise StoreError("ledger", "cannot be read")
-        return await MemoryLedger.calls_since(self, moment)
+        calls = await MemoryLedger.calls_since(self, moment)
+        if self.looking is not None:
+            await self.looking.wait()
+        return calls
 
 
 class Desk:
@@ -202,6 +207,27 @@ async def test_a_call_in_memory_outlives_a_ledger_that_cannot_be_read_for_a_whil
     (after,) = desk.ledger.journal.values()
     assert after.key == call.key
     assert after.life.talked == ("205",)
+
+
+async def test_a_call_recorded_while_memory_is_read_back_is_not_forgotten() -> None:
+    desk = Desk()
+    desk.ledger.refuses, desk.ledger.looking = 1, asyncio.Event()
+    await desk.following.receive(event())
+    looks_back = asyncio.create_task(desk.following.follow())
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    question = b.question()
+    call = desk.following.begin(question, b.decision())
+    desk.following.recorded(await desk.ledger.record_call(call, None))
+    desk.ledger.looking.set()
+    await looks_back
+    began = {"timestamp": question.asked_time, "call_start_timestamp": question.asked_time}
+    its_own = event(ref="its.own", src_num="79035550123", dst_num=question.did, **began)
+    await desk.following.receive(its_own)
+
+    heard = [held.key for held in desk.ledger.journal.values() if held.life.call_ref == "its.own"]
+    assert heard == [call.key]
 
 
 async def test_an_event_that_is_not_stored_is_not_taken() -> None:

@@ -196,7 +196,7 @@ async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> N
     async with as_manager(at, ANNA) as anna:
         seen = []
         for change in ({}, {"closed_at": NOON, "closed_by": "later"}, {"closed_at": NOON}):
-            at.desk.publish(DebtChanged(replace(debt, **change)))  # type: ignore[arg-type]
+            at.desk.publish(DebtChanged(replace(debt, **change)))  # type: ignore[arg-type]  # any field
             seen.append((await anna.get(f"/desk/calls/{key}")).text)
 
     assert "Waits since" in seen[0]

@@ -66,7 +66,6 @@ class SteadyFlush:
     """
 
     def __init__(self, path: Path):
-        self._path = path
         self._file = os.open(path, os.O_RDWR)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="steady-flush", daemon=True)

@@ -71,10 +71,6 @@ class NameIndex:
             ((row, fold(name) + _TAIL) for row, name in rows),
         )
 
-    def clear(self) -> None:
-        """Forget all names."""
-        self._file.execute("INSERT INTO names (names) VALUES ('delete-all')")
-
     def rows_with(self, words: Sequence[str]) -> Iterator[int]:
         """Give rows that may hold all of *words* (folded), each once."""
         long = [word for word in words if len(word) >= _LETTERS]
