@@ -65,6 +65,7 @@ class Metrics:
         )
         for name in get_args(AlarmName):
             self._alarms.labels(name)
+        self._standing: set[tuple[AlarmName, str]] = set()
         # labels() costs more than inc(): children are looked up once.
         self._route_children: dict[tuple[str, Rule], Counter] = {}
         self._event_children: dict[str, Counter] = {}
@@ -102,7 +103,11 @@ class Metrics:
         elif isinstance(event, OneCMood):
             self._onec_up.set(1 if event.up else 0)
         elif isinstance(event, Alarm):
-            self._alarms.labels(event.name).set(0 if event.clear else 1)
+            (self._standing.discard if event.clear else self._standing.add)(
+                (event.name, event.subject)
+            )
+            up = any(name == event.name for name, _ in self._standing)
+            self._alarms.labels(event.name).set(1 if up else 0)
 
     def expose(self, counts: OutboxCounts, age: timedelta | None, numbers: int) -> bytes:
         """Give the exposition; the arguments are what stands in the stores at this moment."""

@@ -67,7 +67,7 @@ def _sound_audit(settings: Settings) -> AuditStore:
     except StoreDamaged as error:
         aside = set_aside(audit_path(settings))
         extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
-        _log.error("audit_damaged", extra=extra)
+        _log.error("store_damaged", extra=extra)
     return audit_store(settings)
 
 
@@ -76,7 +76,7 @@ def remind_of_links(settings: Settings, events: Events) -> None:
     aside = aside_of(audit_path(settings))
     if aside.exists():
         words = f"audit.db was damaged and is kept as {aside.name}; delete it when this is settled"
-        events.publish(Alarm("audit_damaged", words))
+        events.publish(Alarm("store_damaged", words, "audit.db"))
 
 
 def desk_parts(settings: Settings, directory: DirectoryReader) -> "DeskParts":

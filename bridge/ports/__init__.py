@@ -6,6 +6,7 @@ whoever needs one imports it from here.
 """
 
 from bridge.ports.access import Audit, AuditAct, AuditRecord, DeskKeys, OneCSignIn, SignIn
+from bridge.ports.alarms import Alarm, AlarmName, StandingAlarm
 from bridge.ports.clock import Clock
 from bridge.ports.directory import (
     Directory,
@@ -15,8 +16,6 @@ from bridge.ports.directory import (
     SyncReport,
 )
 from bridge.ports.events import (
-    Alarm,
-    AlarmName,
     CallChanged,
     CallRecorded,
     DebtChanged,
@@ -91,6 +90,7 @@ __all__ = [
     "RawRequest",
     "Shrink",
     "SignIn",
+    "StandingAlarm",
     "SyncReport",
     "SyncRun",
     "SyncRuns",

@@ -1,11 +1,12 @@
 """What services tell everybody who listens: pages, metrics, the journal of alarms."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import OutboxEntry
+from bridge.ports.alarms import Alarm
 from bridge.ports.directory import SyncReport
 
 
@@ -50,26 +51,6 @@ class OneCMood:
 
     up: bool
     words: str
-
-
-AlarmName = Literal[
-    "slow_disk",
-    "onec_unauthorized",
-    "answer_broken",
-    "onec_not_published",
-    "sync_failed",
-    "pbx_events_lost",
-    "audit_damaged",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """Something a person should see now; *clear* takes an earlier one of this name back."""
-
-    name: AlarmName
-    words: str
-    clear: bool = False
 
 
 Event = CallRecorded | CallChanged | DebtChanged | EntryMoved | DirectoryChanged | OneCMood | Alarm

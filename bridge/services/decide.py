@@ -101,10 +101,10 @@ class Deciding:
             return
         if broken and not self._broken:
             _log.error("index_broken", extra={"reason": broken})
-            self._events.publish(Alarm("answer_broken", broken))
+            self._events.publish(Alarm("index_broken", broken))
         elif not broken:
             _log.info("index_back")
-            self._events.publish(Alarm("answer_broken", "the index answers again", clear=True))
+            self._events.publish(Alarm("index_broken", "the index answers again", clear=True))
         self._broken = broken
 
 

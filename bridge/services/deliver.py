@@ -39,7 +39,6 @@ from bridge.errors import (
     OneCUnauthorized,
 )
 from bridge.ports import (
-    AlarmName,
     Clock,
     EntryMoved,
     Events,
@@ -302,9 +301,7 @@ class Delivery:
     def _turned_down(
         self, sending: OutboxEntry, error: OneCUnauthorized | OneCNotPublished
     ) -> OutboxEntry:
-        unauthorized = isinstance(error, OneCUnauthorized)
-        name: AlarmName = "onec_unauthorized" if unauthorized else "onec_not_published"
-        self._lane.alarm(name, sending.stage, str(error))
+        self._lane.alarm(sending.stage, error)
         if sending.stage is not Stage.DOCUMENT:
             # 1C takes documents but not this register: other calls need not wait for it.
             return outbox.waiting(sending, self._clock(), self._rules, why=str(error))

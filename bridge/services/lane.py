@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bridge.domain.outbox import Stage
 from bridge.errors import OneCBlocked, OneCError
-from bridge.ports import Alarm, AlarmName, Clock, Events, OneCMood
+from bridge.ports import Alarm, Clock, Events, OneCMood
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Lane:
         self._clock = clock
         self._closed_until: datetime | None = None
         self._failures = 0
-        self._alarms: dict[Stage, AlarmName] = {}
+        self._alarms: dict[Stage, type[OneCError]] = {}
 
     @property
     def down(self) -> bool:
@@ -57,16 +57,15 @@ class Lane:
         self._closed_until, self._failures = None, 0
 
     def accepted(self, stage: Stage) -> None:
-        """Take back the alarm of *stage*, unless another stage still has the same."""
-        name = self._alarms.pop(stage, None)
-        if name is not None and name not in self._alarms.values():
-            self._events.publish(Alarm(name, "1C accepts our writes again", clear=True))
+        """Take back the alarm of *stage*."""
+        if self._alarms.pop(stage, None) is not None:
+            again = "1C accepts our writes again"
+            self._events.publish(Alarm("onec_refuses", again, stage.value, clear=True))
 
-    def alarm(self, name: AlarmName, stage: Stage, words: str) -> None:
-        """Tell a person, once, that *stage* is turned down."""
-        if self._alarms.get(stage) == name:
+    def alarm(self, stage: Stage, error: OneCError) -> None:
+        """Tell a person, once for each kind of *error*, that *stage* is turned down."""
+        if self._alarms.get(stage) is type(error):
             return
-        self.accepted(stage)  # the trouble changed its name: the old one is over
-        self._alarms[stage] = name
-        _log.error(name, extra={"stage": stage.value, "reason": words})
-        self._events.publish(Alarm(name, words))
+        self._alarms[stage] = type(error)
+        _log.error("onec_refuses", extra={"stage": stage.value, "reason": str(error)})
+        self._events.publish(Alarm("onec_refuses", str(error), stage.value))

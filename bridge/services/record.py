@@ -89,7 +89,9 @@ class Recording:
         others = (t for t in self._following if t is not asyncio.current_task())
         if self._slow and all(other.done() for other in others):
             self._slow = False
-            self._events.publish(Alarm("slow_disk", "the ledger's disk keeps up again", clear=True))
+            self._events.publish(
+                Alarm("store_slow", "the ledger's disk keeps up again", clear=True)
+            )
         return recorded
 
     async def _insist(
@@ -117,7 +119,7 @@ class Recording:
     def _alarm(self, words: str) -> None:
         if not self._slow:
             self._slow = True
-            self._events.publish(Alarm("slow_disk", words))
+            self._events.publish(Alarm("store_slow", words))
 
 
 def _wake(waited: asyncio.Future[None]) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bridge.ports import Alarm, AlarmName, Clock, Event, Events, OneCMood
+from bridge.ports import Alarm, AlarmName, Clock, Event, Events, OneCMood, StandingAlarm
 
 
 class Situation:
@@ -12,7 +12,7 @@ class Situation:
         self._clock = clock
         self._mood: OneCMood | None = None
         self._mood_since: datetime | None = None
-        self._alarms: dict[AlarmName, Alarm] = {}
+        self._alarms: dict[tuple[AlarmName, str], StandingAlarm] = {}
 
     def publish(self, event: Event) -> None:
         """Take note of *event*."""
@@ -22,9 +22,12 @@ class Situation:
             self._mood = event
         elif isinstance(event, Alarm):
             if event.clear:
-                self._alarms.pop(event.name, None)
+                self._alarms.pop((event.name, event.subject), None)
             else:
-                self._alarms[event.name] = event
+                key = event.name, event.subject
+                before = self._alarms.get(key)
+                since = self._clock() if before is None else before.since
+                self._alarms[key] = StandingAlarm(event.name, event.words, since, event.subject)
 
     def mood(self) -> OneCMood | None:
         """Give 1C's last known mood; None before anything was heard of it."""
@@ -34,8 +37,8 @@ class Situation:
         """Tell since when 1C is up, or away; None before anything was heard of it."""
         return self._mood_since
 
-    def alarms(self) -> tuple[Alarm, ...]:
-        """Give the alarms that are up."""
+    def alarms(self) -> tuple[StandingAlarm, ...]:
+        """Return the alarms that stand now, the oldest first."""
         return tuple(self._alarms.values())
 
 

@@ -15,7 +15,14 @@ from bridge.web.stream import stream
 from bridge.web.surface import WebServices
 from bridge.web.views import Problem
 from bridge.web.views_caller import CardView, Choice, ExplanationView
-from bridge.web.views_state import CountsView, EntryView, FreshnessView, OutboxView, SyncView
+from bridge.web.views_state import (
+    CountsView,
+    EntryView,
+    FreshnessView,
+    OutboxView,
+    StandingAlarmView,
+    SyncView,
+)
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": Problem, "description": "The admin password is missing or wrong."},
@@ -140,6 +147,12 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         return FreshnessView.of(
             directory.age(now), now, directory.numbers(), services.mood(), directory.report()
         )
+
+    @router.get("/alarms")
+    async def list_alarms(lang: Lang = None) -> list[StandingAlarmView]:
+        """List the alarms that stand now, the oldest first."""
+        alarms = services.alarms()
+        return [StandingAlarmView.of(alarm, lang or services.lang) for alarm in alarms]
 
     @router.get(
         "/stream",

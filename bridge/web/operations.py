@@ -30,7 +30,7 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
         del request
         age = services.directory.age(services.clock())
         reason, trouble = "", services.directory.trouble()
-        warnings = [a.words for a in services.alarms() if a.name == "audit_damaged"]
+        warnings = [a.words for a in services.alarms() if a.name == "store_damaged"]
         if trouble is not None:
             reason = f"the index cannot be read: {trouble.reason}"
             if isinstance(trouble, StoreDamaged):

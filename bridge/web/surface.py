@@ -14,7 +14,6 @@ from bridge.domain.flaws import FlawList
 from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
 from bridge.ports import (
-    Alarm,
     Audit,
     CallSearch,
     Clock,
@@ -28,6 +27,7 @@ from bridge.ports import (
     OutboxCounts,
     PhoneBook,
     RawEvent,
+    StandingAlarm,
     SyncRuns,
     Telephony,
 )
@@ -201,7 +201,7 @@ class WebServices:
     clock: Clock
     mood: Callable[[], OneCMood | None]
     mood_since: Callable[[], datetime | None]
-    alarms: Callable[[], Sequence[Alarm]]
+    alarms: Callable[[], Sequence[StandingAlarm]]
     kick: Callable[[], None]
     hook_access: HookAccess = field(default_factory=HookAccess)
     admin_access: AdminAccess = field(default_factory=AdminAccess)

@@ -10,7 +10,17 @@ from bridge.domain.decision import DataAge
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry, Stage
 from bridge.domain.texts import Language
-from bridge.ports import Alarm, EntitySync, OneCMood, OutboxCounts, SyncReport
+from bridge.ports import (
+    Alarm,
+    AlarmName,
+    EntitySync,
+    OneCMood,
+    OutboxCounts,
+    StandingAlarm,
+    SyncReport,
+)
+from bridge.web.alarm_texts import ALARM_TEXTS
+from bridge.web.language import translations
 from bridge.web.views import CallSummary, View
 
 
@@ -211,3 +221,27 @@ class AlarmView(View):
     def of(cls, alarm: Alarm) -> Self:
         """Show *alarm*."""
         return cls(name=alarm.name, words=alarm.words, clear=alarm.clear)
+
+
+class StandingAlarmView(View):
+    """An alarm that stands: what was seen, since when, and what to do."""
+
+    name: AlarmName
+    subject: str
+    title: str
+    words: str
+    advice: str
+    since: datetime
+
+    @classmethod
+    def of(cls, alarm: StandingAlarm, lang: Language) -> Self:
+        """Show *alarm* in *lang*."""
+        text, catalogue = ALARM_TEXTS[alarm.name], translations(lang)
+        return cls(
+            name=alarm.name,
+            subject=alarm.subject,
+            title=catalogue.gettext(text.title),
+            words=alarm.words,
+            advice=catalogue.gettext(text.advice),
+            since=alarm.since,
+        )

@@ -18,7 +18,7 @@ def mood(words: str) -> OneCMood:
 
 
 def down(words: str) -> Alarm:
-    return Alarm("slow_disk", words)
+    return Alarm("store_slow", words)
 
 
 async def taken(listener: Subscription, count: int) -> list[str | None]:

@@ -51,25 +51,25 @@ def test_what_is_published_is_counted():
 
     metrics.publish(CallRecorded(call()))
     metrics.publish(OneCMood(False, "gone"))
-    metrics.publish(Alarm("slow_disk", "slow"))
+    metrics.publish(Alarm("store_slow", "slow"))
     metrics.publish(DirectoryChanged(None))
     metrics.event_stored("sipuni")
 
     shown = figures(metrics)
     assert shown["bridge_calls_total"] == "1.0"
     assert shown["bridge_onec_up"] == "0.0"
-    assert shown['bridge_alarms{name="slow_disk"}'] == "1.0"
-    assert shown['bridge_alarms{name="onec_unauthorized"}'] == "0.0"
+    assert shown['bridge_alarms{name="store_slow"}'] == "1.0"
+    assert shown['bridge_alarms{name="onec_refuses"}'] == "0.0"
     assert shown['bridge_events_total{provider="sipuni"}'] == "1.0"
 
 
 def test_an_alarm_that_is_cleared_goes_down():
     metrics = Metrics()
-    metrics.publish(Alarm("slow_disk", "slow"))
+    metrics.publish(Alarm("store_slow", "slow"))
 
-    metrics.publish(Alarm("slow_disk", "fine", clear=True))
+    metrics.publish(Alarm("store_slow", "fine", clear=True))
 
-    assert figures(metrics)['bridge_alarms{name="slow_disk"}'] == "0.0"
+    assert figures(metrics)['bridge_alarms{name="store_slow"}'] == "0.0"
 
 
 def test_nothing_is_asked_of_1c_before_anything_was_heard():

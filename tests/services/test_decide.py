@@ -50,8 +50,8 @@ def test_a_broken_index_is_told_once_and_taken_back_once(caplog: pytest.LogCaptu
         office.deciding.decide(b.question())
 
     assert [(a.name, a.clear) for a in office.events.of(Alarm)] == [
-        ("answer_broken", False),
-        ("answer_broken", True),
+        ("index_broken", False),
+        ("index_broken", True),
     ]
     assert [record.message for record in caplog.records] == ["index_broken", "index_back"]
 

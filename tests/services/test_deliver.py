@@ -623,7 +623,7 @@ async def test_a_rejected_user_burns_nothing_and_recovers(plant: Plant) -> None:
     for _ in range(60):
         await plant.passes(seconds=30)
     assert len(plant.onec.requests) <= 2 + 30
-    assert plant.alarms() == [("onec_unauthorized", False)]
+    assert plant.alarms() == [("onec_refuses", False)]
     assert {entry.state for entry in plant.ledger.debts.values()} == {EntryState.DUE}
 
     plant.onec.is_well()
@@ -631,7 +631,7 @@ async def test_a_rejected_user_burns_nothing_and_recovers(plant: Plant) -> None:
 
     assert all(plant.is_whole(call) for call in calls)
     assert plant.onec.requests.count("find") == 0
-    assert plant.alarms() == [("onec_unauthorized", False), ("onec_unauthorized", True)]
+    assert plant.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
     assert plant.moods() == [False, True]
 
 
@@ -668,7 +668,7 @@ async def test_an_unpublished_document_stops_the_lane(plant: Plant) -> None:
     assert all(plant.is_whole(call) for call in calls)
 
 
-async def test_an_alarm_that_turns_into_another_is_taken_back(plant: Plant) -> None:
+async def test_an_alarm_tells_a_trouble_that_turned_into_another(plant: Plant) -> None:
     plant.owes()
     plant.onec.says(UNPUBLISHED, to=["subject"])
     await plant.delivery.drain()
@@ -678,12 +678,13 @@ async def test_an_alarm_that_turns_into_another_is_taken_back(plant: Plant) -> N
     plant.onec.is_well()
     await plant.calms_down()
 
-    assert plant.alarms() == [
-        ("onec_not_published", False),
-        ("onec_not_published", True),
-        ("onec_unauthorized", False),
-        ("onec_unauthorized", True),
+    told = plant.events.of(Alarm)
+    assert [(alarm.subject, alarm.clear) for alarm in told] == [
+        ("subject", False),
+        ("subject", False),
+        ("subject", True),
     ]
+    assert told[1].words == str(UNAUTHORIZED)
 
 
 async def test_an_alarm_stays_while_another_stage_still_has_it(plant: Plant) -> None:
@@ -696,11 +697,12 @@ async def test_an_alarm_stays_while_another_stage_still_has_it(plant: Plant) -> 
 
     plant.onec.judges.pop()
     await plant.calms_down()
-    assert [clear for _, clear in plant.alarms()] == [False, False]
+    told = [(alarm.subject, alarm.clear) for alarm in plant.events.of(Alarm)]
+    assert told == [("reminder", False), ("subject", False), ("subject", True)]
 
     plant.onec.is_well()
     await plant.calms_down()
-    assert [clear for _, clear in plant.alarms()] == [False, False, True]
+    assert [clear for _, clear in plant.alarms()] == [False, False, True, True]
 
 
 # ---------------------------------------------------------------- a person

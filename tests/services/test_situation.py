@@ -9,11 +9,11 @@ from tests.support.memory_ledger import NotedEvents
 def test_alarms_are_up_until_taken_back() -> None:
     situation = Situation(lambda: NOON)
     for event in (
-        Alarm("slow_disk", "slow"),
-        Alarm("onec_unauthorized", "wrong password"),
-        Alarm("slow_disk", "slower"),
-        Alarm("onec_unauthorized", "fine", clear=True),
-        Alarm("answer_broken", "never was", clear=True),
+        Alarm("store_slow", "slow"),
+        Alarm("onec_refuses", "wrong password"),
+        Alarm("store_slow", "slower"),
+        Alarm("onec_refuses", "fine", clear=True),
+        Alarm("index_broken", "never was", clear=True),
     ):
         situation.publish(event)
 

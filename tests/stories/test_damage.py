@@ -216,10 +216,10 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
             page = await service.http.get(
                 f"http://127.0.0.1:{site.port}/", auth=("admin", "composed-admin")
             )
-            (told,) = service.told("audit_damaged")
+            (told,) = service.told("store_damaged")
         findings = await checked(site)
         async with serving(site) as service:
-            again = service.told("audit_damaged")
+            again = service.told("store_damaged")
             still_dead = await service.get(old)
 
     assert (refused.code, no_service_yet) == (1, False)

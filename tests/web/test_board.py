@@ -40,7 +40,7 @@ def test_a_desk_is_told_what_changed_behind_the_id_it_saw() -> None:
 
     board.publish(CallRecorded(second))
     board.publish(CallChanged(first))
-    board.publish(Alarm("slow_disk", "slow"))
+    board.publish(Alarm("store_slow", "slow"))
 
     assert keys(board, seen) == [second.key, first.key]
     assert not board.news("205", seen).whole

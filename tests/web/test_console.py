@@ -13,8 +13,8 @@ import bridge.web
 from bridge.domain.decision import Finding, Step
 from bridge.domain.outbox import EntryState, Stage
 from bridge.domain.texts import Language
-from bridge.ports import Alarm, AlarmName, OneCMood, SyncReport
-from bridge.web.console.words import ALARMS
+from bridge.ports import AlarmName, OneCMood, StandingAlarm, SyncReport
+from bridge.web.alarm_texts import ALARM_TEXTS
 from bridge.web.language import Speech
 from tests.support.builders import NOON, call, decision, question
 from tests.web.support import House, known_house, lame_report
@@ -71,7 +71,7 @@ async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language):
     house = known_house(
         lang=lang,
         mood=OneCMood(False, "Сеансы заблокированы: обновление"),
-        alarms=(Alarm("slow_disk", "the disk took over 100 ms"),),
+        alarms=(StandingAlarm("store_slow", "the disk took over 100 ms", NOON),),
     )
     house.directory.stale = True
     house.owe(call(), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено", attempts=3)
@@ -250,9 +250,9 @@ def test_every_ink_is_readable_on_every_ground():
 
 @pytest.mark.parametrize("name", get_args(AlarmName))
 async def test_an_alarm_says_in_the_reader_s_language_what_it_means(name: AlarmName):
-    house = known_house(lang="ru", alarms=(Alarm(name, "the words of the trouble"),))
+    house = known_house(lang="ru", alarms=(StandingAlarm(name, "the words of the trouble", NOON),))
 
     page = html.unescape(await shown(house))
 
-    assert Speech("ru", UTC).say(ALARMS[name][1]) in page
+    assert Speech("ru", UTC).say(ALARM_TEXTS[name].advice) in page
     assert "the words of the trouble" in page

@@ -3,8 +3,8 @@
 import pytest
 
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import Alarm
-from tests.support.builders import call
+from bridge.ports import StandingAlarm
+from tests.support.builders import NOON, call
 from tests.web.support import House, known_house, lame_report
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +58,7 @@ async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read():
 
 
 async def test_a_new_audit_list_is_told_to_whoever_watches_the_house():
-    house = known_house(alarms=(Alarm("audit_damaged", "audit.db was damaged"),))
+    house = known_house(alarms=(StandingAlarm("store_damaged", "audit.db was damaged", NOON),))
     async with house.caller() as somebody:
         answer = await somebody.get("/readyz")
 

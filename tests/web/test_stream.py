@@ -44,7 +44,7 @@ def full_house() -> House:
     )
     house.hub.publish(DirectoryChanged(None))
     house.hub.publish(OneCMood(False, "Сеансы заблокированы"))
-    house.hub.publish(Alarm("slow_disk", "slow"))
+    house.hub.publish(Alarm("store_slow", "slow"))
     return house
 
 

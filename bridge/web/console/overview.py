@@ -17,8 +17,9 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.errors import SESSIONS_BLOCKED
 from bridge.ports import OneCMood, OutboxCounts, SyncReport
 from bridge.web.access import Viewer
+from bridge.web.alarm_texts import ALARM_TEXTS
 from bridge.web.console.room import Room, get
-from bridge.web.console.words import ALARMS, DISPOSITIONS, ENTRY_STATES, KINDS
+from bridge.web.console.words import DISPOSITIONS, ENTRY_STATES, KINDS
 from bridge.web.language import mark
 
 #: How many calls and debts the page shows.
@@ -94,7 +95,7 @@ class OverviewRoom(Room):
             viewer,
             template,
             alarms=self.services.alarms(),
-            alarm_words=ALARMS,
+            alarm_texts=ALARM_TEXTS,
             kinds=KINDS,
             states=ENTRY_STATES,
             dispositions=DISPOSITIONS,

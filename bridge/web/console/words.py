@@ -8,7 +8,7 @@ from bridge.domain.directory import EntityKind
 from bridge.domain.flaws import FlawKind
 from bridge.domain.life import Disposition
 from bridge.domain.outbox import EntryState, Stage
-from bridge.ports import AlarmName, AuditAct
+from bridge.ports import AuditAct
 from bridge.web.language import mark
 
 DIRECTIONS: Final[Mapping[Direction, str]] = {
@@ -63,44 +63,6 @@ KINDS: Final[Mapping[EntityKind, str]] = {
     EntityKind.PARTNER: mark("partners"),
     EntityKind.CONTACT: mark("contact persons"),
     EntityKind.COUNTERPARTY: mark("counterparties"),
-}
-
-#: Of each alarm its name, and what it means; the words of the trouble itself follow.
-ALARMS: Final[Mapping[AlarmName, tuple[str, str]]] = {
-    "sync_failed": (
-        mark("Sync"),
-        mark("It did not come to its end; calls are routed by what was held before. The reason:"),
-    ),
-    "slow_disk": (
-        mark("Disk"),
-        mark(
-            "It does not keep up: the PBX has its answer in time, the call's record follows. "
-            "The reason:"
-        ),
-    ),
-    "onec_unauthorized": (
-        mark("Rights in 1C"),
-        mark("Calls wait, nothing is lost: mend the bridge's 1C user or his rights. 1C's answer:"),
-    ),
-    "answer_broken": (
-        mark("Index"),
-        mark("It cannot be read: every call goes to the default. The reason:"),
-    ),
-    "pbx_events_lost": (
-        mark("PBX events"),
-        mark("Calls are routed; how they ended is learnt later, from the statistics. The reason:"),
-    ),
-    "audit_damaged": (
-        mark("Audit list"),
-        mark(
-            "It began anew, as which links were revoked is not known: personal links made before "
-            "open nothing. Make new ones, or let people sign in by their 1C name. What happened:"
-        ),
-    ),
-    "onec_not_published": (
-        mark("OData publication"),
-        mark("It lacks a set we need. Calls wait: publish it. 1C's answer:"),
-    ),
 }
 
 FLAWS: Final[Mapping[FlawKind, tuple[str, str]]] = {
