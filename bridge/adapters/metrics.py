@@ -1,6 +1,8 @@
 """Prometheus metrics of one house, in a registry of their own."""
 
 import math
+from collections import Counter as Counts
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import get_args
 
@@ -65,6 +67,7 @@ class Metrics:
         )
         for name in get_args(AlarmName):
             self._alarms.labels(name)
+        self._contacts: Counts[str] = Counts()
         self._standing: set[tuple[AlarmName, str]] = set()
         # labels() costs more than inc(): children are looked up once.
         self._route_children: dict[tuple[str, Rule], Counter] = {}
@@ -77,6 +80,7 @@ class Metrics:
 
     def routed(self, provider: str, rule: Rule, seconds: float) -> None:
         """Count one answered question."""
+        self._contacts[provider] += 1
         child = self._route_children.get((provider, rule))
         if child is None:
             child = self._routes.labels(provider, rule.value)
@@ -91,10 +95,15 @@ class Metrics:
 
     def event_stored(self, provider: str) -> None:
         """Count one stored PBX event."""
+        self._contacts[provider] += 1
         child = self._event_children.get(provider)
         if child is None:
             child = self._event_children[provider] = self._pbx_events.labels(provider)
         child.inc()
+
+    def contacts(self) -> Mapping[str, int]:
+        """Return how many questions and events each PBX sent since the start."""
+        return self._contacts
 
     def publish(self, event: Event) -> None:
         """Count what happened in the house."""

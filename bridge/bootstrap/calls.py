@@ -95,12 +95,17 @@ def follow_calls(
 
 
 def rounds(
-    settings: Settings, ledger: LedgerStore, following: Following, pbx: PbxControl | None
+    settings: Settings,
+    ledger: LedgerStore,
+    following: Following,
+    pbx: PbxControl | None,
+    events: FanOut,
 ) -> Sequence[Loop]:
     """Give the work that goes round by itself: escalation, settling, retention."""
     settling = Settling(
         following=following,
         pbx=pbx,
+        events=events,
         clock=now,
         after=timedelta(seconds=settings.settle_after_s),
     )

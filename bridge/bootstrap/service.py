@@ -33,6 +33,7 @@ from bridge.bootstrap.parts import (
     run_history,
     zone_of,
 )
+from bridge.bootstrap.watch import alarm_watch
 from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import OutboxEntry
 from bridge.loops import Loop
@@ -114,6 +115,15 @@ def build_service(settings: Settings) -> House:
         concurrency=settings.onec_concurrency,
         reminded=_reminding(following, follow),
     )
+    watch = alarm_watch(
+        settings,
+        directory=directory,
+        ledger=ledger,
+        history=shelf.history,
+        metrics=metrics,
+        situation=situation,
+        events=events,
+    )
     scheduler = Scheduler(
         timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
         sync_command=sync_command(),
@@ -121,7 +131,7 @@ def build_service(settings: Settings) -> House:
         refresh=_refreshing(directory, events),
         events=events,
         clock=now,
-        loops=(follow, *rounds(settings, ledger, following, line.pbx), *line.loops),
+        loops=(follow, *rounds(settings, ledger, following, line.pbx, events), watch, *line.loops),
     )
     asking = asking_of(settings, directory)
     answering = Answering(

@@ -25,6 +25,7 @@ class CallFact(NamedTuple):
     disposition: Disposition
     rule: Rule
     wait: timedelta | None = None
+    provider: str = ""
 
 
 class LatencyHour(NamedTuple):

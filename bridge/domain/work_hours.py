@@ -44,6 +44,22 @@ class WorkHours:
                 left -= ends - begins
         return None
 
+    def worked(self, start: datetime, end: datetime, zone: tzinfo) -> timedelta:
+        """Return how much working time lies between two moments; none where *end* is before.
+
+        Beyond 60 days it is not counted on: longer is longer.
+        """
+        if not self.spans:
+            return max(end - start, timedelta(0))
+        total, first = timedelta(0), start.astimezone(zone).date()
+        for day in range(min((end.astimezone(zone).date() - first).days + 1, _HORIZON)):
+            date = first + day * _DAY
+            for opens, closes in self.spans.get(date.weekday(), ()):
+                begins = datetime.combine(date, opens, zone).astimezone(start.tzinfo)
+                ends = datetime.combine(date, closes, zone).astimezone(start.tzinfo)
+                total += max(min(ends, end) - max(begins, start), timedelta(0))
+        return total
+
 
 def read_work_hours(text: str) -> WorkHours:
     """Read "Mon-Fri 09:00-18:00, Sat 10:00-14:00" (or пн-пт); empty means all hours.

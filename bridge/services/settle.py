@@ -7,8 +7,8 @@ closable without it.
 import logging
 from datetime import timedelta
 
-from bridge.errors import PbxError
-from bridge.ports import Clock, PbxControl
+from bridge.errors import PbxError, PbxRefused
+from bridge.ports import Alarm, Clock, Events, PbxControl
 from bridge.services.follow import Following
 
 _log = logging.getLogger(__name__)
@@ -28,12 +28,14 @@ class Settling:
         *,
         following: Following,
         pbx: PbxControl | None,
+        events: Events,
         clock: Clock,
         after: timedelta,
         give_up_after: timedelta = GIVE_UP_AFTER,
     ) -> None:
         self._following = following
         self._pbx = pbx
+        self._events = events
         self._clock = clock
         self._after = after
         self._give_up_after = max(give_up_after, after)
@@ -49,10 +51,16 @@ class Settling:
             except PbxError as error:
                 if not self._failing:
                     _log.warning("statistics_failed", extra={"reason": str(error)})
+                    if isinstance(error, PbxRefused):
+                        self._events.publish(Alarm("pbx_refuses", str(error), "statistics"))
                 self._failing = str(error)
             else:
                 if self._failing:
                     _log.info("statistics_back")
+                    over = Alarm(
+                        "pbx_refuses", "it gives statistics again", "statistics", clear=True
+                    )
+                    self._events.publish(over)
                 self._failing = ""
                 await self._following.settle(waiting, records)
         await self._following.give_up(self._following.unfinished(self._give_up_after))

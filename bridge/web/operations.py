@@ -5,8 +5,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.errors import StoreDamaged
-from bridge.ports import SyncReport
+from bridge.ports import StandingAlarm, SyncReport
 from bridge.web.access import Gate
+from bridge.web.alarm_texts import ALARM_TEXTS
 from bridge.web.surface import WebServices
 
 _FRESH = {"Cache-Control": "no-store"}
@@ -17,6 +18,12 @@ def _why_stale(report: SyncReport | None) -> str:
     if behind is None:
         return "1C was not heard of for too long"
     return f"{behind.kind.plural} could not be compared with 1C for too long"
+
+
+def _warning(alarm: StandingAlarm) -> str:
+    """Return what may be told to everybody: the words may name files, addresses, people."""
+    about = f" ({alarm.subject})" if alarm.subject else ""
+    return f"{alarm.name}{about}: {ALARM_TEXTS[alarm.name].title}"
 
 
 def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
@@ -30,7 +37,7 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
         del request
         age = services.directory.age(services.clock())
         reason, trouble = "", services.directory.trouble()
-        warnings = [a.words for a in services.alarms() if a.name == "store_damaged"]
+        warnings = [_warning(alarm) for alarm in services.alarms()]
         if trouble is not None:
             reason = f"the index cannot be read: {trouble.reason}"
             if isinstance(trouble, StoreDamaged):

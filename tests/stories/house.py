@@ -290,7 +290,11 @@ class House:
         cabinet = httpx.ASGITransport(app=create_sipuni_app(self.sipuni))
         self.pbx = SipuniApi(account, PHONES, transport=cabinet)
         self.settling = Settling(
-            following=self.following, pbx=self.pbx, clock=clock, after=SETTLE_AFTER
+            events=events,
+            following=self.following,
+            pbx=self.pbx,
+            clock=clock,
+            after=SETTLE_AFTER,
         )
         self.originating = Originating(
             pbx=self.pbx,

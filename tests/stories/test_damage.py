@@ -229,7 +229,7 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
     assert "попросите" in dead.text
     assert "audit.db.damaged" in page.text
     assert ready["ready"]
-    assert "audit.db was damaged" in ready["warnings"][0]
+    assert ready["warnings"][0].startswith("store_damaged (audit.db)")
     assert told["kept"].endswith("audit.db.damaged")
     assert again == []
     (warned,) = [f for f in findings if f["area"] == "store"]

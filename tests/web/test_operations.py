@@ -57,13 +57,15 @@ async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read():
     assert second.endswith("locked")
 
 
-async def test_a_new_audit_list_is_told_to_whoever_watches_the_house():
-    house = known_house(alarms=(StandingAlarm("store_damaged", "audit.db was damaged", NOON),))
+async def test_alarms_are_warnings_that_name_no_path():
+    house = known_house(
+        alarms=(StandingAlarm("store_damaged", "/srv/data/audit.db", NOON, "audit.db"),)
+    )
     async with house.caller() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json()["warnings"] == ["audit.db was damaged"]
+    assert answer.json()["warnings"] == ["store_damaged (audit.db): A file was damaged"]
 
 
 async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named():

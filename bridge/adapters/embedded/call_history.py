@@ -29,7 +29,7 @@ from bridge.ports import CallSearch
 
 _FACT: Final = (
     f"SELECT {AT}, doc ->> '$.direction', doc ->> '$.life.disposition', "
-    f"doc ->> '$.decision.rule', doc ->> '$.life.wait' FROM calls "
+    f"doc ->> '$.decision.rule', doc ->> '$.life.wait', doc ->> '$.provider' FROM calls "
     f"WHERE {AT} >= ? AND {AT} < ? AND NOT doc ->> '$.blank' ORDER BY {AT}"
 )
 
@@ -159,8 +159,9 @@ def _facts(file: SqliteFile, since: datetime, until: datetime) -> list[CallFact]
             Disposition(disposition or Disposition.RINGING),
             Rule(rule),
             None if wait is None else msgspec.convert(wait, timedelta),
+            provider or "",
         )
-        for at, direction, disposition, rule, wait in file.stream(
+        for at, direction, disposition, rule, wait, provider in file.stream(
             _FACT, (micros(since), micros(until))
         )
     ]

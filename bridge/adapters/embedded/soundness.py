@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bridge.adapters.embedded.sqlite_file import SqliteFile, aside_of
+from bridge.domain.alarm_rules import Disk
 from bridge.errors import StoreDamaged, StoreError
 
 #: Every file of ours; a missing one is made when it is needed.
@@ -36,6 +37,12 @@ def obstacle(folder: Path) -> str:
 def free_bytes(folder: Path) -> int:
     """Tell how much room the disk of *folder* has for us."""
     return shutil.disk_usage(_nearest(folder)).free
+
+
+def disk_of(folder: Path) -> Disk:
+    """Return the room on the disk of *folder*, and what the files in it hold; may block."""
+    held = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
+    return Disk(free_bytes(folder), held)
 
 
 def _nearest(folder: Path) -> Path:
