@@ -104,9 +104,11 @@ class Site:
         return Said(process.returncode or 0, out.decode(), err.decode())
 
     async def start(
-        self, *words: str, heard: bool = True, **changed: str | None
+        self, *words: str, heard: bool = True, apart: bool = False, **changed: str | None
     ) -> asyncio.subprocess.Process:
         """Start one command of the bridge; *heard*: what it says can be read.
+
+        *apart*: in a process group of its own, which can be killed as a whole.
 
         The pipes of one that is killed stay open as long as its sync process lives.
         """
@@ -121,6 +123,7 @@ class Site:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=ear,
             stderr=ear,
+            start_new_session=apart,
         )
 
 
