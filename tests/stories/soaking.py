@@ -2,7 +2,7 @@
 
     python -m tests.stories.soaking --owed 20000 --days 5
 
-The delivery looks every simulated half minute, calls go on coming, old ones are forgotten. What
+The delivery looks every two simulated minutes, calls go on coming, old ones are forgotten. What
 must hold: memory is as flat on the last day as on the second, 1C is asked a few times a minute at
 most while it is away, and when it is back every call is one document.
 """
@@ -26,7 +26,7 @@ from tests.services.test_deliver import Picky
 from tests.support import builders as b
 from tests.support.memory_ledger import NotedEvents
 
-_STEP = timedelta(seconds=30)
+_STEP = timedelta(minutes=2)
 _NEW_CALLS_A_DAY = 200
 
 
