@@ -283,7 +283,7 @@ class HistoryInMemory:
         self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
-        begun = int(after or 0)
+        begun = int(after) if after.isascii() and after.isdigit() and len(after) < 9 else 0
         page = found[begun : begun + limit]
         return page, str(begun + limit) if len(found) > begun + limit else ""
 
