@@ -113,6 +113,7 @@ fields = st.dictionaries(st.sampled_from(NAMES), words, max_size=6)
 bodies = st.one_of(
     st.none(),
     st.binary(max_size=200),
+    st.sampled_from((b"[" * 5000, b'{"a":' * 5000, b"\xff\xfe", b"a=" * 2000)),
     fields,
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=20) | st.integers(),

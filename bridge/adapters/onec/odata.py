@@ -121,10 +121,14 @@ def json_reader(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
     def read(body: bytes) -> T:
         raw = without_bom(body)
         try:
-            return decoder.decode(raw)
-        except ValueError:
-            loose: Any = json.loads(raw.decode("utf-8", "replace"), strict=False)
-            return decoder.decode(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
+            try:
+                return decoder.decode(raw)
+            except ValueError:
+                loose: Any = json.loads(raw.decode("utf-8", "replace"), strict=False)
+                text = json.dumps(loose, ensure_ascii=False)
+                return decoder.decode(text.encode("utf-8", "replace"))
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
 
     return read
 

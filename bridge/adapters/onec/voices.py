@@ -58,7 +58,7 @@ def hear(status: int, body: bytes, location: str = "") -> Said:
     if raw.startswith(b"{"):
         try:
             found = msgspec.json.decode(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
             said = _odata(status, found) or _session(status, found)
