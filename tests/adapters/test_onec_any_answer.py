@@ -42,7 +42,8 @@ REMINDER = ReminderDraft(user=ref("user"), at=NOON, document=ref("document"), te
 COLUMNS = (
     "Ref_Key DataVersion Description Code Parent_Key Owner_Key Партнер_Key DeletionMark Date "
     "Number Недействителен Служебный Представление НомерТелефона Значение ЗначенияПолей "
-    "Комментарий value КонтактнаяИнформация ДополнительныеРеквизиты odata.error code message LineNumber Тип Тема"
+    "Комментарий value КонтактнаяИнформация ДополнительныеРеквизиты odata.error code message "
+    "LineNumber Тип Тема"
 )
 values = st.recursive(
     st.none()
