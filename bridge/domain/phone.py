@@ -62,7 +62,8 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
     Numbers may stand apart by ; , / line breaks, "и", words or blanks, and are never merged.
     Behind a land line a short number borrows its codes: «+7 495 123-45-67, 765-43-21» is two
     numbers of Moscow; digits that are dialled after a pause are none. Labels («моб.») and names
-    are skipped. Empty when nothing is readable. Only the first 500 characters count, as many as 1C stores. Never raises.
+    are skipped. Empty when nothing is readable. Only the first 500 characters count, as many as
+    1C stores. Never raises.
     """
     if len(text) <= _SHORT_FIELD:
         if (number := read_fast(text, rules)) is not None:
