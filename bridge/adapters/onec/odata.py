@@ -161,7 +161,7 @@ class ODataClient:
                 "Accept-Encoding": "gzip",
                 "User-Agent": "onec-bridge",
             },
-            timeout=httpx.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S),
+            timeout=httpx.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S, pool=None),
             follow_redirects=False,
             trust_env=False,
         )
