@@ -224,6 +224,11 @@ def _refreshing(directory: DirectoryReader, events: FanOut) -> Callable[[], None
     return refresh
 
 
+#: A question to 1C asks three sets at the same time: with fewer connections for each question it
+#: would wait for other questions, and that would be taken for 1C's answering time.
+_REQUESTS_OF_A_QUESTION = 3
+
+
 def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
     """Build what asks 1C about unknown callers; None where it may not, or could never be in time.
 
@@ -238,7 +243,13 @@ def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
         known=directory.partner,
         metadata_cache=settings.data_dir / "metadata.json",
     )
-    return Asking(lookup=lookup, directory=directory, clock=now, patience=patience)
+    return Asking(
+        lookup=lookup,
+        directory=directory,
+        clock=now,
+        patience=patience,
+        at_once=max(1, settings.onec_concurrency // _REQUESTS_OF_A_QUESTION),
+    )
 
 
 def _settle_heap() -> None:

@@ -22,6 +22,9 @@ from bridge.domain.wanted import KeptReminder, ReminderState, ReminderWish, Told
 
 _MAX_BACKOFF = timedelta(minutes=5)
 _MAX_HOLD = timedelta(seconds=20)
+
+#: Held entries come up again after this, should nobody release them.
+_HELD_FOR = timedelta(hours=1)
 _MAX_WORDS = 2000
 
 
@@ -85,6 +88,8 @@ class OutboxEntry:
     #: The revision of the call whose wishes were last fulfilled.
     revision: int = 0
     verify_at: datetime | None = None
+    #: It was not sent, for 1C refuses its stage to all entries (`domain.stage_breaker`).
+    held: bool = False
 
     def owed_now(self, now: datetime) -> bool:
         """Whether it may be attempted at *now*."""
@@ -158,7 +163,7 @@ def aimed(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
 
 def begin(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
     """Mark the present stage as being sent; must be durable before the request leaves."""
-    sending = replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1)
+    sending = replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1, held=False)
     if entry.stage is Stage.DOCUMENT and not must_look(entry):
         # What may be there already tells what was sent then, not what would be sent now.
         return replace(sending, told=wanted.told, telling=())
@@ -208,6 +213,7 @@ def moved_on(
         attempts=0,
         state=EntryState.DUE,
         due_at=now,
+        held=False,
         doubtful=entry.doubtful and not verified,
         verify_at=None if verified else entry.verify_at,
     )
@@ -246,8 +252,25 @@ def woken(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """Take an entry up whose call has moved on; one that failed keeps its pause."""
     rests = entry.state is EntryState.DUE and entry.attempts == 0 and entry.due_at > now
     if rests or entry.state is EntryState.SETTLED:
-        return replace(entry, state=EntryState.DUE, due_at=now)
+        return replace(entry, state=EntryState.DUE, due_at=now, held=False)
     return entry
+
+
+def held(entry: OutboxEntry, now: datetime, *, why: str) -> OutboxEntry:
+    """Return *entry* out of the way, not sent: 1C refuses its present stage to all."""
+    return replace(
+        entry,
+        state=EntryState.DUE,
+        due_at=now + _HELD_FOR,
+        attempts=0,
+        held=True,
+        last_error=why[:_MAX_WORDS],
+    )
+
+
+def released(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Return a held *entry* as due again."""
+    return replace(entry, due_at=now, held=False)
 
 
 def unavailable(
@@ -325,7 +348,7 @@ def retried(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     waits_to_verify = entry.state is EntryState.DUE and entry.stage is Stage.VERIFY
     if entry.state in (EntryState.SENDING, EntryState.SETTLED) or waits_to_verify:
         return entry
-    return replace(entry, state=EntryState.DUE, due_at=now, attempts=0)
+    return replace(entry, state=EntryState.DUE, due_at=now, attempts=0, held=False)
 
 
 def backoff(attempts: int, rules: DeliveryRules) -> timedelta:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from bridge.domain.phone_proof import is_dialled, is_number_of_its_own, local_length, may_borrow
 from bridge.domain.phone_reading import (
     PhoneNumber,
     PhoneRules,
@@ -60,8 +61,9 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
 
     Numbers may stand apart by ; , / line breaks, "и", words or blanks, and are never merged.
     Behind a land line a short number borrows its codes: «+7 495 123-45-67, 765-43-21» is two
-    numbers of Moscow. Labels («моб.») and names are skipped. Empty when nothing is readable.
-    Only the first 500 characters count, as many as 1C stores. Never raises.
+    numbers of Moscow; digits that are dialled after a pause are none. Labels («моб.») and names
+    are skipped. Empty when nothing is readable. Only the first 500 characters count, as many as
+    1C stores. Never raises.
     """
     if len(text) <= _SHORT_FIELD:
         if (number := read_fast(text, rules)) is not None:
@@ -195,7 +197,7 @@ def mask_phone(text: str | int) -> str:
 _TOKEN = re.compile(
     r"""
     (?P<extension> (?:доб(?:ав[^\W\d_]*)?|вн(?:утр[^\W\d_]*)?|ext(?:ension)?|x|х) [.]?
-                   [ :№(]{0,3} (?P<worded>\d{1,8}) (?!\d)
+                   [ :№(=]{0,3} (?P<worded>\d{1,8}) (?!\d)
                  | [#*] [ ]? (?P<signed>\d{1,8}) (?!\d) )
   | (?P<run>       (?: \+ [ (]{0,3} | \( )? \d [\d ().-]* )
   | (?P<separator> [;,/|\n] )
@@ -207,12 +209,20 @@ _DIGIT = re.compile(r"[0-9]")
 
 _BEGINS_A_NUMBER = frozenset("+(0123456789")
 
+#: A number that went through a spreadsheet; with the nought it would be one of another country.
+_SPREADSHEET = re.compile(r"\s*\+?[0-9]{10,15}\.0+\s*")
+
+_CODE_END = 8  # signs behind digits in which the end of a code is looked for
+
 #: Words after which a short number may stand. Any other word makes of 12345 a flat or an order.
 _LABELS = frozenset(
     {"и", "или", "and", "or", "т", "тел", "телефон", "телефоны", "tel", "phone", "ф", "факс", "fax"}
     | {"моб", "мобильный", "сот", "сотовый", "mob", "mobile", "cell", "раб", "рабочий", "office"}
     | {"дом", "домашний", "гор", "городской"}
 )
+
+
+_NOTHING = (None, None)
 
 
 def _plain_extension(tail: str) -> str | None:
@@ -222,31 +232,64 @@ def _plain_extension(tail: str) -> str | None:
 
 
 def _read_field(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+    if _SPREADSHEET.fullmatch(text):
+        text = text.partition(".")[0]
     found: dict[PhoneNumber, str | None] = {}
-    last: PhoneNumber | None = None
+    before: _Before | None = None
     local = True  # a short number may stand here
+    named = False  # and a label says that it does
+    run_end = since = 0
     for token in _TOKEN.finditer(text):
         if token["run"]:
-            for number, extension in _read_run(token["run"], last, rules, local=local):
-                last = number
-                found[number] = found.get(number) or extension
-            local = False
+            gap, between = text[since : token.start()], text[run_end : token.start()]
+            run_end = since = token.end()
+            behind = text[run_end : run_end + _CODE_END]
+            if not (found and is_dialled(between, behind)):
+                place = _Place(gap, behind, local=local, named=named)
+                read, length = _read_run(token["run"], before, place, rules)
+                for number, extension in read:
+                    found[number] = found.get(number) or extension
+                before = _Before(read[-1].number, length) if read else before or _Before()
+            local = named = False
         elif token["extension"]:
-            if last is not None:
-                found[last] = found[last] or token["worded"] or token["signed"]
-            local = False
+            if before is not None and before.number is not None:
+                found[before.number] = found[before.number] or token["worded"] or token["signed"]
+            local, since = False, token.end()
+        elif token["separator"]:
+            local = True
         else:
-            local = bool(token["separator"]) or token["word"].casefold() in _LABELS
+            local = named = token["word"].casefold() in _LABELS
+            since = token.end()
     return tuple(TypedPhone(number, extension) for number, extension in found.items())
 
 
+class _Before(NamedTuple):
+    """The digits before: the *number* in them, if any, and its *length* without its codes."""
+
+    number: PhoneNumber | None = None
+    length: int | None = None
+
+
+class _Place(NamedTuple):
+    """Where a run stands: what is between it and the digits before, and what follows."""
+
+    gap: str
+    behind: str
+    local: bool
+    named: bool
+
+
 def _read_run(
-    run: str, before: PhoneNumber | None, rules: PhoneRules, *, local: bool
-) -> list[TypedPhone]:
-    """Read one run of digits, blanks, brackets and dashes; *before* is the number before it."""
+    run: str, before: _Before | None, place: _Place, rules: PhoneRules
+) -> tuple[list[TypedPhone], int | None]:
+    """Read one run of digits, blanks, brackets and dashes, and the last one's local length."""
     numbers, rest = cut_numbers(run, rules)
     read = [TypedPhone(number) for number in numbers]
-    last = numbers[-1] if numbers else before
+    gap, behind, local, named = place
+    if numbers:
+        left_over = sum(len(bare_digits(group)) for group in rest)
+        before, gap, named = _Before(numbers[-1], local_length(run, left_over)), "", False
+    last, length = before or _NOTHING
     typed = " ".join(rest)
     if last is not None and typed.startswith("(") and len(bare_digits(typed)) <= _BRACKETED:
         read.append(TypedPhone(last, bare_digits(typed)))
@@ -255,10 +298,17 @@ def _read_run(
         # Groups count one by one only where each is a number: "8 495 1234 56789" holds none.
         if all(len(bare_digits(piece)) in _LOCAL for piece in pieces):
             for piece in pieces:
-                short = read_local(piece, rules, last)
+                if before is not None and not is_number_of_its_own(
+                    piece, gap, behind, named=named, length=length or 0
+                ):
+                    continue
+                count = len(bare_digits(piece))
+                lender = last if may_borrow(count, length) else None
+                short = read_local(piece, rules, lender)
                 if short is not None:
                     read.append(TypedPhone(short))
-    return read
+                    last, length = short, count
+    return read, length
 
 
 # ---------------------------------------------------------------- what a PBX sends

@@ -192,6 +192,7 @@ def cut_numbers(run: str, rules: PhoneRules) -> tuple[list[PhoneNumber], list[st
 
     The fewest digits are left over, and all at the end: left-overs never stand before a number,
     so that «+1 (495) 123-45-67» does not become Moscow's. They come back as typed, in groups.
+    Behind a "+" whatever may call is read.
     """
     if (number := read_number(run, rules)) is not None:
         return [number], []
@@ -204,7 +205,26 @@ def cut_numbers(run: str, rules: PhoneRules) -> tuple[list[PhoneNumber], list[st
                 return numbers, rest
     if (number := read_international(run, rules)) is not None:
         return [number], []
+    return _cut_written(run, groups, rules)
+
+
+def _cut_written(
+    run: str, groups: list[str], rules: PhoneRules
+) -> tuple[list[PhoneNumber], list[str]]:
+    """Read behind a written "+" whatever may call, though no library knows its range."""
+    if not run.startswith("+"):
+        return [], groups
+    if (number := read_possible(run, rules)) is not None:
+        return [number], []
+    # Only in the plan of +7 all numbers are of one length, so that a cut is no guess.
+    if bare_digits(run).startswith("+7"):
+        return _cut(groups, rules, _read_written)
     return [], groups
+
+
+def _read_written(text: str, rules: PhoneRules) -> PhoneNumber | None:
+    whole = text.startswith("+") and len(bare_digits(text)) == _WITH_TRUNK + 1
+    return read_possible(text, rules) if whole else None
 
 
 def _cut(
@@ -246,8 +266,8 @@ def read_possible(text: str, rules: PhoneRules) -> PhoneNumber | None:
     """Read a number that may well exist, though no library knows its range.
 
     Accepted are 7 or 8 before ten digits where +7 is at home, ten digits of Kazakhstan there, and a
-    possible number after a written country code. Only for what a carrier has sent: it has proved
-    that the number exists, and that it is no tax number.
+    possible number after a written country code. Without a "+" only for what a carrier has sent: it
+    has proved that the number exists, and that it is no tax number.
     """
     digits = _without_idd(bare_digits(text))
     if not _MIGHT_BE_E164.fullmatch(digits):

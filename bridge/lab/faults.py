@@ -16,6 +16,9 @@ Kinds, by when they strike:
   `sessions_blocked`, `pool_exhausted`, `unauthorised`, `rights`, `data_lock`, `no_licence_500`,
   `no_licence_503`, `out_of_memory`, `platform_error`, `business_refusal` (`text`), `flaky`
   (strikes 8 of every 11 reads), `timeout` (waits `seconds`, then the connection is lost);
+* the same as a page with status 200, its title a program's name, `text` its sentence: `rights_200`,
+  `blocked_200`, `no_licence_200`, `page_200` (any `text`); `sign_in_200` is a portal's page to sign
+  in at, `plain_200` a text in windows-1251 without markup;
 * after 1C executed it: `lost_reply`, `hung_reply` (waits `seconds`, then the connection is lost),
   `bad_gateway` (502 after the commit), `truncated` (half of the body), `cut` (half of the body,
   then the connection is lost);
@@ -57,6 +60,12 @@ INSTEAD: Final = frozenset(
         "no_licence_503",
         "out_of_memory",
         "platform_error",
+        "rights_200",
+        "blocked_200",
+        "no_licence_200",
+        "page_200",
+        "sign_in_200",
+        "plain_200",
         "business_refusal",
         "flaky",
         "late_commit",

@@ -11,7 +11,7 @@ from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.life import Disposition
 from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.outbox import EntryState, OutboxEntry, Stage
 from bridge.domain.phone import PhoneNumber
 from bridge.ports.telephony import RawEvent
 
@@ -123,6 +123,15 @@ class Ledger(Protocol):
 
     async def recover(self) -> int:
         """Turn entries that a crash left in `sending` into due ones; give their number."""
+        ...
+
+    async def release(
+        self, now: datetime, stage: Stage | None, limit: int, *, freshest: bool = False
+    ) -> int:
+        """Apply `outbox.released` to held entries of *stage*, or of all; return their number.
+
+        Those held longest come first, or those of the *freshest* calls.
+        """
         ...
 
     async def entries(

@@ -30,8 +30,11 @@ RESERVE = timedelta(milliseconds=150)
 #: Callers whose answers are remembered; the oldest go first.
 _MOST_REMEMBERED = 2_000
 
-#: Questions under way at once; a storm of unknown callers must not become one on 1C.
+#: Questions under way or waiting at once; a storm of unknown callers must not become one on 1C.
 _MOST_ASKED = 8
+
+#: A question that was with 1C for this share of a caller's patience is late: clocks are not exact.
+_NEARLY = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,13 @@ class _Said:
 class _Question:
     """A question under way, and how it ended: with *owners*, or with a *failure*.
 
-    *late*: somebody has waited for it in vain.
+    *began* is when it went to 1C: before that it waits for others of ours, which says nothing of
+    1C. *waiting* are the callers who wait for it; *late*: it was with 1C longer than one may wait.
     """
 
     task: asyncio.Task[None] = field(init=False)
+    began: float | None = None
+    waiting: int = 0
     late: bool = False
     owners: FoundOwners | None = None
     failure: str = ""
@@ -58,16 +64,25 @@ class _Question:
 class Asking:
     """Looks for callers in 1C, and remembers for a while what it said: an overlay of the index.
 
-    A caller is kept waiting at most *patience*, which must be more than nothing.
+    A caller is kept waiting at most *patience*, which must be more than nothing. *at_once*: so many
+    questions are with 1C at a time; the others wait here, and not in its answering time.
     """
 
     def __init__(
-        self, *, lookup: OneCLookup, directory: Directory, clock: Clock, patience: timedelta
+        self,
+        *,
+        lookup: OneCLookup,
+        directory: Directory,
+        clock: Clock,
+        patience: timedelta,
+        at_once: int = _MOST_ASKED,
     ) -> None:
         self._lookup = lookup
         self._directory = directory
         self._clock = clock
         self._patience = patience.total_seconds()
+        self._at_once = at_once
+        self._slots = asyncio.Semaphore(at_once)
         self._breaker = Breaker()
         self._said: dict[PhoneNumber, _Said] = {}
         self._questions: dict[PhoneNumber, _Question] = {}
@@ -79,21 +94,30 @@ class Asking:
             return self._told(number, owners)
         question = self._questions.get(number)
         if question is None:
-            if len(self._questions) >= _MOST_ASKED or not self._breaker.admits(now):
+            if not self._may_begin(now):
                 return Asked(Step(Finding.ONEC_NOT_ASKED))
             self._breaker = self._breaker.admitted(now)
             question = self._begin(number)
         elif question.late and self._breaker.resting:
             # Who waits for a question that others gave up, while 1C fails, waits in vain.
             return Asked(Step(Finding.ONEC_LATE))
-        await asyncio.wait((question.task,), timeout=self._patience)
+        question.waiting += 1
+        try:
+            await asyncio.wait((question.task,), timeout=self._patience)
+        finally:
+            question.waiting -= 1
+        return self._outcome(number, question)
+
+    def _outcome(self, number: PhoneNumber, question: _Question) -> Asked:
+        """Tell what a caller is told who has waited for *question* as long as he may."""
         if question.owners is not None:
             return self._told(number, question.owners)
         if question.failure:
             return Asked(Step(Finding.ONEC_FAILED, detail=question.failure))
-        if not question.late:
-            question.late = True
-            self._note_failure("1C does not answer while a caller waits")
+        if question.task.done() or question.began is None:
+            return Asked(Step(Finding.ONEC_NOT_ASKED))
+        if _seconds() - question.began >= self._patience * _NEARLY:
+            self._is_late(question)
         return Asked(Step(Finding.ONEC_LATE))
 
     async def aclose(self) -> None:
@@ -109,8 +133,41 @@ class Asking:
         question.task = asyncio.create_task(self._find(number, question), name="ask 1C")
         return question
 
+    def _may_begin(self, now: datetime) -> bool:
+        """Tell whether one more question would be with 1C while its caller waits."""
+        late = sum(question.late for question in self._questions.values())
+        room = len(self._questions) < _MOST_ASKED and late < self._at_once
+        return room and self._breaker.admits(now)
+
+    def _is_late(self, question: _Question) -> None:
+        if not question.late and not question.task.done():
+            question.late = True
+            self._note_failure("1C does not answer while a caller waits")
+
     async def _find(self, number: PhoneNumber, question: _Question) -> None:
+        """Wait for the others before it, then ask."""
+        try:
+            async with self._slots:
+                if self._is_worth_asking(question):
+                    await self._send(number, question)
+        finally:
+            del self._questions[number]
+
+    def _is_worth_asking(self, question: _Question) -> bool:
+        """Tell whether *question*, whose turn it is, is not in the way of one that is waited for.
+
+        One that went out before 1C was known to fail, and waited here, need not try it either.
+        """
+        if question.waiting:
+            return True
+        others = self._questions.values()
+        return not self._breaker.resting and not any(q.waiting for q in others if q.began is None)
+
+    async def _send(self, number: PhoneNumber, question: _Question) -> None:
         """Ask, also when nobody waits any more: the answer serves the next call."""
+        question.began = _seconds()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._patience, self._is_late, question)
         try:
             question.owners = self._remember(number, await self._lookup.find(number))
         except BridgeError as error:
@@ -128,7 +185,7 @@ class Asking:
             if not question.late:
                 self._note_answer()
         finally:
-            del self._questions[number]
+            timer.cancel()
 
     # ------------------------------------------------------------ what 1C said
     def _told(self, number: PhoneNumber, said: FoundOwners) -> Asked:
@@ -167,3 +224,7 @@ class Asking:
         if self._breaker.resting:
             _log.info("live_lookup_back")
         self._breaker = Breaker()
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()

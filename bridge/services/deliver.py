@@ -9,6 +9,7 @@ request is tried now and then, and both edges are told once.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -44,10 +45,12 @@ from bridge.ports import (
     Events,
     FoundDocument,
     Ledger,
+    Monotonic,
     OneCJournal,
 )
 from bridge.services.lane import TURNED_DOWN_PAUSE, Lane
 from bridge.services.remind import Reminding
+from bridge.services.stage_breakers import StageBreakers
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ class Delivery:
         concurrency: int = 2,
         glance: timedelta = _GLANCE,
         reminded: Callable[[OutboxEntry], None] = lambda _: None,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._journal = journal
@@ -89,6 +93,7 @@ class Delivery:
         self._draining = asyncio.Lock()
         self._reminding = Reminding(journal, clock, self._rules)
         self._lane = Lane(events, clock)
+        self._stages = StageBreakers(ledger, monotonic)
         self._unsure = True
 
     async def drain(self) -> int:
@@ -131,6 +136,7 @@ class Delivery:
         room, batch = (1, 1) if self._lane.down else (self._concurrency, _BATCH)
         if len(flying) >= room:
             return
+        await self._stages.release(self._clock())
         for entry, call in await self._ledger.due(self._clock(), batch):
             if entry.key not in flying:
                 flying[entry.key] = asyncio.create_task(self._deliver(entry, call))
@@ -157,11 +163,18 @@ class Delivery:
             after, done = resting, True
         elif outbox.next_stage(entry, wanted) is None:
             after, done = outbox.moved_on(entry, wanted, self._clock(), self._rules), True
+        elif not self._stages.admit(entry.stage, entry.key):
+            # Out of the way of those whose stage 1C takes: that is progress too.
+            after = outbox.held(entry, self._clock(), why=self._stages.words(entry.stage))
+            done = True
         else:
             sending = outbox.begin(entry, wanted)
-            if not await self._ledger.save_entry(sending):
-                return entry, False
-            after, done = await self._try_stage(sending, call, wanted)
+            try:
+                if not await self._ledger.save_entry(sending):
+                    return entry, False
+                after, done = await self._try_stage(sending, call, wanted)
+            finally:
+                self._stages.ended(sending.stage, sending.key)
         if not await self._ledger.save_entry(after):
             return after, False  # a person dropped it meanwhile
         if after.state is not entry.state or after.stage is not entry.stage:
@@ -181,9 +194,10 @@ class Delivery:
             # The last line of defence: a mistake of ours about one call must not stop the others.
             _log.exception("outbox_broken", extra={"entry": sending.key})
             words = f"the bridge failed on this call: {type(error).__name__}: {error}"
-            return self._bury(self._doubted(sending), words), True
+            return self._refused(self._doubted(sending), words, None), True
         self._lane.answers()
         self._lane.accepted(sending.stage)
+        self._stages.accepted(sending.stage)
         still = moved.state is EntryState.DUE and moved.stage is sending.stage
         waits = still and moved.due_at > self._clock()
         return moved, not waits
@@ -200,7 +214,7 @@ class Delivery:
             return self._turned_down(sending, error), False
         if isinstance(error, OneCRejected):
             self._lane.answers()
-            return self._bury(sending, str(error)), True
+            return self._refused(sending, str(error), error), True
         return self._put_back(sending, error, sent=False), False
 
     async def _send(self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted) -> OutboxEntry:
@@ -304,9 +318,17 @@ class Delivery:
         self._lane.alarm(sending.stage, error)
         if sending.stage is not Stage.DOCUMENT:
             # 1C takes documents but not this register: other calls need not wait for it.
-            return outbox.waiting(sending, self._clock(), self._rules, why=str(error))
+            self._stages.refuse_all(sending.stage, str(error))
+            return outbox.held(sending, self._clock(), why=str(error))
         self._lane.close(error, TURNED_DOWN_PAUSE)
         return outbox.held_back(sending, self._clock(), self._rules, why=str(error))
+
+    def _refused(self, sending: OutboxEntry, why: str, error: OneCRejected | None) -> OutboxEntry:
+        """Return a refused entry: dead, or held where 1C refuses the same to all."""
+        if not self._stages.refuses_all(sending.stage, sending.key, why):
+            return self._bury(sending, why)
+        self._lane.alarm(sending.stage, error or OneCNonsense(sending.stage.value, why))
+        return outbox.held(sending, self._clock(), why=why)
 
     def _bury(self, sending: OutboxEntry, why: str) -> OutboxEntry:
         _log.warning("outbox_dead", extra={"entry": sending.key, "reason": why})

@@ -49,6 +49,51 @@ ATOM = (
 )
 HANDLER = "Ошибка при выполнении обработчика - 'ПередЗаписью'\nпо причине:\nДень закрыт"
 
+
+def page(sentence: str, title: str = "1С:Предприятие") -> bytes:
+    """Return a page of 1C's: a title that tells nothing, and a sentence that says why."""
+    return (
+        f"<!DOCTYPE html><html><head><title>{title}</title><style>p {{color: red}}</style></head>"
+        f"<body><div>Ошибка</div><p>{sentence}</p><script>var x = 1</script></body></html>"
+    ).encode()
+
+
+NGINX = (
+    b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway"
+    b"</h1></center><hr><center>nginx/1.18.0</center></body></html>"
+)
+APACHE = (
+    b"<HTML><HEAD><TITLE>403 Forbidden</TITLE></HEAD><BODY><H1>Forbidden</H1><P>You don't "
+    b"have permission to access /ut11/ on this server.</P></BODY></HTML>"
+)
+IIS = (
+    b"<title>404 - File or directory not found.</title><h1>Server Error</h1><h2>404 - File "
+    b"or directory not found.</h2><h3>The resource might have been removed.</h3>"
+)
+SIGN_IN = (
+    "<html><head><title>1С:Фреш</title></head><body><h1>Вход в приложение</h1><form>"
+    '<input name="login"><input type="password" name="password"></form></body></html>'
+).encode()
+#: 1C's own words may stand in a nested error, below a formula.
+NESTED = json.dumps(
+    {
+        "odata.error": {
+            "code": "-1",
+            "message": {"lang": "ru", "value": "Внутренняя ошибка"},
+            "innererror": {
+                "message": "Внутренняя ошибка",
+                "internalexception": {"message": "Нарушение прав доступа!", "type": "Exception"},
+            },
+        }
+    },
+    ensure_ascii=False,
+).encode()
+NESTED_XML = (
+    '<m:error xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata">'
+    "<m:code>-1</m:code><m:message>Внутренняя ошибка</m:message><m:innererror>"
+    "<m:message>Нарушение прав доступа!</m:message></m:innererror></m:error>"
+).encode()
+
 CASES = [
     # status, body, to a read, to a write
     (400, odata("15", "уже существует"), OneCAlreadyExists, OneCAlreadyExists),
@@ -95,6 +140,18 @@ CASES = [
     (200, html("Ведутся технические работы"), OneCNonsense, OneCOutcomeUnknown),
     (200, b'{"value": 1}', OneCNonsense, OneCOutcomeUnknown),
     (418, b"\xff\xfe", OneCNonsense, OneCOutcomeUnknown),
+    # A page of 1C's own names the cause, whatever its status; so does a text without markup.
+    (200, page("Нарушение прав доступа! Обратитесь к администратору."), *[OneCUnauthorized] * 2),
+    (500, page("Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
+    (200, "Нарушение прав доступа!".encode("cp1251"), OneCUnauthorized, OneCUnauthorized),
+    (200, page("Начало сеанса с информационной базой запрещено. До 18:00"), *[OneCBlocked] * 2),
+    (200, page("База заблокирована для обновления"), OneCBlocked, OneCBlocked),
+    (200, page("Установлен монопольный режим"), OneCUnavailable, OneCUnavailable),
+    (200, page("Не обнаружено свободной лицензии!"), OneCUnavailable, OneCUnavailable),
+    (200, SIGN_IN, OneCUnauthorized, OneCUnauthorized),
+    (500, odata("-1", "Нарушение прав доступа!"), NoRights, NoRights),
+    (500, NESTED, NoRights, NoRights),
+    (500, NESTED_XML, NoRights, NoRights),
 ]
 
 
@@ -128,6 +185,62 @@ def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None
     assert hear(502, html("502 Bad Gateway")).words == "502 Bad Gateway"
     assert hear(500, platform.encode()).words == "No space left"
     assert hear(503, "<title>Обслуживание</title>".encode("cp1251")).words == "Обслуживание"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            page("Нарушение прав доступа! Обратитесь к администратору."),
+            "Нарушение прав доступа! Обратитесь к администратору.",
+        ),
+        (page("Сервер 1С не найден", "Ошибка"), "Сервер 1С не найден"),
+        (page("Повторите вход", "Портал"), "Портал; Повторите вход"),
+        (
+            NGINX,
+            "502 Bad Gateway; nginx/1.18.0",
+        ),
+        (
+            APACHE,
+            "403 Forbidden; You don't have permission to access /ut11/ on this server.",
+        ),
+        (
+            IIS,
+            "404 - File or directory not found.; The resource might have been removed.",
+        ),
+        (page("Нет&nbsp;связи &lt;b&gt; с\x00базой"), "Нет связи <b> с базой"),
+        (b'{"error": {"code": 7, "message": "no such route"}}', "no such route"),
+        (NESTED, "Внутренняя ошибка: Нарушение прав доступа!"),
+        ("База недоступна".encode("cp1251"), "База недоступна"),
+        (page("<!-- нарушение прав доступа -->Нет связи"), "Нет связи"),
+        (page(""), "1С:Предприятие"),
+        (b"", ""),
+    ],
+)
+def test_the_sentence_that_says_why_is_quoted_without_markup(body: bytes, words: str) -> None:
+    assert hear(200, body).words == words
+
+
+def test_a_page_of_many_menus_is_quoted_within_bounds_and_its_cause_first() -> None:
+    menus = "".join(f"<li>Пункт меню {n}</li>" for n in range(2_000))
+    said = hear(200, page(f"{menus}<p>Нарушение прав доступа!</p>"))
+
+    assert said.words.startswith("Нарушение прав доступа!")
+    assert len(said.words) <= 300
+
+
+@pytest.mark.parametrize(
+    "scrap", ["<", "<script>", "<!--", "<title>", "<input ", "<m:error ", "<message>", "</p", "&"]
+)
+def test_a_giant_page_is_not_worked_through(scrap: str) -> None:
+    assert len(hear(200, scrap.encode() * 200_000).words) <= 500
+
+
+def test_a_page_to_sign_in_at_is_told_as_what_it_is() -> None:
+    error = refusal(hear(200, SIGN_IN), "Set", write=False)
+
+    assert "a page to sign in at" in error.detail
+    assert "Вход в приложение" in error.detail
 
 
 def test_a_message_that_xml_cannot_carry_is_unpacked() -> None:

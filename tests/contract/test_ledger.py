@@ -15,6 +15,8 @@ from bridge.domain.directory import Ref
 from bridge.domain.outbox import (
     EntryState,
     OutboxEntry,
+    Stage,
+    held,
     refused,
 )
 from bridge.domain.phone import PhoneNumber
@@ -146,6 +148,30 @@ async def test_what_a_crash_left_in_sending_is_due_again_and_doubtful(ledger: Le
     assert found is not None
     assert (found[0].state, found[0].doubtful) == (EntryState.DUE, True)
     assert found[0].maybe_sent_at == NOW
+
+
+async def test_held_entries_are_released_by_stage_the_longest_held_first(ledger: Ledger) -> None:
+    await owe(ledger, "a", "b", "c", "d")
+    for n, key in enumerate("abc"):
+        stage = Stage.REMINDER if key == "c" else Stage.SUBJECT
+        await ledger.save_entry(
+            held(
+                replace(debt(key), stage=stage, document=Ref("document")),
+                NOW - n * SECOND,
+                why="no right",
+            )
+        )
+    assert [e.key for e, _ in await ledger.due(NOW, 10)] == ["d"]
+
+    assert await ledger.release(NOW, Stage.SUBJECT, 1) == 1
+    assert {e.key for e, _ in await ledger.due(NOW, 10)} == {"b", "d"}
+    assert await ledger.release(NOW, None, 1, freshest=True) == 1
+    assert {e.key for e, _ in await ledger.due(NOW, 10)} == {"b", "c", "d"}
+    assert await ledger.release(NOW, None, 10) == 1
+    assert await ledger.release(NOW, None, 10) == 0
+
+    assert {e.key for e, _ in await ledger.due(NOW, 10)} == {"a", "b", "c", "d"}
+    assert not any(e.held for e, _ in await ledger.entries())
 
 
 async def test_entries_are_listed_newest_first_by_state(ledger: Ledger) -> None:

@@ -1,8 +1,14 @@
 """What people type into 1C's contact fields, and the numbers that must come out. All composed."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from bridge.domain.phone import PhoneRules, TypedPhone, read_phones
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "onec"
 
 RU = PhoneRules()
 MOSCOW = PhoneRules(area_code="495")
@@ -93,7 +99,6 @@ def test_city_neighbour_and_foreign_numbers_are_read(text: str, expected: int) -
         "8 442 35 12 34",  # likewise, though 844 is Volgograd's code
         "-8 (442) 35-12-34",
         "+7 495 123-45-6",
-        "+1 (495) 123-45-67",  # never the last ten digits
         "1 (495) 123-45-67",
         "123-45-67",  # no city
         "12345",
@@ -197,7 +202,7 @@ TWO = [74951234567, 74957654321]
         ("+7 495 123-45-67, 01.02.24", [74951234567]),
         ("+7 903 555-01-23, 765-43-21", [79035550123]),  # a mobile has no city to lend
         ("8 800 123-45-67, 765-43-21", [78001234567]),
-        ("+1 (495) 123-45-67, 765-43-21", []),
+        ("+1 (495) 123-45-67, 765-43-21", [14951234567]),  # never the last ten digits
     ],
 )
 def test_several_numbers_in_a_field_are_never_merged(text: str, expected: list[int]) -> None:
@@ -291,3 +296,33 @@ def test_text_and_digits_that_1c_stores_are_one_number(
 )
 def test_a_giant_field_is_cut_and_not_worked_through(text: str) -> None:
     assert len(read_phones(text, RU)) <= 500 // 5
+
+
+# ---------------------------------------------------------------- digits that are no number
+FIELDS = json.loads((FIXTURES / "phone_fields.json").read_text())["fields"]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field["text"])
+def test_digits_dialled_after_a_pause_are_no_second_number(field: dict[str, Any]) -> None:
+    assert numbers(field["text"]) == field["numbers"]
+
+
+@pytest.mark.parametrize("area_code", ["495", "4852", "48439"])
+@pytest.mark.parametrize(
+    "tail", [",1234567", ",,1234567#", ";123456", "\\,12345", " 12345", ",,123456#", " 123456"]
+)
+def test_nor_does_the_city_of_the_rules_make_a_number_of_them(tail: str, area_code: str) -> None:
+    rules = PhoneRules(area_code=area_code)
+
+    assert numbers("+7 (495) 123-45-63" + tail, rules) == [74951234563]
+    assert numbers("+74951234563" + tail, rules) == [74951234563]
+
+
+@pytest.mark.parametrize("text", ["79035550123.0", "79035550123.00", "tel:+79035550123;ext=12"])
+def test_numbers_of_spreadsheets_and_links_are_read(text: str) -> None:
+    assert numbers(text) == [79035550123]
+
+
+def test_a_number_of_a_spreadsheet_lends_no_digit_to_another_country() -> None:
+    # Without its ".0" it is Moscow's; with the nought as a digit it would be one of Germany.
+    assert numbers("4951234567.0") == [74951234567]

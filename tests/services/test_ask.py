@@ -96,14 +96,12 @@ class House:
 
     def __post_init__(self) -> None:
         self.onec.learns(b.contact())
+        self.asking = self.asks()
+        self.answering = self.answers()
+
+    def answers(self) -> Answering:
         events = NotedEvents()
-        self.asking = Asking(
-            lookup=self.lookup or self.onec,
-            directory=self.directory,
-            clock=virtual_now,
-            patience=PATIENCE,
-        )
-        self.answering = Answering(
+        return Answering(
             deciding=Deciding(
                 directory=self.directory,
                 memory=self.ledger.memory,
@@ -118,6 +116,16 @@ class House:
             kick=lambda: None,
             following=following(self.ledger, virtual_now, events)[1],
             asking=self.asking,
+        )
+
+    def asks(self, at_once: int = 8) -> Asking:
+        """Start what asks 1C."""
+        return Asking(
+            lookup=self.lookup or self.onec,
+            directory=self.directory,
+            clock=virtual_now,
+            patience=PATIENCE,
+            at_once=at_once,
         )
 
     async def call(
@@ -538,6 +546,51 @@ async def test_a_storm_of_strangers_is_no_storm_on_1c(house: House) -> None:
     assert await house.strangers(OTHERS[-1]) == [Finding.ONEC_UNKNOWN]
 
 
+async def test_waiting_for_our_own_questions_is_not_1cs_lateness(house: House) -> None:
+    house.asking = house.asks(at_once=1)
+    house.onec.takes = 0.3
+    said = await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[:8]))
+    await asyncio.sleep(5)
+
+    assert [asked.step.finding for asked in said].count(Finding.ONEC_UNKNOWN) == 1
+    assert {asked.step.finding for asked in said[2:]} == {Finding.ONEC_NOT_ASKED}
+    assert (await house.asking.ask(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+
+
+async def test_a_caller_who_waits_goes_before_questions_that_nobody_waits_for(
+    house: House,
+) -> None:
+    house.asking = house.asks(at_once=1)
+    house.onec.takes = 0.3
+    await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[:7]))
+
+    assert (await house.asking.ask(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+
+
+async def test_while_1c_keeps_a_question_nobody_waits_behind_it(house: House) -> None:
+    house.asking = house.asks(at_once=1)
+    house.onec.takes = 30
+    assert await house.strangers(OTHERS[0]) == [Finding.ONEC_LATE]
+    before = passed()
+
+    assert await house.strangers(*OTHERS[1:4]) == [Finding.ONEC_NOT_ASKED] * 3
+
+    assert passed() == before
+    assert house.onec.questions == OTHERS[:1]
+
+
+async def test_a_question_that_waited_is_late_by_the_time_that_1c_had(house: House) -> None:
+    house.asking = house.asks(at_once=1)
+    house.onec.takes = 0.4
+    first, second = await asyncio.gather(*(house.asking.ask(n) for n in OTHERS[:2]))
+    await asyncio.sleep(1)
+
+    assert first.step.finding is Finding.ONEC_UNKNOWN
+    assert second.step.finding is Finding.ONEC_LATE
+    assert await house.strangers(OTHERS[1]) == [Finding.ONEC_UNKNOWN]
+    assert len(house.onec.questions) == 2
+
+
 async def test_a_stop_drops_the_questions_under_way(house: House) -> None:
     house.onec.takes = 30
     await house.strangers(b.NUMBER)
@@ -556,6 +609,22 @@ async def test_what_is_told_of_an_unknown_caller_names_no_card(house: House) -> 
 
 
 # ---------------------------------------------------------------- over a simulated 1C
+async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() -> None:
+    lab = OneCLab(World.compose(partners=20), sleep=asyncio.sleep)
+    partner = lab.add_partner("Ромашка", manager=b.manager().ref)
+    lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
+    lab.weather.add("slow", seconds=0.1)
+    lookup = ODataLookup(make_client(lab), rules=PhoneRules(), known=lambda _: None)
+    house = House(lookup)
+    house.asking = house.asks(at_once=1)
+    house.answering = house.answers()
+    await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[:8]))
+
+    decision = await house.call()
+
+    assert decision.extension == "205"
+
+
 async def test_over_a_slow_1c_the_answer_is_in_time_and_the_next_one_right() -> None:
     lab = OneCLab(World.compose(partners=20), sleep=asyncio.sleep)
     partner = lab.add_partner("Ромашка", manager=b.manager().ref)

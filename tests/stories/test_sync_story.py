@@ -10,7 +10,8 @@ import pytest
 
 from bridge import bootstrap
 from bridge.cli import Exit, exit_code
-from bridge.errors import OneCError, SyncRefused, SyncRunning
+from bridge.cli.frame import sentence
+from bridge.errors import OneCError, OneCUnauthorized, SyncRefused, SyncRunning
 from bridge.lab.demo.cast import choose_cast
 from bridge.lab.world import CONTACT_PERSONS, PARTNERS, USERS
 from tests.stories.processes import Site, open_site
@@ -66,6 +67,10 @@ async def test_a_shrunken_listing_is_refused_until_a_person_accepts_it(
 _TROUBLES: tuple[tuple[dict[str, Any], Exit], ...] = (
     ({"kind": "maintenance_200"}, Exit.UNREACHABLE),
     ({"kind": "maintenance_503"}, Exit.UNREACHABLE),
+    ({"kind": "rights_200", "set": PARTNERS}, Exit.UNAUTHORIZED),
+    ({"kind": "plain_200", "set": PARTNERS}, Exit.UNAUTHORIZED),
+    ({"kind": "sign_in_200", "set": PARTNERS}, Exit.UNAUTHORIZED),
+    ({"kind": "blocked_200", "set": PARTNERS}, Exit.UNREACHABLE),
     ({"kind": "sessions_blocked"}, Exit.UNREACHABLE),
     ({"kind": "pool_exhausted"}, Exit.UNREACHABLE),
     ({"kind": "unauthorised"}, Exit.UNAUTHORIZED),
@@ -85,6 +90,20 @@ _TROUBLES: tuple[tuple[dict[str, Any], Exit], ...] = (
     ({"kind": "truncated", "set": PARTNERS, "nth": 2}, Exit.UNREACHABLE),
     ({"kind": "unauthorised", "set": PARTNERS, "nth": 2}, Exit.UNAUTHORIZED),
 )
+
+
+async def test_the_sentence_of_1cs_page_is_quoted_and_the_advice_is_about_rights(
+    site: Site,
+) -> None:
+    site.lab.weather.add("rights_200", set=PARTNERS)
+
+    with pytest.raises(OneCUnauthorized) as refused:
+        await site.sync()
+
+    words = sentence(refused.value)
+    assert "Нарушение прав доступа! Обратитесь к администратору." in words
+    assert "has he the rights" in words
+    assert "BRIDGE_ONEC_URL" not in words
 
 
 async def test_whatever_goes_wrong_the_old_index_goes_on_answering(site: Site) -> None:

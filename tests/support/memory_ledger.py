@@ -147,6 +147,15 @@ class MemoryLedger:
             self.debts[entry.key] = outbox.recovered(entry, self.clock())
         return len(left)
 
+    async def release(
+        self, now: datetime, stage: outbox.Stage | None, limit: int, *, freshest: bool = False
+    ) -> int:
+        held = [e for e in self.debts.values() if e.held and stage in {None, e.stage}]
+        held = held[::-1] if freshest else sorted(held, key=lambda e: e.due_at)
+        for entry in held[:limit]:
+            self.debts[entry.key] = outbox.released(entry, now)
+        return len(held[:limit])
+
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:

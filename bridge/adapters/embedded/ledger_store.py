@@ -53,6 +53,7 @@ from bridge.adapters.embedded.ledger_writes import (
     Outcome,
     RecordCall,
     Recover,
+    Release,
     RetryEntry,
     SaveEntry,
     Write,
@@ -63,7 +64,7 @@ from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.outbox import EntryState, OutboxEntry, Stage
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreDamaged, StoreError
@@ -164,6 +165,12 @@ class LedgerStore:
         if self._lock is None:
             raise StoreError(str(self._path), "only the process that delivers may recover")
         return cast("int", await self._writer.submit(Recover(self._clock())))
+
+    async def release(
+        self, now: datetime, stage: Stage | None, limit: int, *, freshest: bool = False
+    ) -> int:
+        """Apply `outbox.released` to held entries of *stage*, or of all; return their number."""
+        return cast("int", await self._writer.submit(Release(now, stage, limit, freshest)))
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""

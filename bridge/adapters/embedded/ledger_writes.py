@@ -21,7 +21,7 @@ from bridge.adapters.embedded.ledger_rows import (
 )
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.calls import PhoneCall, join_question
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage, recovered, retried, woken
+from bridge.domain.outbox import EntryState, OutboxEntry, Stage, recovered, released, retried, woken
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports import Change
@@ -89,6 +89,16 @@ class Recover:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """Held entries of one stage, or of all, made due again; comes out as their number."""
+
+    now: datetime
+    stage: Stage | None
+    limit: int
+    freshest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KeepChoice:
     """An operator's word about a number."""
 
@@ -112,6 +122,7 @@ Write = (
     | DropEntry
     | RetryEntry
     | Recover
+    | Release
     | KeepChoice
 )
 Outcome = PhoneCall | OutboxEntry | bool | int | None
@@ -251,17 +262,25 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             )
         case SaveEntry(entry, now, guest):
             return _save_entry(file, entry, now, guest=guest)
+        case DropEntry() | RetryEntry() | Recover() | Release():
+            return _change_entries(file, write)
+        case Forget(before):
+            return _forget(file, before)
+        case RecordCall():
+            raise TypeError("calls are recorded together")
+    return None
+
+
+def _change_entries(file: SqliteFile, write: DropEntry | RetryEntry | Recover | Release) -> Outcome:
+    match write:
         case DropEntry(key):
             return bool(file.execute(f"DELETE FROM outbox WHERE id = {_BY_KEY}", (key,)))
         case RetryEntry(key, now):
             return _retry(file, key, now)
         case Recover(now):
             return _recover(file, now)
-        case Forget(before):
-            return _forget(file, before)
-        case RecordCall():
-            raise TypeError("calls are recorded together")
-    return None
+        case Release():
+            return _release(file, write)
 
 
 def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
@@ -375,6 +394,19 @@ def _recover(file: SqliteFile, now: datetime) -> int:
     for row, text in left:
         _update_entry(file, row, recovered(read_entry(text), now))
     return len(left)
+
+
+def _release(file: SqliteFile, write: Release) -> int:
+    stage = "" if write.stage is None else write.stage.value
+    order = "id DESC" if write.freshest else "due"
+    held = file.read(
+        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND doc ->> '$.held' "
+        f"AND (? = '' OR doc ->> '$.stage' = ?) ORDER BY {order} LIMIT ?",
+        (stage, stage, write.limit),
+    )
+    for row, text in held:
+        _update_entry(file, row, released(read_entry(text), write.now))
+    return len(held)
 
 
 def _forget(file: SqliteFile, before: datetime) -> int:

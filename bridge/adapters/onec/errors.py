@@ -63,7 +63,8 @@ class Verdict(Enum):
 class _Rule:
     """One row: an answer like this means *read* to a read, *write* to a write.
 
-    Empty *statuses*, *codes* and *words* match anything; *words* are folded.
+    Empty *statuses*, *codes* and *words* match anything; *words* are folded. *sign_in*: only a page
+    that asks for a password.
     """
 
     voice: Voice | None
@@ -73,6 +74,7 @@ class _Rule:
     codes: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
     say: str = "{words}"
+    sign_in: bool = False
 
     def matches(self, said: Said) -> bool:
         """Tell whether *said* is such an answer."""
@@ -80,6 +82,7 @@ class _Rule:
             self.voice in {None, said.voice}
             and (not self.statuses or said.status in self.statuses)
             and (not self.codes or said.code in self.codes)
+            and (not self.sign_in or said.sign_in)
             and (not self.words or _holds(f"{said.words} {said.body}", self.words))
         )
 
@@ -96,6 +99,10 @@ _WRONG_ADDRESS = (
     "the web server has nothing at this address ({status}: {words}); either BRIDGE_ONEC_URL is "
     "wrong, or the entity set is not published and the web server hides 1C's own words"
 )
+_SIGN_IN_PAGE = (
+    "a page to sign in at instead of 1C's data ({status}: {words}); BRIDGE_ONEC_URL must be the "
+    "address of a publication that takes a name and a password with each request"
+)
 #: Windows says it in English whatever its language.
 _INVALID_URL: Final = ("invalid url",)
 _TOO_LONG_ADDRESS = (
@@ -108,6 +115,7 @@ _TABLE: Final = (
     # ---- 1C spoke
     _Rule(_O, _V.EXISTS, _V.EXISTS, codes=frozenset({"15"})),
     _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, codes=frozenset({"20"})),
+    _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, words=schema.RIGHTS_WORDS),
     _Rule(_O, _V.UNAUTHORIZED, _V.UNAUTHORIZED, _on(401, 403)),
     _Rule(_O, _V.NOT_PUBLISHED, _V.NOT_PUBLISHED, codes=frozenset({"8"})),
     _Rule(_O, _V.GONE, _V.GONE, _on(404), frozenset({"9"})),
@@ -125,7 +133,12 @@ _TABLE: Final = (
     _Rule(_S, _V.UNAVAILABLE, _V.UNAVAILABLE, _on(406)),
     _Rule(_S, _V.UNAVAILABLE, _V.UNAVAILABLE, words=schema.LICENCE_WORDS),
     _Rule(_S, _V.UNAVAILABLE, _V.UNKNOWN),
-    # ---- somebody before it spoke
+    # ---- somebody before it spoke, or a page of 1C's own: it names the cause whatever its status
+    _Rule(_P, _V.BLOCKED, _V.BLOCKED, words=schema.BLOCK_WORDS),
+    _Rule(_P, _V.UNAUTHORIZED, _V.UNAUTHORIZED, words=schema.PAGE_RIGHTS_WORDS, say=_SAYS_LITTLE),
+    _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, words=schema.LICENCE_WORDS, say=_SAYS_LITTLE),
+    _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, words=schema.EXCLUSIVE_WORDS, say=_SAYS_LITTLE),
+    _Rule(_P, _V.UNAUTHORIZED, _V.UNAUTHORIZED, sign_in=True, say=_SIGN_IN_PAGE),
     _Rule(_P, _V.UNAUTHORIZED, _V.UNAUTHORIZED, _on(401, 403), say=_SAYS_LITTLE),
     _Rule(_P, _V.NOT_PUBLISHED, _V.NOT_PUBLISHED, _on(404), say=_WRONG_ADDRESS),
     _Rule(
@@ -139,7 +152,6 @@ _TABLE: Final = (
         _P, _V.NOT_LET_THROUGH, _V.NOT_LET_THROUGH, _on(400), words=_INVALID_URL,
         say=_TOO_LONG_ADDRESS,
     ),
-    _Rule(_P, _V.UNAVAILABLE, _V.UNAVAILABLE, range(500, 600), words=schema.LICENCE_WORDS),
     _Rule(_P, _V.TOO_LARGE, _V.UNKNOWN, _on(500), say=_SAYS_LITTLE),
     _Rule(_P, _V.UNAVAILABLE, _V.UNKNOWN, range(500, 600), say=_SAYS_LITTLE),
     _Rule(

@@ -165,7 +165,7 @@ class ODataClient:
                 "Accept-Encoding": "gzip",
                 "User-Agent": "onec-bridge",
             },
-            timeout=httpx.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S),
+            timeout=httpx.Timeout(config.timeout_s, connect=_CONNECT_TIMEOUT_S, pool=None),
             follow_redirects=False,
             trust_env=False,
         )
@@ -215,7 +215,7 @@ class ODataClient:
             return reader(body)
         except ValueError as error:
             said = hear(status, body)
-            if body.lstrip().startswith(b"<"):
+            if not _is_json(body):
                 raise refusal(said, where, write=False) from error
             raise OneCNonsense(where, f"an answer that cannot be read: {error}") from error
 
@@ -253,7 +253,10 @@ class ODataClient:
             # A register's answer may be empty; where a reference is read from it, that is unknown.
             return reader(answer if answer.strip() else b"{}")
         except ValueError as error:
-            words = hear(status, answer).words[:100]
+            said = hear(status, answer)
+            if not _is_json(answer):
+                raise refusal(said, where, write=True) from error
+            words = said.words[:100]
             raise OneCOutcomeUnknown(
                 where, f"an answer that cannot be read ({words}); the write may have been done"
             ) from error
@@ -333,6 +336,11 @@ def _translated(where: str, *, write: bool) -> Iterator[None]:
         raise lost(error, where, write=write) from error
     except httpx.InvalidURL as error:
         raise SettingsError("BRIDGE_ONEC_URL", str(error)) from error
+
+
+def _is_json(body: bytes) -> bool:
+    """Return whether *body* begins as our answers do, cut off or not; else it is for people."""
+    return without_bom(body).lstrip().startswith((b"{", b"["))
 
 
 def _where(path: str) -> str:

@@ -466,4 +466,35 @@ LICENCE_WORDS: Final = (
     "no free license",
     "free license",
 )
+RIGHTS_WORDS: Final = ("нарушение прав доступа", "access rights violation", "access violation!")
+#: The same where a web server or a page says it.
+PAGE_RIGHTS_WORDS: Final = (
+    *RIGHTS_WORDS,
+    "недостаточно прав",
+    "insufficient access rights",
+    "insufficient rights",
+    "идентификация пользователя не выполнена",
+    "неправильное имя или пароль",
+    "неверное имя пользователя или пароль",
+    "user authentication failed",
+)
+BLOCK_WORDS: Final = (
+    "начало сеанса с информационной базой запрещено",
+    "база заблокирована",
+    "база данных заблокирована",
+    "сеансы заблокированы",
+    "заблокирована администратором",
+    "infobase is locked",
+    "session start is not allowed",
+    "session start with the infobase",
+)
+EXCLUSIVE_WORDS: Final = ("монопольн", "exclusive mode", "exclusive lock")
+CAUSE_WORDS: Final = (
+    PAGE_RIGHTS_WORDS,
+    BLOCK_WORDS,
+    EXCLUSIVE_WORDS,
+    LICENCE_WORDS,
+    LOCK_WORDS,
+    MEMORY_WORDS,
+)
 REASON_WORDS: Final = ("by reason:", "по причине:")

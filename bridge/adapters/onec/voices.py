@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from html import unescape
@@ -10,17 +11,16 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec import schema
+from bridge.adapters.onec.pages import asks_for_password, clean, page_words
 
 _MAX_WORDS: Final = 500
+_MAX_BODY: Final = 100_000  # of a page, in which causes are looked for
 _BOM: Final = b"\xef\xbb\xbf"
-_TAGS: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
-_ATOM_ERROR: Final = re.compile(r"<(?:\w+:)?error\b[^>]*/dataservices/metadata")
-_CODE: Final = re.compile(r"<(?:\w+:)?code\b[^>]*>(.*?)</", re.DOTALL)
-_MESSAGE: Final = re.compile(r"<(?:\w+:)?message\b[^>]*>(.*?)</", re.DOTALL)
-_SESSION_XML: Final = re.compile(r"<exception\b[^>]*virtual-resource-system")
-_DESCRIPTION: Final = re.compile(r"<descr\b[^>]*>(.*?)</descr>", re.DOTALL)
+_ATOM_ERROR: Final = re.compile(r"<(?:\w+:)?error\b[^<>]*/dataservices/metadata")
+_CODE: Final = re.compile(r"<(?:\w+:)?code\b[^<>]*>([^<]*)</")
+_MESSAGE: Final = re.compile(r"<(?:\w+:)?message\b[^<>]*>([^<]*)</")
+_SESSION_XML: Final = re.compile(r"<exception\b[^<>]*virtual-resource-system")
+_DESCRIPTION: Final = re.compile(r"<descr\b[^<>]*>([^<]*)</descr>")
 
 
 class Voice(Enum):
@@ -36,7 +36,7 @@ class Said:
     """An answer that is not what was asked for, in *words* for people.
 
     *last_words* are the words of a session layer without its own formula: the administrator's.
-    *body* is what a page says below its title.
+    *body* is all that a page says; *sign_in*: it asks for a password.
     """
 
     voice: Voice
@@ -45,6 +45,7 @@ class Said:
     code: str = ""
     last_words: str = ""
     body: str = ""
+    sign_in: bool = False
 
 
 def without_bom(body: bytes) -> bytes:
@@ -64,23 +65,25 @@ def hear(status: int, body: bytes, location: str = "") -> Said:
             said = _odata(status, found) or _session(status, found)
             if said is not None:
                 return said
-    text = _decoded(raw)
+            words = _plain(_joined(_texts(found)))
+            if words:
+                return Said(Voice.PAGE, status, words, body=words)
+    text = _decoded(raw[:_MAX_BODY])
     if _ATOM_ERROR.search(text):
-        return Said(Voice.ODATA, status, _plain(_message(_first(_MESSAGE, text))), _code(text))
+        messages = [_message(unescape(found)) for found in _MESSAGE.findall(text)]
+        return Said(Voice.ODATA, status, _plain(_joined(messages)), _code(text))
     if _SESSION_XML.search(text):
-        words = _plain(_first(_DESCRIPTION, text))
+        words = _plain(_joined(unescape(found) for found in _DESCRIPTION.findall(text)))
         return Said(Voice.SESSION, status, words, last_words=words)
-    return Said(Voice.PAGE, status, _plain(f"{location} {_page(text)}"), body=_plain(text))
+    words = f"{clean(location)} {page_words(text)}".strip()[:_MAX_WORDS]
+    return Said(Voice.PAGE, status, words, body=clean(text), sign_in=asks_for_password(text))
 
 
 def _odata(status: int, found: dict[object, object]) -> Said | None:
     error = found.get("odata.error")
     if not isinstance(error, dict):
         return None
-    message = error.get("message")
-    if isinstance(message, dict):
-        message = message.get("value")
-    return Said(Voice.ODATA, status, _plain(str(message or "")), str(error.get("code", "")))
+    return Said(Voice.ODATA, status, _plain(_joined(_texts(error))), str(error.get("code", "")))
 
 
 def _session(status: int, found: dict[object, object]) -> Said | None:
@@ -88,13 +91,40 @@ def _session(status: int, found: dict[object, object]) -> Said | None:
     if "#exception" not in found or not isinstance(exception, dict):
         return None
     inner = exception.get("inner")
-    descr = inner.get("descr") if isinstance(inner, dict) else None
-    text = str(descr or exception.get("descr") or "")
+    text = _joined(_texts(inner), "\n") if isinstance(inner, dict) else ""
+    text = text or str(exception.get("descr") or "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # The first line is 1C's formula, the administrator's own words follow it.
     return Said(
         Voice.SESSION, status, _plain(text), last_words=_plain(" ".join(lines[1:] or lines))
     )
+
+
+#: Members that hold words for people, and those under which more of them are nested.
+_WORDED: Final = ("message", "value", "descr", "detail", "error_description", "title", "error")
+_NESTED: Final = ("error", "message", "innererror", "internalexception", "inner", "exception")
+_MOST_NESTED: Final = 8
+
+
+def _texts(found: Mapping[object, object], depth: int = 0) -> list[str]:
+    """Give the words in *found*, those of nested errors after its own."""
+    if depth > _MOST_NESTED:
+        return []
+    texts = [text for name in _WORDED if isinstance(text := found.get(name), str)]
+    for name in _NESTED:
+        inner = found.get(name)
+        if isinstance(inner, dict):
+            texts += _texts(inner, depth + 1)
+    return texts
+
+
+def _joined(texts: Iterable[str], between: str = ": ") -> str:
+    """Join *texts*, each once; a nested message often repeats the one around it."""
+    told: list[str] = []
+    for text in texts:
+        if text.strip() and not any(text.strip() in other for other in told):
+            told.append(text.strip())
+    return between.join(told)
 
 
 def _decoded(raw: bytes) -> str:
@@ -125,17 +155,6 @@ def _message(text: str) -> str:
         return text
 
 
-def _page(text: str) -> str:
-    """Give a page's title, or the cause that the platform names."""
-    folded = text.casefold()
-    for reason in schema.REASON_WORDS:
-        at = folded.find(reason)
-        if at >= 0:
-            return text[at + len(reason) :]
-    return _first(_TITLE, text) or text
-
-
 def _plain(text: str) -> str:
     """Make one short line of a text that may hold tags, line breaks and control characters."""
-    bare = unescape(_TAGS.sub(" ", text))
-    return " ".join("".join(c if c.isprintable() else " " for c in bare).split())[:_MAX_WORDS]
+    return clean(text)[:_MAX_WORDS]

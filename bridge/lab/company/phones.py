@@ -161,7 +161,7 @@ def _nonsense(rng: Random) -> TypedPhone:
     texts = (
         "anonymous", "нет", "не звонить!", "101", "-",
         f"8 495 {local[:3]} {local[3:5]} {local[5:]}",
-        "sip:office@pbx.example", "?", "+7", "уточнить у секретаря", f"+1 (495) {local}1", "0",
+        "sip:office@pbx.example", "?", "+7", "уточнить у секретаря", f"+7 (495) {local}", "0",
     )  # fmt: skip
     return TypedPhone(texts[int(rng.random() * len(texts))], (), "nonsense")
 

@@ -99,11 +99,37 @@ def _sessions_blocked(text: str) -> Reply:
     )
 
 
+def page(status: int, sentence: str) -> Reply:
+    """Return a page as 1C gives it: a title that tells nothing, and a sentence that says why."""
+    text = (
+        "<!DOCTYPE html><html><head><title>1С:Предприятие</title></head>"
+        f"<body><div>Ошибка</div><p>{sentence}</p></body></html>"
+    )
+    return Reply(status, text.encode(), [_HTML])
+
+
+def sign_in_page(title: str) -> Reply:
+    """Return the page to sign in at that a portal before 1C gives instead of data."""
+    form = '<form><input name="login"><input type="password" name="password"></form>'
+    text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{form}</body></html>"
+    return Reply(200, text.encode(), [_HTML])
+
+
+_NO_RIGHTS: Final = "Нарушение прав доступа! Обратитесь к администратору."
+_BLOCKED: Final = "Начало сеанса с информационной базой запрещено."
 _NO_LICENCE: Final = "Не обнаружено свободной лицензии!"
 
 #: Replies given instead of 1C's own, by the kind of fault; the argument is the fault's text.
 FOR_FAULT: Final[dict[str, Callable[[str], Reply]]] = {
     "maintenance_200": lambda text: html(200, "Ведутся технические работы", text),
+    "rights_200": lambda text: page(200, text or _NO_RIGHTS),
+    "blocked_200": lambda text: page(200, text or f"{_BLOCKED} Идёт обновление."),
+    "no_licence_200": lambda text: page(200, text or _NO_LICENCE),
+    "page_200": lambda text: page(200, text),
+    "sign_in_200": lambda text: sign_in_page(text or "Вход в приложение"),
+    "plain_200": lambda text: Reply(
+        200, (text or _NO_RIGHTS).encode("cp1251"), [("content-type", "text/plain")]
+    ),
     "maintenance_503": lambda text: html(503, "Service Unavailable", text),
     "sessions_blocked": _sessions_blocked,
     "unauthorised": lambda _: unauthorised(),
