@@ -52,8 +52,9 @@ from bridge.ports import (
 )
 from bridge.services import diagnose
 from bridge.services.decide import Memory
-from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
+from bridge.services.pull import Progress, Pull, PullRules, nobody_confirms
 from bridge.services.situation import FanOut
+from bridge.services.sync_guard import Confirm
 from bridge.settings import Settings
 
 _log = logging.getLogger(__name__)
