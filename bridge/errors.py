@@ -193,23 +193,6 @@ class ServiceAway(BridgeError):
         return f"the service at {self.address}: {self.reason}"
 
 
-@dataclass(eq=False)
-class SyncRefused(BridgeError):
-    """A listing lost more rows than the guard allows; the old index stays."""
-
-    entity_set: str
-    held: int
-    listed: int
-    allowed_share: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.entity_set}: 1C lists {self.listed} of the {self.held} rows we hold; a loss of "
-            f"more than {self.allowed_share:.0%} is refused and the old index stays. "
-            "If 1C is right, run: onec-bridge sync --accept-shrink"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Loss:
     """How many of *what* were there, and how many are now; *words* name several of them."""
@@ -221,6 +204,28 @@ class Loss:
 
 
 @dataclass(eq=False)
+class SyncRefused(BridgeError):
+    """A listing lost more rows than the guard allows; the old index stays."""
+
+    entity_set: str
+    held: int
+    listed: int
+    allowed_share: float
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """What is gone, with its counts."""
+        return (Loss(self.entity_set, f"rows of {self.entity_set}", self.held, self.listed),)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entity_set}: 1C lists {self.listed} of the {self.held} rows we hold; a loss of "
+            f"more than {self.allowed_share:.0%} is refused and the old index stays. "
+            "If 1C is right, run: onec-bridge sync --accept-shrink"
+        )
+
+
+@dataclass(eq=False)
 class FactsLost(SyncRefused):
     """Rows lost what calls are routed by; *reason* says what is known of why.
 
@@ -229,6 +234,11 @@ class FactsLost(SyncRefused):
 
     losses: tuple[Loss, ...] = ()
     reason: str = ""
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """What is gone, with its counts."""
+        return self.losses
 
     def __str__(self) -> str:
         lost = ", ".join(f"{loss.now} of {loss.before} {loss.words}" for loss in self.losses)
