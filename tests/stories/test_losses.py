@@ -1,9 +1,11 @@
 """1C lists every row and no row is worth anything: callers go where they went, until a yes."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bridge import bootstrap
@@ -18,9 +20,13 @@ from bridge.lab.world import (
     PROPERTIES,
     PROPERTY_SETS,
 )
-from tests.stories.processes import Site, open_site
+from tests.stories.processes import Site, open_site, until
+from tests.stories.test_damage import Service, serving
 
 pytestmark = pytest.mark.anyio
+
+
+_PATIENCE_S, _LOOK_S = 60, 0.05
 
 
 @pytest.fixture
@@ -113,6 +119,67 @@ async def test_a_first_run_with_a_mistyped_attribute_says_that_nobody_is_reached
     assert said.code == 0
     assert json.loads(said.out)["nobody_reachable"]
     assert "nobody has an extension" in words.out.replace("\n", " ")
+
+
+async def test_the_service_raises_the_alarm_also_of_a_refusal_of_before_its_start(
+    site: Site,
+) -> None:
+    await site.sync()
+    number, before = _caller(site)
+    site.lab.rename_attribute("Добавочный")
+    with pytest.raises(FactsLost):
+        await site.sync()
+
+    async with serving(
+        site, SYNC_INTERVAL_S="1", ADMIN_PASSWORD="composed-admin", LANG="en"
+    ) as service:
+        (alarm,) = await _alarms(service, 1)
+        answered = await service.answer(number)
+        page = (await _get(service, "/console/sync")).text
+        site.lab.rename_attribute("Внутренний номер")
+        run = await _post(service, "/console/sync/run")  # the schedule would wait longer each time
+        over = await _alarms(service, 0)
+        failures = service.told("sync_failed")
+    assert alarm["name"] == "extensions_lost"
+    assert "0 of " in alarm["words"]
+    assert answered == before
+    assert "managers with an extension: " in page
+    assert run.status_code == 303
+    assert over == []
+    assert len(failures) == 1
+
+
+async def test_a_wrong_password_leaves_one_structured_line_and_no_bare_one(site: Site) -> None:
+    await site.sync()
+    async with serving(site, SYNC_INTERVAL_S="1", ONEC_PASSWORD="wrong") as service:
+        await until(lambda: bool(service.told("sync_failed")), "the failure is logged")
+        asked = len(site.lab.journal)
+        await until(lambda: len(site.lab.journal) > asked, "1C is asked again")
+    lines = service.log.read_text().splitlines()
+    assert [line for line in lines if line[:1] != "{"] == []
+    assert len([line for line in lines if "sync_failed" in line]) == 1
+
+
+async def _get(service: Service, path: str) -> httpx.Response:
+    address = f"http://127.0.0.1:{service.site.port}{path}"
+    return await service.http.get(address, auth=("admin", "composed-admin"))
+
+
+async def _post(service: Service, path: str) -> httpx.Response:
+    address = f"http://127.0.0.1:{service.site.port}{path}"
+    own = {"Origin": f"http://127.0.0.1:{service.site.port}", "Sec-Fetch-Site": "same-origin"}
+    return await service.http.post(address, auth=("admin", "composed-admin"), headers=own)
+
+
+async def _alarms(service: Service, count: int) -> list[dict[str, str]]:
+    """Wait until so many alarms of losses stand."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            found = (await _get(service, "/api/v1/alarms")).json()
+            lost = [alarm for alarm in found if alarm["name"] == "extensions_lost"]
+            if len(lost) == count:
+                return lost
+            await asyncio.sleep(_LOOK_S)  # between looks at another process only
 
 
 async def test_managers_who_leave_one_by_one_are_missed_when_they_are_many(site: Site) -> None:

@@ -325,9 +325,13 @@ def _prepare(db: SqliteDb) -> None:
 def _bury_remains(path: Path) -> None:
     """Remove the log of a file that somebody deleted: SQLite would take it for the new file's.
 
+    A file that was emptied is as good as none.
+
     Readers of the deleted file go on with what they hold open.
     """
     try:
+        if path.exists() and path.stat().st_size == 0:
+            path.unlink()
         if not path.exists():
             for remains in (f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(remains).unlink(missing_ok=True)
