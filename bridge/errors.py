@@ -23,6 +23,7 @@
     ├─ CannotListen           the address to listen on is not to be had
     ├─ ServiceAway            the running service cannot be asked
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
+    │  └─ FactsLost           the guard: rows lost what calls are routed by; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
     └─ StoreError             the disk said no, or the file is not ours
        └─ StoreDamaged        what is in the file is not what was written to it
@@ -192,6 +193,16 @@ class ServiceAway(BridgeError):
         return f"the service at {self.address}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How many of *what* were there, and how many are now; *words* name several of them."""
+
+    what: str
+    words: str
+    before: int
+    now: int
+
+
 @dataclass(eq=False)
 class SyncRefused(BridgeError):
     """A listing lost more rows than the guard allows; the old index stays."""
@@ -201,10 +212,40 @@ class SyncRefused(BridgeError):
     listed: int
     allowed_share: float
 
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """What is gone, with its counts."""
+        return (Loss(self.entity_set, f"rows of {self.entity_set}", self.held, self.listed),)
+
     def __str__(self) -> str:
         return (
             f"{self.entity_set}: 1C lists {self.listed} of the {self.held} rows we hold; a loss of "
             f"more than {self.allowed_share:.0%} is refused and the old index stays. "
+            "If 1C is right, run: onec-bridge sync --accept-shrink"
+        )
+
+
+@dataclass(eq=False)
+class FactsLost(SyncRefused):
+    """Rows lost what calls are routed by; *reason* says what is known of why.
+
+    The fields of a shrunken listing are those of the first of *losses*.
+    """
+
+    losses: tuple[Loss, ...] = ()
+    reason: str = ""
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """What is gone, with its counts."""
+        return self.losses
+
+    def __str__(self) -> str:
+        lost = ", ".join(f"{loss.now} of {loss.before} {loss.words}" for loss in self.losses)
+        why = f"{self.reason} " if self.reason else ""
+        return (
+            f"of what calls are routed by, 1C now gives {lost}; a loss of more than "
+            f"{self.allowed_share:.0%} is refused and the old index stays. {why}"
             "If 1C is right, run: onec-bridge sync --accept-shrink"
         )
 

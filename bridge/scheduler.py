@@ -6,7 +6,6 @@ loop by 14-18 ms (facts/performance.md §5), and a sync of a million rows must s
 
 import asyncio
 import contextlib
-import json
 import logging
 import subprocess
 import sys
@@ -18,12 +17,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bridge.errors import BridgeError
 from bridge.loops import Loop
-from bridge.ports import Alarm, Clock, Events, OneCMood
+from bridge.ports import Clock, Events
+from bridge.services.sync_outcome import SyncEnd, SyncReporting, read_sync_end
 
 _log = logging.getLogger(__name__)
-
-#: The exit codes by which a sync says that 1C is away, or turns us down (contract.md §2).
-_ONEC_AWAY = frozenset({4, 5})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Scheduler:
         self._timetable = timetable
         self._sync_command = tuple(sync_command)
         self._refresh = refresh
-        self._events = events
+        self._reporting = SyncReporting(events)
         self._clock = clock
         self._jobs = AsyncIOScheduler(
             timezone="UTC",
@@ -71,7 +68,6 @@ class Scheduler:
         self._sync_idle.set()
         self._sync_again = False
         self._accept_shrink = False
-        self._sync_failure: int | None = None  # nothing was heard of 1C yet
         self._refresh_broken = False
 
     def start(self) -> None:
@@ -136,48 +132,34 @@ class Scheduler:
             while not self._stopping:
                 self._sync_again = False
                 started = self._clock()
-                self._tell(*await asyncio.to_thread(self._run_sync))
+                end = await asyncio.to_thread(self._run_sync)
+                if not self._stopping:
+                    self._reporting.take(end)
                 if not self._sync_again:
                     break
         finally:
             self._sync_idle.set()
             if not self._stopping:
                 now = self._clock()
-                self._add_sync(now + pause_after(now - started, self._timetable))
+                usual = pause_after(now - started, self._timetable)
+                self._add_sync(now + self._reporting.pause(usual))
 
-    def _run_sync(self) -> tuple[int, str]:
-        """Run one sync process to its end (in a thread); give its exit code and its words."""
+    def _run_sync(self) -> SyncEnd:
+        """Run one sync process to its end (in a thread); return how it ended."""
         accepted, self._accept_shrink = self._accept_shrink, False
         command = (*self._sync_command, "--accept-shrink") if accepted else self._sync_command
         with subprocess.Popen(  # noqa: S603 - our own command, no shell
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,  # its lines are logged here, in the form of the service
         ) as process:
             self._syncing = process
             if self._stopping:  # `stop` came before there was a process to end
                 process.terminate()
-            out, _ = process.communicate()
+            out, err = (said.decode("utf-8", "replace") for said in process.communicate())
             self._syncing = None
-        return process.returncode, out.decode("utf-8", "replace")
-
-    def _tell(self, code: int, said: str) -> None:
-        """Log and publish on the edge: when syncing starts to fail, and when it works again."""
-        before = self._sync_failure
-        if self._stopping or code == before:
-            return  # the words of one trouble differ from run to run; its code does not
-        self._sync_failure = code
-        if before and before not in _ONEC_AWAY:
-            self._events.publish(Alarm("sync_failed", "sync got further again", clear=True))
-        if code == 0:
-            if before is not None:
-                _log.info("sync_back")
-            self._events.publish(OneCMood(True, "sync with 1C works"))
-            return
-        failure = _error_in(said) or f"sync ended with code {code}"
-        _log.error("sync_failed", extra={"code": code, "reason": failure})
-        if code in _ONEC_AWAY:
-            self._events.publish(OneCMood(False, failure))
-        else:  # the guard refused, or the run itself died: not 1C's doing
-            self._events.publish(Alarm("sync_failed", failure))
+        return read_sync_end(process.returncode, out, err)
 
     async def _end_sync(self) -> None:
         for end in (subprocess.Popen.terminate, subprocess.Popen.kill):
@@ -193,14 +175,6 @@ class Scheduler:
 def pause_after(took: timedelta, timetable: Timetable) -> timedelta:
     """Give the pause after a sync that *took* so long: longer where it would exceed its duty."""
     return max(timetable.sync_interval, took * (1 / timetable.sync_duty - 1))
-
-
-def _error_in(said: str) -> str:
-    try:
-        document = json.loads(said)
-    except ValueError:
-        return said.strip()[-300:]
-    return str(document.get("error", "")) if isinstance(document, dict) else ""
 
 
 def sync_command() -> tuple[str, ...]:

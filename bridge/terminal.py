@@ -25,7 +25,7 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import format_phone
 from bridge.domain.texts import Language, say_rule, say_step
 from bridge.domain.writeback import candidate_name
-from bridge.errors import SyncRefused
+from bridge.errors import FactsLost, SyncRefused
 from bridge.ports import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
@@ -98,13 +98,8 @@ class ProgressBar:
     def confirm(self, refused: SyncRefused) -> bool:
         """Ask the person at the terminal whether 1C is right; anything but a yes is a no."""
         self._bar.stop()
-        what = EntityKind(refused.entity_set).plural
         try:
-            said = self._screen.input(
-                f"1C lists {refused.listed:,} {what}, the bridge holds {refused.held:,}. "
-                "Are the others really gone? [y/N] ",
-                markup=False,
-            )
+            said = self._screen.input(f"{loss_question(refused)} [y/N] ", markup=False)
         except EOFError:
             said = ""
         finally:
@@ -114,6 +109,21 @@ class ProgressBar:
     def indexing(self) -> None:
         """Show that the index is being built."""
         self._begin("indexing phone numbers", None)
+
+
+def loss_question(refused: SyncRefused) -> str:
+    """Return what a person is asked about a loss."""
+    if not isinstance(refused, FactsLost):
+        what = EntityKind(refused.entity_set).plural
+        return (
+            f"1C lists {refused.listed:,} {what}, the bridge holds {refused.held:,}. "
+            "Are the others really gone?"
+        )
+    lost = "; ".join(
+        f"{loss.words}: {loss.before:,} before, {loss.now:,} now" for loss in refused.losses
+    )
+    why = f" {refused.reason}" if refused.reason else ""
+    return f"1C lost what calls are routed by. {lost}.{why} Is 1C right?"
 
 
 def sync_table(report: SyncReport) -> Table:
@@ -137,6 +147,11 @@ def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
         notes.append(
             f"1C has no user attribute “{attribute}”: nobody has an extension. Create it in 1C "
             "(НСИ и администрирование → Общие настройки → Дополнительные реквизиты → Пользователи)."
+        )
+    elif report.nobody_reachable:
+        notes.append(
+            f"Nobody in 1C has an extension in “{attribute}”: every caller goes to the default. "
+            "Is it the right attribute? See BRIDGE_EXTENSION_ATTRIBUTE."
         )
     elif report.managers_without_extension:
         notes.append(f"{report.managers_without_extension} managers have no extension.")

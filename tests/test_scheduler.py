@@ -25,7 +25,7 @@ PATIENCE_S = 20
 #: A sync process: takes the next line of its script as (code, words), says so on the pipe, ends.
 #: A mark on the pipe tells whether it was told to accept a shrunken listing.
 _ACTOR = """
-import os, sys, time
+import json, os, sys, time
 script, pipe, *told = sys.argv[1:]
 with open(pipe, "wb", buffering=0) as stage:
     stage.write(b"!" if told == ["--accept-shrink"] else b".")
@@ -36,6 +36,8 @@ with open(pipe, "wb", buffering=0) as stage:
     if code == "hangs":
         time.sleep(600)
     sys.stdout.write(words)
+    if '"log"' in words:
+        sys.stderr.write(json.loads(words)["log"].replace("~", "\\n") + "\\n")
 sys.exit(int(code))
 """
 
@@ -110,8 +112,8 @@ class Stage:
         self.takes_up()
 
 
-def fails(words: str, code: int = 4) -> str:
-    return f"{code} {json.dumps({'ok': False, 'code': code, 'error': words})}"
+def fails(words: str, code: int = 4, **more: str) -> str:
+    return f"{code} {json.dumps({'ok': False, 'code': code, 'error': words, **more})}"
 
 
 async def soon(queue: asyncio.Queue[None]) -> None:
@@ -136,6 +138,27 @@ async def test_a_failing_sync_is_told_once_and_so_is_its_return(
     assert told == ["sync_failed", "sync_back"]
 
 
+async def test_what_a_sync_writes_to_its_log_is_logged_here_and_no_bare_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = json.dumps({"event": "entity_set_lost", "level": "warning", "kind": "contact"})
+    script = [fails("wrong password", 5, log=f"{line}~wrong password; look at the user")] * 2
+    stage = Stage(tmp_path, script)
+
+    async with stage.scheduler() as scheduler:
+        await stage.events.until(OneCMood, lambda mood: not mood.up)
+        scheduler.sync_now()
+        await stage.syncs(2)
+        scheduler.sync_now()
+        await stage.events.until(OneCMood, lambda mood: mood.up)
+
+    assert [(r.levelname, r.message) for r in caplog.records] == [
+        ("WARNING", "entity_set_lost"),
+        ("ERROR", "sync_failed"),
+    ]
+    assert capfd.readouterr().err == ""
+
+
 async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [fails("unreachable"), fails("wrong password", 5)])
 
@@ -146,17 +169,19 @@ async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoken", "words"),
+    ("spoken", "name", "words"),
     [
-        ("2 not JSON at all", "not JSON at all"),
-        ("2 []", "sync ended with code 2"),
-        ("2 {}", "sync ended with code 2"),
-        ("9 ", "sync ended with code 9"),
-        (fails("1C lists 2 of 9", 3), "1C lists 2 of 9"),
+        ("2 not JSON at all", "sync_failed", "not JSON at all"),
+        ("2 []", "sync_failed", "[]"),
+        ("2 {}", "sync_failed", "{}"),
+        ("9 ", "sync_failed", "sync ended with code 9"),
+        (fails("1C lists 2 of 9", 3), "sync_refused", "1C lists 2 of 9"),
+        (fails("0 of 9", 3, alarm="extensions_lost"), "extensions_lost", "0 of 9"),
+        (fails("0 of 9", 3, alarm="of another release"), "sync_refused", "0 of 9"),
     ],
 )
-async def test_a_sync_that_fails_of_itself_is_an_alarm_and_no_mood_of_1c(
-    tmp_path: Path, spoken: str, words: str
+async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_no_mood_of_1c(
+    tmp_path: Path, spoken: str, name: str, words: str
 ) -> None:
     stage = Stage(tmp_path, [spoken])
 
@@ -166,7 +191,7 @@ async def test_a_sync_that_fails_of_itself_is_an_alarm_and_no_mood_of_1c(
         await stage.events.until(Alarm, lambda alarm: alarm.clear)
 
     alarm, over = stage.events.of(Alarm)
-    assert (alarm.name, alarm.words, over.name) == ("sync_failed", words, "sync_failed")
+    assert (alarm.name, alarm.words, over.name) == (name, words, name)
     assert not [words for up, words in stage.moods() if not up]  # 1C did nothing
 
 

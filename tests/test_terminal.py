@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.directory import EntityKind
-from bridge.errors import OneCNotPublished
+from bridge.domain.directory import EntityKind, Ref
+from bridge.errors import FactsLost, Loss, OneCNotPublished
 from bridge.ports import EntitySync, SyncReport
-from bridge.terminal import sync_notes
+from bridge.terminal import loss_question, sync_notes
 from tests.support.builders import NOON
 
 _ASKS = """
@@ -75,3 +75,23 @@ def test_a_set_that_was_not_compared_is_told_with_its_menu_and_its_age() -> None
 
     assert "Состав. The 5 counterparties held stay as they were at " in notes[1]
     assert notes[2].endswith("→ Состав.")
+
+
+def test_a_person_is_asked_of_every_fact_that_is_lost() -> None:
+    losses = (Loss("extension", "managers with an extension", 1200, 0),)
+    refused = FactsLost("extension", 1200, 0, 0.2, losses, "1C has no such attribute.")
+
+    asked = loss_question(refused)
+
+    assert "managers with an extension: 1,200 before, 0 now" in asked
+    assert asked.endswith("1C has no such attribute. Is 1C right?")
+
+
+def test_a_directory_in_which_nobody_can_be_called_is_told() -> None:
+    report = SyncReport(
+        NOON, 1.0, True, True, 9, (), extension_property=Ref("x"), nobody_reachable=True
+    )
+
+    (note,) = [n for n in sync_notes(report, "Кабинет") if "Кабинет" in n]
+
+    assert "BRIDGE_EXTENSION_ATTRIBUTE" in note

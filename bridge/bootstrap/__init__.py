@@ -14,6 +14,7 @@ from bridge.bootstrap.commands import (
     outbox_entries,
     outbox_entry,
     outbox_retry,
+    set_up_background_logs,
     set_up_logs,
     sync,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "outbox_entry",
     "outbox_retry",
     "serve",
+    "set_up_background_logs",
     "set_up_logs",
     "sync",
 ]

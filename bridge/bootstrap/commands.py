@@ -35,6 +35,7 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion
 from bridge.errors import (
     BridgeError,
+    FactsLost,
     NotFound,
     SettingsError,
     StoreDamaged,
@@ -52,8 +53,9 @@ from bridge.ports import (
 )
 from bridge.services import diagnose
 from bridge.services.decide import Memory
-from bridge.services.pull import Confirm, Progress, Pull, PullRules, nobody_confirms
+from bridge.services.pull import Progress, Pull, PullRules, nobody_confirms
 from bridge.services.situation import FanOut
+from bridge.services.sync_guard import Confirm
 from bridge.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -64,6 +66,11 @@ T = TypeVar("T")
 def set_up_logs(settings: Settings) -> None:
     """Send logs to stderr in the form the settings ask for."""
     configure_logs(settings.log_format)
+
+
+def set_up_background_logs() -> None:
+    """Send logs to stderr as the service reads them, whatever form its own have."""
+    configure_logs("json")
 
 
 async def sync(
@@ -115,7 +122,8 @@ async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
     except BridgeError as error:
         outcome = SyncRun(started_at, (now() - started_at).total_seconds(), error=str(error))
         if isinstance(error, SyncRefused):
-            shrink = Shrink(error.entity_set, error.held, error.listed)
+            losses = error.losses if isinstance(error, FactsLost) else ()
+            shrink = Shrink(error.entity_set, error.held, error.listed, losses)
             outcome = replace(outcome, refused=shrink)
         raise
     finally:

@@ -2,6 +2,7 @@
 
 import gc
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
+from bridge.services.index_watch import IndexWatch
 from bridge.services.record import Recording
 from bridge.services.situation import FanOut, Situation
 from bridge.settings import Settings
@@ -128,7 +130,7 @@ def build_service(settings: Settings) -> House:
         timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
         sync_command=sync_command(),
         drain=delivery.drain,
-        refresh=_refreshing(directory, events),
+        refresh=_refreshing(directory, events, lambda: scheduler.sync_now(accept_shrink=False)),
         events=events,
         clock=now,
         loops=(follow, *rounds(settings, ledger, following, line.pbx, events), watch, *line.loops),
@@ -216,10 +218,17 @@ def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], No
     return reminded
 
 
-def _refreshing(directory: DirectoryReader, events: FanOut) -> Callable[[], None]:
+def _refreshing(
+    directory: DirectoryReader, events: FanOut, start_sync: Callable[[], None]
+) -> Callable[[], None]:
+    watch = IndexWatch(
+        index=directory, events=events, sync_now=start_sync, stopwatch=time.monotonic
+    )
+
     def refresh() -> None:
         if directory.refresh():
             events.publish(DirectoryChanged(directory.report()))
+        watch.look()
 
     return refresh
 

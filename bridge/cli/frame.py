@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import IntEnum
 from typing import Annotated, NoReturn
 
@@ -11,6 +12,7 @@ import typer
 from bridge import bootstrap, terminal
 from bridge.errors import (
     BridgeError,
+    FactsLost,
     OneCError,
     OneCNonsense,
     OneCUnauthorized,
@@ -19,6 +21,7 @@ from bridge.errors import (
     StoreDamaged,
     SyncRefused,
 )
+from bridge.ports import AlarmName
 from bridge.services.diagnose import cure_of
 from bridge.settings import Settings, load_settings
 
@@ -82,8 +85,16 @@ def one_document(*, as_json: bool) -> Iterator[None]:
     except BridgeError as error:
         if as_json:
             failed = {"ok": False, "code": exit_code(error), "error": str(error)}
+            if isinstance(error, SyncRefused):
+                failed |= _refusal(error)
             terminal.say_json(json.dumps(failed, ensure_ascii=False))
         raise
+
+
+def _refusal(refused: SyncRefused) -> dict[str, object]:
+    """Return what a refusal adds: the alarm it is, and what was lost, with the counts."""
+    alarm: AlarmName = "extensions_lost" if isinstance(refused, FactsLost) else "sync_refused"
+    return {"alarm": alarm, "losses": [asdict(loss) for loss in refused.lost]}
 
 
 def wrong_usage(what: str, error: Exception) -> NoReturn:

@@ -45,6 +45,7 @@ def sync(
     with one_document(as_json=as_json):
         settings = read_settings().require_onec()
         if background:
+            bootstrap.set_up_background_logs()
             bootstrap.make_way()
         rules = PullRules(settings.sync_max_shrink, full=full, accept_shrink=accept_shrink)
         asked = terminal.somebody_is_there() and not (as_json or background)

@@ -58,6 +58,20 @@ def guard(entity_set: str, held: int, changes: Changes, listed: int, allowed_sha
     Raises:
         SyncRefused: with both counts; a person may accept it.
     """
-    # Divided, not multiplied: 100 * 0.29 is 28.99…, and a loss of exactly the share is allowed.
-    if held and len(changes.vanished) / held > allowed_share:
+    if is_too_much(held, len(changes.vanished), allowed_share):
         raise SyncRefused(entity_set, held, listed, allowed_share)
+
+
+def is_too_much(held: int, lost: int, share: float, few: int = 1) -> bool:
+    """Return whether a loss of *lost* of *held* is more than is believed without a person.
+
+    In a small company the share is less than one: one manager of three who leaves is daily work,
+    and three of three are a fault. So *few* may go all the same, but never more than half, and
+    nothing may where a person set the share to 0.
+    """
+    if held <= 0 or lost <= 0:
+        return False
+    # Divided, not multiplied: 100 * 0.29 is 28.99…, and a loss of exactly the share is allowed.
+    if lost / held <= share:
+        return False
+    return share == 0 or lost > min(few, held / 2)

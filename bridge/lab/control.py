@@ -15,8 +15,10 @@
 
 Changes are the methods of `Hands`: move_manager, mark, rename, invalidate_user, end_contact,
 delete, set_extension, change_phone, add_partner, add_contact, add_counterparty, add_user,
-dismiss_reminder, postpone_reminder, write_call, describe_call, review_call. There is no
-authentication: bind the lab to loopback.
+dismiss_reminder, postpone_reminder, write_call, describe_call, review_call; and of `Losses`:
+rename_attribute, empty_attribute, retype_attribute, empty_owners, garble_phones. The switch
+`unpublished` leaves sets out of the publication. There is no authentication: bind the lab to
+loopback.
 """
 
 from __future__ import annotations
@@ -53,6 +55,11 @@ CHANGES: Final = frozenset(
         "write_call",
         "describe_call",
         "review_call",
+        "rename_attribute",
+        "empty_attribute",
+        "retype_attribute",
+        "empty_owners",
+        "garble_phones",
     }
 )
 

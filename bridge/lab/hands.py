@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.lab.company import staff
-from bridge.lab.desk import Desk
+from bridge.lab.losses import Losses
 from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
 from bridge.lab.tables import CONTACTS, ContactLine, Row, make_ref
 from bridge.lab.world import (
@@ -34,7 +34,7 @@ _KINDS: Final = {
 }
 
 
-class Hands(Desk):
+class Hands(Losses):
     """Changes a world as its people would, and reads it as its people would."""
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:

@@ -18,6 +18,7 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.domain.phone import PhoneNumber
+from bridge.domain.routing_facts import FactCounts, FactsOfDay
 from bridge.errors import StoreError
 from bridge.ports.onec import Noun
 
@@ -61,6 +62,11 @@ class SyncReport:
     extension_property: Ref | None = None
     managers_without_extension: int = 0
     unread_examples: tuple[str, ...] = ()
+    #: What calls are routed by, counted, and the highest counts of the last days.
+    facts: FactCounts = field(default_factory=dict)
+    days: tuple[FactsOfDay, ...] = ()
+    #: Nobody can be called, and no person said that this is right.
+    nobody_reachable: bool = False
 
     @property
     def proven_at(self) -> datetime | None:
@@ -106,6 +112,10 @@ class DirectoryTransaction(Protocol):
 
     def reindex(self) -> int:
         """Recompute the cards of every number that the changes touch; give all numbers held."""
+        ...
+
+    def facts(self) -> FactCounts:
+        """Return the counts of what calls are routed by, as this transaction leaves them."""
         ...
 
     def held(self, kind: EntityKind) -> int:

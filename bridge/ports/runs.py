@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bridge.errors import Loss
 from bridge.ports.directory import SyncReport
 
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """What the guard refused: 1C lists *listed* of the *held* rows of *entity_set*."""
+    """What the guard refused: 1C lists *listed* of the *held* rows of *entity_set*.
+
+    Where rows lost what calls are routed by, *losses* tells of what and how much.
+    """
 
     entity_set: str
     held: int
     listed: int
+    losses: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

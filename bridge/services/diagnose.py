@@ -264,7 +264,17 @@ def examine_directory(
                 "leave it to one of them in 1C; until then nobody is guessed",
             )
         )
-    if report.managers_without_extension:
+    if report.nobody_reachable:
+        findings.append(
+            Checkup(
+                "extensions",
+                Verdict.FAILURE,
+                "nobody in 1C has an extension: every caller goes to the default",
+                "look at the user attribute of extensions in 1C and at "
+                "BRIDGE_EXTENSION_ATTRIBUTE, then run: onec-bridge sync",
+            )
+        )
+    elif report.managers_without_extension:
         findings.append(
             Checkup(
                 "extensions",

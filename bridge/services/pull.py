@@ -7,19 +7,20 @@ The listing is the proof: whatever happens after it, readers see the old world o
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bridge.domain.directory import (
     EntityKind,
     ExtensionSources,
+    Manager,
     Ref,
     Version,
     with_extension,
 )
-from bridge.domain.reconcile import Changes, compare, guard
-from bridge.errors import OneCNotPublished, SyncRefused
+from bridge.domain.reconcile import Changes
+from bridge.errors import OneCNotLetThrough, OneCNotPublished, SyncRefused
 from bridge.ports import (
     Clock,
     DirectoryStore,
@@ -28,12 +29,10 @@ from bridge.ports import (
     OneCSource,
     SyncReport,
 )
+from bridge.services.sync_guard import Confirm, SyncGuard
 from bridge.services.sync_report import Plan, report_of
 
 _log = logging.getLogger(__name__)
-
-#: Asks a person whether 1C is right to have lost so many rows.
-Confirm = Callable[[SyncRefused], bool]
 
 
 def nobody_confirms(refused: SyncRefused) -> bool:
@@ -97,48 +96,67 @@ class Pull:
         self._clock = clock
         self._rules = rules
         self._progress = progress
-        self._confirm = confirm
+        self._guard = SyncGuard(rules.max_shrink, accept_all=rules.accept_shrink, confirm=confirm)
         self._stopwatch = stopwatch
 
     async def run(self, last: SyncReport | None) -> SyncReport:
         """Run once; *last* is the report of the run before, None when there was none.
 
-        Where a listing shrank too much, `confirm` is asked before the run is refused.
+        Where 1C lost too much, `confirm` is asked before the run is refused.
 
         Raises:
             OneCError: nothing was changed.
-            SyncRefused: a listing shrank too much, and nobody said that 1C is right; nothing was
-                changed.
+            SyncRefused: a listing shrank too much, or its rows lost what calls are routed by, and
+                nobody said that 1C is right; nothing was changed.
             StoreError: nothing was changed.
         """
         started_at = self._clock()
         start = self._stopwatch()
-        sources = await self._source.extension_sources()
+        sources = await self._extension_sources(last)
         full = self._rules.full or last is None
         anew = full or (last is not None and last.extension_property != sources.property)
         plans = [await self._plan(kind, last, full=full, anew=anew) for kind in _ORDER]
         with self._store.transaction() as tx:
+            before = tx.facts()
+            managers_before = () if last is None else tx.managers()
             # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
             if full and not any(plan.error for plan in plans):
                 tx.clear()
             for plan in plans:
                 await self._apply(plan, tx)
-            moved_extensions = self._resolve_extensions(tx, sources)
+            managers, moved_extensions = self._resolve_extensions(tx, sources)
             changed = full or moved_extensions or any(plan.changes for plan in plans)
             if changed:
+                if last is not None:
+                    self._guard.judge_facts(
+                        before, tx.facts(), (managers_before, managers), sources, last
+                    )
                 self._progress.indexing()
                 numbers = tx.reindex()
             else:
                 numbers = 0 if last is None else last.numbers
+            facts = tx.facts()
             report = replace(
-                report_of(tx, plans, sources, last, started_at),
+                report_of(tx, plans, sources, last, started_at, managers=managers),
                 seconds=self._stopwatch() - start,
                 full=full,
                 changed=changed,
                 numbers=numbers,
+                facts=facts,
+                days=self._guard.days_of(last, started_at.date(), facts),
+                nobody_reachable=self._guard.nobody_reachable(last, facts),
             )
             tx.save_report(report)
         return report
+
+    async def _extension_sources(self, last: SyncReport | None) -> ExtensionSources:
+        try:
+            return await self._source.extension_sources()
+        except OneCNotLetThrough:
+            raise
+        except OneCNotPublished as missing:
+            self._guard.without_sources(missing, last)
+            return ExtensionSources()
 
     async def _plan(
         self, kind: EntityKind, last: SyncReport | None, *, full: bool, anew: bool
@@ -157,7 +175,7 @@ class Pull:
                 listed, changes = known.listed, Changes(unchanged=known.listed)
             else:
                 versions, listed = listing.versions, len(listing.versions)
-                changes = self._changes(kind, versions)
+                changes = self._guard.compare_rows(kind, self._store.versions(kind), versions)
         except OneCNotPublished as missing:
             if kind in _REQUIRED:
                 raise
@@ -183,18 +201,6 @@ class Pull:
             error,
         )
 
-    def _changes(self, kind: EntityKind, listed: Mapping[Ref, Version]) -> Changes:
-        """Compare a listing with what is held; a loss is for the guard, or a person, to judge."""
-        held = self._store.versions(kind)
-        changes = compare(held, listed)
-        if not self._rules.accept_shrink:
-            try:
-                guard(kind.value, len(held), changes, len(listed), self._rules.max_shrink)
-            except SyncRefused as refused:
-                if not self._confirm(refused):
-                    raise
-        return changes
-
     async def _apply(self, plan: Plan, tx: DirectoryTransaction) -> None:
         wanted = () if plan.error else plan.changes.to_fetch
         start, before = self._stopwatch(), replace(self._source.traffic)
@@ -212,13 +218,16 @@ class Pull:
         plan.requests += self._source.traffic.requests - before.requests
         plan.bytes += self._source.traffic.bytes - before.bytes
 
-    def _resolve_extensions(self, tx: DirectoryTransaction, sources: ExtensionSources) -> bool:
-        """Give every manager the extension 1C holds for him now; it may stand outside him."""
-        moved = [
-            resolved
-            for manager in tx.managers()
-            if (resolved := with_extension(manager, sources)) != manager
-        ]
+    def _resolve_extensions(
+        self, tx: DirectoryTransaction, sources: ExtensionSources
+    ) -> tuple[Sequence[Manager], bool]:
+        """Give every manager the extension 1C holds for him now; it may stand outside him.
+
+        Return all managers, and whether somebody's extension moved.
+        """
+        held = tx.managers()
+        managers = [with_extension(manager, sources) for manager in held]
+        moved = [new for old, new in zip(held, managers, strict=True) if new != old]
         if moved:
             tx.put(EntityKind.MANAGER, moved)
-        return bool(moved)
+        return managers, bool(moved)

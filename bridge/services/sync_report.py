@@ -40,6 +40,8 @@ def report_of(
     sources: ExtensionSources,
     last: SyncReport | None,
     started_at: datetime,
+    *,
+    managers: Sequence[Manager],
 ) -> SyncReport:
     """Tell how the run went, as far as it is known within its transaction."""
     entities: list[EntitySync] = []
@@ -64,7 +66,6 @@ def report_of(
                 fingerprint=plan.fingerprint if plan.level else "",
             )
         )
-    managers = tx.managers()
     return SyncReport(
         started_at=started_at,
         seconds=0.0,

@@ -103,7 +103,11 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     ),
     "index_broken": AlarmText(
         mark("The index cannot be read"),
-        mark("Every call goes to the default. The next sync makes the index anew."),
+        mark(
+            "Calls go to the default, or by data that are older than they need be. A sync was "
+            "started and makes the index anew; where it cannot, look at the sync runs and at the "
+            "disk of the data folder."
+        ),
     ),
     "store_damaged": AlarmText(
         mark("A file was damaged"),

@@ -132,6 +132,8 @@ class SyncView(View):
     extension_property: str | None
     managers_without_extension: int
     unread_examples: list[str]
+    facts: dict[str, int] = Field(description="what calls are routed by, counted")
+    nobody_reachable: bool = Field(description="nobody has an extension, and nobody accepted that")
 
     @classmethod
     def of(cls, report: SyncReport) -> Self:
@@ -148,6 +150,8 @@ class SyncView(View):
             extension_property=report.extension_property,
             managers_without_extension=report.managers_without_extension,
             unread_examples=list(report.unread_examples),
+            facts=dict(report.facts),
+            nobody_reachable=report.nobody_reachable,
         )
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -36,6 +37,7 @@ from bridge.domain.directory import (
     stable_order,
 )
 from bridge.domain.phone import PhoneNumber, TypedPhone
+from bridge.domain.routing_facts import count_facts
 from bridge.errors import StoreError, SyncRunning
 from bridge.ports import EntitySync, Noun, SyncReport
 
@@ -412,7 +414,9 @@ class AnyHistory(RuleBasedStateMachine):
                 else:
                     run.remove(kind, [noun.ref])
                     self.world.pop((kind, noun.ref), None)
+            facts = Counter(run.facts())
             held = sum(run.held(kind) for kind in EntityKind)
+        assert facts == count_facts(self.world.values())
         assert held == len(self.world)
 
     @rule(changes=_runs)
@@ -443,6 +447,11 @@ class AnyHistory(RuleBasedStateMachine):
         assert {m.ref: m for m in self.reader.managers().values()} == {
             ref: noun for (kind, ref), noun in self.world.items() if kind is EntityKind.MANAGER
         }
+
+    @invariant()
+    def facts_are_counted_across_runs(self) -> None:
+        with self.writer.transaction() as run:
+            assert Counter(run.facts()) == count_facts(self.world.values())
 
     @invariant()
     def names_are_found(self) -> None:
@@ -598,6 +607,30 @@ def test_an_object_that_comes_twice_in_the_first_load_is_kept_once(
     assert names_at(reader, N1) == []
     assert names_at(reader, N2) == ["Новый"]
     assert [n.name for n in reader.find("новый")] == ["Новый"]
+    with writer.transaction() as run:
+        assert run.facts()["partner_phone"] == 1
+
+
+def test_facts_that_an_older_release_did_not_count_are_counted_once(path: Path) -> None:
+    writer = DirectoryWriter(path)
+    put(writer, manager(1), partner(11, N1, N2, manager=guid(1)), contact(20, N3))
+    writer.close()
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE checkpoint SET doc = json_remove(doc, '$.facts')")
+    file.close()
+    writer = DirectoryWriter(path)
+
+    with writer.transaction() as run:
+        facts = Counter(run.facts())
+        run.save_report(SyncReport(NOW, 1.0, False, False, 3, ()))
+
+    expected = {"extension": 1, "partner_phone": 2, "main_manager": 1, "contact_phone": 1}
+    assert facts == Counter(expected)
+    writer.close()
+    with sqlite3.connect(path) as file:
+        docs = [row[0] for row in file.execute("SELECT doc FROM checkpoint ORDER BY id")]
+    file.close()
+    assert '"facts"' in docs[-1]
 
 
 def test_fields_without_a_number_are_counted_with_examples(writer: DirectoryWriter) -> None:

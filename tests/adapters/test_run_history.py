@@ -9,7 +9,7 @@ import pytest
 
 from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.latency import LatencyLog
-from bridge.errors import StoreError
+from bridge.errors import Loss, StoreError
 from bridge.ports import Shrink, SyncReport, SyncRun
 from tests.support.builders import NOON
 
@@ -21,7 +21,10 @@ REPORT = SyncReport(NOON, 1.5, False, True, 9, (), unread_examples=("звони�
 async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: Path):
     history = RunHistory(tmp_path / "runs.db")
     refused = SyncRun(
-        NOON + timedelta(minutes=1), 2.0, error="shrank", refused=Shrink("partner", 100, 3)
+        NOON + timedelta(minutes=1),
+        2.0,
+        error="shrank",
+        refused=Shrink("partner", 100, 3, (Loss("x", "x", 3, 0),)),
     )
     history.add(SyncRun(NOON, 1.5, REPORT))
     history.add(refused)

@@ -11,6 +11,7 @@ from bridge.lab.world import (
     COUNTERPARTIES,
     PARTNERS,
     PHONE_CALLS,
+    PROPERTIES,
     REMINDERS,
     USERS,
 )
@@ -219,3 +220,30 @@ async def test_journal_and_truth_are_read_from_outside(onec: OneC) -> None:
 
     assert journal[0]["set"] == REMINDERS
     assert set(truth[0]) == {"owner_set", "ref", "e164", "typed", "manner"}
+
+
+async def test_a_whole_column_loses_its_worth_and_no_row_goes(onec: OneC) -> None:
+    lab = onec.lab
+    rows = {name: len(table) for name, table in lab.world.tables.items()}
+
+    control = await onec.http.post(
+        "http://1c.test/_lab/world/rename-attribute", json={"title": "Добавочный"}
+    )
+    emptied = await onec.http.post("http://1c.test/_lab/world/empty_attribute", json={"count": 2})
+    managers = await onec.http.post(
+        "http://1c.test/_lab/world/empty_owners", json={"set_name": PARTNERS}
+    )
+    retyped = lab.retype_attribute("Boolean")
+    phones = lab.garble_phones(CONTACT_PERSONS)
+
+    title = lab.world.row(PROPERTIES, lab.world.extension_property)["Заголовок"]
+    assert control.status_code == 200
+    assert title == "Добавочный"
+    assert emptied.json() == {"result": 2}
+    assert managers.json()["result"] > 0
+    assert all(row["ОсновнойМенеджер_Key"] == ZERO for row in lab.world.rows(PARTNERS))
+    assert retyped > 0
+    assert lab.world.extensions == {}
+    assert phones > 0
+    assert not [truth for truth in lab.world.truth if truth.owner_set == CONTACT_PERSONS]
+    assert {name: len(table) for name, table in lab.world.tables.items()} == rows

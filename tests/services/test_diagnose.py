@@ -4,7 +4,8 @@ import pytest
 
 from bridge.domain.checkup import Verdict
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
-from bridge.services.diagnose import examine_pbx
+from bridge.ports import SyncReport
+from bridge.services.diagnose import examine_directory, examine_pbx
 from tests.support.builders import NOON
 from tests.support.memory_orders import ToldPbx
 
@@ -47,3 +48,12 @@ async def test_a_bridge_without_a_key_is_well_and_says_what_it_lacks():
 
     assert finding.verdict is Verdict.WELL
     assert "cannot be ordered" in finding.words
+
+
+def test_a_directory_in_which_nobody_can_be_called_is_a_failure():
+    report = SyncReport(NOON, 1.0, True, True, 9, (), nobody_reachable=True)
+
+    found = examine_directory(report, now=NOON, stale=False, trouble=None)
+
+    (failure,) = [f for f in found if f.verdict is Verdict.FAILURE]
+    assert "BRIDGE_EXTENSION_ATTRIBUTE" in failure.advice

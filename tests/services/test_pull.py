@@ -15,6 +15,7 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.errors import (
+    FactsLost,
     OneCError,
     OneCNotPublished,
     OneCUnauthorized,
@@ -22,7 +23,8 @@ from bridge.errors import (
     SyncRefused,
 )
 from bridge.ports import EntitySync, Listing, Noun, SyncReport, Traffic
-from bridge.services.pull import Confirm, Pull, PullRules, nobody_confirms
+from bridge.services.pull import Pull, PullRules, nobody_confirms
+from bridge.services.sync_guard import Confirm
 from bridge.services.sync_report import shared_extensions
 from tests.support import builders as b
 from tests.support.memory_directory import MemoryDirectoryStore
@@ -39,6 +41,7 @@ class SourceOfNouns:
     def __init__(self) -> None:
         self.nouns: dict[EntityKind, dict[Ref, Noun]] = {kind: {} for kind in EntityKind}
         self.sources = ExtensionSources(property=PROPERTY)
+        self.no_sources: OneCNotPublished | None = None
         self.traffic = Traffic()
         self.fetched: list[Ref] = []
         self.not_published: set[EntityKind] = set()
@@ -77,6 +80,8 @@ class SourceOfNouns:
 
     async def extension_sources(self) -> ExtensionSources:
         self._request()
+        if self.no_sources is not None:
+            raise self.no_sources
         return self.sources
 
     async def aclose(self) -> None:
@@ -356,6 +361,200 @@ async def test_the_share_that_may_go_is_a_setting(
         assert (await office.runs(PullRules(max_shrink=0.2))).changed
 
 
+# ---------------------------------------------------------------- what rows are worth
+MANAGERS = ("Анна Петрова", "Олег Ким", "Вера Лис")
+
+
+@pytest.fixture
+async def large(office: Office) -> Office:
+    """Give an office of three managers and twenty contact persons, after a run."""
+    office.source.has(
+        user("Вера Лис", "209"),
+        *(b.contact(f"Лицо {n}", phones=[f"+7 903 555-02-{n}"]) for n in range(10, 30)),
+        *(b.counterparty(f"Фирма {n}", phones=[f"+7 903 555-03-{n}"]) for n in range(10, 30)),
+    )
+    await office.runs()
+    return office
+
+
+def attribute_renamed(office: Office) -> None:
+    office.source.sources = ExtensionSources()
+    for name in MANAGERS:  # versions stay as they were: nobody touched the users
+        office.source.has(user(name, None))
+
+
+def values_emptied(office: Office) -> None:
+    for name in MANAGERS:
+        office.source.has(user(name, None, "2"))
+
+
+def type_changed(office: Office) -> None:
+    for name in MANAGERS:
+        office.source.has(user(name, "2026-11-25T00:00:00", "2"))
+
+
+def another_attribute(office: Office) -> None:
+    office.source.sources = ExtensionSources(b.ref("Кабинет"))
+    for n, name in enumerate(MANAGERS):
+        office.source.has(user(name, str(n)))
+
+
+def attribute_not_published(office: Office) -> None:
+    attribute_renamed(office)
+    office.source.no_sources = OneCNotPublished("ДополнительныеРеквизитыИСведения", "no such set")
+
+
+def managers_invalidated(office: Office) -> None:
+    for name in MANAGERS:
+        office.source.has(replace(user(name, "205", "2"), invalid=True))
+
+
+def main_managers_emptied(office: Office) -> None:
+    rewrite(office, EntityKind.PARTNER, manager=None)
+
+
+def owners_emptied(office: Office) -> None:
+    rewrite(office, EntityKind.CONTACT, partner=None)
+
+
+def firms_without_partner(office: Office) -> None:
+    rewrite(office, EntityKind.COUNTERPARTY, partner=None)
+
+
+def phones_unreadable(office: Office) -> None:
+    rewrite(office, EntityKind.CONTACT, fields=b.fields("см. визитку"))
+
+
+def partners_marked(office: Office) -> None:
+    rewrite(office, EntityKind.PARTNER, marked=True)
+
+
+def rewrite(office: Office, kind: EntityKind, share: float = 1.0, **values: object) -> None:
+    rows = office.source.nouns[kind]
+    for ref in list(rows)[: round(len(rows) * share)]:
+        version = Version(str(int(rows[ref].version) + 1))
+        office.source.has(replace(rows[ref], version=version, **values))
+
+
+LOSSES = {
+    attribute_renamed: "0 of 3 managers with an extension",
+    values_emptied: "0 of 3 managers with an extension",
+    type_changed: "0 of 3 managers with an extension",
+    another_attribute: "0 of 3 managers with an extension",
+    attribute_not_published: "0 of 3 managers with an extension",
+    managers_invalidated: "0 of 3 managers with an extension",
+    main_managers_emptied: "0 of 10 partners with a main manager",
+    owners_emptied: "0 of 22 contact persons with a partner",
+    firms_without_partner: "0 of 21 counterparties with a partner",
+    phones_unreadable: "0 of 21 phone numbers of contact persons",
+    partners_marked: "0 of 9 phone numbers of partners",
+}
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(("loses", "words"), LOSSES.items())
+async def test_rows_that_are_worth_nothing_any_more_are_refused(
+    large: Office, loses: Callable[[Office], None], words: str, *, full: bool
+) -> None:
+    before, report = large.store.world, large.store.report()
+    loses(large)
+
+    for _ in range(2):  # what was refused once is refused again
+        with pytest.raises(FactsLost) as refused:
+            await large.runs(PullRules(full=full))
+        assert words in str(refused.value)
+    assert (large.store.world, large.store.report()) == (before, report)
+
+
+@pytest.mark.parametrize("loses", LOSSES)
+async def test_a_person_may_accept_what_rows_lost_and_is_asked_once(
+    large: Office, loses: Callable[[Office], None]
+) -> None:
+    loses(large)
+    asked: list[SyncRefused] = []
+
+    def believes(refused: SyncRefused) -> bool:
+        asked.append(refused)
+        return True
+
+    accepted = await large.runs(confirm=believes)
+    again = await large.runs()
+
+    assert len(asked) == 1
+    assert accepted.changed
+    assert (again.changed, again.nobody_reachable) == (False, False)
+
+
+async def test_the_refusal_says_what_is_known_of_why(large: Office) -> None:
+    attribute_renamed(large)
+    with pytest.raises(FactsLost, match="BRIDGE_EXTENSION_ATTRIBUTE"):
+        await large.runs()
+
+    attribute_not_published(large)
+    with pytest.raises(FactsLost, match="publish it in 1C"):
+        await large.runs()
+
+
+async def test_one_manager_of_three_may_leave(large: Office) -> None:
+    large.source.has(replace(user("Вера Лис", "209", "2"), invalid=True))
+
+    assert (await large.runs()).facts["extension"] == 2
+
+
+@pytest.mark.parametrize("share", [0.19])
+async def test_what_is_lost_little_by_little_is_refused_and_grows_again_after_a_yes(
+    large: Office, share: float
+) -> None:
+    for _ in range(1):
+        rewrite(large, EntityKind.CONTACT, share, partner=None)
+        await large.runs()
+    rewrite(large, EntityKind.CONTACT, 2 * share, partner=None)
+
+    with pytest.raises(FactsLost, match="14 of 22 contact persons with a partner"):
+        await large.runs()
+    await large.runs(PullRules(accept_shrink=True))
+    rewrite(large, EntityKind.CONTACT, 2 * share + 0.1, partner=None)
+    assert (await large.runs()).changed
+
+
+async def test_accepted_rows_are_not_asked_of_a_second_time(large: Office) -> None:
+    large.loses(EntityKind.CONTACT, 0.5)
+    asked: list[SyncRefused] = []
+
+    await large.runs(confirm=lambda refused: asked.append(refused) is None)
+
+    assert [type(refused) for refused in asked] == [SyncRefused]
+
+
+async def test_one_yes_is_no_yes_to_everything(large: Office) -> None:
+    large.loses(EntityKind.CONTACT, 0.5)
+    attribute_renamed(large)
+
+    with pytest.raises(FactsLost, match="extension"):
+        await large.runs(confirm=lambda refused: not isinstance(refused, FactsLost))
+
+
+async def test_a_first_run_that_reaches_nobody_says_so_until_a_person_accepts_it() -> None:
+    office = Office()
+    attribute_renamed(office)
+
+    first = await office.runs()
+    second = await office.runs()
+    accepted = await office.runs(PullRules(accept_shrink=True))
+    later = await office.runs()
+
+    reported = [r.nobody_reachable for r in (first, second, accepted, later)]
+    assert reported == [True, True, False, False]
+
+
+async def test_a_first_run_without_the_attribute_published_fails_as_it_did() -> None:
+    office = Office()
+    attribute_not_published(office)
+
+    with pytest.raises(OneCNotPublished):
+        await office.runs()
+
+
 # ---------------------------------------------------------------- extensions outside the users
 async def test_the_register_decides_where_1c_keeps_extensions_there(office: Office) -> None:
     office.source.sources = ExtensionSources(
@@ -401,7 +600,7 @@ async def test_without_the_property_nobody_has_an_extension(office: Office) -> N
         office.source.has(user(name, None))
     office.source.sources = ExtensionSources()
 
-    report = await office.runs()
+    report = await office.runs(PullRules(accept_shrink=True))
 
     assert office.extension("Анна Петрова") is None
     assert (report.extension_property, report.managers_without_extension) == (None, 2)

@@ -18,6 +18,7 @@ from bridge.domain.directory import (
     owners_of_extension,
 )
 from bridge.domain.phone import PhoneNumber
+from bridge.domain.routing_facts import FactCounts, count_facts
 from bridge.errors import StoreError
 from bridge.ports import DirectoryTransaction, Noun, SyncReport
 from tests.support import builders as b
@@ -106,6 +107,9 @@ class MemoryTransaction:
                 for phone in typed.phones
             }
         )
+
+    def facts(self) -> FactCounts:
+        return count_facts(noun for rows in self.world.values() for noun in rows.values())
 
     def held(self, kind: EntityKind) -> int:
         return len(self.world[kind])

@@ -21,7 +21,8 @@ from bridge.domain.phone import PhoneNumber, PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.ports import SyncReport
-from bridge.services.pull import Confirm, Pull, PullRules, nobody_confirms
+from bridge.services.pull import Pull, PullRules, nobody_confirms
+from bridge.services.sync_guard import Confirm
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport
 
 #: Whose number it is: reference, name, and the chain of (partner, his manager).

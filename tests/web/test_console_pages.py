@@ -19,6 +19,7 @@ from bridge.domain.flaws import Flaw, FlawKind, FlawList
 from bridge.domain.life import CallLife, Disposition
 from bridge.domain.outbox import EntryState
 from bridge.domain.texts import Language
+from bridge.errors import Loss
 from bridge.ports import (
     AuditAct,
     AuditRecord,
@@ -319,6 +320,45 @@ async def test_a_refused_shrink_is_accepted_by_a_person_once_and_noted():
     assert again.status_code == 409
     assert house.syncs == [True]
     assert [(r.act, r.words) for r in house.audit.kept] == [(AuditAct.SHRINK_ACCEPTED, "100 → 3")]
+
+
+LOSSES = (
+    Loss("extension", "managers with an extension", 12, 0),
+    Loss("contact_phone", "phone numbers of contact persons", 3400, 20),
+)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ["managers with an extension: 12 before, 0 now", "3,400 before, 20 now"]),
+        ("ru", ["менеджеры с внутренним номером: было 12, стало 0", "стало 20"]),
+    ],
+)
+async def test_what_rows_lost_is_shown_fact_by_fact_and_accepted_by_a_person(
+    lang: Language, words: list[str]
+):
+    house = House(lang=lang)
+    refused = Shrink("extension", 12, 0, LOSSES)
+    house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 12", refused=refused))
+    page = (await shown(house, "/console/sync")).text
+    accepted = await shown(house, "/console/sync/accept", "POST")
+
+    for sentence in words:
+        assert sentence in page
+    assert accepted.status_code == 303
+    assert house.syncs == [True]
+    assert [(r.act, r.subject, r.words) for r in house.audit.kept] == [
+        (AuditAct.SHRINK_ACCEPTED, "extension, contact_phone", "12 → 0, 3400 → 20")
+    ]
+
+
+async def test_a_fact_of_another_release_is_shown_in_its_own_words():
+    house = House()
+    refused = Shrink("tariff", 9, 0, (Loss("tariff", "tariffs", 9, 0),))
+    house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 9", refused=refused))
+
+    assert "tariffs: 9 before, 0 now" in (await shown(house, "/console/sync")).text
 
 
 async def test_a_person_may_start_a_run():

@@ -70,13 +70,17 @@ class DirectoryLevel:
                 ((text,),) = self._file.read(question, (doc_id,))
                 self._rows.remove(kind, doc_id, decode_noun(kind, text))
 
+    def settle_all(self) -> None:
+        """Bury what was held and not brought, of every kind."""
+        for kind in KINDS:
+            self.settle(kind)
+
     def wait(self) -> None:
         """Return when everything put is written: it is already."""
 
     def finish(self) -> int:
         """Settle all kinds and bring the cards level; give the number of numbers."""
-        for kind in KINDS:
-            self.settle(kind)
+        self.settle_all()
         cards = self._cards.take()
         return self._phones.level(self._phones.cards_of_documents() if cards is None else cards)
 
@@ -123,6 +127,7 @@ class DirectoryLevel:
         first = self._rows.reserve(kind, len(nouns))
         if nouns:
             add_documents(self._file, kind, first, docs)
+            self._rows.count_added(nouns)
             names = fold_many(noun.name for noun in nouns)
             self._names.add_many(owner_row(kind, first), len(KINDS), names)
             self._file.execute_many(

@@ -80,6 +80,9 @@ class DirectoryLoad:
         self._index(kind)
         self._beside.wait()
 
+    def settle_all(self) -> None:
+        """Return at once: nothing was held that could be buried."""
+
     def wait(self) -> None:
         """Return when everything put is written; the file may be used until the next `put`."""
         self._beside.wait()
@@ -95,7 +98,10 @@ class DirectoryLoad:
         # The thread makes the indexes while the numbers are sorted here.
         numbers = None if cards is None else self._phones.write(cards, self._beside)
         self._beside.wait()
-        return None if self._doubles else numbers
+        if self._doubles:
+            self._rows.recount_facts()
+            return None
+        return numbers
 
     def forget_cards(self) -> None:
         """Make no cards of what was put: something else was changed that they depend on."""
@@ -108,6 +114,7 @@ class DirectoryLoad:
     def _put(self, kind: EntityKind, batch: list[Noun]) -> None:
         first = self._filling[kind] + 1
         self._filling[kind] += len(batch)
+        self._rows.count_added(batch)
         docs = encode_nouns(kind, batch)
         self._beside.do(partial(add_documents, self._file, kind, first, docs))
         names = self._waiting.setdefault(kind, [])

@@ -5,6 +5,11 @@ empty directory, one that was deleted goes on answering until another has taken 
 broken one is said to be broken at every look-up, until a refresh finds it mended. Of damage it
 leaves word to the writer, who sets the file aside. All calls come from one thread, the event
 loop's.
+
+Anybody may cut the file short, overwrite it or put another in its place while it is open. So it is
+read, and not mapped into memory, where a page that is gone ends the process; a file that was
+written to is opened anew, as nothing read from it before may be trusted; and whatever is wrong with
+it is a reason to sync at once (`needs_sync`).
 """
 
 import sqlite3
@@ -30,6 +35,7 @@ from bridge.adapters.embedded.directory_documents import (
 from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
 from bridge.adapters.embedded.name_index import NameIndex, fold
 from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
+from bridge.adapters.embedded.wal_index import MappedWalIndex
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,
@@ -47,8 +53,8 @@ from bridge.ports import OwnedPhone, SyncReport
 
 # ruff: noqa: S608 - tables are constants of this house.
 
-#: More than any directory of ours; SQLite maps what there is.
-_MAPPED_BYTES = 1 << 30
+#: What of the file SQLite keeps in memory: the upper pages of the index, and callers of today.
+_CACHE_KIB = 16_384
 
 #: The index of names guesses; so many guesses are looked at before a question is cut short.
 _GUESSES = 2_000
@@ -65,6 +71,12 @@ class DirectoryReader:
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
         self._identity: tuple[int, int] | None = None
+        self._written: tuple[int, int] | None = None
+        self._wal_index: MappedWalIndex | None = None
+        #: Why the file at the path is not the one that answers, or not as new as one before it.
+        self._astray = ""
+        self._newest: datetime | None = None
+        self._damage: StoreError | None = None
         self._suspected: tuple[int, int] | None = None
         self._version = 0
         self._managers: Mapping[int, Manager] = {}
@@ -81,6 +93,7 @@ class DirectoryReader:
         if self._file is None:
             return None
         try:
+            self._keep_mapped()
             row = self._file.connection.execute(
                 "SELECT card FROM phone WHERE number = ?", (number,)
             ).fetchone()
@@ -108,6 +121,7 @@ class DirectoryReader:
         if self._file is None:
             return None
         with self._noticing():
+            self._keep_mapped()
             rows = self._file.read(
                 f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {BY_REF} = ?", (ref,)
             )
@@ -121,6 +135,7 @@ class DirectoryReader:
         if self._file is None:
             return None
         with self._noticing():
+            self._keep_mapped()
             return partner_phones.phones_of(self._file, owner)
 
     def managers(self) -> Mapping[int, Manager]:
@@ -150,6 +165,7 @@ class DirectoryReader:
         Never raises: what is wrong with the file is kept for `look_up` to say.
         """
         try:
+            self._keep_mapped()
             return self._reopen() or self._reread()
         except StoreError as error:
             was_well = self._trouble is None
@@ -160,12 +176,23 @@ class DirectoryReader:
         """Give what is wrong with the file as a whole, as of the last refresh."""
         return self._trouble
 
+    def needs_sync(self) -> str:
+        """Return why the file should be made anew or brought level at once; empty when it is well.
+
+        Nobody needs to wait for the next interval where callers go to the default, or are answered
+        from a file that is gone, or older than what was known before.
+        """
+        if self._trouble is not None:
+            return str(self._trouble)
+        return self._astray if self._damage is None else str(self._damage)
+
     def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
         """Search names by substrings, in any letter case; names that begin so come first."""
         wanted = fold(words).split()
         if self._file is None or not wanted:
             return ()
         with self._noticing():
+            self._keep_mapped()
             found = self._named(self._file, wanted, limit)
         begins = fold(words)
         found.sort(key=lambda n: (n.marked, not fold(n.name).startswith(begins), fold(n.name)))
@@ -189,39 +216,90 @@ class DirectoryReader:
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
+            self._keep_mapped()
             self._file.close()
-            self._file = None
+            self._file = self._wal_index = None
+
+    def _keep_mapped(self) -> None:
+        if self._wal_index is not None:
+            self._wal_index.keep()
 
     def _reopen(self) -> bool:
-        """Open the file that is at the path now, if it is another one and can answer."""
+        """Open the file that is at the path now, if it was written to or is another one."""
         try:
             status = self._path.stat()
         except FileNotFoundError:
+            if self._file is not None:
+                self._astray = f"{self._path} is gone; callers are answered from what was open"
             return False
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
-        identity = identity_of(status)
-        if self._trouble is None and self._file is not None and identity == self._identity:
+        identity, written = identity_of(status), (status.st_size, status.st_mtime_ns)
+        same = identity == self._identity
+        unchanged = same and written == self._written
+        mapped = self._wal_index is None or self._wal_index.keep()
+        if self._trouble is None and self._file is not None and unchanged and mapped:
             return False
-        if status.st_size == 0:
+        try:
+            file = self._open_told(status.st_size, same=same, held=self._file is not None)
+        except StoreError as error:
+            if self._file is None or same or self._trouble is not None:
+                raise
+            # Another file took the place, and is of no use: the one that is open still is.
+            self._astray = f"{error}; callers are answered from the file of before"
             return False
+        if file is None:
+            return False
+        return self._take(file, identity, written)
+
+    def _open_told(self, size: int, *, same: bool, held: bool) -> SqliteFile | None:
+        """Open the file at the path; None where its first run is still on its way."""
+        if size == 0:
+            if held:
+                raise StoreDamaged(str(self._path), "the file is empty")
+            return None
         file = SqliteFile(self._path, read_only=True)
         try:
             checkpoint = DocumentRows(file, CHECKPOINT)
-            # A file whose first run is still on its way must not put out the light of an older one.
-            told = checkpoint.exist and (self._file is None or checkpoint.one(REPORT) is not None)
+            # Another file whose first run is still on its way must not put out an older one.
+            finished = checkpoint.exist and (same or not held or checkpoint.one(REPORT) is not None)
+            if finished:
+                file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         except StoreError:
             file.close()
             raise
-        if not told:
-            file.close()
-            return False
+        if finished:
+            return file
+        file.close()
+        if held:
+            raise StoreDamaged(str(self._path), "the file holds no finished run")
+        return None
+
+    def _take(self, file: SqliteFile, identity: tuple[int, int], written: tuple[int, int]) -> bool:
+        """Answer from *file* from now on; return whether it says anything else than before."""
+        before = self._report, self._managers, self._trouble
         self.close()
-        file.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         self._file, self._identity, self._version = file, identity, 0
+        self._wal_index = MappedWalIndex(self._path)
+        self._damage = None
         self._reread()
-        self._trouble = None
-        return True
+        self._written = written
+        self._trouble, self._astray = None, ""
+        self._note_age()
+        return before != (self._report, self._managers, None)
+
+    def _note_age(self) -> None:
+        """Note where the file is older than one that answered before."""
+        started_at = None if self._report is None else self._report.started_at
+        newest = self._newest
+        if newest is None or (started_at is not None and started_at >= newest):
+            self._newest, self._astray = started_at, ""
+        else:
+            self._astray = (
+                f"{self._path} was replaced by an older one"
+                if started_at is not None
+                else f"{self._path} was replaced by one without a finished run"
+            )
 
     def _reread(self) -> bool:
         """Read anew what is kept in memory, if another process committed since."""
@@ -253,6 +331,7 @@ class DirectoryReader:
         self._report = report
         self._proven_at = None if report is None else report.proven_at
         self._version = version
+        self._note_age()
         return True
 
     @contextmanager
@@ -269,6 +348,8 @@ class DirectoryReader:
     def _met(self, error: StoreError) -> StoreError:
         """Leave word of damage to the writer, once for each file."""
         identity = self._identity
+        if isinstance(error, StoreDamaged):
+            self._damage = error
         if isinstance(error, StoreDamaged) and identity not in {None, self._suspected}:
             self._suspected = identity
             suspect(self._path, identity, error)

@@ -3,7 +3,8 @@
 Which numbers lead to it is the phone index's business.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from bridge.adapters.embedded.directory_documents import (
     BY_REF,
@@ -12,11 +13,13 @@ from bridge.adapters.embedded.directory_documents import (
     decode_noun,
     encode_nouns,
     owner_row,
+    read_nouns,
     unread_of,
 )
 from bridge.adapters.embedded.name_index import NameIndex
 from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
 from bridge.domain.directory import EntityKind, Ref
+from bridge.domain.routing_facts import count_facts
 from bridge.ports import Noun
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
@@ -30,13 +33,27 @@ class DirectoryRows:
     *last_manager* is the highest row that a manager ever had: a manager's row is never given to
     another one, not even after the run forgot everything. So a reader that remembers managers by
     row may be one run behind the cards, but is never wrong about them.
+
+    *facts* are the counts of what calls are routed by, kept in step with every document: counting
+    them anew means reading everything.
     """
 
-    def __init__(self, file: SqliteFile, last_manager: int):
+    def __init__(self, file: SqliteFile, last_manager: int, facts: Counter[str]):
         self._file = file
         self._names = NameIndex(file)
         self._tables = {kind: DocumentRows(file, TABLES[kind]) for kind in KINDS}
         self.last_manager = last_manager
+        self.facts = facts
+
+    def count_added(self, nouns: Iterable[Noun]) -> None:
+        """Count the facts of documents that were written in bulk, and not there before."""
+        self.facts.update(count_facts(nouns))
+
+    def recount_facts(self) -> None:
+        """Read all documents and count their facts."""
+        self.facts = Counter()
+        for kind in KINDS:
+            self.count_added(noun for _, noun in read_nouns(self._file, kind))
 
     def held(self, kind: EntityKind, ref: Ref) -> tuple[int, Noun] | None:
         """Find a document and its id."""
@@ -48,6 +65,9 @@ class DirectoryRows:
         held = self.held(kind, noun.ref)
         doc_id, old = held or (self.reserve(kind, 1), None)
         self._tables[kind].write([(doc_id, encode_nouns(kind, (noun,))[0].decode())])
+        self.facts.update(count_facts((noun,)))
+        if old is not None:
+            self.facts.subtract(count_facts((old,)))
         row = owner_row(kind, doc_id)
         if old is None or old.name != noun.name:
             self._names.remove([] if old is None else [(row, old.name)])
@@ -58,6 +78,7 @@ class DirectoryRows:
 
     def remove(self, kind: EntityKind, doc_id: int, noun: Noun) -> None:
         """Delete the document that *noun* is."""
+        self.facts.subtract(count_facts((noun,)))
         row = owner_row(kind, doc_id)
         self._names.remove([(row, noun.name)])
         self._note_unread(row, None)

@@ -9,6 +9,7 @@ on with nothing held, as before the first run.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from bridge.adapters.embedded.phone_index import PhoneIndex, Touched, seldom_gar
 from bridge.adapters.embedded.sqlite_file import WriterLock, set_aside
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
+from bridge.domain.routing_facts import FactCounts
 from bridge.errors import StoreDamaged, StoreError, SyncRunning
 from bridge.ports import Noun, SyncReport
 
@@ -186,11 +188,15 @@ class DirectoryRun:
         totals = db.table(CHECKPOINT).get(doc_id=TOTALS)
         self._numbers = int(totals["numbers"]) if isinstance(totals, dict) else 0
         last_manager = int(totals["last_manager"]) if isinstance(totals, dict) else 0
-        self._rows = DirectoryRows(db.file, last_manager)
+        facts = totals.get("facts") if isinstance(totals, dict) else None
+        self._rows = DirectoryRows(db.file, last_manager, Counter(facts))
         #: Takes what comes of whole tables, which are empty, or will be but for what comes.
         self._whole: DirectoryLoad | DirectoryLevel | None = None
         if self._is_empty():
             self._whole = DirectoryLoad(db.file, self._rows)
+        elif facts is None:  # written by a release that did not count them
+            self._rows.recount_facts()
+        self._saved_facts = facts
         self._anew = False
 
     def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
@@ -236,13 +242,27 @@ class DirectoryRun:
             self._numbers = self._all_numbers()
         elif self._touched:
             self._numbers = self._phones.patch(self._touched, self._numbers)
-        else:
+        elif self._rows.facts == self._saved_facts:
             return self._numbers
         self._anew = False
         self._touched = Touched()
-        totals = {"numbers": self._numbers, "last_manager": self._rows.last_manager}
-        self._db.table(CHECKPOINT).upsert(Document(totals, doc_id=TOTALS))
+        self._save_totals()
         return self._numbers
+
+    def facts(self) -> FactCounts:
+        """Return the counts of what calls are routed by, as this transaction leaves them."""
+        if self._whole is not None:
+            self._whole.settle_all()
+        return dict(self._rows.facts)
+
+    def _save_totals(self) -> None:
+        self._saved_facts = dict(self._rows.facts)
+        totals = {
+            "numbers": self._numbers,
+            "last_manager": self._rows.last_manager,
+            "facts": self._saved_facts,
+        }
+        self._db.table(CHECKPOINT).upsert(Document(totals, doc_id=TOTALS))
 
     def _all_numbers(self) -> int:
         numbers = None
@@ -305,9 +325,13 @@ def _prepare(db: SqliteDb) -> None:
 def _bury_remains(path: Path) -> None:
     """Remove the log of a file that somebody deleted: SQLite would take it for the new file's.
 
+    A file that was emptied is as good as none.
+
     Readers of the deleted file go on with what they hold open.
     """
     try:
+        if path.exists() and path.stat().st_size == 0:
+            path.unlink()
         if not path.exists():
             for remains in (f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(remains).unlink(missing_ok=True)

@@ -41,7 +41,7 @@ class RunHistory:
     def add(self, run: SyncRun) -> None:
         """Keep *run*, and forget the oldest; examples of unread phones are nobody's history."""
         if run.report is not None:
-            run = replace(run, report=replace(run.report, unread_examples=()))
+            run = replace(run, report=replace(run.report, unread_examples=(), days=()))
         try:
             self._add(run)
         except StoreDamaged as error:

@@ -47,7 +47,7 @@ from bridge.adapters.onec.schema import (
 from bridge.adapters.onec.sets import SetReader
 from bridge.domain.directory import EntityKind, ExtensionSources, Owner, Ref, Version
 from bridge.domain.phone import PhoneRules
-from bridge.errors import OneCNonsense
+from bridge.errors import OneCNonsense, OneCNotPublished
 from bridge.ports import Listing, Noun, Traffic
 
 _PAGE: Final = 1000
@@ -100,7 +100,11 @@ class ODataSource:
 
     async def extension_sources(self) -> ExtensionSources:
         """Find the extension attribute, and read what of it stands outside the users."""
-        self._sources = await find_extension_sources(self._sets, self._title)
+        try:
+            self._sources = await find_extension_sources(self._sets, self._title)
+        except OneCNotPublished:
+            self._sources = ExtensionSources()  # where the asker goes on, it is without them
+            raise
         return self._sources
 
     # ------------------------------------------------------------ listing

@@ -1,20 +1,34 @@
 """Sync runs: what each brought, and a person's word that a loss is real."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from bridge.domain.routing_facts import RoutingFact
+from bridge.errors import Loss
 from bridge.ports import AuditAct, SyncRun
 from bridge.web.actions import note
 from bridge.web.console.room import Room, get, lead_to, post
 from bridge.web.console.sheets import sheet
 from bridge.web.console.words import KINDS
 from bridge.web.language import mark
+
+#: What calls are routed by, as the page names what was lost of it.
+FACTS: Final[Mapping[RoutingFact, str]] = {
+    RoutingFact.EXTENSION: mark("managers with an extension"),
+    RoutingFact.PARTNER_PHONE: mark("telephone numbers of partners"),
+    RoutingFact.CONTACT_PHONE: mark("telephone numbers of contact persons"),
+    RoutingFact.COUNTERPARTY_PHONE: mark("telephone numbers of counterparties"),
+    RoutingFact.MAIN_MANAGER: mark("partners with a main manager"),
+    RoutingFact.CONTACT_OWNER: mark("contact persons with a partner"),
+    RoutingFact.COUNTERPARTY_OWNER: mark("counterparties with a partner"),
+}
 
 _SHOWN = 500
 _MOST_ROWS = 2_000
@@ -53,6 +67,7 @@ class SyncRoom(Room):
             refused=runs[0].refused if runs else None,
             report=self.services.directory.report(),
             kinds=KINDS,
+            facts=FACTS,
             started=request.query_params.get("started", ""),
         )
 
@@ -63,14 +78,16 @@ class SyncRoom(Room):
         return lead_to("/console/sync?started=run")
 
     async def accept(self, request: Request) -> Response:
-        """Start a run that believes 1C's shorter list; only where the last one was refused."""
+        """Start a run that believes what 1C lost; only where the last one was refused."""
         viewer = await self.gate.admin(request.scope)
         runs = await self.services.runs.runs(1)
         refused = runs[0].refused if runs else None
         if refused is None:
             raise HTTPException(409, mark("No listing is refused any more."))
-        words = f"{refused.held} → {refused.listed}"
-        await note(self.services, viewer, AuditAct.SHRINK_ACCEPTED, refused.entity_set, words)
+        lost = refused.losses or (Loss(refused.entity_set, "", refused.held, refused.listed),)
+        subject = ", ".join(loss.what for loss in lost)
+        words = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)
+        await note(self.services, viewer, AuditAct.SHRINK_ACCEPTED, subject, words)
         self.services.sync_now(accept_shrink=True)
         return lead_to("/console/sync?started=accept")
 

@@ -1,0 +1,140 @@
+"""The guard of a sync run: what 1C lost is believed only with a person's word."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+
+from bridge.domain.directory import EntityKind, ExtensionSources, Manager, Ref, Version
+from bridge.domain.reconcile import Changes, compare, guard, is_too_much
+from bridge.domain.routing_facts import (
+    FactCounts,
+    FactsOfDay,
+    RoutingFact,
+    extensions_lost,
+    find_losses,
+    has_extension,
+    remember_facts,
+)
+from bridge.errors import FactsLost, Loss, OneCNotPublished, SyncRefused
+from bridge.ports import SyncReport
+
+#: Asks a person whether 1C is right to have lost so much.
+Confirm = Callable[[SyncRefused], bool]
+
+_NO_ATTRIBUTE = (
+    "1C has no user attribute of the title in BRIDGE_EXTENSION_ATTRIBUTE: was it renamed in 1C, "
+    "or is the setting mistyped?"
+)
+
+
+class SyncGuard:
+    """Judges the losses of one run; what a person accepted of a kind is not asked again."""
+
+    def __init__(self, max_shrink: float, *, accept_all: bool, confirm: Confirm) -> None:
+        self._max_shrink = max_shrink
+        self._confirm = confirm
+        self._accepted = set(EntityKind) if accept_all else set[EntityKind]()
+
+    def compare_rows(
+        self, kind: EntityKind, held: Mapping[Ref, Version], listed: Mapping[Ref, Version]
+    ) -> Changes:
+        """Compare a listing with what is held.
+
+        Raises:
+            SyncRefused: it shrank too much, and nobody said that 1C is right.
+        """
+        changes = compare(held, listed)
+        try:
+            guard(kind.value, len(held), changes, len(listed), self._max_shrink)
+        except SyncRefused as refused:
+            self._ask(refused, (kind,))
+        return changes
+
+    def without_sources(self, missing: OneCNotPublished, last: SyncReport | None) -> None:
+        """Judge that the attribute of extensions is not published: nobody has one then.
+
+        Raises:
+            OneCNotPublished: nobody had one before either, and nobody said that this is right.
+            FactsLost: somebody had, and nobody said that this is right.
+        """
+        held = 0 if last is None else last.facts.get(RoutingFact.EXTENSION, 0)
+        if not held:
+            if self.nobody_reachable(last, {}):
+                raise missing
+            return
+        fact = RoutingFact.EXTENSION
+        losses = (Loss(fact.value, fact.plural, held, 0),)
+        self._ask(self._refusal(losses, f"{missing}."), (fact.kind,))
+
+    def judge_facts(
+        self,
+        before: FactCounts,
+        now: FactCounts,
+        managers: tuple[Sequence[Manager], Sequence[Manager]],
+        sources: ExtensionSources,
+        last: SyncReport | None,
+    ) -> None:
+        """Judge what the rows are worth; *managers* are those of before and of now.
+
+        Raises:
+            FactsLost: too much of what calls are routed by is gone, and nobody said that 1C is
+                right.
+        """
+        days = () if last is None else last.days
+        found = {loss.what: loss for loss in find_losses(before, days, now, self._max_shrink)}
+        moved = last is not None and last.extension_property != sources.property
+        if one_by_one := self._extensions_lost(*managers, moved=moved):
+            found.setdefault(one_by_one.what, one_by_one)
+        losses = tuple(
+            found[fact] for fact in RoutingFact if fact in found and fact.kind not in self._accepted
+        )
+        if losses:
+            no_attribute = RoutingFact.EXTENSION in found and sources.property is None
+            refusal = self._refusal(losses, _NO_ATTRIBUTE if no_attribute else "")
+            self._ask(refusal, (RoutingFact(loss.what).kind for loss in losses))
+
+    def days_of(
+        self, last: SyncReport | None, today: date, facts: FactCounts
+    ) -> tuple[FactsOfDay, ...]:
+        """Return the counts that later runs are compared with; accepted losses are forgotten."""
+        days = () if last is None else last.days
+        for fact in RoutingFact:
+            if fact.kind in self._accepted:
+                days = tuple(
+                    FactsOfDay(day.day, {**day.facts, fact.value: facts.get(fact, 0)})
+                    for day in days
+                )
+        return remember_facts(days, today, facts)
+
+    def nobody_reachable(self, last: SyncReport | None, facts: FactCounts) -> bool:
+        """Return whether nobody can be called, though no person said that this is right."""
+        if facts.get(RoutingFact.EXTENSION, 0) or EntityKind.MANAGER in self._accepted:
+            return False
+        # Accepted once, it is right until somebody has an extension.
+        return (
+            last is None
+            or not last.facts
+            or last.nobody_reachable
+            or last.facts.get(RoutingFact.EXTENSION, 0) > 0
+        )
+
+    def _extensions_lost(
+        self, before: Sequence[Manager], now: Sequence[Manager], *, moved: bool
+    ) -> Loss | None:
+        fact = RoutingFact.EXTENSION
+        held = sum(map(has_extension, before))
+        lost = extensions_lost(before, now, moved=moved)
+        if not is_too_much(held, lost, self._max_shrink, fact.few):
+            return None
+        return Loss(fact.value, fact.plural, held, held - lost)
+
+    def _refusal(self, losses: tuple[Loss, ...], reason: str) -> FactsLost:
+        worst = losses[0]
+        return FactsLost(worst.what, worst.before, worst.now, self._max_shrink, losses, reason)
+
+    def _ask(self, refused: SyncRefused, kinds: Iterable[EntityKind]) -> None:
+        kinds = set(kinds)
+        if kinds <= self._accepted:
+            return
+        if not self._confirm(refused):
+            raise refused
+        self._accepted |= kinds

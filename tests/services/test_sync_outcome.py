@@ -1,0 +1,136 @@
+"""What a background sync says at its end is logged and published once, whatever it says."""
+
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+
+from bridge.ports import Alarm, OneCMood
+from bridge.services.sync_outcome import SyncReporting, read_sync_end
+from tests.support.memory_ledger import NotedEvents
+
+MINUTE = timedelta(minutes=1)
+DONE = (0, json.dumps({"numbers": 9}), "")
+AWAY = (4, json.dumps({"error": "1C timed out"}), "")
+WRONG_PASSWORD = (5, json.dumps({"error": "1C turns us down"}), "")
+SHRUNK = (3, json.dumps({"error": "1C lists 2 of 9", "alarm": "sync_refused"}), "")
+LOST = (3, json.dumps({"error": "0 of 9 extensions", "alarm": "extensions_lost"}), "")
+NOBODY = (0, json.dumps({"nobody_reachable": True}), "")
+CRASHED = (1, "", "Traceback (most recent call last):\n  File …\nMemoryError: no room\n")
+
+
+class Runs:
+    """Ends of runs one after another, and what was published of them."""
+
+    def __init__(self) -> None:
+        self.events = NotedEvents()
+        self.reporting = SyncReporting(self.events)
+
+    def end(self, *ends: tuple[int, str, str]) -> None:
+        for end in ends:
+            self.reporting.take(read_sync_end(*end))
+
+    def standing(self) -> set[str]:
+        names: set[str] = set()
+        for alarm in self.events.of(Alarm):
+            (names.discard if alarm.clear else names.add)(alarm.name)
+        return names
+
+    def published(self) -> list[str]:
+        return [f"{'-' if a.clear else '+'}{a.name}" for a in self.events.of(Alarm)]
+
+    def pause(self) -> timedelta:
+        return self.reporting.pause(MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("ends", "published"),
+    [
+        ([LOST, LOST, LOST], ["+extensions_lost"]),
+        ([LOST, DONE, DONE], ["+extensions_lost", "-extensions_lost"]),
+        # Nothing is known of what was refused while 1C is away.
+        ([LOST, AWAY, LOST], ["+extensions_lost", "+extensions_lost"]),
+        ([LOST, AWAY, DONE], ["+extensions_lost", "-extensions_lost"]),
+        ([SHRUNK, LOST, DONE], ["+sync_refused", "-sync_refused", "+extensions_lost"]),
+        ([LOST, SHRUNK, DONE], ["+extensions_lost", "+sync_refused", "-sync_refused"]),
+        ([CRASHED, AWAY], ["+sync_failed", "-sync_failed"]),
+        ([CRASHED, LOST], ["+sync_failed", "-sync_failed", "+extensions_lost"]),
+        ([DONE, NOBODY, NOBODY, DONE], ["+extensions_lost", "-extensions_lost"]),
+        ([LOST, NOBODY], ["+extensions_lost", "+extensions_lost"]),
+        ([AWAY, WRONG_PASSWORD, DONE], []),
+    ],
+)
+def test_alarms_are_raised_on_the_edge_and_taken_back(
+    ends: list[tuple[int, str, str]], published: list[str]
+) -> None:
+    runs = Runs()
+
+    runs.end(*ends)
+
+    assert runs.published()[: len(published)] == published
+    if ends[-1] is DONE:
+        assert runs.standing() == set()
+
+
+def test_a_refusal_says_that_1c_is_up() -> None:
+    runs = Runs()
+
+    runs.end(AWAY, LOST, DONE)
+
+    assert [mood.up for mood in runs.events.of(OneCMood)] == [False, True, True]
+
+
+def test_a_crash_is_told_by_its_last_line_and_logged_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runs = Runs()
+
+    runs.end(CRASHED, CRASHED)
+
+    (record,) = caplog.records
+    assert vars(record)["reason"] == "sync ended with code 1: MemoryError: no room"
+    assert vars(record)["output"].startswith("Traceback")
+
+
+def test_each_trouble_backs_off_by_itself_and_a_success_resets() -> None:
+    runs = Runs()
+    assert runs.pause() == MINUTE
+    pauses = []
+    for end in (AWAY, AWAY, WRONG_PASSWORD, WRONG_PASSWORD, DONE, AWAY, LOST, LOST):
+        runs.end(end)
+        pauses.append(runs.pause() / MINUTE)
+
+    assert pauses == [1, 2, 1, 4, 1, 1, 1, 2]
+
+
+def test_lines_are_logged_with_their_level_and_fields_and_not_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    lost = {"event": "entity_set_lost", "level": "warning", "timestamp": "t1", "name": "contact"}
+    other = {"event": "run_not_kept", "level": "unheard of"}
+    runs = Runs()
+
+    for moment in ("t1", "t2"):
+        text = "\n".join(json.dumps(line | {"timestamp": moment}) for line in (lost, other))
+        runs.end((0, "{}", text))
+    runs.end((0, "{}", ""), (0, "{}", json.dumps(lost)))
+
+    logged = [(r.levelname, r.message) for r in caplog.records if r.name.endswith("sync_outcome")]
+    assert logged == [
+        ("WARNING", "entity_set_lost"),
+        ("INFO", "run_not_kept"),
+        ("WARNING", "entity_set_lost"),
+    ]
+    assert vars(caplog.records[0])["sync_name"] == "contact"
+
+
+@pytest.mark.parametrize("out", ["", "[]", "null", "{", "3", "\x00"])
+@pytest.mark.parametrize("err", ["", "{", "[]", '{"event": 3}', "plain words", "\x00"])
+@pytest.mark.parametrize("code", [0, 1, 3, 4, 5, -9])
+def test_whatever_a_process_writes_is_read(code: int, out: str, err: str) -> None:
+    end = read_sync_end(code, out, err)
+
+    assert end.lines == ()
+    assert (end.words == "") == (code == 0)

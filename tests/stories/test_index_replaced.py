@@ -1,0 +1,80 @@
+"""The index is cut, swapped or deleted under a running service: it lives, and has it anew at once."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.adapters.embedded.sqlite_file import WriterLock
+from bridge.lab.demo.cast import choose_cast
+from tests.stories.processes import Site, open_site, until
+from tests.stories.test_damage import serving
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+def cut(index: Path) -> None:
+    os.truncate(index, 0)
+
+
+def older_and_cut(index: Path) -> None:
+    shutil.copy(index.with_name("older.db"), index.with_name("copy"))
+    index.with_name("copy").replace(index)
+    os.truncate(index, 8192)
+
+
+def older(index: Path) -> None:
+    shutil.copy(index.with_name("older.db"), index.with_name("copy"))
+    index.with_name("copy").replace(index)
+
+
+def index_of_log_cut(index: Path) -> None:
+    os.truncate(index.with_name("directory.db-shm"), 0)
+    os.truncate(index, 8192)
+
+
+@pytest.mark.parametrize("harm", [cut, older, older_and_cut, index_of_log_cut, Path.unlink])
+async def test_a_service_has_its_index_anew_before_the_next_interval(
+    site: Site, harm: Callable[[Path], None]
+) -> None:
+    await site.sync()
+    index = site.folder / "data" / "directory.db"
+    shutil.copy(index, index.with_name("older.db"))
+    caller = choose_cast(site.lab.world).contact
+    asked = len(site.lab.journal)
+
+    async with serving(site, SYNC_INTERVAL_S="86400", DEFAULT_EXTENSION="100") as service:
+        await service.becomes_ready()
+        await until(lambda: len(site.lab.journal) > asked, "the first sync has begun")
+        await _until_synced(site)
+        before = await service.answer(caller.sent)
+        harm(index)
+        answered = await service.answer(caller.sent, did="74950000002")
+        await until(lambda: bool(service.told("index_restored")), "the index is well again")
+        after = await service.answer(caller.sent, did="74950000003")
+        wanted = service.told("index_needs_sync")
+
+    assert before == after == caller.extension
+    assert answered in {caller.extension, "100"}
+    assert len(wanted) == 1
+    assert "directory.db" in wanted[0]["reason"]
+
+
+async def _until_synced(site: Site) -> None:
+    """Wait until the first background sync is over: its lock can be had."""
+    lock = WriterLock(site.folder / "data" / "directory.lock")
+
+    def over() -> bool:
+        free = lock.acquire()
+        lock.release()
+        return free
+
+    await until(over, "the first sync is over")

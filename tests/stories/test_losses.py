@@ -1,0 +1,206 @@
+"""1C lists every row and no row is worth anything: callers go where they went, until a yes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bridge import bootstrap
+from bridge.cli import Exit, exit_code
+from bridge.errors import FactsLost, Loss
+from bridge.lab.demo.cast import choose_cast
+from bridge.lab.onec import OneCLab
+from bridge.lab.world import (
+    CONTACT_PERSONS,
+    COUNTERPARTIES,
+    PARTNERS,
+    PROPERTIES,
+    PROPERTY_SETS,
+)
+from tests.stories.processes import Site, open_site, until
+from tests.stories.test_damage import Service, serving
+
+pytestmark = pytest.mark.anyio
+
+
+_PATIENCE_S, _LOOK_S = 60, 0.05
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+def told(site: Site, number: str) -> str | None:
+    """Give the extension the PBX would be told."""
+    _, decision = bootstrap.explain(site.settings(), number, "")
+    return decision.extension
+
+
+def leave_out(*names: str) -> Callable[[OneCLab], object]:
+    return lambda lab: lab.switches.unpublished.update(names)
+
+
+LOSSES: dict[str, tuple[Callable[[OneCLab], object], str]] = {
+    "renamed": (lambda lab: lab.rename_attribute("Добавочный"), "extension"),
+    "emptied": (lambda lab: lab.empty_attribute(), "extension"),
+    "a date": (lambda lab: lab.retype_attribute("DateTime"), "extension"),
+    "a boolean": (lambda lab: lab.retype_attribute("Boolean"), "extension"),
+    "attributes not published": (leave_out(PROPERTIES), "extension"),
+    "sets not published": (leave_out(PROPERTY_SETS), "extension"),
+    "main managers": (lambda lab: lab.empty_owners(PARTNERS), "main_manager"),
+    "owners": (lambda lab: lab.empty_owners(CONTACT_PERSONS), "contact_owner"),
+    "firms": (lambda lab: lab.empty_owners(COUNTERPARTIES), "counterparty_owner"),
+    "phones": (lambda lab: lab.garble_phones(PARTNERS), "partner_phone"),
+    "phones of contacts": (lambda lab: lab.garble_phones(CONTACT_PERSONS), "contact_phone"),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_loss(
+    site: Site, loss: str
+) -> None:
+    first = await site.sync()
+    number, before = _caller(site)
+    lose, fact = LOSSES[loss]
+    lose(site.lab)
+
+    for full in (False, True):
+        with pytest.raises(FactsLost) as refused:
+            await site.sync(full=full)
+        assert exit_code(refused.value) is Exit.REFUSED
+        assert fact in [found.what for found in refused.value.losses]
+        assert told(site, number) == before
+    accepted = await site.sync(accept_shrink=True)
+    later = await site.sync()
+
+    assert accepted.facts.get(fact, 0) < first.facts[fact]
+    assert not later.changed
+
+
+async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: Site) -> None:
+    await site.sync()
+    number, before = _caller(site)
+
+    said = await site.run("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
+    words = await site.run("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
+
+    document = json.loads(said.out)
+    assert (said.code, words.code) == (3, 3)
+    assert (document["ok"], document["code"], document["alarm"]) == (False, 3, "extensions_lost")
+    (loss,) = document["losses"]
+    assert (loss["what"], loss["now"]) == ("extension", 0)
+    assert f"0 of {loss['before']} managers with an extension" in words.err
+    assert "BRIDGE_EXTENSION_ATTRIBUTE" in words.err
+    assert "--accept-shrink" in words.err
+    assert told(site, number) == before
+    assert (await site.run("sync", "--json")).code == 0
+
+
+async def test_a_shrunken_listing_names_its_own_alarm(site: Site) -> None:
+    await site.sync()
+    site.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+
+    said = await site.run("sync", "--json")
+
+    assert (said.code, json.loads(said.out)["alarm"]) == (3, "sync_refused")
+
+
+async def test_a_first_run_with_a_mistyped_attribute_says_that_nobody_is_reached(
+    site: Site,
+) -> None:
+    said = await site.run("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
+    words = await site.run("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
+
+    assert said.code == 0
+    assert json.loads(said.out)["nobody_reachable"]
+    assert "nobody has an extension" in words.out.replace("\n", " ")
+
+
+async def test_the_service_raises_the_alarm_also_of_a_refusal_of_before_its_start(
+    site: Site,
+) -> None:
+    await site.sync()
+    number, before = _caller(site)
+    site.lab.rename_attribute("Добавочный")
+    with pytest.raises(FactsLost):
+        await site.sync()
+
+    async with serving(
+        site, SYNC_INTERVAL_S="1", ADMIN_PASSWORD="composed-admin", LANG="en"
+    ) as service:
+        (alarm,) = await _alarms(service, 1)
+        answered = await service.answer(number)
+        page = (await _get(service, "/console/sync")).text
+        site.lab.rename_attribute("Внутренний номер")
+        run = await _post(service, "/console/sync/run")  # the schedule would wait longer each time
+        over = await _alarms(service, 0)
+        failures = service.told("sync_failed")
+    assert alarm["name"] == "extensions_lost"
+    assert "0 of " in alarm["words"]
+    assert answered == before
+    assert "managers with an extension: " in page
+    assert run.status_code == 303
+    assert over == []
+    assert len(failures) == 1
+
+
+async def test_a_wrong_password_leaves_one_structured_line_and_no_bare_one(site: Site) -> None:
+    await site.sync()
+    async with serving(site, SYNC_INTERVAL_S="1", ONEC_PASSWORD="wrong") as service:
+        await until(lambda: bool(service.told("sync_failed")), "the failure is logged")
+        asked = len(site.lab.journal)
+        await until(lambda: len(site.lab.journal) > asked, "1C is asked again")
+    lines = service.log.read_text().splitlines()
+    assert [line for line in lines if line[:1] != "{"] == []
+    assert len([line for line in lines if "sync_failed" in line]) == 1
+
+
+async def _get(service: Service, path: str) -> httpx.Response:
+    address = f"http://127.0.0.1:{service.site.port}{path}"
+    return await service.http.get(address, auth=("admin", "composed-admin"))
+
+
+async def _post(service: Service, path: str) -> httpx.Response:
+    address = f"http://127.0.0.1:{service.site.port}{path}"
+    own = {"Origin": f"http://127.0.0.1:{service.site.port}", "Sec-Fetch-Site": "same-origin"}
+    return await service.http.post(address, auth=("admin", "composed-admin"), headers=own)
+
+
+async def _alarms(service: Service, count: int) -> list[dict[str, str]]:
+    """Wait until so many alarms of losses stand."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            found = (await _get(service, "/api/v1/alarms")).json()
+            lost = [alarm for alarm in found if alarm["name"] == "extensions_lost"]
+            if len(lost) == count:
+                return lost
+            await asyncio.sleep(_LOOK_S)  # between looks at another process only
+
+
+async def test_managers_who_leave_one_by_one_are_missed_when_they_are_many(site: Site) -> None:
+    first = await site.sync()
+    held = first.facts["extension"]
+    runs = await _lose_one_by_one(site)
+
+    assert runs[-1].before == held
+    assert held - runs[-1].now == int(held * 0.2) + 1
+
+
+async def _lose_one_by_one(site: Site) -> tuple[Loss, ...]:
+    for _ in range(200):
+        site.lab.empty_attribute(1)
+        try:
+            await site.sync()
+        except FactsLost as refused:
+            return refused.losses
+    raise AssertionError("nobody was missed")
+
+
+def _caller(site: Site) -> tuple[str, str]:
+    actor = choose_cast(site.lab.world).contact
+    return actor.sent, actor.extension
