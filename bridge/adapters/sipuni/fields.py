@@ -95,6 +95,7 @@ _OTHER_NAMES: Final = {
     "treeNumber": ("schemenumber", "schemeid"),
 }
 
+_A_NAME: Final = re.compile(r"[\w .\[\]-]{1,40}")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _LINE_SUFFIX: Final = re.compile(r"_id[0-9]+$")
 _SIP_LINE_DIGITS: Final = 6
@@ -121,6 +122,8 @@ def field_name(name: str) -> str:
     """Return the vendor's name of the field that somebody spells *name*, "" where it has none."""
     if name in _OWN_NAMES:
         return name
+    if not _A_NAME.fullmatch(name):
+        return ""
     return _NAMES.get(_plain(name), "")
 
 
