@@ -89,7 +89,10 @@ class CallEvent:
     def identity(self) -> tuple[str, ...]:
         """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2).
 
-        Two ends that say different things are no repeat: neither word may swallow the other.
+        Two that say different things are no repeat: neither may swallow the other's word on how
+        the call ended, which way it goes, or with whom.
         """
-        outcome = self.outcome or ""
-        return (self.kind, self.call_ref, self.code, self.extension, self.leg, outcome)
+        outcome, direction = self.outcome or "", self.direction or ""
+        client = "" if self.client is None else self.client.kind
+        said = (outcome, direction, client, self.did)
+        return (self.kind, self.call_ref, self.code, self.extension, self.leg, *said)
