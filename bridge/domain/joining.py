@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.domain.call_events import CallEvent, Direction, Trust
+from bridge.domain.call_events import CallEvent, Direction
 from bridge.domain.calls import PhoneCall, trusted_arrival
 from bridge.domain.decision import RouteQuestion
 from bridge.domain.parties import is_unknown
@@ -49,11 +49,11 @@ def call_of_event(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | N
 def other_reading(event: CallEvent) -> CallEvent | None:
     """Return *event* with its few digits read as a caller from outside; None where it has none.
 
-    "900 → 74951234567" without a word on what 900 is may be a colleague who dials out, or a
-    caller with a short number on one of our lines: a question that was asked about it decides.
+    "900 → 74951234567" may be a colleague who dials out, or a caller with a short number on one of
+    our lines: a question that was asked about it decides, whatever the event states.
     """
-    weak = event.trust is not Trust.STATED and event.direction is Direction.OUTBOUND
-    if not weak or event.order_ref or not event.extension or event.client is None:
+    outbound = event.direction is Direction.OUTBOUND
+    if not outbound or event.order_ref or not event.extension or event.client is None:
         return None
     number = event.client.number
     return replace(
@@ -71,10 +71,14 @@ def call_of_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | 
     Nothing but line, moment and the telephone that rings joins them, so the call must be the only
     one that fits.
     """
-    away = (Direction.OUTBOUND, Direction.INTERNAL)
-    if event.order_ref or event.direction in away:
+    line, nobody = event.did, event.client is None or is_unknown(event.client)
+    if event.direction is Direction.OUTBOUND and not event.extension and event.client is not None:
+        # Nobody dials our own line: only a caller from outside, whom this event does not name.
+        line, nobody = str(event.client.number or ""), True
+    elif event.direction in (Direction.OUTBOUND, Direction.INTERNAL):
         return None
-    nobody = event.client is None or is_unknown(event.client)
+    if event.order_ref:
+        return None
     fitting = [
         call
         for call in calls
@@ -83,7 +87,7 @@ def call_of_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | 
         and not call.life.call_ref
         and call.provider == event.provider
         and (nobody or is_unknown(call.caller))
-        and (not event.did or not call.did or event.did == call.did)
+        and (line == call.did if event.direction is Direction.OUTBOUND else _may_be(line, call.did))
         and abs(call.arrived_at - (event.started_at or event.at)) <= SAME_MOMENT
     ]
     return _only(fitting, event.extension)
@@ -97,14 +101,28 @@ def call_of_moment_asked(question: RouteQuestion, calls: Iterable[PhoneCall]) ->
         for call in calls
         if not call.asked
         and call.order is None
-        and call.direction is Direction.INBOUND
         and call.provider == question.provider
-        and is_unknown(call.caller) != is_unknown(question.caller)
         and not question.blank
-        and (not question.did or not call.did or question.did == call.did)
+        and (_is_inbound_of(call, question) or _dials_line(call, question.did))
         and abs(call.arrived_at - arrived) <= SAME_MOMENT
     ]
     return _only(fitting, "")
+
+
+def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
+    inbound = call.direction is Direction.INBOUND
+    one_named = is_unknown(call.caller) != is_unknown(question.caller)
+    return inbound and one_named and _may_be(question.did, call.did)
+
+
+def _dials_line(call: PhoneCall, did: str) -> bool:
+    """Whether *call* reads as one of ours to our own line, without anybody who dialled."""
+    outbound = call.direction is Direction.OUTBOUND and not call.placed_by
+    return outbound and str(call.caller.number or "") == did != ""
+
+
+def _may_be(line: str, other: str) -> bool:
+    return not line or not other or line == other
 
 
 def _only(fitting: list[PhoneCall], extension: str) -> PhoneCall | None:
@@ -144,10 +162,7 @@ def same_party(one: Caller, other: Caller) -> bool:
 
 def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
     """Whether a call that began with its events may be one that came in, for all that is known."""
-    if call.direction is Direction.INBOUND:
-        return True
-    stated = any(e.trust is Trust.STATED and e.direction is call.direction for e in call.heard)
-    return bool(question.caller.short) and not stated
+    return call.direction is Direction.INBOUND or bool(question.caller.short)
 
 
 def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:

@@ -10,8 +10,8 @@ In this order of trust:
 4. the form of the numbers (`Trust.NUMBERS`);
 5. what the call began as.
 
-Within one level the earliest event counts. All of it is a pure function of the set of events, so
-neither order nor repetition of the events can change it.
+Within one level the earliest event counts; among numbers the one that knows its client best. All of
+it is a pure function of the set of events, so neither order nor repetition can change it.
 """
 
 from collections.abc import Sequence
@@ -89,14 +89,16 @@ def _direction(begun: Parties, heard: Sequence[CallEvent], *, asked: bool) -> Di
     if asked and begun.direction is Direction.INBOUND:
         return Direction.INBOUND
     for trust in (Trust.STATED, Trust.NUMBERS):
-        told = [e.direction for e in heard if e.trust is trust and e.direction is not None]
-        outside = [direction for direction in told if direction is not Direction.INTERNAL]
+        told = [e for e in heard if e.trust is trust and e.direction is not None]
+        if trust is Trust.NUMBERS:  # the better an event knows its client, the more it knows
+            told.sort(key=_distrust)
+        outside = [e.direction for e in told if e.direction is not Direction.INTERNAL]
         if asked:  # of somebody who may be a colleague: only a caller from outside changes that
             outside = [d for d in outside if d is Direction.INBOUND and trust is Trust.STATED]
         if outside:
-            return outside[0]
+            return outside[0] or begun.direction
         if told and not asked:
-            return told[0]
+            return Direction.INTERNAL
     return begun.direction
 
 

@@ -10,7 +10,7 @@ from bridge.domain import joining
 from bridge.domain.call_events import CallEvent
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteQuestion
-from bridge.domain.parties import is_unknown
+from bridge.domain.parties import is_outside_line, is_unknown
 from bridge.domain.phone import Caller, CallerKind, PhoneNumber
 from bridge.ports import Clock, Ledger
 from bridge.services.open_calls import MEMORY, OpenCalls
@@ -28,16 +28,15 @@ class Correlation:
 
     def of_question(self, question: RouteQuestion) -> PhoneCall | None:
         """Return the call that began with its events and whose question this is."""
-        caller = question.caller
-        calls = self._open.of_party(caller)
-        if caller.short and question.did:
-            # Its events alone may have read as a colleague who dials out, to our own line.
+        caller, dialled = question.caller, []
+        if is_outside_line(question.did):
+            # Events alone may have read as somebody of ours who dials out, to our own line.
             line = PhoneNumber(int(question.did))
-            calls += self._open.of_party(Caller(CallerKind.EXTERNAL, question.did, line))
-        found = joining.call_of_question(question, calls)
+            dialled = self._open.of_party(Caller(CallerKind.EXTERNAL, question.did, line))
+        found = joining.call_of_question(question, [*self._open.of_party(caller), *dialled])
         if found is not None:
             return found
-        others = self._other_end(caller)
+        others = [*self._other_end(caller), *dialled]
         return joining.call_of_moment_asked(question, others)
 
     async def of_event(self, event: CallEvent, received_at: datetime) -> PhoneCall | None:

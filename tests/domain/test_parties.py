@@ -87,11 +87,10 @@ def test_the_question_decides_what_few_digits_are() -> None:
     assert (joined.direction, joined.caller, joined.did) == (Direction.INBOUND, SHORT, DID)
 
 
-def test_a_stated_outgoing_call_is_nobodys_question() -> None:
-    question = replace(b.question(did=DID), caller=SHORT)
-    begun = told(replace(DIALS, trust=Trust.STATED))
+def test_an_outgoing_call_to_another_number_is_nobodys_question() -> None:
+    question = replace(b.question(did="74957654321"), caller=SHORT)
 
-    assert call_of_question(question, [begun]) is None
+    assert call_of_question(question, [told(DIALS)]) is None
 
 
 def test_line_and_moment_join_only_where_one_call_fits() -> None:

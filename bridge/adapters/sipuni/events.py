@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from bridge.adapters.sipuni.fields import EventFields
-from bridge.adapters.sipuni.sides import Sides, read_extension, read_sides
+from bridge.adapters.sipuni.sides import Sides, looks_of_a_cabinet, read_extension, read_sides
 from bridge.adapters.sipuni.words import is_silent, read_kind, read_outcome
 from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls import CLOCK_TOLERANCE
@@ -113,7 +113,9 @@ def _did(fields: EventFields, sides: Sides, rules: PhoneRules) -> str:
     """Return the dialled line of an inbound call; a leg to an employee does not tell it."""
     if sides.direction not in (Direction.INBOUND, None) or sides.dst.inside is not False:
         return ""
-    return read_did(fields.number("dst"), rules)
+    did = read_did(fields.number("dst"), rules)
+    # Whatever its type says, that is one of ours; a line that it is not would part two calls.
+    return "" if looks_of_a_cabinet(did) else did
 
 
 def _outcome(fields: EventFields, told_answer: datetime | None) -> Outcome | None:

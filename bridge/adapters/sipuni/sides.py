@@ -69,6 +69,10 @@ class Sides:
 def read_sides(fields: EventFields) -> Sides:
     """Return which side of the event is ours, and what follows from it."""
     src, dst = _side(fields, "src"), _side(fields, "dst")
+    called, dialled_by = fields.party("dst"), fields.party("src") or fields.short("src")
+    if dst.inside is False and looks_of_a_cabinet(called) and not (src.inside and dialled_by):
+        # No line of ours is spelled so; whom one of ours dials may be, in some country.
+        dst = Side(True, read_extension(called), Trust.NUMBERS)
     direction = _direction(src, dst, ordered=bool(fields["callbackId"]))
     known = [side.trust for side in (src, dst) if side.inside is not None]
     # A caller from outside is one on whichever side he is rung: his own trust is enough.
@@ -80,7 +84,8 @@ def read_sides(fields: EventFields) -> Sides:
 def _direction(src: Side, dst: Side, *, ordered: bool) -> Direction | None:
     match src.inside, dst.inside:
         case (True, True):
-            return Direction.INTERNAL
+            # A type without a number is nobody who could have dialled.
+            return Direction.INTERNAL if src.extension else None
         case (False, _):
             # Both parties outside is an order too: call_external, or a client rung first.
             return Direction.OUTBOUND if ordered else Direction.INBOUND
@@ -94,13 +99,15 @@ def _direction(src: Side, dst: Side, *, ordered: bool) -> Direction | None:
 def _side(fields: EventFields, side: str) -> Side:
     short, cabinet = fields.short(side), fields["user_id"]
     number = fields.party(side) or short
-    if _is_of_cabinet(number, cabinet):
-        return Side(True, read_extension(number, cabinet), Trust.STATED)
     few = short if _EXTENSION.fullmatch(short) else ""
     tail = bool(few) and number != few and number.endswith(few)
+    if _is_of_cabinet(number, cabinet) or (tail and looks_of_a_cabinet(number)):
+        return Side(True, few if tail else read_extension(number, cabinet), Trust.STATED)
     outside = read_is_outside(fields[f"{side}_type"])
     if outside is False and (tail or not _is_outside_number(number)):
-        return Side(True, few or read_extension(number, cabinet), Trust.STATED)
+        # A type without a number is soon contradicted.
+        trust = Trust.STATED if number else Trust.NUMBERS
+        return Side(True, few or read_extension(number, cabinet), trust)
     # An extension beside a long number is the telephone behind the trunk.
     behind = few if len(number) > _LONGEST_EXTENSION and number != few else ""
     if outside is not None:
@@ -121,6 +128,11 @@ def _is_of_cabinet(number: str, cabinet: str) -> bool:
     return digits.startswith(cabinet) and bool(_EXTENSION.fullmatch(digits[len(cabinet) :]))
 
 
+def looks_of_a_cabinet(number: str) -> bool:
+    """Return whether *number* has the form of a cabinet's own with an extension behind it."""
+    return bool(_CABINET_AND_EXTENSION.fullmatch(number))
+
+
 def _is_outside_number(number: str) -> bool:
     """Return whether *number* is too long for an extension, with a cabinet's number before it."""
     digits = number.lstrip("+ ")
@@ -133,4 +145,4 @@ def _looks_inner(number: str) -> bool:
     """Return whether a number of which nothing else is known has the form of an inner party."""
     if _EXTENSION.fullmatch(number) or (not number.isdigit() and _CHANNEL.fullmatch(number)):
         return True
-    return bool(_CABINET_AND_EXTENSION.fullmatch(number))
+    return looks_of_a_cabinet(number)
