@@ -17,6 +17,7 @@
     ├─ PbxError               the PBX's API did not do what was asked
     │  ├─ PbxUnavailable      nothing usable came back; ask again later
     │  └─ PbxRefused          it refused in its own words (key, cabinet, number); a person must act
+    ├─ UnreadEvent            an event of the PBX speaks of a call in a form that cannot be read
     ├─ OrderRefused           a call cannot be ordered so: extension, number
     │  └─ OrderRepeated       this very telephone is calling this number already
     ├─ NotFound               what a command was asked about is not there
@@ -47,6 +48,16 @@ class SettingsError(BridgeError):
 
     def __str__(self) -> str:
         return f"{self.variable}: {self.reason}"
+
+
+@dataclass(eq=False)
+class UnreadEvent(BridgeError):
+    """An event of the PBX cannot be read and is kept as it came; *reason* says what is wrong."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"an event of the PBX cannot be read: {self.reason}"
 
 
 @dataclass(eq=False)

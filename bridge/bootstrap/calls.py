@@ -23,6 +23,7 @@ from bridge.services.requests import Requesting
 from bridge.services.retain import Retention
 from bridge.services.settle import Settling
 from bridge.services.situation import FanOut
+from bridge.services.unread_events import UnreadEvents
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def follow_calls(
         clock=now,
         later=later,
         internal=settings.internal_calls,
+        unread=UnreadEvents(ledger=ledger, events=events),
+        reparse=telephony.reparse_event,
     )
     loop = Loop("follow", following.follow, timedelta(seconds=5))
     return book, following, loop

@@ -42,6 +42,8 @@ def say_outcome(call: PhoneCall, lang: Language) -> str:
     if life.disposition is Disposition.ANSWERED:
         if call.direction is Direction.OUTBOUND or not life.answered_by:
             return say(lang, "outcome.talked")
+        if life.lost_in_transfer:
+            return say(lang, "outcome.lost_in_transfer", who=who(call, life.answered_by))
         return say(lang, "outcome.answered_by", who=who(call, life.answered_by))
     words = say(lang, f"outcome.{life.disposition}")
     if life.outcome in (Outcome.BUSY, Outcome.FAILED):

@@ -6,7 +6,7 @@ up are events too, so that the life of a call has one source (`domain.calls.tell
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from bridge.domain.phone import Caller
 
@@ -41,6 +41,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Trust(IntEnum):
+    """How an event knows which way its call goes, the weakest first."""
+
+    NOTHING = 0  # nothing in it says so
+    NUMBERS = 1  # only the form of its numbers does
+    STATED = 2  # the PBX states what its parties are
+
+
 @dataclass(frozen=True, slots=True)
 class CallEvent:
     """One thing a PBX said about a call. Times are aware UTC, empty texts mean "not said".
@@ -51,6 +59,9 @@ class CallEvent:
     *answered_at* is set only where the PBX's word on it can be believed. *leg* names the leg so
     that a repeated event can be told from a second one. *rung* are extensions in ringing order.
     *recording* is an address or an id, set only where there was a talk to record.
+
+    *outcome* None on an event that ends the call: how it ended was not said, or in words that
+    nobody knows.
     """
 
     provider: str
@@ -72,12 +83,16 @@ class CallEvent:
     recording: str = ""
     order_ref: str = ""
     scheme: str = ""
+    trust: Trust = Trust.STATED
 
     @property
     def identity(self) -> tuple[str, ...]:
         """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2).
 
-        Two ends that say different things are no repeat: neither word may swallow the other.
+        Two that say different things are no repeat: neither may swallow the other's word on how
+        the call ended, which way it goes, or with whom.
         """
-        outcome = self.outcome or ""
-        return (self.kind, self.call_ref, self.code, self.extension, self.leg, outcome)
+        outcome, direction = self.outcome or "", self.direction or ""
+        client = "" if self.client is None else self.client.kind
+        said = (outcome, direction, client, self.did)
+        return (self.kind, self.call_ref, self.code, self.extension, self.leg, *said)

@@ -12,6 +12,7 @@ from bridge.domain.call_events import CallEvent, Direction
 from bridge.domain.decision import RouteDecision, RouteQuestion, Target
 from bridge.domain.life import CallLife, add_event, tell_life
 from bridge.domain.orders import CallOrder
+from bridge.domain.parties import Parties, fit_event, is_unknown, tell_parties
 from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.wanted import ReminderWish
 
@@ -199,17 +200,25 @@ def hear(call: PhoneCall, event: CallEvent) -> PhoneCall:
     heard = add_event(call.heard, event)
     if heard == call.heard:
         return call
-    life = tell_life(call.direction, call.arrived_at, heard)
-    tells = life.disposition.is_over and life != call.life
-    # On an outgoing call the first leg names who dials; the order may have known him already.
-    dialling = event.extension if call.direction is Direction.OUTBOUND else ""
+    after = _retold(call, heard)
+    told = after.life.disposition.is_over and after.life != call.life
+    moved = (after.direction, after.caller) != (call.direction, call.caller)
+    return replace(after, revision=call.revision + (told or moved))
+
+
+def _retold(call: PhoneCall, heard: tuple[CallEvent, ...]) -> PhoneCall:
+    """Give *call* with parties and life read from all that it has *heard*."""
+    begun = Parties(call.direction, call.caller, call.did, call.placed_by)
+    parties = tell_parties(begun, heard, asked=call.asked, ordered=call.order is not None)
+    fitted = [fit_event(event, parties) for event in heard]
     return replace(
         call,
+        direction=parties.direction,
+        caller=parties.caller,
+        did=parties.did,
+        placed_by=parties.placed_by,
         heard=heard,
-        life=life,
-        placed_by=call.placed_by or dialling,
-        did=call.did or event.did,
-        revision=call.revision + tells,
+        life=tell_life(parties.direction, call.arrived_at, fitted),
     )
 
 
@@ -225,11 +234,14 @@ def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
     """
     if standing.asked or not again.asked:
         return standing
-    return replace(
+    joined = replace(
         standing,
         decision=again.decision,
         asked=True,
         asked_time=again.asked_time,
+        direction=again.direction,
+        caller=standing.caller if is_unknown(again.caller) else again.caller,
         did=again.did or standing.did,
         revision=standing.revision + 1,
     )
+    return _retold(joined, joined.heard) if joined.heard else joined

@@ -74,6 +74,7 @@ class Finding(StrEnum):
 
     CALLER_READ = "caller_read"
     CALLER_INTERNAL = "caller_internal"
+    CALLER_SHORT = "caller_short"
     CALLER_WITHHELD = "caller_withheld"
     CALLER_NONSENSE = "caller_nonsense"
     INDEX_EMPTY = "index_empty"

@@ -5,17 +5,22 @@ are joined by caller, line and time. Two calls of one caller that overlap stay t
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.call_events import CallEvent, Direction
 from bridge.domain.calls import PhoneCall, trusted_arrival
 from bridge.domain.decision import RouteQuestion
-from bridge.domain.phone import Caller
+from bridge.domain.parties import is_unknown
+from bridge.domain.phone import Caller, CallerKind
 
 #: How far the PBX's clock of a question may stand from that of its events, one second off being
 #: usual; without a time in the question our own clock and its delays come in.
 SAME_MOMENT = timedelta(seconds=5)
 ABOUT_THEN = timedelta(seconds=120)
+
+#: How long ago a call came, by our own clock, of which only line and moment tell whose it is.
+JUST_NOW = timedelta(seconds=30)
 
 #: A question without a time of its own may come late: a voice menu stood before its node.
 MENU = timedelta(minutes=10)
@@ -41,15 +46,100 @@ def call_of_event(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | N
     return min(fitting, default=(None, None, None))[2]
 
 
+def other_reading(event: CallEvent) -> CallEvent | None:
+    """Return *event* with its few digits read as a caller from outside; None where it has none.
+
+    "900 → 74951234567" may be a colleague who dials out, or a caller with a short number on one of
+    our lines: a question that was asked about it decides, whatever the event states.
+    """
+    outbound = event.direction is Direction.OUTBOUND
+    if not outbound or event.order_ref or not event.extension or event.client is None:
+        return None
+    number = event.client.number
+    return replace(
+        event,
+        direction=Direction.INBOUND,
+        client=Caller(CallerKind.SHORT, event.extension),
+        did="" if number is None else str(number),
+        extension="",
+    )
+
+
+def call_of_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+    """Choose the call that was asked about at the moment of *event*, which names no client.
+
+    Nothing but line, moment and the telephone that rings joins them, so the call must be the only
+    one that fits.
+    """
+    line, nobody = event.did, event.client is None or is_unknown(event.client)
+    if event.direction is Direction.OUTBOUND and not event.extension and event.client is not None:
+        # Nobody dials our own line: only a caller from outside, whom this event does not name.
+        line, nobody = str(event.client.number or ""), True
+    elif event.direction in (Direction.OUTBOUND, Direction.INTERNAL):
+        return None
+    if event.order_ref:
+        return None
+    fitting = [
+        call
+        for call in calls
+        if call.asked
+        and not call.blank
+        and not call.life.call_ref
+        and call.provider == event.provider
+        and (nobody or is_unknown(call.caller))
+        and (line == call.did if event.direction is Direction.OUTBOUND else _may_be(line, call.did))
+        and abs(call.arrived_at - (event.started_at or event.at)) <= SAME_MOMENT
+    ]
+    return _only(fitting, event.extension)
+
+
+def call_of_moment_asked(question: RouteQuestion, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+    """Choose the call that began with events that named no client, and whose question this is."""
+    arrived = trusted_arrival(question) or question.received_at
+    fitting = [
+        call
+        for call in calls
+        if not call.asked
+        and call.order is None
+        and call.provider == question.provider
+        and not question.blank
+        and (_is_inbound_of(call, question) or _dials_line(call, question.did))
+        and abs(call.arrived_at - arrived) <= SAME_MOMENT
+    ]
+    return _only(fitting, "")
+
+
+def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
+    inbound = call.direction is Direction.INBOUND
+    one_named = is_unknown(call.caller) != is_unknown(question.caller)
+    return inbound and one_named and _may_be(question.did, call.did)
+
+
+def _dials_line(call: PhoneCall, did: str) -> bool:
+    """Whether *call* reads as one of ours to our own line, without anybody who dialled."""
+    outbound = call.direction is Direction.OUTBOUND and not call.placed_by
+    return outbound and str(call.caller.number or "") == did != ""
+
+
+def _may_be(line: str, other: str) -> bool:
+    return not line or not other or line == other
+
+
+def _only(fitting: list[PhoneCall], extension: str) -> PhoneCall | None:
+    if len(fitting) > 1 and extension:
+        fitting = [call for call in fitting if call.decision.extension == extension]
+    return fitting[0] if len(fitting) == 1 else None
+
+
 def call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -> PhoneCall | None:
     """Choose among *calls* the one that began with its events and whose question this is."""
     arrived = trusted_arrival(question)
     fitting: list[tuple[timedelta, int, PhoneCall]] = []
     for place, call in enumerate(calls):
-        if call.asked or call.direction is not Direction.INBOUND or call.order is not None:
+        if call.asked or call.order is not None or not _may_be_inbound(call, question):
             continue
         known = not call.did or not question.did or call.did == question.did
-        same = call.provider == question.provider and same_party(call.caller, question.caller)
+        same = call.provider == question.provider and _is_of(question, call)
         if not (known and same) or (arrived is None and call.life.disposition.is_over):
             continue
         away = abs((arrived or question.received_at) - call.arrived_at)
@@ -60,11 +150,28 @@ def call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -> Pho
 
 def same_party(one: Caller, other: Caller) -> bool:
     """Tell whether two callers are one: by number, by extension, else by what the PBX sent."""
+    if one.short or other.short:
+        # An extension and a short number from outside: which of them it is, the line decides.
+        return one.short == other.short
     if one.kind is not other.kind:
         return False
     if one.number is not None or one.extension is not None:
         return (one.number, one.extension) == (other.number, other.extension)
     return one.raw == other.raw or not one.raw or not other.raw
+
+
+def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
+    """Whether a call that began with its events may be one that came in, for all that is known."""
+    return call.direction is Direction.INBOUND or bool(question.caller.short)
+
+
+def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:
+    """Whether *call* has the caller of *question*, also where its events took him for ours."""
+    if same_party(call.caller, question.caller):
+        return True
+    short = question.caller.short
+    dialled_out = call.direction is Direction.OUTBOUND and bool(short) and call.placed_by == short
+    return dialled_out and str(call.caller.number or "") == question.did != ""
 
 
 def _same_way(call: PhoneCall, event: CallEvent) -> bool:
@@ -79,7 +186,7 @@ def _same_way(call: PhoneCall, event: CallEvent) -> bool:
 
 def is_settling_time(call: PhoneCall, now: datetime, after: timedelta) -> bool:
     """Whether nothing was heard of an unfinished *call* for so long that the PBX must be asked."""
-    if call.life.disposition.is_over or call.blank:
+    if not call.life.needs_history or call.blank:
         return False
     heard = [event.at for event in call.heard]
     return now - max([call.received_at, *heard]) >= after

@@ -35,6 +35,9 @@ class CallLife:
 
     *talked* are all who talked, in order, *answered_by* the last of them: who has the client now.
     *wait* is until somebody answered or the caller gave up. What is not known is None or empty.
+
+    *unread_end*: the PBX said that the call is over and not how, or in words that nobody knows;
+    its statistics have to tell. *lost_in_transfer*: see `_is_lost_in_transfer`.
     """
 
     disposition: Disposition = Disposition.RINGING
@@ -49,6 +52,13 @@ class CallLife:
     talk: timedelta | None = None
     recording: str = ""
     scheme: str = ""
+    unread_end: bool = False
+    lost_in_transfer: bool = False
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether only the PBX's statistics can say how the call ended."""
+        return self.unread_end or not self.disposition.is_over
 
     @property
     def answered_by(self) -> str:
@@ -87,11 +97,14 @@ def tell_life(direction: Direction, began: datetime, heard: Iterable[CallEvent])
     ended_at = max(ends, default=None)
     told = [f.answered_at for f in believed if f.answered_at is not None]
     answered_at = min([*(e.at for e in answers), *told], default=None) if answered else None
+    # An end in words that nobody knows is no worse than it says: the statistics settle it.
+    unread = bool(finals) and all(f.outcome is None for f in finals) and not answered
+    settled = given_up or any(f.kind is EventKind.HISTORY for f in finals)
     return CallLife(
-        disposition=_disposition(
-            direction, answered=answered, over=bool(finals), given_up=given_up
-        ),
-        outcome=Outcome.ANSWERED if answered else _failure(finals),
+        disposition=Disposition.UNKNOWN
+        if unread
+        else _disposition(direction, answered=answered, over=bool(finals), given_up=given_up),
+        outcome=Outcome.ANSWERED if answered else None if unread else _failure(finals),
         call_ref=next((e.call_ref for e in events if e.call_ref), ""),
         order_ref=next((e.order_ref for e in events if e.order_ref), ""),
         rung=rung,
@@ -102,7 +115,57 @@ def tell_life(direction: Direction, began: datetime, heard: Iterable[CallEvent])
         talk=_talk(events, answers, answered_at, ended_at) if answered else None,
         recording=_recording(events) if answered else "",
         scheme=next((e.scheme for e in events if e.scheme), ""),
+        unread_end=unread and not settled,
+        lost_in_transfer=_is_lost_in_transfer(direction, events, answers, ended_at),
     )
+
+
+def _is_lost_in_transfer(
+    direction: Direction,
+    events: Sequence[CallEvent],
+    answers: Sequence[CallEvent],
+    ended_at: datetime | None,
+) -> bool:
+    """Whether a client was answered, sent on, and gave up while nobody took him.
+
+    What counts is what the client got. Everybody who talked to him had left before the call
+    ended, and a telephone that was rung after the last answer still rang then and nobody picked
+    it up: he reached nobody who could help, and has to be called back like one who was missed.
+    He is not lost where the first one came back to him, or where the statistics name the
+    second as having talked. Where no leg's end was told, the final event's own word counts: sent
+    on by him who talked last, to somebody who never answered.
+    """
+    if direction is not Direction.INBOUND or not answers or ended_at is None:
+        return False
+    last = answers[-1]
+    answered = {answer.extension for answer in answers}
+    named = {e.extension for e in events if e.kind is EventKind.HISTORY} - answered
+    left = [_left_early(answer, events, ended_at) for answer in answers]
+    leaving = max((at for at in left if at is not None), default=None)
+    if leaving is None or None in left:
+        return any(
+            e.kind is EventKind.ENDED
+            and e.transfer_from == last.extension
+            and bool(e.rung)
+            and e.rung[-1] not in answered | named
+            for e in events
+        )
+    return any(
+        e.kind is EventKind.STARTED
+        and e.at > last.at
+        and bool(e.extension)
+        and e.extension not in named
+        and _left(e, events, ended_at) >= leaving
+        for e in events
+    )
+
+
+def _left_early(
+    answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime
+) -> datetime | None:
+    """Give when whoever gave *answer* left a call that went on, None where he stayed."""
+    left = _left(answer, events, ended_at)
+    return left if left < ended_at else None
 
 
 def _disposition(

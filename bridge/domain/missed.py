@@ -60,8 +60,11 @@ class MissedDebt:
 
 
 def is_missed(call: PhoneCall) -> bool:
-    """Whether *call* leaves a debt: a client who can be called back was not answered."""
-    missed = call.life.disposition is Disposition.MISSED
+    """Whether *call* leaves a debt: a client who can be called back was not answered.
+
+    Nor was one, for all that he got, who was answered and then lost in a transfer nobody took.
+    """
+    missed = call.life.disposition is Disposition.MISSED or call.life.lost_in_transfer
     return missed and call.direction is Direction.INBOUND and bool(call.client)
 
 
@@ -115,6 +118,7 @@ def pays(call: PhoneCall, debt: MissedDebt) -> bool:
     same = call.client == debt.client or call.caller.number in debt.numbers
     outside = call.direction is not Direction.INTERNAL
     later = talking or at >= debt.opened_at
+    talked = talked and not life.lost_in_transfer
     return talked and same and outside and later and call.key not in debt.calls
 
 
@@ -192,7 +196,8 @@ def _escalation(
 def _text(debt: MissedDebt, lang: Language, zone: tzinfo, last: PhoneCall) -> str:
     at = _clock_time(debt.last_at, zone)
     if len(debt.calls) == 1:
-        return reminder_text(last, lang, "missed.once", time=at)
+        what = "missed.lost" if last.life.lost_in_transfer else "missed.once"
+        return reminder_text(last, lang, what, time=at)
     return reminder_text(last, lang, "missed.often", count=str(len(debt.calls)), time=at)
 
 

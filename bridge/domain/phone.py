@@ -39,6 +39,7 @@ __all__ = [
     "read_caller",
     "read_did",
     "read_many",
+    "read_outside_caller",
     "read_phones",
 ]
 
@@ -99,6 +100,7 @@ class CallerKind(StrEnum):
     """What a caller ID turned out to be."""
 
     EXTERNAL = "external"
+    SHORT = "short"  # from outside, too short to be called back: a service, a town without code
     INTERNAL = "internal"
     WITHHELD = "withheld"
     NONSENSE = "nonsense"
@@ -115,6 +117,11 @@ class Caller:
     raw: str
     number: PhoneNumber | None = None
     extension: str | None = None
+
+    @property
+    def short(self) -> str:
+        """Return the digits of an extension or of a short outside number, else ""."""
+        return _few_digits(self.raw) if self.kind is CallerKind.SHORT else self.extension or ""
 
 
 def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
@@ -135,12 +142,38 @@ def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
     if user.strip().casefold() in _WITHHELD:
         return Caller(CallerKind.WITHHELD, shown)
     digits = bare_digits(user)
-    if len(digits) in _EXTENSION_DIGITS and digits.isascii() and digits.isdigit():
+    plain = digits.isascii() and digits.isdigit()
+    if plain and not digits.strip("0"):
+        # Zeros are what some carriers send for a number that is withheld.
+        return Caller(CallerKind.WITHHELD, shown)
+    if plain and len(digits) in _EXTENSION_DIGITS:
         return Caller(CallerKind.INTERNAL, shown, extension=digits)
     number = _read_sent(user, rules)
-    if number is None:
-        return Caller(CallerKind.NONSENSE, shown)
-    return Caller(CallerKind.EXTERNAL, shown, number=number)
+    kind = CallerKind.NONSENSE if number is None else CallerKind.EXTERNAL
+    return Caller(kind, shown, number=number)
+
+
+def read_outside_caller(raw: str | None, rules: PhoneRules) -> Caller:
+    """Read the caller ID of somebody who is known to call from outside.
+
+    What `read_caller` takes for an extension is then a number of the caller's town, where
+    *rules* name one and it has that many digits, else a SHORT one. Never raises.
+    """
+    caller = read_caller(raw, rules)
+    few = _few_digits(caller.raw)
+    if caller.kind not in (CallerKind.INTERNAL, CallerKind.NONSENSE) or not few:
+        return caller
+    number = read_local(few, rules)
+    if number is not None:
+        return Caller(CallerKind.EXTERNAL, caller.raw, number)
+    return Caller(CallerKind.SHORT, caller.raw)
+
+
+def _few_digits(raw: str) -> str:
+    """Return the digits of a caller ID that has one to five of them and nothing else, else ""."""
+    digits = bare_digits(_sip_user(raw)).strip().removeprefix("+")
+    few = len(digits) <= _MOST_FEW and digits.isascii() and digits.isdigit()
+    return digits if few else ""
 
 
 def read_did(raw: str | None, rules: PhoneRules) -> str:
@@ -317,6 +350,7 @@ _RAW_LENGTH = 100
 _USUAL_LENGTH = 11
 _DID_LENGTH = 20
 _EXTENSION_DIGITS = range(2, 6)
+_MOST_FEW = 5
 _WITHHELD = frozenset(
     {"", "anonymous", "anonymous.invalid", "unknown", "restricted", "private", "withheld"}
     | {"unavailable", "null", "none", "undefined", "скрыт", "скрытый номер", "не определен"}

@@ -36,6 +36,7 @@ __all__ = [
 OwnerOf = Callable[[str], ExtensionOwner]
 
 _UNREADABLE = {
+    CallerKind.SHORT: Finding.CALLER_SHORT,
     CallerKind.INTERNAL: Finding.CALLER_INTERNAL,
     CallerKind.WITHHELD: Finding.CALLER_WITHHELD,
     CallerKind.NONSENSE: Finding.CALLER_NONSENSE,

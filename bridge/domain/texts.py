@@ -39,6 +39,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The PBX took the order and told nothing of a call: the telephone is probably offline",
     ),
     "outcome.answered_by": ("ответил {who}", "answered by {who}"),
+    "outcome.lost_in_transfer": (
+        "ответил {who}, перевод никто не принял",
+        "answered by {who}, nobody took the transfer",
+    ),
     "outcome.talked": ("разговор состоялся", "talked"),
     "outcome.missed": ("пропущен", "missed"),
     "outcome.not_reached": ("не дозвонились", "not reached"),
@@ -50,6 +54,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "missed.once": (
         "Пропущен звонок в {time}: {name}, {number}",
         "Missed call at {time}: {name}, {number}",
+    ),
+    "missed.lost": (
+        "Не дождался при переводе в {time}, перезвоните: {name}, {number}",
+        "Lost in a transfer at {time}, call back: {name}, {number}",
     ),
     "missed.often": (
         "Пропущено звонков: {count}, последний в {time}: {name}, {number}",
@@ -121,6 +129,10 @@ _FINDINGS: dict[Finding, tuple[str, str]] = {
     Finding.CALLER_INTERNAL: (
         "звонит внутренний номер {detail}",
         "the caller is the internal number {detail}",
+    ),
+    Finding.CALLER_SHORT: (
+        "звонят снаружи с короткого номера «{who}»: перезвонить на него нельзя",
+        "an outside caller with the short number “{who}”: it cannot be called back",
     ),
     Finding.CALLER_WITHHELD: ("номер скрыт", "the caller's number is withheld"),
     Finding.CALLER_NONSENSE: ("«{who}» не похоже на номер", "“{who}” is not a telephone number"),

@@ -149,7 +149,7 @@ def want(call: PhoneCall, lang: Language, zone: tzinfo) -> Wanted:
     draft = draft_phone_call(call, lang, zone)
     return Wanted(
         told=Told(draft.subject, draft.description, draft.responsible),
-        considered=call.life.disposition is Disposition.ANSWERED,
+        considered=call.life.disposition is Disposition.ANSWERED and not call.life.lost_in_transfer,
         reminders=ringing_reminder(call, lang) if call.reminders is None else call.reminders,
         revision=call.revision,
     )

@@ -26,7 +26,7 @@ from bridge.ports.events import (
     OneCMood,
 )
 from bridge.ports.history import CallSearch
-from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
+from bridge.ports.ledger import UNREAD, CallFilter, Change, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -45,6 +45,7 @@ from bridge.ports.runs import Shrink, SyncRun, SyncRuns
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
+    "UNREAD",
     "Alarm",
     "AlarmName",
     "Audit",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
@@ -36,14 +36,18 @@ class Talk:
     at: datetime
 
 
+#: Stands in place of a call's key where an event could not be read: no key looks like that.
+UNREAD: Final = "?"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one step of following the calls changes, in one transaction.
 
     *calls* replace what stands under their keys. *entries* are made where there is none, *woken*
     are keys of entries whose call has moved on. *arrived* are events to keep with the key of the
-    call they were told to, empty where they speak of none, None where no call was told yet;
-    *events* are numbers of events that were kept before.
+    call they were told to, empty where they speak of none, None where no call was told yet, UNREAD
+    where they could not be read; *events* are numbers of events that were kept before.
     """
 
     calls: tuple[PhoneCall, ...] = ()
@@ -92,6 +96,14 @@ class Ledger(Protocol):
 
     async def untold(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
         """Give kept events that no call was told of yet, with their numbers, oldest first."""
+        ...
+
+    async def unread(self, limit: int, after: int = -1) -> Sequence[tuple[int, RawEvent]]:
+        """Return events that could not be read behind number *after*, each with its number."""
+        ...
+
+    async def unread_count(self) -> int:
+        """Return how many events are kept that could not be read."""
         ...
 
     async def apply(self, change: Change) -> None:

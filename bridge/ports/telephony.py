@@ -15,7 +15,11 @@ from bridge.domain.orders import CallOrder, OrderReply
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A PBX's request as it came: *query* and *form* keep repeats and order."""
+    """A PBX's request as it came: *query* and *form* keep repeats and order.
+
+    *body* are its bytes and *headers*, by names in lower case, those that tell their form: a PBX's
+    dialect reads them. *query_string* is the query before it was decoded.
+    """
 
     method: str
     path: str
@@ -23,6 +27,8 @@ class RawRequest:
     form: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     received_at: datetime | None = None
+    body: bytes = b""
+    query_string: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,17 @@ class RawReply:
 
 @dataclass(frozen=True, slots=True)
 class RawEvent:
-    """A PBX event kept as it came, until the life of a call is told from it."""
+    """A PBX event kept as it came, until the life of a call is told from it.
+
+    *body* is there only where no fields could be read from it: its text, or "base64:" and its
+    bytes; *content_type* is what the PBX called it.
+    """
 
     provider: str
     received_at: datetime
     fields: tuple[tuple[str, str], ...]
+    body: str = ""
+    content_type: str = ""
 
 
 class Telephony(Protocol):
@@ -59,12 +71,19 @@ class Telephony(Protocol):
         """Say *decision* in the form the PBX follows; a reply exists for every decision."""
         ...
 
-    def parse_event(self, request: RawRequest, received_at: datetime) -> RawEvent:
-        """Keep the event's fields, from query and form alike."""
+    def parse_events(self, request: RawRequest, received_at: datetime) -> Sequence[RawEvent]:
+        """Return the events in query and body, at least one; what cannot be read is in them raw."""
+        ...
+
+    def reparse_event(self, event: RawEvent) -> Sequence[RawEvent]:
+        """Return the events in one that was kept raw, as `parse_events` would today."""
         ...
 
     def read_event(self, event: RawEvent) -> CallEvent | None:
-        """Read a kept event; None where it speaks of no call (a settings page, a ping)."""
+        """Return a kept event in neutral words; None where it is no call's (a ping).
+
+        Raises UnreadEvent where it may be a call's and cannot be read.
+        """
         ...
 
     def render_ack(self) -> RawReply:

@@ -114,7 +114,8 @@ class Debts:
         if after.life.disposition in (Disposition.TALKING, Disposition.ANSWERED):
             for debt in [d for d in self._open.values() if missed.pays(after, d)]:
                 await self._put(step, missed.paid(debt, after, self._clock()))
-            if not self._rules.keep_reminders and after.life.disposition.is_over:
+            over = after.life.disposition.is_over and not now_missed
+            if not self._rules.keep_reminders and over:
                 self._wish(step, after, ())
 
     async def review(self, step: Step, entry: OutboxEntry) -> None:

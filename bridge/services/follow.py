@@ -26,11 +26,12 @@ from bridge.domain.calls import (
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import Caller, CallerKind
-from bridge.errors import StoreError
-from bridge.ports import Clock, Ledger, RawEvent, Talk
+from bridge.errors import StoreError, UnreadEvent
+from bridge.ports import UNREAD, Clock, Ledger, RawEvent, Talk
 from bridge.services.call_book import CallBook
+from bridge.services.correlate import Correlation
 from bridge.services.debts import Debts, Step
-from bridge.services.open_calls import MEMORY
+from bridge.services.unread_events import UnreadEvents
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ class Following:
         clock: Clock,
         later: Callable[[], None],
         internal: bool = False,
+        unread: UnreadEvents | None = None,
+        reparse: Callable[[RawEvent], Sequence[RawEvent]] | None = None,
     ) -> None:
         self._book = book
         self._open = book.open
@@ -70,14 +73,18 @@ class Following:
         self._clock = clock
         self._later = later
         self._internal = internal
+        self._unread = unread
+        self._reparse = reparse
         #: What came and is not written yet; whoever brought it waits for the future.
         self._arrived: list[_Arrived] = []
+        self._correlation = Correlation(open_calls=book.open, ledger=ledger, clock=clock)
+        self._reread = reparse is None
         self._taking: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ the ringing path
     def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
         """Give the call that *question* begins, or the one whose events came before it."""
-        begun = joining.call_of_question(question, self._open.of_party(question.caller))
+        begun = self._correlation.of_question(question)
         if begun is None:
             call = begin_call(question, decision)
             if self._open.get(call.key) is None:
@@ -116,6 +123,9 @@ class Following:
     async def follow(self) -> int:
         """Tell the events that were kept alone to their calls; give their number."""
         told = 0
+        if not self._reread:
+            await self._read_again()
+            self._reread = True
         async with self._book.one_step():
             while batch := await self._ledger.untold(_BATCH):
                 step = Step()
@@ -125,7 +135,45 @@ class Following:
                 await self._book.commit(step)
                 told += len(batch)
             await self._review()
+        if self._unread is not None:
+            await self._unread.look()
         return told
+
+    async def _read_again(self) -> None:
+        """Tell what an earlier bridge could not read and this one can; once, after the start."""
+        after = -1
+        while self._reparse and (batch := await self._ledger.unread(_BATCH, after)):
+            after = batch[-1][0]
+            async with self._book.one_step():
+                step = Step()
+                for row, raw in batch:
+                    events = self._reparse(raw)
+                    if all(self._is_readable(event) for event in events):
+                        step.arrived += [(e, await self._tell_raw(step, e)) for e in events]
+                        step.events.append((row, ""))
+                await self._book.commit(step)
+
+    def _is_readable(self, raw: RawEvent) -> bool:
+        try:
+            self._read_event(raw)
+        except Exception as error:  # noqa: BLE001 - it stays where it is, and so does its alarm
+            _log.debug("event_still_unread", extra={"reason": str(error)})
+            return False
+        return True
+
+    async def dismiss_unread(self) -> int:
+        """Let the unread events go, on a person's word; they stay kept, and the alarm is over."""
+        gone, after = 0, -1
+        while batch := await self._ledger.unread(_BATCH, after):
+            after = batch[-1][0]
+            async with self._book.one_step():
+                step = Step()
+                step.events += [(row, "") for row, _ in batch]
+                await self._book.commit(step)
+            gone += len(batch)
+        if self._unread is not None:
+            await self._unread.look()
+        return gone
 
     async def escalate(self) -> None:
         """Tell a second person of the clients who have waited too long."""
@@ -139,7 +187,7 @@ class Following:
         async with self._book.one_step():
             step, ended = Step(), 0
             fresh = [self._open.get(call.key) or call for call in waiting]
-            left = {c.key: c for c in fresh if not c.life.disposition.is_over}
+            left = {c.key: c for c in fresh if c.life.needs_history}
             for record in records:
                 call = joining.call_of_history(record, left.values())
                 if call is None:
@@ -210,7 +258,7 @@ class Following:
             _settle(kept, None)
 
     async def _tell_raw(self, step: Step, raw: RawEvent, *, now: bool = False) -> str | None:
-        """Tell one event; give its call's key, empty where it speaks of none.
+        """Tell one event; give its call's key, empty where it speaks of none, UNREAD if unread.
 
         None where that would have to wait for the call's record, and it shall be *now*.
         """
@@ -219,18 +267,27 @@ class Following:
             return "" if event is None else await self._tell(step, event, raw.received_at, now=now)
         except StoreError:
             raise
-        except Exception:  # noqa: BLE001 - logged with its traceback; the raw event stays kept
+        except UnreadEvent as error:
+            return self._keep_unread(raw, error.reason)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback, kept, and an alarm
             # The last line of defence: one event we cannot read must not hold up all others.
             _log.exception("event_broken")
-            return ""
+            return self._keep_unread(raw, f"reading it broke ({type(error).__name__})")
+
+    def _keep_unread(self, raw: RawEvent, reason: str) -> str:
+        if self._unread is not None:
+            self._unread.note(raw, reason)
+        return UNREAD
 
     async def _tell(
         self, step: Step, event: CallEvent, received_at: datetime, *, now: bool
     ) -> str | None:
-        call = await self._call_of(event, received_at)
+        call = await self._correlation.of_event(event, received_at)
         if call is None:
-            if event.kind is EventKind.UNKNOWN or not event.call_ref:
+            if event.kind is EventKind.UNKNOWN:
                 return ""
+            if not event.call_ref:
+                raise UnreadEvent("no field names its call, and its order is not known")
             call = self._begin_with(step, event, received_at)
         if now and not self._open.is_recorded(call.key):
             self._later()
@@ -238,19 +295,6 @@ class Following:
         await self._open.on_disk(call.key)
         await self._hear(step, step.calls.get(call.key) or self._open.get(call.key) or call, event)
         return call.key
-
-    async def _call_of(self, event: CallEvent, received_at: datetime) -> PhoneCall | None:
-        """Find the call of *event*: by its id, by its order, by party, line and time."""
-        if event.call_ref:
-            known = self._open.of_ref(event.provider, event.call_ref)
-            if known is not None:
-                return known
-            if received_at - (event.started_at or event.at) > MEMORY:
-                return await self._ledger.call_of_ref(event.call_ref)
-        found = joining.call_of_event(event, self._open.of_party(event.client or _WITHHELD))
-        if found is not None or not event.order_ref:
-            return found
-        return next((c for c in self._open if c.order and c.order.ref == event.order_ref), None)
 
     def _begin_with(self, step: Step, event: CallEvent, received_at: datetime) -> PhoneCall:
         """Begin the call that *event* is the first word of."""
@@ -266,10 +310,12 @@ class Following:
         return call
 
     async def _hear(self, step: Step, before: PhoneCall, event: CallEvent) -> None:
-        after = self._book.known(hear(before, event))
+        after = self._book.known(self._decided(before, hear(before, event)))
         if after == before and before.key not in step.calls:
             return
-        if not before.heard and not before.asked and self._is_journalled(after, event):
+        first = not before.heard and not before.asked
+        turned = after.direction is not before.direction and not before.owed_to_onec
+        if (first or turned) and self._is_journalled(after, event):
             self._book.owe(step, after)
         if after.life.disposition.is_over and after.life.talked and after.caller.number:
             at = after.life.ended_at or event.at
@@ -280,6 +326,18 @@ class Following:
         if after.life != before.life:
             await self._debts.consider(step, before, after)
         self._open.put(step.calls[after.key])
+
+    def _decided(self, before: PhoneCall, after: PhoneCall) -> PhoneCall:
+        """Return *after* with what is known of its caller, where its events told another one."""
+        if after.caller == before.caller:
+            return after
+        question = RouteQuestion(
+            after.provider, after.caller, after.did, after.received_at, arrived_at=after.arrived_at
+        )
+        decision = self._decide(question)
+        if after.asked:  # what the PBX was told stays
+            decision = replace(after.decision, candidates=decision.candidates)
+        return replace(after, decision=decision)
 
     def _is_journalled(self, call: PhoneCall, first: CallEvent) -> bool:
         """Whether 1C gets a document of a call that began with *first* and no question."""

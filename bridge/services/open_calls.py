@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TypeVar
 
 from bridge.domain.calls import PhoneCall
@@ -50,6 +51,9 @@ class OpenCalls:
             self._parties.setdefault(_party(call.caller), {})[call.key] = None
         else:
             _take_out(self._clients, held.call.client, call.key)
+            if _party(held.call.caller) != _party(call.caller):
+                _take_out(self._parties, _party(held.call.caller), call.key)
+                self._parties.setdefault(_party(call.caller), {})[call.key] = None
             held.call = call
             if on_disk and held.recorded is not None:
                 held.recorded.set()
@@ -73,6 +77,11 @@ class OpenCalls:
         """Give the calls with *caller*, oldest first."""
         keys = self._parties.get(_party(caller), {})
         return [self._calls[key].call for key in keys]
+
+    def since(self, moment: datetime) -> list[PhoneCall]:
+        """Return the calls received since *moment*, newest first."""
+        newest = (held.call for held in reversed(self._calls.values()))
+        return list(takewhile(lambda call: call.received_at >= moment, newest))
 
     def of_client(self, client: str) -> list[PhoneCall]:
         """Give the calls with the client known as `PhoneCall.client`, oldest first."""
@@ -121,5 +130,10 @@ def _take_out(index: dict[_K, dict[str, None]], name: _K, key: str) -> None:
 
 
 def _party(caller: Caller) -> _Party:
-    """Give what two spellings of one caller share."""
-    return caller.kind, caller.number or caller.extension or ""
+    """Give what two spellings of one caller share.
+
+    The few digits of an extension and of a short outside number are one: the line tells them apart.
+    """
+    if caller.short:
+        return "short", caller.short
+    return caller.kind, caller.number or ""

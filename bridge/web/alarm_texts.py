@@ -124,7 +124,8 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
         mark("Events of the PBX that cannot be read"),
         mark(
             "They are kept as they came. Calls are routed, but what these events said is missing: "
-            "look at the settings of the events in the PBX's cabinet, and report their form to us."
+            "look at the settings of the events in the PBX's cabinet, and report their form to us. "
+            "GET /api/v1/events/unread shows them, POST /api/v1/events/unread/dismiss lets them go."
         ),
     ),
     "hooks_guessed": AlarmText(

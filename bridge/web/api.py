@@ -13,6 +13,7 @@ from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.calls_api import Key, Lang, add_calls, read_number
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
+from bridge.web.unread_api import add_unread
 from bridge.web.views import Problem
 from bridge.web.views_caller import CardView, Choice, ExplanationView
 from bridge.web.views_state import (
@@ -53,6 +54,7 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
         responses=_PROBLEMS,
     )
     add_calls(router, services)
+    add_unread(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
     _add_state(router, services)

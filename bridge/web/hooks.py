@@ -4,6 +4,7 @@ The ringing path. No middleware and no framework beyond a Route; one door serves
 an address. Whatever breaks, the question gets a usable answer.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -144,24 +145,28 @@ class Hooks:
         self._guard.admit(scope, token)
         if scope["method"] == "HEAD":
             return _LOOK
-        form: Fields = ()
-        if scope["method"] == "POST":
+        body = b""
+        if _has_body(scope):
             try:
-                form = read_fields(await _read_body(Request(scope, receive)))
+                body = await _read_body(Request(scope, receive))
             except ClientDisconnect:
                 # Half a field may say the opposite of the whole, and nobody waits for an answer.
                 _log.warning("event_cut_short")
                 return replace(_NOT_STORED, status=400)
         received_at = self._clock()
+        query_string = scope["query_string"]
         raw = RawRequest(
             scope["method"],
             _path(scope["path"], token),
-            read_fields(scope["query_string"]),
-            form,
+            read_fields(query_string),
             received_at=received_at,
+            headers=_form_headers(scope),
+            body=body,
+            query_string=query_string[:_MAX_BODY],
         )
         try:
-            await self._receiving.receive(self._telephony.parse_event(raw, received_at))
+            events = self._telephony.parse_events(raw, received_at)
+            await asyncio.gather(*(self._receiving.receive(event) for event in events))
         except StoreError as error:
             _log.error("event_not_stored", extra={"reason": str(error)})
             return _NOT_STORED
@@ -199,6 +204,20 @@ def read_fields(encoded: bytes) -> Fields:
 def _pair(piece: str) -> tuple[str, str]:
     name, _, value = piece.partition("=")
     return name, value
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether a body follows; some programs send one with a GET."""
+    if scope["method"] == "POST":
+        return True
+    names = {name for name, value in scope["headers"] if value != b"0"}
+    return b"content-length" in names or b"transfer-encoding" in names
+
+
+def _form_headers(scope: Scope) -> dict[str, str]:
+    """Give the headers that tell the form of the body."""
+    wanted = (b"content-type", b"content-encoding")
+    return {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n in wanted}
 
 
 async def _read_body(request: Request) -> bytes:

@@ -58,6 +58,10 @@ class Receiving(Protocol):
         """Store *event*; done means durable. Raises StoreError when it is not."""
         ...
 
+    def dismiss_unread(self) -> Awaitable[int]:
+        """Let the events go that could not be read; give their number."""
+        ...
+
 
 class Originating(Protocol):
     """Orders calls through the PBX."""

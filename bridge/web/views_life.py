@@ -31,6 +31,9 @@ class LifeView(View):
     talk_s: float | None
     recording: str
     scheme: str
+    lost_in_transfer: bool = Field(
+        description="answered, sent on, and nobody took him: to be called back"
+    )
 
     @classmethod
     def of(cls, call: PhoneCall, lang: Language) -> Self:
@@ -50,6 +53,7 @@ class LifeView(View):
             talk_s=seconds(life.talk),
             recording=life.recording,
             scheme=life.scheme,
+            lost_in_transfer=life.lost_in_transfer,
         )
 
 

@@ -175,7 +175,7 @@ def test_nothing_a_cabinet_sends_makes_the_reading_raise(query: list[tuple[str, 
 def test_an_event_is_kept_as_it_came(name: str):
     request = sent(name)
 
-    event = Sipuni("auto", RULES).parse_event(request, ASKED)
+    (event,) = Sipuni("auto", RULES).parse_events(request, ASKED)
 
     assert event.provider == "sipuni"
     assert event.received_at == ASKED
@@ -185,7 +185,7 @@ def test_an_event_is_kept_as_it_came(name: str):
 def test_query_and_form_of_an_event_are_one():
     request = RawRequest("POST", "/", (("event", "1"),), (("call_id", "1.2"), ("event", "2")))
 
-    event = Sipuni("auto", RULES).parse_event(request, ASKED)
+    (event,) = Sipuni("auto", RULES).parse_events(request, ASKED)
 
     assert event.fields == (("event", "1"), ("call_id", "1.2"), ("event", "2"))
 
@@ -193,7 +193,7 @@ def test_query_and_form_of_an_event_are_one():
 def test_an_event_is_cut_to_a_sane_size():
     request = RawRequest("GET", "/", (("x" * 999, "y" * 9999 + "\ud800"),) * 500)
 
-    event = Sipuni("auto", RULES).parse_event(request, ASKED)
+    (event,) = Sipuni("auto", RULES).parse_events(request, ASKED)
 
     assert len(event.fields) == 100
     assert event.fields[0] == ("x" * 64, "y" * 2048)

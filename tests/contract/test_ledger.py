@@ -20,7 +20,7 @@ from bridge.domain.outbox import (
     refused,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import Ledger, OutboxCounts, RawEvent
+from bridge.ports import UNREAD, Change, Ledger, OutboxCounts, RawEvent
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger
 
@@ -236,3 +236,17 @@ async def test_what_an_operator_said_of_a_number_is_remembered(ledger: Ledger) -
 
 async def test_events_are_kept(ledger: Ledger) -> None:
     await ledger.record_event(RawEvent("sipuni", NOW, (("event", "1"), ("event", "2"))))
+
+
+async def test_events_that_could_not_be_read_are_found_again(ledger: Ledger) -> None:
+    raw = RawEvent("sipuni", NOW, (("kto", "1"),), "<x/>", "text/xml")
+    await ledger.apply(Change(arrived=((raw, UNREAD), (raw, ""), (raw, UNREAD))))
+
+    (first, kept), (second, _) = await ledger.unread(10)
+    assert kept == raw
+    assert [row for row, _ in await ledger.unread(10, first)] == [second]
+    assert await ledger.unread_count() == 2
+    assert await ledger.untold(10) == []
+
+    await ledger.apply(Change(events=((first, ""),)))
+    assert await ledger.unread_count() == 1

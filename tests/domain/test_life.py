@@ -146,3 +146,86 @@ def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
 
     assert (ringing.revision, over.revision) == (0, 1)
     assert hear(over, NOBODY) is over
+
+
+UNCLEAR = event(EventKind.ENDED, 73)
+TOLD_LATER = event(EventKind.HISTORY, 73, outcome=Outcome.ANSWERED, extension="205")
+
+
+def test_an_end_in_unknown_words_is_unknown_until_the_statistics_tell() -> None:
+    unclear = life(DIALLED, RINGS, UNCLEAR)
+    told = life(DIALLED, RINGS, UNCLEAR, TOLD_LATER)
+
+    assert (unclear.disposition, unclear.outcome) == (Disposition.UNKNOWN, None)
+    assert unclear.needs_history
+    assert told.disposition is Disposition.ANSWERED
+    assert not told.needs_history
+    assert not life(RINGS, UNCLEAR, GIVEN_UP).needs_history
+    assert life(RINGS, ANSWERS, UNCLEAR).disposition is Disposition.ANSWERED
+    assert life(RINGS, UNCLEAR, NOBODY).disposition is Disposition.MISSED
+    assert life(RINGS, UNCLEAR, direction=Direction.OUTBOUND).disposition is Disposition.UNKNOWN
+
+
+SECOND_RINGS = event(EventKind.STARTED, 38, extension="206")
+FIRST_LEAVES = event(EventKind.LEG_ENDED, 38, extension="205", outcome=Outcome.ANSWERED)
+SECOND_ANSWERS = event(EventKind.ANSWERED, 43, extension="206")
+SECOND_SILENT = event(EventKind.LEG_ENDED, 58, extension="206", outcome=Outcome.NO_ANSWER)
+CLIENT_LEAVES = event(EventKind.ENDED, 58, outcome=Outcome.NO_ANSWER)
+SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
+
+
+@pytest.mark.parametrize(
+    ("heard", "lost"),
+    [
+        ((*SENT_ON, SECOND_SILENT, CLIENT_LEAVES), True),
+        ((*SENT_ON, CLIENT_LEAVES), True),
+        # The second took him.
+        ((*SENT_ON, SECOND_ANSWERS, OVER), False),
+        # The first tried, and came back to him.
+        (
+            (
+                *(RINGS, ANSWERS, SECOND_RINGS),
+                event(EventKind.LEG_ENDED, 50, extension="206"),
+                event(EventKind.LEG_ENDED, 72, extension="205"),
+                OVER,
+            ),
+            False,
+        ),
+        # Nobody else was rung: one hung up a second before the other.
+        ((RINGS, ANSWERS, event(EventKind.LEG_ENDED, 72, extension="205"), OVER), False),
+        # A group rang, and one of it answered.
+        (
+            (
+                *(RINGS, event(EventKind.STARTED, 1, extension="206"), ANSWERS),
+                event(EventKind.LEG_ENDED, 72, extension="205"),
+                OVER,
+            ),
+            False,
+        ),
+        # Only the end tells: sent on by the first, to one who never answered.
+        (
+            (
+                *(RINGS, ANSWERS),
+                event(EventKind.ENDED, 58, rung=("206",), transfer_from="205"),
+            ),
+            True,
+        ),
+        # The statistics know that the second talked to him.
+        (
+            (*SENT_ON, CLIENT_LEAVES, replace(TOLD_LATER, extension="206")),
+            False,
+        ),
+        # It still rings.
+        (SENT_ON, False),
+    ],
+)
+def test_who_was_sent_on_and_taken_by_nobody_is_lost(
+    heard: Sequence[CallEvent], lost: bool
+) -> None:
+    assert life(*heard).lost_in_transfer is lost
+
+
+def test_nobody_is_lost_in_our_own_calls() -> None:
+    heard = (*SENT_ON, SECOND_SILENT, CLIENT_LEAVES)
+
+    assert not life(*heard, direction=Direction.OUTBOUND).lost_in_transfer

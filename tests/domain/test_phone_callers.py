@@ -12,6 +12,7 @@ from bridge.domain.phone import (
     mask_phone,
     read_caller,
     read_did,
+    read_outside_caller,
     read_phones,
 )
 
@@ -84,6 +85,9 @@ def test_two_to_five_digits_are_an_extension(raw: str) -> None:
         '"Anonymous" <sip:anonymous@anonymous.invalid>',
         "sip:@host",
         "null",
+        "0",
+        "00000",
+        "0000000000",
     ],
 )
 def test_a_caller_who_hides_is_withheld(raw: str | None) -> None:
@@ -97,7 +101,6 @@ def test_a_caller_who_hides_is_withheld(raw: str | None) -> None:
     [
         "1",
         "+101",
-        "0",
         "ivan",
         "1800FLOWERS",
         "79035550123' OR 1=1 --",
@@ -107,7 +110,6 @@ def test_a_caller_who_hides_is_withheld(raw: str | None) -> None:
         "123456789",
         "123-45-67",
         "4951234567890123456789",
-        "0000000000",
         "1 (495) 123-45-67",
         "79035550123,79035550124",
         "+",
@@ -221,3 +223,23 @@ def test_digits_are_e164_without_the_plus() -> None:
 )
 def test_a_log_shows_only_the_ends_of_a_number(text: str | int, masked: str) -> None:
     assert mask_phone(text) == masked
+
+
+@pytest.mark.parametrize("raw", ["900", "0500", "12345", "7", "+900", "Bank <sip:900@host>"])
+def test_few_digits_from_outside_are_no_extension(raw: str) -> None:
+    caller = read_outside_caller(raw, RU)
+
+    assert (caller.kind, caller.number, caller.extension) == (CallerKind.SHORT, None, None)
+    assert caller.raw == raw
+
+
+def test_a_number_of_the_callers_own_town_is_completed() -> None:
+    small_town = PhoneRules("RU", "34643")
+
+    assert read_outside_caller("12345", small_town).number == 73464312345
+    assert read_outside_caller("900", small_town).kind is CallerKind.SHORT
+
+
+@pytest.mark.parametrize("raw", ["79035550123", "00000", "anonymous", "ivan", None])
+def test_other_callers_from_outside_read_as_ever(raw: str | None) -> None:
+    assert read_outside_caller(raw, RU) == read_caller(raw, RU)

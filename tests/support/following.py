@@ -12,6 +12,7 @@ from bridge.services.call_book import GRACE, CallBook
 from bridge.services.debts import DebtRules, Debts
 from bridge.services.follow import Following
 from bridge.services.open_calls import OpenCalls
+from bridge.services.unread_events import UnreadEvents
 from tests.support import builders as b
 
 
@@ -29,6 +30,7 @@ def following(
     later: Callable[[], None] = lambda: None,
 ) -> tuple[CallBook, Following]:
     """Build them; nothing is remembered yet."""
+    dialect = Sipuni("auto", PhoneRules())
     open_calls = OpenCalls()
     owed = Debts(
         ledger=ledger,
@@ -51,9 +53,11 @@ def following(
         book=book,
         ledger=ledger,
         debts=owed,
-        read_event=Sipuni("auto", PhoneRules()).read_event,
+        read_event=dialect.read_event,
         decide=decide,
         clock=clock,
         later=later,
         internal=internal,
+        unread=UnreadEvents(ledger=ledger, events=events),
+        reparse=dialect.reparse_event,
     )

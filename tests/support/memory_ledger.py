@@ -14,7 +14,7 @@ from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports import CallFilter, Change, Event, OutboxCounts, RawEvent, Talk
+from bridge.ports import UNREAD, CallFilter, Change, Event, OutboxCounts, RawEvent, Talk
 
 _E = TypeVar("_E", bound=Event)
 
@@ -80,6 +80,13 @@ class MemoryLedger:
     async def untold(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
         rows = [(row, raw) for row, raw in enumerate(self.events) if row not in self.told]
         return rows[:limit]
+
+    async def unread(self, limit: int, after: int = -1) -> Sequence[tuple[int, RawEvent]]:
+        rows = [row for row, key in sorted(self.told.items()) if key == UNREAD and row > after]
+        return [(row, self.events[row]) for row in rows[:limit]]
+
+    async def unread_count(self) -> int:
+        return sum(key == UNREAD for key in self.told.values())
 
     async def apply(self, change: Change) -> None:
         await asyncio.sleep(0)

@@ -68,6 +68,7 @@ class LedgerInMemory:
     stored: dict[str, PhoneCall] = field(default_factory=dict)
     owed: dict[str, OutboxEntry] = field(default_factory=dict)
     kept_events: list[RawEvent] = field(default_factory=list)
+    kept_unread: list[RawEvent] = field(default_factory=list)
     missed: list[MissedDebt] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
     full_disk: bool = False
@@ -75,6 +76,14 @@ class LedgerInMemory:
     def _touch(self) -> None:
         if self.full_disk:
             raise StoreError("ledger.db", "disk full")
+
+    async def unread(self, limit: int, after: int = -1) -> list[tuple[int, RawEvent]]:
+        self._touch()
+        return list(enumerate(self.kept_unread))[after + 1 :][:limit]
+
+    async def unread_count(self) -> int:
+        self._touch()
+        return len(self.kept_unread)
 
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         self._touch()
@@ -385,6 +394,10 @@ class House:
         self.ledger.stored[key] = noted
         self.desk.publish(CallChanged(noted))
         return noted
+
+    async def dismiss_unread(self) -> int:
+        gone, self.ledger.kept_unread = len(self.ledger.kept_unread), []
+        return gone
 
     async def receive(self, event: RawEvent) -> None:
         await self.ledger.record_event(event)

@@ -1,5 +1,6 @@
 """The PBX's door: contract.md §4 and §5, and a hostile street."""
 
+import gzip
 import json
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.decision import RoutingRules
 from bridge.errors import StoreError
+from bridge.ports import RawEvent
 from bridge.web.hooks import read_fields
 from tests.web.support import BASIC, TOKEN, House, knock, known_house
 
@@ -243,3 +245,62 @@ async def test_the_credentials_work_beside_each_other():
         answer = await pbx.get("/sipuni/route")
 
     assert answer.status_code == 200
+
+
+def form_parts(fields: dict[str, str]) -> dict[str, tuple[None, str]]:
+    return {name: (None, value) for name, value in fields.items()}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"json": EVENT},
+        {"files": form_parts(EVENT)},
+        {"content": json.dumps([EVENT]).encode(), "headers": {"content-type": "text/plain"}},
+        {"content": gzip.compress(json.dumps(EVENT).encode())},
+    ],
+    ids=["json", "multipart", "list", "gzip"],
+)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str, object]):
+    house = known_house()
+    async with house.pbx() as pbx:
+        answer = await pbx.request(method, "/sipuni/events", **sent)
+
+    assert answer.json() == {"success": True}
+    assert [e.fields for e in house.ledger.kept_events] == [tuple(EVENT.items())]
+
+
+async def test_a_body_that_cannot_be_read_is_kept_as_it_came():
+    house = known_house()
+    async with house.pbx() as pbx:
+        headers = {"content-type": "text/xml"}
+        answer = await pbx.post("/sipuni/events", content=b"<call id='1.2'/>", headers=headers)
+
+    assert answer.json() == {"success": True}
+    (kept,) = house.ledger.kept_events
+    assert (kept.fields, kept.body, kept.content_type) == ((), "<call id='1.2'/>", "text/xml")
+
+
+async def test_events_of_one_list_are_kept_each():
+    house = known_house()
+    async with house.pbx() as pbx:
+        events = [EVENT | {"call_id": f"1.{n}"} for n in range(3)]
+        await pbx.post("/sipuni/events?user_id=012345", json={"events": events})
+
+    kept = [dict(event.fields) for event in house.ledger.kept_events]
+    assert [fields["call_id"] for fields in kept] == ["1.0", "1.1", "1.2"]
+    assert {fields["user_id"] for fields in kept} == {"012345"}
+
+
+async def test_unread_events_are_shown_to_the_administrator_and_let_go():
+    house = known_house()
+    house.ledger.kept_unread.append(RawEvent("sipuni", house.clock(), (("kto", "1"),), "<x/>"))
+    async with house.admin() as admin:
+        shown = (await admin.get("/api/v1/events/unread")).json()
+        gone = (await admin.post("/api/v1/events/unread/dismiss")).json()
+
+    assert (shown["count"], shown["events"][0]["body"]) == (1, "<x/>")
+    assert shown["events"][0]["fields"] == [["kto", "1"]]
+    assert gone == {"dismissed": 1}
+    assert house.ledger.kept_unread == []

@@ -57,9 +57,10 @@ _INDEXES = (
     "INDEX IF NOT EXISTS events_untold ON events (id) WHERE call IS NULL",
     "UNIQUE INDEX IF NOT EXISTS debts_by_key ON debts (key)",
     "INDEX IF NOT EXISTS debts_open ON debts (client) WHERE closed IS NULL",
+    "INDEX IF NOT EXISTS events_unread ON events (id) WHERE call = '?'",
 )
 
-_IS_COMPLETE = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'debts_open'"
+_IS_COMPLETE = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'events_unread'"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -230,6 +230,18 @@ class LedgerStore:
             lambda file: [(row, read_event(text)) for row, text in file.read(question, (limit,))]
         )
 
+    async def unread(self, limit: int, after: int = -1) -> Sequence[tuple[int, RawEvent]]:
+        """Return events that could not be read behind number *after*, each with its number."""
+        question = "SELECT id, doc FROM events WHERE call = '?' AND id > ? ORDER BY id LIMIT ?"
+        return await self._read(
+            lambda file: [(n, read_event(text)) for n, text in file.read(question, (after, limit))]
+        )
+
+    async def unread_count(self) -> int:
+        """Return how many events are kept that could not be read."""
+        question = "SELECT count(*) FROM events WHERE call = '?'"
+        return await self._read(lambda file: int(file.read(question)[0][0]))
+
     async def events_of(self, key: str) -> Sequence[RawEvent]:
         """Give the events a call was told of, as they came, oldest first."""
         question = "SELECT doc FROM events WHERE call = ? ORDER BY id"

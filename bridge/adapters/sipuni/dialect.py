@@ -5,15 +5,24 @@ Forms and quirks are those of facts/telephony-apis.md §1; the answers' bodies o
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Literal
 
+from bridge.adapters.sipuni.bodies import (
+    body_bytes,
+    body_events,
+    body_text,
+    form_fields,
+    unpacked,
+)
 from bridge.adapters.sipuni.events import read_event
+from bridge.adapters.sipuni.fields import field_name
 from bridge.domain.call_events import CallEvent
 from bridge.domain.decision import RouteDecision, RouteQuestion
-from bridge.domain.phone import PhoneRules, read_caller, read_did
+from bridge.domain.parties import is_outside_line
+from bridge.domain.phone import PhoneRules, read_caller, read_did, read_outside_caller
 from bridge.ports import RawEvent, RawReply, RawRequest
 
 #: Which form of the routing answer the cabinet's node follows (contract.md §5).
@@ -58,10 +67,13 @@ class Sipuni:
             if value and name not in found:
                 found[name] = value
         asked_time = _clean(found.get("time", ""), _MAX_TIME).strip()
+        did = read_did(found.get("tonum"), self._rules)
+        # Who came by an outside line calls from outside, however few digits his number has.
+        read = read_outside_caller if is_outside_line(did) else read_caller
         return RouteQuestion(
             provider="sipuni",
-            caller=read_caller(found.get("fromnum"), self._rules),
-            did=read_did(found.get("tonum"), self._rules),
+            caller=read(found.get("fromnum"), self._rules),
+            did=did,
             received_at=received_at,
             dtmf=_clean(found.get("dtmf", ""), _MAX_DTMF),
             label=_clean(found.get("label", ""), _MAX_LABEL).strip(),
@@ -87,12 +99,36 @@ class Sipuni:
         choice = 0 if elsewhere else 1
         return RawReply(200, f'{{"choice": {choice}, "extension": {quoted}}}'.encode())
 
-    def parse_event(self, request: RawRequest, received_at: datetime) -> RawEvent:
-        """Keep the fields of query and form, unknown events' too."""
-        return keep_event((*request.query, *request.form), received_at)
+    def parse_events(self, request: RawRequest, received_at: datetime) -> Sequence[RawEvent]:
+        """Keep the fields of query, form and body, unknown events' too; one by one in a list."""
+        query = request.query
+        if request.query_string and any(_NOT_SHOWN in value for _, value in query):
+            query = form_fields(request.query_string)
+        around = (*query, *request.form)
+        if not request.body.strip():
+            return (keep_event(around, received_at),)
+        events = body_events(request.body, request.headers)
+        if not events:
+            return (_keep_body(request, around, received_at),)
+        if len(events) == 1:
+            return (keep_event((*around, *events[0]), received_at),)
+        return tuple(keep_event((*event, *around), received_at) for event in events)
+
+    def reparse_event(self, event: RawEvent) -> Sequence[RawEvent]:
+        """Return the events in one that was kept raw, as a newer bridge finds them."""
+        if not event.body:
+            return (event,)
+        request = RawRequest(
+            "POST",
+            "",
+            event.fields,
+            headers={"content-type": event.content_type},
+            body=body_bytes(event.body),
+        )
+        return self.parse_events(request, event.received_at)
 
     def read_event(self, event: RawEvent) -> CallEvent | None:
-        """Read a kept event in neutral words; None where it names no call."""
+        """Return a kept event in neutral words; None where it is no call's."""
         return read_event(event, self._rules)
 
     def render_ack(self) -> RawReply:
@@ -102,9 +138,24 @@ class Sipuni:
 
 def keep_event(fields: Iterable[tuple[str, str]], received_at: datetime) -> RawEvent:
     """Keep an event's *fields* in a sane size, safe to be stored and shown."""
-    first = islice(fields, _MAX_FIELDS)
+    fields = tuple(fields)
+    if len(fields) > _MAX_FIELDS:
+        # What is left out must not be what names the call.
+        fields = tuple(sorted(fields, key=lambda pair: not field_name(pair[0])))
+    first = fields[:_MAX_FIELDS]
     kept = tuple((_clean(name, _MAX_NAME), _clean(value, _MAX_VALUE)) for name, value in first)
     return RawEvent("sipuni", received_at, kept)
+
+
+def _keep_body(
+    request: RawRequest, around: tuple[tuple[str, str], ...], received_at: datetime
+) -> RawEvent:
+    """Keep a body that cannot be read as it came, with the fields beside it."""
+    return replace(
+        keep_event(around, received_at),
+        body=body_text(unpacked(request.body)),
+        content_type=_clean(request.headers.get("content-type", ""), _MAX_VALUE),
+    )
 
 
 def read_time(text: str, received_at: datetime) -> datetime | None:

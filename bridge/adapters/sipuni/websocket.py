@@ -7,14 +7,19 @@ a line that is down is an alarm; the calls in it are settled from the statistics
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from bridge.adapters.sipuni.bodies import body_events, body_text
 from bridge.adapters.sipuni.dialect import keep_event
+from bridge.adapters.sipuni.fields import EventFields
 from bridge.errors import StoreError
 from bridge.ports import Alarm, Clock, Events, RawEvent
 
@@ -34,6 +39,10 @@ _STOP_PATIENCE_S: Final = 5.0
 
 #: What a message of ours holds at most; an event has about a kilobyte.
 _MAX_MESSAGE: Final = 1 << 18
+
+
+#: What a message that speaks of a call cannot do without.
+_A_NUMBER: Final = re.compile(rb"[0-9]{9}")
 
 
 class _Refused(Exception):
@@ -151,11 +160,11 @@ class SipuniWebsocket:
                 await line.send(_KEEPALIVE)
 
     async def _take(self, message: str | bytes) -> None:
-        """Make the event in *message* durable, however long the disk takes: nobody repeats it."""
-        fields = _event_in(_read(message))
-        if not fields:
-            return
-        event = keep_event(fields, self._clock())
+        """Make the events in *message* durable, however long the disk takes: nobody repeats it."""
+        for event in _events_in(message, self._clock()):
+            await self._keep(event)
+
+    async def _keep(self, event: RawEvent) -> None:
         refused = False
         while True:
             try:
@@ -205,17 +214,16 @@ def _admission(said: Mapping[str, Any]) -> bool | None:
     return said.get("status") in (1, "1")
 
 
-def _event_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the fields of an event, wrapped as documented or bare; none in any other message."""
-    wrapped = said.get("request")
-    fields = wrapped if isinstance(wrapped, dict) else said
-    if "event" not in fields and "call_id" not in fields:
+def _events_in(message: str | bytes, received_at: datetime) -> list[RawEvent]:
+    """Return the events in a message; none in one that only keeps the line."""
+    if _admission(_read(message)) is not None:
         return []
-    return [(name, _text(value)) for name, value in fields.items()]
-
-
-def _text(value: object) -> str:
-    """Write a value as the HTTP push would; over the websocket numbers may be numbers."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    body = message.encode() if isinstance(message, str) else message
+    found = body_events(body, {"content-type": "application/json"})
+    if found or _read(message):
+        told = [fields for fields in found if EventFields(fields).speaks_of_a_call]
+        return [keep_event(fields, received_at) for fields in told]
+    if not _A_NUMBER.search(body):
+        return []  # a word like "pong"
+    raw = keep_event((), received_at)
+    return [replace(raw, body=body_text(body), content_type="websocket")]

@@ -1,0 +1,70 @@
+"""Correlate: find the call that a question or an event belongs to, among those in memory.
+
+What makes them one is decided in `domain.joining`; here the candidates are looked up, the most
+certain first: the PBX's id, the party, the other reading of a few digits, line and moment.
+"""
+
+from datetime import datetime
+
+from bridge.domain import joining
+from bridge.domain.call_events import CallEvent
+from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import RouteQuestion
+from bridge.domain.parties import is_outside_line, is_unknown
+from bridge.domain.phone import Caller, CallerKind, PhoneNumber
+from bridge.ports import Clock, Ledger
+from bridge.services.open_calls import MEMORY, OpenCalls
+
+_WITHHELD = Caller(CallerKind.WITHHELD, "")
+
+
+class Correlation:
+    """Finds calls; nothing here changes one."""
+
+    def __init__(self, *, open_calls: OpenCalls, ledger: Ledger, clock: Clock) -> None:
+        self._open = open_calls
+        self._ledger = ledger
+        self._clock = clock
+
+    def of_question(self, question: RouteQuestion) -> PhoneCall | None:
+        """Return the call that began with its events and whose question this is."""
+        caller, dialled = question.caller, []
+        if is_outside_line(question.did):
+            # Events alone may have read as somebody of ours who dials out, to our own line.
+            line = PhoneNumber(int(question.did))
+            dialled = self._open.of_party(Caller(CallerKind.EXTERNAL, question.did, line))
+        found = joining.call_of_question(question, [*self._open.of_party(caller), *dialled])
+        if found is not None:
+            return found
+        others = [*self._other_end(caller), *dialled]
+        return joining.call_of_moment_asked(question, others)
+
+    async def of_event(self, event: CallEvent, received_at: datetime) -> PhoneCall | None:
+        """Return the call of *event*: by its id, by its order, by party, line and time."""
+        if event.call_ref:
+            known = self._open.of_ref(event.provider, event.call_ref)
+            if known is not None:
+                return known
+            late = self._clock() - received_at > MEMORY
+            if late or received_at - (event.started_at or event.at) > MEMORY:
+                return await self._ledger.call_of_ref(event.call_ref)
+        found = self._of_party(event)
+        if found is not None or not event.order_ref:
+            return found
+        return next((c for c in self._open if c.order and c.order.ref == event.order_ref), None)
+
+    def _of_party(self, event: CallEvent) -> PhoneCall | None:
+        found = joining.call_of_event(event, self._open.of_party(event.client or _WITHHELD))
+        if found is None and (other := joining.other_reading(event)) is not None:
+            asked = [c for c in self._open.of_party(other.client or _WITHHELD) if c.asked]
+            found = joining.call_of_event(other, asked)
+        if found is None:
+            others = self._other_end(event.client)
+            found = joining.call_of_moment(event, others)
+        return found
+
+    def _other_end(self, caller: Caller | None) -> list[PhoneCall]:
+        """Return calls of which only line and moment may tell that they are this caller's."""
+        if caller is None or is_unknown(caller):
+            return self._open.since(self._clock() - joining.JUST_NOW)
+        return self._open.of_party(_WITHHELD)
