@@ -10,11 +10,12 @@ from bridge.domain.texts import Language, say, say_duration
 def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
     """Say how the call went, once it is over; nothing of a call nobody told about."""
     life, order = call.life, call.order
-    if order is not None and order.state is OrderState.REFUSED:
+    if order is not None and order.state is OrderState.REFUSED and not call.heard:
         return [say(lang, "call.order_refused", words=order.words)]
     if not life.disposition.is_over or life.disposition is Disposition.UNKNOWN:
         if order is not None and life.disposition is Disposition.UNKNOWN:
-            return [say(lang, "call.order_silent")]
+            unknown = order.state is OrderState.UNKNOWN
+            return [say(lang, "call.order_unknown" if unknown else "call.order_silent")]
         return []
     words = [say_outcome(call, lang)]
     if life.talk is not None:
@@ -43,6 +44,11 @@ def say_outcome(call: PhoneCall, lang: Language) -> str:
         if call.direction is Direction.OUTBOUND or not life.answered_by:
             return say(lang, "outcome.talked")
         return say(lang, "outcome.answered_by", who=who(call, life.answered_by))
+    state = None if call.order is None else call.order.state
+    if state is OrderState.REFUSED and not call.heard:
+        return say(lang, "outcome.order_refused")
+    if state is OrderState.UNKNOWN and life.disposition is Disposition.UNKNOWN:
+        return say(lang, "outcome.order_unknown")
     words = say(lang, f"outcome.{life.disposition}")
     if life.outcome in (Outcome.BUSY, Outcome.FAILED):
         words += f" ({say(lang, f'outcome.{life.outcome}')})"

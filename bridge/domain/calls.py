@@ -8,10 +8,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.domain.call_events import CallEvent, Direction
+from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.decision import RouteDecision, RouteQuestion, Target
-from bridge.domain.life import CallLife, add_event, tell_life
-from bridge.domain.orders import CallOrder
+from bridge.domain.life import CallLife, Disposition, add_event, tell_life
+from bridge.domain.orders import REPEAT_PAUSE, CallOrder, OrderState
 from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.wanted import ReminderWish
 
@@ -100,6 +100,20 @@ class PhoneCall:
         candidate = self.decision.candidate
         partner = None if candidate is None else candidate.partner
         return f"+{number}" if partner is None else partner.partner
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Return whether the PBX may still be asked how the call ended.
+
+        An order whose outcome nobody knows is not over before its statistics were asked.
+        """
+        return not self.life.disposition.is_over or self._is_in_doubt
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        in_doubt = self.order is not None and self.order.state is OrderState.UNKNOWN
+        given_up = any(event.kind is EventKind.GIVEN_UP for event in self.heard)
+        return in_doubt and self.life.disposition is Disposition.UNKNOWN and not given_up
 
     @property
     def identity(self) -> CallIdentity:
@@ -199,7 +213,7 @@ def hear(call: PhoneCall, event: CallEvent) -> PhoneCall:
     heard = add_event(call.heard, event)
     if heard == call.heard:
         return call
-    life = tell_life(call.direction, call.arrived_at, heard)
+    life = _life_of(replace(call, heard=heard))
     tells = life.disposition.is_over and life != call.life
     # On an outgoing call the first leg names who dials; the order may have known him already.
     dialling = event.extension if call.direction is Direction.OUTBOUND else ""
@@ -211,6 +225,40 @@ def hear(call: PhoneCall, event: CallEvent) -> PhoneCall:
         did=call.did or event.did,
         revision=call.revision + tells,
     )
+
+
+def with_order(call: PhoneCall, order: CallOrder) -> PhoneCall:
+    """Return *call* with what became of its order; `revision` moves when 1C has to be told."""
+    changed = replace(call, order=order)
+    life = _life_of(changed)
+    tells = order != call.order and order.state in (OrderState.REFUSED, OrderState.UNKNOWN)
+    return replace(changed, life=life, revision=call.revision + tells)
+
+
+def bars_repeat(call: PhoneCall, now: datetime) -> bool:
+    """Return whether the order of *call* bars another one of the same pair at *now*.
+
+    Its state decides: the client may be rung again only when the first call is known to be over.
+    """
+    order = call.order
+    if order is None or order.state is OrderState.REFUSED:
+        return False
+    if order.state is OrderState.SENDING or call.is_unfinished:
+        return True
+    return now - order.requested_at < REPEAT_PAUSE
+
+
+def _life_of(call: PhoneCall) -> CallLife:
+    """Return the life of *call*; of an order that no event followed its outcome is all we know."""
+    life = tell_life(call.direction, call.arrived_at, call.heard)
+    if call.order is None or call.heard:
+        return life
+    match call.order.state:
+        case OrderState.REFUSED:
+            return replace(life, disposition=Disposition.NOT_REACHED, outcome=Outcome.FAILED)
+        case OrderState.UNKNOWN:
+            return replace(life, disposition=Disposition.UNKNOWN)
+    return life
 
 
 def asked_after_all(call: PhoneCall, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:

@@ -77,9 +77,16 @@ def _same_way(call: PhoneCall, event: CallEvent) -> bool:
     return not event.did or not call.did or event.did == call.did
 
 
+def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
+    """Return whether *event* of an outgoing call names the telephone that dials, or none."""
+    if call.direction is not Direction.OUTBOUND or not call.placed_by:
+        return True
+    return event.extension in ("", call.placed_by)
+
+
 def is_settling_time(call: PhoneCall, now: datetime, after: timedelta) -> bool:
     """Whether nothing was heard of an unfinished *call* for so long that the PBX must be asked."""
-    if call.life.disposition.is_over or call.blank:
+    if not call.is_unfinished or call.blank:
         return False
     heard = [event.at for event in call.heard]
     return now - max([call.received_at, *heard]) >= after
@@ -101,6 +108,7 @@ def call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall 
         if record.client is not None
         and same_party(call.caller, record.client)
         and (record.direction is None or record.direction is call.direction)
+        and _same_telephone(call, record)
     ]
     if not fitting:
         return None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.domain.directory import Manager
-from bridge.domain.orders import OrderTrouble, read_dialled
+from bridge.domain.emergency import is_emergency
+from bridge.domain.orders import OrderTrouble, read_dialled, without_scheme
 from bridge.domain.phone import CallerKind, PhoneNumber, PhoneRules
 from bridge.domain.writeback import CallRequest
 
@@ -39,7 +40,12 @@ def plan_request(
     Where it names none that can be read, the first of *phones*, those of its contact, is taken.
     """
     number = request.reach
-    if phones and read_dialled(number, rules).kind in (CallerKind.WITHHELD, CallerKind.NONSENSE):
+    emergency = is_emergency(without_scheme(number))
+    if (
+        phones
+        and not emergency
+        and read_dialled(number, rules).kind in (CallerKind.WITHHELD, CallerKind.NONSENSE)
+    ):
         number = f"+{phones[0]}"
     if user is None:
         return RequestedCall("", number, OrderTrouble.NO_USER)

@@ -139,7 +139,7 @@ class Following:
         async with self._book.one_step():
             step, ended = Step(), 0
             fresh = [self._open.get(call.key) or call for call in waiting]
-            left = {c.key: c for c in fresh if not c.life.disposition.is_over}
+            left = {c.key: c for c in fresh if c.is_unfinished}
             for record in records:
                 call = joining.call_of_history(record, left.values())
                 if call is None:
