@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bridge.adapters.sipuni import Sipuni
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
 
-#: How often 1C is asked for calls that its users order.
+#: How often 1C is asked for calls that its users order, and what could not be written is written.
 _LOOK_EVERY = timedelta(seconds=5)
 
 
@@ -168,10 +168,11 @@ def pbx_line(
         lang=settings.lang,
         clock=now,
     )
+    outcomes = Loop("orders", originating.write_outcomes, _LOOK_EVERY)
     if not settings.call_requests:
-        return PbxLine(pbx, originating, websocket=websocket)
+        return PbxLine(pbx, originating, loops=(outcomes,), websocket=websocket)
     requests, loop = _requesting(settings, originating, directory)
-    return PbxLine(pbx, originating, requests, (loop,), websocket)
+    return PbxLine(pbx, originating, requests, (outcomes, loop), websocket)
 
 
 def _requesting(

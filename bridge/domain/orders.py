@@ -118,14 +118,20 @@ def trouble_of(
     """
     if not _EXTENSION.fullmatch(extension):
         return OrderTrouble.NO_EXTENSION
-    if called.kind is CallerKind.INTERNAL and called.extension == extension:
-        return OrderTrouble.OWN
-    if called.number is None and is_emergency(without_scheme(called.raw)):
-        return OrderTrouble.EMERGENCY
-    if called.kind is CallerKind.INTERNAL:
-        return OrderTrouble.COLLEAGUE
     if called.number is None:
-        return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER
+        return _trouble_of_number(extension, called)
     if recent is None:
         return None
     return OrderTrouble.IN_DOUBT if recent.state is OrderState.UNKNOWN else OrderTrouble.REPEATED
+
+
+def _trouble_of_number(extension: str, called: Caller) -> OrderTrouble:
+    """Return why what was dialled is no number to call."""
+    internal = called.kind is CallerKind.INTERNAL
+    if internal and called.extension == extension:
+        return OrderTrouble.OWN
+    if is_emergency(without_scheme(called.raw)):
+        return OrderTrouble.EMERGENCY
+    if internal:
+        return OrderTrouble.COLLEAGUE
+    return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER
