@@ -20,6 +20,7 @@ from bridge.services.follow import Following
 from bridge.services.open_calls import OpenCalls
 from bridge.services.originate import Originating
 from bridge.services.requests import Requesting
+from bridge.services.responsible import Responsible
 from bridge.services.retain import Retention
 from bridge.services.settle import Settling
 from bridge.services.situation import FanOut
@@ -68,6 +69,12 @@ def follow_calls(
         ledger=ledger,
         open_calls=open_calls,
         owner_of=directory.owner_of,
+        responsible=Responsible(
+            decide=deciding.decide,
+            managers=directory.managers,
+            lang=settings.lang,
+            clock=now,
+        ),
         rules=debt_rules(settings),
         clock=now,
     )

@@ -91,7 +91,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "order.repeated": (
         "телефон {extension} уже звонит по этому номеру: заказано {ago} назад, ещё не завершено",
-        "telephone {extension} is calling this number: ordered {ago} ago and is not over",
+        "telephone {extension} calls this number already: ordered {ago} ago and is not over",
     ),
     "order.in_doubt": (
         "телефон {extension}: звонок уже заказан {ago} назад, исход неизвестен; посмотрите в АТС",

@@ -128,9 +128,10 @@ class Following:
         return told
 
     async def escalate(self) -> None:
-        """Tell a second person of the clients who have waited too long."""
+        """Give missed calls to whom 1C names now; tell a second person who waited too long."""
         async with self._book.one_step():
             step = Step()
+            await self._debts.reassign(step)
             await self._debts.escalate(step)
             await self._book.commit(step)
 

@@ -284,6 +284,7 @@ class House:
             events,
             decide=decider.decide,
             owner_of=self.directory.owner_of,
+            managers=self.directory.managers,
             debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
         )
         self.delivery = Delivery(
