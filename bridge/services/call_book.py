@@ -13,16 +13,20 @@ from bridge.domain.call_events import Direction
 from bridge.domain.calls import Note, PhoneCall, bars_repeat, with_order
 from bridge.domain.decision import Target
 from bridge.domain.directory import ExtensionOwner
+from bridge.domain.life import Disposition
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.wanted import Told
-from bridge.ports import CallChanged, Clock, DebtChanged, Events, Ledger
+from bridge.ports import CallChanged, CallFilter, Clock, DebtChanged, Events, Ledger
 from bridge.services.debts import Debts, Step
 from bridge.services.open_calls import MEMORY, OpenCalls
 
 #: How long a call that began with its events waits for its routing question before 1C gets it.
 GRACE = timedelta(seconds=10)
+
+#: A stop that lasted longer leaves orders of before it as they are.
+_OLDEST_ORDER = timedelta(days=7)
 
 _NOTHING = Step().change()
 
@@ -127,8 +131,19 @@ class CallBook:
             await self.commit(step)
 
     async def orders_open(self) -> Sequence[PhoneCall]:
-        """Give the orders of which nobody knows whether they left: a crash stood between."""
-        return [c for c in self.open if c.order and c.order.state is OrderState.SENDING]
+        """Give the orders of which nobody knows whether they left: a crash stood between.
+
+        Among them those that came before the calls which are remembered.
+        """
+        now = self._clock()
+        older = CallFilter(
+            direction=Direction.OUTBOUND,
+            dispositions=(Disposition.RINGING,),
+            since=now - _OLDEST_ORDER,
+            until=now - MEMORY,
+        )
+        known = [*await self._ledger.calls(limit=1000, wanted=older), *self.open]
+        return [c for c in known if c.order and c.order.state is OrderState.SENDING]
 
     async def barring_order(
         self, extension: str, number: PhoneNumber, now: datetime
