@@ -114,3 +114,15 @@ def call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall 
         return None
     away, _, nearest = min(fitting)
     return nearest if away <= ABOUT_THEN else None
+
+
+def is_of_another(record: CallEvent, call: PhoneCall, others: Iterable[PhoneCall]) -> bool:
+    """Return whether a line of the statistics is of one of *others*, which are over, not of *call*.
+
+    A second call to the same client begins within the time in which the first would fit.
+    """
+    if not record.call_ref or call.life.call_ref == record.call_ref:
+        return False
+    # The id may differ from the call's in the last digit.
+    refs = (other.life.call_ref for other in others if not other.is_unfinished)
+    return any(ref and ref[:-1] == record.call_ref[:-1] for ref in refs)

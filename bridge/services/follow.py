@@ -145,6 +145,9 @@ class Following:
                 call = joining.call_of_history(record, left.values())
                 if call is None:
                     continue
+                others = self._open.of_party(call.caller)
+                if joining.is_of_another(record, call, others):
+                    continue
                 del left[call.key]
                 ref = call.life.call_ref or record.call_ref
                 await self._hear(step, call, replace(record, call_ref=ref))

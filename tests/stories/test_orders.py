@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import pytest
 
 from bridge.adapters.onec.requests import ODataRequests
 from bridge.domain.directory import Ref
+from bridge.domain.life import Disposition
 from bridge.domain.orders import OrderState
 from bridge.errors import OrderRepeated
 from bridge.lab.desk import Desk
-from bridge.lab.sipuni import AcceptedForm, OrderReply, Switches
+from bridge.lab.sipuni import AcceptedForm, OrderReply, Outcome, Switches
 from bridge.lab.tables import Row
 from bridge.services.requests import Requesting
 from tests.stories.house import PHONES, Clock, House, compose_lab, connect, open_house, sync
@@ -189,3 +190,25 @@ async def test_a_negated_mark_rings_nobody(pulled: Path, tmp_path: Path) -> None
 
         assert await at.looks() == 0
         assert at.rung() == 0
+
+
+async def test_the_statistics_of_the_first_call_do_not_end_the_second(
+    pulled: Path, tmp_path: Path
+) -> None:
+    switches = Switches(originated=Outcome.BUSY, record_id_shift=True)
+    async with scene(pulled, tmp_path, switches) as at:
+        first = await at.house.originating.order("777", CLIENT, by="api")
+        await at.house.sipuni.settle()
+        await at.house.look()
+        at.house.clock.advance(60)
+        at.house.door.street = None
+        at.house.sipuni.switch(replace(SILENT, order_reply=OrderReply.PROMPT))
+        second = await at.house.originating.order("777", CLIENT, by="api")
+
+        # The second is still talked about: the statistics know the first alone.
+        at.house.sipuni.calls[-1].over = False
+        await at.house.settle_calls()
+
+        ended = {call.key: call for call in await at.house.ledger.calls()}
+        assert ended[first.key].life.disposition is Disposition.NOT_REACHED
+        assert ended[second.key].life.disposition is Disposition.RINGING
