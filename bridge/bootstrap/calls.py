@@ -20,6 +20,7 @@ from bridge.services.follow import Following
 from bridge.services.open_calls import OpenCalls
 from bridge.services.originate import Originating
 from bridge.services.requests import Requesting
+from bridge.services.responsible import Responsible
 from bridge.services.retain import Retention
 from bridge.services.settle import Settling
 from bridge.services.situation import FanOut
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bridge.adapters.sipuni import Sipuni
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
 
-#: How often 1C is asked for calls that its users order.
+#: How often 1C is asked for calls that its users order, and what could not be written is written.
 _LOOK_EVERY = timedelta(seconds=5)
 
 
@@ -69,6 +70,12 @@ def follow_calls(
         ledger=ledger,
         open_calls=open_calls,
         owner_of=directory.owner_of,
+        responsible=Responsible(
+            decide=deciding.decide,
+            managers=directory.managers,
+            lang=settings.lang,
+            clock=now,
+        ),
         rules=debt_rules(settings),
         clock=now,
     )
@@ -176,10 +183,11 @@ def pbx_line(
         lang=settings.lang,
         clock=now,
     )
+    outcomes = Loop("orders", originating.write_outcomes, _LOOK_EVERY)
     if not settings.call_requests:
-        return PbxLine(pbx, originating, websocket=websocket)
+        return PbxLine(pbx, originating, loops=(outcomes,), websocket=websocket)
     requests, loop = _requesting(settings, originating, directory)
-    return PbxLine(pbx, originating, requests, (loop,), websocket)
+    return PbxLine(pbx, originating, requests, (outcomes, loop), websocket)
 
 
 def _requesting(

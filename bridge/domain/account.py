@@ -3,18 +3,28 @@
 from bridge.domain.call_events import Direction, Outcome
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
-from bridge.domain.orders import OrderState
+from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.texts import Language, say, say_duration
+
+
+def fate_of(call: PhoneCall) -> OrderState | None:
+    """Return REFUSED or UNKNOWN where that is all there is to know of an ordered call."""
+    if call.order is None:
+        return None
+    if call.order.state is OrderState.REFUSED and not call.heard:
+        return OrderState.REFUSED
+    unknown = call.order.state is OrderState.UNKNOWN
+    return OrderState.UNKNOWN if unknown and call.life.disposition is Disposition.UNKNOWN else None
 
 
 def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
     """Say how the call went, once it is over; nothing of a call nobody told about."""
-    life, order = call.life, call.order
-    if order is not None and order.state is OrderState.REFUSED:
-        return [say(lang, "call.order_refused", words=order.words)]
+    life = call.life
+    if call.order is not None and life.disposition is not Disposition.ANSWERED:
+        lines = _order_lines(call, call.order, lang)
+        if lines:
+            return lines
     if not life.disposition.is_over or life.disposition is Disposition.UNKNOWN:
-        if order is not None and life.disposition is Disposition.UNKNOWN:
-            return [say(lang, "call.order_silent")]
         return []
     words = [say_outcome(call, lang)]
     if life.talk is not None:
@@ -36,6 +46,17 @@ def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
     return lines
 
 
+def _order_lines(call: PhoneCall, order: CallOrder, lang: Language) -> list[str]:
+    """Return what is to say of an order that became no call; nothing of one that did."""
+    match fate_of(call):
+        case OrderState.REFUSED:
+            return [say(lang, "call.order_refused", words=order.words)]
+        case OrderState.UNKNOWN:
+            return [say(lang, "call.order_unknown")]
+    silent = call.life.disposition is Disposition.UNKNOWN
+    return [say(lang, "call.order_silent")] if silent else []
+
+
 def say_outcome(call: PhoneCall, lang: Language) -> str:
     """Say in a few words what became of a call: «ответил 205 Анна Петрова», «пропущен»."""
     life = call.life
@@ -45,6 +66,9 @@ def say_outcome(call: PhoneCall, lang: Language) -> str:
         if life.lost_in_transfer:
             return say(lang, "outcome.lost_in_transfer", who=who(call, life.answered_by))
         return say(lang, "outcome.answered_by", who=who(call, life.answered_by))
+    fate = fate_of(call)
+    if fate is not None:
+        return say(lang, f"outcome.order_{fate}")
     words = say(lang, f"outcome.{life.disposition}")
     if life.outcome in (Outcome.BUSY, Outcome.FAILED):
         words += f" ({say(lang, f'outcome.{life.outcome}')})"

@@ -8,10 +8,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.domain.call_events import CallEvent, Direction
+from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.decision import RouteDecision, RouteQuestion, Target
-from bridge.domain.life import CallLife, add_event, tell_life
-from bridge.domain.orders import CallOrder
+from bridge.domain.life import CallLife, Disposition, add_event, tell_life
+from bridge.domain.orders import REPEAT_PAUSE, CallOrder, OrderState
 from bridge.domain.parties import Parties, fit_event, is_unknown, tell_parties
 from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.wanted import ReminderWish
@@ -101,6 +101,20 @@ class PhoneCall:
         candidate = self.decision.candidate
         partner = None if candidate is None else candidate.partner
         return f"+{number}" if partner is None else partner.partner
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Return whether the PBX may still be asked how the call ended.
+
+        An order whose outcome nobody knows is not over before its statistics were asked.
+        """
+        return self.life.needs_history or self._is_in_doubt
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        in_doubt = self.order is not None and self.order.state is OrderState.UNKNOWN
+        given_up = any(event.kind is EventKind.GIVEN_UP for event in self.heard)
+        return in_doubt and self.life.disposition is Disposition.UNKNOWN and not given_up
 
     @property
     def identity(self) -> CallIdentity:
@@ -210,16 +224,51 @@ def _retold(call: PhoneCall, heard: tuple[CallEvent, ...]) -> PhoneCall:
     """Give *call* with parties and life read from all that it has *heard*."""
     begun = Parties(call.direction, call.caller, call.did, call.placed_by)
     parties = tell_parties(begun, heard, asked=call.asked, ordered=call.order is not None)
-    fitted = [fit_event(event, parties) for event in heard]
-    return replace(
+    retold = replace(
         call,
         direction=parties.direction,
         caller=parties.caller,
         did=parties.did,
         placed_by=parties.placed_by,
         heard=heard,
-        life=tell_life(parties.direction, call.arrived_at, fitted),
     )
+    return replace(retold, life=_life_of(retold))
+
+
+def with_order(call: PhoneCall, order: CallOrder) -> PhoneCall:
+    """Return *call* with what became of its order; `revision` moves when 1C has to be told."""
+    changed = replace(call, order=order)
+    life = _life_of(changed)
+    tells = order != call.order and order.state in (OrderState.REFUSED, OrderState.UNKNOWN)
+    return replace(changed, life=life, revision=call.revision + tells)
+
+
+def bars_repeat(call: PhoneCall, now: datetime) -> bool:
+    """Return whether the order of *call* bars another one of the same pair at *now*.
+
+    Its state decides: the client may be rung again only when the first call is known to be over.
+    """
+    order = call.order
+    if order is None or order.state is OrderState.REFUSED:
+        return False
+    if order.state is OrderState.SENDING or call.is_unfinished:
+        return True
+    return now - order.requested_at < REPEAT_PAUSE
+
+
+def _life_of(call: PhoneCall) -> CallLife:
+    """Return the life of *call*; of an order that no event followed its outcome is all we know."""
+    parties = Parties(call.direction, call.caller, call.did, call.placed_by)
+    fitted = [fit_event(event, parties) for event in call.heard]
+    life = tell_life(call.direction, call.arrived_at, fitted)
+    if call.order is None or call.heard:
+        return life
+    match call.order.state:
+        case OrderState.REFUSED:
+            return replace(life, disposition=Disposition.NOT_REACHED, outcome=Outcome.FAILED)
+        case OrderState.UNKNOWN:
+            return replace(life, disposition=Disposition.UNKNOWN)
+    return life
 
 
 def asked_after_all(call: PhoneCall, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:

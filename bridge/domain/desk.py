@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bridge.domain.account import fate_of
 from bridge.domain.call_events import Direction, EventKind
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
+from bridge.domain.orders import OrderState
 
 #: A call that rings so long without another word is no longer said to ring: the PBX tells us
 #: nothing, and no telephone rings for minutes.
@@ -28,6 +30,7 @@ class Standing(StrEnum):
     ANSWERED = "answered"  # over, and talked about elsewhere
     MISSED = "missed"
     NOT_REACHED = "not_reached"
+    IN_DOUBT = "in_doubt"  # ordered, and the PBX did not answer
     SILENT = "silent"  # nobody told how it went
 
     @property
@@ -77,7 +80,7 @@ def standing(call: PhoneCall, extension: str, now: datetime) -> Standing:
     if life.disposition is Disposition.ANSWERED:
         here = dials or extension in life.talked
         return Standing.TALKED if here else Standing.ANSWERED
-    return _LOST[life.disposition]
+    return Standing.IN_DOUBT if fate_of(call) is OrderState.UNKNOWN else _LOST[life.disposition]
 
 
 def is_kept(call: PhoneCall, touched_at: datetime, now: datetime) -> bool:

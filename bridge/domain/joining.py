@@ -184,9 +184,16 @@ def _same_way(call: PhoneCall, event: CallEvent) -> bool:
     return not event.did or not call.did or event.did == call.did
 
 
+def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
+    """Return whether *event* of an outgoing call names the telephone that dials, or none."""
+    if call.direction is not Direction.OUTBOUND or not call.placed_by:
+        return True
+    return event.extension in ("", call.placed_by)
+
+
 def is_settling_time(call: PhoneCall, now: datetime, after: timedelta) -> bool:
     """Whether nothing was heard of an unfinished *call* for so long that the PBX must be asked."""
-    if not call.life.needs_history or call.blank:
+    if not call.is_unfinished or call.blank:
         return False
     heard = [event.at for event in call.heard]
     return now - max([call.received_at, *heard]) >= after
@@ -208,8 +215,21 @@ def call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall 
         if record.client is not None
         and same_party(call.caller, record.client)
         and (record.direction is None or record.direction is call.direction)
+        and _same_telephone(call, record)
     ]
     if not fitting:
         return None
     away, _, nearest = min(fitting)
     return nearest if away <= ABOUT_THEN else None
+
+
+def is_of_another(record: CallEvent, call: PhoneCall, others: Iterable[PhoneCall]) -> bool:
+    """Return whether a line of the statistics is of one of *others*, which are over, not of *call*.
+
+    A second call to the same client begins within the time in which the first would fit.
+    """
+    if not record.call_ref or call.life.call_ref == record.call_ref:
+        return False
+    # The id may differ from the call's in the last digit.
+    refs = (other.life.call_ref for other in others if not other.is_unfinished)
+    return any(ref and ref[:-1] == record.call_ref[:-1] for ref in refs)

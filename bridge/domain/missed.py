@@ -3,18 +3,19 @@
     missed ─► open ─(missed again: one debt, one reminder)─┬─ anyone talked to the client ─► paid
                 └─(working time passed)─► escalated ──────┴─ its manager dismissed it ──► closed
 
-One debt per client, from whichever of his numbers he calls; its one reminder hangs on the
-document of one call, the holder. When the client is missed again, the new call's own reminder
-stays until 1C is known to hold the joint one: a manager may have dismissed it, and then nobody
-would be reminded at all.
+One debt per client, from whichever of his numbers he calls. It belongs to whom 1C names now, and
+moves when 1C changes. Its one reminder hangs on the document of one call, the holder. When the
+client is missed again, the new call's own reminder stays until 1C is known to hold the joint one:
+a manager may have dismissed it, and then nobody would be reminded at all.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import Target
+from bridge.domain.decision import RouteDecision, Target
 from bridge.domain.directory import Ref
 from bridge.domain.life import Disposition
 from bridge.domain.phone import PhoneNumber
@@ -53,9 +54,14 @@ class MissedDebt:
         """Whether the client still waits."""
         return self.closed_at is None
 
+    @property
+    def is_seen(self) -> bool:
+        """Return whether there is a 1C user whose reminder it can be."""
+        return self.owner is not None and self.owner.manager is not None
+
     def escalates(self, now: datetime) -> bool:
-        """Whether it is time to tell a second person."""
-        due = self.escalate_at is not None and self.escalate_at <= now
+        """Whether it is time to tell a second person: at once, where no first one sees it."""
+        due = self.escalate_at is not None and (self.escalate_at <= now or not self.is_seen)
         return self.is_open and due and self.escalated_to is None
 
 
@@ -77,6 +83,31 @@ def owner_of(call: PhoneCall) -> Target | None:
     if rung is not None and rung.manager is not None:
         return rung
     return decision.fallback or rung
+
+
+def owner_now(
+    call: PhoneCall,
+    before: Target | None,
+    decision: RouteDecision,
+    sees: Callable[[Ref], bool],
+) -> Target | None:
+    """Return who has to call the client of *call* back, where today's *decision* is made.
+
+    The manager 1C names; else whoever had it *before*, unless he had it as the manager that 1C
+    does not name any more; else who was rung last; else the default. Only who *sees* a reminder
+    counts, as long as there is one.
+    """
+    if decision.targets:
+        return decision.targets[0]
+    named = call.decision.targets[0] if call.decision.targets else None
+    lost = before is not None and named is not None and before.manager == named.manager
+    rung = [call.person(extension) for extension in reversed(call.life.rung)]
+    first = [] if before is None or lost else [before]
+    last = [before] if before is not None and lost else []
+    choice = [*first, *rung, *([decision.fallback] if decision.fallback else []), *last]
+    seen = (t for t in choice if t.manager is not None and sees(t.manager))
+    named_by_nobody = decision.fallback or (None if before is None else Target(before.extension))
+    return next(seen, named_by_nobody)
 
 
 def owe(
@@ -109,22 +140,30 @@ def owe(
     )
 
 
-def pays(call: PhoneCall, debt: MissedDebt) -> bool:
-    """Whether *call* is a talk with the debt's client that lasted beyond his first missed call."""
-    life = call.life
-    talking = life.disposition is Disposition.TALKING
-    at = life.ended_at or life.answered_at or call.arrived_at
-    talked = call.life.disposition in (Disposition.TALKING, Disposition.ANSWERED)
-    same = call.client == debt.client or call.caller.number in debt.numbers
-    outside = call.direction is not Direction.INTERNAL
-    later = talking or at >= debt.opened_at
-    talked = talked and not life.lost_in_transfer
-    return talked and same and outside and later and call.key not in debt.calls
-
-
 def paid(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:
     """Close the debt: *call* is the talk that paid it."""
     return replace(debt, closed_at=now, closed_by=call.key)
+
+
+def merged(debt: MissedDebt, other: MissedDebt) -> MissedDebt:
+    """Return *debt* with the calls of *other*, the younger one of the same client.
+
+    The other's reminder stays until 1C is known to hold the joint one.
+    """
+    keys = (other.holder, *other.merging)
+    return replace(
+        debt,
+        numbers=tuple(dict.fromkeys((*debt.numbers, *other.numbers))),
+        calls=tuple(dict.fromkeys((*debt.calls, *other.calls))),
+        merging=tuple(dict.fromkeys((*debt.merging, *(k for k in keys if k != debt.holder)))),
+        last_at=max(debt.last_at, other.last_at),
+    )
+
+
+def left_to(debt: MissedDebt, keys: Collection[str], now: datetime, closed_by: str) -> MissedDebt:
+    """Return *debt* closed, with the calls of *keys* alone: the others are another debt."""
+    calls = tuple(key for key in debt.calls if key in keys)
+    return replace(debt, calls=calls, merging=(), closed_at=now, closed_by=closed_by)
 
 
 def forgiven(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:
@@ -162,18 +201,17 @@ def reviewed(
 ) -> MissedDebt:
     """Take up what 1C is known to hold: *kept* is the owner's reminder on the holder's document.
 
-    The joint reminder is there: the others may go. It was dismissed: the latest call that still
-    has its own becomes the holder; where none has, its manager has closed the debt.
+    The joint reminder is there: the others may go. It was dismissed: its manager has closed the
+    debt, but for the calls that came since and still have reminders of their own.
     """
     if not debt.is_open or kept is None or debt.owner is None:
         return debt
     if kept.state is ReminderState.GONE:
-        if debt.merging:
-            return replace(debt, holder=debt.merging[-1], merging=debt.merging[:-1])
-        return replace(debt, closed_at=now, closed_by="")
+        told = [key for key in debt.calls if key not in debt.merging]
+        return left_to(debt, told, now, "")
     wanted = next((w for w in wish or () if w.user == debt.owner.manager), None)
-    told = wanted is not None and kept.text == wanted.text
-    return replace(debt, merging=()) if told and kept.state is ReminderState.KEPT else debt
+    holds = wanted is not None and kept.text == wanted.text
+    return replace(debt, merging=()) if holds and kept.state is ReminderState.KEPT else debt
 
 
 def escalated(debt: MissedDebt, to: Ref) -> MissedDebt:

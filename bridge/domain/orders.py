@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.directory import Ref
+from bridge.domain.emergency import is_emergency
 from bridge.domain.phone import (
     Caller,
     CallerKind,
@@ -20,7 +21,7 @@ from bridge.domain.phone import (
     read_phones,
 )
 
-#: The same telephone is not rung for the same client again so soon: a double click is one wish.
+#: A double click is one wish, however fast its call was over; else its state decides.
 REPEAT_PAUSE = timedelta(seconds=10)
 
 
@@ -39,7 +40,9 @@ class OrderTrouble(StrEnum):
     NONSENSE = "nonsense"
     OWN = "own"
     COLLEAGUE = "colleague"
-    REPEATED = "repeated"
+    EMERGENCY = "emergency"
+    REPEATED = "repeated"  # an order of this pair is not over
+    IN_DOUBT = "in_doubt"  # nobody knows what became of an order of this pair
     NO_USER = "no_user"  # a document names nobody whose telephone to use
     NO_TELEPHONE = "no_telephone"  # he whom it names has no extension
 
@@ -93,7 +96,7 @@ def read_dialled(typed: str, rules: PhoneRules) -> Caller:
 
     "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL.
     """
-    number = _SCHEME.sub("", typed, count=1)
+    number = without_scheme(typed)
     phones = read_phones(number, rules)
     if phones:
         shown = read_caller(number, rules).raw
@@ -101,17 +104,34 @@ def read_dialled(typed: str, rules: PhoneRules) -> Caller:
     return read_caller(number, rules)
 
 
+def without_scheme(typed: str) -> str:
+    """Return *typed* without the `tel:` or `callto:` before it."""
+    return _SCHEME.sub("", typed, count=1)
+
+
 def trouble_of(
     extension: str, called: Caller, recent: CallOrder | None = None
 ) -> OrderTrouble | None:
     """Tell why the call from *extension* to *called* must not be ordered; None where it may be.
 
-    *recent* is an order of this very pair within `REPEAT_PAUSE`: the telephone rings already.
+    *recent* is an order of this very pair that bars a repeat.
     """
     if not _EXTENSION.fullmatch(extension):
         return OrderTrouble.NO_EXTENSION
-    if called.kind is CallerKind.INTERNAL:
-        return OrderTrouble.OWN if called.extension == extension else OrderTrouble.COLLEAGUE
     if called.number is None:
-        return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER
-    return None if recent is None else OrderTrouble.REPEATED
+        return _trouble_of_number(extension, called)
+    if recent is None:
+        return None
+    return OrderTrouble.IN_DOUBT if recent.state is OrderState.UNKNOWN else OrderTrouble.REPEATED
+
+
+def _trouble_of_number(extension: str, called: Caller) -> OrderTrouble:
+    """Return why what was dialled is no number to call."""
+    internal = called.kind is CallerKind.INTERNAL
+    if internal and called.extension == extension:
+        return OrderTrouble.OWN
+    if is_emergency(without_scheme(called.raw)):
+        return OrderTrouble.EMERGENCY
+    if internal:
+        return OrderTrouble.COLLEAGUE
+    return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER

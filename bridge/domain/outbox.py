@@ -126,12 +126,12 @@ def next_reminder(entry: OutboxEntry, wanted: Wanted) -> ReminderWish | KeptRemi
         source = None if wish.unless_gone is None else kept_for(entry, wish.unless_gone)
         if source is not None and source.state is ReminderState.GONE:
             continue
-        sure = kept is not None and kept.state is not ReminderState.SENDING
+        sure = kept is not None and kept.state in (ReminderState.KEPT, ReminderState.GONE)
         if not sure or (kept and kept.state is ReminderState.KEPT and kept.text != wish.text):
             return wish
     wished = {wish.user for wish in wanted.reminders}
     return next(
-        (k for k in entry.reminders if k.user not in wished and k.state is not ReminderState.GONE),
+        (k for k in entry.reminders if k.user not in wished and k.state.is_there),
         None,
     )
 
@@ -171,7 +171,8 @@ def begin(entry: OutboxEntry, wanted: Wanted) -> OutboxEntry:
         others = tuple(told for told in entry.telling if told != wanted.told)
         return replace(sending, telling=(*others, wanted.told))
     step = next_reminder(entry, wanted) if entry.stage is Stage.REMINDER else None
-    if isinstance(step, ReminderWish) and kept_for(entry, step.user) is None:
+    kept = kept_for(entry, step.user) if isinstance(step, ReminderWish) else None
+    if isinstance(step, ReminderWish) and (kept is None or not kept.state.is_there):
         sending_it = noted(entry, step.user, step.text, ReminderState.SENDING)
         return replace(sending, reminders=sending_it)
     return sending

@@ -22,6 +22,8 @@ from bridge.domain.phone import Caller, CallerKind
 
 #: An outside line has more digits than any extension.
 _LONGEST_EXTENSION = 5
+#: E.164: no number has more digits.
+_LONGEST_NUMBER = 15
 
 #: The better a client is known, the earlier he stands.
 _KNOWN = (
@@ -45,7 +47,7 @@ class Parties:
 
 def is_outside_line(did: str) -> bool:
     """Return whether the dialled *did* is a line of the telephone network, not an extension."""
-    return len(did) > _LONGEST_EXTENSION
+    return _LONGEST_EXTENSION < len(did) <= _LONGEST_NUMBER and did.isdecimal()
 
 
 def is_unknown(caller: Caller) -> bool:

@@ -4,17 +4,53 @@ A manager orders a call from inside UT by writing an outgoing phone call documen
 (`writeback.CallRequest`); whom it names and what it leaves out is decided here.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.domain.directory import Manager
-from bridge.domain.orders import OrderTrouble, read_dialled
+from bridge.domain.emergency import is_emergency
+from bridge.domain.orders import OrderTrouble, read_dialled, without_scheme
 from bridge.domain.phone import CallerKind, PhoneNumber, PhoneRules
 from bridge.domain.writeback import CallRequest
 
 #: A document older than this is not rung for any more: its manager has gone on to other things.
 REQUEST_PATIENCE = timedelta(minutes=15)
+
+#: 1C's clock may be so much ahead of ours; what is dated later waits until its time has come.
+REQUEST_AHEAD = timedelta(minutes=2)
+
+#: Words that bar a mark behind them in the same clause.
+_NEGATION = re.compile(
+    r"(?<!\w)(?:не|ни|нельзя|незачем|нет|без|no|not|never|cannot|\w+n['’]t)(?!\w)"
+    r"(?!\s+(?:забы|забудь|позабы|упусти|forget))"
+)
+_CLAUSE = re.compile(r"[.,;:!?\n\r()«»\"]|\s[-–—]\s")
+
+
+def asks_for_call(subject: str, mark: str) -> bool:
+    """Return whether *mark* stands in *subject* as whole words, and is nowhere negated.
+
+    A call that was not wished for is worse than one that has to be wished for again.
+    """
+    words = _plain(mark)
+    if not words:
+        return False
+    found = False
+    whole = re.compile(rf"(?<![\w-]){re.escape(words)}(?!\w)")
+    text = _plain(subject)
+    for place in whole.finditer(text):
+        before = _CLAUSE.split(text[: place.start()])[-1]
+        if _NEGATION.search(before):
+            return False
+        found = True
+    return found
+
+
+def _plain(text: str) -> str:
+    """Return *text* as it is compared: letter case, ё and the width of blanks do not count."""
+    return " ".join(text.casefold().replace("ё", "е").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +75,12 @@ def plan_request(
     Where it names none that can be read, the first of *phones*, those of its contact, is taken.
     """
     number = request.reach
-    if phones and read_dialled(number, rules).kind in (CallerKind.WITHHELD, CallerKind.NONSENSE):
+    emergency = is_emergency(without_scheme(number))
+    if (
+        phones
+        and not emergency
+        and read_dialled(number, rules).kind in (CallerKind.WITHHELD, CallerKind.NONSENSE)
+    ):
         number = f"+{phones[0]}"
     if user is None:
         return RequestedCall("", number, OrderTrouble.NO_USER)

@@ -34,6 +34,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "call.recording": ("Запись: {address}", "Recording: {address}"),
     "call.note": ("Заметка ({by}, {at}): {text}", "Note ({by}, {at}): {text}"),
     "call.order_refused": ("Звонок не состоялся: {words}", "The call was not placed: {words}"),
+    "call.order_unknown": (
+        "Состоялся ли звонок, неизвестно: ответа АТС на заказ нет. Посмотрите в АТС",
+        "Whether the call was placed is unknown: no answer to the order. Look at the PBX",
+    ),
     "call.order_silent": (
         "АТС приняла заказ, но о звонке не сообщила: вероятно, телефон сотрудника не в сети",
         "The PBX took the order and told nothing of a call: the telephone is probably offline",
@@ -49,6 +53,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "outcome.busy": ("занято", "busy"),
     "outcome.failed": ("нет связи", "unreachable"),
     "outcome.unknown": ("итог неизвестен", "outcome unknown"),
+    "outcome.order_unknown": ("неизвестно, посмотрите в АТС", "unknown, look at the PBX"),
+    "outcome.order_refused": ("звонок не состоялся", "the call was not placed"),
     "outcome.ringing": ("звонит", "ringing"),
     "outcome.talking": ("идёт разговор", "talking"),
     "missed.once": (
@@ -87,9 +93,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{number} — внутренний номер: наберите его на телефоне",
         "{number} is an extension: dial it on the telephone",
     ),
+    "order.emergency": (
+        "{number} — номер экстренной службы: мост по нему не звонит, наберите его сами",
+        "{number} is an emergency number: the bridge does not call it, dial it yourself",
+    ),
     "order.repeated": (
-        "телефон {extension} уже звонит по этому номеру",
-        "telephone {extension} is calling this number already",
+        "телефон {extension} уже звонит по этому номеру: заказано {ago} назад, ещё не завершено",
+        "telephone {extension} calls this number already: ordered {ago} ago and is not over",
+    ),
+    "order.in_doubt": (
+        "телефон {extension}: звонок уже заказан {ago} назад, исход неизвестен; посмотрите в АТС",
+        "telephone {extension}: ordered {ago} ago already, outcome unknown; look at the PBX",
+    ),
+    "order.not_sent": (
+        "заказ не удалось записать, и в АТС он не отправлен",
+        "the order could not be written down and was not sent to the PBX",
     ),
     "order.lost": (
         "мост остановился, не узнав ответа АТС; звонок мог состояться",

@@ -12,6 +12,12 @@ class ReminderState(StrEnum):
     SENDING = "sending"  # it may be there
     KEPT = "kept"
     GONE = "gone"  # its user dismissed it: it is never made again
+    WITHDRAWN = "withdrawn"  # we took it away: it may be made again
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether 1C holds it, or may."""
+        return self in (ReminderState.SENDING, ReminderState.KEPT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,10 @@ def draft_reminder(call: PhoneCall, user: Ref, text: str, document: Ref) -> Remi
     return ReminderDraft(user, call.arrived_at, document, text)
 
 
-def outcome_change(present: WrittenPhoneCall, before: Sequence[Told], now: Told) -> PhoneCallChange:
-    """Tell what to change in a document so that it reads as *now*.
+def outcome_change(
+    present: WrittenPhoneCall, before: Sequence[Told], now: Told, mark: str = ""
+) -> PhoneCallChange:
+    """Tell what to change in a document so that it reads as *now*, and bears *mark*.
 
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
     as we wrote it is replaced; a person's words and choices stay.
@@ -209,6 +211,7 @@ def outcome_change(present: WrittenPhoneCall, before: Sequence[Told], now: Told)
     return PhoneCallChange(
         subject=subject,
         description=None if description == present.description else description,
+        comment=None if mark in present.comment else f"{present.comment} {mark}".strip(),
         responsible=now.responsible if ours and moved else None,
         seen=present.version,
     )

@@ -209,7 +209,9 @@ class OneCRequests(Protocol):
     """1C as it is watched for calls that managers order from inside UT."""
 
     async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
-        """Give outgoing phone call documents dated since *since* with *mark* in their subject.
+        """Give outgoing phone call documents dated since *since* whose subject asks for a call.
+
+        *mark* is what asks (`requests.asks_for_call`).
 
         Those marked for deletion and those written by the bridge are left out; those dated in the
         future are not, and one that was given before is given again. Raises as reads do.

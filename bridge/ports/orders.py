@@ -22,17 +22,20 @@ class OrderBook(Protocol):
         ...
 
     async def save_order(self, key: str, order: CallOrder) -> None:
-        """Keep what became of an order; its call may have heard events meanwhile."""
+        """Keep what became of an order; its call may have heard events meanwhile.
+
+        Where there is no such order nothing is kept.
+        """
         ...
 
     async def orders_open(self) -> Sequence[PhoneCall]:
         """Give the calls whose orders are SENDING."""
         ...
 
-    async def recent_order(
-        self, extension: str, number: PhoneNumber, since: datetime
+    async def barring_order(
+        self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
-        """Give the latest call ordered for this pair since then, refused orders left out."""
+        """Return the latest call ordered for this pair that bars a repeat (`calls.bars_repeat`)."""
         ...
 
 

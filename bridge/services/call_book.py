@@ -10,19 +10,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.call_events import Direction
-from bridge.domain.calls import Note, PhoneCall
+from bridge.domain.calls import Note, PhoneCall, bars_repeat, with_order
 from bridge.domain.decision import Target
 from bridge.domain.directory import ExtensionOwner
+from bridge.domain.life import Disposition
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.wanted import Told
-from bridge.ports import CallChanged, Clock, DebtChanged, Events, Ledger
+from bridge.ports import CallChanged, CallFilter, Clock, DebtChanged, Events, Ledger
 from bridge.services.debts import Debts, Step
 from bridge.services.open_calls import MEMORY, OpenCalls
 
 #: How long a call that began with its events waits for its routing question before 1C gets it.
 GRACE = timedelta(seconds=10)
+
+#: A stop that lasted longer leaves orders of before it as they are.
+_OLDEST_ORDER = timedelta(days=7)
 
 _NOTHING = Step().change()
 
@@ -120,30 +124,40 @@ class CallBook:
             call = self.open.get(key) or await self._ledger.call(key)
             if call is None:
                 return
-            failed = order.state is OrderState.REFUSED
-            call = replace(call, order=order, revision=call.revision + failed)
             step = Step()
-            step.put(call)
-            if failed and order.document is not None:
-                self.owe(step, call)
+            step.put(with_order(call, order))
+            if order.document is not None:
+                self.owe(step, step.calls[key])
             await self.commit(step)
 
     async def orders_open(self) -> Sequence[PhoneCall]:
-        """Give the orders of which nobody knows whether they left: a crash stood between."""
-        return [c for c in self.open if c.order and c.order.state is OrderState.SENDING]
+        """Give the orders of which nobody knows whether they left: a crash stood between.
 
-    async def recent_order(
-        self, extension: str, number: PhoneNumber, since: datetime
+        Among them those that came before the calls which are remembered.
+        """
+        now = self._clock()
+        older = CallFilter(
+            direction=Direction.OUTBOUND,
+            dispositions=(Disposition.RINGING,),
+            since=now - _OLDEST_ORDER,
+            until=now - MEMORY,
+        )
+        known = [*await self._ledger.calls(limit=1000, wanted=older), *self.open]
+        return [c for c in known if c.order and c.order.state is OrderState.SENDING]
+
+    async def barring_order(
+        self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
-        """Give the latest order of this pair since then that was not refused."""
-        found = [
-            call
-            for call in self.open
-            if call.order is not None
-            and call.order.state is not OrderState.REFUSED
-            and (call.order.extension, call.order.number) == (extension, number)
-            and call.order.requested_at >= since
-        ]
+        """Return the latest order of this pair that is not known to be over."""
+        # Behind a write that failed memory may hold an order that the disk does not.
+        async with self.one_step():
+            found = [
+                call
+                for call in self.open
+                if call.order is not None
+                and (call.order.extension, call.order.number) == (extension, number)
+                and bars_repeat(call, now)
+            ]
         return found[-1] if found else None
 
     # ------------------------------------------------------------ a step

@@ -14,6 +14,7 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import ExtensionOwner
 from bridge.domain.life import Disposition
 from bridge.domain.missed import MissedDebt
+from bridge.domain.missed_talks import is_after, is_talk
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.texts import Language
 from bridge.domain.wanted import ReminderWish
@@ -21,6 +22,7 @@ from bridge.domain.work_hours import WorkHours
 from bridge.domain.writeback import reminder_text
 from bridge.ports import Change, Clock, Ledger, RawEvent, Talk
 from bridge.services.open_calls import OpenCalls
+from bridge.services.responsible import Responsible
 
 _log = logging.getLogger(__name__)
 
@@ -78,14 +80,17 @@ class Debts:
         ledger: Ledger,
         open_calls: OpenCalls,
         owner_of: Callable[[str], ExtensionOwner],
+        responsible: Responsible,
         rules: DebtRules,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._calls = open_calls
         self._owner_of = owner_of
+        self._responsible = responsible
         self._rules = rules
         self._clock = clock
+        #: By the key of their first call: the client's name in 1C may change.
         self._open: dict[str, MissedDebt] = {}
         self._nobody_told = False
 
@@ -96,7 +101,7 @@ class Debts:
 
     async def remember(self) -> None:
         """Take up the open debts of before a restart."""
-        self._open = {debt.client: debt for debt in await self._ledger.open_debts()}
+        self._open = {debt.key: debt for debt in await self._ledger.open_debts()}
 
     def holds(self, key: str) -> bool:
         """Whether the call of *key* carries the reminder of an open debt."""
@@ -112,8 +117,9 @@ class Debts:
         elif after.life.disposition is Disposition.MISSED and not after.client:
             self._retitle(step, after)
         if after.life.disposition in (Disposition.TALKING, Disposition.ANSWERED):
-            for debt in [d for d in self._open.values() if missed.pays(after, d)]:
-                await self._put(step, missed.paid(debt, after, self._clock()))
+            if is_talk(after):
+                for debt in self._of(after):
+                    await self._pay(step, debt, after)
             over = after.life.disposition.is_over and not now_missed
             if not self._rules.keep_reminders and over:
                 self._wish(step, after, ())
@@ -129,6 +135,28 @@ class Debts:
             after = missed.reviewed(debt, kept, call.reminders, self._clock())
             if after != debt:
                 await self._put(step, after)
+            if not after.is_open and debt.merging:
+                await self._begin(step, debt.merging)
+
+    async def reassign(self, step: Step) -> None:
+        """Give the debts to whom 1C names now; two that turn out to be one client's become one."""
+        for key in list(self._open):
+            debt = self._open.get(key)
+            last = None if debt is None else await self._call(step, debt.calls[-1])
+            if debt is None or last is None:
+                continue
+            after = self._responsible.now(debt, last)
+            if after == debt:
+                continue
+            await self._put(step, await self._united(step, after))
+            await self._look_at_holder(step, key)
+
+    async def _look_at_holder(self, step: Step, key: str) -> None:
+        """Take up at once what the new owner did before with a reminder on this document."""
+        debt = self._open.get(key)
+        found = None if debt is None else await self._ledger.entry(debt.holder)
+        if found is not None:
+            await self.review(step, found[0])
 
     async def escalate(self, step: Step) -> None:
         """Tell a second person of the debts whose time has come."""
@@ -148,20 +176,74 @@ class Debts:
 
     async def _owe(self, step: Step, call: PhoneCall) -> None:
         """Open the client's debt or add to it; not where he was talked to meanwhile."""
-        rules, at = self._rules, call.life.ended_at or self._clock()
-        escalate_at: datetime | None = None
-        if rules.escalate_after is not None and rules.escalation_extension:
-            escalate_at = rules.work_hours.after(at, rules.escalate_after, rules.zone)
-        known = self._open.get(call.client)
-        debt = missed.owe(known, call, rules.lang, escalate_at)
-        since = missed.owe(None, call, rules.lang, None)
-        talked = next((c for c in self._others(step, call) if missed.pays(c, since)), None)
+        lang = self._rules.lang
+        talked = next(
+            (c for c in self._others(step, call) if is_talk(c) and is_after(c, call)), None
+        )
+        known = self._of(call)
+        debt = missed.owe(known[0] if known else None, call, lang, self._escalate_at(call))
+        debt = await self._united(step, self._responsible.joined(debt, call))
         await self._put(step, debt if talked is None else missed.paid(debt, talked, self._clock()))
+
+    def _of(self, call: PhoneCall) -> list[MissedDebt]:
+        """Return the open debts of the client of *call*, by whatever he was known as; oldest first.
+
+        A number stays his when 1C learns or forgets whose it is.
+        """
+        number = call.caller.number
+        return [
+            debt
+            for debt in self.open
+            if call.client and (debt.client == call.client or number in debt.numbers)
+        ]
+
+    async def _united(self, step: Step, debt: MissedDebt) -> MissedDebt:
+        """Return *debt* with all others of the same client in it."""
+        for other in self.open:
+            same = other.client == debt.client or set(other.numbers) & set(debt.numbers)
+            if other.key == debt.key or not same:
+                continue
+            elder, younger = sorted((debt, other), key=lambda d: (d.opened_at, d.key))
+            debt = replace(
+                missed.merged(elder, younger), client=debt.client, name=debt.name, owner=debt.owner
+            )
+            await self._put(step, missed.left_to(younger, (), self._clock(), ""))
+        return debt
+
+    async def _pay(self, step: Step, debt: MissedDebt, talk: PhoneCall) -> None:
+        """Close the debt for the missed calls that *talk* came after."""
+        calls = {key: await self._call(step, key) for key in debt.calls}
+        waits = [k for k, c in calls.items() if c is not None and not is_after(talk, c)]
+        if talk.key in debt.calls or len(waits) == len(debt.calls):
+            return
+        if waits:
+            done = [key for key in debt.calls if key not in waits]
+            if debt.key not in waits:
+                await self._put(step, missed.left_to(debt, done, self._clock(), talk.key))
+            await self._begin(step, waits)
+        else:
+            await self._put(step, missed.paid(debt, talk, self._clock()))
+
+    async def _begin(self, step: Step, keys: Iterable[str]) -> None:
+        """Open a debt of its own for missed calls that an earlier one no longer speaks of."""
+        debt: MissedDebt | None = None
+        for key in keys:
+            call = await self._call(step, key)
+            if call is not None:
+                debt = missed.owe(debt, call, self._rules.lang, self._escalate_at(call))
+                debt = self._responsible.joined(debt, call)
+        if debt is not None:
+            await self._put(step, debt)
+
+    def _escalate_at(self, call: PhoneCall) -> datetime | None:
+        rules, at = self._rules, call.life.ended_at or self._clock()
+        if rules.escalate_after is None or not rules.escalation_extension:
+            return None
+        return rules.work_hours.after(at, rules.escalate_after, rules.zone)
 
     async def _forgive(self, step: Step, call: PhoneCall) -> None:
         """Take a call out of its debt: the PBX said later that it was answered."""
-        debt = self._open.get(call.client)
-        if debt is not None and call.key in debt.calls:
+        for debt in [d for d in self._open.values() if call.key in d.calls]:
             left = missed.forgiven(debt, call, self._clock())
             self._wish(step, call, None)
             await self._put(step, left)
@@ -170,10 +252,10 @@ class Debts:
         """Have *debt* stand so, and 1C hold what follows from it."""
         step.debts[debt.key] = debt
         if debt.is_open:
-            self._open[debt.client] = debt
+            self._open[debt.key] = debt
         else:
-            self._open.pop(debt.client, None)
-        last = await self._call(step, debt.calls[-1])
+            self._open.pop(debt.key, None)
+        last = await self._call(step, debt.calls[-1]) if debt.calls else None
         for key in debt.calls:
             call = await self._call(step, key)
             if call is not None and last is not None:

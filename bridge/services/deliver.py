@@ -24,6 +24,7 @@ from bridge.domain.wanted import Told, Wanted
 from bridge.domain.writeback import (
     PhoneCallDraft,
     draft_phone_call,
+    marker,
     outcome_change,
     want,
 )
@@ -230,7 +231,8 @@ class Delivery:
                 await self._send_subject(entry, document)
                 entry = replace(entry, subject=True)
             case Stage.OUTCOME:
-                await self._tell_outcome(entry, document, wanted.told)
+                mark = marker(call.key) if call.order and call.order.document else ""
+                await self._tell_outcome(entry, document, wanted.told, mark)
                 entry = replace(entry, told=wanted.told, telling=())
             case Stage.CONSIDERED:
                 with suppress(OneCGone):
@@ -251,13 +253,16 @@ class Delivery:
             if not await self._journal.has_subject(document):
                 raise
 
-    async def _tell_outcome(self, entry: OutboxEntry, document: Ref, told: Told) -> None:
-        """Complete the document: what people changed in it meanwhile stays theirs."""
+    async def _tell_outcome(self, entry: OutboxEntry, document: Ref, told: Told, mark: str) -> None:
+        """Complete the document: what people changed in it meanwhile stays theirs.
+
+        *mark* is what a document that ordered a call has to bear: it is never an order again.
+        """
         present = await self._journal.read_phone_call(document)
         if present is None:
             return  # somebody deleted it: there is nothing to complete
         ours = entry.telling if entry.told is None else (entry.told, *entry.telling)
-        change = outcome_change(present, ours, told)
+        change = outcome_change(present, ours, told, mark)
         if change:
             with suppress(OneCGone):
                 await self._journal.change_phone_call(document, change)

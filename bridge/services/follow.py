@@ -176,9 +176,10 @@ class Following:
         return gone
 
     async def escalate(self) -> None:
-        """Tell a second person of the clients who have waited too long."""
+        """Give missed calls to whom 1C names now; tell a second person who waited too long."""
         async with self._book.one_step():
             step = Step()
+            await self._debts.reassign(step)
             await self._debts.escalate(step)
             await self._book.commit(step)
 
@@ -187,10 +188,13 @@ class Following:
         async with self._book.one_step():
             step, ended = Step(), 0
             fresh = [self._open.get(call.key) or call for call in waiting]
-            left = {c.key: c for c in fresh if c.life.needs_history}
+            left = {c.key: c for c in fresh if c.is_unfinished}
             for record in records:
                 call = joining.call_of_history(record, left.values())
                 if call is None:
+                    continue
+                others = self._open.of_party(call.caller)
+                if joining.is_of_another(record, call, others):
                     continue
                 del left[call.key]
                 ref = call.life.call_ref or record.call_ref

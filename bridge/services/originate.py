@@ -3,7 +3,8 @@
 wish ─► may it be? ─► the call on disk, SENDING ─► the PBX, once ─► what became of it, on disk
 
 A crash in between leaves the order SENDING; on the next start it is UNKNOWN, and never sent again:
-a client rung twice is worse than one who is rung a minute later by hand.
+a client rung twice is worse than one who is rung a minute later by hand. So an order bars its
+repeat until it is known to be over, and what became of it is written down however often that fails.
 """
 
 import asyncio
@@ -13,11 +14,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall
+from bridge.domain.calls import PhoneCall, with_order
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.directory import Ref
 from bridge.domain.orders import (
-    REPEAT_PAUSE,
     CallOrder,
     OrderState,
     OrderTrouble,
@@ -26,11 +26,13 @@ from bridge.domain.orders import (
     trouble_of,
 )
 from bridge.domain.phone import Caller, PhoneRules
-from bridge.domain.texts import Language, say
-from bridge.errors import OrderRefused, OrderRepeated
+from bridge.domain.texts import Language, say, say_duration
+from bridge.errors import OrderRefused, OrderRepeated, StoreError
 from bridge.ports import Clock, OrderBook, PbxControl
 
 _log = logging.getLogger(__name__)
+
+_REPEATS = (OrderTrouble.REPEATED, OrderTrouble.IN_DOUBT)
 
 
 class Originating:
@@ -56,6 +58,8 @@ class Originating:
         self._clock = clock
         self._one_wish = asyncio.Lock()
         self._sending: set[str] = set()
+        #: What became of orders whose write failed, by key.
+        self._unwritten: dict[str, CallOrder] = {}
 
     async def recover(self) -> int:
         """Take what a stop left SENDING for UNKNOWN; for a start, before anything is ordered."""
@@ -69,24 +73,44 @@ class Originating:
             _log.warning("orders_in_doubt", extra={"count": len(left)})
         return len(left)
 
+    async def write_outcomes(self) -> int:
+        """Write down what became of orders and could not be written before; return how many.
+
+        Raises:
+            StoreError: it still cannot be.
+        """
+        async with self._one_wish:
+            return await self._write_outcomes()
+
+    async def _write_outcomes(self) -> int:
+        written = 0
+        for key, order in list(self._unwritten.items()):
+            await self._book.save_order(key, order)
+            self._unwritten.pop(key, None)
+            written += 1
+        if written:
+            _log.info("orders_written_late", extra={"count": written})
+        return written
+
     async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
         """Ring *extension*, then *number*, typed in any way; the call tells what became of it.
 
         Raises:
             OrderRefused: the wish makes no sense; nothing was sent and nothing is kept.
-            OrderRepeated: this telephone was told to call this number seconds ago.
+            OrderRepeated: an order of this telephone for this number is not known to be over.
             StoreError: the order is not on disk, so it was not sent.
         """
         extension = extension.strip()
         called, now = read_dialled(number, self._phones), self._clock()
         async with self._one_wish:
-            trouble = await self._trouble(extension, called, now)
+            await self._write_outcomes()
+            trouble, words = await self._trouble(extension, called, now)
             if trouble is not None:
-                refusal = OrderRepeated if trouble is OrderTrouble.REPEATED else OrderRefused
-                raise refusal(self._words(trouble, extension, called))
+                raise (OrderRepeated if trouble in _REPEATS else OrderRefused)(words)
             key = order_key(by, extension, str(called.number), now.isoformat())
             order = CallOrder(key, extension, called.number, now, by=by)
-            call = await self._book.add_order(self._begin(order, called))
+            call = await self._add(order, called)
+            self._sending.add(key)
         return await self._send(call, order)
 
     async def order_from(
@@ -101,28 +125,53 @@ class Originating:
         key = order_key("document", document)
         order = CallOrder(key, extension, called.number, now, document=document, by=by)
         async with self._one_wish:
-            trouble = await self._trouble(extension, called, now)
-            if not words and trouble is not None:
-                words = self._words(trouble, extension, called)
-            call = await self._book.add_order(self._begin(order, called))
+            await self._write_outcomes()
+            _, trouble = await self._trouble(extension, called, now)
+            words = words or trouble
+            call = await self._add(order, called)
             if call.order != order or key in self._sending:
                 return None
             if words:
                 return await self._keep(call, replace(order, state=OrderState.REFUSED, words=words))
+            self._sending.add(key)
         return await self._send(call, order)
 
-    async def _trouble(self, extension: str, called: Caller, now: datetime) -> OrderTrouble | None:
+    async def _trouble(
+        self, extension: str, called: Caller, now: datetime
+    ) -> tuple[OrderTrouble | None, str]:
+        """Return why the call must not be ordered, and the same in words."""
         recent = None
         if called.number is not None:
-            since = now - REPEAT_PAUSE
-            ringing = await self._book.recent_order(extension, called.number, since)
-            recent = None if ringing is None else ringing.order
-        return trouble_of(extension, called, recent)
+            barring = await self._book.barring_order(extension, called.number, now)
+            recent = None if barring is None else barring.order
+        trouble = trouble_of(extension, called, recent)
+        if trouble is None:
+            return None, ""
+        ago = "" if recent is None else say_duration(self._lang, now - recent.requested_at)
+        fields = {"extension": extension, "number": called.raw, "ago": ago}
+        return trouble, say(self._lang, f"order.{trouble}", **fields)
+
+    async def _add(self, order: CallOrder, called: Caller) -> PhoneCall:
+        """Have the order on disk; where that fails nobody knows whether it is, and it is not sent.
+
+        Raises:
+            StoreError: it failed.
+        """
+        try:
+            return await self._book.add_order(self._begin(order, called))
+        except BaseException:
+            words = say(self._lang, "order.not_sent")
+            self._unwritten[order.key] = replace(order, state=OrderState.REFUSED, words=words)
+            raise
 
     async def _send(self, call: PhoneCall, order: CallOrder) -> PhoneCall:
-        self._sending.add(order.key)
         try:
             reply = await self._pbx.originate(order)
+        except BaseException:
+            # Cut off: the order may have left, and nobody waits for its answer any more.
+            words = say(self._lang, "order.lost")
+            self._unwritten[order.key] = replace(order, state=OrderState.UNKNOWN, words=words)
+            raise
         finally:
             self._sending.discard(order.key)
         if reply.state is not OrderState.ACCEPTED:
@@ -133,8 +182,15 @@ class Originating:
         )
 
     async def _keep(self, call: PhoneCall, order: CallOrder) -> PhoneCall:
-        await self._book.save_order(order.key, order)
-        return replace(call, order=order)
+        """Write down what became of *order*; a disk that fails changes nothing of what happened."""
+        self._unwritten[order.key] = order
+        try:
+            await self._book.save_order(order.key, order)
+        except StoreError as error:
+            _log.warning("order_unwritten", extra={"entry": order.key, "reason": str(error)})
+        else:
+            self._unwritten.pop(order.key, None)
+        return with_order(call, order)
 
     def _begin(self, order: CallOrder, called: Caller) -> PhoneCall:
         """Make the outgoing call of *order*; who it goes to is looked up as for an incoming one."""
@@ -152,6 +208,3 @@ class Originating:
             placed_by=order.extension,
             order=order,
         )
-
-    def _words(self, trouble: OrderTrouble, extension: str, called: Caller) -> str:
-        return say(self._lang, f"order.{trouble}", extension=extension, number=called.raw)

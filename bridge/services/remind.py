@@ -37,7 +37,10 @@ class Reminding:
                 # A create that was lost may still arrive, and nobody would withdraw it then.
                 why = "a lost reminder may still arrive in 1C"
                 return outbox.waiting(entry, self._clock(), self._rules, why=why)
-            return self._noted(entry, wanted, step.user, "", ReminderState.GONE)
+            # What had stood there until then was dismissed, unless an earlier try took it away.
+            dismissed = not there and not unsure and not outbox.must_look(entry)
+            gone = ReminderState.GONE if dismissed else ReminderState.WITHDRAWN
+            return self._noted(entry, wanted, step.user, "", gone)
         if step.unless_gone is not None:
             answer = await self._first_owner(entry, call, wanted, step.unless_gone)
             if answer is not None:
@@ -55,7 +58,7 @@ class Reminding:
     ) -> OutboxEntry | None:
         """Look what the owner did with his reminder before another is reminded; None: go on."""
         kept = outbox.kept_for(entry, owner)
-        if kept is None or entry.document is None:
+        if kept is None or not kept.state.is_there or entry.document is None:
             return None
         draft = draft_reminder(call, owner, kept.text, entry.document)
         his = await self._journal.read_reminder(draft)

@@ -2,7 +2,8 @@
 
 look ─► documents of the last minutes ─► not ordered before? ─► telephone and number ─► order
 
-Each document is an order once for ever; what became of it is written into that very document.
+Each document is an order once for ever: what became of it is written into that very document, with
+our mark, and one without the mark is rung for at its own date only.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from bridge.domain.asking import Breaker
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Manager, Ref
 from bridge.domain.phone import PhoneNumber, PhoneRules
-from bridge.domain.requests import REQUEST_PATIENCE, plan_request
+from bridge.domain.requests import REQUEST_AHEAD, REQUEST_PATIENCE, plan_request
 from bridge.domain.texts import Language, say
 from bridge.domain.writeback import CallRequest
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
@@ -78,7 +79,8 @@ class Requesting:
             return 0
         self._note_answer()
         self._seen = {ref: at for ref, at in self._seen.items() if at >= since}
-        new = [request for request in found if request.document not in self._seen]
+        latest = now + REQUEST_AHEAD
+        new = [r for r in found if r.document not in self._seen and r.at <= latest]
         # A telephone that rings long must not hold up the others.
         ordered = await asyncio.gather(
             *(self._order(request) for request in new), return_exceptions=True

@@ -19,6 +19,9 @@ _MARGIN = timedelta(minutes=5)
 #: Nobody talks so long; what has not ended by then has lost its end.
 GIVE_UP_AFTER = timedelta(hours=4)
 
+#: An order that no event followed is no call: asked after so long, the statistics would know it.
+_SILENT_ORDER = timedelta(minutes=30)
+
 
 class Settling:
     """Asks for the end of calls that have been silent for *after*; *pbx* None: only gives up."""
@@ -63,4 +66,6 @@ class Settling:
                     self._events.publish(over)
                 self._failing = ""
                 await self._following.settle(waiting, records)
+                silent = self._following.unfinished(max(self._after, _SILENT_ORDER))
+                await self._following.give_up(c for c in silent if c.order and not c.heard)
         await self._following.give_up(self._following.unfinished(self._give_up_after))

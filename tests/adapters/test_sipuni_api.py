@@ -140,6 +140,8 @@ async def test_an_order_rings_the_extension_first_and_is_signed():
         ('{"success": true, "callId": 17}', "17"),
         ('\ufeff{"success": "true", "callbackId": "00ff"}', "00ff"),
         ('{"callId": "00ff"}', "00ff"),
+        ('{"message": "ok", "callId": "00ff"}', "00ff"),
+        ('{"msg": "Звонок заказан", "id": 17}', "17"),
         ('{"success": true}', ""),
         ("1", ""),
         ('"1"', ""),
@@ -159,6 +161,7 @@ async def test_success_is_read_by_its_content(body: str, ref: str):
         ('{"success": false, "message": "занято"}', 500, "занято"),
         ('{"success": false}', 200, "without a word"),
         ('{"message": "no such sipnumber"}', 200, "no such sipnumber"),
+        ('{"success": false, "message": "ok", "id": "17"}', 200, "ok"),
         ("Forbidden", 403, "HTTP 403: Forbidden"),
         ("", 302, "HTTP 302"),
         ("", 404, "BRIDGE_SIPUNI_URL"),
@@ -180,6 +183,8 @@ async def test_a_refusal_is_told_in_the_pbx_s_words(body: str, status: int, word
         ("", 200),
         ("[]", 200),
         ('{"status": "queued"}', 200),
+        ('{"message": "OK"}', 200),
+        ('{"error": "busy now", "callId": "00ff"}', 200),
     ],
 )
 async def test_an_answer_that_says_neither_leaves_the_order_in_doubt(body: str, status: int):

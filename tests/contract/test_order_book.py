@@ -95,24 +95,37 @@ async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened):
     assert [open_.key for open_ in await (await opened()).orders_open()] == ["k1"]
 
 
-async def test_a_recent_order_of_the_pair_is_found_unless_it_was_refused(opened: Opened):
+async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened):
     await (await opened()).add_order(ordered(seconds=5))
     book = await opened()
 
-    async def recent(extension: str, number: int, seconds: int) -> str | None:
-        since = b.NOON - timedelta(seconds=seconds)
-        call = await book.recent_order(extension, PhoneNumber(number), since)
+    async def barring(extension: str, number: int, seconds: int = 0) -> str | None:
+        now = b.NOON + timedelta(seconds=seconds)
+        call = await book.barring_order(extension, PhoneNumber(number), now)
         return None if call is None else call.key
 
-    assert await recent("205", b.NUMBER, 10) == "k1"
-    assert await recent("205", b.NUMBER, 4) is None
-    assert await recent("206", b.NUMBER, 10) is None
-    assert await recent("205", 79001234567, 10) is None
+    assert await barring("205", b.NUMBER) == "k1"
+    assert await barring("205", b.NUMBER, 3600) == "k1"
+    assert await barring("206", b.NUMBER) is None
+    assert await barring("205", 79001234567) is None
 
     order = ordered(seconds=5).order
     assert order is not None
+    for state in (OrderState.ACCEPTED, OrderState.UNKNOWN):
+        await book.save_order("k1", replace(order, state=state))
+        assert await barring("205", b.NUMBER, 3600) == "k1"
     await book.save_order("k1", replace(order, state=OrderState.REFUSED, words="no money"))
-    assert await recent("205", b.NUMBER, 10) is None
+    assert await barring("205", b.NUMBER) is None
+
+
+async def test_what_became_of_an_order_that_is_not_there_changes_nothing(opened: Opened):
+    book = await opened()
+    order = ordered().order
+    assert order is not None
+
+    await book.save_order("k1", replace(order, state=OrderState.REFUSED))
+
+    assert await book.orders_open() == []
 
 
 async def test_a_document_without_a_number_is_kept_too(opened: Opened):

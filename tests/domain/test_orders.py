@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.domain.directory import Manager
 from bridge.domain.orders import CallOrder, OrderTrouble, order_key, read_dialled, trouble_of
 from bridge.domain.phone import CallerKind
-from bridge.domain.requests import plan_request
+from bridge.domain.requests import asks_for_call, plan_request
 from bridge.domain.writeback import CallRequest
 from tests.support.builders import NOON, NUMBER, RULES, manager, ref
 
@@ -102,3 +102,63 @@ def test_a_number_that_it_names_goes_before_its_contact_s():
 )
 def test_without_a_telephone_nothing_rings(user: Manager | None, trouble: OrderTrouble):
     assert plan_request(REQUEST, user, (), RULES).trouble is trouble
+
+
+def test_an_emergency_number_is_not_replaced_by_the_contact_s():
+    plan = plan_request(replace(REQUEST, reach="+7 112"), manager(), (NUMBER,), RULES)
+
+    assert plan.number == "+7 112"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Позвонить",
+        "срочно ПОЗВОНИТЬ по счёту",
+        "Клиент не отвечает, позвонить после обеда",
+        "Не забыть позвонить Петру",
+        "Напомнил: позвонить-ка насчёт договора",
+        "«Позвонить»",
+    ],
+)
+def test_a_subject_with_the_mark_asks_for_a_call(subject: str):
+    assert asks_for_call(subject, "позвонить")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "",
+        "Перепозвонить",
+        "позвонитьте",
+        "Не позвонить",
+        "НЕ НАДО позвонить",
+        "Больше не нужно ему позвонить",
+        "Нельзя позвонить до вторника",
+        "Не  позвонить, а написать",
+        "Позвонить; нет, не позвонить",
+        "Созвон",
+        "авто-позвонить",
+        "позвонить_потом",
+    ],
+)
+def test_a_mark_inside_a_word_or_behind_a_negation_asks_for_nothing(subject: str):
+    assert not asks_for_call(subject, "позвонить")
+
+
+@pytest.mark.parametrize(
+    ("mark", "subject", "asks"),
+    [
+        ("", "Позвонить", False),
+        ("  ", "a  b", False),
+        ("#звонок", "Счёт #звонок", True),
+        ("#звонок", "Счёт #звонокот", False),
+        ("надо  набрать", "Надо набрать Петра", True),
+        ("счёт", "оплатить счет", True),
+        ("call", "do not call him", False),
+        ("call", "don't call", False),
+        ("call", "Call him", True),
+    ],
+)
+def test_a_mark_of_one_s_own_is_looked_for_as_it_is(mark: str, subject: str, asks: bool):
+    assert asks_for_call(subject, mark) is asks

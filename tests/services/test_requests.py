@@ -104,6 +104,24 @@ async def test_a_contact_s_number_is_taken_where_the_document_has_none():
     assert desk.pbx.rung() == [("205", "79035550123")]
 
 
+async def test_a_document_dated_tomorrow_rings_when_its_time_has_come_and_not_before():
+    tomorrow = replace(WISH, at=b.NOON + timedelta(days=1))
+    desk = Desk([tomorrow])
+    assert await desk.requesting.look() == 0
+
+    desk.now = tomorrow.at - timedelta(minutes=3)
+    assert await desk.requesting.look() == 0
+    desk.now = tomorrow.at
+    assert await desk.requesting.look() == 1
+    assert len(desk.pbx.orders) == 1
+
+
+async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting():
+    desk = Desk([replace(WISH, at=b.NOON + timedelta(minutes=1))])
+
+    assert await desk.requesting.look() == 1
+
+
 @pytest.mark.parametrize(
     ("wish", "words"),
     [

@@ -32,6 +32,7 @@ from bridge.domain.decision import NumberMemory, RoutingRules
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneRules
+from bridge.lab.faults import LabConnectionLost
 from bridge.lab.onec import OneCLab
 from bridge.lab.sipuni import (
     CallPlan,
@@ -184,6 +185,19 @@ class Line(httpx.AsyncBaseTransport):
         return request.method == method and request.url.path.endswith(f"/{entity_set}")
 
 
+class Cabinet(httpx.AsyncBaseTransport):
+    """The way from the bridge to the cabinet's API; a reply it loses is lost as on a wire."""
+
+    def __init__(self, lab: SipuniLab) -> None:
+        self._app = httpx.ASGITransport(app=create_sipuni_app(lab))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._app.handle_async_request(request)
+        except LabConnectionLost as lost:
+            raise httpx.ReadError(str(lost), request=request) from lost
+
+
 class Door(httpx.AsyncBaseTransport):
     """The way from the cabinet to the bridge; something may happen after its n-th request."""
 
@@ -270,6 +284,7 @@ class House:
             events,
             decide=decider.decide,
             owner_of=self.directory.owner_of,
+            managers=self.directory.managers,
             debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
         )
         self.delivery = Delivery(
@@ -287,8 +302,7 @@ class House:
             self.sipuni.scheme.key,
             ZoneInfo(self.sipuni.scheme.zone),
         )
-        cabinet = httpx.ASGITransport(app=create_sipuni_app(self.sipuni))
-        self.pbx = SipuniApi(account, PHONES, transport=cabinet)
+        self.pbx = SipuniApi(account, PHONES, transport=Cabinet(self.sipuni))
         self.settling = Settling(
             events=events,
             following=self.following,

@@ -1,17 +1,18 @@
 """The following of calls as bootstrap builds it, over whatever ledger a test has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bridge.adapters.sipuni import Sipuni
 from bridge.domain.decision import RouteDecision, RouteQuestion
-from bridge.domain.directory import ExtensionOwner
+from bridge.domain.directory import ExtensionOwner, Manager
 from bridge.domain.phone import PhoneRules
 from bridge.ports import Events, Ledger
 from bridge.services.call_book import GRACE, CallBook
 from bridge.services.debts import DebtRules, Debts
 from bridge.services.follow import Following
 from bridge.services.open_calls import OpenCalls
+from bridge.services.responsible import Responsible
 from bridge.services.unread_events import UnreadEvents
 from tests.support import builders as b
 
@@ -23,6 +24,7 @@ def following(
     *,
     decide: Callable[[RouteQuestion], RouteDecision] = lambda _: b.decision(),
     owner_of: Callable[[str], ExtensionOwner] = lambda _: ExtensionOwner(None),
+    managers: Callable[[], Mapping[int, Manager]] = dict,
     debts: DebtRules | None = None,
     internal: bool = False,
     grace: timedelta = GRACE,
@@ -32,11 +34,13 @@ def following(
     """Build them; nothing is remembered yet."""
     dialect = Sipuni("auto", PhoneRules())
     open_calls = OpenCalls()
+    rules = debts or DebtRules(lang="ru", zone=UTC)
     owed = Debts(
         ledger=ledger,
         open_calls=open_calls,
         owner_of=owner_of,
-        rules=debts or DebtRules(lang="ru", zone=UTC),
+        responsible=Responsible(decide=decide, managers=managers, lang=rules.lang, clock=clock),
+        rules=rules,
         clock=clock,
     )
     book = CallBook(

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.domain.call_events import CallEvent
-from bridge.domain.calls import PhoneCall
+from bridge.domain.calls import PhoneCall, bars_repeat, with_order
 from bridge.domain.orders import CallOrder, OrderReply, OrderState
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import PbxError, StoreError
@@ -14,34 +14,37 @@ from bridge.errors import PbxError, StoreError
 
 @dataclass(slots=True)
 class MemoryOrders:
-    """*broken* refuses every write."""
+    """*broken* refuses every write; *broken_behind* writes an order down, and says it did not."""
 
     calls: dict[str, PhoneCall] = field(default_factory=dict)
     broken: bool = False
+    broken_behind: bool = False
 
     async def add_order(self, call: PhoneCall) -> PhoneCall:
         await asyncio.sleep(0)  # others run meanwhile, as they do while a disk writes
         self._write()
-        return self.calls.setdefault(call.key, call)
+        standing = self.calls.setdefault(call.key, call)
+        if self.broken_behind:
+            raise StoreError("ledger.db", "disk full")
+        return standing
 
     async def save_order(self, key: str, order: CallOrder) -> None:
         await asyncio.sleep(0)
         self._write()
-        self.calls[key] = replace(self.calls[key], order=order)
+        if key in self.calls:
+            self.calls[key] = with_order(self.calls[key], order)
 
     async def orders_open(self) -> Sequence[PhoneCall]:
         return [call for call, order in self._ordered() if order.state is OrderState.SENDING]
 
-    async def recent_order(
-        self, extension: str, number: PhoneNumber, since: datetime
+    async def barring_order(
+        self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
         await asyncio.sleep(0)
         found = [
             call
             for call, order in self._ordered()
-            if (order.extension, order.number) == (extension, number)
-            and order.requested_at >= since
-            and order.state is not OrderState.REFUSED
+            if (order.extension, order.number) == (extension, number) and bars_repeat(call, now)
         ]
         return found[-1] if found else None
 

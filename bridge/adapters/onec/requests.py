@@ -15,6 +15,7 @@ from bridge.adapters.onec import schema
 from bridge.adapters.onec.drafts import call_request, earliest_wall_time
 from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, moment
 from bridge.adapters.onec.schema import Page, RequestRow
+from bridge.domain.requests import asks_for_call
 from bridge.domain.writeback import MARKER_START, CallRequest
 
 _REQUESTS: Final = json_reader(msgspec.json.Decoder(Page[RequestRow]))
@@ -32,8 +33,7 @@ class ODataRequests:
 
         The oldest first. An empty mark is in no subject.
         """
-        word = mark.strip().casefold()
-        if not word:
+        if not mark.strip():
             return ()
         query = listing_query(
             ",".join(column.path for column in schema.REQUEST_COLUMNS),
@@ -45,7 +45,7 @@ class ODataRequests:
         ordered = [
             call_request(row, since, self._zone)
             for row in page.value
-            if word in (row.subject or "").casefold() and MARKER_START not in (row.comment or "")
+            if asks_for_call(row.subject or "", mark) and MARKER_START not in (row.comment or "")
         ]
         return sorted(ordered, key=lambda request: (request.at, request.document))
 

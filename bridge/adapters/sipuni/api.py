@@ -38,6 +38,8 @@ _TURNED_AWAY: Final = range(300, 500)
 _TOO_MANY: Final = 429
 _BROKEN: Final = 500
 _NO: Final = (False, 0, "0", "false")
+#: Words that refuse nothing.
+_CONSENT: Final = frozenset({"ok", "ок", "success", "успешно", "accepted", "принято"})
 _REFS: Final = ("id", "callId", "callbackId")
 _BLANKS: Final = re.compile(r"\s+")
 
@@ -143,10 +145,13 @@ class SipuniApi:
         """Read what became of an order; what cannot be read may have rung."""
         status, told = answer.status_code, _told(answer)
         success, words = told.get("success"), self._complaint(told)
-        if success in _NO or (words and not success and status < _BROKEN):
-            return OrderReply(OrderState.REFUSED, words=words or "refused without a word")
         ref = next((told[name] for name in _REFS if told.get(name)), "")
-        if status == _OK and (success or ref):
+        # What names a call was accepted, whatever words stand beside it; but for an error's.
+        named = bool(ref) and not told.get("error")
+        refused = words and words.casefold() not in _CONSENT and not ref and status < _BROKEN
+        if success in _NO or (refused and not success):
+            return OrderReply(OrderState.REFUSED, words=words or "refused without a word")
+        if status == _OK and (success or named):
             return OrderReply(OrderState.ACCEPTED, ref=str(ref)[:_MAX_REF])
         words = f"HTTP {status}: {self._spoken(answer)}"
         if status in _TURNED_AWAY:

@@ -166,6 +166,7 @@ class CabinetApi:
             AcceptedForm.ID: {"success": True, "id": order_id},
             AcceptedForm.CALL_ID: {"success": True, "callId": order_id},
             AcceptedForm.BARE_ONE: 1,
+            AcceptedForm.MESSAGE: {"message": "ok", "callId": order_id},
             AcceptedForm.NAMELESS: {"success": True},
         }
         reply = _as_html(answers[switches.accepted_form])

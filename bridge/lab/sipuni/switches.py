@@ -80,6 +80,7 @@ class AcceptedForm(StrEnum):
     ID = "id"
     CALL_ID = "callId"
     BARE_ONE = "bare_one"
+    MESSAGE = "message"  # {"message": "ok", "callId": …}, without `success`
     NAMELESS = "nameless"  # success, and no id to join the events by
 
 

@@ -30,6 +30,7 @@ from bridge.web.console.words import (
     EVENTS,
     OUTCOMES,
     STAGES,
+    ending,
 )
 from bridge.web.language import mark
 
@@ -81,6 +82,7 @@ class CallsRoom(Room):
             more=more,
             directions=DIRECTIONS,
             dispositions=DISPOSITIONS,
+            ending=ending,
         )
 
     async def download(self, request: Request) -> Response:
@@ -106,7 +108,7 @@ class CallsRoom(Room):
         return (
             call.arrived_at.astimezone(self.services.zone).strftime("%Y-%m-%d %H:%M:%S"),
             say(DIRECTIONS[call.direction]),
-            say(DISPOSITIONS[life.disposition]),
+            say(ending(call)),
             caller_name(call, lang),
             call.caller.raw if number is None else Phone(format_phone(number)),
             call.did,
@@ -139,7 +141,7 @@ class CallsRoom(Room):
             entry=None if owed is None or owed[0].key != call.key else owed[0],
             replayed=replayed,
             directions=DIRECTIONS,
-            dispositions=DISPOSITIONS,
+            ending=ending,
             events=EVENTS,
             outcomes=OUTCOMES,
             states=ENTRY_STATES,

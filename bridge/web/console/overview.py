@@ -19,7 +19,7 @@ from bridge.ports import OneCMood, OutboxCounts, SyncReport
 from bridge.web.access import Viewer
 from bridge.web.alarm_texts import ALARM_TEXTS
 from bridge.web.console.room import Room, get
-from bridge.web.console.words import DISPOSITIONS, ENTRY_STATES, KINDS
+from bridge.web.console.words import ENTRY_STATES, KINDS, ending
 from bridge.web.language import mark
 
 #: How many calls and debts the page shows.
@@ -98,7 +98,7 @@ class OverviewRoom(Room):
             alarm_texts=ALARM_TEXTS,
             kinds=KINDS,
             states=ENTRY_STATES,
-            dispositions=DISPOSITIONS,
+            ending=ending,
             **fields,
         )
 

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
+from bridge.domain.account import fate_of
 from bridge.domain.call_events import Direction, EventKind, Outcome
+from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import EntityKind
 from bridge.domain.flaws import FlawKind
 from bridge.domain.life import Disposition
+from bridge.domain.orders import OrderState
 from bridge.domain.outbox import EntryState, Stage
 from bridge.ports import AuditAct
 from bridge.web.language import mark
@@ -25,6 +28,21 @@ DISPOSITIONS: Final[Mapping[Disposition, str]] = {
     Disposition.NOT_REACHED: mark("not reached"),
     Disposition.UNKNOWN: mark("not known"),
 }
+
+#: Of calls that were ordered: what their disposition does not tell.
+ORDER_UNKNOWN: Final = mark("unknown, look at the PBX")
+ORDER_REFUSED: Final = mark("the call was not placed")
+
+
+def ending(call: PhoneCall) -> str:
+    """Return what became of *call*, as the message of a catalogue."""
+    match fate_of(call):
+        case OrderState.UNKNOWN:
+            return ORDER_UNKNOWN
+        case OrderState.REFUSED:
+            return ORDER_REFUSED
+    return DISPOSITIONS[call.life.disposition]
+
 
 EVENTS: Final[Mapping[EventKind, str]] = {
     EventKind.STARTED: mark("rings"),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.directory import Manager
 from bridge.domain.missed import MissedDebt
+from bridge.domain.phone import PhoneNumber
 from bridge.ports import DebtChanged, Event
 from bridge.web.desk.board import Board
 
@@ -49,9 +50,19 @@ class DebtBook:
         mine = [debt for debt in self._open.values() if extension in self._telephones(debt)]
         return sorted(mine, key=lambda debt: debt.opened_at)
 
-    def of_client(self, client: str) -> MissedDebt | None:
-        """Give the debt to a client (`PhoneCall.client`), whoever has to call him back."""
-        return next((d for d in self._open.values() if client and d.client == client), None)
+    def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedDebt | None:
+        """Give the debt to a client (`PhoneCall.client`), whoever has to call him back.
+
+        A *number* stays his when 1C learns or forgets whose it is.
+        """
+        return next(
+            (
+                d
+                for d in self._open.values()
+                if client and (d.client == client or number in d.numbers)
+            ),
+            None,
+        )
 
     def paid_for(self, key: str) -> MissedDebt | None:
         """Give the debt that the call of *key* left, if it is closed since; not of before a start.

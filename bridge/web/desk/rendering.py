@@ -100,7 +100,7 @@ class Rendering:
         past = [other for other in calls if other.key != call.key]
         return Known(
             past[:_PAST],
-            self._book.of_client(call.client),
+            self._book.of_client(call.client, number),
             self._book.paid_for(call.key),
             ledger.memory(number).choice,
         )

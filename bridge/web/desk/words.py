@@ -17,11 +17,12 @@ STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.ANSWERED: mark("A colleague answered"),
     Standing.MISSED: mark("Missed"),
     Standing.NOT_REACHED: mark("Not reached"),
+    Standing.IN_DOUBT: mark("Unknown: look at the PBX"),
     Standing.SILENT: mark("The PBX did not tell how it ended"),
 }
 
 _UNANSWERED: Final = mark(
-    "The PBX did not answer. The telephone may ring all the same: do not repeat at once."
+    "The PBX did not answer the order. Whether the call is placed is unknown: look at the PBX."
 )
 
 ORDERS: Final[Mapping[OrderState, str]] = {
