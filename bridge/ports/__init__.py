@@ -7,7 +7,7 @@ whoever needs one imports it from here.
 
 from bridge.ports.access import Audit, AuditAct, AuditRecord, DeskKeys, OneCSignIn, SignIn
 from bridge.ports.alarms import Alarm, AlarmName, StandingAlarm
-from bridge.ports.clock import Clock
+from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.directory import (
     Directory,
     DirectoryStore,
@@ -70,6 +70,7 @@ __all__ = [
     "FoundOwners",
     "Ledger",
     "Listing",
+    "Monotonic",
     "Noun",
     "OneCJournal",
     "OneCLookup",

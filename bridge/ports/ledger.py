@@ -11,7 +11,7 @@ from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.life import Disposition
 from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.ports.telephony import RawEvent
 
@@ -123,6 +123,10 @@ class Ledger(Protocol):
 
     async def recover(self) -> int:
         """Turn entries that a crash left in `sending` into due ones; give their number."""
+        ...
+
+    async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
+        """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
         ...
 
     async def entries(

@@ -12,6 +12,7 @@ Nothing here raises, and nothing waits longer than the caller may.
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,7 +21,7 @@ from bridge.domain.decision import Asked, Finding, Step
 from bridge.domain.directory import card_of
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
-from bridge.ports import Clock, Directory, FoundOwners, OneCLookup
+from bridge.ports import Clock, Directory, FoundOwners, Monotonic, OneCLookup
 
 _log = logging.getLogger(__name__)
 
@@ -36,10 +37,11 @@ _MOST_ASKED = 8
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What 1C said of a number, and when."""
+    """What 1C said of a number, and when: by the wall clock, and by the one that only grows."""
 
     owners: FoundOwners
     at: datetime
+    seconds: float
 
 
 @dataclass(slots=True, eq=False)
@@ -62,11 +64,18 @@ class Asking:
     """
 
     def __init__(
-        self, *, lookup: OneCLookup, directory: Directory, clock: Clock, patience: timedelta
+        self,
+        *,
+        lookup: OneCLookup,
+        directory: Directory,
+        clock: Clock,
+        patience: timedelta,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._lookup = lookup
         self._directory = directory
         self._clock = clock
+        self._monotonic = monotonic
         self._patience = patience.total_seconds()
         self._breaker = Breaker()
         self._said: dict[PhoneNumber, _Said] = {}
@@ -74,7 +83,7 @@ class Asking:
 
     async def ask(self, number: PhoneNumber) -> Asked:
         """Tell whose *number* is by 1C's own word, as far as that is to be had in time."""
-        now = self._clock()
+        now = self._monotonic()
         if (owners := self._remembered(number, now)) is not None:
             return self._told(number, owners)
         question = self._questions.get(number)
@@ -136,12 +145,14 @@ class Asking:
         card = card_of(number, said.owners, said.above, self._directory.managers())
         return Asked(Step(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card)
 
-    def _remembered(self, number: PhoneNumber, now: datetime) -> FoundOwners | None:
+    def _remembered(self, number: PhoneNumber, now: float) -> FoundOwners | None:
         said = self._said.get(number)
         if said is None:
             return None
-        proven_at = self._directory.age(now).proven_at
-        if still_holds(bool(said.owners.owners), said.at, proven_at, now):
+        proven_at = self._directory.age(self._clock()).proven_at
+        proven_since = proven_at is not None and proven_at > said.at
+        age = timedelta(seconds=now - said.seconds)
+        if still_holds(bool(said.owners.owners), age, proven_since=proven_since):
             return said.owners
         del self._said[number]
         return None
@@ -152,14 +163,14 @@ class Asking:
         self._said.pop(number, None)
         while len(self._said) >= _MOST_REMEMBERED:
             del self._said[next(iter(self._said))]
-        self._said[number] = _Said(found, self._clock())
+        self._said[number] = _Said(found, self._clock(), self._monotonic())
         return found
 
     # ------------------------------------------------------------ whether it may be asked
     def _note_failure(self, reason: str, *, needs_person: bool = False) -> None:
         """Count a failure; log on the edge, when 1C is not asked any more."""
         was_resting = self._breaker.resting
-        self._breaker = self._breaker.failed(self._clock(), needs_person=needs_person)
+        self._breaker = self._breaker.failed(self._monotonic(), needs_person=needs_person)
         if self._breaker.resting and not was_resting:
             _log.warning("live_lookup_rests", extra={"reason": reason})
 

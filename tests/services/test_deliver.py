@@ -36,6 +36,7 @@ from bridge.errors import (
 from bridge.ports import Alarm, EntryMoved, FoundDocument, OneCMood
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
 from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
 
@@ -165,6 +166,7 @@ class Plant:
             journal=self.onec,
             events=self.events,
             clock=lambda: self.now,
+            monotonic=seconds_of(lambda: self.now),
             lang="ru",
             zone=UTC,
             rules=RULES,

@@ -23,6 +23,7 @@ from bridge.domain.writeback import draft_phone_call
 from bridge.ports import RawEvent
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.following import following
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
 from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
@@ -76,6 +77,7 @@ class Delivering(RuleBasedStateMachine):
             journal=self.onec,
             events=NotedEvents(),
             clock=lambda: self.now,
+            monotonic=seconds_of(lambda: self.now),
             lang="ru",
             zone=UTC,
             rules=RULES,

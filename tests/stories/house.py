@@ -254,7 +254,9 @@ class House:
         self._client = connect(self.lab, self.line)
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
         self.history = CallHistory(self._folder / "ledger.db")
-        self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
+        self.directory = DirectoryReader(
+            self._directory_path, stale_after=timedelta(days=1), monotonic=clock.seconds
+        )
         events = FanOut(self.situation)
         decider = Deciding(
             directory=self.directory,
@@ -280,6 +282,7 @@ class House:
             lang="ru",
             zone=self.lab.zone,
             reminded=self.following.reminded,
+            monotonic=clock.seconds,
         )
         account = SipuniAccount(
             "http://sipuni/api",
@@ -309,7 +312,11 @@ class House:
         )
         # A busy test machine must not look like a slow 1C, nor like a slow disk.
         self._asking = Asking(
-            lookup=lookup, directory=self.directory, clock=clock, patience=timedelta(seconds=30)
+            lookup=lookup,
+            directory=self.directory,
+            clock=clock,
+            patience=timedelta(seconds=30),
+            monotonic=clock.seconds,
         )
         recording = Recording(self.ledger, events, patience=timedelta(seconds=30))
         self.answering = Answering(

@@ -147,6 +147,12 @@ class MemoryLedger:
             self.debts[entry.key] = outbox.recovered(entry, self.clock())
         return len(left)
 
+    async def rearm(self, now: datetime, rules: outbox.DeliveryRules) -> int:
+        before = dict(self.debts)
+        for key, entry in before.items():
+            self.debts[key] = outbox.rearmed(entry, now, rules)
+        return sum(self.debts[key] != entry for key, entry in before.items())
+
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:

@@ -51,6 +51,7 @@ from bridge.adapters.embedded.ledger_writes import (
     KeepEvent,
     LedgerWriter,
     Outcome,
+    Rearm,
     RecordCall,
     Recover,
     RetryEntry,
@@ -63,7 +64,7 @@ from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreDamaged, StoreError
@@ -164,6 +165,10 @@ class LedgerStore:
         if self._lock is None:
             raise StoreError(str(self._path), "only the process that delivers may recover")
         return cast("int", await self._writer.submit(Recover(self._clock())))
+
+    async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
+        """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
+        return cast("int", await self._writer.submit(Rearm(now, rules)))
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""

@@ -21,7 +21,16 @@ from bridge.adapters.embedded.ledger_rows import (
 )
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.calls import PhoneCall, join_question
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage, recovered, retried, woken
+from bridge.domain.outbox import (
+    DeliveryRules,
+    EntryState,
+    OutboxEntry,
+    Stage,
+    rearmed,
+    recovered,
+    retried,
+    woken,
+)
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports import Change
@@ -89,6 +98,14 @@ class Recover:
 
 
 @dataclass(frozen=True, slots=True)
+class Rearm:
+    """Waiting entries given moments that hold behind a step; comes out as their number."""
+
+    now: datetime
+    rules: DeliveryRules
+
+
+@dataclass(frozen=True, slots=True)
 class KeepChoice:
     """An operator's word about a number."""
 
@@ -112,6 +129,7 @@ Write = (
     | DropEntry
     | RetryEntry
     | Recover
+    | Rearm
     | KeepChoice
 )
 Outcome = PhoneCall | OutboxEntry | bool | int | None
@@ -251,17 +269,25 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             )
         case SaveEntry(entry, now, guest):
             return _save_entry(file, entry, now, guest=guest)
+        case DropEntry() | RetryEntry() | Recover() | Rearm():
+            return _change_entries(file, write)
+        case Forget(before):
+            return _forget(file, before)
+        case RecordCall():
+            raise TypeError("calls are recorded together")
+    return None
+
+
+def _change_entries(file: SqliteFile, write: DropEntry | RetryEntry | Recover | Rearm) -> Outcome:
+    match write:
         case DropEntry(key):
             return bool(file.execute(f"DELETE FROM outbox WHERE id = {_BY_KEY}", (key,)))
         case RetryEntry(key, now):
             return _retry(file, key, now)
         case Recover(now):
             return _recover(file, now)
-        case Forget(before):
-            return _forget(file, before)
-        case RecordCall():
-            raise TypeError("calls are recorded together")
-    return None
+        case Rearm(now, rules):
+            return _rearm(file, now, rules)
 
 
 def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
@@ -375,6 +401,22 @@ def _recover(file: SqliteFile, now: datetime) -> int:
     for row, text in left:
         _update_entry(file, row, recovered(read_entry(text), now))
     return len(left)
+
+
+def _rearm(file: SqliteFile, now: datetime, rules: DeliveryRules) -> int:
+    """Rearm what waits; an entry that is due and was never in doubt has nothing to rearm."""
+    rows = file.read(
+        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND (due > ? "
+        "OR doc ->> '$.maybe_sent_at' IS NOT NULL OR doc ->> '$.verify_at' IS NOT NULL)",
+        (micros(now),),
+    )
+    changed = 0
+    for row, text in rows:
+        entry = read_entry(text)
+        after = rearmed(entry, now, rules)
+        if after != entry:
+            changed += _update_entry(file, row, after)
+    return changed
 
 
 def _forget(file: SqliteFile, before: datetime) -> int:

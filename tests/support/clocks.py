@@ -1,0 +1,32 @@
+"""A wall clock that somebody sets, over seconds that only grow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tests.support import builders as b
+
+
+@dataclass(slots=True)
+class TwoClocks:
+    """It is noon when the test begins."""
+
+    seconds: float = 1_000.0
+    off: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return b.NOON + timedelta(seconds=self.seconds - 1_000.0) + self.off
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def passes(self, **time: float) -> None:
+        self.seconds += timedelta(**time).total_seconds()
+
+    def steps(self, **time: float) -> None:
+        self.off += timedelta(**time)
+
+
+def seconds_of(clock: Callable[[], datetime]) -> Callable[[], float]:
+    """Give the seconds of a clock that never steps."""
+    return lambda: clock().timestamp()
