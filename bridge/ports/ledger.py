@@ -166,8 +166,13 @@ class Ledger(Protocol):
         """Give the latest call that the PBX knows by *ref*."""
         ...
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        """Give the calls received since *moment*, oldest first: what a restart must remember."""
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        """Give the calls received since *moment*, and before *until*, oldest first.
+
+        A wall clock that was wrong leaves calls of the future behind.
+        """
         ...
 
     def memory(self, number: PhoneNumber) -> NumberMemory:

@@ -164,8 +164,11 @@ class Following:
 
     def unfinished(self, after: timedelta) -> list[PhoneCall]:
         """Give the calls of which nothing was heard for so long though they have not ended."""
-        now = self._clock()
-        return [call for call in self._open if joining.is_settling_time(call, now, after)]
+        return [
+            call
+            for call in self._open
+            if joining.is_settling_time(call, self._open.silent_for(call.key), after)
+        ]
 
     # ------------------------------------------------------------ one step
     async def _take(self) -> None:
@@ -247,7 +250,9 @@ class Following:
                 return known
             if received_at - (event.started_at or event.at) > MEMORY:
                 return await self._ledger.call_of_ref(event.call_ref)
-        found = joining.call_of_event(event, self._open.of_party(event.client or _WITHHELD))
+        found = joining.call_of_event(
+            event, self._open.of_party(event.client or _WITHHELD), received_at
+        )
         if found is not None or not event.order_ref:
             return found
         return next((c for c in self._open if c.order and c.order.ref == event.order_ref), None)

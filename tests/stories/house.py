@@ -325,6 +325,7 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
+            monotonic=clock.seconds,
             following=self.following,
             asking=self._asking if plan.live else None,
         )

@@ -13,6 +13,7 @@ from bridge.services.debts import DebtRules, Debts
 from bridge.services.follow import Following
 from bridge.services.open_calls import OpenCalls
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 
 
 def following(
@@ -25,11 +26,12 @@ def following(
     debts: DebtRules | None = None,
     internal: bool = False,
     grace: timedelta = GRACE,
+    monotonic: Callable[[], float] | None = None,
     kick: Callable[[], None] = lambda: None,
     later: Callable[[], None] = lambda: None,
 ) -> tuple[CallBook, Following]:
     """Build them; nothing is remembered yet."""
-    open_calls = OpenCalls()
+    open_calls = OpenCalls(monotonic or seconds_of(clock))
     owed = Debts(
         ledger=ledger,
         open_calls=open_calls,

@@ -204,8 +204,11 @@ class MemoryLedger:
     async def call(self, key: str) -> PhoneCall | None:
         return self.journal.get(key)
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        return [call for call in self.journal.values() if call.received_at >= moment]
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        found = [call for call in self.journal.values() if call.received_at >= moment]
+        return [call for call in found if until is None or call.received_at < until]
 
     def memory(self, number: PhoneNumber) -> NumberMemory:
         talk = self.talks.get(number)

@@ -252,9 +252,14 @@ class LedgerStore:
         )
         return found[0] if found else None
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        """Give the calls received since *moment*, oldest first."""
-        return await self._calls(f"WHERE {AT} >= ? ORDER BY {AT}, id", (micros(moment),))
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        """Give the calls received since *moment*, and before *until*, oldest first."""
+        if until is None:
+            return await self._calls(f"WHERE {AT} >= ? ORDER BY {AT}, id", (micros(moment),))
+        ends = (micros(moment), micros(until))
+        return await self._calls(f"WHERE {AT} >= ? AND {AT} < ? ORDER BY {AT}, id", ends)
 
     async def close(self) -> None:
         """Write what waits and let go of the file."""
