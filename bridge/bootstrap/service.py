@@ -26,6 +26,7 @@ from bridge.bootstrap.parts import (
     directory_path,
     ledger_path,
     make_data_folder,
+    monotonic,
     now,
     odata,
     one_time_client,
@@ -33,6 +34,7 @@ from bridge.bootstrap.parts import (
     run_history,
     zone_of,
 )
+from bridge.domain.clock import TOLERANCE
 from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import OutboxEntry
 from bridge.loops import Loop
@@ -41,6 +43,8 @@ from bridge.ports import (
 )
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
+from bridge.services.call_book import CallBook
+from bridge.services.clock_watch import ClockWatch
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
 from bridge.services.record import Recording
@@ -49,6 +53,9 @@ from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from bridge.scheduler import Scheduler
+    from bridge.web.desk.parts import DeskParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ def build_service(settings: Settings) -> House:
     desk = desk_parts(settings, directory)
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
+    watch = ClockWatch(now, monotonic, events)
     remind_of_links(settings, events)
     client = odata(settings)
     zone = zone_of(settings)
@@ -108,11 +116,13 @@ def build_service(settings: Settings) -> House:
         ledger=ledger,
         journal=ODataJournal(client, zone),
         events=events,
-        clock=now,
+        clock=watch.now,
         lang=settings.lang,
         zone=zone,
         concurrency=settings.onec_concurrency,
         reminded=_reminding(following, follow),
+        monotonic=monotonic,
+        clock_steps=lambda: watch.steps,
     )
     scheduler = Scheduler(
         timetable=Timetable(timedelta(seconds=settings.sync_interval_s), settings.sync_max_duty),
@@ -121,8 +131,14 @@ def build_service(settings: Settings) -> House:
         refresh=_refreshing(directory, events),
         events=events,
         clock=now,
-        loops=(follow, *rounds(settings, ledger, following, line.pbx), *line.loops),
+        loops=(
+            follow,
+            *rounds(settings, ledger, shelf.audit, following, pbx=line.pbx, watch=watch),
+            *line.loops,
+        ),
+        monotonic=monotonic,
     )
+    _act_on_steps(watch, scheduler, following)
     asking = asking_of(settings, directory)
     answering = Answering(
         deciding=deciding,
@@ -132,6 +148,7 @@ def build_service(settings: Settings) -> House:
         kick=scheduler.kick,
         following=following,
         asking=asking,
+        monotonic=monotonic,
     )
 
     @asynccontextmanager
@@ -145,10 +162,9 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(line.aclose)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
-            await answering.remember()
-            await book.remember()
+            await _remember(watch, ledger, answering, book)
             await line.open()
-            desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
+            await _recall(desk, ledger)
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -193,9 +209,32 @@ def build_service(settings: Settings) -> House:
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
     """Open what the service cannot do without."""
-    directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
+    directory = DirectoryReader(
+        directory_path(settings), stale_after=settings.stale_after, monotonic=monotonic
+    )
     make_data_folder(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
+
+
+async def _remember(
+    watch: ClockWatch, ledger: LedgerStore, answering: Answering, book: CallBook
+) -> None:
+    """Take up what a life of before left behind; first of all, whether its clock was ours."""
+    watch.compare(await ledger.last_seen())
+    await answering.remember()
+    await book.remember()
+
+
+async def _recall(desk: "DeskParts", ledger: LedgerStore) -> None:
+    lately = await ledger.calls_since(now() - LONGEST_TALK, now() + TOLERANCE)
+    desk.recall(lately, await ledger.open_debts())
+
+
+def _act_on_steps(watch: ClockWatch, scheduler: "Scheduler", following: Following) -> None:
+    watch.on_step(scheduler.clock_stepped)
+    watch.on_step(following.clock_stepped)
+    # What was proven by another clock is proven again.
+    watch.on_step(lambda _: scheduler.sync_now())
 
 
 def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], None]:
@@ -209,6 +248,7 @@ def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], No
 def _refreshing(directory: DirectoryReader, events: FanOut) -> Callable[[], None]:
     def refresh() -> None:
         if directory.refresh():
+            directory.age(now())  # noted by the clock of the proof, before that can step
             events.publish(DirectoryChanged(directory.report()))
 
     return refresh
@@ -228,7 +268,9 @@ def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
         known=directory.partner,
         metadata_cache=settings.data_dir / "metadata.json",
     )
-    return Asking(lookup=lookup, directory=directory, clock=now, patience=patience)
+    return Asking(
+        lookup=lookup, directory=directory, clock=now, patience=patience, monotonic=monotonic
+    )
 
 
 def _settle_heap() -> None:

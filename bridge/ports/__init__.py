@@ -26,7 +26,7 @@ from bridge.ports.events import (
     OneCMood,
 )
 from bridge.ports.history import CallSearch
-from bridge.ports.ledger import CallFilter, Change, Ledger, OutboxCounts, Talk
+from bridge.ports.ledger import CallFilter, Change, Forgotten, Ledger, OutboxCounts, Talk
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -66,6 +66,7 @@ __all__ = [
     "EntryMoved",
     "Event",
     "Events",
+    "Forgotten",
     "FoundDocument",
     "FoundOwners",
     "Ledger",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -56,6 +56,10 @@ class Audit(Protocol):
         self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
     ) -> Sequence[tuple[int, AuditRecord]]:
         """List records with their numbers, newest first, from behind the number *before* on."""
+        ...
+
+    async def forget(self, days: Sequence[date]) -> int:
+        """Delete what is older than the days to be kept, of *days* seen; give the number."""
         ...
 
 

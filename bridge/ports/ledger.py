@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from bridge.domain.call_events import Direction
@@ -53,6 +53,17 @@ class Change:
     talks: tuple[Talk, ...] = ()
     arrived: tuple[tuple[RawEvent, str | None], ...] = ()
     events: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a deletion by age deleted; *kept* calls are old, but something is owed for them."""
+
+    calls: int = 0
+    events: int = 0
+    missed_calls: int = 0
+    talks: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +190,24 @@ class Ledger(Protocol):
         """Tell what people taught about a number; never touches the disk."""
         ...
 
-    async def forget(self, before: datetime) -> int:
-        """Delete what was received before that moment, owed or not; give the number of calls."""
+    async def forget(self, before: datetime) -> Forgotten:
+        """Delete what was received before that moment and is done (`domain.retention`).
+
+        With a call go its entry, its events and its closed missed call. Events of which no call
+        was told yet stay, and an operator's choice, which has no age.
+        """
+        ...
+
+    async def note_day(self, now: datetime) -> None:
+        """Note that the service runs on the day of *now*, and that it was *now* last."""
+        ...
+
+    async def days_seen(self) -> Sequence[date]:
+        """Give the days that were noted, each once, the one noted last at the end."""
+        ...
+
+    async def last_seen(self) -> datetime | None:
+        """Give the moment that was noted last; None before the first."""
         ...
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:

@@ -129,6 +129,19 @@ class Debts:
             if after != debt:
                 await self._put(step, after)
 
+    async def redate(self, step: Step, by: timedelta) -> None:
+        """Date what waits to be escalated anew: the wall clock stepped *by* so much."""
+        rules = self._rules
+        if rules.escalate_after is None:
+            return
+        latest = rules.work_hours.after(self._clock(), rules.escalate_after, rules.zone)
+        if latest is None:
+            return
+        for debt in self.open:
+            after = missed.redated(debt, by, latest)
+            if after != debt:
+                await self._put(step, after)
+
     async def escalate(self, step: Step) -> None:
         """Tell a second person of the debts whose time has come."""
         now, extension = self._clock(), self._rules.escalation_extension
@@ -147,7 +160,9 @@ class Debts:
 
     async def _owe(self, step: Step, call: PhoneCall) -> None:
         """Open the client's debt or add to it; not where he was talked to meanwhile."""
-        rules, at = self._rules, call.life.ended_at or self._clock()
+        rules, now = self._rules, self._clock()
+        # The PBX's clock may be ahead of ours, by which the escalation comes.
+        at = min(call.life.ended_at or now, now)
         escalate_at: datetime | None = None
         if rules.escalate_after is not None and rules.escalation_extension:
             escalate_at = rules.work_hours.after(at, rules.escalate_after, rules.zone)

@@ -73,6 +73,8 @@ class Following:
         #: What came and is not written yet; whoever brought it waits for the future.
         self._arrived: list[_Arrived] = []
         self._taking: asyncio.Task[None] | None = None
+        #: By how much the wall clock stepped since debts were dated; at the start nobody knows.
+        self._stepped: timedelta | None = timedelta(0)
 
     # ------------------------------------------------------------ the ringing path
     def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
@@ -127,12 +129,21 @@ class Following:
             await self._review()
         return told
 
+    def clock_stepped(self, step: timedelta) -> None:
+        """Have what escalates by the wall clock dated anew, behind a *step* of it."""
+        self._stepped = step + (self._stepped or timedelta(0))
+
     async def escalate(self) -> None:
         """Tell a second person of the clients who have waited too long."""
         async with self._book.one_step():
-            step = Step()
+            step, by = Step(), self._stepped
+            if by is not None:
+                await self._debts.redate(step, by)
             await self._debts.escalate(step)
             await self._book.commit(step)
+            if by is not None:
+                more = (self._stepped or by) - by
+                self._stepped = more or None
 
     async def settle(self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]) -> int:
         """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""

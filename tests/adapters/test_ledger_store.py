@@ -88,7 +88,7 @@ async def test_an_administrator_reads_the_ledger_as_tinydb(ledger: LedgerStore, 
     await ledger.save_entry(replace(debt("b"), state=EntryState.DEAD))
 
     with SqliteDb(path) as db:
-        assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks"}
+        assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks", "days"}
         (dead,) = db.table("outbox").search(where("state") == "dead")
         assert dead["key"] == "b"
 

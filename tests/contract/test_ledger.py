@@ -12,13 +12,15 @@ from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import (
     EntryState,
     OutboxEntry,
+    Stage,
     refused,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import Ledger, OutboxCounts, RawEvent
+from bridge.ports import Change, Forgotten, Ledger, OutboxCounts, RawEvent, Talk
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger
 
@@ -210,3 +212,94 @@ async def test_what_an_operator_said_of_a_number_is_remembered(ledger: Ledger) -
 
 async def test_events_are_kept(ledger: Ledger) -> None:
     await ledger.record_event(RawEvent("sipuni", NOW, (("event", "1"), ("event", "2"))))
+
+
+# ---------------------------------------------------------------- retention
+DAY = timedelta(days=1)
+OLD = NOW - 10 * DAY
+
+
+def missed_call(key: str, *, closed: bool) -> MissedDebt:
+    return MissedDebt(
+        key=key,
+        client=key,
+        name="",
+        numbers=(),
+        calls=(key,),
+        holder=key,
+        owner=None,
+        opened_at=OLD,
+        last_at=OLD,
+        closed_at=OLD if closed else None,
+    )
+
+
+async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger) -> None:
+    await owe(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
+    await owe(ledger, "young")
+    settled = {"state": EntryState.SETTLED, "settled_at": OLD}
+    for key in ("done", "waits", "paid", "young"):
+        await ledger.save_entry(replace(debt(key, OLD), **settled))
+    await ledger.save_entry(sending("sending"))
+    await ledger.save_entry(refused(debt("dead", OLD), why="no"))
+    await ledger.save_entry(replace(debt("verify", OLD), stage=Stage.VERIFY))
+    await ledger.apply(
+        Change(debts=(missed_call("waits", closed=False), missed_call("paid", closed=True)))
+    )
+
+    forgotten = await ledger.forget(NOW - DAY)
+
+    left = {call.key for call in await ledger.calls()}
+    assert left == {"due", "sending", "dead", "verify", "waits", "young"}
+    assert forgotten == Forgotten(calls=2, missed_calls=1, kept=5)
+    assert [open_one.key for open_one in await ledger.open_debts()] == ["waits"]
+    assert (await ledger.counts()).settled == 2
+    assert await ledger.forget(NOW - DAY) == Forgotten(kept=5)
+
+
+async def test_events_go_with_their_call_and_never_before_a_call_was_told(ledger: Ledger) -> None:
+    await owe(ledger, "owed", at=OLD)
+    await ledger.record_call(call("done", OLD), None)
+    told = [RawEvent("sipuni", OLD, (("n", key),)) for key in ("owed", "done", "")]
+    untold = RawEvent("sipuni", OLD, (("n", "untold"),))
+    await ledger.apply(Change(arrived=tuple(zip(told, ("owed", "done", ""), strict=True))))
+    await ledger.record_event(untold)
+
+    forgotten = await ledger.forget(NOW - DAY)
+
+    assert forgotten == Forgotten(calls=1, events=2, kept=1)
+    assert await ledger.events_of("owed") == [told[0]]
+    assert await ledger.events_of("done") == []
+    assert [raw for _, raw in await ledger.untold(10)] == [untold]
+
+
+async def test_who_talked_last_is_forgotten_and_a_person_s_choice_is_not(ledger: Ledger) -> None:
+    owner = b.ref("ООО Ромашка")
+    await ledger.remember_choice(b.NUMBER, owner)
+    other = PhoneNumber(b.NUMBER + 1)
+    await ledger.apply(Change(talks=(Talk(b.NUMBER, "205", OLD), Talk(other, "206", NOW))))
+
+    forgotten = await ledger.forget(NOW - DAY)
+
+    assert forgotten == Forgotten(talks=1)
+    assert ledger.memory(b.NUMBER) == NumberMemory(choice=owner)
+    assert ledger.memory(other) == NumberMemory(last_extension="206")
+
+
+async def test_many_old_calls_go_in_one_deletion(ledger: Ledger) -> None:
+    for number in range(450):
+        await ledger.record_call(call(f"{number}", OLD), None)
+    await owe(ledger, "owed", at=OLD)
+
+    assert await ledger.forget(NOW - DAY) == Forgotten(calls=450, kept=1)
+    assert [one.key for one in await ledger.calls()] == ["owed"]
+
+
+async def test_days_are_noted_in_the_order_they_were_seen(ledger: Ledger) -> None:
+    assert (await ledger.days_seen(), await ledger.last_seen()) == ([], None)
+    for at in (NOW, NOW + SECOND, NOW + 365 * DAY, NOW + DAY, NOW + DAY + SECOND, NOW):
+        await ledger.note_day(at)
+
+    seen = [(NOW + day * DAY).date() for day in (365, 1, 0)]
+    assert await ledger.days_seen() == seen
+    assert await ledger.last_seen() == NOW

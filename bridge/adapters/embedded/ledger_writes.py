@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bridge.adapters.embedded.ledger_ageing import forget_calls, forget_rest, note_day
 from bridge.adapters.embedded.ledger_rows import (
     KEY,
     OWED,
@@ -33,7 +34,7 @@ from bridge.domain.outbox import (
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports import Change
+from bridge.ports import Change, Forgotten
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 
@@ -115,9 +116,35 @@ class KeepChoice:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Calls received before a moment, with all that hangs on them; comes out as their number."""
+    """Calls received before a moment that are done, with all that hangs on them.
+
+    Few at once, behind the row *after*: callers' records wait behind it.
+    """
 
     before: datetime
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRest:
+    """What no call needs any more, behind all `Forget`."""
+
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenBatch:
+    """What a `Forget` did; *last* is the last row it looked at, None where no more are old."""
+
+    last: int | None
+    forgotten: Forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDay:
+    """The service runs on this day."""
+
+    now: datetime
 
 
 Write = (
@@ -125,6 +152,8 @@ Write = (
     | KeepEvent
     | Apply
     | Forget
+    | ForgetRest
+    | NoteDay
     | SaveEntry
     | DropEntry
     | RetryEntry
@@ -132,7 +161,7 @@ Write = (
     | Rearm
     | KeepChoice
 )
-Outcome = PhoneCall | OutboxEntry | bool | int | None
+Outcome = PhoneCall | OutboxEntry | ForgottenBatch | bool | int | None
 
 #: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
 _ROWS_AT_ONCE = 64
@@ -271,8 +300,8 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             return _save_entry(file, entry, now, guest=guest)
         case DropEntry() | RetryEntry() | Recover() | Rearm():
             return _change_entries(file, write)
-        case Forget(before):
-            return _forget(file, before)
+        case Forget() | ForgetRest() | NoteDay():
+            return _grow_old(file, write)
         case RecordCall():
             raise TypeError("calls are recorded together")
     return None
@@ -288,6 +317,17 @@ def _change_entries(file: SqliteFile, write: DropEntry | RetryEntry | Recover | 
             return _recover(file, now)
         case Rearm(now, rules):
             return _rearm(file, now, rules)
+
+
+def _grow_old(file: SqliteFile, write: Forget | ForgetRest | NoteDay) -> Outcome:
+    match write:
+        case Forget(before, after):
+            return ForgottenBatch(*forget_calls(file, before, after))
+        case ForgetRest(before):
+            return ForgottenBatch(None, forget_rest(file, before))
+        case NoteDay(now):
+            note_day(file, now)
+    return None
 
 
 def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
@@ -417,13 +457,3 @@ def _rearm(file: SqliteFile, now: datetime, rules: DeliveryRules) -> int:
         if after != entry:
             changed += _update_entry(file, row, after)
     return changed
-
-
-def _forget(file: SqliteFile, before: datetime) -> int:
-    """Delete what is older; a number's choice stays, an operator's word has no age."""
-    moment = micros(before)
-    file.execute("DELETE FROM outbox WHERE id IN (SELECT id FROM calls WHERE at < ?)", (moment,))
-    file.execute("DELETE FROM events WHERE at < ?", (moment,))
-    file.execute("DELETE FROM debts WHERE key IN (SELECT key FROM calls WHERE at < ?)", (moment,))
-    file.execute("DELETE FROM talks WHERE json_extract(doc, '$.at') < ?", (before.isoformat(),))
-    return file.execute("DELETE FROM calls WHERE at < ?", (moment,))
