@@ -14,9 +14,10 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bridge.domain.asking import Breaker, still_holds
+from bridge.domain.clock import age_by_wall
 from bridge.domain.decision import Asked, Finding, Step
 from bridge.domain.directory import card_of
 from bridge.domain.phone import PhoneNumber
@@ -37,11 +38,10 @@ _MOST_ASKED = 8
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What 1C said of a number, and when: by the wall clock, and by the one that only grows."""
+    """What 1C said of a number, and when, in seconds of a clock that only grows."""
 
     owners: FoundOwners
-    at: datetime
-    seconds: float
+    at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -149,9 +149,9 @@ class Asking:
         said = self._said.get(number)
         if said is None:
             return None
-        proven_at = self._directory.age(self._clock()).proven_at
-        proven_since = proven_at is not None and proven_at > said.at
-        age = timedelta(seconds=now - said.seconds)
+        wall, age = self._clock(), timedelta(seconds=now - said.at)
+        proof = age_by_wall(self._directory.age(wall).proven_at, wall)
+        proven_since = proof is not None and proof < age
         if still_holds(bool(said.owners.owners), age, proven_since=proven_since):
             return said.owners
         del self._said[number]
@@ -163,7 +163,7 @@ class Asking:
         self._said.pop(number, None)
         while len(self._said) >= _MOST_REMEMBERED:
             del self._said[next(iter(self._said))]
-        self._said[number] = _Said(found, self._clock(), self._monotonic())
+        self._said[number] = _Said(found, self._monotonic())
         return found
 
     # ------------------------------------------------------------ whether it may be asked

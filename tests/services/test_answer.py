@@ -15,7 +15,7 @@ from bridge.services.answer import Answering
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
 from tests.support import builders as b
-from tests.support.clocks import seconds_of
+from tests.support.clocks import TwoClocks, seconds_of
 from tests.support.following import following
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
@@ -34,7 +34,7 @@ class House:
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(lambda: b.NOON))
     kicks: list[datetime] = field(default_factory=list)
 
-    def opens(self) -> Answering:
+    def opens(self, monotonic: Callable[[], float] | None = None) -> Answering:
         """Build the services anew over the same ledger, as a start of the bridge does."""
         deciding = Deciding(
             directory=self.directory,
@@ -51,7 +51,7 @@ class House:
             clock=lambda: self.now,
             kick=lambda: self.kicks.append(self.now),
             following=following(self.ledger, lambda: self.now, self.events)[1],
-            monotonic=seconds_of(lambda: self.now),
+            monotonic=monotonic or seconds_of(lambda: self.now),
         )
 
     def later(self, question: RouteQuestion, **parts: float) -> RouteQuestion:
@@ -291,3 +291,21 @@ async def test_nonsense_gets_an_answer_too(
 
     assert decision.extension in ("100", "205")
     assert len(house.ledger.journal) == 1
+
+
+# ---------------------------------------------------------------- a wall clock that steps
+@pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
+@pytest.mark.parametrize(("seconds", "calls"), [(9, 1), (11, 2)])
+async def test_a_repeat_is_told_by_the_time_that_passed(
+    house: House, days: float, seconds: float, calls: int
+) -> None:
+    clocks = TwoClocks()
+    answering = house.opens(clocks.monotonic)
+    timeless = b.question(asked_time="", arrived_at=None)
+    await answering.answer(timeless)
+    clocks.passes(seconds=seconds)
+
+    at = timeless.received_at + timedelta(days=days, seconds=seconds)
+    await answering.answer(replace(timeless, received_at=at))
+
+    assert len(house.ledger.journal) == calls
