@@ -138,7 +138,7 @@ def build_service(settings: Settings) -> House:
         ),
         monotonic=monotonic,
     )
-    _act_on_steps(watch, scheduler, following)
+    _act_on_steps(watch, scheduler, following, desk)
     asking = asking_of(settings, directory)
     answering = Answering(
         deciding=deciding,
@@ -230,9 +230,12 @@ async def _recall(desk: "DeskParts", ledger: LedgerStore) -> None:
     desk.recall(lately, await ledger.open_debts())
 
 
-def _act_on_steps(watch: ClockWatch, scheduler: "Scheduler", following: Following) -> None:
+def _act_on_steps(
+    watch: ClockWatch, scheduler: "Scheduler", following: Following, desk: "DeskParts"
+) -> None:
     watch.on_step(scheduler.clock_stepped)
     watch.on_step(following.clock_stepped)
+    watch.on_step(desk.board.clock_stepped)
     # What was proven by another clock is proven again.
     watch.on_step(lambda _: scheduler.sync_now())
 

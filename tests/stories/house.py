@@ -85,6 +85,8 @@ class Clock:
     """Stands still until somebody lets time pass."""
 
     now: datetime = START
+    #: By how much somebody has set it.
+    stepped: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:
         return self.now
@@ -93,8 +95,16 @@ class Clock:
         """Tell the time as the cabinet does."""
         return self.now.timestamp()
 
+    def monotonic(self) -> float:
+        """Tell the seconds that have passed, whoever set the clock."""
+        return (self.now - self.stepped).timestamp()
+
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def steps(self, step: timedelta) -> None:
+        self.now += step
+        self.stepped += step
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)
@@ -238,6 +248,7 @@ class House:
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
+        self.clock_steps = 0
         self._draining: asyncio.Task[int] | None = None
         # The cabinet outlives every life of the bridge.
         self.door = Door()
@@ -255,7 +266,7 @@ class House:
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
         self.history = CallHistory(self._folder / "ledger.db")
         self.directory = DirectoryReader(
-            self._directory_path, stale_after=timedelta(days=1), monotonic=clock.seconds
+            self._directory_path, stale_after=timedelta(days=1), monotonic=clock.monotonic
         )
         events = FanOut(self.situation)
         decider = Deciding(
@@ -273,6 +284,7 @@ class House:
             decide=decider.decide,
             owner_of=self.directory.owner_of,
             debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
+            monotonic=clock.monotonic,
         )
         self.delivery = Delivery(
             ledger=self.ledger,
@@ -282,7 +294,8 @@ class House:
             lang="ru",
             zone=self.lab.zone,
             reminded=self.following.reminded,
-            monotonic=clock.seconds,
+            monotonic=clock.monotonic,
+            clock_steps=lambda: self.clock_steps,
         )
         account = SipuniAccount(
             "http://sipuni/api",
@@ -316,7 +329,7 @@ class House:
             directory=self.directory,
             clock=clock,
             patience=timedelta(seconds=30),
-            monotonic=clock.seconds,
+            monotonic=clock.monotonic,
         )
         recording = Recording(self.ledger, events, patience=timedelta(seconds=30))
         self.answering = Answering(
@@ -325,7 +338,7 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
-            monotonic=clock.seconds,
+            monotonic=clock.monotonic,
             following=self.following,
             asking=self._asking if plan.live else None,
         )
@@ -403,6 +416,12 @@ class House:
         report = await sync(self.lab, self._directory_path, self.clock)
         self.directory.refresh()
         return report
+
+    def step_clock(self, step: timedelta) -> None:
+        """Set the wall clock; the bridge notices."""
+        self.clock.steps(step)
+        self.clock_steps += 1
+        self.following.clock_stepped(step)
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass in small steps, the delivery looking at each."""
