@@ -127,6 +127,7 @@ def rounds(
         clock=watch.now,
         keep_days=settings.keep_days,
         steady_for=watch.steady_for,
+        lang=settings.lang,
     )
 
     async def escalate() -> None:

@@ -25,6 +25,7 @@ class AuditAct(StrEnum):
     CHOSEN = "chosen"  # whose number it is
     NOTED = "noted"  # a note on a call
     ORDERED = "ordered"  # an outgoing call
+    FORGOTTEN = "forgotten"  # calls and records that were too old
     ORDER_DENIED = "order_denied"  # a call from a telephone that is not his
 
 

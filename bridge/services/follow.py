@@ -260,7 +260,10 @@ class Following:
             if known is not None:
                 return known
             if received_at - (event.started_at or event.at) > MEMORY:
-                return await self._ledger.call_of_ref(event.call_ref)
+                # Or our clock is that far ahead of the PBX's, and the call is a new one.
+                known = await self._ledger.call_of_ref(event.call_ref)
+                if known is not None:
+                    return known
         found = joining.call_of_event(
             event, self._open.of_party(event.client or _WITHHELD), received_at
         )

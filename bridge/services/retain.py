@@ -6,11 +6,12 @@ deletes nothing. What is deleted is told.
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
 from bridge.domain.retention import STEADY, oldest_kept
-from bridge.ports import Audit, Clock, Forgotten, Ledger
+from bridge.domain.texts import Language, say
+from bridge.ports import Audit, AuditAct, AuditRecord, Clock, Forgotten, Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -29,26 +30,36 @@ class Retention:
         clock: Clock,
         keep_days: int,
         steady_for: Callable[[], timedelta],
+        lang: Language,
     ) -> None:
         self._ledger = ledger
         self._audit = audit
         self._clock = clock
         self._keep_days = keep_days
         self._steady_for = steady_for
+        self._lang: Language = lang
 
     async def forget(self) -> Forgotten:
         """Note the present day, and delete what is too old and done."""
         if self._steady_for() >= STEADY:
             await self._ledger.note_day(self._clock())
         days = await self._ledger.days_seen()
+        before, forgotten = oldest_kept(days, self._keep_days), Forgotten()
+        if before is not None:
+            forgotten = await self._ledger.forget(before)
         records = await self._audit.forget(days)
-        if records:
-            _log.info("audit_forgotten", extra={"records": records})
-        before = oldest_kept(days, self._keep_days)
-        if before is None:
-            return Forgotten()
-        forgotten = await self._ledger.forget(before)
-        if forgotten.calls or forgotten.events or forgotten.talks:
-            extra = {"before": before.date().isoformat(), **asdict(forgotten)}
-            _log.info("calls_forgotten", extra=extra)
+        if records or replace(forgotten, kept=0) != Forgotten():
+            await self._tell(before, forgotten, records)
         return forgotten
+
+    async def _tell(self, before: datetime | None, forgotten: Forgotten, records: int) -> None:
+        """Log what was deleted, and put it into the audit list, where people find it."""
+        day = "" if before is None else before.date().isoformat()
+        counts = {**asdict(forgotten), "records": records}
+        _log.info("calls_forgotten", extra={"before": day, **counts})
+        counted = {name: str(count) for name, count in counts.items()}
+        words = say(self._lang, "retention.forgotten", **counted)
+        act = AuditAct.FORGOTTEN
+        await self._audit.note(
+            AuditRecord(self._clock(), act, "service", who="1C-bridge", subject=day, words=words)
+        )

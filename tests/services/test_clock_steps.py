@@ -9,7 +9,7 @@ from bridge.domain.decision import DataAge, Finding, Target
 from bridge.domain.life import Disposition
 from bridge.domain.outbox import EntryState, Stage
 from bridge.errors import OneCUnavailable
-from bridge.ports import FoundOwners, OneCMood, RawEvent
+from bridge.ports import AuditAct, FoundOwners, OneCMood, RawEvent
 from bridge.services.ask import Asking
 from bridge.services.clock_watch import ClockWatch
 from bridge.services.deliver import Delivery
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 
 STEPS = [
     timedelta(hours=-3),
+    timedelta(hours=3),
     timedelta(days=-3),
     timedelta(days=365),
     timedelta(days=7300),
@@ -220,17 +221,23 @@ async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: 
     assert len(calls.unfinished(timedelta(minutes=10))) == 2
 
 
-@pytest.mark.parametrize("off", [timedelta(0), *STEPS])
+@pytest.mark.parametrize("off", [timedelta(0), timedelta(hours=13), *STEPS])
 @pytest.mark.parametrize("asked_first", [True, False])
+@pytest.mark.parametrize("asked_time", ["", "1772625600"])
 async def test_a_question_and_its_events_are_one_call_whatever_our_clock_says(
-    off: timedelta, asked_first: bool
+    off: timedelta, asked_first: bool, asked_time: str
 ) -> None:
     clocks = TwoClocks(off=off)
     ledger = MemoryLedger(clocks.now)
     _, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
 
     async def ask() -> None:
-        asked = b.question(did="74951234567", received_at=clocks.now(), arrived_at=b.NOON)
+        asked = b.question(
+            did="74951234567",
+            asked_time=asked_time,
+            received_at=clocks.now(),
+            arrived_at=b.NOON if asked_time else None,
+        )
         call = calls.begin(asked, b.decision())
         calls.recorded(await ledger.record_call(call, None))
 
@@ -272,6 +279,7 @@ async def test_a_jump_of_the_clock_deletes_nothing(step: timedelta, keep_days: i
         clock=watch.now,
         keep_days=keep_days,
         steady_for=watch.steady_for,
+        lang="en",
     )
     for day in range(keep_days + 1):
         clocks.passes(days=1)
@@ -295,15 +303,43 @@ async def test_a_jump_of_the_clock_deletes_nothing(step: timedelta, keep_days: i
     assert len(ledger.journal) >= len(kept) - 1
 
 
-async def test_what_is_owed_for_days_is_never_deleted() -> None:
+async def test_a_machine_that_begins_in_another_century_each_morning_has_not_seen_it() -> None:
     clocks = TwoClocks()
+    ledger = MemoryLedger(clocks.now)
+    for day in range(5):
+        clocks.off = timedelta(days=-9560)
+        watch = ClockWatch(clocks.now, clocks.monotonic, NotedEvents())
+        retention = Retention(
+            ledger=ledger,
+            audit=AuditInMemory(),
+            clock=watch.now,
+            keep_days=1,
+            steady_for=watch.steady_for,
+            lang="en",
+        )
+        await retention.forget()
+        clocks.passes(minutes=1)
+        clocks.off = timedelta(0)  # NTP has answered
+        call = b.call(b.question(asked_time=str(day), received_at=watch.now()))
+        ledger.journal[call.key] = call
+        for _ in range(2):
+            await retention.forget()
+            clocks.passes(minutes=15)
+        clocks.passes(hours=23, minutes=29)
+
+    assert [call.asked_time for call in ledger.journal.values()] == ["3", "4"]
+
+
+async def test_what_is_owed_for_days_is_never_deleted_and_what_is_deleted_is_told() -> None:
+    clocks, audit = TwoClocks(), AuditInMemory()
     ledger = MemoryLedger(clocks.now)
     retention = Retention(
         ledger=ledger,
-        audit=AuditInMemory(),
+        audit=audit,
         clock=clocks.now,
         keep_days=1,
         steady_for=lambda: timedelta(hours=1),
+        lang="en",
     )
     owed, done = b.call(b.question(asked_time="1")), b.call(b.question(asked_time="2"))
     ledger.owes(owed, clocks.now())
@@ -314,3 +350,9 @@ async def test_what_is_owed_for_days_is_never_deleted() -> None:
 
     assert list(ledger.journal) == [owed.key]
     assert list(ledger.debts) == [owed.key]
+    (told,) = audit.kept
+    assert (told.act, told.who) == (AuditAct.FORGOTTEN, "1C-bridge")
+    assert told.words.startswith(
+        "before 2026-03-05: 1 calls, 0 events, 0 audit records; not deleted"
+    )
+    assert told.words.endswith(": 1")
