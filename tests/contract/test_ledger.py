@@ -14,6 +14,7 @@ from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import (
+    DeliveryRules,
     EntryState,
     OutboxEntry,
     Stage,
@@ -303,3 +304,35 @@ async def test_days_are_noted_in_the_order_they_were_seen(ledger: Ledger) -> Non
     seen = [(NOW + day * DAY).date() for day in (365, 1, 0)]
     assert await ledger.days_seen() == seen
     assert await ledger.last_seen() == NOW
+
+
+async def test_entries_of_before_a_step_back_are_not_taken_for_fresh(ledger: Ledger) -> None:
+    later = NOW + timedelta(hours=3)
+    await owe(ledger, "due", at=NOW)
+    await owe(ledger, "future", at=later)
+    await ledger.retry_entry("future", NOW)
+
+    at = NOW + timedelta(seconds=30)
+    assert [entry.key for entry, _ in await ledger.due(at, 10)] == ["due", "future"]
+
+
+async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None:
+    rules, year = DeliveryRules(), timedelta(days=365)
+    await owe(ledger, "due", "waits", "doubt", "verify", "sent", "done", "later")
+    settled = replace(debt("done"), state=EntryState.SETTLED, settled_at=NOW)
+    doubt = replace(debt("doubt"), attempts=1, maybe_sent_at=NOW - year)
+    verify = replace(debt("verify"), stage=Stage.VERIFY, due_at=NOW + year, verify_at=NOW + year)
+    postponed = replace(debt("later"), stage=Stage.REMINDER, due_at=NOW + year)
+    waits = replace(debt("waits"), attempts=3, due_at=NOW + year)
+    for entry in (settled, doubt, verify, postponed, waits, sending("sent")):
+        await ledger.save_entry(entry)
+
+    assert await ledger.rearm(NOW, rules) == 3
+
+    found = {entry.key: entry for entry, _ in await ledger.entries()}
+    assert found["due"] == debt("due")
+    assert found["waits"].due_at == NOW + timedelta(seconds=10)
+    assert found["doubt"].maybe_sent_at == NOW
+    assert found["verify"].due_at == found["verify"].verify_at == NOW + rules.verify_after
+    assert (found["sent"], found["done"], found["later"]) == (sending("sent"), settled, postponed)
+    assert await ledger.rearm(NOW, rules) == 0
