@@ -336,3 +336,11 @@ async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None
     assert found["verify"].due_at == found["verify"].verify_at == NOW + rules.verify_after
     assert (found["sent"], found["done"], found["later"]) == (sending("sent"), settled, postponed)
     assert await ledger.rearm(NOW, rules) == 0
+
+
+async def test_many_waiting_entries_are_rearmed_at_once(ledger: Ledger) -> None:
+    keys = [f"{number}" for number in range(450)]
+    await owe(ledger, *keys, at=NOW + timedelta(hours=3))
+
+    assert await ledger.rearm(NOW, DeliveryRules()) == 450
+    assert len(await ledger.due(NOW + timedelta(seconds=10), 1_000)) == 450

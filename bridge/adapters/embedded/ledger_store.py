@@ -58,6 +58,7 @@ from bridge.adapters.embedded.ledger_writes import (
     NoteDay,
     Outcome,
     Rearm,
+    RearmedBatch,
     RecordCall,
     Recover,
     RetryEntry,
@@ -207,7 +208,13 @@ class LedgerStore:
 
     async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
         """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
-        return cast("int", await self._writer.submit(Rearm(now, rules)))
+        changed, after = 0, 0
+        while True:
+            batch = cast("RearmedBatch", await self._writer.submit(Rearm(now, rules, after)))
+            changed += batch.changed
+            if batch.last is None:
+                return changed
+            after = batch.last
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""

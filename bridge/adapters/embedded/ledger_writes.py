@@ -100,10 +100,22 @@ class Recover:
 
 @dataclass(frozen=True, slots=True)
 class Rearm:
-    """Waiting entries given moments that hold behind a step; comes out as their number."""
+    """Waiting entries given moments that hold behind a step, few at once, behind the row *after*.
+
+    Comes out as the last row it looked at and the number of those that changed.
+    """
 
     now: datetime
     rules: DeliveryRules
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class RearmedBatch:
+    """What a `Rearm` did; *last* is None where no more wait."""
+
+    last: int | None
+    changed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +173,7 @@ Write = (
     | Rearm
     | KeepChoice
 )
-Outcome = PhoneCall | OutboxEntry | ForgottenBatch | bool | int | None
+Outcome = PhoneCall | OutboxEntry | ForgottenBatch | RearmedBatch | bool | int | None
 
 #: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
 _ROWS_AT_ONCE = 64
@@ -184,6 +196,9 @@ _RECORDING = (
     END
     """,
 )
+
+#: Entries rearmed in one transaction: a caller's record may have to wait behind it.
+_REARMED_AT_ONCE = 200
 
 _NO_ENTRY = (None, None, None)
 _BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
@@ -315,8 +330,8 @@ def _change_entries(file: SqliteFile, write: DropEntry | RetryEntry | Recover | 
             return _retry(file, key, now)
         case Recover(now):
             return _recover(file, now)
-        case Rearm(now, rules):
-            return _rearm(file, now, rules)
+        case Rearm():
+            return _rearm(file, write)
 
 
 def _grow_old(file: SqliteFile, write: Forget | ForgetRest | NoteDay) -> Outcome:
@@ -443,17 +458,18 @@ def _recover(file: SqliteFile, now: datetime) -> int:
     return len(left)
 
 
-def _rearm(file: SqliteFile, now: datetime, rules: DeliveryRules) -> int:
+def _rearm(file: SqliteFile, write: Rearm) -> RearmedBatch:
     """Rearm what waits; an entry that is due and was never in doubt has nothing to rearm."""
     rows = file.read(
-        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND (due > ? "
-        "OR doc ->> '$.maybe_sent_at' IS NOT NULL OR doc ->> '$.verify_at' IS NOT NULL)",
-        (micros(now),),
+        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND id > ? AND (due > ? "
+        "OR doc ->> '$.maybe_sent_at' IS NOT NULL OR doc ->> '$.verify_at' IS NOT NULL) "
+        "ORDER BY id LIMIT ?",
+        (write.after, micros(write.now), _REARMED_AT_ONCE),
     )
     changed = 0
     for row, text in rows:
         entry = read_entry(text)
-        after = rearmed(entry, now, rules)
+        after = rearmed(entry, write.now, write.rules)
         if after != entry:
             changed += _update_entry(file, row, after)
-    return changed
+    return RearmedBatch(rows[-1][0] if len(rows) == _REARMED_AT_ONCE else None, changed)
