@@ -9,15 +9,17 @@ import contextlib
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from bridge.errors import BridgeError
 from bridge.loops import Loop
-from bridge.ports import Clock, Events
+from bridge.ports import Clock, Events, Monotonic
 from bridge.services.sync_outcome import SyncEnd, SyncReporting, read_sync_end
 
 _log = logging.getLogger(__name__)
@@ -38,6 +40,21 @@ class Timetable:
     stop_patience: timedelta = timedelta(seconds=5)
 
 
+class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Fires every *pause*, once for all that was missed.
+
+    APScheduler's own interval lists every missed moment before it drops all but the last: a clock
+    that jumps ahead by years makes that list larger than the memory.
+    """
+
+    def __init__(self, pause: timedelta) -> None:
+        self._pause = pause
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return the one next moment, which is always ahead of *now*."""
+        return now if previous is None else now + self._pause
+
+
 class Scheduler:
     """Runs the jobs between `start` and `stop`; a kick makes the delivery look at once."""
 
@@ -51,12 +68,14 @@ class Scheduler:
         events: Events,
         clock: Clock,
         loops: Sequence[Loop] = (),
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._timetable = timetable
         self._sync_command = tuple(sync_command)
         self._refresh = refresh
         self._reporting = SyncReporting(events)
         self._clock = clock
+        self._monotonic = monotonic
         self._jobs = AsyncIOScheduler(
             timezone="UTC",
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -66,6 +85,7 @@ class Scheduler:
         self._stopping = False
         self._sync_idle = asyncio.Event()
         self._sync_idle.set()
+        self._sync_due = 0.0  # in the seconds of `monotonic`
         self._sync_again = False
         self._accept_shrink = False
         self._refresh_broken = False
@@ -75,9 +95,7 @@ class Scheduler:
         for loop in self._loops:
             loop.start()
         every = self._timetable
-        self._jobs.add_job(
-            self._refresh_quietly, "interval", seconds=every.refresh.total_seconds(), id="refresh"
-        )
+        self._jobs.add_job(self._refresh_quietly, Every(every.refresh), id="refresh")
         self._add_sync()
         self._jobs.start()
 
@@ -92,6 +110,16 @@ class Scheduler:
         """
         self._accept_shrink = self._accept_shrink or accept_shrink
         self._add_sync()
+
+    def clock_stepped(self, step: timedelta) -> None:
+        """Date the jobs anew: APScheduler waits until the wall clock says so, however it moved."""
+        del step
+        if self._stopping or not self._jobs.running:
+            return
+        now = self._clock()
+        left = {"refresh": self._timetable.refresh, "sync": self._sync_left()}
+        for job in self._jobs.get_jobs():
+            job.modify(next_run_time=now + left[job.id])
 
     async def stop(self) -> None:
         """Stop the jobs; a delivery under way gets a moment, a sync is ended (it loses nothing)."""
@@ -115,9 +143,13 @@ class Scheduler:
         else:
             self._refresh_broken = False
 
-    def _add_sync(self, at: datetime | None = None) -> None:
+    def _sync_left(self) -> timedelta:
+        return timedelta(seconds=max(0.0, self._sync_due - self._monotonic()))
+
+    def _add_sync(self, pause: timedelta | None = None) -> None:
+        self._sync_due = self._monotonic() + (0.0 if pause is None else pause.total_seconds())
         # Two instances, as the second only leaves word for the first; APScheduler would drop it.
-        when = {} if at is None else {"run_date": at}
+        when = {} if pause is None else {"run_date": self._clock() + pause}
         self._jobs.add_job(
             self._sync, "date", id="sync", replace_existing=True, max_instances=2, **when
         )
@@ -127,11 +159,11 @@ class Scheduler:
             self._sync_again = True
             return
         self._sync_idle.clear()
-        started = self._clock()
+        started = self._monotonic()
         try:
             while not self._stopping:
                 self._sync_again = False
-                started = self._clock()
+                started = self._monotonic()
                 end = await asyncio.to_thread(self._run_sync)
                 if not self._stopping:
                     self._reporting.take(end)
@@ -140,9 +172,8 @@ class Scheduler:
         finally:
             self._sync_idle.set()
             if not self._stopping:
-                now = self._clock()
-                usual = pause_after(now - started, self._timetable)
-                self._add_sync(now + self._reporting.pause(usual))
+                took = timedelta(seconds=self._monotonic() - started)
+                self._add_sync(self._reporting.pause(pause_after(took, self._timetable)))
 
     def _run_sync(self) -> SyncEnd:
         """Run one sync process to its end (in a thread); return how it ended."""

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from bridge.errors import StoreError
 from bridge.ports import Alarm, OneCMood
-from bridge.scheduler import Scheduler, Timetable, pause_after, sync_command
+from bridge.scheduler import Every, Scheduler, Timetable, pause_after, sync_command
 from tests.support.memory_ledger import NotedEvents
 
 pytestmark = pytest.mark.anyio
@@ -353,3 +354,31 @@ async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path):
         marks += await stage.syncs(1)
 
     assert marks == b".!."
+
+
+# ---------------------------------------------------------------- the wall clock
+def test_a_job_has_one_next_moment_however_far_the_clock_jumped() -> None:
+    every = Every(timedelta(seconds=1))
+    before = datetime(2006, 3, 4, tzinfo=UTC)
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+
+    assert every.get_next_fire_time(None, now) == now
+    assert every.get_next_fire_time(before, now) == now + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
+async def test_jobs_go_on_behind_a_step_of_the_wall_clock(tmp_path: Path, days: float) -> None:
+    stage, step = Stage(tmp_path, []), timedelta(days=days)
+
+    async with stage.scheduler(
+        interval=timedelta(milliseconds=20), refresh=timedelta(milliseconds=10)
+    ) as scheduler:
+        await stage.syncs(1)
+        await soon(stage.refreshed)
+        with time_machine.travel(datetime.now(UTC) + step, tick=True):
+            scheduler.clock_stepped(step)
+            while not stage.refreshed.empty():
+                stage.refreshed.get_nowait()
+            await soon(stage.refreshed)
+            await soon(stage.refreshed)
+            await stage.syncs(2)

@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING
 
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.bootstrap.parts import LIVE_TIMEOUT_S, cabinet, now, odata, phone_rules, plain, zone_of
+from bridge.bootstrap.parts import (
+    LIVE_TIMEOUT_S,
+    cabinet,
+    monotonic,
+    now,
+    odata,
+    phone_rules,
+    plain,
+    zone_of,
+)
 from bridge.loops import Loop
 from bridge.ports import (
+    Audit,
     PbxControl,
     RawEvent,
 )
 from bridge.services.call_book import CallBook
+from bridge.services.clock_watch import ClockWatch
 from bridge.services.debts import DebtRules, Debts
 from bridge.services.decide import Deciding
 from bridge.services.follow import Following
@@ -65,7 +76,7 @@ def follow_calls(
     def later() -> None:
         loop.kick()
 
-    open_calls = OpenCalls()
+    open_calls = OpenCalls(monotonic)
     debts = Debts(
         ledger=ledger,
         open_calls=open_calls,
@@ -107,9 +118,12 @@ def follow_calls(
 def rounds(
     settings: Settings,
     ledger: LedgerStore,
+    audit: Audit,
     following: Following,
+    *,
     pbx: PbxControl | None,
     events: FanOut,
+    watch: ClockWatch,
 ) -> Sequence[Loop]:
     """Give the work that goes round by itself: escalation, settling, retention."""
     settling = Settling(
@@ -119,11 +133,24 @@ def rounds(
         clock=now,
         after=timedelta(seconds=settings.settle_after_s),
     )
-    retention = Retention(ledger=ledger, clock=now, keep=timedelta(days=settings.keep_days))
+    retention = Retention(
+        ledger=ledger,
+        audit=audit,
+        clock=watch.now,
+        keep_days=settings.keep_days,
+        steady_for=watch.steady_for,
+        lang=settings.lang,
+    )
+
+    async def escalate() -> None:
+        await watch.look()  # a step just now must not make everything ripe
+        await following.escalate()
+
     return (
-        Loop("escalate", following.escalate, timedelta(seconds=30)),
+        Loop("clock", watch.look, timedelta(seconds=1)),
+        Loop("escalate", escalate, timedelta(seconds=30)),
         Loop("settle", settling.settle, timedelta(seconds=60)),
-        Loop("forget", retention.forget, timedelta(hours=1)),
+        Loop("forget", retention.forget, timedelta(minutes=15)),
     )
 
 
@@ -206,5 +233,6 @@ def _requesting(
         mark=settings.call_request_mark,
         lang=settings.lang,
         clock=now,
+        monotonic=monotonic,
     )
     return source, Loop("requests", requesting.look, _LOOK_EVERY)

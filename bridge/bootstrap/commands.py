@@ -1,6 +1,7 @@
 """What the commands build for one run: a sync, an explanation, a check, a look at the outbox."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -114,13 +115,13 @@ async def _healed(pull: Pull, store: DirectoryWriter) -> SyncReport:
 
 async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
     """Await *run* and keep what became of it; a history that cannot be written stops nothing."""
-    started_at = now()
+    started_at, began = now(), time.monotonic()
     outcome: SyncRun | None = None
     try:
         report = await run
         outcome = SyncRun(started_at, report.seconds, report)
     except BridgeError as error:
-        outcome = SyncRun(started_at, (now() - started_at).total_seconds(), error=str(error))
+        outcome = SyncRun(started_at, time.monotonic() - began, error=str(error))
         if isinstance(error, SyncRefused):
             losses = error.losses if isinstance(error, FactsLost) else ()
             shrink = Shrink(error.entity_set, error.held, error.listed, losses)

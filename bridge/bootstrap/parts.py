@@ -1,6 +1,7 @@
 """What every way of building shares: paths, rules and clients, from the settings."""
 
 import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,9 +28,17 @@ LIVE_TIMEOUT_S = 20.0
 _SIGN_IN_TIMEOUT_S = 30.0
 
 
+_SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 def now() -> datetime:
     """Tell the time."""
     return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Tell the seconds since the machine started, also those it slept, where the system can."""
+    return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
 
 def phone_rules(settings: Settings) -> PhoneRules:

@@ -27,6 +27,7 @@ from bridge.bootstrap.parts import (
     directory_path,
     ledger_path,
     make_data_folder,
+    monotonic,
     now,
     odata,
     one_time_client,
@@ -35,6 +36,7 @@ from bridge.bootstrap.parts import (
     zone_of,
 )
 from bridge.bootstrap.watch import alarm_watch
+from bridge.domain.clock import TOLERANCE
 from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import OutboxEntry
 from bridge.loops import Loop
@@ -43,6 +45,8 @@ from bridge.ports import (
 )
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
+from bridge.services.call_book import CallBook
+from bridge.services.clock_watch import ClockWatch
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
 from bridge.services.index_watch import IndexWatch
@@ -52,6 +56,9 @@ from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from bridge.scheduler import Scheduler
+    from bridge.web.desk.parts import DeskParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ def build_service(settings: Settings) -> House:
     desk = desk_parts(settings, directory)
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
+    watch = ClockWatch(now, monotonic, events)
     remind_of_links(settings, events)
     client = odata(settings)
     zone = zone_of(settings)
@@ -111,13 +119,15 @@ def build_service(settings: Settings) -> House:
         ledger=ledger,
         journal=ODataJournal(client, zone),
         events=events,
-        clock=now,
+        clock=watch.now,
         lang=settings.lang,
         zone=zone,
         concurrency=settings.onec_concurrency,
         reminded=_reminding(following, follow),
+        monotonic=monotonic,
+        clock_steps=lambda: watch.steps,
     )
-    watch = alarm_watch(
+    alarms = alarm_watch(
         settings,
         directory=directory,
         ledger=ledger,
@@ -133,8 +143,23 @@ def build_service(settings: Settings) -> House:
         refresh=_refreshing(directory, events, lambda: scheduler.sync_now(accept_shrink=False)),
         events=events,
         clock=now,
-        loops=(follow, *rounds(settings, ledger, following, line.pbx, events), watch, *line.loops),
+        loops=(
+            follow,
+            *rounds(
+                settings,
+                ledger,
+                shelf.audit,
+                following,
+                pbx=line.pbx,
+                events=events,
+                watch=watch,
+            ),
+            alarms,
+            *line.loops,
+        ),
+        monotonic=monotonic,
     )
+    _act_on_steps(watch, scheduler, following, desk)
     asking = asking_of(settings, directory)
     answering = Answering(
         deciding=deciding,
@@ -144,6 +169,7 @@ def build_service(settings: Settings) -> House:
         kick=scheduler.kick,
         following=following,
         asking=asking,
+        monotonic=monotonic,
     )
 
     @asynccontextmanager
@@ -157,10 +183,9 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(line.aclose)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
-            await answering.remember()
-            await book.remember()
+            await _remember(watch, ledger, answering, book)
             await line.open()
-            desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
+            await _recall(desk, ledger)
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -205,9 +230,35 @@ def build_service(settings: Settings) -> House:
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
     """Open what the service cannot do without."""
-    directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
+    directory = DirectoryReader(
+        directory_path(settings), stale_after=settings.stale_after, monotonic=monotonic
+    )
     make_data_folder(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
+
+
+async def _remember(
+    watch: ClockWatch, ledger: LedgerStore, answering: Answering, book: CallBook
+) -> None:
+    """Take up what a life of before left behind; first of all, whether its clock was ours."""
+    watch.compare(await ledger.last_seen())
+    await answering.remember()
+    await book.remember()
+
+
+async def _recall(desk: "DeskParts", ledger: LedgerStore) -> None:
+    lately = await ledger.calls_since(now() - LONGEST_TALK, now() + TOLERANCE)
+    desk.recall(lately, await ledger.open_debts())
+
+
+def _act_on_steps(
+    watch: ClockWatch, scheduler: "Scheduler", following: Following, desk: "DeskParts"
+) -> None:
+    watch.on_step(scheduler.clock_stepped)
+    watch.on_step(following.clock_stepped)
+    watch.on_step(desk.board.clock_stepped)
+    # What was proven by another clock is proven again.
+    watch.on_step(lambda _: scheduler.sync_now())
 
 
 def _reminding(following: Following, follow: Loop) -> Callable[[OutboxEntry], None]:
@@ -227,6 +278,7 @@ def _refreshing(
 
     def refresh() -> None:
         if directory.refresh():
+            directory.age(now())  # noted by the clock of the proof, before that can step
             events.publish(DirectoryChanged(directory.report()))
         watch.look()
 
@@ -258,6 +310,7 @@ def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
         clock=now,
         patience=patience,
         at_once=max(1, settings.onec_concurrency // _REQUESTS_OF_A_QUESTION),
+        monotonic=monotonic,
     )
 
 

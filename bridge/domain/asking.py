@@ -5,7 +5,7 @@ no use: a breaker lets nothing through while 1C fails, and what it said is remem
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Self
 
 #: So many failures in a row, late answers among them, and 1C is left alone.
@@ -27,41 +27,44 @@ UNKNOWN_BELIEVED = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Counts failures in a row; *resting_until* is set while nothing, or one try, goes through."""
+    """Counts failures in a row; *resting_until* is set while nothing, or one try, goes through.
+
+    Moments are seconds of a clock that only grows.
+    """
 
     failures: int = 0
-    resting_until: datetime | None = None
+    resting_until: float | None = None
 
     @property
     def resting(self) -> bool:
         """Whether 1C is known to fail, be it that one question is trying just now."""
         return self.resting_until is not None
 
-    def admits(self, now: datetime) -> bool:
+    def admits(self, now: float) -> bool:
         """Tell whether a question may go through now."""
         return self.resting_until is None or now >= self.resting_until
 
-    def admitted(self, now: datetime) -> Self:
+    def admitted(self, now: float) -> Self:
         """Give the breaker behind a question that was let through: of a rest's end only one is."""
-        return self if self.resting_until is None else replace(self, resting_until=now + REST)
+        if self.resting_until is None:
+            return self
+        return replace(self, resting_until=now + REST.total_seconds())
 
-    def failed(self, now: datetime, *, needs_person: bool = False) -> Self:
+    def failed(self, now: float, *, needs_person: bool = False) -> Self:
         """Give the breaker after a failure; a late answer is one."""
         failures = self.failures + 1
         if needs_person:
-            return replace(self, failures=failures, resting_until=now + LONG_REST)
+            return replace(self, failures=failures, resting_until=now + LONG_REST.total_seconds())
         if failures >= FAILURES or self.resting:
-            return replace(self, failures=failures, resting_until=now + REST)
+            return replace(self, failures=failures, resting_until=now + REST.total_seconds())
         return replace(self, failures=failures)
 
 
-def still_holds(found: bool, said_at: datetime, proven_at: datetime | None, now: datetime) -> bool:
-    """Tell whether what 1C said at *said_at* may answer a call now that the index cannot.
+def still_holds(found: bool, age: timedelta, *, proven_since: bool) -> bool:
+    """Tell whether what 1C said *age* ago may answer a call now that the index cannot.
 
     An index proven equal to 1C since then knows better: it does not have the number any more.
     """
     if not found:
-        return now - said_at < UNKNOWN_BELIEVED
-    if proven_at is not None and proven_at > said_at:
-        return False
-    return now - said_at < BELIEVED
+        return age < UNKNOWN_BELIEVED
+    return not proven_since and age < BELIEVED

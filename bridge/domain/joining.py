@@ -26,11 +26,14 @@ JUST_NOW = timedelta(seconds=30)
 MENU = timedelta(minutes=10)
 
 
-def call_of_event(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+def call_of_event(
+    event: CallEvent, calls: Iterable[PhoneCall], received_at: datetime | None = None
+) -> PhoneCall | None:
     """Choose among *calls* of this client the one that *event*, the first of its id, belongs to.
 
     An order is known by its id; else the call must not have heard of any id yet, and began at
-    about the same time: the nearest one.
+    about the same time: the nearest one. The PBX's clock may be far from ours, by which the event
+    came at *received_at*.
     """
     began = event.started_at or event.at
     fitting: list[tuple[timedelta, int, PhoneCall]] = []
@@ -40,6 +43,9 @@ def call_of_event(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | N
         if event.order_ref and call.order is not None and call.order.ref == event.order_ref:
             return call
         away = abs(call.arrived_at - began)
+        if received_at is not None and call.arrived_at == call.received_at:
+            # The question had no time that could be believed: ours is compared with ours.
+            away = min(away, abs(call.received_at - received_at))
         if call.life.call_ref or away > ABOUT_THEN or not _same_way(call, event):
             continue
         fitting.append((away, place, call))
@@ -142,7 +148,11 @@ def call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -> Pho
         same = call.provider == question.provider and _is_of(question, call)
         if not (known and same) or (arrived is None and call.life.disposition.is_over):
             continue
-        away = abs((arrived or question.received_at) - call.arrived_at)
+        # The PBX's clock with the PBX's, ours with ours: they may be far from one another.
+        if arrived is None:
+            away = abs(question.received_at - call.received_at)
+        else:
+            away = abs(arrived - call.arrived_at)
         if away <= (MENU if arrived is None else SAME_MOMENT):
             fitting.append((away, place, call))
     return min(fitting, default=(None, None, None))[2]
@@ -191,12 +201,11 @@ def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
     return event.extension in ("", call.placed_by)
 
 
-def is_settling_time(call: PhoneCall, now: datetime, after: timedelta) -> bool:
-    """Whether nothing was heard of an unfinished *call* for so long that the PBX must be asked."""
+def is_settling_time(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
+    """Whether an unfinished *call* was *silent* for so long that the PBX must be asked."""
     if not call.is_unfinished or call.blank:
         return False
-    heard = [event.at for event in call.heard]
-    return now - max([call.received_at, *heard]) >= after
+    return silent >= after
 
 
 def call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:

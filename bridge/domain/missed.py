@@ -11,7 +11,7 @@ a manager may have dismissed it, and then nobody would be reminded at all.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
@@ -63,6 +63,13 @@ class MissedDebt:
         """Whether it is time to tell a second person: at once, where no first one sees it."""
         due = self.escalate_at is not None and (self.escalate_at <= now or not self.is_seen)
         return self.is_open and due and self.escalated_to is None
+
+
+def redated(debt: MissedDebt, step: timedelta, latest: datetime) -> MissedDebt:
+    """Return *debt* behind a *step* of the wall clock; *latest* is when one of now escalates."""
+    if debt.escalate_at is None or debt.escalated_to is not None or not debt.is_open:
+        return debt
+    return replace(debt, escalate_at=min(debt.escalate_at + step, latest))
 
 
 def is_missed(call: PhoneCall) -> bool:

@@ -27,6 +27,9 @@ _MAX_HOLD = timedelta(seconds=20)
 _HELD_FOR = timedelta(hours=1)
 _MAX_WORDS = 2000
 
+#: No entry waits longer for its first attempt: a call waits so long for its routing question.
+_LONGEST_GRACE = timedelta(seconds=10)
+
 
 class EntryState(StrEnum):
     """Where an entry stands."""
@@ -190,6 +193,24 @@ def recovered(entry: OutboxEntry, now: datetime) -> OutboxEntry:
         doubtful=entry.doubtful or entry.stage is Stage.DOCUMENT,
         last_error=entry.last_error or "the bridge stopped while sending",
     )
+
+
+def rearmed(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> OutboxEntry:
+    """Return a waiting *entry* with moments that hold whatever the wall clock did before *now*.
+
+    Nobody knows how much of a pause is over, so what guards against doubles begins anew, and no
+    pause is longer than it can be. What somebody in 1C postponed stays: that is 1C's clock.
+    """
+    if entry.state is not EntryState.DUE:
+        return entry
+    maybe_sent_at = None if entry.maybe_sent_at is None else now
+    verify_at = None if entry.verify_at is None else now + rules.verify_after
+    due_at = entry.due_at
+    if entry.stage is Stage.VERIFY and verify_at is not None:
+        due_at = verify_at
+    elif not (entry.stage is Stage.REMINDER and not entry.attempts and not entry.last_error):
+        due_at = min(due_at, now + max(backoff(entry.attempts, rules), _LONGEST_GRACE))
+    return replace(entry, due_at=due_at, maybe_sent_at=maybe_sent_at, verify_at=verify_at)
 
 
 def must_look(entry: OutboxEntry) -> bool:

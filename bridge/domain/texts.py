@@ -25,6 +25,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Номер записан у нескольких: {names}",
         "The number has several owners: {names}",
     ),
+    "retention.forgotten": (
+        "звонков {calls}, событий {events}, записей {records}; не завершено и оставлено {kept}",
+        "calls {calls}, events {events}, records {records}; not done and kept {kept}",
+    ),
     "call.outcome": ("Итог: {words}", "Outcome: {words}"),
     "call.talk": ("разговор {time}", "talk {time}"),
     "call.wait": ("ожидание {time}", "wait {time}"),

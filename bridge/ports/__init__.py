@@ -26,7 +26,15 @@ from bridge.ports.events import (
     OneCMood,
 )
 from bridge.ports.history import CallSearch
-from bridge.ports.ledger import UNREAD, CallFilter, Change, Ledger, OutboxCounts, Talk
+from bridge.ports.ledger import (
+    UNREAD,
+    CallFilter,
+    Change,
+    Forgotten,
+    Ledger,
+    OutboxCounts,
+    Talk,
+)
 from bridge.ports.onec import (
     FoundDocument,
     FoundOwners,
@@ -67,6 +75,7 @@ __all__ = [
     "EntryMoved",
     "Event",
     "Events",
+    "Forgotten",
     "FoundDocument",
     "FoundOwners",
     "Ledger",

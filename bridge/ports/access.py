@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -25,6 +25,7 @@ class AuditAct(StrEnum):
     CHOSEN = "chosen"  # whose number it is
     NOTED = "noted"  # a note on a call
     ORDERED = "ordered"  # an outgoing call
+    FORGOTTEN = "forgotten"  # calls and records that were too old
     ORDER_DENIED = "order_denied"  # a call from a telephone that is not his
 
 
@@ -56,6 +57,10 @@ class Audit(Protocol):
         self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
     ) -> Sequence[tuple[int, AuditRecord]]:
         """List records with their numbers, newest first, from behind the number *before* on."""
+        ...
+
+    async def forget(self, days: Sequence[date]) -> int:
+        """Delete what is older than the days to be kept, of *days* seen; give the number."""
         ...
 
 

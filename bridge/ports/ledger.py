@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Protocol
 
 from bridge.domain.call_events import Direction
@@ -11,7 +11,7 @@ from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.life import Disposition
 from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage
+from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
 from bridge.domain.phone import PhoneNumber
 from bridge.ports.telephony import RawEvent
 
@@ -57,6 +57,17 @@ class Change:
     talks: tuple[Talk, ...] = ()
     arrived: tuple[tuple[RawEvent, str | None], ...] = ()
     events: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a deletion by age deleted; *kept* calls are old, but something is owed for them."""
+
+    calls: int = 0
+    events: int = 0
+    missed_calls: int = 0
+    talks: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
+        """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
+        ...
+
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
@@ -183,16 +198,37 @@ class Ledger(Protocol):
         """Give the latest call that the PBX knows by *ref*."""
         ...
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        """Give the calls received since *moment*, oldest first: what a restart must remember."""
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        """Give the calls received since *moment*, and before *until*, oldest first.
+
+        A wall clock that was wrong leaves calls of the future behind.
+        """
         ...
 
     def memory(self, number: PhoneNumber) -> NumberMemory:
         """Tell what people taught about a number; never touches the disk."""
         ...
 
-    async def forget(self, before: datetime) -> int:
-        """Delete what was received before that moment, owed or not; give the number of calls."""
+    async def forget(self, before: datetime) -> Forgotten:
+        """Delete what was received before that moment and is done (`domain.retention`).
+
+        With a call go its entry, its events and its closed missed call. Events of which no call
+        was told yet stay, and an operator's choice, which has no age.
+        """
+        ...
+
+    async def note_day(self, now: datetime) -> None:
+        """Note that the service runs on the day of *now*, and that it was *now* last."""
+        ...
+
+    async def days_seen(self) -> Sequence[date]:
+        """Give the days that were noted, each once, the one noted last at the end."""
+        ...
+
+    async def last_seen(self) -> datetime | None:
+        """Give the moment that was noted last; None before the first."""
         ...
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:

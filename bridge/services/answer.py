@@ -6,14 +6,16 @@ question ─► same call as before? ─► its decision
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Protocol
 
 from bridge.domain.calls import REPEAT_WINDOW, CallIdentity, PhoneCall, identity_of
+from bridge.domain.clock import TOLERANCE
 from bridge.domain.routing import RouteDecision, RouteQuestion
-from bridge.ports import Clock, Ledger
+from bridge.ports import Clock, Ledger, Monotonic
 from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
@@ -36,7 +38,8 @@ class _OpenCall:
     """A call whose further questions get the same answer, once the first one's wait is over."""
 
     decision: RouteDecision
-    received_at: datetime
+    #: In the seconds of `Answering.monotonic`.
+    began: float
     being_recorded: bool
     #: Made by the first question that has to wait; few have.
     recorded: asyncio.Event | None = None
@@ -70,6 +73,7 @@ class Answering:
         kick: Callable[[], None],
         following: Beginning,
         asking: Asking | None = None,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._deciding = deciding
         self._recording = recording
@@ -78,25 +82,30 @@ class Answering:
         self._kick = kick
         self._following = following
         self._asking = asking
+        self._monotonic = monotonic
         self._open: dict[CallIdentity, _OpenCall] = {}
         self.fallback = deciding.fallback
         self.explain = deciding.explain
 
     async def remember(self) -> None:
         """Take up the calls of before a restart, so that their further questions join them."""
-        for call in await self._ledger.calls_since(self._clock() - REPEAT_WINDOW):
-            begun = self._begin(call.identity, call.decision, call.received_at)
+        now, seconds = self._clock(), self._monotonic()
+        # Not those from the future: nobody knows how long ago that was.
+        for call in await self._ledger.calls_since(now - REPEAT_WINDOW, now + TOLERANCE):
+            age = max(0.0, (now - call.received_at).total_seconds())
+            begun = self._begin(call.identity, call.decision, seconds - age)
             begun.settle(call.decision)
 
     async def answer(self, question: RouteQuestion) -> RouteDecision:
         """Decide *question*, and have the call on disk before the answer leaves."""
         identity = identity_of(question)
         earlier = self._open.get(identity)
-        if earlier and question.received_at - earlier.received_at <= identity.window:
+        now = self._monotonic()
+        if earlier and timedelta(seconds=now - earlier.began) <= identity.window:
             await earlier.wait()
             return earlier.decision
         decision = self._deciding.decide(question)
-        begun = self._begin(identity, decision, question.received_at)
+        begun = self._begin(identity, decision, now)
         try:
             if self._asking is not None and not decision.candidates:
                 decision = await self._ask(self._asking, question, decision)
@@ -117,15 +126,13 @@ class Answering:
             return decision
         return self._deciding.decide(question, await asking.ask(number))
 
-    def _begin(
-        self, identity: CallIdentity, decision: RouteDecision, received_at: datetime
-    ) -> _OpenCall:
+    def _begin(self, identity: CallIdentity, decision: RouteDecision, began: float) -> _OpenCall:
         while self._open:
             oldest = next(iter(self._open))
-            if received_at - self._open[oldest].received_at <= REPEAT_WINDOW:
+            if timedelta(seconds=began - self._open[oldest].began) <= REPEAT_WINDOW:
                 break
             del self._open[oldest]
         # Taken out first, so that the dict stays ordered by time and the loop above ends early.
         self._open.pop(identity, None)
-        begun = self._open[identity] = _OpenCall(decision, received_at, being_recorded=True)
+        begun = self._open[identity] = _OpenCall(decision, began, being_recorded=True)
         return begun

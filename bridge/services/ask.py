@@ -12,15 +12,17 @@ Nothing here raises, and nothing waits longer than the caller may.
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bridge.domain.asking import Breaker, still_holds
+from bridge.domain.clock import age_by_wall
 from bridge.domain.decision import Asked, Finding, Step
 from bridge.domain.directory import card_of
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
-from bridge.ports import Clock, Directory, FoundOwners, OneCLookup
+from bridge.ports import Clock, Directory, FoundOwners, Monotonic, OneCLookup
 
 _log = logging.getLogger(__name__)
 
@@ -39,10 +41,10 @@ _NEARLY = 0.95
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What 1C said of a number, and when."""
+    """What 1C said of a number, and when, in seconds of a clock that only grows."""
 
     owners: FoundOwners
-    at: datetime
+    at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -76,10 +78,12 @@ class Asking:
         clock: Clock,
         patience: timedelta,
         at_once: int = _MOST_ASKED,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._lookup = lookup
         self._directory = directory
         self._clock = clock
+        self._monotonic = monotonic
         self._patience = patience.total_seconds()
         self._at_once = at_once
         self._slots = asyncio.Semaphore(at_once)
@@ -89,7 +93,7 @@ class Asking:
 
     async def ask(self, number: PhoneNumber) -> Asked:
         """Tell whose *number* is by 1C's own word, as far as that is to be had in time."""
-        now = self._clock()
+        now = self._monotonic()
         if (owners := self._remembered(number, now)) is not None:
             return self._told(number, owners)
         question = self._questions.get(number)
@@ -133,7 +137,7 @@ class Asking:
         question.task = asyncio.create_task(self._find(number, question), name="ask 1C")
         return question
 
-    def _may_begin(self, now: datetime) -> bool:
+    def _may_begin(self, now: float) -> bool:
         """Tell whether one more question would be with 1C while its caller waits."""
         late = sum(question.late for question in self._questions.values())
         room = len(self._questions) < _MOST_ASKED and late < self._at_once
@@ -193,12 +197,14 @@ class Asking:
         card = card_of(number, said.owners, said.above, self._directory.managers())
         return Asked(Step(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card)
 
-    def _remembered(self, number: PhoneNumber, now: datetime) -> FoundOwners | None:
+    def _remembered(self, number: PhoneNumber, now: float) -> FoundOwners | None:
         said = self._said.get(number)
         if said is None:
             return None
-        proven_at = self._directory.age(now).proven_at
-        if still_holds(bool(said.owners.owners), said.at, proven_at, now):
+        wall, age = self._clock(), timedelta(seconds=now - said.at)
+        proof = age_by_wall(self._directory.age(wall).proven_at, wall)
+        proven_since = proof is not None and proof < age
+        if still_holds(bool(said.owners.owners), age, proven_since=proven_since):
             return said.owners
         del self._said[number]
         return None
@@ -209,14 +215,14 @@ class Asking:
         self._said.pop(number, None)
         while len(self._said) >= _MOST_REMEMBERED:
             del self._said[next(iter(self._said))]
-        self._said[number] = _Said(found, self._clock())
+        self._said[number] = _Said(found, self._monotonic())
         return found
 
     # ------------------------------------------------------------ whether it may be asked
     def _note_failure(self, reason: str, *, needs_person: bool = False) -> None:
         """Count a failure; log on the edge, when 1C is not asked any more."""
         was_resting = self._breaker.resting
-        self._breaker = self._breaker.failed(self._clock(), needs_person=needs_person)
+        self._breaker = self._breaker.failed(self._monotonic(), needs_person=needs_person)
         if self._breaker.resting and not was_resting:
             _log.warning("live_lookup_rests", extra={"reason": reason})
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import Note, PhoneCall, bars_repeat, with_order
+from bridge.domain.clock import TOLERANCE
 from bridge.domain.decision import Target
 from bridge.domain.directory import ExtensionOwner
 from bridge.domain.life import Disposition
@@ -67,15 +68,24 @@ class CallBook:
         """Take up the calls and debts as they stand on disk: of before a restart, or a failure."""
         # Named before the look: what is recorded meanwhile may not be among what is read.
         stale = self.open.recorded()
-        calls = await self._ledger.calls_since(self._clock() - MEMORY)
+        now = self._clock()
+        calls = await self._calls_of_late(now)
         await self._debts.remember()
         found = [await self._ledger.entry(debt.holder) for debt in self._debts.open]
-        for key in stale:
-            self.open.drop(key)
-        for call in calls:
-            self.open.put(call)
+        self.open.renew(stale, calls, now)
         self.reminded.update((pair[0].key, pair[0]) for pair in found if pair is not None)
         self._ahead = False
+
+    async def _calls_of_late(self, now: datetime) -> list[PhoneCall]:
+        """Read the calls of the last hours, and those of the last hours before the newest call.
+
+        The wall clock may have stepped since they were recorded, and one that was wrong leaves
+        calls of the future behind; a service that was away owes its last calls an end.
+        """
+        ends = {now, *(call.received_at for call in await self._ledger.calls(limit=1))}
+        found = [await self._ledger.calls_since(end - MEMORY, end + TOLERANCE) for end in ends]
+        calls = {call.key: call for some in found for call in some}
+        return sorted(calls.values(), key=lambda call: call.received_at)
 
     @asynccontextmanager
     async def one_step(self) -> AsyncIterator[None]:

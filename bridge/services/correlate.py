@@ -47,17 +47,22 @@ class Correlation:
                 return known
             late = self._clock() - received_at > MEMORY
             if late or received_at - (event.started_at or event.at) > MEMORY:
-                return await self._ledger.call_of_ref(event.call_ref)
-        found = self._of_party(event)
+                # Or our clock is that far ahead of the PBX's, and the call is a new one.
+                known = await self._ledger.call_of_ref(event.call_ref)
+                if known is not None:
+                    return known
+        found = self._of_party(event, received_at)
         if found is not None or not event.order_ref:
             return found
         return next((c for c in self._open if c.order and c.order.ref == event.order_ref), None)
 
-    def _of_party(self, event: CallEvent) -> PhoneCall | None:
-        found = joining.call_of_event(event, self._open.of_party(event.client or _WITHHELD))
+    def _of_party(self, event: CallEvent, received_at: datetime) -> PhoneCall | None:
+        found = joining.call_of_event(
+            event, self._open.of_party(event.client or _WITHHELD), received_at
+        )
         if found is None and (other := joining.other_reading(event)) is not None:
             asked = [c for c in self._open.of_party(other.client or _WITHHELD) if c.asked]
-            found = joining.call_of_event(other, asked)
+            found = joining.call_of_event(other, asked, received_at)
         if found is None:
             others = self._other_end(event.client)
             found = joining.call_of_moment(event, others)

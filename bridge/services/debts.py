@@ -158,6 +158,19 @@ class Debts:
         if found is not None:
             await self.review(step, found[0])
 
+    async def redate(self, step: Step, by: timedelta) -> None:
+        """Date what waits to be escalated anew: the wall clock stepped *by* so much."""
+        rules = self._rules
+        if rules.escalate_after is None:
+            return
+        latest = rules.work_hours.after(self._clock(), rules.escalate_after, rules.zone)
+        if latest is None:
+            return
+        for debt in self.open:
+            after = missed.redated(debt, by, latest)
+            if after != debt:
+                await self._put(step, after)
+
     async def escalate(self, step: Step) -> None:
         """Tell a second person of the debts whose time has come."""
         now, extension = self._clock(), self._rules.escalation_extension
@@ -236,7 +249,9 @@ class Debts:
             await self._put(step, debt)
 
     def _escalate_at(self, call: PhoneCall) -> datetime | None:
-        rules, at = self._rules, call.life.ended_at or self._clock()
+        rules, now = self._rules, self._clock()
+        # The PBX's clock may be ahead of ours, by which the escalation comes.
+        at = min(call.life.ended_at or now, now)
         if rules.escalate_after is None or not rules.escalation_extension:
             return None
         return rules.work_hours.after(at, rules.escalate_after, rules.zone)

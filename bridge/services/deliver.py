@@ -78,6 +78,7 @@ class Delivery:
         glance: timedelta = _GLANCE,
         reminded: Callable[[OutboxEntry], None] = lambda _: None,
         monotonic: Monotonic = time.monotonic,
+        clock_steps: Callable[[], int] = lambda: 0,
     ) -> None:
         self._ledger = ledger
         self._journal = journal
@@ -93,8 +94,12 @@ class Delivery:
         self._glance = glance.total_seconds()
         self._draining = asyncio.Lock()
         self._reminding = Reminding(journal, clock, self._rules)
-        self._lane = Lane(events, clock)
+        self._lane = Lane(events, monotonic)
         self._stages = StageBreakers(ledger, monotonic)
+        #: Tells how often the clock was seen to step, as far as `clock` was read.
+        self._clock_steps = clock_steps
+        self._rearmed_at: int | None = None  # the step behind which all entries were rearmed
+        self._level_with: dict[str, int] = {}  # the same of the entries under way
         self._unsure = True
 
     async def drain(self) -> int:
@@ -129,6 +134,7 @@ class Delivery:
             landed = [task.result() for task in done]
             for key in [key for key, task in flying.items() if task in done]:
                 del flying[key]
+                self._level_with.pop(key, None)
             moved += sum(landed)
             # Looking again at once is worth it only where something moved.
             look = any(landed) or not done
@@ -137,9 +143,15 @@ class Delivery:
         room, batch = (1, 1) if self._lane.down else (self._concurrency, _BATCH)
         if len(flying) >= room:
             return
-        await self._stages.release(self._clock())
-        for entry, call in await self._ledger.due(self._clock(), batch):
+        now = self._clock()
+        if self._rearmed_at != (steps := self._clock_steps()):
+            # At the start too: nobody knows what the clock did while the service was away.
+            await self._ledger.rearm(now, self._rules)
+            self._rearmed_at = steps
+        await self._stages.release(now)
+        for entry, call in await self._ledger.due(now, batch):
             if entry.key not in flying:
+                self._level_with[entry.key] = steps
                 flying[entry.key] = asyncio.create_task(self._deliver(entry, call))
 
     async def _deliver(self, entry: OutboxEntry, call: PhoneCall) -> bool:
@@ -147,11 +159,19 @@ class Delivery:
         async with self._slots:
             progressed = False
             while self._lane.is_open() and entry.owed_now(self._clock()):
-                entry, done = await self._attempt(entry, call)
+                entry, done = await self._attempt(self._level(entry), call)
                 if not done:
                     break
                 progressed = True
             return progressed
+
+    def _level(self, entry: OutboxEntry) -> OutboxEntry:
+        """Give an entry under way rearmed, where the clock has stepped since it was taken up."""
+        steps = self._clock_steps()
+        if self._level_with.get(entry.key) == steps:
+            return entry
+        self._level_with[entry.key] = steps
+        return outbox.rearmed(entry, self._clock(), self._rules)
 
     async def _attempt(self, entry: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
         """Make one attempt at the stage that comes next; give the entry, and whether it moved."""
@@ -174,6 +194,7 @@ class Delivery:
                 if not await self._ledger.save_entry(sending):
                     return entry, False
                 after, done = await self._try_stage(sending, call, wanted)
+                after = self._level(after)
             finally:
                 self._stages.ended(sending.stage, sending.key)
         if not await self._ledger.save_entry(after):
@@ -282,7 +303,9 @@ class Delivery:
                     _log.warning("double_unmarked", extra={"reason": str(error)})
                 written = replace(entry, document=found[0].ref)
                 return outbox.moved_on(written, wanted, now, self._rules)
-            if not outbox.may_create(entry, now, self._rules):
+            # Behind a step nobody knows how long it has been quiet.
+            steady = self._level_with.get(entry.key) == self._clock_steps()
+            if not (steady and outbox.may_create(entry, now, self._rules)):
                 why = entry.last_error or "not found in 1C yet; the lost write may still arrive"
                 return outbox.waiting(entry, now, self._rules, why=why)
         try:

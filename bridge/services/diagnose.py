@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.clock import age_by_wall
 from bridge.errors import PbxRefused, PbxUnavailable, StoreDamaged, StoreError
 from bridge.ports import OneCProbe, PbxControl, ProbeFinding, SyncReport
 from bridge.services.sync_report import unanswered
@@ -291,7 +292,11 @@ def _freshness(report: SyncReport, now: datetime, *, stale: bool) -> Checkup:
     if proven is None:
         words = "a part of the data was never compared with 1C"
         return Checkup("index", Verdict.WARNING, words, "see the findings about the publication")
-    seconds = int((now - proven).total_seconds())
+    age = age_by_wall(proven, now)
+    if age is None:
+        words = f"the index is proven at {proven:%Y-%m-%d %H:%M} UTC, which is in the future"
+        return Checkup("index", Verdict.WARNING, words, "set the clock of this machine (NTP)")
+    seconds = int(age.total_seconds())
     words = f"{report.numbers} numbers, proven equal to 1C {seconds} s ago"
     if stale:
         return Checkup("index", Verdict.WARNING, words, "is the service running? does sync fail?")

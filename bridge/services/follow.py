@@ -80,6 +80,8 @@ class Following:
         self._correlation = Correlation(open_calls=book.open, ledger=ledger, clock=clock)
         self._reread = reparse is None
         self._taking: asyncio.Task[None] | None = None
+        #: By how much the wall clock stepped since debts were dated; at the start nobody knows.
+        self._stepped: timedelta | None = timedelta(0)
 
     # ------------------------------------------------------------ the ringing path
     def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
@@ -175,13 +177,22 @@ class Following:
             await self._unread.look()
         return gone
 
+    def clock_stepped(self, step: timedelta) -> None:
+        """Have what escalates by the wall clock dated anew, behind a *step* of it."""
+        self._stepped = step + (self._stepped or timedelta(0))
+
     async def escalate(self) -> None:
         """Give missed calls to whom 1C names now; tell a second person who waited too long."""
         async with self._book.one_step():
-            step = Step()
+            step, by = Step(), self._stepped
             await self._debts.reassign(step)
+            if by is not None:
+                await self._debts.redate(step, by)
             await self._debts.escalate(step)
             await self._book.commit(step)
+            if by is not None:
+                more = (self._stepped or by) - by
+                self._stepped = more or None
 
     async def settle(self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]) -> int:
         """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""
@@ -216,8 +227,11 @@ class Following:
 
     def unfinished(self, after: timedelta) -> list[PhoneCall]:
         """Give the calls of which nothing was heard for so long though they have not ended."""
-        now = self._clock()
-        return [call for call in self._open if joining.is_settling_time(call, now, after)]
+        return [
+            call
+            for call in self._open
+            if joining.is_settling_time(call, self._open.silent_for(call.key), after)
+        ]
 
     # ------------------------------------------------------------ one step
     async def _take(self) -> None:

@@ -4,11 +4,12 @@ Both edges are told once: when 1C goes away or turns us down, and when it is bac
 """
 
 import logging
-from datetime import datetime, timedelta
+import time
+from datetime import timedelta
 
 from bridge.domain.outbox import Stage
 from bridge.errors import OneCBlocked, OneCError
-from bridge.ports import Alarm, Clock, Events, OneCMood
+from bridge.ports import Alarm, Events, Monotonic, OneCMood
 
 _log = logging.getLogger(__name__)
 
@@ -23,10 +24,10 @@ TURNED_DOWN_PAUSE = timedelta(seconds=60)
 class Lane:
     """Closes for a while when 1C is away; remembers the alarms of each stage."""
 
-    def __init__(self, events: Events, clock: Clock) -> None:
+    def __init__(self, events: Events, monotonic: Monotonic = time.monotonic) -> None:
         self._events = events
-        self._clock = clock
-        self._closed_until: datetime | None = None
+        self._monotonic = monotonic
+        self._closed_until: float | None = None
         self._failures = 0
         self._alarms: dict[Stage, type[OneCError]] = {}
 
@@ -37,7 +38,7 @@ class Lane:
 
     def is_open(self) -> bool:
         """Tell whether 1C may be asked now."""
-        return self._closed_until is None or self._clock() >= self._closed_until
+        return self._closed_until is None or self._monotonic() >= self._closed_until
 
     def close(self, error: OneCError, pause: timedelta | None = None) -> None:
         """Stop asking for *pause*, or for as long as the failures in a row suggest."""
@@ -47,7 +48,8 @@ class Lane:
             self._events.publish(OneCMood(False, str(error)))
         doubling = _FIRST_PAUSE * (1 << min(self._failures, 10))
         self._failures += 1
-        self._closed_until = self._clock() + (pause or min(doubling, _MAX_PAUSE))
+        rest = pause or min(doubling, _MAX_PAUSE)
+        self._closed_until = self._monotonic() + rest.total_seconds()
 
     def answers(self) -> None:
         """Open again: 1C answered, be it a refusal."""

@@ -5,7 +5,8 @@ first event of its call never make two calls of one, whichever comes first.
 """
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.phone import Caller
+from bridge.ports import Monotonic
 
 #: No PBX speaks of a call longer after it came; what does is looked up in the ledger.
 MEMORY = timedelta(hours=12)
@@ -26,12 +28,16 @@ class _Open:
     call: PhoneCall
     #: Set once the call is on disk; None when it is already.
     recorded: asyncio.Event | None = None
+    #: When it was first known of, and last heard of, in seconds of a clock that only grows.
+    since: float = 0.0
+    heard: float = 0.0
 
 
 class OpenCalls:
     """The calls of the last hours, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Monotonic = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._calls: dict[str, _Open] = {}
         self._parties: dict[_Party, dict[str, None]] = {}
         self._clients: dict[str, dict[str, None]] = {}
@@ -43,17 +49,19 @@ class OpenCalls:
 
     def put(self, call: PhoneCall, *, on_disk: bool = True) -> None:
         """Hold *call* as it stands now; *on_disk* False while it is being recorded."""
-        held = self._calls.get(call.key)
+        held, now = self._calls.get(call.key), self._monotonic()
         if held is None:
-            self._forget_old(call.received_at)
+            self._forget_old(now)
             recorded = None if on_disk else asyncio.Event()
-            self._calls[call.key] = _Open(call, recorded)
+            self._calls[call.key] = _Open(call, recorded, now, now)
             self._parties.setdefault(_party(call.caller), {})[call.key] = None
         else:
             _take_out(self._clients, held.call.client, call.key)
             if _party(held.call.caller) != _party(call.caller):
                 _take_out(self._parties, _party(held.call.caller), call.key)
                 self._parties.setdefault(_party(call.caller), {})[call.key] = None
+            if held.call.heard != call.heard:
+                held.heard = now
             held.call = call
             if on_disk and held.recorded is not None:
                 held.recorded.set()
@@ -62,6 +70,29 @@ class OpenCalls:
             self._clients.setdefault(call.client, {})[call.key] = None
         if call.life.call_ref:
             self._refs[call.provider, call.life.call_ref] = call.key
+
+    def renew(self, stale: Iterable[str], calls: Iterable[PhoneCall], now: datetime) -> None:
+        """Put *calls*, as they stand on disk, in the place of *stale*; *now* by the wall clock.
+
+        Those that were not held before are as old as the wall clock says, which is all there is.
+        """
+        known = dict(self._calls)
+        for key in stale:
+            self.drop(key)
+        seconds = self._monotonic()
+        for call in calls:
+            self.put(call)
+            held, before = self._calls[call.key], known.get(call.key)
+            if before is None:
+                last = max([call.received_at, *(event.at for event in call.heard)])
+                held.since = seconds - max(0.0, (now - call.received_at).total_seconds())
+                held.heard = seconds - max(0.0, (now - last).total_seconds())
+            else:
+                held.since, held.heard = before.since, before.heard
+
+    def silent_for(self, key: str) -> timedelta:
+        """Give the time that has passed since the call of *key* was last heard of."""
+        return timedelta(seconds=self._monotonic() - self._calls[key].heard)
 
     def get(self, key: str) -> PhoneCall | None:
         """Give the call of *key*."""
@@ -113,10 +144,10 @@ class OpenCalls:
         """Give the keys of all that is on disk."""
         return [key for key, held in self._calls.items() if held.recorded is None]
 
-    def _forget_old(self, now: datetime) -> None:
+    def _forget_old(self, now: float) -> None:
         while self._calls:
             key, held = next(iter(self._calls.items()))
-            if now - held.call.received_at <= MEMORY or held.recorded is not None:
+            if timedelta(seconds=now - held.since) <= MEMORY or held.recorded is not None:
                 return
             self.drop(key)
 

@@ -64,7 +64,8 @@ class Reminding:
         his = await self._journal.read_reminder(draft)
         if his is None:
             return self._noted(entry, wanted, owner, kept.text, ReminderState.GONE)
-        if his.due > self._clock():
+        # Later than its event, by 1C's clock: ours alone may be behind.
+        if his.due > max(draft.at, self._clock()):
             return outbox.postponed(entry, his.due)
         return None
 

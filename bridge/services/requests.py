@@ -8,6 +8,7 @@ our mark, and one without the mark is rung for at its own date only.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -20,7 +21,7 @@ from bridge.domain.requests import REQUEST_AHEAD, REQUEST_PATIENCE, plan_request
 from bridge.domain.texts import Language, say
 from bridge.domain.writeback import CallRequest
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
-from bridge.ports import Clock, Directory, OneCRequests, PhoneBook
+from bridge.ports import Clock, Directory, Monotonic, OneCRequests, PhoneBook
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Requesting:
         mark: str,
         lang: Language,
         clock: Clock,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._requests = requests
         self._originating = originating
@@ -58,6 +60,7 @@ class Requesting:
         self._mark = mark
         self._lang: Language = lang
         self._clock = clock
+        self._monotonic = monotonic
         self._breaker = Breaker()
         self._failing = False
         self._seen: dict[Ref, datetime] = {}
@@ -68,14 +71,14 @@ class Requesting:
         Raises:
             StoreError: an order could not be kept, and was not sent; the next look tries again.
         """
-        now = self._clock()
-        if not self._breaker.admits(now):
+        if not self._breaker.admits(self._monotonic()):
             return 0
+        now = self._clock()
         since = now - REQUEST_PATIENCE
         try:
             found = await self._requests.call_requests(since, self._mark)
         except OneCError as error:
-            self._note_failure(error, now)
+            self._note_failure(error)
             return 0
         self._note_answer()
         self._seen = {ref: at for ref, at in self._seen.items() if at >= since}
@@ -115,9 +118,9 @@ class Requesting:
             return ()
         return [phone.number for phone in phones or ()]
 
-    def _note_failure(self, error: OneCError, now: datetime) -> None:
+    def _note_failure(self, error: OneCError) -> None:
         person = isinstance(error, OneCUnauthorized | OneCNotPublished)
-        self._breaker = self._breaker.failed(now, needs_person=person)
+        self._breaker = self._breaker.failed(self._monotonic(), needs_person=person)
         if not self._failing:
             _log.warning("call_requests_failed", extra={"reason": str(error)})
         self._failing = True

@@ -1,24 +1,65 @@
-"""Retain: what is older than the set number of days is deleted from the ledger."""
+"""Retain: what is older than the set number of days, and done, is deleted.
+
+Age is counted in days that the service has seen (`domain.retention`), so a clock that jumps
+deletes nothing. What is deleted is told.
+"""
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
-from bridge.ports import Clock, Ledger
+from bridge.domain.retention import STEADY, oldest_kept
+from bridge.domain.texts import Language, say
+from bridge.ports import Audit, AuditAct, AuditRecord, Clock, Forgotten, Ledger
 
 _log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Keeps calls, their events and debts for *keep*; nothing older remains."""
+    """Keeps calls, their events and missed calls for *keep_days* days that were seen.
 
-    def __init__(self, *, ledger: Ledger, clock: Clock, keep: timedelta) -> None:
+    *steady_for* tells how long the wall clock has not stepped.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        audit: Audit,
+        clock: Clock,
+        keep_days: int,
+        steady_for: Callable[[], timedelta],
+        lang: Language,
+    ) -> None:
         self._ledger = ledger
+        self._audit = audit
         self._clock = clock
-        self._keep = keep
+        self._keep_days = keep_days
+        self._steady_for = steady_for
+        self._lang: Language = lang
 
-    async def forget(self) -> int:
-        """Delete what is too old; give the number of calls."""
-        forgotten = await self._ledger.forget(self._clock() - self._keep)
-        if forgotten:
-            _log.info("calls_forgotten", extra={"calls": forgotten})
+    async def forget(self) -> Forgotten:
+        """Note the present day, and delete what is too old and done."""
+        if self._steady_for() >= STEADY:
+            await self._ledger.note_day(self._clock())
+        days = await self._ledger.days_seen()
+        before, forgotten = oldest_kept(days, self._keep_days), Forgotten()
+        if before is not None:
+            forgotten = await self._ledger.forget(before)
+        records = await self._audit.forget(days)
+        if records or replace(forgotten, kept=0) != Forgotten():
+            await self._tell(before, forgotten, records)
         return forgotten
+
+    async def _tell(self, before: datetime | None, forgotten: Forgotten, records: int) -> None:
+        """Log what was deleted, and put it into the audit list, where people find it."""
+        day = "" if before is None else before.date().isoformat()
+        counts = {**asdict(forgotten), "records": records}
+        _log.info("calls_forgotten", extra={"before": day, **counts})
+        counted = {name: str(count) for name, count in counts.items()}
+        words = say(self._lang, "retention.forgotten", **counted)
+        act = AuditAct.FORGOTTEN
+        await self._audit.note(
+            AuditRecord(self._clock(), act, "service", who="1C-bridge", subject=day, words=words)
+        )

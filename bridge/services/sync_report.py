@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from bridge.domain.clock import believable
 from bridge.domain.directory import EntityKind, ExtensionSources, Manager, Ref, Version
 from bridge.domain.reconcile import Changes
 from bridge.ports import DirectoryTransaction, EntitySync, SyncReport
@@ -61,7 +62,7 @@ def report_of(
                 seconds=plan.seconds,
                 requests=plan.requests,
                 bytes=plan.bytes,
-                proven_at=_proof(plan, last, held),
+                proven_at=_proof(plan, last, held, started_at),
                 error=plan.error,
                 fingerprint=plan.fingerprint if plan.level else "",
             )
@@ -80,11 +81,17 @@ def report_of(
     )
 
 
-def _proof(plan: Plan, last: SyncReport | None, held: int) -> datetime | None:
-    """Tell when the rows of a set were last proven; nothing is proven of a set without any."""
+def _proof(plan: Plan, last: SyncReport | None, held: int, started_at: datetime) -> datetime | None:
+    """Tell when the rows of a set were last proven; nothing is proven of a set without any.
+
+    An old proof from the future is dated as much before this run as it was before the last one.
+    """
     if not plan.error:
         return plan.proven_at
-    return None if last is None or not held else last.of(plan.kind).proven_at
+    proven_at = None if last is None or not held else last.of(plan.kind).proven_at
+    if last is None or proven_at is None or believable(proven_at, started_at):
+        return proven_at
+    return started_at - max(last.started_at - proven_at, timedelta(0))
 
 
 def shared_extensions(managers: Sequence[Manager]) -> dict[str, tuple[str, ...]]:

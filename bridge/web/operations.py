@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from bridge.domain.clock import age_by_wall
 from bridge.errors import StoreDamaged
 from bridge.ports import StandingAlarm, SyncReport
 from bridge.web.access import Gate
@@ -35,7 +36,8 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
 
     async def readyz(request: Request) -> Response:
         del request
-        age = services.directory.age(services.clock())
+        now = services.clock()
+        age = services.directory.age(now)
         reason, trouble = "", services.directory.trouble()
         warnings = [_warning(alarm) for alarm in services.alarms()]
         if trouble is not None:
@@ -44,6 +46,8 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
                 reason += "; the next sync sets the file aside and pulls all of it anew"
         elif age.proven_at is None:
             reason = "the index is not loaded yet"
+        elif age_by_wall(age.proven_at, now) is None:
+            reason = "the index is proven in the future: this machine's clock is, or was, wrong"
         elif age.stale:
             reason = f"the index is stale: {_why_stale(services.directory.report())}"
         state = {
@@ -62,7 +66,7 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
         proven = services.directory.age(now).proven_at
         figures = services.meter.expose(
             await services.ledger.counts(),
-            None if proven is None else now - proven,
+            age_by_wall(proven, now),
             services.directory.numbers(),
         )
         headers = {**_FRESH, "Content-Type": services.meter.content_type}

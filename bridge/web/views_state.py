@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from bridge.domain.calls import PhoneCall
+from bridge.domain.clock import age_by_wall
 from bridge.domain.decision import DataAge
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState, OutboxEntry, Stage
@@ -176,10 +177,10 @@ class FreshnessView(View):
         report: SyncReport | None,
     ) -> Self:
         """Show the freshness at *now*; *report* is that of the last run."""
-        proven = age.proven_at
+        proven, old = age.proven_at, age_by_wall(age.proven_at, now)
         return cls(
             proven_at=proven,
-            age_seconds=None if proven is None else (now - proven).total_seconds(),
+            age_seconds=None if old is None else old.total_seconds(),
             stale=age.stale,
             numbers=numbers,
             onec_up=None if mood is None else mood.up,

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.domain.decision import DataAge
 from bridge.domain.directory import (
     UNLISTED,
     Attribute,
@@ -902,16 +903,50 @@ def test_an_extension_of_one_reachable_user_is_his_and_of_two_is_nobodys(
 
 
 def test_age_is_told_from_the_last_run_that_proved_everything(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: DirectoryWriter, path: Path
 ) -> None:
+    passed = [0.0]
+    reader = DirectoryReader(path, stale_after=HOUR, monotonic=lambda: passed[0])
     with writer.transaction() as run:
         run.save_report(report(shared_extensions={"200": ("А", "Б")}))
     reader.refresh()
 
     assert reader.report() == report(shared_extensions={"200": ("А", "Б")})
-    fresh, old = reader.age(NOW + HOUR), reader.age(NOW + HOUR + timedelta(seconds=1))
+    fresh = reader.age(NOW + HOUR)
+    passed[0] = 1.0
+    old = reader.age(NOW + HOUR + timedelta(seconds=1))
+    reader.close()
     assert (fresh.proven_at, fresh.stale) == (NOW, False)
     assert (old.proven_at, old.stale) == (NOW, True)
+
+
+@pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
+def test_a_step_of_the_wall_clock_makes_data_neither_old_nor_young(
+    writer: DirectoryWriter, path: Path, days: float
+) -> None:
+    passed, step = [0.0], timedelta(days=days)
+    reader = DirectoryReader(path, stale_after=HOUR, monotonic=lambda: passed[0])
+    with writer.transaction() as run:
+        run.save_report(report())
+    reader.refresh()
+
+    assert reader.age(NOW + timedelta(minutes=1)) == DataAge(NOW, stale=False)
+    passed[0] = 60.0
+    now = NOW + timedelta(minutes=2) + step
+    assert reader.age(now) == DataAge(now - timedelta(minutes=2), stale=False)
+    passed[0] = 3600.0
+    assert reader.age(now + HOUR).stale
+    reader.close()
+
+
+def test_a_proof_from_the_future_is_not_believed(writer: DirectoryWriter, path: Path) -> None:
+    reader = DirectoryReader(path, stale_after=HOUR, monotonic=lambda: 0.0)
+    with writer.transaction() as run:
+        run.save_report(report())
+    reader.refresh()
+
+    assert reader.age(NOW - 3 * HOUR) == DataAge(NOW, stale=True)
+    reader.close()
 
 
 def test_a_later_report_takes_the_place_of_the_earlier(

@@ -88,7 +88,7 @@ async def test_an_administrator_reads_the_ledger_as_tinydb(ledger: LedgerStore, 
     await ledger.save_entry(replace(debt("b"), state=EntryState.DEAD))
 
     with SqliteDb(path) as db:
-        assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks"}
+        assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks", "days"}
         (dead,) = db.table("outbox").search(where("state") == "dead")
         assert dead["key"] == "b"
 
@@ -353,4 +353,20 @@ async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
 
     assert await ledger.due(NOW, 5) == [(debt(one.key), one)]
     assert await ledger.untold(5) == []
+    await ledger.close()
+
+
+async def test_a_file_of_before_has_seen_the_days_of_its_calls(path: Path) -> None:
+    before = LedgerStore.open(path, clock=lambda: NOW)
+    for key, days in (("a", 0), ("b", 1), ("c", 1), ("d", 5)):
+        at = NOW + timedelta(days=days)
+        await before.record_call(replace(b.call(), key=key, received_at=at), None)
+    await before.close()
+    with SqliteDb(path) as db:
+        db.file.execute("DROP TABLE days")
+
+    ledger = LedgerStore.open(path, clock=lambda: NOW)
+
+    assert await ledger.days_seen() == [(NOW + timedelta(days=day)).date() for day in (0, 1, 5)]
+    assert await ledger.last_seen() == NOW + timedelta(days=5)
     await ledger.close()

@@ -12,7 +12,9 @@ from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
+from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import (
+    DeliveryRules,
     EntryState,
     OutboxEntry,
     Stage,
@@ -20,7 +22,15 @@ from bridge.domain.outbox import (
     refused,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import UNREAD, Change, Ledger, OutboxCounts, RawEvent
+from bridge.ports import (
+    UNREAD,
+    Change,
+    Forgotten,
+    Ledger,
+    OutboxCounts,
+    RawEvent,
+    Talk,
+)
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger
 
@@ -250,3 +260,134 @@ async def test_events_that_could_not_be_read_are_found_again(ledger: Ledger) -> 
 
     await ledger.apply(Change(events=((first, ""),)))
     assert await ledger.unread_count() == 1
+
+
+# ---------------------------------------------------------------- retention
+DAY = timedelta(days=1)
+OLD = NOW - 10 * DAY
+
+
+def missed_call(key: str, *, closed: bool) -> MissedDebt:
+    return MissedDebt(
+        key=key,
+        client=key,
+        name="",
+        numbers=(),
+        calls=(key,),
+        holder=key,
+        owner=None,
+        opened_at=OLD,
+        last_at=OLD,
+        closed_at=OLD if closed else None,
+    )
+
+
+async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger) -> None:
+    await owe(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
+    await owe(ledger, "young")
+    settled = {"state": EntryState.SETTLED, "settled_at": OLD}
+    for key in ("done", "waits", "paid", "young"):
+        await ledger.save_entry(replace(debt(key, OLD), **settled))
+    await ledger.save_entry(sending("sending"))
+    await ledger.save_entry(refused(debt("dead", OLD), why="no"))
+    await ledger.save_entry(replace(debt("verify", OLD), stage=Stage.VERIFY))
+    await ledger.apply(
+        Change(debts=(missed_call("waits", closed=False), missed_call("paid", closed=True)))
+    )
+
+    forgotten = await ledger.forget(NOW - DAY)
+
+    left = {call.key for call in await ledger.calls()}
+    assert left == {"due", "sending", "dead", "verify", "waits", "young"}
+    assert forgotten == Forgotten(calls=2, missed_calls=1, kept=5)
+    assert [open_one.key for open_one in await ledger.open_debts()] == ["waits"]
+    assert (await ledger.counts()).settled == 2
+    assert await ledger.forget(NOW - DAY) == Forgotten(kept=5)
+
+
+async def test_events_go_with_their_call_and_never_before_a_call_was_told(ledger: Ledger) -> None:
+    await owe(ledger, "owed", at=OLD)
+    await ledger.record_call(call("done", OLD), None)
+    told = [RawEvent("sipuni", OLD, (("n", key),)) for key in ("owed", "done", "")]
+    untold = RawEvent("sipuni", OLD, (("n", "untold"),))
+    await ledger.apply(Change(arrived=tuple(zip(told, ("owed", "done", ""), strict=True))))
+    await ledger.record_event(untold)
+
+    forgotten = await ledger.forget(NOW - DAY)
+
+    assert forgotten == Forgotten(calls=1, events=2, kept=1)
+    assert await ledger.events_of("owed") == [told[0]]
+    assert await ledger.events_of("done") == []
+    assert [raw for _, raw in await ledger.untold(10)] == [untold]
+
+
+async def test_who_talked_last_is_forgotten_and_a_person_s_choice_is_not(ledger: Ledger) -> None:
+    owner = b.ref("ООО Ромашка")
+    await ledger.remember_choice(b.NUMBER, owner)
+    other = PhoneNumber(b.NUMBER + 1)
+    await ledger.apply(Change(talks=(Talk(b.NUMBER, "205", OLD), Talk(other, "206", NOW))))
+
+    forgotten = await ledger.forget(NOW - DAY)
+
+    assert forgotten == Forgotten(talks=1)
+    assert ledger.memory(b.NUMBER) == NumberMemory(choice=owner)
+    assert ledger.memory(other) == NumberMemory(last_extension="206")
+
+
+async def test_many_old_calls_go_in_one_deletion(ledger: Ledger) -> None:
+    for number in range(450):
+        await ledger.record_call(call(f"{number}", OLD), None)
+    await owe(ledger, "owed", at=OLD)
+
+    assert await ledger.forget(NOW - DAY) == Forgotten(calls=450, kept=1)
+    assert [one.key for one in await ledger.calls()] == ["owed"]
+
+
+async def test_days_are_noted_in_the_order_they_were_seen(ledger: Ledger) -> None:
+    assert (await ledger.days_seen(), await ledger.last_seen()) == ([], None)
+    for at in (NOW, NOW + SECOND, NOW + 365 * DAY, NOW + DAY, NOW + DAY + SECOND, NOW):
+        await ledger.note_day(at)
+
+    seen = [(NOW + day * DAY).date() for day in (365, 1, 0)]
+    assert await ledger.days_seen() == seen
+    assert await ledger.last_seen() == NOW
+
+
+async def test_entries_of_before_a_step_back_are_not_taken_for_fresh(ledger: Ledger) -> None:
+    later = NOW + timedelta(hours=3)
+    await owe(ledger, "due", at=NOW)
+    await owe(ledger, "future", at=later)
+    await ledger.retry_entry("future", NOW)
+
+    at = NOW + timedelta(seconds=30)
+    assert [entry.key for entry, _ in await ledger.due(at, 10)] == ["due", "future"]
+
+
+async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None:
+    rules, year = DeliveryRules(), timedelta(days=365)
+    await owe(ledger, "due", "waits", "doubt", "verify", "sent", "done", "later")
+    settled = replace(debt("done"), state=EntryState.SETTLED, settled_at=NOW)
+    doubt = replace(debt("doubt"), attempts=1, maybe_sent_at=NOW - year)
+    verify = replace(debt("verify"), stage=Stage.VERIFY, due_at=NOW + year, verify_at=NOW + year)
+    postponed = replace(debt("later"), stage=Stage.REMINDER, due_at=NOW + year)
+    waits = replace(debt("waits"), attempts=3, due_at=NOW + year)
+    for entry in (settled, doubt, verify, postponed, waits, sending("sent")):
+        await ledger.save_entry(entry)
+
+    assert await ledger.rearm(NOW, rules) == 3
+
+    found = {entry.key: entry for entry, _ in await ledger.entries()}
+    assert found["due"] == debt("due")
+    assert found["waits"].due_at == NOW + timedelta(seconds=10)
+    assert found["doubt"].maybe_sent_at == NOW
+    assert found["verify"].due_at == found["verify"].verify_at == NOW + rules.verify_after
+    assert (found["sent"], found["done"], found["later"]) == (sending("sent"), settled, postponed)
+    assert await ledger.rearm(NOW, rules) == 0
+
+
+async def test_many_waiting_entries_are_rearmed_at_once(ledger: Ledger) -> None:
+    keys = [f"{number}" for number in range(450)]
+    await owe(ledger, *keys, at=NOW + timedelta(hours=3))
+
+    assert await ledger.rearm(NOW, DeliveryRules()) == 450
+    assert len(await ledger.due(NOW + timedelta(seconds=10), 1_000)) == 450

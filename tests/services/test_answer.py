@@ -15,6 +15,7 @@ from bridge.services.answer import Answering
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
 from tests.support import builders as b
+from tests.support.clocks import TwoClocks, seconds_of
 from tests.support.following import following
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
@@ -26,14 +27,14 @@ pytestmark = pytest.mark.anyio
 class House:
     """The answering side on memory; the clock stands at noon."""
 
-    now: datetime = b.NOON
+    now: datetime = b.question().received_at
     patience: timedelta = timedelta(seconds=5)
     directory: MemoryDirectory = field(default_factory=MemoryDirectory)
     events: NotedEvents = field(default_factory=NotedEvents)
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(lambda: b.NOON))
     kicks: list[datetime] = field(default_factory=list)
 
-    def opens(self) -> Answering:
+    def opens(self, monotonic: Callable[[], float] | None = None) -> Answering:
         """Build the services anew over the same ledger, as a start of the bridge does."""
         deciding = Deciding(
             directory=self.directory,
@@ -50,7 +51,13 @@ class House:
             clock=lambda: self.now,
             kick=lambda: self.kicks.append(self.now),
             following=following(self.ledger, lambda: self.now, self.events)[1],
+            monotonic=monotonic or seconds_of(lambda: self.now),
         )
+
+    def later(self, question: RouteQuestion, **parts: float) -> RouteQuestion:
+        """Give *question* as it is asked so much later, which is now."""
+        self.now = question.received_at + timedelta(**parts)
+        return replace(question, received_at=self.now)
 
     def knows(self, *people: Manager) -> None:
         """Have the usual contact's partner be looked after by *people*."""
@@ -64,10 +71,6 @@ def house() -> House:
     house = House()
     house.knows(b.manager())
     return house
-
-
-def later(question: RouteQuestion, **parts: float) -> RouteQuestion:
-    return replace(question, received_at=question.received_at + timedelta(**parts))
 
 
 async def test_a_known_caller_gets_his_manager_and_is_on_record(house: House) -> None:
@@ -85,7 +88,7 @@ async def test_further_nodes_of_one_call_get_the_first_answer(house: House) -> N
     first = await answering.answer(b.question())
     house.knows(b.manager(extension="300"))
 
-    further = [await answering.answer(later(b.question(), seconds=s)) for s in (1, 60, 120)]
+    further = [await answering.answer(house.later(b.question(), seconds=s)) for s in (1, 60, 120)]
 
     assert further == [first] * 3
     assert len(house.ledger.journal) == 1
@@ -132,7 +135,7 @@ async def test_without_a_time_a_pair_is_one_call_for_ten_seconds(
     timeless = b.question(asked_time="", arrived_at=None)
     await answering.answer(timeless)
 
-    await answering.answer(later(timeless, seconds=seconds))
+    await answering.answer(house.later(timeless, seconds=seconds))
 
     assert len(house.ledger.journal) == calls
     assert len(house.ledger.debts) == calls
@@ -143,7 +146,7 @@ async def test_ten_seconds_count_from_the_first_question_not_from_the_last(house
     timeless = b.question(asked_time="", arrived_at=None)
 
     for seconds in (0, 6, 12):
-        await answering.answer(later(timeless, seconds=seconds))
+        await answering.answer(house.later(timeless, seconds=seconds))
 
     assert len(house.ledger.journal) == 2
 
@@ -171,7 +174,7 @@ async def test_an_arrival_asked_about_much_later_is_still_its_call(house: House)
     first = await answering.answer(b.question())
     house.knows(b.manager(extension="300"))
 
-    again = await answering.answer(later(b.question(), minutes=30))
+    again = await answering.answer(house.later(b.question(), minutes=30))
 
     assert again == first
     assert len(house.ledger.journal) == 1
@@ -182,7 +185,7 @@ async def test_a_time_that_cannot_be_believed_makes_another_call_later(house: Ho
     stuck_clock = b.question(arrived_at=None)
     await answering.answer(stuck_clock)
 
-    await answering.answer(later(stuck_clock, minutes=30))
+    await answering.answer(house.later(stuck_clock, minutes=30))
 
     assert len(house.ledger.journal) == 2
 
@@ -196,7 +199,7 @@ async def test_after_a_restart_further_nodes_join_the_call(house: House, asked_t
     answering = house.opens()
     await answering.remember()
 
-    again = await answering.answer(later(asked, seconds=5))
+    again = await answering.answer(house.later(asked, seconds=5))
 
     assert again == first
     assert len(house.ledger.journal) == 1
@@ -209,7 +212,7 @@ async def test_a_restart_does_not_stretch_the_window(house: House) -> None:
     answering = house.opens()
     await answering.remember()
 
-    await answering.answer(later(timeless, seconds=11))
+    await answering.answer(house.later(timeless, seconds=11))
 
     assert len(house.ledger.journal) == 2
 
@@ -218,10 +221,10 @@ async def test_many_calls_leave_nothing_behind_after_their_windows(house: House)
     answering = house.opens()
     for number in range(200):
         await answering.answer(
-            later(b.question(asked_time=str(number), arrived_at=None), seconds=number * 10)
+            house.later(b.question(asked_time=str(number), arrived_at=None), seconds=number * 10)
         )
 
-    first_again = later(b.question(asked_time="0", arrived_at=None), seconds=2000)
+    first_again = house.later(b.question(asked_time="0", arrived_at=None), seconds=2000)
     await answering.answer(first_again)
 
     assert len(house.ledger.journal) == 201
@@ -288,3 +291,21 @@ async def test_nonsense_gets_an_answer_too(
 
     assert decision.extension in ("100", "205")
     assert len(house.ledger.journal) == 1
+
+
+# ---------------------------------------------------------------- a wall clock that steps
+@pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
+@pytest.mark.parametrize(("seconds", "calls"), [(9, 1), (11, 2)])
+async def test_a_repeat_is_told_by_the_time_that_passed(
+    house: House, days: float, seconds: float, calls: int
+) -> None:
+    clocks = TwoClocks()
+    answering = house.opens(clocks.monotonic)
+    timeless = b.question(asked_time="", arrived_at=None)
+    await answering.answer(timeless)
+    clocks.passes(seconds=seconds)
+
+    at = timeless.received_at + timedelta(days=days, seconds=seconds)
+    await answering.answer(replace(timeless, received_at=at))
+
+    assert len(house.ledger.journal) == calls

@@ -30,6 +30,7 @@ from bridge.services.ask import Asking
 from bridge.services.decide import Deciding
 from bridge.services.record import Recording
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.following import following
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
@@ -126,6 +127,7 @@ class House:
             clock=virtual_now,
             patience=PATIENCE,
             at_once=at_once,
+            monotonic=seconds_of(virtual_now),
         )
 
     async def call(

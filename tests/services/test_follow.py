@@ -52,11 +52,13 @@ class MoodyLedger(MemoryLedger):
             self.unreadable -= 1
             raise StoreError("ledger", "cannot be read")
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
         if self.unreadable:
             self.unreadable -= 1
             raise StoreError("ledger", "cannot be read")
-        calls = await MemoryLedger.calls_since(self, moment)
+        calls = await MemoryLedger.calls_since(self, moment, until)
         if self.looking is not None:
             await self.looking.wait()
         return calls

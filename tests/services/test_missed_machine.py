@@ -21,6 +21,7 @@ from bridge.domain.phone import read_caller
 from bridge.ports import RawEvent
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.following import following
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
 from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
@@ -81,6 +82,7 @@ class Missing(RuleBasedStateMachine):
             zone=UTC,
             rules=DeliveryRules(),
             reminded=self.following.reminded,
+            monotonic=seconds_of(lambda: self.now),
         )
         self.loop.run(book.remember())
 

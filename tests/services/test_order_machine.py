@@ -26,6 +26,7 @@ from bridge.services.originate import Originating
 from bridge.services.requests import Requesting
 from bridge.services.settle import Settling
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.following import following
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
@@ -155,6 +156,7 @@ class Ordering(RuleBasedStateMachine):
             mark="позвонить",
             lang="ru",
             clock=clock,
+            monotonic=seconds_of(clock),
         )
         self.settling = Settling(
             following=self.following,

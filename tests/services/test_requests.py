@@ -15,6 +15,7 @@ from bridge.ports import OwnedPhone
 from bridge.services.originate import Originating
 from bridge.services.requests import Requesting
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.memory_directory import MemoryDirectory
 from tests.support.memory_orders import MemoryOrders, ToldPbx
 
@@ -59,6 +60,7 @@ class Desk:
             mark="позвонить",
             lang="ru",
             clock=lambda: self.now,
+            monotonic=seconds_of(lambda: self.now),
         )
 
     async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:

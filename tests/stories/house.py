@@ -86,6 +86,8 @@ class Clock:
     """Stands still until somebody lets time pass."""
 
     now: datetime = START
+    #: By how much somebody has set it.
+    stepped: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:
         return self.now
@@ -94,8 +96,16 @@ class Clock:
         """Tell the time as the cabinet does."""
         return self.now.timestamp()
 
+    def monotonic(self) -> float:
+        """Tell the seconds that have passed, whoever set the clock."""
+        return (self.now - self.stepped).timestamp()
+
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def steps(self, step: timedelta) -> None:
+        self.now += step
+        self.stepped += step
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)
@@ -252,6 +262,7 @@ class House:
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
+        self.clock_steps = 0
         self._draining: asyncio.Task[int] | None = None
         # The cabinet outlives every life of the bridge.
         self.door = Door()
@@ -268,7 +279,9 @@ class House:
         self._client = connect(self.lab, self.line)
         self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
         self.history = CallHistory(self._folder / "ledger.db")
-        self.directory = DirectoryReader(self._directory_path, stale_after=timedelta(days=1))
+        self.directory = DirectoryReader(
+            self._directory_path, stale_after=timedelta(days=1), monotonic=clock.monotonic
+        )
         events = FanOut(self.situation)
         decider = Deciding(
             directory=self.directory,
@@ -286,6 +299,7 @@ class House:
             owner_of=self.directory.owner_of,
             managers=self.directory.managers,
             debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
+            monotonic=clock.monotonic,
         )
         self.delivery = Delivery(
             ledger=self.ledger,
@@ -295,6 +309,8 @@ class House:
             lang="ru",
             zone=self.lab.zone,
             reminded=self.following.reminded,
+            monotonic=clock.monotonic,
+            clock_steps=lambda: self.clock_steps,
         )
         account = SipuniAccount(
             "http://sipuni/api",
@@ -327,7 +343,11 @@ class House:
         )
         # A busy test machine must not look like a slow 1C, nor like a slow disk.
         self._asking = Asking(
-            lookup=lookup, directory=self.directory, clock=clock, patience=timedelta(seconds=30)
+            lookup=lookup,
+            directory=self.directory,
+            clock=clock,
+            patience=timedelta(seconds=30),
+            monotonic=clock.monotonic,
         )
         recording = Recording(self.ledger, events, patience=timedelta(seconds=30))
         self.answering = Answering(
@@ -336,6 +356,7 @@ class House:
             ledger=self.ledger,
             clock=clock,
             kick=lambda: None,
+            monotonic=clock.monotonic,
             following=self.following,
             asking=self._asking if plan.live else None,
         )
@@ -413,6 +434,12 @@ class House:
         report = await sync(self.lab, self._directory_path, self.clock)
         self.directory.refresh()
         return report
+
+    def step_clock(self, step: timedelta) -> None:
+        """Set the wall clock; the bridge notices."""
+        self.clock.steps(step)
+        self.clock_steps += 1
+        self.following.clock_stepped(step)
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass in small steps, the delivery looking at each."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -124,6 +125,22 @@ class Site:
             stdout=ear,
             stderr=ear,
             start_new_session=apart,
+        )
+
+    async def start_with(
+        self, environment: Mapping[str, str], log: IO[bytes], *words: str
+    ) -> asyncio.subprocess.Process:
+        """Start one command of the bridge in *environment*; what it says goes to *log*."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bridge",
+            *words,
+            cwd=self.folder,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
 
 

@@ -24,6 +24,7 @@ from bridge.errors import OneCUnavailable
 from bridge.services.deliver import Delivery
 from tests.services.test_deliver import Picky
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 from tests.support.memory_ledger import NotedEvents
 
 _STEP = timedelta(minutes=2)
@@ -58,6 +59,7 @@ class Soak:
             lang="ru",
             zone=UTC,
             rules=DeliveryRules(),
+            monotonic=seconds_of(lambda: self.now),
         )
         self._made = 0
 

@@ -231,6 +231,36 @@ async def test_a_debt_escalates_after_working_time_and_closes_for_both(
         assert at.reminders() == []
 
 
+@pytest.mark.parametrize("step", [timedelta(hours=-3), timedelta(days=-3), timedelta(days=365)])
+async def test_a_step_of_the_clock_escalates_neither_at_once_nor_hours_late(
+    pulled: Path, tmp_path: Path, step: timedelta
+) -> None:
+    async with escalation(pulled, tmp_path, 60) as (at, second):
+        await at.misses()
+        at.house.step_clock(step)
+        await at.house.following.escalate()
+        await at.house.delivery.drain()
+        assert at.reminders(second) == []
+
+        await time_passes(at, 61)
+        assert len(at.reminders(second)) == 1
+
+
+async def test_a_start_under_a_clock_set_back_escalates_in_time(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with escalation(pulled, tmp_path, 60) as (at, second):
+        await at.misses()
+        await at.house.move_out()
+        at.house.clock.steps(timedelta(days=-3))
+        await at.house.move_in()
+        await at.house.following.escalate()
+        assert at.reminders(second) == []
+
+        await time_passes(at, 61)
+        assert len(at.reminders(second)) == 1
+
+
 async def test_what_its_manager_dismissed_is_not_escalated(pulled: Path, tmp_path: Path) -> None:
     async with escalation(pulled, tmp_path) as (at, second):
         await at.misses()

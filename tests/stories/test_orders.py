@@ -65,6 +65,7 @@ class Scene:
             mark="позвонить",
             lang="ru",
             clock=house.clock,
+            monotonic=house.clock.monotonic,
         )
 
     def writes(self, subject: str = "Позвонить насчёт договора") -> Ref:

@@ -15,6 +15,7 @@ from bridge.services.open_calls import OpenCalls
 from bridge.services.responsible import Responsible
 from bridge.services.unread_events import UnreadEvents
 from tests.support import builders as b
+from tests.support.clocks import seconds_of
 
 
 def following(
@@ -28,12 +29,13 @@ def following(
     debts: DebtRules | None = None,
     internal: bool = False,
     grace: timedelta = GRACE,
+    monotonic: Callable[[], float] | None = None,
     kick: Callable[[], None] = lambda: None,
     later: Callable[[], None] = lambda: None,
 ) -> tuple[CallBook, Following]:
     """Build them; nothing is remembered yet."""
     dialect = Sipuni("auto", PhoneRules())
-    open_calls = OpenCalls()
+    open_calls = OpenCalls(monotonic or seconds_of(clock))
     rules = debts or DebtRules(lang="ru", zone=UTC)
     owed = Debts(
         ledger=ledger,

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from bridge.domain.directory import Ref
+from bridge.domain.retention import oldest_kept
 from bridge.errors import StoreError
 from bridge.ports import AuditAct, AuditRecord, SignIn
 
@@ -31,6 +33,11 @@ class AuditInMemory:
             if (before is None or number < before) and (act is None or record.act is act)
         ]
         return found[:limit]
+
+    async def forget(self, days: Sequence[date]) -> int:
+        before, kept = oldest_kept(days, 365), self.kept
+        self.kept = [record for record in kept if before is None or record.at >= before]
+        return len(kept) - len(self.kept)
 
     def generation(self, manager: Ref) -> int:
         return self.generations.get(manager, 0)

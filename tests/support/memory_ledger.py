@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from bridge.domain import outbox
@@ -13,8 +13,18 @@ from bridge.domain.directory import Ref
 from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
+from bridge.domain.retention import day_of, is_done
 from bridge.errors import StoreError
-from bridge.ports import UNREAD, CallFilter, Change, Event, OutboxCounts, RawEvent, Talk
+from bridge.ports import (
+    UNREAD,
+    CallFilter,
+    Change,
+    Event,
+    Forgotten,
+    OutboxCounts,
+    RawEvent,
+    Talk,
+)
 
 _E = TypeVar("_E", bound=Event)
 
@@ -50,6 +60,8 @@ class MemoryLedger:
     debts: dict[str, OutboxEntry] = field(default_factory=dict)
     events: list[RawEvent] = field(default_factory=list)
     told: dict[int, str] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
+    days: dict[date, datetime] = field(default_factory=dict)
     missed: dict[str, MissedDebt] = field(default_factory=dict)
     talks: dict[PhoneNumber, Talk] = field(default_factory=dict)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
@@ -107,17 +119,51 @@ class MemoryLedger:
         self.around_save()
 
     async def events_of(self, key: str) -> Sequence[RawEvent]:
-        return [raw for row, raw in enumerate(self.events) if self.told.get(row) == key]
+        return [
+            raw
+            for row, raw in enumerate(self.events)
+            if self.told.get(row) == key and row not in self.forgotten
+        ]
 
     async def open_debts(self) -> Sequence[MissedDebt]:
         return [debt for debt in self.missed.values() if debt.is_open]
 
-    async def forget(self, before: datetime) -> int:
-        old = [key for key, call in self.journal.items() if call.received_at < before]
-        for key in old:
+    async def forget(self, before: datetime) -> Forgotten:
+        waiting = {key for debt in self.missed.values() if debt.is_open for key in debt.calls}
+        old = [call for call in self.journal.values() if call.received_at < before]
+        done = [
+            call.key
+            for call in old
+            if is_done(call, self.debts.get(call.key), waits=call.key in waiting)
+        ]
+        missed = [key for key in done if self.missed.pop(key, None) is not None]
+        for key in done:
             del self.journal[key]
             self.debts.pop(key, None)
-        return len(old)
+        events = [
+            row
+            for row, raw in enumerate(self.events)
+            if raw.received_at < before
+            and row in self.told
+            and self.told[row] not in self.journal
+            and row not in self.forgotten
+        ]
+        self.forgotten.update(events)
+        talks = [number for number, talk in self.talks.items() if talk.at < before]
+        for number in talks:
+            del self.talks[number]
+        kept = len(old) - len(done)
+        return Forgotten(len(done), len(events), len(missed), len(talks), kept)
+
+    async def note_day(self, now: datetime) -> None:
+        self.days.pop(day_of(now), None)
+        self.days[day_of(now)] = now
+
+    async def days_seen(self) -> Sequence[date]:
+        return list(self.days)
+
+    async def last_seen(self) -> datetime | None:
+        return list(self.days.values())[-1] if self.days else None
 
     async def call_of_ref(self, ref: str) -> PhoneCall | None:
         found = [call for call in self.journal.values() if ref and call.life.call_ref == ref]
@@ -162,6 +208,12 @@ class MemoryLedger:
         for entry in held[:limit]:
             self.debts[entry.key] = outbox.released(entry, now)
         return len(held[:limit])
+
+    async def rearm(self, now: datetime, rules: outbox.DeliveryRules) -> int:
+        before = dict(self.debts)
+        for key, entry in before.items():
+            self.debts[key] = outbox.rearmed(entry, now, rules)
+        return sum(self.debts[key] != entry for key, entry in before.items())
 
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
@@ -214,8 +266,11 @@ class MemoryLedger:
     async def call(self, key: str) -> PhoneCall | None:
         return self.journal.get(key)
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        return [call for call in self.journal.values() if call.received_at >= moment]
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        found = [call for call in self.journal.values() if call.received_at >= moment]
+        return [call for call in found if until is None or call.received_at < until]
 
     def memory(self, number: PhoneNumber) -> NumberMemory:
         talk = self.talks.get(number)

@@ -63,6 +63,22 @@ def test_other_telephones_are_told_nothing() -> None:
     assert board.call(ring().key, "205") is not None
 
 
+@pytest.mark.parametrize("days", [-3, 365])
+def test_a_step_of_the_clock_takes_nothing_down_and_keeps_nothing_up(days: int) -> None:
+    clock, step = Clock(), timedelta(days=days)
+    board = Board("life1", clock)
+    board.publish(CallRecorded(ring(1)))
+
+    clock.now += step
+    board.clock_stepped(step)
+    assert keys(board) == [ring(1).key]
+
+    clock.now += KEPT + timedelta(minutes=2)
+    assert keys(board) == []
+    board.publish(CallRecorded(ring(2)))
+    assert board.call(ring(1).key, "205") is None
+
+
 def test_a_restart_remembers_what_still_counts() -> None:
     clock = Clock()
     clock.now = NOON + KEPT + timedelta(minutes=1)

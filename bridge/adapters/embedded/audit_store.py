@@ -11,7 +11,7 @@ generations begin with the second of its making, far above any that were ever co
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -21,6 +21,7 @@ from bridge.adapters.embedded.soundness import insist_on_soundness
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import Ref
+from bridge.domain.retention import oldest_kept
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import AuditAct, AuditRecord, Clock
 
@@ -29,10 +30,8 @@ from bridge.ports import AuditAct, AuditRecord, Clock
 _AUDIT: Final = "audit"
 _KEYS: Final = "desk_keys"
 _ACT: Final = "json_extract(doc, '$.act')"
+_AT: Final = "json_extract(doc, '$.at')"
 _MANAGER: Final = "json_extract(doc, '$.manager')"
-
-#: Old records are looked for so often.
-_CLEAN_EVERY: Final = timedelta(hours=6)
 
 #: Holds the generation of whoever has none of his own; a file of before has no such row.
 _EVERYBODY: Final = Ref("")
@@ -51,7 +50,7 @@ _key = msgspec.json.Decoder(_KeyRow).decode
 
 
 class AuditStore:
-    """`Audit` and `DeskKeys` on SQLite; records older than *keep* are forgotten.
+    """`Audit` and `DeskKeys` on SQLite; records are kept for *keep* of the days seen.
 
     Opening reads all of the file. Raises StoreError when it cannot be used, StoreDamaged where that
     is why.
@@ -59,9 +58,7 @@ class AuditStore:
 
     def __init__(self, path: Path, clock: Clock, *, keep: timedelta):
         self._path = path
-        self._clock = clock
         self._keep = keep
-        self._cleaned_at: datetime | None = None
         with SqliteDb(path) as db:
             insist_on_soundness(db.file)
             with db.transaction():
@@ -106,6 +103,16 @@ class AuditStore:
         except msgspec.MsgspecError as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
+    async def forget(self, days: Sequence[date]) -> int:
+        """Delete what is older than the days to be kept, of *days* seen; give the number."""
+        before = oldest_kept(days, self._keep.days)
+        if before is None:
+            return 0
+        moment = before.isoformat()
+        return await self._do(
+            lambda file: file.execute(f"DELETE FROM {_AUDIT} WHERE {_AT} < ?", (moment,))
+        )
+
     def generation(self, manager: Ref) -> int:
         """Give the generation of links that is valid now."""
         ((version,),) = self._reader.read("PRAGMA data_version")
@@ -132,18 +139,6 @@ class AuditStore:
     def _note(self, file: SqliteFile, record: AuditRecord) -> None:
         with file.transaction():
             file.execute(f"INSERT INTO {_AUDIT} (doc) VALUES (?)", (_encode(record).decode(),))
-            now = self._clock()
-            if self._cleaned_at is None or now - self._cleaned_at >= _CLEAN_EVERY:
-                self._cleaned_at = now
-                self._forget(file, now - self._keep)
-
-    @staticmethod
-    def _forget(file: SqliteFile, until: datetime) -> None:
-        """Delete from the oldest on; they stand in the order of their numbers."""
-        for number, text in file.read(f"SELECT id, doc FROM {_AUDIT} ORDER BY id LIMIT 10000"):
-            if _record(text).at >= until:
-                break
-            file.execute(f"DELETE FROM {_AUDIT} WHERE id = ?", (number,))
 
     async def _do(self, work: Callable[[SqliteFile], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._with, work)

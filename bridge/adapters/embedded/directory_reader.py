@@ -13,6 +13,7 @@ it is a reason to sync at once (`needs_sync`).
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
 from bridge.adapters.embedded.name_index import NameIndex, fold
 from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
 from bridge.adapters.embedded.wal_index import MappedWalIndex
+from bridge.domain.clock import TOLERANCE, ClockReading, age_of
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,
@@ -49,7 +51,7 @@ from bridge.domain.directory import (
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import DataAge
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import OwnedPhone, SyncReport
+from bridge.ports import Monotonic, OwnedPhone, SyncReport
 
 # ruff: noqa: S608 - tables are constants of this house.
 
@@ -65,9 +67,12 @@ _NOBODY = ExtensionOwner(None)
 class DirectoryReader:
     """`Directory` on SQLite. Data older than *stale_after*, or never proven, are stale."""
 
-    def __init__(self, path: Path, *, stale_after: timedelta):
+    def __init__(
+        self, path: Path, *, stale_after: timedelta, monotonic: Monotonic = time.monotonic
+    ):
         self._path = path
         self._stale_after = stale_after
+        self._monotonic = monotonic
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
         self._identity: tuple[int, int] | None = None
@@ -83,6 +88,8 @@ class DirectoryReader:
         self._extensions: Mapping[str, ExtensionOwner] = {}
         self._report: SyncReport | None = None
         self._proven_at: datetime | None = None
+        #: When the age of this proof was first asked for.
+        self._noted: ClockReading | None = None
         self._numbers = 0
         self.refresh()
 
@@ -147,9 +154,22 @@ class DirectoryReader:
         return self._extensions.get(extension, _NOBODY)
 
     def age(self, now: datetime) -> DataAge:
-        """Tell when the directory was last proven equal to 1C, and whether that is too long ago."""
+        """Tell when the directory was last proven equal to 1C, and whether that is too long ago.
+
+        By the wall clock of *now*, which may have stepped since. A proof from the future is stale.
+        """
         proven_at = self._proven_at
-        return DataAge(proven_at, proven_at is None or now - proven_at > self._stale_after)
+        if proven_at is None:
+            return DataAge(None, stale=True)
+        reading = ClockReading(now, self._monotonic())
+        if self._noted is None:
+            self._noted = reading
+        age = age_of(proven_at, self._noted, reading)
+        if age is None:
+            return DataAge(proven_at, stale=True)
+        if abs(now - proven_at - age) > TOLERANCE:
+            proven_at = now - age
+        return DataAge(proven_at, age > self._stale_after)
 
     def report(self) -> SyncReport | None:
         """Give the report of the last run; None before the first."""
@@ -329,7 +349,9 @@ class DirectoryReader:
         self._managers = managers
         self._extensions = _by_extension(managers)
         self._report = report
-        self._proven_at = None if report is None else report.proven_at
+        proven_at = None if report is None else report.proven_at
+        if proven_at != self._proven_at:
+            self._proven_at, self._noted = proven_at, None
         self._version = version
         self._note_age()
         return True

@@ -20,6 +20,7 @@ from bridge.adapters.embedded.ledger_rows import (
 from bridge.adapters.embedded.sqlite_file import Row, SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
+from bridge.domain.clock import TOLERANCE
 from bridge.domain.decision import NumberMemory
 from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
@@ -44,6 +45,11 @@ def memories(db: SqliteDb) -> dict[PhoneNumber, NumberMemory]:
         known = memory.get(PhoneNumber(number), NOTHING_KNOWN)
         memory[PhoneNumber(number)] = replace(known, choice=read_choice(text))
     return memory
+
+
+def talked(file: SqliteFile) -> set[PhoneNumber]:
+    """Read the numbers of which it is known who talked to them last."""
+    return {PhoneNumber(number) for (number,) in file.read("SELECT id FROM talks")}
 
 
 #: The telephones of a call: whoever talked, rang or dialled, and whom the PBX was told.
@@ -89,7 +95,9 @@ def due(file: SqliteFile, now: datetime, limit: int) -> list[tuple[OutboxEntry, 
     # Rows are numbered as the calls came: the fresh ones are the last ones.
     for row, text in file.stream("SELECT id, doc FROM outbox ORDER BY id DESC"):
         entry = read_entry(text)
-        if entry.created_at < now - _FRESH or len(fresh) == limit:
+        # One from the future is of before the wall clock was put back.
+        is_fresh = now - _FRESH <= entry.created_at <= now + TOLERANCE
+        if not is_fresh or len(fresh) == limit:
             break
         if entry.owed_now(now):
             fresh.append((row, entry))

@@ -6,7 +6,7 @@ the time of one on an expression over JSON. Moments that SQL compares are micros
 because ISO texts do not sort where some have fractions of a second and some have none.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from bridge.ports import RawEvent, Talk
 #: Of a ledger made now: a record touches eight pages, and half of the usual size is a fifth faster.
 PAGE_BYTES: Final = 2048
 
-TABLES: Final = ("calls", "outbox", "events", "choices", "debts", "talks")
+TABLES: Final = ("calls", "outbox", "events", "choices", "debts", "talks", "days")
 
 #: The columns beside the documents: name and type.
 COLUMNS: Final = {
@@ -34,6 +34,7 @@ COLUMNS: Final = {
     ),
     "outbox": (("state", "TEXT"), ("due", "INTEGER")),
     "events": (("call", "TEXT"), ("at", "INTEGER")),
+    "days": (("day", "INTEGER"),),
     "debts": (("key", "TEXT"), ("client", "TEXT"), ("closed", "INTEGER")),
 }
 
@@ -66,12 +67,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+class _DayRow(msgspec.Struct, gc=False):
+    at: datetime
+
+
 class _ChoiceRow(msgspec.Struct, gc=False):
     owner: Ref
     at: datetime
 
 
 _encode = msgspec.json.Encoder().encode
+_day_row = msgspec.json.Decoder(_DayRow).decode
 _choice_row = msgspec.json.Decoder(_ChoiceRow).decode
 _call = msgspec.json.Decoder(PhoneCall).decode
 _entry = msgspec.json.Decoder(OutboxEntry).decode
@@ -155,11 +161,27 @@ def read_choice(text: str) -> Ref:
     return _choice_row(text).owner
 
 
+def day_row(moment: datetime) -> tuple[str, int]:
+    """Write a day that was seen: its document, then its column, days since 1970."""
+    return _encode(_DayRow(moment)).decode(), (moment - _EPOCH).days
+
+
+def read_day(text: str) -> datetime:
+    """Read the moment that a day was seen last."""
+    return _day_row(text).at
+
+
+def day_at(number: int) -> date:
+    """Give the day of a column."""
+    return (_EPOCH + timedelta(days=number)).date()
+
+
 def create(db: SqliteDb) -> None:
     """Have the tables, their columns and their indexes in the file."""
     if set(TABLES) <= db.tables() and db.file.read(_IS_COMPLETE):
         return  # no write: the file may be another process's
     with db.transaction():
+        before = db.tables()
         for name in set(TABLES) - db.tables():
             db.table(name, persist_empty=True)
         for table, columns in COLUMNS.items():
@@ -171,6 +193,16 @@ def create(db: SqliteDb) -> None:
                 db.file.execute(_FROM_DOCUMENTS[table])
         for index in _INDEXES:
             db.file.execute(f"CREATE {index}")
+        if "days" not in before:
+            db.file.execute(_DAYS_OF_CALLS)
+
+
+#: A file of before days were noted has seen those of its calls.
+_DAYS_OF_CALLS: Final = (
+    "INSERT INTO days (day, doc) SELECT at / 86400000000, json_object('at', "
+    "strftime('%Y-%m-%dT%H:%M:%SZ', max(at) / 1000000, 'unixepoch')) FROM calls "
+    "WHERE at IS NOT NULL GROUP BY 1 ORDER BY max(id)"
+)
 
 
 #: What the first form of the file kept inside its documents, moved into the columns.

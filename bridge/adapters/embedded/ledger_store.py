@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -24,6 +24,7 @@ from bridge.adapters.embedded.ledger_questions import (
     due,
     memories,
     paired,
+    talked,
 )
 from bridge.adapters.embedded.ledger_rows import (
     AT,
@@ -35,10 +36,12 @@ from bridge.adapters.embedded.ledger_rows import (
     call_row,
     choice_text,
     create,
+    day_at,
     entry_row,
     event_text,
     micros,
     read_call,
+    read_day,
     read_debt,
     read_event,
 )
@@ -47,10 +50,15 @@ from bridge.adapters.embedded.ledger_writes import (
     Apply,
     DropEntry,
     Forget,
+    ForgetRest,
+    ForgottenBatch,
     KeepChoice,
     KeepEvent,
     LedgerWriter,
+    NoteDay,
     Outcome,
+    Rearm,
+    RearmedBatch,
     RecordCall,
     Recover,
     Release,
@@ -64,11 +72,11 @@ from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage
+from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import NumberMemory
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import CallFilter, Change, Clock, OutboxCounts, RawEvent
+from bridge.ports import CallFilter, Change, Clock, Forgotten, OutboxCounts, RawEvent
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
@@ -140,9 +148,42 @@ class LedgerStore:
             known = self._memory.get(talk.number, NOTHING_KNOWN)
             self._memory[talk.number] = replace(known, last_extension=talk.extension)
 
-    async def forget(self, before: datetime) -> int:
-        """Delete what was received before that moment; give the number of calls."""
-        return cast("int", await self._writer.submit(Forget(before)))
+    async def forget(self, before: datetime) -> Forgotten:
+        """Delete what was received before that moment and is done."""
+        gone, after = Forgotten(), 0
+        while True:
+            batch = cast("ForgottenBatch", await self._writer.submit(Forget(before, after)))
+            gone = replace(
+                gone,
+                calls=gone.calls + batch.forgotten.calls,
+                missed_calls=gone.missed_calls + batch.forgotten.missed_calls,
+                kept=gone.kept + batch.forgotten.kept,
+            )
+            if batch.last is None:
+                break
+            after = batch.last
+        rest = cast("ForgottenBatch", await self._writer.submit(ForgetRest(before))).forgotten
+        if rest.talks:
+            known = await self._read(talked)
+            for number, memory in self._memory.items():
+                if memory.last_extension is not None and number not in known:
+                    self._memory[number] = replace(memory, last_extension=None)
+        return replace(gone, events=rest.events, talks=rest.talks)
+
+    async def note_day(self, now: datetime) -> None:
+        """Note that the service runs on the day of *now*."""
+        await self._writer.submit(NoteDay(now))
+
+    async def days_seen(self) -> Sequence[date]:
+        """Give the days that were noted, the one noted last at the end."""
+        question = "SELECT day FROM days ORDER BY id"
+        return await self._read(lambda file: [day_at(day) for (day,) in file.read(question)])
+
+    async def last_seen(self) -> datetime | None:
+        """Give the moment that was noted last; None before the first."""
+        question = "SELECT doc FROM days ORDER BY id DESC LIMIT 1"
+        found = await self._read(lambda file: [read_day(text) for (text,) in file.read(question)])
+        return found[0] if found else None
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
         """Replace an entry by its key; False when a person dropped it meanwhile.
@@ -171,6 +212,16 @@ class LedgerStore:
     ) -> int:
         """Apply `outbox.released` to held entries of *stage*, or of all; return their number."""
         return cast("int", await self._writer.submit(Release(now, stage, limit, freshest)))
+
+    async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
+        """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
+        changed, after = 0, 0
+        while True:
+            batch = cast("RearmedBatch", await self._writer.submit(Rearm(now, rules, after)))
+            changed += batch.changed
+            if batch.last is None:
+                return changed
+            after = batch.last
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""
@@ -266,9 +317,14 @@ class LedgerStore:
         )
         return found[0] if found else None
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        """Give the calls received since *moment*, oldest first."""
-        return await self._calls(f"WHERE {AT} >= ? ORDER BY {AT}, id", (micros(moment),))
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        """Give the calls received since *moment*, and before *until*, oldest first."""
+        if until is None:
+            return await self._calls(f"WHERE {AT} >= ? ORDER BY {AT}, id", (micros(moment),))
+        ends = (micros(moment), micros(until))
+        return await self._calls(f"WHERE {AT} >= ? AND {AT} < ? ORDER BY {AT}, id", ends)
 
     async def close(self) -> None:
         """Write what waits and let go of the file."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bridge.adapters.embedded.ledger_ageing import forget_calls, forget_rest, note_day
 from bridge.adapters.embedded.ledger_rows import (
     KEY,
     OWED,
@@ -21,10 +22,20 @@ from bridge.adapters.embedded.ledger_rows import (
 )
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.calls import PhoneCall, join_question
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage, recovered, released, retried, woken
+from bridge.domain.outbox import (
+    DeliveryRules,
+    EntryState,
+    OutboxEntry,
+    Stage,
+    rearmed,
+    recovered,
+    released,
+    retried,
+    woken,
+)
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports import Change
+from bridge.ports import Change, Forgotten
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 
@@ -99,6 +110,26 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Rearm:
+    """Waiting entries given moments that hold behind a step, few at once, behind the row *after*.
+
+    Comes out as the last row it looked at and the number of those that changed.
+    """
+
+    now: datetime
+    rules: DeliveryRules
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class RearmedBatch:
+    """What a `Rearm` did; *last* is None where no more wait."""
+
+    last: int | None
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeepChoice:
     """An operator's word about a number."""
 
@@ -108,9 +139,35 @@ class KeepChoice:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Calls received before a moment, with all that hangs on them; comes out as their number."""
+    """Calls received before a moment that are done, with all that hangs on them.
+
+    Few at once, behind the row *after*: callers' records wait behind it.
+    """
 
     before: datetime
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRest:
+    """What no call needs any more, behind all `Forget`."""
+
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenBatch:
+    """What a `Forget` did; *last* is the last row it looked at, None where no more are old."""
+
+    last: int | None
+    forgotten: Forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDay:
+    """The service runs on this day."""
+
+    now: datetime
 
 
 Write = (
@@ -118,14 +175,17 @@ Write = (
     | KeepEvent
     | Apply
     | Forget
+    | ForgetRest
+    | NoteDay
     | SaveEntry
     | DropEntry
     | RetryEntry
     | Recover
     | Release
+    | Rearm
     | KeepChoice
 )
-Outcome = PhoneCall | OutboxEntry | bool | int | None
+Outcome = PhoneCall | OutboxEntry | ForgottenBatch | RearmedBatch | bool | int | None
 
 #: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
 _ROWS_AT_ONCE = 64
@@ -148,6 +208,9 @@ _RECORDING = (
     END
     """,
 )
+
+#: Entries rearmed in one transaction: a caller's record may have to wait behind it.
+_REARMED_AT_ONCE = 200
 
 _NO_ENTRY = (None, None, None)
 _BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
@@ -262,16 +325,18 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             )
         case SaveEntry(entry, now, guest):
             return _save_entry(file, entry, now, guest=guest)
-        case DropEntry() | RetryEntry() | Recover() | Release():
+        case DropEntry() | RetryEntry() | Recover() | Release() | Rearm():
             return _change_entries(file, write)
-        case Forget(before):
-            return _forget(file, before)
+        case Forget() | ForgetRest() | NoteDay():
+            return _grow_old(file, write)
         case RecordCall():
             raise TypeError("calls are recorded together")
     return None
 
 
-def _change_entries(file: SqliteFile, write: DropEntry | RetryEntry | Recover | Release) -> Outcome:
+def _change_entries(
+    file: SqliteFile, write: DropEntry | RetryEntry | Recover | Release | Rearm
+) -> Outcome:
     match write:
         case DropEntry(key):
             return bool(file.execute(f"DELETE FROM outbox WHERE id = {_BY_KEY}", (key,)))
@@ -281,6 +346,19 @@ def _change_entries(file: SqliteFile, write: DropEntry | RetryEntry | Recover | 
             return _recover(file, now)
         case Release():
             return _release(file, write)
+        case Rearm():
+            return _rearm(file, write)
+
+
+def _grow_old(file: SqliteFile, write: Forget | ForgetRest | NoteDay) -> Outcome:
+    match write:
+        case Forget(before, after):
+            return ForgottenBatch(*forget_calls(file, before, after))
+        case ForgetRest(before):
+            return ForgottenBatch(None, forget_rest(file, before))
+        case NoteDay(now):
+            note_day(file, now)
+    return None
 
 
 def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
@@ -409,11 +487,18 @@ def _release(file: SqliteFile, write: Release) -> int:
     return len(held)
 
 
-def _forget(file: SqliteFile, before: datetime) -> int:
-    """Delete what is older; a number's choice stays, an operator's word has no age."""
-    moment = micros(before)
-    file.execute("DELETE FROM outbox WHERE id IN (SELECT id FROM calls WHERE at < ?)", (moment,))
-    file.execute("DELETE FROM events WHERE at < ?", (moment,))
-    file.execute("DELETE FROM debts WHERE key IN (SELECT key FROM calls WHERE at < ?)", (moment,))
-    file.execute("DELETE FROM talks WHERE json_extract(doc, '$.at') < ?", (before.isoformat(),))
-    return file.execute("DELETE FROM calls WHERE at < ?", (moment,))
+def _rearm(file: SqliteFile, write: Rearm) -> RearmedBatch:
+    """Rearm what waits; an entry that is due and was never in doubt has nothing to rearm."""
+    rows = file.read(
+        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND id > ? AND (due > ? "
+        "OR doc ->> '$.maybe_sent_at' IS NOT NULL OR doc ->> '$.verify_at' IS NOT NULL) "
+        "ORDER BY id LIMIT ?",
+        (write.after, micros(write.now), _REARMED_AT_ONCE),
+    )
+    changed = 0
+    for row, text in rows:
+        entry = read_entry(text)
+        after = rearmed(entry, write.now, write.rules)
+        if after != entry:
+            changed += _update_entry(file, row, after)
+    return RearmedBatch(rows[-1][0] if len(rows) == _REARMED_AT_ONCE else None, changed)

@@ -76,9 +76,11 @@ class RunHistory:
         try:
             for (text,) in file.stream(f"SELECT doc FROM {_RUNS} ORDER BY id DESC"):
                 run = _run(text)
-                if len(found) == limit or (since is not None and run.started_at < since):
+                if len(found) == limit:
                     break
-                found.append(run)
+                # A wall clock that was wrong for a while leaves older moments between the others.
+                if since is None or run.started_at >= since:
+                    found.append(run)
         except msgspec.MsgspecError as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:

@@ -116,5 +116,6 @@ ACTS: Final[Mapping[AuditAct, str]] = {
     AuditAct.CHOSEN: mark("said whose number it is"),
     AuditAct.NOTED: mark("wrote a note"),
     AuditAct.ORDERED: mark("placed a call"),
+    AuditAct.FORGOTTEN: mark("deleted what was too old"),
     AuditAct.ORDER_DENIED: mark("was refused a call from a telephone that is not his"),
 }

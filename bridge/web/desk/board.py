@@ -100,6 +100,12 @@ class Board:
             self._of.setdefault(extension, set()).add(call.key)
             self.nudge(extension)
 
+    def clock_stepped(self, step: timedelta) -> None:
+        """Date what is shown anew, behind a *step* of the wall clock: nothing of it is older."""
+        self._sweep_at += step
+        for key, posted in self._posted.items():
+            self._posted[key] = posted._replace(at=posted.at + step)
+
     def touch(self, number: PhoneNumber) -> None:
         """Show the calls of *number* anew: what is known of it has changed."""
         for posted in tuple(self._posted.values()):

@@ -1,0 +1,356 @@
+"""A wall clock that steps stops nothing that is under way, and doubles nothing."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.domain.calls import PhoneCall
+from bridge.domain.decision import DataAge, Finding, Target
+from bridge.domain.life import Disposition
+from bridge.domain.outbox import EntryState, Stage
+from bridge.errors import OneCUnavailable
+from bridge.ports import AuditAct, FoundOwners, OneCMood, RawEvent
+from bridge.services.ask import Asking
+from bridge.services.clock_watch import ClockWatch
+from bridge.services.deliver import Delivery
+from bridge.services.retain import Retention
+from tests.support import builders as b
+from tests.support.clocks import TwoClocks
+from tests.support.following import following
+from tests.support.memory_access import AuditInMemory
+from tests.support.memory_directory import MemoryDirectory
+from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.onec_model import ModelOneC, Mood
+
+pytestmark = pytest.mark.anyio
+
+STEPS = [
+    timedelta(hours=-3),
+    timedelta(hours=3),
+    timedelta(days=-3),
+    timedelta(days=365),
+    timedelta(days=7300),
+]
+
+
+class Plant:
+    """Delivery over a ledger in memory and a model of 1C, under two clocks."""
+
+    def __init__(self) -> None:
+        self.clocks = TwoClocks()
+        self.events = NotedEvents()
+        # 1C's own clock is right.
+        self.onec = ModelOneC(lambda: b.NOON + timedelta(seconds=self.clocks.seconds))
+        self.ledger = MemoryLedger(self.clocks.now)
+        self.starts()
+
+    def starts(self) -> None:
+        self.watch = ClockWatch(self.clocks.now, self.clocks.monotonic, self.events)
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            journal=self.onec,
+            events=self.events,
+            clock=self.watch.now,
+            lang="ru",
+            zone=UTC,
+            monotonic=self.clocks.monotonic,
+            clock_steps=lambda: self.watch.steps,
+        )
+
+    def owes(self) -> PhoneCall:
+        asked = b.question(asked_time=str(len(self.ledger.journal)))
+        call = b.call(asked, b.decision(target=Target("205", b.manager().ref)))
+        self.ledger.owes(call, self.clocks.now())
+        return call
+
+    async def passes(self, seconds: float, every: float = 5) -> None:
+        for _ in range(int(seconds / every)):
+            self.clocks.passes(seconds=every)
+            self.onec.time_has_passed()
+            await self.delivery.drain()
+
+    def state(self, call: PhoneCall) -> EntryState:
+        return self.ledger.debts[call.key].state
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_waits_for_a_retry_is_delivered_in_minutes(
+    step: timedelta, restarts: bool
+) -> None:
+    plant = Plant()
+    call = plant.owes()
+    plant.onec.has_moods([Mood.DOWN] * 6)
+    await plant.passes(30)
+    plant.clocks.off = step
+    if restarts:
+        plant.starts()
+
+    await plant.passes(120)
+
+    assert len(plant.onec.of(call.key)) == 1
+    assert plant.state(call) is EntryState.SETTLED
+    assert [mood.up for mood in plant.events.of(OneCMood)][-1] is True
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_the_quiet_before_creating_again_is_as_long_as_ever(
+    step: timedelta, restarts: bool
+) -> None:
+    plant = Plant()
+    call = plant.owes()
+    plant.onec.has_moods([Mood.LATE])
+    plant.onec.lateness = timedelta(seconds=28)
+    await plant.delivery.drain()
+    plant.clocks.passes(seconds=3)
+    plant.clocks.off = step
+    if restarts:
+        plant.starts()
+
+    await plant.passes(60)
+
+    assert len(plant.onec.documents) == 1
+    assert len(plant.onec.of(call.key)) == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_the_look_for_a_late_double_comes_after_ten_minutes_and_not_before(
+    step: timedelta,
+) -> None:
+    plant = Plant()
+    call = plant.owes()
+    plant.onec.has_moods([Mood.LATE])
+    plant.onec.lateness = timedelta(minutes=8)
+    await plant.delivery.drain()
+    await plant.passes(120)
+    assert plant.ledger.debts[call.key].stage is Stage.VERIFY
+    plant.clocks.off = step
+
+    await plant.passes(11 * 60, every=30)
+
+    assert len(plant.onec.documents) == 2  # the late one came
+    assert len(plant.onec.of(call.key)) == 1  # and is marked
+    assert plant.state(call) is EntryState.SETTLED
+
+
+class Failing:
+    """A 1C that fails every question until it is well."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_well = False
+
+    async def find(self, number: object) -> FoundOwners:
+        del number
+        self.asked += 1
+        if not self.is_well:
+            raise OneCUnavailable("Catalog_X", "connect error")
+        return FoundOwners((b.contact(),), (b.partner(),))
+
+    async def aclose(self) -> None: ...
+
+
+class Proven(MemoryDirectory):
+    """A directory proven as the test begins, whose age is true."""
+
+    def __init__(self, clocks: TwoClocks) -> None:
+        super().__init__()
+        self._clocks, self._proven = clocks, clocks.seconds
+
+    def age(self, now: datetime) -> DataAge:
+        return DataAge(now - timedelta(seconds=self._clocks.seconds - self._proven))
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_an_unknown_caller_is_looked_for_again_half_a_minute_after_a_failure(
+    step: timedelta,
+) -> None:
+    clocks, onec = TwoClocks(), Failing()
+    asking = Asking(
+        lookup=onec,
+        directory=Proven(clocks),
+        clock=clocks.now,
+        patience=timedelta(seconds=5),
+        monotonic=clocks.monotonic,
+    )
+    for _ in range(4):
+        last = await asking.ask(b.NUMBER)
+    assert last.step.finding is Finding.ONEC_NOT_ASKED
+    clocks.off, onec.is_well = step, True
+    clocks.passes(seconds=31)
+
+    assert (await asking.ask(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+    # What it said holds for ten minutes, and no longer.
+    clocks.off = timedelta(0)
+    clocks.passes(minutes=5)
+    await asking.ask(b.NUMBER)
+    assert onec.asked == 4
+    clocks.passes(minutes=6)
+    await asking.ask(b.NUMBER)
+    assert onec.asked == 5
+
+
+def ringing(at: datetime) -> RawEvent:
+    fields = {
+        "event": "1",
+        "call_id": f"{b.NOON.timestamp():.0f}.1",
+        "src_num": "79035550123",
+        "src_type": "1",
+        "dst_num": "74951234567",
+        "dst_type": "1",
+        "timestamp": f"{b.NOON.timestamp():.0f}",
+    }
+    return RawEvent("sipuni", at, tuple(fields.items()))
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: timedelta) -> None:
+    clocks = TwoClocks()
+    ledger = MemoryLedger(clocks.now)
+    book, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+    await calls.receive(ringing(clocks.now()))
+    clocks.off = step
+    clocks.passes(minutes=1)
+    begun = b.question("+79161112233", received_at=clocks.now(), arrived_at=None, asked_time="")
+    calls.begin(begun, b.decision())
+
+    assert calls.unfinished(timedelta(minutes=10)) == []
+    assert len(list(book.open)) == 2
+    clocks.passes(minutes=10)
+    assert len(calls.unfinished(timedelta(minutes=10))) == 2
+
+
+@pytest.mark.parametrize("off", [timedelta(0), timedelta(hours=13), *STEPS])
+@pytest.mark.parametrize("asked_first", [True, False])
+@pytest.mark.parametrize("asked_time", ["", "1772625600"])
+async def test_a_question_and_its_events_are_one_call_whatever_our_clock_says(
+    off: timedelta, asked_first: bool, asked_time: str
+) -> None:
+    clocks = TwoClocks(off=off)
+    ledger = MemoryLedger(clocks.now)
+    _, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+
+    async def ask() -> None:
+        asked = b.question(
+            did="74951234567",
+            asked_time=asked_time,
+            received_at=clocks.now(),
+            arrived_at=b.NOON if asked_time else None,
+        )
+        call = calls.begin(asked, b.decision())
+        calls.recorded(await ledger.record_call(call, None))
+
+    if asked_first:
+        await ask()
+    clocks.passes(seconds=1)
+    await calls.receive(ringing(clocks.now()))
+    if not asked_first:
+        await ask()
+
+    (call,) = ledger.journal.values()
+    assert (call.asked, len(call.heard)) == (True, 1)
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_call_in_progress_is_taken_up_after_a_restart(step: timedelta) -> None:
+    clocks = TwoClocks()
+    ledger = MemoryLedger(clocks.now)
+    _, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+    await calls.receive(ringing(clocks.now()))
+    clocks.off = step
+    book, _ = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+
+    await book.remember()
+
+    (call,) = book.open
+    assert call.life.disposition is Disposition.RINGING
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("keep_days", [1, 365])
+async def test_a_jump_of_the_clock_deletes_nothing(step: timedelta, keep_days: int) -> None:
+    clocks = TwoClocks()
+    ledger = MemoryLedger(clocks.now)
+    watch = ClockWatch(clocks.now, clocks.monotonic, NotedEvents())
+    retention = Retention(
+        ledger=ledger,
+        audit=AuditInMemory(),
+        clock=watch.now,
+        keep_days=keep_days,
+        steady_for=watch.steady_for,
+        lang="en",
+    )
+    for day in range(keep_days + 1):
+        clocks.passes(days=1)
+        last = b.call(b.question(asked_time=str(day), received_at=clocks.now()))
+        ledger.journal[last.key] = last
+        await retention.forget()
+    kept = dict(ledger.journal)
+
+    clocks.off = step
+    for _ in range(3):
+        watch.now()
+        clocks.passes(minutes=15)
+        await retention.forget()
+    assert len(ledger.journal) >= len(kept) - 1  # a day was seen, be it a wrong one
+    clocks.off = timedelta(0)
+    watch.now()
+    clocks.passes(minutes=15)
+    await retention.forget()
+
+    assert last.key in ledger.journal
+    assert len(ledger.journal) >= len(kept) - 1
+
+
+async def test_a_machine_that_begins_in_another_century_each_morning_has_not_seen_it() -> None:
+    clocks = TwoClocks()
+    ledger = MemoryLedger(clocks.now)
+    for day in range(5):
+        clocks.off = timedelta(days=-9560)
+        watch = ClockWatch(clocks.now, clocks.monotonic, NotedEvents())
+        retention = Retention(
+            ledger=ledger,
+            audit=AuditInMemory(),
+            clock=watch.now,
+            keep_days=1,
+            steady_for=watch.steady_for,
+            lang="en",
+        )
+        await retention.forget()
+        clocks.passes(minutes=1)
+        clocks.off = timedelta(0)  # NTP has answered
+        call = b.call(b.question(asked_time=str(day), received_at=watch.now()))
+        ledger.journal[call.key] = call
+        for _ in range(2):
+            await retention.forget()
+            clocks.passes(minutes=15)
+        clocks.passes(hours=23, minutes=29)
+
+    assert [call.asked_time for call in ledger.journal.values()] == ["3", "4"]
+
+
+async def test_what_is_owed_for_days_is_never_deleted_and_what_is_deleted_is_told() -> None:
+    clocks, audit = TwoClocks(), AuditInMemory()
+    ledger = MemoryLedger(clocks.now)
+    retention = Retention(
+        ledger=ledger,
+        audit=audit,
+        clock=clocks.now,
+        keep_days=1,
+        steady_for=lambda: timedelta(hours=1),
+        lang="en",
+    )
+    owed, done = b.call(b.question(asked_time="1")), b.call(b.question(asked_time="2"))
+    ledger.owes(owed, clocks.now())
+    ledger.journal[done.key] = done
+    for _ in range(10):
+        await retention.forget()
+        clocks.passes(days=1)
+
+    assert list(ledger.journal) == [owed.key]
+    assert list(ledger.debts) == [owed.key]
+    (told,) = audit.kept
+    assert (told.act, told.who) == (AuditAct.FORGOTTEN, "1C-bridge")
+    assert told.subject == "2026-03-05"
+    assert told.words == "calls 1, events 0, records 0; not done and kept 1"
