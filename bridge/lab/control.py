@@ -14,8 +14,8 @@
                                    move_manager {"partner_ref": "…", "user_ref": "…"}
 
 Changes are the methods of `Hands`: move_manager, mark, rename, invalidate_user, end_contact,
-delete, set_extension, change_phone, add_partner, add_contact, add_counterparty, add_user,
-dismiss_reminder, postpone_reminder, write_call, describe_call, review_call. There is no
+delete, set_extension, change_phone, write_phone_line, add_phone_cases, add_partner, add_contact,
+add_counterparty, add_user, dismiss_reminder, postpone_reminder, write_call, describe_call, review_call. There is no
 authentication: bind the lab to loopback.
 """
 
@@ -44,6 +44,8 @@ CHANGES: Final = frozenset(
         "delete",
         "set_extension",
         "change_phone",
+        "write_phone_line",
+        "add_phone_cases",
         "add_partner",
         "add_contact",
         "add_counterparty",
