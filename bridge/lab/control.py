@@ -15,8 +15,8 @@
 
 Changes are the methods of `Hands`: move_manager, mark, rename, invalidate_user, end_contact,
 delete, set_extension, change_phone, write_phone_line, add_phone_cases, add_partner, add_contact,
-add_counterparty, add_user, dismiss_reminder, postpone_reminder, write_call, describe_call, review_call. There is no
-authentication: bind the lab to loopback.
+add_counterparty, add_user, dismiss_reminder, postpone_reminder, write_call, describe_call,
+review_call. There is no authentication: bind the lab to loopback.
 """
 
 from __future__ import annotations

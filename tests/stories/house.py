@@ -280,6 +280,7 @@ class House:
             lang="ru",
             zone=self.lab.zone,
             reminded=self.following.reminded,
+            monotonic=clock.seconds,
         )
         account = SipuniAccount(
             "http://sipuni/api",
