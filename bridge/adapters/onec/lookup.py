@@ -89,7 +89,8 @@ class ODataLookup:
 
     *known* gives a partner that the directory holds: most partners above an owner need not be
     asked for. *metadata_cache* is the file in which the pull remembers what is published;
-    *clock* gives seconds that only grow.
+    *clock* gives seconds that only grow. *crowded* tells whether other callers wait for their turn:
+    then nobody is looked for in the lines of other programs.
     """
 
     def __init__(
@@ -100,12 +101,14 @@ class ODataLookup:
         known: Callable[[Ref], Partner | None],
         metadata_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._sets = SetReader(client, Metadata(client, metadata_cache, asks=False))
         self._rules = rules
         self._known = known
         self._clock = clock
+        self._crowded = crowded
         self._absent: dict[EntityKind, float] = {}
         self._has_json = True
         self._wide_rests_until = float("-inf")
@@ -144,7 +147,7 @@ class ODataLookup:
         self, number: PhoneNumber, kinds: Sequence[EntityKind]
     ) -> tuple[Owner, ...]:
         """Find the owners in lines that other programs wrote, where 1C is quick enough for it."""
-        if self._clock() < self._wide_rests_until:
+        if self._clock() < self._wide_rests_until or self._crowded():
             return ()
         began = self._clock()
         missing: dict[EntityKind, OneCNotPublished] = {}
