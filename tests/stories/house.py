@@ -305,6 +305,7 @@ class House:
         lookup = ODataLookup(
             connect(self.lab),
             rules=PHONES,
+            clock=clock.seconds,
             known=self.directory.partner,
             metadata_cache=self._directory_path.with_name("metadata.json"),
         )
