@@ -303,8 +303,9 @@ def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
         rules=phone_rules(settings),
         known=directory.partner,
         metadata_cache=settings.data_dir / "metadata.json",
+        crowded=lambda: asking.crowded(),  # noqa: PLW0108 - it is made below
     )
-    return Asking(
+    asking = Asking(
         lookup=lookup,
         directory=directory,
         clock=now,
@@ -312,6 +313,7 @@ def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
         at_once=max(1, settings.onec_concurrency // _REQUESTS_OF_A_QUESTION),
         monotonic=monotonic,
     )
+    return asking
 
 
 def _settle_heap() -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from html import unescape
 from typing import NamedTuple
 
 from bridge.domain.phone_proof import is_dialled, is_number_of_its_own, local_length, may_borrow
@@ -82,7 +83,9 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
             extension = _plain_extension(tail)
         if (not word or extension) and (number := read_fast(head, rules)) is not None:
             return (TypedPhone(number, extension),)
-    return _read_field(plain_signs(text[:_FIELD_LENGTH]), rules)
+    cut = text[:_FIELD_LENGTH]
+    # "+7&nbsp;(903)…": a semicolon of the page's would tear the number apart.
+    return _read_field(plain_signs(unescape(cut) if "&" in cut else cut), rules)
 
 
 def read_many(texts: Sequence[str], rules: PhoneRules) -> list[tuple[TypedPhone, ...]]:

@@ -14,11 +14,11 @@
                                    move_manager {"partner_ref": "…", "user_ref": "…"}
 
 Changes are the methods of `Hands`: move_manager, mark, rename, invalidate_user, end_contact,
-delete, set_extension, change_phone, add_partner, add_contact, add_counterparty, add_user,
-dismiss_reminder, postpone_reminder, write_call, describe_call, review_call; and of `Losses`:
-rename_attribute, empty_attribute, retype_attribute, empty_owners, garble_phones. The switch
-`unpublished` leaves sets out of the publication. There is no authentication: bind the lab to
-loopback.
+delete, set_extension, change_phone, write_phone_line, add_phone_cases, add_partner, add_contact,
+add_counterparty, add_user, dismiss_reminder, postpone_reminder, write_call, describe_call,
+review_call; and of `Losses`: rename_attribute, empty_attribute, retype_attribute, empty_owners,
+garble_phones. The switch `unpublished` leaves sets out of the publication. There is no
+authentication: bind the lab to loopback.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ CHANGES: Final = frozenset(
         "delete",
         "set_extension",
         "change_phone",
+        "write_phone_line",
+        "add_phone_cases",
         "add_partner",
         "add_contact",
         "add_counterparty",

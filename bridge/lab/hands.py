@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.lab.company import staff
+from bridge.lab.company.phone_cases import PHONE_CASES
 from bridge.lab.losses import Losses
 from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
 from bridge.lab.tables import CONTACTS, ContactLine, Row, make_ref
@@ -108,6 +109,41 @@ class Hands(Losses):
         table.replace(ref, {**row, CONTACTS: kept})
         if e164:
             self.world.truth.append(PhoneTruth(set_name, ref, e164, text, "plain"))
+
+    def write_phone_line(
+        self,
+        set_name: str,
+        ref: str,
+        *,
+        shown: str = "",
+        digits: str = "",
+        json_storage: str = "",
+        text_storage: str = "",
+    ) -> None:
+        """Write one more phone line as a program does over OData: column by column, as it likes."""
+        table = self.world.tables[set_name]
+        row = table.rows[ref]
+        line: Row = {
+            "Тип": "Телефон",
+            "Вид_Key": self.world.kind(_KINDS[set_name]).ref,
+            "Представление": shown,
+            "НомерТелефона": digits,
+            "ЗначенияПолей": text_storage,
+            "Значение": json_storage,
+        }
+        table.replace(ref, {**row, CONTACTS: [*row.get(CONTACTS, ()), line]})
+
+    def add_phone_cases(self, partner_ref: str) -> dict[str, str]:
+        """Write a contact person for each odd way to keep a phone; return them by their cases."""
+        made = {}
+        for case in PHONE_CASES:
+            contact = self.add_contact(partner_ref, f"Случай: {case.name}")
+            self.write_phone_line(CONTACT_PERSONS, contact, **case.columns)
+            for e164 in case.meant:
+                truth = PhoneTruth(CONTACT_PERSONS, contact, e164, case.name, "case")
+                self.world.truth.append(truth)
+            made[case.name] = contact
+        return made
 
     def _is_phone(self, line: ContactLine | Row) -> bool:
         if isinstance(line, ContactLine):

@@ -91,6 +91,10 @@ class Asking:
         self._said: dict[PhoneNumber, _Said] = {}
         self._questions: dict[PhoneNumber, _Question] = {}
 
+    def crowded(self) -> bool:
+        """Return whether callers wait here whose questions have not gone to 1C yet."""
+        return any(q.waiting and q.began is None for q in self._questions.values())
+
     async def ask(self, number: PhoneNumber) -> Asked:
         """Tell whose *number* is by 1C's own word, as far as that is to be had in time."""
         now = self._monotonic()
@@ -164,8 +168,7 @@ class Asking:
         """
         if question.waiting:
             return True
-        others = self._questions.values()
-        return not self._breaker.resting and not any(q.waiting for q in others if q.began is None)
+        return not self._breaker.resting and not self.crowded()
 
     async def _send(self, number: PhoneNumber, question: _Question) -> None:
         """Ask, also when nobody waits any more: the answer serves the next call."""

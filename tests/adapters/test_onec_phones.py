@@ -1,6 +1,8 @@
 """Phone lines as 1C, other programs and accidents leave them."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,3 +97,33 @@ def test_without_the_text_a_storage_tells_more_than_the_column_of_digits() -> No
         (74953211746, None),
     ]
     assert numbers(digits="74952805631", text_storage="") == [(74952805631, None)]
+
+
+# ---------------------------------------------------------------- lines of other programs
+LINES = json.loads(
+    (Path(__file__).parents[2] / "fixtures" / "onec" / "phone_lines.json").read_text()
+)["lines"]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line["case"])
+def test_lines_that_other_programs_wrote_are_read(line: dict[str, Any]) -> None:
+    stored = {"shown": "", "digits": "", "json_storage": "", "text_storage": "", **line["line"]}
+
+    assert numbers(**stored) == [(line["number"], None)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"digits": "49(30)123456"},  # the plus is lost: ten digits are no Russian number
+        {"json_storage": '{"inn": "9035550123", "account": "79035550123"}'},
+        {"text_storage": "<a><inn>9035550123</inn><kpp>770101001</kpp></a>"},
+        {"text_storage": "Инн=9035550123\nСчёт=40702810900000012345"},
+        {"json_storage": '{"phone": ""}'},
+        {"json_storage": '{"telegram": "79035550123", "hotel": "9035550123"}'},
+    ],
+)
+def test_what_other_programs_wrote_beside_a_number_is_none(line: dict[str, str]) -> None:
+    stored = {"shown": "", "digits": "", "json_storage": "", "text_storage": "", **line}
+
+    assert numbers(**stored) == []

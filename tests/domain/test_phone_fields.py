@@ -323,6 +323,14 @@ def test_numbers_of_spreadsheets_and_links_are_read(text: str) -> None:
     assert numbers(text) == [79035550123]
 
 
+@pytest.mark.parametrize("rules", [RU, MOSCOW])
+@pytest.mark.parametrize("blank", ["&nbsp;", "&#160;", "&#xA0;"])
+def test_blanks_of_web_pages_do_not_tear_a_number_apart(blank: str, rules: PhoneRules) -> None:
+    text = f"+7{blank}(903){blank}555-01-23"
+
+    assert numbers(text, rules) == [79035550123]
+
+
 def test_a_number_of_a_spreadsheet_lends_no_digit_to_another_country() -> None:
     # Without its ".0" it is Moscow's; with the nought as a digit it would be one of Germany.
     assert numbers("4951234567.0") == [74951234567]

@@ -616,7 +616,12 @@ async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() ->
     partner = lab.add_partner("Ромашка", manager=b.manager().ref)
     lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
     lab.weather.add("slow", seconds=0.1)
-    lookup = ODataLookup(make_client(lab), rules=PhoneRules(), known=lambda _: None)
+    lookup = ODataLookup(
+        make_client(lab),
+        rules=PhoneRules(),
+        known=lambda _: None,
+        crowded=lambda: house.asking.crowded(),  # noqa: PLW0108 - it is made below
+    )
     house = House(lookup)
     house.asking = house.asks(at_once=1)
     house.answering = house.answers()

@@ -268,7 +268,7 @@ class House:
         self.door = Door()
         self._pbx = httpx.AsyncClient(transport=self.door)
         scheme = SipuniScheme(hook_url=plan.hook, nodes=plan.nodes, **plan.scheme)
-        self.sipuni = SipuniLab(scheme, self._pbx, clock=clock.seconds)
+        self.sipuni = SipuniLab(scheme, self._pbx, clock=clock.monotonic)
 
     async def move_in(self) -> None:
         """Open the files and build the parts."""
@@ -338,6 +338,7 @@ class House:
         lookup = ODataLookup(
             connect(self.lab),
             rules=PHONES,
+            clock=clock.monotonic,
             known=self.directory.partner,
             metadata_cache=self._directory_path.with_name("metadata.json"),
         )

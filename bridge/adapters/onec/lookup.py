@@ -1,8 +1,10 @@
 """1C as it is asked about one caller who is not in the index yet: by the digits of his number.
 
     phone lines with these digits ─► their owners, read as the pull reads them ─► partners above
+      │ none
+      └─► lines that other programs wrote, with the digits in other places
 
-The lines are a set of their own, and a question for one number there is one indexed query. What
+The lines are a set of their own, and a question for one number there is one narrow query. What
 they name is read in full and believed only where the pull would find the same number in it.
 """
 
@@ -17,6 +19,8 @@ import msgspec
 
 from bridge.adapters.embedded.directory_documents import phones_of
 from bridge.adapters.onec import schema
+from bridge.adapters.onec.errors import UnknownField
+from bridge.adapters.onec.line_filters import narrow_filter, wide_filter
 from bridge.adapters.onec.metadata import Metadata
 from bridge.adapters.onec.nouns import (
     Read,
@@ -26,7 +30,7 @@ from bridge.adapters.onec.nouns import (
     read_counterparties,
     read_partners,
 )
-from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, text
+from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query
 from bridge.adapters.onec.parts import keys
 from bridge.adapters.onec.schema import (
     Column,
@@ -37,9 +41,9 @@ from bridge.adapters.onec.schema import (
     PartnerRow,
 )
 from bridge.adapters.onec.sets import SetReader
-from bridge.domain.directory import EntityKind, Owner, Partner, Ref
+from bridge.domain.directory import EntityKind, Owner, Partner, Ref, card_of
 from bridge.domain.phone import PhoneNumber, PhoneRules
-from bridge.errors import OneCNotPublished, StoreError
+from bridge.errors import OneCError, OneCNotPublished, StoreError
 from bridge.ports import FoundOwners
 
 _log = logging.getLogger(__name__)
@@ -51,10 +55,10 @@ _MOST_LINES: Final = 100
 #: A set that is not published is not asked for again before this, seconds.
 _ABSENT_S: Final = 3600.0
 
-#: Only Russia and Kazakhstan write one number in three ways of digits.
-_SEVEN: Final = "7"
-_TRUNK: Final = "8"
-_WITH_TRUNK: Final = 11
+#: The wide question reads every line. Where it takes longer than this, seconds, or is refused, it
+#: is left to the sync for a while: a caller must not wait for it, nor 1C work for it.
+_WIDE_LIMIT_S: Final = 0.5
+_WIDE_REST_S: Final = 3600.0
 
 
 class _Reading(NamedTuple):
@@ -85,7 +89,8 @@ class ODataLookup:
 
     *known* gives a partner that the directory holds: most partners above an owner need not be
     asked for. *metadata_cache* is the file in which the pull remembers what is published;
-    *clock* gives seconds that only grow.
+    *clock* gives seconds that only grow. *crowded* tells whether other callers wait for their turn:
+    then nobody is looked for in the lines of other programs.
     """
 
     def __init__(
@@ -96,13 +101,17 @@ class ODataLookup:
         known: Callable[[Ref], Partner | None],
         metadata_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._sets = SetReader(client, Metadata(client, metadata_cache, asks=False))
         self._rules = rules
         self._known = known
         self._clock = clock
+        self._crowded = crowded
         self._absent: dict[EntityKind, float] = {}
+        self._has_json = True
+        self._wide_rests_until = float("-inf")
 
     async def aclose(self) -> None:
         """Let go of the connections."""
@@ -111,8 +120,9 @@ class ODataLookup:
     async def find(self, number: PhoneNumber) -> FoundOwners:
         """Find the owners of *number*; of a publication that lacks a set only the others."""
         missing: dict[EntityKind, OneCNotPublished] = {}
+        condition = narrow_filter(number, self._rules)
         kinds = [kind for kind in schema.PHONE_LINES if not self._is_absent(kind)]
-        found = await _all(self._owners(kind, number, missing) for kind in kinds)
+        found = await _all(self._owners(kind, number, condition, missing) for kind in kinds)
         if len(missing) == len(kinds):
             # Next time all of them are asked for: who comes then comes after a long rest.
             self._absent.clear()
@@ -121,19 +131,56 @@ class ODataLookup:
             self._absent[kind] = self._clock() + _ABSENT_S
             _log.warning("live_lookup_without", extra={"kind": kind, "reason": str(error)})
         owners = tuple(owner for some in found for owner in some)
-        return FoundOwners(owners, await self._above(owners))
+        above = await self._above(owners)
+        if card_of(number, owners, above, {}) is None:
+            # Nobody, or those alone whom a number does not lead to.
+            rest = [kind for kind in kinds if kind not in missing]
+            if more := await self._elsewhere(number, rest):
+                return FoundOwners(more, await self._above(more))
+        return FoundOwners(owners, above)
 
     def _is_absent(self, kind: EntityKind) -> bool:
         return self._absent.get(kind, 0.0) > self._clock()
 
     # ------------------------------------------------------------ owners
+    async def _elsewhere(
+        self, number: PhoneNumber, kinds: Sequence[EntityKind]
+    ) -> tuple[Owner, ...]:
+        """Find the owners in lines that other programs wrote, where 1C is quick enough for it."""
+        if self._clock() < self._wide_rests_until or self._crowded():
+            return ()
+        began = self._clock()
+        missing: dict[EntityKind, OneCNotPublished] = {}
+        try:
+            for with_json in (True, False) if self._has_json else (False,):
+                missing.clear()
+                condition = wide_filter(number, self._rules, with_json=with_json)
+                found = await _all(self._owners(kind, number, condition, missing) for kind in kinds)
+                if not any(isinstance(error, UnknownField) for error in missing.values()):
+                    break
+                self._has_json = False
+        except OneCError as error:
+            self._rest_from_wide(str(error))
+            return ()
+        if missing:
+            self._rest_from_wide(str(next(iter(missing.values()))))
+        elif (took := self._clock() - began) > _WIDE_LIMIT_S:
+            self._rest_from_wide(f"it took {took:.1f} s")
+        return tuple(owner for some in found for owner in some)
+
+    def _rest_from_wide(self, reason: str) -> None:
+        self._wide_rests_until = self._clock() + _WIDE_REST_S
+        _log.warning("live_lookup_narrow_only", extra={"reason": reason})
+
     async def _owners(
-        self, kind: EntityKind, number: PhoneNumber, missing: dict[EntityKind, OneCNotPublished]
+        self,
+        kind: EntityKind,
+        number: PhoneNumber,
+        condition: str,
+        missing: dict[EntityKind, OneCNotPublished],
     ) -> list[Owner]:
         """Find the owners of one kind; what is not published goes to *missing*."""
-        query = listing_query(
-            "Ref_Key", filter=_condition(number, self._rules), top=str(_MOST_LINES)
-        )
+        query = listing_query("Ref_Key", filter=condition, top=str(_MOST_LINES))
         try:
             page = await self._client.read(schema.PHONE_LINES[kind], query, _LINES)
             refs = tuple(dict.fromkeys(Ref(row.ref.lower()) for row in page.value))
@@ -192,25 +239,6 @@ class ODataLookup:
         except StoreError:
             # A broken directory is told of by the one who is answered from it; 1C has it too.
             return None
-
-
-def spellings(number: PhoneNumber, rules: PhoneRules) -> tuple[str, ...]:
-    """Write *number* as 1C's column of digits may hold it (facts/ut11-metadata.md §3)."""
-    digits = str(number)
-    if len(digits) != _WITH_TRUNK or not digits.startswith(_SEVEN):
-        return (digits,)
-    national = digits[1:]
-    written = (digits, _TRUNK + national, national)
-    if rules.area_code and national.startswith(rules.area_code):
-        return (*written, national.removeprefix(rules.area_code))
-    return written
-
-
-def _condition(number: PhoneNumber, rules: PhoneRules) -> str:
-    any_of = " or ".join(
-        f"{schema.PHONE_LINE_DIGITS} eq {text(digits)}" for digits in spellings(number, rules)
-    )
-    return f"{schema.PHONE_LINE_TYPE} eq {text(schema.PHONE_LINE)} and ({any_of})"
 
 
 def _add(refs: set[Ref], ref: Ref | None) -> None:

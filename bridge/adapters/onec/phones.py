@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from html import unescape
 from typing import Final
 
+from bridge.adapters.onec.foreign_lines import foreign_texts, plain_text
 from bridge.adapters.onec.schema import EXTENSION_WORD, STORAGE_PARTS, PhoneLineRow
 from bridge.domain.directory import PhoneField
-from bridge.domain.phone import PhoneRules, TypedPhone, read_many, read_phones
+from bridge.domain.phone import PhoneRules, TypedPhone, read_caller, read_many, read_phones
 
 _NATIONAL: Final = 10
 _TRUNK: Final = "8"
 _XML_PART: Final = re.compile(r'([^\s"<=]+)="([^"]*)"')
-_JSON_PART: Final = re.compile(r'"(\w+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_JSON_PART: Final = re.compile(
+    r'"([^"\\:]{1,60})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|([0-9]{5,15})(?![0-9.]))'
+)
+_XML_TEXT: Final = re.compile(r"<([^\s<>/!?]{1,60})[^<>]*>([^<]+)</")
 _LINE_PART: Final = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
 _ESCAPED: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": ""}
@@ -39,8 +43,9 @@ def _read_beside(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
     """Read a line whose text tells no number from what stands beside the text."""
     shown = line.shown or ""
     digits = line.digits or ""
-    whole = len(digits) > _NATIONAL and digits.isascii() and digits.isdigit()
-    told = [digits] if whole else []
+    told = [digits] if _holds_country(digits) else []
+    if "&" in shown or "<" in shown:
+        told = [plain_text(shown), *told]
     storages = (line.json_storage, line.text_storage)
     stored = [text for storage in storages if storage for text in storage_texts(storage)]
     # Of «… 123-45-67, 765-43-21» the column holds the first number only, a storage both.
@@ -48,7 +53,16 @@ def _read_beside(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
         phones = read_phones(text, rules)
         if phones:
             return PhoneField(shown or text, phones)
+    if told and (caller := read_caller(digits, rules).number) is not None:
+        # Without its plus a range that no library knows is read as of a caller, who has it too.
+        return PhoneField(shown or digits, (TypedPhone(caller),))
     return PhoneField(shown or "".join(stored[:1]) or digits, _last_resort(line, rules))
+
+
+def _holds_country(digits: str) -> bool:
+    """Tell whether the column of digits can be believed: 1C drops the plus, and ten are too few."""
+    count = sum(sign.isdigit() for sign in digits)
+    return digits.lstrip().startswith("+") or count > _NATIONAL
 
 
 def storage_texts(storage: str) -> tuple[str, ...]:
@@ -56,12 +70,15 @@ def storage_texts(storage: str) -> tuple[str, ...]:
     head = storage.lstrip()
     if head.startswith("<"):
         found = {name: unescape(value) for name, value in _XML_PART.findall(head)}
+        found |= {name: unescape(value) for name, value in _XML_TEXT.findall(head)}
     elif head.startswith("{"):
-        found = {name: _unescaped(value) for name, value in _JSON_PART.findall(head)}
+        found = {name: _unescaped(text) or bare for name, text, bare in _JSON_PART.findall(head)}
     else:
         found = {name: value.strip() for name, value in _LINE_PART.findall(head)}
         if not found:
             return (head.strip(),)
+    if not any(name in found for names in STORAGE_PARTS.values() for name in names):
+        return foreign_texts(found)
     parts = {
         part: next((found[name] for name in names if found.get(name)), "").strip()
         for part, names in STORAGE_PARTS.items()

@@ -133,6 +133,9 @@ PHONE_LINES: Final = {
 }
 PHONE_LINE_TYPE: Final = "Тип"
 PHONE_LINE_DIGITS: Final = "НомерТелефона"
+PHONE_LINE_SHOWN: Final = "Представление"
+PHONE_LINE_STORAGE: Final = "ЗначенияПолей"
+PHONE_LINE_JSON: Final = "Значение"
 FOUND_COLUMNS: Final = {
     kind: (*(c for c in COLUMNS[kind] if c not in _PHONES), PHONE_SECTION) for kind in PHONE_LINES
 }
