@@ -1,4 +1,4 @@
-"""The index is cut, swapped or deleted under a running service: it lives, and has it anew at once."""
+"""The index is cut, swapped or deleted under a running service: it is made anew at once."""
 
 import os
 import shutil
