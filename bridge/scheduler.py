@@ -10,6 +10,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bridge.errors import BridgeError
 from bridge.loops import Loop
 from bridge.ports import Clock, Events
+from bridge.services.sync_log import SyncLog
 from bridge.services.sync_outcome import SyncEnd, SyncReporting, read_sync_end
 
 _log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Scheduler:
         self._sync_command = tuple(sync_command)
         self._refresh = refresh
         self._reporting = SyncReporting(events)
+        self._sync_log = SyncLog()
         self._clock = clock
         self._jobs = AsyncIOScheduler(
             timezone="UTC",
@@ -157,9 +160,12 @@ class Scheduler:
             self._syncing = process
             if self._stopping:  # `stop` came before there was a process to end
                 process.terminate()
-            out, err = (said.decode("utf-8", "replace") for said in process.communicate())
+            with ThreadPoolExecutor(1, "sync-log") as beside:
+                rest = beside.submit(self._sync_log.relay, process.stderr or ())
+                out = b"" if process.stdout is None else process.stdout.read()
+            process.wait()
             self._syncing = None
-        return read_sync_end(process.returncode, out, err)
+        return read_sync_end(process.returncode, out.decode("utf-8", "replace"), rest.result())
 
     async def _end_sync(self) -> None:
         for end in (subprocess.Popen.terminate, subprocess.Popen.kill):
