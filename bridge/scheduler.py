@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from apscheduler.triggers.base import BaseTrigger
 from bridge.errors import BridgeError
 from bridge.loops import Loop
 from bridge.ports import Clock, Events, Monotonic
+from bridge.services.sync_log import SyncLog
 from bridge.services.sync_outcome import SyncEnd, SyncReporting, read_sync_end
 
 _log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class Scheduler:
         self._sync_command = tuple(sync_command)
         self._refresh = refresh
         self._reporting = SyncReporting(events)
+        self._sync_log = SyncLog()
         self._clock = clock
         self._monotonic = monotonic
         self._jobs = AsyncIOScheduler(
@@ -188,9 +191,12 @@ class Scheduler:
             self._syncing = process
             if self._stopping:  # `stop` came before there was a process to end
                 process.terminate()
-            out, err = (said.decode("utf-8", "replace") for said in process.communicate())
+            with ThreadPoolExecutor(1, "sync-log") as beside:
+                rest = beside.submit(self._sync_log.relay, process.stderr or ())
+                out = b"" if process.stdout is None else process.stdout.read()
+            process.wait()
             self._syncing = None
-        return read_sync_end(process.returncode, out, err)
+        return read_sync_end(process.returncode, out.decode("utf-8", "replace"), rest.result())
 
     async def _end_sync(self) -> None:
         for end in (subprocess.Popen.terminate, subprocess.Popen.kill):

@@ -1,7 +1,7 @@
 """What a background sync process says at its end, and what the service makes of it.
 
-The process writes one JSON document to stdout and log lines to stderr. The service logs them in its
-own form, and publishes on the edge only: when syncing starts to fail, and when it works again.
+The process writes one JSON document to stdout. The service logs and publishes on the edge only:
+when syncing starts to fail, and when it works again.
 """
 
 import json
@@ -16,15 +16,7 @@ from bridge.ports import Alarm, AlarmName, Events, OneCMood
 
 _log = logging.getLogger(__name__)
 
-#: What a crash leaves on stderr is told from its end: the error stands there.
-_OUTPUT_LENGTH: Final = 2_000
-
 _ONEC_AWAY: Final = frozenset({SyncOutcome.UNREACHABLE, SyncOutcome.UNAUTHORISED})
-
-#: Names of a log record that no field may take.
-_RESERVED: Final = frozenset(
-    vars(logging.LogRecord("", 0, "", 0, "", None, None)) | {"message": "", "asctime": ""}
-)
 
 _NOBODY: Final = (
     "nobody in 1C has an extension, so every caller goes to the default: look at the user "
@@ -33,25 +25,15 @@ _NOBODY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of the process's log: its *event*, level and other fields as texts."""
-
-    level: int
-    event: str
-    fields: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class SyncEnd:
     """How a sync process ended: in which *words*, and which *alarm* that is; none when it is well.
 
-    *output* is what it wrote to stderr besides its *lines*.
+    *output* is what it wrote to stderr besides its log.
     """
 
     code: int
     words: str = ""
     alarm: AlarmName | None = None
-    lines: tuple[LogLine, ...] = ()
     output: str = ""
 
     @property
@@ -60,15 +42,14 @@ class SyncEnd:
         return SyncOutcome.of(self.code)
 
 
-def read_sync_end(code: int, out: str, err: str) -> SyncEnd:
-    """Read what a process that ended with *code* wrote to stdout and stderr."""
-    lines, output = _read_log(err)
+def read_sync_end(code: int, out: str, output: str = "") -> SyncEnd:
+    """Read what a process that ended with *code* wrote to stdout, and besides its log."""
     document = _document(out)
     outcome = SyncOutcome.of(code)
     if outcome is SyncOutcome.DONE:
         nobody = document.get("nobody_reachable") is True
         words, alarm = (_NOBODY, "extensions_lost") if nobody else ("", None)
-        return SyncEnd(code, words, _alarm_named(alarm), lines, output)
+        return SyncEnd(code, words, _alarm_named(alarm), output)
     words = str(document.get("error") or "") or ("" if document else out.strip()[-300:])
     if not words:
         last = output.strip().splitlines()[-1:]
@@ -80,7 +61,7 @@ def read_sync_end(code: int, out: str, err: str) -> SyncEnd:
         alarm_name = _alarm_named(document.get("alarm")) or "sync_refused"
     elif outcome is SyncOutcome.FAILED:
         alarm_name = "sync_failed"
-    return SyncEnd(code, words, alarm_name, lines, output)
+    return SyncEnd(code, words, alarm_name, output)
 
 
 class SyncReporting:
@@ -91,14 +72,12 @@ class SyncReporting:
         self._last: SyncEnd | None = None
         self._in_a_row = 0
         self._standing: set[AlarmName] = set()
-        self._logged: frozenset[LogLine] = frozenset()
 
     def take(self, end: SyncEnd) -> None:
         """Take in the end of a run: log and publish what differs from the run before."""
         before, self._last = self._last, end
         same = before is not None and before.outcome is end.outcome
         self._in_a_row = self._in_a_row + 1 if same else 1
-        self._log_lines(end)
         if before is not None and (before.code, before.alarm) == (end.code, end.alarm):
             return  # the words of one trouble differ from run to run; its code does not
         self._take_back(end)
@@ -139,32 +118,6 @@ class SyncReporting:
             if name in self._standing:
                 self._standing.remove(name)
                 self._events.publish(Alarm(name, words, clear=True))
-
-    def _log_lines(self, end: SyncEnd) -> None:
-        """Log what the process logged, unless the run before logged the same."""
-        for line in end.lines:
-            if line not in self._logged:
-                _log.log(line.level, line.event, extra=dict(line.fields))
-        self._logged = frozenset(end.lines)
-
-
-def _read_log(err: str) -> tuple[tuple[LogLine, ...], str]:
-    """Take the lines of a structured log apart from whatever else stands there."""
-    lines: list[LogLine] = []
-    rest: list[str] = []
-    for text in err.splitlines():
-        record = _document(text)
-        if not isinstance(record.get("event"), str):
-            rest.append(text)
-            continue
-        level = logging.getLevelNamesMapping().get(str(record.get("level", "")).upper())
-        fields = tuple(
-            (f"sync_{name}" if name in _RESERVED else name, str(value))
-            for name, value in record.items()
-            if name not in {"event", "level", "timestamp"}
-        )
-        lines.append(LogLine(level or logging.INFO, str(record["event"]), fields))
-    return tuple(lines), "\n".join(rest).strip()[-_OUTPUT_LENGTH:]
 
 
 def _document(text: str) -> Mapping[str, object]:

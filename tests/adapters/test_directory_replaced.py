@@ -245,6 +245,15 @@ def test_damage_that_only_a_caller_meets_is_a_reason_to_sync(
     assert "damaged" in reader.needs_sync()
 
 
+def test_a_clock_that_was_set_back_makes_no_file_older(path: Path, reader: DirectoryReader) -> None:
+    for minute in (-600, -599, -598):
+        writer = DirectoryWriter(path)
+        report(writer, minute)
+        writer.close()
+        assert reader.refresh()
+        assert reader.needs_sync() == ""
+
+
 def test_an_ordinary_run_is_no_reason_to_sync(path: Path, reader: DirectoryReader) -> None:
     for minute in range(2, 5):
         writer = DirectoryWriter(path)

@@ -1,7 +1,6 @@
 """What a background sync says at its end is logged and published once, whatever it says."""
 
 import json
-import logging
 from datetime import timedelta
 
 import pytest
@@ -104,33 +103,10 @@ def test_each_trouble_backs_off_by_itself_and_a_success_resets() -> None:
     assert pauses == [1, 2, 1, 4, 1, 1, 1, 2]
 
 
-def test_lines_are_logged_with_their_level_and_fields_and_not_twice(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    lost = {"event": "entity_set_lost", "level": "warning", "timestamp": "t1", "name": "contact"}
-    other = {"event": "run_not_kept", "level": "unheard of"}
-    runs = Runs()
-
-    for moment in ("t1", "t2"):
-        text = "\n".join(json.dumps(line | {"timestamp": moment}) for line in (lost, other))
-        runs.end((0, "{}", text))
-    runs.end((0, "{}", ""), (0, "{}", json.dumps(lost)))
-
-    logged = [(r.levelname, r.message) for r in caplog.records if r.name.endswith("sync_outcome")]
-    assert logged == [
-        ("WARNING", "entity_set_lost"),
-        ("INFO", "run_not_kept"),
-        ("WARNING", "entity_set_lost"),
-    ]
-    assert vars(caplog.records[0])["sync_name"] == "contact"
-
-
 @pytest.mark.parametrize("out", ["", "[]", "null", "{", "3", "\x00"])
 @pytest.mark.parametrize("err", ["", "{", "[]", '{"event": 3}', "plain words", "\x00"])
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 5, -9])
 def test_whatever_a_process_writes_is_read(code: int, out: str, err: str) -> None:
     end = read_sync_end(code, out, err)
 
-    assert end.lines == ()
     assert (end.words == "") == (code == 0)

@@ -1,4 +1,4 @@
-"""The index is cut, swapped or deleted under a running service: it lives, and has it anew."""
+"""The index is cut, swapped or deleted under a running service: it is made anew at once."""
 
 import os
 import shutil
@@ -48,6 +48,7 @@ async def test_a_service_has_its_index_anew_before_the_next_interval(
     await site.sync()
     index = site.folder / "data" / "directory.db"
     shutil.copy(index, index.with_name("older.db"))
+    await site.sync()
     caller = choose_cast(site.lab.world).contact
     asked = len(site.lab.journal)
 

@@ -353,6 +353,16 @@ async def test_what_rows_lost_is_shown_fact_by_fact_and_accepted_by_a_person(
     ]
 
 
+async def test_that_nobody_has_an_extension_is_accepted_by_a_person():
+    house = House()
+    house.directory.last_report = SyncReport(NOON, 1.0, True, True, 3, (), nobody_reachable=True)
+    page = (await shown(house, "/console/sync")).text
+    accepted = await shown(house, "/console/sync/accept", "POST")
+
+    assert "Nobody in 1C has an extension" in page
+    assert (accepted.status_code, house.syncs) == (303, [True])
+
+
 async def test_a_fact_of_another_release_is_shown_in_its_own_words():
     house = House()
     refused = Shrink("tariff", 9, 0, (Loss("tariff", "tariffs", 9, 0),))

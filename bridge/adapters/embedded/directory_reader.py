@@ -186,11 +186,16 @@ class DirectoryReader:
         """
         try:
             self._keep_mapped()
-            return self._reopen() or self._reread()
+            if self._reopen():
+                return True
+            committed = self._reread()
         except StoreError as error:
             was_well = self._trouble is None
             self._trouble = error
             return was_well
+        if committed:
+            self._note_age(committed=True)
+        return committed
 
     def trouble(self) -> StoreError | None:
         """Give what is wrong with the file as a whole, as of the last refresh."""
@@ -260,6 +265,7 @@ class DirectoryReader:
         mapped = self._wal_index is None or self._wal_index.keep()
         if self._trouble is None and self._file is not None and unchanged and mapped:
             return False
+        committed = same and self._was_committed()
         try:
             file = self._open_told(status.st_size, same=same, held=self._file is not None)
         except StoreError as error:
@@ -270,7 +276,18 @@ class DirectoryReader:
             return False
         if file is None:
             return False
-        return self._take(file, identity, written)
+        self._take(file, identity, written)
+        self._note_age(committed=committed)
+        return True
+
+    def _was_committed(self) -> bool:
+        """Return whether a run changed the open file, which is what changes files by rights."""
+        if self._file is None or self._trouble is not None:
+            return False
+        try:
+            return self._file.read("PRAGMA data_version") != [(self._version,)]
+        except StoreError:
+            return False
 
     def _open_told(self, size: int, *, same: bool, held: bool) -> SqliteFile | None:
         """Open the file at the path; None where its first run is still on its way."""
@@ -295,9 +312,8 @@ class DirectoryReader:
             raise StoreDamaged(str(self._path), "the file holds no finished run")
         return None
 
-    def _take(self, file: SqliteFile, identity: tuple[int, int], written: tuple[int, int]) -> bool:
-        """Answer from *file* from now on; return whether it says anything else than before."""
-        before = self._report, self._managers, self._trouble
+    def _take(self, file: SqliteFile, identity: tuple[int, int], written: tuple[int, int]) -> None:
+        """Answer from *file* from now on."""
         self.close()
         self._file, self._identity, self._version = file, identity, 0
         self._wal_index = MappedWalIndex(self._path)
@@ -305,14 +321,15 @@ class DirectoryReader:
         self._reread()
         self._written = written
         self._trouble, self._astray = None, ""
-        self._note_age()
-        return before != (self._report, self._managers, None)
 
-    def _note_age(self) -> None:
-        """Note where the file is older than one that answered before."""
+    def _note_age(self, *, committed: bool) -> None:
+        """Note where the file is older than one that answered before.
+
+        What a run *committed* is the newest whatever its date: the clock may have been set back.
+        """
         started_at = None if self._report is None else self._report.started_at
         newest = self._newest
-        if newest is None or (started_at is not None and started_at >= newest):
+        if committed or newest is None or (started_at is not None and started_at >= newest):
             self._newest, self._astray = started_at, ""
         else:
             self._astray = (
@@ -353,7 +370,6 @@ class DirectoryReader:
         if proven_at != self._proven_at:
             self._proven_at, self._noted = proven_at, None
         self._version = version
-        self._note_age()
         return True
 
     @contextmanager

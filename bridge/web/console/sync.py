@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from bridge.domain.routing_facts import RoutingFact
 from bridge.errors import Loss
-from bridge.ports import AuditAct, SyncRun
+from bridge.ports import AuditAct, Shrink, SyncRun
 from bridge.web.actions import note
 from bridge.web.console.room import Room, get, lead_to, post
 from bridge.web.console.sheets import sheet
@@ -29,6 +29,9 @@ FACTS: Final[Mapping[RoutingFact, str]] = {
     RoutingFact.CONTACT_OWNER: mark("contact persons with a partner"),
     RoutingFact.COUNTERPARTY_OWNER: mark("counterparties with a partner"),
 }
+
+#: What a person accepts where nobody ever had an extension.
+_NOBODY: Final = Shrink(RoutingFact.EXTENSION.value, 0, 0)
 
 _SHOWN = 500
 _MOST_ROWS = 2_000
@@ -59,17 +62,23 @@ class SyncRoom(Room):
         """Show what is held, and the last runs."""
         viewer = await self.gate.admin(request.scope)
         runs = await self.services.runs.runs(_SHOWN)
+        refused = runs[0].refused if runs else None
         return self.show(
             request,
             viewer,
             "sync.html",
             stretches=stretches(runs),
-            refused=runs[0].refused if runs else None,
+            refused=refused,
+            nobody=refused is None and self._nobody_reachable(),
             report=self.services.directory.report(),
             kinds=KINDS,
             facts=FACTS,
             started=request.query_params.get("started", ""),
         )
+
+    def _nobody_reachable(self) -> bool:
+        report = self.services.directory.report()
+        return report is not None and report.nobody_reachable
 
     async def run(self, request: Request) -> Response:
         """Start a run now."""
@@ -82,6 +91,8 @@ class SyncRoom(Room):
         viewer = await self.gate.admin(request.scope)
         runs = await self.services.runs.runs(1)
         refused = runs[0].refused if runs else None
+        if refused is None and self._nobody_reachable():
+            refused = _NOBODY
         if refused is None:
             raise HTTPException(409, mark("No listing is refused any more."))
         lost = refused.losses or (Loss(refused.entity_set, "", refused.held, refused.listed),)
