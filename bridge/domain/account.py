@@ -12,10 +12,10 @@ def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
     life, order = call.life, call.order
     if order is not None and order.state is OrderState.REFUSED:
         return [say(lang, "call.order_refused", words=order.words)]
-    if not life.disposition.is_over or life.disposition is Disposition.UNKNOWN:
-        if order is not None and life.disposition is Disposition.UNKNOWN:
-            return [say(lang, "call.order_silent")]
+    if not life.disposition.is_over:
         return []
+    if life.disposition is Disposition.UNKNOWN:
+        return _unknown(call, lang)
     words = [say_outcome(call, lang)]
     if life.talk is not None:
         words.append(say(lang, "call.talk", time=say_duration(lang, life.talk)))
@@ -34,6 +34,12 @@ def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
     if life.recording:
         lines.append(say(lang, "call.recording", address=life.recording))
     return lines
+
+
+def _unknown(call: PhoneCall, lang: Language) -> list[str]:
+    if call.life.ended_at is not None:  # it is over, and nobody knows how
+        return [say(lang, "call.outcome", words=say_outcome(call, lang))]
+    return [] if call.order is None else [say(lang, "call.order_silent")]
 
 
 def say_outcome(call: PhoneCall, lang: Language) -> str:
