@@ -7,7 +7,7 @@ certain first: the PBX's id, the party, the other reading of a few digits, line 
 from datetime import datetime
 
 from bridge.domain import joining
-from bridge.domain.call_events import CallEvent
+from bridge.domain.call_events import CallEvent, Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteQuestion
 from bridge.domain.parties import is_outside_line, is_unknown
@@ -59,7 +59,9 @@ class Correlation:
             asked = [c for c in self._open.of_party(other.client or _WITHHELD) if c.asked]
             found = joining.call_of_event(other, asked)
         if found is None:
-            others = self._other_end(event.client)
+            # Nobody who dials, to a line of ours: that is its caller's call, whom it does not name.
+            nameless = event.direction is Direction.OUTBOUND and not event.extension
+            others = self._other_end(None if nameless else event.client)
             found = joining.call_of_moment(event, others)
         return found
 

@@ -304,7 +304,7 @@ def days(draw: st.DrawFn) -> tuple[str, int, list[dict[str, str]]]:
 
 
 @given(days())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_any_mixture_is_one_call_and_answered_is_never_missed(
     day: tuple[str, int, list[dict[str, str]]],
 ) -> None:
