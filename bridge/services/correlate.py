@@ -67,6 +67,6 @@ class Correlation:
 
     def _other_end(self, caller: Caller | None) -> list[PhoneCall]:
         """Return calls of which only line and moment may tell that they are this caller's."""
-        if caller is None or is_unknown(caller):
-            return self._open.since(self._clock() - joining.JUST_NOW)
-        return self._open.of_party(_WITHHELD)
+        just_now = self._clock() - joining.JUST_NOW
+        nobody = caller is None or is_unknown(caller)
+        return self._open.since(just_now, None if nobody else _WITHHELD)
