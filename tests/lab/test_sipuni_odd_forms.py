@@ -27,6 +27,40 @@ pytestmark = pytest.mark.anyio
 
 STORIES = read_stories(Path(__file__).parents[2] / "fixtures" / "odd_stories")
 
+#: Every odd cabinet that has a story.
+NAMES = [
+    "caller_absent_from_events",
+    "caller_of_a_five_digit_town",
+    "caller_sent_as_zeros",
+    "caller_with_a_service_number",
+    "caller_with_a_service_number_answered",
+    "caller_with_a_service_number_without_types",
+    "events_as_gzip",
+    "events_as_json",
+    "events_as_json_list",
+    "events_as_json_wrapped",
+    "events_as_multipart",
+    "extension_behind_the_trunk",
+    "fields_in_camel_case",
+    "fields_in_camel_case_as_json",
+    "fields_in_capitals",
+    "only_numbers",
+    "status_answered",
+    "status_answered_and_event_3_lost",
+    "status_in_russian",
+    "status_spaced",
+    "status_unknown_and_answered",
+    "status_unknown_and_missed",
+    "times_in_milliseconds",
+    "types_absent",
+    "types_absent_and_nobody_asked",
+    "types_in_unknown_words",
+]
+
+
+def test_every_odd_cabinet_has_its_story() -> None:
+    assert sorted(STORIES) == NAMES
+
 
 class Bridge:
     """Takes everything and keeps the requests."""
