@@ -15,6 +15,7 @@ from bridge.domain.phone import Caller, CallerKind, PhoneNumber
 from bridge.ports import Clock, Ledger
 from bridge.services.open_calls import MEMORY, OpenCalls
 
+_LONGEST_NUMBER = 20
 _WITHHELD = Caller(CallerKind.WITHHELD, "")
 
 
@@ -29,7 +30,7 @@ class Correlation:
     def of_question(self, question: RouteQuestion) -> PhoneCall | None:
         """Return the call that began with its events and whose question this is."""
         caller, dialled = question.caller, []
-        if is_outside_line(question.did):
+        if is_outside_line(question.did) and len(question.did) <= _LONGEST_NUMBER:
             # Events alone may have read as somebody of ours who dials out, to our own line.
             line = PhoneNumber(int(question.did))
             dialled = self._open.of_party(Caller(CallerKind.EXTERNAL, question.did, line))
