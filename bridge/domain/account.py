@@ -24,8 +24,10 @@ def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
         lines = _order_lines(call, call.order, lang)
         if lines:
             return lines
-    if not life.disposition.is_over or life.disposition is Disposition.UNKNOWN:
+    if not life.disposition.is_over:
         return []
+    if life.disposition is Disposition.UNKNOWN:
+        return _unknown(call, lang)
     words = [say_outcome(call, lang)]
     if life.talk is not None:
         words.append(say(lang, "call.talk", time=say_duration(lang, life.talk)))
@@ -55,6 +57,13 @@ def _order_lines(call: PhoneCall, order: CallOrder, lang: Language) -> list[str]
             return [say(lang, "call.order_unknown")]
     silent = call.life.disposition is Disposition.UNKNOWN
     return [say(lang, "call.order_silent")] if silent else []
+
+
+def _unknown(call: PhoneCall, lang: Language) -> list[str]:
+    """Return that nobody knows how the call ended, where it is known to be over."""
+    if call.life.ended_at is None:
+        return []
+    return [say(lang, "call.outcome", words=say_outcome(call, lang))]
 
 
 def say_outcome(call: PhoneCall, lang: Language) -> str:

@@ -7,7 +7,7 @@ certain first: the PBX's id, the party, the other reading of a few digits, line 
 from datetime import datetime
 
 from bridge.domain import joining
-from bridge.domain.call_events import CallEvent
+from bridge.domain.call_events import CallEvent, Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteQuestion
 from bridge.domain.parties import is_outside_line, is_unknown
@@ -15,6 +15,7 @@ from bridge.domain.phone import Caller, CallerKind, PhoneNumber
 from bridge.ports import Clock, Ledger
 from bridge.services.open_calls import MEMORY, OpenCalls
 
+_LONGEST_NUMBER = 20
 _WITHHELD = Caller(CallerKind.WITHHELD, "")
 
 
@@ -29,7 +30,7 @@ class Correlation:
     def of_question(self, question: RouteQuestion) -> PhoneCall | None:
         """Return the call that began with its events and whose question this is."""
         caller, dialled = question.caller, []
-        if is_outside_line(question.did):
+        if is_outside_line(question.did) and len(question.did) <= _LONGEST_NUMBER:
             # Events alone may have read as somebody of ours who dials out, to our own line.
             line = PhoneNumber(int(question.did))
             dialled = self._open.of_party(Caller(CallerKind.EXTERNAL, question.did, line))
@@ -64,12 +65,14 @@ class Correlation:
             asked = [c for c in self._open.of_party(other.client or _WITHHELD) if c.asked]
             found = joining.call_of_event(other, asked, received_at)
         if found is None:
-            others = self._other_end(event.client)
+            # Nobody who dials, to a line of ours: that is its caller's call, whom it does not name.
+            nameless = event.direction is Direction.OUTBOUND and not event.extension
+            others = self._other_end(None if nameless else event.client)
             found = joining.call_of_moment(event, others)
         return found
 
     def _other_end(self, caller: Caller | None) -> list[PhoneCall]:
         """Return calls of which only line and moment may tell that they are this caller's."""
-        if caller is None or is_unknown(caller):
-            return self._open.since(self._clock() - joining.JUST_NOW)
-        return self._open.of_party(_WITHHELD)
+        just_now = self._clock() - joining.JUST_NOW
+        nobody = caller is None or is_unknown(caller)
+        return self._open.since(just_now, None if nobody else _WITHHELD)

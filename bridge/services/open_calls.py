@@ -109,9 +109,10 @@ class OpenCalls:
         keys = self._parties.get(_party(caller), {})
         return [self._calls[key].call for key in keys]
 
-    def since(self, moment: datetime) -> list[PhoneCall]:
-        """Return the calls received since *moment*, newest first."""
-        newest = (held.call for held in reversed(self._calls.values()))
+    def since(self, moment: datetime, caller: Caller | None = None) -> list[PhoneCall]:
+        """Return the calls received since *moment*, newest first; with *caller* only his."""
+        keys = self._calls if caller is None else self._parties.get(_party(caller), {})
+        newest = (self._calls[key].call for key in reversed(keys))
         return list(takewhile(lambda call: call.received_at >= moment, newest))
 
     def of_client(self, client: str) -> list[PhoneCall]:

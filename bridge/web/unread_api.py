@@ -16,7 +16,7 @@ class UnreadEventView(View):
 
     provider: str
     received_at: datetime
-    fields: list[tuple[str, str]]
+    fields: list[list[str]] = Field(description="name and value, in the order sent")
     body: str = Field(description="where no fields could be read; “base64:” before bytes")
     content_type: str
 
@@ -26,7 +26,7 @@ class UnreadEventView(View):
         return cls(
             provider=raw.provider,
             received_at=raw.received_at,
-            fields=list(raw.fields),
+            fields=[list(pair) for pair in raw.fields],
             body=raw.body,
             content_type=raw.content_type,
         )

@@ -311,6 +311,7 @@ async def test_optional_columns_and_units_may_be_missing():
     [
         ({"Статус": "Не отвечен"}, (Outcome.NO_ANSWER, "", "")),
         ({"Статус": "Занято"}, (Outcome.BUSY, "", "")),
+        ({"Статус": "Неизвестно"}, (Outcome.ANSWERED, "205", RECORD)),
         ({"Статус": "Успех"}, (Outcome.ANSWERED, "205", RECORD)),
         ({"Запись существует": "0"}, (Outcome.ANSWERED, "205", "")),
         ({"Кто разговаривал": "205 (И.) 9, 207 8"}, (Outcome.ANSWERED, "207", RECORD)),

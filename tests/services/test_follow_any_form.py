@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final
 
 import pytest
@@ -11,10 +11,12 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.sipuni import Sipuni
+from bridge.domain.account import outcome_lines, say_outcome
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind
+from bridge.domain.writeback import want
 from bridge.ports import UNREAD, Alarm, RawEvent, RawRequest
 from bridge.services.follow import Following
 from tests.support import builders as b
@@ -173,6 +175,32 @@ async def test_an_unknown_end_is_no_missed_call_and_the_statistics_are_asked() -
     assert [c.key for c in desk.following.unfinished(timedelta(minutes=-1))] == [call.key]
 
 
+async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so() -> None:
+    desk = Desk()
+    caller, first, second = "77273501122", {"dst_num": "012345777"}, {"dst_num": "012345778"}
+    sent_on = [
+        *answered(caller)[:3],
+        event("1", 38, caller, **second),
+        event("4", 38, caller, **first, status="ANSWER"),
+    ]
+
+    await desk.tell(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
+
+    (call,) = desk.calls
+    (debt,) = await desk.ledger.open_debts()
+    assert (call.life.disposition, debt.calls) == (Disposition.ANSWERED, (call.key,))
+    assert say_outcome(call, "ru") == "ответил 777, перевод никто не принял"
+    assert not want(call, "ru", UTC).considered
+
+
+async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
+    desk = Desk()
+    await desk.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
+
+    (call,) = desk.calls
+    assert outcome_lines(call, "ru") == ["Итог: итог неизвестен"]
+
+
 # ---------------------------------------------------------------- unread
 
 
@@ -276,7 +304,7 @@ def days(draw: st.DrawFn) -> tuple[str, int, list[dict[str, str]]]:
 
 
 @given(days())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_any_mixture_is_one_call_and_answered_is_never_missed(
     day: tuple[str, int, list[dict[str, str]]],
 ) -> None:

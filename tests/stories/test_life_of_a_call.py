@@ -17,7 +17,8 @@ from tests.stories.house import Clock, House, compose_lab, open_house, sync
 
 pytestmark = pytest.mark.anyio
 
-STORIES = read_stories(Path(__file__).parents[2] / "fixtures" / "stories")
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+STORIES = read_stories(FIXTURES / "stories") | read_stories(FIXTURES / "odd_stories")
 NOBODY_TALKED = (Disposition.MISSED, Disposition.NOT_REACHED)
 DISPOSITIONS = {
     "answered": (Disposition.ANSWERED,),

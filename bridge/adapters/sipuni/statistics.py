@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from bridge.adapters.sipuni.words import read_outcome
 from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.phone import Caller, CallerKind, PhoneRules, read_caller, read_did
+from bridge.domain.phone import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
 
 #: What is asked for besides the time: all calls, with everybody who was rung and who talked.
 _OPTIONS: Final = {
@@ -150,17 +151,26 @@ def _direction(kind: str) -> Direction | None:
 
 
 def _outcome(status: str, talk: timedelta | None) -> Outcome | None:
-    """Read «Отвечен», «Не отвечен» and their kin; what is not known is told by the talk."""
-    status = status.casefold()
-    for beginning, outcome in (
+    """Return how a call ended: «Отвечен», «Не отвечен» and their kin, else what its talk tells.
+
+    A word that nobody knows is no "not answered", also where it begins with «не».
+    """
+    known = read_outcome(status)
+    if known is not None:
+        return known
+    beginning = status.casefold()
+    for word, outcome in (
         ("отвеч", Outcome.ANSWERED),
-        ("не", Outcome.NO_ANSWER),
+        ("не отв", Outcome.NO_ANSWER),
+        ("не прин", Outcome.NO_ANSWER),
         ("пропущ", Outcome.NO_ANSWER),
         ("занят", Outcome.BUSY),
     ):
-        if status.startswith(beginning):
+        if beginning.startswith(word):
             return outcome
-    return Outcome.ANSWERED if talk else None
+    if talk is None:
+        return None
+    return Outcome.ANSWERED if talk else Outcome.NO_ANSWER
 
 
 def _client(
@@ -168,9 +178,9 @@ def _client(
 ) -> Caller | None:
     match direction:
         case Direction.INBOUND:
-            return read_caller(_bare(source), rules)
+            return read_outside_caller(_bare(source), rules)
         case Direction.OUTBOUND:
-            return read_caller(_bare(destination), rules)
+            return read_outside_caller(_bare(destination), rules)
         case Direction.INTERNAL:
             dialled = _extensions(source)
             if dialled:

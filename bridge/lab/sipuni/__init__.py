@@ -36,10 +36,13 @@ from bridge.lab.sipuni.stories import (
 )
 from bridge.lab.sipuni.switches import (
     AcceptedForm,
+    BodyForm,
     CallerSpelling,
     EventsOver,
+    FieldSpelling,
     OrderReply,
     Outcome,
+    StatusSpelling,
     Switches,
     TimeSpelling,
 )
@@ -48,6 +51,7 @@ __all__ = [
     "DEFAULT_HOOK_URL",
     "DEFAULT_PORT",
     "AcceptedForm",
+    "BodyForm",
     "CallPlan",
     "CallReport",
     "CallerSpelling",
@@ -55,6 +59,7 @@ __all__ = [
     "EventsOver",
     "Expectation",
     "ExpectedCall",
+    "FieldSpelling",
     "HistoryRow",
     "LabCall",
     "NodeMode",
@@ -67,6 +72,7 @@ __all__ = [
     "SchemeNode",
     "SipuniLab",
     "SipuniScheme",
+    "StatusSpelling",
     "Story",
     "StoryError",
     "Switches",

@@ -12,7 +12,7 @@ from bridge.lab.sipuni.calls import Push
 from bridge.lab.sipuni.events import Params
 from bridge.lab.sipuni.listeners import Listeners
 from bridge.lab.sipuni.scheme import SipuniScheme, signature
-from bridge.lab.sipuni.switches import EventsOver, Switches
+from bridge.lab.sipuni.switches import BodyForm, EventsOver, Switches
 from bridge.lab.sipuni.wire import Wire
 
 
@@ -68,11 +68,13 @@ class Cabinet:
             f"{scheme.public_url}/api/crm/record?id={record_id}&hash={signed}&user={scheme.cabinet}"
         )
 
-    async def push(self, code: str, params: Params, *, post: bool = False) -> list[Push]:
+    async def push(
+        self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
+    ) -> list[Push]:
         """Push one event, once by every way that is switched on and not suspended."""
         ways, pushes = self._switches.events_over, []
         if ways is not EventsOver.WEBSOCKET and self.scheme.push_url and not self.suspended:
-            pushes.append(await self._send(code, params, post=post))
+            pushes.append(await self._send(code, params, post=post, form=form))
         if ways is not EventsOver.HTTP:
             reached = await self.listeners.notify(params)
             problem = "" if reached else "nobody listens on the websocket"
@@ -83,7 +85,9 @@ class Cabinet:
         """Push the call without a single field that saving the cabinet's settings may cause."""
         return await self._send("", ())
 
-    async def _send(self, code: str, params: Params, *, post: bool = False) -> Push:
-        push = await self.wire.push(code, params, post=post)
+    async def _send(
+        self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
+    ) -> Push:
+        push = await self.wire.push(code, params, post=post, form=form)
         self.bad_answers += bool(push.problem)
         return push

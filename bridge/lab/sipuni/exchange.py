@@ -22,6 +22,7 @@ from bridge.lab.sipuni.events import (
     final_event,
 )
 from bridge.lab.sipuni.history import HistoryRow
+from bridge.lab.sipuni.odd_forms import as_sent
 from bridge.lab.sipuni.question import event_number, question_query
 from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.scripts import (
@@ -301,4 +302,7 @@ class SipuniLab(Cabinet):
 
     async def _push(self, call: LabCall, event: ScriptedEvent) -> None:
         post = call.switches.post_instead_of_get
-        call.pushes += await self.push(event.code, event.params, post=post)
+        sent = as_sent(event.params, call.switches)
+        pushes = await self.push(event.code, sent, post=post, form=call.switches.body_form)
+        # Kept by the vendor's names: the exchange looks into what it has sent.
+        call.pushes += [replace(push, params=event.params) for push in pushes]

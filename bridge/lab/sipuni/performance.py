@@ -133,7 +133,7 @@ class Performance:
                 params = tuple(self._filled(step).params.items())
                 post = step.by == "POST"
                 self.pushes += await self._lab.push(
-                    dict(params).get("event", ""), params, post=post
+                    dict(params).get("event", ""), params, post=post, form=step.form
                 )
             case HistoryStep():
                 self.history.append(_row(self._filled(step).params))

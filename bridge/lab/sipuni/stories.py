@@ -8,6 +8,7 @@ Every further line is a step, in the order it happens:
 
     {"at": 0, "do": "route", "params": {"fromnum": "{client}", …}}       the node asks the bridge
     {"at": 1, "do": "event", "params": {"event": "1", …}, "by": "POST"}  the cabinet pushes
+    {"at": 1, "do": "event", "params": {…}, "form": "json"}              … with another body
     {"at": 9, "do": "history", "params": {"call": "{call}", …}}          the statistics know it
     {"at": 0, "do": "order", "params": {"sipnumber": …, "phone": …, "id": "{order}"}}
     {"at": 1, "do": "reply"}                                             the order is answered
@@ -31,6 +32,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import msgspec
+
+from bridge.lab.sipuni.switches import BodyForm
 
 Disposition = Literal["answered", "missed", "busy", "failed", "unknown"]
 #: How many counters a story may name.
@@ -110,10 +113,15 @@ class RouteStep(_Step, frozen=True, tag="route"):
 
 
 class EventStep(_Step, frozen=True, tag="event"):
-    """The cabinet pushes *params*; *by* a method other than the cabinet's own."""
+    """The cabinet pushes *params*; *by* a method other than the cabinet's own.
+
+    Attributes:
+        form: what the body is; all but a form are posted.
+    """
 
     params: dict[str, str] = {}
     by: Literal["GET", "POST", ""] = ""
+    form: BodyForm = BodyForm.FORM
 
 
 class PastCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -84,6 +84,35 @@ class AcceptedForm(StrEnum):
     NAMELESS = "nameless"  # success, and no id to join the events by
 
 
+class FieldSpelling(StrEnum):
+    """How the names of an event's fields are spelled."""
+
+    DOCUMENTED = "documented"
+    CAMEL = "camel"  # callId, srcNum
+    UPPER = "upper"
+
+
+class StatusSpelling(StrEnum):
+    """How the word of a call's end is spelled."""
+
+    DOCUMENTED = "documented"
+    SPACED = "spaced"  # NO ANSWER
+    PAST = "past"  # ANSWERED
+    LOWER = "lower"
+    RUSSIAN = "russian"
+
+
+class BodyForm(StrEnum):
+    """What a posted event's body is; all but the first are sent whatever the cabinet's method."""
+
+    FORM = "form"
+    JSON = "json"
+    JSON_LIST = "json_list"
+    JSON_WRAPPED = "json_wrapped"
+    MULTIPART = "multipart"
+    GZIP = "gzip"  # JSON
+
+
 @dataclass(frozen=True, slots=True)
 class Switches:
     """Say how this cabinet behaves today; the defaults are its best day.
@@ -140,6 +169,13 @@ class Switches:
         single_listener: a websocket that is let in closes the one before (unverified).
         ws_namespace: messages carry an additional `"namespace": "api"`.
         ws_unwrapped: messages are the bare fields, without `action` and `request`.
+        omitted_fields: names of fields that events leave out, `src_type` and `dst_type` say.
+        party_types: a word that stands in both types in place of 1 and 2; empty for those.
+        field_spelling: how the names of fields are spelled (over the websocket too).
+        status_spelling: how `status` is spelled.
+        status_word: a word nobody knows that stands in `status` of every call; empty for none.
+        event_milliseconds: the events' times are milliseconds.
+        body_form: what the body of an event is.
     """
 
     caller: CallerSpelling = CallerSpelling.AS_GIVEN
@@ -188,6 +224,13 @@ class Switches:
     single_listener: bool = True
     ws_namespace: bool = False
     ws_unwrapped: bool = False
+    omitted_fields: frozenset[str] = frozenset()
+    party_types: str = ""
+    field_spelling: FieldSpelling = FieldSpelling.DOCUMENTED
+    status_spelling: StatusSpelling = StatusSpelling.DOCUMENTED
+    status_word: str = ""
+    event_milliseconds: bool = False
+    body_form: BodyForm = BodyForm.FORM
 
 
 def disorder(text: str) -> int:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 import httpx
 
 from bridge.lab.sipuni.calls import Push, Question
-from bridge.lab.sipuni.events import Params, encode_event
+from bridge.lab.sipuni.events import Params
+from bridge.lab.sipuni.odd_forms import encode_body
 from bridge.lab.sipuni.scheme import SchemeNode, SipuniScheme, read_answer
+from bridge.lab.sipuni.switches import BodyForm
 
 MAX_SHOWN_ANSWER = 500
 
@@ -55,20 +57,27 @@ class Wire:
         latency_ms = round(waited * 1000, 3)
         return Question(node.label, query, status, latency_ms, shown, extension, problem)
 
-    async def push(self, code: str, params: Params, *, post: bool = False) -> Push:
-        """Push one event; *post* sends a form whatever the cabinet's setting."""
-        url, body = self._scheme.push_url, encode_event(params)
-        by_post = post or self._scheme.events_method == "POST"
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async def push(
+        self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
+    ) -> Push:
+        """Push one event; *post* sends a body whatever the cabinet's setting, in this *form*."""
+        url = self._scheme.push_url
+        by_post = post or form is not BodyForm.FORM or self._scheme.events_method == "POST"
+        content_type, body = encode_body(params, form)
         status, problem = None, ""
         try:
             async with asyncio.timeout(self._scheme.timeout_s):
                 if by_post:
                     request = self._http.build_request(
-                        "POST", url, content=body, headers=form, timeout=None
+                        "POST",
+                        url,
+                        content=body,
+                        headers={"Content-Type": content_type},
+                        timeout=None,
                     )
                 else:
-                    request = self._http.build_request("GET", _with_query(url, body), timeout=None)
+                    query = body.decode("ascii")
+                    request = self._http.build_request("GET", _with_query(url, query), timeout=None)
                 response = await self._http.send(request, follow_redirects=False)
         except (TimeoutError, httpx.TimeoutException):
             problem = f"no answer within {self._scheme.timeout_s:g} s"

@@ -27,9 +27,9 @@ from bridge.web.surface import WebServices
 
 _LONGEST_NOTE = 2000
 
-_WITHHELD = mark("Nothing to call: the number is withheld.")
+_WITHHELD = mark("Nothing to call: the number is withheld or too short.")
 _SHOWN = mark("%(number)s. That you asked to see it stands in the audit list.")
-_NOTHING_HIDDEN = mark("Nothing to show: the number is withheld.")
+_NOTHING_HIDDEN = mark("Nothing to show: the number is withheld or too short.")
 _NOT_FOUND = mark("1C has nothing like it")
 
 
