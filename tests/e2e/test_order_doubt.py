@@ -53,6 +53,7 @@ async def test_an_unknown_outcome_is_no_ringing_call_at_the_desk_nor_behind_the_
         await page.goto(street.desk())
         card = page.locator("#call-doubt")
         await expect(card.locator(".badge")).to_have_text("Неизвестно: посмотрите в АТС")
+        await expect(card.get_by_role("button", name="Перезвонить")).to_have_count(0)
         await looks_right(page, "desk")
 
         await page.goto(f"{street.url}/call/+{NUMBER}?placed=doubt")
