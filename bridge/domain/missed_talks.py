@@ -34,13 +34,15 @@ def is_talk(call: PhoneCall) -> bool:
 def is_after(talk: PhoneCall, missed: PhoneCall) -> bool:
     """Return whether *talk* came after the client was *missed*.
 
-    Its call began later and lasted beyond, or it was answered when the missed one was over. Equal
-    moments prove nothing: one reminder too many is better than a client who waits for ever.
+    Its call began later and lasted beyond, it was answered when the missed one was over, or it
+    was answered since that began and still goes on. Equal moments prove nothing: one reminder
+    too many is better than a client who waits for ever.
     """
-    over = _ended_at(missed) or _began_at(missed)
+    began, over = _began_at(missed), _ended_at(missed) or _began_at(missed)
     ends, answered = _ended_at(talk), talk.life.answered_at
-    later = _began_at(talk) > _began_at(missed) and (ends is None or ends > over)
-    return later or (answered is not None and answered > over)
+    if answered is not None and (answered > over or (ends is None and answered > began)):
+        return True
+    return _began_at(talk) > began and (ends is None or ends > over)
 
 
 def _began_at(call: PhoneCall) -> datetime:
