@@ -35,13 +35,15 @@ def is_talk(call: PhoneCall) -> bool:
 def is_after(talk: PhoneCall, missed: PhoneCall) -> bool:
     """Return whether *talk* came after the client was *missed*.
 
-    It lasts beyond the missed call, which may have been his second line, or was answered when that
-    was over. Equal moments prove nothing: one reminder too many is better than a client who waits
-    for ever.
+    It still goes on, it was answered when the missed call was over, or its call began later and
+    lasted beyond. Equal moments prove nothing: one reminder too many is better than a client who
+    waits for ever.
     """
-    over = _ended_at(missed) or _began_at(missed)
+    began, over = _began_at(missed), _ended_at(missed) or _began_at(missed)
     ends, answered = _ended_at(talk), talk.life.answered_at
-    return ends is None or ends > over or (answered is not None and answered > over)
+    if answered is not None and (ends is None or answered > over):
+        return True
+    return _began_at(talk) > began and (ends is None or ends > over)
 
 
 def _began_at(call: PhoneCall) -> datetime:
