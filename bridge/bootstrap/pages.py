@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.adapters.embedded.aside import aside_of, set_aside
 from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.own_secret import own_secret
-from bridge.adapters.embedded.sqlite_file import aside_of, set_aside
 from bridge.bootstrap.parts import (
     audit_path,
     audit_store,

@@ -7,7 +7,6 @@ leaves word to the writer, who sets the file aside. All calls come from one thre
 loop's.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -29,7 +28,7 @@ from bridge.adapters.embedded.directory_documents import (
 )
 from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
 from bridge.adapters.embedded.name_index import NameIndex, fold
-from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
+from bridge.adapters.embedded.sqlite_file import NOT_OURS, SQLITE_ERRORS, DocumentRows, SqliteFile
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,
@@ -87,9 +86,9 @@ class DirectoryReader:
             if row is None:
                 return None
             card = unpack_card(number, row[0])
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self._met(self._file.trouble(error)) from error
-        except (msgspec.MsgspecError, TypeError, ValueError, LookupError) as error:
+        except NOT_OURS as error:
             words = f"the card of a number is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         managers = self._managers
@@ -242,7 +241,7 @@ class DirectoryReader:
             text, totals = checkpoint.one(REPORT), checkpoint.one(TOTALS)
             report = None if text is None else decode_report(text)
             self._numbers = 0 if totals is None else int(msgspec.json.decode(totals)["numbers"])
-        except (msgspec.MsgspecError, LookupError) as error:
+        except NOT_OURS as error:
             words = f"a document is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         except StoreDamaged as error:
@@ -259,7 +258,7 @@ class DirectoryReader:
     def _noticing(self) -> Iterator[None]:
         try:
             yield
-        except msgspec.MsgspecError as error:
+        except NOT_OURS as error:
             words = f"a document is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         except StoreDamaged as error:

@@ -19,7 +19,7 @@ from bridge.adapters.embedded.ledger_rows import (
     read_entry,
     talk_text,
 )
-from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import FORMAT_VERSION, SqliteFile
 from bridge.domain.calls import PhoneCall, join_question
 from bridge.domain.outbox import EntryState, OutboxEntry, Stage, recovered, retried, woken
 from bridge.domain.phone import PhoneNumber
@@ -103,6 +103,13 @@ class Forget:
     before: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether the file takes what is written; *probe*: something is written to learn it."""
+
+    probe: bool
+
+
 Write = (
     RecordCall
     | KeepEvent
@@ -113,6 +120,7 @@ Write = (
     | RetryEntry
     | Recover
     | KeepChoice
+    | Look
 )
 Outcome = PhoneCall | OutboxEntry | bool | int | None
 
@@ -151,9 +159,14 @@ _LONGEST_LOG = 16 << 20
 def open_for_writing(path: Path) -> SqliteFile:
     """Open the ledger for its writer, which empties the log itself (`LedgerWriter.empty_log`)."""
     file = SqliteFile(path)
+    empty_log_by_hand(file)
+    return file
+
+
+def empty_log_by_hand(file: SqliteFile) -> None:
+    """Have SQLite empty the log only where it has become very long."""
     ((page,),) = file.read("PRAGMA page_size")
     file.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG // page}")
-    return file
 
 
 class LedgerWriter:
@@ -237,7 +250,7 @@ def _standing(file: SqliteFile, record: RecordCall) -> PhoneCall:
     return joined
 
 
-def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
+def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:  # noqa: C901 - one case a write
     match write:
         case KeepEvent(text, at):
             file.execute("INSERT INTO events (doc, at) VALUES (?, ?)", (text, at))
@@ -259,6 +272,8 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             return _recover(file, now)
         case Forget(before):
             return _forget(file, before)
+        case Look(probe=True):
+            file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         case RecordCall():
             raise TypeError("calls are recorded together")
     return None

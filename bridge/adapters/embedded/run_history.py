@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.embedded.sqlite_file import SqliteFile, set_aside
+from bridge.adapters.embedded.aside import set_aside
+from bridge.adapters.embedded.sqlite_file import NOT_OURS, SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.errors import StoreDamaged
 from bridge.ports import SyncRun
@@ -79,13 +80,13 @@ class RunHistory:
                 if len(found) == limit or (since is not None and run.started_at < since):
                     break
                 found.append(run)
-        except msgspec.MsgspecError as error:
+        except NOT_OURS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
             file.close()
         return found
 
     def _begin_anew(self, damage: StoreDamaged) -> None:
-        aside = set_aside(self._path)
+        aside = set_aside(self._path, only_latest=True)
         extra = {"path": damage.path, "reason": damage.reason, "kept": str(aside)}
         _log.warning("runs_damaged", extra=extra)

@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bridge.adapters.embedded.sqlite_file import SqliteFile, aside_of
+from bridge.adapters.embedded.aside import aside_of
+from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.errors import StoreDamaged, StoreError
 
 #: Every file of ours; a missing one is made when it is needed.
