@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bridge.adapters.embedded.aside import kept_aside
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.own_secret import ServiceSecret
+from bridge.adapters.embedded.rescue_file import RescueFile
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
+from bridge.bootstrap.memory import STORES_EVERY, ServiceMemory, open_quietly
 from bridge.bootstrap.pages import (
     admin_access_of,
     desk_parts,
     ending,
     hook_access_of,
-    remind_of_links,
     shelf_of,
 )
 from bridge.bootstrap.parts import (
@@ -25,7 +28,7 @@ from bridge.bootstrap.parts import (
     deciding_of,
     directory_path,
     ledger_path,
-    make_data_folder,
+    make_what_folder_can_be_made,
     now,
     odata,
     one_time_client,
@@ -33,7 +36,6 @@ from bridge.bootstrap.parts import (
     run_history,
     zone_of,
 )
-from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import OutboxEntry
 from bridge.loops import Loop
 from bridge.ports import (
@@ -45,6 +47,7 @@ from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
 from bridge.services.record import Recording
 from bridge.services.situation import FanOut, Situation
+from bridge.services.store_watch import StoreWatch
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,11 +75,11 @@ def build_service(settings: Settings) -> House:
 
     directory, ledger = _stores(settings)
     shelf = shelf_of(settings)
+    secret, runs = ServiceSecret(settings.data_dir / "secret.key"), run_history(settings)
     hub, metrics, situation = EventHub(secrets.token_hex(4)), Metrics(), Situation(now)
     desk = desk_parts(settings, directory)
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
-    remind_of_links(settings, events)
     client = odata(settings)
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
@@ -94,7 +97,15 @@ def build_service(settings: Settings) -> House:
         events=events,
         kick=kick_delivery,
     )
-    recording = Recording(ledger, events)
+    recording = Recording(ledger, events, rescue=RescueFile(settings.data_dir))
+    memory = ServiceMemory(ledger=ledger, book=book, recording=recording, desk=desk, clock=now)
+    watch = StoreWatch(
+        (shelf.audit, secret, runs),
+        ledger=ledger,
+        events=events,
+        aside=lambda: kept_aside(settings.data_dir),
+        restore=memory.restore,
+    )
     line = pbx_line(
         settings,
         book,
@@ -121,7 +132,12 @@ def build_service(settings: Settings) -> House:
         refresh=_refreshing(directory, events),
         events=events,
         clock=now,
-        loops=(follow, *rounds(settings, ledger, following, line.pbx), *line.loops),
+        loops=(
+            Loop("stores", watch.look, STORES_EVERY),
+            follow,
+            *rounds(settings, ledger, following, line.pbx),
+            *line.loops,
+        ),
     )
     asking = asking_of(settings, directory)
     answering = Answering(
@@ -145,10 +161,9 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(line.aclose)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
-            await answering.remember()
-            await book.remember()
-            await line.open()
-            desk.recall(await ledger.calls_since(now() - LONGEST_TALK), await ledger.open_debts())
+            await memory.take_up(answering.remember)
+            await watch.look()
+            await open_quietly(line)
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -170,7 +185,7 @@ def build_service(settings: Settings) -> House:
         latency=metrics.latency,
         history=shelf.history,
         flaws=shelf.flaws,
-        runs=run_history(settings),
+        runs=runs,
         sync_now=scheduler.sync_now,
         desk=desk,
         onec_sign_in=ODataSignIn(one_time_client(settings), now),
@@ -180,7 +195,7 @@ def build_service(settings: Settings) -> House:
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=hook_access_of(settings),
-        admin_access=admin_access_of(settings),
+        admin_access=admin_access_of(settings, secret.value),
         phones=phone_rules(settings),
         lang=settings.lang,
         public_url=settings.public_url or "",
@@ -192,9 +207,13 @@ def build_service(settings: Settings) -> House:
 
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
-    """Open what the service cannot do without."""
+    """Open what callers are answered from, and what is written of them; neither stops the start.
+
+    Raises:
+        StoreTaken: another service works in this folder.
+    """
     directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
-    make_data_folder(settings)
+    make_what_folder_can_be_made(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
 
 

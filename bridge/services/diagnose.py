@@ -26,6 +26,8 @@ _CURES = {
     "audit.db": "restart the service: it sets the file aside and begins a new one; personal links "
     "made before open nothing then",
     "runs.db": "nothing: the next sync sets it aside; only the history of sync runs goes with it",
+    "secret.key": "restart the service: it makes another; everybody signs in anew, personal links "
+    "made before open nothing then",
 }
 
 #: What to do once a damaged file was set aside.

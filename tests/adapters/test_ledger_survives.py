@@ -220,10 +220,10 @@ async def test_what_can_be_read_of_a_damaged_ledger_is_taken_over(path: Path) ->
     spoil(path, "debts")
 
     ledger = opened(path)
-    with_damage = await ledger.examine()
+    for _ in range(3):  # one of them reads all of the file, one mends it
+        assert await ledger.examine() is None
     entries = {entry.key: entry for entry, _ in await ledger.entries()}
 
-    assert with_damage is None
     assert entries.keys() == {"owed", "sending", "delivered"}
     assert entries["sending"].state is EntryState.DUE
     assert entries["sending"].maybe_sent_at == NOW

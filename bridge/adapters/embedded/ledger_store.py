@@ -77,6 +77,9 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: The look at which all of the file is read: the first one keeps a start waiting.
+_READ_WHOLE_AT = 2
+
 _LAST_SIGN = "\U0010ffff"
 
 
@@ -95,7 +98,7 @@ class LedgerStore:
         self._kept: LedgerFile | None = None
         #: What the last write met, while none has gone well since.
         self._trouble: StoreError | None = None
-        self._is_read = False
+        self._looks = 0
         writer = LedgerWriter()
         self._writer: GroupWriter[Write, Outcome]
         if lock is None:
@@ -152,8 +155,8 @@ class LedgerStore:
     # ------------------------------------------------------------ health
     async def examine(self) -> StoreError | None:
         """Return what keeps the ledger from being written, after a try to mend it."""
-        if self._kept is not None and not self._is_read and self._trouble is None:
-            self._is_read = True
+        self._looks += 1
+        if self._looks == _READ_WHOLE_AT and self._kept is not None:
             await asyncio.to_thread(self._read_whole)
         try:
             await self._submit(Look(probe=self._trouble is not None))
@@ -243,6 +246,13 @@ class LedgerStore:
         await self._submit(KeepChoice(number, choice_text(owner, self._clock())))
         known = self._memory.get(number, NOTHING_KNOWN)
         self._memory[number] = replace(known, choice=owner)
+
+    async def write_choices(self) -> None:
+        """Write what operators chose to a file that lost it."""
+        now = self._clock()
+        for number, known in list(self._memory.items()):
+            if known.choice is not None:
+                await self._submit(KeepChoice(number, choice_text(known.choice, now)))
 
     # ------------------------------------------------------------ reads
     def memory(self, number: PhoneNumber) -> NumberMemory:

@@ -242,11 +242,11 @@ def _standing(file: SqliteFile, record: RecordCall) -> PhoneCall:
     joined = join_question(standing, record.call)
     if joined != standing:
         _put_call(file, joined)
-    elif not record.call.heard:
-        return standing  # the same question once more
     if record.entry is not None:
+        # Events may have put the call there while its own record waited for a disk that refused.
         _add_entry(file, row, read_entry(record.entry[0]))
-        _wake(file, row, record.call.received_at)
+        if joined != standing or record.call.heard:
+            _wake(file, row, record.call.received_at)
     return joined
 
 

@@ -1,0 +1,52 @@
+"""Who may read our files: their owner alone, for they hold people's numbers and our secrets."""
+
+import logging
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+#: What is set to us alone: no bit for the group or for others.
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def keep_files_private() -> None:
+    """Have every file that this process makes from now on readable to its owner alone."""
+    os.umask(0o077)
+
+
+def make_private(folder: Path, *others: Path) -> None:
+    """Take the rights of all but the owner off *folder*, its files and *others*."""
+    for path in _ours(folder, others):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & _OTHERS:
+                path.chmod(mode & ~_OTHERS)
+        except OSError as error:  # not our file: `check` tells of it
+            extra = {"path": str(path), "reason": error.strerror or type(error).__name__}
+            _log.warning("not_private", extra=extra)
+
+
+def open_to_others(folder: Path, *others: Path) -> Sequence[Path]:
+    """Return which of *folder*, its files and *others* somebody beside their owner may use."""
+    if os.name != "posix":
+        return ()
+    return [path for path in _ours(folder, others) if _mode(path) & _OTHERS]
+
+
+def _ours(folder: Path, others: Iterable[Path]) -> list[Path]:
+    found = [folder, *others]
+    try:
+        found += sorted(folder.iterdir())
+    except OSError:
+        return [path for path in found if path.exists()]
+    return [path for path in found if path.exists() and not path.is_symlink()]
+
+
+def _mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
