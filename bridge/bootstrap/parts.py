@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Where settings may stand; it holds passwords.
+ENV_FILE = Path(".env")
+
 #: A question about a caller who has long been answered is given up after this.
 LIVE_TIMEOUT_S = 20.0
 
@@ -134,7 +137,7 @@ def make_what_folder_can_be_made(settings: Settings) -> None:
         make_data_folder(settings)
     except SettingsError as error:
         _log.error("data_folder_missing", extra={"reason": error.reason})
-    make_private(settings.data_dir)
+    make_private(settings.data_dir, ENV_FILE)
 
 
 def audit_store(settings: Settings) -> AuditStore:

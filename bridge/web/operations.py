@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 from bridge.errors import StoreDamaged
 from bridge.ports import SyncReport
 from bridge.web.access import Gate
+from bridge.web.known import known
 from bridge.web.surface import WebServices
 
 _FRESH = {"Cache-Control": "no-store"}
@@ -54,7 +55,7 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
         now = services.clock()
         proven = services.directory.age(now).proven_at
         figures = services.meter.expose(
-            await services.ledger.counts(),
+            await known(services.ledger.counts(), None),
             None if proven is None else now - proven,
             services.directory.numbers(),
         )

@@ -26,9 +26,16 @@ from bridge.adapters.embedded.directory_documents import (
     decode_report,
     owner_at,
 )
+from bridge.adapters.embedded.directory_opening import open_to_read
 from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
 from bridge.adapters.embedded.name_index import NameIndex, fold
-from bridge.adapters.embedded.sqlite_file import NOT_OURS, SQLITE_ERRORS, DocumentRows, SqliteFile
+from bridge.adapters.embedded.sqlite_file import (
+    NOT_OURS,
+    SQLITE_ERRORS,
+    Beside,
+    DocumentRows,
+    SqliteFile,
+)
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,
@@ -63,6 +70,7 @@ class DirectoryReader:
         self._stale_after = stale_after
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
+        self._beside = Beside.OTHERS
         self._identity: tuple[int, int] | None = None
         self._suspected: tuple[int, int] | None = None
         self._version = 0
@@ -200,11 +208,14 @@ class DirectoryReader:
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
         identity = identity_of(status)
-        if self._trouble is None and self._file is not None and identity == self._identity:
+        same = self._trouble is None and self._file is not None and identity == self._identity
+        if same and self._beside is Beside.OTHERS:
             return False
         if status.st_size == 0:
             return False
-        file = SqliteFile(self._path, read_only=True)
+        if same:
+            self._let_writers_in()
+        file, self._beside = open_to_read(self._path)
         try:
             checkpoint = DocumentRows(file, CHECKPOINT)
             # A file whose first run is still on its way must not put out the light of an older one.
@@ -221,6 +232,11 @@ class DirectoryReader:
         self._reread()
         self._trouble = None
         return True
+
+    def _let_writers_in(self) -> None:
+        """Close a file that keeps writers out; it is opened again at once."""
+        if self._beside is Beside.NOBODY:
+            self.close()
 
     def _reread(self) -> bool:
         """Read anew what is kept in memory, if another process committed since."""

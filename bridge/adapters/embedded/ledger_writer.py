@@ -62,7 +62,7 @@ class GroupWriter(Generic[J, R]):
     async def submit(self, job: J) -> R:
         """Return the outcome of *job* once it is durable; raises StoreError when it is not."""
         if self._closed:
-            raise StoreError("ledger", "it is closed already")
+            raise StoreError("ledger.db", "it is closed already")
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
             self._thread.start()
@@ -167,4 +167,4 @@ def _as_store_error(error: Exception) -> StoreError:
     if isinstance(error, StoreError):
         return type(error)(error.path, error.reason)  # each waiter raises one of his own
     _log.error("write_failed", exc_info=error)
-    return StoreError("ledger", f"the write failed: {type(error).__name__}")
+    return StoreError("ledger.db", f"the write failed: {type(error).__name__}")

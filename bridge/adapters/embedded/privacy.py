@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ _log = logging.getLogger(__name__)
 #: What is set to us alone: no bit for the group or for others.
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
+#: How the names of our files begin: a data folder may be a folder that others use as well.
+_NAME = re.compile(r"(ledger|directory|audit|runs|secret|metadata|rescue)[.-]")
+
 
 def keep_files_private() -> None:
     """Have every file that this process makes from now on readable to its owner alone."""
@@ -18,7 +22,10 @@ def keep_files_private() -> None:
 
 
 def make_private(folder: Path, *others: Path) -> None:
-    """Take the rights of all but the owner off *folder*, its files and *others*."""
+    """Take the rights of all but the owner off our files in *folder*, and off *others*.
+
+    Off the folder too, unless somebody else's files are in it.
+    """
     for path in _ours(folder, others):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -30,19 +37,22 @@ def make_private(folder: Path, *others: Path) -> None:
 
 
 def open_to_others(folder: Path, *others: Path) -> Sequence[Path]:
-    """Return which of *folder*, its files and *others* somebody beside their owner may use."""
+    """Return which of our files in *folder*, and of *others*, not their owner alone may use."""
     if os.name != "posix":
         return ()
     return [path for path in _ours(folder, others) if _mode(path) & _OTHERS]
 
 
 def _ours(folder: Path, others: Iterable[Path]) -> list[Path]:
-    found = [folder, *others]
+    found = [path for path in others if path.is_file()]
     try:
-        found += sorted(folder.iterdir())
+        inside = sorted(folder.iterdir())
     except OSError:
-        return [path for path in found if path.exists()]
-    return [path for path in found if path.exists() and not path.is_symlink()]
+        return found  # no folder: whoever needs it says so
+    ours = [path for path in inside if _NAME.match(path.name)]
+    if len(ours) == len(inside):
+        found.append(folder)
+    return [path for path in (*found, *ours) if not path.is_symlink()]
 
 
 def _mode(path: Path) -> int:

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,13 +58,26 @@ _NOT_TEXT, _NOT_JSON = "Could not decode to UTF-8", "malformed JSON"
 Row = tuple[Any, ...]
 
 
+class Beside(Enum):
+    """What a connection has beside its file.
+
+    OTHERS: memory shared with them, in a file of its own, which a full disk does not give.
+    NOBODY: memory of its own; nobody else may write meanwhile. NOTHING: not even the log is read.
+    """
+
+    OTHERS = "others"
+    NOBODY = "nobody"
+    NOTHING = "nothing"
+
+
 class SqliteFile:
     """An open file (WAL, synchronous=FULL): a transaction that returned survives a power cut.
 
     A connection belongs to the thread that opened it, unless *lent*: then others may use it, one
     at a time. *wait_s* is how long a write waits for another process's. *read_only* neither makes
-    the file nor writes to it. *page_size* (bytes) is that of a file made now. A file of another
-    program or format raises StoreError, a damaged one StoreDamaged; each is left as it is.
+    the file nor writes to it. *page_size* (bytes) is that of a file made now. *beside* is what the
+    disk has to give. A file of another program or format raises StoreError, a damaged one
+    StoreDamaged; each is left as it is.
     """
 
     def __init__(
@@ -74,12 +88,15 @@ class SqliteFile:
         read_only: bool = False,
         lent: bool = False,
         page_size: int = PAGE_SIZE,
+        beside: Beside = Beside.OTHERS,
     ):
         self.path = Path(path)
         self._depth = 0
         try:
             # mode=rw, not ro: a reader of a WAL file has to be able to make its -shm.
             mode = "rw" if read_only else "rwc"
+            if beside is Beside.NOTHING:
+                mode = "ro&immutable=1"
             self.connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -90,6 +107,8 @@ class SqliteFile:
         except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
         try:
+            if beside is Beside.NOBODY:
+                self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._claim(read_only=read_only, page_size=page_size)
             self._identity = identity_of(self.path)
         except BaseException:
