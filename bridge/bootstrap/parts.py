@@ -112,7 +112,7 @@ def make_data_folder(settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        reason = f"{settings.data_dir} cannot be a folder of ours: {error.strerror or error}"
+        reason = f"it cannot be a folder of ours: {error.strerror or type(error).__name__}"
         raise SettingsError("BRIDGE_DATA_DIR", reason) from error
 
 

@@ -91,9 +91,7 @@ class LedgerFile:
     # ------------------------------------------------------------ opening
     def open(self) -> SqliteFile:
         """Open a file that can be written; raises StoreError where there is none to be had."""
-        if not self._lock.held and not self._lock.acquire():
-            words = "another onec-bridge serves with this data directory"
-            raise StoreTaken(str(self._path), words)
+        self._take_lock()
         replaced = self._replaced
         file = self._open()
         if self._replaced == replaced:
@@ -108,6 +106,15 @@ class LedgerFile:
             self._known.touch(mode=0o600)
         self._is_known = True
         return file
+
+    def _take_lock(self) -> None:
+        try:
+            if self._lock.held or self._lock.acquire():
+                return
+        except StoreError as error:
+            raise StoreError(str(self._path), f"its lock: {error.reason}") from error
+        words = "another onec-bridge serves with this data directory"
+        raise StoreTaken(str(self._path), words)
 
     def _open(self) -> SqliteFile:
         if self._rescued is not None:

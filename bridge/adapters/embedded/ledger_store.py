@@ -155,9 +155,10 @@ class LedgerStore:
     # ------------------------------------------------------------ health
     async def examine(self) -> StoreError | None:
         """Return what keeps the ledger from being written, after a try to mend it."""
-        self._looks += 1
-        if self._looks == _READ_WHOLE_AT and self._kept is not None:
-            await asyncio.to_thread(self._read_whole)
+        if self._kept is not None and self._trouble is None:
+            self._looks += 1
+            if self._looks == _READ_WHOLE_AT:
+                await asyncio.to_thread(self._read_whole)
         try:
             await self._submit(Look(probe=self._trouble is not None))
         except StoreError as error:
