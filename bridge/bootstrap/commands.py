@@ -145,8 +145,11 @@ def _memory(settings: Settings) -> Memory:
     path = ledger_path(settings)
     if not path.exists():
         return lambda _: NumberMemory()
-    ledger = LedgerStore.open(path, clock=now, shared=True)
-    return ledger.memory
+    try:
+        return LedgerStore.open(path, clock=now, shared=True).memory
+    except StoreError as error:  # the service answers without it, so this does
+        _log.warning("memory_not_read", extra={"reason": str(error)})
+        return lambda _: NumberMemory()
 
 
 def call(

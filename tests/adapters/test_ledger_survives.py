@@ -113,6 +113,7 @@ async def test_a_file_taken_away_is_put_back_though_nobody_writes(
 
     assert path.exists()
     assert await keys_in(ledger) == {"before"}
+    assert ["nothing is missing" in words for words in ledger.take_losses()] == [True]
 
 
 @pytest.mark.parametrize("length", [0, 100, 3000])

@@ -18,7 +18,7 @@ from bridge.domain.outbox import (
     refused,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import Ledger, OutboxCounts, RawEvent
+from bridge.ports import Change, Ledger, OutboxCounts, RawEvent
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger
 
@@ -96,6 +96,17 @@ async def test_two_webhooks_of_one_call_at_once_are_one_call(ledger: Ledger) -> 
     assert [c.key for c in stored[4:]] == ["b0", "b1", "b2"]
     assert len(await ledger.calls()) == 4
     assert len(await ledger.entries()) == 1
+
+
+async def test_a_call_that_its_events_put_there_first_is_owed_by_its_record(
+    ledger: Ledger,
+) -> None:
+    await ledger.apply(Change(calls=(call("a"),)))
+
+    await ledger.record_call(call("a"), debt("a"))
+    await ledger.record_call(call("a"), debt("a"))
+
+    assert [entry.key for entry, _ in await ledger.entries()] == ["a"]
 
 
 async def test_a_call_that_owes_nothing_has_no_entry(ledger: Ledger) -> None:

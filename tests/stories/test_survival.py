@@ -46,6 +46,11 @@ class Service:
         address = HOOK.format(port=self.site.port).replace("/route", "/events")
         return (await self.http.get(address, params=fields)).status_code
 
+    async def alarms(self) -> list[dict[str, str]]:
+        told = await self.http.get(self.url("/api/v1/alarms"), auth=_ADMIN)
+        found: list[dict[str, str]] = told.json()
+        return found
+
     async def down(self) -> set[str]:
         told = await self.http.get(self.url("/api/v1/alarms"), auth=_ADMIN)
         assert str(self.site.folder) not in told.text
@@ -143,6 +148,7 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
         figures = await service.http.get(service.url("/metrics"), auth=_ADMIN)
         event = await service.event(event="1", call_id="1.1", src_num="79035550100")
         check = await site.run("check", "--json")
+        route = await site.run("route", cast.contact.sent, "--json")
         await service.stop()
     rescue = data / "rescue.jsonl"
     kept, mode = rescue.read_text(), rescue.stat().st_mode & 0o777
@@ -163,6 +169,7 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
     assert str(data) not in page.text
     assert (event, acknowledged) == (503, 200)
     assert check.code == 2
+    assert json.loads(route.out)["extension"] == cast.contact.extension
     assert mode == 0o600
     assert json.loads(kept)["call"]["caller"]["raw"] == cast.contact.sent
     assert len(keys) == len(set(keys)) == 2
@@ -205,3 +212,23 @@ async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None
 
         assert answered is None
         assert len(await owed(site)) == 1
+
+
+async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(site: Site) -> None:
+    cast = choose_cast(site.lab.world)
+    site.lab.weather.add("down")
+
+    async with serving(site) as service:
+        await service.answer(cast.contact.sent, "74950000001")
+        for part in (site.folder / "data").glob("ledger.db*"):
+            part.unlink()
+        event = await service.event(event="1", call_id="1.1", src_num="79035550100")
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (said := [a for a in await service.alarms() if a["name"] == "store_damaged"]):
+                await asyncio.sleep(_LOOK_S)
+        await service.answer(cast.contact.sent, "74950000002")
+        keys = await owed(site)
+
+    assert event == 200
+    assert "ledger.db was deleted while the service ran" in said[0]["words"]
+    assert len(set(keys)) == 3

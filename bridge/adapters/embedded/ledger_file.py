@@ -169,12 +169,15 @@ class LedgerFile:
 
     def _put_back(self, rescued: SqliteFile) -> None:
         """Have at the path again what *rescued* holds; what stands there now is set aside."""
-        aside = ""
+        words = "was deleted while the service ran, and made again: nothing is missing"
         self._replaced += 1
-        if self._path.exists():
-            aside = f"; what stood in its place is kept as {set_aside(self._path).name}"
-        else:
-            set_aside(self._path)  # what is left of its log
+        stood = self._path.exists()
+        aside = set_aside(self._path)  # or what is left of its log
+        if stood:
+            words = (
+                "was replaced or lost its log while the service ran, and was put back: nothing is "
+                f"missing; what stood in its place is kept as {aside.name}"
+            )
         try:
             target = sqlite3.connect(self._path)
             try:
@@ -185,11 +188,8 @@ class LedgerFile:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)  # half of it is none
             raise rescued.trouble(error) from error
-        extra = {"path": str(self._path)}
-        _log.error("ledger_put_back", extra=extra)
-        if aside:
-            words = "was replaced while the service ran, and put back: nothing is missing"
-            self._losses.append(words + aside)
+        _log.error("ledger_put_back", extra={"path": str(self._path)})
+        self._losses.append(words)
 
     def _begin_anew(self, reason: str, *, note: bool = False) -> SqliteFile:
         """Set the file aside, and take over into a new one what can be read of it."""
