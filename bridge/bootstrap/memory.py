@@ -59,6 +59,7 @@ class ServiceMemory:
         if lost and self._is_taken_up:
             await self._book.write_again()
             await self._ledger.write_choices()
+        await self._recording.try_again()
         await self._recording.take_rescued()
         if not self._is_taken_up:
             await self._take_up()

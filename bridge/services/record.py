@@ -41,7 +41,9 @@ class Recording:
         self._events = events
         self._patience = patience
         self._first_pause_s = first_pause_s
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        #: Ends the pauses of all who wait for another try; each end makes the next event.
+        self._again = asyncio.Event()
         self._rescue = rescue
         self._most_in_memory = most_in_memory
         self._slow = False
@@ -80,7 +82,8 @@ class Recording:
 
     async def settle(self) -> None:
         """Wait until every record that follows was tried once more; for a graceful stop."""
-        self._stopping.set()
+        self._stopping = True
+        self._again.set()
         while self._following:
             await asyncio.wait(tuple(self._following))
 
@@ -114,12 +117,20 @@ class Recording:
             except StoreError as error:
                 self._refused(error)
                 _wake(waited)
-                if self._stopping.is_set() or len(self._following) > self._most_in_memory:
+                if self._stopping or len(self._following) > self._most_in_memory:
                     await self._keep_elsewhere(call, entry, error)
                     return None
-            with suppress(TimeoutError):  # a stop ends the pause
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
+            with suppress(TimeoutError):  # a stop ends the pause, and a disk that is well again
+                await asyncio.wait_for(self._again.wait(), pause_s)
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    async def try_again(self) -> None:
+        """Write at once what waits for another try; for a disk that is well again."""
+        if self._refusing:
+            self._again.set()
+            if not self._stopping:
+                self._again = asyncio.Event()
+            await asyncio.wait(tuple(self._following), timeout=_MAX_PAUSE_S)
 
     async def take_rescued(self) -> int:
         """Record what an earlier stop or a full memory left in the rescue file; give its number.

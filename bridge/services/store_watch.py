@@ -39,29 +39,27 @@ class StoreWatch:
         self._down: dict[str, str] = {}
         #: By file, what is said of it and the kept files that this was about.
         self._damaged: dict[str, tuple[str, Sequence[str]]] = {}
-        self._unrestored = ""
 
     async def look(self) -> None:
         """Examine every file once, and say what changed."""
         for file in (self._ledger, *self._files):
-            self._say(file.name, await file.examine())
+            trouble = await file.examine()
             losses = file.take_losses()
-            if losses and file is self._ledger:
-                self._lost = True
+            if file is self._ledger:
+                self._lost = self._lost or bool(losses)
+                trouble = trouble or await self._write_back()
+            self._say(file.name, trouble)
             self._say_lost(file.name, losses)
         self._say_kept()
-        if self._ledger.name not in self._down:
-            await self._write_back()
 
-    async def _write_back(self) -> None:
+    async def _write_back(self) -> StoreError | None:
+        """Write what memory has; the alarm stands until that is on the disk."""
         try:
             await self._restore(self._lost)
-        except StoreError as error:  # tried again at the next look
-            if self._unrestored != str(error):
-                _log.error("not_written_back", extra={"reason": str(error)})
-            self._unrestored = str(error)
-        else:
-            self._lost, self._unrestored = False, ""
+        except StoreError as error:
+            return error  # tried again at the next look
+        self._lost = False
+        return None
 
     def _say(self, name: str, trouble: StoreError | None) -> None:
         before = self._down.get(name)

@@ -35,7 +35,12 @@ class Kept:
 class Desk:
     """Recording over a ledger in memory."""
 
-    def __init__(self, patience: timedelta = SLOW_DISK, most_in_memory: int = 100) -> None:
+    def __init__(
+        self,
+        patience: timedelta = SLOW_DISK,
+        most_in_memory: int = 100,
+        first_pause_s: float = 0.001,
+    ) -> None:
         self.ledger = MemoryLedger(lambda: b.NOON)
         self.events = NotedEvents()
         self.rescue = Kept()
@@ -44,7 +49,7 @@ class Desk:
             self.events,
             rescue=self.rescue,
             patience=patience,
-            first_pause_s=0.001,
+            first_pause_s=first_pause_s,
             most_in_memory=most_in_memory,
         )
 
@@ -149,6 +154,19 @@ async def test_a_stop_does_not_wait_for_a_disk_that_refuses_and_the_next_start_r
     assert taken == [1, 0]
     assert desk.ledger.journal.keys() == desk.ledger.debts.keys() == {b.call().key}
     assert caplog.records[0].message == "call_kept_in_rescue"
+
+
+async def test_a_disk_that_is_well_again_is_written_to_at_once() -> None:
+    desk = Desk(first_pause_s=3600)
+    desk.ledger.broken = True
+    for second in range(3):
+        await desk.recording.record(b.call(b.question(asked_time=str(second))))
+
+    desk.ledger.broken = False
+    await desk.recording.try_again()
+
+    assert len(desk.ledger.journal) == 3
+    assert desk.alarms() == [False, True]
 
 
 async def test_what_memory_has_no_room_for_is_kept_elsewhere() -> None:

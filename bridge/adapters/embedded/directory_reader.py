@@ -228,10 +228,11 @@ class DirectoryReader:
             return False
         self.close()
         file.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+        report = self._report
         self._file, self._identity, self._version = file, identity, 0
         self._reread()
         self._trouble = None
-        return True
+        return not same or self._report != report
 
     def _let_writers_in(self) -> None:
         """Close a file that keeps writers out; it is opened again at once."""
