@@ -126,7 +126,7 @@ class Recording:
 
     async def try_again(self) -> None:
         """Write at once what waits for another try; for a disk that is well again."""
-        if self._refusing:
+        if self._following and self._refusing:
             self._again.set()
             if not self._stopping:
                 self._again = asyncio.Event()

@@ -202,6 +202,7 @@ async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None
     async with open_site(tmp_path) as site:
         data = site.folder / "data"
         data.write_text("a file where the folder is needed")
+        site.lab.weather.add("down")
 
         async with serving(site) as service:
             answered = await service.answer("79035550123", "74950000001")
