@@ -27,7 +27,9 @@
     │  └─ FactsLost           the guard: rows lost what calls are routed by; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
     └─ StoreError             the disk said no, or the file is not ours
-       └─ StoreDamaged        what is in the file is not what was written to it
+       ├─ StoreDamaged        what is in the file is not what was written to it
+       ├─ StoreForeign        the file is another program's
+       └─ StoreTaken          another service has it; this one does not start
 
 Errors carry fields; the sentence is built from them and says what to do.
 """
@@ -279,6 +281,18 @@ class StoreError(BridgeError):
     reason: str
 
     def __str__(self) -> str:
+        # The name alone: pages and logs show the sentence, and where our disk keeps what is
+        # nobody's business but the administrator's.
+        return f"{self.file}: {self.reason}"
+
+    @property
+    def file(self) -> str:
+        """Return the name of the file, without where it stands."""
+        return self.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    @property
+    def located(self) -> str:
+        """Return the sentence with the whole path, for the administrator at his terminal."""
         return f"{self.path}: {self.reason}"
 
 
@@ -287,3 +301,11 @@ class StoreDamaged(StoreError):
 
     A full disk, a lock, missing rights, another program's file are none of it.
     """
+
+
+class StoreForeign(StoreError):
+    """The file belongs to another program: nothing of ours is in it."""
+
+
+class StoreTaken(StoreError):
+    """Another service works on this very store: two would write one call twice."""

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from bridge.errors import BridgeError
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +56,10 @@ class Loop:
                 return
             try:
                 await self._work()
+            except BridgeError as error:  # 1C, a disk: it is said in a sentence, and tried again
+                if broken != repr(error):
+                    _log.error("loop_failed", extra={"loop": self._name, "reason": str(error)})
+                broken = repr(error)
             except Exception as error:  # noqa: BLE001 - logged with its traceback
                 # The last line of defence: a loop that died silently would never work again.
                 if broken != repr(error):

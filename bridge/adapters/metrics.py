@@ -118,10 +118,10 @@ class Metrics:
             up = any(name == event.name for name, _ in self._standing)
             self._alarms.labels(event.name).set(1 if up else 0)
 
-    def expose(self, counts: OutboxCounts, age: timedelta | None, numbers: int) -> bytes:
-        """Give the exposition; the arguments are what stands in the stores at this moment."""
+    def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int) -> bytes:
+        """Give the exposition; the arguments are what stands in the stores now; None: unread."""
         for state in ("due", "sending", "dead", "settled"):
-            self._entries.labels(state).set(getattr(counts, state))
+            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state))
         self._age.set(math.nan if age is None else age.total_seconds())
         self._numbers.set(numbers)
         return generate_latest(self._registry)

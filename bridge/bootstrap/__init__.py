@@ -5,6 +5,7 @@
 of the time that a command like `route` would take.
 """
 
+from bridge.adapters.embedded.privacy import keep_files_private
 from bridge.bootstrap.commands import (
     call,
     check,
@@ -27,6 +28,7 @@ __all__ = [
     "check",
     "desk_link",
     "explain",
+    "keep_files_private",
     "make_way",
     "now",
     "outbox_drop",

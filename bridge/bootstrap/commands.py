@@ -12,10 +12,13 @@ from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.embedded.own_secret import own_secret
+from bridge.adapters.embedded.privacy import open_to_others
+from bridge.adapters.embedded.rescue_file import RescueFile
 from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.onec.probe import OneCProbe
 from bridge.adapters.onec.source import ODataSource
 from bridge.bootstrap.parts import (
+    ENV_FILE,
     audit_store,
     cabinet,
     deciding_of,
@@ -54,6 +57,7 @@ from bridge.ports import (
 )
 from bridge.services import diagnose
 from bridge.services.decide import Memory
+from bridge.services.examine_files import examine_files
 from bridge.services.pull import Progress, Pull, PullRules, nobody_confirms
 from bridge.services.situation import FanOut
 from bridge.services.sync_guard import Confirm
@@ -150,8 +154,11 @@ def _memory(settings: Settings) -> Memory:
     path = ledger_path(settings)
     if not path.exists():
         return lambda _: NumberMemory()
-    ledger = LedgerStore.open(path, clock=now, shared=True)
-    return ledger.memory
+    try:
+        return LedgerStore.open(path, clock=now, shared=True).memory
+    except StoreError as error:  # the service answers without it, so this does
+        _log.warning("memory_not_read", extra={"reason": str(error)})
+        return lambda _: NumberMemory()
 
 
 def call(
@@ -193,6 +200,12 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
         free=soundness.free_bytes(settings.data_dir),
         troubles=soundness.troubles(settings.data_dir),
         aside=soundness.set_aside_before(settings.data_dir),
+    )
+    findings += examine_files(
+        missing=soundness.missing(settings.data_dir),
+        unusable=soundness.unusable(settings.data_dir),
+        open_to_others=[str(path) for path in open_to_others(settings.data_dir, ENV_FILE)],
+        rescued=[str(path) for path in RescueFile(settings.data_dir).waiting()],
     )
     findings += await _check_onec(settings)
     findings.append(await _check_pbx(settings))

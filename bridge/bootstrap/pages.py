@@ -1,25 +1,21 @@
 """What only the pages need: their files, the desk, who is let in."""
 
-import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.own_secret import own_secret
-from bridge.adapters.embedded.sqlite_file import aside_of, set_aside
+from bridge.adapters.embedded.tolerant_audit import TolerantAudit
 from bridge.bootstrap.parts import (
     audit_path,
-    audit_store,
     directory_path,
     ledger_path,
     now,
     plain,
 )
-from bridge.errors import SettingsError, StoreDamaged
-from bridge.ports import Alarm, Events
+from bridge.errors import SettingsError
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,14 +26,11 @@ if TYPE_CHECKING:
     from bridge.web.desk.parts import DeskParts
 
 
-_log = logging.getLogger(__name__)
-
-
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """The files that pages alone read and write."""
 
-    audit: AuditStore
+    audit: TolerantAudit
     history: "CallHistory"
     flaws: "DirectoryFlaws"
 
@@ -54,29 +47,10 @@ def shelf_of(settings: Settings) -> Shelf:
     from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
 
     return Shelf(
-        _sound_audit(settings),
+        TolerantAudit(audit_path(settings), now, keep=timedelta(days=settings.audit_days)),
         CallHistory(ledger_path(settings)),
         DirectoryFlaws(directory_path(settings)),
     )
-
-
-def _sound_audit(settings: Settings) -> AuditStore:
-    """Open the audit list; a damaged one must not keep callers waiting, and begins anew."""
-    try:
-        return audit_store(settings)
-    except StoreDamaged as error:
-        aside = set_aside(audit_path(settings))
-        extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
-        _log.error("store_damaged", extra=extra)
-    return audit_store(settings)
-
-
-def remind_of_links(settings: Settings, events: Events) -> None:
-    """Say, as long as a damaged audit list is kept, that links of before open nothing."""
-    aside = aside_of(audit_path(settings))
-    if aside.exists():
-        words = f"audit.db was damaged and is kept as {aside.name}; delete it when this is settled"
-        events.publish(Alarm("store_damaged", words, "audit.db"))
 
 
 def desk_parts(settings: Settings, directory: DirectoryReader) -> "DeskParts":
@@ -118,7 +92,7 @@ def hook_access_of(settings: Settings) -> "HookAccess":
     )
 
 
-def admin_access_of(settings: Settings) -> "AdminAccess":
+def admin_access_of(settings: Settings, secret: bytes) -> "AdminAccess":
     """Tell what opens the console.
 
     Raises:
@@ -135,7 +109,7 @@ def admin_access_of(settings: Settings) -> "AdminAccess":
             raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
     return AdminAccess(
         password,
-        own_secret(settings.data_dir / "secret.key"),
+        secret,
         settings.trusted_proxies,
         settings.mask_phones,
     )

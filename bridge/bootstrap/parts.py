@@ -1,5 +1,6 @@
 """What every way of building shares: paths, rules and clients, from the settings."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bridge.adapters.embedded.audit_store import AuditStore
+from bridge.adapters.embedded.privacy import make_private
 from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.domain.phone import PhoneRules, read_did
@@ -20,6 +22,11 @@ from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from bridge.adapters.sipuni.api import SipuniApi
+
+_log = logging.getLogger(__name__)
+
+#: Where settings may stand; it holds passwords.
+ENV_FILE = Path(".env")
 
 #: A question about a caller who has long been answered is given up after this.
 LIVE_TIMEOUT_S = 20.0
@@ -106,7 +113,7 @@ def zone_of(settings: Settings) -> ZoneInfo:
 
 
 def make_data_folder(settings: Settings) -> None:
-    """Have the data folder, readable to its owner alone where we make it: it holds people's data.
+    """Have the data folder, readable to its owner alone: it holds people's data.
 
     Raises:
         SettingsError: it cannot be made, or is no folder.
@@ -114,7 +121,7 @@ def make_data_folder(settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        reason = f"{settings.data_dir} cannot be a folder of ours: {error.strerror or error}"
+        reason = f"it cannot be a folder of ours: {error.strerror or type(error).__name__}"
         raise SettingsError("BRIDGE_DATA_DIR", reason) from error
 
 
@@ -131,6 +138,15 @@ def ledger_path(settings: Settings) -> Path:
 def audit_path(settings: Settings) -> Path:
     """Where the audit list stands."""
     return settings.data_dir / "audit.db"
+
+
+def make_what_folder_can_be_made(settings: Settings) -> None:
+    """Have the data folder private, where there can be one: callers do not need it."""
+    try:
+        make_data_folder(settings)
+    except SettingsError as error:
+        _log.error("data_folder_missing", extra={"reason": error.reason})
+    make_private(settings.data_dir, ENV_FILE)
 
 
 def audit_store(settings: Settings) -> AuditStore:

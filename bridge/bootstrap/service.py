@@ -9,16 +9,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bridge.adapters.embedded.aside import kept_aside
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.own_secret import ServiceSecret
+from bridge.adapters.embedded.rescue_file import RescueFile
+from bridge.adapters.event_hub import EventHub
+from bridge.adapters.metrics import Metrics
+from bridge.adapters.onec.journal import ODataJournal
 from bridge.adapters.onec.lookup import ODataLookup
+from bridge.adapters.onec.sign_in import ODataSignIn
+from bridge.adapters.sipuni import Sipuni
 from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
+from bridge.bootstrap.memory import STORES_EVERY, ServiceMemory, open_quietly
 from bridge.bootstrap.pages import (
     admin_access_of,
     desk_parts,
     ending,
     hook_access_of,
-    remind_of_links,
     shelf_of,
 )
 from bridge.bootstrap.parts import (
@@ -26,7 +34,7 @@ from bridge.bootstrap.parts import (
     deciding_of,
     directory_path,
     ledger_path,
-    make_data_folder,
+    make_what_folder_can_be_made,
     monotonic,
     now,
     odata,
@@ -36,23 +44,24 @@ from bridge.bootstrap.parts import (
     zone_of,
 )
 from bridge.bootstrap.watch import alarm_watch
-from bridge.domain.clock import TOLERANCE
-from bridge.domain.desk import LONGEST_TALK
 from bridge.domain.outbox import OutboxEntry
 from bridge.loops import Loop
 from bridge.ports import (
     DirectoryChanged,
 )
+from bridge.scheduler import Scheduler, Timetable, sync_command
 from bridge.services.answer import Answering
 from bridge.services.ask import RESERVE, Asking
-from bridge.services.call_book import CallBook
 from bridge.services.clock_watch import ClockWatch
 from bridge.services.deliver import Delivery
 from bridge.services.follow import Following
 from bridge.services.index_watch import IndexWatch
 from bridge.services.record import Recording
 from bridge.services.situation import FanOut, Situation
+from bridge.services.store_watch import StoreWatch
 from bridge.settings import Settings
+from bridge.web.app import create_app
+from bridge.web.surface import WebServices
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -71,23 +80,14 @@ class House:
 
 def build_service(settings: Settings) -> House:
     """Build the service; nothing is opened or started before the app's lifespan begins."""
-    from bridge.adapters.event_hub import EventHub
-    from bridge.adapters.metrics import Metrics
-    from bridge.adapters.onec.journal import ODataJournal
-    from bridge.adapters.onec.sign_in import ODataSignIn
-    from bridge.adapters.sipuni import Sipuni
-    from bridge.scheduler import Scheduler, Timetable, sync_command
-    from bridge.web.app import create_app
-    from bridge.web.surface import WebServices
-
     directory, ledger = _stores(settings)
     shelf = shelf_of(settings)
+    secret, runs = ServiceSecret(settings.data_dir / "secret.key"), run_history(settings)
     hub, metrics, situation = EventHub(secrets.token_hex(4)), Metrics(), Situation(now)
     desk = desk_parts(settings, directory)
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
     watch = ClockWatch(now, monotonic, events)
-    remind_of_links(settings, events)
     client = odata(settings)
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
@@ -105,7 +105,22 @@ def build_service(settings: Settings) -> House:
         events=events,
         kick=kick_delivery,
     )
-    recording = Recording(ledger, events)
+    recording = Recording(ledger, events, rescue=RescueFile(settings.data_dir))
+    memory = ServiceMemory(
+        ledger=ledger,
+        book=book,
+        recording=recording,
+        desk=desk,
+        clock=now,
+        last_seen=watch.compare,
+    )
+    stores = StoreWatch(
+        (shelf.audit, secret, runs),
+        ledger=ledger,
+        events=events,
+        aside=lambda: kept_aside(settings.data_dir),
+        restore=memory.restore,
+    )
     line = pbx_line(
         settings,
         book,
@@ -144,6 +159,7 @@ def build_service(settings: Settings) -> House:
         events=events,
         clock=now,
         loops=(
+            Loop("stores", stores.look, STORES_EVERY),
             follow,
             *rounds(
                 settings,
@@ -183,9 +199,9 @@ def build_service(settings: Settings) -> House:
             stack.push_async_callback(line.aclose)
             if asking is not None:
                 stack.push_async_callback(asking.aclose)
-            await _remember(watch, ledger, answering, book)
-            await line.open()
-            await _recall(desk, ledger)
+            await memory.take_up(answering.remember)
+            await stores.look()
+            await open_quietly(line)
             scheduler.start()
             stack.push_async_callback(scheduler.stop)
             _settle_heap()
@@ -207,7 +223,7 @@ def build_service(settings: Settings) -> House:
         latency=metrics.latency,
         history=shelf.history,
         flaws=shelf.flaws,
-        runs=run_history(settings),
+        runs=runs,
         sync_now=scheduler.sync_now,
         desk=desk,
         onec_sign_in=ODataSignIn(one_time_client(settings), now),
@@ -217,7 +233,7 @@ def build_service(settings: Settings) -> House:
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=hook_access_of(settings),
-        admin_access=admin_access_of(settings),
+        admin_access=admin_access_of(settings, secret.value),
         phones=phone_rules(settings),
         lang=settings.lang,
         public_url=settings.public_url or "",
@@ -229,26 +245,16 @@ def build_service(settings: Settings) -> House:
 
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
-    """Open what the service cannot do without."""
+    """Open what callers are answered from, and what is written of them; neither stops the start.
+
+    Raises:
+        StoreTaken: another service works in this folder.
+    """
     directory = DirectoryReader(
         directory_path(settings), stale_after=settings.stale_after, monotonic=monotonic
     )
-    make_data_folder(settings)
+    make_what_folder_can_be_made(settings)
     return directory, LedgerStore.open(ledger_path(settings), clock=now)
-
-
-async def _remember(
-    watch: ClockWatch, ledger: LedgerStore, answering: Answering, book: CallBook
-) -> None:
-    """Take up what a life of before left behind; first of all, whether its clock was ours."""
-    watch.compare(await ledger.last_seen())
-    await answering.remember()
-    await book.remember()
-
-
-async def _recall(desk: "DeskParts", ledger: LedgerStore) -> None:
-    lately = await ledger.calls_since(now() - LONGEST_TALK, now() + TOLERANCE)
-    desk.recall(lately, await ledger.open_debts())
 
 
 def _act_on_steps(

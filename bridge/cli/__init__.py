@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from bridge import terminal
+from bridge import bootstrap, terminal
 from bridge.cli import access, outbox, service, simulators
 from bridge.cli.frame import Exit, exit_code, sentence
 from bridge.errors import BridgeError
@@ -28,6 +28,7 @@ app.add_typer(outbox.commands, name="outbox")
 
 def main() -> NoReturn:
     """Run the command line; every error is one sentence on stderr and an exit code."""
+    bootstrap.keep_files_private()
     try:
         app()
     except BridgeError as error:

@@ -19,6 +19,7 @@ from bridge.errors import (
     OneCUnavailable,
     SettingsError,
     StoreDamaged,
+    StoreError,
     SyncRefused,
 )
 from bridge.ports import AlarmName
@@ -60,7 +61,9 @@ def sentence(error: BridgeError) -> str:
     elif isinstance(error, OneCUnavailable | OneCNonsense):
         advice = "is BRIDGE_ONEC_URL the publication's root, and its web server up? "
     elif isinstance(error, StoreDamaged):
-        return f"{error}; {cure_of(error)}"
+        return f"{error.located}; {cure_of(error)}"
+    elif isinstance(error, StoreError):
+        return error.located
     else:
         return str(error)
     return f"{error}; {advice}onec-bridge check looks closer"

@@ -24,10 +24,13 @@ def outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
         lines = _order_lines(call, call.order, lang)
         if lines:
             return lines
-    if not life.disposition.is_over:
-        return []
     if life.disposition is Disposition.UNKNOWN:
         return _unknown(call, lang)
+    return _known_lines(call, lang) if life.disposition.is_over else []
+
+
+def _known_lines(call: PhoneCall, lang: Language) -> list[str]:
+    life = call.life
     words = [say_outcome(call, lang)]
     if life.talk is not None:
         words.append(say(lang, "call.talk", time=say_duration(lang, life.talk)))

@@ -40,5 +40,5 @@ def is_done(call: PhoneCall, entry: OutboxEntry | None, *, waits: bool) -> bool:
     """
     written = entry is None or entry.state is EntryState.SETTLED
     order = call.order
-    over = order is None or order.state is OrderState.REFUSED or call.life.disposition.is_over
+    over = order is None or order.state is OrderState.REFUSED or not call.is_unfinished
     return written and over and not waits

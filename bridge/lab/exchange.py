@@ -57,10 +57,13 @@ class Exchange:
         below = self.path.removeprefix(lab.root).lstrip("/")
         self.set_name = below.partition("/")[0].partition("(")[0]
 
-    async def _body(self) -> bytes:
+    async def _body(self) -> bytes | None:
+        """Return the whole body; None where the client left before its end."""
         parts = []
         while True:
             message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return None
             parts.append(message.get("body", b""))
             if not message.get("more_body"):
                 return b"".join(parts)
@@ -68,6 +71,8 @@ class Exchange:
     async def control(self) -> None:
         """Answer at the control address."""
         body = await self._body()
+        if body is None:
+            return
         await self._reply(control.answer(self.lab, self.method, self.path, self.query, body))
 
     async def serve(self) -> None:
@@ -77,6 +82,10 @@ class Exchange:
         if front is not None:
             await self._note_and_reply(front)
             return
+        body = await self._body()
+        if body is None:  # half a document is none
+            self._note(0, 0)
+            return
         request = Request(
             method=self.method,
             path=self._raw_path_below_root(),
@@ -84,7 +93,7 @@ class Exchange:
             root=self._root_address(),
             number=lab.next_number(),
             headers=self.headers,
-            body=await self._body(),
+            body=body,
         )
         strike = lab.weather.strike(self.method, self.set_name)
         delay = lab.cold_start() + strike.seconds

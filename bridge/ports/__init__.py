@@ -50,6 +50,7 @@ from bridge.ports.onec import (
 )
 from bridge.ports.orders import OrderBook, OwnedPhone, PhoneBook, PlacedCall
 from bridge.ports.runs import Shrink, SyncRun, SyncRuns
+from bridge.ports.stores import Rescue, RescuedCall, StoredFile
 from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
@@ -99,9 +100,12 @@ __all__ = [
     "RawEvent",
     "RawReply",
     "RawRequest",
+    "Rescue",
+    "RescuedCall",
     "Shrink",
     "SignIn",
     "StandingAlarm",
+    "StoredFile",
     "SyncReport",
     "SyncRun",
     "SyncRuns",

@@ -4,6 +4,7 @@ Orders and notes are steps of their own here; events are told to their calls in 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,9 +20,11 @@ from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.wanted import Told
-from bridge.ports import CallChanged, CallFilter, Clock, DebtChanged, Events, Ledger
+from bridge.ports import CallChanged, CallFilter, Change, Clock, DebtChanged, Events, Ledger
 from bridge.services.debts import Debts, Step
 from bridge.services.open_calls import MEMORY, OpenCalls
+
+_log = logging.getLogger(__name__)
 
 #: How long a call that began with its events waits for its routing question before 1C gets it.
 GRACE = timedelta(seconds=10)
@@ -86,6 +89,42 @@ class CallBook:
         found = [await self._ledger.calls_since(end - MEMORY, end + TOLERANCE) for end in ends]
         calls = {call.key: call for some in found for call in some}
         return sorted(calls.values(), key=lambda call: call.received_at)
+
+    async def take_up(self) -> None:
+        """Take up what stands on disk, between two steps."""
+        async with self._lock:
+            await self.remember()
+
+    def distrust(self) -> None:
+        """Have memory read back from the disk before the next step: it could not be before."""
+        self._ahead = True
+
+    async def write_again(self) -> None:
+        """Write what memory has of calls and debts to a ledger that lost some of it.
+
+        What each call owed is not known any more, so it is owed anew, and looked for in 1C before
+        it is created; an entry that is there already stays.
+        """
+        async with self._lock:
+            now = self._clock()
+            recorded = [self.open.get(key) for key in self.open.recorded()]
+            calls = [call for call in recorded if call is not None]
+            owed = [call for call in calls if self._is_owed(call)]
+            entries = [
+                OutboxEntry(call.key, call.received_at, now, maybe_sent_at=now, doubtful=True)
+                for call in owed
+            ]
+            debts = self._debts.open
+            await self._ledger.apply(
+                Change(calls=tuple(calls), entries=tuple(entries), debts=debts)
+            )
+            _log.warning("calls_written_again", extra={"calls": len(calls), "debts": len(debts)})
+        self._kick()
+
+    def _is_owed(self, call: PhoneCall) -> bool:
+        if call.order is not None and call.order.document is not None:
+            return False  # its document is UT's own, and how far we were with it nobody knows
+        return call.direction is not Direction.INTERNAL and not call.blank
 
     @asynccontextmanager
     async def one_step(self) -> AsyncIterator[None]:

@@ -22,15 +22,21 @@ _GOOD_ROOM = 500 * 2**20
 #: What to do about a damaged file; whoever deletes one should know what goes with it.
 _CURES = {
     "directory.db": "run: onec-bridge sync; it sets the file aside and loads all of it anew",
-    "ledger.db": "stop the service and restore it from a backup; without one set it aside: what "
-    "1C had not been given is in it",
+    "ledger.db": "restart the service: it sets the file aside, takes over what can be read of it, "
+    "and begins a new one; or stop it and restore the file from a backup",
     "audit.db": "restart the service: it sets the file aside and begins a new one; personal links "
     "made before open nothing then",
     "runs.db": "nothing: the next sync sets it aside; only the history of sync runs goes with it",
+    "secret.key": "restart the service: it makes another; everybody signs in anew, personal links "
+    "made before open nothing then",
 }
 
 #: What to do once a damaged file was set aside.
 _AFTERCARE = {
+    "ledger.db": "what could be read of it was taken over; compare the calls in 1C with the PBX's "
+    "journal, and write by hand what is missing",
+    "secret.key": "everybody signs in anew, and personal links made before open nothing",
+    "rescue.jsonl": "write the calls in it by hand",
     "directory.db": "all of it was pulled anew",
     "audit.db": "personal links made before open nothing: make new ones by onec-bridge desk-link "
     "or in the console; who did what before stands in the damaged file only",
@@ -99,7 +105,7 @@ def examine_store(
         Checkup(
             "store",
             Verdict.WARNING,
-            f"{name} was damaged and is kept as {name}.damaged",
+            f"{name} was damaged or missing, and is kept as {name}.damaged or noted so",
             f"{_AFTERCARE[name]}; is the disk well? Delete the damaged file when nobody needs it",
         )
         for name in aside

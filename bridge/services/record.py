@@ -8,7 +8,7 @@ from datetime import timedelta
 from bridge.domain.calls import PhoneCall
 from bridge.domain.outbox import OutboxEntry
 from bridge.errors import StoreError
-from bridge.ports import Alarm, CallRecorded, Events, Ledger
+from bridge.ports import Alarm, CallRecorded, Events, Ledger, Rescue
 
 _log = logging.getLogger(__name__)
 
@@ -19,8 +19,9 @@ SLOW_DISK = timedelta(milliseconds=100)
 _FIRST_PAUSE_S = 0.5
 _MAX_PAUSE_S = 5.0
 
-#: Calls that wait in memory for a disk that refuses; beyond them memory would be the next to go.
-_MOST_FOLLOWING = 10_000
+#: Calls that wait in memory for a disk that refuses; beyond them memory would be the next to go,
+#: and they go to the rescue file. It is some 40 MB.
+MOST_IN_MEMORY = 10_000
 
 
 class Recording:
@@ -31,15 +32,23 @@ class Recording:
         ledger: Ledger,
         events: Events,
         *,
+        rescue: Rescue | None = None,
         patience: timedelta = SLOW_DISK,
         first_pause_s: float = _FIRST_PAUSE_S,
+        most_in_memory: int = MOST_IN_MEMORY,
     ) -> None:
         self._ledger = ledger
         self._events = events
         self._patience = patience
         self._first_pause_s = first_pause_s
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        #: Ends the pauses of all who wait for another try; each end makes the next event.
+        self._again = asyncio.Event()
+        self._rescue = rescue
+        self._most_in_memory = most_in_memory
         self._slow = False
+        #: The file that refuses; empty while none does.
+        self._refusing = ""
         self._following: set[asyncio.Task[PhoneCall | None]] = set()
 
     async def record(self, call: PhoneCall) -> PhoneCall:
@@ -65,13 +74,16 @@ class Recording:
             late.cancel()
         if task.done():
             return task.result() or call
-        if not self._slow:
-            self._alarm("the ledger's disk is slow: a call was answered before its record")
+        if not (self._slow or self._refusing):
+            self._slow = True
+            words = "the ledger's disk is slow: a call was answered before its record"
+            self._events.publish(Alarm("store_slow", words))
         return call
 
     async def settle(self) -> None:
         """Wait until every record that follows was tried once more; for a graceful stop."""
-        self._stopping.set()
+        self._stopping = True
+        self._again.set()
         while self._following:
             await asyncio.wait(tuple(self._following))
 
@@ -87,11 +99,8 @@ class Recording:
             self._events.publish(CallRecorded(call))
         # One commit frees several writers at once: one that is done may still stand in the set.
         others = (t for t in self._following if t is not asyncio.current_task())
-        if self._slow and all(other.done() for other in others):
-            self._slow = False
-            self._events.publish(
-                Alarm("store_slow", "the ledger's disk keeps up again", clear=True)
-            )
+        if (self._slow or self._refusing) and all(other.done() for other in others):
+            self._take_back()
         return recorded
 
     async def _insist(
@@ -99,27 +108,70 @@ class Recording:
     ) -> PhoneCall | None:
         """Write until the disk takes it: the caller was answered, his call must not be lost.
 
-        None only where the service stops and the disk still refuses.
+        None where it is kept elsewhere: the service stops, or memory is full.
         """
         pause_s = self._first_pause_s
         while True:
-            last = self._stopping.is_set() or len(self._following) > _MOST_FOLLOWING
             try:
                 return await self._ledger.record_call(call, entry)
             except StoreError as error:
-                self._alarm(f"a call could not be recorded: {error}")
+                self._refused(error)
                 _wake(waited)
-                if last:
-                    _log.critical("call_lost", extra={"entry": call.key, "reason": str(error)})
+                if self._stopping or len(self._following) > self._most_in_memory:
+                    await self._keep_elsewhere(call, entry, error)
                     return None
-            with suppress(TimeoutError):  # a stop ends the pause
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
+            with suppress(TimeoutError):  # a stop ends the pause, and a disk that is well again
+                await asyncio.wait_for(self._again.wait(), pause_s)
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
-    def _alarm(self, words: str) -> None:
-        if not self._slow:
-            self._slow = True
-            self._events.publish(Alarm("store_slow", words))
+    async def try_again(self) -> None:
+        """Write at once what waits for another try; for a disk that is well again."""
+        if self._following and self._refusing:
+            self._again.set()
+            if not self._stopping:
+                self._again = asyncio.Event()
+            await asyncio.wait(tuple(self._following), timeout=_MAX_PAUSE_S)
+
+    async def take_rescued(self) -> int:
+        """Record what an earlier stop or a full memory left in the rescue file; give its number.
+
+        Each call is recorded once: the ledger knows it by its key. Raises StoreError.
+        """
+        rescued = [] if self._rescue is None else await self._rescue.rescued()
+        for call, entry in rescued:
+            recorded = await self._ledger.record_call(call, entry)
+            if recorded is call:
+                self._events.publish(CallRecorded(call))
+        if rescued and self._rescue is not None:
+            await self._rescue.forget(len(rescued))
+            _log.warning("calls_taken_from_rescue", extra={"calls": len(rescued)})
+        return len(rescued)
+
+    async def _keep_elsewhere(
+        self, call: PhoneCall, entry: OutboxEntry | None, error: StoreError
+    ) -> None:
+        extra = {"entry": call.key, "reason": str(error)}
+        if self._rescue is None:
+            _log.critical("call_lost", extra=extra)
+            return
+        await self._rescue.keep(call, entry)
+        _log.critical("call_kept_in_rescue", extra=extra)
+
+    def _refused(self, error: StoreError) -> None:
+        if not self._refusing:
+            self._refusing = error.file
+            words = f"a call could not be recorded: {error}"
+            self._events.publish(Alarm("store_down", words, error.file))
+
+    def _take_back(self) -> None:
+        if self._slow:
+            self._slow = False
+            words = "the ledger's disk keeps up again"
+            self._events.publish(Alarm("store_slow", words, clear=True))
+        if self._refusing:
+            file, self._refusing = self._refusing, ""
+            words = "calls are recorded again"
+            self._events.publish(Alarm("store_down", words, file, clear=True))
 
 
 def _wake(waited: asyncio.Future[None]) -> None:

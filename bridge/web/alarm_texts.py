@@ -72,10 +72,10 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
         ),
     ),
     "store_down": AlarmText(
-        mark("Calls cannot be recorded"),
+        mark("A file of the bridge cannot be used"),
         mark(
-            "Callers are answered and their calls kept in memory until the disk takes them: make "
-            "room, or mend the data folder. Do not restart the service before."
+            "Callers are answered, and what is to be recorded is kept in memory until the disk "
+            "takes it: make room, or mend the data folder. There is no need to restart the service."
         ),
     ),
     "disk_low": AlarmText(

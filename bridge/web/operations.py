@@ -9,6 +9,7 @@ from bridge.errors import StoreDamaged
 from bridge.ports import StandingAlarm, SyncReport
 from bridge.web.access import Gate
 from bridge.web.alarm_texts import ALARM_TEXTS
+from bridge.web.known import known
 from bridge.web.surface import WebServices
 
 _FRESH = {"Cache-Control": "no-store"}
@@ -65,7 +66,7 @@ def operations_routes(services: WebServices, gate: Gate) -> list[BaseRoute]:
         now = services.clock()
         proven = services.directory.age(now).proven_at
         figures = services.meter.expose(
-            await services.ledger.counts(),
+            await known(services.ledger.counts(), None),
             age_by_wall(proven, now),
             services.directory.numbers(),
         )

@@ -120,8 +120,8 @@ class Meter(Protocol):
         """Count one stored PBX event."""
         ...
 
-    def expose(self, counts: OutboxCounts, age: timedelta | None, numbers: int, /) -> bytes:
-        """Give the exposition; the arguments are what stands in the stores at this moment."""
+    def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int, /) -> bytes:
+        """Give the exposition; the arguments are what stands in the stores now; None: unread."""
         ...
 
 

@@ -366,7 +366,8 @@ def test_a_file_that_is_no_database_is_refused_in_one_sentence(tmp_path: Path) -
     with pytest.raises(StoreError) as caught:
         SqliteDb(path)
 
-    assert str(caught.value) == f"{path}: file is not a database"
+    assert str(caught.value) == f"{path.name}: file is not a database"
+    assert caught.value.located == f"{path}: file is not a database"
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:

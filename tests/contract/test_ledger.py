@@ -110,6 +110,17 @@ async def test_two_webhooks_of_one_call_at_once_are_one_call(ledger: Ledger) -> 
     assert len(await ledger.entries()) == 1
 
 
+async def test_a_call_that_its_events_put_there_first_is_owed_by_its_record(
+    ledger: Ledger,
+) -> None:
+    await ledger.apply(Change(calls=(call("a"),)))
+
+    await ledger.record_call(call("a"), debt("a"))
+    await ledger.record_call(call("a"), debt("a"))
+
+    assert [entry.key for entry, _ in await ledger.entries()] == ["a"]
+
+
 async def test_a_call_that_owes_nothing_has_no_entry(ledger: Ledger) -> None:
     await ledger.record_call(call("a"), None)
 

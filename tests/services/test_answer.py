@@ -249,7 +249,7 @@ async def test_a_broken_disk_does_not_keep_the_caller_waiting(house: House) -> N
     decision = await house.opens().answer(b.question())
 
     assert decision.extension == "205"
-    assert [alarm.name for alarm in house.events.of(Alarm)] == ["store_slow"]
+    assert [alarm.name for alarm in house.events.of(Alarm)] == ["store_down"]
 
 
 async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(house: House) -> None:

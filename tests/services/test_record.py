@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Target
-from bridge.ports import Alarm, CallRecorded
+from bridge.domain.outbox import OutboxEntry
+from bridge.ports import Alarm, CallRecorded, Change, RescuedCall
 from bridge.services.record import SLOW_DISK, Recording
 from tests.support import builders as b
 from tests.support.memory_ledger import MemoryLedger, NotedEvents
@@ -14,13 +16,42 @@ from tests.support.memory_ledger import MemoryLedger, NotedEvents
 pytestmark = pytest.mark.anyio
 
 
+class Kept:
+    """A rescue in memory."""
+
+    def __init__(self) -> None:
+        self.calls: list[RescuedCall] = []
+
+    async def keep(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
+        self.calls.append((call, entry))
+
+    async def rescued(self) -> list[RescuedCall]:
+        return list(self.calls)
+
+    async def forget(self, calls: int) -> None:
+        del self.calls[:calls]
+
+
 class Desk:
     """Recording over a ledger in memory."""
 
-    def __init__(self, patience: timedelta = SLOW_DISK) -> None:
+    def __init__(
+        self,
+        patience: timedelta = SLOW_DISK,
+        most_in_memory: int = 100,
+        first_pause_s: float = 0.001,
+    ) -> None:
         self.ledger = MemoryLedger(lambda: b.NOON)
         self.events = NotedEvents()
-        self.recording = Recording(self.ledger, self.events, patience=patience, first_pause_s=0.001)
+        self.rescue = Kept()
+        self.recording = Recording(
+            self.ledger,
+            self.events,
+            rescue=self.rescue,
+            patience=patience,
+            first_pause_s=first_pause_s,
+            most_in_memory=most_in_memory,
+        )
 
     def alarms(self) -> list[bool]:
         """Tell of each alarm whether it took the earlier one back."""
@@ -106,7 +137,7 @@ async def test_a_disk_that_refuses_is_told_once_until_it_works_again() -> None:
     assert len(desk.ledger.journal) == 4  # who was answered meanwhile is not lost
 
 
-async def test_a_stop_does_not_wait_for_a_disk_that_refuses(
+async def test_a_stop_does_not_wait_for_a_disk_that_refuses_and_the_next_start_records_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     desk = Desk()
@@ -114,8 +145,53 @@ async def test_a_stop_does_not_wait_for_a_disk_that_refuses(
     await desk.recording.record(b.call())
 
     await desk.recording.settle()
+    kept = list(desk.rescue.calls)
+    desk.ledger.broken = False
+    taken = [await desk.recording.take_rescued() for _ in range(2)]
 
-    assert [record.message for record in caplog.records] == ["call_lost"]
+    assert [call for call, _ in kept] == [b.call()]
+    assert kept[0][1] is not None
+    assert taken == [1, 0]
+    assert desk.ledger.journal.keys() == desk.ledger.debts.keys() == {b.call().key}
+    assert caplog.records[0].message == "call_kept_in_rescue"
+
+
+async def test_a_disk_that_is_well_again_is_written_to_at_once() -> None:
+    desk = Desk(first_pause_s=3600)
+    desk.ledger.broken = True
+    for second in range(3):
+        await desk.recording.record(b.call(b.question(asked_time=str(second))))
+
+    desk.ledger.broken = False
+    await desk.recording.try_again()
+
+    assert len(desk.ledger.journal) == 3
+    assert desk.alarms() == [False, True]
+
+
+async def test_what_memory_has_no_room_for_is_kept_elsewhere() -> None:
+    desk = Desk(most_in_memory=2)
+    desk.ledger.broken = True
+    for second in range(5):
+        await desk.recording.record(b.call(b.question(asked_time=str(second))))
+    kept = len(desk.rescue.calls)
+
+    desk.ledger.broken = False
+    await desk.recording.settle()
+    await desk.recording.take_rescued()
+
+    assert kept == 3
+    assert len(desk.ledger.journal) == len(desk.ledger.debts) == 5
+
+
+async def test_a_call_whose_events_came_before_its_record_is_owed_all_the_same() -> None:
+    desk = Desk()
+    call = b.call()
+    await desk.ledger.apply(Change(calls=(call,)))
+
+    await desk.recording.record(call)
+
+    assert desk.ledger.debts.keys() == {call.key}
 
 
 async def test_a_cancelled_answer_does_not_take_its_record_along() -> None:

@@ -47,6 +47,19 @@ class Service:
         extension: str | None = asked.json()["extension"]
         return extension
 
+    async def standing(self, name: str) -> list[dict[str, str]]:
+        """Wait for alarms of *name*, and give them."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                told = await self.http.get(
+                    f"http://127.0.0.1:{self.site.port}/api/v1/alarms",
+                    auth=("admin", "composed-admin"),
+                )
+                found: list[dict[str, str]] = [a for a in told.json() if a["name"] == name]
+                if found:
+                    return found
+                await asyncio.sleep(_LOOK_S)
+
     async def becomes_ready(self) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             while (await self.get("/readyz")).is_error:  # noqa: ASYNC110 - it is another process
@@ -237,7 +250,9 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
 
 
 @pytest.mark.parametrize("table", ["", "calls", "debts"])
-async def test_a_damaged_ledger_stops_the_start_with_one_sentence(site: Site, table: str) -> None:
+async def test_a_damaged_ledger_is_set_aside_and_keeps_nobody_waiting(
+    site: Site, table: str
+) -> None:
     cast = choose_cast(site.lab.world)
     await site.sync()
     async with serving(site, SYNC_INTERVAL_S="3600") as service:
@@ -249,11 +264,16 @@ async def test_a_damaged_ledger_stops_the_start_with_one_sentence(site: Site, ta
         ledger.write_bytes(NO_DATABASE)
     spoilt = ledger.read_bytes()
 
-    said = await site.run("serve")
+    async with serving(site, ADMIN_PASSWORD="composed-admin") as service:
+        answered = await service.answer(cast.contact.sent, did="74950000002")
+        alarms = await service.standing("store_damaged")
+        (told,) = service.told("store_damaged")
 
-    assert said.code == 1
-    *logged, last = said.err.splitlines()
-    assert "ledger.db: " in last
-    assert "restore it from a backup" in last
-    assert not [line for line in logged if "ledger.db" in line]
-    assert ledger.read_bytes() == spoilt
+    assert answered == cast.contact.extension
+    assert [alarm["subject"] for alarm in alarms] == ["ledger.db"]
+    assert "PBX's journal" in alarms[0]["words"]
+    assert str(site.folder) not in json.dumps(alarms)
+    assert told["kept"].endswith("ledger.db.damaged")
+    assert ledger.with_name("ledger.db.damaged").read_bytes() == spoilt
+    (warned,) = [f for f in await checked(site) if f["area"] == "store"]
+    assert (warned["verdict"], "ledger.db" in warned["words"]) == ("warning", True)

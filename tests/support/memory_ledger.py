@@ -76,12 +76,10 @@ class MemoryLedger:
         self._write()
         standing = self.journal.get(call.key)
         joined = call if standing is None else join_question(standing, call)
-        if joined == standing and not call.heard:
-            return joined
         self.journal[call.key] = joined
         if entry is not None:
             self.debts.setdefault(entry.key, entry)
-            if standing is not None:
+            if standing is not None and (joined != standing or call.heard):
                 self._wake(entry.key)
         return joined
 

@@ -18,11 +18,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from bridge.adapters.embedded.soundness import insist_on_soundness
-from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import FORMAT_VERSION, SqliteFile, reading_documents
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import Ref
 from bridge.domain.retention import oldest_kept
-from bridge.errors import StoreDamaged, StoreError
+from bridge.errors import StoreError
 from bridge.ports import AuditAct, AuditRecord, Clock
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
@@ -98,10 +98,8 @@ class AuditStore:
             "ORDER BY id DESC LIMIT ?"
         )
         rows = await self._do(lambda file: file.read(question, (*values, limit)))
-        try:
+        with reading_documents(self._path):
             return [(number, _record(text)) for number, text in rows]
-        except msgspec.MsgspecError as error:
-            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     async def forget(self, days: Sequence[date]) -> int:
         """Delete what is older than the days to be kept, of *days* seen; give the number."""
@@ -118,10 +116,8 @@ class AuditStore:
         ((version,),) = self._reader.read("PRAGMA data_version")
         if version != self._version:
             rows = self._reader.read(f"SELECT doc FROM {_KEYS}")
-            try:
+            with reading_documents(self._path):
                 keys = [_key(text) for (text,) in rows]
-            except msgspec.MsgspecError as error:
-                raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
             self._generations = {key.manager: key.generation for key in keys}
             self._version = version
         return self._generations.get(manager, self._generations.get(_EVERYBODY, 0))
@@ -129,6 +125,14 @@ class AuditStore:
     async def revoke(self, manager: Ref) -> int:
         """Make every link and session of before worthless; give the generation that counts now."""
         return await self._do(lambda file: _revoke(file, manager))
+
+    async def probe(self) -> None:
+        """Write something that changes nothing; raises StoreError where the disk refuses."""
+        await self._do(lambda file: file.execute(f"PRAGMA user_version = {FORMAT_VERSION}"))
+
+    def is_elsewhere(self) -> bool:
+        """Whether another file, or none, stands at the path now."""
+        return self._reader.is_elsewhere()
 
     async def close(self) -> None:
         """Let go of the file."""
@@ -144,10 +148,13 @@ class AuditStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._with, work)
 
     def _with(self, work: Callable[[SqliteFile], T]) -> T:
+        if self._file is not None and self._file.is_elsewhere():
+            self._close_file()
         if self._file is None:
             self._file = SqliteFile(self._path)
         try:
-            return work(self._file)
+            with reading_documents(self._path):
+                return work(self._file)
         except StoreError:
             self._close_file()
             raise

@@ -15,7 +15,7 @@ import msgspec
 
 from bridge.adapters.embedded.ledger_questions import conditions
 from bridge.adapters.embedded.ledger_rows import AT, NUMBER, micros, read_call
-from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import NOT_OURS, SqliteFile
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Rule
@@ -74,13 +74,15 @@ class CallHistory:
 
     def _ask(self, question: Callable[[SqliteFile], T]) -> T:
         try:
+            if self._file is not None and self._file.is_elsewhere():
+                self._close_file()
             if self._file is None:
                 self._file = SqliteFile(self._path, read_only=True)
             return question(self._file)
         except StoreError:
             self._close_file()
             raise
-        except (msgspec.MsgspecError, ValueError) as error:
+        except NOT_OURS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     def _close_file(self) -> None:

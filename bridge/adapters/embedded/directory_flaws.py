@@ -8,15 +8,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from bridge.adapters.embedded.directory_documents import (
     BY_REF,
     TABLES,
     decode_noun,
     owner_at,
 )
-from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import NOT_OURS, SqliteFile
 from bridge.domain.directory import EntityKind, Ref
 from bridge.domain.flaws import Flaw, FlawKind, FlawList, calls_behind
 from bridge.errors import StoreDamaged
@@ -65,7 +63,7 @@ class DirectoryFlaws:
         file = SqliteFile(self._path, read_only=True)
         try:
             return question(file)
-        except (msgspec.MsgspecError, IndexError) as error:
+        except NOT_OURS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
             file.close()

@@ -12,7 +12,6 @@ written to is opened anew, as nothing read from it before may be trusted; and wh
 it is a reason to sync at once (`needs_sync`).
 """
 
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,9 +32,16 @@ from bridge.adapters.embedded.directory_documents import (
     decode_report,
     owner_at,
 )
+from bridge.adapters.embedded.directory_opening import open_to_read
 from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
 from bridge.adapters.embedded.name_index import NameIndex, fold
-from bridge.adapters.embedded.sqlite_file import DocumentRows, SqliteFile
+from bridge.adapters.embedded.sqlite_file import (
+    NOT_OURS,
+    SQLITE_ERRORS,
+    Beside,
+    DocumentRows,
+    SqliteFile,
+)
 from bridge.adapters.embedded.wal_index import MappedWalIndex
 from bridge.domain.clock import TOLERANCE, ClockReading, age_of
 from bridge.domain.directory import (
@@ -75,6 +81,7 @@ class DirectoryReader:
         self._monotonic = monotonic
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
+        self._beside = Beside.OTHERS
         self._identity: tuple[int, int] | None = None
         self._written: tuple[int, int] | None = None
         self._wal_index: MappedWalIndex | None = None
@@ -107,9 +114,9 @@ class DirectoryReader:
             if row is None:
                 return None
             card = unpack_card(number, row[0])
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self._met(self._file.trouble(error)) from error
-        except (msgspec.MsgspecError, TypeError, ValueError, LookupError) as error:
+        except NOT_OURS as error:
             words = f"the card of a number is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         managers = self._managers
@@ -260,25 +267,30 @@ class DirectoryReader:
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
         identity, written = identity_of(status), (status.st_size, status.st_mtime_ns)
+        well = self._trouble is None and self._file is not None
         same = identity == self._identity
-        unchanged = same and written == self._written
+        unchanged = same and written == self._written and self._beside is Beside.OTHERS
         mapped = self._wal_index is None or self._wal_index.keep()
-        if self._trouble is None and self._file is not None and unchanged and mapped:
+        if well and unchanged and mapped:
             return False
         committed = same and self._was_committed()
+        held = self._file is not None
+        if same:
+            self._let_writers_in()
         try:
-            file = self._open_told(status.st_size, same=same, held=self._file is not None)
+            opened = self._open_told(status.st_size, same=same, held=held)
         except StoreError as error:
             if self._file is None or same or self._trouble is not None:
                 raise
             # Another file took the place, and is of no use: the one that is open still is.
             self._astray = f"{error}; callers are answered from the file of before"
             return False
-        if file is None:
+        if opened is None:
             return False
-        self._take(file, identity, written)
+        before = self._report
+        self._take(*opened, identity, written)
         self._note_age(committed=committed)
-        return True
+        return not (well and same) or self._report != before
 
     def _was_committed(self) -> bool:
         """Return whether a run changed the open file, which is what changes files by rights."""
@@ -289,13 +301,13 @@ class DirectoryReader:
         except StoreError:
             return False
 
-    def _open_told(self, size: int, *, same: bool, held: bool) -> SqliteFile | None:
+    def _open_told(self, size: int, *, same: bool, held: bool) -> tuple[SqliteFile, Beside] | None:
         """Open the file at the path; None where its first run is still on its way."""
         if size == 0:
             if held:
                 raise StoreDamaged(str(self._path), "the file is empty")
             return None
-        file = SqliteFile(self._path, read_only=True)
+        file, beside = open_to_read(self._path)
         try:
             checkpoint = DocumentRows(file, CHECKPOINT)
             # Another file whose first run is still on its way must not put out an older one.
@@ -306,16 +318,19 @@ class DirectoryReader:
             file.close()
             raise
         if finished:
-            return file
+            return file, beside
         file.close()
         if held:
             raise StoreDamaged(str(self._path), "the file holds no finished run")
         return None
 
-    def _take(self, file: SqliteFile, identity: tuple[int, int], written: tuple[int, int]) -> None:
+    def _take(
+        self, file: SqliteFile, beside: Beside, identity: tuple[int, int], written: tuple[int, int]
+    ) -> None:
         """Answer from *file* from now on."""
         self.close()
         self._file, self._identity, self._version = file, identity, 0
+        self._beside = beside
         self._wal_index = MappedWalIndex(self._path)
         self._damage = None
         self._reread()
@@ -338,6 +353,11 @@ class DirectoryReader:
                 else f"{self._path} was replaced by one without a finished run"
             )
 
+    def _let_writers_in(self) -> None:
+        """Close a file that keeps writers out; it is opened again at once."""
+        if self._beside is Beside.NOBODY:
+            self.close()
+
     def _reread(self) -> bool:
         """Read anew what is kept in memory, if another process committed since."""
         if self._file is None:
@@ -357,7 +377,7 @@ class DirectoryReader:
             text, totals = checkpoint.one(REPORT), checkpoint.one(TOTALS)
             report = None if text is None else decode_report(text)
             self._numbers = 0 if totals is None else int(msgspec.json.decode(totals)["numbers"])
-        except (msgspec.MsgspecError, LookupError) as error:
+        except NOT_OURS as error:
             words = f"a document is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         except StoreDamaged as error:
@@ -376,7 +396,7 @@ class DirectoryReader:
     def _noticing(self) -> Iterator[None]:
         try:
             yield
-        except msgspec.MsgspecError as error:
+        except NOT_OURS as error:
             words = f"a document is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         except StoreDamaged as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from tinydb.table import Document
 
+from bridge.adapters.embedded.aside import set_aside
 from bridge.adapters.embedded.directory_documents import (
     CHECKPOINT,
     KINDS,
@@ -33,7 +34,7 @@ from bridge.adapters.embedded.directory_rows import DirectoryRows
 from bridge.adapters.embedded.directory_suspicion import forget_suspicion, suspicion_of
 from bridge.adapters.embedded.name_index import NameIndex
 from bridge.adapters.embedded.phone_index import PhoneIndex, Touched, seldom_garbage
-from bridge.adapters.embedded.sqlite_file import WriterLock, set_aside
+from bridge.adapters.embedded.sqlite_file import WriterLock
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
 from bridge.domain.routing_facts import FactCounts
@@ -150,7 +151,7 @@ class DirectoryWriter:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeError) as error:
             words = f"a document is damaged: {error}"
             raise StoreDamaged(str(self._db.file.path), words) from error
 
@@ -169,7 +170,7 @@ class DirectoryWriter:
             raise
 
     def _lay_aside(self, damage: StoreDamaged) -> None:
-        aside = set_aside(self._path)
+        aside = set_aside(self._path, only_latest=True)
         forget_suspicion(self._path)
         _log.warning(
             "directory_damaged",

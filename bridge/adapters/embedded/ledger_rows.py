@@ -23,6 +23,9 @@ PAGE_BYTES: Final = 2048
 
 TABLES: Final = ("calls", "outbox", "events", "choices", "debts", "talks", "days")
 
+#: Those that every ledger has, also one of an earlier bridge.
+FIRST_TABLES: Final = frozenset({"calls", "outbox", "events"})
+
 #: The columns beside the documents: name and type.
 COLUMNS: Final = {
     "calls": (

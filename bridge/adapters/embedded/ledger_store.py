@@ -7,6 +7,7 @@ write, and what they changed is seen at the next look.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,8 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
-import msgspec
-
+from bridge.adapters.embedded.ledger_file import FileGone, LedgerFile
 from bridge.adapters.embedded.ledger_questions import (
     BOTH,
     NOTHING_KNOWN,
@@ -55,6 +55,7 @@ from bridge.adapters.embedded.ledger_writes import (
     KeepChoice,
     KeepEvent,
     LedgerWriter,
+    Look,
     NoteDay,
     Outcome,
     Rearm,
@@ -67,7 +68,8 @@ from bridge.adapters.embedded.ledger_writes import (
     Write,
     open_for_writing,
 )
-from bridge.adapters.embedded.sqlite_file import SqliteFile, WriterLock
+from bridge.adapters.embedded.soundness import insist_on_soundness
+from bridge.adapters.embedded.sqlite_file import SqliteFile, WriterLock, reading_documents
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
@@ -75,12 +77,17 @@ from bridge.domain.missed import MissedDebt
 from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import NumberMemory
-from bridge.errors import StoreDamaged, StoreError
+from bridge.errors import StoreDamaged, StoreError, StoreTaken
 from bridge.ports import CallFilter, Change, Clock, Forgotten, OutboxCounts, RawEvent
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
+_log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+#: The look at which all of the file is read: the first one keeps a start waiting.
+_READ_WHOLE_AT = 2
 
 _LAST_SIGN = "\U0010ffff"
 
@@ -88,21 +95,34 @@ _LAST_SIGN = "\U0010ffff"
 class LedgerStore:
     """`Ledger` on SQLite. Made by `open`."""
 
-    def __init__(
-        self,
-        path: Path,
-        clock: Clock,
-        lock: WriterLock | None,
-        memory: dict[PhoneNumber, NumberMemory],
-    ):
+    #: What alarms call it.
+    name = "ledger.db"
+
+    def __init__(self, path: Path, clock: Clock, lock: WriterLock | None):
         self._path = path
         self._clock = clock
         self._lock = lock
-        self._memory = memory
+        self._memory: dict[PhoneNumber, NumberMemory] = {}
+        #: The owner's; a guest leaves the file as it is.
+        self._kept: LedgerFile | None = None
+        #: What the last write met, while none has gone well since.
+        self._trouble: StoreError | None = None
+        self._looks = 0
         writer = LedgerWriter()
-        self._writer: GroupWriter[Write, Outcome] = GroupWriter(
-            lambda: open_for_writing(path), writer.write_all, writer.empty_log
-        )
+        self._writer: GroupWriter[Write, Outcome]
+        if lock is None:
+            self._writer = GroupWriter(
+                lambda: open_for_writing(path), writer.write_all, writer.empty_log
+            )
+        else:
+            kept = self._kept = LedgerFile(path, clock, lock, self._learn)
+            self._writer = GroupWriter(
+                kept.open,
+                kept.write,
+                kept.empty_log,
+                mends=(StoreDamaged, FileGone),
+                let_go=kept.let_go,
+            )
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
         self._file: SqliteFile | None = None  # the reader thread's
 
@@ -110,40 +130,97 @@ class LedgerStore:
     def open(cls, path: Path, clock: Clock, *, shared: bool = False) -> "LedgerStore":
         """Open the ledger at *path*, making it when there is none.
 
-        Without *shared* it is this process's alone. A guest (*shared*) may read, and retry or
-        drop an entry, but not one that is being sent.
+        Without *shared* it is this process's alone, and what is wrong with it stops nothing: it is
+        mended, or has a `trouble` until `examine` finds it well. A guest (*shared*) may read, and
+        retry or drop an entry, but not one that is being sent.
 
         Raises:
-            StoreError: another process has it, or the file cannot be used.
+            StoreError: another process has it; for a guest also where it cannot be used.
         """
-        lock = None if shared else WriterLock(path.with_suffix(".lock"))
-        if lock is not None and not lock.acquire():
-            raise StoreError(str(path), "another onec-bridge serves with this data directory")
-        try:
-            with SqliteDb(path, page_size=PAGE_BYTES) as db:
+        if shared:
+            store = cls(path, clock, None)
+            with reading_documents(path), SqliteDb(path, page_size=PAGE_BYTES) as db:
                 create(db)
-                memory = memories(db)
-        except msgspec.MsgspecError as error:
-            _release(lock)
-            raise StoreDamaged(str(path), f"a document is damaged: {error}") from error
-        except BaseException:
-            _release(lock)
+                store._learn(db)
+            return store
+        store = cls(path, clock, WriterLock(path.with_suffix(".lock")))
+        if store._kept is not None:
+            store._open_first(store._kept)
+        return store
+
+    def _open_first(self, kept: LedgerFile) -> None:
+        try:
+            kept.open().close()
+        except StoreTaken:
             raise
-        return cls(path, clock, lock, memory)
+        except StoreError as error:
+            self._trouble = error
+
+    def _learn(self, db: SqliteDb) -> None:
+        """Take up what people taught, where memory does not know better."""
+        for number, known in memories(db).items():
+            self._memory.setdefault(number, known)
+
+    # ------------------------------------------------------------ health
+    async def examine(self) -> StoreError | None:
+        """Return what keeps the ledger from being written, after a try to mend it."""
+        if self._kept is not None and self._trouble is None:
+            self._looks += 1
+            if self._looks == _READ_WHOLE_AT:
+                await asyncio.to_thread(self._read_whole)
+        try:
+            await self._submit(Look(probe=self._trouble is not None))
+        except StoreError as error:
+            return error
+        return None
+
+    def take_losses(self) -> list[str]:
+        """Return what happened to the file since this was asked last."""
+        return [] if self._kept is None else self._kept.take_losses()
+
+    def suspect(self, reason: str) -> None:
+        """Have the file read whole at the next look."""
+        self._met(StoreDamaged(str(self._path), reason))
+
+    def _read_whole(self) -> None:
+        """Look once for damage that nobody met yet; beside the callers."""
+        try:
+            file = SqliteFile(self._path, read_only=True)
+            try:
+                insist_on_soundness(file)
+            finally:
+                file.close()
+        except StoreDamaged as error:
+            self._met(error)
+        except StoreError as error:
+            _log.warning("ledger_not_examined", extra={"reason": str(error)})
+
+    def _met(self, error: StoreError) -> None:
+        if self._kept is not None and isinstance(error, StoreDamaged):
+            self._kept.doubt(error)
+
+    async def _submit(self, write: Write) -> Outcome:
+        try:
+            outcome = await self._writer.submit(write)
+        except StoreError as error:
+            self._trouble = error
+            raise
+        self._trouble = None
+        return outcome
 
     # ------------------------------------------------------------ writes
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         """Write the call and its debt in one transaction, once; give the call that stands."""
         owed = None if entry is None else entry_row(entry)
-        return cast("PhoneCall", await self._writer.submit(RecordCall(call, call_row(call), owed)))
+        return cast("PhoneCall", await self._submit(RecordCall(call, call_row(call), owed)))
 
     async def record_event(self, event: RawEvent) -> None:
         """Keep a PBX event until its call is told of it."""
-        await self._writer.submit(KeepEvent(event_text(event), micros(event.received_at)))
+        await self._submit(KeepEvent(event_text(event), micros(event.received_at)))
 
     async def apply(self, change: Change) -> None:
         """Make one step of following the calls durable."""
-        await self._writer.submit(Apply(change, self._clock()))
+        await self._submit(Apply(change, self._clock()))
         for talk in change.talks:
             known = self._memory.get(talk.number, NOTHING_KNOWN)
             self._memory[talk.number] = replace(known, last_extension=talk.extension)
@@ -152,7 +229,7 @@ class LedgerStore:
         """Delete what was received before that moment and is done."""
         gone, after = Forgotten(), 0
         while True:
-            batch = cast("ForgottenBatch", await self._writer.submit(Forget(before, after)))
+            batch = cast("ForgottenBatch", await self._submit(Forget(before, after)))
             gone = replace(
                 gone,
                 calls=gone.calls + batch.forgotten.calls,
@@ -162,7 +239,7 @@ class LedgerStore:
             if batch.last is None:
                 break
             after = batch.last
-        rest = cast("ForgottenBatch", await self._writer.submit(ForgetRest(before))).forgotten
+        rest = cast("ForgottenBatch", await self._submit(ForgetRest(before))).forgotten
         if rest.talks:
             known = await self._read(talked)
             for number, memory in self._memory.items():
@@ -172,7 +249,7 @@ class LedgerStore:
 
     async def note_day(self, now: datetime) -> None:
         """Note that the service runs on the day of *now*."""
-        await self._writer.submit(NoteDay(now))
+        await self._submit(NoteDay(now))
 
     async def days_seen(self) -> Sequence[date]:
         """Give the days that were noted, the one noted last at the end."""
@@ -191,33 +268,33 @@ class LedgerStore:
         A row that is gone is not made again, so no delivery undoes a person's drop.
         """
         save = SaveEntry(entry, self._clock(), guest=self._lock is None)
-        return bool(await self._writer.submit(save))
+        return bool(await self._submit(save))
 
     async def drop_entry(self, key: str) -> bool:
         """Forget a debt on a person's word; the call stays in the journal."""
-        return bool(await self._writer.submit(DropEntry(key)))
+        return bool(await self._submit(DropEntry(key)))
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
         """Make an entry due at once on a person's word, unless it is being sent this moment."""
-        return cast("OutboxEntry | None", await self._writer.submit(RetryEntry(key, now)))
+        return cast("OutboxEntry | None", await self._submit(RetryEntry(key, now)))
 
     async def recover(self) -> int:
         """Turn entries that a crash left in `sending` into due ones; give their number."""
         if self._lock is None:
             raise StoreError(str(self._path), "only the process that delivers may recover")
-        return cast("int", await self._writer.submit(Recover(self._clock())))
+        return cast("int", await self._submit(Recover(self._clock())))
 
     async def release(
         self, now: datetime, stage: Stage | None, limit: int, *, freshest: bool = False
     ) -> int:
         """Apply `outbox.released` to held entries of *stage*, or of all; return their number."""
-        return cast("int", await self._writer.submit(Release(now, stage, limit, freshest)))
+        return cast("int", await self._submit(Release(now, stage, limit, freshest)))
 
     async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
         """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
         changed, after = 0, 0
         while True:
-            batch = cast("RearmedBatch", await self._writer.submit(Rearm(now, rules, after)))
+            batch = cast("RearmedBatch", await self._submit(Rearm(now, rules, after)))
             changed += batch.changed
             if batch.last is None:
                 return changed
@@ -225,9 +302,16 @@ class LedgerStore:
 
     async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""
-        await self._writer.submit(KeepChoice(number, choice_text(owner, self._clock())))
+        await self._submit(KeepChoice(number, choice_text(owner, self._clock())))
         known = self._memory.get(number, NOTHING_KNOWN)
         self._memory[number] = replace(known, choice=owner)
+
+    async def write_choices(self) -> None:
+        """Write what operators chose to a file that lost it."""
+        now = self._clock()
+        for number, known in list(self._memory.items()):
+            if known.choice is not None:
+                await self._submit(KeepChoice(number, choice_text(known.choice, now)))
 
     # ------------------------------------------------------------ reads
     def memory(self, number: PhoneNumber) -> NumberMemory:
@@ -331,6 +415,8 @@ class LedgerStore:
         await self._writer.close()
         await asyncio.get_running_loop().run_in_executor(self._reader, self._close_file)
         self._reader.shutdown()
+        if self._kept is not None:
+            self._kept.close()
         _release(self._lock)
 
     async def _calls(self, rest: str, values: Sequence[object]) -> list[PhoneCall]:
@@ -350,14 +436,17 @@ class LedgerStore:
 
     def _ask(self, question: Callable[[SqliteFile], T]) -> T:
         try:
+            if self._file is not None and self._file.is_elsewhere():
+                self._close_file()
             if self._file is None:
                 self._file = SqliteFile(self._path, read_only=True)
-            return question(self._file)
-        except StoreError:
+            with reading_documents(self._path):
+                return question(self._file)
+        except StoreError as error:
+            if self._file is not None and not self._file.is_elsewhere():
+                self._met(error)
             self._close_file()
             raise
-        except msgspec.MsgspecError as error:
-            raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     def _close_file(self) -> None:
         if self._file is not None:

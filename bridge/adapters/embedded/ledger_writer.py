@@ -7,6 +7,7 @@ job would make both sides wait for the interpreter's lock more than for the disk
 """
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from typing import Generic, TypeVar
 
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.errors import StoreError
+
+_log = logging.getLogger(__name__)
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -30,7 +33,9 @@ class GroupWriter(Generic[J, R]):
     *open_file* opens the connection in the writer's own thread, again after every failure.
     *write* does a batch of jobs in one durable transaction and gives one outcome for each; an
     outcome that is a StoreError is raised to that job's owner alone. *rest* is what the file wants
-    done when nobody waits: behind each batch that left the queue empty.
+    done when nobody waits: behind each batch that left the queue empty. After a failure of the
+    kinds *mends* a batch is done a second time, for opening the file anew may have mended it;
+    *let_go* closes a file that failed.
     """
 
     def __init__(
@@ -38,10 +43,15 @@ class GroupWriter(Generic[J, R]):
         open_file: Callable[[], SqliteFile],
         write: Callable[[SqliteFile, Sequence[J]], Sequence[R | StoreError]],
         rest: Callable[[SqliteFile], None] = lambda _: None,
+        *,
+        mends: tuple[type[StoreError], ...] = (),
+        let_go: Callable[[SqliteFile, Exception], None] = lambda file, _: file.close(),
     ):
         self._open = open_file
         self._write = write
         self._rest = rest
+        self._mends = mends
+        self._let_go = let_go
         self._queue: queue.SimpleQueue[list[_Waiting[J, R]] | None] = queue.SimpleQueue()
         #: What this turn of the loop submitted so far, and whose turn it is.
         self._gathered: list[_Waiting[J, R]] = []
@@ -52,7 +62,7 @@ class GroupWriter(Generic[J, R]):
     async def submit(self, job: J) -> R:
         """Return the outcome of *job* once it is durable; raises StoreError when it is not."""
         if self._closed:
-            raise StoreError("ledger", "it is closed already")
+            raise StoreError("ledger.db", "it is closed already")
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
             self._thread.start()
@@ -83,14 +93,21 @@ class GroupWriter(Generic[J, R]):
         closing = False
         while not closing:
             batch, closing = self._take()
+            jobs = [job for job, _ in batch]
             try:
-                if file is None:
+                try:
+                    file = file or self._open()
+                    outcomes = self._write(file, jobs)
+                except self._mends as error:
+                    if file is not None:
+                        broken, file = file, None
+                        self._let_go(broken, error)
                     file = self._open()
-                outcomes = self._write(file, [job for job, _ in batch])
+                    outcomes = self._write(file, jobs)
             except Exception as error:  # noqa: BLE001 - the thread lives on, the callers are told
                 _tell([(future, _as_store_error(error)) for _, future in batch])
                 if file is not None:
-                    file.close()
+                    self._let_go(file, error)
                     file = None
             else:
                 waiting = (future for _, future in batch)
@@ -148,5 +165,6 @@ def _resolve(outcomes: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> No
 
 def _as_store_error(error: Exception) -> StoreError:
     if isinstance(error, StoreError):
-        return StoreError(error.path, error.reason)
-    return StoreError("ledger", f"the write failed: {type(error).__name__}: {error}")
+        return type(error)(error.path, error.reason)  # each waiter raises one of his own
+    _log.error("write_failed", exc_info=error)
+    return StoreError("ledger.db", f"the write failed: {type(error).__name__}")

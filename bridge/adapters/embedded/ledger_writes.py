@@ -20,7 +20,7 @@ from bridge.adapters.embedded.ledger_rows import (
     read_entry,
     talk_text,
 )
-from bridge.adapters.embedded.sqlite_file import SqliteFile
+from bridge.adapters.embedded.sqlite_file import FORMAT_VERSION, SqliteFile
 from bridge.domain.calls import PhoneCall, join_question
 from bridge.domain.outbox import (
     DeliveryRules,
@@ -170,6 +170,13 @@ class NoteDay:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether the file takes what is written; *probe*: something is written to learn it."""
+
+    probe: bool
+
+
 Write = (
     RecordCall
     | KeepEvent
@@ -184,6 +191,7 @@ Write = (
     | Release
     | Rearm
     | KeepChoice
+    | Look
 )
 Outcome = PhoneCall | OutboxEntry | ForgottenBatch | RearmedBatch | bool | int | None
 
@@ -225,9 +233,14 @@ _LONGEST_LOG = 16 << 20
 def open_for_writing(path: Path) -> SqliteFile:
     """Open the ledger for its writer, which empties the log itself (`LedgerWriter.empty_log`)."""
     file = SqliteFile(path)
+    empty_log_by_hand(file)
+    return file
+
+
+def empty_log_by_hand(file: SqliteFile) -> None:
+    """Have SQLite empty the log only where it has become very long."""
     ((page,),) = file.read("PRAGMA page_size")
     file.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG // page}")
-    return file
 
 
 class LedgerWriter:
@@ -303,11 +316,11 @@ def _standing(file: SqliteFile, record: RecordCall) -> PhoneCall:
     joined = join_question(standing, record.call)
     if joined != standing:
         _put_call(file, joined)
-    elif not record.call.heard:
-        return standing  # the same question once more
     if record.entry is not None:
+        # Events may have put the call there while its own record waited for a disk that refused.
         _add_entry(file, row, read_entry(record.entry[0]))
-        _wake(file, row, record.call.received_at)
+        if joined != standing or record.call.heard:
+            _wake(file, row, record.call.received_at)
     return joined
 
 
@@ -329,6 +342,8 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             return _change_entries(file, write)
         case Forget() | ForgetRest() | NoteDay():
             return _grow_old(file, write)
+        case Look(probe=True):
+            file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         case RecordCall():
             raise TypeError("calls are recorded together")
     return None

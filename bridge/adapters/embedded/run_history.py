@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.embedded.sqlite_file import SqliteFile, set_aside
+from bridge.adapters.embedded.aside import set_aside
+from bridge.adapters.embedded.sqlite_file import NOT_OURS, SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
-from bridge.errors import StoreDamaged
+from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import SyncRun
 
 # ruff: noqa: S608 - the table is a constant of this house.
@@ -33,7 +34,9 @@ _run = msgspec.json.Decoder(SyncRun).decode
 
 
 class RunHistory:
-    """`SyncRuns` on SQLite, and where a run is added."""
+    """`SyncRuns` on SQLite, `StoredFile`, and where a run is added."""
+
+    name = "runs.db"
 
     def __init__(self, path: Path):
         self._path = path
@@ -61,6 +64,18 @@ class RunHistory:
         """List runs, newest first."""
         return await asyncio.to_thread(self._read_sound, limit, since)
 
+    async def examine(self) -> StoreError | None:
+        """Return what keeps the runs from being read; a damaged file is set aside."""
+        try:
+            await asyncio.to_thread(self._read_sound, 1, None)
+        except StoreError as error:
+            return error
+        return None
+
+    def take_losses(self) -> Sequence[str]:
+        """Return nothing: the history of runs is nobody's loss, and its kept file says enough."""
+        return ()
+
     def _read_sound(self, limit: int, since: datetime | None) -> list[SyncRun]:
         try:
             return self._read(limit, since)
@@ -81,13 +96,13 @@ class RunHistory:
                 # A wall clock that was wrong for a while leaves older moments between the others.
                 if since is None or run.started_at >= since:
                     found.append(run)
-        except msgspec.MsgspecError as error:
+        except NOT_OURS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
             file.close()
         return found
 
     def _begin_anew(self, damage: StoreDamaged) -> None:
-        aside = set_aside(self._path)
+        aside = set_aside(self._path, only_latest=True)
         extra = {"path": damage.path, "reason": damage.reason, "kept": str(aside)}
         _log.warning("runs_damaged", extra=extra)

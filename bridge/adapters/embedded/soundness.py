@@ -1,16 +1,25 @@
-"""Whether the files of the data folder can be used: damage, and room to write; writes nothing."""
+"""Whether the files of the data folder can be used: damage, room to write; leaves no trace."""
 
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bridge.adapters.embedded.sqlite_file import SqliteFile, aside_of
+from bridge.adapters.embedded.aside import kept_aside
+from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.alarm_rules import Disk
 from bridge.errors import StoreDamaged, StoreError
 
 #: Every file of ours; a missing one is made when it is needed.
 FILES = ("ledger.db", "directory.db", "audit.db", "runs.db")
+
+
+#: Files that are no databases, and how many bytes each has at least.
+_PLAIN_FILES = {"secret.key": 32, "metadata.json": 2, "ledger.lock": 0, "directory.lock": 0}
+
+#: As much as a few calls take.
+_PROBE_BYTES = 1 << 16
 
 
 def troubles(folder: Path) -> Mapping[str, StoreError]:
@@ -21,7 +30,7 @@ def troubles(folder: Path) -> Mapping[str, StoreError]:
 
 def set_aside_before(folder: Path) -> Sequence[str]:
     """Name the files of which a damaged one is still kept beside."""
-    return [name for name in FILES if aside_of(folder / name).exists()]
+    return list(kept_aside(folder))
 
 
 def obstacle(folder: Path) -> str:
@@ -31,7 +40,45 @@ def obstacle(folder: Path) -> str:
         return f"{place} is no folder"
     if not os.access(place, os.W_OK | os.X_OK):
         return f"{place} may not be written by this user"
+    return _refusal(place) if place == folder.absolute() else ""
+
+
+def _refusal(folder: Path) -> str:
+    """Write something to *folder* and take it away again; say why that cannot be done."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="directory.probe-") as probe:
+            probe.write(b"\0" * _PROBE_BYTES)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return f"{folder} takes nothing: {error.strerror or type(error).__name__}"
     return ""
+
+
+def missing(folder: Path) -> Sequence[str]:
+    """Name the files that this installation had and that are gone, or empty."""
+    known = [name for name in FILES if (folder / name).with_suffix(".known").exists()]
+    return [name for name in known if not _size(folder / name)]
+
+
+def unusable(folder: Path) -> Mapping[str, str]:
+    """Say what is wrong with files that are no databases, by name; nothing is made."""
+    found: dict[str, str] = {}
+    for name, least in _PLAIN_FILES.items():
+        path = folder / name
+        try:
+            if path.exists() and len(path.read_bytes()) < least:
+                found[name] = "is cut short"
+        except OSError as error:
+            found[name] = error.strerror or type(error).__name__
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def free_bytes(folder: Path) -> int:

@@ -10,11 +10,14 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
-from bridge.errors import StoreDamaged, StoreError
+import msgspec
+
+from bridge.errors import StoreDamaged, StoreError, StoreForeign
 
 #: Written into every file of ours ("1Cbr"), so that nobody else's file is ever taken for ours.
 APPLICATION_ID = 0x31436272
@@ -32,6 +35,22 @@ _NAME = re.compile(r"(?!sqlite_)[a-z_][a-z0-9_]*")
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY = 0xFF
 
+#: What SQLite raises. It quotes a damaged file in its own message, which then may be no text: the
+#: binding fails over that with an error of Python's.
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
+#: What reading a document raises where it is not what was written: of the wrong form, or no text.
+NOT_OURS = (msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError)
+
+#: How SQLite begins to say that a table or column of ours is gone, or the header changed: our
+#: statements are constants, so it is the file that is wrong.
+_NOT_AS_MADE = ("no such table", "no such column", "unsupported file format")
+
+_LONGEST_REASON = 200
+
+#: SQLite maps so much of its shared memory at a time.
+_SHARED_BYTES = 1 << 15
+
 #: What is said of a damaged document: by Python's own binding, which has no code for it and shows
 #: the text, and by SQLite's functions, for which it is an error as any.
 _NOT_TEXT, _NOT_JSON = "Could not decode to UTF-8", "malformed JSON"
@@ -39,13 +58,26 @@ _NOT_TEXT, _NOT_JSON = "Could not decode to UTF-8", "malformed JSON"
 Row = tuple[Any, ...]
 
 
+class Beside(Enum):
+    """What a connection has beside its file.
+
+    OTHERS: memory shared with them, in a file of its own, which a full disk does not give.
+    NOBODY: memory of its own; nobody else may write meanwhile. NOTHING: not even the log is read.
+    """
+
+    OTHERS = "others"
+    NOBODY = "nobody"
+    NOTHING = "nothing"
+
+
 class SqliteFile:
     """An open file (WAL, synchronous=FULL): a transaction that returned survives a power cut.
 
     A connection belongs to the thread that opened it, unless *lent*: then others may use it, one
     at a time. *wait_s* is how long a write waits for another process's. *read_only* neither makes
-    the file nor writes to it. *page_size* (bytes) is that of a file made now. A file of another
-    program or format raises StoreError, a damaged one StoreDamaged; each is left as it is.
+    the file nor writes to it. *page_size* (bytes) is that of a file made now. *beside* is what the
+    disk has to give. A file of another program or format raises StoreError, a damaged one
+    StoreDamaged; each is left as it is.
     """
 
     def __init__(
@@ -56,12 +88,15 @@ class SqliteFile:
         read_only: bool = False,
         lent: bool = False,
         page_size: int = PAGE_SIZE,
+        beside: Beside = Beside.OTHERS,
     ):
         self.path = Path(path)
         self._depth = 0
         try:
             # mode=rw, not ro: a reader of a WAL file has to be able to make its -shm.
             mode = "rw" if read_only else "rwc"
+            if beside is Beside.NOTHING:
+                mode = "ro&immutable=1"
             self.connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -69,10 +104,13 @@ class SqliteFile:
                 isolation_level=None,
                 check_same_thread=not lent,
             )
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
         try:
+            if beside is Beside.NOBODY:
+                self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._claim(read_only=read_only, page_size=page_size)
+            self._identity = identity_of(self.path)
         except BaseException:
             self.connection.close()
             raise
@@ -88,7 +126,7 @@ class SqliteFile:
                     self.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         application, version = self._mark()
         if application != APPLICATION_ID:
-            raise StoreError(str(self.path), "this SQLite file belongs to another program")
+            raise StoreForeign(str(self.path), "this SQLite file belongs to another program")
         if version != FORMAT_VERSION:
             raise StoreError(
                 str(self.path),
@@ -112,21 +150,21 @@ class SqliteFile:
         """Run one statement that gives nothing; tell how many rows it changed."""
         try:
             return self.connection.execute(sql, values).rowcount
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run one statement for every row; tell how many rows it changed in all."""
         try:
             return self.connection.executemany(sql, rows).rowcount
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
 
     def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Give all rows of a query."""
         try:
             return self.connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
 
     def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
@@ -136,7 +174,7 @@ class SqliteFile:
             # Python 3.13 on that raises where the connection was closed before.
             for row in self.connection.execute(sql, values):  # noqa: UP028
                 yield row
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
 
     @contextmanager
@@ -168,15 +206,63 @@ class SqliteFile:
         """Let go of the file."""
         self.connection.close()
 
-    def trouble(self, error: sqlite3.Error) -> StoreError:
+    def trouble(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         """Say in our words what SQLite said of this file."""
-        if str(error).startswith(_NOT_TEXT):
+        if isinstance(error, UnicodeDecodeError):
+            return StoreDamaged(str(self.path), "the names of its tables are damaged: no text")
+        words = _readable(str(error))
+        if words.startswith(_NOT_TEXT):
             return StoreDamaged(str(self.path), "a document is damaged: it is no text")
-        if str(error) == _NOT_JSON:
-            return StoreDamaged(str(self.path), f"a document is damaged: {error}")
+        if words == _NOT_JSON:
+            return StoreDamaged(str(self.path), f"a document is damaged: {words}")
         code = getattr(error, "sqlite_errorcode", None)
-        kind = StoreDamaged if code is not None and code & _PRIMARY in _DAMAGE else StoreError
-        return kind(str(self.path), str(error))
+        damaged = code is not None and code & _PRIMARY in _DAMAGE
+        kind = StoreDamaged if damaged or words.startswith(_NOT_AS_MADE) else StoreError
+        return kind(str(self.path), words)
+
+    def is_elsewhere(self) -> bool:
+        """Whether another file, or none, stands at the path now: what is written is in nobody's."""
+        keep_shared_memory(self.path)
+        return identity_of(self.path) != self._identity
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Tell one file from another of the same name; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def keep_shared_memory(path: Path) -> None:
+    """Give the file that SQLite maps beside *path* back the length that somebody cut off.
+
+    Whoever touches a mapped page that is gone is killed (SIGBUS), be it only to close the file.
+    Of zeros SQLite makes the index of its log anew.
+    """
+    shared = path.with_name(f"{path.name}-shm")
+    with suppress(OSError):  # not there: nothing is mapped
+        size = shared.stat().st_size
+        longer = _SHARED_BYTES * max(1, -(-size // _SHARED_BYTES))
+        if size < longer:
+            os.truncate(shared, longer)
+
+
+@contextmanager
+def reading_documents(path: Path) -> Iterator[None]:
+    """Raise StoreDamaged where what is read inside is not what was written."""
+    try:
+        yield
+    except NOT_OURS as error:
+        words = f"a document is damaged: {_readable(str(error))}"
+        raise StoreDamaged(str(path), words) from error
+
+
+def _readable(words: str) -> str:
+    """Make a line of *words* that may hold anything: they quote what is in a damaged file."""
+    shown = words[:_LONGEST_REASON].encode("utf-8", "replace").decode()
+    return "".join(sign if sign.isprintable() else "?" for sign in shown)
 
 
 class DocumentRows:
@@ -246,34 +332,6 @@ class DocumentRows:
         return int(self._file.read(sql)[0][0] or 0) if self.exist else 0
 
 
-def aside_of(path: Path) -> Path:
-    """Tell where a damaged file of *path* is kept."""
-    return path.with_name(f"{path.name}.damaged")
-
-
-def set_aside(path: Path) -> Path:
-    """Take a damaged file out of the way, its log with it; give where it is kept now.
-
-    One is kept: an older one goes. Nobody of this process may hold the file open.
-
-    Raises:
-        StoreError: the system does not let us.
-    """
-    aside = aside_of(path)
-    try:
-        # The file first: without its log it might look sound, and would lack what was written last.
-        path.replace(aside)
-        for log in ("-wal", "-shm"):
-            remains, kept = path.with_name(path.name + log), aside.with_name(aside.name + log)
-            if remains.exists():
-                remains.replace(kept)
-            else:
-                kept.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(str(path), error.strerror or str(error)) from error
-    return aside
-
-
 class WriterLock:
     """The right to be the only process that writes a store; the system frees it on any death."""
 
@@ -281,11 +339,15 @@ class WriterLock:
         self._path = path
         self._descriptor: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours."""
+        return self._descriptor is not None
+
     def acquire(self) -> bool:
         """Take the lock if nobody has it; raises StoreError when there is no place for it."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = self._open()
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
         try:
@@ -295,6 +357,14 @@ class WriterLock:
             return False
         self._descriptor = descriptor
         return True
+
+    def _open(self) -> int:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            # A disk that cannot be written keeps the locks of the files that it has.
+            return os.open(self._path, os.O_RDONLY)
 
     def release(self) -> None:
         """Let others write; the lock file stays, it means nothing by itself."""

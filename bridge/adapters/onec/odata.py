@@ -353,5 +353,5 @@ def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise SettingsError("BRIDGE_ONEC_CA_FILE", f"{ca_file}: {error}") from error
+            raise SettingsError("BRIDGE_ONEC_CA_FILE", f"cannot be read: {error}") from error
     return context

@@ -20,6 +20,7 @@ from bridge.web.access import Viewer
 from bridge.web.alarm_texts import ALARM_TEXTS
 from bridge.web.console.room import Room, get
 from bridge.web.console.words import ENTRY_STATES, KINDS, ending
+from bridge.web.known import known
 from bridge.web.language import mark
 
 #: How many calls and debts the page shows.
@@ -65,7 +66,7 @@ class OverviewRoom(Room):
         """Show the whole page; its stream goes on from what it shows."""
         viewer = await self.gate.admin(request.scope)
         after = self.services.hub.latest
-        calls = await self.services.ledger.calls(limit=_CALLS)
+        calls = await known(self.services.ledger.calls(limit=_CALLS), ())
         return self._show(
             request,
             viewer,
@@ -108,24 +109,23 @@ class OverviewRoom(Room):
         age = services.directory.age(now)
         ledger = services.ledger
         # The refused ones first: they wait for a person, the others only for 1C.
-        dead = await ledger.entries([EntryState.DEAD], _ENTRIES)
-        rest = await ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES)
+        dead = await known(ledger.entries([EntryState.DEAD], _ENTRIES), ())
+        rest = await known(ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES), ())
+        today = services.history.facts(self._midnight(now), now + timedelta(minutes=1))
         report = services.directory.report()
         mood = services.mood()
         return Glance(
             onec=onec_state(mood, report),
             onec_since=services.mood_since(),
             onec_words="" if mood is None else mood.words,
-            counts=await ledger.counts(),
-            debts=await ledger.open_debts(),
+            counts=await known(ledger.counts(), OutboxCounts()),
+            debts=await known(ledger.open_debts(), ()),
             entries=[*dead, *(pair for pair in rest if pair[0].owed)][:_ENTRIES],
             report=report,
             numbers=services.directory.numbers(),
             proven_at=age.proven_at,
             stale=age.stale,
-            calls_today=len(
-                await services.history.facts(self._midnight(now), now + timedelta(minutes=1))
-            ),
+            calls_today=len(await known(today, ())),
             latency=services.latency.day(),
         )
 

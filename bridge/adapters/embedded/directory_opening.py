@@ -1,0 +1,29 @@
+"""Open the directory to answer callers, whatever the disk allows."""
+
+from pathlib import Path
+
+from bridge.adapters.embedded.sqlite_file import Beside, SqliteFile
+from bridge.errors import StoreDamaged, StoreError, StoreForeign
+
+
+def open_to_read(path: Path) -> tuple[SqliteFile, Beside]:
+    """Return the directory, open, and by what it could be opened.
+
+    Beside a file SQLite wants some memory shared with its writers, as a file. A full or read-only
+    disk does not give it, and callers need their managers all the same. Whoever opened it without
+    others has to try again soon: the writer cannot write meanwhile.
+
+    Raises:
+        StoreError: it cannot be read at all.
+    """
+    try:
+        return SqliteFile(path, read_only=True), Beside.OTHERS
+    except (StoreDamaged, StoreForeign):
+        raise
+    except StoreError as error:
+        for beside in (Beside.NOBODY, Beside.NOTHING):
+            try:
+                return SqliteFile(path, read_only=True, beside=beside), beside
+            except StoreError:
+                continue
+        raise error from None
