@@ -10,6 +10,7 @@ from bridge.domain.outbox import EntryState
 from bridge.domain.texts import Language
 from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
+from bridge.web.bodies import admitting_first
 from bridge.web.calls_api import Key, Lang, add_calls, read_number
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
@@ -50,6 +51,7 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
         prefix="/api/v1",
         tags=["api"],
         dependencies=[Depends(admitted)],
+        route_class=admitting_first(admitted),
         responses=_PROBLEMS,
     )
     add_calls(router, services)

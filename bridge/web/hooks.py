@@ -21,6 +21,7 @@ from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports import RawReply, RawRequest
 from bridge.web.access import HookGuard
+from bridge.web.bodies import BodyTooLarge, read_bounded
 from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ EVENT_PATHS = ("/sipuni/events",)
 _MAX_FIELDS = 100
 _MAX_FIELD = 8192  # bytes of one field as sent, percent signs and all
 _SMALL_QUERY = 2048
-_MAX_BODY = 65536
+#: A PBX's event has about a kilobyte, Mango's summaries a few.
+MAX_BODY = 256 * 1024
 
 _NOT_STORED = RawReply(503, b'{"success": false}', "application/json")
 
@@ -117,6 +119,7 @@ class Hooks:
         self._guard.admit(scope, token)
         if scope["method"] == "HEAD":
             return _LOOK
+        _know_address(scope)
         received_at = self._clock()
         question: RouteQuestion | None = None
         try:
@@ -147,11 +150,15 @@ class Hooks:
         form: Fields = ()
         if scope["method"] == "POST":
             try:
-                form = read_fields(await _read_body(Request(scope, receive)))
+                form = read_fields(await read_bounded(Request(scope, receive), MAX_BODY))
             except ClientDisconnect:
                 # Half a field may say the opposite of the whole, and nobody waits for an answer.
                 _log.warning("event_cut_short")
                 return replace(_NOT_STORED, status=400)
+            except BodyTooLarge:
+                # Its beginning may say the opposite of the whole: not acknowledged.
+                _log.error("event_too_large", extra={"limit": MAX_BODY})
+                return replace(_NOT_STORED, status=413)
         received_at = self._clock()
         raw = RawRequest(
             scope["method"],
@@ -201,14 +208,11 @@ def _pair(piece: str) -> tuple[str, str]:
     return name, value
 
 
-async def _read_body(request: Request) -> bytes:
-    """Read the body as far as `_MAX_BODY`; Sipuni's events take a few hundred bytes."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) >= _MAX_BODY:
-            break
-    return bytes(body[:_MAX_BODY])
+def _know_address(scope: Scope) -> None:
+    """Have the server keep places for the address of a question with the right secret."""
+    know = scope.get("state", {}).get("know_address")
+    if know is not None:
+        know()
 
 
 def _path(path: str, token: str | None) -> str:

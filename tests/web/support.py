@@ -32,6 +32,7 @@ from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
+from bridge.domain.whole_numbers import read_whole
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
@@ -283,7 +284,7 @@ class HistoryInMemory:
         self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
-        begun = int(after or 0)
+        begun = read_whole(after) or 0
         page = found[begun : begun + limit]
         return page, str(begun + limit) if len(found) > begun + limit else ""
 

@@ -21,6 +21,7 @@ import msgspec
 from bridge.adapters.onec.errors import TooLarge, lost, refusal
 from bridge.adapters.onec.session import SessionTransport
 from bridge.adapters.onec.voices import hear, without_bom
+from bridge.domain.whole_numbers import MOST, read_whole
 from bridge.errors import (
     OneCBlocked,
     OneCNonsense,
@@ -131,7 +132,22 @@ def json_reader(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
 
 def read_count(body: bytes) -> int:
     """Read the bare number that `$count` answers, behind its byte order mark."""
-    return int(without_bom(body))
+    number = read_whole(without_bom(body).decode("ascii", "replace").strip())
+    if number is None:
+        raise ValueError("not a count")
+    return number
+
+
+def whole(where: str, count: str | int) -> int:
+    """Return the count that stands beside rows.
+
+    Raises:
+        OneCNonsense: it is none.
+    """
+    number = read_whole(count.strip()) if isinstance(count, str) else count
+    if number is None or not 0 <= number <= MOST:
+        raise OneCNonsense(where, "a count that cannot be read")
+    return number
 
 
 class ODataClient:
