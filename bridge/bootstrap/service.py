@@ -244,7 +244,10 @@ def _settle_heap() -> None:
 
 def serve(settings: Settings) -> None:
     """Run the service until it is told to stop."""
+    from bridge.bootstrap.file_limit import raise_file_limit
+    from bridge.web.connections.limits import limits_within
     from bridge.web.server import run
 
-    house = build_service(settings)
-    run(house.app, house.end_streams, host=settings.host, port=settings.port)
+    limits = limits_within(raise_file_limit(), settings.trusted_proxies)
+    house = build_service(settings, streams=limits.streams)
+    run(house.app, house.end_streams, host=settings.host, port=settings.port, limits=limits)
