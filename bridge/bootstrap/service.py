@@ -59,8 +59,11 @@ class House:
     end_streams: Callable[[], None]
 
 
-def build_service(settings: Settings) -> House:
-    """Build the service; nothing is opened or started before the app's lifespan begins."""
+def build_service(settings: Settings, *, streams: int | None = None) -> House:
+    """Build the service; nothing is opened or started before the app's lifespan begins.
+
+    At most *streams* of pages, if given, are open at once.
+    """
     from bridge.adapters.event_hub import EventHub
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.journal import ODataJournal
@@ -68,6 +71,7 @@ def build_service(settings: Settings) -> House:
     from bridge.adapters.sipuni import Sipuni
     from bridge.scheduler import Scheduler, Timetable, sync_command
     from bridge.web.app import create_app
+    from bridge.web.stream_places import MOST_STREAMS, StreamPlaces
     from bridge.web.surface import WebServices
 
     directory, ledger = _stores(settings)
@@ -184,6 +188,7 @@ def build_service(settings: Settings) -> House:
         phones=phone_rules(settings),
         lang=settings.lang,
         public_url=settings.public_url or "",
+        streams=StreamPlaces(streams or MOST_STREAMS),
         zone=zone,
         originating=line.originating,
         phone_book=directory,

@@ -57,7 +57,7 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
     add_calls(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
-    _add_state(router, services)
+    _add_state(router, services, admitted)
     return router
 
 
@@ -134,7 +134,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         await drop_entry(services, viewer, key)
 
 
-def _add_state(router: APIRouter, services: WebServices) -> None:
+def _add_state(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
     @router.get("/sync")
     async def show_sync() -> SyncView | None:
         """Show the last sync run that proved the directory; null before the first."""
@@ -167,6 +167,8 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         ] = None,
         after: Annotated[str, Query(max_length=64, description="id of the last event seen")] = "",
         last_event_id: Annotated[str, Header(max_length=64)] = "",
+        *,
+        viewer: Annotated[Viewer, Depends(admitted)],
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
-        return stream(services, kind or [], last_event_id or after)
+        return stream(services, kind or [], last_event_id or after, viewer.role.value)

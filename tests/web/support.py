@@ -52,6 +52,7 @@ from bridge.web.app import create_app
 from bridge.web.desk.board import Board
 from bridge.web.desk.debts import DebtBook
 from bridge.web.desk.parts import DeskParts
+from bridge.web.stream_places import StreamPlaces
 from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 from tests.support.memory_access import AuditInMemory, SignInInMemory
@@ -357,6 +358,7 @@ class House:
     public_url: str = ""
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
+    streams: StreamPlaces = field(default_factory=StreamPlaces)
     desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
@@ -419,6 +421,7 @@ class House:
             admin_access=self.admin_access,
             phones=RULES,
             lang=self.lang,
+            streams=self.streams,
             heartbeat_s=self.heartbeat_s,
             public_url=self.public_url,
             originating=self.originating,
