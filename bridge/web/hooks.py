@@ -198,9 +198,26 @@ def read_fields(encoded: bytes) -> Fields:
         pieces = text.split("&", _MAX_FIELDS)[:_MAX_FIELDS]
         text = "&".join([piece[:_MAX_FIELD] for piece in pieces])
     if "%" in text or "+" in text or not text.isascii():
-        return tuple(parse_qsl(text, keep_blank_values=True, errors="replace"))
+        return _decoded(text)
     # Nothing is encoded in nearly every question; parse_qsl would take thrice the time.
     return tuple([_pair(piece) for piece in text.split("&") if piece])
+
+
+def _decoded(text: str) -> Fields:
+    try:
+        return tuple(parse_qsl(text, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        pieces = (_decoded_piece(piece) for piece in text.split("&"))
+        return tuple(field for piece in pieces for field in piece)
+
+
+def _decoded_piece(piece: str) -> list[tuple[str, str]]:
+    """Read one field that may be in Windows' Cyrillic, as 1C and old PBXs write."""
+    fields = parse_qsl(piece, keep_blank_values=True, errors="replace")
+    # One sign that cannot be read is a text cut in the middle of a letter.
+    if any((name + value).count("\ufffd") > 1 for name, value in fields):
+        return parse_qsl(piece, keep_blank_values=True, encoding="cp1251", errors="replace")
+    return fields
 
 
 def _pair(piece: str) -> tuple[str, str]:

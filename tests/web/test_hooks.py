@@ -243,3 +243,16 @@ async def test_the_credentials_work_beside_each_other():
         answer = await pbx.get("/sipuni/route")
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoded", "read"),
+    [
+        (b"a=%D0%9F%D1%80&b=1", (("a", "Пр"), ("b", "1"))),
+        (b"a=%CF%F0%EE%E4&b=%D0%9F%D1%80", (("a", "Прод"), ("b", "Пр"))),
+        ("a=Прод&b=1".encode("cp1251"), (("a", "\ufffd\ufffd\ufffd\ufffd"), ("b", "1"))),
+        (b"a=%D0%9F%D1&b=1", (("a", "П\ufffd"), ("b", "1"))),
+    ],
+)
+def test_fields_are_read_in_the_alphabet_they_were_written_in(encoded: bytes, read: object):
+    assert read_fields(encoded) == read
