@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
+from bridge.domain.whole_numbers import read_whole
 from bridge.web.language import mark
 
 #: What scripts send: a wish for a call, a choice, a note.
@@ -45,8 +46,7 @@ async def read_bounded(request: Request, most: int) -> bytes:
 def insist_on_length(request: Request, most: int) -> None:
     """Raise BodyTooLarge where the head announces more than *most* bytes."""
     said = request.headers.get("content-length", "")
-    # The server took it for a number; a longer one is too large whatever it is.
-    if said and (len(said) > len(str(most)) + 1 or int(said) > most):
+    if said and read_whole(said, most) is None:
         raise BodyTooLarge
 
 
