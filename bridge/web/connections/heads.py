@@ -107,6 +107,11 @@ def has_body(headers: Headers) -> bool:
     )
 
 
+def wants_upgrade(headers: Headers) -> bool:
+    """Return whether a head with *headers* asks for another protocol."""
+    return any(name == b"upgrade" for name, _ in headers)
+
+
 def refusal_of_body(headers: Headers, limits: ConnectionLimits) -> Refusal | None:
     """Return the refusal of a body that says itself that it is too large."""
     for name, value in headers:

@@ -218,11 +218,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(url) > _LONGEST_PARSED:
             self.url, _, query = url.partition(b"?")
             self._refusal = heads.refusal_of_path(self.url)
-        has_body, names = False, {name for name, _ in self.headers}
-        if not names.isdisjoint(_UNUSUAL):
-            has_body = heads.has_body(self.headers)
-            self._upgrades = b"upgrade" in names
-            self._refusal = self._refusal or heads.refusal_of_body(self.headers, self._limits)
+        has_body = False
+        for name, _ in self.headers:
+            if name in _UNUSUAL:
+                has_body = heads.has_body(self.headers)
+                self._upgrades = heads.wants_upgrade(self.headers)
+                self._refusal = self._refusal or heads.refusal_of_body(self.headers, self._limits)
+                break
         if len(self.headers) > self._limits.headers:
             self._refusal = heads.LARGE_HEAD
         if self._upgrades or self._refusal is not None:
@@ -272,11 +274,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, which may have come already."""
         HttpToolsProtocol.on_response_complete(self)
-        if self._phase is _CLOSING or self.transport.is_closing():
+        if self._phase is _CLOSING:
             self._unset_keepalive_if_required()
             return
         self._phase = _HEAD
-        if self._held:
+        if self._held and not self.transport.is_closing():
             early = bytes(self._held)
             self._held.clear()
             self.data_received(early)
