@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
+from bridge.domain.whole_numbers import read_whole
 from bridge.ports import Event
-
-_ID_DIGITS = 15  # more than any life of a process counts
 
 
 class Told(NamedTuple):
@@ -127,9 +126,8 @@ class EventHub:
         if not after:
             return []
         epoch, _, number = after.rpartition("-")
-        plain = number.isascii() and number.isdigit() and len(number) <= _ID_DIGITS
-        seen = int(number) if plain and epoch == self._epoch else -1
-        if not 0 <= seen <= self._count:
+        seen = read_whole(number, self._count) if epoch == self._epoch else None
+        if seen is None:
             return [Told(self.latest, None)]
         missed = self._count - seen
         kept = list(self._ring)[-missed:] if missed else []

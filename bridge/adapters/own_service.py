@@ -7,12 +7,16 @@ from typing import Any, Final
 
 import httpx
 
+from bridge.adapters.http_limits import BoundedSyncTransport, ReadLimits
 from bridge.domain.orders import OrderState
 from bridge.errors import OrderRefused, OrderRepeated, ServiceAway
 from bridge.ports import PlacedCall
 
 #: The PBX may take half a minute to answer the service.
 _TIMEOUT_S: Final = 60.0
+
+#: What a placed call is told in, far above.
+_LIMITS: Final = ReadLimits(1024 * 1024, 2 * _TIMEOUT_S)
 
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
 _REFUSED: Final = frozenset({404, 422})
@@ -35,7 +39,8 @@ class OwnService:
         name = f"[{reached}]" if ":" in reached else reached
         self._address = f"http://{name}:{port}"
         self._auth = None if password is None else ("admin", password)
-        self._transport = transport
+        wire = transport or httpx.HTTPTransport(trust_env=False)
+        self._transport = BoundedSyncTransport(wire, _LIMITS)
 
     def call(self, extension: str, number: str) -> PlacedCall:
         """Have a call placed, and say what became of it.

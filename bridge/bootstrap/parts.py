@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.privacy import make_private
 from bridge.adapters.embedded.run_history import RunHistory
-from bridge.adapters.onec.odata import ODataClient, ODataConfig
+from bridge.adapters.onec.odata import MOST_BYTES, ODataClient, ODataConfig
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import RoutingRules
 from bridge.errors import SettingsError
@@ -33,6 +33,9 @@ LIVE_TIMEOUT_S = 20.0
 
 #: A person at the sign-in waits no longer for 1C's word on his password.
 _SIGN_IN_TIMEOUT_S = 30.0
+
+#: What a live look-up or a sign-in reads has some kilobytes.
+_MOST_OF_A_SHORT_ANSWER = 16 * 1024 * 1024
 
 
 _SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
@@ -92,6 +95,8 @@ def odata(
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
             reuse_sessions=reuse_sessions,
+            # Who may not wait long asks little.
+            most_bytes=MOST_BYTES if math.isinf(longest_s) else _MOST_OF_A_SHORT_ANSWER,
         )
     )
 

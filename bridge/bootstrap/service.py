@@ -61,6 +61,7 @@ from bridge.services.situation import FanOut, Situation
 from bridge.services.store_watch import StoreWatch
 from bridge.settings import Settings
 from bridge.web.app import create_app
+from bridge.web.stream_places import MOST_STREAMS, StreamPlaces
 from bridge.web.surface import WebServices
 
 if TYPE_CHECKING:
@@ -78,8 +79,11 @@ class House:
     end_streams: Callable[[], None]
 
 
-def build_service(settings: Settings) -> House:
-    """Build the service; nothing is opened or started before the app's lifespan begins."""
+def build_service(settings: Settings, *, streams: int | None = None) -> House:
+    """Build the service; nothing is opened or started before the app's lifespan begins.
+
+    At most *streams* of pages, if given, are open at once.
+    """
     directory, ledger = _stores(settings)
     shelf = shelf_of(settings)
     secret, runs = ServiceSecret(settings.data_dir / "secret.key"), run_history(settings)
@@ -237,6 +241,7 @@ def build_service(settings: Settings) -> House:
         phones=phone_rules(settings),
         lang=settings.lang,
         public_url=settings.public_url or "",
+        streams=StreamPlaces(streams or MOST_STREAMS),
         zone=zone,
         originating=line.originating,
         phone_book=directory,
@@ -335,7 +340,10 @@ def _settle_heap() -> None:
 
 def serve(settings: Settings) -> None:
     """Run the service until it is told to stop."""
+    from bridge.bootstrap.file_limit import raise_file_limit
+    from bridge.web.connections.limits import limits_within
     from bridge.web.server import run
 
-    house = build_service(settings)
-    run(house.app, house.end_streams, host=settings.host, port=settings.port)
+    limits = limits_within(raise_file_limit(), settings.trusted_proxies)
+    house = build_service(settings, streams=limits.streams)
+    run(house.app, house.end_streams, host=settings.host, port=settings.port, limits=limits)

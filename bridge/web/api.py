@@ -10,6 +10,7 @@ from bridge.domain.outbox import EntryState
 from bridge.domain.texts import Language
 from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
+from bridge.web.bodies import admitting_first
 from bridge.web.calls_api import Key, Lang, add_calls, read_number
 from bridge.web.stream import stream
 from bridge.web.surface import WebServices
@@ -51,13 +52,14 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
         prefix="/api/v1",
         tags=["api"],
         dependencies=[Depends(admitted)],
+        route_class=admitting_first(admitted),
         responses=_PROBLEMS,
     )
     add_calls(router, services)
     add_unread(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
-    _add_state(router, services)
+    _add_state(router, services, admitted)
     return router
 
 
@@ -134,7 +136,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         await drop_entry(services, viewer, key)
 
 
-def _add_state(router: APIRouter, services: WebServices) -> None:
+def _add_state(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
     @router.get("/sync")
     async def show_sync() -> SyncView | None:
         """Show the last sync run that proved the directory; null before the first."""
@@ -167,6 +169,8 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         ] = None,
         after: Annotated[str, Query(max_length=64, description="id of the last event seen")] = "",
         last_event_id: Annotated[str, Header(max_length=64)] = "",
+        *,
+        viewer: Annotated[Viewer, Depends(admitted)],
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
-        return stream(services, kind or [], last_event_id or after)
+        return stream(services, kind or [], last_event_id or after, viewer.role.value)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -42,6 +42,10 @@ STATUSES: dict[type[errors.BridgeError], int] = {
     errors.StoreError: 503,
 }
 
+#: Only a PBX's question may come with a longer query, as its caller waits for an answer.
+_LONGEST_QUERY = 16 * 1024
+_LONG_ADDRESS = "The query is too long."
+
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -62,6 +66,9 @@ class BridgeApp(FastAPI):
                 with suppress(HTTPException):  # not let in: nothing was sent yet
                     await door(scope, receive, send)
                     return
+            elif len(scope["query_string"]) > _LONGEST_QUERY and _is_of_people(scope["path"]):
+                await _problem(414, _LONG_ADDRESS)(scope, receive, send)
+                return
         await super().__call__(scope, receive, send)
 
 
@@ -105,8 +112,13 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         app.add_exception_handler(error, _shown(pages, _tell_bridge_error))
     app.add_exception_handler(HTTPException, _shown(pages, _tell_refusal))
     app.add_exception_handler(RequestValidationError, _tell_unreadable)
+    app.add_exception_handler(ClientDisconnect, _tell_gone)
     app.add_exception_handler(Exception, _shown(pages, _tell_failure))
     return app
+
+
+def _is_of_people(path: str) -> bool:
+    return path == "/" or path.startswith(("/api/", "/console/", "/desk", "/call", "/log"))
 
 
 Teller = Callable[[Request, Exception], Awaitable[Response]]
@@ -143,6 +155,11 @@ async def _tell_unreadable(_: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return _problem(422, f"{where}: {first['msg']}")
+
+
+async def _tell_gone(_: Request, error: Exception) -> Response:
+    del error  # nobody waits for the answer, and nothing of ours is broken
+    return _problem(400, "The request did not come whole.")
 
 
 async def _tell_failure(_: Request, error: Exception) -> Response:

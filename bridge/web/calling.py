@@ -23,6 +23,7 @@ from bridge.errors import OrderRefused, OrderRepeated
 from bridge.ports import AuditAct, OwnedPhone
 from bridge.web.access import Gate, Viewer
 from bridge.web.actions import NO_TELEPHONE, calling_telephone, note
+from bridge.web.bodies import admitting_first
 from bridge.web.forms import read_form
 from bridge.web.language import mark
 from bridge.web.pages import PAGE_HEADERS, Pages
@@ -130,7 +131,9 @@ def calling_router(services: WebServices, gate: Gate, pages: Pages) -> APIRouter
     async def calling(request: Request) -> Viewer:
         return await gate.caller(request.scope)
 
-    router = APIRouter(prefix="/api/v1", tags=["api"], responses=_PROBLEMS)
+    router = APIRouter(
+        prefix="/api/v1", tags=["api"], responses=_PROBLEMS, route_class=admitting_first(calling)
+    )
 
     @router.post(
         "/calls",

@@ -22,6 +22,7 @@ from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports import RawReply, RawRequest
 from bridge.web.access import HookGuard
+from bridge.web.bodies import BodyTooLarge, read_bounded
 from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ EVENT_PATHS = ("/sipuni/events",)
 _MAX_FIELDS = 100
 _MAX_FIELD = 8192  # bytes of one field as sent, percent signs and all
 _SMALL_QUERY = 2048
-_MAX_BODY = 65536
+#: A PBX's event has about a kilobyte, Mango's summaries a few.
+MAX_BODY = 256 * 1024
 
 _NOT_STORED = RawReply(503, b'{"success": false}', "application/json")
 
@@ -118,6 +120,7 @@ class Hooks:
         self._guard.admit(scope, token)
         if scope["method"] == "HEAD":
             return _LOOK
+        _know_address(scope)
         received_at = self._clock()
         question: RouteQuestion | None = None
         try:
@@ -148,11 +151,15 @@ class Hooks:
         body = b""
         if _has_body(scope):
             try:
-                body = await _read_body(Request(scope, receive))
+                body = await read_bounded(Request(scope, receive), MAX_BODY)
             except ClientDisconnect:
                 # Half a field may say the opposite of the whole, and nobody waits for an answer.
                 _log.warning("event_cut_short")
                 return replace(_NOT_STORED, status=400)
+            except BodyTooLarge:
+                # Its beginning may say the opposite of the whole: not acknowledged.
+                _log.error("event_too_large", extra={"limit": MAX_BODY})
+                return replace(_NOT_STORED, status=413)
         received_at = self._clock()
         query_string = scope["query_string"]
         raw = RawRequest(
@@ -162,7 +169,7 @@ class Hooks:
             received_at=received_at,
             headers=_form_headers(scope),
             body=body,
-            query_string=query_string[:_MAX_BODY],
+            query_string=query_string[:MAX_BODY],
         )
         try:
             events = self._telephony.parse_events(raw, received_at)
@@ -196,9 +203,26 @@ def read_fields(encoded: bytes) -> Fields:
         pieces = text.split("&", _MAX_FIELDS)[:_MAX_FIELDS]
         text = "&".join([piece[:_MAX_FIELD] for piece in pieces])
     if "%" in text or "+" in text or not text.isascii():
-        return tuple(parse_qsl(text, keep_blank_values=True, errors="replace"))
+        return _decoded(text)
     # Nothing is encoded in nearly every question; parse_qsl would take thrice the time.
     return tuple([_pair(piece) for piece in text.split("&") if piece])
+
+
+def _decoded(text: str) -> Fields:
+    try:
+        return tuple(parse_qsl(text, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        pieces = (_decoded_piece(piece) for piece in text.split("&"))
+        return tuple(field for piece in pieces for field in piece)
+
+
+def _decoded_piece(piece: str) -> list[tuple[str, str]]:
+    """Read one field that may be in Windows' Cyrillic, as 1C and old PBXs write."""
+    fields = parse_qsl(piece, keep_blank_values=True, errors="replace")
+    # One sign that cannot be read is a text cut in the middle of a letter.
+    if any((name + value).count("\ufffd") > 1 for name, value in fields):
+        return parse_qsl(piece, keep_blank_values=True, encoding="cp1251", errors="replace")
+    return fields
 
 
 def _pair(piece: str) -> tuple[str, str]:
@@ -220,14 +244,11 @@ def _form_headers(scope: Scope) -> dict[str, str]:
     return {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n in wanted}
 
 
-async def _read_body(request: Request) -> bytes:
-    """Read the body as far as `_MAX_BODY`; Sipuni's events take a few hundred bytes."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) >= _MAX_BODY:
-            break
-    return bytes(body[:_MAX_BODY])
+def _know_address(scope: Scope) -> None:
+    """Have the server keep places for the address of a question with the right secret."""
+    know = scope.get("state", {}).get("know_address")
+    if know is not None:
+        know()
 
 
 def _path(path: str, token: str | None) -> str:

@@ -6,6 +6,7 @@ more, and whoever started us is owed a sentence and an exit code.
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -13,19 +14,30 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge.errors import CannotListen
+from bridge.web.connections.limits import ConnectionLimits
+from bridge.web.connections.protocol import protocol_for
+from bridge.web.connections.registry import Connections
 
 #: A stop lets requests and streams end this long before it cuts them.
 _SHUTDOWN_S = 5
+
+#: uvicorn's ticks are a tenth of a second apart.
+_TICKS_A_SWEEP = 10
 
 
 class _Server(uvicorn.Server):
     """Ends the pages' streams when the stop begins: they would keep it waiting otherwise."""
 
     def __init__(
-        self, config: uvicorn.Config, app: Starlette, end_streams: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        app: Starlette,
+        end_streams: Callable[[], None],
+        connections: Connections,
     ) -> None:
         super().__init__(config)
         self._app = app
+        self._connections = connections
         self._opened = AsyncExitStack()
         self._end_streams = end_streams
 
@@ -36,6 +48,12 @@ class _Server(uvicorn.Server):
         except BaseException:
             await self._opened.aclose()
             raise
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close connections that are late."""
+        if counter % _TICKS_A_SWEEP == 0:
+            self._connections.sweep()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,19 +88,29 @@ def insist_on_address(host: str, port: int, setting: str) -> None:
         raise CannotListen(host, port, reason, setting) from error
 
 
-def run(app: Starlette, end_streams: Callable[[], None], *, host: str, port: int) -> None:
+def run(
+    app: Starlette,
+    end_streams: Callable[[], None],
+    *,
+    host: str,
+    port: int,
+    limits: ConnectionLimits | None = None,
+) -> None:
     """Serve *app* until the process is told to stop; *end_streams* is called as that begins.
+
+    Connections are held to *limits*.
 
     Raises:
         CannotListen: the port is taken, or the address is not this machine's.
         BridgeError: the application could not be opened.
     """
     insist_on_address(host, port, "BRIDGE_HOST and BRIDGE_PORT")
+    connections = Connections(limits or ConnectionLimits(), time.monotonic)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=protocol_for(connections),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -93,4 +121,4 @@ def run(app: Starlette, end_streams: Callable[[], None], *, host: str, port: int
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     # `run`, not asyncio.run: it takes uvloop where there is one.
-    _Server(config, app, end_streams).run()
+    _Server(config, app, end_streams, connections).run()

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-
-from starlette.responses import StreamingResponse
+from functools import partial
 
 from bridge.domain.texts import Language
 from bridge.ports import (
@@ -16,6 +15,7 @@ from bridge.ports import (
     Event,
     OneCMood,
 )
+from bridge.web.stream_places import EventStream
 from bridge.web.surface import WebServices
 from bridge.web.views import CallView, DebtView, View
 from bridge.web.views_state import (
@@ -36,19 +36,12 @@ KINDS: dict[str, type[Event]] = {
     "alarm": Alarm,
 }
 
-STREAM_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would keep the lines back
-    "X-Content-Type-Options": "nosniff",
-}
 _HEARTBEAT = ": still here\n\n"
 
 
-def stream(services: WebServices, kinds: Sequence[str], after: str) -> StreamingResponse:
-    """Answer with the events of *kinds* (all when empty) from behind the id *after* on."""
-    return StreamingResponse(
-        event_lines(services, kinds, after), headers=STREAM_HEADERS, media_type="text/event-stream"
-    )
+def stream(services: WebServices, kinds: Sequence[str], after: str, who: str) -> EventStream:
+    """Answer *who* with the events of *kinds* (all when empty) from behind the id *after* on."""
+    return EventStream(event_lines(services, kinds, after), services.streams, who)
 
 
 async def event_lines(
@@ -69,7 +62,8 @@ async def event_lines(
                 continue
             except StopAsyncIteration:
                 return
-            yield write_event(*told, services.lang)
+            # One text for all who listen; an id names one event in the life of a process.
+            yield services.event_texts.of(told[0], partial(write_event, *told, services.lang))
 
 
 def write_event(event_id: str, event: Event | None, lang: Language) -> str:

@@ -33,6 +33,7 @@ from bridge.ports import (
 )
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.desk.parts import DeskParts
+from bridge.web.stream_places import SharedTexts, StreamPlaces
 
 
 class Answering(Protocol):
@@ -214,6 +215,8 @@ class WebServices:
     public_url: str = ""
     zone: tzinfo = UTC
     heartbeat_s: float = 15.0
+    streams: StreamPlaces = field(default_factory=StreamPlaces)
+    event_texts: SharedTexts = field(default_factory=SharedTexts)
     #: None: nothing opens the PBX's API, so nothing can be called through it.
     originating: Originating | None = None
     phone_book: PhoneBook | None = None

@@ -28,7 +28,7 @@ def flaws(tmp_path: Path) -> DirectoryFlaws:
                 replace(partner("Наше предприятие", manager=None), predefined=True),
             ],
         )
-        run.put(EntityKind.CONTACT, [contact("Иванов", phones=["+7903 555-0123-4567"])])
+        run.put(EntityKind.CONTACT, [contact("Иванов", phones=["8 903 555-0123-45"])])
         run.reindex()
     store.close()
     return DirectoryFlaws(path)

@@ -79,6 +79,8 @@ async def test_everything_is_there_after_a_restart(path: Path) -> None:
                 "provider": "sipuni",
                 "received_at": "2026-03-04T12:00:00Z",
                 "fields": [["event", "1"]],
+                "body": "",
+                "content_type": "",
             }
         ]
 

@@ -11,12 +11,17 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+from bridge.web.connections.limits import ConnectionLimits
+from bridge.web.connections.protocol import protocol_for
+from bridge.web.connections.registry import Connections
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60.0
@@ -124,14 +129,18 @@ class _Server(uvicorn.Server):
         self._announce(self.servers[0].sockets[0].getsockname()[1])
 
 
-def serve(app: Any, *, lifespan: str = "on") -> None:
-    """Serve *app* on a free loopback port as `onec-bridge serve` does, until the parent is gone."""
+def serve(app: Any, *, lifespan: str = "on", bounded: bool = False) -> None:
+    """Serve *app* on a free loopback port until the parent is gone.
+
+    *bounded*: held to the limits of `onec-bridge serve`; else as uvicorn does by itself.
+    """
+    connections = Connections(ConnectionLimits(), time.monotonic)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=0,
         loop="uvloop",
-        http="httptools",
+        http=protocol_for(connections) if bounded else "httptools",
         lifespan=lifespan,  # type: ignore[arg-type]  # a literal in uvicorn's words
         log_config=None,
         access_log=False,

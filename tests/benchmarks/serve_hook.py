@@ -12,6 +12,7 @@ from tests.benchmarks.children import given, serve
 def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = taken.getsockname()[1]
+    spec = given()
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own door
         onec_url=f"http://127.0.0.1:{closed}/ut11",
@@ -21,10 +22,10 @@ def main() -> None:
         hook_user=HOOK_USER,
         hook_password=HOOK_PASSWORD,
         default_extension="100",
-        data_dir=Path(given()["data_dir"]),
+        data_dir=Path(spec["data_dir"]),
         sync_interval_s=86_400,
     )
-    serve(build_service(settings).app)
+    serve(build_service(settings).app, bounded=spec.get("bounded", True))
 
 
 if __name__ == "__main__":

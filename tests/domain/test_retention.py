@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.domain.call_events import CallEvent, EventKind
 from bridge.domain.life import CallLife, Disposition
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.outbox import EntryState, OutboxEntry, Stage
@@ -90,7 +91,7 @@ def test_a_call_whose_client_waits_is_not_done() -> None:
         (OrderState.UNKNOWN, Disposition.RINGING, False),
         (OrderState.ACCEPTED, Disposition.TALKING, False),
         (OrderState.REFUSED, Disposition.RINGING, True),
-        (OrderState.UNKNOWN, Disposition.UNKNOWN, True),
+        (OrderState.UNKNOWN, Disposition.UNKNOWN, False),
         (OrderState.ACCEPTED, Disposition.ANSWERED, True),
     ],
 )
@@ -101,3 +102,12 @@ def test_an_order_not_known_to_be_over_is_not_done(
     call = replace(b.call(), order=order, life=CallLife(disposition))
 
     assert is_done(call, None, waits=False) is done
+
+
+def test_an_order_whose_end_nobody_ever_told_is_done() -> None:
+    order = CallOrder("a", "205", b.NUMBER, b.NOON, OrderState.UNKNOWN)
+    given_up = CallEvent("sipuni", EventKind.GIVEN_UP, b.NOON, "")
+    life = CallLife(Disposition.UNKNOWN)
+    call = replace(b.call(), order=order, life=life, heard=(given_up,))
+
+    assert is_done(call, None, waits=False)

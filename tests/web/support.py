@@ -32,6 +32,7 @@ from bridge.domain.outbox import EntryState, OutboxEntry, retried
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
+from bridge.domain.whole_numbers import read_whole
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
@@ -51,6 +52,7 @@ from bridge.web.app import create_app
 from bridge.web.desk.board import Board
 from bridge.web.desk.debts import DebtBook
 from bridge.web.desk.parts import DeskParts
+from bridge.web.stream_places import StreamPlaces
 from bridge.web.surface import Originating, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 from tests.support.memory_access import AuditInMemory, SignInInMemory
@@ -292,7 +294,7 @@ class HistoryInMemory:
         self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
-        begun = int(after) if after.isascii() and after.isdigit() and len(after) < 9 else 0
+        begun = read_whole(after) or 0
         page = found[begun : begun + limit]
         return page, str(begun + limit) if len(found) > begun + limit else ""
 
@@ -365,6 +367,7 @@ class House:
     public_url: str = ""
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
+    streams: StreamPlaces = field(default_factory=StreamPlaces)
     desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
@@ -431,6 +434,7 @@ class House:
             admin_access=self.admin_access,
             phones=RULES,
             lang=self.lang,
+            streams=self.streams,
             heartbeat_s=self.heartbeat_s,
             public_url=self.public_url,
             originating=self.originating,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC
 
@@ -17,10 +16,10 @@ from bridge.domain.phone import PhoneNumber
 from bridge.ports import AuditAct, CallRecorded, DebtChanged
 from bridge.web.access import Role, Viewer
 from bridge.web.desk.cards import Sight
-from bridge.web.desk.page import MOST_OF_ONE
 from bridge.web.desk.rendering import Rendering
 from bridge.web.desk.stream import desk_lines
 from bridge.web.pages import Pages
+from bridge.web.stream_places import MOST_OF_ONE
 from tests.support.builders import NOON, NUMBER, call, card, partner, question, ref
 from tests.support.memory_desk import OrdersInMemory
 from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
@@ -290,10 +289,9 @@ async def test_pages_allow_no_inline_script_and_no_other_host() -> None:
 
 async def test_too_many_desks_of_one_telephone_are_refused() -> None:
     at = house()
-    with ExitStack() as stack:
-        for _ in range(MOST_OF_ONE):
-            stack.enter_context(at.desk.board.listen("205"))
-        async with at.admin() as admin:
-            answer = await admin.get("/desk/stream?extension=205")
+    for _ in range(MOST_OF_ONE):
+        at.streams.take("telephone 205")
+    async with at.admin() as admin:
+        answer = await admin.get("/desk/stream?extension=205")
     assert answer.status_code == 503
     assert answer.headers["retry-after"]

@@ -304,3 +304,16 @@ async def test_unread_events_are_shown_to_the_administrator_and_let_go():
     assert shown["events"][0]["fields"] == [["kto", "1"]]
     assert gone == {"dismissed": 1}
     assert house.ledger.kept_unread == []
+
+
+@pytest.mark.parametrize(
+    ("encoded", "read"),
+    [
+        (b"a=%D0%9F%D1%80&b=1", (("a", "Пр"), ("b", "1"))),
+        (b"a=%CF%F0%EE%E4&b=%D0%9F%D1%80", (("a", "Прод"), ("b", "Пр"))),
+        ("a=Прод&b=1".encode("cp1251"), (("a", "\ufffd\ufffd\ufffd\ufffd"), ("b", "1"))),
+        (b"a=%D0%9F%D1&b=1", (("a", "П\ufffd"), ("b", "1"))),
+    ],
+)
+def test_fields_are_read_in_the_alphabet_they_were_written_in(encoded: bytes, read: object):
+    assert read_fields(encoded) == read

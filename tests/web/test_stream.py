@@ -9,6 +9,7 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 from bridge.ports import Alarm, CallRecorded, DirectoryChanged, EntryMoved, Event, OneCMood
 from bridge.web.api import Kind
 from bridge.web.stream import KINDS, event_lines
+from bridge.web.stream_places import EventStream, StreamPlaces
 from tests.support.builders import NOON, call
 from tests.web.support import House
 
@@ -111,3 +112,50 @@ async def test_silence_is_broken_by_a_heartbeat():
 def test_every_event_of_the_house_has_its_name():
     assert set(KINDS.values()) == set(get_args(Event))
     assert set(KINDS) == set(get_args(Kind))
+
+
+async def test_an_event_is_written_once_for_all_who_listen():
+    house = full_house()
+    services = house.services()
+    house.hub.close()
+
+    texts = [[line async for line in event_lines(services, [], "life1-0")] for _ in range(3)]
+
+    assert texts[0] == texts[1] == texts[2]
+    assert all(one is other for one, other in zip(texts[0][1:], texts[2][1:], strict=True))
+
+
+@pytest.mark.parametrize(("places", "taken"), [((1, 50), "someone else"), ((50, 1), "admin")])
+async def test_too_many_streams_are_refused_in_a_sentence(places: tuple[int, int], taken: str):
+    house = House(streams=StreamPlaces(*places))
+    house.streams.take(taken)
+    async with house.admin() as admin:
+        answer = await admin.get("/api/v1/stream")
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "10"
+    assert answer.json()["error"].startswith("Too many pages are open")
+    assert house.streams.open == 1
+
+
+async def test_a_stream_that_ended_gives_its_place_back():
+    house = full_house()
+    await listened(house, "/api/v1/stream?after=life1-0")
+
+    assert house.streams.open == 0
+
+
+async def test_a_listener_that_breaks_off_at_once_gives_its_place_back():
+    house = House()
+
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        del message
+
+    stream = EventStream(event_lines(house.services(), [], ""), house.streams, "admin")
+    await stream({"type": "http", "asgi": {"spec_version": "2.3"}}, gone, send)
+
+    assert house.streams.open == 0
+    assert house.hub.listeners == 0

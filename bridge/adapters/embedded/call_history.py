@@ -22,6 +22,7 @@ from bridge.domain.decision import Rule
 from bridge.domain.figures import CallFact
 from bridge.domain.history import fold, names_in
 from bridge.domain.life import Disposition
+from bridge.domain.whole_numbers import read_whole
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import CallSearch
 
@@ -149,8 +150,8 @@ def _as_in_json(text: str) -> str:
 
 def _read_cursor(text: str) -> list[int] | None:
     at, _, row = text.partition("-")
-    plain = all(part.isascii() and part.isdigit() and len(part) < 18 for part in (at, row))  # noqa: PLR2004 - an SQLite integer
-    return [int(at), int(row)] if plain else None
+    places = [read_whole(part, 10**17) for part in (at, row)]  # microseconds, an SQLite integer
+    return [place for place in places if place is not None] if None not in places else None
 
 
 def _facts(file: SqliteFile, since: datetime, until: datetime) -> list[CallFact]:

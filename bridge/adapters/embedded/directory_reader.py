@@ -290,7 +290,7 @@ class DirectoryReader:
         before = self._report
         self._take(*opened, identity, written)
         self._note_age(committed=committed)
-        return not (well and same) or self._report != before
+        return committed or not (well and same) or self._report != before
 
     def _was_committed(self) -> bool:
         """Return whether a run changed the open file, which is what changes files by rights."""

@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx
 
+from bridge.adapters.http_limits import AnswerTooLarge, AnswerTooSlow
 from bridge.adapters.onec import schema
 from bridge.adapters.onec.voices import Said, Voice
 from bridge.errors import (
@@ -185,6 +186,8 @@ LOST: Final[dict[type[httpx.RequestError], bool]] = {
     httpx.RemoteProtocolError: True,
     httpx.DecodingError: True,
     httpx.TooManyRedirects: True,
+    AnswerTooLarge: True,
+    AnswerTooSlow: True,
 }
 
 
@@ -233,7 +236,8 @@ def lost(error: httpx.RequestError, where: str, *, write: bool) -> OneCError:
     """Make the error that a lost request or reply means."""
     words = f"{_spaced(type(error).__name__)}: {error}".rstrip(": ")
     if not write:
-        return OneCUnavailable(where, words)
+        kind = TooLarge if isinstance(error, AnswerTooLarge) else OneCUnavailable
+        return kind(where, words)
     if LOST.get(type(error), True):
         return OneCOutcomeUnknown(where, f"{words}; the write may have been done")
     return OneCUnavailable(where, words)

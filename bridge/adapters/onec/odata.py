@@ -18,9 +18,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from bridge.adapters.http_limits import LIMITS, BoundedTransport, ReadLimits
 from bridge.adapters.onec.errors import TooLarge, lost, refusal
 from bridge.adapters.onec.session import SessionTransport
 from bridge.adapters.onec.voices import hear, without_bom
+from bridge.domain.whole_numbers import MOST, read_whole
 from bridge.errors import (
     OneCBlocked,
     OneCNonsense,
@@ -39,6 +41,12 @@ _FORMAT: Final = "application/json;odata=nometadata"
 QUERY_LIMIT: Final = 2048
 
 _CONNECT_TIMEOUT_S: Final = 10.0
+
+#: A listing has about a hundred bytes a row: two and a half million of them.
+MOST_BYTES: Final = 256 * 1024 * 1024
+
+#: One object as 1C keeps it, or its refusal.
+_MOST_OF_A_WRITE: Final = 8 * 1024 * 1024
 _OK: Final = frozenset({200, 201, 204})
 _METHOD_NOT_ALLOWED: Final = 405
 
@@ -59,6 +67,8 @@ class ODataConfig:
     timeout_s: float = 60.0
     concurrency: int = 2
     ca_file: Path | None = None
+    #: What one answer may hold, decoded.
+    most_bytes: int = MOST_BYTES
     #: For many reads in a row: they share sessions of 1C where the publication allows it.
     reuse_sessions: bool = False
 
@@ -135,7 +145,22 @@ def json_reader(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
 
 def read_count(body: bytes) -> int:
     """Read the bare number that `$count` answers, behind its byte order mark."""
-    return int(without_bom(body))
+    number = read_whole(without_bom(body).decode("ascii", "replace").strip())
+    if number is None:
+        raise ValueError("not a count")
+    return number
+
+
+def whole(where: str, count: str | int) -> int:
+    """Return the count that stands beside rows.
+
+    Raises:
+        OneCNonsense: it is none.
+    """
+    number = read_whole(count.strip()) if isinstance(count, str) else count
+    if number is None or not 0 <= number <= MOST:
+        raise OneCNonsense(where, "a count that cannot be read")
+    return number
 
 
 class ODataClient:
@@ -152,7 +177,13 @@ class ODataClient:
         self._root = config.root
         self._slots = asyncio.Semaphore(self.concurrency)
         pair = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
-        wire = transport or httpx.AsyncHTTPTransport(verify=_ssl_context(config.ca_file))
+        wire = transport or httpx.AsyncHTTPTransport(
+            verify=_ssl_context(config.ca_file), trust_env=False
+        )
+        # 1C may think for as long as its time-out allows before it begins to answer.
+        total_s = 2 * config.timeout_s
+        wire = BoundedTransport(wire, ReadLimits(config.most_bytes, total_s))
+        self._of_writes = ReadLimits(_MOST_OF_A_WRITE, total_s)
         if config.reuse_sessions:
             wire = SessionTransport(wire, self._root, self.traffic)
         self._http = httpx.AsyncClient(
@@ -319,8 +350,9 @@ class ODataClient:
         async with self._slots:
             self.traffic.requests += 1
             with _translated(_where(path), write=write):
+                limits = {LIMITS: self._of_writes} if write else None
                 async with self._http.stream(
-                    method, url, content=content, headers=sent
+                    method, url, content=content, headers=sent, extensions=limits
                 ) as response:
                     yield response
 

@@ -24,7 +24,7 @@ from bridge.adapters.onec.nouns import (
     read_partners,
     read_phone_fields,
 )
-from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, read_count
+from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, read_count, whole
 from bridge.adapters.onec.parts import (
     Part,
     PartsReader,
@@ -160,7 +160,7 @@ class ODataSource:
         one = {"top": "1", "inlinecount": "allpages"}
         page = await self._sets.page(entity_set, _LISTING_COLUMNS, _LISTING, options=one)
         if page.count is not None:
-            return int(page.count)
+            return whole(entity_set, page.count)
         return await self._client.read(f"{entity_set}/$count", {}, read_count)
 
     # ------------------------------------------------------------ bodies

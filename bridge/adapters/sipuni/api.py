@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 
+from bridge.adapters.http_limits import LIMITS, BoundedTransport, ReadLimits
 from bridge.adapters.sipuni.pace import Pace
 from bridge.adapters.sipuni.statistics import export_fields, read_export, signature
 from bridge.domain.call_events import CallEvent
@@ -27,6 +28,10 @@ _EXPORT: Final = "statistic/export"
 _ORDER_TIMEOUT_S: Final = 30.0
 _EXPORT_TIMEOUT_S: Final = 60.0
 _CONNECT_TIMEOUT_S: Final = 10.0
+
+#: An answer to an order has a hundred bytes; a day of statistics some megabytes.
+_ORDER_LIMITS: Final = ReadLimits(64 * 1024, _ORDER_TIMEOUT_S)
+_EXPORT_LIMITS: Final = ReadLimits(32 * 1024 * 1024, 2 * _EXPORT_TIMEOUT_S)
 
 _ORDERS_APART_S: Final = 0.5
 _EXPORTS_APART_S: Final = 1.0
@@ -79,10 +84,8 @@ class SipuniApi:
         self._orders = Pace(_ORDERS_APART_S)
         self._exports = Pace(_EXPORTS_APART_S)
         self._http = httpx.AsyncClient(
-            transport=transport,
-            headers={"User-Agent": "onec-bridge"},
-            # A connection that the PBX has let go meanwhile would leave an order in doubt.
-            limits=httpx.Limits(max_keepalive_connections=0),
+            transport=BoundedTransport(transport or _wire(), _ORDER_LIMITS),
+            headers={"User-Agent": "onec-bridge", "Accept-Encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
         )
@@ -103,7 +106,7 @@ class SipuniApi:
         }
         await self._orders.turn()
         try:
-            answer = await self._send(_CALL, fields, _ORDER_TIMEOUT_S)
+            answer = await self._send(_CALL, fields, _ORDER_TIMEOUT_S, _ORDER_LIMITS)
         except _NOT_SENT as error:
             words = f"the PBX cannot be reached ({_name(error)}); the order was not sent"
             return OrderReply(OrderState.REFUSED, words=words)
@@ -117,7 +120,8 @@ class SipuniApi:
         zone = self._account.zone
         await self._exports.turn()
         try:
-            answer = await self._send(_EXPORT, export_fields(since, until, zone), _EXPORT_TIMEOUT_S)
+            fields = export_fields(since, until, zone)
+            answer = await self._send(_EXPORT, fields, _EXPORT_TIMEOUT_S, _EXPORT_LIMITS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PbxUnavailable(_EXPORT, f"no answer ({_name(error)})") from error
         try:
@@ -128,7 +132,9 @@ class SipuniApi:
         first = since - timedelta(seconds=since.second, microseconds=since.microsecond)
         return [e for e in told if e.started_at is not None and first <= e.started_at <= until]
 
-    async def _send(self, path: str, fields: Mapping[str, str], timeout_s: float) -> httpx.Response:
+    async def _send(
+        self, path: str, fields: Mapping[str, str], timeout_s: float, limits: ReadLimits
+    ) -> httpx.Response:
         account = self._account
         signed = {
             **fields,
@@ -139,6 +145,7 @@ class SipuniApi:
             f"{account.url}/{path}",
             data=signed,
             timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
+            extensions={LIMITS: limits},
         )
 
     def _read_reply(self, answer: httpx.Response) -> OrderReply:
@@ -181,6 +188,13 @@ class SipuniApi:
             return "" if said is None else self._words(json.dumps(said, ensure_ascii=False))
         told = _BLANKS.sub(" ", said.replace(self._account.key, "***")).strip()
         return "".join(sign for sign in told if sign.isprintable())[:_MAX_WORDS]
+
+
+def _wire() -> httpx.AsyncHTTPTransport:
+    # A connection that the PBX has let go meanwhile would leave an order in doubt.
+    return httpx.AsyncHTTPTransport(
+        trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+    )
 
 
 def _told(answer: httpx.Response) -> Mapping[str, Any]:

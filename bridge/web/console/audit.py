@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from bridge.domain.whole_numbers import read_whole
 from bridge.ports import AuditAct
 from bridge.web.actions import note
 from bridge.web.console.room import Room, get
@@ -24,11 +25,10 @@ class AuditRoom(Room):
     async def page(self, request: Request) -> Response:
         """Show the records of one act, or all, newest first."""
         viewer = await self.gate.admin(request.scope)
-        before = request.query_params.get("before", "")
         act = _act(request)
         records = await self.services.audit.records(
             limit=_PAGE + 1,
-            before=int(before) if before.isascii() and before.isdigit() else None,
+            before=read_whole(request.query_params.get("before", "")),
             act=act,
         )
         more = records[_PAGE - 1][0] if len(records) > _PAGE else None

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from bridge.domain.calls import PhoneCall
 from bridge.domain.desk import is_kept, telephones
 from bridge.domain.phone import PhoneNumber
+from bridge.domain.whole_numbers import read_whole
 from bridge.ports import CallChanged, CallRecorded, Clock, Event
 
 _SWEEP_EVERY = timedelta(minutes=1)
-_ID_DIGITS = 15  # more than any life of a process counts
 
 
 class Posted(NamedTuple):
@@ -165,10 +165,7 @@ class Board:
 
     def _seen(self, after: str) -> int | None:
         epoch, _, number = after.rpartition("-")
-        plain = number.isascii() and number.isdigit() and len(number) <= _ID_DIGITS
-        if not plain or epoch != self._epoch or int(number) > self._count:
-            return None
-        return int(number)
+        return read_whole(number, self._count) if epoch == self._epoch else None
 
     def _sweep(self, now: datetime) -> None:
         """Take down what no desk shows any more."""

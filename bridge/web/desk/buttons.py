@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber, format_phone, mask_phone
+from bridge.domain.whole_numbers import read_whole
 from bridge.errors import OrderRefused
 from bridge.ports import AuditAct
 from bridge.web.actions import calling_telephone, choose_owner
@@ -124,11 +125,11 @@ class Buttons:
         return await self._shown(request, seat, phone.number, typed=typed)
 
     def _found(self, seat: Seat, form: Mapping[str, str]) -> tuple[Hit, Phone]:
-        place = form.get("place", "0")
+        place = read_whole(form.get("place", "0"))
         found = self._search.pick(
             form.get("q", "")[:LONGEST_SEARCH],
             form.get("of", ""),
-            int(place) if place.isascii() and place.isdigit() else -1,
+            -1 if place is None else place,
             seat.sight,
         )
         if found is None:

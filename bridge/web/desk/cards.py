@@ -10,6 +10,7 @@ from bridge.domain.directory import Candidate, Manager, Ref
 from bridge.domain.missed import MissedDebt
 from bridge.domain.phone import PhoneNumber, format_phone
 from bridge.domain.texts import Language
+from bridge.domain.whole_numbers import read_whole
 from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
 from bridge.web.access import Viewer, show_number
 from bridge.web.console.words import DIRECTIONS
@@ -216,8 +217,8 @@ def _number(call: PhoneCall, lang: Language, *, whole: bool) -> str:
 
 
 def _line(did: str) -> str:
-    plain = did.isascii() and did.isdigit()
-    return format_phone(PhoneNumber(int(did))) if plain and len(did) > _LONGEST_EXTENSION else did
+    number = read_whole(did, _LONGEST_NUMBER) if len(did) > _LONGEST_EXTENSION else None
+    return did if number is None else format_phone(PhoneNumber(number))
 
 
 def _colleague(call: PhoneCall, stands: Standing) -> str:
@@ -246,3 +247,6 @@ def _past(call: PhoneCall, speech: Speech, now: datetime) -> PastLine:
 
 #: Longer numbers are written as numbers.
 _LONGEST_EXTENSION = 5
+
+#: E.164 has 15 digits.
+_LONGEST_NUMBER = 10**15

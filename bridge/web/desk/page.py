@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.desk import Standing, standing
@@ -16,12 +16,8 @@ from bridge.web.desk.search import LONGEST_SEARCH, Search
 from bridge.web.desk.seats import Seat, Seats
 from bridge.web.desk.stream import desk_lines
 from bridge.web.pages import PAGE_HEADERS, Pages
-from bridge.web.stream import STREAM_HEADERS
+from bridge.web.stream_places import EventStream
 from bridge.web.surface import WebServices
-
-#: Desks that may listen at once: of one telephone, and in all.
-MOST_OF_ONE = 50
-MOST_DESKS = 5000
 
 
 class Desk:
@@ -83,8 +79,6 @@ class Desk:
         sight, board = seat.sight, self._board
         if not sight.extension:
             raise HTTPException(404, "There is no telephone to listen to.")
-        if board.listening(sight.extension) >= MOST_OF_ONE or board.listening() >= MOST_DESKS:
-            raise HTTPException(503, "Too many desks are open.", {"Retry-After": "10"})
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         lines = desk_lines(
             board,
@@ -97,7 +91,7 @@ class Desk:
             beat_s=self._services.heartbeat_s,
             now_words=lambda: self._services.clock().isoformat(),
         )
-        return StreamingResponse(lines, headers=STREAM_HEADERS, media_type="text/event-stream")
+        return EventStream(lines, self._services.streams, f"telephone {sight.extension}")
 
     async def card(self, request: Request) -> Response:
         """Show one card as it reads now."""

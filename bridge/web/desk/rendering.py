@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bridge.domain.calls import PhoneCall
@@ -25,6 +26,9 @@ _PAST = 5
 #: Cards and what is known beside them, kept until so many newer ones were written.
 _KEPT = 512
 
+#: The list says how long clients have waited, in minutes.
+_SHARED_FOR = timedelta(seconds=5)
+
 
 class Rendering:
     """Cards, lists and pages in the viewer's language."""
@@ -37,6 +41,8 @@ class Rendering:
         self._known: OrderedDict[tuple[str, int], asyncio.Task[Known]] = OrderedDict()
         self._cards: OrderedDict[tuple[str, int, Sight, Standing], asyncio.Task[str]]
         self._cards = OrderedDict()
+        self._missed: OrderedDict[tuple[Sight, tuple[MissedDebt, ...]], tuple[datetime, str]]
+        self._missed = OrderedDict()
 
     async def card(self, posted: Posted, sight: Sight) -> str:
         """Write a call's card; desks of one telephone that see alike share the text."""
@@ -46,8 +52,15 @@ class Rendering:
         return await _once(self._cards, key, lambda: self._write_card(posted, sight))
 
     def missed(self, debts: Sequence[MissedDebt], sight: Sight) -> str:
-        """Write the list of who waits to be called back by this telephone."""
-        return self.page("desk_missed.html", sight, debts=debts)
+        """Write the list of who waits to be called back; desks that see alike share the text."""
+        key, now = (sight, tuple(debts)), self._services.clock()
+        at, text = self._missed.get(key, (None, ""))
+        if at is None or not timedelta(0) <= now - at < _SHARED_FOR:
+            text = self.page("desk_missed.html", sight, debts=debts)
+            self._missed[key] = now, text
+            while len(self._missed) > _KEPT:
+                self._missed.popitem(last=False)
+        return text
 
     def found(self, typed: str, hits: Sequence[Hit], sight: Sight) -> str:
         """Write what a search for *typed* has found."""
