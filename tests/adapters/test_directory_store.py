@@ -415,6 +415,7 @@ class AnyHistory(RuleBasedStateMachine):
                 else:
                     run.remove(kind, [noun.ref])
                     self.world.pop((kind, noun.ref), None)
+            run.reindex()
             facts = Counter(run.facts())
             held = sum(run.held(kind) for kind in EntityKind)
         assert facts == count_facts(self.world.values())

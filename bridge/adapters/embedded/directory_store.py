@@ -251,7 +251,10 @@ class DirectoryRun:
         return self._numbers
 
     def facts(self) -> FactCounts:
-        """Return the counts of what calls are routed by, as this transaction leaves them."""
+        """Return the counts of what calls are routed by, as this transaction leaves them.
+
+        An object that was put twice into empty tables counts twice before `reindex`.
+        """
         if self._whole is not None:
             self._whole.settle_all()
         return dict(self._rows.facts)
