@@ -19,6 +19,7 @@ SECRETS = (
     "SIPUNI_KEY",
     "SIPUNI_WS_KEY",
     "ADMIN_PASSWORD",
+    "METRICS_TOKEN",
 )
 
 #: contract.md §3, as a user reads it; None where it gives no default.
@@ -69,6 +70,7 @@ CONTRACT: dict[str, object] = {
     "PORT": 8000,
     "PUBLIC_URL": None,
     "ADMIN_PASSWORD": None,
+    "METRICS_TOKEN": None,
     "MASK_PHONES": False,
     "AUDIT_DAYS": 365,
     "LANG": "ru",

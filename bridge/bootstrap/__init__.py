@@ -5,9 +5,12 @@
 of the time that a command like `route` would take.
 """
 
+from collections.abc import Callable
+
 from bridge.bootstrap.commands import (
     call,
     check,
+    console_link,
     desk_link,
     explain,
     outbox_drop,
@@ -24,6 +27,7 @@ from bridge.settings import Settings
 __all__ = [
     "call",
     "check",
+    "console_link",
     "desk_link",
     "explain",
     "make_way",
@@ -38,8 +42,8 @@ __all__ = [
 ]
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop."""
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run the service until it is told to stop; *announce* gets the one-time link, if due."""
     from bridge.bootstrap.service import serve as run
 
-    run(settings)
+    run(settings, announce)

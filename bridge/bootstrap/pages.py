@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.ended_sessions import EndedSessionsFile
 from bridge.adapters.embedded.own_secret import own_secret
 from bridge.adapters.embedded.sqlite_file import aside_of, set_aside
+from bridge.adapters.own_service import reached_at
 from bridge.bootstrap.parts import (
     audit_path,
     audit_store,
@@ -17,6 +19,7 @@ from bridge.bootstrap.parts import (
     ledger_path,
     now,
     plain,
+    secret_path,
 )
 from bridge.errors import SettingsError, StoreDamaged
 from bridge.ports import Alarm, Events
@@ -105,6 +108,21 @@ def ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
     return end_streams
 
 
+def ended_sessions(settings: Settings, events: Events) -> EndedSessionsFile:
+    """Open the list of the sessions that were signed out."""
+    return EndedSessionsFile(settings.data_dir / "sessions.json", events)
+
+
+def console_link(settings: Settings, secret: bytes, port: int) -> str:
+    """Make the address that opens the console once."""
+    from bridge.web.access.gate import CONSOLE_LINK
+    from bridge.web.access.seals import Seals
+
+    host = reached_at(settings.host)
+    root = settings.public_url or f"http://{host}:{port}"
+    return f"{root}{CONSOLE_LINK}/{Seals(secret, '').console_link()}"
+
+
 def hook_access_of(settings: Settings) -> "HookAccess":
     """Tell who may call the hooks."""
     from bridge.web.access import HookAccess
@@ -135,7 +153,8 @@ def admin_access_of(settings: Settings) -> "AdminAccess":
             raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
     return AdminAccess(
         password,
-        own_secret(settings.data_dir / "secret.key"),
+        own_secret(secret_path(settings)),
         settings.trusted_proxies,
         settings.mask_phones,
+        plain(settings.metrics_token),
     )

@@ -124,6 +124,11 @@ def audit_path(settings: Settings) -> Path:
     return settings.data_dir / "audit.db"
 
 
+def secret_path(settings: Settings) -> Path:
+    """Where the secret stands that signs sessions and links."""
+    return settings.data_dir / "secret.key"
+
+
 def audit_store(settings: Settings) -> AuditStore:
     """Open the audit list."""
     make_data_folder(settings)

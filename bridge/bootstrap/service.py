@@ -14,7 +14,9 @@ from bridge.adapters.onec.lookup import ODataLookup
 from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
 from bridge.bootstrap.pages import (
     admin_access_of,
+    console_link,
     desk_parts,
+    ended_sessions,
     ending,
     hook_access_of,
     remind_of_links,
@@ -57,6 +59,8 @@ class House:
 
     app: "FastAPI"
     end_streams: Callable[[], None]
+    #: What signs sessions and links.
+    secret: bytes
 
 
 def build_service(settings: Settings) -> House:
@@ -155,6 +159,7 @@ def build_service(settings: Settings) -> House:
             yield
             end_streams()
 
+    access = admin_access_of(settings)
     services = WebServices(
         telephony=telephony,
         answering=answering,
@@ -180,15 +185,16 @@ def build_service(settings: Settings) -> House:
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=hook_access_of(settings),
-        admin_access=admin_access_of(settings),
+        admin_access=access,
         phones=phone_rules(settings),
         lang=settings.lang,
         public_url=settings.public_url or "",
         zone=zone,
         originating=line.originating,
         phone_book=directory,
+        ended_sessions=ended_sessions(settings, events),
     )
-    return House(create_app(services, lifespan=lifespan), end_streams)
+    return House(create_app(services, lifespan=lifespan), end_streams, access.secret)
 
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
@@ -242,9 +248,23 @@ def _settle_heap() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop."""
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run the service until it is told to stop.
+
+    Where no password opens the console, *announce* is called with a link that does, once.
+    """
     from bridge.web.server import run
 
     house = build_service(settings)
-    run(house.app, house.end_streams, host=settings.host, port=settings.port)
+
+    def listening(port: int) -> None:
+        if settings.admin_password is None:
+            announce(console_link(settings, house.secret, port))
+
+    run(
+        house.app,
+        house.end_streams,
+        host=settings.host,
+        port=settings.port,
+        announce=listening,
+    )

@@ -11,7 +11,7 @@ from bridge.domain.texts import Language
 from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.calls_api import Key, Lang, add_calls, read_number
-from bridge.web.stream import stream
+from bridge.web.stream import event_lines, stream
 from bridge.web.surface import WebServices
 from bridge.web.views import Problem
 from bridge.web.views_caller import CardView, Choice, ExplanationView
@@ -55,7 +55,7 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
     add_calls(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
-    _add_state(router, services)
+    _add_state(router, services, gate, admitted)
     return router
 
 
@@ -132,7 +132,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         await drop_entry(services, viewer, key)
 
 
-def _add_state(router: APIRouter, services: WebServices) -> None:
+def _add_state(router: APIRouter, services: WebServices, gate: Gate, admitted: Admitted) -> None:
     @router.get("/sync")
     async def show_sync() -> SyncView | None:
         """Show the last sync run that proved the directory; null before the first."""
@@ -160,6 +160,8 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         responses={200: {"content": {"text/event-stream": {}}, "description": "events"}},
     )
     async def listen(
+        request: Request,
+        viewer: Annotated[Viewer, Depends(admitted)],
         kind: Annotated[
             list[Kind] | None, Query(max_length=7, description="all by default")
         ] = None,
@@ -167,4 +169,6 @@ def _add_state(router: APIRouter, services: WebServices) -> None:
         last_event_id: Annotated[str, Header(max_length=64)] = "",
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
-        return stream(services, kind or [], last_event_id or after)
+        may_read = gate.lasting(request.scope, viewer)
+        lines = event_lines(services, kind or [], last_event_id or after)
+        return stream(gate.live.guarded(lines, may_read, services.heartbeat_s))

@@ -22,10 +22,15 @@ class _Server(uvicorn.Server):
     """Ends the pages' streams when the stop begins: they would keep it waiting otherwise."""
 
     def __init__(
-        self, config: uvicorn.Config, app: Starlette, end_streams: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        app: Starlette,
+        end_streams: Callable[[], None],
+        announce: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(config)
         self._app = app
+        self._announce = announce
         self._opened = AsyncExitStack()
         self._end_streams = end_streams
 
@@ -36,6 +41,8 @@ class _Server(uvicorn.Server):
         except BaseException:
             await self._opened.aclose()
             raise
+        if self._announce is not None and self.started:
+            self._announce(int(self.servers[0].sockets[0].getsockname()[1]))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,8 +77,17 @@ def insist_on_address(host: str, port: int, setting: str) -> None:
         raise CannotListen(host, port, reason, setting) from error
 
 
-def run(app: Starlette, end_streams: Callable[[], None], *, host: str, port: int) -> None:
+def run(
+    app: Starlette,
+    end_streams: Callable[[], None],
+    *,
+    host: str,
+    port: int,
+    announce: Callable[[int], None] | None = None,
+) -> None:
     """Serve *app* until the process is told to stop; *end_streams* is called as that begins.
+
+    *announce* is called with the port once the service can be reached there.
 
     Raises:
         CannotListen: the port is taken, or the address is not this machine's.
@@ -93,4 +109,4 @@ def run(app: Starlette, end_streams: Callable[[], None], *, host: str, port: int
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     # `run`, not asyncio.run: it takes uvloop where there is one.
-    _Server(config, app, end_streams).run()
+    _Server(config, app, end_streams, announce).run()

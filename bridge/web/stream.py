@@ -44,17 +44,18 @@ STREAM_HEADERS = {
 _HEARTBEAT = ": still here\n\n"
 
 
-def stream(services: WebServices, kinds: Sequence[str], after: str) -> StreamingResponse:
-    """Answer with the events of *kinds* (all when empty) from behind the id *after* on."""
-    return StreamingResponse(
-        event_lines(services, kinds, after), headers=STREAM_HEADERS, media_type="text/event-stream"
-    )
+def stream(lines: AsyncGenerator[str, None]) -> StreamingResponse:
+    """Answer with *lines* as they come."""
+    return StreamingResponse(lines, headers=STREAM_HEADERS, media_type="text/event-stream")
 
 
 async def event_lines(
     services: WebServices, kinds: Sequence[str], after: str
 ) -> AsyncGenerator[str, None]:
-    """Give the lines of a stream until the house stops; a heartbeat breaks every long silence."""
+    """Give the events of *kinds* (all when empty) from behind the id *after* on, as lines.
+
+    They end when the house stops; a heartbeat breaks every long silence.
+    """
     wanted = [KINDS[kind] for kind in kinds] or list(KINDS.values())
     async with services.hub.subscribe(wanted, after) as listener:
         # Sends the headers through whatever stands between, and tells a page it is connected.

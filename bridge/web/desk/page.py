@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.desk import Standing, standing
@@ -16,7 +16,7 @@ from bridge.web.desk.search import LONGEST_SEARCH, Search
 from bridge.web.desk.seats import Seat, Seats
 from bridge.web.desk.stream import desk_lines
 from bridge.web.pages import PAGE_HEADERS, Pages
-from bridge.web.stream import STREAM_HEADERS
+from bridge.web.stream import stream
 from bridge.web.surface import WebServices
 
 #: Desks that may listen at once: of one telephone, and in all.
@@ -97,7 +97,8 @@ class Desk:
             beat_s=self._services.heartbeat_s,
             now_words=lambda: self._services.clock().isoformat(),
         )
-        return StreamingResponse(lines, headers=STREAM_HEADERS, media_type="text/event-stream")
+        may_read = self._gate.lasting(request.scope, seat.viewer)
+        return stream(self._gate.live.guarded(lines, may_read, self._services.heartbeat_s))
 
     async def card(self, request: Request) -> Response:
         """Show one card as it reads now."""
@@ -127,7 +128,5 @@ class Desk:
     def _html(self, template: str, seat: Seat, **fields: object) -> Response:
         extension = seat.sight.extension
         here = f"/desk?{urlencode({'extension': extension})}" if extension else "/desk"
-        text = self._rendering.page(
-            template, seat.sight, seat=seat, here=here, signed=self._gate.has_password, **fields
-        )
+        text = self._rendering.page(template, seat.sight, seat=seat, here=here, **fields)
         return HTMLResponse(text, headers=dict(PAGE_HEADERS))
