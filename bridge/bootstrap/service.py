@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from bridge.adapters.onec.lookup import ODataLookup
+from bridge.adapters.onec.slots import RequestSlots, Urgency
 from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
 from bridge.bootstrap.pages import (
     admin_access_of,
@@ -31,6 +32,7 @@ from bridge.bootstrap.parts import (
     now,
     odata,
     one_time_client,
+    onec_slots,
     phone_rules,
     run_history,
     zone_of,
@@ -81,7 +83,8 @@ def build_service(settings: Settings) -> House:
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
     remind_of_links(settings, events)
-    client = odata(settings)
+    slots = onec_slots(settings)
+    client = odata(settings, slots=slots.of(Urgency.DELIVERY))
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
     deciding = deciding_of(settings, directory, ledger.memory, events)
@@ -107,6 +110,7 @@ def build_service(settings: Settings) -> House:
         directory,
         events=events,
         metrics=metrics,
+        slots=slots,
     )
     delivery = Delivery(
         ledger=ledger,
@@ -127,7 +131,7 @@ def build_service(settings: Settings) -> House:
         clock=now,
         loops=(follow, *rounds(settings, ledger, following, line.pbx), *line.loops),
     )
-    asking = asking_of(settings, directory)
+    asking = asking_of(settings, directory, slots)
     answering = Answering(
         deciding=deciding,
         recording=recording,
@@ -159,7 +163,6 @@ def build_service(settings: Settings) -> House:
             yield
             end_streams()
 
-    access = admin_access_of(settings)
     services = WebServices(
         telephony=telephony,
         answering=answering,
@@ -178,14 +181,14 @@ def build_service(settings: Settings) -> House:
         runs=run_history(settings),
         sync_now=scheduler.sync_now,
         desk=desk,
-        onec_sign_in=ODataSignIn(one_time_client(settings), now),
+        onec_sign_in=ODataSignIn(one_time_client(settings, slots), now),
         clock=now,
         mood=situation.mood,
         mood_since=situation.mood_since,
         alarms=situation.alarms,
         kick=scheduler.kick,
         hook_access=hook_access_of(settings),
-        admin_access=access,
+        admin_access=admin_access_of(settings),
         phones=phone_rules(settings),
         lang=settings.lang,
         public_url=settings.public_url or "",
@@ -194,7 +197,7 @@ def build_service(settings: Settings) -> House:
         phone_book=directory,
         ended_sessions=ended_sessions(settings, events),
     )
-    return House(create_app(services, lifespan=lifespan), end_streams, access.secret)
+    return House(create_app(services, lifespan=lifespan), end_streams, services.admin_access.secret)
 
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
@@ -220,16 +223,16 @@ def _refreshing(directory: DirectoryReader, events: FanOut) -> Callable[[], None
     return refresh
 
 
-def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
+def asking_of(settings: Settings, directory: DirectoryReader, slots: RequestSlots) -> Asking | None:
     """Build what asks 1C about unknown callers; None where it may not, or could never be in time.
 
-    It has connections of its own: nobody rings behind a delivery.
+    It has connections of its own and goes first at 1C: nobody rings behind a delivery.
     """
     patience = timedelta(milliseconds=settings.route_deadline_ms) - RESERVE
     if not settings.live_lookup or patience <= timedelta(0):
         return None
     lookup = ODataLookup(
-        odata(settings, LIVE_TIMEOUT_S),
+        odata(settings, LIVE_TIMEOUT_S, slots=slots.of(Urgency.CALLER)),
         rules=phone_rules(settings),
         known=directory.partner,
         metadata_cache=settings.data_dir / "metadata.json",

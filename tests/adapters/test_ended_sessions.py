@@ -1,6 +1,5 @@
 """Sessions that were signed out stay so: over restarts, with a broken file, with a full disk."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +26,10 @@ class Noted:
         self.alarms.append(event)
 
 
+def names_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
 async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path):
     path = tmp_path / "sessions.json"
     seals = Seals(SECRET, "pw", EndedSessionsFile(path, Noted()))
@@ -46,7 +49,7 @@ async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path):
     assert not await later.use_console_link(link)
     assert not noted.alarms
     assert path.stat().st_mode & 0o077 == 0
-    assert os.listdir(tmp_path) == ["sessions.json"]
+    assert names_in(tmp_path) == ["sessions.json"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"generation": "", "ended": []}'])
