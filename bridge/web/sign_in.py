@@ -57,7 +57,7 @@ _ONEC_AWAY: Final = mark("1C cannot be asked just now. Its answer: %(words)s")
 _DEAD_LINK: Final = mark("This link is no longer valid: ask the administrator for another.")
 _USED_LINK: Final = mark(
     "This link was used already, or is more than an hour old. On the bridge's machine the command "
-    "`onec-bridge console-link` prints another."
+    "onec-bridge console-link prints another."
 )
 
 #: Guesses that cost nothing: at one name from everywhere, and of one network at all names; in an
@@ -97,7 +97,11 @@ class SignInDoors:
         _refuse_foreign(request.scope)
         form = await read_form(request)
         there = safe_path(form.get("next", "/"))
-        if not await self._gate.is_password(request.scope, form.get("password", "").encode()):
+        try:
+            right = await self._gate.is_password(request.scope, form.get("password", "").encode())
+        except HTTPException as busy:
+            return self._not_now(request, busy, there, wrong_admin=busy.detail)
+        if not right:
             await self._refused(request.scope, "admin", Role.ADMIN)
             return self._form(request, next_path=there, status=401, wrong_admin=_WRONG_PASSWORD)
         return await self._welcome_admin(request, there)
@@ -117,7 +121,10 @@ class SignInDoors:
         form = await read_form(request)
         name = " ".join(form.get("name", "").split())[:_LONGEST_NAME]
         there = safe_path(form.get("next", ""), DESK)
-        turn = await self._gate.turn(*self._guesses(request.scope, name))
+        try:
+            turn = await self._gate.turn(*self._guesses(request.scope, name))
+        except HTTPException as busy:
+            return self._not_now(request, busy, there, wrong_manager=busy.detail, name=name)
         status, words, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
         try:
             said = await self._services.onec_sign_in.check(name, form.get("password", ""))
@@ -136,7 +143,8 @@ class SignInDoors:
             await self._note(request.scope, AuditAct.REFUSED, Role.MANAGER)
             _log.warning("manager_refused", extra={"client": self._gate.address(request.scope)})
         if said is SignIn.REFUSED and turn.pause:
-            raise too_many(turn.pause)
+            refusal = too_many(turn.pause)
+            return self._not_now(request, refusal, there, wrong_manager=refusal.detail, name=name)
         wrong = self._pages.speech(request.scope).say(words, **fields)
         return self._form(request, next_path=there, status=status, wrong_manager=wrong, name=name)
 
@@ -202,6 +210,14 @@ class SignInDoors:
         staff = self._services.directory.managers().values()
         return [m for m in staff if works_here(m) and _folded(m.name) == name.casefold()]
 
+    def _not_now(
+        self, request: Request, refusal: HTTPException, there: str, **fields: str
+    ) -> Response:
+        """Show the form with a refusal to check anything now: a person sent it, not a script."""
+        answer = self._form(request, next_path=there, status=refusal.status_code, **fields)
+        answer.headers.update(refusal.headers or {})
+        return answer
+
     def _form(
         self,
         request: Request,
@@ -218,7 +234,7 @@ class SignInDoors:
             "next_path": next_path,
             "has_password": self._gate.has_password,
             "wrong_admin": self._pages.speech(request.scope).say(wrong_admin),
-            "wrong_manager": wrong_manager,
+            "wrong_manager": self._pages.speech(request.scope).say(wrong_manager),
             "name": name,
         }
         return self._pages.render(request, "login.html", fields, status=status)

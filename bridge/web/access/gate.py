@@ -48,8 +48,8 @@ CONSOLE_LINK = "/login/link"
 DESK = "/desk"
 
 _NO_PASSWORD = mark(
-    "BRIDGE_ADMIN_PASSWORD is not set, so this opens by a one-time link alone: `serve` printed one "
-    "at its start, and `onec-bridge console-link` prints another."
+    "BRIDGE_ADMIN_PASSWORD is not set, so this opens by a one-time link alone: serve printed one "
+    "at its start, and onec-bridge console-link prints another."
 )
 _ADMIN_ONLY = mark("This is for the administrator alone.")
 FOREIGN_PAGE = mark("Another site's page asked for this; it was not done.")
