@@ -325,6 +325,7 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
         NotFound: the extension is nobody's, or not one person's.
         StoreError: the directory or the audit list cannot be read.
     """
+    from bridge.adapters.own_service import reached_at
     from bridge.web.access.gate import works_here
     from bridge.web.access.seals import ManagerPass, Seals
 
@@ -348,7 +349,7 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
     finally:
         await audit.close()
     sealed = Seals(own_secret(secret_path(settings)), "").link(claim)
-    root = settings.public_url or f"http://{settings.host}:{settings.port}"
+    root = settings.public_url or f"http://{reached_at(settings.host)}:{settings.port}"
     return manager.name, f"{root}/enter/{sealed}"
 
 

@@ -23,7 +23,7 @@ from bridge.lab.serving import LeavesSignals, OneCServer
 from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.lab.world import World
 
-_READY_PATIENCE_S = 20.0
+_READY_PATIENCE_S = 60.0
 _TAIL = 1500
 _DAY_AGO_S = 3600
 
