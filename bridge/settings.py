@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     public_url: str | None = None
     admin_password: SecretStr | None = None
+    metrics_token: SecretStr | None = None
     mask_phones: bool = False
     audit_days: Annotated[int, Field(ge=1, le=3650)] = 365
     lang: Literal["ru", "en"] = "ru"
@@ -108,6 +109,17 @@ class Settings(BaseSettings):
         if parts.username or parts.password:
             raise ValueError("must not hold credentials; they have settings of their own")
         return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_root(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if parts.path or parts.query or parts.fragment:
+            raise ValueError(
+                "must have no path: the pages stand at the root of a name of their own, "
+                "e.g. https://bridge.example.ru"
+            )
+        return value
 
     @field_validator("sipuni_ws_url")
     @classmethod

@@ -53,6 +53,12 @@ def console() -> Console:
     return Console(highlight=False)
 
 
+def show_console_link(link: str) -> None:
+    """Print the link that opens the console once; at once, for a journal may read us."""
+    console().print(f"the console opens once, within an hour: {link}", markup=False, soft_wrap=True)
+    sys.stdout.flush()
+
+
 class ProgressBar:
     """A sync run's progress: a bar on a terminal, nothing anywhere else."""
 

@@ -19,6 +19,7 @@ SECRETS = (
     "SIPUNI_KEY",
     "SIPUNI_WS_KEY",
     "ADMIN_PASSWORD",
+    "METRICS_TOKEN",
 )
 
 #: contract.md §3, as a user reads it; None where it gives no default.
@@ -69,6 +70,7 @@ CONTRACT: dict[str, object] = {
     "PORT": 8000,
     "PUBLIC_URL": None,
     "ADMIN_PASSWORD": None,
+    "METRICS_TOKEN": None,
     "MASK_PHONES": False,
     "AUDIT_DAYS": 365,
     "LANG": "ru",
@@ -345,3 +347,15 @@ def test_the_hooks_need_one_secret_of_two(env_file: Path) -> None:
     ):
         env_file.write_text(lines, encoding="utf-8")
         load_settings(env_file).require_hook()
+
+
+@pytest.mark.parametrize("address", ["https://example.ru/bridge", "https://example.ru/?a=1"])
+def test_a_public_address_with_a_path_is_refused_in_one_sentence(env_file: Path, address: str):
+    env_file.write_text(f"BRIDGE_PUBLIC_URL={address}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="BRIDGE_PUBLIC_URL: must have no path"):
+        load_settings(env_file)
+
+
+def test_a_public_address_may_end_in_a_slash(env_file: Path):
+    env_file.write_text("BRIDGE_PUBLIC_URL=https://bridge.example.ru/\n", encoding="utf-8")
+    assert load_settings(env_file).public_url == "https://bridge.example.ru"

@@ -22,23 +22,28 @@ _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noq
 _REFUSED: Final = frozenset({404, 422})
 _REPEATED: Final = 409
 _NOT_ADMITTED: Final = frozenset({401, 403})
+_OTHER_FOLDER: Final = "has it the same BRIDGE_DATA_DIR and BRIDGE_ADMIN_PASSWORD as this command?"
+
+
+def reached_at(host: str) -> str:
+    """Return the name under which this machine reaches a service that listens on *host*."""
+    reached = _LOOPBACK.get(host, host)
+    return f"[{reached}]" if ":" in reached else reached
 
 
 class OwnService:
-    """`onec-bridge serve` at *host* and *port*, opened by the admin password if there is one."""
+    """`onec-bridge serve` at *host* and *port*, opened by *proof*: a password or a signed word."""
 
     def __init__(
         self,
         host: str,
         port: int,
-        password: str | None,
+        proof: str,
         *,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        reached = _LOOPBACK.get(host, host)
-        name = f"[{reached}]" if ":" in reached else reached
-        self._address = f"http://{name}:{port}"
-        self._auth = None if password is None else ("admin", password)
+        self._address = f"http://{reached_at(host)}:{port}"
+        self._headers = {b"Authorization": b"Bearer " + proof.encode()} if proof else {}
         wire = transport or httpx.HTTPTransport(trust_env=False)
         self._transport = BoundedSyncTransport(wire, _LIMITS)
 
@@ -52,7 +57,10 @@ class OwnService:
         wish = {"extension": extension, "number": number}
         try:
             with httpx.Client(
-                transport=self._transport, auth=self._auth, timeout=_TIMEOUT_S, trust_env=False
+                transport=self._transport,
+                headers=self._headers,
+                timeout=_TIMEOUT_S,
+                trust_env=False,
             ) as http:
                 answer = http.post(f"{self._address}/api/v1/calls", json=wish)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -72,7 +80,7 @@ class OwnService:
         if answer.status_code in _REFUSED:
             raise OrderRefused(words)
         if answer.status_code in _NOT_ADMITTED:
-            words = f"{words or 'not admitted'} (BRIDGE_ADMIN_PASSWORD)"
+            words = f"{words or 'not admitted'}; {_OTHER_FOLDER}"
         raise ServiceAway(self._address, words)
 
 

@@ -5,10 +5,13 @@
 of the time that a command like `route` would take.
 """
 
+from collections.abc import Callable
+
 from bridge.adapters.embedded.privacy import keep_files_private
 from bridge.bootstrap.commands import (
     call,
     check,
+    console_link,
     desk_link,
     explain,
     outbox_drop,
@@ -26,6 +29,7 @@ from bridge.settings import Settings
 __all__ = [
     "call",
     "check",
+    "console_link",
     "desk_link",
     "explain",
     "keep_files_private",
@@ -42,8 +46,8 @@ __all__ = [
 ]
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop."""
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run the service until it is told to stop; *announce* gets the one-time link, if due."""
     from bridge.bootstrap.service import serve as run
 
-    run(settings)
+    run(settings, announce)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.onec.slots import RequestSlots, Urgency
 from bridge.bootstrap.parts import (
     LIVE_TIMEOUT_S,
     cabinet,
@@ -187,6 +188,7 @@ def pbx_line(
     *,
     events: FanOut,
     metrics: "Metrics",
+    slots: RequestSlots,
 ) -> PbxLine:
     """Build what the settings allow of the line to the PBX."""
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
@@ -213,17 +215,19 @@ def pbx_line(
     outcomes = Loop("orders", originating.write_outcomes, _LOOK_EVERY)
     if not settings.call_requests:
         return PbxLine(pbx, originating, loops=(outcomes,), websocket=websocket)
-    requests, loop = _requesting(settings, originating, directory)
+    requests, loop = _requesting(settings, originating, directory, slots)
     return PbxLine(pbx, originating, requests, (outcomes, loop), websocket)
 
 
 def _requesting(
-    settings: Settings, originating: Originating, directory: DirectoryReader
+    settings: Settings, originating: Originating, directory: DirectoryReader, slots: RequestSlots
 ) -> tuple["ODataRequests", Loop]:
     """Build the look-out for calls ordered in 1C; no order must wait behind a delivery."""
     from bridge.adapters.onec.requests import ODataRequests
 
-    source = ODataRequests(odata(settings, LIVE_TIMEOUT_S), zone_of(settings))
+    source = ODataRequests(
+        odata(settings, LIVE_TIMEOUT_S, slots=slots.of(Urgency.PERSON)), zone_of(settings)
+    )
     requesting = Requesting(
         requests=source,
         originating=originating,

@@ -11,7 +11,7 @@ from bridge.adapters.embedded import soundness
 from bridge.adapters.embedded.directory_reader import DirectoryReader
 from bridge.adapters.embedded.directory_store import DirectoryWriter
 from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.adapters.embedded.own_secret import own_secret
+from bridge.adapters.embedded.own_secret import existing_secret, own_secret
 from bridge.adapters.embedded.privacy import open_to_others
 from bridge.adapters.embedded.rescue_file import RescueFile
 from bridge.adapters.embedded.run_history import RunHistory
@@ -30,6 +30,7 @@ from bridge.bootstrap.parts import (
     phone_rules,
     plain,
     run_history,
+    secret_path,
     zone_of,
 )
 from bridge.domain.calls import PhoneCall
@@ -166,15 +167,36 @@ def call(
 ) -> PlacedCall:
     """Have the running service ring *extension*, then *number*: the ledger has one writer.
 
-    *ask_password* is asked where the settings hold the admin password as a hash only.
+    The data folder's secret proves the command. Where it cannot be read the password does, and
+    *ask_password* is asked for one that the settings hold as a hash only.
     """
     from bridge.adapters.own_service import OwnService
+    from bridge.web.access.seals import Seals
     from bridge.web.access.secrets import is_hash
 
-    password = plain(settings.admin_password)
-    if password is not None and is_hash(password):
-        password = ask_password()
-    return OwnService(settings.host, settings.port, password).call(extension, number)
+    secret = existing_secret(secret_path(settings))
+    if secret is not None:
+        proof = Seals(secret, "").command()
+    else:
+        proof = plain(settings.admin_password) or ""
+        if is_hash(proof):
+            proof = ask_password()
+    return OwnService(settings.host, settings.port, proof).call(extension, number)
+
+
+def console_link(settings: Settings) -> str:
+    """Make the address that opens the console of the running service once.
+
+    Raises:
+        NotFound: the data folder's secret cannot be read.
+    """
+    from bridge.bootstrap.pages import console_link as link_of
+
+    secret = existing_secret(secret_path(settings))
+    if secret is None:
+        words = "cannot be read: run this in the folder, and as the user, of onec-bridge serve"
+        raise NotFound(f"{secret_path(settings)} {words}")
+    return link_of(settings, secret, settings.port)
 
 
 async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
@@ -325,6 +347,7 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
         NotFound: the extension is nobody's, or not one person's.
         StoreError: the directory or the audit list cannot be read.
     """
+    from bridge.adapters.own_service import reached_at
     from bridge.web.access.gate import works_here
     from bridge.web.access.seals import ManagerPass, Seals
 
@@ -347,8 +370,8 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
         claim = ManagerPass(manager.ref, audit.generation(manager.ref))
     finally:
         await audit.close()
-    sealed = Seals(own_secret(settings.data_dir / "secret.key"), "").link(claim)
-    root = settings.public_url or f"http://{settings.host}:{settings.port}"
+    sealed = Seals(own_secret(secret_path(settings)), "").link(claim)
+    root = settings.public_url or f"http://{reached_at(settings.host)}:{settings.port}"
     return manager.name, f"{root}/enter/{sealed}"
 
 

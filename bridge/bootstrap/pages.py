@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bridge.adapters.embedded.directory_reader import DirectoryReader
+from bridge.adapters.embedded.ended_sessions import EndedSessionsFile
 from bridge.adapters.embedded.tolerant_audit import TolerantAudit
+from bridge.adapters.own_service import reached_at
 from bridge.bootstrap.parts import (
     audit_path,
     directory_path,
@@ -16,6 +18,7 @@ from bridge.bootstrap.parts import (
     plain,
 )
 from bridge.errors import SettingsError
+from bridge.ports import Events
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,6 +82,21 @@ def ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
     return end_streams
 
 
+def ended_sessions(settings: Settings, events: Events) -> EndedSessionsFile:
+    """Open the list of the sessions that were signed out."""
+    return EndedSessionsFile(settings.data_dir / "sessions.json", events)
+
+
+def console_link(settings: Settings, secret: bytes, port: int) -> str:
+    """Make the address that opens the console once."""
+    from bridge.web.access.gate import CONSOLE_LINK
+    from bridge.web.access.seals import Seals
+
+    host = reached_at(settings.host)
+    root = settings.public_url or f"http://{host}:{port}"
+    return f"{root}{CONSOLE_LINK}/{Seals(secret, '').console_link()}"
+
+
 def hook_access_of(settings: Settings) -> "HookAccess":
     """Tell who may call the hooks."""
     from bridge.web.access import HookAccess
@@ -112,4 +130,5 @@ def admin_access_of(settings: Settings, secret: bytes) -> "AdminAccess":
         secret,
         settings.trusted_proxies,
         settings.mask_phones,
+        plain(settings.metrics_token),
     )

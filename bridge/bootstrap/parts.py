@@ -13,6 +13,7 @@ from bridge.adapters.embedded.audit_store import AuditStore
 from bridge.adapters.embedded.privacy import make_private
 from bridge.adapters.embedded.run_history import RunHistory
 from bridge.adapters.onec.odata import MOST_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.slots import RequestSlots, SlotsOfOne, Urgency
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import RoutingRules
 from bridge.errors import SettingsError
@@ -83,8 +84,12 @@ def odata(
     *,
     reuse_sessions: bool = False,
     as_user: tuple[str, str] | None = None,
+    slots: SlotsOfOne | None = None,
 ) -> ODataClient:
-    """Make a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user."""
+    """Make a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user.
+
+    *slots* is the limit that it shares with other clients of this process.
+    """
     user, password = as_user or (settings.onec_user or "", plain(settings.onec_password) or "")
     return ODataClient(
         ODataConfig(
@@ -97,13 +102,22 @@ def odata(
             reuse_sessions=reuse_sessions,
             # Who may not wait long asks little.
             most_bytes=MOST_BYTES if math.isinf(longest_s) else _MOST_OF_A_SHORT_ANSWER,
-        )
+        ),
+        slots=slots,
     )
 
 
-def one_time_client(settings: Settings) -> Callable[[str, str], ODataClient]:
+def onec_slots(settings: Settings) -> RequestSlots:
+    """Make the limit that all of a process's clients of 1C share."""
+    return RequestSlots(settings.onec_concurrency, reserved=1 if settings.live_lookup else 0)
+
+
+def one_time_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
     """Give what makes a client of somebody's own name and password."""
-    return lambda name, password: odata(settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password))
+    mine = slots.of(Urgency.PERSON)
+    return lambda name, password: odata(
+        settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine
+    )
 
 
 def zone_of(settings: Settings) -> ZoneInfo:
@@ -152,6 +166,11 @@ def make_what_folder_can_be_made(settings: Settings) -> None:
     except SettingsError as error:
         _log.error("data_folder_missing", extra={"reason": error.reason})
     make_private(settings.data_dir, ENV_FILE)
+
+
+def secret_path(settings: Settings) -> Path:
+    """Where the secret stands that signs sessions and links."""
+    return settings.data_dir / "secret.key"
 
 
 def audit_store(settings: Settings) -> AuditStore:

@@ -19,12 +19,15 @@ from bridge.adapters.metrics import Metrics
 from bridge.adapters.onec.journal import ODataJournal
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.sign_in import ODataSignIn
+from bridge.adapters.onec.slots import RequestSlots, Urgency
 from bridge.adapters.sipuni import Sipuni
 from bridge.bootstrap.calls import follow_calls, pbx_line, rounds
 from bridge.bootstrap.memory import STORES_EVERY, ServiceMemory, open_quietly
 from bridge.bootstrap.pages import (
     admin_access_of,
+    console_link,
     desk_parts,
+    ended_sessions,
     ending,
     hook_access_of,
     shelf_of,
@@ -39,6 +42,7 @@ from bridge.bootstrap.parts import (
     now,
     odata,
     one_time_client,
+    onec_slots,
     phone_rules,
     run_history,
     zone_of,
@@ -77,6 +81,8 @@ class House:
 
     app: "FastAPI"
     end_streams: Callable[[], None]
+    #: What signs sessions and links.
+    secret: bytes
 
 
 def build_service(settings: Settings, *, streams: int | None = None) -> House:
@@ -92,7 +98,8 @@ def build_service(settings: Settings, *, streams: int | None = None) -> House:
     end_streams = ending(hub, desk)
     events = FanOut(hub, metrics, situation, desk)
     watch = ClockWatch(now, monotonic, events)
-    client = odata(settings)
+    slots = onec_slots(settings)
+    client = odata(settings, slots=slots.of(Urgency.DELIVERY))
     zone = zone_of(settings)
     telephony = Sipuni(settings.sipuni_answer, phone_rules(settings))
     deciding = deciding_of(settings, directory, ledger.memory, events)
@@ -133,6 +140,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> House:
         directory,
         events=events,
         metrics=metrics,
+        slots=slots,
     )
     delivery = Delivery(
         ledger=ledger,
@@ -180,7 +188,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> House:
         monotonic=monotonic,
     )
     _act_on_steps(watch, scheduler, following, desk)
-    asking = asking_of(settings, directory)
+    asking = asking_of(settings, directory, slots)
     answering = Answering(
         deciding=deciding,
         recording=recording,
@@ -230,7 +238,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> House:
         runs=runs,
         sync_now=scheduler.sync_now,
         desk=desk,
-        onec_sign_in=ODataSignIn(one_time_client(settings), now),
+        onec_sign_in=ODataSignIn(one_time_client(settings, slots), now),
         clock=now,
         mood=situation.mood,
         mood_since=situation.mood_since,
@@ -245,8 +253,9 @@ def build_service(settings: Settings, *, streams: int | None = None) -> House:
         zone=zone,
         originating=line.originating,
         phone_book=directory,
+        ended_sessions=ended_sessions(settings, events),
     )
-    return House(create_app(services, lifespan=lifespan), end_streams)
+    return House(create_app(services, lifespan=lifespan), end_streams, services.admin_access.secret)
 
 
 def _stores(settings: Settings) -> tuple[DirectoryReader, LedgerStore]:
@@ -301,16 +310,16 @@ def _refreshing(
 _REQUESTS_OF_A_QUESTION = 3
 
 
-def asking_of(settings: Settings, directory: DirectoryReader) -> Asking | None:
+def asking_of(settings: Settings, directory: DirectoryReader, slots: RequestSlots) -> Asking | None:
     """Build what asks 1C about unknown callers; None where it may not, or could never be in time.
 
-    It has connections of its own: nobody rings behind a delivery.
+    It has connections of its own and goes first at 1C: nobody rings behind a delivery.
     """
     patience = timedelta(milliseconds=settings.route_deadline_ms) - RESERVE
     if not settings.live_lookup or patience <= timedelta(0):
         return None
     lookup = ODataLookup(
-        odata(settings, LIVE_TIMEOUT_S),
+        odata(settings, LIVE_TIMEOUT_S, slots=slots.of(Urgency.CALLER)),
         rules=phone_rules(settings),
         known=directory.partner,
         metadata_cache=settings.data_dir / "metadata.json",
@@ -338,12 +347,27 @@ def _settle_heap() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop."""
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run the service until it is told to stop.
+
+    Where no password opens the console, *announce* is called with a link that does, once.
+    """
     from bridge.bootstrap.file_limit import raise_file_limit
     from bridge.web.connections.limits import limits_within
     from bridge.web.server import run
 
     limits = limits_within(raise_file_limit(), settings.trusted_proxies)
     house = build_service(settings, streams=limits.streams)
-    run(house.app, house.end_streams, host=settings.host, port=settings.port, limits=limits)
+
+    def listening(port: int) -> None:
+        if settings.admin_password is None:
+            announce(console_link(settings, house.secret, port))
+
+    run(
+        house.app,
+        house.end_streams,
+        host=settings.host,
+        port=settings.port,
+        limits=limits,
+        announce=listening,
+    )

@@ -33,6 +33,17 @@ def desk_link(
     terminal.console().print(link, markup=False, soft_wrap=True)
 
 
+@commands.command("console-link")
+def console_link(*, as_json: AsJson = False) -> None:
+    """Make a link that opens the console of the running service once, within an hour."""
+    with one_document(as_json=as_json):
+        link = bootstrap.console_link(read_settings())
+    if as_json:
+        terminal.say_json(json.dumps({"link": link}))
+    else:
+        terminal.console().print(link, markup=False, soft_wrap=True)
+
+
 @commands.command("hash-password")
 def hash_password() -> None:
     """Ask for a password and print its hash, for BRIDGE_ADMIN_PASSWORD."""

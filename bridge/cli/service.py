@@ -28,7 +28,8 @@ commands = typer.Typer()
 @commands.command()
 def serve() -> None:
     """Run the service: web, scheduled sync, delivery."""
-    bootstrap.serve(read_settings().require_onec().require_hook())
+    settings = read_settings().require_onec().require_hook()
+    bootstrap.serve(settings, terminal.show_console_link)
 
 
 @commands.command()

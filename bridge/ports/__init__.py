@@ -5,7 +5,15 @@ of `bridge.errors` only. Each file holds one neighbour of the core and the value
 whoever needs one imports it from here.
 """
 
-from bridge.ports.access import Audit, AuditAct, AuditRecord, DeskKeys, OneCSignIn, SignIn
+from bridge.ports.access import (
+    Audit,
+    AuditAct,
+    AuditRecord,
+    DeskKeys,
+    EndedSessions,
+    OneCSignIn,
+    SignIn,
+)
 from bridge.ports.alarms import Alarm, AlarmName, StandingAlarm
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.directory import (
@@ -72,6 +80,7 @@ __all__ = [
     "DirectoryChanged",
     "DirectoryStore",
     "DirectoryTransaction",
+    "EndedSessions",
     "EntitySync",
     "EntryMoved",
     "Event",

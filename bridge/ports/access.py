@@ -76,6 +76,27 @@ class DeskKeys(Protocol):
         ...
 
 
+class EndedSessions(Protocol):
+    """Which sessions were signed out and which one-time links were used; kept over restarts.
+
+    A session carries the *generation* in which it began and counts in that one alone: where what
+    was ended is lost, a new generation begins and everybody signs in again.
+    """
+
+    @property
+    def generation(self) -> str:
+        """Return the generation that counts now."""
+        ...
+
+    def is_ended(self, session: str) -> bool:
+        """Return whether *session* was ended."""
+        ...
+
+    async def end(self, session: str) -> None:
+        """End *session*: at once in memory, and durably when done; never raises."""
+        ...
+
+
 class SignIn(StrEnum):
     """What 1C says to a name and a password."""
 

@@ -212,8 +212,8 @@ def examine_secrets(
                 "console",
                 Verdict.WARNING,
                 f"the service listens on {host} and the console has no password: "
-                "it answers on loopback only",
-                "set BRIDGE_ADMIN_PASSWORD to open it to others",
+                "it opens by one-time links alone",
+                "set BRIDGE_ADMIN_PASSWORD, or make links: onec-bridge console-link",
             )
         )
     return findings

@@ -12,7 +12,8 @@ from bridge.web.access import Gate, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.bodies import admitting_first
 from bridge.web.calls_api import Key, Lang, add_calls, read_number
-from bridge.web.stream import stream
+from bridge.web.stream import event_lines
+from bridge.web.stream_places import EventStream
 from bridge.web.surface import WebServices
 from bridge.web.unread_api import add_unread
 from bridge.web.views import Problem
@@ -59,7 +60,7 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
     add_unread(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
-    _add_state(router, services, admitted)
+    _add_state(router, services, gate, admitted)
     return router
 
 
@@ -136,7 +137,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         await drop_entry(services, viewer, key)
 
 
-def _add_state(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
+def _add_state(router: APIRouter, services: WebServices, gate: Gate, admitted: Admitted) -> None:
     @router.get("/sync")
     async def show_sync() -> SyncView | None:
         """Show the last sync run that proved the directory; null before the first."""
@@ -164,13 +165,16 @@ def _add_state(router: APIRouter, services: WebServices, admitted: Admitted) -> 
         responses={200: {"content": {"text/event-stream": {}}, "description": "events"}},
     )
     async def listen(
+        request: Request,
+        viewer: Annotated[Viewer, Depends(admitted)],
         kind: Annotated[
             list[Kind] | None, Query(max_length=7, description="all by default")
         ] = None,
         after: Annotated[str, Query(max_length=64, description="id of the last event seen")] = "",
         last_event_id: Annotated[str, Header(max_length=64)] = "",
-        *,
-        viewer: Annotated[Viewer, Depends(admitted)],
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
-        return stream(services, kind or [], last_event_id or after, viewer.role.value)
+        may_read = gate.lasting(request.scope, viewer)
+        lines = event_lines(services, kind or [], last_event_id or after)
+        guarded = gate.live.guarded(lines, may_read, services.heartbeat_s)
+        return EventStream(guarded, services.streams, viewer.role.value)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from bridge import errors
 from bridge.web.access import Gate
+from bridge.web.access.attempts import Attempts
 from bridge.web.access.gate import is_navigation
 from bridge.web.api import api_router
 from bridge.web.calling import CallPage, calling_router
@@ -79,9 +80,11 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     """
     gate = Gate(
         services.admin_access,
-        clock=services.clock,
         managers=services.directory.managers,
         keys=services.desk_keys,
+        ended=services.ended_sessions,
+        attempts=Attempts(services.monotonic, services.sleep),
+        monotonic=services.monotonic,
     )
     pages = Pages(services.lang, services.zone)
     app = BridgeApp(

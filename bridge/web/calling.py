@@ -243,7 +243,6 @@ class CallPage:
         owner = services.directory.owner_of(extension)
         fields = {
             "viewer": viewer,
-            "signed": self._gate.has_password,
             "number": called.raw if called.number is None else format_phone(called.number),
             "name": name,
             "extension": extension,

@@ -21,7 +21,7 @@ from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports import RawReply, RawRequest
-from bridge.web.access import HookGuard
+from bridge.web.access import HookGuard, HookGuesses
 from bridge.web.bodies import BodyTooLarge, read_bounded
 from bridge.web.surface import WebServices
 
@@ -81,7 +81,9 @@ class Hooks:
         self._receiving = services.receiving
         self._meter = services.meter
         self._clock = services.clock
-        self._guard = HookGuard(services.hook_access)
+        self._guard = HookGuard(
+            services.hook_access, HookGuesses(services.events, services.monotonic)
+        )
         self._timer = timer
         self._route_door = Door(self.route)
         self._event_door = Door(self.event)

@@ -34,10 +34,12 @@ class _Server(uvicorn.Server):
         app: Starlette,
         end_streams: Callable[[], None],
         connections: Connections,
+        announce: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(config)
         self._app = app
         self._connections = connections
+        self._announce = announce
         self._opened = AsyncExitStack()
         self._end_streams = end_streams
 
@@ -48,6 +50,8 @@ class _Server(uvicorn.Server):
         except BaseException:
             await self._opened.aclose()
             raise
+        if self._announce is not None and self.started:
+            self._announce(int(self.servers[0].sockets[0].getsockname()[1]))
 
     async def on_tick(self, counter: int) -> bool:
         """Close connections that are late."""
@@ -95,10 +99,12 @@ def run(
     host: str,
     port: int,
     limits: ConnectionLimits | None = None,
+    announce: Callable[[int], None] | None = None,
 ) -> None:
     """Serve *app* until the process is told to stop; *end_streams* is called as that begins.
 
-    Connections are held to *limits*.
+    Connections are held to *limits*. *announce* is called with the port once the service can be
+    reached there.
 
     Raises:
         CannotListen: the port is taken, or the address is not this machine's.
@@ -121,4 +127,4 @@ def run(
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     # `run`, not asyncio.run: it takes uvloop where there is one.
-    _Server(config, app, end_streams, connections).run()
+    _Server(config, app, end_streams, connections, announce).run()

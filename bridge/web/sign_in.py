@@ -15,13 +15,15 @@ from bridge.domain.directory import Manager
 from bridge.errors import OneCError
 from bridge.ports import AuditAct, AuditRecord, SignIn
 from bridge.web.access import Gate, Role
+from bridge.web.access.attempts import Guess
 from bridge.web.access.gate import (
     ADMIN_COOKIE,
+    CONSOLE_LINK,
     DESK,
     DESK_COOKIE,
     FOREIGN_PAGE,
     SIGN_IN,
-    cookie,
+    too_many,
     works_here,
 )
 from bridge.web.access.network import is_same_origin
@@ -53,6 +55,16 @@ _WORTHLESS: Final = mark(
 )
 _ONEC_AWAY: Final = mark("1C cannot be asked just now. Its answer: %(words)s")
 _DEAD_LINK: Final = mark("This link is no longer valid: ask the administrator for another.")
+_USED_LINK: Final = mark(
+    "This link was used already, or is more than an hour old. On the bridge's machine the command "
+    "onec-bridge console-link prints another."
+)
+
+#: Guesses that cost nothing: at one name from everywhere, and of one network at all names; in an
+#: office many people share its address.
+_FREE_OF_NAME: Final = 10
+_FREE_OF_OFFICE: Final = 20
+_LONGEST_NAME: Final = 200
 
 
 class SignInDoors:
@@ -70,6 +82,7 @@ class SignInDoors:
             Route(SIGN_IN, self.page, include_in_schema=False),
             Route(f"{SIGN_IN}/admin", self.admin, methods=post, include_in_schema=False),
             Route(f"{SIGN_IN}/manager", self.manager, methods=post, include_in_schema=False),
+            Route(f"{CONSOLE_LINK}/{{sealed}}", self.open_console, include_in_schema=False),
             Route("/enter/{sealed}", self.enter, include_in_schema=False),
             Route("/logout", self.leave, methods=post, include_in_schema=False),
             Route("/language", self.language, methods=post, include_in_schema=False),
@@ -84,23 +97,34 @@ class SignInDoors:
         _refuse_foreign(request.scope)
         form = await read_form(request)
         there = safe_path(form.get("next", "/"))
-        if not await self._gate.is_password(request.scope, form.get("password", "").encode()):
-            await self._note(request.scope, AuditAct.REFUSED, Role.ADMIN)
+        try:
+            right = await self._gate.is_password(request.scope, form.get("password", "").encode())
+        except HTTPException as busy:
+            return self._not_now(request, busy, there, wrong_admin=busy.detail)
+        if not right:
+            await self._refused(request.scope, "admin", Role.ADMIN)
             return self._form(request, next_path=there, status=401, wrong_admin=_WRONG_PASSWORD)
-        await self._note(request.scope, AuditAct.SIGNED_IN, Role.ADMIN)
-        answer = _lead_to(there)
-        self._give(request, answer, ADMIN_COOKIE, self._gate.seals.admin_session(), ADMIN_SESSION)
-        return answer
+        return await self._welcome_admin(request, there)
+
+    async def open_console(self, request: Request) -> Response:
+        """Sign in by a one-time link whoever can read what the service or a command printed."""
+        if request.method == "HEAD":  # a look at a link does not use it
+            return Response(headers=dict(PAGE_HEADERS))
+        if not await self._gate.seals.use_console_link(request.path_params["sealed"]):
+            await self._refused(request.scope, "link", Role.ADMIN)
+            return self._form(request, next_path="/", status=403, wrong_admin=_USED_LINK)
+        return await self._welcome_admin(request, "/", "link")
 
     async def manager(self, request: Request) -> Response:
         """Sign a manager in by 1C's word on his name and password; neither is kept."""
         _refuse_foreign(request.scope)
         form = await read_form(request)
-        name = " ".join(form.get("name", "").split())
+        name = " ".join(form.get("name", "").split())[:_LONGEST_NAME]
         there = safe_path(form.get("next", ""), DESK)
-        guessers = (f"address {self._gate.address(request.scope)}", f"name {name.casefold()}")
-        self._gate.refuse_guessing(*guessers)
-        self._gate.attempts.wrong(*guessers)  # until 1C says otherwise
+        try:
+            turn = await self._gate.turn(*self._guesses(request.scope, name))
+        except HTTPException as busy:
+            return self._not_now(request, busy, there, wrong_manager=busy.detail, name=name)
         status, words, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
         try:
             said = await self._services.onec_sign_in.check(name, form.get("password", ""))
@@ -108,27 +132,28 @@ class SignInDoors:
             said, status, words, fields = None, 503, _ONEC_AWAY, {"words": str(error)}
         if said is SignIn.WORTHLESS:
             status, words = 503, _WORTHLESS
+        if said is not SignIn.REFUSED:
+            turn.right()  # where 1C did not say that it is wrong, nothing was learnt
         if said in {SignIn.ACCEPTED, SignIn.NO_RIGHTS}:
-            self._gate.attempts.right(*guessers)
             found = self._of_name(name)
             if len(found) == 1:
                 return await self._welcome(request, found[0], there, "1c")
             status, words = 403, _SAME_NAME if found else _UNKNOWN_NAME
-        if said is SignIn.REFUSED:
+        if said is SignIn.REFUSED and turn.worth_noting:
             await self._note(request.scope, AuditAct.REFUSED, Role.MANAGER)
             _log.warning("manager_refused", extra={"client": self._gate.address(request.scope)})
+        if said is SignIn.REFUSED and turn.pause:
+            refusal = too_many(turn.pause)
+            return self._not_now(request, refusal, there, wrong_manager=refusal.detail, name=name)
         wrong = self._pages.speech(request.scope).say(words, **fields)
         return self._form(request, next_path=there, status=status, wrong_manager=wrong, name=name)
 
     async def enter(self, request: Request) -> Response:
         """Let a manager in by his personal link."""
-        guesser = f"address {self._gate.address(request.scope)}"
-        self._gate.refuse_guessing(guesser)
         claim = self._gate.seals.read_link(request.path_params["sealed"])
         manager = None if claim is None else self._gate.manager_of(claim)
         if manager is None:
-            self._gate.attempts.wrong(guesser)
-            await self._note(request.scope, AuditAct.REFUSED, Role.MANAGER)
+            await self._refused(request.scope, "link", Role.MANAGER)
             words = self._pages.speech(request.scope).say(_DEAD_LINK)
             return self._form(request, next_path=DESK, status=403, wrong_manager=words)
         return await self._welcome(request, manager, DESK, "link")
@@ -136,13 +161,9 @@ class SignInDoors:
     async def leave(self, request: Request) -> Response:
         """Sign out."""
         _refuse_foreign(request.scope)
-        sealed = cookie(request.scope, ADMIN_COOKIE)
-        manager = self._gate.manager(request.scope)
-        if sealed and self._gate.seals.is_admin_session(sealed):
-            self._gate.seals.end_admin_session(sealed)
-            await self._note(request.scope, AuditAct.SIGNED_OUT, Role.ADMIN)
-        elif manager is not None:
-            await self._note(request.scope, AuditAct.SIGNED_OUT, Role.MANAGER, manager.name)
+        viewer = await self._gate.sign_out(request.scope)
+        if viewer is not None:
+            await self._note(request.scope, AuditAct.SIGNED_OUT, viewer.role, viewer.name)
         answer = _lead_to(SIGN_IN)
         for name in (ADMIN_COOKIE, DESK_COOKIE):
             answer.delete_cookie(name, path="/")
@@ -157,6 +178,27 @@ class SignInDoors:
             self._give(request, answer, LANG_COOKIE, form["lang"], _YEAR)
         return answer
 
+    def _guesses(self, scope: Scope, name: str) -> tuple[Guess, ...]:
+        secret, network = f"1C {name.casefold()}", self._gate.network(scope)
+        return (
+            Guess(secret, network),
+            Guess(secret, "", _FREE_OF_NAME),
+            Guess("1C", network, _FREE_OF_OFFICE),
+        )
+
+    async def _refused(self, scope: Scope, secret: str, role: Role) -> None:
+        """Note a refusal, unless there were so many that the list would drown in them."""
+        guess = Guess(f"{secret} noted", self._gate.network(scope))
+        _, worth_noting = self._gate.attempts.wrong(guess)
+        if worth_noting:
+            await self._note(scope, AuditAct.REFUSED, role)
+
+    async def _welcome_admin(self, request: Request, there: str, how: str = "") -> Response:
+        await self._note(request.scope, AuditAct.SIGNED_IN, Role.ADMIN, words=how)
+        answer = _lead_to(there)
+        self._give(request, answer, ADMIN_COOKIE, self._gate.seals.admin_session(), ADMIN_SESSION)
+        return answer
+
     async def _welcome(self, request: Request, manager: Manager, there: str, how: str) -> Response:
         await self._note(request.scope, AuditAct.SIGNED_IN, Role.MANAGER, manager.name, how)
         answer = _lead_to(there)
@@ -167,6 +209,14 @@ class SignInDoors:
     def _of_name(self, name: str) -> list[Manager]:
         staff = self._services.directory.managers().values()
         return [m for m in staff if works_here(m) and _folded(m.name) == name.casefold()]
+
+    def _not_now(
+        self, request: Request, refusal: HTTPException, there: str, **fields: str
+    ) -> Response:
+        """Show the form with a refusal to check anything now: a person sent it, not a script."""
+        answer = self._form(request, next_path=there, status=refusal.status_code, **fields)
+        answer.headers.update(refusal.headers or {})
+        return answer
 
     def _form(
         self,
@@ -184,7 +234,7 @@ class SignInDoors:
             "next_path": next_path,
             "has_password": self._gate.has_password,
             "wrong_admin": self._pages.speech(request.scope).say(wrong_admin),
-            "wrong_manager": wrong_manager,
+            "wrong_manager": self._pages.speech(request.scope).say(wrong_manager),
             "name": name,
         }
         return self._pages.render(request, "login.html", fields, status=status)

@@ -15,7 +15,6 @@ from bridge.ports import (
     Event,
     OneCMood,
 )
-from bridge.web.stream_places import EventStream
 from bridge.web.surface import WebServices
 from bridge.web.views import CallView, DebtView, View
 from bridge.web.views_state import (
@@ -39,15 +38,13 @@ KINDS: dict[str, type[Event]] = {
 _HEARTBEAT = ": still here\n\n"
 
 
-def stream(services: WebServices, kinds: Sequence[str], after: str, who: str) -> EventStream:
-    """Answer *who* with the events of *kinds* (all when empty) from behind the id *after* on."""
-    return EventStream(event_lines(services, kinds, after), services.streams, who)
-
-
 async def event_lines(
     services: WebServices, kinds: Sequence[str], after: str
 ) -> AsyncGenerator[str, None]:
-    """Give the lines of a stream until the house stops; a heartbeat breaks every long silence."""
+    """Give the events of *kinds* (all when empty) from behind the id *after* on, as lines.
+
+    They end when the house stops; a heartbeat breaks every long silence.
+    """
     wanted = [KINDS[kind] for kind in kinds] or list(KINDS.values())
     async with services.hub.subscribe(wanted, after) as listener:
         # Sends the headers through whatever stands between, and tells a page it is connected.

@@ -1,5 +1,7 @@
 """What the street needs from the house: the services behind it, as Protocols, in one bundle."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from bridge.ports import (
     Clock,
     DeskKeys,
     Directory,
+    EndedSessions,
     Event,
     Events,
     Ledger,
@@ -220,3 +223,8 @@ class WebServices:
     #: None: nothing opens the PBX's API, so nothing can be called through it.
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
+    #: Which sessions were signed out; None: known until a restart only.
+    ended_sessions: EndedSessions | None = None
+    #: How time passes where nobody may set the clock: for guesses and streams.
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

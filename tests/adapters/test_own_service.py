@@ -1,7 +1,6 @@
 """The command line's door to the running service: its answers, refusals and absence."""
 
 import json
-from base64 import b64decode
 
 import httpx
 import pytest
@@ -23,7 +22,7 @@ def service(status: int, body: object, seen: list[httpx.Request] | None = None) 
     return OwnService(anywhere, 8000, "hunter2", transport=httpx.MockTransport(answer))
 
 
-def test_a_call_is_asked_for_with_the_admin_password():
+def test_a_call_is_asked_for_with_its_proof():
     seen: list[httpx.Request] = []
 
     placed = service(201, DONE, seen).call("205", "8 903 555-01-23")
@@ -32,7 +31,7 @@ def test_a_call_is_asked_for_with_the_admin_password():
     (request,) = seen
     assert str(request.url) == "http://127.0.0.1:8000/api/v1/calls"
     assert json.loads(request.content) == {"extension": "205", "number": "8 903 555-01-23"}
-    assert b64decode(request.headers["Authorization"].partition(" ")[2]) == b"admin:hunter2"
+    assert request.headers["Authorization"] == "Bearer hunter2"
 
 
 def test_an_order_in_doubt_is_told_as_such():

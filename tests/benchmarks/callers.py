@@ -9,6 +9,8 @@ from bridge.domain.phone import PhoneNumber
 from tests.benchmarks.load import NextRequest
 
 HOOK_USER, HOOK_PASSWORD = "sipuni", "benchmark-hook"
+ADMIN_PASSWORD = "benchmark-admin"
+AS_ADMIN = {"Authorization": f"Bearer {ADMIN_PASSWORD}"}
 _PAIR = base64.b64encode(f"{HOOK_USER}:{HOOK_PASSWORD}".encode()).decode()
 
 #: Prime, and no divisor of the cycle of times: a pair of caller and time comes once in billions.
@@ -16,9 +18,10 @@ _CALLERS = 99_991
 _TIMES = 80_000
 
 
-def plain_request(path: str, *, keep_alive: bool = True) -> NextRequest:
-    """Give one request again and again."""
-    request = _get(path, "", keep_alive=keep_alive)
+def plain_request(path: str, *, proof: str = "", keep_alive: bool = True) -> NextRequest:
+    """Give one request again and again; *proof* is a password of the administrator's."""
+    secret = f"authorization: Bearer {proof}\r\n" if proof else ""
+    request = _get(path, secret, keep_alive=keep_alive)
     return lambda: request
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bridge.bootstrap.service import build_service
 from bridge.settings import Settings
-from tests.benchmarks.callers import HOOK_PASSWORD, HOOK_USER
+from tests.benchmarks.callers import ADMIN_PASSWORD, HOOK_PASSWORD, HOOK_USER
 from tests.benchmarks.children import given, serve
 
 
@@ -21,6 +21,7 @@ def main() -> None:
         onec_timezone="Europe/Moscow",
         hook_user=HOOK_USER,
         hook_password=HOOK_PASSWORD,
+        admin_password=ADMIN_PASSWORD,
         default_extension="100",
         data_dir=Path(spec["data_dir"]),
         sync_interval_s=86_400,

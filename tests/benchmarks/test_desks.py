@@ -13,7 +13,13 @@ import uvloop
 from playwright.async_api import Page, async_playwright
 
 from tests.benchmarks import children
-from tests.benchmarks.callers import HOOK_PASSWORD, HOOK_USER, routing_questions
+from tests.benchmarks.callers import (
+    ADMIN_PASSWORD,
+    AS_ADMIN,
+    HOOK_PASSWORD,
+    HOOK_USER,
+    routing_questions,
+)
 from tests.benchmarks.company import MANAGERS, number_of
 from tests.benchmarks.load import Run, open_loop
 from tests.benchmarks.scoreboard import Scoreboard, percentile, rounds
@@ -95,7 +101,8 @@ async def _desks(port: int, count: int) -> AsyncIterator[None]:
     for desk in range(count):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         path = f"/desk/stream?extension={70_000 + desk}&after="
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
+        proof = f"authorization: Bearer {ADMIN_PASSWORD}"
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{proof}\r\n\r\n".encode())
         await reader.readuntil(b"event: beat")
         writers.append(writer)
         readers.append(asyncio.create_task(_drain(reader)))
@@ -139,7 +146,7 @@ async def _paint(port: int) -> list[float]:
         stack.push_async_callback(browser.close)
         pages: list[tuple[Page, asyncio.Queue[float]]] = []
         for desk in range(OPEN_DESKS):
-            context = await browser.new_context()
+            context = await browser.new_context(extra_http_headers=AS_ADMIN)
             page = await context.new_page()
             painted: asyncio.Queue[float] = asyncio.Queue()
             await page.expose_function("tellPainted", lambda _, at, q=painted: q.put_nowait(at))

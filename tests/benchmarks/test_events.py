@@ -12,7 +12,7 @@ import uvloop
 
 from bridge.adapters.embedded.ledger_store import LedgerStore
 from tests.benchmarks import children
-from tests.benchmarks.callers import plain_request, pushed_event
+from tests.benchmarks.callers import ADMIN_PASSWORD, plain_request, pushed_event
 from tests.benchmarks.load import Run, closed_loop, open_loop
 from tests.benchmarks.scoreboard import Scoreboard, percentile
 
@@ -75,7 +75,7 @@ async def _pushes(port: int, floor_port: int) -> tuple[float, list[float]]:
     """Give the p50 of a constant request, and how long each event took to a listening page."""
     floor = await closed_loop(floor_port, plain_request("/const"), 1, 1.0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(plain_request("/api/v1/stream?kind=call_changed")())
+    writer.write(plain_request("/api/v1/stream?kind=call_changed", proof=ADMIN_PASSWORD)())
     await reader.readuntil(b"retry:")
     pushes_r, pushes_w = await asyncio.open_connection("127.0.0.1", port)
     heard: list[float] = []

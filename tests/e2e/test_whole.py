@@ -1,5 +1,6 @@
 """The desk on the whole service, as a process of its own, beside a simulated 1C."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,6 +71,8 @@ async def test_a_call_is_followed_from_the_hook_to_the_desk_through_a_kill(
         client = choose_cast(site.lab.world).contact
         page = await context.new_page()
         async with life(site):
+            link = json.loads((await site.run("console-link", "--json")).out)["link"]
+            await page.goto(link)
             await page.goto(f"http://127.0.0.1:{site.port}/desk")
             await page.get_by_role("link", name=f", {client.extension}").click()
             await expect(page.locator("#line.live")).to_be_visible()

@@ -25,7 +25,7 @@ from bridge.settings import Settings
 from tests.stories.house import Quiet
 
 HOOK = "http://pbx:composed-pass@127.0.0.1:{port}/sipuni/route"
-_PATIENCE_S = 30.0
+_PATIENCE_S = 120.0
 _LOOK_S = 0.02
 
 

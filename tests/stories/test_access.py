@@ -40,16 +40,62 @@ async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_ther
                 seen = [await opened(first, browser), await opened(desk, browser)]
                 mine = dict(browser.cookies)
                 second = await make_link(site, "205", "--revoke")
-                # From here on the loopback is the administrator's: the link tells who is meant.
                 seen += [await opened(first, browser), await opened(second, browser)]
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                stranger = await opened(f"http://127.0.0.1:{site.port}/console/audit", browser)
+                console = json.loads((await site.run("console-link", "--json")).out)["link"]
+                seen += [await opened(console, browser)]
                 audit = await browser.get(f"http://127.0.0.1:{site.port}/console/audit")
+                seen += [await opened(console, browser)]
         finally:
             process.terminate()
             await process.wait()
 
-    assert seen == [303, 200, 403, 303]
+    assert seen == [303, 200, 403, 303, 303, 403]
+    assert stranger == 303  # to the sign-in
     assert "bridge_desk" in mine
     assert audit.text.count("terminal") == 3  # two links made, the first ones revoked
+
+
+async def test_the_link_that_serve_prints_opens_the_console_once(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        process = await site.start("serve", SYNC_INTERVAL_S="3600", PORT="0")
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                line = (await process.stdout.readline()).decode()
+            link = line.split()[-1]
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                seen = [await opened(link, browser)]
+                page = await browser.get(link.partition("/login")[0] + "/console/calls")
+            async with httpx.AsyncClient(trust_env=False) as other:
+                seen += [await opened(link, other)]
+        finally:
+            process.terminate()
+            await process.communicate()
+
+    assert seen == [303, 403]
+    assert page.status_code == 200
+
+
+async def test_with_a_password_serve_prints_no_link(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        site.port = free_port()
+        process = await site.start("serve", ADMIN_PASSWORD="composed", SYNC_INTERVAL_S="3600")
+        await wait_until_alive(site.port, process)
+        process.terminate()
+        out, _ = await process.communicate()
+
+    assert out == b""
+
+
+async def test_where_no_service_ever_ran_there_is_no_link_to_its_console(tmp_path: Path):
+    async with open_site(tmp_path, partners=3) as site:
+        said = await site.run("console-link")
+
+    assert said.code == 1
+    assert "onec-bridge serve" in said.err
+    assert not (tmp_path / "data").exists()
 
 
 async def test_nobody_gets_a_link_to_a_telephone_that_is_nobody_s(tmp_path: Path):

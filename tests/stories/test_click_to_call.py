@@ -138,14 +138,23 @@ async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path):
     assert (said.code, again.rung()) == (0, [("206", CLIENT)])
 
 
-async def test_where_the_password_is_kept_as_a_hash_a_script_is_told_so(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
-        hashed = str(PasswordHash.make("composed-pass"))
+async def test_a_command_is_proved_by_the_data_folder_where_the_password_is_a_hash(tmp_path: Path):
+    hashed = str(PasswordHash.make("composed-pass"))
+    async with (
+        open_site(tmp_path, partners=3) as site,
+        open_office(site, ADMIN_PASSWORD=hashed) as office,
+    ):
         said = await site.run("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
+        elsewhere = str(tmp_path / "other")
+        other = await site.run("call", "205", CLIENT, ADMIN_PASSWORD=hashed, DATA_DIR=elsewhere)
+        wrong = await site.run("call", "205", CLIENT, DATA_DIR=elsewhere)
 
-    assert said.code == 2
-    assert "BRIDGE_ADMIN_PASSWORD" in said.err
-    assert hashed not in said.err
+    assert (said.code, office.rung()) == (0, [("205", CLIENT)])
+    assert other.code == 2
+    assert "BRIDGE_ADMIN_PASSWORD" in other.err
+    assert wrong.code == 1
+    assert "BRIDGE_DATA_DIR" in wrong.err
+    assert hashed not in said.err + other.err + wrong.err
 
 
 async def test_a_manager_s_link_rings_his_own_telephone_and_nobody_else_s(tmp_path: Path):

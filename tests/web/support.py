@@ -48,6 +48,7 @@ from bridge.ports import (
     SyncRun,
 )
 from bridge.web.access import AdminAccess, HookAccess
+from bridge.web.access.seals import NothingEnded
 from bridge.web.app import create_app
 from bridge.web.desk.board import Board
 from bridge.web.desk.debts import DebtBook
@@ -368,6 +369,9 @@ class House:
     originating: Originating | None = None
     phone_book: PhoneBook | None = None
     streams: StreamPlaces = field(default_factory=StreamPlaces)
+    #: Seconds that have passed by the clock nobody sets; who waits makes them pass.
+    passed: float = 0.0
+    ended: NothingEnded = field(default_factory=NothingEnded)
     desk: DeskParts = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
@@ -378,6 +382,12 @@ class House:
 
     def clock(self) -> datetime:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.passed += seconds
 
     def kick(self) -> None:
         self.kicks += 1
@@ -439,6 +449,9 @@ class House:
             public_url=self.public_url,
             originating=self.originating,
             phone_book=self.phone_book,
+            ended_sessions=self.ended,
+            monotonic=self.monotonic,
+            sleep=self.sleep,
         )
 
     def app(self) -> FastAPI:

@@ -17,7 +17,7 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, Rule, Step, Target
 from bridge.domain.flaws import Flaw, FlawKind, FlawList
 from bridge.domain.life import CallLife, Disposition
-from bridge.domain.outbox import EntryState
+from bridge.domain.outbox import EntryState, Stage
 from bridge.domain.texts import Language
 from bridge.errors import Loss
 from bridge.ports import (
@@ -33,6 +33,7 @@ from bridge.web.console.calls import read_search
 from bridge.web.console.charts import Plan, Series, lines, stacked_bars
 from bridge.web.console.figures import oldest_ages
 from bridge.web.console.sync import stretches
+from bridge.web.console.words import STAGES
 from tests.support.builders import (
     NOON,
     NUMBER,
@@ -213,6 +214,33 @@ async def test_a_formula_in_a_name_is_a_text_in_the_table():
     assert ",=cmd" not in answer.text
     assert "+7 (903) 555-01-23" in answer.text
     assert "'+7" not in answer.text
+
+
+FORMULAS = ["==cmd|'/c calc'!A1", "+cmd|' /c calc'!A1", " =1+1", "\t=1", "@SUM(1)", "-2+3", "=1"]
+
+
+@pytest.mark.parametrize("typed", FORMULAS)
+async def test_a_formula_sent_as_a_number_is_a_text_in_every_table(typed: str):
+    house = House()
+    made = call(question(typed))
+    house.owe(made)
+
+    texts = [(await shown(house, f"/console/{table}.csv")).text for table in ("outbox", "calls")]
+    cells = [cell for text in texts for row in csv.reader(StringIO(text)) for cell in row]
+
+    assert not [cell for cell in cells if cell.lstrip().startswith(("=", "@", "-", "+c"))]
+
+
+@pytest.mark.parametrize("stage", Stage)
+async def test_the_table_of_debts_names_every_stage(stage: Stage):
+    house = House()
+    made = answered()
+    house.owe(made, stage=stage)
+
+    answer = await shown(house, "/console/outbox.csv")
+
+    assert answer.status_code == 200
+    assert STAGES[stage] in answer.text
 
 
 # ---------------------------------------------------------------- a call's story

@@ -224,7 +224,7 @@ async def test_an_administrator_who_tries_a_manager_s_link_remains_one():
     assert placed.status_code == 201
 
 
-async def test_on_a_machine_without_a_password_a_manager_s_session_tells_who_is_meant():
+async def test_without_a_password_managers_call_from_their_own_telephones_and_strangers_do_not():
     at = desk()
     at.house.admin_access = replace(at.house.admin_access, password=None)
     async with at.house.caller(headers={"Cookie": f"{DESK_COOKIE}={session_of(BORIS)}"}) as here:
@@ -232,7 +232,8 @@ async def test_on_a_machine_without_a_password_a_manager_s_session_tells_who_is_
     async with at.house.caller() as here:
         placed = await here.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
 
-    assert (refused.status_code, placed.status_code) == (403, 201)
+    assert (refused.status_code, placed.status_code) == (403, 403)
+    assert "console-link" in placed.json()["error"]
 
 
 async def test_a_stranger_is_led_to_the_sign_in_and_back_to_the_call():

@@ -3,10 +3,10 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 import httpx
 import pytest
+import time_machine
 from fastapi import FastAPI
 
 from bridge.errors import OneCBlocked
@@ -14,7 +14,7 @@ from bridge.ports import AuditAct, SignIn
 from bridge.web.access import AdminAccess
 from bridge.web.access.seals import ManagerPass, Seals
 from bridge.web.access.secrets import PasswordHash
-from tests.support.builders import manager, rows
+from tests.support.builders import NOON, manager, rows
 from tests.web.support import ADMIN, AS_ADMIN, House, known_house
 
 pytestmark = pytest.mark.anyio
@@ -117,27 +117,6 @@ def test_a_hash_is_read_back_and_nonsense_is_not():
             PasswordHash.read(nonsense)
 
 
-async def test_after_some_wrong_passwords_even_the_right_one_waits_but_others_do_not():
-    home = house()
-    app = home.app()
-    async with (
-        visitor(home, app) as browser,
-        home.caller(peer="198.51.100.9", app=app) as elsewhere,
-    ):
-        for _ in range(5):
-            await sign_in(browser, "guess")
-        early = await sign_in(browser)
-        script = await browser.get("/api/v1/calls", auth=AS_ADMIN, headers={"Accept": "*/*"})
-        other = await elsewhere.get("/api/v1/calls", auth=AS_ADMIN)
-        home.now += timedelta(minutes=1)
-        late = await sign_in(browser)
-
-    assert (early.status_code, script.status_code) == (429, 429)
-    assert int(early.headers["retry-after"]) > 0
-    assert other.status_code == 200
-    assert late.status_code == 303
-
-
 PROXY = (ipaddress.ip_network("10.0.0.0/8"),)
 
 
@@ -165,21 +144,62 @@ async def test_the_session_is_out_of_reach_of_scripts_and_of_other_sites(
     assert ("secure" in cookie) == secure
 
 
-async def test_signing_out_ends_the_session_wherever_its_cookie_went():
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_signing_out_ends_the_session_wherever_its_cookie_went(restarted: bool):
     home = house()
     app = home.app()
-    async with visitor(home, app) as browser:
+    async with visitor(home, app) as browser, visitor(home, app) as desk:
         await sign_in(browser)
-        stolen = cookies_of(browser)
-        async with visitor(home, app, Cookie=stolen) as thief:
-            before = await thief.get("/console/calls")
-            out = await browser.post("/logout")
-            here = await browser.get("/console/calls")
-            after = await thief.get("/console/calls")
+        await desk.get(link())
+        stolen = [cookies_of(browser), cookies_of(desk)]
+        out = [await browser.post("/logout"), await desk.post("/logout")]
+        here = await browser.get("/console/calls")
+    later = home.app() if restarted else app
+    async with (
+        visitor(home, later, Cookie=stolen[0]) as thief,
+        visitor(home, later, Cookie=stolen[1]) as other,
+    ):
+        after = [await thief.get("/console/calls"), await other.get("/desk")]
 
-    assert out.headers["location"] == "/login"
-    assert (before.status_code, here.status_code, after.status_code) == (200, 303, 303)
-    assert acts(home) == [AuditAct.SIGNED_IN, AuditAct.SIGNED_OUT]
+    assert [answer.headers["location"] for answer in out] == ["/login"] * 2
+    assert [answer.status_code for answer in (here, *after)] == [303] * 3
+    assert acts(home)[-2:] == [AuditAct.SIGNED_OUT] * 2
+
+
+async def test_without_a_password_the_console_opens_by_a_link_once():
+    home = house(None)
+    app = home.app()
+    link_there = "/login/link/" + Seals(SECRET, "").console_link()
+    async with visitor(home, app) as browser, visitor(home, app) as second:
+        stranger = await browser.get("/console/calls")
+        hint = await browser.get("/login")
+        looked = await browser.head(link_there)
+        opened = await browser.get(link_there)
+        page = await browser.get("/console/calls")
+        again = await second.get(link_there)
+        after = await second.get("/console/calls")
+
+    assert stranger.headers["location"].startswith("/login?")
+    assert "onec-bridge console-link" in hint.text
+    assert (looked.status_code, "set-cookie" in looked.headers) == (200, False)
+    assert (opened.status_code, page.status_code) == (303, 200)
+    assert (again.status_code, after.status_code) == (403, 303)
+    assert "was used already" in again.text
+    assert acts(home) == [AuditAct.SIGNED_IN, AuditAct.REFUSED]
+
+
+async def test_a_link_to_the_console_is_dead_after_an_hour_and_when_another_made_it():
+    home = house(None)
+    with time_machine.travel(NOON, tick=False) as clock:
+        old = Seals(SECRET, "").console_link()
+        clock.shift(3700)
+        async with visitor(home) as browser:
+            answers = [
+                await browser.get(f"/login/link/{sealed}")
+                for sealed in (old, Seals(b"another secret" * 3, "").console_link(), "x", "%00")
+            ]
+
+    assert [answer.status_code for answer in answers] == [403] * 4
 
 
 async def test_another_password_ends_every_session():
@@ -272,19 +292,6 @@ async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so():
     assert "Several 1C users" in twice.text
 
 
-async def test_1c_passwords_are_not_for_guessing_whatever_the_address():
-    home = house()
-    app = home.app()
-    answers = []
-    for n in range(7):
-        async with home.caller(peer=f"203.0.113.{n}", headers=BROWSER, app=app) as browser:
-            answers.append((await as_manager(browser, password=f"guess {n}")).status_code)
-
-    assert answers[:5] == [401] * 5
-    assert answers[5:] == [429] * 2
-    assert len(home.onec_sign_in.asked) == 5
-
-
 async def test_a_1c_password_is_in_no_record():
     home = house()
     home.onec_sign_in.known[ANNA.name] = "очень-тайный"
@@ -365,11 +372,11 @@ async def test_a_person_reads_in_the_language_he_chose():
 
 
 async def test_a_refusal_is_a_page_to_a_person_and_json_to_a_script():
-    home = house(None)
+    home = house()
     async with visitor(home) as browser, home.caller(peer="203.0.113.7") as script:
-        page = await browser.get("/console/calls")
-        answer = await script.get("/console/calls")
+        page = await browser.get("/console/calls/none", auth=AS_ADMIN)
+        answer = await script.get("/console/calls/none", auth=AS_ADMIN)
 
-    assert page.status_code == answer.status_code == 403
-    assert "<h1>Not for you</h1>" in page.text
-    assert "BRIDGE_ADMIN_PASSWORD" in answer.json()["error"]
+    assert page.status_code == answer.status_code == 404
+    assert "<h1>Nothing is here</h1>" in page.text
+    assert "There is no such call" in answer.json()["error"]

@@ -92,6 +92,15 @@ def own_secret(path: Path) -> bytes:
     return secret
 
 
+def existing_secret(path: Path) -> bytes | None:
+    """Return the secret at *path*; None where there is none that can be read: nothing is made."""
+    try:
+        secret = path.read_bytes()
+    except OSError:
+        return None
+    return secret if len(secret) >= _BYTES else None
+
+
 def _make(path: Path, value: bytes | None = None) -> None:
     if path.exists():
         return

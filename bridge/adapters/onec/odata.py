@@ -3,7 +3,6 @@
 Knows nothing of UT: entity sets are names here, rows are whatever the reader makes of a body.
 """
 
-import asyncio
 import base64
 import json
 import ssl
@@ -21,6 +20,7 @@ import msgspec
 from bridge.adapters.http_limits import LIMITS, BoundedTransport, ReadLimits
 from bridge.adapters.onec.errors import TooLarge, lost, refusal
 from bridge.adapters.onec.session import SessionTransport
+from bridge.adapters.onec.slots import RequestSlots, SlotsOfOne, Urgency
 from bridge.adapters.onec.voices import hear, without_bom
 from bridge.domain.whole_numbers import MOST, read_whole
 from bridge.errors import (
@@ -166,16 +166,21 @@ def whole(where: str, count: str | int) -> int:
 class ODataClient:
     """One publication over one pool of connections; at most *concurrency* requests at a time.
 
-    Errors are those of `bridge.errors`; nothing of httpx comes through.
+    Clients of one process share that limit by *slots*. Errors are those of `bridge.errors`; nothing
+    of httpx comes through.
     """
 
     def __init__(
-        self, config: ODataConfig, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        config: ODataConfig,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        slots: SlotsOfOne | None = None,
     ) -> None:
         self.traffic = Traffic()
         self.concurrency = max(1, config.concurrency)
         self._root = config.root
-        self._slots = asyncio.Semaphore(self.concurrency)
+        self._slots = slots or RequestSlots(self.concurrency).of(Urgency.DELIVERY)
         pair = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
         wire = transport or httpx.AsyncHTTPTransport(
             verify=_ssl_context(config.ca_file), trust_env=False

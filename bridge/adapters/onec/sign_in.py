@@ -13,11 +13,15 @@ import msgspec
 
 from bridge.adapters.onec.errors import NoRights
 from bridge.adapters.onec.odata import ODataClient, json_reader
-from bridge.errors import OneCUnauthorized
+from bridge.errors import OneCUnauthorized, OneCUnavailable
 from bridge.ports import Clock, SignIn
 
 #: A publication is not changed every minute; a no to made-up credentials is believed this long.
 _BELIEVED: Final = timedelta(minutes=10)
+
+
+#: So many people's passwords wait for 1C's word; one more is asked to come again.
+_MOST_WAITING: Final = 20
 
 
 class _ServiceRoot(msgspec.Struct):
@@ -36,9 +40,21 @@ class ODataSignIn:
         self._client = client
         self._clock = clock
         self._turned_away: datetime | None = None  # when made-up credentials got a no
+        self._waiting = 0
 
     async def check(self, name: str, password: str) -> SignIn:
         """Ask 1C whether *name* and *password* belong together."""
+        if self._waiting >= _MOST_WAITING:
+            raise OneCUnavailable(
+                "sign-in", "too many people are signing in; try again in a minute"
+            )
+        self._waiting += 1
+        try:
+            return await self._check(name, password)
+        finally:
+            self._waiting -= 1
+
+    async def _check(self, name: str, password: str) -> SignIn:
         said = await self._ask(name, password)
         if said is SignIn.REFUSED:
             return said

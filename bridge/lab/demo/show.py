@@ -54,6 +54,7 @@ async def _play_on(stage: Stage, screen: Screen) -> None:
     """Place call after call; ends by cancellation only."""
     screen.say("composing a company, starting 1C, Sipuni and the bridge …")
     await stage.start()
+    screen.say(f"open first, once: {await stage.console_link()}")
     screen.say(f"the console:      {stage.url}/")
     screen.say(f"the desks:        {stage.url}/desk")
     screen.say(f"the API:          {stage.url}/docs")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import socket
 import sys
@@ -22,7 +23,7 @@ from bridge.lab.serving import LeavesSignals, OneCServer
 from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.lab.world import World
 
-_READY_PATIENCE_S = 20.0
+_READY_PATIENCE_S = 60.0
 _TAIL = 1500
 _DAY_AGO_S = 3600
 
@@ -111,11 +112,13 @@ class Stage:
 
     async def sync(self, *options: str) -> tuple[int, str]:
         """Run one sync; give its exit code and what it printed."""
+        return await self.run("sync", "--json", *options)
+
+    async def run(self, *words: str) -> tuple[int, str]:
+        """Run one command of the bridge; give its exit code and what it printed."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
-            "sync",
-            "--json",
-            *options,
+            *words,
             env=self.environment(),
             cwd=self.folder,
             stdin=asyncio.subprocess.DEVNULL,
@@ -131,11 +134,20 @@ class Stage:
         return process.returncode or 0, (out or err).decode("utf-8", "replace")
 
     async def click_to_call(self, extension: str, number: str) -> str:
-        """Order a call at the bridge, as a click does; give what became of the order."""
-        wish = {"extension": extension, "number": number}
-        answer = await self._http.post(f"{self.url}/api/v1/calls", json=wish)
+        """Order a call at the bridge, as a script does; give what became of the order."""
+        _, said = await self.run("call", extension, number, "--json")
         await self.sipuni.settle()
-        return str(answer.json().get("state") or answer.text)
+        try:
+            return str(json.loads(said)["state"])
+        except (ValueError, KeyError):
+            return said.strip()
+
+    async def console_link(self) -> str:
+        """Give an address that opens the bridge's pages once."""
+        code, said = await self.run("console-link")
+        if code:
+            raise StageError(said.strip())
+        return said.strip()
 
     async def start(self) -> None:
         """Start the service and wait until it is ready.

@@ -1,63 +1,144 @@
-"""How often somebody may guess: a few wrong passwords, then a pause that grows."""
+"""How fast somebody may guess: a few wrong secrets cost nothing, then each check waits its turn.
 
+One counter for each secret and network, so that knowing one secret forgives no guess at another.
+Nobody is locked out: past the free guesses of a network its checks come one after another, some
+seconds apart, and whoever brings the right secret passes in his turn. More at once than can wait
+are turned away unchecked. A right secret takes back its own count and no other: someone who asks
+all day long with the right one must not open the way to whoever guesses beside him.
+"""
+
+import asyncio
+import math
+import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
-from bridge.ports import Clock
+#: So many mistakes are a person's.
+_FREE: Final = 5
 
-#: So many mistakes are a person's; each further one doubles the pause.
-_FREE = 5
-_FIRST_PAUSE = timedelta(seconds=15)
-_LONGEST_PAUSE = timedelta(minutes=15)
+#: Seconds between two checks of a network past them; doubled by each ten further mistakes.
+_FIRST_PACE: Final = 1.0
+_LONGEST_PACE: Final = 5.0
 
-#: A mistake this old is forgiven.
-_FORGIVEN_AFTER = timedelta(minutes=30)
+#: Nobody is kept waiting longer; who would have to is turned away.
+_LONGEST_WAIT: Final = 6.0
 
-#: Guessers remembered at once; above it the one not seen for longest is forgotten.
-_MOST = 10_000
+#: A network that made no mistake for so long starts anew.
+_FORGIVEN_AFTER: Final = 1800.0
+
+#: Counters kept at once; above it the one not touched for longest is forgotten.
+_MOST: Final = 10_000
+
+
+class Guess(NamedTuple):
+    """What is counted together: guesses at *secret* from *network*; empty: from everywhere."""
+
+    secret: str
+    network: str
+    free: int = _FREE
+
+
+class TooManyGuesses(Exception):
+    """This guess is not checked; *seconds* later it may be."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"wait {seconds:.0f} s")
+        self.seconds = math.ceil(seconds)
 
 
 @dataclass(slots=True)
-class _Guesser:
-    mistakes: int
-    last_at: datetime
+class _Counter:
+    mistakes: int = 0
+    last_at: float = 0.0
+    #: When the next check past the free ones may be made.
+    next_at: float = 0.0
+
+
+class Turn:
+    """The leave to check one guess; it counts as wrong until `right` is called."""
+
+    def __init__(
+        self, counters: tuple[_Counter, ...], *, clean: bool, worth_noting: bool, pause: float
+    ) -> None:
+        self._counters = counters
+        #: Seconds until the next one may be checked; 0 while guesses are free.
+        self.pause = math.ceil(pause)
+        #: Whether no mistake was known of whoever guesses.
+        self.clean = clean
+        #: Whether a refusal should be logged: the first ones, then ever fewer.
+        self.worth_noting = worth_noting
+
+    def right(self) -> None:
+        """Take the count back: he knew it."""
+        for counter in self._counters:
+            counter.mistakes = max(counter.mistakes - 1, 0)
+        self._counters = ()
 
 
 class Attempts:
-    """Remembers wrong guesses by who made them: an address, a name. Lost on restart, as it may."""
+    """Counts guesses, in memory. *monotonic* gives seconds; *sleep* waits so many of them."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._guessers: OrderedDict[str, _Guesser] = OrderedDict()
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._now = monotonic
+        self._sleep = sleep
+        self._counters: OrderedDict[Guess, _Counter] = OrderedDict()
 
-    def wait(self, *who: str) -> timedelta:
-        """Tell how long each of *who* has to wait before the next guess; zero: not at all."""
-        now = self._clock()
-        return max((self._pause(one, now) for one in who), default=timedelta(0))
+    def __len__(self) -> int:
+        return len(self._counters)
 
-    def wrong(self, *who: str) -> None:
-        """Count a wrong guess against each of *who*."""
-        now = self._clock()
-        for one in who:
-            guesser = self._guessers.pop(one, None)
-            if guesser is None or now - guesser.last_at > _FORGIVEN_AFTER:
-                guesser = _Guesser(0, now)
-            guesser.mistakes += 1
-            guesser.last_at = now
-            self._guessers[one] = guesser
-        while len(self._guessers) > _MOST:
-            self._guessers.popitem(last=False)
+    async def turn(self, *guesses: Guess) -> Turn:
+        """Count *guesses* as wrong and wait until they may be checked.
 
-    def right(self, *who: str) -> None:
-        """Forgive each of *who*: he knew it."""
-        for one in who:
-            self._guessers.pop(one, None)
+        Raises:
+            TooManyGuesses: too many wait already; nothing was counted.
+        """
+        now = self._now()
+        counters = tuple(self._counter(guess, now) for guess in guesses)
+        paced = [c for g, c in zip(guesses, counters, strict=True) if c.mistakes >= g.free]
+        start = max([now, *(counter.next_at for counter in paced)])
+        if start - now > _LONGEST_WAIT:
+            raise TooManyGuesses(start - now)
+        clean = not any(counter.mistakes for counter in counters)
+        pause = 0.0
+        for guess, counter in zip(guesses, counters, strict=True):
+            if counter.mistakes >= guess.free:
+                counter.next_at = start + _pace(counter.mistakes - guess.free)
+                pause = max(pause, counter.next_at - start)
+            counter.mistakes += 1
+            counter.last_at = now
+        if start > now:
+            await self._sleep(start - now)
+        most = max(counter.mistakes for counter in counters)
+        return Turn(counters, clean=clean, worth_noting=_is_worth_noting(most), pause=pause)
 
-    def _pause(self, one: str, now: datetime) -> timedelta:
-        guesser = self._guessers.get(one)
-        if guesser is None or guesser.mistakes < _FREE:
-            return timedelta(0)
-        longer = 1 << min(guesser.mistakes - _FREE, 10)
-        pause = min(_FIRST_PAUSE * longer, _LONGEST_PAUSE)
-        return max(guesser.last_at + pause - now, timedelta(0))
+    def wrong(self, guess: Guess) -> tuple[int, bool]:
+        """Count a guess that was checked already; return the mistakes, and whether to log it."""
+        now = self._now()
+        counter = self._counter(guess, now)
+        counter.mistakes += 1
+        counter.last_at = now
+        return counter.mistakes, _is_worth_noting(counter.mistakes)
+
+    def _counter(self, guess: Guess, now: float) -> _Counter:
+        counter = self._counters.pop(guess, None)
+        if counter is None or now - counter.last_at > _FORGIVEN_AFTER:
+            counter = _Counter()
+        self._counters[guess] = counter
+        while len(self._counters) > _MOST:
+            self._counters.popitem(last=False)
+        return counter
+
+
+def _pace(over: int) -> float:
+    return min(_FIRST_PACE * 2.0 ** min(over // 10, 8), _LONGEST_PACE)
+
+
+def _is_worth_noting(mistakes: int) -> bool:
+    """Return whether the log gets this one: a flood of guesses must not become one of lines."""
+    return mistakes <= _FREE or mistakes & (mistakes - 1) == 0

@@ -1,15 +1,14 @@
 """The gate of pages and API: gives the `Viewer` of a request, or raises the refusal it gets.
 
-The administrator comes by session cookie, by Basic or Bearer with his password (scripts), or,
-while no password is set, from this machine. A manager comes by session cookie alone.
+The administrator comes by session cookie (by his password, or by a one-time link), by Basic or
+Bearer with his password (scripts), or by the proof of a command that may read the data folder. A
+manager comes by session cookie alone. Where a request comes from lets nobody in.
 """
 
-import asyncio
 import logging
-import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from secrets import token_bytes
 from urllib.parse import quote
 
@@ -18,18 +17,20 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from bridge.domain.directory import Manager, Ref
-from bridge.ports import Clock, DeskKeys
-from bridge.web.access.attempts import Attempts
+from bridge.ports import DeskKeys, EndedSessions
+from bridge.web.access.attempts import Attempts, Guess, TooManyGuesses, Turn
+from bridge.web.access.live import LiveStreams
 from bridge.web.access.network import (
     Network,
     client_address,
     header,
     is_encrypted,
-    is_local,
     is_same_origin,
+    network_of,
 )
+from bridge.web.access.passwords import AdminPassword, TooManyChecks
 from bridge.web.access.seals import ManagerPass, Seals
-from bridge.web.access.secrets import PasswordHash, Secret, is_hash, offered_password
+from bridge.web.access.secrets import Secret, bearer_token, offered_password
 from bridge.web.access.viewer import Role, Viewer
 from bridge.web.language import mark
 
@@ -43,26 +44,33 @@ ADMIN_COOKIE = "bridge_admin"
 DESK_COOKIE = "bridge_desk"
 
 SIGN_IN = "/login"
+CONSOLE_LINK = "/login/link"
 DESK = "/desk"
 
-_ONLY_HERE = mark("Only this machine may see this until BRIDGE_ADMIN_PASSWORD is set.")
+_NO_PASSWORD = mark(
+    "BRIDGE_ADMIN_PASSWORD is not set, so this opens by a one-time link alone: serve printed one "
+    "at its start, and onec-bridge console-link prints another."
+)
 _ADMIN_ONLY = mark("This is for the administrator alone.")
 FOREIGN_PAGE = mark("Another site's page asked for this; it was not done.")
 _TOO_MANY = mark("Too many wrong passwords: wait a while before the next one.")
+_BUSY = mark("Too many passwords are being checked at this moment: try again.")
 
 
 @dataclass(frozen=True, slots=True)
 class AdminAccess:
-    """What opens the pages and the API; without a password the console answers on loopback only.
+    """What opens the pages and the API; without a password only one-time links and commands do.
 
     *password* is plain or a hash (`access.secrets.PasswordHash`). *secret* signs sessions and
-    links. *mask_phones* hides from a manager the numbers of people who are not his clients.
+    links. *metrics_token* opens `/metrics` and nothing else. *mask_phones* hides from a manager
+    the numbers of people who are not his clients.
     """
 
     password: str | None = field(default=None, repr=False)
     secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     trusted_proxies: tuple[Network, ...] = ()
     mask_phones: bool = False
+    metrics_token: str | None = field(default=None, repr=False)
 
 
 class Gate:
@@ -72,17 +80,20 @@ class Gate:
         self,
         access: AdminAccess,
         *,
-        clock: Clock,
         managers: Callable[[], Mapping[int, Manager]],
         keys: DeskKeys,
+        ended: EndedSessions | None = None,
+        attempts: Attempts | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.attempts = Attempts(clock)
-        self.seals = Seals(access.secret, access.password or "")
+        self.attempts = Attempts(monotonic) if attempts is None else attempts
+        self.live = LiveStreams(monotonic)
+        self.seals = Seals(access.secret, access.password or "", ended)
         self._access = access
         self._managers = managers
         self._keys = keys
-        self._password = _Password(access.password) if access.password else None
-        self._guessing = asyncio.Lock()
+        self._password = AdminPassword(access.password) if access.password else None
+        self._metrics = Secret(access.metrics_token) if access.metrics_token else None
 
     @property
     def has_password(self) -> bool:
@@ -111,22 +122,44 @@ class Gate:
     async def caller(self, scope: Scope) -> Viewer:
         """Admit who may have a call placed: the administrator, or a manager; raises as `admin`.
 
-        Who has both sessions keeps the administrator's choice of telephone. Without a password this
-        whole machine is the administrator, so there a manager's session tells who is meant.
+        Who has both sessions keeps the administrator's choice of telephone.
         """
-        manager = self.manager(scope)
-        if manager is None or self._password is not None:
-            viewer = await self._admin(scope) or manager
-        else:
-            viewer = manager
+        viewer = await self._admin(scope) or self.manager(scope)
         if viewer is None:
             raise self._stranger(scope)
         return self._checked(scope, viewer)
 
     async def operations(self, scope: Scope) -> None:
-        """Admit who wants figures only: this machine, or the administrator."""
-        if not is_local(scope):
+        """Admit who wants figures only: by the token for them, or the administrator."""
+        token = bearer_token(header(scope, b"authorization"))
+        if self._metrics is None or token is None or not self._metrics.matches(token):
             await self.admin(scope)
+
+    def lasting(self, scope: Scope, viewer: Viewer) -> Callable[[], bool]:
+        """Return what tells whether *viewer*, admitted with *scope*, is still, as the same one."""
+        if not viewer.is_admin:
+            return lambda: self.manager(scope) == viewer
+        sealed = cookie(scope, ADMIN_COOKIE)
+        if not self.seals.is_admin_session(sealed):
+            return lambda: True  # a right password, or a command's proof: only a session ends
+        return lambda: self.seals.is_admin_session(sealed)
+
+    async def sign_out(self, scope: Scope) -> Viewer | None:
+        """End the sessions of *scope* for good; return who he was, None for nobody."""
+        sealed, desk = cookie(scope, ADMIN_COOKIE), cookie(scope, DESK_COOKIE)
+        manager = self.manager(scope)
+        is_admin = bool(sealed) and self.seals.is_admin_session(sealed)
+        if is_admin:
+            await self.seals.end_admin_session(sealed)
+        if manager is not None:
+            await self.seals.end_manager_session(desk)
+        self.live.recheck()
+        return Viewer(Role.ADMIN, address=self.address(scope)) if is_admin else manager
+
+    async def revoke(self, manager: Ref) -> None:
+        """Make a manager's links and sessions worthless, and end his streams."""
+        await self._keys.revoke(manager)
+        self.live.recheck()
 
     def manager(self, scope: Scope) -> Viewer | None:
         """Find the manager whose session this is; None when it is nobody's, or over."""
@@ -163,28 +196,38 @@ class Gate:
         return ManagerPass(manager.ref, self._keys.generation(manager.ref))
 
     async def is_password(self, scope: Scope, offered: bytes) -> bool:
-        """Tell whether *offered* is the administrator's password; guesses are counted.
+        """Return whether *offered* is the administrator's password; wrong ones are counted.
 
         Raises:
-            HTTPException: 429 when there were too many wrong ones from this address.
+            HTTPException: 429 for one of too many wrong ones from this network, 503 when too many
+                are being checked.
         """
-        guesser = f"address {self.address(scope)}"
-        self.refuse_guessing(guesser)
-        async with self._guessing:  # one after the other, so that many at once are counted too
-            self.refuse_guessing(guesser)
-            if self._password is not None and await self._password.matches(offered):
-                self.attempts.right(guesser)
-                return True
-            self.attempts.wrong(guesser)
-        _log.warning("admin_refused", extra={"client": self.address(scope)})
-        return False
+        if self._password is None:
+            return False
+        turn = await self.turn(Guess("admin", self.network(scope)))
+        try:
+            right = await self._password.matches(offered, clean=turn.clean)
+        except TooManyChecks:
+            turn.right()  # it is not known to be wrong
+            raise HTTPException(503, _BUSY, {"Retry-After": "2"}) from None
+        if right:
+            turn.right()
+        elif turn.worth_noting:
+            _log.warning("admin_refused", extra={"client": self.address(scope)})
+        if not right and turn.pause:
+            raise too_many(turn.pause)
+        return right
 
-    def refuse_guessing(self, *who: str) -> None:
-        """Let nobody guess on who has to wait; raises HTTPException 429."""
-        wait = self.attempts.wait(*who)
-        if wait > timedelta(0):
-            seconds = math.ceil(wait.total_seconds())
-            raise HTTPException(429, _TOO_MANY, {"Retry-After": str(seconds)})
+    async def turn(self, *guesses: Guess) -> Turn:
+        """Wait until *guesses* may be checked; raises HTTPException 429 where too many wait."""
+        try:
+            return await self.attempts.turn(*guesses)
+        except TooManyGuesses as error:
+            raise too_many(error.seconds) from None
+
+    def network(self, scope: Scope) -> str:
+        """Return the network that a request is counted under."""
+        return network_of(client_address(scope, self._access.trusted_proxies))
 
     def address(self, scope: Scope) -> str:
         """Tell where a request comes from; empty when there is no telling."""
@@ -202,13 +245,16 @@ class Gate:
             HTTPException: 401 for a wrong password, 429 after many.
         """
         viewer = Viewer(Role.ADMIN, address=self.address(scope))
-        if self._password is None:
-            return viewer if is_local(scope) else None
         sealed = cookie(scope, ADMIN_COOKIE)
         if sealed and self.seals.is_admin_session(sealed):
             return viewer
         said = header(scope, b"authorization")
         if not said:
+            return None
+        proof = bearer_token(said)
+        if proof is not None and self.seals.is_command(proof.decode("latin-1")):
+            return viewer
+        if self._password is None:
             return None
         offered = offered_password(said)
         if offered is None or not await self.is_password(scope, offered):
@@ -220,12 +266,12 @@ class Gate:
             if is_navigation(scope) and scope["path"] == "/":
                 return HTTPException(303, headers={"Location": DESK})
             return HTTPException(403, _ADMIN_ONLY)
-        if self._password is None:
-            return HTTPException(403, _ONLY_HERE)
         if is_navigation(scope):
             query = scope["query_string"].decode("latin-1")
             there = scope["path"] + (f"?{query}" if query else "")
             return HTTPException(303, headers={"Location": f"{SIGN_IN}?next={quote(there)}"})
+        if self._password is None:
+            return HTTPException(403, _NO_PASSWORD)
         # A page's own script gets no challenge: the browser would ask over the page.
         ours = header(scope, b"sec-fetch-mode") in {b"cors", b"same-origin", b"no-cors"}
         return HTTPException(401, headers=None if ours else _CHALLENGE)
@@ -237,23 +283,9 @@ class Gate:
         return viewer
 
 
-class _Password:
-    """The administrator's password. A hash is computed off the loop, and once for each sign-in."""
-
-    def __init__(self, setting: str) -> None:
-        self._plain = None if is_hash(setting) else Secret(setting)
-        self._hash = PasswordHash.read(setting) if is_hash(setting) else None
-        self._known: Secret | None = None
-
-    async def matches(self, offered: bytes) -> bool:
-        if self._plain is not None:
-            return self._plain.matches(offered)
-        if self._known is not None and self._known.matches(offered):
-            return True  # a script asks many times a minute
-        if self._hash is None or not await asyncio.to_thread(self._hash.matches, offered):
-            return False
-        self._known = Secret(offered.decode("utf-8", "replace"))
-        return True
+def too_many(seconds: int) -> HTTPException:
+    """Return the refusal of one more guess."""
+    return HTTPException(429, _TOO_MANY, {"Retry-After": str(seconds)})
 
 
 def works_here(manager: Manager) -> bool:

@@ -1,6 +1,7 @@
-"""Where a request comes from: the client's address, this machine, our own pages, an encrypted line.
+"""Where a request comes from: the client's address and network, our own pages, an encrypted line.
 
-Proxies' headers are believed from the networks the settings name, and from nobody else.
+Proxies' headers are believed from the networks the settings name, and from nobody else. Where a
+request comes from proves nobody: a proxy on this machine brings the whole world.
 """
 
 import ipaddress
@@ -15,12 +16,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: A chain of proxies is short; what is longer was made up.
 _MAX_HOPS = 20
 
-#: Any of these says that somebody stands between us and the client, whatever its address.
-_PROXY_HEADERS = frozenset(
-    b"forwarded via x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
-)
-
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+#: A provider gives each customer at least so much of IPv6: 2⁶⁴ addresses are one guesser.
+_IPV6_CUSTOMER = 64
 
 
 def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None:
@@ -43,19 +40,13 @@ def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None
     return address
 
 
-def is_local(scope: Scope) -> bool:
-    """Whether the request comes from this machine, and from no page that only pretends so.
-
-    A proxy's header makes it foreign. So does a Host that is not the loopback's: by DNS rebinding
-    a foreign page may reach the loopback, but only under its own name.
-    """
-    address = _peer(scope)
-    if address is None or not address.is_loopback:
-        return False
-    if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
-        return False
-    host = header(scope, b"host").decode("latin-1")
-    return _split_host(host)[0] in _LOOPBACK_NAMES
+def network_of(address: Address | None) -> str:
+    """Return the network that is counted as one guesser; "unknown" when there is no telling."""
+    if address is None:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, _IPV6_CUSTOMER), strict=False))
+    return str(address)
 
 
 def is_same_origin(scope: Scope) -> bool:

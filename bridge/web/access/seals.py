@@ -1,4 +1,7 @@
-"""What we sign: session cookies and managers' personal links. The signature is itsdangerous'."""
+"""What we sign: session cookies, one-time links, managers' personal links, commands' proofs.
+
+The signature is itsdangerous'.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -8,11 +11,20 @@ from typing import Final
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
 from bridge.domain.directory import Ref
+from bridge.ports import EndedSessions
 
 #: How long a sign-in lasts: the administrator's for a day's work, a manager's for a month, as it
 #: ends by itself when he leaves 1C or his link is revoked.
 ADMIN_SESSION: Final = timedelta(hours=12)
 MANAGER_SESSION: Final = timedelta(days=30)
+
+#: A one-time link stands in a terminal or a journal for others to find.
+CONSOLE_LINK: Final = timedelta(hours=1)
+
+#: A command asks at once.
+_COMMAND: Final = timedelta(minutes=1)
+
+_ID_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,46 +35,83 @@ class ManagerPass:
     generation: int
 
 
-class Seals:
-    """Signs and reads back. *secret* is the house's own, *password* the administrator's setting.
+class NothingEnded:
+    """`EndedSessions` in memory alone."""
 
-    Another password makes every session of the administrator worthless.
+    generation = ""
+
+    def __init__(self) -> None:
+        self._ended: set[str] = set()
+
+    def is_ended(self, session: str) -> bool:
+        """Return whether *session* was ended."""
+        return session in self._ended
+
+    async def end(self, session: str) -> None:
+        """End *session*, until a restart."""
+        self._ended.add(session)
+
+
+class Seals:
+    """Signs and reads back. *secret* is the data folder's, *password* the administrator's setting.
+
+    Another password makes every session of the administrator worthless; *ended* knows those that
+    were signed out.
     """
 
-    def __init__(self, secret: bytes, password: str) -> None:
+    def __init__(self, secret: bytes, password: str, ended: EndedSessions | None = None) -> None:
         self._admin = URLSafeTimedSerializer(secret, salt=f"admin session\x1f{password}")
         self._manager = URLSafeTimedSerializer(secret, salt="manager session")
         self._link = URLSafeSerializer(secret, salt="desk link")
-        self._ended: set[str] = set()
+        self._console = URLSafeTimedSerializer(secret, salt="console link")
+        self._command = URLSafeTimedSerializer(secret, salt="command")
+        self._ended: EndedSessions = NothingEnded() if ended is None else ended
 
     def admin_session(self) -> str:
         """Begin a session of the administrator."""
-        return str(self._admin.dumps(secrets.token_hex(8)))
+        return str(self._admin.dumps([_new_id(), self._ended.generation]))
 
     def is_admin_session(self, sealed: str) -> bool:
-        """Tell whether *sealed* is a session of the administrator that goes on."""
-        try:
-            session = self._admin.loads(sealed, max_age=int(ADMIN_SESSION.total_seconds()))
-        except BadSignature:
-            return False
-        return session not in self._ended
+        """Return whether *sealed* is a session of the administrator that goes on."""
+        return self._goes_on(_loads(self._admin, sealed, ADMIN_SESSION))
 
-    def end_admin_session(self, sealed: str) -> None:
-        """Make a session worthless wherever else its cookie may be; until a restart."""
-        if self.is_admin_session(sealed):
-            self._ended.add(str(self._admin.loads(sealed)))
+    async def end_admin_session(self, sealed: str) -> None:
+        """Make a session worthless wherever else its cookie may be, for good."""
+        await self._end(_loads(self._admin, sealed, ADMIN_SESSION))
 
     def manager_session(self, who: ManagerPass) -> str:
         """Begin a manager's session."""
-        return str(self._manager.dumps([who.manager, who.generation]))
+        claim = [_new_id(), self._ended.generation, who.manager, who.generation]
+        return str(self._manager.dumps(claim))
 
     def read_manager_session(self, sealed: str) -> ManagerPass | None:
         """Read a session back; None when it is over or not ours."""
-        try:
-            said = self._manager.loads(sealed, max_age=int(MANAGER_SESSION.total_seconds()))
-        except BadSignature:
-            return None
-        return _pass_of(said)
+        said = _loads(self._manager, sealed, MANAGER_SESSION)
+        return _pass_of(said[2:]) if isinstance(said, list) and self._goes_on(said) else None
+
+    async def end_manager_session(self, sealed: str) -> None:
+        """Make a session worthless wherever else its cookie may be, for good."""
+        await self._end(_loads(self._manager, sealed, MANAGER_SESSION))
+
+    def console_link(self) -> str:
+        """Make the secret part of a link that opens the console once."""
+        return str(self._console.dumps(_new_id()))
+
+    async def use_console_link(self, sealed: str) -> bool:
+        """Return whether *sealed* opens the console; it does not a second time."""
+        said = _loads(self._console, sealed, CONSOLE_LINK)
+        if not isinstance(said, str) or self._ended.is_ended(said):
+            return False
+        await self._ended.end(said)  # in memory at once: two at a time are one
+        return True
+
+    def command(self) -> str:
+        """Make what proves that a command may read the data folder."""
+        return str(self._command.dumps(_new_id()))
+
+    def is_command(self, sealed: str) -> bool:
+        """Return whether *sealed* was made by a command a moment ago."""
+        return _loads(self._command, sealed, _COMMAND) is not None
 
     def link(self, who: ManagerPass) -> str:
         """Make the secret part of a personal link."""
@@ -75,6 +124,28 @@ class Seals:
         except BadSignature:
             return None
         return _pass_of(said)
+
+    def _goes_on(self, said: object) -> bool:
+        match said:
+            case [str(session), str(generation), *_]:
+                return generation == self._ended.generation and not self._ended.is_ended(session)
+        return False
+
+    async def _end(self, said: object) -> None:
+        match said:
+            case [str(session), *_]:
+                await self._ended.end(session)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(_ID_BYTES)
+
+
+def _loads(seal: URLSafeTimedSerializer, sealed: str, age: timedelta) -> object:
+    try:
+        return seal.loads(sealed, max_age=int(age.total_seconds()))
+    except BadSignature:
+        return None
 
 
 def _pass_of(said: object) -> ManagerPass | None:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 _PREFIX: Final = "scrypt"
 
@@ -22,6 +22,13 @@ class Secret:
 
     def __init__(self, secret: str) -> None:
         self._digest = hashlib.sha256(secret.encode()).digest()
+
+    @classmethod
+    def of(cls, secret: bytes) -> Self:
+        """Return the secret of these bytes, which need be no text."""
+        made = cls("")
+        made._digest = hashlib.sha256(secret).digest()
+        return made
 
     def matches(self, offered: bytes) -> bool:
         """Tell whether *offered* is the secret."""
@@ -98,9 +105,14 @@ def basic_credentials(header: bytes) -> bytes | None:
         return None
 
 
+def bearer_token(header: bytes) -> bytes | None:
+    """Read the token from an Authorization header; None when it holds none."""
+    return _credentials(header, b"bearer")
+
+
 def offered_password(header: bytes) -> bytes | None:
     """Read the password from an Authorization header, Basic with any user or Bearer."""
-    bearer = _credentials(header, b"bearer")
+    bearer = bearer_token(header)
     if bearer is not None:
         return bearer
     basic = basic_credentials(header)

@@ -22,7 +22,7 @@ from bridge.domain.writeback import caller_name
 from bridge.ports import AuditAct, CallFilter, CallSearch
 from bridge.web.actions import note
 from bridge.web.console.room import Room, get
-from bridge.web.console.sheets import Phone, sheet
+from bridge.web.console.sheets import sheet
 from bridge.web.console.words import (
     DIRECTIONS,
     DISPOSITIONS,
@@ -110,7 +110,7 @@ class CallsRoom(Room):
             say(DIRECTIONS[call.direction]),
             say(ending(call)),
             caller_name(call, lang),
-            call.caller.raw if number is None else Phone(format_phone(number)),
+            call.caller.raw if number is None else format_phone(number),
             call.did,
             "" if target is None else target.extension,
             "" if target is None else target.name,

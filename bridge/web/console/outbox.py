@@ -9,7 +9,7 @@ from bridge.domain.writeback import caller_name, how_to_reach
 from bridge.ports import AuditAct
 from bridge.web.actions import drop_entry, note, retry_entry
 from bridge.web.console.room import Room, get, lead_to, post
-from bridge.web.console.sheets import Phone, sheet
+from bridge.web.console.sheets import sheet
 from bridge.web.console.words import ENTRY_STATES, STAGES
 from bridge.web.forms import read_form, safe_path
 
@@ -60,7 +60,7 @@ class OutboxRoom(Room):
             (
                 call.arrived_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
                 caller_name(call, speech.lang),
-                Phone(how_to_reach(call, speech.lang)),
+                how_to_reach(call, speech.lang),
                 say(ENTRY_STATES[entry.state]),
                 say(STAGES[entry.stage]),
                 entry.attempts,

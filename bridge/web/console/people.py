@@ -43,7 +43,7 @@ class PeopleRoom(Room):
         """Make a person's links and sessions worthless."""
         viewer = await self.gate.admin(request.scope)
         manager = self._person(request)
-        await self.services.desk_keys.revoke(manager.ref)
+        await self.gate.revoke(manager.ref)
         await note(self.services, viewer, AuditAct.LINK_REVOKED, manager.ref, manager.name)
         return lead_to(f"/console/people#p-{manager.ref}")
 

@@ -24,7 +24,6 @@ class Room:
         query = request.url.query
         shared = {
             "viewer": viewer,
-            "signed": self.gate.has_password,
             "now": self.services.clock(),
             "here": request.url.path + (f"?{query}" if query else ""),
         }

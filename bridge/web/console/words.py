@@ -73,6 +73,8 @@ STAGES: Final[Mapping[Stage, str]] = {
     Stage.DOCUMENT: mark("the document"),
     Stage.SUBJECT: mark("the partner's list"),
     Stage.REMINDER: mark("the reminder"),
+    Stage.OUTCOME: mark("how the call ended"),
+    Stage.CONSIDERED: mark("the mark “considered”"),
     Stage.VERIFY: mark("a last look for a double"),
 }
 

@@ -91,7 +91,9 @@ class Desk:
             beat_s=self._services.heartbeat_s,
             now_words=lambda: self._services.clock().isoformat(),
         )
-        return EventStream(lines, self._services.streams, f"telephone {sight.extension}")
+        may_read = self._gate.lasting(request.scope, seat.viewer)
+        guarded = self._gate.live.guarded(lines, may_read, self._services.heartbeat_s)
+        return EventStream(guarded, self._services.streams, f"telephone {sight.extension}")
 
     async def card(self, request: Request) -> Response:
         """Show one card as it reads now."""
@@ -121,7 +123,5 @@ class Desk:
     def _html(self, template: str, seat: Seat, **fields: object) -> Response:
         extension = seat.sight.extension
         here = f"/desk?{urlencode({'extension': extension})}" if extension else "/desk"
-        text = self._rendering.page(
-            template, seat.sight, seat=seat, here=here, signed=self._gate.has_password, **fields
-        )
+        text = self._rendering.page(template, seat.sight, seat=seat, here=here, **fields)
         return HTMLResponse(text, headers=dict(PAGE_HEADERS))

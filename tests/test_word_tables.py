@@ -1,0 +1,77 @@
+"""Every table that gives a word, or anything else, to the members of an enum knows all of them."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from enum import Enum
+
+import pytest
+
+import bridge
+from bridge.adapters.onec.errors import Verdict
+from bridge.domain.outbox import EntryState, Stage
+from bridge.ports import AuditAct
+
+#: Tables that are meant for some of the members only: why, and which ones they leave out.
+_NO_TELEPHONES = ("only what has telephones is looked up", {"MANAGER"})
+PARTIAL: Mapping[str, tuple[str, set[str]]] = {
+    "bridge.adapters.onec.drafts._CONTACT_TYPES": (
+        "asked whether it knows the kind first",
+        {"COUNTERPARTY"},
+    ),
+    "bridge.adapters.onec.errors._CODED": (
+        "asked whether it knows the verdict first; the others are in _PLAIN, and two are cases",
+        {verdict.name for verdict in Verdict} - {"REJECTED", "EXISTS", "GONE"},
+    ),
+    "bridge.adapters.onec.errors._PLAIN": (
+        "asked after _CODED and the two cases",
+        {"REJECTED", "EXISTS", "GONE", "UNKNOWN", "BLOCKED"},
+    ),
+    "bridge.adapters.onec.lookup._READINGS": _NO_TELEPHONES,
+    "bridge.adapters.onec.schema.PHONE_LINES": _NO_TELEPHONES,
+    "bridge.adapters.onec.schema.FOUND_COLUMNS": _NO_TELEPHONES,
+    "bridge.domain.desk._LOST": (
+        "asked after those that ring, talk or were answered",
+        {"RINGING", "TALKING", "ANSWERED"},
+    ),
+    "bridge.domain.routing._UNREADABLE": ("asked without a number only", {"EXTERNAL"}),
+}
+
+_NOT_IMPORTED = "bridge.__main__"
+
+
+def tables() -> Iterator[tuple[str, type[Enum], frozenset[Enum]]]:
+    """Give every mapping of a module or class that is keyed by the members of one enum."""
+    seen: set[int] = set()
+    for found in pkgutil.walk_packages(bridge.__path__, "bridge."):
+        if found.name == _NOT_IMPORTED:
+            continue
+        module = importlib.import_module(found.name)
+        classes = [c for c in vars(module).values() if isinstance(c, type)]
+        for owner in (module, *(c for c in classes if c.__module__ == found.name)):
+            for name, value in vars(owner).items():
+                if not isinstance(value, Mapping) or not value or id(value) in seen:
+                    continue  # an import gives the same table under another name
+                kinds = {type(key) for key in value}
+                if len(kinds) == 1 and issubclass(kind := kinds.pop(), Enum):
+                    seen.add(id(value))
+                    yield f"{owner.__name__}.{name}", kind, frozenset(value)
+
+
+TABLES = list(tables())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "keys"), TABLES, ids=[f"{name}-{kind.__name__}" for name, kind, _ in TABLES]
+)
+def test_a_table_keyed_by_an_enum_knows_all_of_its_members(
+    name: str, kind: type[Enum], keys: frozenset[Enum]
+):
+    missing = set(kind) - keys
+    left_out = PARTIAL.get(name, ("", set()))[1]
+    assert {one.name for one in missing} == left_out, f"{name} has no entry for {missing}"
+
+
+def test_the_tables_of_the_pages_are_among_those_that_were_found():
+    assert {Stage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
+    assert not set(PARTIAL) - {name for name, _, _ in TABLES}
