@@ -30,6 +30,15 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
     "bridge.adapters.onec.lookup._READINGS": _NO_TELEPHONES,
     "bridge.adapters.onec.schema.PHONE_LINES": _NO_TELEPHONES,
     "bridge.adapters.onec.schema.FOUND_COLUMNS": _NO_TELEPHONES,
+    "bridge.adapters.sipuni.words._KINDS": (
+        "what no event of the PBX says",
+        {"HISTORY", "GIVEN_UP", "UNKNOWN"},
+    ),
+    "bridge.domain.sync_pause._BACKOFF": ("asked whether it knows the outcome first", {"DONE"}),
+    "bridge.lab.sipuni.odd_forms._STATUSES": (
+        "asked with a default, which is the documented spelling",
+        {"DOCUMENTED", "LOWER"},
+    ),
     "bridge.domain.desk._LOST": (
         "asked after those that ring, talk or were answered",
         {"RINGING", "TALKING", "ANSWERED"},

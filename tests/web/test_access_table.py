@@ -161,6 +161,8 @@ RULES: Mapping[str, Rule] = {
     "GET /api/v1/outbox/{key}": ADMIN_SEES,
     "POST /api/v1/outbox/{key}/retry": ADMIN_DOES,
     "DELETE /api/v1/outbox/{key}": ADMIN_DOES,
+    "GET /api/v1/events/unread": ADMIN_SEES,
+    "POST /api/v1/events/unread/dismiss": ADMIN_DOES,
     "GET /api/v1/sync": ADMIN_SEES,
     "GET /api/v1/freshness": ADMIN_SEES,
     "GET /api/v1/alarms": ADMIN_SEES,
