@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bridge.domain.phone import mask_phone
+from bridge.log_context import current_call
 
 #: Anything that may be somebody's number: seven digits or more, however separated.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
@@ -20,7 +21,7 @@ _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
 _NUMBER_LENGTH = 10
 
 #: Fields whose long digits are not numbers of people.
-_PLAIN = frozenset({"timestamp", "level", "logger", "entry", "key", "kept", "marked", "path"})
+_PLAIN = frozenset({"timestamp", "level", "logger", "call", "entry", "key", "kept", "marked", "path"})
 
 
 def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) -> None:
@@ -28,6 +29,7 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        name_call,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Processor = (
@@ -54,6 +56,14 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
     # Their INFO is a line per job, per request: nobody reads logs that speak every second.
     for chatty in ("apscheduler", "httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def name_call(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Add the key of the call that the line is about, where its task knows it."""
+    call = current_call()
+    if call:
+        event.setdefault("call", call)
+    return event
 
 
 def mask_numbers(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

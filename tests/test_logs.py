@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
+from bridge.log_context import about_call
 from bridge.logs import configure_logs
 from tests.support import builders as b
 
@@ -117,3 +118,20 @@ def test_libraries_that_chat_are_asked_to_be_brief() -> None:
         logging.getLogger("apscheduler.executors.default").info("Running job …")
 
     assert logged("json", speak) == ""
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_line_written_while_a_call_is_worked_on_names_it(
+    form: Literal["console", "json"],
+) -> None:
+    def speak(log: logging.Logger) -> None:
+        with about_call("c0ffee"):
+            log.warning("an adapter that knows of no call")
+            log.warning("one that does", extra={"call": "another"})
+        log.warning("behind it")
+
+    first, second, third = logged(form, speak).splitlines()
+
+    assert "c0ffee" in first
+    assert "another" in second
+    assert "c0ffee" not in second + third

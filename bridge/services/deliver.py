@@ -40,6 +40,7 @@ from bridge.errors import (
     OneCRejected,
     OneCUnauthorized,
 )
+from bridge.log_context import about_call
 from bridge.ports import (
     Clock,
     EntryMoved,
@@ -156,6 +157,10 @@ class Delivery:
 
     async def _deliver(self, entry: OutboxEntry, call: PhoneCall) -> bool:
         """Take one entry through its stages until it settles or something stops it."""
+        with about_call(entry.key):
+            return await self._through_stages(entry, call)
+
+    async def _through_stages(self, entry: OutboxEntry, call: PhoneCall) -> bool:
         async with self._slots:
             progressed = False
             while self._lane.is_open() and entry.owed_now(self._clock()):
@@ -214,7 +219,7 @@ class Delivery:
             return self._failed(sending, error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, shown to a person
             # The last line of defence: a mistake of ours about one call must not stop the others.
-            _log.exception("outbox_broken", extra={"entry": sending.key})
+            _log.exception("outbox_broken", extra={"call": sending.key})
             words = f"the bridge failed on this call: {type(error).__name__}: {error}"
             return self._refused(self._doubted(sending), words, None), True
         self._lane.answers()
@@ -359,7 +364,7 @@ class Delivery:
         return outbox.held(sending, self._clock(), why=why)
 
     def _bury(self, sending: OutboxEntry, why: str) -> OutboxEntry:
-        _log.warning("outbox_dead", extra={"entry": sending.key, "reason": why})
+        _log.warning("outbox_dead", extra={"call": sending.key, "reason": why})
         return outbox.refused(sending, why=why)
 
     def _doubted(self, sending: OutboxEntry) -> OutboxEntry:

@@ -27,6 +27,7 @@ from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import Caller, CallerKind
 from bridge.errors import StoreError, UnreadEvent
+from bridge.log_context import about_call
 from bridge.ports import UNREAD, Clock, Ledger, RawEvent, Talk
 from bridge.services.call_book import CallBook
 from bridge.services.correlate import Correlation
@@ -311,7 +312,9 @@ class Following:
             self._later()
             return None
         await self._open.on_disk(call.key)
-        await self._hear(step, step.calls.get(call.key) or self._open.get(call.key) or call, event)
+        held = step.calls.get(call.key) or self._open.get(call.key) or call
+        with about_call(call.key):
+            await self._hear(step, held, event)
         return call.key
 
     def _begin_with(self, step: Step, event: CallEvent, received_at: datetime) -> PhoneCall:

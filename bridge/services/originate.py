@@ -28,6 +28,7 @@ from bridge.domain.orders import (
 from bridge.domain.phone import Caller, PhoneRules
 from bridge.domain.texts import Language, say, say_duration
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
+from bridge.log_context import about_call
 from bridge.ports import Clock, OrderBook, PbxControl
 
 _log = logging.getLogger(__name__)
@@ -166,7 +167,8 @@ class Originating:
 
     async def _send(self, call: PhoneCall, order: CallOrder) -> PhoneCall:
         try:
-            reply = await self._pbx.originate(order)
+            with about_call(order.key):
+                reply = await self._pbx.originate(order)
         except BaseException:
             # Cut off: the order may have left, and nobody waits for its answer any more.
             words = say(self._lang, "order.lost")
@@ -175,7 +177,7 @@ class Originating:
         finally:
             self._sending.discard(order.key)
         if reply.state is not OrderState.ACCEPTED:
-            extra = {"entry": order.key, "state": reply.state.value, "reason": reply.words}
+            extra = {"call": order.key, "state": reply.state.value, "reason": reply.words}
             _log.warning("order_not_accepted", extra=extra)
         return await self._keep(
             call, replace(order, state=reply.state, ref=reply.ref, words=reply.words)
@@ -187,7 +189,7 @@ class Originating:
         try:
             await self._book.save_order(order.key, order)
         except StoreError as error:
-            _log.warning("order_unwritten", extra={"entry": order.key, "reason": str(error)})
+            _log.warning("order_unwritten", extra={"call": order.key, "reason": str(error)})
         else:
             self._unwritten.pop(order.key, None)
         return with_order(call, order)

@@ -150,7 +150,7 @@ class Recording:
     async def _keep_elsewhere(
         self, call: PhoneCall, entry: OutboxEntry | None, error: StoreError
     ) -> None:
-        extra = {"entry": call.key, "reason": str(error)}
+        extra = {"call": call.key, "reason": str(error)}
         if self._rescue is None:
             _log.critical("call_lost", extra=extra)
             return

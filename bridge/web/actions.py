@@ -61,7 +61,7 @@ async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> Outbox
             raise HTTPException(404, mark("The entry was dropped meanwhile."))
         entry = after
         services.events.publish(EntryMoved(entry))
-        _log.info("entry_retried", extra={"entry": entry.key})
+        _log.info("entry_retried", extra={"call": entry.key})
         await note(services, viewer, AuditAct.RETRIED, entry.key)
     services.kick()
     return entry
@@ -78,7 +78,7 @@ async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
         raise HTTPException(409, mark("This call is being written to 1C right now."))
     if not await services.ledger.drop_entry(entry.key):
         raise HTTPException(404, mark("The entry was dropped meanwhile."))
-    _log.warning("entry_dropped", extra={"entry": entry.key, "state": entry.state.value})
+    _log.warning("entry_dropped", extra={"call": entry.key, "state": entry.state.value})
     await note(services, viewer, AuditAct.DROPPED, entry.key)
 
 

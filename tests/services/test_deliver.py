@@ -33,6 +33,7 @@ from bridge.errors import (
     OneCUnavailable,
     StoreError,
 )
+from bridge.log_context import current_call
 from bridge.ports import Alarm, EntryMoved, FoundDocument, OneCMood
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
@@ -733,3 +734,15 @@ async def test_a_lost_reference_is_looked_for(plant: Plant) -> None:
 
     assert plant.is_whole(call)
     assert plant.state(call)[0] is EntryState.SETTLED
+
+
+# ---------------------------------------------------------------- logs
+async def test_whatever_is_logged_in_a_delivery_bears_the_call(plant: Plant) -> None:
+    (call,) = plant.owes()
+    seen: list[str] = []
+    plant.onec.judges.append(lambda *_: seen.append(current_call()))  # type: ignore[func-returns-value]
+
+    await plant.delivery.drain()
+
+    assert set(seen) == {call.key}
+    assert current_call() == ""
