@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
 _NUMBER_LENGTH = 10
 
 #: Fields whose long digits are not numbers of people.
-_PLAIN = frozenset({"timestamp", "level", "logger", "call", "entry", "key", "kept", "marked", "path"})
+_PLAIN = frozenset({"timestamp", "level", "logger", "call", "key", "kept", "marked", "path"})
 
 
 def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) -> None:

@@ -99,7 +99,7 @@ def test_json_lines_are_documents() -> None:
 def test_what_is_no_number_stays_readable() -> None:
     fields: dict[str, Any] = {
         "client": "192.168.100.200",
-        "entry": "0123456789abcdef0123",
+        "call": "0123456789abcdef0123",
         "code": 4,
         "bytes": 12345678,
         "seconds": 0.123456789012,
