@@ -6,6 +6,7 @@ loop by 14-18 ms (facts/performance.md §5), and a sync of a million rows must s
 
 import asyncio
 import contextlib
+import json
 import logging
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from bridge.loops import Loop
 from bridge.ports import Clock, Events, Monotonic
 from bridge.services.sync_log import SyncLog
 from bridge.services.sync_outcome import SyncEnd, SyncReporting, read_sync_end
+
+#: The exit code that a shell gives for a command that it cannot run.
+_NOT_STARTED = 126
 
 _log = logging.getLogger(__name__)
 
@@ -182,6 +186,13 @@ class Scheduler:
         """Run one sync process to its end (in a thread); return how it ended."""
         accepted, self._accept_shrink = self._accept_shrink, False
         command = (*self._sync_command, "--accept-shrink") if accepted else self._sync_command
+        try:
+            return self._run(command)
+        except OSError as error:  # no memory, no process, no file left for it
+            words = f"the sync process cannot be started: {error.strerror or error}"
+            return read_sync_end(_NOT_STARTED, json.dumps({"error": words}))
+
+    def _run(self, command: Sequence[str]) -> SyncEnd:
         with subprocess.Popen(  # noqa: S603 - our own command, no shell
             command,
             stdin=subprocess.DEVNULL,

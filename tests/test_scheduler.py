@@ -56,9 +56,18 @@ class Stage:
         self.delivers: Callable[[], Awaitable[object]] = self._nothing
         self.takes_up: Callable[[], None] = lambda: None
         self._output: asyncio.StreamReader | None = None
+        self.program: tuple[str, ...] | None = None
 
     def command(self) -> tuple[str, ...]:
-        return (sys.executable, "-I", "-S", "-c", _ACTOR, str(self.script), str(self.pipe))
+        return self.program or (
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _ACTOR,
+            str(self.script),
+            str(self.pipe),
+        )
 
     @asynccontextmanager
     async def scheduler(
@@ -194,6 +203,16 @@ async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_no_mood_of_1c(
     alarm, over = stage.events.of(Alarm)
     assert (alarm.name, alarm.words, over.name) == (name, words, name)
     assert not [words for up, words in stage.moods() if not up]  # 1C did nothing
+
+
+async def test_a_sync_that_cannot_be_started_is_an_alarm_and_tried_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [])
+    stage.program = (str(tmp_path / "no-such-program"),)
+    async with stage.scheduler():
+        await stage.events.until(Alarm, lambda alarm: alarm.name == "sync_failed")
+
+    (alarm,) = stage.events.of(Alarm)
+    assert "cannot be started" in alarm.words
 
 
 async def test_a_sync_that_is_wished_for_starts_at_once(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def read_sync_end(code: int, out: str, output: str = "") -> SyncEnd:
     alarm_name: AlarmName | None = None
     if outcome is SyncOutcome.REFUSED:
         alarm_name = _alarm_named(document.get("alarm")) or "sync_refused"
+    elif outcome is SyncOutcome.UNAUTHORISED:
+        alarm_name = "onec_refuses"
     elif outcome is SyncOutcome.FAILED:
         alarm_name = "sync_failed"
     return SyncEnd(code, words, alarm_name, output)
@@ -96,7 +98,7 @@ class SyncReporting:
             self._events.publish(OneCMood(True, "1C answers; what it lost is refused"))
         if end.alarm is not None:
             self._standing.add(end.alarm)
-            self._events.publish(Alarm(end.alarm, end.words))
+            self._events.publish(Alarm(end.alarm, end.words, _subject_of(end.alarm)))
 
     def pause(self, usual: timedelta) -> timedelta:
         """Return the pause before the next run, where the *usual* one would do after a success."""
@@ -109,6 +111,8 @@ class SyncReporting:
         over: dict[AlarmName, str] = {}
         if end.alarm != "sync_failed":
             over["sync_failed"] = "sync got further again"
+        if end.outcome not in {SyncOutcome.UNAUTHORISED, SyncOutcome.UNREACHABLE}:
+            over["onec_refuses"] = "1C accepts the bridge's user again"
         if end.outcome is SyncOutcome.DONE or end.alarm == "extensions_lost":
             # Rows are counted before it is seen what they are worth.
             over["sync_refused"] = "the listings are believed again"
@@ -117,7 +121,12 @@ class SyncReporting:
         for name, words in over.items():
             if name in self._standing:
                 self._standing.remove(name)
-                self._events.publish(Alarm(name, words, clear=True))
+                self._events.publish(Alarm(name, words, _subject_of(name), clear=True))
+
+
+def _subject_of(name: AlarmName) -> str:
+    # Other parts of the bridge may be turned down by 1C, or not, at the same time.
+    return "sync" if name == "onec_refuses" else ""
 
 
 def _document(text: str) -> Mapping[str, object]:

@@ -57,7 +57,8 @@ class Runs:
         ([CRASHED, LOST], ["+sync_failed", "-sync_failed", "+extensions_lost"]),
         ([DONE, NOBODY, NOBODY, DONE], ["+extensions_lost", "-extensions_lost"]),
         ([LOST, NOBODY], ["+extensions_lost", "+extensions_lost"]),
-        ([AWAY, WRONG_PASSWORD, DONE], []),
+        ([AWAY, WRONG_PASSWORD, DONE], ["+onec_refuses", "-onec_refuses"]),
+        ([WRONG_PASSWORD, AWAY, WRONG_PASSWORD], ["+onec_refuses", "+onec_refuses"]),
     ],
 )
 def test_alarms_are_raised_on_the_edge_and_taken_back(
