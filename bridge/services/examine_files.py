@@ -43,7 +43,7 @@ def examine_files(
         advice = "the service records them when its data folder can be written; do not delete it"
         findings.append(Checkup("store", Verdict.WARNING, words, advice))
     if open_to_others:
-        words = f"not their owner alone may use {', '.join(open_to_others)}"
+        words = f"other users of this machine may read {', '.join(open_to_others)}"
         advice = "they hold telephone numbers and passwords; run: chmod go= FILE"
         findings.append(Checkup("store", Verdict.WARNING, words, advice))
     return findings

@@ -430,9 +430,9 @@ class House:
         self.clock.advance(1)
         return report
 
-    async def sync(self) -> SyncReport:
+    async def sync(self, rules: PullRules | None = None) -> SyncReport:
         """Sync as the process beside does, and take up what it brought."""
-        report = await sync(self.lab, self._directory_path, self.clock)
+        report = await sync(self.lab, self._directory_path, self.clock, rules)
         self.directory.refresh()
         return report
 

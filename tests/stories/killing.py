@@ -168,11 +168,12 @@ async def _quiet_life(site: Site) -> None:
 
 
 async def _count(site: Site, seen: Acknowledged) -> list[str]:
-    ledger = LedgerStore.open(site.folder / "data" / "ledger.db", clock=_later)
+    clock = _Later()
+    ledger = LedgerStore.open(site.folder / "data" / "ledger.db", clock=clock)
     try:
         if await ledger.untold(1):
             return ["events that no call was told of"]
-        await _deliver_all(site, ledger)
+        await _deliver_all(site, ledger, clock)
         calls = await ledger.calls(limit=1_000_000)
         owed = [entry for entry, _ in await ledger.entries(limit=1_000_000) if entry.owed]
     finally:
@@ -197,28 +198,42 @@ async def _count(site: Site, seen: Acknowledged) -> list[str]:
     return faults
 
 
-async def _deliver_all(site: Site, ledger: LedgerStore) -> None:
+async def _deliver_all(site: Site, ledger: LedgerStore, clock: "_Later") -> None:
     """Deliver as if the quiet before a second try, and before the last look, were over."""
     settings = site.settings()
     client = odata(settings)
     zone = zone_of(settings)
+    delivery = Delivery(
+        ledger=ledger,
+        journal=ODataJournal(client, zone),
+        events=NotedEvents(),
+        clock=clock,
+        lang="ru",
+        zone=zone,
+        monotonic=clock.seconds,
+    )
     try:
-        for _ in range(4):
-            delivery = Delivery(
-                ledger=ledger,
-                journal=ODataJournal(client, zone),
-                events=NotedEvents(),
-                clock=_later,
-                lang="ru",
-                zone=zone,
-            )
+        for _ in range(12):
             await delivery.drain()
+            clock.passes(timedelta(minutes=15))
     finally:
         await client.aclose()
 
 
-def _later() -> datetime:
-    return bootstrap.now() + timedelta(hours=1)
+class _Later:
+    """A clock that is set on by hand."""
+
+    def __init__(self) -> None:
+        self._now = bootstrap.now()
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def seconds(self) -> float:
+        return self._now.timestamp()
+
+    def passes(self, time: timedelta) -> None:
+        self._now += time
 
 
 def main() -> int:

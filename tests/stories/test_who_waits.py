@@ -11,6 +11,7 @@ from bridge.domain.missed import MissedDebt
 from bridge.lab.sipuni import Outcome
 from bridge.lab.world import PARTNERS
 from bridge.ports import RawEvent
+from bridge.services.pull import PullRules
 from tests.stories.test_missed_calls import RULES, Scene, pulled, scene
 
 __all__ = ["pulled"]
@@ -38,9 +39,9 @@ def partner_of(at: Scene) -> str:
     return decision.candidate.partner.partner
 
 
-async def onec_changes(at: Scene) -> None:
-    """Have the bridge learn what was changed in 1C."""
-    await at.house.sync()
+async def onec_changes(at: Scene, *, accepted: bool = False) -> None:
+    """Have the bridge learn what was changed in 1C; *accepted*: a person says that it is right."""
+    await at.house.sync(PullRules(accept_shrink=accepted))
     await at.house.following.escalate()
     await at.house.pass_time(40)
 
@@ -119,7 +120,7 @@ async def test_who_left_without_a_successor_leaves_the_client_to_the_second_pers
         for user in sorted(world.extensions):
             if user != other.ref:
                 at.house.lab.invalidate_user(user)
-        await onec_changes(at)
+        await onec_changes(at, accepted=True)
 
         assert other.ref in [row["Пользователь_Key"] for row in at.reminders()]
 
