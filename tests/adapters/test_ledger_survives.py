@@ -1,9 +1,12 @@
 """The ledger's file damaged, gone or replaced: noticed, set aside, and what it had is kept."""
 
+import asyncio
 import random
 import shutil
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -318,3 +321,59 @@ async def test_flipped_bytes_raise_store_errors_only_and_end_in_a_ledger_that_wo
         await owe(ledger, "after")
         assert "after" in await keys_in(ledger)
         await ledger.close()
+
+
+_GUEST = """
+import sqlite3, sys
+guest = sqlite3.connect(sys.argv[1])
+if len(sys.argv) > 2:
+    copy = sqlite3.connect(sys.argv[2])
+    guest.backup(copy)
+    copy.close()
+print(guest.execute("SELECT count(*) FROM calls").fetchone()[0])
+guest.close()
+"""
+
+
+async def guest(*arguments: object) -> int:
+    """Open the ledger in another process, as a command or a backup does; give its calls."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _GUEST, *map(str, arguments), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return int(out)
+
+
+async def test_guests_of_other_processes_change_nothing(ledger: LedgerStore, path: Path) -> None:
+    for turn in range(3):
+        assert await guest(path, *([path.with_name("copy.db")] if turn == 1 else [])) == turn + 1
+        assert await ledger.examine() is None
+        await owe(ledger, f"after {turn}")
+
+    assert ledger.take_losses() == []
+    assert kept_aside(path.parent) == {}
+    assert len(await keys_in(ledger)) == 4
+
+
+async def test_what_is_put_back_is_read_whole_before_it_is_believed(
+    ledger: LedgerStore, path: Path
+) -> None:
+    await owe(ledger, *(f"key {n}" for n in range(60)))
+    await guest(path)  # brings the log into the file
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    whole = path.read_bytes()
+    with path.open("r+b") as file:  # a disk that forgets a page of what is open
+        file.seek(len(whole) - 2 * 2048)
+        file.write(bytes(2 * 2048))
+    path.rename(path.with_name("elsewhere.db"))
+
+    for _ in range(2):
+        with suppress(StoreError):
+            await owe(ledger, "after")
+    assert await ledger.examine() is None
+
+    (words,) = ledger.take_losses()[-1:]
+    assert "nothing is missing" not in words
+    assert "after" in await keys_in(ledger)

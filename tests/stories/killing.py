@@ -65,8 +65,8 @@ class Verdict:
 class Load:
     """Callers who call one after another, as long as somebody answers."""
 
-    def __init__(self, port: int, seen: Acknowledged) -> None:
-        self._hook = f"http://127.0.0.1:{port}/sipuni"
+    def __init__(self, site: Site, seen: Acknowledged) -> None:
+        self._site = site
         self._seen = seen
         self._number = 79990000000
 
@@ -82,9 +82,9 @@ class Load:
                 await self._call(http, str(self._number))
 
     async def _call(self, http: httpx.AsyncClient, number: str) -> None:
-        now = int(time.time())
+        hook, now = f"http://127.0.0.1:{self._site.port}/sipuni", int(time.time())
         asked = {"fromnum": number, "tonum": _LINE, "time": str(now), "label": ""}
-        answer = await http.get(f"{self._hook}/route", params=asked)
+        answer = await http.get(f"{hook}/route", params=asked)
         assert answer.json() == {"choice": 1, "extension": _EXTENSION}, answer.text
         self._seen.answered.append(number)
         call = f"{now}.{number[-6:]}"
@@ -107,7 +107,7 @@ class Load:
             "last_called": _EXTENSION,
         }
         for fields in ({**begun, "event": "1"}, {**talked, "event": "2"}):
-            taken = await http.get(f"{self._hook}/events", params=fields)
+            taken = await http.get(f"{hook}/events", params=fields)
             if taken.status_code != httpx.codes.OK:
                 return  # not acknowledged: the PBX would say it again
             self._seen.events += 1
@@ -119,14 +119,14 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int) -> Verdict:
     chance = random.Random(seed)  # noqa: S311 - a seed makes a run repeatable
     seen = Acknowledged()
     async with open_site(folder, partners=20) as site:
-        site.port = free_port()
-        load = Load(site.port, seen)
+        load = Load(site, seen)
         for _ in range(kills):
             site.lab.weather.clear()
             mood = chance.choice(_MOODS)
             if mood is not None:
                 site.lab.weather.add(mood, method="POST", times=chance.randint(1, 6))
             seen.lives += 1
+            site.port = free_port()  # in a long run somebody else may take one between two lives
             await _one_life(site, load, chance)
         site.lab.weather.clear()
         site.lab.commit_late_writes()
@@ -138,14 +138,18 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int) -> Verdict:
 
 
 async def _one_life(site: Site, load: Load, chance: random.Random) -> None:
-    process = await site.start(
-        "serve", heard=False, DEFAULT_EXTENSION=_EXTENSION, SYNC_INTERVAL_S="1", apart=True
-    )
+    environment = site.environment(DEFAULT_EXTENSION=_EXTENSION, SYNC_INTERVAL_S="1")
+    with (site.folder / "serve.log").open("ab") as log:
+        process = await site.start_with(environment, log, "serve", apart=True)
     if chance.random() < _KILLED_AT_START:
         await asyncio.wait((asyncio.create_task(process.wait()),), timeout=chance.uniform(0, 1.5))
         await _kill(process, chance)
         return
-    await wait_until_alive(site.port, process)
+    try:
+        await wait_until_alive(site.port, process)
+    except AssertionError as error:
+        said = (site.folder / "serve.log").read_text("utf-8", "replace")
+        raise AssertionError(said[-2_000:]) from error
     calling = asyncio.create_task(load.until_killed())
     await asyncio.wait((calling,), timeout=chance.uniform(0.05, 1.5))
     await _kill(process, chance)

@@ -105,11 +105,9 @@ class Site:
         return Said(process.returncode or 0, out.decode(), err.decode())
 
     async def start(
-        self, *words: str, heard: bool = True, apart: bool = False, **changed: str | None
+        self, *words: str, heard: bool = True, **changed: str | None
     ) -> asyncio.subprocess.Process:
         """Start one command of the bridge; *heard*: what it says can be read.
-
-        *apart*: in a process group of its own, which can be killed as a whole.
 
         The pipes of one that is killed stay open as long as its sync process lives.
         """
@@ -124,13 +122,15 @@ class Site:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=ear,
             stderr=ear,
-            start_new_session=apart,
         )
 
     async def start_with(
-        self, environment: Mapping[str, str], log: IO[bytes], *words: str
+        self, environment: Mapping[str, str], log: IO[bytes], *words: str, apart: bool = False
     ) -> asyncio.subprocess.Process:
-        """Start one command of the bridge in *environment*; what it says goes to *log*."""
+        """Start one command of the bridge in *environment*; what it says goes to *log*.
+
+        *apart*: in a process group of its own, which can be killed as a whole.
+        """
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -141,6 +141,7 @@ class Site:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            start_new_session=apart,
         )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from bridge.adapters.embedded.aside import LOGS, note_missing, set_aside
+from bridge.adapters.embedded.file_header import HeaderReader
 from bridge.adapters.embedded.ledger_rows import FIRST_TABLES, PAGE_BYTES, create
 from bridge.adapters.embedded.ledger_writes import (
     LedgerWriter,
@@ -39,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 #: Whether SQLite reads its file as before: page size, format, schema, encoding, whose file it is.
 _HEADER = slice(0, 24), slice(40, 48), slice(56, 60), slice(68, 72)
+
+_HEADER_BYTES = 100
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -87,6 +90,7 @@ class LedgerFile:
         self._looks: tuple[_Look, ...] = ()
         self._names = tuple(str(part) for part in self._parts())
         self._header: tuple[bytes, ...] = ()
+        self._headers = HeaderReader(path)
         #: What happened since the last `take_losses`, in words for people.
         self._losses: list[str] = []
 
@@ -119,8 +123,11 @@ class LedgerFile:
         raise StoreTaken(str(self._path), words)
 
     def _open(self) -> SqliteFile:
+        put_back = ""
         if self._rescued is not None:
-            self._put_back(self._rescued)
+            put_back = self._put_back(self._rescued)
+            # What was held open may be damaged itself: the copy is read whole.
+            self._doubt = self._doubt or StoreError(str(self._path), "it was put back")
         elif self._is_known and _empty(self._path):
             self._begin_anew("it was missing", note=True)
         try:
@@ -131,6 +138,8 @@ class LedgerFile:
             return self._begin_anew(error.reason)
         except StoreDamaged as error:
             return self._begin_anew(error.reason)
+        if put_back:
+            self._losses.append(put_back)
         return file
 
     def _open_sound(self) -> SqliteFile:
@@ -169,8 +178,8 @@ class LedgerFile:
         if _size(self._path) < page * pages and _size(log) <= 0:
             raise StoreDamaged(str(self._path), "it was cut short")
 
-    def _put_back(self, rescued: SqliteFile) -> None:
-        """Have at the path again what *rescued* holds; what stands there now is set aside."""
+    def _put_back(self, rescued: SqliteFile) -> str:
+        """Have at the path again what *rescued* holds, what stands there now set aside; say so."""
         words = "was deleted while the service ran, and made again: nothing is missing"
         self._replaced += 1
         stood = self._path.exists()
@@ -191,7 +200,7 @@ class LedgerFile:
                 self._path.unlink(missing_ok=True)  # half of it is none
             raise rescued.trouble(error) from error
         _log.error("ledger_put_back", extra={"path": str(self._path)})
-        self._losses.append(words)
+        return words
 
     def _begin_anew(self, reason: str, *, note: bool = False) -> SqliteFile:
         """Set the file aside, and take over into a new one what can be read of it."""
@@ -273,6 +282,7 @@ class LedgerFile:
         for file in (*self._let_go, *self._anchors):
             with suppress(*SQLITE_ERRORS):
                 file.close()
+        self._headers.close()
 
     # ------------------------------------------------------------ watching
     def _insist_on_same(self, file: SqliteFile, *, written: bool = False) -> None:
@@ -307,11 +317,7 @@ class LedgerFile:
         return tuple([_look(part) for part in self._names])
 
     def _read_header(self) -> tuple[bytes, ...]:
-        try:
-            with self._path.open("rb") as file:
-                header = file.read(100)
-        except OSError as error:
-            raise StoreError(str(self._path), error.strerror or type(error).__name__) from error
+        header = self._headers.read(_HEADER_BYTES)
         return tuple(header[part] for part in _HEADER)
 
 
