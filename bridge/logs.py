@@ -17,6 +17,9 @@ from bridge.log_context import current_call
 #: Anything that may be somebody's number: seven digits or more, however separated.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
 
+#: A moment as people and machines write it; its digits are nobody's number.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d)*)?")
+
 #: Shorter integers are counts and milliseconds; the shortest numbers with a country code are 10.
 _NUMBER_LENGTH = 10
 
@@ -85,7 +88,11 @@ def _masked(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(inner) for inner in value]
     # Anything else is logged by its text, as the renderers would do it behind our back.
-    return _NUMBER.sub(_mask_match, str(value))
+    text, end, shown = str(value), 0, ""
+    for moment in _MOMENT.finditer(text):
+        shown += _NUMBER.sub(_mask_match, text[end : moment.start()]) + moment[0]
+        end = moment.end()
+    return shown + _NUMBER.sub(_mask_match, text[end:])
 
 
 def _mask_match(found: re.Match[str]) -> str:

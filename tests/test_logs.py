@@ -100,6 +100,7 @@ def test_what_is_no_number_stays_readable() -> None:
     fields: dict[str, Any] = {
         "client": "192.168.100.200",
         "call": "0123456789abcdef0123",
+        "words": "the clock says 2026-11-25 17:02 UTC, and was at 2026-11-25T14:02:11Z",
         "code": 4,
         "bytes": 12345678,
         "seconds": 0.123456789012,

@@ -94,9 +94,12 @@ def order_key(*parts: str) -> str:
 def read_dialled(typed: str, rules: PhoneRules) -> Caller:
     """Read whom a person, a script or a link wants to call; of several numbers the first.
 
-    "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL.
+    "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL. A service code
+    ("*21*…#" forwards somebody's telephone) is no number to call.
     """
     number = without_scheme(typed)
+    if number.lstrip().startswith(("*", "#")):
+        return Caller(CallerKind.NONSENSE, read_caller(number, rules).raw)
     phones = read_phones(number, rules)
     if phones:
         shown = read_caller(number, rules).raw

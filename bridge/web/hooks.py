@@ -156,7 +156,7 @@ class Hooks:
                 body = await read_bounded(Request(scope, receive), MAX_BODY)
             except ClientDisconnect:
                 # Half a field may say the opposite of the whole, and nobody waits for an answer.
-                _log.warning("event_cut_short")
+                _log.debug("event_cut_short")  # the PBX knows; a line each would be a flood
                 return replace(_NOT_STORED, status=400)
             except BodyTooLarge:
                 # Its beginning may say the opposite of the whole: not acknowledged.

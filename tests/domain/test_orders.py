@@ -162,3 +162,10 @@ def test_a_mark_inside_a_word_or_behind_a_negation_asks_for_nothing(subject: str
 )
 def test_a_mark_of_one_s_own_is_looked_for_as_it_is(mark: str, subject: str, asks: bool):
     assert asks_for_call(subject, mark) is asks
+
+
+@pytest.mark.parametrize(
+    "typed", ["*21*79035550123#", "#31#79035550123", " *100#", "tel:*21*89035550123#"]
+)
+def test_a_service_code_is_no_number_to_call(typed: str) -> None:
+    assert trouble_of("205", read_dialled(typed, RULES)) is OrderTrouble.NONSENSE
