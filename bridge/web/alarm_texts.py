@@ -31,8 +31,8 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
         mark("1C turns the bridge down"),
         mark(
             "Calls wait, nothing is lost: mend the password or the rights of the bridge's 1C user, "
-            "or publish the set that 1C names. onec-bridge check tells which. The bridge tries again "
-            "every minute."
+            "or publish the set that 1C names. onec-bridge check tells which. The bridge tries "
+            "again every minute."
         ),
     ),
     "index_stale": AlarmText(

@@ -163,3 +163,17 @@ async def test_a_secret_that_cannot_be_kept_serves_until_it_can(tmp_path: Path) 
     assert trouble is not None
     assert await secret.examine() is None
     assert own_secret(folder / "secret.key") == secret.value
+
+
+async def test_a_list_replaced_while_it_is_open_is_said(path: Path) -> None:
+    running = audit(path)
+    await running.note(record())
+    path.unlink()
+    other = AuditStore(path, lambda: b.NOON, keep=DAYS)
+    await other.close()
+
+    assert await running.examine() is None
+
+    (words,) = running.take_losses()
+    assert "replaced while the service ran" in words
+    await running.close()

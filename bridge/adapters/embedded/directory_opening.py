@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bridge.adapters.embedded.sqlite_file import Beside, SqliteFile
+from bridge.adapters.embedded.sqlite_file import SharedMemory, SqliteFile
 from bridge.errors import StoreDamaged, StoreError, StoreForeign
 
 
-def open_to_read(path: Path) -> tuple[SqliteFile, Beside]:
+def open_to_read(path: Path) -> tuple[SqliteFile, SharedMemory]:
     """Return the directory, open, and by what it could be opened.
 
     Beside a file SQLite wants some memory shared with its writers, as a file. A full or read-only
@@ -17,11 +17,11 @@ def open_to_read(path: Path) -> tuple[SqliteFile, Beside]:
         StoreError: it cannot be read at all.
     """
     try:
-        return SqliteFile(path, read_only=True), Beside.OTHERS
+        return SqliteFile(path, read_only=True), SharedMemory.OTHERS
     except (StoreDamaged, StoreForeign):
         raise
     except StoreError as error:
-        for beside in (Beside.NOBODY, Beside.NOTHING):
+        for beside in (SharedMemory.NOBODY, SharedMemory.NOTHING):
             try:
                 return SqliteFile(path, read_only=True, beside=beside), beside
             except StoreError:

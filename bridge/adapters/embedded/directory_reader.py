@@ -38,8 +38,8 @@ from bridge.adapters.embedded.name_index import NameIndex, fold
 from bridge.adapters.embedded.sqlite_file import (
     NOT_OURS,
     SQLITE_ERRORS,
-    Beside,
     DocumentRows,
+    SharedMemory,
     SqliteFile,
 )
 from bridge.adapters.embedded.wal_index import MappedWalIndex
@@ -81,7 +81,7 @@ class DirectoryReader:
         self._monotonic = monotonic
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
-        self._beside = Beside.OTHERS
+        self._beside = SharedMemory.OTHERS
         self._identity: tuple[int, int] | None = None
         self._written: tuple[int, int] | None = None
         self._wal_index: MappedWalIndex | None = None
@@ -269,7 +269,7 @@ class DirectoryReader:
         identity, written = identity_of(status), (status.st_size, status.st_mtime_ns)
         well = self._trouble is None and self._file is not None
         same = identity == self._identity
-        unchanged = same and written == self._written and self._beside is Beside.OTHERS
+        unchanged = same and written == self._written and self._beside is SharedMemory.OTHERS
         mapped = self._wal_index is None or self._wal_index.keep()
         if well and unchanged and mapped:
             return False
@@ -301,7 +301,9 @@ class DirectoryReader:
         except StoreError:
             return False
 
-    def _open_told(self, size: int, *, same: bool, held: bool) -> tuple[SqliteFile, Beside] | None:
+    def _open_told(
+        self, size: int, *, same: bool, held: bool
+    ) -> tuple[SqliteFile, SharedMemory] | None:
         """Open the file at the path; None where its first run is still on its way."""
         if size == 0:
             if held:
@@ -325,7 +327,11 @@ class DirectoryReader:
         return None
 
     def _take(
-        self, file: SqliteFile, beside: Beside, identity: tuple[int, int], written: tuple[int, int]
+        self,
+        file: SqliteFile,
+        beside: SharedMemory,
+        identity: tuple[int, int],
+        written: tuple[int, int],
     ) -> None:
         """Answer from *file* from now on."""
         self.close()
@@ -355,7 +361,7 @@ class DirectoryReader:
 
     def _let_writers_in(self) -> None:
         """Close a file that keeps writers out; it is opened again at once."""
-        if self._beside is Beside.NOBODY:
+        if self._beside is SharedMemory.NOBODY:
             self.close()
 
     def _reread(self) -> bool:

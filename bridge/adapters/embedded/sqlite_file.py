@@ -58,7 +58,7 @@ _NOT_TEXT, _NOT_JSON = "Could not decode to UTF-8", "malformed JSON"
 Row = tuple[Any, ...]
 
 
-class Beside(Enum):
+class SharedMemory(Enum):
     """What a connection has beside its file.
 
     OTHERS: memory shared with them, in a file of its own, which a full disk does not give.
@@ -88,14 +88,14 @@ class SqliteFile:
         read_only: bool = False,
         lent: bool = False,
         page_size: int = PAGE_SIZE,
-        beside: Beside = Beside.OTHERS,
+        beside: SharedMemory = SharedMemory.OTHERS,
     ):
         self.path = Path(path)
         self._depth = 0
         try:
             # mode=rw, not ro: a reader of a WAL file has to be able to make its -shm.
             mode = "rw" if read_only else "rwc"
-            if beside is Beside.NOTHING:
+            if beside is SharedMemory.NOTHING:
                 mode = "ro&immutable=1"
             self.connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}",
@@ -107,7 +107,7 @@ class SqliteFile:
         except SQLITE_ERRORS as error:
             raise self.trouble(error) from error
         try:
-            if beside is Beside.NOBODY:
+            if beside is SharedMemory.NOBODY:
                 self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._claim(read_only=read_only, page_size=page_size)
             self._identity = identity_of(self.path)

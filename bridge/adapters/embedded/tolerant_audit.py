@@ -27,6 +27,11 @@ MOST_WAITING: Final = 10_000
 #: Nobody sees hidden numbers, or takes calls away, without a record that lasts.
 _NEEDS_THE_FILE: Final = frozenset({AuditAct.REVEALED, AuditAct.EXPORTED})
 
+_REPLACED: Final = (
+    "was replaced while the service ran: who did what before may be lost, and links made before "
+    "may open nothing"
+)
+
 #: Behind the numbers of the records in the file.
 _WAITING_FROM: Final = 1 << 52
 
@@ -135,6 +140,8 @@ class TolerantAudit:
         try:
             store = self._opened()
             if store.is_elsewhere():
+                if self._path.exists():  # one that is gone is told of when it is made anew
+                    self._losses.append(_REPLACED)
                 await self._let_go()
                 store = self._opened()
             for manager in list(self._revoked):
