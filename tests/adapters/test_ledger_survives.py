@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from bridge.adapters.embedded.aside import kept_aside
+from bridge.adapters.embedded.ledger_file import FileGone, LedgerFile
+from bridge.adapters.embedded.ledger_rows import call_row
 from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_writes import RecordCall
+from bridge.adapters.embedded.sqlite_file import WriterLock
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry
@@ -377,3 +381,20 @@ async def test_what_is_put_back_is_read_whole_before_it_is_believed(
     (words,) = ledger.take_losses()[-1:]
     assert "nothing is missing" not in words
     assert "after" in await keys_in(ledger)
+
+
+def test_a_file_deleted_just_before_its_log_is_emptied_is_put_back(path: Path) -> None:
+    kept = LedgerFile(path, lambda: NOW, WriterLock(path.with_suffix(".lock")), lambda _: None)
+    file = kept.open()
+    kept.write(file, [RecordCall(call("before"), call_row(call("before")), None)])
+
+    unlink_all(path)
+    with pytest.raises(FileGone) as gone:
+        kept.empty_log(file)
+    kept.let_go(file, gone.value)
+    again = kept.open()
+
+    assert again.read("SELECT key FROM calls") == [("before",)]
+    assert ["nothing is missing" in words for words in kept.take_losses()] == [True]
+    again.close()
+    kept.close()

@@ -11,21 +11,27 @@ from pathlib import Path
 
 from bridge.errors import StoreError
 
-_File = tuple[int, int]
+#: The device and the number of a file on it.
+FileIdentity = tuple[int, int]
 
 
 class HeaderReader:
-    """Reads the beginning of the file that is at *path* now."""
+    """Reads the beginning of files that are, or were, at *path*."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         #: By the file's identity: one that was replaced is still open in SQLite, too.
-        self._descriptors: dict[_File, int] = {}
+        self._descriptors: dict[FileIdentity, int] = {}
 
-    def read(self, length: int) -> bytes:
-        """Return the first *length* bytes; raises StoreError where they cannot be read."""
+    def read(self, file: FileIdentity, length: int) -> bytes | None:
+        """Return the first *length* bytes of *file*; None where another, or none, is at the path.
+
+        One that was read before is read again wherever it is. Raises StoreError where it cannot be.
+        """
         try:
-            descriptor = self._descriptor()
+            descriptor = self._descriptors.get(file) or self._opened(file)
+            if descriptor is None:
+                return None
             os.lseek(descriptor, 0, os.SEEK_SET)
             return os.read(descriptor, length)
         except OSError as error:
@@ -36,14 +42,12 @@ class HeaderReader:
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
 
-    def _descriptor(self) -> int:
-        known = self._descriptors.get(_identity(self._path.stat()))
-        if known is not None:
-            return known
-        descriptor = os.open(self._path, os.O_RDONLY)
-        # Where the file was replaced between the two looks, this is the other one.
-        return self._descriptors.setdefault(_identity(os.fstat(descriptor)), descriptor)
-
-
-def _identity(status: os.stat_result) -> _File:
-    return status.st_dev, status.st_ino
+    def _opened(self, file: FileIdentity) -> int | None:
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        status = os.fstat(descriptor)
+        # One that was replaced meanwhile stays open too: SQLite may have it open.
+        self._descriptors.setdefault((status.st_dev, status.st_ino), descriptor)
+        return self._descriptors.get(file)

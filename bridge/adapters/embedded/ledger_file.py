@@ -107,7 +107,8 @@ class LedgerFile:
             self._anchors += self._let_go
         self._let_go, self._rescued = [], None
         self._doubt = None
-        self._looks, self._header = self._look(), self._read_header()
+        self._looks = self._look()
+        self._header = self._read_header(self._looks)
         with suppress(OSError):  # a full disk: the next start of a sound disk notes it
             self._known.touch(mode=0o600)
         self._is_known = True
@@ -143,7 +144,7 @@ class LedgerFile:
         return file
 
     def _open_sound(self) -> SqliteFile:
-        if self._is_known and self._read_header()[0][: len(_MAGIC)] != _MAGIC:
+        if self._is_known and self._read_header(self._look())[0][: len(_MAGIC)] != _MAGIC:
             # SQLite would take a file of zeros for a new one.
             raise StoreDamaged(str(self._path), "file is not a database")
         db = SqliteDb(self._path, page_size=PAGE_BYTES, lent=True)
@@ -247,9 +248,15 @@ class LedgerFile:
         return outcomes
 
     def empty_log(self, file: SqliteFile) -> None:
-        """Bring what the log holds into the file, if that is much."""
+        """Bring what the log holds into the file, if that is much.
+
+        Raises FileGone where the file is not there any more: what it held must not be let go of.
+        """
+        self._insist_on_same(file)
         self._writer.empty_log(file)
-        self._looks, self._header = self._look(), self._read_header()
+        looks = self._look()
+        self._insist_on_identity(looks)
+        self._looks, self._header = looks, self._read_header(looks)
 
     def let_go(self, file: SqliteFile, error: Exception) -> None:
         """Let go of *file* after *error*; it is closed when that can do no harm."""
@@ -292,18 +299,22 @@ class LedgerFile:
         if looks[2][1] < self._looks[2][1]:
             keep_shared_memory(self._path)
             looks = self._look()
-        for (now, size, _), (before, had, _) in zip(looks, self._looks, strict=True):
-            if before is not None and now != before:
-                raise FileGone(str(self._path), "it was replaced or deleted while it was open")
+        self._insist_on_identity(looks)
+        for (_, size, _), (_, had, _) in zip(looks, self._looks, strict=True):
             if size < had:
                 raise StoreDamaged(str(self._path), "it was cut short while it was open")
         if looks[0] != self._looks[0]:
-            self._insist_on_header(file, ours=written)
+            self._insist_on_header(file, looks, ours=written)
         self._looks = looks
 
-    def _insist_on_header(self, file: SqliteFile, *, ours: bool) -> None:
+    def _insist_on_identity(self, looks: tuple[_Look, ...]) -> None:
+        for (now, _, _), (before, _, _) in zip(looks, self._looks, strict=True):
+            if before is not None and now != before:
+                raise FileGone(str(self._path), "it was replaced or deleted while it was open")
+
+    def _insist_on_header(self, file: SqliteFile, looks: tuple[_Look, ...], *, ours: bool) -> None:
         """Look at a file that was written to; *ours*: by ourselves just now."""
-        header = self._read_header()
+        header = self._read_header(looks)
         if not ours:  # a guest's emptying of the log, or a stranger's writing
             if header != self._header:
                 raise StoreDamaged(str(self._path), "it was overwritten while it was open")
@@ -316,8 +327,12 @@ class LedgerFile:
     def _look(self) -> tuple[_Look, ...]:
         return tuple([_look(part) for part in self._names])
 
-    def _read_header(self) -> tuple[bytes, ...]:
-        header = self._headers.read(_HEADER_BYTES)
+    def _read_header(self, looks: tuple[_Look, ...]) -> tuple[bytes, ...]:
+        # Of the file that is open, and not of what stands in its place by now.
+        file = looks[0][0]
+        header = None if file is None else self._headers.read(file, _HEADER_BYTES)
+        if header is None:
+            raise FileGone(str(self._path), "it was replaced or deleted while it was open")
         return tuple(header[part] for part in _HEADER)
 
 

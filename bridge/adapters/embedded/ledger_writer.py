@@ -121,10 +121,9 @@ class GroupWriter(Generic[J, R]):
         """Do what the file wants; None where it cannot, and has to be opened anew."""
         try:
             self._rest(file)
-        except (
-            StoreError
-        ):  # nobody waits for it: whoever writes next meets the trouble, and says it
-            file.close()
+        except StoreError as error:
+            # Nobody waits for it: whoever writes next meets the trouble, and says it.
+            self._let_go(file, error)
             return None
         return file
 
