@@ -8,8 +8,8 @@ from enum import Enum
 import pytest
 
 import bridge
-from bridge.adapters.onec.errors import Verdict
-from bridge.domain.outbox import EntryState, Stage
+from bridge.adapters.onec.errors import RefusalMeaning
+from bridge.domain.outbox import DeliveryStage, EntryState
 from bridge.ports import AuditAct
 
 #: Tables that are meant for some of the members only: why, and which ones they leave out.
@@ -21,7 +21,7 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
     ),
     "bridge.adapters.onec.errors._CODED": (
         "asked whether it knows the verdict first; the others are in _PLAIN, and two are cases",
-        {verdict.name for verdict in Verdict} - {"REJECTED", "EXISTS", "GONE"},
+        {verdict.name for verdict in RefusalMeaning} - {"REJECTED", "EXISTS", "GONE"},
     ),
     "bridge.adapters.onec.errors._PLAIN": (
         "asked after _CODED and the two cases",
@@ -82,5 +82,5 @@ def test_a_table_keyed_by_an_enum_knows_all_of_its_members(
 
 
 def test_the_tables_of_the_pages_are_among_those_that_were_found():
-    assert {Stage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
+    assert {DeliveryStage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
     assert not set(PARTIAL) - {name for name, _, _ in TABLES}

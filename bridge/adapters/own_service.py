@@ -9,7 +9,7 @@ import httpx
 
 from bridge.adapters.http_limits import BoundedSyncTransport, ReadLimits
 from bridge.domain.orders import OrderState
-from bridge.errors import OrderRefused, OrderRepeated, ServiceAway
+from bridge.errors import OrderRefused, OrderRepeated, ServiceUnreachable
 from bridge.ports import PlacedCall
 
 #: The PBX may take half a minute to answer the service.
@@ -25,13 +25,13 @@ _NOT_ADMITTED: Final = frozenset({401, 403})
 _OTHER_FOLDER: Final = "has it the same BRIDGE_DATA_DIR and BRIDGE_ADMIN_PASSWORD as this command?"
 
 
-def reached_at(host: str) -> str:
+def reachable_host(host: str) -> str:
     """Return the name under which this machine reaches a service that listens on *host*."""
     reached = _LOOPBACK.get(host, host)
     return f"[{reached}]" if ":" in reached else reached
 
 
-class OwnService:
+class ServiceClient:
     """`onec-bridge serve` at *host* and *port*, opened by *proof*: a password or a signed word."""
 
     def __init__(
@@ -42,12 +42,12 @@ class OwnService:
         *,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._address = f"http://{reached_at(host)}:{port}"
+        self._address = f"http://{reachable_host(host)}:{port}"
         self._headers = {b"Authorization": b"Bearer " + proof.encode()} if proof else {}
         wire = transport or httpx.HTTPTransport(trust_env=False)
         self._transport = BoundedSyncTransport(wire, _LIMITS)
 
-    def call(self, extension: str, number: str) -> PlacedCall:
+    def place_call(self, extension: str, number: str) -> PlacedCall:
         """Have a call placed, and say what became of it.
 
         Raises:
@@ -65,10 +65,10 @@ class OwnService:
                 answer = http.post(f"{self._address}/api/v1/calls", json=wish)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             away = "it does not run; start it: onec-bridge serve"
-            raise ServiceAway(self._address, away) from error
+            raise ServiceUnreachable(self._address, away) from error
         except httpx.HTTPError as error:
             lost = f"no answer ({type(error).__name__}); the call may have been placed"
-            raise ServiceAway(self._address, lost) from error
+            raise ServiceUnreachable(self._address, lost) from error
         said = _object(answer)
         if answer.is_success and said.get("state") in set(OrderState):
             return PlacedCall(
@@ -81,7 +81,7 @@ class OwnService:
             raise OrderRefused(words)
         if answer.status_code in _NOT_ADMITTED:
             words = f"{words or 'not admitted'}; {_OTHER_FOLDER}"
-        raise ServiceAway(self._address, words)
+        raise ServiceUnreachable(self._address, words)
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.adapters.onec.slots import RequestSlots, Urgency
 from bridge.bootstrap.parts import (
-    LIVE_TIMEOUT_S,
-    cabinet,
+    LIVE_LOOKUP_TIMEOUT_S,
+    build_odata_client,
+    build_pbx_api,
     monotonic,
     now,
-    odata,
+    onec_zone,
     phone_rules,
-    plain,
-    zone_of,
+    reveal_secret,
 )
 from bridge.loops import Loop
 from bridge.ports import (
@@ -24,37 +24,37 @@ from bridge.ports import (
     PbxControl,
     RawEvent,
 )
-from bridge.services.call_book import CallBook
+from bridge.services.call_book import CallStore
 from bridge.services.clock_watch import ClockWatch
-from bridge.services.debts import DebtRules, Debts
-from bridge.services.decide import Deciding
-from bridge.services.follow import Following
-from bridge.services.open_calls import OpenCalls
-from bridge.services.originate import Originating
-from bridge.services.requests import Requesting
-from bridge.services.responsible import Responsible
+from bridge.services.debts import MissedCallRules, MissedCalls
+from bridge.services.decide import RouteDecider
+from bridge.services.follow import CallTracker
+from bridge.services.open_calls import ActiveCalls
+from bridge.services.originate import CallOriginator
+from bridge.services.requests import CallRequestPoller
+from bridge.services.responsible import CallBackOwners
 from bridge.services.retain import Retention
-from bridge.services.settle import Settling
-from bridge.services.situation import FanOut
+from bridge.services.settle import UnfinishedCalls
+from bridge.services.situation import EventFanOut
 from bridge.services.unread_events import UnreadEvents
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from bridge.adapters.metrics import Metrics
-    from bridge.adapters.onec.requests import ODataRequests
-    from bridge.adapters.sipuni import Sipuni
+    from bridge.adapters.onec.requests import ODataCallRequests
+    from bridge.adapters.sipuni import SipuniTelephony
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
 
 #: How often 1C is asked for calls that its users order, and what could not be written is written.
 _LOOK_EVERY = timedelta(seconds=5)
 
 
-def debt_rules(settings: Settings) -> DebtRules:
+def build_missed_call_rules(settings: Settings) -> MissedCallRules:
     """How missed calls are reminded of."""
     minutes = settings.escalate_after_min
-    return DebtRules(
+    return MissedCallRules(
         lang=settings.lang,
-        zone=zone_of(settings),
+        zone=onec_zone(settings),
         keep_reminders=settings.keep_reminders,
         escalate_after=timedelta(minutes=minutes) if settings.escalation_extension else None,
         escalation_extension=settings.escalation_extension,
@@ -62,77 +62,77 @@ def debt_rules(settings: Settings) -> DebtRules:
     )
 
 
-def follow_calls(
+def build_call_handling(
     *,
     settings: Settings,
-    ledger: LedgerStore,
-    directory: DirectoryReader,
-    deciding: Deciding,
-    telephony: "Sipuni",
-    events: FanOut,
-    kick: Callable[[], None],
-) -> tuple[CallBook, Following, Loop]:
+    ledger: SqliteLedger,
+    directory: SqliteDirectory,
+    deciding: RouteDecider,
+    telephony: "SipuniTelephony",
+    events: EventFanOut,
+    deliver_soon: Callable[[], None],
+) -> tuple[CallStore, CallTracker, Loop]:
     """Build the book of calls, what tells events to them, and the loop for those that waited."""
 
     def later() -> None:
-        loop.kick()
+        loop.run_soon()
 
-    open_calls = OpenCalls(monotonic)
-    debts = Debts(
+    open_calls = ActiveCalls(monotonic)
+    debts = MissedCalls(
         ledger=ledger,
-        open_calls=open_calls,
+        active_calls=open_calls,
         owner_of=directory.owner_of,
-        responsible=Responsible(
+        owners=CallBackOwners(
             decide=deciding.decide,
             managers=directory.managers,
             lang=settings.lang,
             clock=now,
         ),
-        rules=debt_rules(settings),
+        rules=build_missed_call_rules(settings),
         clock=now,
     )
-    book = CallBook(
+    book = CallStore(
         ledger=ledger,
-        open_calls=open_calls,
-        debts=debts,
+        active_calls=open_calls,
+        missed_calls=debts,
         owner_of=directory.owner_of,
         events=events,
         clock=now,
-        kick=kick,
+        deliver_soon=deliver_soon,
     )
-    following = Following(
-        book=book,
+    following = CallTracker(
+        call_store=book,
         ledger=ledger,
-        debts=debts,
+        missed_calls=debts,
         read_event=telephony.read_event,
         decide=deciding.decide,
         clock=now,
-        later=later,
-        internal=settings.internal_calls,
-        unread=UnreadEvents(ledger=ledger, events=events),
+        apply_soon=later,
+        journal_internal=settings.internal_calls,
+        unread_events=UnreadEvents(ledger=ledger, events=events),
         reparse=telephony.reparse_event,
     )
-    loop = Loop("follow", following.follow, timedelta(seconds=5))
+    loop = Loop("follow", following.apply_stored_events, timedelta(seconds=5))
     return book, following, loop
 
 
-def rounds(
+def build_periodic_loops(
     settings: Settings,
-    ledger: LedgerStore,
+    ledger: SqliteLedger,
     audit: Audit,
-    following: Following,
+    following: CallTracker,
     *,
     pbx: PbxControl | None,
-    events: FanOut,
+    events: EventFanOut,
     watch: ClockWatch,
 ) -> Sequence[Loop]:
     """Give the work that goes round by itself: escalation, settling, retention."""
-    settling = Settling(
-        following=following,
+    settling = UnfinishedCalls(
+        tracker=following,
         pbx=pbx,
         events=events,
         clock=now,
-        after=timedelta(seconds=settings.settle_after_s),
+        silent_for=timedelta(seconds=settings.settle_after_s),
     )
     retention = Retention(
         ledger=ledger,
@@ -144,52 +144,52 @@ def rounds(
     )
 
     async def escalate() -> None:
-        await watch.look()  # a step just now must not make everything ripe
-        await following.escalate()
+        await watch.check()  # a step just now must not make everything ripe
+        await following.escalate_missed_calls()
 
     return (
-        Loop("clock", watch.look, timedelta(seconds=1)),
+        Loop("clock", watch.check, timedelta(seconds=1)),
         Loop("escalate", escalate, timedelta(seconds=30)),
-        Loop("settle", settling.settle, timedelta(seconds=60)),
-        Loop("forget", retention.forget, timedelta(minutes=15)),
+        Loop("settle", settling.resolve, timedelta(seconds=60)),
+        Loop("forget", retention.delete_old, timedelta(minutes=15)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class PbxLine:
+class PbxConnection:
     """What goes out to the PBX: its API, orders, requests from 1C, the websocket; each optional."""
 
     pbx: PbxControl | None = None
-    originating: Originating | None = None
-    requests: "ODataRequests | None" = None
+    call_originator: CallOriginator | None = None
+    call_requests: "ODataCallRequests | None" = None
     loops: tuple[Loop, ...] = ()
     websocket: "SipuniWebsocket | None" = None
 
     async def open(self) -> None:
         """Give up what a stop left in doubt, then listen."""
-        if self.originating is not None:
-            await self.originating.recover()
+        if self.call_originator is not None:
+            await self.call_originator.recover_after_crash()
         if self.websocket is not None:
             self.websocket.start()
 
     async def aclose(self) -> None:
         """Let go of what was opened."""
-        for part in (self.websocket, self.requests, self.pbx):
+        for part in (self.websocket, self.call_requests, self.pbx):
             if part is not None:
                 await part.aclose()
 
 
-def pbx_line(
+def build_pbx_connection(
     settings: Settings,
-    book: CallBook,
-    following: Following,
-    deciding: Deciding,
-    directory: DirectoryReader,
+    book: CallStore,
+    following: CallTracker,
+    deciding: RouteDecider,
+    directory: SqliteDirectory,
     *,
-    events: FanOut,
+    events: EventFanOut,
     metrics: "Metrics",
     slots: RequestSlots,
-) -> PbxLine:
+) -> PbxConnection:
     """Build what the settings allow of the line to the PBX."""
     from bridge.adapters.sipuni.websocket import SipuniWebsocket
 
@@ -198,45 +198,48 @@ def pbx_line(
         metrics.event_stored(event.provider)
 
     websocket = None
-    ws_key, pbx = plain(settings.sipuni_ws_key), cabinet(settings)
+    ws_key, pbx = reveal_secret(settings.sipuni_ws_key), build_pbx_api(settings)
     if settings.sipuni_events == "websocket" and ws_key is not None:
         websocket = SipuniWebsocket(settings.sipuni_ws_url, ws_key, receive, events, now)
     if pbx is None:
-        return PbxLine(websocket=websocket)
-    originating = Originating(
+        return PbxConnection(websocket=websocket)
+    originating = CallOriginator(
         pbx=pbx,
         provider="sipuni",
-        book=book,
+        order_store=book,
         decide=deciding.decide,
         phones=phone_rules(settings),
         lang=settings.lang,
         clock=now,
     )
-    outcomes = Loop("orders", originating.write_outcomes, _LOOK_EVERY)
+    outcomes = Loop("orders", originating.save_unsaved_outcomes, _LOOK_EVERY)
     if not settings.call_requests:
-        return PbxLine(pbx, originating, loops=(outcomes,), websocket=websocket)
+        return PbxConnection(pbx, originating, loops=(outcomes,), websocket=websocket)
     requests, loop = _requesting(settings, originating, directory, slots)
-    return PbxLine(pbx, originating, requests, (outcomes, loop), websocket)
+    return PbxConnection(pbx, originating, requests, (outcomes, loop), websocket)
 
 
 def _requesting(
-    settings: Settings, originating: Originating, directory: DirectoryReader, slots: RequestSlots
-) -> tuple["ODataRequests", Loop]:
+    settings: Settings, originating: CallOriginator, directory: SqliteDirectory, slots: RequestSlots
+) -> tuple["ODataCallRequests", Loop]:
     """Build the look-out for calls ordered in 1C; no order must wait behind a delivery."""
-    from bridge.adapters.onec.requests import ODataRequests
+    from bridge.adapters.onec.requests import ODataCallRequests
 
-    source = ODataRequests(
-        odata(settings, LIVE_TIMEOUT_S, slots=slots.of(Urgency.PERSON)), zone_of(settings)
+    source = ODataCallRequests(
+        build_odata_client(
+            settings, LIVE_LOOKUP_TIMEOUT_S, slots=slots.for_client(Urgency.INTERACTIVE)
+        ),
+        onec_zone(settings),
     )
-    requesting = Requesting(
-        requests=source,
-        originating=originating,
+    requesting = CallRequestPoller(
+        call_requests=source,
+        originator=originating,
         directory=directory,
-        phone_book=directory,
+        partner_phones=directory,
         phones=phone_rules(settings),
         mark=settings.call_request_mark,
         lang=settings.lang,
         clock=now,
         monotonic=monotonic,
     )
-    return source, Loop("requests", requesting.look, _LOOK_EVERY)
+    return source, Loop("requests", requesting.poll, _LOOK_EVERY)

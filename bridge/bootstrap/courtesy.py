@@ -3,7 +3,7 @@
 import os
 
 
-def make_way() -> None:
+def lower_priority() -> None:
     """Take about a tenth of a busy processor, and all of one that is idle.
 
     Beside a sync of 100 000 partners the p99 of answers was 0.95-1.43 × idle. In Linux's idle class

@@ -5,25 +5,25 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.desk import LONGEST_TALK
+from bridge.domain.desk import MAX_TALK_TIME
 from bridge.errors import StoreError
 from bridge.ports import Clock
-from bridge.services.call_book import CallBook
-from bridge.services.record import Recording
+from bridge.services.call_book import CallStore
+from bridge.services.record import CallRecorder
 
 if TYPE_CHECKING:
-    from bridge.bootstrap.calls import PbxLine
-    from bridge.web.desk.parts import DeskParts
+    from bridge.bootstrap.calls import PbxConnection
+    from bridge.web.desk.parts import DeskState
 
 _log = logging.getLogger(__name__)
 
 #: A file that was replaced, or can be written again, is noticed within this.
-STORES_EVERY: Final = timedelta(seconds=1)
+CHECK_STORES_EVERY: Final = timedelta(seconds=1)
 
 
-class ServiceMemory:
+class StateLoader:
     """Calls and debts in memory: taken up from the ledger, and written back to one that lost them.
 
     *last_seen* is given the moment at which the service was last known to run, before anything is
@@ -34,10 +34,10 @@ class ServiceMemory:
     def __init__(
         self,
         *,
-        ledger: LedgerStore,
-        book: CallBook,
-        recording: Recording,
-        desk: "DeskParts",
+        ledger: SqliteLedger,
+        book: CallStore,
+        recording: CallRecorder,
+        desk: "DeskState",
         clock: Clock,
         last_seen: Callable[[datetime | None], None],
     ) -> None:
@@ -49,37 +49,37 @@ class ServiceMemory:
         self._last_seen = last_seen
         self._is_taken_up = False
 
-    async def take_up(self, answers: Callable[[], Awaitable[None]]) -> None:
+    async def load(self, answers: Callable[[], Awaitable[None]]) -> None:
         """Take up calls, debts and *answers* of before; a ledger in trouble stops no start."""
         try:
             # First of all, whether the clock of the life before was ours.
             self._last_seen(await self._ledger.last_seen())
-            await self._recording.take_rescued()
+            await self._recording.record_rescued()
             await answers()
             await self._take_up()
         except StoreError as error:
-            self._book.distrust()
+            self._book.reload_before_next_change()
             _log.error("started_without_ledger", extra={"reason": str(error)})
 
     async def restore(self, lost: bool) -> None:
         """Bring memory and ledger level: called whenever the ledger can be written."""
         if lost and self._is_taken_up:
-            await self._book.write_again()
-            await self._ledger.write_choices()
-        await self._recording.try_again()
-        await self._recording.take_rescued()
+            await self._book.restore_ledger()
+            await self._ledger.rewrite_choices()
+        await self._recording.retry_now()
+        await self._recording.record_rescued()
         if not self._is_taken_up:
             await self._take_up()
 
     async def _take_up(self) -> None:
-        await self._book.take_up()
+        await self._book.reload()
         now = self._clock()
-        calls = await self._ledger.calls_since(now - LONGEST_TALK, now + TOLERANCE)
-        self._desk.recall(calls, await self._ledger.open_debts())
+        calls = await self._ledger.calls_since(now - MAX_TALK_TIME, now + TOLERANCE)
+        self._desk.load(calls, await self._ledger.open_missed_calls())
         self._is_taken_up = True
 
 
-async def open_quietly(line: "PbxLine") -> None:
+async def open_pbx_connection(line: "PbxConnection") -> None:
     """Open the line to the PBX; what was left in doubt of orders waits for the ledger."""
     try:
         await line.open()

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bridge.adapters.embedded.audit_store import AuditStore
-from bridge.adapters.embedded.privacy import make_private
-from bridge.adapters.embedded.run_history import RunHistory
-from bridge.adapters.onec.odata import MOST_BYTES, ODataClient, ODataConfig
-from bridge.adapters.onec.slots import RequestSlots, SlotsOfOne, Urgency
+from bridge.adapters.embedded.audit_store import SqliteAudit
+from bridge.adapters.embedded.privacy import restrict_to_owner
+from bridge.adapters.embedded.run_history import SqliteSyncRuns
+from bridge.adapters.onec.odata import MAX_ANSWER_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.slots import ClientSlots, RequestSlots, Urgency
 from bridge.domain.phone import PhoneRules, read_did
 from bridge.domain.routing import RoutingRules
 from bridge.errors import SettingsError
-from bridge.ports import Directory, Events
-from bridge.services.decide import Deciding, Memory
+from bridge.ports import Directory, EventPublisher
+from bridge.services.decide import NumberMemoryLookup, RouteDecider
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 ENV_FILE = Path(".env")
 
 #: A question about a caller who has long been answered is given up after this.
-LIVE_TIMEOUT_S = 20.0
+LIVE_LOOKUP_TIMEOUT_S = 20.0
 
 #: A person at the sign-in waits no longer for 1C's word on his password.
 _SIGN_IN_TIMEOUT_S = 30.0
@@ -64,13 +64,13 @@ def routing_rules(settings: Settings) -> RoutingRules:
     return RoutingRules(settings.default_extension, by_did)
 
 
-def deciding_of(
-    settings: Settings, directory: Directory, memory: Memory, events: Events
-) -> Deciding:
+def build_decider(
+    settings: Settings, directory: Directory, memory: NumberMemoryLookup, events: EventPublisher
+) -> RouteDecider:
     """Build what decides where a caller goes: the same for the service and for `route`."""
-    return Deciding(
+    return RouteDecider(
         directory=directory,
-        memory=memory,
+        number_memory=memory,
         events=events,
         rules=routing_rules(settings),
         phones=phone_rules(settings),
@@ -78,19 +78,22 @@ def deciding_of(
     )
 
 
-def odata(
+def build_odata_client(
     settings: Settings,
     longest_s: float = math.inf,
     *,
     reuse_sessions: bool = False,
     as_user: tuple[str, str] | None = None,
-    slots: SlotsOfOne | None = None,
+    slots: ClientSlots | None = None,
 ) -> ODataClient:
     """Make a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user.
 
     *slots* is the limit that it shares with other clients of this process.
     """
-    user, password = as_user or (settings.onec_user or "", plain(settings.onec_password) or "")
+    user, password = as_user or (
+        settings.onec_user or "",
+        reveal_secret(settings.onec_password) or "",
+    )
     return ODataClient(
         ODataConfig(
             url=settings.onec_url or "",
@@ -101,26 +104,26 @@ def odata(
             ca_file=settings.onec_ca_file,
             reuse_sessions=reuse_sessions,
             # Who may not wait long asks little.
-            most_bytes=MOST_BYTES if math.isinf(longest_s) else _MOST_OF_A_SHORT_ANSWER,
+            max_answer_bytes=MAX_ANSWER_BYTES if math.isinf(longest_s) else _MOST_OF_A_SHORT_ANSWER,
         ),
         slots=slots,
     )
 
 
-def onec_slots(settings: Settings) -> RequestSlots:
+def build_request_slots(settings: Settings) -> RequestSlots:
     """Make the limit that all of a process's clients of 1C share."""
     return RequestSlots(settings.onec_concurrency, reserved=1 if settings.live_lookup else 0)
 
 
-def one_time_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
+def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
     """Give what makes a client of somebody's own name and password."""
-    mine = slots.of(Urgency.PERSON)
-    return lambda name, password: odata(
+    mine = slots.for_client(Urgency.INTERACTIVE)
+    return lambda name, password: build_odata_client(
         settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine
     )
 
 
-def zone_of(settings: Settings) -> ZoneInfo:
+def onec_zone(settings: Settings) -> ZoneInfo:
     """Give the zone of the 1C server's clock.
 
     Raises:
@@ -159,13 +162,13 @@ def audit_path(settings: Settings) -> Path:
     return settings.data_dir / "audit.db"
 
 
-def make_what_folder_can_be_made(settings: Settings) -> None:
+def try_make_data_folder(settings: Settings) -> None:
     """Have the data folder private, where there can be one: callers do not need it."""
     try:
         make_data_folder(settings)
     except SettingsError as error:
         _log.error("data_folder_missing", extra={"reason": error.reason})
-    make_private(settings.data_dir, ENV_FILE)
+    restrict_to_owner(settings.data_dir, ENV_FILE)
 
 
 def secret_path(settings: Settings) -> Path:
@@ -173,30 +176,30 @@ def secret_path(settings: Settings) -> Path:
     return settings.data_dir / "secret.key"
 
 
-def audit_store(settings: Settings) -> AuditStore:
+def open_audit_store(settings: Settings) -> SqliteAudit:
     """Open the audit list."""
     make_data_folder(settings)
-    return AuditStore(audit_path(settings), now, keep=timedelta(days=settings.audit_days))
+    return SqliteAudit(audit_path(settings), now, keep=timedelta(days=settings.audit_days))
 
 
-def run_history(settings: Settings) -> RunHistory:
+def open_run_history(settings: Settings) -> SqliteSyncRuns:
     """Open the history of sync runs."""
-    return RunHistory(settings.data_dir / "runs.db")
+    return SqliteSyncRuns(settings.data_dir / "runs.db")
 
 
-def cabinet(settings: Settings) -> "SipuniApi | None":
+def build_pbx_api(settings: Settings) -> "SipuniApi | None":
     """Build the cabinet's API; None where nothing is set that opens it."""
     from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
 
-    key = plain(settings.sipuni_key)
+    key = reveal_secret(settings.sipuni_key)
     if settings.sipuni_user is None or key is None:
         return None
-    zone = settings.sipuni_timezone or zone_of(settings)
+    zone = settings.sipuni_timezone or onec_zone(settings)
     account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
     return SipuniApi(account, phone_rules(settings))
 
 
-def plain(secret: object) -> str | None:
+def reveal_secret(secret: object) -> str | None:
     """Give a secret as it is; None for none."""
     reveal = getattr(secret, "get_secret_value", None)
     return None if reveal is None else str(reveal())

@@ -5,39 +5,39 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.adapters.embedded.soundness import disk_of
-from bridge.bootstrap.parts import now, zone_of
-from bridge.domain.alarm_rules import Disk
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.ledger_store import SqliteLedger
+from bridge.adapters.embedded.soundness import disk_usage
+from bridge.bootstrap.parts import now, onec_zone
+from bridge.domain.alarm_rules import DiskUsage
 from bridge.domain.life import Disposition
 from bridge.loops import Loop
-from bridge.services.alarm_watch import AlarmWatch, Watched
-from bridge.services.situation import FanOut, Situation
+from bridge.services.alarm_watch import AlarmWatch, WatchedState
+from bridge.services.situation import EventFanOut, SystemState
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from bridge.adapters.embedded.call_history import CallHistory
+    from bridge.adapters.embedded.call_history import SqliteCallHistory
     from bridge.adapters.metrics import Metrics
 
 _LOOK_EVERY = timedelta(seconds=10)
 
 
-def alarm_watch(
+def build_alarm_loop(
     settings: Settings,
     *,
-    directory: DirectoryReader,
-    ledger: LedgerStore,
-    history: "CallHistory",
+    directory: SqliteDirectory,
+    ledger: SqliteLedger,
+    history: "SqliteCallHistory",
     metrics: "Metrics",
-    situation: Situation,
-    events: FanOut,
+    situation: SystemState,
+    events: EventFanOut,
 ) -> Loop:
     """Return the loop that looks every ten seconds."""
 
-    async def disk() -> Disk | None:
+    async def disk() -> DiskUsage | None:
         try:
-            return await asyncio.to_thread(disk_of, settings.data_dir)
+            return await asyncio.to_thread(disk_usage, settings.data_dir)
         except OSError:
             return None  # a folder that is away is told by whoever writes to it
 
@@ -50,19 +50,19 @@ def alarm_watch(
         return moments
 
     watch = AlarmWatch(
-        watched=Watched(
+        watched=WatchedState(
             directory=directory,
-            mood=situation.mood,
+            availability=situation.availability,
             alarms=situation.alarms,
-            counts=ledger.counts,
+            counts=ledger.count_entries,
             contacts=metrics.contacts,
             past_contacts=past_contacts,
             disk=disk,
         ),
         events=events,
         clock=now,
-        zone=zone_of(settings),
+        zone=onec_zone(settings),
         hours=settings.work_hours,
         stale_after=settings.stale_after,
     )
-    return Loop("alarms", watch.look, _LOOK_EVERY)
+    return Loop("alarms", watch.check, _LOOK_EVERY)

@@ -12,24 +12,24 @@ import typer
 from bridge import bootstrap, terminal
 from bridge.errors import (
     BridgeError,
-    FactsLost,
     OneCError,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCUnauthorized,
     OneCUnavailable,
+    RoutingFactsLost,
     SettingsError,
     StoreDamaged,
     StoreError,
     SyncRefused,
 )
 from bridge.ports import AlarmName
-from bridge.services.diagnose import cure_of
+from bridge.services.diagnose import advice_for_damage
 from bridge.settings import Settings, load_settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What the exit code means (contract.md §2)."""
 
     DONE = 0
@@ -40,30 +40,30 @@ class Exit(IntEnum):
     UNAUTHORIZED = 5
 
 
-def exit_code(error: BridgeError) -> Exit:
+def exit_code(error: BridgeError) -> ExitCode:
     """Say by which code a script knows *error*."""
     if isinstance(error, SettingsError):
-        return Exit.USAGE
+        return ExitCode.USAGE
     if isinstance(error, SyncRefused):
-        return Exit.REFUSED
+        return ExitCode.REFUSED
     if isinstance(error, OneCUnauthorized):
-        return Exit.UNAUTHORIZED
+        return ExitCode.UNAUTHORIZED
     if isinstance(error, OneCError):
-        return Exit.UNREACHABLE
-    return Exit.WARNINGS
+        return ExitCode.UNREACHABLE
+    return ExitCode.WARNINGS
 
 
-def sentence(error: BridgeError) -> str:
+def error_message(error: BridgeError) -> str:
     """Say what went wrong and what to do: 1C's words alone tell nobody which setting to look at."""
     advice = ""
     if isinstance(error, OneCUnauthorized):
         advice = "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has he the rights? "
-    elif isinstance(error, OneCUnavailable | OneCNonsense):
+    elif isinstance(error, OneCUnavailable | OneCInvalidResponse):
         advice = "is BRIDGE_ONEC_URL the publication's root, and its web server up? "
     elif isinstance(error, StoreDamaged):
-        return f"{error.located}; {cure_of(error)}"
+        return f"{error.with_path}; {advice_for_damage(error)}"
     elif isinstance(error, StoreError):
-        return error.located
+        return error.with_path
     else:
         return str(error)
     return f"{error}; {advice}onec-bridge check looks closer"
@@ -81,7 +81,7 @@ def read_settings() -> Settings:
 
 
 @contextmanager
-def one_document(*, as_json: bool) -> Iterator[None]:
+def json_errors(*, as_json: bool) -> Iterator[None]:
     """Have an error, too, be the one JSON document of a command that was asked for JSON."""
     try:
         yield
@@ -90,17 +90,19 @@ def one_document(*, as_json: bool) -> Iterator[None]:
             failed = {"ok": False, "code": exit_code(error), "error": str(error)}
             if isinstance(error, SyncRefused):
                 failed |= _refusal(error)
-            terminal.say_json(json.dumps(failed, ensure_ascii=False))
+            terminal.print_json(json.dumps(failed, ensure_ascii=False))
         raise
 
 
 def _refusal(refused: SyncRefused) -> dict[str, object]:
     """Return what a refusal adds: the alarm it is, and what was lost, with the counts."""
-    alarm: AlarmName = "extensions_lost" if isinstance(refused, FactsLost) else "sync_refused"
-    return {"alarm": alarm, "losses": [asdict(loss) for loss in refused.lost]}
+    alarm: AlarmName = (
+        "extensions_lost" if isinstance(refused, RoutingFactsLost) else "sync_refused"
+    )
+    return {"alarm": alarm, "losses": [asdict(loss) for loss in refused.all_losses]}
 
 
-def wrong_usage(what: str, error: Exception) -> NoReturn:
+def exit_with_usage_error(what: str, error: Exception) -> NoReturn:
     """End over an option that makes no sense."""
-    terminal.complain(f"{what}: {error}")
-    raise typer.Exit(Exit.USAGE)
+    terminal.print_error(f"{what}: {error}")
+    raise typer.Exit(ExitCode.USAGE)

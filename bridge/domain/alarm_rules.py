@@ -12,8 +12,8 @@ from typing import Literal
 
 from bridge.domain.work_hours import WorkHours
 
-DerivedName = Literal["onec_down", "index_stale", "outbox_dead", "disk_low", "pbx_silent"]
-AlarmKey = tuple[DerivedName, str]
+DerivedAlarmName = Literal["onec_down", "index_stale", "outbox_dead", "disk_low", "pbx_silent"]
+AlarmKey = tuple[DerivedAlarmName, str]
 
 _MIB = 1024 * 1024
 #: Room that calls of weeks need; a first sync writes a second directory beside the first.
@@ -33,11 +33,11 @@ _USUAL = 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class DiskUsage:
     """The disk of the data folder, in bytes: what is *free*, and what our files *hold*."""
 
     free: int
-    held: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Health:
     onec_down: str = ""
     index_stale: str = ""
     dead_entries: int = 0
-    disk: Disk | None = None
+    disk: DiskUsage | None = None
     pbxs: Mapping[str, PbxContact] = field(default_factory=dict)
 
 
-def standing_alarms(
+def active_alarms(
     health: Health, before: Mapping[AlarmKey, str], hours: WorkHours, zone: tzinfo
 ) -> dict[AlarmKey, str]:
     """Return the alarms that stand, with their words; *before*: those that stood the last time."""
@@ -76,7 +76,7 @@ def standing_alarms(
             f"free on the disk of the data folder: {health.disk.free // _MIB} MiB"
         )
     for pbx, contact in health.pbxs.items():
-        silent = hours.worked(contact.last, health.now, zone)
+        silent = hours.worked_between(contact.last, health.now, zone)
         if contact.limit is not None and silent > contact.limit:
             found["pbx_silent", pbx] = (
                 f"nothing came from {pbx} since {contact.last:%Y-%m-%d %H:%M} UTC"
@@ -95,11 +95,13 @@ def usual_silence(contacts: Sequence[datetime], hours: WorkHours, zone: tzinfo) 
         or len({m.astimezone(zone).date() for m in moments}) < _LEAST_DAYS
     ):
         return None
-    pauses = sorted(hours.worked(one, next_one, zone) for one, next_one in pairwise(moments))
+    pauses = sorted(
+        hours.worked_between(one, next_one, zone) for one, next_one in pairwise(moments)
+    )
     usual = pauses[min(int(len(pauses) * _USUAL), len(pauses) - 1)]
     return max(_SHORTEST_SILENCE, _SILENCE_FACTOR * usual)
 
 
-def _is_low(disk: Disk, *, was_low: bool) -> bool:
-    needed = max(_ROOM_ALWAYS, 2 * disk.held)
+def _is_low(disk: DiskUsage, *, was_low: bool) -> bool:
+    needed = max(_ROOM_ALWAYS, 2 * disk.used)
     return disk.free < needed * (_ROOM_AGAIN if was_low else 1)

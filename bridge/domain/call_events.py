@@ -41,10 +41,10 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Trust(IntEnum):
+class DirectionSource(IntEnum):
     """How an event knows which way its call goes, the weakest first."""
 
-    NOTHING = 0  # nothing in it says so
+    NONE = 0  # nothing in it says so
     NUMBERS = 1  # only the form of its numbers does
     STATED = 2  # the PBX states what its parties are
 
@@ -77,16 +77,16 @@ class CallEvent:
     started_at: datetime | None = None
     answered_at: datetime | None = None
     outcome: Outcome | None = None
-    talk: timedelta | None = None
-    rung: tuple[str, ...] = ()
-    transfer_from: str = ""
+    talk_time: timedelta | None = None
+    rung_extensions: tuple[str, ...] = ()
+    transferred_by: str = ""
     recording: str = ""
     order_ref: str = ""
     scheme: str = ""
-    trust: Trust = Trust.STATED
+    direction_source: DirectionSource = DirectionSource.STATED
 
     @property
-    def identity(self) -> tuple[str, ...]:
+    def repeat_key(self) -> tuple[str, ...]:
         """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2).
 
         Two that say different things are no repeat: neither may swallow the other's word on how

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """How bad a finding is."""
 
-    WELL = "ok"
+    OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class CheckResult:
     """One finding of the doctor; *advice* says what to do when it is not well."""
 
     area: str
-    verdict: Verdict
-    words: str
+    verdict: CheckVerdict
+    message: str
     advice: str = ""

@@ -24,11 +24,11 @@ class RouteQuestion:
     received_at: datetime
     dtmf: str = ""
     label: str = ""
-    asked_time: str = ""
+    pbx_time_text: str = ""
     arrived_at: datetime | None = None
 
     @property
-    def blank(self) -> bool:
+    def is_blank(self) -> bool:
         """Whether nothing of a call is in it: a cabinet's test request, not a caller."""
         return not self.caller.raw and not self.did
 
@@ -45,7 +45,7 @@ class RoutingRules:
 class NumberMemory:
     """What people taught us about a number: an operator's choice, and who talked to it last."""
 
-    choice: Ref | None = None
+    chosen_owner: Ref | None = None
     last_extension: str | None = None
 
 
@@ -54,7 +54,7 @@ class DataAge:
     """When the directory was last proven equal to 1C; *stale* when that is too long ago."""
 
     proven_at: datetime | None = None
-    stale: bool = False
+    is_stale: bool = False
 
 
 class Rule(StrEnum):
@@ -108,21 +108,21 @@ class Finding(StrEnum):
     EXTENSION_FREE = "extension_free"
 
 
-class Step(NamedTuple):
+class EvidenceStep(NamedTuple):
     """One line of evidence: what was found, about whom, and the detail (an extension, a name)."""
 
     finding: Finding
-    who: str = ""
+    subject: str = ""
     detail: str = ""
 
 
-class Asked(NamedTuple):
+class LiveLookupResult(NamedTuple):
     """What asking 1C itself brought for a caller whom the index does not know.
 
     *step* tells it as evidence; *card* is None unless 1C named an owner.
     """
 
-    step: Step
+    step: EvidenceStep
     card: CallerCard | None = None
 
 
@@ -146,7 +146,7 @@ class RouteDecision:
     targets: tuple[Target, ...] = ()
     fallback: Target | None = None
     candidates: tuple[Candidate, ...] = ()
-    evidence: tuple[Step, ...] = ()
+    evidence: tuple[EvidenceStep, ...] = ()
     proven_at: datetime | None = None
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
-def merged(present: str, ours_before: str, ours_now: str) -> str:
+def merge_text(present: str, ours_before: str, ours_now: str) -> str:
     r"""Give *present* with *ours_now* in the place of *ours_before*.
 
     No line is lost but our own. Where a person only put lines between ours, ours are taken out
@@ -23,7 +23,7 @@ def merged(present: str, ours_before: str, ours_now: str) -> str:
     return present if lines == was else "\n".join(lines)
 
 
-def standing(present: str, texts: Sequence[str]) -> str:
+def find_written_text(present: str, texts: Sequence[str]) -> str:
     """Give the one of *texts*, all ours, that stands in *present*: of several the longest.
 
     Where none stands whole, the first of them: it is the one we know was there.

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.account import fate_of
+from bridge.domain.account import unresolved_order_state
 from bridge.domain.call_events import Direction, EventKind
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
@@ -11,21 +11,21 @@ from bridge.domain.orders import OrderState
 
 #: A call that rings so long without another word is no longer said to ring: the PBX tells us
 #: nothing, and no telephone rings for minutes.
-SILENCE = timedelta(minutes=3)
+RINGING_TIMEOUT = timedelta(minutes=3)
 
 #: How long a call stays on the desks after the last word about it; one that is talked about longer.
-KEPT = timedelta(minutes=30)
-LONGEST_TALK = timedelta(hours=3)
+SHOWN_FOR = timedelta(minutes=30)
+MAX_TALK_TIME = timedelta(hours=3)
 
 
-class Standing(StrEnum):
+class DeskStatus(StrEnum):
     """Where a call stands, seen from one telephone."""
 
     RINGING = "ringing"  # it rings here
-    PASSED = "passed"  # it rang here, and rings elsewhere now
+    RINGS_COLLEAGUE = "passed"  # it rang here, and rings elsewhere now
     CALLING = "calling"  # it dials, and nobody has answered yet
     TALKING = "talking"
-    TAKEN = "taken"  # somebody else of the company talks
+    COLLEAGUE_TALKS = "taken"  # somebody else of the company talks
     TALKED = "talked"  # over, and talked about here
     ANSWERED = "answered"  # over, and talked about elsewhere
     MISSED = "missed"
@@ -37,64 +37,68 @@ class Standing(StrEnum):
     def is_over(self) -> bool:
         """Whether nothing is to be waited for."""
         return self not in (
-            Standing.RINGING,
-            Standing.PASSED,
-            Standing.CALLING,
-            Standing.TALKING,
-            Standing.TAKEN,
+            DeskStatus.RINGING,
+            DeskStatus.RINGS_COLLEAGUE,
+            DeskStatus.CALLING,
+            DeskStatus.TALKING,
+            DeskStatus.COLLEAGUE_TALKS,
         )
 
 
-def telephones(call: PhoneCall) -> frozenset[str]:
+def involved_extensions(call: PhoneCall) -> frozenset[str]:
     """Give the extensions whose desks show *call*: it rang there, was to, was answered or dialled.
 
     Where the PBX never asked it was told of nobody, so only its events count. A test request of
     the PBX's cabinet is nobody's call.
     """
-    if call.blank:
+    if call.is_test_request:
         return frozenset()
-    ends = {call.placed_by, *call.life.rung, *call.life.talked}
+    ends = {call.placed_by, *call.state.rung_extensions, *call.state.talked_extensions}
     if call.order is not None:
         ends.add(call.order.extension)
-    if call.asked and call.direction is not Direction.OUTBOUND and call.decision.extension:
+    if call.has_question and call.direction is not Direction.OUTBOUND and call.decision.extension:
         ends.add(call.decision.extension)
     return frozenset(ends - {""})
 
 
 _LOST = {
-    Disposition.MISSED: Standing.MISSED,
-    Disposition.NOT_REACHED: Standing.NOT_REACHED,
-    Disposition.UNKNOWN: Standing.SILENT,
+    Disposition.MISSED: DeskStatus.MISSED,
+    Disposition.NOT_REACHED: DeskStatus.NOT_REACHED,
+    Disposition.UNKNOWN: DeskStatus.SILENT,
 }
 
 
-def standing(call: PhoneCall, extension: str, now: datetime) -> Standing:
+def find_desk_status(call: PhoneCall, extension: str, now: datetime) -> DeskStatus:
     """Tell where *call* stands at *now*, seen from *extension*."""
-    life = call.life
+    life = call.state
     dials = bool(extension) and extension == _dialling(call)
     if life.disposition is Disposition.RINGING:
         return _before_answer(call, extension, now, dials=dials)
     if life.disposition is Disposition.TALKING:
         here = dials or extension == life.answered_by
-        return Standing.TALKING if here else Standing.TAKEN
+        return DeskStatus.TALKING if here else DeskStatus.COLLEAGUE_TALKS
     if life.disposition is Disposition.ANSWERED:
-        here = dials or extension in life.talked
-        return Standing.TALKED if here else Standing.ANSWERED
-    return Standing.IN_DOUBT if fate_of(call) is OrderState.UNKNOWN else _LOST[life.disposition]
+        here = dials or extension in life.talked_extensions
+        return DeskStatus.TALKED if here else DeskStatus.ANSWERED
+    return (
+        DeskStatus.IN_DOUBT
+        if unresolved_order_state(call) is OrderState.UNKNOWN
+        else _LOST[life.disposition]
+    )
 
 
-def is_kept(call: PhoneCall, touched_at: datetime, now: datetime) -> bool:
+def is_shown_on_desk(call: PhoneCall, touched_at: datetime, now: datetime) -> bool:
     """Whether the desks still show *call*, of which the last word came at *touched_at*."""
-    talked_about = call.life.disposition is Disposition.TALKING
-    return now - touched_at <= (LONGEST_TALK if talked_about else KEPT)
+    talked_about = call.state.disposition is Disposition.TALKING
+    return now - touched_at <= (MAX_TALK_TIME if talked_about else SHOWN_FOR)
 
 
-def _before_answer(call: PhoneCall, extension: str, now: datetime, *, dials: bool) -> Standing:
-    if now - call.received_at > SILENCE:
-        return Standing.SILENT
+def _before_answer(call: PhoneCall, extension: str, now: datetime, *, dials: bool) -> DeskStatus:
+    if now - call.received_at > RINGING_TIMEOUT:
+        return DeskStatus.SILENT
     if dials:
-        return Standing.CALLING
-    return Standing.PASSED if _passed(call, extension) else Standing.RINGING
+        return DeskStatus.CALLING
+    return DeskStatus.RINGS_COLLEAGUE if _passed(call, extension) else DeskStatus.RINGING
 
 
 def _dialling(call: PhoneCall) -> str:
@@ -104,5 +108,5 @@ def _dialling(call: PhoneCall) -> str:
 def _passed(call: PhoneCall, extension: str) -> bool:
     """Whether the leg of *extension* is over although the call goes on."""
     legs = (EventKind.STARTED, EventKind.LEG_ENDED)
-    said = [e.kind for e in call.heard if e.extension == extension and e.kind in legs]
+    said = [e.kind for e in call.applied_events if e.extension == extension and e.kind in legs]
     return bool(said) and said[-1] is EventKind.LEG_ENDED

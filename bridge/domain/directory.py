@@ -11,7 +11,7 @@ from datetime import date
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
-from bridge.domain.phone import PhoneNumber, TypedPhone
+from bridge.domain.phone import ParsedPhone, PhoneNumber
 
 if TYPE_CHECKING:
     #: `Ref_Key` of a 1C object: a lower-case guid. 1C's forms show upper case; compare lower.
@@ -52,16 +52,16 @@ _PLURALS = {
 class PhoneField(NamedTuple):
     """One phone row of a tabular section: the text people see, and the numbers read from it."""
 
-    typed: str
-    phones: tuple[TypedPhone, ...]
+    text: str
+    phones: tuple[ParsedPhone, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class AttributeValue:
     """The raw value of the extension attribute: *text*, or a reference to a list value."""
 
     text: str = ""
-    listed: Ref | None = None
+    value_ref: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ class Manager:
     #: Недействителен: he has left; Служебный: a technical account; neither may be offered calls.
     invalid: bool = False
     service: bool = False
-    marked: bool = False
+    deletion_mark: bool = False
     #: As read from ДополнительныеРеквизиты, before list values and the register are consulted.
-    attribute: Attribute | None = None
+    attribute: AttributeValue | None = None
 
     @property
-    def reachable(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether a call may be sent to him."""
-        return bool(self.extension) and not (self.invalid or self.service or self.marked)
+        return bool(self.extension) and not (self.invalid or self.service or self.deletion_mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ class Partner:
     parent: Ref | None = None
     manager: Ref | None = None
     customer: bool = False
-    marked: bool = False
+    deletion_mark: bool = False
     #: НашеПредприятие, РозничныйПокупатель, НеизвестныйПартнер: never a caller.
     predefined: bool = False
-    fields: tuple[PhoneField, ...] = ()
+    phone_fields: tuple[PhoneField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ class ContactPerson:
     partner: Ref | None = None
     position: str = ""
     ended: date | None = None
-    marked: bool = False
-    fields: tuple[PhoneField, ...] = ()
+    deletion_mark: bool = False
+    phone_fields: tuple[PhoneField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class Counterparty:
     name: str
     partner: Ref | None = None
     tax_id: str = ""
-    marked: bool = False
-    fields: tuple[PhoneField, ...] = ()
+    deletion_mark: bool = False
+    phone_fields: tuple[PhoneField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +137,12 @@ class ExtensionSources:
     user when it is kept as additional information; *listed* gives the texts of list values.
     """
 
-    property: Ref | None = None
-    register: Mapping[Ref, Attribute] | None = None
-    listed: Mapping[Ref, str] | None = None
+    attribute_ref: Ref | None = None
+    register_values: Mapping[Ref, AttributeValue] | None = None
+    list_values: Mapping[Ref, str] | None = None
 
 
-Owner = Partner | ContactPerson | Counterparty
+PhoneOwner = Partner | ContactPerson | Counterparty
 
 
 class CandidateKind(IntEnum):
@@ -200,7 +200,7 @@ class ExtensionOwner(NamedTuple):
     shared: tuple[Manager, ...] = ()
 
 
-def stable_order(candidate: Candidate) -> tuple[bool, int, bool, str, str, str]:
+def candidate_sort_key(candidate: Candidate) -> tuple[bool, int, bool, str, str, str]:
     """Sort candidates as design.md §7 says: active, kind, customers first, lowest code."""
     return (
         candidate.ended,
@@ -212,7 +212,7 @@ def stable_order(candidate: Candidate) -> tuple[bool, int, bool, str, str, str]:
     )
 
 
-def owner_chain(
+def build_owner_chain(
     partner: Ref | None,
     partners: Mapping[Ref, tuple[str, Ref | None, Ref | None]],
     manager_rows: Mapping[Ref, int],
@@ -235,8 +235,13 @@ def owner_chain(
     return tuple(steps)
 
 
-def candidate_of(
-    owner: Owner, chain: tuple[OwnerStep, ...], extension: str | None, *, customer: bool, code: str
+def build_candidate(
+    owner: PhoneOwner,
+    chain: tuple[OwnerStep, ...],
+    extension: str | None,
+    *,
+    customer: bool,
+    code: str,
 ) -> Candidate:
     """Make the candidate that *owner* is for one of his numbers."""
     if isinstance(owner, ContactPerson):
@@ -248,14 +253,14 @@ def candidate_of(
     return Candidate(kind, owner.ref, owner.name, chain, code, customer, ended, extension)
 
 
-def is_caller(owner: Owner) -> bool:
+def may_be_caller(owner: PhoneOwner) -> bool:
     """Whether the owner's numbers lead to him at all."""
-    return not owner.marked and not (isinstance(owner, Partner) and owner.predefined)
+    return not owner.deletion_mark and not (isinstance(owner, Partner) and owner.predefined)
 
 
-def card_of(
+def build_caller_card(
     number: PhoneNumber,
-    owners: Iterable[Owner],
+    owners: Iterable[PhoneOwner],
     above: Iterable[Partner],
     managers: Mapping[int, Manager],
 ) -> CallerCard | None:
@@ -270,14 +275,16 @@ def card_of(
     steps = {p.ref: (p.name, p.parent, p.manager) for p in partners.values() if not p.predefined}
     rows = {manager.ref: row for row, manager in managers.items()}
     candidates: list[Candidate] = []
-    for owner in filter(is_caller, owners):
-        typed = next((p for f in owner.fields for p in f.phones if p.number == number), None)
+    for owner in filter(may_be_caller, owners):
+        typed = next((p for f in owner.phone_fields for p in f.phones if p.number == number), None)
         if typed is None:
             continue
-        chain = owner_chain(owner.ref if isinstance(owner, Partner) else owner.partner, steps, rows)
+        chain = build_owner_chain(
+            owner.ref if isinstance(owner, Partner) else owner.partner, steps, rows
+        )
         partner = partners[chain[0].partner] if chain else None
         candidates.append(
-            candidate_of(
+            build_candidate(
                 owner,
                 chain,
                 typed.extension,
@@ -285,21 +292,33 @@ def card_of(
                 code="" if partner is None else partner.code,
             )
         )
-    return CallerCard(number, tuple(sorted(candidates, key=stable_order))) if candidates else None
+    return (
+        CallerCard(number, tuple(sorted(candidates, key=candidate_sort_key)))
+        if candidates
+        else None
+    )
 
 
 def with_extension(manager: Manager, sources: ExtensionSources) -> Manager:
     """Give *manager* with the extension that 1C holds for him now."""
-    value = manager.attribute if sources.register is None else sources.register.get(manager.ref)
+    value = (
+        manager.attribute
+        if sources.register_values is None
+        else sources.register_values.get(manager.ref)
+    )
     text = ""
     if value is not None:
-        text = value.text if value.listed is None else (sources.listed or {}).get(value.listed, "")
+        text = (
+            value.text
+            if value.value_ref is None
+            else (sources.list_values or {}).get(value.value_ref, "")
+        )
     return replace(manager, extension=text.strip() or None)
 
 
-def owners_of_extension(extension: str, managers: Mapping[int, Manager]) -> ExtensionOwner:
+def find_extension_owner(extension: str, managers: Mapping[int, Manager]) -> ExtensionOwner:
     """Find the 1C user behind *extension*; two users with one extension are never guessed."""
-    found = tuple(m for m in managers.values() if m.reachable and m.extension == extension)
+    found = tuple(m for m in managers.values() if m.is_reachable and m.extension == extension)
     if len(found) == 1:
         return ExtensionOwner(found[0])
     return ExtensionOwner(None, found)

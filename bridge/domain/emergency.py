@@ -13,7 +13,7 @@ _DIRECT = r"(?:\+7?|\+?[7890])"
 _EMERGENCY = re.compile(rf"{_APART}?\(?(?:{_CODES})\)?|{_DIRECT}\(?(?:112|911)\)?|\+7(?:{_CODES})")
 
 
-def is_emergency(typed: str) -> bool:
+def is_emergency_number(typed: str) -> bool:
     """Return whether *typed*, without a `tel:` before it, is an emergency number.
 
     A country, a trunk or an outside line may stand before it: "8 112", "9,101", "+7 112".

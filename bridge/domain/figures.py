@@ -24,14 +24,14 @@ class CallFact(NamedTuple):
     direction: Direction
     disposition: Disposition
     rule: Rule
-    wait: timedelta | None = None
+    wait_time: timedelta | None = None
     provider: str = ""
 
 
 class LatencyHour(NamedTuple):
     """Routing answers of one stretch of time: how many, and how long they took, in seconds."""
 
-    begun: datetime
+    started_at: datetime
     answers: int
     p50: float
     p95: float
@@ -45,7 +45,7 @@ class DayFigures:
     missed: int = 0
 
     @property
-    def share(self) -> float | None:
+    def answered_share(self) -> float | None:
         """The share answered; None where no call's end is known."""
         known = self.answered + self.missed
         return self.answered / known if known else None
@@ -87,8 +87,8 @@ def count_calls(facts: Iterable[CallFact], first: date, last: date, zone: tzinfo
         rules[fact.rule] += 1
         if fact.disposition in {Disposition.ANSWERED, Disposition.TALKING}:
             day.answered += 1
-            if fact.wait is not None:
-                waited.append(fact.wait)
+            if fact.wait_time is not None:
+                waited.append(fact.wait_time)
         elif fact.disposition is Disposition.MISSED:
             day.missed += 1
     waited.sort()

@@ -24,7 +24,7 @@ _TAIL = 7
 _NO_DIGITS = re.compile(r"[^0-9]+")
 
 
-class FlawKind(StrEnum):
+class DataQualityIssueKind(StrEnum):
     """What can be wrong."""
 
     NO_MANAGER = "no_manager"
@@ -34,54 +34,54 @@ class FlawKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class DataQualityIssue:
     """One thing to mend in 1C: *who* has it, what stands there, and the calls it cost."""
 
-    kind: FlawKind
-    who: str
+    kind: DataQualityIssueKind
+    owner_name: str
     detail: str = ""
-    calls: int = 0
+    call_count: int = 0
     ref: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class FlawList:
+class DataQualityIssues:
     """The flaws of one kind, the costly first; *total* may be more than are listed."""
 
-    kind: FlawKind
+    kind: DataQualityIssueKind
     total: int
-    calls: int
-    flaws: Sequence[Flaw] = ()
+    call_count: int
+    issues: Sequence[DataQualityIssue] = ()
 
 
 @dataclass(slots=True)
-class Costs:
+class IssueCosts:
     """Counts, call by call, what flaws cost. *calls* is how many inbound ones were looked at."""
 
-    calls: int = 0
-    partners: Counter[Ref] = field(default_factory=Counter)
-    managers: Counter[str] = field(default_factory=Counter)
-    shared: Counter[PhoneNumber] = field(default_factory=Counter)
+    call_count: int = 0
+    by_partner: Counter[Ref] = field(default_factory=Counter)
+    by_manager: Counter[str] = field(default_factory=Counter)
+    by_shared_number: Counter[PhoneNumber] = field(default_factory=Counter)
     owners: dict[PhoneNumber, tuple[str, ...]] = field(default_factory=dict)
-    unknown: Counter[PhoneNumber] = field(default_factory=Counter)
+    by_unknown_number: Counter[PhoneNumber] = field(default_factory=Counter)
 
-    def note(self, call: PhoneCall) -> None:
+    def add_call(self, call: PhoneCall) -> None:
         """Look at one call."""
-        if call.direction is not Direction.INBOUND or call.blank:
+        if call.direction is not Direction.INBOUND or call.is_test_request:
             return
-        self.calls += 1
+        self.call_count += 1
         decision, number = call.decision, call.caller.number
         missed_owner = decision.rule not in _REACHED
         for step in decision.evidence:
             match step.finding:
                 case Finding.NO_MANAGER if missed_owner and decision.candidates:
-                    self.partners.update(self._unmanaged(call))
+                    self.by_partner.update(self._unmanaged(call))
                 case Finding.MANAGER_NO_EXTENSION if missed_owner:
-                    self.managers[step.detail] += 1
+                    self.by_manager[step.detail] += 1
                 case Finding.NUMBER_UNKNOWN if number is not None:
-                    self.unknown[number] += 1
+                    self.by_unknown_number[number] += 1
                 case Finding.SEVERAL_MANAGERS if number is not None:
-                    self.shared[number] += 1
+                    self.by_shared_number[number] += 1
                     self.owners[number] = tuple(c.name for c in decision.candidates)
 
     @staticmethod
@@ -90,23 +90,30 @@ class Costs:
         chains = (candidate.chain for candidate in call.decision.candidates)
         return {chain[0].partner for chain in chains if chain and chain[0].manager is None}
 
-    def unknown_tails(self) -> Mapping[str, int]:
+    def unknown_last_digits(self) -> Mapping[str, int]:
         """Count calls of unknown callers by the last digits of their numbers."""
         tails: Counter[str] = Counter()
-        for number, calls in self.unknown.items():
+        for number, calls in self.by_unknown_number.items():
             tails[str(number)[-_TAIL:]] += calls
         return tails
 
-    def shared_numbers(self, limit: int) -> FlawList:
+    def shared_numbers(self, limit: int) -> DataQualityIssues:
         """List the numbers whose owners have several managers, and that called."""
         flaws = [
-            Flaw(FlawKind.SHARED, str(number), "; ".join(self.owners[number]), calls)
-            for number, calls in self.shared.most_common(limit)
+            DataQualityIssue(
+                DataQualityIssueKind.SHARED, str(number), "; ".join(self.owners[number]), calls
+            )
+            for number, calls in self.by_shared_number.most_common(limit)
         ]
-        return FlawList(FlawKind.SHARED, len(self.shared), self.shared.total(), flaws)
+        return DataQualityIssues(
+            DataQualityIssueKind.SHARED,
+            len(self.by_shared_number),
+            self.by_shared_number.total(),
+            flaws,
+        )
 
 
-def calls_behind(typed: str, unknown_tails: Mapping[str, int]) -> int:
+def count_unread_calls(typed: str, unknown_tails: Mapping[str, int]) -> int:
     """Count unknown callers' calls whose last digits stand in a field that was not read."""
     digits = _NO_DIGITS.sub("", typed)
     return sum(unknown_tails.get(tail, 0) for tail in set(_tails(digits)))

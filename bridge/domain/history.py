@@ -3,17 +3,17 @@
 from bridge.domain.calls import PhoneCall
 
 
-def fold(text: str) -> str:
+def normalise_name(text: str) -> str:
     """Make letter case, ё and blanks of no account."""
     return " ".join(text.casefold().replace("ё", "е").split())
 
 
-def names_in(call: PhoneCall) -> str:
+def searchable_names(call: PhoneCall) -> str:
     """Give the names a person may look for a call by, folded."""
     decision = call.decision
-    names = [person.name for person in (*decision.targets, *call.people)]
+    names = [person.name for person in (*decision.targets, *call.known_targets)]
     if decision.fallback is not None:
         names.append(decision.fallback.name)
     for candidate in decision.candidates:
         names += [candidate.name, *(step.name for step in candidate.chain)]
-    return fold("\n".join(names))
+    return normalise_name("\n".join(names))

@@ -9,24 +9,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.call_events import CallEvent, Direction
-from bridge.domain.calls import PhoneCall, trusted_arrival
+from bridge.domain.calls import PhoneCall, believable_arrival
 from bridge.domain.decision import RouteQuestion
-from bridge.domain.parties import is_unknown
+from bridge.domain.parties import is_unknown_caller
 from bridge.domain.phone import Caller, CallerKind
 
 #: How far the PBX's clock of a question may stand from that of its events, one second off being
 #: usual; without a time in the question our own clock and its delays come in.
-SAME_MOMENT = timedelta(seconds=5)
-ABOUT_THEN = timedelta(seconds=120)
+SAME_MOMENT_WINDOW = timedelta(seconds=5)
+CORRELATION_WINDOW = timedelta(seconds=120)
 
 #: How long ago a call came, by our own clock, of which only line and moment tell whose it is.
-JUST_NOW = timedelta(seconds=30)
+RECENT_WINDOW = timedelta(seconds=30)
 
 #: A question without a time of its own may come late: a voice menu stood before its node.
-MENU = timedelta(minutes=10)
+VOICE_MENU_WINDOW = timedelta(minutes=10)
 
 
-def call_of_event(
+def find_call_of_event(
     event: CallEvent, calls: Iterable[PhoneCall], received_at: datetime | None = None
 ) -> PhoneCall | None:
     """Choose among *calls* of this client the one that *event*, the first of its id, belongs to.
@@ -46,13 +46,13 @@ def call_of_event(
         if received_at is not None and call.arrived_at == call.received_at:
             # The question had no time that could be believed: ours is compared with ours.
             away = min(away, abs(call.received_at - received_at))
-        if call.life.call_ref or away > ABOUT_THEN or not _same_way(call, event):
+        if call.state.call_ref or away > CORRELATION_WINDOW or not _same_way(call, event):
             continue
         fitting.append((away, place, call))
     return min(fitting, default=(None, None, None))[2]
 
 
-def other_reading(event: CallEvent) -> CallEvent | None:
+def reread_as_inbound(event: CallEvent) -> CallEvent | None:
     """Return *event* with its few digits read as a caller from outside; None where it has none.
 
     "900 → 74951234567" may be a colleague who dials out, or a caller with a short number on one of
@@ -71,13 +71,13 @@ def other_reading(event: CallEvent) -> CallEvent | None:
     )
 
 
-def call_of_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+def find_call_at_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
     """Choose the call that was asked about at the moment of *event*, which names no client.
 
     Nothing but line, moment and the telephone that rings joins them, so the call must be the only
     one that fits.
     """
-    line, nobody = event.did, event.client is None or is_unknown(event.client)
+    line, nobody = event.did, event.client is None or is_unknown_caller(event.client)
     if event.direction is Direction.OUTBOUND and not event.extension and event.client is not None:
         # Nobody dials our own line: only a caller from outside, whom this event does not name.
         line, nobody = str(event.client.number or ""), True
@@ -88,36 +88,38 @@ def call_of_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | 
     fitting = [
         call
         for call in calls
-        if call.asked
-        and not call.blank
-        and not call.life.call_ref
+        if call.has_question
+        and not call.is_test_request
+        and not call.state.call_ref
         and call.provider == event.provider
-        and (nobody or is_unknown(call.caller))
+        and (nobody or is_unknown_caller(call.caller))
         and (line == call.did if event.direction is Direction.OUTBOUND else _may_be(line, call.did))
-        and abs(call.arrived_at - (event.started_at or event.at)) <= SAME_MOMENT
+        and abs(call.arrived_at - (event.started_at or event.at)) <= SAME_MOMENT_WINDOW
     ]
     return _only(fitting, event.extension)
 
 
-def call_of_moment_asked(question: RouteQuestion, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+def find_call_asked_at_moment(
+    question: RouteQuestion, calls: Iterable[PhoneCall]
+) -> PhoneCall | None:
     """Choose the call that began with events that named no client, and whose question this is."""
-    arrived = trusted_arrival(question) or question.received_at
+    arrived = believable_arrival(question) or question.received_at
     fitting = [
         call
         for call in calls
-        if not call.asked
+        if not call.has_question
         and call.order is None
         and call.provider == question.provider
-        and not question.blank
+        and not question.is_blank
         and (_is_inbound_of(call, question) or _dials_line(call, question.did))
-        and abs(call.arrived_at - arrived) <= SAME_MOMENT
+        and abs(call.arrived_at - arrived) <= SAME_MOMENT_WINDOW
     ]
     return _only(fitting, "")
 
 
 def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
     inbound = call.direction is Direction.INBOUND
-    one_named = is_unknown(call.caller) != is_unknown(question.caller)
+    one_named = is_unknown_caller(call.caller) != is_unknown_caller(question.caller)
     return inbound and one_named and _may_be(question.did, call.did)
 
 
@@ -137,32 +139,32 @@ def _only(fitting: list[PhoneCall], extension: str) -> PhoneCall | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+def find_call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -> PhoneCall | None:
     """Choose among *calls* the one that began with its events and whose question this is."""
-    arrived = trusted_arrival(question)
+    arrived = believable_arrival(question)
     fitting: list[tuple[timedelta, int, PhoneCall]] = []
     for place, call in enumerate(calls):
-        if call.asked or call.order is not None or not _may_be_inbound(call, question):
+        if call.has_question or call.order is not None or not _may_be_inbound(call, question):
             continue
         known = not call.did or not question.did or call.did == question.did
         same = call.provider == question.provider and _is_of(question, call)
-        if not (known and same) or (arrived is None and call.life.disposition.is_over):
+        if not (known and same) or (arrived is None and call.state.disposition.is_over):
             continue
         # The PBX's clock with the PBX's, ours with ours: they may be far from one another.
         if arrived is None:
             away = abs(question.received_at - call.received_at)
         else:
             away = abs(arrived - call.arrived_at)
-        if away <= (MENU if arrived is None else SAME_MOMENT):
+        if away <= (VOICE_MENU_WINDOW if arrived is None else SAME_MOMENT_WINDOW):
             fitting.append((away, place, call))
     return min(fitting, default=(None, None, None))[2]
 
 
-def same_party(one: Caller, other: Caller) -> bool:
+def is_same_party(one: Caller, other: Caller) -> bool:
     """Tell whether two callers are one: by number, by extension, else by what the PBX sent."""
-    if one.short or other.short:
+    if one.short_number or other.short_number:
         # An extension and a short number from outside: which of them it is, the line decides.
-        return one.short == other.short
+        return one.short_number == other.short_number
     if one.kind is not other.kind:
         return False
     if one.number is not None or one.extension is not None:
@@ -172,20 +174,20 @@ def same_party(one: Caller, other: Caller) -> bool:
 
 def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
     """Whether a call that began with its events may be one that came in, for all that is known."""
-    return call.direction is Direction.INBOUND or bool(question.caller.short)
+    return call.direction is Direction.INBOUND or bool(question.caller.short_number)
 
 
 def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:
     """Whether *call* has the caller of *question*, also where its events took him for ours."""
-    if same_party(call.caller, question.caller):
+    if is_same_party(call.caller, question.caller):
         return True
-    short = question.caller.short
+    short = question.caller.short_number
     dialled_out = call.direction is Direction.OUTBOUND and bool(short) and call.placed_by == short
     return dialled_out and str(call.caller.number or "") == question.did != ""
 
 
 def _same_way(call: PhoneCall, event: CallEvent) -> bool:
-    if event.client is None or not same_party(call.caller, event.client):
+    if event.client is None or not is_same_party(call.caller, event.client):
         return False
     if event.direction is not None and event.direction is not call.direction:
         return False
@@ -201,14 +203,14 @@ def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
     return event.extension in ("", call.placed_by)
 
 
-def is_settling_time(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
+def needs_history_now(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
     """Whether an unfinished *call* was *silent* for so long that the PBX must be asked."""
-    if not call.is_unfinished or call.blank:
+    if not call.is_unfinished or call.is_test_request:
         return False
     return silent >= after
 
 
-def call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
+def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
     """Choose the unfinished call that a line of the statistics tells of.
 
     Its id may differ from the call's in the last digit (§1.2), so party and time decide where it
@@ -216,29 +218,31 @@ def call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall 
     """
     calls = list(calls)
     for call in calls:
-        if record.call_ref and call.life.call_ref == record.call_ref:
+        if record.call_ref and call.state.call_ref == record.call_ref:
             return call
     fitting = [
         (abs(call.arrived_at - (record.started_at or record.at)), place, call)
         for place, call in enumerate(calls)
         if record.client is not None
-        and same_party(call.caller, record.client)
+        and is_same_party(call.caller, record.client)
         and (record.direction is None or record.direction is call.direction)
         and _same_telephone(call, record)
     ]
     if not fitting:
         return None
     away, _, nearest = min(fitting)
-    return nearest if away <= ABOUT_THEN else None
+    return nearest if away <= CORRELATION_WINDOW else None
 
 
-def is_of_another(record: CallEvent, call: PhoneCall, others: Iterable[PhoneCall]) -> bool:
+def belongs_to_another_call(
+    record: CallEvent, call: PhoneCall, others: Iterable[PhoneCall]
+) -> bool:
     """Return whether a line of the statistics is of one of *others*, which are over, not of *call*.
 
     A second call to the same client begins within the time in which the first would fit.
     """
-    if not record.call_ref or call.life.call_ref == record.call_ref:
+    if not record.call_ref or call.state.call_ref == record.call_ref:
         return False
     # The id may differ from the call's in the last digit.
-    refs = (other.life.call_ref for other in others if not other.is_unfinished)
+    refs = (other.state.call_ref for other in others if not other.is_unfinished)
     return any(ref and ref[:-1] == record.call_ref[:-1] for ref in refs)

@@ -30,7 +30,7 @@ class Disposition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CallLife:
+class CallState:
     """What the events tell: how the call went. Extensions are those of the company.
 
     *talked* are all who talked, in order, *answered_by* the last of them: who has the client now.
@@ -44,26 +44,26 @@ class CallLife:
     outcome: Outcome | None = None
     call_ref: str = ""
     order_ref: str = ""
-    rung: tuple[str, ...] = ()
-    talked: tuple[str, ...] = ()
+    rung_extensions: tuple[str, ...] = ()
+    talked_extensions: tuple[str, ...] = ()
     answered_at: datetime | None = None
     ended_at: datetime | None = None
-    wait: timedelta | None = None
-    talk: timedelta | None = None
+    wait_time: timedelta | None = None
+    talk_time: timedelta | None = None
     recording: str = ""
     scheme: str = ""
-    unread_end: bool = False
-    lost_in_transfer: bool = False
+    is_outcome_unread: bool = False
+    is_lost_in_transfer: bool = False
 
     @property
     def needs_history(self) -> bool:
         """Whether only the PBX's statistics can say how the call ended."""
-        return self.unread_end or not self.disposition.is_over
+        return self.is_outcome_unread or not self.disposition.is_over
 
     @property
     def answered_by(self) -> str:
         """Give the extension of who talked last; empty when nobody did, or it is not known."""
-        return self.talked[-1] if self.talked else ""
+        return self.talked_extensions[-1] if self.talked_extensions else ""
 
 
 #: Kinds in the order in which things of one second happened.
@@ -73,12 +73,12 @@ _EARLY = datetime.min.replace(tzinfo=UTC)
 
 def add_event(heard: Sequence[CallEvent], event: CallEvent) -> tuple[CallEvent, ...]:
     """Give *heard* with *event*, in order of time; of a repeated one the earliest stays."""
-    same = [other for other in heard if other.identity == event.identity]
-    others = [other for other in heard if other.identity != event.identity]
+    same = [other for other in heard if other.repeat_key == event.repeat_key]
+    others = [other for other in heard if other.repeat_key != event.repeat_key]
     return tuple(sorted([*others, min([*same, event], key=_order)], key=_order))
 
 
-def tell_life(direction: Direction, began: datetime, heard: Iterable[CallEvent]) -> CallLife:
+def derive_state(direction: Direction, began: datetime, heard: Iterable[CallEvent]) -> CallState:
     """Read how a call went that *began* then; the same events in any order give the same life."""
     events = sorted(heard, key=_order)
     rung, talked = _rung(direction, events), _talked(direction, events)
@@ -100,23 +100,23 @@ def tell_life(direction: Direction, began: datetime, heard: Iterable[CallEvent])
     # An end in words that nobody knows is no worse than it says: the statistics settle it.
     unread = bool(finals) and all(f.outcome is None for f in finals) and not answered
     settled = given_up or any(f.kind is EventKind.HISTORY for f in finals)
-    return CallLife(
+    return CallState(
         disposition=Disposition.UNKNOWN
         if unread
         else _disposition(direction, answered=answered, over=bool(finals), given_up=given_up),
         outcome=Outcome.ANSWERED if answered else None if unread else _failure(finals),
         call_ref=next((e.call_ref for e in events if e.call_ref), ""),
         order_ref=next((e.order_ref for e in events if e.order_ref), ""),
-        rung=rung,
-        talked=talked if answered else (),
+        rung_extensions=rung,
+        talked_extensions=talked if answered else (),
         answered_at=answered_at,
         ended_at=ended_at,
-        wait=_span(start, answered_at or ended_at),
-        talk=_talk(events, answers, answered_at, ended_at) if answered else None,
+        wait_time=_span(start, answered_at or ended_at),
+        talk_time=_talk(events, answers, answered_at, ended_at) if answered else None,
         recording=_recording(events) if answered else "",
         scheme=next((e.scheme for e in events if e.scheme), ""),
-        unread_end=unread and not settled,
-        lost_in_transfer=_is_lost_in_transfer(direction, events, answers, ended_at),
+        is_outcome_unread=unread and not settled,
+        is_lost_in_transfer=_is_lost_in_transfer(direction, events, answers, ended_at),
     )
 
 
@@ -145,9 +145,9 @@ def _is_lost_in_transfer(
     if leaving is None or None in left:
         return any(
             e.kind is EventKind.ENDED
-            and e.transfer_from == last.extension
-            and bool(e.rung)
-            and e.rung[-1] not in answered | named
+            and e.transferred_by == last.extension
+            and bool(e.rung_extensions)
+            and e.rung_extensions[-1] not in answered | named
             for e in events
         )
     return any(
@@ -194,7 +194,7 @@ def _rung(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...]:
         if event.kind is EventKind.STARTED and event.extension:
             found[event.extension] = None
     for event in events:
-        found |= dict.fromkeys(event.rung)
+        found |= dict.fromkeys(event.rung_extensions)
     return tuple(found)
 
 
@@ -205,8 +205,8 @@ def _talked(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...
         final = event.kind in (EventKind.ENDED, EventKind.HISTORY)
         if not final or event.outcome is not Outcome.ANSWERED or heard:
             continue
-        last = event.extension or (event.rung[-1] if event.rung else "")
-        heard = [e for e in (event.transfer_from, last) if e]
+        last = event.extension or (event.rung_extensions[-1] if event.rung_extensions else "")
+        heard = [e for e in (event.transferred_by, last) if e]
     # He who took the client back stands last, and once.
     return tuple(reversed(dict.fromkeys(reversed(heard))))
 
@@ -218,7 +218,7 @@ def _talk(
     ended_at: datetime | None,
 ) -> timedelta | None:
     """Add up how long the client talked; while a transfer rings he waits again."""
-    told = [e.talk for e in events if e.kind is EventKind.HISTORY and e.talk is not None]
+    told = [e.talk_time for e in events if e.kind is EventKind.HISTORY and e.talk_time is not None]
     if answered_at is None or ended_at is None or ended_at < answered_at:
         return max(told, default=None)
     spoken = [(a.at, _left(a, events, ended_at)) for a in answers] or [(answered_at, ended_at)]
@@ -278,8 +278,8 @@ def _order(event: CallEvent) -> tuple[object, ...]:
         event.call_ref,
         event.outcome or "",
         event.answered_at or _EARLY,
-        event.talk or timedelta(-1),
-        event.rung,
+        event.talk_time or timedelta(-1),
+        event.rung_extensions,
         event.recording,
         repr(event),
     )

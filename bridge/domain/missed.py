@@ -19,13 +19,13 @@ from bridge.domain.decision import RouteDecision, Target
 from bridge.domain.directory import Ref
 from bridge.domain.life import Disposition
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.texts import Language, say
-from bridge.domain.wanted import KeptReminder, ReminderState, ReminderWish
+from bridge.domain.texts import Language, format_text
+from bridge.domain.wanted import DesiredReminder, ReminderState, SentReminder
 from bridge.domain.writeback import caller_name, reminder_text
 
 
 @dataclass(frozen=True, slots=True)
-class MissedDebt:
+class MissedCall:
     """What the company owes a client who was not answered. *key* is that of his first call.
 
     *calls* are his missed calls, oldest first; *holder* is the one whose document carries the
@@ -38,12 +38,12 @@ class MissedDebt:
     client: str
     name: str
     numbers: tuple[PhoneNumber, ...]
-    calls: tuple[str, ...]
-    holder: str
+    call_keys: tuple[str, ...]
+    reminder_call: str
     owner: Target | None
     opened_at: datetime
-    last_at: datetime
-    merging: tuple[str, ...] = ()
+    last_missed_at: datetime
+    separate_reminder_calls: tuple[str, ...] = ()
     escalate_at: datetime | None = None
     escalated_to: Ref | None = None
     closed_at: datetime | None = None
@@ -55,17 +55,17 @@ class MissedDebt:
         return self.closed_at is None
 
     @property
-    def is_seen(self) -> bool:
+    def has_onec_owner(self) -> bool:
         """Return whether there is a 1C user whose reminder it can be."""
         return self.owner is not None and self.owner.manager is not None
 
-    def escalates(self, now: datetime) -> bool:
+    def is_due_for_escalation(self, now: datetime) -> bool:
         """Whether it is time to tell a second person: at once, where no first one sees it."""
-        due = self.escalate_at is not None and (self.escalate_at <= now or not self.is_seen)
+        due = self.escalate_at is not None and (self.escalate_at <= now or not self.has_onec_owner)
         return self.is_open and due and self.escalated_to is None
 
 
-def redated(debt: MissedDebt, step: timedelta, latest: datetime) -> MissedDebt:
+def shift_escalation(debt: MissedCall, step: timedelta, latest: datetime) -> MissedCall:
     """Return *debt* behind a *step* of the wall clock; *latest* is when one of now escalates."""
     if debt.escalate_at is None or debt.escalated_to is not None or not debt.is_open:
         return debt
@@ -77,22 +77,22 @@ def is_missed(call: PhoneCall) -> bool:
 
     Nor was one, for all that he got, who was answered and then lost in a transfer nobody took.
     """
-    missed = call.life.disposition is Disposition.MISSED or call.life.lost_in_transfer
-    return missed and call.direction is Direction.INBOUND and bool(call.client)
+    missed = call.state.disposition is Disposition.MISSED or call.state.is_lost_in_transfer
+    return missed and call.direction is Direction.INBOUND and bool(call.client_key)
 
 
-def owner_of(call: PhoneCall) -> Target | None:
+def find_first_owner(call: PhoneCall) -> Target | None:
     """Name who owes the call back: the client's manager, else the last rung, else the default."""
     decision = call.decision
     if decision.targets:
         return decision.targets[0]
-    rung = call.person(call.life.rung[-1]) if call.life.rung else None
+    rung = call.target_of(call.state.rung_extensions[-1]) if call.state.rung_extensions else None
     if rung is not None and rung.manager is not None:
         return rung
     return decision.fallback or rung
 
 
-def owner_now(
+def find_present_owner(
     call: PhoneCall,
     before: Target | None,
     decision: RouteDecision,
@@ -108,7 +108,7 @@ def owner_now(
         return decision.targets[0]
     named = call.decision.targets[0] if call.decision.targets else None
     lost = before is not None and named is not None and before.manager == named.manager
-    rung = [call.person(extension) for extension in reversed(call.life.rung)]
+    rung = [call.target_of(extension) for extension in reversed(call.state.rung_extensions)]
     first = [] if before is None or lost else [before]
     last = [before] if before is not None and lost else []
     choice = [*first, *rung, *([decision.fallback] if decision.fallback else []), *last]
@@ -117,95 +117,103 @@ def owner_now(
     return next(seen, named_by_nobody)
 
 
-def owe(
-    debt: MissedDebt | None, call: PhoneCall, lang: Language, escalate_at: datetime | None
-) -> MissedDebt:
+def add_missed_call(
+    debt: MissedCall | None, call: PhoneCall, lang: Language, escalate_at: datetime | None
+) -> MissedCall:
     """Give the client's debt with the missed *call* in it; *debt* is his open one, if there is."""
     number = call.caller.number
     numbers = () if number is None else (number,)
     if debt is None:
-        return MissedDebt(
+        return MissedCall(
             key=call.key,
-            client=call.client,
+            client=call.client_key,
             name=caller_name(call, lang),
             numbers=numbers,
-            calls=(call.key,),
-            holder=call.key,
-            owner=owner_of(call),
+            call_keys=(call.key,),
+            reminder_call=call.key,
+            owner=find_first_owner(call),
             opened_at=call.arrived_at,
-            last_at=call.arrived_at,
+            last_missed_at=call.arrived_at,
             escalate_at=escalate_at,
         )
-    if call.key in debt.calls:
+    if call.key in debt.call_keys:
         return debt
     return replace(
         debt,
         numbers=tuple(dict.fromkeys((*debt.numbers, *numbers))),
-        calls=(*debt.calls, call.key),
-        merging=(*debt.merging, call.key),
-        last_at=max(debt.last_at, call.arrived_at),
+        call_keys=(*debt.call_keys, call.key),
+        separate_reminder_calls=(*debt.separate_reminder_calls, call.key),
+        last_missed_at=max(debt.last_missed_at, call.arrived_at),
     )
 
 
-def paid(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:
+def mark_called_back(debt: MissedCall, call: PhoneCall, now: datetime) -> MissedCall:
     """Close the debt: *call* is the talk that paid it."""
     return replace(debt, closed_at=now, closed_by=call.key)
 
 
-def merged(debt: MissedDebt, other: MissedDebt) -> MissedDebt:
+def merge_missed_calls(debt: MissedCall, other: MissedCall) -> MissedCall:
     """Return *debt* with the calls of *other*, the younger one of the same client.
 
     The other's reminder stays until 1C is known to hold the joint one.
     """
-    keys = (other.holder, *other.merging)
+    keys = (other.reminder_call, *other.separate_reminder_calls)
     return replace(
         debt,
         numbers=tuple(dict.fromkeys((*debt.numbers, *other.numbers))),
-        calls=tuple(dict.fromkeys((*debt.calls, *other.calls))),
-        merging=tuple(dict.fromkeys((*debt.merging, *(k for k in keys if k != debt.holder)))),
-        last_at=max(debt.last_at, other.last_at),
+        call_keys=tuple(dict.fromkeys((*debt.call_keys, *other.call_keys))),
+        separate_reminder_calls=tuple(
+            dict.fromkeys(
+                (*debt.separate_reminder_calls, *(k for k in keys if k != debt.reminder_call))
+            )
+        ),
+        last_missed_at=max(debt.last_missed_at, other.last_missed_at),
     )
 
 
-def left_to(debt: MissedDebt, keys: Collection[str], now: datetime, closed_by: str) -> MissedDebt:
+def close_with_calls(
+    debt: MissedCall, keys: Collection[str], now: datetime, closed_by: str
+) -> MissedCall:
     """Return *debt* closed, with the calls of *keys* alone: the others are another debt."""
-    calls = tuple(key for key in debt.calls if key in keys)
-    return replace(debt, calls=calls, merging=(), closed_at=now, closed_by=closed_by)
+    calls = tuple(key for key in debt.call_keys if key in keys)
+    return replace(
+        debt, call_keys=calls, separate_reminder_calls=(), closed_at=now, closed_by=closed_by
+    )
 
 
-def forgiven(debt: MissedDebt, call: PhoneCall, now: datetime) -> MissedDebt:
+def remove_answered_call(debt: MissedCall, call: PhoneCall, now: datetime) -> MissedCall:
     """Take *call* out of the debt: it was answered after all. Closed when no call is left."""
-    left = tuple(key for key in debt.calls if key != call.key)
+    left = tuple(key for key in debt.call_keys if key != call.key)
     if not left:
         return replace(debt, closed_at=now, closed_by=call.key)
-    holder = left[-1] if debt.holder == call.key else debt.holder
-    merging = tuple(key for key in debt.merging if key in left and key != holder)
-    return replace(debt, calls=left, holder=holder, merging=merging)
+    holder = left[-1] if debt.reminder_call == call.key else debt.reminder_call
+    merging = tuple(key for key in debt.separate_reminder_calls if key in left and key != holder)
+    return replace(debt, call_keys=left, reminder_call=holder, separate_reminder_calls=merging)
 
 
-def wishes(
-    debt: MissedDebt, call: PhoneCall, lang: Language, zone: tzinfo, last: PhoneCall
-) -> tuple[ReminderWish, ...] | None:
+def build_desired_reminders(
+    debt: MissedCall, call: PhoneCall, lang: Language, zone: tzinfo, last: PhoneCall
+) -> tuple[DesiredReminder, ...] | None:
     """Tell which reminders 1C should hold of *call*; None: the ringing one, as it stands.
 
     *last* is the debt's latest call, told in the text.
     """
     if not debt.is_open:
         return ()
-    if call.key in debt.merging:
-        return call.reminders
-    if call.key != debt.holder or debt.owner is None or debt.owner.manager is None:
-        return () if call.key != debt.holder else _escalation(debt, call, lang, zone)
-    own = ReminderWish(debt.owner.manager, _text(debt, lang, zone, last))
+    if call.key in debt.separate_reminder_calls:
+        return call.desired_reminders
+    if call.key != debt.reminder_call or debt.owner is None or debt.owner.manager is None:
+        return () if call.key != debt.reminder_call else _escalation(debt, call, lang, zone)
+    own = DesiredReminder(debt.owner.manager, _text(debt, lang, zone, last))
     return (own, *_escalation(debt, call, lang, zone))
 
 
-def reviewed(
-    debt: MissedDebt,
-    kept: KeptReminder | None,
-    wish: tuple[ReminderWish, ...] | None,
+def apply_sent_reminder(
+    debt: MissedCall,
+    kept: SentReminder | None,
+    wish: tuple[DesiredReminder, ...] | None,
     now: datetime,
-) -> MissedDebt:
+) -> MissedCall:
     """Take up what 1C is known to hold: *kept* is the owner's reminder on the holder's document.
 
     The joint reminder is there: the others may go. It was dismissed: its manager has closed the
@@ -213,37 +221,43 @@ def reviewed(
     """
     if not debt.is_open or kept is None or debt.owner is None:
         return debt
-    if kept.state is ReminderState.GONE:
-        told = [key for key in debt.calls if key not in debt.merging]
-        return left_to(debt, told, now, "")
+    if kept.state is ReminderState.DISMISSED:
+        told = [key for key in debt.call_keys if key not in debt.separate_reminder_calls]
+        return close_with_calls(debt, told, now, "")
     wanted = next((w for w in wish or () if w.user == debt.owner.manager), None)
     holds = wanted is not None and kept.text == wanted.text
-    return replace(debt, merging=()) if holds and kept.state is ReminderState.KEPT else debt
+    return (
+        replace(debt, separate_reminder_calls=())
+        if holds and kept.state is ReminderState.WRITTEN
+        else debt
+    )
 
 
-def escalated(debt: MissedDebt, to: Ref) -> MissedDebt:
+def mark_escalated(debt: MissedCall, to: Ref) -> MissedCall:
     """Tell a second person; where it is the owner himself nobody new is told."""
     return replace(debt, escalated_to=to)
 
 
 def _escalation(
-    debt: MissedDebt, call: PhoneCall, lang: Language, zone: tzinfo
-) -> tuple[ReminderWish, ...]:
+    debt: MissedCall, call: PhoneCall, lang: Language, zone: tzinfo
+) -> tuple[DesiredReminder, ...]:
     owner = debt.owner.manager if debt.owner else None
     if debt.escalated_to is None or debt.escalated_to == owner:
         return ()
-    who = debt.owner.name if debt.owner and debt.owner.name else say(lang, "missed.no_owner")
+    who = (
+        debt.owner.name if debt.owner and debt.owner.name else format_text(lang, "missed.no_owner")
+    )
     since = _clock_time(debt.opened_at, zone)
     text = reminder_text(call, lang, "missed.escalated", time=since, owner=who)
-    return (ReminderWish(debt.escalated_to, text, unless_gone=owner),)
+    return (DesiredReminder(debt.escalated_to, text, unless_dismissed_by=owner),)
 
 
-def _text(debt: MissedDebt, lang: Language, zone: tzinfo, last: PhoneCall) -> str:
-    at = _clock_time(debt.last_at, zone)
-    if len(debt.calls) == 1:
-        what = "missed.lost" if last.life.lost_in_transfer else "missed.once"
+def _text(debt: MissedCall, lang: Language, zone: tzinfo, last: PhoneCall) -> str:
+    at = _clock_time(debt.last_missed_at, zone)
+    if len(debt.call_keys) == 1:
+        what = "missed.lost" if last.state.is_lost_in_transfer else "missed.once"
         return reminder_text(last, lang, what, time=at)
-    return reminder_text(last, lang, "missed.often", count=str(len(debt.calls)), time=at)
+    return reminder_text(last, lang, "missed.often", count=str(len(debt.call_keys)), time=at)
 
 
 def _clock_time(at: datetime, zone: tzinfo) -> str:

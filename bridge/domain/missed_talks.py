@@ -14,7 +14,7 @@ _FINAL = (EventKind.ENDED, EventKind.HISTORY)
 _OURS = (EventKind.GIVEN_UP, EventKind.UNKNOWN)
 
 
-def is_talk(call: PhoneCall) -> bool:
+def is_talk_with_client(call: PhoneCall) -> bool:
     """Return whether somebody of the company talked, or talks, to the client of *call*.
 
     Of a call that we made only its end proves that: what was answered may have been our own
@@ -23,16 +23,16 @@ def is_talk(call: PhoneCall) -> bool:
     if call.direction is Direction.INTERNAL:
         return False
     if call.direction is Direction.OUTBOUND:
-        finals = [event for event in call.heard if event.kind in _FINAL]
+        finals = [event for event in call.applied_events if event.kind in _FINAL]
         answered = any(event.outcome is Outcome.ANSWERED for event in finals)
         # Given up: an answer was heard, and nobody ever said that it was no talk.
-        unsaid = not finals and call.life.disposition is Disposition.ANSWERED
+        unsaid = not finals and call.state.disposition is Disposition.ANSWERED
         return answered or unsaid
-    talked = call.life.disposition in (Disposition.TALKING, Disposition.ANSWERED)
-    return talked and not call.life.lost_in_transfer
+    talked = call.state.disposition in (Disposition.TALKING, Disposition.ANSWERED)
+    return talked and not call.state.is_lost_in_transfer
 
 
-def is_after(talk: PhoneCall, missed: PhoneCall) -> bool:
+def is_later_talk(talk: PhoneCall, missed: PhoneCall) -> bool:
     """Return whether *talk* came after the client was *missed*.
 
     It still goes on, it was answered when the missed call was over, or its call began later and
@@ -40,7 +40,7 @@ def is_after(talk: PhoneCall, missed: PhoneCall) -> bool:
     waits for ever.
     """
     began, over = _began_at(missed), _ended_at(missed) or _began_at(missed)
-    ends, answered = _ended_at(talk), talk.life.answered_at
+    ends, answered = _ended_at(talk), talk.state.answered_at
     if answered is not None and (ends is None or answered > over):
         return True
     return _began_at(talk) > began and (ends is None or ends > over)
@@ -56,4 +56,4 @@ def _ended_at(call: PhoneCall) -> datetime | None:
 
 
 def _of_the_pbx(call: PhoneCall) -> list[CallEvent]:
-    return [event for event in call.heard if event.kind not in _OURS]
+    return [event for event in call.applied_events if event.kind not in _OURS]

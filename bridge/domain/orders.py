@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.directory import Ref
-from bridge.domain.emergency import is_emergency
+from bridge.domain.emergency import is_emergency_number
 from bridge.domain.phone import (
     Caller,
     CallerKind,
@@ -32,13 +32,13 @@ _EXTENSION = re.compile(r"[0-9]{2,5}")
 _SCHEME = re.compile(r"\s*(?:tel|callto|sips?):(?://)?", re.IGNORECASE)
 
 
-class OrderTrouble(StrEnum):
+class OrderProblem(StrEnum):
     """Why a call is not even ordered."""
 
     NO_EXTENSION = "no_extension"
     NO_NUMBER = "no_number"
-    NONSENSE = "nonsense"
-    OWN = "own"
+    NOT_A_NUMBER = "nonsense"
+    OWN_EXTENSION = "own"
     COLLEAGUE = "colleague"
     EMERGENCY = "emergency"
     REPEATED = "repeated"  # an order of this pair is not over
@@ -71,9 +71,9 @@ class CallOrder:
     requested_at: datetime
     state: OrderState = OrderState.SENDING
     ref: str = ""
-    words: str = ""
+    reason: str = ""
     document: Ref | None = None
-    by: str = ""
+    ordered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class OrderReply:
 
     state: OrderState
     ref: str = ""
-    words: str = ""
+    reason: str = ""
 
 
 def order_key(*parts: str) -> str:
@@ -91,7 +91,7 @@ def order_key(*parts: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:20]
 
 
-def read_dialled(typed: str, rules: PhoneRules) -> Caller:
+def read_dialled_number(typed: str, rules: PhoneRules) -> Caller:
     """Read whom a person, a script or a link wants to call; of several numbers the first.
 
     "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL. A service code
@@ -112,29 +112,29 @@ def without_scheme(typed: str) -> str:
     return _SCHEME.sub("", typed, count=1)
 
 
-def trouble_of(
+def find_order_problem(
     extension: str, called: Caller, recent: CallOrder | None = None
-) -> OrderTrouble | None:
+) -> OrderProblem | None:
     """Tell why the call from *extension* to *called* must not be ordered; None where it may be.
 
     *recent* is an order of this very pair that bars a repeat.
     """
     if not _EXTENSION.fullmatch(extension):
-        return OrderTrouble.NO_EXTENSION
+        return OrderProblem.NO_EXTENSION
     if called.number is None:
         return _trouble_of_number(extension, called)
     if recent is None:
         return None
-    return OrderTrouble.IN_DOUBT if recent.state is OrderState.UNKNOWN else OrderTrouble.REPEATED
+    return OrderProblem.IN_DOUBT if recent.state is OrderState.UNKNOWN else OrderProblem.REPEATED
 
 
-def _trouble_of_number(extension: str, called: Caller) -> OrderTrouble:
+def _trouble_of_number(extension: str, called: Caller) -> OrderProblem:
     """Return why what was dialled is no number to call."""
     internal = called.kind is CallerKind.INTERNAL
     if internal and called.extension == extension:
-        return OrderTrouble.OWN
-    if is_emergency(without_scheme(called.raw)):
-        return OrderTrouble.EMERGENCY
+        return OrderProblem.OWN_EXTENSION
+    if is_emergency_number(without_scheme(called.raw)):
+        return OrderProblem.EMERGENCY
     if internal:
-        return OrderTrouble.COLLEAGUE
-    return OrderTrouble.NONSENSE if called.raw.strip() else OrderTrouble.NO_NUMBER
+        return OrderProblem.COLLEAGUE
+    return OrderProblem.NOT_A_NUMBER if called.raw.strip() else OrderProblem.NO_NUMBER

@@ -17,7 +17,7 @@ it is a pure function of the set of events, so neither order nor repetition can 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bridge.domain.call_events import CallEvent, Direction, Trust
+from bridge.domain.call_events import CallEvent, Direction, DirectionSource
 from bridge.domain.phone import Caller, CallerKind
 
 #: An outside line has more digits than any extension.
@@ -50,26 +50,26 @@ def is_outside_line(did: str) -> bool:
     return _LONGEST_EXTENSION < len(did) <= _LONGEST_NUMBER and did.isdecimal()
 
 
-def is_unknown(caller: Caller) -> bool:
+def is_unknown_caller(caller: Caller) -> bool:
     """Return whether nothing at all was sent of the caller; a hidden number was sent as such."""
     return caller.kind is CallerKind.WITHHELD and not caller.raw
 
 
-def tell_parties(
-    begun: Parties, heard: Sequence[CallEvent], *, asked: bool, ordered: bool
+def derive_parties(
+    begun: Parties, heard: Sequence[CallEvent], *, has_question: bool, is_ordered: bool
 ) -> Parties:
     """Return the parties of a call that *begun* so and has *heard* these events, in order."""
-    if ordered:
+    if is_ordered:
         dialling = (e.extension for e in heard if e.extension)
         return replace(begun, placed_by=begun.placed_by or next(dialling, ""))
-    direction = _direction(begun, heard, asked=asked)
-    did = _did(begun, direction, heard, asked=asked)
+    direction = _direction(begun, heard, asked=has_question)
+    did = _did(begun, direction, heard, asked=has_question)
     if direction is Direction.INTERNAL and is_outside_line(did):
         direction = Direction.INBOUND
     own = [e for e in heard if e.direction is direction]
     return Parties(
         direction=direction,
-        caller=_caller(begun, direction, own, asked=asked),
+        caller=_caller(begun, direction, own, asked=has_question),
         did=did,
         placed_by=_placed_by(begun, direction, own),
     )
@@ -81,7 +81,7 @@ def fit_event(event: CallEvent, parties: Parties) -> CallEvent:
     Where its own reading took a short outside number for an extension that dials, that number
     is the client and none of our telephones.
     """
-    client = parties.caller.short
+    client = parties.caller.short_number
     if parties.direction is not Direction.INBOUND or not client or event.extension != client:
         return event
     return replace(event, extension="") if event.direction is Direction.OUTBOUND else event
@@ -90,13 +90,17 @@ def fit_event(event: CallEvent, parties: Parties) -> CallEvent:
 def _direction(begun: Parties, heard: Sequence[CallEvent], *, asked: bool) -> Direction:
     if asked and begun.direction is Direction.INBOUND:
         return Direction.INBOUND
-    for trust in (Trust.STATED, Trust.NUMBERS):
-        told = [e for e in heard if e.trust is trust and e.direction is not None]
-        if trust is Trust.NUMBERS:  # the better an event knows its client, the more it knows
+    for trust in (DirectionSource.STATED, DirectionSource.NUMBERS):
+        told = [e for e in heard if e.direction_source is trust and e.direction is not None]
+        if (
+            trust is DirectionSource.NUMBERS
+        ):  # the better an event knows its client, the more it knows
             told.sort(key=_distrust)
         outside = [e.direction for e in told if e.direction is not Direction.INTERNAL]
         if asked:  # of somebody who may be a colleague: only a caller from outside changes that
-            outside = [d for d in outside if d is Direction.INBOUND and trust is Trust.STATED]
+            outside = [
+                d for d in outside if d is Direction.INBOUND and trust is DirectionSource.STATED
+            ]
         if outside:
             return outside[0] or begun.direction
         if told and not asked:
@@ -114,7 +118,7 @@ def _caller(
 ) -> Caller:
     clients = [e for e in own if e.client is not None]
     caller = begun.caller
-    if clients and (not asked or is_unknown(caller)):
+    if clients and (not asked or is_unknown_caller(caller)):
         caller = min(clients, key=_distrust).client or caller
     if direction is Direction.INBOUND and caller.kind is CallerKind.INTERNAL:
         return Caller(CallerKind.SHORT, caller.raw)
@@ -123,14 +127,14 @@ def _caller(
 
 def _distrust(event: CallEvent) -> tuple[int, int]:
     kind = CallerKind.WITHHELD if event.client is None else event.client.kind
-    return -event.trust, _KNOWN.index(kind)
+    return -event.direction_source, _KNOWN.index(kind)
 
 
 def _placed_by(begun: Parties, direction: Direction, own: Sequence[CallEvent]) -> str:
     if direction is Direction.INBOUND:
         return ""
     if direction is Direction.INTERNAL:
-        dialling = [e.client.short for e in own if e.client is not None]
+        dialling = [e.client.short_number for e in own if e.client is not None]
     else:
         dialling = [e.extension for e in own]
     return next(filter(None, dialling), begun.placed_by)

@@ -12,35 +12,40 @@ from enum import StrEnum
 from html import unescape
 from typing import NamedTuple
 
-from bridge.domain.phone_proof import is_dialled, is_number_of_its_own, local_length, may_borrow
+from bridge.domain.phone_proof import (
+    is_dialled_after_pause,
+    is_separate_number,
+    local_length,
+    may_share_area_code,
+)
 from bridge.domain.phone_reading import (
     PhoneNumber,
     PhoneRules,
-    bare_digits,
-    cut_numbers,
-    international_form,
-    plain_signs,
+    format_international,
+    normalise_characters,
     read_fast,
     read_fast_many,
     read_international,
     read_local,
     read_number,
     read_possible,
+    split_numbers,
+    strip_separators,
 )
 
 __all__ = [
     "Caller",
     "CallerKind",
+    "ParsedPhone",
     "PhoneNumber",
     "PhoneRules",
-    "TypedPhone",
-    "digits_of",
+    "format_digits",
     "format_phone",
     "mask_phone",
     "read_caller",
     "read_did",
-    "read_many",
     "read_outside_caller",
+    "read_phone_fields",
     "read_phones",
 ]
 
@@ -51,14 +56,14 @@ _EXTENSION_LENGTH = 8
 _BRACKETED = 6  # digits in brackets behind a number that are still its extension
 
 
-class TypedPhone(NamedTuple):
+class ParsedPhone(NamedTuple):
     """One number found in a typed field; *extension* is kept to be shown, never matched."""
 
     number: PhoneNumber
     extension: str | None = None
 
 
-def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+def read_phones(text: str, rules: PhoneRules) -> tuple[ParsedPhone, ...]:
     """Read every number of one contact field, in order, without repeats.
 
     Numbers may stand apart by ; , / line breaks, "и", words or blanks, and are never merged.
@@ -70,7 +75,7 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
     if len(text) <= _SHORT_FIELD:
         if (number := read_fast(text, rules)) is not None:
             # A million times a pull: tuple.__new__ takes half of the time of the named one's.
-            return (tuple.__new__(TypedPhone, (number, None)),)
+            return (tuple.__new__(ParsedPhone, (number, None)),)
         label, dot, rest = text.partition(". ")
         # "тел. 8 (495) …": what is behind the label must begin a number, and reads as if alone.
         if dot and label.casefold() in _LABELS and rest[:1] in _BEGINS_A_NUMBER:
@@ -82,17 +87,17 @@ def read_phones(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
             head = head.rstrip(", ")
             extension = _plain_extension(tail)
         if (not word or extension) and (number := read_fast(head, rules)) is not None:
-            return (TypedPhone(number, extension),)
+            return (ParsedPhone(number, extension),)
     cut = text[:_FIELD_LENGTH]
     # "+7&nbsp;(903)…": a semicolon of the page's would tear the number apart.
-    return _read_field(plain_signs(unescape(cut) if "&" in cut else cut), rules)
+    return _read_field(normalise_characters(unescape(cut) if "&" in cut else cut), rules)
 
 
-def read_many(texts: Sequence[str], rules: PhoneRules) -> list[tuple[TypedPhone, ...]]:
+def read_phone_fields(texts: Sequence[str], rules: PhoneRules) -> list[tuple[ParsedPhone, ...]]:
     """Read many fields, each as `read_phones` does, in less than half of the time."""
     new = tuple.__new__
     return [
-        (new(TypedPhone, (number, None)),)
+        (new(ParsedPhone, (number, None)),)
         if number is not None and len(text) <= _SHORT_FIELD
         else read_phones(text, rules)
         for text, number in zip(texts, read_fast_many(texts, rules), strict=True)
@@ -122,7 +127,7 @@ class Caller:
     extension: str | None = None
 
     @property
-    def short(self) -> str:
+    def short_number(self) -> str:
         """Return the digits of an extension or of a short outside number, else ""."""
         return _few_digits(self.raw) if self.kind is CallerKind.SHORT else self.extension or ""
 
@@ -144,7 +149,7 @@ def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
     user = _sip_user(cut)
     if user.strip().casefold() in _WITHHELD:
         return Caller(CallerKind.WITHHELD, shown)
-    digits = bare_digits(user)
+    digits = strip_separators(user)
     plain = digits.isascii() and digits.isdigit()
     if plain and not digits.strip("0"):
         # Zeros are what some carriers send for a number that is withheld.
@@ -174,7 +179,7 @@ def read_outside_caller(raw: str | None, rules: PhoneRules) -> Caller:
 
 def _few_digits(raw: str) -> str:
     """Return the digits of a caller ID that has one to five of them and nothing else, else ""."""
-    digits = bare_digits(_sip_user(raw)).strip().removeprefix("+")
+    digits = strip_separators(_sip_user(raw)).strip().removeprefix("+")
     few = len(digits) <= _MOST_FEW and digits.isascii() and digits.isdigit()
     return digits if few else ""
 
@@ -191,10 +196,10 @@ def read_did(raw: str | None, rules: PhoneRules) -> str:
     number = _read_sent(user, rules)
     if number is not None:
         return str(number)
-    return "".join(_DIGIT.findall(plain_signs(user)))[:_DID_LENGTH]
+    return "".join(_DIGIT.findall(normalise_characters(user)))[:_DID_LENGTH]
 
 
-def digits_of(number: PhoneNumber) -> str:
+def format_digits(number: PhoneNumber) -> str:
     """Return E.164 without the plus: "79035550123"."""
     return str(number)
 
@@ -207,7 +212,7 @@ def format_phone(number: PhoneNumber) -> str:
     digits = str(number)
     if _SEVEN_PLAN.fullmatch(digits):
         return f"+7 ({digits[1:4]}) {digits[4:7]}-{digits[7:9]}-{digits[9:]}"
-    return international_form(number)
+    return format_international(number)
 
 
 def mask_phone(text: str | int) -> str:
@@ -217,7 +222,7 @@ def mask_phone(text: str | int) -> str:
     that is not a digit is dropped, so names and addresses do not leak either.
     """
     sign, typed = ("+", str(abs(text))) if isinstance(text, int) else ("", text[:_RAW_LENGTH])
-    digits = "".join(_DIGIT.findall(plain_signs(typed)))
+    digits = "".join(_DIGIT.findall(normalise_characters(typed)))
     if typed.lstrip().startswith("+"):
         sign = "+"
     if len(digits) <= _SHOWN_END:
@@ -267,7 +272,7 @@ def _plain_extension(tail: str) -> str | None:
     return digits if plain else None
 
 
-def _read_field(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+def _read_field(text: str, rules: PhoneRules) -> tuple[ParsedPhone, ...]:
     if _SPREADSHEET.fullmatch(text):
         text = text.partition(".")[0]
     found: dict[PhoneNumber, str | None] = {}
@@ -280,7 +285,7 @@ def _read_field(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
             gap, between = text[since : token.start()], text[run_end : token.start()]
             run_end = since = token.end()
             behind = text[run_end : run_end + _CODE_END]
-            if not (found and is_dialled(between, behind)):
+            if not (found and is_dialled_after_pause(between, behind)):
                 place = _Place(gap, behind, local=local, named=named)
                 read, length = _read_run(token["run"], before, place, rules)
                 for number, extension in read:
@@ -296,7 +301,7 @@ def _read_field(text: str, rules: PhoneRules) -> tuple[TypedPhone, ...]:
         else:
             local = named = token["word"].casefold() in _LABELS
             since = token.end()
-    return tuple(TypedPhone(number, extension) for number, extension in found.items())
+    return tuple(ParsedPhone(number, extension) for number, extension in found.items())
 
 
 class _Before(NamedTuple):
@@ -317,32 +322,32 @@ class _Place(NamedTuple):
 
 def _read_run(
     run: str, before: _Before | None, place: _Place, rules: PhoneRules
-) -> tuple[list[TypedPhone], int | None]:
+) -> tuple[list[ParsedPhone], int | None]:
     """Read one run of digits, blanks, brackets and dashes, and the last one's local length."""
-    numbers, rest = cut_numbers(run, rules)
-    read = [TypedPhone(number) for number in numbers]
+    numbers, rest = split_numbers(run, rules)
+    read = [ParsedPhone(number) for number in numbers]
     gap, behind, local, named = place
     if numbers:
-        left_over = sum(len(bare_digits(group)) for group in rest)
+        left_over = sum(len(strip_separators(group)) for group in rest)
         before, gap, named = _Before(numbers[-1], local_length(run, left_over)), "", False
     last, length = before or _NOTHING
     typed = " ".join(rest)
-    if last is not None and typed.startswith("(") and len(bare_digits(typed)) <= _BRACKETED:
-        read.append(TypedPhone(last, bare_digits(typed)))
+    if last is not None and typed.startswith("(") and len(strip_separators(typed)) <= _BRACKETED:
+        read.append(ParsedPhone(last, strip_separators(typed)))
     elif local or numbers:
-        pieces = [typed] if len(bare_digits(typed)) in _LOCAL else rest
+        pieces = [typed] if len(strip_separators(typed)) in _LOCAL else rest
         # Groups count one by one only where each is a number: "8 495 1234 56789" holds none.
-        if all(len(bare_digits(piece)) in _LOCAL for piece in pieces):
+        if all(len(strip_separators(piece)) in _LOCAL for piece in pieces):
             for piece in pieces:
-                if before is not None and not is_number_of_its_own(
-                    piece, gap, behind, named=named, length=length or 0
+                if before is not None and not is_separate_number(
+                    piece, gap, behind, labelled=named, length=length or 0
                 ):
                     continue
-                count = len(bare_digits(piece))
-                lender = last if may_borrow(count, length) else None
+                count = len(strip_separators(piece))
+                lender = last if may_share_area_code(count, length) else None
                 short = read_local(piece, rules, lender)
                 if short is not None:
-                    read.append(TypedPhone(short))
+                    read.append(ParsedPhone(short))
                     last, length = short, count
     return read, length
 
@@ -380,8 +385,8 @@ def _sip_user(sent: str) -> str:
 
 def _read_sent(user: str, rules: PhoneRules) -> PhoneNumber | None:
     """Read a number that came over the wire: whole, with the leniency a carrier deserves."""
-    typed = plain_signs(user)
-    if len(bare_digits(typed)) in _EXTENSION_DIGITS:
+    typed = normalise_characters(user)
+    if len(strip_separators(typed)) in _EXTENSION_DIGITS:
         return None
     if typed.startswith(" "):
         # A "+" that URL decoding took: " 4930123456" is Berlin, not the Ivanovo of its ten digits.

@@ -39,25 +39,27 @@ def local_length(run: str, left_over: int) -> int | None:
     return found
 
 
-def is_number_of_its_own(digits: str, gap: str, behind: str, *, named: bool, length: int) -> bool:
+def is_separate_number(
+    digits: str, gap: str, following: str, *, labelled: bool, length: int
+) -> bool:
     """Return whether the short *digits* behind a number are proved to be another number.
 
     *gap* stands between the two and *behind* after; *named*: a word says so («тел.», «и»);
     *length* is that of the number before, without its codes, and 0 where it is not known.
     """
-    if _ENDS_A_CODE.match(behind) or _TWO_PAUSES.search(gap):
+    if _ENDS_A_CODE.match(following) or _TWO_PAUSES.search(gap):
         return False
-    if named or _GROUPED.search(digits):
+    if labelled or _GROUPED.search(digits):
         return True
     return bool(_LISTED.search(gap)) and len(_joined(digits)) == length
 
 
-def is_dialled(gap: str, behind: str) -> bool:
+def is_dialled_after_pause(gap: str, behind: str) -> bool:
     """Return whether even the digits of a whole number are only dialled: "…,,84951234567#"."""
     return bool(_ENDS_A_CODE.match(behind) and _PAUSE.search(gap))
 
 
-def may_borrow(count: int, length: int | None) -> bool:
+def may_share_area_code(count: int, length: int | None) -> bool:
     """Return whether *count* digits may be of the city of a number with *length* local ones."""
     return count == (length or _USUAL_LOCAL)
 

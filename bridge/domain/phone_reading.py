@@ -117,12 +117,12 @@ _GROUP = re.compile(r"(?:\+[ (]{0,3}|\()?\d[\d.)-]*")
 _GROUPS = 24  # that are looked at in one run: enough for four numbers typed pair by pair
 
 
-def plain_signs(text: str) -> str:
+def normalise_characters(text: str) -> str:
     """Return *text* with full-width and Arabic digits, odd spaces and dashes made ordinary."""
     return _FOREIGN_DIGIT.sub(lambda digit: str(int(digit[0])), text.translate(_PLAIN_SIGNS))
 
 
-def bare_digits(text: str) -> str:
+def strip_separators(text: str) -> str:
     """Drop what typists put between digits; a "+", letters and other signs stay."""
     return text.translate(_BETWEEN_DIGITS)
 
@@ -179,7 +179,7 @@ def read_number(text: str, rules: PhoneRules) -> PhoneNumber | None:
     What the fast path leaves open must be valid for phonenumbers. Ten digits after a separate 8,
     "8 495 123 45 6", are a number that lost a digit and are not read.
     """
-    digits = _without_idd(bare_digits(text))
+    digits = _without_idd(strip_separators(text))
     if not _MIGHT_BE_E164.fullmatch(digits) or _is_no_number(text, digits, rules):
         return None
     if len(digits) not in _LOCAL and (number := read_fast(digits, rules)) is not None:
@@ -187,7 +187,7 @@ def read_number(text: str, rules: PhoneRules) -> PhoneNumber | None:
     return _as_written(_parse(digits, rules.region, phonenumbers.is_valid_number), rules)
 
 
-def cut_numbers(run: str, rules: PhoneRules) -> tuple[list[PhoneNumber], list[str]]:
+def split_numbers(run: str, rules: PhoneRules) -> tuple[list[PhoneNumber], list[str]]:
     """Cut a run of digits, blanks, brackets and dashes into full numbers.
 
     The fewest digits are left over, and all at the end: left-overs never stand before a number,
@@ -217,13 +217,13 @@ def _cut_written(
     if (number := read_possible(run, rules)) is not None:
         return [number], []
     # Only in the plan of +7 all numbers are of one length, so that a cut is no guess.
-    if bare_digits(run).startswith("+7"):
+    if strip_separators(run).startswith("+7"):
         return _cut(groups, rules, _read_written)
     return [], groups
 
 
 def _read_written(text: str, rules: PhoneRules) -> PhoneNumber | None:
-    whole = text.startswith("+") and len(bare_digits(text)) == _WITH_TRUNK + 1
+    whole = text.startswith("+") and len(strip_separators(text)) == _WITH_TRUNK + 1
     return read_possible(text, rules) if whole else None
 
 
@@ -232,7 +232,7 @@ def _cut(
     rules: PhoneRules,
     read: Callable[[str, PhoneRules], PhoneNumber | None],
 ) -> tuple[list[PhoneNumber], list[str]]:
-    sizes = [len(bare_digits(group)) for group in groups]
+    sizes = [len(strip_separators(group)) for group in groups]
     # best[i], for groups[i:]: digits left over, count of numbers, numbers, where the rest begins.
     best: dict[int, tuple[int, int, list[PhoneNumber], int]] = {}
     best[len(groups)] = (0, 0, [], len(groups))
@@ -256,7 +256,7 @@ def read_international(text: str, rules: PhoneRules) -> PhoneNumber | None:
     1C's НомерТелефона and some PBXs drop the plus. From eleven digits on only: shorter ones
     would make a country out of a city (facts/telephony-apis.md §5).
     """
-    digits = bare_digits(text)
+    digits = strip_separators(text)
     if len(digits) not in _INTERNATIONAL or not _MIGHT_BE_E164.fullmatch("+" + digits):
         return None
     return _as_written(_parse("+" + digits, None, phonenumbers.is_valid_number), rules)
@@ -269,7 +269,7 @@ def read_possible(text: str, rules: PhoneRules) -> PhoneNumber | None:
     possible number after a written country code. Without a "+" only for what a carrier has sent: it
     has proved that the number exists, and that it is no tax number.
     """
-    digits = _without_idd(bare_digits(text))
+    digits = _without_idd(strip_separators(text))
     if not _MIGHT_BE_E164.fullmatch(digits):
         return None
     if digits[0] == "+":
@@ -290,7 +290,7 @@ def read_local(
     A mobile or a toll-free number has no city to lend. "12.05.24" and "9.00-18.00" are a day and
     opening hours, not a number.
     """
-    digits = bare_digits(text)
+    digits = strip_separators(text)
     if len(digits) not in _LOCAL or not _MIGHT_BE_E164.fullmatch(digits):
         return None
     if _LOOKS_LIKE_TIME.match(text):
@@ -302,7 +302,7 @@ def read_local(
     return _read_in_city(text, digits, rules)
 
 
-def international_form(number: PhoneNumber) -> str:
+def format_international(number: PhoneNumber) -> str:
     """Return *number* grouped as its country does: "+49 30 123456"."""
     try:
         parsed = phonenumbers.parse(f"+{number}", None)

@@ -8,28 +8,28 @@ from bridge.errors import SyncRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ListingChanges:
     """The difference of a listing and what is held: bodies to fetch, rows to bury."""
 
-    appeared: tuple[Ref, ...] = ()
-    moved: tuple[Ref, ...] = ()
-    vanished: tuple[Ref, ...] = ()
+    added: tuple[Ref, ...] = ()
+    changed: tuple[Ref, ...] = ()
+    deleted: tuple[Ref, ...] = ()
     unchanged: int = 0
 
     @property
     def to_fetch(self) -> tuple[Ref, ...]:
         """Every reference whose body has to be read, in listing order."""
-        return self.appeared + self.moved
+        return self.added + self.changed
 
     def __bool__(self) -> bool:
         """Whether anything moved at all."""
-        return bool(self.appeared or self.moved or self.vanished)
+        return bool(self.added or self.changed or self.deleted)
 
 
-def compare(held: Mapping[Ref, Version], listed: Mapping[Ref, Version]) -> Changes:
+def compare_versions(held: Mapping[Ref, Version], listed: Mapping[Ref, Version]) -> ListingChanges:
     """Compare versions for equality only; they have no order (facts/onec-odata.md §3.3)."""
     if held == listed:
-        return Changes(unchanged=len(listed))
+        return ListingChanges(unchanged=len(listed))
     appeared: list[Ref] = []
     moved: list[Ref] = []
     unchanged = 0
@@ -46,10 +46,12 @@ def compare(held: Mapping[Ref, Version], listed: Mapping[Ref, Version]) -> Chang
         if unchanged + len(moved) == len(held)
         else tuple(ref for ref in held if ref not in listed)
     )
-    return Changes(tuple(appeared), tuple(moved), vanished, unchanged)
+    return ListingChanges(tuple(appeared), tuple(moved), vanished, unchanged)
 
 
-def guard(entity_set: str, held: int, changes: Changes, listed: int, allowed_share: float) -> None:
+def check_shrink(
+    entity_set: str, held: int, changes: ListingChanges, listed: int, allowed_share: float
+) -> None:
     """Refuse a listing that lost more than *allowed_share* of the rows held.
 
     A shortened listing looks like mass deletion; it may as well be a changed right, a shrunken
@@ -58,11 +60,11 @@ def guard(entity_set: str, held: int, changes: Changes, listed: int, allowed_sha
     Raises:
         SyncRefused: with both counts; a person may accept it.
     """
-    if is_too_much(held, len(changes.vanished), allowed_share):
+    if exceeds_allowed_loss(held, len(changes.deleted), allowed_share):
         raise SyncRefused(entity_set, held, listed, allowed_share)
 
 
-def is_too_much(held: int, lost: int, share: float, few: int = 1) -> bool:
+def exceeds_allowed_loss(held: int, lost: int, share: float, tolerated: int = 1) -> bool:
     """Return whether a loss of *lost* of *held* is more than is believed without a person.
 
     In a small company the share is less than one: one manager of three who leaves is daily work,
@@ -74,4 +76,4 @@ def is_too_much(held: int, lost: int, share: float, few: int = 1) -> bool:
     # Divided, not multiplied: 100 * 0.29 is 28.99…, and a loss of exactly the share is allowed.
     if lost / held <= share:
         return False
-    return share == 0 or lost > min(few, held / 2)
+    return share == 0 or lost > min(tolerated, held / 2)

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.domain.directory import Manager
-from bridge.domain.emergency import is_emergency
-from bridge.domain.orders import OrderTrouble, read_dialled, without_scheme
+from bridge.domain.emergency import is_emergency_number
+from bridge.domain.orders import OrderProblem, read_dialled_number, without_scheme
 from bridge.domain.phone import CallerKind, PhoneNumber, PhoneRules
 from bridge.domain.writeback import CallRequest
 
 #: A document older than this is not rung for any more: its manager has gone on to other things.
-REQUEST_PATIENCE = timedelta(minutes=15)
+MAX_REQUEST_AGE = timedelta(minutes=15)
 
 #: 1C's clock may be so much ahead of ours; what is dated later waits until its time has come.
-REQUEST_AHEAD = timedelta(minutes=2)
+MAX_REQUEST_AHEAD = timedelta(minutes=2)
 
 #: Words that bar a mark behind them in the same clause.
 _NEGATION = re.compile(
@@ -59,12 +59,12 @@ class RequestedCall:
 
     extension: str
     number: str
-    trouble: OrderTrouble | None = None
+    problem: OrderProblem | None = None
     #: Whose telephone it is, as the user is called in 1C.
     name: str = ""
 
 
-def plan_request(
+def resolve_request(
     request: CallRequest,
     user: Manager | None,
     phones: Sequence[PhoneNumber],
@@ -74,16 +74,16 @@ def plan_request(
 
     Where it names none that can be read, the first of *phones*, those of its contact, is taken.
     """
-    number = request.reach
-    emergency = is_emergency(without_scheme(number))
+    number = request.how_to_reach
+    emergency = is_emergency_number(without_scheme(number))
     if (
         phones
         and not emergency
-        and read_dialled(number, rules).kind in (CallerKind.WITHHELD, CallerKind.NONSENSE)
+        and read_dialled_number(number, rules).kind in (CallerKind.WITHHELD, CallerKind.NONSENSE)
     ):
         number = f"+{phones[0]}"
     if user is None:
-        return RequestedCall("", number, OrderTrouble.NO_USER)
-    if not user.reachable:
-        return RequestedCall("", number, OrderTrouble.NO_TELEPHONE, user.name)
+        return RequestedCall("", number, OrderProblem.NO_USER)
+    if not user.is_reachable:
+        return RequestedCall("", number, OrderProblem.NO_TELEPHONE, user.name)
     return RequestedCall(user.extension or "", number, name=user.name)

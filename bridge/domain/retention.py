@@ -12,7 +12,7 @@ from bridge.domain.outbox import EntryState, OutboxEntry
 
 #: A day counts as seen once the wall clock has gone on so long without a step: a machine that
 #: begins each time in 1970, until NTP answers, has not seen 1970.
-STEADY = timedelta(minutes=10)
+STEADY_PERIOD = timedelta(minutes=10)
 
 
 def day_of(moment: datetime) -> date:
@@ -32,13 +32,13 @@ def oldest_kept(days: Sequence[date], keep_days: int) -> datetime | None:
     return datetime.combine(min(latest[: keep_days + 1]), time(), UTC)
 
 
-def is_done(call: PhoneCall, entry: OutboxEntry | None, *, waits: bool) -> bool:
+def is_done(call: PhoneCall, entry: OutboxEntry | None, *, is_client_waiting: bool) -> bool:
     """Return whether nothing is owed for *call*: to 1C, to the client, or to who ordered it.
 
     *entry* is its outbox entry; *waits*: its client still waits to be called back. A dead entry is
     owed until a person has dropped it, and so is the last look for a double.
     """
-    written = entry is None or entry.state is EntryState.SETTLED
+    written = entry is None or entry.state is EntryState.DELIVERED
     order = call.order
     over = order is None or order.state is OrderState.REFUSED or not call.is_unfinished
-    return written and over and not waits
+    return written and over and not is_client_waiting

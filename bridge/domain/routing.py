@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from bridge.domain.decision import (
-    Asked,
     DataAge,
+    EvidenceStep,
     Finding,
+    LiveLookupResult,
     NumberMemory,
     RouteDecision,
     RouteQuestion,
     RoutingRules,
     Rule,
-    Step,
     Target,
 )
 from bridge.domain.directory import CallerCard, Candidate, ExtensionOwner, Manager, OwnerStep
@@ -64,8 +64,8 @@ def decide_route(
     *,
     memory: NumberMemory | None = None,
     age: DataAge | None = None,
-    broken: str = "",
-    asked: Asked | None = None,
+    index_error: str = "",
+    live_lookup: LiveLookupResult | None = None,
 ) -> RouteDecision:
     """Choose who should pick up the call in *question*.
 
@@ -74,30 +74,32 @@ def decide_route(
     asked, *asked* is what 1C itself said when the index knew nobody. Never raises: a wrong desk
     costs a transfer, a missing answer costs the customer.
     """
-    evidence: list[Step] = []
+    evidence: list[EvidenceStep] = []
     age = age or DataAge()
     if question.caller.kind is CallerKind.EXTERNAL:
-        evidence.append(Step(Finding.CALLER_READ, question.caller.raw, str(question.caller.number)))
-        _note_index(evidence, age, broken)
+        evidence.append(
+            EvidenceStep(Finding.CALLER_READ, question.caller.raw, str(question.caller.number))
+        )
+        _note_index(evidence, age, index_error)
     else:
         evidence.append(
-            Step(
+            EvidenceStep(
                 _UNREADABLE[question.caller.kind],
                 question.caller.raw,
                 question.caller.extension or "",
             )
         )
-    if card is None and asked is not None:
-        card = asked.card
+    if card is None and live_lookup is not None:
+        card = live_lookup.card
         if card is not None:
-            evidence.append(asked.step)
+            evidence.append(live_lookup.step)
     if card is None or not card.candidates:
         # Where nothing was pulled, or nothing could be looked up, 1C may well know the number.
-        looked_up = question.caller.kind is CallerKind.EXTERNAL and not broken
+        looked_up = question.caller.kind is CallerKind.EXTERNAL and not index_error
         if looked_up and age.proven_at is not None:
-            evidence.append(Step(Finding.NUMBER_UNKNOWN, str(question.caller.number)))
-        if asked is not None:
-            evidence.append(asked.step)
+            evidence.append(EvidenceStep(Finding.NUMBER_UNKNOWN, str(question.caller.number)))
+        if live_lookup is not None:
+            evidence.append(live_lookup.step)
         return _without_manager(question, (), rules, owner_of, evidence, age=age)
 
     memory = memory or NumberMemory()
@@ -113,7 +115,7 @@ def decide_route(
     winner = _settle(reached, memory, evidence)
     manager = winner.manager
     extension = manager.extension or ""
-    evidence.append(Step(Finding.MANAGER_CHOSEN, manager.name, extension))
+    evidence.append(EvidenceStep(Finding.MANAGER_CHOSEN, manager.name, extension))
     rule = Rule.PARENT_MANAGER if winner.height else _OWN_RULE[winner.candidate.kind - 1]
     return RouteDecision(
         rule=rule,
@@ -125,50 +127,52 @@ def decide_route(
     )
 
 
-def _note_index(evidence: list[Step], age: DataAge, broken: str) -> None:
+def _note_index(evidence: list[EvidenceStep], age: DataAge, broken: str) -> None:
     if broken:
-        evidence.append(Step(Finding.INDEX_BROKEN, detail=broken))
+        evidence.append(EvidenceStep(Finding.INDEX_BROKEN, detail=broken))
     elif age.proven_at is None:
-        evidence.append(Step(Finding.INDEX_EMPTY))
-    elif age.stale:
-        evidence.append(Step(Finding.INDEX_STALE, detail=f"{age.proven_at:%d.%m.%Y %H:%M} UTC"))
+        evidence.append(EvidenceStep(Finding.INDEX_EMPTY))
+    elif age.is_stale:
+        evidence.append(
+            EvidenceStep(Finding.INDEX_STALE, detail=f"{age.proven_at:%d.%m.%Y %H:%M} UTC")
+        )
 
 
 def _chosen_first(
-    candidates: tuple[Candidate, ...], memory: NumberMemory, evidence: list[Step]
+    candidates: tuple[Candidate, ...], memory: NumberMemory, evidence: list[EvidenceStep]
 ) -> tuple[Candidate, ...]:
     """Believe an operator on who calls, also where all owners have one manager or none."""
-    if memory.choice is None or len(candidates) == 1:
+    if memory.chosen_owner is None or len(candidates) == 1:
         return candidates
     for chosen in candidates:
-        if chosen.ref == memory.choice:
-            evidence.append(Step(Finding.CHOICE_REMEMBERED, chosen.name))
+        if chosen.ref == memory.chosen_owner:
+            evidence.append(EvidenceStep(Finding.CHOICE_REMEMBERED, chosen.name))
             return _first(chosen, candidates)
     return candidates
 
 
 def _reach(
-    candidate: Candidate, managers: Mapping[int, Manager], evidence: list[Step]
+    candidate: Candidate, managers: Mapping[int, Manager], evidence: list[EvidenceStep]
 ) -> _Reached | None:
     """Climb the candidate's owner chain to the first manager who can be called."""
     finding = Finding.CANDIDATE_ENDED if candidate.ended else Finding.CANDIDATE
-    evidence.append(Step(finding, candidate.name, candidate.kind.name.lower()))
+    evidence.append(EvidenceStep(finding, candidate.name, candidate.kind.name.lower()))
     if not candidate.chain:
-        evidence.append(Step(Finding.NO_PARTNER, candidate.name))
+        evidence.append(EvidenceStep(Finding.NO_PARTNER, candidate.name))
     for height, step in enumerate(candidate.chain):
         manager = None if step.manager is None else managers.get(step.manager)
-        if manager is not None and manager.reachable:
+        if manager is not None and manager.is_reachable:
             return _Reached(candidate, manager, height)
         evidence.append(_why_not(step, manager))
     return None
 
 
-def _why_not(step: OwnerStep, manager: Manager | None) -> Step:
+def _why_not(step: OwnerStep, manager: Manager | None) -> EvidenceStep:
     if step.manager is None:
-        return Step(Finding.NO_MANAGER, step.name)
+        return EvidenceStep(Finding.NO_MANAGER, step.name)
     if manager is None:
-        return Step(Finding.MANAGER_GONE, step.name)
-    if manager.marked:
+        return EvidenceStep(Finding.MANAGER_GONE, step.name)
+    if manager.deletion_mark:
         finding = Finding.MANAGER_MARKED
     elif manager.invalid:
         finding = Finding.MANAGER_INVALID
@@ -176,23 +180,27 @@ def _why_not(step: OwnerStep, manager: Manager | None) -> Step:
         finding = Finding.MANAGER_SERVICE
     else:
         finding = Finding.MANAGER_NO_EXTENSION
-    return Step(finding, step.name, manager.name)
+    return EvidenceStep(finding, step.name, manager.name)
 
 
-def _settle(reached: list[_Reached], memory: NumberMemory, evidence: list[Step]) -> _Reached:
+def _settle(
+    reached: list[_Reached], memory: NumberMemory, evidence: list[EvidenceStep]
+) -> _Reached:
     """Choose among owners of one number; one common manager is no conflict."""
     first = reached[0]
     if all(other.manager.ref == first.manager.ref for other in reached):
         return first
     names = ", ".join(dict.fromkeys(found.manager.name for found in reached))
-    evidence.append(Step(Finding.SEVERAL_MANAGERS, detail=names))
-    if first.candidate.ref == memory.choice:
+    evidence.append(EvidenceStep(Finding.SEVERAL_MANAGERS, detail=names))
+    if first.candidate.ref == memory.chosen_owner:
         return first
     for found in reached:
         if memory.last_extension and found.manager.extension == memory.last_extension:
-            evidence.append(Step(Finding.TALKED_LAST, found.manager.name, memory.last_extension))
+            evidence.append(
+                EvidenceStep(Finding.TALKED_LAST, found.manager.name, memory.last_extension)
+            )
             return found
-    evidence.append(Step(Finding.STABLE_ORDER, first.candidate.name))
+    evidence.append(EvidenceStep(Finding.STABLE_ORDER, first.candidate.name))
     return first
 
 
@@ -201,7 +209,7 @@ def _without_manager(
     candidates: tuple[Candidate, ...],
     rules: RoutingRules,
     owner_of: OwnerOf,
-    evidence: list[Step],
+    evidence: list[EvidenceStep],
     *,
     age: DataAge,
 ) -> RouteDecision:
@@ -209,24 +217,24 @@ def _without_manager(
     by_did = (rules.did_extensions or {}).get(question.did)
     extension = by_did or rules.default_extension
     if not extension:
-        evidence.append(Step(Finding.NOBODY))
+        evidence.append(EvidenceStep(Finding.NOBODY))
         return RouteDecision(
             Rule.NOBODY, candidates=candidates, evidence=tuple(evidence), proven_at=age.proven_at
         )
     if by_did:
-        evidence.append(Step(Finding.DID_EXTENSION, question.did, extension))
+        evidence.append(EvidenceStep(Finding.DID_EXTENSION, question.did, extension))
     else:
-        evidence.append(Step(Finding.DEFAULT_EXTENSION, detail=extension))
+        evidence.append(EvidenceStep(Finding.DEFAULT_EXTENSION, detail=extension))
     owner = owner_of(extension)
     if owner.manager is not None:
-        evidence.append(Step(Finding.EXTENSION_OWNER, owner.manager.name, extension))
+        evidence.append(EvidenceStep(Finding.EXTENSION_OWNER, owner.manager.name, extension))
         target = Target(extension, owner.manager.ref, owner.manager.name)
     else:
         if owner.shared:
             names = ", ".join(m.name for m in owner.shared)
-            evidence.append(Step(Finding.EXTENSION_SHARED, names, extension))
+            evidence.append(EvidenceStep(Finding.EXTENSION_SHARED, names, extension))
         else:
-            evidence.append(Step(Finding.EXTENSION_FREE, detail=extension))
+            evidence.append(EvidenceStep(Finding.EXTENSION_FREE, detail=extension))
         target = Target(extension)
     return RouteDecision(
         rule=Rule.DID if by_did else Rule.DEFAULT,

@@ -16,11 +16,11 @@ from bridge.domain.directory import (
     Counterparty,
     EntityKind,
     Manager,
-    Owner,
     Partner,
-    is_caller,
+    PhoneOwner,
+    may_be_caller,
 )
-from bridge.domain.reconcile import is_too_much
+from bridge.domain.reconcile import exceeds_allowed_loss
 from bridge.errors import Loss
 
 #: Counts by `RoutingFact`, as they are kept: a fact that another release counts is no damage.
@@ -55,7 +55,7 @@ class RoutingFact(StrEnum):
         return _KINDS[self]
 
     @property
-    def few(self) -> int:
+    def tolerated_loss(self) -> int:
         """Return how many may always go: one manager who leaves, one partner with his numbers."""
         return 1 if self is RoutingFact.EXTENSION else 3
 
@@ -82,7 +82,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class FactsOfDay:
+class DailyFacts:
     """The highest counts of one day on which a run was done."""
 
     day: date
@@ -93,18 +93,18 @@ def has_extension(manager: Manager) -> bool:
     """Return whether calls can be sent to *manager* by what stands in his attribute."""
     extension = manager.extension or ""
     dialled = len(extension) <= _EXTENSION_LENGTH and any(map(str.isdigit, extension))
-    return dialled and manager.reachable
+    return dialled and manager.is_reachable
 
 
-def count_facts(nouns: Iterable[Manager | Owner]) -> Counter[str]:
+def count_facts(nouns: Iterable[Manager | PhoneOwner]) -> Counter[str]:
     """Return what *nouns* hold of each fact."""
     counts: Counter[str] = Counter()
     for noun in nouns:
         if isinstance(noun, Manager):
             counts[RoutingFact.EXTENSION] += has_extension(noun)
             continue
-        caller = is_caller(noun)
-        phones = sum([len(field.phones) for field in noun.fields]) if caller else 0
+        caller = may_be_caller(noun)
+        phones = sum([len(field.phones) for field in noun.phone_fields]) if caller else 0
         if isinstance(noun, Partner):
             counts[RoutingFact.PARTNER_PHONE] += phones
             # The contact persons of a marked partner go to his manager all the same.
@@ -118,7 +118,9 @@ def count_facts(nouns: Iterable[Manager | Owner]) -> Counter[str]:
     return counts
 
 
-def extensions_lost(before: Sequence[Manager], now: Sequence[Manager], *, moved: bool) -> int:
+def count_lost_extensions(
+    before: Sequence[Manager], now: Sequence[Manager], *, attribute_changed: bool
+) -> int:
     """Count the managers of *before* whose extension is gone.
 
     *moved*: extensions are read from another attribute than before. Then an extension that became
@@ -129,13 +131,15 @@ def extensions_lost(before: Sequence[Manager], now: Sequence[Manager], *, moved:
     for manager in filter(has_extension, before):
         new = after.get(manager.ref)
         kept = new is not None and has_extension(new)
-        if not kept or (moved and new is not None and new.extension != manager.extension):
+        if not kept or (
+            attribute_changed and new is not None and new.extension != manager.extension
+        ):
             lost += 1
     return lost
 
 
 def find_losses(
-    before: FactCounts, days: Sequence[FactsOfDay], now: FactCounts, share: float
+    before: FactCounts, days: Sequence[DailyFacts], now: FactCounts, share: float
 ) -> tuple[Loss, ...]:
     """Return the facts of which more than *share* are gone, or none is left.
 
@@ -146,20 +150,20 @@ def find_losses(
     for fact in RoutingFact:
         held = max(before.get(fact, 0), *(day.facts.get(fact, 0) for day in days), 0)
         left = now.get(fact, 0)
-        if is_too_much(held, held - left, share, fact.few):
+        if exceeds_allowed_loss(held, held - left, share, fact.tolerated_loss):
             losses.append(Loss(fact.value, fact.plural, held, left))
     return tuple(losses)
 
 
-def remember_facts(
-    days: Sequence[FactsOfDay], today: date, facts: FactCounts
-) -> tuple[FactsOfDay, ...]:
+def update_daily_facts(
+    days: Sequence[DailyFacts], today: date, facts: FactCounts
+) -> tuple[DailyFacts, ...]:
     """Return *days* with the *facts* of a run of *today*.
 
     Days are counted as runs see them, so a clock that jumps forgets one day at most.
     """
     if not days or days[-1].day != today:
-        return (*days, FactsOfDay(today, facts))[-_DAYS:]
+        return (*days, DailyFacts(today, facts))[-_DAYS:]
     high = days[-1].facts
     highest = {fact: max(high.get(fact, 0), facts.get(fact, 0)) for fact in {*high, *facts}}
-    return (*days[:-1], FactsOfDay(today, highest))
+    return (*days[:-1], DailyFacts(today, highest))

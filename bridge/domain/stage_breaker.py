@@ -25,7 +25,7 @@ _OWN: Final = re.compile(r"«[^»]*»|\"[^\"]*\"|'[^']*'|[0-9a-f-]*[0-9][0-9a-f-
 
 
 @dataclass(frozen=True, slots=True)
-class StageBreaker:
+class StageCircuitBreaker:
     """What the latest refusals of one stage say; moments are seconds of a clock that only grows.
 
     *tries* is the key of the entry that tries whether 1C takes the stage again. *released*: an
@@ -34,75 +34,75 @@ class StageBreaker:
     that entries were looked for; *not_for_all* are words that stopped a stage though others passed.
     """
 
-    words: str = ""
+    reason: str = ""
     open_until: float | None = None
     pause_s: float = FIRST_PAUSE_S
-    tries: str = ""
-    released: bool = False
-    refused: tuple[tuple[str, str], ...] = ()
-    looked: int = 0
-    not_for_all: str = ""
+    trial_key: str = ""
+    trial_requested: bool = False
+    refusals: tuple[tuple[str, str], ...] = ()
+    trial_count: int = 0
+    individual_reason: str = ""
 
     @property
     def is_open(self) -> bool:
         """Whether the stage is stopped, be it that one entry tries it just now."""
         return self.open_until is not None
 
-    def admits(self, key: str, now: float) -> bool:
+    def allows(self, key: str, now: float) -> bool:
         """Return whether the entry *key* may be sent at *now*."""
-        if self.open_until is None or self.tries == key:
+        if self.open_until is None or self.trial_key == key:
             return True
-        return not self.tries and now >= self.open_until
+        return not self.trial_key and now >= self.open_until
 
-    def admitted(self, key: str) -> Self:
+    def with_trial(self, key: str) -> Self:
         """Return the breaker while *key* is sent."""
-        return replace(self, tries=key) if self.is_open else self
+        return replace(self, trial_key=key) if self.is_open else self
 
-    def wants_entry(self, now: float) -> bool:
+    def needs_trial_entry(self, now: float) -> bool:
         """Return whether an entry must be looked for that tries the stage again."""
         return (
             self.open_until is not None
-            and not self.tries
-            and not self.released
+            and not self.trial_key
+            and not self.trial_requested
             and now >= self.open_until
         )
 
-    def looked_for(self) -> Self:
+    def after_trial_requested(self) -> Self:
         """Return the breaker when an entry was looked for that tries the stage."""
-        return replace(self, released=True, looked=self.looked + 1)
+        return replace(self, trial_requested=True, trial_count=self.trial_count + 1)
 
-    def accepted(self) -> Self:
+    def after_success(self) -> Self:
         """Return the breaker when 1C took the stage of an entry."""
-        words = _common(self.words) if self.is_open else self.not_for_all
-        return type(self)(not_for_all=words)
+        words = _common(self.reason) if self.is_open else self.individual_reason
+        return type(self)(individual_reason=words)
 
-    def opened(self, words: str, now: float) -> Self:
+    def after_common_refusal(self, words: str, now: float) -> Self:
         """Return the breaker behind a refusal that is the same for all."""
         pause = min(self.pause_s * 2, MAX_PAUSE_S) if self.is_open else FIRST_PAUSE_S
         return replace(
             self,
-            words=words,
+            reason=words,
             open_until=now + pause,
             pause_s=pause,
-            tries="",
-            released=False,
-            refused=(),
+            trial_key="",
+            trial_requested=False,
+            refusals=(),
         )
 
     def after_refusal(self, key: str, words: str, now: float) -> Self:
         """Return the breaker behind a refusal of one entry, which may be the same for others."""
         if self.is_open:
-            return self.opened(words, now)
-        refused = (*self.refused, (key, _common(words)))[-ANY_WORDS:]
+            return self.after_common_refusal(words, now)
+        refused = (*self.refusals, (key, _common(words)))[-ANY_WORDS:]
         same = {other for other, said in refused if said == _common(words)}
-        counted = replace(self, refused=refused)
-        enough = ANY_WORDS if _common(words) == self.not_for_all else SAME_WORDS
+        counted = replace(self, refusals=refused)
+        enough = ANY_WORDS if _common(words) == self.individual_reason else SAME_WORDS
         common = len(same) >= enough or len({other for other, _ in refused}) >= ANY_WORDS
-        return counted.opened(words, now) if common else counted
+        return counted.after_common_refusal(words, now) if common else counted
 
     def after_attempt(self, key: str) -> Self:
         """Return the breaker when *key* is not sent any more, whatever came of it."""
-        return replace(self, tries="", released=False) if self.tries == key else self
+        return replace(self, trial_key="", trial_requested=False) if self.trial_key == key else self
 
 
 def _common(words: str) -> str:

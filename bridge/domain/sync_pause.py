@@ -21,7 +21,7 @@ class SyncOutcome(StrEnum):
     FAILED = "failed"
 
     @classmethod
-    def of(cls, code: int) -> "SyncOutcome":
+    def from_exit_code(cls, code: int) -> "SyncOutcome":
         """Return the outcome that exit code *code* stands for."""
         return _OUTCOMES.get(code, cls.FAILED)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from bridge.domain.decision import Finding, Rule, Step
+from bridge.domain.decision import EvidenceStep, Finding, Rule
 
 Language = Literal["ru", "en"]
 
@@ -244,13 +244,13 @@ _FINDINGS: dict[Finding, tuple[str, str]] = {
 }
 
 
-def say(lang: Language, key: str, **fields: str) -> str:
+def format_text(lang: Language, key: str, **fields: str) -> str:
     """Give the text *key* in *lang*, its fields filled."""
     russian, english = _TEXTS[key]
     return (russian if lang == "ru" else english).format(**fields)
 
 
-def say_duration(lang: Language, span: timedelta) -> str:
+def format_duration(lang: Language, span: timedelta) -> str:
     """Say a span as people say it: «45 с», «2 мин 5 с», «1 ч 3 мин»."""
     hour, minute, second = ("ч", "мин", "с") if lang == "ru" else ("h", "min", "s")
     minutes, seconds = divmod(max(0, round(span.total_seconds())), 60)
@@ -262,15 +262,15 @@ def say_duration(lang: Language, span: timedelta) -> str:
     return f"{seconds} {second}"
 
 
-def say_rule(lang: Language, rule: Rule) -> str:
+def format_rule(lang: Language, rule: Rule) -> str:
     """Name what decided a call."""
     return _RULES[rule][0 if lang == "ru" else 1]
 
 
-def say_step(lang: Language, step: Step) -> str:
+def format_evidence_step(lang: Language, step: EvidenceStep) -> str:
     """Tell one line of evidence as a sentence."""
     russian, english = _FINDINGS[step.finding]
     detail = step.detail
     if step.finding in (Finding.CANDIDATE, Finding.CANDIDATE_ENDED):
-        detail = say(lang, f"kind.{detail}")
-    return (russian if lang == "ru" else english).format(who=step.who, detail=detail)
+        detail = format_text(lang, f"kind.{detail}")
+    return (russian if lang == "ru" else english).format(who=step.subject, detail=detail)

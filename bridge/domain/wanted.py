@@ -10,18 +10,18 @@ class ReminderState(StrEnum):
     """Whether 1C holds a reminder of ours."""
 
     SENDING = "sending"  # it may be there
-    KEPT = "kept"
-    GONE = "gone"  # its user dismissed it: it is never made again
+    WRITTEN = "kept"
+    DISMISSED = "gone"  # its user dismissed it: it is never made again
     WITHDRAWN = "withdrawn"  # we took it away: it may be made again
 
     @property
-    def is_there(self) -> bool:
+    def may_be_in_onec(self) -> bool:
         """Return whether 1C holds it, or may."""
-        return self in (ReminderState.SENDING, ReminderState.KEPT)
+        return self in (ReminderState.SENDING, ReminderState.WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DocumentText:
     """What of a call its document tells: the parts that we change, and people may too."""
 
     subject: str
@@ -30,16 +30,16 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptReminder:
+class SentReminder:
     """A reminder of this call as we last wrote it for *user*."""
 
     user: Ref
     text: str
-    state: ReminderState = ReminderState.KEPT
+    state: ReminderState = ReminderState.WRITTEN
 
 
 @dataclass(frozen=True, slots=True)
-class ReminderWish:
+class DesiredReminder:
     """A reminder that 1C should hold for *user* about a call; *text* at most 255 characters.
 
     *unless_gone* names the user whose own reminder of this call comes first: where he dismissed
@@ -48,14 +48,14 @@ class ReminderWish:
 
     user: Ref
     text: str
-    unless_gone: Ref | None = None
+    unless_dismissed_by: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredState:
     """What 1C should hold of a call by now; *revision* is the call's."""
 
-    told: Told
+    document_text: DocumentText
     considered: bool
-    reminders: tuple[ReminderWish, ...]
+    reminders: tuple[DesiredReminder, ...]
     revision: int = 0

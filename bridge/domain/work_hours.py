@@ -23,7 +23,7 @@ class WorkHours:
 
     spans: Mapping[int, tuple[tuple[time, time], ...]] = field(default_factory=dict)
 
-    def after(self, start: datetime, worked: timedelta, zone: tzinfo) -> datetime | None:
+    def moment_after(self, start: datetime, worked: timedelta, zone: tzinfo) -> datetime | None:
         """Give the moment when *worked* working time has passed since *start*.
 
         With no hours set every hour counts. None when it lies too far ahead.
@@ -44,7 +44,7 @@ class WorkHours:
                 left -= ends - begins
         return None
 
-    def worked(self, start: datetime, end: datetime, zone: tzinfo) -> timedelta:
+    def worked_between(self, start: datetime, end: datetime, zone: tzinfo) -> timedelta:
         """Return how much working time lies between two moments; none where *end* is before.
 
         Beyond 60 days it is not counted on: longer is longer.

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from bridge.domain.account import outcome_lines, who
+from bridge.domain.account import format_outcome_lines, format_telephone
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
-from bridge.domain.description import merged, standing, subject_change
+from bridge.domain.description import find_written_text, merge_text, subject_change
 from bridge.domain.directory import Candidate, CandidateKind, Ref, Version
 from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind, format_phone
-from bridge.domain.texts import Language, say, say_rule
-from bridge.domain.wanted import ReminderWish, Told, Wanted
+from bridge.domain.texts import Language, format_rule, format_text
+from bridge.domain.wanted import DesiredReminder, DesiredState, DocumentText
 
 #: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
 MAX_SUBJECT = 1024
@@ -83,7 +83,7 @@ class WrittenPhoneCall:
     description: str
     comment: str
     responsible: Ref | None
-    marked: bool
+    deletion_mark: bool
     version: Version | None = None
 
 
@@ -98,18 +98,18 @@ class PhoneCallChange:
     description: str | None = None
     comment: str | None = None
     responsible: Ref | None = None
-    seen: Version | None = None
+    seen_version: Version | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is to be changed at all."""
-        return self != PhoneCallChange(seen=self.seen)
+        return self != PhoneCallChange(seen_version=self.seen_version)
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenReminder:
     """A reminder as it stands in 1C now; *due* later than its event: its user postponed it."""
 
-    due: datetime
+    due_at: datetime
     text: str
 
 
@@ -126,11 +126,11 @@ class CallRequest:
     subject: str
     description: str
     user: Ref | None
-    reach: str
+    how_to_reach: str
     contact: ContactRef | None = None
 
 
-def marker(key: str) -> str:
+def document_marker(key: str) -> str:
     """Give the mark by which a document is known as ours; searched before anything is created."""
     return f"{MARKER_START}{key}]"
 
@@ -144,18 +144,21 @@ def proposed_ref(key: str) -> Ref:
     )
 
 
-def want(call: PhoneCall, lang: Language, zone: tzinfo) -> Wanted:
+def build_desired_state(call: PhoneCall, lang: Language, zone: tzinfo) -> DesiredState:
     """Tell what 1C should hold of *call* by now; *zone* is the one its people live in."""
-    draft = draft_phone_call(call, lang, zone)
-    return Wanted(
-        told=Told(draft.subject, draft.description, draft.responsible),
-        considered=call.life.disposition is Disposition.ANSWERED and not call.life.lost_in_transfer,
-        reminders=ringing_reminder(call, lang) if call.reminders is None else call.reminders,
+    draft = build_phone_call_draft(call, lang, zone)
+    return DesiredState(
+        document_text=DocumentText(draft.subject, draft.description, draft.responsible),
+        considered=call.state.disposition is Disposition.ANSWERED
+        and not call.state.is_lost_in_transfer,
+        reminders=build_ringing_reminders(call, lang)
+        if call.desired_reminders is None
+        else call.desired_reminders,
         revision=call.revision,
     )
 
 
-def draft_phone_call(call: PhoneCall, lang: Language, zone: tzinfo) -> PhoneCallDraft:
+def build_phone_call_draft(call: PhoneCall, lang: Language, zone: tzinfo) -> PhoneCallDraft:
     """Draft the document of *call* as it should read now, every field filled."""
     name = caller_name(call, lang)
     return PhoneCallDraft(
@@ -163,47 +166,47 @@ def draft_phone_call(call: PhoneCall, lang: Language, zone: tzinfo) -> PhoneCall
         proposed_ref=proposed_ref(call.key),
         at=call.arrived_at,
         incoming=call.direction is Direction.INBOUND,
-        subject=say(lang, f"call.subject.{call.direction}", name=name)[:MAX_SUBJECT],
+        subject=format_text(lang, f"call.subject.{call.direction}", name=name)[:MAX_SUBJECT],
         description=_description(call, lang, zone),
         presentation=name[:MAX_PRESENTATION],
         how_to_reach=how_to_reach(call, lang),
-        comment=marker(call.key),
+        comment=document_marker(call.key),
         contact=_contact(call.decision.candidate),
         responsible=_responsible(call),
     )
 
 
-def ringing_reminder(call: PhoneCall, lang: Language) -> tuple[ReminderWish, ...]:
+def build_ringing_reminders(call: PhoneCall, lang: Language) -> tuple[DesiredReminder, ...]:
     """Wish the reminder for the 1C user whose telephone rings; none when nobody's does."""
     target = call.decision.target
-    if target is None or target.manager is None or not call.asked:
+    if target is None or target.manager is None or not call.has_question:
         return ()
-    return (ReminderWish(target.manager, reminder_text(call, lang, "call.reminder")),)
+    return (DesiredReminder(target.manager, reminder_text(call, lang, "call.reminder")),)
 
 
 def reminder_text(call: PhoneCall, lang: Language, key: str, **more: str) -> str:
     """Say *key* of the caller in at most 255 characters; the number stays whole."""
-    name = _known_name(call) or say(lang, "caller.stranger")
+    name = _known_name(call) or format_text(lang, "caller.stranger")
     more["number"] = how_to_reach(call, lang)
-    room = max(0, MAX_REMINDER - len(say(lang, key, name="", **more)))
-    return say(lang, key, name=name[:room], **more)[:MAX_REMINDER]
+    room = max(0, MAX_REMINDER - len(format_text(lang, key, name="", **more)))
+    return format_text(lang, key, name=name[:room], **more)[:MAX_REMINDER]
 
 
-def draft_reminder(call: PhoneCall, user: Ref, text: str, document: Ref) -> ReminderDraft:
+def build_reminder_draft(call: PhoneCall, user: Ref, text: str, document: Ref) -> ReminderDraft:
     """Draft the reminder of *call* for *user*; its key is that of every reminder of theirs."""
     return ReminderDraft(user, call.arrived_at, document, text)
 
 
-def outcome_change(
-    present: WrittenPhoneCall, before: Sequence[Told], now: Told, mark: str = ""
+def build_document_change(
+    present: WrittenPhoneCall, before: Sequence[DocumentText], now: DocumentText, mark: str = ""
 ) -> PhoneCallChange:
     """Tell what to change in a document so that it reads as *now*, and bears *mark*.
 
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
     as we wrote it is replaced; a person's words and choices stay.
     """
-    former = standing(present.description, [told.description for told in before])
-    description = merged(present.description, former, now.description)
+    former = find_written_text(present.description, [told.description for told in before])
+    description = merge_text(present.description, former, now.description)
     subjects = (subject_change(present.subject, told.subject, now.subject) for told in before)
     subject = next((changed for changed in subjects if changed is not None), None)
     ours = present.responsible in {told.responsible for told in before}
@@ -213,15 +216,15 @@ def outcome_change(
         description=None if description == present.description else description,
         comment=None if mark in present.comment else f"{present.comment} {mark}".strip(),
         responsible=now.responsible if ours and moved else None,
-        seen=present.version,
+        seen_version=present.version,
     )
 
 
 def caller_name(call: PhoneCall, lang: Language) -> str:
     """Name the caller as people read it: «Иванов Пётр (ООО Ромашка)», or his number."""
     if call.caller.kind is CallerKind.INTERNAL:
-        return say(lang, "caller.internal", number=call.caller.extension or call.caller.raw)
-    return _known_name(call) or say(lang, "caller.unknown", number=how_to_reach(call, lang))
+        return format_text(lang, "caller.internal", number=call.caller.extension or call.caller.raw)
+    return _known_name(call) or format_text(lang, "caller.unknown", number=how_to_reach(call, lang))
 
 
 def candidate_name(candidate: Candidate) -> str:
@@ -245,7 +248,7 @@ def how_to_reach(call: PhoneCall, lang: Language) -> str:
     if caller.number is not None:
         return format_phone(caller.number)
     if caller.kind is CallerKind.WITHHELD or not caller.raw.strip():
-        return say(lang, "caller.withheld")
+        return format_text(lang, "caller.withheld")
     return caller.raw.strip()[:MAX_HOW_TO_REACH]
 
 
@@ -265,12 +268,12 @@ def _contact(candidate: Candidate | None) -> ContactRef | None:
 
 def _responsible(call: PhoneCall) -> Ref | None:
     """Name who has the client: who talked, else who dials, else whose telephone was to ring."""
-    talked = call.person(call.life.answered_by).manager
+    talked = call.target_of(call.state.answered_by).manager
     if talked is not None:
         return talked
     if call.direction is not Direction.INBOUND:
-        return call.person(call.placed_by).manager
-    target = call.decision.target if call.asked else None
+        return call.target_of(call.placed_by).manager
+    target = call.decision.target if call.has_question else None
     return None if target is None else target.manager
 
 
@@ -278,27 +281,31 @@ def _description(call: PhoneCall, lang: Language, zone: tzinfo) -> str:
     """Tell in lines a manager reads: who, on which line, to whom and why, and how it went."""
     inbound = call.direction is Direction.INBOUND
     number = how_to_reach(call, lang)
-    lines = [say(lang, "call.from" if inbound else f"call.from.{call.direction}", number=number)]
+    lines = [
+        format_text(lang, "call.from" if inbound else f"call.from.{call.direction}", number=number)
+    ]
     if call.did:
-        lines.append(say(lang, "call.line", number=call.did))
+        lines.append(format_text(lang, "call.line", number=call.did))
     if not inbound:
-        lines.append(say(lang, "call.placed_by", who=who(call, call.placed_by)))
-    elif call.asked:
+        lines.append(
+            format_text(lang, "call.placed_by", who=format_telephone(call, call.placed_by))
+        )
+    elif call.has_question:
         lines.append(_where_to(call, lang))
     candidates = call.decision.candidates
     if len(candidates) > 1:
         names = "; ".join(candidate_name(c) for c in candidates)
-        lines.append(say(lang, "call.shared", names=names))
-    lines += outcome_lines(call, lang)
+        lines.append(format_text(lang, "call.shared", names=names))
+    lines += format_outcome_lines(call, lang)
     for note in call.notes:
         at = note.at.astimezone(zone).strftime("%d.%m.%Y %H:%M")
-        lines.append(say(lang, "call.note", by=note.by, at=at, text=note.text))
+        lines.append(format_text(lang, "call.note", by=note.by, at=at, text=note.text))
     return "\n".join(lines)
 
 
 def _where_to(call: PhoneCall, lang: Language) -> str:
     target = call.decision.target
     if target is None:
-        return say(lang, "call.to_scheme")
+        return format_text(lang, "call.to_scheme")
     who = f"{target.extension} {target.name}".strip()
-    return say(lang, "call.to", who=who, why=say_rule(lang, call.decision.rule))
+    return format_text(lang, "call.to", who=who, why=format_rule(lang, call.decision.rule))

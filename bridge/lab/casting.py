@@ -12,14 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.lab.schema import EMPTY_DATE, ZERO
-from bridge.lab.sipuni.stories import Story
-from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, PhoneTruth, World
+from bridge.lab.schema import EMPTY_DATE, EMPTY_REF
+from bridge.lab.sipuni.stories import Scenario
+from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, Infobase, IntendedPhone
 
 _OWNERS: Final = {CONTACT_PERSONS: "Owner_Key", COUNTERPARTIES: "Партнер_Key"}
 
 
-def cast_story(story: Story, world: World, nth: int = 0) -> Mapping[str, str]:
+def assign_roles(story: Scenario, world: Infobase, nth: int = 0) -> Mapping[str, str]:
     """Give the roles of *story* to people of *world*; another *nth*, other people.
 
     `client` is a partner's number that is nobody else's, `owner` the extension responsible for
@@ -40,7 +40,7 @@ def cast_story(story: Story, world: World, nth: int = 0) -> Mapping[str, str]:
     if other is None:
         raise LookupError("the company has one partner with a number, a story needs two")
     owner = str(world.responsible_extension(client))
-    in_use = sorted(ext for user, ext in world.extensions.items() if world.is_offered(user))
+    in_use = sorted(ext for user, ext in world.extensions.items() if world.may_take_calls(user))
     colleagues = [ext for ext in dict.fromkeys(in_use) if ext != owner]
     if len(colleagues) < 2:  # noqa: PLR2004 - a group of three rings at once
         raise LookupError("the company has fewer than three extensions")
@@ -51,10 +51,10 @@ def cast_story(story: Story, world: World, nth: int = 0) -> Mapping[str, str]:
         "second": colleagues[0],
         "third": colleagues[1],
     }
-    return {role: value for role, value in roles.items() if role in story.cast}
+    return {role: value for role, value in roles.items() if role in story.roles}
 
 
-def partner_of(world: World, number: str) -> str:
+def partner_with_number(world: Infobase, number: str) -> str:
     """Tell whose number this is: the partner's reference.
 
     Raises:
@@ -66,11 +66,11 @@ def partner_of(world: World, number: str) -> str:
     return found[0]
 
 
-def _numbers(world: World) -> dict[str, list[str]]:
+def _numbers(world: Infobase) -> dict[str, list[str]]:
     """Give the digits that belong to one partner alone, by partner, if somebody answers for him."""
-    shared = Counter(truth.e164 for truth in world.truth)
+    shared = Counter(truth.e164 for truth in world.intended_phones)
     found: dict[str, list[str]] = defaultdict(list)
-    for truth in world.truth:
+    for truth in world.intended_phones:
         partner = _living_partner(world, truth)
         # A number typed without its city is read right only where the city is set.
         if partner is None or shared[truth.e164] > 1 or truth.manner == "needs_area":
@@ -80,7 +80,7 @@ def _numbers(world: World) -> dict[str, list[str]]:
     return found
 
 
-def _living_partner(world: World, truth: PhoneTruth) -> str | None:
+def _living_partner(world: Infobase, truth: IntendedPhone) -> str | None:
     """Give the partner a phone leads to, unless somebody on the way is marked or gone."""
     row = world.tables[truth.owner_set].rows.get(truth.ref, {})
     if row.get("DeletionMark") or row.get("Predefined"):
@@ -97,9 +97,9 @@ def _living_partner(world: World, truth: PhoneTruth) -> str | None:
     )
 
 
-def _family(world: World, partner: str) -> set[str]:
+def _family(world: Infobase, partner: str) -> set[str]:
     """Give the partners of the same holding: a talk with one of them may pay for another."""
     rows = world.tables[PARTNERS].rows
-    heads = {partner, str(rows[partner].get("Parent_Key", ZERO))} - {ZERO}
-    below = {str(ref) for ref, row in rows.items() if row.get("Parent_Key", ZERO) in heads}
+    heads = {partner, str(rows[partner].get("Parent_Key", EMPTY_REF))} - {EMPTY_REF}
+    below = {str(ref) for ref, row in rows.items() if row.get("Parent_Key", EMPTY_REF) in heads}
     return heads | below

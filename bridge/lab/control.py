@@ -30,7 +30,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from bridge.lab.faults import Fault
-from bridge.lab.odata.replies import Reply
+from bridge.lab.odata.replies import HttpReply
 
 if TYPE_CHECKING:
     from bridge.lab.onec import OneCLab
@@ -66,7 +66,9 @@ CHANGES: Final = frozenset(
 )
 
 
-def answer(lab: OneCLab, method: str, path: str, query: str, body: bytes) -> Reply:
+def answer_control_request(
+    lab: OneCLab, method: str, path: str, query: str, body: bytes
+) -> HttpReply:
     """Answer one request below `/_lab/`; what is wrong with it is said in the reply."""
     options = {name: values[-1] for name, values in parse_qs(query).items()}
     words = path.removeprefix("/_lab").strip("/").split("/")
@@ -80,46 +82,46 @@ def answer(lab: OneCLab, method: str, path: str, query: str, body: bytes) -> Rep
         return _json({"error": str(wrong)}, status=400)
 
 
-def _json(found: Any, status: int = 200) -> Reply:
-    return Reply(status, msgspec.json.encode(found), [_JSON])
+def _json(found: Any, status: int = 200) -> HttpReply:
+    return HttpReply(status, msgspec.json.encode(found), [_JSON])
 
 
 def _read(lab: OneCLab, words: list[str], top: int) -> Any:
     match words:
         case ["state"]:
-            return state(lab)
+            return lab_state(lab)
         case ["rows", name]:
-            table = lab.world.tables[name]
+            table = lab.infobase.tables[name]
             return [table.complete(row) for row in islice(table.rows.values(), top)]
         case ["due", user]:
-            return lab.reminders_due(user)
+            return lab.due_reminders(user)
         case ["calls", contact]:
-            return lab.calls_listed_at(contact)
+            return lab.interaction_list(contact)
         case ["journal"]:
             return [
                 {name: getattr(entry, name) for name in entry.__slots__}
-                for entry in list(lab.journal)[-top:]
+                for entry in list(lab.request_log)[-top:]
             ]
         case ["truth"]:
-            return [truth._asdict() for truth in lab.world.truth[:top]]
+            return [truth._asdict() for truth in lab.infobase.intended_phones[:top]]
     raise KeyError("/".join(words))
 
 
-def state(lab: OneCLab) -> dict[str, Any]:
+def lab_state(lab: OneCLab) -> dict[str, Any]:
     """Return what the publication holds and what it has been asked so far."""
     return {
-        "release": lab.world.schema.release,
-        "seed": lab.world.seed,
+        "release": lab.infobase.schema.release,
+        "seed": lab.infobase.seed,
         "root": lab.root,
-        "rows": {name: len(table) for name, table in lab.world.tables.items()},
+        "rows": {name: len(table) for name, table in lab.infobase.tables.items()},
         "phone_calls": len(lab.phone_calls()),
         "subjects": len(lab.subjects()),
         "reminders": len(lab.reminders()),
         "string_contacts": len(lab.string_contacts()),
         "late_writes": lab.late_writes,
-        "requests": {f"{method} {name}": n for (method, name), n in lab.requests.items()},
+        "requests": {f"{method} {name}": n for (method, name), n in lab.request_counts.items()},
         "switches": lab.switches.as_json(),
-        "faults": [armed.fault for armed in lab.weather.armed],
+        "faults": [armed.fault for armed in lab.faults.active],
     }
 
 
@@ -129,11 +131,11 @@ def _change(
     match method, words:
         case "POST", ["weather"]:
             faults = msgspec.json.decode(body, type=Fault | list[Fault])
-            lab.weather.script(faults if isinstance(faults, list) else [faults])
-            return state(lab)["faults"]
+            lab.faults.extend(faults if isinstance(faults, list) else [faults])
+            return lab_state(lab)["faults"]
         case "DELETE", ["weather"]:
-            lab.weather.clear(options.get("name"))
-            return state(lab)["faults"]
+            lab.faults.clear(options.get("name"))
+            return lab_state(lab)["faults"]
         case "POST", ["switches"]:
             for name, wanted in msgspec.json.decode(body, type=dict[str, Any]).items():
                 lab.switches.set(name, wanted)

@@ -13,41 +13,41 @@ from typing import Final
 
 from bridge.lab.odata.publication import Publication
 from bridge.lab.odata.writing import write
-from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
-from bridge.lab.switches import Switches
+from bridge.lab.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
+from bridge.lab.switches import PublicationSwitches
 from bridge.lab.tables import Key, Row
-from bridge.lab.world import PHONE_CALLS, REMINDERS, SUBJECTS, USERS, World
+from bridge.lab.world import PHONE_CALLS, REMINDERS, SUBJECTS, USERS, Infobase
 
 _CALL_TYPE: Final = f"StandardODATA.{PHONE_CALLS}"
 
 
-class Desk:
+class ManagerActions:
     """The people of one infobase at work; *now* is the server's wall time."""
 
-    def __init__(self, world: World, now: Callable[[], datetime]) -> None:
-        self.world = world
+    def __init__(self, world: Infobase, now: Callable[[], datetime]) -> None:
+        self.infobase = world
         self._wall_time = now
         self._rng = Random(f"{world.seed}/by hand")  # noqa: S311 - composed data
 
     def edit(self, set_name: str, ref: str, **values: object) -> None:
         """Set attributes of one object and bump its version."""
-        table = self.world.tables[set_name]
+        table = self.infobase.tables[set_name]
         table.replace(ref, {**table.rows[ref], **values})
 
     # -------------------------------------------------------------- reminders
 
-    def reminders_due(self, user_ref: str, at: datetime | None = None) -> list[Row]:
+    def due_reminders(self, user_ref: str, at: datetime | None = None) -> list[Row]:
         """Return what pops up on a user's screen now (or at wall time *at*), the oldest first.
 
         Nobody without a login of the infobase sees anything.
         """
-        user = self.world.tables[USERS].rows.get(user_ref, {})
-        if user.get("ИдентификаторПользователяИБ", ZERO) == ZERO:
+        user = self.infobase.tables[USERS].rows.get(user_ref, {})
+        if user.get("ИдентификаторПользователяИБ", EMPTY_REF) == EMPTY_REF:
             return []
         due = (at or self._wall_time()).isoformat(timespec="seconds")
         shown = (
             row
-            for row in self.world.rows(REMINDERS)
+            for row in self.infobase.rows(REMINDERS)
             if row["Пользователь_Key"] == user_ref and row["СрокНапоминания"] <= due
         )
         return sorted(shown, key=lambda row: (row["СрокНапоминания"], row["ВремяСобытия"]))
@@ -59,7 +59,7 @@ class Desk:
         """
         keys = self._reminders_of(source_ref, user_ref)
         for key in keys:
-            self.world.tables[REMINDERS].remove(key)
+            self.infobase.tables[REMINDERS].remove(key)
         return len(keys)
 
     def postpone_reminder(
@@ -69,7 +69,7 @@ class Desk:
 
         A reminder that is not due yet moves from its due time. Returns how many moved.
         """
-        table, now = self.world.tables[REMINDERS], self._wall_time()
+        table, now = self.infobase.tables[REMINDERS], self._wall_time()
         keys = self._reminders_of(source_ref, user_ref)
         for key in keys:
             row = table.rows[key]
@@ -79,7 +79,7 @@ class Desk:
         return len(keys)
 
     def _reminders_of(self, source_ref: str, user_ref: str | None) -> list[Key]:
-        table = self.world.tables[REMINDERS]
+        table = self.infobase.tables[REMINDERS]
         return [
             key
             for key, row in table.rows.items()
@@ -105,7 +105,7 @@ class Desk:
         keeps *phone* as a string contact. Nothing stops a person from leaving *phone* empty.
         """
         known = bool(contact_ref)
-        shown = self.world.presentation(contact_set, contact_ref) if known else phone
+        shown = self.infobase.presentation(contact_set, contact_ref) if known else phone
         body: Row = {
             "Входящий": incoming,
             "Важность": "Обычная",
@@ -134,19 +134,19 @@ class Desk:
         Raises:
             KeyError: the call has no record there, so that no list offers the mark.
         """
-        table = self.world.tables[SUBJECTS]
+        table = self.infobase.tables[SUBJECTS]
         key = (ref, _CALL_TYPE)
         table.replace(key, {**table.rows[key], "Рассмотрено": reviewed})
 
-    def calls_listed_at(self, contact_ref: str) -> list[Row]:
+    def interaction_list(self, contact_ref: str) -> list[Row]:
         """Return the calls in the interaction list of a partner or contact as people read it.
 
         Each row is the complete document and the columns Рассмотрено and РассмотретьПосле of the
         list; a call without a record of its subject is not in it (ut11-metadata §4).
         """
-        subjects = self.world.tables[SUBJECTS]
+        subjects = self.infobase.tables[SUBJECTS]
         listed = []
-        for row in self.world.rows(PHONE_CALLS):
+        for row in self.infobase.rows(PHONE_CALLS):
             subject = subjects.rows.get((row["Ref_Key"], _CALL_TYPE))
             if row["АбонентКонтакт"] == contact_ref and subject is not None:
                 reviewed = bool(subject.get("Рассмотрено", False))
@@ -156,9 +156,9 @@ class Desk:
 
     def _create(self, set_name: str, body: Row) -> Key:
         """Write as a form does: the configuration's own code runs as it does for the interface."""
-        publication = Publication(self.world, Switches())
+        publication = Publication(self.infobase, PublicationSwitches())
         return write.create(
-            write.Write(
+            write.WriteRequest(
                 publication=publication,
                 entity_set=publication.entity_set(set_name),
                 body=body,

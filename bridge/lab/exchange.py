@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.lab import control
-from bridge.lab.faults import Fault, LabConnectionLost, Phase, Strike
+from bridge.lab.faults import Fault, LabConnectionLost, LossPhase, RequestFaults
 from bridge.lab.odata import render, replies
-from bridge.lab.odata.replies import Reply
-from bridge.lab.odata.service import Request
+from bridge.lab.odata.replies import HttpReply
+from bridge.lab.odata.service import ODataRequest
 from bridge.lab.tables import Row
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class JournalEntry:
+class RequestLogEntry:
     """One request the publication saw; status 0 means that no reply left."""
 
     method: str
@@ -36,7 +36,7 @@ class JournalEntry:
     bytes: int
 
 
-class Exchange:
+class HttpExchange:
     """One request and its reply."""
 
     def __init__(self, lab: OneCLab, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,14 +68,16 @@ class Exchange:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    async def control(self) -> None:
+    async def serve_control(self) -> None:
         """Answer at the control address."""
         body = await self._body()
         if body is None:
             return
-        await self._reply(control.answer(self.lab, self.method, self.path, self.query, body))
+        await self._reply(
+            control.answer_control_request(self.lab, self.method, self.path, self.query, body)
+        )
 
-    async def serve(self) -> None:
+    async def serve_publication(self) -> None:
         """Answer as the publication would in this weather."""
         lab = self.lab
         front = self._web_server()
@@ -86,29 +88,29 @@ class Exchange:
         if body is None:  # half a document is none
             self._note(0, 0)
             return
-        request = Request(
+        request = ODataRequest(
             method=self.method,
             path=self._raw_path_below_root(),
             query=self.query,
             root=self._root_address(),
-            number=lab.next_number(),
+            number=lab.begin_request(),
             headers=self.headers,
             body=body,
         )
-        strike = lab.weather.strike(self.method, self.set_name)
-        delay = lab.cold_start() + strike.seconds
+        strike = lab.faults.match_request(self.method, self.set_name)
+        delay = lab.cold_start_delay_s() + strike.delay_s
         if delay:
             await lab.sleep(delay)
         if self.method == "PATCH" and lab.switches.patch == "405":
             # The standalone server: no body, no length, the socket stays open (onec-odata §4.3).
-            await self._note_and_reply(Reply(405))
+            await self._note_and_reply(HttpReply(405))
             return
         reply = await self._instead(request, strike)
         if reply is None:
             return
-        await self._finish(reply, strike.afterwards)
+        await self._finish(reply, strike.after_execution)
 
-    def _web_server(self) -> Reply | None:
+    def _web_server(self) -> HttpReply | None:
         """Answer for the web server in front of 1C, if it does not let the request through."""
         switches, root = self.lab.switches, self.lab.root
         if self.path != root and not self.path.startswith(root + "/"):
@@ -130,41 +132,41 @@ class Exchange:
         host = self.headers.get("host", "localhost")
         return f"{self.scope.get('scheme', 'http')}://{host}{self.lab.root}/"
 
-    async def _instead(self, request: Request, strike: Strike) -> Reply | None:
+    async def _instead(self, request: ODataRequest, strike: RequestFaults) -> HttpReply | None:
         """Answer for 1C in this weather; None when the connection is gone."""
-        lab, fault = self.lab, strike.instead
+        lab, fault = self.lab, strike.replacing
         if fault is not None and fault.kind in {"down", "timeout"}:
             await self._break_off(fault)
             return None
         if self.headers.get("authorization") != lab.authorization():
             return replies.unauthorised()
-        session = lab.session(self.headers)
-        if isinstance(session, Reply):
+        session = lab.open_session(self.headers)
+        if isinstance(session, HttpReply):
             return session
         if fault is not None:
             return await self._faulty(request, fault)
-        if strike.shrunken:
-            request = replace(request, keep=lambda row: not strike.loses(_ref_of(row)))
-        reply = lab.service.answer(request)
+        if strike.row_losses:
+            request = replace(request, is_kept=lambda row: not strike.is_row_lost(_ref_of(row)))
+        reply = lab.odata.answer(request)
         reply.headers += session
         return reply
 
-    async def _faulty(self, request: Request, fault: Fault) -> Reply | None:
+    async def _faulty(self, request: ODataRequest, fault: Fault) -> HttpReply | None:
         lab = self.lab
         if fault.kind == "late_commit":
-            lab.delay(request, fault.after)
+            lab.postpone_write(request, fault.after)
             if fault.text == "lost":
                 await self._lose("timeout")
                 return None
         asks_json = "json" in self.query + self.headers.get("accept", "")
         if fault.kind == "pool_exhausted":
             return replies.pool_exhausted(as_json=asks_json)
-        if fault.kind in replies.FOR_FAULT:
-            return replies.FOR_FAULT[fault.kind](fault.text)
-        refused = replies.refused_by_fault(fault.kind, fault.text, lab.switches.rights_status)
+        if fault.kind in replies.REPLY_OF_FAULT:
+            return replies.REPLY_OF_FAULT[fault.kind](fault.text)
+        refused = replies.refusal_of_fault(fault.kind, fault.text, lab.switches.rights_status)
         if refused is None:
             raise AssertionError(fault.kind)  # pragma: no cover - every kind has a reply
-        return lab.service.refusal(refused, render.Form(json=asks_json))
+        return lab.odata.refusal(refused, render.ResponseFormat(json=asks_json))
 
     async def _break_off(self, fault: Fault) -> None:
         if fault.kind == "timeout":
@@ -173,13 +175,13 @@ class Exchange:
         else:
             await self._lose("connect")
 
-    async def _finish(self, reply: Reply, fault: Fault | None) -> None:
+    async def _finish(self, reply: HttpReply, fault: Fault | None) -> None:
         """Send the reply, or what the way back makes of it."""
         if fault is None:
             await self._note_and_reply(reply)
         elif fault.kind == "bad_gateway":
             reply.whole()
-            await self._note_and_reply(replies.FOR_FAULT["bad_gateway"](fault.text))
+            await self._note_and_reply(replies.REPLY_OF_FAULT["bad_gateway"](fault.text))
         elif fault.kind == "lost_reply":
             reply.whole()
             await self._lose("read")
@@ -195,7 +197,7 @@ class Exchange:
             if fault.kind == "cut":
                 await self._lose("read", noted=True)
 
-    async def _lose(self, phase: Phase, *, noted: bool = False) -> None:
+    async def _lose(self, phase: LossPhase, *, noted: bool = False) -> None:
         """Drop the connection: over a socket by closing it, in-process by raising."""
         if not noted:
             self._note(0, 0)
@@ -209,15 +211,15 @@ class Exchange:
         await asyncio.sleep(0)
 
     def _note(self, status: int, size: int) -> None:
-        entry = JournalEntry(self.method, self.set_name, self.path, self.query, status, size)
-        self.lab.journal.append(entry)
-        self.lab.requests[self.method, self.set_name] += 1
+        entry = RequestLogEntry(self.method, self.set_name, self.path, self.query, status, size)
+        self.lab.request_log.append(entry)
+        self.lab.request_counts[self.method, self.set_name] += 1
 
-    async def _note_and_reply(self, reply: Reply, *, complete: bool = True) -> None:
+    async def _note_and_reply(self, reply: HttpReply, *, complete: bool = True) -> None:
         size = await self._reply(reply, complete=complete)
         self._note(reply.status, size)
 
-    async def _reply(self, reply: Reply, *, complete: bool = True) -> int:
+    async def _reply(self, reply: HttpReply, *, complete: bool = True) -> int:
         """Send a reply piece by piece and return its size before compression."""
         squeeze = None
         headers = list(reply.headers)

@@ -39,13 +39,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from bridge.lab.switches import Switches
+from bridge.lab.switches import PublicationSwitches
 
-Phase = Literal["connect", "read", "timeout"]
+LossPhase = Literal["connect", "read", "timeout"]
 #: Of every eleven reads eight fail: the development base of onec-odata §5.3.
 _FLAKY_GOOD: Final = frozenset({2, 6, 9})
 _FLAKY_CYCLE: Final = 11
-INSTEAD: Final = frozenset(
+REPLACING: Final = frozenset(
     {
         "down",
         "timeout",
@@ -71,9 +71,9 @@ INSTEAD: Final = frozenset(
         "late_commit",
     }
 )
-AFTERWARDS: Final = frozenset({"lost_reply", "hung_reply", "bad_gateway", "truncated", "cut"})
-BESIDES: Final = frozenset({"slow", "shrunken"})
-KINDS: Final = INSTEAD | AFTERWARDS | BESIDES
+AFTER_EXECUTION: Final = frozenset({"lost_reply", "hung_reply", "bad_gateway", "truncated", "cut"})
+ADDITIONAL: Final = frozenset({"slow", "shrunken"})
+KINDS: Final = REPLACING | AFTER_EXECUTION | ADDITIONAL
 
 
 class LabConnectionLost(ConnectionError):
@@ -82,9 +82,9 @@ class LabConnectionLost(ConnectionError):
     `phase` is `connect` (nothing was sent), `read` (the reply is lost) or `timeout`.
     """
 
-    def __init__(self, phase: Phase) -> None:
+    def __init__(self, phase: LossPhase) -> None:
         super().__init__(f"the lab lost the connection ({phase})")
-        self.phase: Phase = phase
+        self.phase: LossPhase = phase
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -116,7 +116,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.method in {None, method} and self.set in {None, set_name}
 
 
-class Forecast(msgspec.Struct, forbid_unknown_fields=True):
+class FaultsFile(msgspec.Struct, forbid_unknown_fields=True):
     """The content of a faults file."""
 
     faults: list[Fault] = []
@@ -142,25 +142,25 @@ class _Armed:
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class RequestFaults:
     """What hits one request: delays, losses of rows, and at most one fault of each stage."""
 
-    seconds: float = 0.0
-    instead: Fault | None = None
-    afterwards: Fault | None = None
-    shrunken: tuple[Fault, ...] = ()
+    delay_s: float = 0.0
+    replacing: Fault | None = None
+    after_execution: Fault | None = None
+    row_losses: tuple[Fault, ...] = ()
 
-    def loses(self, ref: str) -> bool:
+    def is_row_lost(self, ref: str) -> bool:
         """Tell whether a row is missing from this answer; the same rows in every request."""
         ticket = zlib.crc32(ref.encode()) % 10_000
-        return any(ticket < fault.share * 10_000 for fault in self.shrunken)
+        return any(ticket < fault.share * 10_000 for fault in self.row_losses)
 
 
 @dataclass(slots=True)
-class Weather:
+class FaultPlan:
     """The faults in force, in the order they came."""
 
-    armed: list[_Armed] = field(default_factory=list)
+    active: list[_Armed] = field(default_factory=list)
 
     def add(self, kind: str, **fields: Any) -> Fault:
         """Let a fault of *kind* strike from now on; see `Fault` for the fields.
@@ -169,26 +169,26 @@ class Weather:
             ValueError: the kind is unknown.
         """
         fault = Fault(kind=kind, **fields)
-        self.armed.append(_Armed(fault))
+        self.active.append(_Armed(fault))
         return fault
 
-    def script(self, faults: list[Fault]) -> None:
+    def extend(self, faults: list[Fault]) -> None:
         """Let a list of faults strike, each by its own count."""
-        self.armed += [_Armed(fault) for fault in faults]
+        self.active += [_Armed(fault) for fault in faults]
 
     def clear(self, name: str | None = None) -> None:
         """End the faults of this name or kind, or all of them."""
-        self.armed = [
+        self.active = [
             armed
-            for armed in self.armed
+            for armed in self.active
             if name is not None and name not in {armed.fault.name, armed.fault.kind}
         ]
 
-    def strike(self, method: str, set_name: str) -> Strike:
+    def match_request(self, method: str, set_name: str) -> RequestFaults:
         """Say what hits this request; every matching fault counts it."""
         seconds, instead, afterwards = 0.0, None, None
         shrunken: list[Fault] = []
-        for armed in self.armed:
+        for armed in self.active:
             fault = armed.fault
             if not fault.matches(method, set_name):
                 continue
@@ -202,21 +202,21 @@ class Weather:
                 seconds += fault.seconds
             elif fault.kind == "shrunken":
                 shrunken.append(fault)
-            elif fault.kind in AFTERWARDS:
+            elif fault.kind in AFTER_EXECUTION:
                 afterwards = afterwards or fault
             else:
                 instead = instead or fault
-        return Strike(seconds, instead, afterwards, tuple(shrunken))
+        return RequestFaults(seconds, instead, afterwards, tuple(shrunken))
 
 
-def read_forecast(raw: bytes) -> Forecast:
+def read_faults_file(raw: bytes) -> FaultsFile:
     """Read a faults file.
 
     Raises:
         msgspec.DecodeError: it is no JSON of the documented shape.
         ValueError: a switch is unknown.
     """
-    forecast = msgspec.json.decode(raw, type=Forecast)
-    if unknown := sorted(forecast.switches.keys() - Switches().as_json().keys()):
+    forecast = msgspec.json.decode(raw, type=FaultsFile)
+    if unknown := sorted(forecast.switches.keys() - PublicationSwitches().as_json().keys()):
         raise ValueError(f"no such switch: {', '.join(unknown)}")
     return forecast

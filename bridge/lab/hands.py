@@ -10,8 +10,8 @@ from typing import Final
 
 from bridge.lab.company import staff
 from bridge.lab.company.phone_cases import PHONE_CASES
-from bridge.lab.losses import Losses
-from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
+from bridge.lab.losses import BulkEdits
+from bridge.lab.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
 from bridge.lab.tables import CONTACTS, ContactLine, Row, make_ref
 from bridge.lab.world import (
     CONTACT_PERSONS,
@@ -24,7 +24,7 @@ from bridge.lab.world import (
     SUBJECTS,
     USERS,
     ExtensionStorage,
-    PhoneTruth,
+    IntendedPhone,
 )
 
 _KINDS: Final = {
@@ -35,7 +35,7 @@ _KINDS: Final = {
 }
 
 
-class Hands(Losses):
+class ManualEdits(BulkEdits):
     """Changes a world as its people would, and reads it as its people would."""
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:
@@ -60,20 +60,20 @@ class Hands(Losses):
 
     def delete(self, set_name: str, ref: str) -> None:
         """Delete an object physically; its phones are nobody's from now on."""
-        self.world.tables[set_name].remove(ref)
-        self.world.truth = [t for t in self.world.truth if t.ref != ref]
+        self.infobase.tables[set_name].remove(ref)
+        self.infobase.intended_phones = [t for t in self.infobase.intended_phones if t.ref != ref]
 
     def set_extension(
         self, user_ref: str, extension: str, storage: ExtensionStorage = "string"
     ) -> None:
         """Give a user another extension; an empty one takes it away."""
-        table = self.world.tables[USERS]
+        table = self.infobase.tables[USERS]
         row = dict(table.rows[user_ref])
-        staff.write_extension(self.world, row, extension, storage)
+        staff.write_extension(self.infobase, row, extension, storage)
         table.replace(user_ref, row)
-        self.world.extensions.pop(user_ref, None)
+        self.infobase.extensions.pop(user_ref, None)
         if extension:
-            self.world.extensions[user_ref] = extension
+            self.infobase.extensions[user_ref] = extension
 
     def change_phone(
         self,
@@ -90,25 +90,25 @@ class Hands(Losses):
         *e164* is what the writer means; *writer* is `form`, `foreign`, `exchange`, `key_value`,
         `storage`, `no_text` or `damaged`.
         """
-        table = self.world.tables[set_name]
+        table = self.infobase.tables[set_name]
         row = table.rows[ref]
         kept = list(row.get(CONTACTS, ()))
         places = [index for index, found in enumerate(kept) if self._is_phone(found)]
-        kind = self.world.kind(_KINDS[set_name]).ref
+        kind = self.infobase.contact_kind(_KINDS[set_name]).ref
         if len(places) >= line:
             place = places[line - 1]
             old = kept[place]
             kind = old.kind if isinstance(old, ContactLine) else str(old["Вид_Key"])
             typed = old.text if isinstance(old, ContactLine) else str(old.get("Представление", ""))
-            self.world.truth = [
-                t for t in self.world.truth if not (t.ref == ref and t.typed == typed)
+            self.infobase.intended_phones = [
+                t for t in self.infobase.intended_phones if not (t.ref == ref and t.typed == typed)
             ]
             kept[place] = ContactLine(kind, writer, text)
         else:
             kept.append(ContactLine(kind, writer, text))
         table.replace(ref, {**row, CONTACTS: kept})
         if e164:
-            self.world.truth.append(PhoneTruth(set_name, ref, e164, text, "plain"))
+            self.infobase.intended_phones.append(IntendedPhone(set_name, ref, e164, text, "plain"))
 
     def write_phone_line(
         self,
@@ -121,11 +121,11 @@ class Hands(Losses):
         text_storage: str = "",
     ) -> None:
         """Write one more phone line as a program does over OData: column by column, as it likes."""
-        table = self.world.tables[set_name]
+        table = self.infobase.tables[set_name]
         row = table.rows[ref]
         line: Row = {
             "Тип": "Телефон",
-            "Вид_Key": self.world.kind(_KINDS[set_name]).ref,
+            "Вид_Key": self.infobase.kind(_KINDS[set_name]).ref,
             "Представление": shown,
             "НомерТелефона": digits,
             "ЗначенияПолей": text_storage,
@@ -139,15 +139,15 @@ class Hands(Losses):
         for case in PHONE_CASES:
             contact = self.add_contact(partner_ref, f"Случай: {case.name}")
             self.write_phone_line(CONTACT_PERSONS, contact, **case.columns)
-            for e164 in case.meant:
-                truth = PhoneTruth(CONTACT_PERSONS, contact, e164, case.name, "case")
-                self.world.truth.append(truth)
+            for e164 in case.intended:
+                truth = IntendedPhone(CONTACT_PERSONS, contact, e164, case.name, "case")
+                self.infobase.intended_phones.append(truth)
             made[case.name] = contact
         return made
 
     def _is_phone(self, line: ContactLine | Row) -> bool:
         if isinstance(line, ContactLine):
-            kind = self.world.kinds.get(line.kind)
+            kind = self.infobase.contact_kinds.get(line.kind)
             return kind is not None and kind.type == "Телефон"
         return bool(line.get("Тип") == "Телефон")
 
@@ -155,8 +155,8 @@ class Hands(Losses):
         self,
         name: str,
         *,
-        manager: str = ZERO,
-        parent: str = ZERO,
+        manager: str = EMPTY_REF,
+        parent: str = EMPTY_REF,
         phone: str = "",
         e164: str | None = None,
     ) -> str:
@@ -164,7 +164,7 @@ class Hands(Losses):
         row: Row = {
             "Description": name,
             "НаименованиеПолное": name,
-            "Code": f"00-{self.world.tables[PARTNERS].next_serial('Code'):08d}",
+            "Code": f"00-{self.infobase.tables[PARTNERS].next_number('Code'):08d}",
             "Клиент": True,
             "ЮрФизЛицо": "Компания",
             "ОсновнойМенеджер_Key": manager,
@@ -199,7 +199,7 @@ class Hands(Losses):
         return ref
 
     def _add(self, set_name: str, row: Row, phone: str, e164: str | None) -> str:
-        ref = str(self.world.tables[set_name].put({"Ref_Key": make_ref(self._rng), **row}))
+        ref = str(self.infobase.tables[set_name].put({"Ref_Key": make_ref(self._rng), **row}))
         if phone:
             self.change_phone(set_name, ref, phone, e164=e164)
         return ref
@@ -208,25 +208,25 @@ class Hands(Losses):
 
     def phone_calls(self) -> list[Row]:
         """Return all telephone calls, complete rows in the order they were written."""
-        return self.world.rows(PHONE_CALLS)
+        return self.infobase.rows(PHONE_CALLS)
 
     def reminders(self) -> list[Row]:
         """Return all reminders."""
-        return self.world.rows(REMINDERS)
+        return self.infobase.rows(REMINDERS)
 
     def subjects(self) -> list[Row]:
         """Return the records that make calls visible in the partner's list."""
-        return self.world.rows(SUBJECTS)
+        return self.infobase.rows(SUBJECTS)
 
     def string_contacts(self) -> list[Row]:
         """Return the contacts 1C made of unknown callers."""
-        return self.world.rows(STRING_CONTACTS)
+        return self.infobase.rows(STRING_CONTACTS)
 
     def contact_states(self) -> list[Row]:
         """Return the counters of interactions per contact."""
-        return self.world.rows(CONTACT_STATES)
+        return self.infobase.rows(CONTACT_STATES)
 
-    def calls_seen_at(self, contact_ref: str) -> list[Row]:
+    def visible_calls(self, contact_ref: str) -> list[Row]:
         """Return the calls a person sees in the interaction list of a partner or contact.
 
         The list joins the register of subjects strictly: a call without its record is invisible

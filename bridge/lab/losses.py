@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.lab.company import staff
-from bridge.lab.desk import Desk
-from bridge.lab.schema import ZERO
+from bridge.lab.desk import ManagerActions
+from bridge.lab.schema import EMPTY_REF
 from bridge.lab.tables import CONTACTS, ContactLine
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, PROPERTIES, USERS
 
@@ -17,14 +17,14 @@ _OWNERS: Final = {
 }
 
 
-class Losses(Desk):
+class BulkEdits(ManagerActions):
     """Takes from rows what they are worth, and leaves every row where it is."""
 
     def rename_attribute(self, title: str) -> None:
         """Give the attribute of extensions another title; no user is touched."""
         self.edit(
             PROPERTIES,
-            self.world.extension_property,
+            self.infobase.extension_property,
             Description=title,
             Заголовок=title,
             Имя=title.title().replace(" ", ""),
@@ -40,7 +40,7 @@ class Losses(Desk):
         *type_name* is `DateTime`, `Boolean` or the name of a catalogue; a date is left where a
         value was.
         """
-        ref = self.world.extension_property
+        ref = self.infobase.extension_property
         self.edit(PROPERTIES, ref, ValueType=staff.value_type(type_name))
         value = "2026-11-25T00:00:00" if type_name == "DateTime" else ""
         return self._write_extensions(-1, value)
@@ -50,34 +50,36 @@ class Losses(Desk):
 
         Of all rows, or of *count*; return of how many.
         """
-        table, column = self.world.tables[set_name], _OWNERS[set_name]
-        refs = [ref for ref, row in table.rows.items() if row.get(column, ZERO) != ZERO]
+        table, column = self.infobase.tables[set_name], _OWNERS[set_name]
+        refs = [ref for ref, row in table.rows.items() if row.get(column, EMPTY_REF) != EMPTY_REF]
         refs = refs if count < 0 else refs[:count]
         for ref in refs:
-            self.edit(set_name, str(ref), **{column: ZERO})
+            self.edit(set_name, str(ref), **{column: EMPTY_REF})
         return len(refs)
 
     def garble_phones(self, set_name: str, text: str = "см. карточку") -> int:
         """Write *text* into every telephone of a set; return of how many owners."""
-        table = self.world.tables[set_name]
+        table = self.infobase.tables[set_name]
         changed = 0
         for ref, row in list(table.rows.items()):
             if lines := row.get(CONTACTS, ()):
                 kept = [ContactLine(str(_kind_of(line)), "form", text) for line in lines]
                 table.replace(ref, {**row, CONTACTS: kept})
-                self.world.truth = [truth for truth in self.world.truth if truth.ref != ref]
+                self.infobase.intended_phones = [
+                    truth for truth in self.infobase.intended_phones if truth.ref != ref
+                ]
                 changed += 1
         return changed
 
     def _write_extensions(self, count: int, value: str) -> int:
-        table = self.world.tables[USERS]
-        refs = [str(ref) for ref in table.rows if str(ref) in self.world.extensions]
+        table = self.infobase.tables[USERS]
+        refs = [str(ref) for ref in table.rows if str(ref) in self.infobase.extensions]
         refs = refs if count < 0 else refs[:count]
         for ref in refs:
             row = dict(table.rows[ref])
-            staff.write_extension(self.world, row, value, "string")
+            staff.write_extension(self.infobase, row, value, "string")
             table.replace(ref, row)
-            del self.world.extensions[ref]
+            del self.infobase.extensions[ref]
         return len(refs)
 
 

@@ -20,17 +20,17 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.lab.exchange import Exchange, JournalEntry, Receive, Scope, Send
-from bridge.lab.faults import Weather
-from bridge.lab.hands import Hands
+from bridge.lab.exchange import HttpExchange, Receive, RequestLogEntry, Scope, Send
+from bridge.lab.faults import FaultPlan
+from bridge.lab.hands import ManualEdits
 from bridge.lab.odata import replies
 from bridge.lab.odata.publication import Publication
-from bridge.lab.odata.replies import Reply
-from bridge.lab.odata.service import Request, Service
-from bridge.lab.switches import Switches
-from bridge.lab.world import World
+from bridge.lab.odata.replies import HttpReply
+from bridge.lab.odata.service import ODataRequest, ODataService
+from bridge.lab.switches import PublicationSwitches
+from bridge.lab.world import Infobase
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DEFAULT_USER: Final = "Обмен"
 DEFAULT_PASSWORD: Final = "секрет-1с"  # noqa: S105 - the password of a simulator
@@ -39,7 +39,7 @@ _ROOT: Final = "/odata/standard.odata"
 
 @dataclass(slots=True)
 class _Late:
-    request: Request
+    request: ODataRequest
     wait: int
 
 
@@ -47,7 +47,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class OneCLab(Hands):
+class OneCLab(ManualEdits):
     """One simulated publication and the world behind it.
 
     `switches` and `weather` may be changed at any time. `journal` keeps the last requests,
@@ -57,29 +57,29 @@ class OneCLab(Hands):
 
     def __init__(
         self,
-        world: World,
+        world: Infobase,
         *,
         publication: str = "/ut11",
         user: str = DEFAULT_USER,
         password: str = DEFAULT_PASSWORD,
-        switches: Switches | None = None,
-        weather: Weather | None = None,
+        switches: PublicationSwitches | None = None,
+        faults: FaultPlan | None = None,
         server_timezone: str = "Europe/Moscow",
         clock: Callable[[], datetime] = _utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__(world, self.now)
-        self.switches = switches or Switches()
-        self.weather = weather or Weather()
+        super().__init__(world, self.server_time)
+        self.switches = switches or PublicationSwitches()
+        self.faults = faults or FaultPlan()
         self.publication = publication.rstrip("/")
         self.user = user
         self.password = password
         self.zone = ZoneInfo(server_timezone)
-        self.journal: deque[JournalEntry] = deque(maxlen=100_000)
-        self.requests: Counter[tuple[str, str]] = Counter()
+        self.request_log: deque[RequestLogEntry] = deque(maxlen=100_000)
+        self.request_counts: Counter[tuple[str, str]] = Counter()
         self.clock = clock
         self.sleep = sleep
-        self.service = Service(Publication(world, self.switches), self.now, clock)
+        self.odata = ODataService(Publication(world, self.switches), self.server_time, clock)
         self._late: list[_Late] = []
         self._number = 0
         self._last_request: datetime | None = None
@@ -90,7 +90,7 @@ class OneCLab(Hands):
         """Return the path of the service root, without a final slash."""
         return f"{self.publication}{_ROOT}"
 
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """Return the server's wall time, naive, as 1C keeps it."""
         return self.clock().astimezone(self.zone).replace(tzinfo=None)
 
@@ -108,10 +108,10 @@ class OneCLab(Hands):
         """Execute all late writes now; return how many there were."""
         waiting, self._late = self._late, []
         for late in waiting:
-            self.service.answer(late.request)
+            self.odata.answer(late.request)
         return len(waiting)
 
-    def next_number(self) -> int:
+    def begin_request(self) -> int:
         """Number the next request and execute the late writes whose time has come."""
         self._number += 1
         due = [late for late in self._late if late.wait <= 0]
@@ -119,14 +119,14 @@ class OneCLab(Hands):
         for late in self._late:
             late.wait -= 1
         for late in due:
-            self.service.answer(late.request)
+            self.odata.answer(late.request)
         return self._number
 
-    def delay(self, request: Request, wait: int) -> None:
+    def postpone_write(self, request: ODataRequest, wait: int) -> None:
         """Keep a write to be executed *wait* requests later."""
         self._late.append(_Late(request, wait))
 
-    def cold_start(self) -> float:
+    def cold_start_delay_s(self) -> float:
         """Return how long this request waits for 1C to wake up."""
         before, now = self._last_request, self.clock()
         self._last_request = now
@@ -134,7 +134,7 @@ class OneCLab(Hands):
             return self.switches.cold_start_seconds
         return 0.0
 
-    def session(self, headers: dict[str, str]) -> Reply | list[tuple[str, str]]:
+    def open_session(self, headers: dict[str, str]) -> HttpReply | list[tuple[str, str]]:
         """Return the headers of session control, or the refusal of a session."""
         mode, wish = self.switches.ibsession, headers.get("ibsession", "").lower()
         if mode == "pool_exhausted":
@@ -145,9 +145,9 @@ class OneCLab(Hands):
         cookie = cookie.partition(";")[0]
         if cookie and cookie not in self._sessions:
             # Reactions seen in the field: 400 or 404 for a cookie of a session that is gone.
-            return replies.html(400, "Bad Request", "Session not found")
+            return replies.html(400, "Bad ODataRequest", "Session not found")
         if wish == "start":
-            name = f"{self.world.seed:08x}-{self._number:08x}"
+            name = f"{self.infobase.seed:08x}-{self._number:08x}"
             self._sessions.add(name)
             return [("set-cookie", f"ibsession={name}; path={self.publication}")]
         if wish == "finish":
@@ -155,16 +155,16 @@ class OneCLab(Hands):
         return []
 
 
-def create_onec_app(lab: OneCLab) -> App:
+def create_onec_app(lab: OneCLab) -> AsgiApp:
     """Return the ASGI application of *lab*; it keeps all state in the lab."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        exchange = Exchange(lab, scope, receive, send)
+        exchange = HttpExchange(lab, scope, receive, send)
         if exchange.path.startswith("/_lab"):
-            await exchange.control()
+            await exchange.serve_control()
         else:
-            await exchange.serve()
+            await exchange.serve_publication()
 
     return app

@@ -15,7 +15,7 @@ import msgspec
 
 Release = Literal["11.4.2", "11.5.8", "11.5.20", "11.5.27"]
 
-ZERO: Final = "00000000-0000-0000-0000-000000000000"
+EMPTY_REF: Final = "00000000-0000-0000-0000-000000000000"
 EMPTY_DATE: Final = "0001-01-01T00:00:00"
 UNDEFINED: Final = "StandardODATA.Undefined"
 
@@ -35,7 +35,7 @@ _OF_FOLDERS: Final = frozenset(
     }
 )
 _DEFAULTS: Final[dict[str, object]] = {
-    "Guid": ZERO,
+    "Guid": EMPTY_REF,
     "Boolean": False,
     "DateTime": EMPTY_DATE,
     "Int16": 0,
@@ -134,7 +134,7 @@ class ReleaseSchema:
     fixed_sets: dict[str, str]
 
     @property
-    def pushes_reminders(self) -> bool:
+    def clears_source_attribute(self) -> bool:
         """Tell whether the library is at least BSP 3.1.7, which clears `ИмяРеквизитаИсточника`."""
         return self.release in {"11.5.20", "11.5.27"}
 
@@ -143,7 +143,7 @@ class ReleaseSchema:
         """Tell BSP 3 (fixed property sets, JSON values) from BSP 2.4 of release 11.4.2."""
         return self.release != "11.4.2"
 
-    def every_set(self) -> dict[str, EntitySet]:
+    def all_sets(self) -> dict[str, EntitySet]:
         """Return all addresses, tabular sections included, by name."""
         found: dict[str, EntitySet] = {}
         for entity_set in self.sets.values():

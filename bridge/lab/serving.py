@@ -10,15 +10,15 @@ from pathlib import Path
 
 import uvicorn
 
-from bridge.lab.faults import Weather, read_forecast
+from bridge.lab.faults import FaultPlan, read_faults_file
 from bridge.lab.onec import OneCLab, create_onec_app
-from bridge.lab.switches import Switches
-from bridge.lab.world import World
+from bridge.lab.switches import PublicationSwitches
+from bridge.lab.world import Infobase
 
-Announce = Callable[[OneCLab, str], None]
+OnListening = Callable[[OneCLab, str], None]
 
 
-class LeavesSignals(uvicorn.Server):
+class ServerWithoutSignals(uvicorn.Server):
     """A server whose owner minds Ctrl-C: a second set of handlers would fight his."""
 
     @contextmanager
@@ -33,7 +33,7 @@ class OneCServer(uvicorn.Server):
     `await server.serve()` in a task, or `server.run()`; stop it with `should_exit = True`.
     """
 
-    def __init__(self, lab: OneCLab, host: str, port: int, announce: Announce | None) -> None:
+    def __init__(self, lab: OneCLab, host: str, port: int, announce: OnListening | None) -> None:
         super().__init__(
             uvicorn.Config(
                 create_onec_app(lab),
@@ -62,7 +62,7 @@ def run_onec_lab(
     faults_file: Path | None = None,
     *,
     host: str = "127.0.0.1",
-    announce: Announce | None = None,
+    announce: OnListening | None = None,
 ) -> None:
     """Compose a company and serve it until interrupted.
 
@@ -74,15 +74,15 @@ def run_onec_lab(
         msgspec.DecodeError: the file is no JSON of the documented shape (see `faults`).
         ValueError: the file names an unknown switch.
     """
-    weather, switches = Weather(), Switches()
+    weather, switches = FaultPlan(), PublicationSwitches()
     if faults_file is not None:
-        forecast = read_forecast(faults_file.read_bytes())
-        weather.script(forecast.faults)
+        forecast = read_faults_file(faults_file.read_bytes())
+        weather.extend(forecast.faults)
         for name, wanted in forecast.switches.items():
             switches.set(name, wanted)
-    world = World.compose(partners=partners, seed=seed)
+    world = Infobase.compose(partners=partners, seed=seed)
     # A composed company stays for the life of the process: keep the collector out of it.
     gc.collect()
     gc.freeze()
-    lab = OneCLab(world, switches=switches, weather=weather)
+    lab = OneCLab(world, switches=switches, faults=weather)
     OneCServer(lab, host, port, announce).run()

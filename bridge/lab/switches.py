@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 
 @dataclass(slots=True)
-class Switches:
+class PublicationSwitches:
     """How this publication behaves. Change a field at any time; the next request obeys it.
 
     Attributes:

@@ -44,25 +44,27 @@ def make_ref(rng: Random) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-class Clock:
+class WriteCounter:
     """Counts the writes of the whole database; the lower half of every row's version."""
 
     def __init__(self) -> None:
-        self.writes = 0
+        self.count = 0
 
-    def tick(self) -> int:
+    def count_write(self) -> int:
         """Return the number of the next write."""
-        self.writes += 1
-        return self.writes
+        self.count += 1
+        return self.count
 
 
-class Table:
+class EntityTable:
     """All rows of one set, by `Ref_Key` or by the tuple of a register's key."""
 
-    def __init__(self, schema: EntitySet, clock: Clock, kinds: dict[str, ContactKind]) -> None:
+    def __init__(
+        self, schema: EntitySet, clock: WriteCounter, kinds: dict[str, ContactKind]
+    ) -> None:
         self.schema = schema
         self.rows: dict[Key, Row] = {}
-        self.clock = clock
+        self.write_counter = clock
         #: Number of the last write to this table.
         self.revision = 0
         self._kinds = kinds
@@ -119,7 +121,7 @@ class Table:
                 self._indexes[column].setdefault(self.value(row, column), {})[key] = None
         return list(self._indexes[column].get(value, ()))
 
-    def next_serial(self, column: str, year: str = "") -> int:
+    def next_number(self, column: str, year: str = "") -> int:
         """Issue the next number of *column*; numbers of documents start anew every year."""
         if (column, year) not in self._serials:
             tails = (
@@ -133,7 +135,7 @@ class Table:
         return self._serials[column, year]
 
     def _tick(self) -> int:
-        self.revision = self.clock.tick()
+        self.revision = self.write_counter.count_write()
         return self.revision
 
     def _index(self, key: Key) -> None:
@@ -157,7 +159,7 @@ class Table:
             return row[name]
         return (self._folder if row.get("IsFolder") else self._template)[name]
 
-    def full(self, key: Key) -> Row:
+    def complete_row(self, key: Key) -> Row:
         """Return the complete row in the order of `$metadata`, sections expanded.
 
         `DataVersion` is left empty and wide numbers are numbers: the wire's shapes come later.

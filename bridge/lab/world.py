@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from bridge.lab.schema import ZERO, EntitySet, Release, ReleaseSchema, load_release
-from bridge.lab.tables import Clock, ContactKind, Row, Table
+from bridge.lab.schema import EMPTY_REF, EntitySet, Release, ReleaseSchema, load_release
+from bridge.lab.tables import ContactKind, EntityTable, Row, WriteCounter
 
 PARTNERS = "Catalog_Партнеры"
 CONTACT_PERSONS = "Catalog_КонтактныеЛицаПартнеров"
@@ -34,7 +34,7 @@ EXTRA_VALUES = "InformationRegister_ДополнительныеСведения
 ExtensionStorage = Literal["mixed", "string", "number", "list", "text", "register"]
 
 
-class PhoneTruth(NamedTuple):
+class IntendedPhone(NamedTuple):
     """What the writer of one phone meant; the referee's word.
 
     `owner_set` and `ref` tell whose it is, `manner` how it was typed: `plain`, `extension`, `two`,
@@ -50,7 +50,7 @@ class PhoneTruth(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Whims:
+class DataQuirks:
     """What is odd about a composed company; every field is off or usual by default.
 
     Attributes:
@@ -66,23 +66,23 @@ class Whims:
     control_characters: bool = False
 
 
-class World:
+class Infobase:
     """The tables of one infobase and the truth about them."""
 
     def __init__(self, schema: ReleaseSchema, seed: int) -> None:
         self.schema = schema
         self.seed = seed
-        self.clock = Clock()
-        self.kinds: dict[str, ContactKind] = {}
-        self.tables: dict[str, Table] = {
-            name: Table(entity_set, self.clock, self.kinds)
+        self.write_counter = WriteCounter()
+        self.contact_kinds: dict[str, ContactKind] = {}
+        self.tables: dict[str, EntityTable] = {
+            name: EntityTable(entity_set, self.write_counter, self.contact_kinds)
             for name, entity_set in schema.sets.items()
         }
         #: Schema of every address, tabular sections included.
-        self.sets: dict[str, EntitySet] = schema.every_set()
-        self.truth: list[PhoneTruth] = []
+        self.entity_sets: dict[str, EntitySet] = schema.all_sets()
+        self.intended_phones: list[IntendedPhone] = []
         self.extensions: dict[str, str] = {}
-        self.extension_property = ZERO
+        self.extension_property = EMPTY_REF
 
     @classmethod
     def compose(
@@ -90,27 +90,27 @@ class World:
         partners: int = 5000,
         seed: int = 1,
         release: Release = "11.5.20",
-        whims: Whims | None = None,
-    ) -> World:
+        quirks: DataQuirks | None = None,
+    ) -> Infobase:
         """Compose a company of *partners* partners in the columns of *release*.
 
         5 000 partners take about 0.2 s, 200 000 about 8 s and 0.8 GB; a process that keeps so many
         does well to `gc.freeze()` afterwards.
         """
         # Imported here: the composer needs the names above, and only this method needs it.
-        from bridge.lab.company.partners import fill  # noqa: PLC0415
+        from bridge.lab.company.partners import compose_company  # noqa: PLC0415
 
         world = cls(load_release(release), seed)
-        fill(world, partners, whims or Whims())
+        compose_company(world, partners, quirks or DataQuirks())
         return world
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> EntityTable:
         """Return the table of the entity set *name*."""
         return self.tables[name]
 
     def row(self, set_name: str, ref: str) -> Row:
         """Return one complete row by reference."""
-        return self.tables[set_name].full(ref)
+        return self.tables[set_name].complete_row(ref)
 
     def rows(self, set_name: str) -> list[Row]:
         """Return all complete rows of a set, in the order they were written."""
@@ -126,11 +126,11 @@ class World:
             if all(table.value(row, name) == wanted for name, wanted in values.items())
         ]
 
-    def kind(self, predefined_name: str) -> ContactKind:
+    def contact_kind(self, predefined_name: str) -> ContactKind:
         """Return the kind of contact information with this predefined name."""
-        return next(kind for kind in self.kinds.values() if kind.name == predefined_name)
+        return next(kind for kind in self.contact_kinds.values() if kind.name == predefined_name)
 
-    def is_offered(self, user_ref: str) -> bool:
+    def may_take_calls(self, user_ref: str) -> bool:
         """Tell whether this user may get calls: valid, not technical, not marked."""
         user = self.tables[USERS].rows.get(user_ref)
         return user is not None and not (
@@ -147,10 +147,10 @@ class World:
         while partner_ref in partners and partner_ref not in seen:
             seen.add(partner_ref)
             row = partners[partner_ref]
-            manager = row.get("ОсновнойМенеджер_Key", ZERO)
-            if self.is_offered(manager) and manager in self.extensions:
+            manager = row.get("ОсновнойМенеджер_Key", EMPTY_REF)
+            if self.may_take_calls(manager) and manager in self.extensions:
                 return self.extensions[manager]
-            partner_ref = row.get("Parent_Key", ZERO)
+            partner_ref = row.get("Parent_Key", EMPTY_REF)
         return None
 
     def presentation(self, set_name: str, ref: str) -> str:
@@ -158,7 +158,7 @@ class World:
         table = self.tables.get(set_name)
         row = table.rows.get(ref) if table is not None else None
         if table is None or row is None:
-            return "" if ref == ZERO else f"<Объект не найден> ({ref})"
+            return "" if ref == EMPTY_REF else f"<Объект не найден> ({ref})"
         if table.schema.kind != "Document":
             return str(table.value(row, "Description"))
         day = _russian_date(str(table.value(row, "Date")))

@@ -14,18 +14,18 @@ class AuditAct(StrEnum):
 
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"
-    REFUSED = "refused"  # a wrong password, or a link that is no longer valid
+    SIGN_IN_REFUSED = "refused"  # a wrong password, or a link that is no longer valid
     LINK_MADE = "link_made"
     LINK_REVOKED = "link_revoked"
-    REVEALED = "revealed"  # a masked number was shown in full
-    EXPORTED = "exported"  # calls left as a file
-    RETRIED = "retried"
-    DROPPED = "dropped"
+    NUMBER_REVEALED = "revealed"  # a masked number was shown in full
+    CALLS_EXPORTED = "exported"  # calls left as a file
+    ENTRY_RETRIED = "retried"
+    ENTRY_DROPPED = "dropped"
     SHRINK_ACCEPTED = "shrink_accepted"
-    CHOSEN = "chosen"  # whose number it is
-    NOTED = "noted"  # a note on a call
-    ORDERED = "ordered"  # an outgoing call
-    FORGOTTEN = "forgotten"  # calls and records that were too old
+    OWNER_CHOSEN = "chosen"  # whose number it is
+    NOTE_WRITTEN = "noted"  # a note on a call
+    CALL_ORDERED = "ordered"  # an outgoing call
+    OLD_CALLS_DELETED = "forgotten"  # calls and records that were too old
     ORDER_DENIED = "order_denied"  # a call from a telephone that is not his
 
 
@@ -49,7 +49,7 @@ class AuditRecord:
 class Audit(Protocol):
     """The audit list: written once, read by the administrator, forgotten after a set time."""
 
-    async def note(self, record: AuditRecord) -> None:
+    async def append(self, record: AuditRecord) -> None:
         """Keep *record*; done means durable. Raises StoreError when it is not."""
         ...
 
@@ -59,12 +59,12 @@ class Audit(Protocol):
         """List records with their numbers, newest first, from behind the number *before* on."""
         ...
 
-    async def forget(self, days: Sequence[date]) -> int:
+    async def delete_old(self, days: Sequence[date]) -> int:
         """Delete what is older than the days to be kept, of *days* seen; give the number."""
         ...
 
 
-class DeskKeys(Protocol):
+class PersonalLinks(Protocol):
     """Which generation of a manager's personal link is valid; a revoked one makes the next."""
 
     def generation(self, manager: Ref) -> int:
@@ -97,7 +97,7 @@ class EndedSessions(Protocol):
         ...
 
 
-class SignIn(StrEnum):
+class SignInAnswer(StrEnum):
     """What 1C says to a name and a password."""
 
     ACCEPTED = "accepted"
@@ -106,12 +106,12 @@ class SignIn(StrEnum):
     #: Wrong, or without the right to OData: a plain 401 does not tell which.
     REFUSED = "refused"
     #: The publication lets everybody in: its word proves nothing.
-    WORTHLESS = "worthless"
+    PROVES_NOTHING = "worthless"
 
 
 class OneCSignIn(Protocol):
     """1C as it is asked whether a name and a password belong together; keeps neither."""
 
-    async def check(self, name: str, password: str) -> SignIn:
+    async def check_credentials(self, name: str, password: str) -> SignInAnswer:
         """Ask 1C. May raise OneCUnavailable (also OneCBlocked), OneCNotPublished, OneCNonsense."""
         ...

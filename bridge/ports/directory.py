@@ -12,15 +12,15 @@ from bridge.domain.directory import (
     EntityKind,
     ExtensionOwner,
     Manager,
-    Owner,
     Partner,
+    PhoneOwner,
     Ref,
     Version,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.routing_facts import FactCounts, FactsOfDay
+from bridge.domain.routing_facts import DailyFacts, FactCounts
 from bridge.errors import StoreError
-from bridge.ports.onec import Noun
+from bridge.ports.onec import DirectoryObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +64,29 @@ class SyncReport:
     unread_examples: tuple[str, ...] = ()
     #: What calls are routed by, counted, and the highest counts of the last days.
     facts: FactCounts = field(default_factory=dict)
-    days: tuple[FactsOfDay, ...] = ()
+    days: tuple[DailyFacts, ...] = ()
     #: Nobody can be called, and no person said that this is right.
     nobody_reachable: bool = False
 
     @property
     def proven_at(self) -> datetime | None:
         """When the data were last proven equal: the oldest of the entity sets that ever were."""
-        oldest = self.oldest
+        oldest = self.oldest_proof
         return None if oldest is None else oldest.proven_at
 
     @property
-    def oldest(self) -> EntitySync | None:
+    def oldest_proof(self) -> EntitySync | None:
         """The entity set whose proof is the oldest; sets that were never there do not count."""
         proven = {e.proven_at: e for e in self.entities if e.proven_at is not None}
         return proven[min(proven)] if proven else None
 
     @property
-    def behind(self) -> EntitySync | None:
+    def lagging_entity(self) -> EntitySync | None:
         """The entity set that keeps the data from being as fresh as this run, if there is one."""
-        oldest = self.oldest
+        oldest = self.oldest_proof
         return oldest if oldest is not None and oldest.error else None
 
-    def of(self, kind: EntityKind) -> EntitySync:
+    def entity(self, kind: EntityKind) -> EntitySync:
         """Tell how *kind* fared."""
         return next((e for e in self.entities if e.kind is kind), EntitySync(kind))
 
@@ -94,7 +94,7 @@ class SyncReport:
 class DirectoryTransaction(Protocol):
     """All of one run's changes; they become visible together, or not at all."""
 
-    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+    def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
         """Insert or replace by reference."""
         ...
 
@@ -114,15 +114,15 @@ class DirectoryTransaction(Protocol):
         """Recompute the cards of every number that the changes touch; give all numbers held."""
         ...
 
-    def facts(self) -> FactCounts:
+    def routing_facts(self) -> FactCounts:
         """Return the counts of what calls are routed by, as this transaction leaves them."""
         ...
 
-    def held(self, kind: EntityKind) -> int:
+    def count_rows(self, kind: EntityKind) -> int:
         """Count rows of *kind* as this transaction leaves them."""
         ...
 
-    def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+    def unread_phones(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
         """Count phone fields from which no number was read, with up to ten examples."""
         ...
 
@@ -182,7 +182,7 @@ class Directory(Protocol):
         """Give the report of the last run that proved it; None before the first."""
         ...
 
-    def trouble(self) -> StoreError | None:
+    def error(self) -> StoreError | None:
         """Give what is wrong with the index as a whole: it answers nobody; None when it is well."""
         ...
 
@@ -190,11 +190,11 @@ class Directory(Protocol):
         """Take up what the sync process committed; True when something changed."""
         ...
 
-    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
         """Search names by substring, in any letter case."""
         ...
 
-    def numbers(self) -> int:
+    def count_numbers(self) -> int:
         """Count the numbers in the index."""
         ...
 

@@ -10,8 +10,8 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
 from bridge.domain.life import Disposition
-from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
+from bridge.domain.missed import MissedCall
+from bridge.domain.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.phone import PhoneNumber
 from bridge.ports.telephony import RawEvent
 
@@ -23,7 +23,7 @@ class OutboxCounts:
     due: int = 0
     sending: int = 0
     dead: int = 0
-    settled: int = 0
+    delivered: int = 0
     oldest_due: datetime | None = None
 
 
@@ -41,7 +41,7 @@ UNREAD: Final = "?"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LedgerChange:
     """What one step of following the calls changes, in one transaction.
 
     *calls* replace what stands under their keys. *entries* are made where there is none, *woken*
@@ -52,15 +52,15 @@ class Change:
 
     calls: tuple[PhoneCall, ...] = ()
     entries: tuple[OutboxEntry, ...] = ()
-    woken: tuple[str, ...] = ()
-    debts: tuple[MissedDebt, ...] = ()
+    reopened: tuple[str, ...] = ()
+    missed_calls: tuple[MissedCall, ...] = ()
     talks: tuple[Talk, ...] = ()
-    arrived: tuple[tuple[RawEvent, str | None], ...] = ()
-    events: tuple[tuple[int, str], ...] = ()
+    new_events: tuple[tuple[RawEvent, str | None], ...] = ()
+    assigned_events: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class DeletedRecords:
     """What a deletion by age deleted; *kept* calls are old, but something is owed for them."""
 
     calls: int = 0
@@ -105,27 +105,27 @@ class Ledger(Protocol):
         """Keep a PBX event until its call is told of it."""
         ...
 
-    async def untold(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
+    async def unapplied_events(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
         """Give kept events that no call was told of yet, with their numbers, oldest first."""
         ...
 
-    async def unread(self, limit: int, after: int = -1) -> Sequence[tuple[int, RawEvent]]:
+    async def unread_events(self, limit: int, after: int = -1) -> Sequence[tuple[int, RawEvent]]:
         """Return events that could not be read behind number *after*, each with its number."""
         ...
 
-    async def unread_count(self) -> int:
+    async def count_unread_events(self) -> int:
         """Return how many events are kept that could not be read."""
         ...
 
-    async def apply(self, change: Change) -> None:
+    async def apply_change(self, change: LedgerChange) -> None:
         """Make one step of following the calls durable."""
         ...
 
-    async def events_of(self, key: str) -> Sequence[RawEvent]:
+    async def events_of_call(self, key: str) -> Sequence[RawEvent]:
         """Give the events a call was told of, as they came, oldest first."""
         ...
 
-    async def open_debts(self) -> Sequence[MissedDebt]:
+    async def open_missed_calls(self) -> Sequence[MissedCall]:
         """Give the clients who wait to be called back, the longest waiting first."""
         ...
 
@@ -140,16 +140,18 @@ class Ledger(Protocol):
         """
         ...
 
-    async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+    async def due_entries(
+        self, now: datetime, limit: int
+    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
         """Give entries to deliver, fresh calls first, then the oldest; each with its call."""
         ...
 
-    async def recover(self) -> int:
+    async def recover_after_crash(self) -> int:
         """Turn entries that a crash left in `sending` into due ones; give their number."""
         ...
 
-    async def release(
-        self, now: datetime, stage: Stage | None, limit: int, *, freshest: bool = False
+    async def resume_entries(
+        self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
     ) -> int:
         """Apply `outbox.released` to held entries of *stage*, or of all; return their number.
 
@@ -157,7 +159,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def rearm(self, now: datetime, rules: DeliveryRules) -> int:
+    async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
         """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
         ...
 
@@ -175,7 +177,7 @@ class Ledger(Protocol):
         """Forget a debt on a person's word; the call stays in the journal."""
         ...
 
-    async def counts(self) -> OutboxCounts:
+    async def count_entries(self) -> OutboxCounts:
         """Count what is owed."""
         ...
 
@@ -185,7 +187,7 @@ class Ledger(Protocol):
         limit: int = 50,
         before: datetime | None = None,
         number: PhoneNumber | None = None,
-        wanted: CallFilter | None = None,
+        matching: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         """List calls, newest first by `received_at`; *before* is such a moment too."""
         ...
@@ -194,7 +196,7 @@ class Ledger(Protocol):
         """Give one call."""
         ...
 
-    async def call_of_ref(self, ref: str) -> PhoneCall | None:
+    async def call_by_ref(self, ref: str) -> PhoneCall | None:
         """Give the latest call that the PBX knows by *ref*."""
         ...
 
@@ -207,11 +209,11 @@ class Ledger(Protocol):
         """
         ...
 
-    def memory(self, number: PhoneNumber) -> NumberMemory:
+    def number_memory(self, number: PhoneNumber) -> NumberMemory:
         """Tell what people taught about a number; never touches the disk."""
         ...
 
-    async def forget(self, before: datetime) -> Forgotten:
+    async def delete_older_than(self, before: datetime) -> DeletedRecords:
         """Delete what was received before that moment and is done (`domain.retention`).
 
         With a call go its entry, its events and its closed missed call. Events of which no call
@@ -219,7 +221,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def note_day(self, now: datetime) -> None:
+    async def record_day(self, now: datetime) -> None:
         """Note that the service runs on the day of *now*, and that it was *now* last."""
         ...
 
@@ -231,7 +233,7 @@ class Ledger(Protocol):
         """Give the moment that was noted last; None before the first."""
         ...
 
-    async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
+    async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
         """Keep an operator's word on whose number this is."""
         ...
 

@@ -33,7 +33,7 @@ class SyncRun:
     refused: Shrink | None = None
 
 
-class SyncRuns(Protocol):
+class SyncRunList(Protocol):
     """The last runs, whoever started them."""
 
     async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:

@@ -27,17 +27,17 @@ class StoredFile(Protocol):
         ...
 
 
-class Rescue(Protocol):
+class CallRescue(Protocol):
     """Where calls are kept that the ledger does not take, until it takes them."""
 
-    async def keep(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
+    async def add(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
         """Keep *call* outside of the ledger; never raises, the last place is the error stream."""
         ...
 
-    async def rescued(self) -> Sequence[RescuedCall]:
+    async def saved_calls(self) -> Sequence[RescuedCall]:
         """Return what is kept, the oldest first."""
         ...
 
-    async def forget(self, calls: int) -> None:
+    async def delete_first(self, calls: int) -> None:
         """Delete what is kept: the first *calls* of it are in the ledger."""
         ...

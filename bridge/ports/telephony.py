@@ -63,11 +63,11 @@ class Telephony(Protocol):
         """Name of the PBX in lower case, part of every call's identity."""
         ...
 
-    def parse_route(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
+    def parse_question(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
         """Read the routing question; what is missing or unreadable becomes empty."""
         ...
 
-    def render_route(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
+    def render_answer(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
         """Say *decision* in the form the PBX follows; a reply exists for every decision."""
         ...
 

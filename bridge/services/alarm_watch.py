@@ -9,15 +9,23 @@ from datetime import datetime, timedelta, tzinfo
 from bridge.domain.alarm_rules import (
     OFFICE_HOURS,
     AlarmKey,
-    Disk,
+    DiskUsage,
     Health,
     PbxContact,
-    standing_alarms,
+    active_alarms,
     usual_silence,
 )
 from bridge.domain.work_hours import WorkHours
 from bridge.errors import StoreError
-from bridge.ports import Alarm, Clock, Directory, Events, OneCMood, OutboxCounts, StandingAlarm
+from bridge.ports import (
+    ActiveAlarm,
+    Alarm,
+    Clock,
+    Directory,
+    EventPublisher,
+    OneCAvailability,
+    OutboxCounts,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +35,7 @@ _LEARN_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedState:
     """Where the watch looks.
 
     *contacts* counts what each PBX sent since the start; *past_contacts* gives the moments of a
@@ -35,12 +43,12 @@ class Watched:
     """
 
     directory: Directory
-    mood: Callable[[], OneCMood | None]
-    alarms: Callable[[], Sequence[StandingAlarm]]
+    availability: Callable[[], OneCAvailability | None]
+    alarms: Callable[[], Sequence[ActiveAlarm]]
     counts: Callable[[], Awaitable[OutboxCounts]]
     contacts: Callable[[], Mapping[str, int]]
     past_contacts: Callable[[datetime], Awaitable[Mapping[str, Sequence[datetime]]]]
-    disk: Callable[[], Awaitable[Disk | None]]
+    disk: Callable[[], Awaitable[DiskUsage | None]]
 
 
 class AlarmWatch:
@@ -49,8 +57,8 @@ class AlarmWatch:
     def __init__(
         self,
         *,
-        watched: Watched,
-        events: Events,
+        watched: WatchedState,
+        events: EventPublisher,
         clock: Clock,
         zone: tzinfo,
         hours: WorkHours,
@@ -69,7 +77,7 @@ class AlarmWatch:
         self._dead = 0
         self._standing: dict[AlarmKey, str] = {}
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Look once, and publish what changed."""
         now = self._clock()
         await self._learn(now)
@@ -82,7 +90,7 @@ class AlarmWatch:
             disk=await self._watched.disk(),
             pbxs=self._pbxs,
         )
-        found = standing_alarms(health, self._standing, self._hours, self._zone)
+        found = active_alarms(health, self._standing, self._hours, self._zone)
         for key, words in found.items():
             if self._standing.get(key) != words:
                 if key not in self._standing:
@@ -122,18 +130,18 @@ class AlarmWatch:
         return self._dead
 
     def _why_down(self) -> str:
-        mood = self._watched.mood()
+        mood = self._watched.availability()
         refuses = any(alarm.name == "onec_refuses" for alarm in self._watched.alarms())
-        return "" if mood is None or mood.up or refuses else mood.words
+        return "" if mood is None or mood.available or refuses else mood.message
 
     def _why_stale(self, now: datetime) -> str:
         age = self._watched.directory.age(now)
         if age.proven_at is None:
             waited = now - self._started_at
             return "nothing was pulled from 1C yet" if waited > self._stale_after else ""
-        if not age.stale:
+        if not age.is_stale:
             return ""
         report = self._watched.directory.report()
-        behind = None if report is None else report.behind
+        behind = None if report is None else report.lagging_entity
         what = "the data" if behind is None else behind.kind.plural
         return f"{what} could not be compared with 1C since {age.proven_at:%Y-%m-%d %H:%M} UTC"

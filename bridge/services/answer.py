@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from bridge.domain.calls import REPEAT_WINDOW, CallIdentity, PhoneCall, identity_of
+from bridge.domain.calls import REPEAT_WINDOW, CallIdentity, PhoneCall, question_identity
 from bridge.domain.clock import TOLERANCE
 from bridge.domain.routing import RouteDecision, RouteQuestion
 from bridge.ports import Clock, Ledger, Monotonic
-from bridge.services.ask import Asking
-from bridge.services.decide import Deciding
-from bridge.services.record import Recording
+from bridge.services.ask import LiveLookup
+from bridge.services.decide import RouteDecider
+from bridge.services.record import CallRecorder
 
 
-class Beginning(Protocol):
+class CallOpener(Protocol):
     """Who knows whether a question's call has begun with its events already."""
 
-    def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+    def open_call(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
         """Give the call to be recorded."""
         ...
 
-    def recorded(self, call: PhoneCall) -> None:
+    def mark_recorded(self, call: PhoneCall) -> None:
         """Take *call* for recorded."""
         ...
 
@@ -60,34 +60,34 @@ class _OpenCall:
             self.recorded = None
 
 
-class Answering:
+class RouteAnswerer:
     """Answers every question; what the PBX asks again at the next node joins its call."""
 
     def __init__(
         self,
         *,
-        deciding: Deciding,
-        recording: Recording,
+        decider: RouteDecider,
+        recorder: CallRecorder,
         ledger: Ledger,
         clock: Clock,
-        kick: Callable[[], None],
-        following: Beginning,
-        asking: Asking | None = None,
+        deliver_soon: Callable[[], None],
+        call_opener: CallOpener,
+        live_lookup: LiveLookup | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
-        self._deciding = deciding
-        self._recording = recording
+        self._deciding = decider
+        self._recording = recorder
         self._ledger = ledger
         self._clock = clock
-        self._kick = kick
-        self._following = following
-        self._asking = asking
+        self._kick = deliver_soon
+        self._following = call_opener
+        self._asking = live_lookup
         self._monotonic = monotonic
         self._open: dict[CallIdentity, _OpenCall] = {}
-        self.fallback = deciding.fallback
-        self.explain = deciding.explain
+        self.fallback = decider.fallback
+        self.explain = decider.explain
 
-    async def remember(self) -> None:
+    async def load(self) -> None:
         """Take up the calls of before a restart, so that their further questions join them."""
         now, seconds = self._clock(), self._monotonic()
         # Not those from the future: nobody knows how long ago that was.
@@ -98,7 +98,7 @@ class Answering:
 
     async def answer(self, question: RouteQuestion) -> RouteDecision:
         """Decide *question*, and have the call on disk before the answer leaves."""
-        identity = identity_of(question)
+        identity = question_identity(question)
         earlier = self._open.get(identity)
         now = self._monotonic()
         if earlier and timedelta(seconds=now - earlier.began) <= identity.window:
@@ -109,8 +109,8 @@ class Answering:
         try:
             if self._asking is not None and not decision.candidates:
                 decision = await self._ask(self._asking, question, decision)
-            call = await self._recording.record(self._following.begin(question, decision))
-            self._following.recorded(call)
+            call = await self._recording.record(self._following.open_call(question, decision))
+            self._following.mark_recorded(call)
             decision = call.decision
         finally:
             begun.settle(decision)
@@ -118,13 +118,13 @@ class Answering:
         return decision
 
     async def _ask(
-        self, asking: Asking, question: RouteQuestion, decision: RouteDecision
+        self, asking: LiveLookup, question: RouteQuestion, decision: RouteDecision
     ) -> RouteDecision:
         """Decide anew with what 1C itself says of a caller whom the index does not know."""
         number = question.caller.number
         if number is None:
             return decision
-        return self._deciding.decide(question, await asking.ask(number))
+        return self._deciding.decide(question, await asking.look_up(number))
 
     def _begin(self, identity: CallIdentity, decision: RouteDecision, began: float) -> _OpenCall:
         while self._open:

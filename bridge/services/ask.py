@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bridge.domain.asking import Breaker, still_holds
+from bridge.domain.asking import LookupCircuitBreaker, is_still_valid
 from bridge.domain.clock import age_by_wall
-from bridge.domain.decision import Asked, Finding, Step
-from bridge.domain.directory import card_of
+from bridge.domain.decision import EvidenceStep, Finding, LiveLookupResult
+from bridge.domain.directory import build_caller_card
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports import Clock, Directory, FoundOwners, Monotonic, OneCLookup
@@ -27,7 +27,7 @@ from bridge.ports import Clock, Directory, FoundOwners, Monotonic, OneCLookup
 _log = logging.getLogger(__name__)
 
 #: Of the time a caller may wait so much is kept for his record and the way back.
-RESERVE = timedelta(milliseconds=150)
+RECORD_RESERVE = timedelta(milliseconds=150)
 
 #: Callers whose answers are remembered; the oldest go first.
 _MOST_REMEMBERED = 2_000
@@ -63,7 +63,7 @@ class _Question:
     failure: str = ""
 
 
-class Asking:
+class LiveLookup:
     """Looks for callers in 1C, and remembers for a while what it said: an overlay of the index.
 
     A caller is kept waiting at most *patience*, which must be more than nothing. *at_once*: so many
@@ -77,7 +77,7 @@ class Asking:
         directory: Directory,
         clock: Clock,
         patience: timedelta,
-        at_once: int = _MOST_ASKED,
+        concurrency: int = _MOST_ASKED,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._lookup = lookup
@@ -85,17 +85,17 @@ class Asking:
         self._clock = clock
         self._monotonic = monotonic
         self._patience = patience.total_seconds()
-        self._at_once = at_once
-        self._slots = asyncio.Semaphore(at_once)
-        self._breaker = Breaker()
+        self._at_once = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        self._breaker = LookupCircuitBreaker()
         self._said: dict[PhoneNumber, _Said] = {}
         self._questions: dict[PhoneNumber, _Question] = {}
 
-    def crowded(self) -> bool:
+    def is_crowded(self) -> bool:
         """Return whether callers wait here whose questions have not gone to 1C yet."""
         return any(q.waiting and q.began is None for q in self._questions.values())
 
-    async def ask(self, number: PhoneNumber) -> Asked:
+    async def look_up(self, number: PhoneNumber) -> LiveLookupResult:
         """Tell whose *number* is by 1C's own word, as far as that is to be had in time."""
         now = self._monotonic()
         if (owners := self._remembered(number, now)) is not None:
@@ -103,12 +103,12 @@ class Asking:
         question = self._questions.get(number)
         if question is None:
             if not self._may_begin(now):
-                return Asked(Step(Finding.ONEC_NOT_ASKED))
-            self._breaker = self._breaker.admitted(now)
+                return LiveLookupResult(EvidenceStep(Finding.ONEC_NOT_ASKED))
+            self._breaker = self._breaker.with_trial(now)
             question = self._begin(number)
-        elif question.late and self._breaker.resting:
+        elif question.late and self._breaker.is_open:
             # Who waits for a question that others gave up, while 1C fails, waits in vain.
-            return Asked(Step(Finding.ONEC_LATE))
+            return LiveLookupResult(EvidenceStep(Finding.ONEC_LATE))
         question.waiting += 1
         try:
             await asyncio.wait((question.task,), timeout=self._patience)
@@ -116,17 +116,17 @@ class Asking:
             question.waiting -= 1
         return self._outcome(number, question)
 
-    def _outcome(self, number: PhoneNumber, question: _Question) -> Asked:
+    def _outcome(self, number: PhoneNumber, question: _Question) -> LiveLookupResult:
         """Tell what a caller is told who has waited for *question* as long as he may."""
         if question.owners is not None:
             return self._told(number, question.owners)
         if question.failure:
-            return Asked(Step(Finding.ONEC_FAILED, detail=question.failure))
+            return LiveLookupResult(EvidenceStep(Finding.ONEC_FAILED, detail=question.failure))
         if question.task.done() or question.began is None:
-            return Asked(Step(Finding.ONEC_NOT_ASKED))
+            return LiveLookupResult(EvidenceStep(Finding.ONEC_NOT_ASKED))
         if _seconds() - question.began >= self._patience * _NEARLY:
             self._is_late(question)
-        return Asked(Step(Finding.ONEC_LATE))
+        return LiveLookupResult(EvidenceStep(Finding.ONEC_LATE))
 
     async def aclose(self) -> None:
         """Drop the questions that are under way, and let go of the connections."""
@@ -145,7 +145,7 @@ class Asking:
         """Tell whether one more question would be with 1C while its caller waits."""
         late = sum(question.late for question in self._questions.values())
         room = len(self._questions) < _MOST_ASKED and late < self._at_once
-        return room and self._breaker.admits(now)
+        return room and self._breaker.allows(now)
 
     def _is_late(self, question: _Question) -> None:
         if not question.late and not question.task.done():
@@ -168,7 +168,7 @@ class Asking:
         """
         if question.waiting:
             return True
-        return not self._breaker.resting and not self.crowded()
+        return not self._breaker.is_open and not self.is_crowded()
 
     async def _send(self, number: PhoneNumber, question: _Question) -> None:
         """Ask, also when nobody waits any more: the answer serves the next call."""
@@ -176,7 +176,7 @@ class Asking:
         loop = asyncio.get_running_loop()
         timer = loop.call_later(self._patience, self._is_late, question)
         try:
-            question.owners = self._remember(number, await self._lookup.find(number))
+            question.owners = self._remember(number, await self._lookup.find_owners(number))
         except BridgeError as error:
             question.failure = str(error)
             if not question.late:
@@ -195,10 +195,14 @@ class Asking:
             timer.cancel()
 
     # ------------------------------------------------------------ what 1C said
-    def _told(self, number: PhoneNumber, said: FoundOwners) -> Asked:
+    def _told(self, number: PhoneNumber, said: FoundOwners) -> LiveLookupResult:
         # Made anew each time: managers stand in a card by their rows in today's directory.
-        card = card_of(number, said.owners, said.above, self._directory.managers())
-        return Asked(Step(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card)
+        card = build_caller_card(
+            number, said.owners, said.parent_partners, self._directory.managers()
+        )
+        return LiveLookupResult(
+            EvidenceStep(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card
+        )
 
     def _remembered(self, number: PhoneNumber, now: float) -> FoundOwners | None:
         said = self._said.get(number)
@@ -207,13 +211,13 @@ class Asking:
         wall, age = self._clock(), timedelta(seconds=now - said.at)
         proof = age_by_wall(self._directory.age(wall).proven_at, wall)
         proven_since = proof is not None and proof < age
-        if still_holds(bool(said.owners.owners), age, proven_since=proven_since):
+        if is_still_valid(bool(said.owners.owners), age, proven_since=proven_since):
             return said.owners
         del self._said[number]
         return None
 
     def _remember(self, number: PhoneNumber, found: FoundOwners) -> FoundOwners:
-        if card_of(number, found.owners, found.above, {}) is None:
+        if build_caller_card(number, found.owners, found.parent_partners, {}) is None:
             found = FoundOwners()  # those whom a number does not lead to are not worth keeping
         self._said.pop(number, None)
         while len(self._said) >= _MOST_REMEMBERED:
@@ -224,15 +228,15 @@ class Asking:
     # ------------------------------------------------------------ whether it may be asked
     def _note_failure(self, reason: str, *, needs_person: bool = False) -> None:
         """Count a failure; log on the edge, when 1C is not asked any more."""
-        was_resting = self._breaker.resting
-        self._breaker = self._breaker.failed(self._monotonic(), needs_person=needs_person)
-        if self._breaker.resting and not was_resting:
+        was_resting = self._breaker.is_open
+        self._breaker = self._breaker.after_failure(self._monotonic(), needs_person=needs_person)
+        if self._breaker.is_open and not was_resting:
             _log.warning("live_lookup_rests", extra={"reason": reason})
 
     def _note_answer(self) -> None:
-        if self._breaker.resting:
+        if self._breaker.is_open:
             _log.info("live_lookup_back")
-        self._breaker = Breaker()
+        self._breaker = LookupCircuitBreaker()
 
 
 def _seconds() -> float:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.call_events import Direction
-from bridge.domain.calls import Note, PhoneCall, bars_repeat, with_order
+from bridge.domain.calls import CallNote, PhoneCall, blocks_repeat_order, with_order
 from bridge.domain.clock import TOLERANCE
 from bridge.domain.decision import Target
 from bridge.domain.directory import ExtensionOwner
@@ -19,23 +19,31 @@ from bridge.domain.life import Disposition
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.wanted import Told
-from bridge.ports import CallChanged, CallFilter, Change, Clock, DebtChanged, Events, Ledger
-from bridge.services.debts import Debts, Step
-from bridge.services.open_calls import MEMORY, OpenCalls
+from bridge.domain.wanted import DocumentText
+from bridge.ports import (
+    CallChanged,
+    CallFilter,
+    Clock,
+    EventPublisher,
+    Ledger,
+    LedgerChange,
+    MissedCallChanged,
+)
+from bridge.services.debts import ChangeBuilder, MissedCalls
+from bridge.services.open_calls import ACTIVE_FOR, ActiveCalls
 
 _log = logging.getLogger(__name__)
 
 #: How long a call that began with its events waits for its routing question before 1C gets it.
-GRACE = timedelta(seconds=10)
+QUESTION_WAIT = timedelta(seconds=10)
 
 #: A stop that lasted longer leaves orders of before it as they are.
 _OLDEST_ORDER = timedelta(days=7)
 
-_NOTHING = Step().change()
+_NOTHING = ChangeBuilder().build()
 
 
-class CallBook:
+class CallStore:
     """Where calls are changed after they are recorded, within `one_step`.
 
     *kick* makes the delivery look at once.
@@ -45,38 +53,38 @@ class CallBook:
         self,
         *,
         ledger: Ledger,
-        open_calls: OpenCalls,
-        debts: Debts,
+        active_calls: ActiveCalls,
+        missed_calls: MissedCalls,
         owner_of: Callable[[str], ExtensionOwner],
-        events: Events,
+        events: EventPublisher,
         clock: Clock,
-        kick: Callable[[], None],
-        grace: timedelta = GRACE,
+        deliver_soon: Callable[[], None],
+        question_wait: timedelta = QUESTION_WAIT,
     ) -> None:
         self._ledger = ledger
-        self.open = open_calls
-        self._debts = debts
+        self.active_calls = active_calls
+        self._debts = missed_calls
         self._owner_of = owner_of
         self._events = events
         self._clock = clock
-        self._kick = kick
-        self._grace = grace
+        self._kick = deliver_soon
+        self._grace = question_wait
         self._lock = asyncio.Lock()
         #: Whether memory may hold what the disk does not.
         self._ahead = False
         #: What the delivery told of reminders since the last review, by the call that holds them.
-        self.reminded: dict[str, OutboxEntry] = {}
+        self.changed_entries: dict[str, OutboxEntry] = {}
 
-    async def remember(self) -> None:
+    async def load(self) -> None:
         """Take up the calls and debts as they stand on disk: of before a restart, or a failure."""
         # Named before the look: what is recorded meanwhile may not be among what is read.
-        stale = self.open.recorded()
+        stale = self.active_calls.recorded_keys()
         now = self._clock()
         calls = await self._calls_of_late(now)
-        await self._debts.remember()
-        found = [await self._ledger.entry(debt.holder) for debt in self._debts.open]
-        self.open.renew(stale, calls, now)
-        self.reminded.update((pair[0].key, pair[0]) for pair in found if pair is not None)
+        await self._debts.load()
+        found = [await self._ledger.entry(debt.reminder_call) for debt in self._debts.open]
+        self.active_calls.reload(stale, calls, now)
+        self.changed_entries.update((pair[0].key, pair[0]) for pair in found if pair is not None)
         self._ahead = False
 
     async def _calls_of_late(self, now: datetime) -> list[PhoneCall]:
@@ -86,20 +94,20 @@ class CallBook:
         calls of the future behind; a service that was away owes its last calls an end.
         """
         ends = {now, *(call.received_at for call in await self._ledger.calls(limit=1))}
-        found = [await self._ledger.calls_since(end - MEMORY, end + TOLERANCE) for end in ends]
+        found = [await self._ledger.calls_since(end - ACTIVE_FOR, end + TOLERANCE) for end in ends]
         calls = {call.key: call for some in found for call in some}
         return sorted(calls.values(), key=lambda call: call.received_at)
 
-    async def take_up(self) -> None:
+    async def reload(self) -> None:
         """Take up what stands on disk, between two steps."""
         async with self._lock:
-            await self.remember()
+            await self.load()
 
-    def distrust(self) -> None:
+    def reload_before_next_change(self) -> None:
         """Have memory read back from the disk before the next step: it could not be before."""
         self._ahead = True
 
-    async def write_again(self) -> None:
+    async def restore_ledger(self) -> None:
         """Write what memory has of calls and debts to a ledger that lost some of it.
 
         What each call owed is not known any more, so it is owed anew, and looked for in 1C before
@@ -107,16 +115,18 @@ class CallBook:
         """
         async with self._lock:
             now = self._clock()
-            recorded = [self.open.get(key) for key in self.open.recorded()]
+            recorded = [self.active_calls.get(key) for key in self.active_calls.recorded_keys()]
             calls = [call for call in recorded if call is not None]
             owed = [call for call in calls if self._is_owed(call)]
             entries = [
-                OutboxEntry(call.key, call.received_at, now, maybe_sent_at=now, doubtful=True)
+                OutboxEntry(
+                    call.key, call.received_at, now, maybe_sent_at=now, needs_verification=True
+                )
                 for call in owed
             ]
             debts = self._debts.open
-            await self._ledger.apply(
-                Change(calls=tuple(calls), entries=tuple(entries), debts=debts)
+            await self._ledger.apply_change(
+                LedgerChange(calls=tuple(calls), entries=tuple(entries), missed_calls=debts)
             )
             _log.warning("calls_written_again", extra={"calls": len(calls), "debts": len(debts)})
         self._kick()
@@ -124,10 +134,10 @@ class CallBook:
     def _is_owed(self, call: PhoneCall) -> bool:
         if call.order is not None and call.order.document is not None:
             return False  # its document is UT's own, and how far we were with it nobody knows
-        return call.direction is not Direction.INTERNAL and not call.blank
+        return call.direction is not Direction.INTERNAL and not call.is_test_request
 
     @asynccontextmanager
-    async def one_step(self) -> AsyncIterator[None]:
+    async def transaction(self) -> AsyncIterator[None]:
         """Let one step be gathered and written; behind one that failed memory is read back first.
 
         Not at once: what cannot be written often cannot be read, and a call that memory forgot
@@ -135,7 +145,7 @@ class CallBook:
         """
         async with self._lock:
             if self._ahead:
-                await self.remember()
+                await self.load()
             try:
                 yield
             except BaseException:
@@ -145,41 +155,41 @@ class CallBook:
     # ------------------------------------------------------------ people and orders
     async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
         """Write an operator's note to the call of *key* and its document; None: no such call."""
-        async with self.one_step():
-            call = self.open.get(key) or await self._ledger.call(key)
+        async with self.transaction():
+            call = self.active_calls.get(key) or await self._ledger.call(key)
             if call is None:
                 return None
-            note = Note(self._clock(), by, text)
+            note = CallNote(self._clock(), by, text)
             call = replace(call, notes=(*call.notes, note), revision=call.revision + 1)
-            step = Step()
-            step.put(call)
+            step = ChangeBuilder()
+            step.change_call(call)
             await self.commit(step)
             return call
 
     async def add_order(self, call: PhoneCall) -> PhoneCall:
         """Have the call of an order on disk before the order leaves; give the one that stands."""
-        async with self.one_step():
-            standing = self.open.get(call.key) or await self._ledger.call(call.key)
+        async with self.transaction():
+            standing = self.active_calls.get(call.key) or await self._ledger.call(call.key)
             if standing is not None:
                 return standing
-            step = Step()
-            step.calls[call.key] = self.known(call)
+            step = ChangeBuilder()
+            step.calls[call.key] = self.with_people(call)
             await self.commit(step)
             return step.calls[call.key]
 
     async def save_order(self, key: str, order: CallOrder) -> None:
         """Keep what became of an order; its events may be there already."""
-        async with self.one_step():
-            call = self.open.get(key) or await self._ledger.call(key)
+        async with self.transaction():
+            call = self.active_calls.get(key) or await self._ledger.call(key)
             if call is None:
                 return
-            step = Step()
-            step.put(with_order(call, order))
+            step = ChangeBuilder()
+            step.change_call(with_order(call, order))
             if order.document is not None:
-                self.owe(step, step.calls[key])
+                self.add_entry(step, step.calls[key])
             await self.commit(step)
 
-    async def orders_open(self) -> Sequence[PhoneCall]:
+    async def orders_being_sent(self) -> Sequence[PhoneCall]:
         """Give the orders of which nobody knows whether they left: a crash stood between.
 
         Among them those that came before the calls which are remembered.
@@ -189,35 +199,37 @@ class CallBook:
             direction=Direction.OUTBOUND,
             dispositions=(Disposition.RINGING,),
             since=now - _OLDEST_ORDER,
-            until=now - MEMORY,
+            until=now - ACTIVE_FOR,
         )
-        known = [*await self._ledger.calls(limit=1000, wanted=older), *self.open]
+        known = [*await self._ledger.calls(limit=1000, matching=older), *self.active_calls]
         return [c for c in known if c.order and c.order.state is OrderState.SENDING]
 
-    async def barring_order(
+    async def blocking_order(
         self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
         """Return the latest order of this pair that is not known to be over."""
         # Behind a write that failed memory may hold an order that the disk does not.
-        async with self.one_step():
+        async with self.transaction():
             found = [
                 call
-                for call in self.open
+                for call in self.active_calls
                 if call.order is not None
                 and (call.order.extension, call.order.number) == (extension, number)
-                and bars_repeat(call, now)
+                and blocks_repeat_order(call, now)
             ]
         return found[-1] if found else None
 
     # ------------------------------------------------------------ a step
-    def known(self, call: PhoneCall) -> PhoneCall:
+    def with_people(self, call: PhoneCall) -> PhoneCall:
         """Give *call* with the 1C users behind its telephones, as of now."""
-        named = {target.extension for target in call.people}
-        telephones = dict.fromkeys((*call.life.rung, *call.life.talked, call.placed_by))
+        named = {target.extension for target in call.known_targets}
+        telephones = dict.fromkeys(
+            (*call.state.rung_extensions, *call.state.talked_extensions, call.placed_by)
+        )
         new = [extension for extension in telephones if extension and extension not in named]
         if not new:
             return call
-        return replace(call, people=(*call.people, *(self._person(e) for e in new)))
+        return replace(call, known_targets=(*call.known_targets, *(self._person(e) for e in new)))
 
     def _person(self, extension: str) -> Target:
         manager = self._owner_of(extension).manager
@@ -225,33 +237,35 @@ class CallBook:
             Target(extension) if manager is None else Target(extension, manager.ref, manager.name)
         )
 
-    def owe(self, step: Step, call: PhoneCall) -> None:
+    def add_entry(self, step: ChangeBuilder, call: PhoneCall) -> None:
         """Have 1C get a document of *call*; one that UT's own document asked for is in it."""
         now = self._clock()
         waits = call.direction is Direction.INBOUND
         entry = OutboxEntry(call.key, now, now + self._grace if waits else now)
         if call.order is not None and call.order.document is not None:
             document = call.order.document
-            entry = replace(entry, document=document, subject=True, told=Told("", ""))
+            entry = replace(
+                entry, document=document, subject_written=True, written_text=DocumentText("", "")
+            )
         step.entries.append(entry)
 
-    def show(self, step: Step) -> None:
+    def publish_calls(self, step: ChangeBuilder) -> None:
         """Tell the pages before the disk: what the PBX said of a call is true in any case."""
         for call in step.calls.values():
             self._events.publish(CallChanged(call))
-        step.shown = True
+        step.published = True
 
-    async def commit(self, step: Step) -> None:
+    async def commit(self, step: ChangeBuilder) -> None:
         """Write the step."""
-        change = step.change()
+        change = step.build()
         if change == _NOTHING:
             return
         for call in step.calls.values():
-            self.open.put(call)
-        await self._ledger.apply(change)
-        if not step.shown:
-            self.show(step)
-        for debt in change.debts:
-            self._events.publish(DebtChanged(debt))
-        if change.woken or change.entries:
+            self.active_calls.put(call)
+        await self._ledger.apply_change(change)
+        if not step.published:
+            self.publish_calls(step)
+        for debt in change.missed_calls:
+            self._events.publish(MissedCallChanged(debt))
+        if change.reopened or change.entries:
             self._kick()

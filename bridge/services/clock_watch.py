@@ -11,11 +11,11 @@ from bridge.domain.clock import (
     ClockReading,
     ClockState,
     describe_step,
+    find_clock_step,
     state_after,
     state_at_start,
-    stepped_by,
 )
-from bridge.ports import Alarm, Clock, Events, Monotonic
+from bridge.ports import Alarm, Clock, EventPublisher, Monotonic
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class ClockWatch:
     `look` acts on what the readings since the last one have shown.
     """
 
-    def __init__(self, wall: Clock, monotonic: Monotonic, events: Events) -> None:
+    def __init__(self, wall: Clock, monotonic: Monotonic, events: EventPublisher) -> None:
         self._wall = wall
         self._monotonic = monotonic
         self._events = events
@@ -46,7 +46,7 @@ class ClockWatch:
         """Have *listener* told by how much the clock stepped, behind each step."""
         self._listeners.append(listener)
 
-    def compare(self, last_seen: datetime | None) -> None:
+    def compare_with_last_run(self, last_seen: datetime | None) -> None:
         """Compare with the wall clock of an earlier run."""
         self._state = state_at_start(self._state.reading, last_seen)
         if self._state.is_off:
@@ -55,7 +55,7 @@ class ClockWatch:
     def now(self) -> datetime:
         """Tell the time by the wall clock, and notice where it stepped."""
         reading = self._read()
-        step = stepped_by(self._state.reading, reading)
+        step = find_clock_step(self._state.reading, reading)
         self._state = state_after(self._state, reading)
         if step:
             self.steps += 1
@@ -67,7 +67,7 @@ class ClockWatch:
         """Tell how long the clock has not stepped."""
         return timedelta(seconds=self._monotonic() - self._steady_since)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Take a reading; raise or take back the alarm, and tell the listeners of a step."""
         self.now()
         state, step = self._state, self._untold

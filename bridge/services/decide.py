@@ -3,9 +3,15 @@
 import logging
 from collections.abc import Callable
 
-from bridge.domain.decision import Asked, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
+from bridge.domain.decision import (
+    LiveLookupResult,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+)
 from bridge.domain.directory import CallerCard, ExtensionOwner
-from bridge.domain.orders import read_dialled
+from bridge.domain.orders import read_dialled_number
 from bridge.domain.phone import (
     Caller,
     CallerKind,
@@ -16,36 +22,38 @@ from bridge.domain.phone import (
 )
 from bridge.domain.routing import decide_route
 from bridge.errors import StoreError
-from bridge.ports import Alarm, Clock, Directory, Events
+from bridge.ports import Alarm, Clock, Directory, EventPublisher
 
 _log = logging.getLogger(__name__)
 
 #: What people taught about a number; must not touch the disk.
-Memory = Callable[[PhoneNumber], NumberMemory]
+NumberMemoryLookup = Callable[[PhoneNumber], NumberMemory]
 
 
-class Deciding:
+class RouteDecider:
     """Turns a question into a decision from the local index, in microseconds."""
 
     def __init__(
         self,
         *,
         directory: Directory,
-        memory: Memory,
-        events: Events,
+        number_memory: NumberMemoryLookup,
+        events: EventPublisher,
         rules: RoutingRules,
         phones: PhoneRules,
         clock: Clock,
     ) -> None:
         self._directory = directory
-        self._memory = memory
+        self._memory = number_memory
         self._events = events
         self._rules = rules
         self._phones = phones
         self._clock = clock
         self._broken = ""
 
-    def decide(self, question: RouteQuestion, asked: Asked | None = None) -> RouteDecision:
+    def decide(
+        self, question: RouteQuestion, asked: LiveLookupResult | None = None
+    ) -> RouteDecision:
         """Tell where the call of *question* goes; a broken index sends it to the default.
 
         *asked* is what 1C itself said of the caller; what the index knows goes before it.
@@ -70,8 +78,8 @@ class Deciding:
             self._rules,
             memory=memory,
             age=self._directory.age(question.received_at),
-            broken=broken,
-            asked=asked,
+            index_error=broken,
+            live_lookup=asked,
         )
 
     def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:
@@ -92,7 +100,7 @@ class Deciding:
     ) -> RouteDecision:
         """Decide with nothing but the settings; for when answering itself broke."""
         return decide_route(
-            question, None, {}, lambda _: ExtensionOwner(None), self._rules, broken=reason
+            question, None, {}, lambda _: ExtensionOwner(None), self._rules, index_error=reason
         )
 
     def _note(self, broken: str) -> None:
@@ -110,4 +118,4 @@ class Deciding:
 
 def _typed(caller: str, phones: PhoneRules) -> Caller:
     sent = read_caller(caller, phones)
-    return read_dialled(caller, phones) if sent.kind is CallerKind.NONSENSE else sent
+    return read_dialled_number(caller, phones) if sent.kind is CallerKind.NONSENSE else sent

@@ -18,40 +18,40 @@ from datetime import timedelta, tzinfo
 from bridge.domain import outbox
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
+from bridge.domain.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.texts import Language
-from bridge.domain.wanted import Told, Wanted
+from bridge.domain.wanted import DesiredState, DocumentText
 from bridge.domain.writeback import (
     PhoneCallDraft,
-    draft_phone_call,
-    marker,
-    outcome_change,
-    want,
+    build_desired_state,
+    build_document_change,
+    build_phone_call_draft,
+    document_marker,
 )
 from bridge.errors import (
     OneCAlreadyExists,
-    OneCChanged,
     OneCError,
-    OneCGone,
-    OneCNonsense,
-    OneCNotLetThrough,
+    OneCFilteredByWebServer,
+    OneCInvalidResponse,
     OneCNotPublished,
+    OneCObjectMissing,
     OneCOutcomeUnknown,
     OneCRejected,
     OneCUnauthorized,
+    OneCVersionConflict,
 )
-from bridge.log_context import about_call
+from bridge.log_context import call_in_logs
 from bridge.ports import (
     Clock,
-    EntryMoved,
-    Events,
+    EntryChanged,
+    EventPublisher,
     FoundDocument,
     Ledger,
     Monotonic,
     OneCJournal,
 )
-from bridge.services.lane import TURNED_DOWN_PAUSE, Lane
-from bridge.services.remind import Reminding
+from bridge.services.lane import TURNED_DOWN_PAUSE, OneCCircuitBreaker
+from bridge.services.remind import ReminderDelivery
 from bridge.services.stage_breakers import StageBreakers
 
 _log = logging.getLogger(__name__)
@@ -70,14 +70,14 @@ class Delivery:
         *,
         ledger: Ledger,
         journal: OneCJournal,
-        events: Events,
+        events: EventPublisher,
         clock: Clock,
         lang: Language,
         zone: tzinfo,
         rules: DeliveryRules | None = None,
         concurrency: int = 2,
-        glance: timedelta = _GLANCE,
-        reminded: Callable[[OutboxEntry], None] = lambda _: None,
+        poll_interval: timedelta = _GLANCE,
+        reminder_changed: Callable[[OutboxEntry], None] = lambda _: None,
         monotonic: Monotonic = time.monotonic,
         clock_steps: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -88,14 +88,14 @@ class Delivery:
         self._lang: Language = lang
         self._zone = zone
         #: Hears of every reminder made, changed, withdrawn or found dismissed.
-        self._reminded = reminded
+        self._reminded = reminder_changed
         self._rules = rules or DeliveryRules()
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
-        self._glance = glance.total_seconds()
+        self._glance = poll_interval.total_seconds()
         self._draining = asyncio.Lock()
-        self._reminding = Reminding(journal, clock, self._rules)
-        self._lane = Lane(events, monotonic)
+        self._reminding = ReminderDelivery(journal, clock, self._rules)
+        self._lane = OneCCircuitBreaker(events, monotonic)
         self._stages = StageBreakers(ledger, monotonic)
         #: Tells how often the clock was seen to step, as far as `clock` was read.
         self._clock_steps = clock_steps
@@ -108,7 +108,7 @@ class Delivery:
         async with self._draining:
             if self._unsure:
                 # Only here an entry can be `sending` that nobody sends: a crash, a failed save.
-                await self._ledger.recover()
+                await self._ledger.recover_after_crash()
             self._unsure = True
             flying: dict[str, asyncio.Task[bool]] = {}
             try:
@@ -125,7 +125,7 @@ class Delivery:
         """Keep the slots busy: a request that hangs must not keep fresh calls waiting."""
         moved, look = 0, True
         while True:
-            if look and self._lane.is_open():
+            if look and self._lane.allows_requests():
                 await self._take_off(flying)
             if not flying:
                 return moved
@@ -141,29 +141,29 @@ class Delivery:
             look = any(landed) or not done
 
     async def _take_off(self, flying: dict[str, asyncio.Task[bool]]) -> None:
-        room, batch = (1, 1) if self._lane.down else (self._concurrency, _BATCH)
+        room, batch = (1, 1) if self._lane.is_failing else (self._concurrency, _BATCH)
         if len(flying) >= room:
             return
         now = self._clock()
         if self._rearmed_at != (steps := self._clock_steps()):
             # At the start too: nobody knows what the clock did while the service was away.
-            await self._ledger.rearm(now, self._rules)
+            await self._ledger.reschedule_entries(now, self._rules)
             self._rearmed_at = steps
-        await self._stages.release(now)
-        for entry, call in await self._ledger.due(now, batch):
+        await self._stages.resume_entries(now)
+        for entry, call in await self._ledger.due_entries(now, batch):
             if entry.key not in flying:
                 self._level_with[entry.key] = steps
                 flying[entry.key] = asyncio.create_task(self._deliver(entry, call))
 
     async def _deliver(self, entry: OutboxEntry, call: PhoneCall) -> bool:
         """Take one entry through its stages until it settles or something stops it."""
-        with about_call(entry.key):
+        with call_in_logs(entry.key):
             return await self._through_stages(entry, call)
 
     async def _through_stages(self, entry: OutboxEntry, call: PhoneCall) -> bool:
         async with self._slots:
             progressed = False
-            while self._lane.is_open() and entry.owed_now(self._clock()):
+            while self._lane.allows_requests() and entry.is_due(self._clock()):
                 entry, done = await self._attempt(self._level(entry), call)
                 if not done:
                     break
@@ -176,42 +176,44 @@ class Delivery:
         if self._level_with.get(entry.key) == steps:
             return entry
         self._level_with[entry.key] = steps
-        return outbox.rearmed(entry, self._clock(), self._rules)
+        return outbox.reschedule_entry(entry, self._clock(), self._rules)
 
     async def _attempt(self, entry: OutboxEntry, call: PhoneCall) -> tuple[OutboxEntry, bool]:
         """Make one attempt at the stage that comes next; give the entry, and whether it moved."""
-        wanted = want(call, self._lang, self._zone)
-        if entry.document is None and entry.stage is not Stage.DOCUMENT:
-            entry = outbox.lost_document(entry, self._clock())
-        entry = outbox.aimed(entry, wanted)
-        resting = outbox.rests(entry, wanted, self._clock())
+        wanted = build_desired_state(call, self._lang, self._zone)
+        if entry.document is None and entry.stage is not DeliveryStage.DOCUMENT:
+            entry = outbox.restart_at_document(entry, self._clock())
+        entry = outbox.at_next_stage(entry, wanted)
+        resting = outbox.still_waiting(entry, wanted, self._clock())
         if resting is not None:
             after, done = resting, True
         elif outbox.next_stage(entry, wanted) is None:
-            after, done = outbox.moved_on(entry, wanted, self._clock(), self._rules), True
+            after, done = outbox.advance(entry, wanted, self._clock(), self._rules), True
         elif not self._stages.admit(entry.stage, entry.key):
             # Out of the way of those whose stage 1C takes: that is progress too.
-            after = outbox.held(entry, self._clock(), why=self._stages.words(entry.stage))
+            after = outbox.pause_entry(
+                entry, self._clock(), reason=self._stages.reason(entry.stage)
+            )
             done = True
         else:
-            sending = outbox.begin(entry, wanted)
+            sending = outbox.start_sending(entry, wanted)
             try:
                 if not await self._ledger.save_entry(sending):
                     return entry, False
                 after, done = await self._try_stage(sending, call, wanted)
                 after = self._level(after)
             finally:
-                self._stages.ended(sending.stage, sending.key)
+                self._stages.attempt_ended(sending.stage, sending.key)
         if not await self._ledger.save_entry(after):
             return after, False  # a person dropped it meanwhile
         if after.state is not entry.state or after.stage is not entry.stage:
-            self._events.publish(EntryMoved(after))
+            self._events.publish(EntryChanged(after))
         if after.reminders != entry.reminders:
             self._reminded(after)
         return after, done
 
     async def _try_stage(
-        self, sending: OutboxEntry, call: PhoneCall, wanted: Wanted
+        self, sending: OutboxEntry, call: PhoneCall, wanted: DesiredState
     ) -> tuple[OutboxEntry, bool]:
         try:
             moved = await self._send(sending, call, wanted)
@@ -222,56 +224,56 @@ class Delivery:
             _log.exception("outbox_broken", extra={"call": sending.key})
             words = f"the bridge failed on this call: {type(error).__name__}: {error}"
             return self._refused(self._doubted(sending), words, None), True
-        self._lane.answers()
-        self._lane.accepted(sending.stage)
-        self._stages.accepted(sending.stage)
+        self._lane.record_answer()
+        self._lane.clear_alarm(sending.stage)
+        self._stages.record_success(sending.stage)
         still = moved.state is EntryState.DUE and moved.stage is sending.stage
         waits = still and moved.due_at > self._clock()
         return moved, not waits
 
     def _failed(self, sending: OutboxEntry, error: OneCError) -> tuple[OutboxEntry, bool]:
         """Tell what becomes of an entry that 1C did not take, and whether it moved."""
-        if isinstance(error, OneCChanged):  # a person was quicker; 1C is there
+        if isinstance(error, OneCVersionConflict):  # a person was quicker; 1C is there
             why = str(error)
-            return outbox.waiting(sending, self._clock(), self._rules, why=why), False
-        if isinstance(error, OneCOutcomeUnknown | OneCNonsense):
+            return outbox.wait_for_quiet(sending, self._clock(), self._rules, reason=why), False
+        if isinstance(error, OneCOutcomeUnknown | OneCInvalidResponse):
             # An answer that is not 1C's says nothing about what 1C did.
             return self._put_back(sending, error, sent=True), False
         if isinstance(error, OneCUnauthorized | OneCNotPublished):
             return self._turned_down(sending, error), False
         if isinstance(error, OneCRejected):
-            self._lane.answers()
+            self._lane.record_answer()
             return self._refused(sending, str(error), error), True
         return self._put_back(sending, error, sent=False), False
 
-    async def _send(self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted) -> OutboxEntry:
+    async def _send(self, entry: OutboxEntry, call: PhoneCall, wanted: DesiredState) -> OutboxEntry:
         """Have 1C hold what the present stage names; give the entry moved on."""
-        if entry.stage is Stage.DOCUMENT:
-            draft = draft_phone_call(call, self._lang, self._zone)
+        if entry.stage is DeliveryStage.DOCUMENT:
+            draft = build_phone_call_draft(call, self._lang, self._zone)
             return await self._send_document(entry, draft, wanted)
         document = entry.document
         if document is None:
             raise LookupError("an entry behind its document has none")
         match entry.stage:
-            case Stage.SUBJECT:
+            case DeliveryStage.SUBJECT:
                 await self._send_subject(entry, document)
-                entry = replace(entry, subject=True)
-            case Stage.OUTCOME:
-                mark = marker(call.key) if call.order and call.order.document else ""
-                await self._tell_outcome(entry, document, wanted.told, mark)
-                entry = replace(entry, told=wanted.told, telling=())
-            case Stage.CONSIDERED:
-                with suppress(OneCGone):
-                    await self._journal.consider(document, considered=wanted.considered)
-                entry = replace(entry, considered=wanted.considered)
-            case Stage.VERIFY:
-                await self._verify(entry, draft_phone_call(call, self._lang, self._zone))
+                entry = replace(entry, subject_written=True)
+            case DeliveryStage.OUTCOME:
+                mark = document_marker(call.key) if call.order and call.order.document else ""
+                await self._tell_outcome(entry, document, wanted.document_text, mark)
+                entry = replace(entry, written_text=wanted.document_text, maybe_written_texts=())
+            case DeliveryStage.CONSIDERED:
+                with suppress(OneCObjectMissing):
+                    await self._journal.set_considered(document, considered=wanted.considered)
+                entry = replace(entry, considered_written=wanted.considered)
+            case DeliveryStage.VERIFY:
+                await self._verify(entry, build_phone_call_draft(call, self._lang, self._zone))
             case _:
-                return await self._reminding.remind(entry, call, wanted)
-        return outbox.moved_on(entry, wanted, self._clock(), self._rules)
+                return await self._reminding.deliver_next(entry, call, wanted)
+        return outbox.advance(entry, wanted, self._clock(), self._rules)
 
     async def _send_subject(self, entry: OutboxEntry, document: Ref) -> None:
-        if outbox.must_look(entry) and await self._journal.has_subject(document):
+        if outbox.must_search_first(entry) and await self._journal.has_subject(document):
             return
         try:
             await self._journal.create_subject(document)
@@ -279,7 +281,9 @@ class Delivery:
             if not await self._journal.has_subject(document):
                 raise
 
-    async def _tell_outcome(self, entry: OutboxEntry, document: Ref, told: Told, mark: str) -> None:
+    async def _tell_outcome(
+        self, entry: OutboxEntry, document: Ref, told: DocumentText, mark: str
+    ) -> None:
         """Complete the document: what people changed in it meanwhile stays theirs.
 
         *mark* is what a document that ordered a call has to bear: it is never an order again.
@@ -287,32 +291,36 @@ class Delivery:
         present = await self._journal.read_phone_call(document)
         if present is None:
             return  # somebody deleted it: there is nothing to complete
-        ours = entry.telling if entry.told is None else (entry.told, *entry.telling)
-        change = outcome_change(present, ours, told, mark)
+        ours = (
+            entry.maybe_written_texts
+            if entry.written_text is None
+            else (entry.written_text, *entry.maybe_written_texts)
+        )
+        change = build_document_change(present, ours, told, mark)
         if change:
-            with suppress(OneCGone):
+            with suppress(OneCObjectMissing):
                 await self._journal.change_phone_call(document, change)
 
     async def _send_document(
-        self, entry: OutboxEntry, draft: PhoneCallDraft, wanted: Wanted
+        self, entry: OutboxEntry, draft: PhoneCallDraft, wanted: DesiredState
     ) -> OutboxEntry:
-        if outbox.must_look(entry):
+        if outbox.must_search_first(entry):
             # Before the look: what commits while we look must not count as having been looked for.
             now = self._clock()
             found = _unmarked(await self._journal.find_phone_calls(draft))
             if found:
                 try:
                     await self._mark_doubles(found[0], found)
-                except (OneCRejected, OneCNotLetThrough) as error:
+                except (OneCRejected, OneCFilteredByWebServer) as error:
                     # The call is in 1C, which is what is owed; the last look marks, or tells.
                     _log.warning("double_unmarked", extra={"reason": str(error)})
                 written = replace(entry, document=found[0].ref)
-                return outbox.moved_on(written, wanted, now, self._rules)
+                return outbox.advance(written, wanted, now, self._rules)
             # Behind a step nobody knows how long it has been quiet.
             steady = self._level_with.get(entry.key) == self._clock_steps()
             if not (steady and outbox.may_create(entry, now, self._rules)):
                 why = entry.last_error or "not found in 1C yet; the lost write may still arrive"
-                return outbox.waiting(entry, now, self._rules, why=why)
+                return outbox.wait_for_quiet(entry, now, self._rules, reason=why)
         try:
             ref = await self._journal.create_phone_call(draft)
         except OneCAlreadyExists:
@@ -322,8 +330,10 @@ class Delivery:
                 raise
             written = replace(entry, document=found[0].ref)
         else:
-            written = replace(entry, document=ref, told=wanted.told, telling=())
-        return outbox.moved_on(written, wanted, self._clock(), self._rules)
+            written = replace(
+                entry, document=ref, written_text=wanted.document_text, maybe_written_texts=()
+            )
+        return outbox.advance(written, wanted, self._clock(), self._rules)
 
     async def _verify(self, entry: OutboxEntry, draft: PhoneCallDraft) -> None:
         """Look once more, long after: a late commit is marked, the one people see stays."""
@@ -335,43 +345,47 @@ class Delivery:
     async def _mark_doubles(self, kept: FoundDocument, found: list[FoundDocument]) -> None:
         for double in found:
             if double.ref != kept.ref:
-                await self._journal.mark_phone_call(double.ref)
+                await self._journal.set_deletion_mark(double.ref)
                 _log.warning("double_marked", extra={"kept": kept.ref, "marked": double.ref})
 
     def _put_back(self, sending: OutboxEntry, error: OneCError, *, sent: bool) -> OutboxEntry:
-        self._lane.close(error)
+        self._lane.record_failure(error)
         now = self._clock()
         if sent:
-            return outbox.unavailable(sending, now, self._rules, why=str(error), sent=True)
-        return outbox.held_back(sending, now, self._rules, why=str(error))
+            return outbox.retry_later(sending, now, self._rules, reason=str(error), maybe_sent=True)
+        return outbox.retry_after_outage(sending, now, self._rules, reason=str(error))
 
     def _turned_down(
         self, sending: OutboxEntry, error: OneCUnauthorized | OneCNotPublished
     ) -> OutboxEntry:
-        self._lane.alarm(sending.stage, error)
-        if sending.stage is not Stage.DOCUMENT:
+        self._lane.raise_alarm(sending.stage, error)
+        if sending.stage is not DeliveryStage.DOCUMENT:
             # 1C takes documents but not this register: other calls need not wait for it.
-            self._stages.refuse_all(sending.stage, str(error))
-            return outbox.held(sending, self._clock(), why=str(error))
-        self._lane.close(error, TURNED_DOWN_PAUSE)
-        return outbox.held_back(sending, self._clock(), self._rules, why=str(error))
+            self._stages.open(sending.stage, str(error))
+            return outbox.pause_entry(sending, self._clock(), reason=str(error))
+        self._lane.record_failure(error, TURNED_DOWN_PAUSE)
+        return outbox.retry_after_outage(sending, self._clock(), self._rules, reason=str(error))
 
     def _refused(self, sending: OutboxEntry, why: str, error: OneCRejected | None) -> OutboxEntry:
         """Return a refused entry: dead, or held where 1C refuses the same to all."""
-        if not self._stages.refuses_all(sending.stage, sending.key, why):
+        if not self._stages.record_refusal(sending.stage, sending.key, why):
             return self._bury(sending, why)
-        self._lane.alarm(sending.stage, error or OneCNonsense(sending.stage.value, why))
-        return outbox.held(sending, self._clock(), why=why)
+        self._lane.raise_alarm(
+            sending.stage, error or OneCInvalidResponse(sending.stage.value, why)
+        )
+        return outbox.pause_entry(sending, self._clock(), reason=why)
 
     def _bury(self, sending: OutboxEntry, why: str) -> OutboxEntry:
         _log.warning("outbox_dead", extra={"call": sending.key, "reason": why})
-        return outbox.refused(sending, why=why)
+        return outbox.mark_dead(sending, reason=why)
 
     def _doubted(self, sending: OutboxEntry) -> OutboxEntry:
         now = self._clock()
-        return outbox.unavailable(sending, now, self._rules, why=sending.last_error, sent=True)
+        return outbox.retry_later(
+            sending, now, self._rules, reason=sending.last_error, maybe_sent=True
+        )
 
 
 def _unmarked(found: Sequence[FoundDocument]) -> list[FoundDocument]:
     """Leave out what somebody marked for deletion, but never all: a marked one is there too."""
-    return [f for f in found if not f.marked] or list(found[:1])
+    return [f for f in found if not f.deletion_mark] or list(found[:1])

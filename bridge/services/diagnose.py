@@ -7,11 +7,11 @@ the last sync's report. Nothing here writes.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.checkup import CheckResult, CheckVerdict
 from bridge.domain.clock import age_by_wall
 from bridge.errors import PbxRefused, PbxUnavailable, StoreDamaged, StoreError
 from bridge.ports import OneCProbe, PbxControl, ProbeFinding, SyncReport
-from bridge.services.sync_report import unanswered
+from bridge.services.sync_report import describe_missing_extensions
 
 #: A path token shorter than this can be guessed.
 _GOOD_TOKEN = 16
@@ -43,7 +43,7 @@ _AFTERCARE = {
     "runs.db": "the history of sync runs began anew",
 }
 
-_VERDICTS = {"ok": Verdict.WELL, "warn": Verdict.WARNING, "fail": Verdict.FAILURE}
+_VERDICTS = {"ok": CheckVerdict.OK, "warn": CheckVerdict.WARNING, "fail": CheckVerdict.FAILURE}
 
 #: The menu of 1C where the publication is composed (facts/onec-odata.md §6.3).
 _COMPOSITION = (
@@ -93,75 +93,79 @@ def examine_store(
     *,
     obstacle: str,
     free: int,
-    troubles: Mapping[str, StoreError],
-    aside: Sequence[str] = (),
-) -> Sequence[Checkup]:
+    errors: Mapping[str, StoreError],
+    damaged_copies: Sequence[str] = (),
+) -> Sequence[CheckResult]:
     """Look at the data folder: whether it can be written, its room in bytes, its files.
 
     *troubles* are those of files by name, *aside* names those of which a damaged one is kept.
     """
-    broken = [_unusable(name, error) for name, error in troubles.items()]
+    broken = [_unusable(name, error) for name, error in errors.items()]
     broken += [
-        Checkup(
+        CheckResult(
             "store",
-            Verdict.WARNING,
+            CheckVerdict.WARNING,
             f"{name} was damaged or missing, and is kept as {name}.damaged or noted so",
             f"{_AFTERCARE[name]}; is the disk well? Delete the damaged file when nobody needs it",
         )
-        for name in aside
+        for name in damaged_copies
         if name in _AFTERCARE
     ]
     if obstacle:
         advice = "mend its rights, or set BRIDGE_DATA_DIR"
-        return [Checkup("store", Verdict.FAILURE, obstacle, advice), *broken]
+        return [CheckResult("store", CheckVerdict.FAILURE, obstacle, advice), *broken]
     room = f"the data folder {folder} can be written; {free / 2**20:,.0f} MiB are free"
     if free < _GOOD_ROOM:
         advice = "make room: on a full disk calls are answered, but not recorded"
-        return [Checkup("store", Verdict.WARNING, room, advice), *broken]
-    return broken or [Checkup("store", Verdict.WELL, room)]
+        return [CheckResult("store", CheckVerdict.WARNING, room, advice), *broken]
+    return broken or [CheckResult("store", CheckVerdict.OK, room)]
 
 
-def cure_of(damage: StoreDamaged) -> str:
+def advice_for_damage(damage: StoreDamaged) -> str:
     """Say what to do about a damaged file."""
     return _CURES.get(
         damage.path.replace("\\", "/").rpartition("/")[2], "onec-bridge check looks closer"
     )
 
 
-def _unusable(name: str, error: StoreError) -> Checkup:
+def _unusable(name: str, error: StoreError) -> CheckResult:
     if isinstance(error, StoreDamaged):
-        return Checkup("store", Verdict.FAILURE, f"{name} is damaged: {error.reason}", _CURES[name])
+        return CheckResult(
+            "store", CheckVerdict.FAILURE, f"{name} is damaged: {error.reason}", _CURES[name]
+        )
     advice = "whose file is it, and who may read it? It was left alone"
-    return Checkup("store", Verdict.FAILURE, f"{name} cannot be used: {error.reason}", advice)
+    return CheckResult(
+        "store", CheckVerdict.FAILURE, f"{name} cannot be used: {error.reason}", advice
+    )
 
 
-async def examine_pbx(pbx: PbxControl | None, now: datetime) -> Checkup:
+async def examine_pbx(pbx: PbxControl | None, now: datetime) -> CheckResult:
     """Ask the PBX for the calls of the last minute: whether it takes our key; nothing rings."""
     if pbx is None:
         words = "no key of the PBX's API is set: calls cannot be ordered, lost ends not looked up"
-        return Checkup("pbx", Verdict.WELL, words)
+        return CheckResult("pbx", CheckVerdict.OK, words)
     try:
         await pbx.history(now - timedelta(minutes=1), now)
     except PbxRefused as error:
         advice = "are BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY those of the cabinet?"
-        return Checkup("pbx", Verdict.FAILURE, str(error), advice)
+        return CheckResult("pbx", CheckVerdict.FAILURE, str(error), advice)
     except PbxUnavailable as error:
         advice = "is BRIDGE_SIPUNI_URL right, and reachable from here?"
-        return Checkup("pbx", Verdict.WARNING, str(error), advice)
-    return Checkup("pbx", Verdict.WELL, "the PBX's API takes our key and tells its calls")
+        return CheckResult("pbx", CheckVerdict.WARNING, str(error), advice)
+    return CheckResult("pbx", CheckVerdict.OK, "the PBX's API takes our key and tells its calls")
 
 
-async def examine_onec(probe: OneCProbe) -> Sequence[Checkup]:
+async def examine_onec(probe: OneCProbe) -> Sequence[CheckResult]:
     """Ask 1C and say what was seen in sentences."""
     return [_told(finding) for finding in await probe.run()]
 
 
-def _told(finding: ProbeFinding) -> Checkup:
+def _told(finding: ProbeFinding) -> CheckResult:
     well, advice = _LOOKS[finding.name]
     verdict = _VERDICTS[finding.level]
-    if verdict is Verdict.WELL and "missing" not in finding.fields:
-        return Checkup(f"1C {finding.name}", verdict, well.format(**finding.fields))
-    return Checkup(f"1C {finding.name}", verdict, _seen(finding.fields), advice)
+    if verdict is CheckVerdict.OK and "missing" not in finding.fields:
+        return CheckResult(f"1C {finding.name}", verdict, well.format(**finding.fields))
+    return CheckResult(f"1C {finding.name}", verdict, _seen(finding.fields), advice)
 
 
 def _seen(fields: Mapping[str, str]) -> str:
@@ -183,34 +187,34 @@ def _seen(fields: Mapping[str, str]) -> str:
 
 def examine_secrets(
     *, basic: bool, token_length: int, admin_password: bool, host: str
-) -> Sequence[Checkup]:
+) -> Sequence[CheckResult]:
     """Look at what protects the hooks and the console."""
-    findings: list[Checkup] = []
+    findings: list[CheckResult] = []
     if not basic and not token_length:
         findings.append(
-            Checkup(
+            CheckResult(
                 "hooks",
-                Verdict.FAILURE,
+                CheckVerdict.FAILURE,
                 "no secret protects the PBX hooks; the service will not start",
                 "set BRIDGE_HOOK_USER and BRIDGE_HOOK_PASSWORD, or BRIDGE_HOOK_TOKEN",
             )
         )
     elif 0 < token_length < _GOOD_TOKEN:
         findings.append(
-            Checkup(
+            CheckResult(
                 "hooks",
-                Verdict.WARNING,
+                CheckVerdict.WARNING,
                 f"the path token has {token_length} characters and can be guessed",
                 f"take at least {_GOOD_TOKEN} random letters and digits for BRIDGE_HOOK_TOKEN",
             )
         )
     else:
-        findings.append(Checkup("hooks", Verdict.WELL, "a secret protects the PBX hooks"))
+        findings.append(CheckResult("hooks", CheckVerdict.OK, "a secret protects the PBX hooks"))
     if not admin_password and host not in ("127.0.0.1", "::1", "localhost"):
         findings.append(
-            Checkup(
+            CheckResult(
                 "console",
-                Verdict.WARNING,
+                CheckVerdict.WARNING,
                 f"the service listens on {host} and the console has no password: "
                 "it opens by one-time links alone",
                 "set BRIDGE_ADMIN_PASSWORD, or make links: onec-bridge console-link",
@@ -219,14 +223,18 @@ def examine_secrets(
     return findings
 
 
-def examine_fallback(*, default_extension: str | None, dids: int) -> Sequence[Checkup]:
+def examine_fallback(*, default_extension: str | None, dids: int) -> Sequence[CheckResult]:
     """Look at where callers go whom nobody is responsible for."""
     if default_extension or dids:
-        return [Checkup("fallback", Verdict.WELL, "callers nobody is responsible for have a desk")]
+        return [
+            CheckResult(
+                "fallback", CheckVerdict.OK, "callers nobody is responsible for have a desk"
+            )
+        ]
     return [
-        Checkup(
+        CheckResult(
             "fallback",
-            Verdict.WARNING,
+            CheckVerdict.WARNING,
             "a caller nobody is responsible for is left to the PBX's scheme",
             "set BRIDGE_DEFAULT_EXTENSION, or make sure the scheme's 0-branch leads to somebody",
         )
@@ -234,19 +242,21 @@ def examine_fallback(*, default_extension: str | None, dids: int) -> Sequence[Ch
 
 
 def examine_directory(
-    report: SyncReport | None, *, now: datetime, stale: bool, trouble: StoreError | None = None
-) -> Sequence[Checkup]:
+    report: SyncReport | None, *, now: datetime, stale: bool, error: StoreError | None = None
+) -> Sequence[CheckResult]:
     """Look at the local index and at the data it was made from; *trouble* is that of its file."""
-    if trouble is not None:
-        words = f"the index cannot be read, every caller gets the default: {trouble.reason}"
-        cure = cure_of(trouble) if isinstance(trouble, StoreDamaged) else "see the data folder"
-        return [Checkup("index", Verdict.FAILURE, words, cure)]
+    if error is not None:
+        words = f"the index cannot be read, every caller gets the default: {error.reason}"
+        cure = (
+            advice_for_damage(error) if isinstance(error, StoreDamaged) else "see the data folder"
+        )
+        return [CheckResult("index", CheckVerdict.FAILURE, words, cure)]
     if report is None:
         words = "nothing was pulled from 1C yet: every caller is unknown"
-        return [Checkup("index", Verdict.FAILURE, words, "run: onec-bridge sync")]
+        return [CheckResult("index", CheckVerdict.FAILURE, words, "run: onec-bridge sync")]
     findings = [_freshness(report, now, stale=stale)]
     findings += [
-        Checkup("index", Verdict.WARNING, entity.error, "publish it in 1C")
+        CheckResult("index", CheckVerdict.WARNING, entity.error, "publish it in 1C")
         for entity in report.entities
         if entity.error
     ]
@@ -254,9 +264,9 @@ def examine_directory(
     if unread:
         where = ", ".join(f"{count} of {kind.plural}" for kind, count in unread.items())
         findings.append(
-            Checkup(
+            CheckResult(
                 "phones",
-                Verdict.WARNING,
+                CheckVerdict.WARNING,
                 f"{sum(unread.values())} phone fields hold no number that could be read ({where})",
                 "correct them in 1C, or set BRIDGE_PHONE_AREA_CODE where only the city code is "
                 "missing; examples: " + ", ".join(report.unread_examples[:3]),
@@ -264,18 +274,18 @@ def examine_directory(
         )
     for extension, names in report.shared_extensions.items():
         findings.append(
-            Checkup(
+            CheckResult(
                 "extensions",
-                Verdict.WARNING,
+                CheckVerdict.WARNING,
                 f"{extension} belongs to several users: {', '.join(names)}",
                 "leave it to one of them in 1C; until then nobody is guessed",
             )
         )
     if report.nobody_reachable:
         findings.append(
-            Checkup(
+            CheckResult(
                 "extensions",
-                Verdict.FAILURE,
+                CheckVerdict.FAILURE,
                 "nobody in 1C has an extension: every caller goes to the default",
                 "look at the user attribute of extensions in 1C and at "
                 "BRIDGE_EXTENSION_ATTRIBUTE, then run: onec-bridge sync",
@@ -283,27 +293,33 @@ def examine_directory(
         )
     elif report.managers_without_extension:
         findings.append(
-            Checkup(
+            CheckResult(
                 "extensions",
-                Verdict.WARNING,
-                unanswered(report.managers_without_extension),
+                CheckVerdict.WARNING,
+                describe_missing_extensions(report.managers_without_extension),
                 "fill in the user attribute in 1C where they answer customers",
             )
         )
     return findings
 
 
-def _freshness(report: SyncReport, now: datetime, *, stale: bool) -> Checkup:
+def _freshness(report: SyncReport, now: datetime, *, stale: bool) -> CheckResult:
     proven = report.proven_at
     if proven is None:
         words = "a part of the data was never compared with 1C"
-        return Checkup("index", Verdict.WARNING, words, "see the findings about the publication")
+        return CheckResult(
+            "index", CheckVerdict.WARNING, words, "see the findings about the publication"
+        )
     age = age_by_wall(proven, now)
     if age is None:
         words = f"the index is proven at {proven:%Y-%m-%d %H:%M} UTC, which is in the future"
-        return Checkup("index", Verdict.WARNING, words, "set the clock of this machine (NTP)")
+        return CheckResult(
+            "index", CheckVerdict.WARNING, words, "set the clock of this machine (NTP)"
+        )
     seconds = int(age.total_seconds())
     words = f"{report.numbers} numbers, proven equal to 1C {seconds} s ago"
     if stale:
-        return Checkup("index", Verdict.WARNING, words, "is the service running? does sync fail?")
-    return Checkup("index", Verdict.WELL, words)
+        return CheckResult(
+            "index", CheckVerdict.WARNING, words, "is the service running? does sync fail?"
+        )
+    return CheckResult("index", CheckVerdict.OK, words)

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-from bridge.domain.checkup import Checkup, Verdict
+from bridge.domain.checkup import CheckResult, CheckVerdict
 
 #: What a file that cannot be used costs, and what to do.
-_COSTS: Mapping[str, tuple[Verdict, str]] = {
+_COSTS: Mapping[str, tuple[CheckVerdict, str]] = {
     "secret.key": (
-        Verdict.FAILURE,
+        CheckVerdict.FAILURE,
         "mend its rights, or restart the service: it makes another, and everybody signs in anew",
     ),
     "metadata.json": (
-        Verdict.WARNING,
+        CheckVerdict.WARNING,
         "delete it: every sync reads 1C's description anew until then, which takes half a minute",
     ),
 }
-_LOCK = Verdict.FAILURE, "delete it, or mend its rights, while neither service nor sync runs"
+_LOCK = CheckVerdict.FAILURE, "delete it, or mend its rights, while neither service nor sync runs"
 
 
 def examine_files(
@@ -24,12 +24,12 @@ def examine_files(
     unusable: Mapping[str, str],
     open_to_others: Sequence[str],
     rescued: Sequence[str],
-) -> Sequence[Checkup]:
+) -> Sequence[CheckResult]:
     """Look at the data folder's other files; nothing is said where all is well."""
     findings = [
-        Checkup(
+        CheckResult(
             "store",
-            Verdict.FAILURE,
+            CheckVerdict.FAILURE,
             f"{name} is missing or empty, though this installation had one",
             "restore it from a backup while the service is stopped; the service begins a new one",
         )
@@ -37,13 +37,13 @@ def examine_files(
     ]
     for name, reason in unusable.items():
         verdict, advice = _COSTS.get(name, _LOCK)
-        findings.append(Checkup("store", verdict, f"{name} cannot be used: {reason}", advice))
+        findings.append(CheckResult("store", verdict, f"{name} cannot be used: {reason}", advice))
     if rescued:
         words = f"calls wait to be recorded in {', '.join(rescued)}"
         advice = "the service records them when its data folder can be written; do not delete it"
-        findings.append(Checkup("store", Verdict.WARNING, words, advice))
+        findings.append(CheckResult("store", CheckVerdict.WARNING, words, advice))
     if open_to_others:
         words = f"other users of this machine may read {', '.join(open_to_others)}"
         advice = "they hold telephone numbers and passwords; run: chmod go= FILE"
-        findings.append(Checkup("store", Verdict.WARNING, words, advice))
+        findings.append(CheckResult("store", CheckVerdict.WARNING, words, advice))
     return findings

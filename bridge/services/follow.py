@@ -18,20 +18,20 @@ from bridge.domain import joining
 from bridge.domain.call_events import CallEvent, Direction, EventKind
 from bridge.domain.calls import (
     PhoneCall,
-    asked_after_all,
-    begin_call,
-    begin_from_event,
-    hear,
+    apply_event,
+    call_from_event,
+    call_from_question,
+    with_late_question,
 )
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.outbox import OutboxEntry
 from bridge.domain.phone import Caller, CallerKind
-from bridge.errors import StoreError, UnreadEvent
-from bridge.log_context import about_call
+from bridge.errors import StoreError, UnreadableEvent
+from bridge.log_context import call_in_logs
 from bridge.ports import UNREAD, Clock, Ledger, RawEvent, Talk
-from bridge.services.call_book import CallBook
-from bridge.services.correlate import Correlation
-from bridge.services.debts import Debts, Step
+from bridge.services.call_book import CallStore
+from bridge.services.correlate import CallFinder
+from bridge.services.debts import ChangeBuilder, MissedCalls
 from bridge.services.unread_events import UnreadEvents
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _Arrived = tuple[RawEvent, asyncio.Future[None]]
 _WITHHELD = Caller(CallerKind.WITHHELD, "")
 
 
-class Following:
+class CallTracker:
     """Follows all calls; `begin` and `recorded` stand on the ringing path and await nothing.
 
     *later* asks for `follow` soon. *internal*: whether calls between colleagues get documents in
@@ -54,54 +54,56 @@ class Following:
     def __init__(
         self,
         *,
-        book: CallBook,
+        call_store: CallStore,
         ledger: Ledger,
-        debts: Debts,
+        missed_calls: MissedCalls,
         read_event: Callable[[RawEvent], CallEvent | None],
         decide: Callable[[RouteQuestion], RouteDecision],
         clock: Clock,
-        later: Callable[[], None],
-        internal: bool = False,
-        unread: UnreadEvents | None = None,
+        apply_soon: Callable[[], None],
+        journal_internal: bool = False,
+        unread_events: UnreadEvents | None = None,
         reparse: Callable[[RawEvent], Sequence[RawEvent]] | None = None,
     ) -> None:
-        self._book = book
-        self._open = book.open
+        self._book = call_store
+        self._open = call_store.active_calls
         self._ledger = ledger
-        self._debts = debts
+        self._debts = missed_calls
         self._read_event = read_event
         self._decide = decide
         self._clock = clock
-        self._later = later
-        self._internal = internal
-        self._unread = unread
+        self._later = apply_soon
+        self._internal = journal_internal
+        self._unread = unread_events
         self._reparse = reparse
         #: What came and is not written yet; whoever brought it waits for the future.
         self._arrived: list[_Arrived] = []
-        self._correlation = Correlation(open_calls=book.open, ledger=ledger, clock=clock)
+        self._correlation = CallFinder(
+            active_calls=call_store.active_calls, ledger=ledger, clock=clock
+        )
         self._reread = reparse is None
         self._taking: asyncio.Task[None] | None = None
         #: By how much the wall clock stepped since debts were dated; at the start nobody knows.
         self._stepped: timedelta | None = timedelta(0)
 
     # ------------------------------------------------------------ the ringing path
-    def begin(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+    def open_call(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
         """Give the call that *question* begins, or the one whose events came before it."""
-        begun = self._correlation.of_question(question)
+        begun = self._correlation.call_of_question(question)
         if begun is None:
-            call = begin_call(question, decision)
+            call = call_from_question(question, decision)
             if self._open.get(call.key) is None:
                 self._open.put(call, on_disk=False)
             return call
-        call = asked_after_all(begun, question, decision)
+        call = with_late_question(begun, question, decision)
         self._open.put(call)
         return call
 
-    def recorded(self, call: PhoneCall) -> None:
+    def mark_recorded(self, call: PhoneCall) -> None:
         """Take *call* for recorded, as it stands on disk."""
         held = self._open.get(call.key)
         # Events heard meanwhile are ahead of what the record gave back.
-        self._open.put(call if held is None or not held.heard else held)
+        self._open.put(call if held is None or not held.applied_events else held)
 
     # ------------------------------------------------------------ events
     async def receive(self, event: RawEvent) -> None:
@@ -118,42 +120,42 @@ class Following:
             self._taking = loop.create_task(self._take())
         await kept
 
-    def reminded(self, entry: OutboxEntry) -> None:
+    def reminder_changed(self, entry: OutboxEntry) -> None:
         """Hear from the delivery that a reminder was made, changed or found dismissed."""
-        if self._debts.holds(entry.key):
-            self._book.reminded[entry.key] = entry
+        if self._debts.is_reminder_call(entry.key):
+            self._book.changed_entries[entry.key] = entry
 
-    async def follow(self) -> int:
+    async def apply_stored_events(self) -> int:
         """Tell the events that were kept alone to their calls; give their number."""
         told = 0
         if not self._reread:
             await self._read_again()
             self._reread = True
-        async with self._book.one_step():
-            while batch := await self._ledger.untold(_BATCH):
-                step = Step()
+        async with self._book.transaction():
+            while batch := await self._ledger.unapplied_events(_BATCH):
+                step = ChangeBuilder()
                 for row, raw in batch:
-                    step.events.append((row, await self._tell_raw(step, raw) or ""))
-                self._book.show(step)
+                    step.assigned_events.append((row, await self._tell_raw(step, raw) or ""))
+                self._book.publish_calls(step)
                 await self._book.commit(step)
                 told += len(batch)
             await self._review()
         if self._unread is not None:
-            await self._unread.look()
+            await self._unread.update_alarm()
         return told
 
     async def _read_again(self) -> None:
         """Tell what an earlier bridge could not read and this one can; once, after the start."""
         after = -1
-        while self._reparse and (batch := await self._ledger.unread(_BATCH, after)):
+        while self._reparse and (batch := await self._ledger.unread_events(_BATCH, after)):
             after = batch[-1][0]
-            async with self._book.one_step():
-                step = Step()
+            async with self._book.transaction():
+                step = ChangeBuilder()
                 for row, raw in batch:
                     events = self._reparse(raw)
                     if all(self._is_readable(event) for event in events):
-                        step.arrived += [(e, await self._tell_raw(step, e)) for e in events]
-                        step.events.append((row, ""))
+                        step.new_events += [(e, await self._tell_raw(step, e)) for e in events]
+                        step.assigned_events.append((row, ""))
                 await self._book.commit(step)
 
     def _is_readable(self, raw: RawEvent) -> bool:
@@ -167,49 +169,51 @@ class Following:
     async def dismiss_unread(self) -> int:
         """Let the unread events go, on a person's word; they stay kept, and the alarm is over."""
         gone, after = 0, -1
-        while batch := await self._ledger.unread(_BATCH, after):
+        while batch := await self._ledger.unread_events(_BATCH, after):
             after = batch[-1][0]
-            async with self._book.one_step():
-                step = Step()
-                step.events += [(row, "") for row, _ in batch]
+            async with self._book.transaction():
+                step = ChangeBuilder()
+                step.assigned_events += [(row, "") for row, _ in batch]
                 await self._book.commit(step)
             gone += len(batch)
         if self._unread is not None:
-            await self._unread.look()
+            await self._unread.update_alarm()
         return gone
 
     def clock_stepped(self, step: timedelta) -> None:
         """Have what escalates by the wall clock dated anew, behind a *step* of it."""
         self._stepped = step + (self._stepped or timedelta(0))
 
-    async def escalate(self) -> None:
+    async def escalate_missed_calls(self) -> None:
         """Give missed calls to whom 1C names now; tell a second person who waited too long."""
-        async with self._book.one_step():
-            step, by = Step(), self._stepped
+        async with self._book.transaction():
+            step, by = ChangeBuilder(), self._stepped
             await self._debts.reassign(step)
             if by is not None:
-                await self._debts.redate(step, by)
+                await self._debts.reschedule_escalations(step, by)
             await self._debts.escalate(step)
             await self._book.commit(step)
             if by is not None:
                 more = (self._stepped or by) - by
                 self._stepped = more or None
 
-    async def settle(self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]) -> int:
+    async def apply_history(
+        self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]
+    ) -> int:
         """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""
-        async with self._book.one_step():
-            step, ended = Step(), 0
+        async with self._book.transaction():
+            step, ended = ChangeBuilder(), 0
             fresh = [self._open.get(call.key) or call for call in waiting]
             left = {c.key: c for c in fresh if c.is_unfinished}
             for record in records:
-                call = joining.call_of_history(record, left.values())
+                call = joining.find_call_of_history(record, left.values())
                 if call is None:
                     continue
-                others = self._open.of_party(call.caller)
-                if joining.is_of_another(record, call, others):
+                others = self._open.of_caller(call.caller)
+                if joining.belongs_to_another_call(record, call, others):
                     continue
                 del left[call.key]
-                ref = call.life.call_ref or record.call_ref
+                ref = call.state.call_ref or record.call_ref
                 await self._hear(step, call, replace(record, call_ref=ref))
                 ended += 1
             await self._book.commit(step)
@@ -217,21 +221,21 @@ class Following:
 
     async def give_up(self, calls: Iterable[PhoneCall]) -> None:
         """Mark calls whose end nobody ever told."""
-        async with self._book.one_step():
-            step = Step()
+        async with self._book.transaction():
+            step = ChangeBuilder()
             for call in calls:
                 word = CallEvent(
-                    call.provider, EventKind.GIVEN_UP, self._clock(), call.life.call_ref
+                    call.provider, EventKind.GIVEN_UP, self._clock(), call.state.call_ref
                 )
                 await self._hear(step, self._open.get(call.key) or call, word)
             await self._book.commit(step)
 
-    def unfinished(self, after: timedelta) -> list[PhoneCall]:
+    def unfinished_calls(self, after: timedelta) -> list[PhoneCall]:
         """Give the calls of which nothing was heard for so long though they have not ended."""
         return [
             call
             for call in self._open
-            if joining.is_settling_time(call, self._open.silent_for(call.key), after)
+            if joining.needs_history_now(call, self._open.silent_for(call.key), after)
         ]
 
     # ------------------------------------------------------------ one step
@@ -246,12 +250,12 @@ class Following:
     async def _take_in(self) -> None:
         arrived: list[_Arrived] = []
         try:
-            async with self._book.one_step():
+            async with self._book.transaction():
                 arrived = self._all_arrived()
-                step = Step()
+                step = ChangeBuilder()
                 for raw, _ in arrived:
-                    step.arrived.append((raw, await self._tell_raw(step, raw, now=True)))
-                self._book.show(step)
+                    step.new_events.append((raw, await self._tell_raw(step, raw, now=True)))
+                self._book.publish_calls(step)
                 await self._book.commit(step)
         except Exception as error:  # noqa: BLE001 - ours is logged, the disk's is told below
             if not isinstance(error, StoreError):
@@ -276,7 +280,9 @@ class Following:
         else:
             _settle(kept, None)
 
-    async def _tell_raw(self, step: Step, raw: RawEvent, *, now: bool = False) -> str | None:
+    async def _tell_raw(
+        self, step: ChangeBuilder, raw: RawEvent, *, now: bool = False
+    ) -> str | None:
         """Tell one event; give its call's key, empty where it speaks of none, UNREAD if unread.
 
         None where that would have to wait for the call's record, and it shall be *now*.
@@ -286,7 +292,7 @@ class Following:
             return "" if event is None else await self._tell(step, event, raw.received_at, now=now)
         except StoreError:
             raise
-        except UnreadEvent as error:
+        except UnreadableEvent as error:
             return self._keep_unread(raw, error.reason)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, kept, and an alarm
             # The last line of defence: one event we cannot read must not hold up all others.
@@ -295,57 +301,63 @@ class Following:
 
     def _keep_unread(self, raw: RawEvent, reason: str) -> str:
         if self._unread is not None:
-            self._unread.note(raw, reason)
+            self._unread.add(raw, reason)
         return UNREAD
 
     async def _tell(
-        self, step: Step, event: CallEvent, received_at: datetime, *, now: bool
+        self, step: ChangeBuilder, event: CallEvent, received_at: datetime, *, now: bool
     ) -> str | None:
-        call = await self._correlation.of_event(event, received_at)
+        call = await self._correlation.call_of_event(event, received_at)
         if call is None:
             if event.kind is EventKind.UNKNOWN:
                 return ""
             if not event.call_ref:
-                raise UnreadEvent("no field names its call, and its order is not known")
+                raise UnreadableEvent("no field names its call, and its order is not known")
             call = self._begin_with(step, event, received_at)
         if now and not self._open.is_recorded(call.key):
             self._later()
             return None
-        await self._open.on_disk(call.key)
+        await self._open.wait_recorded(call.key)
         held = step.calls.get(call.key) or self._open.get(call.key) or call
-        with about_call(call.key):
+        with call_in_logs(call.key):
             await self._hear(step, held, event)
         return call.key
 
-    def _begin_with(self, step: Step, event: CallEvent, received_at: datetime) -> PhoneCall:
+    def _begin_with(
+        self, step: ChangeBuilder, event: CallEvent, received_at: datetime
+    ) -> PhoneCall:
         """Begin the call that *event* is the first word of."""
         caller = event.client or _WITHHELD
         question = RouteQuestion(
             event.provider, caller, event.did, received_at, arrived_at=event.started_at or event.at
         )
-        call = begin_from_event(
+        call = call_from_event(
             event, self._decide(question), received_at=received_at, caller=caller
         )
         self._open.put(call)
         step.calls[call.key] = call
         return call
 
-    async def _hear(self, step: Step, before: PhoneCall, event: CallEvent) -> None:
-        after = self._book.known(self._decided(before, hear(before, event)))
+    async def _hear(self, step: ChangeBuilder, before: PhoneCall, event: CallEvent) -> None:
+        after = self._book.with_people(self._decided(before, apply_event(before, event)))
         if after == before and before.key not in step.calls:
             return
-        first = not before.heard and not before.asked
-        turned = after.direction is not before.direction and not before.owed_to_onec
+        first = not before.applied_events and not before.has_question
+        turned = after.direction is not before.direction and not before.needs_document
         if (first or turned) and self._is_journalled(after, event):
-            self._book.owe(step, after)
-        if after.life.disposition.is_over and after.life.talked and after.caller.number:
-            at = after.life.ended_at or event.at
-            step.talks.append(Talk(after.caller.number, after.life.answered_by, at))
+            self._book.add_entry(step, after)
+        if (
+            after.state.disposition.is_over
+            and after.state.talked_extensions
+            and after.caller.number
+        ):
+            at = after.state.ended_at or event.at
+            step.talks.append(Talk(after.caller.number, after.state.answered_by, at))
         step.calls[after.key] = after
         if after.revision != before.revision:
-            step.woken[after.key] = None
-        if after.life != before.life:
-            await self._debts.consider(step, before, after)
+            step.reopened[after.key] = None
+        if after.state != before.state:
+            await self._debts.call_changed(step, before, after)
         self._open.put(step.calls[after.key])
 
     def _decided(self, before: PhoneCall, after: PhoneCall) -> PhoneCall:
@@ -356,7 +368,7 @@ class Following:
             after.provider, after.caller, after.did, after.received_at, arrived_at=after.arrived_at
         )
         decision = self._decide(question)
-        if after.asked:  # what the PBX was told stays
+        if after.has_question:  # what the PBX was told stays
             decision = replace(after.decision, candidates=decision.candidates)
         return replace(after, decision=decision)
 
@@ -369,10 +381,10 @@ class Following:
 
     async def _review(self) -> None:
         """Take up what the delivery told of reminders since the last step."""
-        told, self._book.reminded = self._book.reminded, {}
-        step = Step()
+        told, self._book.changed_entries = self._book.changed_entries, {}
+        step = ChangeBuilder()
         for entry in told.values():
-            await self._debts.review(step, entry)
+            await self._debts.reminder_changed(step, entry)
         await self._book.commit(step)
 
 

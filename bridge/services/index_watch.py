@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
-from bridge.ports import Alarm, Events
+from bridge.ports import Alarm, EventPublisher
 
 _log = logging.getLogger(__name__)
 
 #: An index that breaks again and again asks for no more syncs than this; the schedule goes on.
-PAUSE: Final = timedelta(minutes=1)
+SYNC_PAUSE: Final = timedelta(minutes=1)
 
 
 class IndexFile(Protocol):
@@ -32,18 +32,18 @@ class IndexWatch:
         self,
         *,
         index: IndexFile,
-        events: Events,
+        events: EventPublisher,
         sync_now: Callable[[], None],
-        stopwatch: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._index = index
         self._events = events
         self._sync_now = sync_now
-        self._stopwatch = stopwatch
+        self._stopwatch = monotonic
         self._reason = ""
         self._asked_at: float | None = None
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look whether the index is well; called every second or so."""
         reason = self._index.needs_sync()
         if bool(reason) == bool(self._reason):
@@ -56,6 +56,6 @@ class IndexWatch:
         _log.error("index_needs_sync", extra={"reason": reason})
         self._events.publish(Alarm("index_broken", reason))
         now = self._stopwatch()
-        if self._asked_at is None or now - self._asked_at >= PAUSE.total_seconds():
+        if self._asked_at is None or now - self._asked_at >= SYNC_PAUSE.total_seconds():
             self._asked_at = now
             self._sync_now()

@@ -7,9 +7,9 @@ import logging
 import time
 from datetime import timedelta
 
-from bridge.domain.outbox import Stage
-from bridge.errors import OneCBlocked, OneCError
-from bridge.ports import Alarm, Events, Monotonic, OneCMood
+from bridge.domain.outbox import DeliveryStage
+from bridge.errors import OneCError, OneCSessionsBlocked
+from bridge.ports import Alarm, EventPublisher, Monotonic, OneCAvailability
 
 _log = logging.getLogger(__name__)
 
@@ -21,50 +21,50 @@ _MAX_PAUSE = timedelta(seconds=20)
 TURNED_DOWN_PAUSE = timedelta(seconds=60)
 
 
-class Lane:
+class OneCCircuitBreaker:
     """Closes for a while when 1C is away; remembers the alarms of each stage."""
 
-    def __init__(self, events: Events, monotonic: Monotonic = time.monotonic) -> None:
+    def __init__(self, events: EventPublisher, monotonic: Monotonic = time.monotonic) -> None:
         self._events = events
         self._monotonic = monotonic
         self._closed_until: float | None = None
         self._failures = 0
-        self._alarms: dict[Stage, type[OneCError]] = {}
+        self._alarms: dict[DeliveryStage, type[OneCError]] = {}
 
     @property
-    def down(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether the last thing heard of 1C was a failure: ask with one request at a time."""
         return self._failures > 0
 
-    def is_open(self) -> bool:
+    def allows_requests(self) -> bool:
         """Tell whether 1C may be asked now."""
         return self._closed_until is None or self._monotonic() >= self._closed_until
 
-    def close(self, error: OneCError, pause: timedelta | None = None) -> None:
+    def record_failure(self, error: OneCError, pause: timedelta | None = None) -> None:
         """Stop asking for *pause*, or for as long as the failures in a row suggest."""
-        if not self.down:
-            blocked = isinstance(error, OneCBlocked)
+        if not self.is_failing:
+            blocked = isinstance(error, OneCSessionsBlocked)
             _log.warning("onec_down", extra={"reason": str(error), "blocked": blocked})
-            self._events.publish(OneCMood(False, str(error)))
+            self._events.publish(OneCAvailability(False, str(error)))
         doubling = _FIRST_PAUSE * (1 << min(self._failures, 10))
         self._failures += 1
         rest = pause or min(doubling, _MAX_PAUSE)
         self._closed_until = self._monotonic() + rest.total_seconds()
 
-    def answers(self) -> None:
+    def record_answer(self) -> None:
         """Open again: 1C answered, be it a refusal."""
-        if self.down:
+        if self.is_failing:
             _log.info("onec_up")
-            self._events.publish(OneCMood(True, "1C answers again"))
+            self._events.publish(OneCAvailability(True, "1C answers again"))
         self._closed_until, self._failures = None, 0
 
-    def accepted(self, stage: Stage) -> None:
+    def clear_alarm(self, stage: DeliveryStage) -> None:
         """Take back the alarm of *stage*."""
         if self._alarms.pop(stage, None) is not None:
             again = "1C accepts our writes again"
             self._events.publish(Alarm("onec_refuses", again, stage.value, clear=True))
 
-    def alarm(self, stage: Stage, error: OneCError) -> None:
+    def raise_alarm(self, stage: DeliveryStage, error: OneCError) -> None:
         """Tell a person, once for each kind of *error*, that *stage* is turned down."""
         if self._alarms.get(stage) is type(error):
             return

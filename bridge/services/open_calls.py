@@ -17,7 +17,7 @@ from bridge.domain.phone import Caller
 from bridge.ports import Monotonic
 
 #: No PBX speaks of a call longer after it came; what does is looked up in the ledger.
-MEMORY = timedelta(hours=12)
+ACTIVE_FOR = timedelta(hours=12)
 
 _Party = tuple[str, object]
 _K = TypeVar("_K")
@@ -33,7 +33,7 @@ class _Open:
     heard: float = 0.0
 
 
-class OpenCalls:
+class ActiveCalls:
     """The calls of the last hours, oldest first."""
 
     def __init__(self, monotonic: Monotonic = time.monotonic) -> None:
@@ -56,35 +56,35 @@ class OpenCalls:
             self._calls[call.key] = _Open(call, recorded, now, now)
             self._parties.setdefault(_party(call.caller), {})[call.key] = None
         else:
-            _take_out(self._clients, held.call.client, call.key)
+            _take_out(self._clients, held.call.client_key, call.key)
             if _party(held.call.caller) != _party(call.caller):
                 _take_out(self._parties, _party(held.call.caller), call.key)
                 self._parties.setdefault(_party(call.caller), {})[call.key] = None
-            if held.call.heard != call.heard:
+            if held.call.applied_events != call.applied_events:
                 held.heard = now
             held.call = call
             if on_disk and held.recorded is not None:
                 held.recorded.set()
                 held.recorded = None
-        if call.client:
-            self._clients.setdefault(call.client, {})[call.key] = None
-        if call.life.call_ref:
-            self._refs[call.provider, call.life.call_ref] = call.key
+        if call.client_key:
+            self._clients.setdefault(call.client_key, {})[call.key] = None
+        if call.state.call_ref:
+            self._refs[call.provider, call.state.call_ref] = call.key
 
-    def renew(self, stale: Iterable[str], calls: Iterable[PhoneCall], now: datetime) -> None:
+    def reload(self, stale: Iterable[str], calls: Iterable[PhoneCall], now: datetime) -> None:
         """Put *calls*, as they stand on disk, in the place of *stale*; *now* by the wall clock.
 
         Those that were not held before are as old as the wall clock says, which is all there is.
         """
         known = dict(self._calls)
         for key in stale:
-            self.drop(key)
+            self.remove(key)
         seconds = self._monotonic()
         for call in calls:
             self.put(call)
             held, before = self._calls[call.key], known.get(call.key)
             if before is None:
-                last = max([call.received_at, *(event.at for event in call.heard)])
+                last = max([call.received_at, *(event.at for event in call.applied_events)])
                 held.since = seconds - max(0.0, (now - call.received_at).total_seconds())
                 held.heard = seconds - max(0.0, (now - last).total_seconds())
             else:
@@ -99,12 +99,12 @@ class OpenCalls:
         held = self._calls.get(key)
         return None if held is None else held.call
 
-    def of_ref(self, provider: str, ref: str) -> PhoneCall | None:
+    def by_ref(self, provider: str, ref: str) -> PhoneCall | None:
         """Give the call that the PBX knows by *ref*."""
         key = self._refs.get((provider, ref))
         return None if key is None else self.get(key)
 
-    def of_party(self, caller: Caller) -> list[PhoneCall]:
+    def of_caller(self, caller: Caller) -> list[PhoneCall]:
         """Give the calls with *caller*, oldest first."""
         keys = self._parties.get(_party(caller), {})
         return [self._calls[key].call for key in keys]
@@ -124,13 +124,13 @@ class OpenCalls:
         held = self._calls.get(key)
         return held is None or held.recorded is None
 
-    async def on_disk(self, key: str) -> None:
+    async def wait_recorded(self, key: str) -> None:
         """Wait until the call of *key* is recorded."""
         held = self._calls.get(key)
         if held is not None and held.recorded is not None:
             await held.recorded.wait()
 
-    def drop(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         """Forget a call that could not be recorded."""
         held = self._calls.pop(key, None)
         if held is None:
@@ -138,19 +138,19 @@ class OpenCalls:
         if held.recorded is not None:
             held.recorded.set()
         _take_out(self._parties, _party(held.call.caller), key)
-        _take_out(self._clients, held.call.client, key)
-        self._refs.pop((held.call.provider, held.call.life.call_ref), None)
+        _take_out(self._clients, held.call.client_key, key)
+        self._refs.pop((held.call.provider, held.call.state.call_ref), None)
 
-    def recorded(self) -> list[str]:
+    def recorded_keys(self) -> list[str]:
         """Give the keys of all that is on disk."""
         return [key for key, held in self._calls.items() if held.recorded is None]
 
     def _forget_old(self, now: float) -> None:
         while self._calls:
             key, held = next(iter(self._calls.items()))
-            if timedelta(seconds=now - held.since) <= MEMORY or held.recorded is not None:
+            if timedelta(seconds=now - held.since) <= ACTIVE_FOR or held.recorded is not None:
                 return
-            self.drop(key)
+            self.remove(key)
 
 
 def _take_out(index: dict[_K, dict[str, None]], name: _K, key: str) -> None:
@@ -166,6 +166,6 @@ def _party(caller: Caller) -> _Party:
 
     The few digits of an extension and of a short outside number are one: the line tells them apart.
     """
-    if caller.short:
-        return "short", caller.short
+    if caller.short_number:
+        return "short", caller.short_number
     return caller.kind, caller.number or ""

@@ -19,24 +19,24 @@ from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.directory import Ref
 from bridge.domain.orders import (
     CallOrder,
+    OrderProblem,
     OrderState,
-    OrderTrouble,
+    find_order_problem,
     order_key,
-    read_dialled,
-    trouble_of,
+    read_dialled_number,
 )
 from bridge.domain.phone import Caller, PhoneRules
-from bridge.domain.texts import Language, say, say_duration
+from bridge.domain.texts import Language, format_duration, format_text
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
-from bridge.log_context import about_call
-from bridge.ports import Clock, OrderBook, PbxControl
+from bridge.log_context import call_in_logs
+from bridge.ports import Clock, OrderStore, PbxControl
 
 _log = logging.getLogger(__name__)
 
-_REPEATS = (OrderTrouble.REPEATED, OrderTrouble.IN_DOUBT)
+_REPEATS = (OrderProblem.REPEATED, OrderProblem.IN_DOUBT)
 
 
-class Originating:
+class CallOriginator:
     """Orders calls through one PBX, named *provider*; *decide* tells who a number is."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Originating:
         *,
         pbx: PbxControl,
         provider: str,
-        book: OrderBook,
+        order_store: OrderStore,
         decide: Callable[[RouteQuestion], RouteDecision],
         phones: PhoneRules,
         lang: Language,
@@ -52,7 +52,7 @@ class Originating:
     ) -> None:
         self._pbx = pbx
         self._provider = provider
-        self._book = book
+        self._book = order_store
         self._decide = decide
         self._phones = phones
         self._lang: Language = lang
@@ -62,19 +62,19 @@ class Originating:
         #: What became of orders whose write failed, by key.
         self._unwritten: dict[str, CallOrder] = {}
 
-    async def recover(self) -> int:
+    async def recover_after_crash(self) -> int:
         """Take what a stop left SENDING for UNKNOWN; for a start, before anything is ordered."""
-        left = await self._book.orders_open()
+        left = await self._book.orders_being_sent()
         for call in left:
             if call.order is not None:
-                words = say(self._lang, "order.lost")
-                order = replace(call.order, state=OrderState.UNKNOWN, words=words)
+                words = format_text(self._lang, "order.lost")
+                order = replace(call.order, state=OrderState.UNKNOWN, reason=words)
                 await self._book.save_order(call.key, order)
         if left:
             _log.warning("orders_in_doubt", extra={"count": len(left)})
         return len(left)
 
-    async def write_outcomes(self) -> int:
+    async def save_unsaved_outcomes(self) -> int:
         """Write down what became of orders and could not be written before; return how many.
 
         Raises:
@@ -102,55 +102,57 @@ class Originating:
             StoreError: the order is not on disk, so it was not sent.
         """
         extension = extension.strip()
-        called, now = read_dialled(number, self._phones), self._clock()
+        called, now = read_dialled_number(number, self._phones), self._clock()
         async with self._one_wish:
             await self._write_outcomes()
             trouble, words = await self._trouble(extension, called, now)
             if trouble is not None:
                 raise (OrderRepeated if trouble in _REPEATS else OrderRefused)(words)
             key = order_key(by, extension, str(called.number), now.isoformat())
-            order = CallOrder(key, extension, called.number, now, by=by)
+            order = CallOrder(key, extension, called.number, now, ordered_by=by)
             call = await self._add(order, called)
             self._sending.add(key)
         return await self._send(call, order)
 
-    async def order_from(
-        self, document: Ref, extension: str, number: str, *, by: str, words: str = ""
+    async def order_from_document(
+        self, document: Ref, extension: str, number: str, *, by: str, refusal: str = ""
     ) -> PhoneCall | None:
         """Place the call that a document in UT asks for, once for ever; None when it was before.
 
         A wish that makes no sense, or for which *words* already say so, is kept as a refused
         order, so that the document can be told.
         """
-        called, now = read_dialled(number, self._phones), self._clock()
+        called, now = read_dialled_number(number, self._phones), self._clock()
         key = order_key("document", document)
-        order = CallOrder(key, extension, called.number, now, document=document, by=by)
+        order = CallOrder(key, extension, called.number, now, document=document, ordered_by=by)
         async with self._one_wish:
             await self._write_outcomes()
             _, trouble = await self._trouble(extension, called, now)
-            words = words or trouble
+            refusal = refusal or trouble
             call = await self._add(order, called)
             if call.order != order or key in self._sending:
                 return None
-            if words:
-                return await self._keep(call, replace(order, state=OrderState.REFUSED, words=words))
+            if refusal:
+                return await self._keep(
+                    call, replace(order, state=OrderState.REFUSED, reason=refusal)
+                )
             self._sending.add(key)
         return await self._send(call, order)
 
     async def _trouble(
         self, extension: str, called: Caller, now: datetime
-    ) -> tuple[OrderTrouble | None, str]:
+    ) -> tuple[OrderProblem | None, str]:
         """Return why the call must not be ordered, and the same in words."""
         recent = None
         if called.number is not None:
-            barring = await self._book.barring_order(extension, called.number, now)
+            barring = await self._book.blocking_order(extension, called.number, now)
             recent = None if barring is None else barring.order
-        trouble = trouble_of(extension, called, recent)
+        trouble = find_order_problem(extension, called, recent)
         if trouble is None:
             return None, ""
-        ago = "" if recent is None else say_duration(self._lang, now - recent.requested_at)
+        ago = "" if recent is None else format_duration(self._lang, now - recent.requested_at)
         fields = {"extension": extension, "number": called.raw, "ago": ago}
-        return trouble, say(self._lang, f"order.{trouble}", **fields)
+        return trouble, format_text(self._lang, f"order.{trouble}", **fields)
 
     async def _add(self, order: CallOrder, called: Caller) -> PhoneCall:
         """Have the order on disk; where that fails nobody knows whether it is, and it is not sent.
@@ -161,26 +163,26 @@ class Originating:
         try:
             return await self._book.add_order(self._begin(order, called))
         except BaseException:
-            words = say(self._lang, "order.not_sent")
-            self._unwritten[order.key] = replace(order, state=OrderState.REFUSED, words=words)
+            words = format_text(self._lang, "order.not_sent")
+            self._unwritten[order.key] = replace(order, state=OrderState.REFUSED, reason=words)
             raise
 
     async def _send(self, call: PhoneCall, order: CallOrder) -> PhoneCall:
         try:
-            with about_call(order.key):
+            with call_in_logs(order.key):
                 reply = await self._pbx.originate(order)
         except BaseException:
             # Cut off: the order may have left, and nobody waits for its answer any more.
-            words = say(self._lang, "order.lost")
-            self._unwritten[order.key] = replace(order, state=OrderState.UNKNOWN, words=words)
+            words = format_text(self._lang, "order.lost")
+            self._unwritten[order.key] = replace(order, state=OrderState.UNKNOWN, reason=words)
             raise
         finally:
             self._sending.discard(order.key)
         if reply.state is not OrderState.ACCEPTED:
-            extra = {"call": order.key, "state": reply.state.value, "reason": reply.words}
+            extra = {"call": order.key, "state": reply.state.value, "reason": reply.reason}
             _log.warning("order_not_accepted", extra=extra)
         return await self._keep(
-            call, replace(order, state=reply.state, ref=reply.ref, words=reply.words)
+            call, replace(order, state=reply.state, ref=reply.ref, reason=reply.reason)
         )
 
     async def _keep(self, call: PhoneCall, order: CallOrder) -> PhoneCall:
@@ -206,7 +208,7 @@ class Originating:
             arrived_at=order.requested_at,
             received_at=order.requested_at,
             decision=self._decide(question),
-            asked=False,
+            has_question=False,
             placed_by=order.extension,
             order=order,
         )

@@ -19,8 +19,8 @@ from bridge.domain.directory import (
     Version,
     with_extension,
 )
-from bridge.domain.reconcile import Changes
-from bridge.errors import OneCNotLetThrough, OneCNotPublished, SyncRefused
+from bridge.domain.reconcile import ListingChanges
+from bridge.errors import OneCFilteredByWebServer, OneCNotPublished, SyncRefused
 from bridge.ports import (
     Clock,
     DirectoryStore,
@@ -29,13 +29,13 @@ from bridge.ports import (
     OneCSource,
     SyncReport,
 )
-from bridge.services.sync_guard import Confirm, SyncGuard
-from bridge.services.sync_report import Plan, report_of
+from bridge.services.sync_guard import ConfirmLoss, SyncGuard
+from bridge.services.sync_report import EntityPlan, build_report
 
 _log = logging.getLogger(__name__)
 
 
-def nobody_confirms(refused: SyncRefused) -> bool:
+def confirm_nothing(refused: SyncRefused) -> bool:
     """Believe no loss: nobody is there to be asked."""
     del refused
     return False
@@ -77,7 +77,7 @@ class PullRules:
     accept_shrink: bool = False
 
 
-class Pull:
+class DirectoryPull:
     """One sync run over a 1C source and a directory store."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Pull:
         clock: Clock,
         rules: PullRules,
         progress: Progress,
-        confirm: Confirm = nobody_confirms,
+        confirm_loss: ConfirmLoss = confirm_nothing,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._source = source
@@ -96,7 +96,9 @@ class Pull:
         self._clock = clock
         self._rules = rules
         self._progress = progress
-        self._guard = SyncGuard(rules.max_shrink, accept_all=rules.accept_shrink, confirm=confirm)
+        self._guard = SyncGuard(
+            rules.max_shrink, accept_all=rules.accept_shrink, confirm_loss=confirm_loss
+        )
         self._stopwatch = stopwatch
 
     async def run(self, last: SyncReport | None) -> SyncReport:
@@ -114,10 +116,10 @@ class Pull:
         start = self._stopwatch()
         sources = await self._extension_sources(last)
         full = self._rules.full or last is None
-        anew = full or (last is not None and last.extension_property != sources.property)
+        anew = full or (last is not None and last.extension_property != sources.attribute_ref)
         plans = [await self._plan(kind, last, full=full, anew=anew) for kind in _ORDER]
         with self._store.transaction() as tx:
-            before = tx.facts()
+            before = tx.routing_facts()
             managers_before = () if last is None else tx.managers()
             # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
             if full and not any(plan.error for plan in plans):
@@ -128,23 +130,23 @@ class Pull:
             changed = full or moved_extensions or any(plan.changes for plan in plans)
             if changed:
                 if last is not None:
-                    self._guard.judge_facts(
-                        before, tx.facts(), (managers_before, managers), sources, last
+                    self._guard.check_facts(
+                        before, tx.routing_facts(), (managers_before, managers), sources, last
                     )
                 self._progress.indexing()
                 numbers = tx.reindex()
             else:
                 numbers = 0 if last is None else last.numbers
-            facts = tx.facts()
+            facts = tx.routing_facts()
             report = replace(
-                report_of(tx, plans, sources, last, started_at, managers=managers),
+                build_report(tx, plans, sources, last, started_at, managers=managers),
                 seconds=self._stopwatch() - start,
                 full=full,
                 changed=changed,
                 numbers=numbers,
                 facts=facts,
-                days=self._guard.days_of(last, started_at.date(), facts),
-                nobody_reachable=self._guard.nobody_reachable(last, facts),
+                days=self._guard.updated_days(last, started_at.date(), facts),
+                nobody_reachable=self._guard.is_nobody_reachable(last, facts),
             )
             tx.save_report(report)
         return report
@@ -152,19 +154,19 @@ class Pull:
     async def _extension_sources(self, last: SyncReport | None) -> ExtensionSources:
         try:
             return await self._source.extension_sources()
-        except OneCNotLetThrough:
+        except OneCFilteredByWebServer:
             raise
         except OneCNotPublished as missing:
-            self._guard.without_sources(missing, last)
+            self._guard.check_missing_attribute(missing, last)
             return ExtensionSources()
 
     async def _plan(
         self, kind: EntityKind, last: SyncReport | None, *, full: bool, anew: bool
-    ) -> Plan:
+    ) -> EntityPlan:
         self._progress.listing(kind)
         start, before = self._stopwatch(), replace(self._source.traffic)
         asked_at = self._clock()
-        known = EntitySync(kind) if last is None else last.of(kind)
+        known = EntitySync(kind) if last is None else last.entity(kind)
         every = full or (anew and kind is EntityKind.MANAGER)
         versions: Mapping[Ref, Version] = {}
         listed, mark, error = 0, "", ""
@@ -172,23 +174,23 @@ class Pull:
             listing = await self._source.listing(kind, "" if every else known.fingerprint)
             mark = listing.fingerprint
             if listing.versions is None:
-                listed, changes = known.listed, Changes(unchanged=known.listed)
+                listed, changes = known.listed, ListingChanges(unchanged=known.listed)
             else:
                 versions, listed = listing.versions, len(listing.versions)
                 changes = self._guard.compare_rows(kind, self._store.versions(kind), versions)
         except OneCNotPublished as missing:
             if kind in _REQUIRED:
                 raise
-            error, changes = str(missing), Changes()
+            error, changes = str(missing), ListingChanges()
             if self._rules.accept_shrink:
-                changes = Changes(vanished=tuple(self._store.versions(kind)))
+                changes = ListingChanges(deleted=tuple(self._store.versions(kind)))
         if bool(error) != bool(known.error):
             told = "entity_set_lost" if error else "entity_set_back"
             _log.warning(told, extra={"kind": kind.value, "reason": error})
         if every:
-            changes = replace(changes, appeared=tuple(versions), moved=(), unchanged=0)
+            changes = replace(changes, added=tuple(versions), changed=(), unchanged=0)
         spent = self._source.traffic
-        return Plan(
+        return EntityPlan(
             kind,
             versions,
             listed,
@@ -201,7 +203,7 @@ class Pull:
             error,
         )
 
-    async def _apply(self, plan: Plan, tx: DirectoryTransaction) -> None:
+    async def _apply(self, plan: EntityPlan, tx: DirectoryTransaction) -> None:
         wanted = () if plan.error else plan.changes.to_fetch
         start, before = self._stopwatch(), replace(self._source.traffic)
         if wanted:
@@ -212,8 +214,8 @@ class Pull:
                 plan.fetched += len(batch)
                 plan.as_listed += len([1 for n in batch if listed.get(n.ref) == n.version])
                 self._progress.fetched(plan.kind, len(batch))
-        if plan.changes.vanished:
-            tx.remove(plan.kind, plan.changes.vanished)
+        if plan.changes.deleted:
+            tx.remove(plan.kind, plan.changes.deleted)
         plan.seconds += self._stopwatch() - start
         plan.requests += self._source.traffic.requests - before.requests
         plan.bytes += self._source.traffic.bytes - before.bytes

@@ -8,7 +8,7 @@ from datetime import timedelta
 from bridge.domain.calls import PhoneCall
 from bridge.domain.outbox import OutboxEntry
 from bridge.errors import StoreError
-from bridge.ports import Alarm, CallRecorded, Events, Ledger, Rescue
+from bridge.ports import Alarm, CallRecorded, CallRescue, EventPublisher, Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -21,21 +21,21 @@ _MAX_PAUSE_S = 5.0
 
 #: Calls that wait in memory for a disk that refuses; beyond them memory would be the next to go,
 #: and they go to the rescue file. It is some 40 MB.
-MOST_IN_MEMORY = 10_000
+MAX_IN_MEMORY = 10_000
 
 
-class Recording:
+class CallRecorder:
     """Writes calls to the ledger; raises an alarm when the disk is slow or broken."""
 
     def __init__(
         self,
         ledger: Ledger,
-        events: Events,
+        events: EventPublisher,
         *,
-        rescue: Rescue | None = None,
+        rescue: CallRescue | None = None,
         patience: timedelta = SLOW_DISK,
         first_pause_s: float = _FIRST_PAUSE_S,
-        most_in_memory: int = MOST_IN_MEMORY,
+        max_in_memory: int = MAX_IN_MEMORY,
     ) -> None:
         self._ledger = ledger
         self._events = events
@@ -45,7 +45,7 @@ class Recording:
         #: Ends the pauses of all who wait for another try; each end makes the next event.
         self._again = asyncio.Event()
         self._rescue = rescue
-        self._most_in_memory = most_in_memory
+        self._most_in_memory = max_in_memory
         self._slow = False
         #: The file that refuses; empty while none does.
         self._refusing = ""
@@ -80,7 +80,7 @@ class Recording:
             self._events.publish(Alarm("store_slow", words))
         return call
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until every record that follows was tried once more; for a graceful stop."""
         self._stopping = True
         self._again.set()
@@ -90,7 +90,7 @@ class Recording:
     async def _write(self, call: PhoneCall, waited: asyncio.Future[None]) -> PhoneCall | None:
         """Write *call*; *waited* ends where the disk refuses: the caller cannot wait for it."""
         entry = None
-        if call.owed_to_onec:
+        if call.needs_document:
             entry = OutboxEntry(key=call.key, created_at=call.received_at, due_at=call.received_at)
         recorded = await self._insist(call, entry, waited)
         if recorded is None:
@@ -124,7 +124,7 @@ class Recording:
                 await asyncio.wait_for(self._again.wait(), pause_s)
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
-    async def try_again(self) -> None:
+    async def retry_now(self) -> None:
         """Write at once what waits for another try; for a disk that is well again."""
         if self._following and self._refusing:
             self._again.set()
@@ -132,18 +132,18 @@ class Recording:
                 self._again = asyncio.Event()
             await asyncio.wait(tuple(self._following), timeout=_MAX_PAUSE_S)
 
-    async def take_rescued(self) -> int:
+    async def record_rescued(self) -> int:
         """Record what an earlier stop or a full memory left in the rescue file; give its number.
 
         Each call is recorded once: the ledger knows it by its key. Raises StoreError.
         """
-        rescued = [] if self._rescue is None else await self._rescue.rescued()
+        rescued = [] if self._rescue is None else await self._rescue.saved_calls()
         for call, entry in rescued:
             recorded = await self._ledger.record_call(call, entry)
             if recorded is call:
                 self._events.publish(CallRecorded(call))
         if rescued and self._rescue is not None:
-            await self._rescue.forget(len(rescued))
+            await self._rescue.delete_first(len(rescued))
             _log.warning("calls_taken_from_rescue", extra={"calls": len(rescued)})
         return len(rescued)
 
@@ -154,7 +154,7 @@ class Recording:
         if self._rescue is None:
             _log.critical("call_lost", extra=extra)
             return
-        await self._rescue.keep(call, entry)
+        await self._rescue.add(call, entry)
         _log.critical("call_kept_in_rescue", extra=extra)
 
     def _refused(self, error: StoreError) -> None:

@@ -10,13 +10,13 @@ from bridge.domain import outbox
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import DeliveryRules, OutboxEntry
-from bridge.domain.wanted import KeptReminder, ReminderState, Wanted
-from bridge.domain.writeback import ReminderDraft, draft_reminder
+from bridge.domain.wanted import DesiredState, ReminderState, SentReminder
+from bridge.domain.writeback import ReminderDraft, build_reminder_draft
 from bridge.errors import OneCAlreadyExists
 from bridge.ports import Clock, OneCJournal
 
 
-class Reminding:
+class ReminderDelivery:
     """The delivery's hand for reminders; errors are those of the journal."""
 
     def __init__(self, journal: OneCJournal, clock: Clock, rules: DeliveryRules) -> None:
@@ -24,59 +24,61 @@ class Reminding:
         self._clock = clock
         self._rules = rules
 
-    async def remind(self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted) -> OutboxEntry:
+    async def deliver_next(
+        self, entry: OutboxEntry, call: PhoneCall, wanted: DesiredState
+    ) -> OutboxEntry:
         """Make, change or withdraw the next reminder; give the entry moved on."""
         step = outbox.next_reminder(entry, wanted)
         if step is None or entry.document is None:
-            return outbox.moved_on(entry, wanted, self._clock(), self._rules)
-        draft = draft_reminder(call, step.user, step.text, entry.document)
-        if isinstance(step, KeptReminder):
-            there = await self._journal.withdraw_reminder(draft)
+            return outbox.advance(entry, wanted, self._clock(), self._rules)
+        draft = build_reminder_draft(call, step.user, step.text, entry.document)
+        if isinstance(step, SentReminder):
+            there = await self._journal.delete_reminder(draft)
             unsure = step.state is ReminderState.SENDING and not there
             if unsure and not outbox.may_create(entry, self._clock(), self._rules):
                 # A create that was lost may still arrive, and nobody would withdraw it then.
                 why = "a lost reminder may still arrive in 1C"
-                return outbox.waiting(entry, self._clock(), self._rules, why=why)
+                return outbox.wait_for_quiet(entry, self._clock(), self._rules, reason=why)
             # What had stood there until then was dismissed, unless an earlier try took it away.
-            dismissed = not there and not unsure and not outbox.must_look(entry)
-            gone = ReminderState.GONE if dismissed else ReminderState.WITHDRAWN
+            dismissed = not there and not unsure and not outbox.must_search_first(entry)
+            gone = ReminderState.DISMISSED if dismissed else ReminderState.WITHDRAWN
             return self._noted(entry, wanted, step.user, "", gone)
-        if step.unless_gone is not None:
-            answer = await self._first_owner(entry, call, wanted, step.unless_gone)
+        if step.unless_dismissed_by is not None:
+            answer = await self._first_owner(entry, call, wanted, step.unless_dismissed_by)
             if answer is not None:
                 return answer
-        kept = outbox.kept_for(entry, step.user)
-        if kept is not None and kept.state is ReminderState.KEPT:
+        kept = outbox.find_sent_reminder(entry, step.user)
+        if kept is not None and kept.state is ReminderState.WRITTEN:
             there = await self._journal.change_reminder(draft)
-            state = ReminderState.KEPT if there else ReminderState.GONE
+            state = ReminderState.WRITTEN if there else ReminderState.DISMISSED
             return self._noted(entry, wanted, step.user, step.text, state)
         await self._send_reminder(entry, draft)
-        return self._noted(entry, wanted, step.user, step.text, ReminderState.KEPT)
+        return self._noted(entry, wanted, step.user, step.text, ReminderState.WRITTEN)
 
     async def _first_owner(
-        self, entry: OutboxEntry, call: PhoneCall, wanted: Wanted, owner: Ref
+        self, entry: OutboxEntry, call: PhoneCall, wanted: DesiredState, owner: Ref
     ) -> OutboxEntry | None:
         """Look what the owner did with his reminder before another is reminded; None: go on."""
-        kept = outbox.kept_for(entry, owner)
-        if kept is None or not kept.state.is_there or entry.document is None:
+        kept = outbox.find_sent_reminder(entry, owner)
+        if kept is None or not kept.state.may_be_in_onec or entry.document is None:
             return None
-        draft = draft_reminder(call, owner, kept.text, entry.document)
+        draft = build_reminder_draft(call, owner, kept.text, entry.document)
         his = await self._journal.read_reminder(draft)
         if his is None:
-            return self._noted(entry, wanted, owner, kept.text, ReminderState.GONE)
+            return self._noted(entry, wanted, owner, kept.text, ReminderState.DISMISSED)
         # Later than its event, by 1C's clock: ours alone may be behind.
-        if his.due > max(draft.at, self._clock()):
-            return outbox.postponed(entry, his.due)
+        if his.due_at > max(draft.at, self._clock()):
+            return outbox.postpone_entry(entry, his.due_at)
         return None
 
     def _noted(
-        self, entry: OutboxEntry, wanted: Wanted, user: Ref, text: str, state: ReminderState
+        self, entry: OutboxEntry, wanted: DesiredState, user: Ref, text: str, state: ReminderState
     ) -> OutboxEntry:
-        entry = replace(entry, reminders=outbox.noted(entry, user, text, state))
-        return outbox.moved_on(entry, wanted, self._clock(), self._rules)
+        entry = replace(entry, reminders=outbox.with_reminder(entry, user, text, state))
+        return outbox.advance(entry, wanted, self._clock(), self._rules)
 
     async def _send_reminder(self, entry: OutboxEntry, reminder: ReminderDraft) -> None:
-        if outbox.must_look(entry) and await self._journal.has_reminder(reminder):
+        if outbox.must_search_first(entry) and await self._journal.has_reminder(reminder):
             await self._journal.change_reminder(reminder)
             return
         try:

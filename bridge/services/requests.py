@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge.domain.asking import Breaker
+from bridge.domain.asking import LookupCircuitBreaker
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Manager, Ref
 from bridge.domain.phone import PhoneNumber, PhoneRules
-from bridge.domain.requests import REQUEST_AHEAD, REQUEST_PATIENCE, plan_request
-from bridge.domain.texts import Language, say
+from bridge.domain.requests import MAX_REQUEST_AGE, MAX_REQUEST_AHEAD, resolve_request
+from bridge.domain.texts import Language, format_text
 from bridge.domain.writeback import CallRequest
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
-from bridge.ports import Clock, Directory, Monotonic, OneCRequests, PhoneBook
+from bridge.ports import Clock, Directory, Monotonic, OneCCallRequests, PartnerPhones
 
 _log = logging.getLogger(__name__)
 
@@ -29,60 +29,60 @@ _log = logging.getLogger(__name__)
 class _Originating(Protocol):
     """Places the call that a document asks for; see `services.originate`."""
 
-    async def order_from(
-        self, document: Ref, extension: str, number: str, *, by: str, words: str = ""
+    async def order_from_document(
+        self, document: Ref, extension: str, number: str, *, by: str, refusal: str = ""
     ) -> PhoneCall | None:
         """Order it once for ever."""
         ...
 
 
-class Requesting:
+class CallRequestPoller:
     """Looks for documents whose subject holds *mark*; a 1C that fails is left alone for a while."""
 
     def __init__(
         self,
         *,
-        requests: OneCRequests,
-        originating: _Originating,
+        call_requests: OneCCallRequests,
+        originator: _Originating,
         directory: Directory,
-        phone_book: PhoneBook,
+        partner_phones: PartnerPhones,
         phones: PhoneRules,
         mark: str,
         lang: Language,
         clock: Clock,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
-        self._requests = requests
-        self._originating = originating
+        self._requests = call_requests
+        self._originating = originator
         self._directory = directory
-        self._phone_book = phone_book
+        self._phone_book = partner_phones
         self._phones = phones
         self._mark = mark
         self._lang: Language = lang
         self._clock = clock
         self._monotonic = monotonic
-        self._breaker = Breaker()
+        self._breaker = LookupCircuitBreaker()
         self._failing = False
         self._seen: dict[Ref, datetime] = {}
 
-    async def look(self) -> int:
+    async def poll(self) -> int:
         """Look once and order what is new; give how many calls were ordered.
 
         Raises:
             StoreError: an order could not be kept, and was not sent; the next look tries again.
         """
-        if not self._breaker.admits(self._monotonic()):
+        if not self._breaker.allows(self._monotonic()):
             return 0
         now = self._clock()
-        since = now - REQUEST_PATIENCE
+        since = now - MAX_REQUEST_AGE
         try:
-            found = await self._requests.call_requests(since, self._mark)
+            found = await self._requests.find_call_requests(since, self._mark)
         except OneCError as error:
             self._note_failure(error)
             return 0
         self._note_answer()
         self._seen = {ref: at for ref, at in self._seen.items() if at >= since}
-        latest = now + REQUEST_AHEAD
+        latest = now + MAX_REQUEST_AHEAD
         new = [r for r in found if r.document not in self._seen and r.at <= latest]
         # A telephone that rings long must not hold up the others.
         ordered = await asyncio.gather(
@@ -95,12 +95,12 @@ class Requesting:
 
     async def _order(self, request: CallRequest) -> bool:
         user = self._user(request.user)
-        plan = plan_request(request, user, self._phones_of(request), self._phones)
+        plan = resolve_request(request, user, self._phones_of(request), self._phones)
         words = ""
-        if plan.trouble is not None:
-            words = say(self._lang, f"order.{plan.trouble}", name=plan.name)
-        call = await self._originating.order_from(
-            request.document, plan.extension, plan.number, by=plan.name, words=words
+        if plan.problem is not None:
+            words = format_text(self._lang, f"order.{plan.problem}", name=plan.name)
+        call = await self._originating.order_from_document(
+            request.document, plan.extension, plan.number, by=plan.name, refusal=words
         )
         self._seen[request.document] = max(request.at, self._clock())
         return call is not None
@@ -120,13 +120,13 @@ class Requesting:
 
     def _note_failure(self, error: OneCError) -> None:
         person = isinstance(error, OneCUnauthorized | OneCNotPublished)
-        self._breaker = self._breaker.failed(self._monotonic(), needs_person=person)
+        self._breaker = self._breaker.after_failure(self._monotonic(), needs_person=person)
         if not self._failing:
             _log.warning("call_requests_failed", extra={"reason": str(error)})
         self._failing = True
 
     def _note_answer(self) -> None:
-        self._breaker = Breaker()
+        self._breaker = LookupCircuitBreaker()
         if self._failing:
             _log.info("call_requests_back")
         self._failing = False

@@ -10,7 +10,7 @@ from dataclasses import replace
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, RouteDecision, RouteQuestion
 from bridge.domain.directory import Manager, Ref
-from bridge.domain.missed import MissedDebt, owner_now
+from bridge.domain.missed import MissedCall, find_present_owner
 from bridge.domain.texts import Language
 from bridge.domain.writeback import caller_name
 from bridge.ports import Clock
@@ -18,7 +18,7 @@ from bridge.ports import Clock
 _UNSURE = (Finding.INDEX_BROKEN, Finding.INDEX_EMPTY)
 
 
-class Responsible:
+class CallBackOwners:
     """Names who has to call a client back; *decide* asks the directory as a ringing call does."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Responsible:
         self._lang: Language = lang
         self._clock = clock
 
-    def sees(self, user: Ref) -> bool:
+    def can_see_reminders(self, user: Ref) -> bool:
         """Return whether *user* still works in 1C, so that a reminder of his is seen.
 
         Where no users are known at all, nothing can be said against him.
@@ -43,18 +43,18 @@ class Responsible:
         if not managers:
             return True
         found = next((m for m in managers.values() if m.ref == user), None)
-        return found is not None and not (found.invalid or found.marked or found.service)
+        return found is not None and not (found.invalid or found.deletion_mark or found.service)
 
-    def joined(self, debt: MissedDebt, call: PhoneCall) -> MissedDebt:
+    def with_call(self, debt: MissedCall, call: PhoneCall) -> MissedCall:
         """Return *debt*, which *call* has just joined, with whom and whose 1C names for it."""
         return replace(
             debt,
-            client=call.client,
+            client=call.client_key,
             name=caller_name(call, self._lang),
-            owner=owner_now(call, debt.owner, call.decision, self.sees),
+            owner=find_present_owner(call, debt.owner, call.decision, self.can_see_reminders),
         )
 
-    def now(self, debt: MissedDebt, last: PhoneCall) -> MissedDebt:
+    def reassigned(self, debt: MissedCall, last: PhoneCall) -> MissedCall:
         """Return *debt*, of which *last* is the latest call, as 1C names its parties now.
 
         Unchanged where the directory cannot be asked: what it does not say proves nothing.
@@ -63,9 +63,9 @@ class Responsible:
         decision = self._decide(question)
         if any(step.finding in _UNSURE for step in decision.evidence):
             return debt
-        if debt.escalated_to is not None and not self.sees(debt.escalated_to):
+        if debt.escalated_to is not None and not self.can_see_reminders(debt.escalated_to):
             debt = replace(debt, escalated_to=None)
-        owner = owner_now(last, debt.owner, decision, self.sees)
+        owner = find_present_owner(last, debt.owner, decision, self.can_see_reminders)
         today = replace(last, decision=decision)
-        named = caller_name(today, self._lang) if today.client != debt.client else debt.name
-        return replace(debt, client=today.client, name=named, owner=owner)
+        named = caller_name(today, self._lang) if today.client_key != debt.client else debt.name
+        return replace(debt, client=today.client_key, name=named, owner=owner)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
-from bridge.domain.retention import STEADY, oldest_kept
-from bridge.domain.texts import Language, say
-from bridge.ports import Audit, AuditAct, AuditRecord, Clock, Forgotten, Ledger
+from bridge.domain.retention import STEADY_PERIOD, oldest_kept
+from bridge.domain.texts import Language, format_text
+from bridge.ports import Audit, AuditAct, AuditRecord, Clock, DeletedRecords, Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -39,27 +39,27 @@ class Retention:
         self._steady_for = steady_for
         self._lang: Language = lang
 
-    async def forget(self) -> Forgotten:
+    async def delete_old(self) -> DeletedRecords:
         """Note the present day, and delete what is too old and done."""
-        if self._steady_for() >= STEADY:
-            await self._ledger.note_day(self._clock())
+        if self._steady_for() >= STEADY_PERIOD:
+            await self._ledger.record_day(self._clock())
         days = await self._ledger.days_seen()
-        before, forgotten = oldest_kept(days, self._keep_days), Forgotten()
+        before, forgotten = oldest_kept(days, self._keep_days), DeletedRecords()
         if before is not None:
-            forgotten = await self._ledger.forget(before)
-        records = await self._audit.forget(days)
-        if records or replace(forgotten, kept=0) != Forgotten():
+            forgotten = await self._ledger.delete_older_than(before)
+        records = await self._audit.delete_old(days)
+        if records or replace(forgotten, kept=0) != DeletedRecords():
             await self._tell(before, forgotten, records)
         return forgotten
 
-    async def _tell(self, before: datetime | None, forgotten: Forgotten, records: int) -> None:
+    async def _tell(self, before: datetime | None, forgotten: DeletedRecords, records: int) -> None:
         """Log what was deleted, and put it into the audit list, where people find it."""
         day = "" if before is None else before.date().isoformat()
         counts = {**asdict(forgotten), "records": records}
         _log.info("calls_forgotten", extra={"before": day, **counts})
         counted = {name: str(count) for name, count in counts.items()}
-        words = say(self._lang, "retention.forgotten", **counted)
-        act = AuditAct.FORGOTTEN
-        await self._audit.note(
+        words = format_text(self._lang, "retention.forgotten", **counted)
+        act = AuditAct.OLD_CALLS_DELETED
+        await self._audit.append(
             AuditRecord(self._clock(), act, "service", who="1C-bridge", subject=day, words=words)
         )

@@ -8,8 +8,8 @@ import logging
 from datetime import timedelta
 
 from bridge.errors import PbxError, PbxRefused
-from bridge.ports import Alarm, Clock, Events, PbxControl
-from bridge.services.follow import Following
+from bridge.ports import Alarm, Clock, EventPublisher, PbxControl
+from bridge.services.follow import CallTracker
 
 _log = logging.getLogger(__name__)
 
@@ -23,30 +23,30 @@ GIVE_UP_AFTER = timedelta(hours=4)
 _SILENT_ORDER = timedelta(minutes=30)
 
 
-class Settling:
+class UnfinishedCalls:
     """Asks for the end of calls that have been silent for *after*; *pbx* None: only gives up."""
 
     def __init__(
         self,
         *,
-        following: Following,
+        tracker: CallTracker,
         pbx: PbxControl | None,
-        events: Events,
+        events: EventPublisher,
         clock: Clock,
-        after: timedelta,
+        silent_for: timedelta,
         give_up_after: timedelta = GIVE_UP_AFTER,
     ) -> None:
-        self._following = following
+        self._following = tracker
         self._pbx = pbx
         self._events = events
         self._clock = clock
-        self._after = after
-        self._give_up_after = max(give_up_after, after)
+        self._after = silent_for
+        self._give_up_after = max(give_up_after, silent_for)
         self._failing = ""
 
-    async def settle(self) -> None:
+    async def resolve(self) -> None:
         """Settle what can be settled now; a PBX that does not tell is asked again next time."""
-        waiting = self._following.unfinished(self._after)
+        waiting = self._following.unfinished_calls(self._after)
         if waiting and self._pbx is not None:
             since = min(call.arrived_at for call in waiting) - _MARGIN
             try:
@@ -65,7 +65,7 @@ class Settling:
                     )
                     self._events.publish(over)
                 self._failing = ""
-                await self._following.settle(waiting, records)
-                silent = self._following.unfinished(max(self._after, _SILENT_ORDER))
-                await self._following.give_up(c for c in silent if c.order and not c.heard)
-        await self._following.give_up(self._following.unfinished(self._give_up_after))
+                await self._following.apply_history(waiting, records)
+                silent = self._following.unfinished_calls(max(self._after, _SILENT_ORDER))
+                await self._following.give_up(c for c in silent if c.order and not c.applied_events)
+        await self._following.give_up(self._following.unfinished_calls(self._give_up_after))

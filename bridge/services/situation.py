@@ -2,22 +2,30 @@
 
 from datetime import datetime
 
-from bridge.ports import Alarm, AlarmName, Clock, Event, Events, OneCMood, StandingAlarm
+from bridge.ports import (
+    ActiveAlarm,
+    Alarm,
+    AlarmName,
+    Clock,
+    Event,
+    EventPublisher,
+    OneCAvailability,
+)
 
 
-class Situation:
+class SystemState:
     """Listens to the house and remembers what a person should know; lost on restart, as it may."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._mood: OneCMood | None = None
+        self._mood: OneCAvailability | None = None
         self._mood_since: datetime | None = None
-        self._alarms: dict[tuple[AlarmName, str], StandingAlarm] = {}
+        self._alarms: dict[tuple[AlarmName, str], ActiveAlarm] = {}
 
     def publish(self, event: Event) -> None:
         """Take note of *event*."""
-        if isinstance(event, OneCMood):
-            if self._mood is None or self._mood.up != event.up:
+        if isinstance(event, OneCAvailability):
+            if self._mood is None or self._mood.available != event.available:
                 self._mood_since = self._clock()
             self._mood = event
         elif isinstance(event, Alarm):
@@ -27,25 +35,25 @@ class Situation:
                 key = event.name, event.subject
                 before = self._alarms.get(key)
                 since = self._clock() if before is None else before.since
-                self._alarms[key] = StandingAlarm(event.name, event.words, since, event.subject)
+                self._alarms[key] = ActiveAlarm(event.name, event.message, since, event.subject)
 
-    def mood(self) -> OneCMood | None:
+    def availability(self) -> OneCAvailability | None:
         """Give 1C's last known mood; None before anything was heard of it."""
         return self._mood
 
-    def mood_since(self) -> datetime | None:
+    def availability_since(self) -> datetime | None:
         """Tell since when 1C is up, or away; None before anything was heard of it."""
         return self._mood_since
 
-    def alarms(self) -> tuple[StandingAlarm, ...]:
+    def alarms(self) -> tuple[ActiveAlarm, ...]:
         """Return the alarms that stand now, the oldest first."""
         return tuple(self._alarms.values())
 
 
-class FanOut:
+class EventFanOut:
     """Passes every event on to each listener, in order."""
 
-    def __init__(self, *listeners: Events) -> None:
+    def __init__(self, *listeners: EventPublisher) -> None:
         self._listeners = listeners
 
     def publish(self, event: Event) -> None:

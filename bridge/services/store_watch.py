@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bridge.errors import StoreError
-from bridge.ports import Alarm, Events, StoredFile
+from bridge.ports import Alarm, EventPublisher, StoredFile
 
 _log = logging.getLogger(__name__)
 
@@ -26,21 +26,21 @@ class StoreWatch:
         files: Sequence[StoredFile],
         *,
         ledger: StoredFile,
-        events: Events,
-        aside: Callable[[], Mapping[str, Sequence[str]]],
+        events: EventPublisher,
+        damaged_copies: Callable[[], Mapping[str, Sequence[str]]],
         restore: Callable[[bool], Awaitable[None]],
     ) -> None:
         self._files = files
         self._ledger = ledger
         self._events = events
-        self._aside = aside
+        self._aside = damaged_copies
         self._restore = restore
         self._lost = False
         self._down: dict[str, str] = {}
         #: By file, what is said of it and the kept files that this was about.
         self._damaged: dict[str, tuple[str, Sequence[str]]] = {}
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Examine every file once, and say what changed."""
         for file in (self._ledger, *self._files):
             trouble = await file.examine()

@@ -18,7 +18,7 @@ _RESERVED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class SyncLogLine:
     """One line of the process's log: its *event*, level and other fields as texts."""
 
     level: int
@@ -26,7 +26,7 @@ class LogLine:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-class SyncLog:
+class SyncProcessLog:
     """Logs what one process after another writes to stderr, the moment it is written.
 
     A line like one of the run before is not logged again. What is no line of a structured log is
@@ -34,8 +34,8 @@ class SyncLog:
     """
 
     def __init__(self) -> None:
-        self._before: frozenset[LogLine] = frozenset()
-        self._now: set[LogLine] = set()
+        self._before: frozenset[SyncLogLine] = frozenset()
+        self._now: set[SyncLogLine] = set()
 
     def relay(self, lines: Iterable[bytes]) -> str:
         """Log the *lines* of one run; return the end of what else it wrote."""
@@ -43,7 +43,7 @@ class SyncLog:
         rest = ""
         for written in lines:
             text = written.decode("utf-8", "replace")
-            line = read_line(text)
+            line = read_log_line(text)
             if line is None:
                 rest = (rest + text)[-_OUTPUT_LENGTH:]
                 continue
@@ -53,7 +53,7 @@ class SyncLog:
         return rest.strip()
 
 
-def read_line(text: str) -> LogLine | None:
+def read_log_line(text: str) -> SyncLogLine | None:
     """Read one line of a structured log; None for what is none."""
     try:
         record = json.loads(text)
@@ -67,4 +67,4 @@ def read_line(text: str) -> LogLine | None:
         for name, value in record.items()
         if name not in {"event", "level", "timestamp"}
     )
-    return LogLine(level or logging.INFO, record["event"], fields)
+    return SyncLogLine(level or logging.INFO, record["event"], fields)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final, get_args
 
 from bridge.domain.sync_pause import SyncOutcome, pause_after_outcome
-from bridge.ports import Alarm, AlarmName, Events, OneCMood
+from bridge.ports import Alarm, AlarmName, EventPublisher, OneCAvailability
 
 _log = logging.getLogger(__name__)
 
@@ -25,31 +25,31 @@ _NOBODY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class SyncEnd:
+class SyncProcessResult:
     """How a sync process ended: in which *words*, and which *alarm* that is; none when it is well.
 
     *output* is what it wrote to stderr besides its log.
     """
 
     code: int
-    words: str = ""
+    message: str = ""
     alarm: AlarmName | None = None
     output: str = ""
 
     @property
     def outcome(self) -> SyncOutcome:
         """Return what its exit code stands for."""
-        return SyncOutcome.of(self.code)
+        return SyncOutcome.from_exit_code(self.code)
 
 
-def read_sync_end(code: int, out: str, output: str = "") -> SyncEnd:
+def read_process_result(code: int, out: str, output: str = "") -> SyncProcessResult:
     """Read what a process that ended with *code* wrote to stdout, and besides its log."""
     document = _document(out)
-    outcome = SyncOutcome.of(code)
+    outcome = SyncOutcome.from_exit_code(code)
     if outcome is SyncOutcome.DONE:
         nobody = document.get("nobody_reachable") is True
         words, alarm = (_NOBODY, "extensions_lost") if nobody else ("", None)
-        return SyncEnd(code, words, _alarm_named(alarm), output)
+        return SyncProcessResult(code, words, _alarm_named(alarm), output)
     words = str(document.get("error") or "") or ("" if document else out.strip()[-300:])
     if not words:
         last = output.strip().splitlines()[-1:]
@@ -63,19 +63,19 @@ def read_sync_end(code: int, out: str, output: str = "") -> SyncEnd:
         alarm_name = "onec_refuses"
     elif outcome is SyncOutcome.FAILED:
         alarm_name = "sync_failed"
-    return SyncEnd(code, words, alarm_name, output)
+    return SyncProcessResult(code, words, alarm_name, output)
 
 
-class SyncReporting:
+class SyncResultReporter:
     """Logs and publishes how background syncs end, and counts the failures in a row."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventPublisher) -> None:
         self._events = events
-        self._last: SyncEnd | None = None
+        self._last: SyncProcessResult | None = None
         self._in_a_row = 0
         self._standing: set[AlarmName] = set()
 
-    def take(self, end: SyncEnd) -> None:
+    def report(self, end: SyncProcessResult) -> None:
         """Take in the end of a run: log and publish what differs from the run before."""
         before, self._last = self._last, end
         same = before is not None and before.outcome is end.outcome
@@ -86,27 +86,27 @@ class SyncReporting:
         if end.outcome is SyncOutcome.DONE:
             if before is not None and before.outcome is not SyncOutcome.DONE:
                 _log.info("sync_back")
-            self._events.publish(OneCMood(True, "sync with 1C works"))
+            self._events.publish(OneCAvailability(True, "sync with 1C works"))
         else:
-            extra = {"code": end.code, "reason": end.words}
+            extra = {"code": end.code, "reason": end.message}
             if end.output:
                 extra["output"] = end.output
             _log.error("sync_failed", extra=extra)
         if end.outcome in _ONEC_AWAY:
-            self._events.publish(OneCMood(False, end.words))
+            self._events.publish(OneCAvailability(False, end.message))
         elif end.outcome is SyncOutcome.REFUSED:
-            self._events.publish(OneCMood(True, "1C answers; what it lost is refused"))
+            self._events.publish(OneCAvailability(True, "1C answers; what it lost is refused"))
         if end.alarm is not None:
             self._standing.add(end.alarm)
-            self._events.publish(Alarm(end.alarm, end.words, _subject_of(end.alarm)))
+            self._events.publish(Alarm(end.alarm, end.message, _subject_of(end.alarm)))
 
-    def pause(self, usual: timedelta) -> timedelta:
+    def pause_before_next(self, usual: timedelta) -> timedelta:
         """Return the pause before the next run, where the *usual* one would do after a success."""
         if self._last is None:
             return usual
         return pause_after_outcome(usual, self._last.outcome, self._in_a_row)
 
-    def _take_back(self, end: SyncEnd) -> None:
+    def _take_back(self, end: SyncProcessResult) -> None:
         """Take back what does not stand any more; of what was refused a failure tells nothing."""
         over: dict[AlarmName, str] = {}
         if end.alarm != "sync_failed":

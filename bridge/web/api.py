@@ -8,32 +8,32 @@ from fastapi.responses import StreamingResponse
 
 from bridge.domain.outbox import EntryState
 from bridge.domain.texts import Language
-from bridge.web.access import Gate, Viewer
+from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
-from bridge.web.bodies import admitting_first
-from bridge.web.calls_api import Key, Lang, add_calls, read_number
+from bridge.web.bodies import route_class_admitting_first
+from bridge.web.calls_api import Key, Lang, add_call_routes, read_number
 from bridge.web.stream import event_lines
 from bridge.web.stream_places import EventStream
 from bridge.web.surface import WebServices
-from bridge.web.unread_api import add_unread
-from bridge.web.views import Problem
-from bridge.web.views_caller import CardView, Choice, ExplanationView
+from bridge.web.unread_api import add_unread_event_routes
+from bridge.web.views import ErrorView
+from bridge.web.views_caller import CallerCardView, ExplanationView, NewOwnerChoice
 from bridge.web.views_state import (
-    CountsView,
-    EntryView,
     FreshnessView,
+    OutboxCountsView,
+    OutboxEntryView,
     OutboxView,
     StandingAlarmView,
-    SyncView,
+    SyncReportView,
 )
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
-    401: {"model": Problem, "description": "The admin password is missing or wrong."},
-    403: {"model": Problem, "description": "Not from here."},
-    404: {"model": Problem, "description": "There is no such thing."},
-    409: {"model": Problem, "description": "Its state does not allow it."},
-    422: {"model": Problem, "description": "The request cannot be read; the sentence says why."},
-    503: {"model": Problem, "description": "The store cannot be read or written."},
+    401: {"model": ErrorView, "description": "The admin password is missing or wrong."},
+    403: {"model": ErrorView, "description": "Not from here."},
+    404: {"model": ErrorView, "description": "There is no such thing."},
+    409: {"model": ErrorView, "description": "Its state does not allow it."},
+    422: {"model": ErrorView, "description": "The request cannot be read; the sentence says why."},
+    503: {"model": ErrorView, "description": "The store cannot be read or written."},
 }
 
 #: What a person may have typed; longer texts are no number.
@@ -43,21 +43,21 @@ Admitted = Callable[[Request], Awaitable[Viewer]]
 Kind = Literal["call", "call_changed", "debt", "entry", "directory", "onec", "alarm"]
 
 
-def api_router(services: WebServices, gate: Gate) -> APIRouter:
+def api_router(services: WebServices, gate: AccessControl) -> APIRouter:
     """Build the router; every path of it is the administrator's alone."""
 
     async def admitted(request: Request) -> Viewer:
-        return await gate.admin(request.scope)
+        return await gate.require_admin(request.scope)
 
     router = APIRouter(
         prefix="/api/v1",
         tags=["api"],
         dependencies=[Depends(admitted)],
-        route_class=admitting_first(admitted),
+        route_class=route_class_admitting_first(admitted),
         responses=_PROBLEMS,
     )
-    add_calls(router, services)
-    add_unread(router, services)
+    add_call_routes(router, services)
+    add_unread_event_routes(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
     _add_state(router, services, gate, admitted)
@@ -65,24 +65,26 @@ def api_router(services: WebServices, gate: Gate) -> APIRouter:
 
 
 def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
-    def card_of(typed: str, lang: Language) -> CardView:
+    def card_of(typed: str, lang: Language) -> CallerCardView:
         number = read_number(services, typed)
-        _, decision = services.answering.explain(typed, "")
+        _, decision = services.route_answers.explain(typed, "")
         card = services.directory.look_up(number)
-        return CardView.of(number, card, services.ledger.memory(number), decision, lang)
+        return CallerCardView.of(
+            number, card, services.ledger.number_memory(number), decision, lang
+        )
 
     @router.get("/callers/{number}")
-    async def show_caller(number: Number, lang: Lang = None) -> CardView:
+    async def show_caller(number: Number, lang: Lang = None) -> CallerCardView:
         """Show all that 1C tells of a number, and where its call would go now."""
         return card_of(number, lang or services.lang)
 
     @router.put("/callers/{number}/choice")
     async def choose(
         number: Number,
-        choice: Choice,
+        choice: NewOwnerChoice,
         viewer: Annotated[Viewer, Depends(admitted)],
         lang: Lang = None,
-    ) -> CardView:
+    ) -> CallerCardView:
         """Tell whose number it is, where several share it; heeded from the next call on."""
         await choose_owner(services, viewer, read_number(services, number), choice.owner)
         return card_of(number, lang or services.lang)
@@ -94,7 +96,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         lang: Lang = None,
     ) -> ExplanationView:
         """Tell what the PBX would be told for this caller, and why; records nothing."""
-        question, decision = services.answering.explain(number, did)
+        question, decision = services.route_answers.explain(number, did)
         return ExplanationView.of(question, decision, lang or services.lang)
 
 
@@ -112,24 +114,26 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
         entries = await services.ledger.entries(states, limit)
         return OutboxView(
-            counts=CountsView.of(await services.ledger.counts()),
-            entries=[EntryView.of(entry, call, lang or services.lang) for entry, call in entries],
+            counts=OutboxCountsView.of(await services.ledger.count_entries()),
+            entries=[
+                OutboxEntryView.of(entry, call, lang or services.lang) for entry, call in entries
+            ],
         )
 
     @router.get("/outbox/{key}")
-    async def show_entry(key: Key, lang: Lang = None) -> EntryView:
+    async def show_entry(key: Key, lang: Lang = None) -> OutboxEntryView:
         """Show one entry; an unambiguous beginning of its key is enough."""
         entry = await find_entry(services, key)
         call = await services.ledger.call(entry.key)
-        return EntryView.of(entry, call, lang or services.lang)
+        return OutboxEntryView.of(entry, call, lang or services.lang)
 
     @router.post("/outbox/{key}/retry")
     async def retry(
         key: Key, viewer: Annotated[Viewer, Depends(admitted)], lang: Lang = None
-    ) -> EntryView:
+    ) -> OutboxEntryView:
         """Make a dead or waiting entry due at once; it is looked for before anything is written."""
         entry = await retry_entry(services, viewer, key)
-        return EntryView.of(entry, None, lang or services.lang)
+        return OutboxEntryView.of(entry, None, lang or services.lang)
 
     @router.delete("/outbox/{key}", status_code=204)
     async def drop(key: Key, viewer: Annotated[Viewer, Depends(admitted)]) -> None:
@@ -137,12 +141,14 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         await drop_entry(services, viewer, key)
 
 
-def _add_state(router: APIRouter, services: WebServices, gate: Gate, admitted: Admitted) -> None:
+def _add_state(
+    router: APIRouter, services: WebServices, gate: AccessControl, admitted: Admitted
+) -> None:
     @router.get("/sync")
-    async def show_sync() -> SyncView | None:
+    async def show_sync() -> SyncReportView | None:
         """Show the last sync run that proved the directory; null before the first."""
         report = services.directory.report()
-        return None if report is None else SyncView.of(report)
+        return None if report is None else SyncReportView.of(report)
 
     @router.get("/freshness")
     async def show_freshness() -> FreshnessView:
@@ -150,7 +156,11 @@ def _add_state(router: APIRouter, services: WebServices, gate: Gate, admitted: A
         now = services.clock()
         directory = services.directory
         return FreshnessView.of(
-            directory.age(now), now, directory.numbers(), services.mood(), directory.report()
+            directory.age(now),
+            now,
+            directory.count_numbers(),
+            services.onec_availability(),
+            directory.report(),
         )
 
     @router.get("/alarms")
@@ -174,7 +184,7 @@ def _add_state(router: APIRouter, services: WebServices, gate: Gate, admitted: A
         last_event_id: Annotated[str, Header(max_length=64)] = "",
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
-        may_read = gate.lasting(request.scope, viewer)
+        may_read = gate.access_check(request.scope, viewer)
         lines = event_lines(services, kind or [], last_event_id or after)
-        guarded = gate.live.guarded(lines, may_read, services.heartbeat_s)
-        return EventStream(guarded, services.streams, viewer.role.value)
+        guarded = gate.streams.guard(lines, may_read, services.heartbeat_s)
+        return EventStream(guarded, services.stream_limits, viewer.role.value)

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from bridge.domain.whole_numbers import read_whole
-from bridge.web.language import mark
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.web.language import translatable
 
 #: What scripts send: a wish for a call, a choice, a note.
 MAX_API_BODY = 64 * 1024
 
-_TOO_LARGE = mark("This request is too large.")
+_TOO_LARGE = translatable("This request is too large.")
 
 Admit = Callable[[Request], Awaitable[object]]
 
@@ -27,14 +27,14 @@ class BodyTooLarge(HTTPException):
         super().__init__(413, _TOO_LARGE)
 
 
-async def read_bounded(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """Return the body, of at most *most* bytes.
 
     Raises:
         BodyTooLarge: it is, or says that it is, larger.
         ClientDisconnect: it did not come whole.
     """
-    insist_on_length(request, most)
+    require_length(request, most)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -43,14 +43,14 @@ async def read_bounded(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def insist_on_length(request: Request, most: int) -> None:
+def require_length(request: Request, most: int) -> None:
     """Raise BodyTooLarge where the head announces more than *most* bytes."""
     said = request.headers.get("content-length", "")
-    if said and read_whole(said, most) is None:
+    if said and read_whole_number(said, most) is None:
         raise BodyTooLarge
 
 
-def admitting_first(admit: Admit) -> type[APIRoute]:
+def route_class_admitting_first(admit: Admit) -> type[APIRoute]:
     """Return the kind of route that asks *admit* before it reads a body.
 
     FastAPI reads and parses a body before it looks at any dependency, also a stranger's.
@@ -65,7 +65,7 @@ def admitting_first(admit: Admit) -> type[APIRoute]:
 
             async def admitted(request: Request) -> Response:
                 await admit(request)
-                insist_on_length(request, MAX_API_BODY)
+                require_length(request, MAX_API_BODY)
                 return await answer(Request(request.scope, _bounded(request)))
 
             return admitted

@@ -16,36 +16,36 @@ from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import CandidateKind, Ref
-from bridge.domain.orders import OrderState, read_dialled
+from bridge.domain.orders import OrderState, read_dialled_number
 from bridge.domain.phone import format_phone, mask_phone
 from bridge.domain.writeback import candidate_name
 from bridge.errors import OrderRefused, OrderRepeated
 from bridge.ports import AuditAct, OwnedPhone
-from bridge.web.access import Gate, Viewer
-from bridge.web.actions import NO_TELEPHONE, calling_telephone, note
-from bridge.web.bodies import admitting_first
+from bridge.web.access import AccessControl, Viewer
+from bridge.web.actions import NO_EXTENSION, calling_extension, record_audit
+from bridge.web.bodies import route_class_admitting_first
 from bridge.web.forms import read_form
-from bridge.web.language import mark
-from bridge.web.pages import PAGE_HEADERS, Pages
-from bridge.web.surface import Originating, WebServices
-from bridge.web.views import Problem, View
+from bridge.web.language import translatable
+from bridge.web.pages import PAGE_HEADERS, PageRenderer
+from bridge.web.surface import CallOrdering, WebServices
+from bridge.web.views import ErrorView, View
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
-    401: {"model": Problem, "description": "The admin password is missing or wrong."},
-    403: {"model": Problem, "description": "Not from here, or not from this telephone."},
-    404: {"model": Problem, "description": "There is no such partner, or he has no number."},
-    409: {"model": Problem, "description": "The PBX refused, rings already, or is not set up."},
-    422: {"model": Problem, "description": "The wish makes no sense; the sentence says why."},
-    503: {"model": Problem, "description": "The store cannot be read or written."},
+    401: {"model": ErrorView, "description": "The admin password is missing or wrong."},
+    403: {"model": ErrorView, "description": "Not from here, or not from this telephone."},
+    404: {"model": ErrorView, "description": "There is no such partner, or he has no number."},
+    409: {"model": ErrorView, "description": "The PBX refused, rings already, or is not set up."},
+    422: {"model": ErrorView, "description": "The wish makes no sense; the sentence says why."},
+    503: {"model": ErrorView, "description": "The store cannot be read or written."},
 }
 _REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MAX_TYPED = 200
 
-_WHOSE = mark("extension: say which telephone rings first.")
+_WHOSE = translatable("extension: say which telephone rings first.")
 _NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
 
 
-class Wish(BaseModel):
+class NewOrder(BaseModel):
     """From which extension to call whom: a number typed in any way, or a partner in 1C."""
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +66,7 @@ class Wish(BaseModel):
         return self
 
 
-class OrderView(View):
+class PlacedOrderView(View):
     """What became of an order."""
 
     key: str = Field(description="key of the call in the journal")
@@ -85,7 +85,7 @@ class OrderView(View):
             state=OrderState.UNKNOWN if order is None else order.state,
             extension=call.placed_by,
             number=number if whole else mask_phone(number),
-            words="" if order is None else order.words,
+            words="" if order is None else order.reason,
         )
 
 
@@ -107,7 +107,7 @@ class PhoneView(View):
         return cls(
             number=f"+{phone.number}",
             formatted=format_phone(phone.number),
-            typed=phone.typed,
+            typed=phone.as_typed,
             extension=phone.extension,
             owner=phone.owner,
             kind=phone.kind,
@@ -122,43 +122,46 @@ class PhonesView(View):
     phones: list[PhoneView]
 
 
-def calling_router(services: WebServices, gate: Gate, pages: Pages) -> APIRouter:
+def orders_router(services: WebServices, gate: AccessControl, pages: PageRenderer) -> APIRouter:
     """Build the API of ordered calls."""
 
     async def admitted(request: Request) -> Viewer:
-        return await gate.admin(request.scope)
+        return await gate.require_admin(request.scope)
 
     async def calling(request: Request) -> Viewer:
-        return await gate.caller(request.scope)
+        return await gate.require_order_placer(request.scope)
 
     router = APIRouter(
-        prefix="/api/v1", tags=["api"], responses=_PROBLEMS, route_class=admitting_first(calling)
+        prefix="/api/v1",
+        tags=["api"],
+        responses=_PROBLEMS,
+        route_class=route_class_admitting_first(calling),
     )
 
     @router.post(
         "/calls",
         status_code=201,
-        responses={202: {"model": OrderView, "description": "No answer: it may ring."}},
+        responses={202: {"model": PlacedOrderView, "description": "No answer: it may ring."}},
     )
     async def place_call(
-        wish: Wish,
+        wish: NewOrder,
         request: Request,
         response: Response,
         viewer: Annotated[Viewer, Depends(calling)],
-    ) -> OrderView:
+    ) -> PlacedOrderView:
         """Ring the extension, then the number. An order is sent once, whatever its answer.
 
         A signed-in manager calls from his own extension, which he need not give.
         """
-        speech = pages.speech(request.scope)
-        extension = await calling_telephone(services, viewer, speech, wish.extension or "")
+        speech = pages.localizer_of(request.scope)
+        extension = await calling_extension(services, viewer, speech, wish.extension or "")
         if not extension:
-            raise HTTPException(422, speech.say(_WHOSE))
+            raise HTTPException(422, speech.translate(_WHOSE))
         number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
         call = await _originating(services).order(extension, number, by=viewer.name or "api")
         await _noted(services, viewer, call)
         # Who typed the number knows it; a partner's may be hidden from him.
-        view = OrderView.of(call, whole=bool(wish.number) or _sees(services, viewer, call))
+        view = PlacedOrderView.of(call, whole=bool(wish.number) or _sees(services, viewer, call))
         if view.state is OrderState.REFUSED:
             raise HTTPException(409, view.words)
         if view.state is not OrderState.ACCEPTED:
@@ -173,10 +176,10 @@ def calling_router(services: WebServices, gate: Gate, pages: Pages) -> APIRouter
     return router
 
 
-class CallPage:
+class PlaceCallPage:
     """The page behind a link: it shows who would be called, and calls when told to."""
 
-    def __init__(self, services: WebServices, gate: Gate, pages: Pages) -> None:
+    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
         self._services = services
         self._gate = gate
         self._pages = pages
@@ -191,7 +194,7 @@ class CallPage:
 
     async def show(self, request: Request) -> Response:
         """Show whom the number belongs to and ask; behind an order, what became of it."""
-        viewer = await self._gate.caller(request.scope)
+        viewer = await self._gate.require_order_placer(request.scope)
         key = request.query_params.get("placed", "")
         placed = await self._services.ledger.call(key) if key else None
         if placed is not None and not viewer.took_part(placed):
@@ -201,12 +204,12 @@ class CallPage:
 
     async def place(self, request: Request) -> Response:
         """Order the call, and show what became of it at an address that orders nothing."""
-        viewer = await self._gate.caller(request.scope)
+        viewer = await self._gate.require_order_placer(request.scope)
         number = _number_in(request)
         named = (await read_form(request)).get("extension", "").strip()
-        services, speech = self._services, self._pages.speech(request.scope)
+        services, speech = self._services, self._pages.localizer_of(request.scope)
         try:
-            extension = await calling_telephone(services, viewer, speech, named)
+            extension = await calling_extension(services, viewer, speech, named)
         except HTTPException as denial:
             words = str(denial.detail)
             return self._render(request, viewer, number, refusal=words, status=denial.status_code)
@@ -234,10 +237,10 @@ class CallPage:
         status: int = 200,
     ) -> Response:
         services = self._services
-        called = read_dialled(number, services.phones)
+        called = read_dialled_number(number, services.phones)
         name = ""
         if called.number is not None:
-            _, decision = services.answering.explain(f"+{called.number}", "")
+            _, decision = services.route_answers.explain(f"+{called.number}", "")
             name = "" if decision.candidate is None else candidate_name(decision.candidate)
         extension = named if viewer.is_admin else viewer.extension or ""
         owner = services.directory.owner_of(extension)
@@ -248,33 +251,33 @@ class CallPage:
             "extension": extension,
             "named": named,
             "shared": [] if viewer.is_admin else [manager.name for manager in owner.shared],
-            "no_telephone": NO_TELEPHONE,
-            "can_call": called.number is not None and services.originating is not None,
+            "no_telephone": NO_EXTENSION,
+            "can_call": called.number is not None and services.call_ordering is not None,
             "order": None if placed is None else placed.order,
             "refusal": refusal,
-            "set_up": services.originating is not None,
+            "set_up": services.call_ordering is not None,
         }
         return self._pages.render(request, "calling.html", fields, status=status)
 
 
 async def _noted(services: WebServices, viewer: Viewer, call: PhoneCall) -> None:
-    await note(services, viewer, AuditAct.ORDERED, call.key, call.placed_by)
+    await record_audit(services, viewer, AuditAct.CALL_ORDERED, call.key, call.placed_by)
 
 
 def _sees(services: WebServices, viewer: Viewer, call: PhoneCall) -> bool:
     number, directory = call.caller.number, services.directory
     card = None if number is None else directory.look_up(number)
-    return viewer.sees_number(card, directory.managers())
+    return viewer.may_see_number(card, directory.managers())
 
 
-def _originating(services: WebServices) -> Originating:
-    if services.originating is None:
+def _originating(services: WebServices) -> CallOrdering:
+    if services.call_ordering is None:
         raise HTTPException(409, _NOT_SET_UP)
-    return services.originating
+    return services.call_ordering
 
 
 def _phones_of(services: WebServices, ref: Ref) -> list[OwnedPhone]:
-    book = services.phone_book
+    book = services.partner_phones
     phones = None if book is None else book.phones_of(ref)
     if phones is None:
         raise HTTPException(404, "There is no such partner in the directory.")

@@ -12,16 +12,16 @@ from bridge.domain.phone import CallerKind, PhoneNumber, read_caller
 from bridge.domain.texts import Language
 from bridge.ports import CallFilter
 from bridge.web.surface import WebServices
-from bridge.web.views import CallSummary, CallsView, CallView, DebtView
-from bridge.web.views_life import CallStoryView, DebtsView, NewNote
-from bridge.web.views_state import EntryView
+from bridge.web.views import CallSummaryView, CallsView, CallView, MissedCallView
+from bridge.web.views_life import CallStoryView, MissedCallsView, NewNote
+from bridge.web.views_state import OutboxEntryView
 
 Key = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9a-zA-Z_-]+$")]
 Lang = Annotated[Language | None, Query(description="language of the sentences")]
 Text = Annotated[str | None, Query(min_length=1, max_length=100)]
 
 
-def add_calls(router: APIRouter, services: WebServices) -> None:
+def add_call_routes(router: APIRouter, services: WebServices) -> None:
     """Add the addresses about calls to *router*."""
 
     @router.get("/calls")
@@ -56,9 +56,9 @@ def add_calls(router: APIRouter, services: WebServices) -> None:
             since=None if since is None else _to_utc(since),
         )
         until = None if before is None else _to_utc(before)
-        calls = await services.ledger.calls(limit=limit, before=until, wanted=wanted)
+        calls = await services.ledger.calls(limit=limit, before=until, matching=wanted)
         return CallsView(
-            calls=[CallSummary.of(call, lang or services.lang) for call in calls],
+            calls=[CallSummaryView.of(call, lang or services.lang) for call in calls],
             next_before=calls[-1].received_at if len(calls) == limit else None,
         )
 
@@ -78,22 +78,22 @@ def add_calls(router: APIRouter, services: WebServices) -> None:
             raise HTTPException(404, "There is no such call.")
         lang = lang or services.lang
         found = await services.ledger.entry(key)
-        entry = None if found is None else EntryView.of(found[0], None, lang)
+        entry = None if found is None else OutboxEntryView.of(found[0], None, lang)
         return CallStoryView.of(call, entry, lang)
 
     @router.post("/calls/{key}/notes", status_code=201)
     async def note_call(key: Key, note: NewNote, lang: Lang = None) -> CallStoryView:
         """Write a note to a call; it goes into its document in 1C."""
-        call = await services.noting.annotate(key, note.by or "API", note.text)
+        call = await services.call_notes.annotate(key, note.by or "API", note.text)
         if call is None:
             raise HTTPException(404, "There is no such call.")
         return CallStoryView.of(call, None, lang or services.lang)
 
     @router.get("/debts")
-    async def list_debts() -> DebtsView:
+    async def list_debts() -> MissedCallsView:
         """List the clients who were missed and wait to be called back."""
-        debts = await services.ledger.open_debts()
-        return DebtsView(debts=[DebtView.of(debt) for debt in debts])
+        debts = await services.ledger.open_missed_calls()
+        return MissedCallsView(debts=[MissedCallView.of(debt) for debt in debts])
 
 
 def read_number(services: WebServices, typed: str) -> PhoneNumber:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bridge.web.bodies import read_bounded
+from bridge.web.bodies import read_body
 
 _MOST_BYTES = 65536
 _MOST_FIELDS = 50
@@ -21,7 +21,7 @@ async def read_form(request: Request) -> Mapping[str, str]:
     Raises:
         HTTPException: 413 for one that is no form of ours, 400 for one that cannot be read.
     """
-    body = await read_bounded(request, _MOST_BYTES)
+    body = await read_body(request, _MOST_BYTES)
     try:
         text = body.decode()
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))

@@ -9,7 +9,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-async def known(question: Awaitable[T], otherwise: D) -> T | D:
+async def or_default(question: Awaitable[T], otherwise: D) -> T | D:
     """Return the answer to *question*, or *otherwise* where the store cannot tell.
 
     For what is shown beside the alarms, one of which says why.

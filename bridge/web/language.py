@@ -23,7 +23,7 @@ from bridge.domain.texts import Language
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 #: How each language names itself.
-NAMES: Final[Mapping[Language, str]] = {"ru": "Русский", "en": "English"}
+LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"ru": "Русский", "en": "English"}
 
 #: English here is read by people who live by a 24-hour clock.
 _LOCALES: Final[Mapping[Language, str]] = {"ru": "ru_RU", "en": "en_GB"}
@@ -36,7 +36,7 @@ _MINUTE = 60
 _HOUR = 3600
 
 
-def mark(text: str) -> str:
+def translatable(text: str) -> str:
     """Mark a text for the catalogues that is said later, by `Speech.say`."""
     return text
 
@@ -54,7 +54,7 @@ def translations(lang: Language) -> Translations:
     return Translations(compiled)
 
 
-class Speech:
+class Localizer:
     """One language on one clock: what a page needs to write words, moments and numbers."""
 
     def __init__(self, lang: Language, zone: tzinfo) -> None:
@@ -63,44 +63,44 @@ class Speech:
         self._locale = Locale.parse(_LOCALES[lang])
         self._words = translations(lang)
 
-    def say(self, text: str, **fields: object) -> str:
+    def translate(self, text: str, **fields: object) -> str:
         """Say *text* in this language, its `%(name)s` filled."""
         said = self._words.gettext(text) if text else ""  # "" is the catalogue's own header
         return said % fields if fields else said
 
-    def clock(self, moment: datetime, now: datetime) -> str:
+    def format_time(self, moment: datetime, now: datetime) -> str:
         """Write a moment: the time, and the day too unless it is today."""
         local = moment.astimezone(self.zone)
         if local.date() == now.astimezone(self.zone).date():
             return str(format_time(local, "HH:mm:ss", locale=self._locale))
         return f"{self._day_of(local, now)}, {format_time(local, 'HH:mm', locale=self._locale)}"
 
-    def moment(self, moment: datetime) -> str:
+    def format_moment(self, moment: datetime) -> str:
         """Write a moment in full, down to the second."""
         local = moment.astimezone(self.zone)
         day = format_date(local, "long", locale=self._locale)
         return f"{day}, {format_time(local, 'HH:mm:ss', locale=self._locale)}"
 
-    def day(self, day: date) -> str:
+    def format_day(self, day: date) -> str:
         """Write a day, with its weekday."""
         return str(format_skeleton("yMMMEd", day, locale=self._locale))
 
-    def short_day(self, day: date) -> str:
+    def format_short_day(self, day: date) -> str:
         """Write a day as it fits under a chart."""
         return str(format_skeleton("MMMd", day, locale=self._locale))
 
-    def hour(self, moment: datetime) -> str:
+    def format_hour(self, moment: datetime) -> str:
         """Write the hour that begins at *moment*."""
         return str(format_time(moment.astimezone(self.zone), "HH:mm", locale=self._locale))
 
-    def ago(self, moment: datetime, now: datetime) -> str:
+    def format_ago(self, moment: datetime, now: datetime) -> str:
         """Tell how long ago *moment* was: «12 минут назад»."""
         since = min(moment - now, timedelta(0))
         if since > -_JUST_NOW:
-            return self.say("just now")
+            return self.translate("just now")
         return str(format_timedelta(since, add_direction=True, threshold=1, locale=self._locale))
 
-    def span(self, span: timedelta) -> str:
+    def format_duration(self, span: timedelta) -> str:
         """Write a length of time roughly, in its largest unit: "40 с", "12 мин"."""
         return str(
             format_timedelta(
@@ -109,26 +109,28 @@ class Speech:
         )
 
     @staticmethod
-    def stopwatch(span: timedelta) -> str:
+    def format_stopwatch(span: timedelta) -> str:
         """Write a length of time to the second: "0:07", "12:40", "1:02:03"."""
         seconds = max(round(span.total_seconds()), 0)
         if seconds < _HOUR:
             return f"{seconds // _MINUTE}:{seconds % _MINUTE:02}"
         return f"{seconds // _HOUR}:{seconds // _MINUTE % 60:02}:{seconds % _MINUTE:02}"
 
-    def number(self, number: float, digits: int = 0) -> str:
+    def format_number(self, number: float, digits: int = 0) -> str:
         """Write a number, grouped, with so many digits behind the point."""
         fraction = f".{'0' * digits}" if digits else ""
         return str(format_decimal(number, f"#,##0{fraction}", locale=self._locale))
 
-    def percent(self, share: float) -> str:
+    def format_percent(self, share: float) -> str:
         """Write a share as a percentage."""
         return str(format_percent(share, locale=self._locale))
 
-    def milliseconds(self, seconds: float) -> str:
+    def format_milliseconds(self, seconds: float) -> str:
         """Write a short time: "0,4 мс", "12 мс"."""
         value = seconds * 1000
-        return self.say("%(time)s ms", time=self.number(value, 1 if 0 < value < 10 else 0))  # noqa: PLR2004
+        return self.translate(
+            "%(time)s ms", time=self.format_number(value, 1 if 0 < value < 10 else 0)
+        )  # noqa: PLR2004
 
     def _day_of(self, local: datetime, now: datetime) -> str:
         here = now.astimezone(self.zone)

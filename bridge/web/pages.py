@@ -17,10 +17,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from bridge.domain.phone import format_phone
-from bridge.domain.texts import Language, say_rule, say_step
+from bridge.domain.texts import Language, format_evidence_step, format_rule
 from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
-from bridge.web.access.gate import cookie
-from bridge.web.language import LANGUAGES, NAMES, Speech, mark, translations
+from bridge.web.access.gate import read_cookie
+from bridge.web.language import LANGUAGE_NAMES, LANGUAGES, Localizer, translatable, translations
 
 _ROOM = Path(__file__).parent
 
@@ -56,22 +56,22 @@ def static_files() -> Mount:
     return Mount("/static", _Static(directory=_ROOM / "static"), name="static")
 
 
-class Pages:
+class PageRenderer:
     """Renders templates. *lang* is the house's language, unless a person chose another."""
 
     def __init__(self, lang: Language, zone: tzinfo) -> None:
         self._lang = lang
-        self.speeches = {one: Speech(one, zone) for one in LANGUAGES}
-        self._rooms = {one: _templates(self.speeches[one]) for one in LANGUAGES}
+        self.localizers = {one: Localizer(one, zone) for one in LANGUAGES}
+        self._rooms = {one: _templates(self.localizers[one]) for one in LANGUAGES}
 
-    def language(self, scope: Scope) -> Language:
+    def language_of(self, scope: Scope) -> Language:
         """Tell in which language a person reads: as his cookie says, else the house's."""
-        chosen = cookie(scope, LANG_COOKIE)
+        chosen = read_cookie(scope, LANG_COOKIE)
         return next((one for one in LANGUAGES if one == chosen), self._lang)
 
-    def speech(self, scope: Scope) -> Speech:
+    def localizer_of(self, scope: Scope) -> Localizer:
         """Give the language of a request."""
-        return self.speeches[self.language(scope)]
+        return self.localizers[self.language_of(scope)]
 
     def render(
         self,
@@ -83,39 +83,39 @@ class Pages:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Render *template* with *fields* for *request*."""
-        lang = self.language(request.scope)
-        text = self.write(lang, template, {"path": request.url.path, **fields})
+        lang = self.language_of(request.scope)
+        text = self.render_text(lang, template, {"path": request.url.path, **fields})
         return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
 
-    def write(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
+    def render_text(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
         """Write *template*, a page or a part of one, in *lang*."""
         return self._rooms[lang].get_template(template).render(fields)
 
-    def problem(
+    def render_problem(
         self, request: Request, status: int, sentence: str, headers: Mapping[str, str]
     ) -> Response:
         """Show a refusal or a failure as a page."""
-        speech = self.speech(request.scope)
-        title = speech.say(_TITLES.get(status, _BROKEN))
+        speech = self.localizer_of(request.scope)
+        title = speech.translate(_TITLES.get(status, _BROKEN))
         return self.render(
             request,
             "problem.html",
-            {"viewer": None, "title": title, "sentence": speech.say(sentence)},
+            {"viewer": None, "title": title, "sentence": speech.translate(sentence)},
             status=status,
             headers=headers,
         )
 
 
-_BROKEN = mark("It did not work")
+_BROKEN = translatable("It did not work")
 _TITLES = {
-    403: mark("Not for you"),
-    404: mark("Nothing is here"),
-    409: mark("It cannot be done now"),
-    429: mark("Too many wrong passwords"),
+    403: translatable("Not for you"),
+    404: translatable("Nothing is here"),
+    409: translatable("It cannot be done now"),
+    429: translatable("Too many wrong passwords"),
 }
 
 
-def _templates(speech: Speech) -> Environment:
+def _templates(speech: Localizer) -> Environment:
     lang = speech.lang
     room = Environment(
         loader=FileSystemLoader(_ROOM / "templates"),
@@ -130,23 +130,23 @@ def _templates(speech: Speech) -> Environment:
     install(translations(lang), newstyle=True)
     room.globals.update(
         lang=lang,
-        languages=NAMES,
+        languages=LANGUAGE_NAMES,
         caller_name=lambda call: caller_name(call, lang),
         how_to_reach=lambda call: how_to_reach(call, lang),
-        say_rule=lambda rule: say_rule(lang, rule),
-        say_step=lambda step: say_step(lang, step),
+        say_rule=lambda rule: format_rule(lang, rule),
+        say_step=lambda step: format_evidence_step(lang, step),
     )
     room.filters.update(
         iso=datetime.isoformat,
-        clock=speech.clock,
-        moment=speech.moment,
-        day=speech.day,
-        ago=speech.ago,
-        span=speech.span,
-        stopwatch=speech.stopwatch,
-        number=speech.number,
-        percent=speech.percent,
-        ms=speech.milliseconds,
+        clock=speech.format_time,
+        moment=speech.format_moment,
+        day=speech.format_day,
+        ago=speech.format_ago,
+        span=speech.format_duration,
+        stopwatch=speech.format_stopwatch,
+        number=speech.format_number,
+        percent=speech.format_percent,
+        ms=speech.format_milliseconds,
         phone=format_phone,
         candidate_name=candidate_name,
     )

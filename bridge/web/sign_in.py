@@ -13,49 +13,49 @@ from starlette.types import Scope
 
 from bridge.domain.directory import Manager
 from bridge.errors import OneCError
-from bridge.ports import AuditAct, AuditRecord, SignIn
-from bridge.web.access import Gate, Role
-from bridge.web.access.attempts import Guess
+from bridge.ports import AuditAct, AuditRecord, SignInAnswer
+from bridge.web.access import AccessControl, Role
+from bridge.web.access.attempts import GuessKey
 from bridge.web.access.gate import (
     ADMIN_COOKIE,
-    CONSOLE_LINK,
-    DESK,
+    CONSOLE_LINK_PATH,
     DESK_COOKIE,
+    DESK_PATH,
     FOREIGN_PAGE,
-    SIGN_IN,
-    too_many,
-    works_here,
+    SIGN_IN_PATH,
+    is_active,
+    too_many_attempts,
 )
 from bridge.web.access.network import is_same_origin
-from bridge.web.access.seals import ADMIN_SESSION, MANAGER_SESSION
+from bridge.web.access.seals import ADMIN_SESSION_AGE, MANAGER_SESSION_AGE
 from bridge.web.forms import read_form, safe_path
-from bridge.web.language import LANGUAGES, mark
-from bridge.web.pages import LANG_COOKIE, PAGE_HEADERS, Pages
+from bridge.web.language import LANGUAGES, translatable
+from bridge.web.pages import LANG_COOKIE, PAGE_HEADERS, PageRenderer
 from bridge.web.surface import WebServices
 
 _log = logging.getLogger(__name__)
 
 _YEAR: Final = timedelta(days=365)
 
-_WRONG_PASSWORD: Final = mark("This is not the password.")
-_WRONG_IN_ONEC: Final = mark(
+_WRONG_PASSWORD: Final = translatable("This is not the password.")
+_WRONG_IN_ONEC: Final = translatable(
     "1C did not accept this name and password. If they are right, your 1C user may not use OData: "
     "ask the administrator for a personal link."
 )
-_UNKNOWN_NAME: Final = mark(
+_UNKNOWN_NAME: Final = translatable(
     "1C accepts you, but no user of this name is among those the bridge knows: ask the "
     "administrator for a personal link."
 )
-_SAME_NAME: Final = mark(
+_SAME_NAME: Final = translatable(
     "Several 1C users bear this name: ask the administrator for a personal link."
 )
-_WORTHLESS: Final = mark(
+_WORTHLESS: Final = translatable(
     "The 1C publication lets everybody in, whatever the password, so it cannot vouch for you: ask "
     "the administrator for a personal link."
 )
-_ONEC_AWAY: Final = mark("1C cannot be asked just now. Its answer: %(words)s")
-_DEAD_LINK: Final = mark("This link is no longer valid: ask the administrator for another.")
-_USED_LINK: Final = mark(
+_ONEC_AWAY: Final = translatable("1C cannot be asked just now. Its answer: %(words)s")
+_DEAD_LINK: Final = translatable("This link is no longer valid: ask the administrator for another.")
+_USED_LINK: Final = translatable(
     "This link was used already, or is more than an hour old. On the bridge's machine the command "
     "onec-bridge console-link prints another."
 )
@@ -67,10 +67,10 @@ _FREE_OF_OFFICE: Final = 20
 _LONGEST_NAME: Final = 200
 
 
-class SignInDoors:
+class SignInRoutes:
     """Lets people in and out."""
 
-    def __init__(self, services: WebServices, gate: Gate, pages: Pages) -> None:
+    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
         self._services = services
         self._gate = gate
         self._pages = pages
@@ -79,26 +79,35 @@ class SignInDoors:
         """Give the routes."""
         post = ["POST"]
         return [
-            Route(SIGN_IN, self.page, include_in_schema=False),
-            Route(f"{SIGN_IN}/admin", self.admin, methods=post, include_in_schema=False),
-            Route(f"{SIGN_IN}/manager", self.manager, methods=post, include_in_schema=False),
-            Route(f"{CONSOLE_LINK}/{{sealed}}", self.open_console, include_in_schema=False),
-            Route("/enter/{sealed}", self.enter, include_in_schema=False),
-            Route("/logout", self.leave, methods=post, include_in_schema=False),
-            Route("/language", self.language, methods=post, include_in_schema=False),
+            Route(SIGN_IN_PATH, self.show_form, include_in_schema=False),
+            Route(
+                f"{SIGN_IN_PATH}/admin", self.sign_in_admin, methods=post, include_in_schema=False
+            ),
+            Route(
+                f"{SIGN_IN_PATH}/manager",
+                self.sign_in_manager,
+                methods=post,
+                include_in_schema=False,
+            ),
+            Route(f"{CONSOLE_LINK_PATH}/{{sealed}}", self.open_console, include_in_schema=False),
+            Route("/enter/{sealed}", self.open_desk, include_in_schema=False),
+            Route("/logout", self.sign_out, methods=post, include_in_schema=False),
+            Route("/language", self.choose_language, methods=post, include_in_schema=False),
         ]
 
-    async def page(self, request: Request) -> Response:
+    async def show_form(self, request: Request) -> Response:
         """Show the sign-in."""
         return self._form(request, next_path=safe_path(request.query_params.get("next", "/")))
 
-    async def admin(self, request: Request) -> Response:
+    async def sign_in_admin(self, request: Request) -> Response:
         """Sign the administrator in by his password."""
         _refuse_foreign(request.scope)
         form = await read_form(request)
         there = safe_path(form.get("next", "/"))
         try:
-            right = await self._gate.is_password(request.scope, form.get("password", "").encode())
+            right = await self._gate.is_admin_password(
+                request.scope, form.get("password", "").encode()
+            )
         except HTTPException as busy:
             return self._not_now(request, busy, there, wrong_admin=busy.detail)
         if not right:
@@ -110,66 +119,68 @@ class SignInDoors:
         """Sign in by a one-time link whoever can read what the service or a command printed."""
         if request.method == "HEAD":  # a look at a link does not use it
             return Response(headers=dict(PAGE_HEADERS))
-        if not await self._gate.seals.use_console_link(request.path_params["sealed"]):
+        if not await self._gate.tokens.use_console_link(request.path_params["sealed"]):
             await self._refused(request.scope, "link", Role.ADMIN)
             return self._form(request, next_path="/", status=403, wrong_admin=_USED_LINK)
         return await self._welcome_admin(request, "/", "link")
 
-    async def manager(self, request: Request) -> Response:
+    async def sign_in_manager(self, request: Request) -> Response:
         """Sign a manager in by 1C's word on his name and password; neither is kept."""
         _refuse_foreign(request.scope)
         form = await read_form(request)
         name = " ".join(form.get("name", "").split())[:_LONGEST_NAME]
-        there = safe_path(form.get("next", ""), DESK)
+        there = safe_path(form.get("next", ""), DESK_PATH)
         try:
-            turn = await self._gate.turn(*self._guesses(request.scope, name))
+            turn = await self._gate.begin_attempt(*self._guesses(request.scope, name))
         except HTTPException as busy:
             return self._not_now(request, busy, there, wrong_manager=busy.detail, name=name)
         status, words, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
         try:
-            said = await self._services.onec_sign_in.check(name, form.get("password", ""))
+            said = await self._services.onec_sign_in.check_credentials(
+                name, form.get("password", "")
+            )
         except OneCError as error:
             said, status, words, fields = None, 503, _ONEC_AWAY, {"words": str(error)}
-        if said is SignIn.WORTHLESS:
+        if said is SignInAnswer.PROVES_NOTHING:
             status, words = 503, _WORTHLESS
-        if said is not SignIn.REFUSED:
-            turn.right()  # where 1C did not say that it is wrong, nothing was learnt
-        if said in {SignIn.ACCEPTED, SignIn.NO_RIGHTS}:
+        if said is not SignInAnswer.REFUSED:
+            turn.mark_right()  # where 1C did not say that it is wrong, nothing was learnt
+        if said in {SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS}:
             found = self._of_name(name)
             if len(found) == 1:
                 return await self._welcome(request, found[0], there, "1c")
             status, words = 403, _SAME_NAME if found else _UNKNOWN_NAME
-        if said is SignIn.REFUSED and turn.worth_noting:
-            await self._note(request.scope, AuditAct.REFUSED, Role.MANAGER)
+        if said is SignInAnswer.REFUSED and turn.should_log:
+            await self._note(request.scope, AuditAct.SIGN_IN_REFUSED, Role.MANAGER)
             _log.warning("manager_refused", extra={"client": self._gate.address(request.scope)})
-        if said is SignIn.REFUSED and turn.pause:
-            refusal = too_many(turn.pause)
+        if said is SignInAnswer.REFUSED and turn.retry_after_s:
+            refusal = too_many_attempts(turn.retry_after_s)
             return self._not_now(request, refusal, there, wrong_manager=refusal.detail, name=name)
-        wrong = self._pages.speech(request.scope).say(words, **fields)
+        wrong = self._pages.localizer_of(request.scope).translate(words, **fields)
         return self._form(request, next_path=there, status=status, wrong_manager=wrong, name=name)
 
-    async def enter(self, request: Request) -> Response:
+    async def open_desk(self, request: Request) -> Response:
         """Let a manager in by his personal link."""
-        claim = self._gate.seals.read_link(request.path_params["sealed"])
-        manager = None if claim is None else self._gate.manager_of(claim)
+        claim = self._gate.tokens.read_personal_link(request.path_params["sealed"])
+        manager = None if claim is None else self._gate.manager_of_claim(claim)
         if manager is None:
             await self._refused(request.scope, "link", Role.MANAGER)
-            words = self._pages.speech(request.scope).say(_DEAD_LINK)
-            return self._form(request, next_path=DESK, status=403, wrong_manager=words)
-        return await self._welcome(request, manager, DESK, "link")
+            words = self._pages.localizer_of(request.scope).translate(_DEAD_LINK)
+            return self._form(request, next_path=DESK_PATH, status=403, wrong_manager=words)
+        return await self._welcome(request, manager, DESK_PATH, "link")
 
-    async def leave(self, request: Request) -> Response:
+    async def sign_out(self, request: Request) -> Response:
         """Sign out."""
         _refuse_foreign(request.scope)
         viewer = await self._gate.sign_out(request.scope)
         if viewer is not None:
             await self._note(request.scope, AuditAct.SIGNED_OUT, viewer.role, viewer.name)
-        answer = _lead_to(SIGN_IN)
+        answer = _lead_to(SIGN_IN_PATH)
         for name in (ADMIN_COOKIE, DESK_COOKIE):
             answer.delete_cookie(name, path="/")
         return answer
 
-    async def language(self, request: Request) -> Response:
+    async def choose_language(self, request: Request) -> Response:
         """Keep a person's choice of language."""
         _refuse_foreign(request.scope)
         form = await read_form(request)
@@ -178,37 +189,43 @@ class SignInDoors:
             self._give(request, answer, LANG_COOKIE, form["lang"], _YEAR)
         return answer
 
-    def _guesses(self, scope: Scope, name: str) -> tuple[Guess, ...]:
+    def _guesses(self, scope: Scope, name: str) -> tuple[GuessKey, ...]:
         secret, network = f"1C {name.casefold()}", self._gate.network(scope)
         return (
-            Guess(secret, network),
-            Guess(secret, "", _FREE_OF_NAME),
-            Guess("1C", network, _FREE_OF_OFFICE),
+            GuessKey(secret, network),
+            GuessKey(secret, "", _FREE_OF_NAME),
+            GuessKey("1C", network, _FREE_OF_OFFICE),
         )
 
     async def _refused(self, scope: Scope, secret: str, role: Role) -> None:
         """Note a refusal, unless there were so many that the list would drown in them."""
-        guess = Guess(f"{secret} noted", self._gate.network(scope))
-        _, worth_noting = self._gate.attempts.wrong(guess)
+        guess = GuessKey(f"{secret} noted", self._gate.network(scope))
+        _, worth_noting = self._gate.attempts.count_failure(guess)
         if worth_noting:
-            await self._note(scope, AuditAct.REFUSED, role)
+            await self._note(scope, AuditAct.SIGN_IN_REFUSED, role)
 
     async def _welcome_admin(self, request: Request, there: str, how: str = "") -> Response:
         await self._note(request.scope, AuditAct.SIGNED_IN, Role.ADMIN, words=how)
         answer = _lead_to(there)
-        self._give(request, answer, ADMIN_COOKIE, self._gate.seals.admin_session(), ADMIN_SESSION)
+        self._give(
+            request,
+            answer,
+            ADMIN_COOKIE,
+            self._gate.tokens.create_admin_session(),
+            ADMIN_SESSION_AGE,
+        )
         return answer
 
     async def _welcome(self, request: Request, manager: Manager, there: str, how: str) -> Response:
         await self._note(request.scope, AuditAct.SIGNED_IN, Role.MANAGER, manager.name, how)
         answer = _lead_to(there)
-        session = self._gate.seals.manager_session(self._gate.pass_of(manager))
-        self._give(request, answer, DESK_COOKIE, session, MANAGER_SESSION)
+        session = self._gate.tokens.create_manager_session(self._gate.claim_of(manager))
+        self._give(request, answer, DESK_COOKIE, session, MANAGER_SESSION_AGE)
         return answer
 
     def _of_name(self, name: str) -> list[Manager]:
         staff = self._services.directory.managers().values()
-        return [m for m in staff if works_here(m) and _folded(m.name) == name.casefold()]
+        return [m for m in staff if is_active(m) and _folded(m.name) == name.casefold()]
 
     def _not_now(
         self, request: Request, refusal: HTTPException, there: str, **fields: str
@@ -230,11 +247,11 @@ class SignInDoors:
     ) -> Response:
         fields = {
             "viewer": None,
-            "here": f"{SIGN_IN}?{urlencode({'next': next_path})}",
+            "here": f"{SIGN_IN_PATH}?{urlencode({'next': next_path})}",
             "next_path": next_path,
             "has_password": self._gate.has_password,
-            "wrong_admin": self._pages.speech(request.scope).say(wrong_admin),
-            "wrong_manager": self._pages.speech(request.scope).say(wrong_manager),
+            "wrong_admin": self._pages.localizer_of(request.scope).translate(wrong_admin),
+            "wrong_manager": self._pages.localizer_of(request.scope).translate(wrong_manager),
             "name": name,
         }
         return self._pages.render(request, "login.html", fields, status=status)
@@ -260,7 +277,7 @@ class SignInDoors:
         record = AuditRecord(
             services.clock(), act, role.value, who, self._gate.address(scope), words=words
         )
-        await services.audit.note(record)
+        await services.audit.append(record)
 
 
 def _refuse_foreign(scope: Scope) -> None:

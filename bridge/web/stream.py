@@ -9,29 +9,29 @@ from bridge.ports import (
     Alarm,
     CallChanged,
     CallRecorded,
-    DebtChanged,
     DirectoryChanged,
-    EntryMoved,
+    EntryChanged,
     Event,
-    OneCMood,
+    MissedCallChanged,
+    OneCAvailability,
 )
 from bridge.web.surface import WebServices
-from bridge.web.views import CallView, DebtView, View
+from bridge.web.views import CallView, MissedCallView, View
 from bridge.web.views_state import (
     AlarmView,
-    DirectoryView,
-    EntryView,
-    MoodView,
+    DirectoryChangeView,
+    OneCAvailabilityView,
+    OutboxEntryView,
 )
 
 #: Names of events on the wire.
-KINDS: dict[str, type[Event]] = {
+EVENT_KINDS: dict[str, type[Event]] = {
     "call": CallRecorded,
     "call_changed": CallChanged,
-    "debt": DebtChanged,
-    "entry": EntryMoved,
+    "debt": MissedCallChanged,
+    "entry": EntryChanged,
     "directory": DirectoryChanged,
-    "onec": OneCMood,
+    "onec": OneCAvailability,
     "alarm": Alarm,
 }
 
@@ -45,8 +45,8 @@ async def event_lines(
 
     They end when the house stops; a heartbeat breaks every long silence.
     """
-    wanted = [KINDS[kind] for kind in kinds] or list(KINDS.values())
-    async with services.hub.subscribe(wanted, after) as listener:
+    wanted = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
+    async with services.event_feed.subscribe(wanted, after) as listener:
         # Sends the headers through whatever stands between, and tells a page it is connected.
         yield "retry: 2000\n\n"
         while True:
@@ -60,10 +60,12 @@ async def event_lines(
             except StopAsyncIteration:
                 return
             # One text for all who listen; an id names one event in the life of a process.
-            yield services.event_texts.of(told[0], partial(write_event, *told, services.lang))
+            yield services.event_texts.get_or_write(
+                told[0], partial(format_event, *told, services.lang)
+            )
 
 
-def write_event(event_id: str, event: Event | None, lang: Language) -> str:
+def format_event(event_id: str, event: Event | None, lang: Language) -> str:
     """Write one event; a gap, None, tells the page to look anew."""
     if event is None:
         return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
@@ -76,7 +78,7 @@ def _tell(event: Event, lang: Language) -> tuple[str, str]:
     return _NAMES[type(event)], _view(event, lang).model_dump_json()
 
 
-_NAMES = {kind: name for name, kind in KINDS.items()}
+_NAMES = {kind: name for name, kind in EVENT_KINDS.items()}
 
 
 def _view(event: Event, lang: Language) -> View:
@@ -84,14 +86,14 @@ def _view(event: Event, lang: Language) -> View:
     match event:
         case CallRecorded(call) | CallChanged(call):
             view = CallView.of(call, lang)
-        case DebtChanged(debt):
-            view = DebtView.of(debt)
-        case EntryMoved(entry):
-            view = EntryView.of(entry, None, lang)
+        case MissedCallChanged(debt):
+            view = MissedCallView.of(debt)
+        case EntryChanged(entry):
+            view = OutboxEntryView.of(entry, None, lang)
         case DirectoryChanged(report):
-            view = DirectoryView.of(report)
-        case OneCMood():
-            view = MoodView.of(event)
+            view = DirectoryChangeView.of(report)
+        case OneCAvailability():
+            view = OneCAvailabilityView.of(event)
         case Alarm():
             view = AlarmView.of(event)
     return view

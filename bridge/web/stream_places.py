@@ -8,16 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from bridge.web.language import mark
+from bridge.web.language import translatable
 
 #: Where the system's limit on open files does not say less.
-MOST_STREAMS: Final = 4096
+MAX_STREAMS: Final = 4096
 
 #: Of one manager, of one telephone, of the administrator: tabs, and tabs left open elsewhere.
-MOST_OF_ONE: Final = 50
+MAX_STREAMS_OF_ONE: Final = 50
 
 _RETRY_S: Final = 10
-_FULL: Final = mark("Too many pages are open; try again in a few seconds.")
+_FULL: Final = translatable("Too many pages are open; try again in a few seconds.")
 
 STREAM_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -26,14 +26,14 @@ STREAM_HEADERS: Final = {
 }
 
 
-class SharedTexts:
+class TextCache:
     """Texts that many streams send, each written once."""
 
-    def __init__(self, most: int = 512) -> None:
-        self._most = most
+    def __init__(self, max_size: int = 512) -> None:
+        self._most = max_size
         self._texts: OrderedDict[str, str] = OrderedDict()
 
-    def of(self, key: str, write: Callable[[], str]) -> str:
+    def get_or_write(self, key: str, write: Callable[[], str]) -> str:
         """Return the text of *key*, written by *write* when it is asked for first."""
         text = self._texts.get(key)
         if text is None:
@@ -43,30 +43,32 @@ class SharedTexts:
         return text
 
 
-class StreamPlaces:
+class StreamLimits:
     """Counts the streams that are open, in all and by who listens."""
 
-    def __init__(self, most: int = MOST_STREAMS, of_one: int = MOST_OF_ONE) -> None:
-        self._most = most
-        self._of_one = of_one
+    def __init__(
+        self, max_streams: int = MAX_STREAMS, max_of_one: int = MAX_STREAMS_OF_ONE
+    ) -> None:
+        self._most = max_streams
+        self._of_one = max_of_one
         self._open: Counter[str] = Counter()
 
     @property
-    def open(self) -> int:
+    def open_count(self) -> int:
         """How many are open."""
         return self._open.total()
 
-    def take(self, who: str) -> None:
+    def acquire(self, who: str) -> None:
         """Take a place for *who*.
 
         Raises:
             HTTPException: 503, there is none.
         """
-        if self._open[who] >= self._of_one or self.open >= self._most:
+        if self._open[who] >= self._of_one or self.open_count >= self._most:
             raise HTTPException(503, _FULL, {"Retry-After": str(_RETRY_S)})
         self._open[who] += 1
 
-    def give_back(self, who: str) -> None:
+    def release(self, who: str) -> None:
         """Give the place of *who* back."""
         self._open[who] -= 1
         if not self._open[who]:
@@ -79,15 +81,15 @@ class EventStream(StreamingResponse):
     A listener who does not read is dropped by the server (`connections`): it waits for nobody.
     """
 
-    def __init__(self, lines: AsyncIterable[str], places: StreamPlaces, who: str) -> None:
+    def __init__(self, lines: AsyncIterable[str], places: StreamLimits, who: str) -> None:
         super().__init__(lines, headers=STREAM_HEADERS, media_type="text/event-stream")
         self._places = places
         self._who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream, or raise HTTPException 503 where there is no place."""
-        self._places.take(self._who)
+        self._places.acquire(self._who)
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._places.give_back(self._who)
+            self._places.release(self._who)

@@ -12,34 +12,34 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import RouteDecision, RouteQuestion, Rule
 from bridge.domain.directory import Ref
 from bridge.domain.figures import CallFact, LatencyHour
-from bridge.domain.flaws import FlawList
+from bridge.domain.flaws import DataQualityIssues
 from bridge.domain.phone import PhoneRules
 from bridge.domain.texts import Language
 from bridge.ports import (
+    ActiveAlarm,
     Audit,
     CallSearch,
     Clock,
-    DeskKeys,
     Directory,
     EndedSessions,
     Event,
-    Events,
+    EventPublisher,
     Ledger,
-    OneCMood,
+    OneCAvailability,
     OneCSignIn,
     OutboxCounts,
-    PhoneBook,
+    PartnerPhones,
+    PersonalLinks,
     RawEvent,
-    StandingAlarm,
-    SyncRuns,
+    SyncRunList,
     Telephony,
 )
 from bridge.web.access import AdminAccess, HookAccess
-from bridge.web.desk.parts import DeskParts
-from bridge.web.stream_places import SharedTexts, StreamPlaces
+from bridge.web.desk.parts import DeskState
+from bridge.web.stream_places import StreamLimits, TextCache
 
 
-class Answering(Protocol):
+class RouteAnswers(Protocol):
     """Answers routing questions; a returned answer is recorded."""
 
     def answer(self, question: RouteQuestion, /) -> Awaitable[RouteDecision]:
@@ -55,7 +55,7 @@ class Answering(Protocol):
         ...
 
 
-class Receiving(Protocol):
+class EventIntake(Protocol):
     """Takes in PBX events."""
 
     def receive(self, event: RawEvent, /) -> Awaitable[None]:
@@ -67,7 +67,7 @@ class Receiving(Protocol):
         ...
 
 
-class Originating(Protocol):
+class CallOrdering(Protocol):
     """Orders calls through the PBX."""
 
     async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
@@ -78,7 +78,7 @@ class Originating(Protocol):
         ...
 
 
-class Noting(Protocol):
+class CallNotes(Protocol):
     """Keeps what operators write about calls."""
 
     def annotate(self, key: str, by: str, text: str, /) -> Awaitable[PhoneCall | None]:
@@ -86,7 +86,7 @@ class Noting(Protocol):
         ...
 
 
-class Hub(Protocol):
+class EventFeed(Protocol):
     """Where pages listen to what happens."""
 
     @property
@@ -104,7 +104,7 @@ class Hub(Protocol):
         ...
 
 
-class Meter(Protocol):
+class WebMetrics(Protocol):
     """Counts what goes over the street, and shows the figures."""
 
     @property
@@ -129,7 +129,7 @@ class Meter(Protocol):
         ...
 
 
-class Latency(Protocol):
+class RouteLatency(Protocol):
     """How long routing answers took since the service began."""
 
     def hours(self) -> Sequence[LatencyHour]:
@@ -141,7 +141,7 @@ class Latency(Protocol):
         ...
 
 
-class CallHistory(Protocol):
+class CallJournal(Protocol):
     """The ledger's calls as pages look for them and count them; may raise StoreError."""
 
     async def find(
@@ -159,19 +159,21 @@ class CallHistory(Protocol):
         ...
 
 
-class DirectoryFlaws(Protocol):
+class DataQualityLists(Protocol):
     """What is wrong in the data pulled from 1C; may raise StoreError."""
 
-    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> DataQualityIssues:
         """List partners for whom 1C names no main manager, those of *costs* first."""
         ...
 
-    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+    async def unreadable_phones(
+        self, unknown_tails: Mapping[str, int], limit: int
+    ) -> DataQualityIssues:
         """List owners with phone fields in which no number was found."""
         ...
 
 
-class Syncing(Protocol):
+class SyncStart(Protocol):
     """Where a person starts a sync run."""
 
     def __call__(self, *, accept_shrink: bool = False) -> None:
@@ -189,28 +191,28 @@ class WebServices:
     """
 
     telephony: Telephony
-    answering: Answering
-    receiving: Receiving
-    noting: Noting
+    route_answers: RouteAnswers
+    event_intake: EventIntake
+    call_notes: CallNotes
     ledger: Ledger
     directory: Directory
-    hub: Hub
-    events: Events
-    meter: Meter
+    event_feed: EventFeed
+    events: EventPublisher
+    metrics: WebMetrics
     audit: Audit
-    desk_keys: DeskKeys
+    desk_keys: PersonalLinks
     onec_sign_in: OneCSignIn
-    desk: DeskParts
-    latency: Latency
-    history: CallHistory
-    flaws: DirectoryFlaws
-    runs: SyncRuns
-    sync_now: Syncing
+    desk_state: DeskState
+    latency: RouteLatency
+    call_journal: CallJournal
+    data_quality: DataQualityLists
+    sync_runs: SyncRunList
+    sync_now: SyncStart
     clock: Clock
-    mood: Callable[[], OneCMood | None]
-    mood_since: Callable[[], datetime | None]
-    alarms: Callable[[], Sequence[StandingAlarm]]
-    kick: Callable[[], None]
+    onec_availability: Callable[[], OneCAvailability | None]
+    availability_since: Callable[[], datetime | None]
+    alarms: Callable[[], Sequence[ActiveAlarm]]
+    deliver_soon: Callable[[], None]
     hook_access: HookAccess = field(default_factory=HookAccess)
     admin_access: AdminAccess = field(default_factory=AdminAccess)
     phones: PhoneRules = field(default_factory=PhoneRules)
@@ -218,11 +220,11 @@ class WebServices:
     public_url: str = ""
     zone: tzinfo = UTC
     heartbeat_s: float = 15.0
-    streams: StreamPlaces = field(default_factory=StreamPlaces)
-    event_texts: SharedTexts = field(default_factory=SharedTexts)
+    stream_limits: StreamLimits = field(default_factory=StreamLimits)
+    event_texts: TextCache = field(default_factory=TextCache)
     #: None: nothing opens the PBX's API, so nothing can be called through it.
-    originating: Originating | None = None
-    phone_book: PhoneBook | None = None
+    call_ordering: CallOrdering | None = None
+    partner_phones: PartnerPhones | None = None
     #: Which sessions were signed out; None: known until a restart only.
     ended_sessions: EndedSessions | None = None
     #: How time passes where nobody may set the clock: for guesses and streams.

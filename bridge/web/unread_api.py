@@ -32,30 +32,30 @@ class UnreadEventView(View):
         )
 
 
-class UnreadView(View):
+class UnreadEventsView(View):
     """Events that could not be read, oldest first."""
 
     count: int
     events: list[UnreadEventView]
 
 
-class DismissedView(View):
+class DismissedEventsView(View):
     """How many were let go."""
 
     dismissed: int
 
 
-def add_unread(router: APIRouter, services: WebServices) -> None:
+def add_unread_event_routes(router: APIRouter, services: WebServices) -> None:
     """Add the addresses about unread events to *router*."""
 
     @router.get("/events/unread")
-    async def list_unread(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> UnreadView:
+    async def list_unread(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> UnreadEventsView:
         """List the events of the PBX that could not be read; a newer bridge may read them."""
-        found = await services.ledger.unread(limit)
-        count = await services.ledger.unread_count()
-        return UnreadView(count=count, events=[UnreadEventView.of(raw) for _, raw in found])
+        found = await services.ledger.unread_events(limit)
+        count = await services.ledger.count_unread_events()
+        return UnreadEventsView(count=count, events=[UnreadEventView.of(raw) for _, raw in found])
 
     @router.post("/events/unread/dismiss")
-    async def dismiss_unread() -> DismissedView:
+    async def dismiss_unread() -> DismissedEventsView:
         """Let the unread events go: the alarm is over, and no newer bridge reads them."""
-        return DismissedView(dismissed=await services.receiving.dismiss_unread())
+        return DismissedEventsView(dismissed=await services.event_intake.dismiss_unread())

@@ -8,15 +8,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.domain.account import say_outcome
+from bridge.domain.account import format_outcome
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Finding, RouteDecision, Rule, Target
 from bridge.domain.directory import Candidate
 from bridge.domain.life import Disposition
-from bridge.domain.missed import MissedDebt
+from bridge.domain.missed import MissedCall
 from bridge.domain.phone import CallerKind, PhoneNumber
-from bridge.domain.texts import Language, say_rule, say_step
+from bridge.domain.texts import Language, format_evidence_step, format_rule
 from bridge.domain.writeback import caller_name, candidate_name
 
 
@@ -26,7 +26,7 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Problem(View):
+class ErrorView(View):
     """Any refusal or failure: one sentence."""
 
     error: str
@@ -75,7 +75,7 @@ class TargetView(View):
         return cls(extension=target.extension, manager=target.manager, name=target.name)
 
 
-class StepView(View):
+class EvidenceView(View):
     """One line of evidence: a stable word, and the sentence."""
 
     finding: Finding
@@ -91,7 +91,7 @@ class DecisionView(View):
     targets: list[TargetView]
     fallback: TargetView | None
     candidates: list[CandidateView]
-    evidence: list[StepView]
+    evidence: list[EvidenceView]
     proven_at: datetime | None = Field(description="how fresh the data were")
 
     @classmethod
@@ -100,20 +100,20 @@ class DecisionView(View):
         fallback = decision.fallback
         return cls(
             rule=decision.rule,
-            why=say_rule(lang, decision.rule),
+            why=format_rule(lang, decision.rule),
             extension=decision.extension,
             targets=[TargetView.of(target) for target in decision.targets],
             fallback=None if fallback is None else TargetView.of(fallback),
             candidates=[CandidateView.of(candidate) for candidate in decision.candidates],
             evidence=[
-                StepView(finding=step.finding, words=say_step(lang, step))
+                EvidenceView(finding=step.finding, words=format_evidence_step(lang, step))
                 for step in decision.evidence
             ],
             proven_at=decision.proven_at,
         )
 
 
-class CallSummary(View):
+class CallSummaryView(View):
     """One call in a list."""
 
     key: str
@@ -143,7 +143,7 @@ class CallSummary(View):
         return cls.model_validate(_summary(call, lang))
 
 
-class CallView(CallSummary):
+class CallView(CallSummaryView):
     """One call with everything that decided it."""
 
     decision: DecisionView
@@ -158,11 +158,11 @@ class CallView(CallSummary):
 class CallsView(View):
     """A page of calls, newest first; ask on with `before`."""
 
-    calls: list[CallSummary]
+    calls: list[CallSummaryView]
     next_before: datetime | None = Field(description="None on the last page")
 
 
-class DebtView(View):
+class MissedCallView(View):
     """A client who was not answered, and whether he still waits to be called back."""
 
     key: str = Field(description="key of his first missed call")
@@ -180,7 +180,7 @@ class DebtView(View):
     closed_by: str = Field(description="the call that paid it; empty where it was dismissed in 1C")
 
     @classmethod
-    def of(cls, debt: MissedDebt) -> Self:
+    def of(cls, debt: MissedCall) -> Self:
         """Show *debt*."""
         owner = debt.owner
         return cls(
@@ -188,11 +188,11 @@ class DebtView(View):
             client=debt.client,
             name=debt.name,
             numbers=[f"+{number}" for number in debt.numbers],
-            calls=list(debt.calls),
+            calls=list(debt.call_keys),
             owner_extension=None if owner is None else owner.extension,
             owner="" if owner is None else owner.name,
             opened_at=debt.opened_at,
-            last_at=debt.last_at,
+            last_at=debt.last_missed_at,
             escalate_at=debt.escalate_at,
             escalated=debt.escalated_to is not None,
             closed_at=debt.closed_at,
@@ -200,12 +200,12 @@ class DebtView(View):
         )
 
 
-def e164(number: PhoneNumber | None) -> str | None:
+def format_e164(number: PhoneNumber | None) -> str | None:
     """Write a number as the API does, with the plus."""
     return None if number is None else f"+{number}"
 
 
-def seconds(span: timedelta | None) -> float | None:
+def total_seconds(span: timedelta | None) -> float | None:
     """Give a span as JSON counts it."""
     return None if span is None else span.total_seconds()
 
@@ -221,17 +221,17 @@ def _summary(call: PhoneCall, lang: Language) -> dict[str, object]:
         "received_at": call.received_at,
         "caller_kind": call.caller.kind,
         "caller_raw": call.caller.raw,
-        "number": e164(call.caller.number),
+        "number": format_e164(call.caller.number),
         "caller": caller_name(call, lang),
         "did": call.did,
         "extension": decision.extension,
         "manager": "" if target is None else target.name,
         "rule": decision.rule,
-        "why": say_rule(lang, decision.rule),
-        "blank": call.blank,
-        "disposition": call.life.disposition,
-        "outcome": say_outcome(call, lang),
-        "answered_by": call.life.answered_by,
-        "wait_s": seconds(call.life.wait),
-        "talk_s": seconds(call.life.talk),
+        "why": format_rule(lang, decision.rule),
+        "blank": call.is_test_request,
+        "disposition": call.state.disposition,
+        "outcome": format_outcome(call, lang),
+        "answered_by": call.state.answered_by,
+        "wait_s": total_seconds(call.state.wait_time),
+        "talk_s": total_seconds(call.state.talk_time),
     }

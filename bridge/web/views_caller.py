@@ -11,7 +11,7 @@ from bridge.domain.decision import NumberMemory, RouteDecision, RouteQuestion
 from bridge.domain.directory import CallerCard
 from bridge.domain.phone import CallerKind, PhoneNumber, format_phone
 from bridge.domain.texts import Language
-from bridge.web.views import CandidateView, DecisionView, View, e164
+from bridge.web.views import CandidateView, DecisionView, View, format_e164
 
 
 class QuestionView(View):
@@ -30,7 +30,7 @@ class QuestionView(View):
         return cls(
             caller_raw=caller.raw,
             caller_kind=caller.kind,
-            number=e164(caller.number),
+            number=format_e164(caller.number),
             extension=caller.extension,
             did=question.did,
         )
@@ -53,7 +53,7 @@ class ExplanationView(View):
         )
 
 
-class CardView(View):
+class CallerCardView(View):
     """All a number tells, and what would be done with its call now."""
 
     number: str
@@ -79,13 +79,13 @@ class CardView(View):
             formatted=format_phone(number),
             known=card is not None,
             candidates=[] if card is None else [CandidateView.of(c) for c in card.candidates],
-            choice=memory.choice,
+            choice=memory.chosen_owner,
             last_extension=memory.last_extension,
             decision=DecisionView.of(decision, lang),
         )
 
 
-class Choice(BaseModel):
+class NewOwnerChoice(BaseModel):
     """An operator's word on whose number it is: the reference of one of its owners."""
 
     model_config = ConfigDict(extra="forbid")

@@ -5,17 +5,17 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.domain.account import say_outcome
+from bridge.domain.account import format_outcome
 from bridge.domain.call_events import CallEvent, EventKind, Outcome
-from bridge.domain.calls import Note, PhoneCall
+from bridge.domain.calls import CallNote, PhoneCall
 from bridge.domain.life import Disposition
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.texts import Language
-from bridge.web.views import CallView, DebtView, TargetView, View, seconds
-from bridge.web.views_state import EntryView
+from bridge.web.views import CallView, MissedCallView, TargetView, View, total_seconds
+from bridge.web.views_state import OutboxEntryView
 
 
-class LifeView(View):
+class CallStateView(View):
     """How a call went."""
 
     disposition: Disposition
@@ -38,26 +38,26 @@ class LifeView(View):
     @classmethod
     def of(cls, call: PhoneCall, lang: Language) -> Self:
         """Show the life of *call*."""
-        life = call.life
+        life = call.state
         return cls(
             disposition=life.disposition,
-            words=say_outcome(call, lang),
+            words=format_outcome(call, lang),
             outcome=life.outcome,
             call_ref=life.call_ref,
-            rung=list(life.rung),
-            talked=list(life.talked),
+            rung=list(life.rung_extensions),
+            talked=list(life.talked_extensions),
             answered_by=life.answered_by,
             answered_at=life.answered_at,
             ended_at=life.ended_at,
-            wait_s=seconds(life.wait),
-            talk_s=seconds(life.talk),
+            wait_s=total_seconds(life.wait_time),
+            talk_s=total_seconds(life.talk_time),
             recording=life.recording,
             scheme=life.scheme,
-            lost_in_transfer=life.lost_in_transfer,
+            lost_in_transfer=life.is_lost_in_transfer,
         )
 
 
-class EventView(View):
+class CallEventView(View):
     """One thing the PBX said of a call."""
 
     kind: EventKind
@@ -78,7 +78,7 @@ class EventView(View):
         )
 
 
-class NoteView(View):
+class CallNoteView(View):
     """What an operator wrote."""
 
     at: datetime
@@ -86,12 +86,12 @@ class NoteView(View):
     text: str
 
     @classmethod
-    def of(cls, note: Note) -> Self:
+    def of(cls, note: CallNote) -> Self:
         """Show *note*."""
         return cls(at=note.at, by=note.by, text=note.text)
 
 
-class OrderView(View):
+class CallOrderView(View):
     """The order that a call began with."""
 
     state: OrderState
@@ -106,8 +106,8 @@ class OrderView(View):
         return cls(
             state=order.state,
             extension=order.extension,
-            by=order.by,
-            words=order.words,
+            by=order.ordered_by,
+            words=order.reason,
             requested_at=order.requested_at,
         )
 
@@ -118,33 +118,33 @@ class CallStoryView(View):
     call: CallView
     asked: bool = Field(description="whether the PBX asked where to send it")
     placed_by: str
-    life: LifeView
+    life: CallStateView
     people: list[TargetView] = Field(description="whose telephones rang, talked or dialled")
-    events: list[EventView]
-    order: OrderView | None
-    notes: list[NoteView]
-    entry: EntryView | None = Field(description="what 1C got; null where it is owed nothing")
+    events: list[CallEventView]
+    order: CallOrderView | None
+    notes: list[CallNoteView]
+    entry: OutboxEntryView | None = Field(description="what 1C got; null where it is owed nothing")
 
     @classmethod
-    def of(cls, call: PhoneCall, entry: EntryView | None, lang: Language) -> Self:
+    def of(cls, call: PhoneCall, entry: OutboxEntryView | None, lang: Language) -> Self:
         """Show *call* and its outbox entry."""
         return cls(
             call=CallView.of(call, lang),
-            asked=call.asked,
+            asked=call.has_question,
             placed_by=call.placed_by,
-            life=LifeView.of(call, lang),
-            people=[TargetView.of(target) for target in call.people],
-            events=[EventView.of(event) for event in call.heard],
-            order=None if call.order is None else OrderView.of(call.order),
-            notes=[NoteView.of(note) for note in call.notes],
+            life=CallStateView.of(call, lang),
+            people=[TargetView.of(target) for target in call.known_targets],
+            events=[CallEventView.of(event) for event in call.applied_events],
+            order=None if call.order is None else CallOrderView.of(call.order),
+            notes=[CallNoteView.of(note) for note in call.notes],
             entry=entry,
         )
 
 
-class DebtsView(View):
+class MissedCallsView(View):
     """The clients who wait to be called back, the longest waiting first."""
 
-    debts: list[DebtView]
+    debts: list[MissedCallView]
 
 
 class NewNote(BaseModel):

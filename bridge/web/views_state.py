@@ -9,35 +9,35 @@ from bridge.domain.calls import PhoneCall
 from bridge.domain.clock import age_by_wall
 from bridge.domain.decision import DataAge
 from bridge.domain.directory import EntityKind
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage
+from bridge.domain.outbox import DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.texts import Language
 from bridge.ports import (
+    ActiveAlarm,
     Alarm,
     AlarmName,
     EntitySync,
-    OneCMood,
+    OneCAvailability,
     OutboxCounts,
-    StandingAlarm,
     SyncReport,
 )
 from bridge.web.alarm_texts import ALARM_TEXTS
 from bridge.web.language import translations
-from bridge.web.views import CallSummary, View
+from bridge.web.views import CallSummaryView, View
 
 
-class EntryView(View):
+class OutboxEntryView(View):
     """One call owed to 1C, and where it stands; `last_error` in 1C's own words."""
 
     key: str
     state: EntryState
-    stage: Stage
+    stage: DeliveryStage
     attempts: int
     created_at: datetime
     due_at: datetime
     settled_at: datetime | None
     document: str | None = Field(description="reference of the document in 1C")
     last_error: str
-    call: CallSummary | None = None
+    call: CallSummaryView | None = None
 
     @classmethod
     def of(cls, entry: OutboxEntry, call: PhoneCall | None, lang: Language) -> Self:
@@ -49,14 +49,14 @@ class EntryView(View):
             attempts=entry.attempts,
             created_at=entry.created_at,
             due_at=entry.due_at,
-            settled_at=entry.settled_at,
+            settled_at=entry.delivered_at,
             document=entry.document,
             last_error=entry.last_error,
-            call=None if call is None else CallSummary.of(call, lang),
+            call=None if call is None else CallSummaryView.of(call, lang),
         )
 
 
-class CountsView(View):
+class OutboxCountsView(View):
     """How much is owed to 1C."""
 
     due: int
@@ -72,7 +72,7 @@ class CountsView(View):
             due=counts.due,
             sending=counts.sending,
             dead=counts.dead,
-            settled=counts.settled,
+            settled=counts.delivered,
             oldest_due=counts.oldest_due,
         )
 
@@ -80,8 +80,8 @@ class CountsView(View):
 class OutboxView(View):
     """What is owed to 1C, newest first."""
 
-    counts: CountsView
-    entries: list[EntryView]
+    counts: OutboxCountsView
+    entries: list[OutboxEntryView]
 
 
 class EntitySyncView(View):
@@ -119,7 +119,7 @@ class EntitySyncView(View):
         )
 
 
-class SyncView(View):
+class SyncReportView(View):
     """The last sync run that proved the directory."""
 
     started_at: datetime
@@ -173,7 +173,7 @@ class FreshnessView(View):
         age: DataAge,
         now: datetime,
         numbers: int,
-        mood: OneCMood | None,
+        mood: OneCAvailability | None,
         report: SyncReport | None,
     ) -> Self:
         """Show the freshness at *now*; *report* is that of the last run."""
@@ -181,15 +181,15 @@ class FreshnessView(View):
         return cls(
             proven_at=proven,
             age_seconds=None if old is None else old.total_seconds(),
-            stale=age.stale,
+            stale=age.is_stale,
             numbers=numbers,
-            onec_up=None if mood is None else mood.up,
-            onec_words="" if mood is None else mood.words,
+            onec_up=None if mood is None else mood.available,
+            onec_words="" if mood is None else mood.message,
             entities=[] if report is None else [EntitySyncView.of(e) for e in report.entities],
         )
 
 
-class DirectoryView(View):
+class DirectoryChangeView(View):
     """The bridge took up a new directory."""
 
     numbers: int | None
@@ -203,16 +203,16 @@ class DirectoryView(View):
         return cls(numbers=report.numbers, proven_at=report.proven_at)
 
 
-class MoodView(View):
+class OneCAvailabilityView(View):
     """1C went away or came back."""
 
     up: bool
     words: str
 
     @classmethod
-    def of(cls, mood: OneCMood) -> Self:
+    def of(cls, mood: OneCAvailability) -> Self:
         """Show *mood*."""
-        return cls(up=mood.up, words=mood.words)
+        return cls(up=mood.available, words=mood.message)
 
 
 class AlarmView(View):
@@ -225,7 +225,7 @@ class AlarmView(View):
     @classmethod
     def of(cls, alarm: Alarm) -> Self:
         """Show *alarm*."""
-        return cls(name=alarm.name, words=alarm.words, clear=alarm.clear)
+        return cls(name=alarm.name, words=alarm.message, clear=alarm.clear)
 
 
 class StandingAlarmView(View):
@@ -239,14 +239,14 @@ class StandingAlarmView(View):
     since: datetime
 
     @classmethod
-    def of(cls, alarm: StandingAlarm, lang: Language) -> Self:
+    def of(cls, alarm: ActiveAlarm, lang: Language) -> Self:
         """Show *alarm* in *lang*."""
         text, catalogue = ALARM_TEXTS[alarm.name], translations(lang)
         return cls(
             name=alarm.name,
             subject=alarm.subject,
             title=catalogue.gettext(text.title),
-            words=alarm.words,
+            words=alarm.message,
             advice=catalogue.gettext(text.advice),
             since=alarm.since,
         )

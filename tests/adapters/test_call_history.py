@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.call_history import CallHistory
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.call_history import SqliteCallHistory
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Rule, Target
-from bridge.domain.life import CallLife, Disposition
+from bridge.domain.life import CallState, Disposition
 from bridge.ports import CallFilter, CallSearch
 from tests.support import builders as b
 
@@ -22,11 +22,11 @@ MINUTE = timedelta(minutes=1)
 
 
 def made(
-    n: int, caller: str = "+79035550123", life: CallLife | None = None, **more: object
+    n: int, caller: str = "+79035550123", life: CallState | None = None, **more: object
 ) -> PhoneCall:
     at = b.NOON + n * MINUTE
     asked = b.question(caller, asked_time=str(n), arrived_at=at, received_at=at)
-    return replace(b.call(asked), life=life or CallLife(), **more)
+    return replace(b.call(asked), state=life or CallState(), **more)
 
 
 def other(n: int) -> PhoneCall:
@@ -37,20 +37,24 @@ def other(n: int) -> PhoneCall:
     )
     at = b.NOON + n * MINUTE
     asked = b.question("+74957654321", asked_time=str(n), arrived_at=at, received_at=at)
-    missed = CallLife(Disposition.MISSED, rung=("301", "302"), wait=timedelta(seconds=25))
-    return replace(b.call(asked, decided), life=missed)
+    missed = CallState(
+        Disposition.MISSED, rung_extensions=("301", "302"), wait_time=timedelta(seconds=25)
+    )
+    return replace(b.call(asked, decided), state=missed)
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[LedgerStore]:
-    opened = LedgerStore.open(tmp_path / "ledger.db", lambda: b.NOON)
+async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
+    opened = SqliteLedger.open(tmp_path / "ledger.db", lambda: b.NOON)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def history(tmp_path: Path, ledger: LedgerStore) -> AsyncIterator[CallHistory]:
-    answered = CallLife(Disposition.ANSWERED, talked=("205",), wait=timedelta(seconds=7))
+async def history(tmp_path: Path, ledger: SqliteLedger) -> AsyncIterator[SqliteCallHistory]:
+    answered = CallState(
+        Disposition.ANSWERED, talked_extensions=("205",), wait_time=timedelta(seconds=7)
+    )
     for call in (
         made(0, life=answered),
         other(1),
@@ -58,15 +62,15 @@ async def history(tmp_path: Path, ledger: LedgerStore) -> AsyncIterator[CallHist
         made(3, blank=True),
     ):
         await ledger.record_call(call, None)
-    opened = CallHistory(tmp_path / "ledger.db")
+    opened = SqliteCallHistory(tmp_path / "ledger.db")
     yield opened
     await opened.close()
 
 
-async def found(history: CallHistory, search: CallSearch) -> list[str]:
+async def found(history: SqliteCallHistory, search: CallSearch) -> list[str]:
     calls, more = await history.find(search, limit=10)
     assert not more
-    return [call.asked_time for call in calls]
+    return [call.pbx_time_text for call in calls]
 
 
 @pytest.mark.parametrize(
@@ -93,13 +97,13 @@ async def found(history: CallHistory, search: CallSearch) -> list[str]:
     ],
 )
 async def test_what_is_asked_for_is_found(
-    history: CallHistory, search: CallSearch, expected: list[str]
+    history: SqliteCallHistory, search: CallSearch, expected: list[str]
 ):
     assert await found(history, search) == expected
 
 
 async def test_pages_follow_each_other_though_calls_came_in_one_moment(
-    history: CallHistory, ledger: LedgerStore
+    history: SqliteCallHistory, ledger: SqliteLedger
 ):
     for n in range(7):
         same = b.question("+74950000000", asked_time=f"same {n}", received_at=b.NOON)
@@ -115,13 +119,13 @@ async def test_pages_follow_each_other_though_calls_came_in_one_moment(
     assert len(seen) == len(set(seen)) == 11
 
 
-async def test_a_cursor_of_nobody_begins_anew(history: CallHistory):
+async def test_a_cursor_of_nobody_begins_anew(history: SqliteCallHistory):
     calls, _ = await history.find(CallSearch(), limit=1, after="x'; --")
 
     assert len(calls) == 1
 
 
-async def test_figures_leave_out_the_cabinet_s_tests(history: CallHistory):
+async def test_figures_leave_out_the_cabinet_s_tests(history: SqliteCallHistory):
     facts = await history.facts(b.NOON, b.NOON + 10 * MINUTE)
 
     assert [fact.disposition for fact in facts] == [
@@ -129,12 +133,12 @@ async def test_figures_leave_out_the_cabinet_s_tests(history: CallHistory):
         Disposition.MISSED,
         Disposition.RINGING,
     ]
-    assert [fact.wait for fact in facts] == [timedelta(seconds=7), timedelta(seconds=25), None]
+    assert [fact.wait_time for fact in facts] == [timedelta(seconds=7), timedelta(seconds=25), None]
     assert facts[1].rule is Rule.PARTNER_MANAGER
 
 
-async def test_every_call_since_a_moment_is_shown_in_order(history: CallHistory):
+async def test_every_call_since_a_moment_is_shown_in_order(history: SqliteCallHistory):
     seen: list[str] = []
-    await history.each(b.NOON + MINUTE, lambda call: seen.append(call.asked_time))
+    await history.each(b.NOON + MINUTE, lambda call: seen.append(call.pbx_time_text))
 
     assert seen == ["1", "2", "3"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind
@@ -34,14 +34,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def reader(path: Path) -> Iterator[DirectoryReader]:
-    opened = DirectoryReader(path, stale_after=HOUR)
+def reader(path: Path) -> Iterator[SqliteDirectory]:
+    opened = SqliteDirectory(path, stale_after=HOUR)
     yield opened
     opened.close()
 
 
 def fill(path: Path) -> None:
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, manager(1), partner(11, N1), *(partner(n, N2 + n) for n in range(100, 400)))
     writer.close()
 
@@ -97,15 +97,15 @@ NOT_JSON, NOT_TEXT = "'{\"ref\"'", "CAST(x'ff7b' AS TEXT)"
 
 @pytest.mark.parametrize("damage", [no_database, cut_short, no_schema])
 def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
-    path: Path, reader: DirectoryReader, damage: Damage, caplog: pytest.LogCaptureFixture
+    path: Path, reader: SqliteDirectory, damage: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader.close()
     damage(path)
     spoilt = path.read_bytes()
-    broken = DirectoryReader(path, stale_after=HOUR)
-    trouble = broken.trouble()
+    broken = SqliteDirectory(path, stale_after=HOUR)
+    trouble = broken.error()
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
 
     assert isinstance(trouble, StoreDamaged)
     broken.refresh()
@@ -115,7 +115,7 @@ def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
     assert (writer.report(), writer.versions(EntityKind.PARTNER)) == (None, {})
     put(writer, partner(12, N1))
     assert names_at(broken, N1) == ["ООО «Ромашка 12»"]
-    assert broken.trouble() is None
+    assert broken.error() is None
     broken.close()
     writer.close()
     assert path.with_name("directory.db.damaged").read_bytes() == spoilt
@@ -137,7 +137,7 @@ def test_damage_in_the_report_is_told_once_and_then_nothing_is_held(
     path: Path, damage: Damage
 ) -> None:
     damage(path)
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
 
     with pytest.raises(StoreDamaged, match=r"directory\.db"):
         writer.report()
@@ -158,7 +158,7 @@ def test_damage_in_the_report_is_told_once_and_then_nothing_is_held(
 )
 def test_damage_in_what_is_held_is_never_taken_for_a_loss(path: Path, damage: Damage) -> None:
     damage(path)
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert writer.report() is not None
 
     with pytest.raises(StoreDamaged, match=r"directory\.db"):
@@ -169,11 +169,11 @@ def test_damage_in_what_is_held_is_never_taken_for_a_loss(path: Path, damage: Da
 
 
 def test_damage_in_the_middle_of_a_run_ends_it_and_the_next_loads_anew(
-    path: Path, reader: DirectoryReader
+    path: Path, reader: SqliteDirectory
 ) -> None:
     assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
     spoil_table("phone")(path)
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert len(writer.versions(EntityKind.PARTNER)) == 301
 
     with pytest.raises(StoreDamaged, match=r"directory\.db"):
@@ -188,7 +188,7 @@ def test_damage_in_the_middle_of_a_run_ends_it_and_the_next_loads_anew(
 
 @pytest.mark.parametrize("damage", [spoil_table("phone"), None])
 def test_damage_that_only_callers_meet_is_told_to_the_writer(
-    path: Path, reader: DirectoryReader, damage: Damage | None
+    path: Path, reader: SqliteDirectory, damage: Damage | None
 ) -> None:
     reader.close()
     if damage is None:
@@ -198,37 +198,37 @@ def test_damage_that_only_callers_meet_is_told_to_the_writer(
         stranger.close()
     else:
         damage(path)
-    met = DirectoryReader(path, stale_after=HOUR)
+    met = SqliteDirectory(path, stale_after=HOUR)
     for _ in range(2):
         with pytest.raises(StoreDamaged):
             met.look_up(N1)
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
 
     assert writer.report() is None
     put(writer, partner(12, N1))
     assert names_at(met, N1) == ["ООО «Ромашка 12»"]
     writer.close()
     # What was said of the old file is no reproach to the new one.
-    again = DirectoryWriter(path)
+    again = SqliteDirectoryStore(path)
     assert again.versions(EntityKind.PARTNER).keys() == {partner(12).ref}
     again.close()
     met.close()
 
 
 def test_what_is_said_of_a_file_that_is_gone_counts_no_more(
-    path: Path, reader: DirectoryReader
+    path: Path, reader: SqliteDirectory
 ) -> None:
     reader.close()
     spoil_table("phone")(path)
-    late = DirectoryReader(path, stale_after=HOUR)
+    late = SqliteDirectory(path, stale_after=HOUR)
     path.rename(path.with_name("elsewhere.db"))
     fill(path)
 
     with pytest.raises(StoreDamaged):
         late.look_up(N1)
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert writer.report() is not None
     writer.close()
     late.close()
@@ -252,7 +252,7 @@ def test_a_file_that_is_not_ours_is_refused_and_left_alone(path: Path, strange: 
     before = path.read_bytes()
 
     with pytest.raises(StoreError) as refused:
-        DirectoryWriter(path)
+        SqliteDirectoryStore(path)
 
     assert not isinstance(refused.value, StoreDamaged)
     assert path.read_bytes() == before
@@ -260,7 +260,7 @@ def test_a_file_that_is_not_ours_is_refused_and_left_alone(path: Path, strange: 
 
 
 def test_a_lock_and_a_full_disk_are_no_damage(path: Path) -> None:
-    file, other = SqliteFile(path, wait_s=0), SqliteFile(path, wait_s=0)
+    file, other = SqliteFile(path, busy_timeout_s=0), SqliteFile(path, busy_timeout_s=0)
     with file.transaction(), pytest.raises(StoreError, match="locked") as locked:
         other.execute("DELETE FROM partners")
     ((pages,),) = other.read("PRAGMA page_count")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
-from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_flaws import SqliteDataQuality
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
 from bridge.domain.directory import EntityKind
 from tests.support.builders import contact, partner, ref
 
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def flaws(tmp_path: Path) -> DirectoryFlaws:
+def flaws(tmp_path: Path) -> SqliteDataQuality:
     path = tmp_path / "directory.db"
-    store = DirectoryWriter(path)
+    store = SqliteDirectoryStore(path)
     with store.transaction() as run:
         run.put(
             EntityKind.PARTNER,
@@ -31,33 +31,33 @@ def flaws(tmp_path: Path) -> DirectoryFlaws:
         run.put(EntityKind.CONTACT, [contact("Иванов", phones=["8 903 555-0123-45"])])
         run.reindex()
     store.close()
-    return DirectoryFlaws(path)
+    return SqliteDataQuality(path)
 
 
-async def test_partners_without_a_manager_are_told_with_what_they_cost(flaws: DirectoryFlaws):
+async def test_partners_without_a_manager_are_told_with_what_they_cost(flaws: SqliteDataQuality):
     found = await flaws.unmanaged_partners({ref("Без менеджера 2"): 4, ref("С менеджером"): 9}, 10)
 
-    assert [(flaw.who, flaw.calls) for flaw in found.flaws] == [
+    assert [(flaw.owner_name, flaw.call_count) for flaw in found.issues] == [
         ("Без менеджера 2", 4),
         ("Без менеджера 1", 0),
     ]
-    assert (found.total, found.calls) == (2, 4)
+    assert (found.total, found.call_count) == (2, 4)
 
 
 async def test_an_unread_phone_costs_the_calls_of_unknown_callers_who_have_its_digits(
-    flaws: DirectoryFlaws,
+    flaws: SqliteDataQuality,
 ):
     found = await flaws.unreadable_phones({"5550123": 3}, 10)
 
-    assert [(flaw.who, flaw.calls) for flaw in found.flaws] == [
+    assert [(flaw.owner_name, flaw.call_count) for flaw in found.issues] == [
         ("Иванов", 3),
         ("Без менеджера 1", 0),
     ]
-    assert found.flaws[1].detail == "спросить у Пети"
-    assert (found.total, found.calls) == (2, 3)
+    assert found.issues[1].detail == "спросить у Пети"
+    assert (found.total, found.call_count) == (2, 3)
 
 
 async def test_before_the_first_sync_nothing_is_wrong(tmp_path: Path):
-    found = await DirectoryFlaws(tmp_path / "none.db").unmanaged_partners({}, 10)
+    found = await SqliteDataQuality(tmp_path / "none.db").unmanaged_partners({}, 10)
 
     assert found.total == 0

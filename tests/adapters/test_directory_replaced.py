@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports import SyncReport
@@ -54,12 +54,12 @@ print("over", flush=True)
 def path(tmp_path: Path) -> Path:
     """A directory of many numbers, written by two runs, and the file of the first one beside."""
     path = tmp_path / "directory.db"
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, manager(1), *(partner(n, 74950000000 + n) for n in range(FIRST, FIRST + COUNT)))
     report(writer, 0)
     writer.close()
     shutil.copy(path, tmp_path / "older.db")
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, partner(FIRST, N1, name="Новое имя"))
     report(writer, 1)
     writer.close()
@@ -67,13 +67,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def reader(path: Path) -> Iterator[DirectoryReader]:
-    opened = DirectoryReader(path, stale_after=HOUR)
+def reader(path: Path) -> Iterator[SqliteDirectory]:
+    opened = SqliteDirectory(path, stale_after=HOUR)
     yield opened
     opened.close()
 
 
-def report(writer: DirectoryWriter, minutes: int) -> None:
+def report(writer: SqliteDirectoryStore, minutes: int) -> None:
     at = NOW + timedelta(minutes=minutes)
     with writer.transaction() as run:
         run.save_report(SyncReport(at, 1.0, False, True, COUNT, ()))
@@ -161,7 +161,7 @@ def test_no_harm_to_the_file_ends_the_process(
 
 @pytest.mark.parametrize("swap", [older_in_place, older_renamed])
 def test_an_older_file_answers_until_a_run_makes_it_newer(
-    path: Path, reader: DirectoryReader, swap: Callable[[Path], None]
+    path: Path, reader: SqliteDirectory, swap: Callable[[Path], None]
 ) -> None:
     assert names_at(reader, N1) == ["Новое имя"]
     swap(path)
@@ -170,7 +170,7 @@ def test_an_older_file_answers_until_a_run_makes_it_newer(
 
     assert names_at(reader, N1) == ["ООО «Ромашка 100»"]
     assert "older" in reader.needs_sync()
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     report(writer, 2)
     writer.close()
     reader.refresh()
@@ -179,7 +179,7 @@ def test_an_older_file_answers_until_a_run_makes_it_newer(
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 500])
 def test_a_file_of_no_use_in_its_place_leaves_the_open_one_answering(
-    path: Path, reader: DirectoryReader, content: bytes
+    path: Path, reader: SqliteDirectory, content: bytes
 ) -> None:
     path.with_name("copy").write_bytes(content)
     path.with_name("copy").replace(path)
@@ -188,7 +188,7 @@ def test_a_file_of_no_use_in_its_place_leaves_the_open_one_answering(
 
     assert names_at(reader, N1) == ["Новое имя"]
     assert "answered from the file of before" in reader.needs_sync()
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, partner(FIRST, N1, name="Заново"))
     report(writer, 3)
     writer.close()
@@ -196,13 +196,13 @@ def test_a_file_of_no_use_in_its_place_leaves_the_open_one_answering(
     assert reader.needs_sync() == ""
 
 
-def test_a_file_that_is_gone_is_made_anew(path: Path, reader: DirectoryReader) -> None:
+def test_a_file_that_is_gone_is_made_anew(path: Path, reader: SqliteDirectory) -> None:
     path.unlink()
     reader.refresh()
     assert names_at(reader, N1) == ["Новое имя"]
     assert "is gone" in reader.needs_sync()
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert writer.report() is None
     put(writer, partner(FIRST, N1, name="Заново"))
     report(writer, 3)
@@ -212,13 +212,13 @@ def test_a_file_that_is_gone_is_made_anew(path: Path, reader: DirectoryReader) -
     assert reader.needs_sync() == ""
 
 
-def test_a_file_cut_to_nothing_is_a_first_run(path: Path, reader: DirectoryReader) -> None:
+def test_a_file_cut_to_nothing_is_a_first_run(path: Path, reader: SqliteDirectory) -> None:
     os.truncate(path, 0)
     reader.refresh()
     with pytest.raises(StoreError, match="empty"):
         reader.look_up(N1)
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert writer.report() is None
     put(writer, partner(FIRST, N1, name="Заново"))
     report(writer, 3)
@@ -230,9 +230,9 @@ def test_a_file_cut_to_nothing_is_a_first_run(path: Path, reader: DirectoryReade
 
 
 def test_damage_that_only_a_caller_meets_is_a_reason_to_sync(
-    path: Path, reader: DirectoryReader
+    path: Path, reader: SqliteDirectory
 ) -> None:
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     with writer.transaction() as run:
         run._file.execute("UPDATE phone SET card = x'c1' WHERE number = ?", (N1,))  # noqa: SLF001
     writer.close()
@@ -245,18 +245,18 @@ def test_damage_that_only_a_caller_meets_is_a_reason_to_sync(
     assert "damaged" in reader.needs_sync()
 
 
-def test_a_clock_that_was_set_back_makes_no_file_older(path: Path, reader: DirectoryReader) -> None:
+def test_a_clock_that_was_set_back_makes_no_file_older(path: Path, reader: SqliteDirectory) -> None:
     for minute in (-600, -599, -598):
-        writer = DirectoryWriter(path)
+        writer = SqliteDirectoryStore(path)
         report(writer, minute)
         writer.close()
         assert reader.refresh()
         assert reader.needs_sync() == ""
 
 
-def test_an_ordinary_run_is_no_reason_to_sync(path: Path, reader: DirectoryReader) -> None:
+def test_an_ordinary_run_is_no_reason_to_sync(path: Path, reader: SqliteDirectory) -> None:
     for minute in range(2, 5):
-        writer = DirectoryWriter(path)
+        writer = SqliteDirectoryStore(path)
         report(writer, minute)
         writer.close()
         assert reader.refresh()

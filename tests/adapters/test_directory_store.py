@@ -18,12 +18,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
 from bridge.domain.decision import DataAge
 from bridge.domain.directory import (
     UNLISTED,
-    Attribute,
+    AttributeValue,
     Candidate,
     CandidateKind,
     ContactPerson,
@@ -35,12 +35,12 @@ from bridge.domain.directory import (
     PhoneField,
     Ref,
     Version,
-    stable_order,
+    candidate_sort_key,
 )
-from bridge.domain.phone import PhoneNumber, TypedPhone
+from bridge.domain.phone import ParsedPhone, PhoneNumber
 from bridge.domain.routing_facts import count_facts
-from bridge.errors import StoreError, SyncRunning
-from bridge.ports import EntitySync, Noun, SyncReport
+from bridge.errors import StoreError, SyncAlreadyRunning
+from bridge.ports import DirectoryObject, EntitySync, SyncReport
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -52,7 +52,7 @@ def guid(n: int) -> Ref:
 
 
 def typed(*numbers: int, extension: str | None = None) -> PhoneField:
-    phones = tuple(TypedPhone(PhoneNumber(n), extension) for n in numbers)
+    phones = tuple(ParsedPhone(PhoneNumber(n), extension) for n in numbers)
     return PhoneField(" / ".join(f"+{n}" for n in numbers), phones)
 
 
@@ -75,7 +75,7 @@ def counterparty(n: int, *numbers: int, **more: object) -> Counterparty:
     return replace(Counterparty(guid(n), Version("1"), f"ИП Ёлкин {n}", fields=fields), **more)
 
 
-def kind_of(noun: Noun) -> EntityKind:
+def kind_of(noun: DirectoryObject) -> EntityKind:
     kinds = {
         Manager: EntityKind.MANAGER,
         Partner: EntityKind.PARTNER,
@@ -97,21 +97,21 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writer(path: Path) -> Iterator[DirectoryWriter]:
-    opened = DirectoryWriter(path)
+def writer(path: Path) -> Iterator[SqliteDirectoryStore]:
+    opened = SqliteDirectoryStore(path)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def reader(writer: DirectoryWriter, path: Path) -> Iterator[DirectoryReader]:
+def reader(writer: SqliteDirectoryStore, path: Path) -> Iterator[SqliteDirectory]:
     assert writer.report() is None
-    opened = DirectoryReader(path, stale_after=HOUR)
+    opened = SqliteDirectory(path, stale_after=HOUR)
     yield opened
     opened.close()
 
 
-def put(writer: DirectoryWriter, *nouns: Noun) -> None:
+def put(writer: SqliteDirectoryStore, *nouns: DirectoryObject) -> None:
     """One run that brings *nouns*."""
     with writer.transaction() as run:
         for noun in nouns:
@@ -120,13 +120,13 @@ def put(writer: DirectoryWriter, *nouns: Noun) -> None:
         run.save_report(report())
 
 
-def names_at(reader: DirectoryReader, number: PhoneNumber) -> list[str]:
+def names_at(reader: SqliteDirectory, number: PhoneNumber) -> list[str]:
     reader.refresh()
     card = reader.look_up(number)
     return [] if card is None else [candidate.name for candidate in card.candidates]
 
 
-def only(reader: DirectoryReader, number: PhoneNumber) -> Candidate:
+def only(reader: SqliteDirectory, number: PhoneNumber) -> Candidate:
     reader.refresh()
     card = reader.look_up(number)
     assert card is not None
@@ -136,7 +136,7 @@ def only(reader: DirectoryReader, number: PhoneNumber) -> Candidate:
 
 # ---------------------------------------------------------------- cards
 def test_a_contacts_card_tells_partner_holding_and_managers(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(
         writer,
@@ -166,7 +166,7 @@ def test_a_contacts_card_tells_partner_holding_and_managers(
 
 
 def test_several_owners_of_a_number_stand_in_stable_order(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(
         writer,
@@ -185,11 +185,11 @@ def test_several_owners_of_a_number_stand_in_stable_order(
 
 
 def test_a_number_typed_twice_is_one_candidate_with_its_first_extension(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     fields = (typed(N1, N2, extension="314"), typed(N1))
 
-    put(writer, replace(partner(11), fields=fields))
+    put(writer, replace(partner(11), phone_fields=fields))
 
     assert only(reader, N1).extension == "314"
     assert only(reader, N2).extension == "314"
@@ -197,7 +197,7 @@ def test_a_number_typed_twice_is_one_candidate_with_its_first_extension(
 
 @pytest.mark.parametrize("silenced", [{"marked": True}, {"predefined": True}])
 def test_a_marked_or_predefined_partner_is_nobodys_caller(
-    writer: DirectoryWriter, reader: DirectoryReader, silenced: dict[str, bool]
+    writer: SqliteDirectoryStore, reader: SqliteDirectory, silenced: dict[str, bool]
 ) -> None:
     put(writer, partner(11, N1))
     assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
@@ -205,11 +205,11 @@ def test_a_marked_or_predefined_partner_is_nobodys_caller(
     put(writer, partner(11, N1, version=Version("2"), **silenced))
 
     assert names_at(reader, N1) == []
-    assert reader.numbers() == 0
+    assert reader.count_numbers() == 0
 
 
 def test_a_contact_of_a_marked_partner_still_leads_to_his_manager(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, manager(1), partner(11, manager=guid(1), marked=True))
     put(writer, contact(20, N1, partner=guid(11)))
@@ -218,7 +218,7 @@ def test_a_contact_of_a_marked_partner_still_leads_to_his_manager(
 
 
 def test_a_contact_of_a_predefined_partner_is_a_caller_without_partner(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, manager(1), partner(11, manager=guid(1), predefined=True, code="x", customer=True))
     put(writer, contact(20, N1, partner=guid(11)))
@@ -229,7 +229,7 @@ def test_a_contact_of_a_predefined_partner_is_a_caller_without_partner(
 
 
 def test_a_partner_renamed_is_renamed_on_the_cards_of_his_whole_holding(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(
         writer,
@@ -245,7 +245,7 @@ def test_a_partner_renamed_is_renamed_on_the_cards_of_his_whole_holding(
 
 
 def test_a_manager_who_appears_and_goes_is_seen_in_the_chains_of_his_partners(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, partner(11, N1, manager=guid(1)))
     assert only(reader, N1).chain[0].manager == UNLISTED
@@ -265,7 +265,7 @@ def test_a_manager_who_appears_and_goes_is_seen_in_the_chains_of_his_partners(
 
 
 def test_a_managers_row_is_never_given_to_another(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, manager(1))
     (old,) = _refreshed(reader).managers()
@@ -279,7 +279,7 @@ def test_a_managers_row_is_never_given_to_another(
 
 
 def test_holdings_that_run_in_a_circle_end_where_they_began(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, partner(10, N1, parent=guid(11)), partner(11, parent=guid(10)))
     put(writer, partner(11, parent=guid(10), name="Второй"))
@@ -292,13 +292,13 @@ _NUMBERS = (N1, N2, N3)
 
 
 def referee(
-    nouns: Mapping[tuple[EntityKind, Ref], Noun], rows: Mapping[Ref, int]
+    nouns: Mapping[tuple[EntityKind, Ref], DirectoryObject], rows: Mapping[Ref, int]
 ) -> dict[int, list[Candidate]]:
     """Say plainly what the index must hold, from the rules alone."""
     partners = {n.ref: n for n in nouns.values() if isinstance(n, Partner) and not n.predefined}
     index: dict[int, list[Candidate]] = {}
     for noun in nouns.values():
-        if isinstance(noun, Manager) or noun.marked or getattr(noun, "predefined", False):
+        if isinstance(noun, Manager) or noun.deletion_mark or getattr(noun, "predefined", False):
             continue
         chain: list[OwnerStep] = []
         at = partners.get(noun.ref if isinstance(noun, Partner) else noun.partner)
@@ -307,7 +307,7 @@ def referee(
             at = partners.get(at.parent)
         first = partners[chain[0].partner] if chain else None
         seen = set()
-        for field in noun.fields:
+        for field in noun.phone_fields:
             for phone in field.phones:
                 if phone.number in seen:
                     continue
@@ -325,7 +325,7 @@ def referee(
                         phone.extension,
                     )
                 )
-    return {number: sorted(found, key=stable_order) for number, found in index.items()}
+    return {number: sorted(found, key=candidate_sort_key) for number, found in index.items()}
 
 
 _fields = st.lists(
@@ -391,9 +391,9 @@ class AnyHistory(RuleBasedStateMachine):
     def open(self) -> None:
         self.room = tempfile.TemporaryDirectory()
         path = Path(self.room.name, "directory.db")
-        self.writer = DirectoryWriter(path)
-        self.reader = DirectoryReader(path, stale_after=HOUR)
-        self.world: dict[tuple[EntityKind, Ref], Noun] = {}
+        self.writer = SqliteDirectoryStore(path)
+        self.reader = SqliteDirectory(path, stale_after=HOUR)
+        self.world: dict[tuple[EntityKind, Ref], DirectoryObject] = {}
         self.run([("put", noun) for noun in _COMPANY], anew=1)
 
     def teardown(self) -> None:
@@ -402,7 +402,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.room.cleanup()
 
     @rule(changes=_runs, anew=st.integers(0, 4))
-    def run(self, changes: list[tuple[str, Noun]], anew: int) -> None:
+    def run(self, changes: list[tuple[str, DirectoryObject]], anew: int) -> None:
         with self.writer.transaction() as run:
             if anew == 0:
                 run.clear()
@@ -416,17 +416,17 @@ class AnyHistory(RuleBasedStateMachine):
                     run.remove(kind, [noun.ref])
                     self.world.pop((kind, noun.ref), None)
             run.reindex()
-            facts = Counter(run.facts())
-            held = sum(run.held(kind) for kind in EntityKind)
+            facts = Counter(run.routing_facts())
+            held = sum(run.count_rows(kind) for kind in EntityKind)
         assert facts == count_facts(self.world.values())
         assert held == len(self.world)
 
     @rule(changes=_runs)
-    def run_that_fails(self, changes: list[tuple[str, Noun]]) -> None:
+    def run_that_fails(self, changes: list[tuple[str, DirectoryObject]]) -> None:
         with pytest.raises(ZeroDivisionError):
             self._fail(changes)
 
-    def _fail(self, changes: list[tuple[str, Noun]]) -> None:
+    def _fail(self, changes: list[tuple[str, DirectoryObject]]) -> None:
         with self.writer.transaction() as run:
             for verb, noun in changes:
                 if verb == "put":
@@ -445,7 +445,7 @@ class AnyHistory(RuleBasedStateMachine):
             card = self.reader.look_up(number)
             found = None if card is None else list(card.candidates)
             assert found == expected.get(number)
-        assert self.reader.numbers() == len(expected)
+        assert self.reader.count_numbers() == len(expected)
         assert {m.ref: m for m in self.reader.managers().values()} == {
             ref: noun for (kind, ref), noun in self.world.items() if kind is EntityKind.MANAGER
         }
@@ -453,12 +453,12 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def facts_are_counted_across_runs(self) -> None:
         with self.writer.transaction() as run:
-            assert Counter(run.facts()) == count_facts(self.world.values())
+            assert Counter(run.routing_facts()) == count_facts(self.world.values())
 
     @invariant()
     def names_are_found(self) -> None:
         expected = {n.ref for n in self.world.values() if isinstance(n, ContactPerson)}
-        assert {n.ref for n in self.reader.find("пётр")} - {
+        assert {n.ref for n in self.reader.find_by_name("пётр")} - {
             n.ref for n in self.world.values() if not isinstance(n, ContactPerson)
         } == expected
 
@@ -468,7 +468,7 @@ TestAnyHistory.settings = settings(max_examples=60, stateful_step_count=8, deadl
 
 
 def test_a_large_change_ends_in_the_same_index_as_small_ones(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     many = [partner(n, 74950000000 + n, manager=guid(1)) for n in range(100, 10_600)]
     with writer.transaction() as run:
@@ -497,7 +497,7 @@ _HOUSE = (
 
 @pytest.mark.parametrize("order", list(permutations(EntityKind)))
 def test_in_whatever_order_the_first_load_comes_it_makes_the_same_cards(
-    writer: DirectoryWriter, reader: DirectoryReader, order: tuple[EntityKind, ...]
+    writer: SqliteDirectoryStore, reader: SqliteDirectory, order: tuple[EntityKind, ...]
 ) -> None:
     with writer.transaction() as run:
         for kind in order:
@@ -515,7 +515,7 @@ def test_in_whatever_order_the_first_load_comes_it_makes_the_same_cards(
 
 
 def test_a_load_that_goes_back_to_partners_or_comes_twice_makes_the_same_cards(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [partner(11, N1, manager=guid(1))])
@@ -531,7 +531,7 @@ def test_a_load_that_goes_back_to_partners_or_comes_twice_makes_the_same_cards(
 
 
 def test_a_run_that_brings_the_same_world_anew_writes_no_row_of_it(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     many = [partner(n, 74950000000 + n, manager=guid(1)) for n in range(100, 6_000)]
     for _ in range(2):
@@ -549,7 +549,7 @@ def test_a_run_that_brings_the_same_world_anew_writes_no_row_of_it(
 
 
 def test_of_a_world_brought_anew_only_what_differs_is_written(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, *_HOUSE)
     (row, *_) = _refreshed(reader).managers()
@@ -558,21 +558,21 @@ def test_of_a_world_brought_anew_only_what_differs_is_written(
         run.clear()
         run.put(EntityKind.MANAGER, [manager(1), manager(3)])
         run.put(EntityKind.PARTNER, [partner(12, N1, name="Иначе"), partner(14, N2)])
-        assert run.held(EntityKind.PARTNER) == 2
-        assert run.held(EntityKind.CONTACT) == 0
+        assert run.count_rows(EntityKind.PARTNER) == 2
+        assert run.count_rows(EntityKind.CONTACT) == 0
         run.put(EntityKind.CONTACT, [contact(21, N3, partner=guid(14))])
         assert run.reindex() == 3
 
     assert names_at(reader, N1) == ["Иначе"]
     assert names_at(reader, N3) == ["Иванов Пётр 21"]
     assert [step.partner for step in only(reader, N3).chain] == [guid(14)]
-    assert [noun.name for noun in reader.find("ромашка")] == ["ООО «Ромашка 14»"]
+    assert [noun.name for noun in reader.find_by_name("ромашка")] == ["ООО «Ромашка 14»"]
     assert row in reader.managers()
     assert len(reader.managers()) == 2
 
 
 def test_a_document_of_three_hundred_lines_is_loaded_whole(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     huge = partner(11, *range(74950000000, 74950000300), name="Ё" * 2_000)
     with writer.transaction() as run:
@@ -581,16 +581,16 @@ def test_a_document_of_three_hundred_lines_is_loaded_whole(
 
     assert only(reader, PhoneNumber(74950000299)).name == huge.name
     assert names_at(reader, N3) == ["ООО «Ромашка 12»"]
-    assert [noun.name for noun in reader.find("ромашка 12")] == ["ООО «Ромашка 12»"]
+    assert [noun.name for noun in reader.find_by_name("ромашка 12")] == ["ООО «Ромашка 12»"]
 
 
 # ---------------------------------------------------------------- runs
-def test_what_is_held_is_given_with_its_versions(writer: DirectoryWriter) -> None:
+def test_what_is_held_is_given_with_its_versions(writer: SqliteDirectoryStore) -> None:
     with writer.transaction() as run:
-        run.put(EntityKind.MANAGER, [manager(1, attribute=Attribute("101"))])
+        run.put(EntityKind.MANAGER, [manager(1, attribute=AttributeValue("101"))])
         run.put(EntityKind.PARTNER, [partner(11), partner(12)])
         run.save_report(report())
-        assert run.managers() == [manager(1, attribute=Attribute("101"))]
+        assert run.managers() == [manager(1, attribute=AttributeValue("101"))]
 
     assert writer.versions(EntityKind.PARTNER) == {guid(11): "1", guid(12): "1"}
     assert writer.versions(EntityKind.CONTACT) == {}
@@ -598,32 +598,32 @@ def test_what_is_held_is_given_with_its_versions(writer: DirectoryWriter) -> Non
 
 
 def test_an_object_that_comes_twice_in_the_first_load_is_kept_once(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     old = replace(partner(11, N1), fields=(typed(N1), PhoneField("звонить Оле", ())))
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [old, partner(12), partner(11, N2, name="Новый")])
-        assert run.held(EntityKind.PARTNER) == 2
-        assert run.unread(EntityKind.PARTNER) == (0, ())
+        assert run.count_rows(EntityKind.PARTNER) == 2
+        assert run.unread_phones(EntityKind.PARTNER) == (0, ())
 
     assert names_at(reader, N1) == []
     assert names_at(reader, N2) == ["Новый"]
-    assert [n.name for n in reader.find("новый")] == ["Новый"]
+    assert [n.name for n in reader.find_by_name("новый")] == ["Новый"]
     with writer.transaction() as run:
-        assert run.facts()["partner_phone"] == 1
+        assert run.routing_facts()["partner_phone"] == 1
 
 
 def test_facts_that_an_older_release_did_not_count_are_counted_once(path: Path) -> None:
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, manager(1), partner(11, N1, N2, manager=guid(1)), contact(20, N3))
     writer.close()
     with sqlite3.connect(path) as file:
         file.execute("UPDATE checkpoint SET doc = json_remove(doc, '$.facts')")
     file.close()
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
 
     with writer.transaction() as run:
-        facts = Counter(run.facts())
+        facts = Counter(run.routing_facts())
         run.save_report(SyncReport(NOW, 1.0, False, False, 3, ()))
 
     expected = {"extension": 1, "partner_phone": 2, "main_manager": 1, "contact_phone": 1}
@@ -635,20 +635,20 @@ def test_facts_that_an_older_release_did_not_count_are_counted_once(path: Path) 
     assert '"facts"' in docs[-1]
 
 
-def test_fields_without_a_number_are_counted_with_examples(writer: DirectoryWriter) -> None:
+def test_fields_without_a_number_are_counted_with_examples(writer: SqliteDirectoryStore) -> None:
     unread = (PhoneField("звонить Оле", ()), PhoneField("нет", ()), PhoneField(" ", ()))
     with writer.transaction() as run:
-        run.put(EntityKind.PARTNER, [replace(partner(11), fields=unread), partner(12, N1)])
-        assert run.unread(EntityKind.PARTNER) == (2, ("звонить Оле",))
-        assert run.unread(EntityKind.CONTACT) == (0, ())
+        run.put(EntityKind.PARTNER, [replace(partner(11), phone_fields=unread), partner(12, N1)])
+        assert run.unread_phones(EntityKind.PARTNER) == (2, ("звонить Оле",))
+        assert run.unread_phones(EntityKind.CONTACT) == (0, ())
 
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [partner(11)])
-        assert run.unread(EntityKind.PARTNER) == (0, ())
+        assert run.unread_phones(EntityKind.PARTNER) == (0, ())
 
 
 def test_a_failed_run_leaves_the_old_world(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, partner(11, N1))
 
@@ -659,7 +659,7 @@ def test_a_failed_run_leaves_the_old_world(
     assert writer.versions(EntityKind.PARTNER) == {guid(11): "1"}
 
 
-def _fail_after_clearing(writer: DirectoryWriter) -> None:
+def _fail_after_clearing(writer: SqliteDirectoryStore) -> None:
     with writer.transaction() as run:
         run.clear()
         run.put(EntityKind.PARTNER, [partner(12, N2)])
@@ -668,7 +668,7 @@ def _fail_after_clearing(writer: DirectoryWriter) -> None:
 
 
 def test_readers_see_the_old_world_until_the_run_ends(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, partner(11, N1))
     reader.refresh()
@@ -685,7 +685,7 @@ def test_readers_see_the_old_world_until_the_run_ends(
 
 
 def test_a_run_that_forgets_to_reindex_is_reindexed_all_the_same(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [partner(11, N1)])
@@ -695,18 +695,18 @@ def test_a_run_that_forgets_to_reindex_is_reindexed_all_the_same(
 
 @pytest.mark.usefixtures("writer")
 def test_only_one_run_at_a_time(path: Path) -> None:
-    with pytest.raises(SyncRunning):
-        DirectoryWriter(path)
+    with pytest.raises(SyncAlreadyRunning):
+        SqliteDirectoryStore(path)
 
 
 def test_the_lock_is_free_after_closing(path: Path) -> None:
-    DirectoryWriter(path).close()
+    SqliteDirectoryStore(path).close()
 
-    DirectoryWriter(path).close()
+    SqliteDirectoryStore(path).close()
 
 
 def test_nobody_sees_a_first_run_before_it_is_over(
-    writer: DirectoryWriter, reader: DirectoryReader, path: Path
+    writer: SqliteDirectoryStore, reader: SqliteDirectory, path: Path
 ) -> None:
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [partner(11, N1)])
@@ -719,7 +719,7 @@ def test_nobody_sees_a_first_run_before_it_is_over(
 
 
 def test_a_first_run_that_failed_leaves_nothing_and_can_be_tried_again(
-    writer: DirectoryWriter, reader: DirectoryReader, path: Path
+    writer: SqliteDirectoryStore, reader: SqliteDirectory, path: Path
 ) -> None:
     with pytest.raises(ZeroDivisionError):
         _fail_after_clearing(writer)
@@ -731,7 +731,7 @@ def test_a_first_run_that_failed_leaves_nothing_and_can_be_tried_again(
 
 
 def test_a_first_run_whose_place_is_taken_says_so_and_leaves_nothing(
-    writer: DirectoryWriter, path: Path
+    writer: SqliteDirectoryStore, path: Path
 ) -> None:
     with pytest.raises(StoreError, match=r"directory\.db"):
         _be_in_the_way(writer, path)
@@ -739,7 +739,7 @@ def test_a_first_run_whose_place_is_taken_says_so_and_leaves_nothing(
     assert list(path.parent.glob("directory.db.new*")) == []
 
 
-def _be_in_the_way(writer: DirectoryWriter, path: Path) -> None:
+def _be_in_the_way(writer: SqliteDirectoryStore, path: Path) -> None:
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [partner(11, N1)])
         Path(path, "something").mkdir(parents=True)
@@ -766,7 +766,7 @@ def test_a_run_killed_in_the_middle_leaves_the_old_world(
     path: Path, tmp_path: Path, at: str, *, old: bool
 ) -> None:
     if old:
-        writer = DirectoryWriter(path)
+        writer = SqliteDirectoryStore(path)
         put(writer, partner(11, N1))
         writer.close()
     Path(tmp_path, "tests_directory.py").write_text(
@@ -787,30 +787,34 @@ def test_a_run_killed_in_the_middle_leaves_the_old_world(
     run.stdout.close()
     run.stdin.close()
 
-    reader = DirectoryReader(path, stale_after=HOUR)
+    reader = SqliteDirectory(path, stale_after=HOUR)
     assert names_at(reader, N1) == (["ООО «Ромашка 11»"] if old else [])
     assert reader.look_up(PhoneNumber(74950000020)) is None
     reader.close()
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert writer.versions(EntityKind.PARTNER) == ({guid(11): "1"} if old else {})
     writer.close()
     assert not list(tmp_path.glob("directory.db.new*"))
 
 
 # ---------------------------------------------------------------- reading
-def _refreshed(reader: DirectoryReader) -> DirectoryReader:
+def _refreshed(reader: SqliteDirectory) -> SqliteDirectory:
     reader.refresh()
     return reader
 
 
 def test_a_missing_file_is_an_empty_directory_until_it_appears(path: Path) -> None:
-    reader = DirectoryReader(path, stale_after=HOUR)
+    reader = SqliteDirectory(path, stale_after=HOUR)
     assert reader.look_up(N1) is None
-    assert (reader.numbers(), reader.report(), list(reader.find("ромашка"))) == (0, None, [])
-    assert reader.age(NOW).stale
+    assert (reader.count_numbers(), reader.report(), list(reader.find_by_name("ромашка"))) == (
+        0,
+        None,
+        [],
+    )
+    assert reader.age(NOW).is_stale
     assert not reader.refresh()
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, partner(11, N1))
 
     assert reader.refresh()
@@ -820,16 +824,16 @@ def test_a_missing_file_is_an_empty_directory_until_it_appears(path: Path) -> No
 
 
 def test_a_deleted_file_answers_until_a_finished_run_takes_its_place(path: Path) -> None:
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, partner(11, N1))
     writer.close()
-    reader = DirectoryReader(path, stale_after=HOUR)
+    reader = SqliteDirectory(path, stale_after=HOUR)
 
     path.unlink()
     assert not reader.refresh()
     assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
 
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     assert not reader.refresh()
     assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
     put(writer, partner(12, N1))
@@ -840,12 +844,12 @@ def test_a_deleted_file_answers_until_a_finished_run_takes_its_place(path: Path)
 
 def test_a_broken_file_is_said_to_be_broken_until_it_is_mended(path: Path) -> None:
     path.write_bytes(b"this is not a database" * 100)
-    reader = DirectoryReader(path, stale_after=HOUR)
+    reader = SqliteDirectory(path, stale_after=HOUR)
     with pytest.raises(StoreError, match="not a database"):
         reader.look_up(N1)
 
     path.unlink()
-    writer = DirectoryWriter(path)
+    writer = SqliteDirectoryStore(path)
     put(writer, partner(11, N1))
 
     assert names_at(reader, N1) == ["ООО «Ромашка 11»"]
@@ -854,7 +858,7 @@ def test_a_broken_file_is_said_to_be_broken_until_it_is_mended(path: Path) -> No
 
 
 def test_a_damaged_card_is_a_store_error(
-    writer: DirectoryWriter, path: Path, reader: DirectoryReader
+    writer: SqliteDirectoryStore, path: Path, reader: SqliteDirectory
 ) -> None:
     put(writer, partner(11, N2))
     reader.refresh()
@@ -868,7 +872,7 @@ def test_a_damaged_card_is_a_store_error(
 
 
 def test_an_unknown_manager_row_makes_the_reader_look_again(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, manager(2))
     reader.refresh()
@@ -882,7 +886,7 @@ def test_an_unknown_manager_row_makes_the_reader_look_again(
 
 
 def test_an_extension_of_one_reachable_user_is_his_and_of_two_is_nobodys(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(
         writer,
@@ -904,10 +908,10 @@ def test_an_extension_of_one_reachable_user_is_his_and_of_two_is_nobodys(
 
 
 def test_age_is_told_from_the_last_run_that_proved_everything(
-    writer: DirectoryWriter, path: Path
+    writer: SqliteDirectoryStore, path: Path
 ) -> None:
     passed = [0.0]
-    reader = DirectoryReader(path, stale_after=HOUR, monotonic=lambda: passed[0])
+    reader = SqliteDirectory(path, stale_after=HOUR, monotonic=lambda: passed[0])
     with writer.transaction() as run:
         run.save_report(report(shared_extensions={"200": ("А", "Б")}))
     reader.refresh()
@@ -917,41 +921,41 @@ def test_age_is_told_from_the_last_run_that_proved_everything(
     passed[0] = 1.0
     old = reader.age(NOW + HOUR + timedelta(seconds=1))
     reader.close()
-    assert (fresh.proven_at, fresh.stale) == (NOW, False)
-    assert (old.proven_at, old.stale) == (NOW, True)
+    assert (fresh.proven_at, fresh.is_stale) == (NOW, False)
+    assert (old.proven_at, old.is_stale) == (NOW, True)
 
 
 @pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
 def test_a_step_of_the_wall_clock_makes_data_neither_old_nor_young(
-    writer: DirectoryWriter, path: Path, days: float
+    writer: SqliteDirectoryStore, path: Path, days: float
 ) -> None:
     passed, step = [0.0], timedelta(days=days)
-    reader = DirectoryReader(path, stale_after=HOUR, monotonic=lambda: passed[0])
+    reader = SqliteDirectory(path, stale_after=HOUR, monotonic=lambda: passed[0])
     with writer.transaction() as run:
         run.save_report(report())
     reader.refresh()
 
-    assert reader.age(NOW + timedelta(minutes=1)) == DataAge(NOW, stale=False)
+    assert reader.age(NOW + timedelta(minutes=1)) == DataAge(NOW, is_stale=False)
     passed[0] = 60.0
     now = NOW + timedelta(minutes=2) + step
-    assert reader.age(now) == DataAge(now - timedelta(minutes=2), stale=False)
+    assert reader.age(now) == DataAge(now - timedelta(minutes=2), is_stale=False)
     passed[0] = 3600.0
-    assert reader.age(now + HOUR).stale
+    assert reader.age(now + HOUR).is_stale
     reader.close()
 
 
-def test_a_proof_from_the_future_is_not_believed(writer: DirectoryWriter, path: Path) -> None:
-    reader = DirectoryReader(path, stale_after=HOUR, monotonic=lambda: 0.0)
+def test_a_proof_from_the_future_is_not_believed(writer: SqliteDirectoryStore, path: Path) -> None:
+    reader = SqliteDirectory(path, stale_after=HOUR, monotonic=lambda: 0.0)
     with writer.transaction() as run:
         run.save_report(report())
     reader.refresh()
 
-    assert reader.age(NOW - 3 * HOUR) == DataAge(NOW, stale=True)
+    assert reader.age(NOW - 3 * HOUR) == DataAge(NOW, is_stale=True)
     reader.close()
 
 
 def test_a_later_report_takes_the_place_of_the_earlier(
-    writer: DirectoryWriter, reader: DirectoryReader
+    writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     for shared in ({"200": ("А", "Б")}, {}):
         with writer.transaction() as run:
@@ -963,7 +967,7 @@ def test_a_later_report_takes_the_place_of_the_earlier(
 
 # ---------------------------------------------------------------- names
 @pytest.fixture
-def people(writer: DirectoryWriter, reader: DirectoryReader) -> DirectoryReader:
+def people(writer: SqliteDirectoryStore, reader: SqliteDirectory) -> SqliteDirectory:
     put(
         writer,
         manager(1, name="Ли"),
@@ -996,12 +1000,12 @@ def people(writer: DirectoryWriter, reader: DirectoryReader) -> DirectoryReader:
     ],
 )
 def test_names_are_found_by_any_part_in_any_case(
-    people: DirectoryReader, words: str, found: list[str]
+    people: SqliteDirectory, words: str, found: list[str]
 ) -> None:
-    assert sorted(n.name for n in people.find(words)) == sorted(found)
+    assert sorted(n.name for n in people.find_by_name(words)) == sorted(found)
 
 
-def test_names_that_begin_so_come_first_and_marked_ones_last(people: DirectoryReader) -> None:
-    assert people.find("и")[0].name == "ИП Иванов А. А."
-    assert people.find("ромашка")[-1].name == "Белая ромашка"
-    assert len(people.find("и", limit=1)) == 1
+def test_names_that_begin_so_come_first_and_marked_ones_last(people: SqliteDirectory) -> None:
+    assert people.find_by_name("и")[0].name == "ИП Иванов А. А."
+    assert people.find_by_name("ромашка")[-1].name == "Белая ромашка"
+    assert len(people.find_by_name("и", limit=1)) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.adapters.embedded.ended_sessions import EndedSessionsFile
 from bridge.ports import Alarm, Event
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access.seals import ManagerClaim, SignedTokens
 from tests.support.builders import manager
 
 pytestmark = pytest.mark.anyio
@@ -32,19 +32,19 @@ def names_in(folder: Path) -> list[str]:
 
 async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path):
     path = tmp_path / "sessions.json"
-    seals = Seals(SECRET, "pw", EndedSessionsFile(path, Noted()))
-    admin, other = seals.admin_session(), seals.admin_session()
-    desk = seals.manager_session(ManagerPass(manager().ref, 0))
-    link = seals.console_link()
+    seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted()))
+    admin, other = seals.create_admin_session(), seals.create_admin_session()
+    desk = seals.create_manager_session(ManagerClaim(manager().ref, 0))
+    link = seals.create_console_link()
     assert await seals.use_console_link(link)
     await seals.end_admin_session(admin)
     await seals.end_manager_session(desk)
 
     noted = Noted()
-    later = Seals(SECRET, "pw", EndedSessionsFile(path, noted))
+    later = SignedTokens(SECRET, "pw", EndedSessionsFile(path, noted))
 
-    assert not later.is_admin_session(admin)
-    assert later.is_admin_session(other)
+    assert not later.is_valid_admin_session(admin)
+    assert later.is_valid_admin_session(other)
     assert later.read_manager_session(desk) is None
     assert not await later.use_console_link(link)
     assert not noted.alarms
@@ -57,19 +57,21 @@ async def test_where_the_list_is_lost_no_session_of_before_counts(
     tmp_path: Path, content: bytes | None
 ):
     path = tmp_path / "sessions.json"
-    session = Seals(SECRET, "pw", EndedSessionsFile(path, Noted())).admin_session()
+    session = SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted())).create_admin_session()
     if content is None:
         path.unlink()
     else:
         path.write_bytes(content)
 
     noted = Noted()
-    seals = Seals(SECRET, "pw", EndedSessionsFile(path, noted))
-    begun = seals.admin_session()
+    seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, noted))
+    begun = seals.create_admin_session()
 
-    assert not seals.is_admin_session(session)
-    assert seals.is_admin_session(begun)
-    assert Seals(SECRET, "pw", EndedSessionsFile(path, Noted())).is_admin_session(begun)
+    assert not seals.is_valid_admin_session(session)
+    assert seals.is_valid_admin_session(begun)
+    assert SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted())).is_valid_admin_session(
+        begun
+    )
     assert [(a.name, a.subject) for a in noted.alarms] == (
         [] if content is None else [("store_damaged", "sessions.json")]
     )
@@ -81,27 +83,27 @@ async def test_where_the_disk_refuses_memory_keeps_it_with_an_alarm_until_it_is_
     folder = tmp_path / "data"
     noted = Noted()
     ended = EndedSessionsFile(folder / "sessions.json", noted)  # there is no such folder
-    seals = Seals(SECRET, "pw", ended)
-    session, other = seals.admin_session(), seals.admin_session()
+    seals = SignedTokens(SECRET, "pw", ended)
+    session, other = seals.create_admin_session(), seals.create_admin_session()
     await seals.end_admin_session(session)
-    in_memory = seals.is_admin_session(session)
+    in_memory = seals.is_valid_admin_session(session)
     folder.mkdir()
     await seals.end_admin_session(other)
 
     assert not in_memory
     assert [a.clear for a in noted.alarms] == [False, False, True]
-    assert str(tmp_path) not in noted.alarms[0].words
-    later = Seals(SECRET, "pw", EndedSessionsFile(folder / "sessions.json", Noted()))
-    assert not later.is_admin_session(session)
+    assert str(tmp_path) not in noted.alarms[0].message
+    later = SignedTokens(SECRET, "pw", EndedSessionsFile(folder / "sessions.json", Noted()))
+    assert not later.is_valid_admin_session(session)
 
 
 async def test_the_list_is_bounded_by_a_new_generation(tmp_path: Path):
-    ended = EndedSessionsFile(tmp_path / "sessions.json", Noted(), most=20)
-    seals = Seals(SECRET, "pw", ended)
-    first, generation = seals.admin_session(), ended.generation
+    ended = EndedSessionsFile(tmp_path / "sessions.json", Noted(), max_sessions=20)
+    seals = SignedTokens(SECRET, "pw", ended)
+    first, generation = seals.create_admin_session(), ended.generation
     await seals.end_admin_session(first)
     for n in range(20):
         await ended.end(str(n))
 
     assert ended.generation != generation
-    assert not seals.is_admin_session(first)
+    assert not seals.is_valid_admin_session(first)

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 from tinydb import where
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.decision import NumberMemory
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import EntryState, OutboxEntry, retried
+from bridge.domain.outbox import EntryState, OutboxEntry, retry_now
 from bridge.errors import StoreError
 from bridge.ports import RawEvent
 from tests.support import builders as b
@@ -36,17 +36,17 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def ledger(path: Path) -> AsyncIterator[LedgerStore]:
-    opened = LedgerStore.open(path, lambda: NOW)
+async def ledger(path: Path) -> AsyncIterator[SqliteLedger]:
+    opened = SqliteLedger.open(path, lambda: NOW)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def guest(ledger: LedgerStore, path: Path) -> AsyncIterator[LedgerStore]:
+async def guest(ledger: SqliteLedger, path: Path) -> AsyncIterator[SqliteLedger]:
     """The command line beside the running service."""
     assert ledger is not None
-    opened = LedgerStore.open(path, lambda: NOW, shared=True)
+    opened = SqliteLedger.open(path, lambda: NOW, as_guest=True)
     yield opened
     await opened.close()
 
@@ -55,23 +55,23 @@ def debt(key: str) -> OutboxEntry:
     return OutboxEntry(key, created_at=NOW, due_at=NOW)
 
 
-async def owe(ledger: LedgerStore, *keys: str) -> None:
+async def owe(ledger: SqliteLedger, *keys: str) -> None:
     for key in keys:
         await ledger.record_call(replace(b.call(), key=key), debt(key))
 
 
 # ---------------------------------------------------------------- durable
 async def test_everything_is_there_after_a_restart(path: Path) -> None:
-    ledger = LedgerStore.open(path, lambda: NOW)
+    ledger = SqliteLedger.open(path, lambda: NOW)
     await owe(ledger, "a")
     await ledger.record_event(RawEvent("sipuni", NOW, (("event", "1"),)))
-    await ledger.remember_choice(b.NUMBER, Ref("someone"))
+    await ledger.save_choice(b.NUMBER, Ref("someone"))
     await ledger.close()
 
-    again = LedgerStore.open(path, lambda: NOW)
+    again = SqliteLedger.open(path, lambda: NOW)
 
     assert await again.entry("a") == (debt("a"), replace(b.call(), key="a"))
-    assert again.memory(b.NUMBER) == NumberMemory(choice=Ref("someone"))
+    assert again.number_memory(b.NUMBER) == NumberMemory(chosen_owner=Ref("someone"))
     await again.close()
     with SqliteDb(path) as db:
         assert [dict(d) for d in db.table("events")] == [
@@ -85,28 +85,30 @@ async def test_everything_is_there_after_a_restart(path: Path) -> None:
         ]
 
 
-async def test_an_administrator_reads_the_ledger_as_tinydb(ledger: LedgerStore, path: Path) -> None:
+async def test_an_administrator_reads_the_ledger_as_tinydb(
+    ledger: SqliteLedger, path: Path
+) -> None:
     await owe(ledger, "a", "b")
     await ledger.save_entry(replace(debt("b"), state=EntryState.DEAD))
 
     with SqliteDb(path) as db:
         assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks", "days"}
-        (dead,) = db.table("outbox").search(where("state") == "dead")
+        (dead,) = db.table("outbox").show_search(where("state") == "dead")
         assert dead["key"] == "b"
 
 
-async def test_many_that_wait_are_written_together_and_all_of_them(ledger: LedgerStore) -> None:
+async def test_many_that_wait_are_written_together_and_all_of_them(ledger: SqliteLedger) -> None:
     calls = [replace(b.call(), key=f"{n:04}") for n in range(500)]
 
     stored = await asyncio.gather(*(ledger.record_call(c, debt(c.key)) for c in calls))
 
     assert all(one is other for one, other in zip(stored, calls, strict=True))
     assert {c.key for c in await ledger.calls(limit=1000)} == {c.key for c in calls}
-    assert (await ledger.counts()).due == len(calls)
+    assert (await ledger.count_entries()).due == len(calls)
 
 
 async def test_the_log_is_emptied_into_the_file_when_nobody_waits(
-    ledger: LedgerStore, path: Path
+    ledger: SqliteLedger, path: Path
 ) -> None:
     for n in range(500):
         await owe(ledger, f"{n:04}")
@@ -118,7 +120,7 @@ async def test_the_log_is_emptied_into_the_file_when_nobody_waits(
     assert count >= 300
 
 
-async def test_a_caller_who_did_not_wait_is_recorded_all_the_same(ledger: LedgerStore) -> None:
+async def test_a_caller_who_did_not_wait_is_recorded_all_the_same(ledger: SqliteLedger) -> None:
     task = asyncio.create_task(ledger.record_call(replace(b.call(), key="a"), debt("a")))
     await asyncio.sleep(0)
     task.cancel()
@@ -129,7 +131,7 @@ async def test_a_caller_who_did_not_wait_is_recorded_all_the_same(ledger: Ledger
 
 
 async def test_what_waits_is_written_before_closing(path: Path) -> None:
-    ledger = LedgerStore.open(path, lambda: NOW)
+    ledger = SqliteLedger.open(path, lambda: NOW)
     tasks = [
         asyncio.create_task(ledger.record_call(replace(b.call(), key=str(n)), None))
         for n in range(20)
@@ -144,7 +146,7 @@ async def test_what_waits_is_written_before_closing(path: Path) -> None:
 
 
 async def test_a_closed_ledger_takes_nothing_more(path: Path) -> None:
-    ledger = LedgerStore.open(path, lambda: NOW)
+    ledger = SqliteLedger.open(path, lambda: NOW)
     await ledger.close()
 
     with pytest.raises(StoreError):
@@ -194,7 +196,7 @@ async def test_an_acknowledged_call_survives_kill_9_with_its_debt(path: Path) ->
         writer.wait()
         acknowledged.update(line for line in rest.splitlines(keepends=True) if "\n" in line)
 
-    ledger = LedgerStore.open(path, lambda: NOW)
+    ledger = SqliteLedger.open(path, lambda: NOW)
     calls = {c.key for c in await ledger.calls(limit=100_000)}
     entries = {e.key for e, _ in await ledger.entries(limit=100_000)}
     await ledger.close()
@@ -204,18 +206,23 @@ async def test_an_acknowledged_call_survives_kill_9_with_its_debt(path: Path) ->
 
 # ---------------------------------------------------------------- order, moments
 async def test_fresh_calls_come_newest_first_and_old_debts_by_when_they_fell_due(
-    ledger: LedgerStore,
+    ledger: SqliteLedger,
 ) -> None:
     for key, age, due in (("old", 120, 30), ("older", 180, 60), ("new", 20, 20), ("newest", 5, 5)):
         at = NOW - age * SECOND
         entry = OutboxEntry(key, created_at=at, due_at=NOW - due * SECOND)
         await ledger.record_call(replace(b.call(), key=key, received_at=at), entry)
 
-    assert [e.key for e, _ in await ledger.due(NOW, 10)] == ["newest", "new", "older", "old"]
-    assert [e.key for e, _ in await ledger.due(NOW, 1)] == ["newest"]
+    assert [e.key for e, _ in await ledger.due_entries(NOW, 10)] == [
+        "newest",
+        "new",
+        "older",
+        "old",
+    ]
+    assert [e.key for e, _ in await ledger.due_entries(NOW, 1)] == ["newest"]
 
 
-async def test_moments_within_one_second_are_in_order(ledger: LedgerStore) -> None:
+async def test_moments_within_one_second_are_in_order(ledger: SqliteLedger) -> None:
     tick = timedelta(microseconds=1)
     for n in (0, 1, 2):
         at = NOW + n * tick
@@ -226,27 +233,27 @@ async def test_moments_within_one_second_are_in_order(ledger: LedgerStore) -> No
 
 
 # ---------------------------------------------------------------- guests
-async def test_only_one_process_serves(ledger: LedgerStore, path: Path) -> None:
+async def test_only_one_process_serves(ledger: SqliteLedger, path: Path) -> None:
     assert ledger is not None
     with pytest.raises(StoreError, match="another onec-bridge"):
-        LedgerStore.open(path, lambda: NOW)
+        SqliteLedger.open(path, lambda: NOW)
 
 
 async def test_a_guest_retries_and_drops_while_the_service_runs(
-    ledger: LedgerStore, guest: LedgerStore
+    ledger: SqliteLedger, guest: SqliteLedger
 ) -> None:
     await owe(ledger, "dead", "hopeless")
     dead = replace(debt("dead"), state=EntryState.DEAD, attempts=9)
     await ledger.save_entry(dead)
 
-    assert await guest.save_entry(retried(dead, NOW))
+    assert await guest.save_entry(retry_now(dead, NOW))
     assert await guest.drop_entry("hopeless")
 
-    assert await ledger.due(NOW, 5) == [(debt("dead"), replace(b.call(), key="dead"))]
+    assert await ledger.due_entries(NOW, 5) == [(debt("dead"), replace(b.call(), key="dead"))]
 
 
 async def test_a_guest_leaves_alone_what_is_being_sent(
-    ledger: LedgerStore, guest: LedgerStore
+    ledger: SqliteLedger, guest: SqliteLedger
 ) -> None:
     await owe(ledger, "a")
     await ledger.save_entry(replace(debt("a"), state=EntryState.SENDING))
@@ -254,14 +261,14 @@ async def test_a_guest_leaves_alone_what_is_being_sent(
     with pytest.raises(StoreError, match="being sent"):
         await guest.save_entry(debt("a"))
     with pytest.raises(StoreError, match="only the process that delivers"):
-        await guest.recover()
+        await guest.recover_after_crash()
 
     found = await ledger.entry("a")
     assert found is not None
     assert found[0].state is EntryState.SENDING
 
 
-async def test_both_may_write_at_once(ledger: LedgerStore, guest: LedgerStore) -> None:
+async def test_both_may_write_at_once(ledger: SqliteLedger, guest: SqliteLedger) -> None:
     await owe(ledger, *"abcdefgh")
 
     await asyncio.gather(
@@ -274,7 +281,7 @@ async def test_both_may_write_at_once(ledger: LedgerStore, guest: LedgerStore) -
 
 # ---------------------------------------------------------------- a disk that says no
 async def test_a_refused_write_fails_and_the_next_one_is_tried_again(
-    ledger: LedgerStore, path: Path
+    ledger: SqliteLedger, path: Path
 ) -> None:
     await owe(ledger, "a")
     administrator = sqlite3.connect(path)
@@ -294,7 +301,9 @@ async def test_a_refused_write_fails_and_the_next_one_is_tried_again(
     assert {e.key for e, _ in await ledger.entries()} == {"a", "c"}
 
 
-async def test_all_that_wait_for_a_refused_commit_are_told(ledger: LedgerStore, path: Path) -> None:
+async def test_all_that_wait_for_a_refused_commit_are_told(
+    ledger: SqliteLedger, path: Path
+) -> None:
     administrator = sqlite3.connect(path)
     administrator.execute(
         "CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
@@ -320,8 +329,8 @@ async def test_a_file_of_another_program_is_left_alone(path: Path) -> None:
     before = path.read_bytes()  # noqa: ASYNC240
 
     with pytest.raises(StoreError, match="another program"):
-        LedgerStore.open(path, lambda: NOW, shared=True)
-    ledger = LedgerStore.open(path, lambda: NOW)
+        SqliteLedger.open(path, lambda: NOW, as_guest=True)
+    ledger = SqliteLedger.open(path, lambda: NOW)
     with pytest.raises(StoreError, match="another program"):
         await ledger.record_call(b.call(), None)
     await ledger.close()
@@ -329,7 +338,7 @@ async def test_a_file_of_another_program_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == before  # noqa: ASYNC240
 
 
-async def test_a_damaged_document_is_a_store_error(ledger: LedgerStore, path: Path) -> None:
+async def test_a_damaged_document_is_a_store_error(ledger: SqliteLedger, path: Path) -> None:
     await owe(ledger, "a")
     with SqliteDb(path) as db:
         db.table("calls").update({"caller": "torn"})
@@ -357,15 +366,15 @@ async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
         for name, row in rows.items():
             db.table(name).rows.write([(1, msgspec.json.encode(row).decode())])
 
-    ledger = LedgerStore.open(path, lambda: NOW)
+    ledger = SqliteLedger.open(path, lambda: NOW)
 
-    assert await ledger.due(NOW, 5) == [(debt(one.key), one)]
-    assert await ledger.untold(5) == []
+    assert await ledger.due_entries(NOW, 5) == [(debt(one.key), one)]
+    assert await ledger.unapplied_events(5) == []
     await ledger.close()
 
 
 async def test_a_file_of_before_has_seen_the_days_of_its_calls(path: Path) -> None:
-    before = LedgerStore.open(path, clock=lambda: NOW)
+    before = SqliteLedger.open(path, clock=lambda: NOW)
     for key, days in (("a", 0), ("b", 1), ("c", 1), ("d", 5)):
         at = NOW + timedelta(days=days)
         await before.record_call(replace(b.call(), key=key, received_at=at), None)
@@ -373,7 +382,7 @@ async def test_a_file_of_before_has_seen_the_days_of_its_calls(path: Path) -> No
     with SqliteDb(path) as db:
         db.file.execute("DROP TABLE days")
 
-    ledger = LedgerStore.open(path, clock=lambda: NOW)
+    ledger = SqliteLedger.open(path, clock=lambda: NOW)
 
     assert await ledger.days_seen() == [(NOW + timedelta(days=day)).date() for day in (0, 1, 5)]
     assert await ledger.last_seen() == NOW + timedelta(days=5)

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.aside import kept_aside
-from bridge.adapters.embedded.ledger_file import FileGone, LedgerFile
+from bridge.adapters.embedded.aside import list_set_aside
+from bridge.adapters.embedded.ledger_file import LedgerFile, LedgerReplaced
 from bridge.adapters.embedded.ledger_rows import call_row
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.adapters.embedded.ledger_writes import RecordCall
 from bridge.adapters.embedded.sqlite_file import WriterLock
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
 from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.errors import StoreError, StoreTaken
+from bridge.errors import StoreError, StoreInUse
 from bridge.ports import RawEvent
 from tests.support import builders as b
 
@@ -37,16 +37,16 @@ def call(key: str) -> PhoneCall:
     return replace(b.call(), key=key)
 
 
-def opened(path: Path) -> LedgerStore:
-    return LedgerStore.open(path, lambda: NOW)
+def opened(path: Path) -> SqliteLedger:
+    return SqliteLedger.open(path, lambda: NOW)
 
 
-async def owe(ledger: LedgerStore, *keys: str) -> None:
+async def owe(ledger: SqliteLedger, *keys: str) -> None:
     for key in keys:
         await ledger.record_call(call(key), OutboxEntry(key, created_at=NOW, due_at=NOW))
 
 
-async def keys_in(ledger: LedgerStore) -> set[str]:
+async def keys_in(ledger: SqliteLedger) -> set[str]:
     return {entry.key for entry, _ in await ledger.entries()}
 
 
@@ -56,7 +56,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def ledger(path: Path) -> AsyncIterator[LedgerStore]:
+async def ledger(path: Path) -> AsyncIterator[SqliteLedger]:
     """A ledger with one call in it, open."""
     found = opened(path)
     await owe(found, "before")
@@ -99,20 +99,20 @@ def replace_by_a_copy(path: Path) -> None:
     "harm", [unlink, unlink_all, unlink_log, move_away, replace_by_another, replace_by_a_copy]
 )
 async def test_a_file_taken_away_while_it_is_open_is_put_back_with_all_that_was_in_it(
-    ledger: LedgerStore, path: Path, harm: Callable[[Path], None]
+    ledger: SqliteLedger, path: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(path)
 
     await owe(ledger, "after")
 
     assert await keys_in(ledger) == {"before", "after"}
-    beside = LedgerStore.open(path, lambda: NOW, shared=True)
+    beside = SqliteLedger.open(path, lambda: NOW, as_guest=True)
     assert await keys_in(beside) == {"before", "after"}
     await beside.close()
 
 
 async def test_a_file_taken_away_is_put_back_though_nobody_writes(
-    ledger: LedgerStore, path: Path
+    ledger: SqliteLedger, path: Path
 ) -> None:
     unlink_all(path)
 
@@ -125,7 +125,7 @@ async def test_a_file_taken_away_is_put_back_though_nobody_writes(
 
 @pytest.mark.parametrize("length", [0, 100, 3000])
 async def test_a_file_cut_short_while_it_is_open_is_set_aside(
-    ledger: LedgerStore, path: Path, length: int
+    ledger: SqliteLedger, path: Path, length: int
 ) -> None:
     for part in path.parent.glob("ledger.db*"):
         with part.open("r+b") as file:
@@ -134,7 +134,7 @@ async def test_a_file_cut_short_while_it_is_open_is_set_aside(
     await owe(ledger, "after")
 
     assert "after" in await keys_in(ledger)
-    assert kept_aside(path.parent)["ledger.db"]
+    assert list_set_aside(path.parent)["ledger.db"]
     assert len(ledger.take_losses()) == 1
 
 
@@ -158,7 +158,7 @@ async def test_a_known_ledger_that_is_gone_at_the_start_is_no_new_one(path: Path
     await owe(ledger, "after")
     await ledger.close()
 
-    (kept,) = kept_aside(path.parent)["ledger.db"]
+    (kept,) = list_set_aside(path.parent)["ledger.db"]
     if how in {"missing", "empty"}:
         assert (kept, "lost" in words) == ("ledger.db.missing", True)
     else:
@@ -199,7 +199,7 @@ async def test_every_damage_keeps_a_file_of_its_own(path: Path) -> None:
         path.write_bytes(b"no database at all" * 500)
     await opened(path).close()
 
-    assert kept_aside(path.parent)["ledger.db"] == [
+    assert list_set_aside(path.parent)["ledger.db"] == [
         "ledger.db.damaged",
         "ledger.db.damaged.2",
         "ledger.db.damaged.3",
@@ -223,7 +223,7 @@ async def test_what_can_be_read_of_a_damaged_ledger_is_taken_over(path: Path) ->
     await owe(first, "owed", "sending", "delivered")
     (pair,) = [pair for pair in await first.entries() if pair[0].key == "sending"]
     await first.save_entry(replace(pair[0], state=EntryState.SENDING))
-    await first.remember_choice(b.NUMBER, Ref("somebody"))
+    await first.save_choice(b.NUMBER, Ref("somebody"))
     await first.close()
     spoil(path, "debts")
 
@@ -235,8 +235,8 @@ async def test_what_can_be_read_of_a_damaged_ledger_is_taken_over(path: Path) ->
     assert entries.keys() == {"owed", "sending", "delivered"}
     assert entries["sending"].state is EntryState.DUE
     assert entries["sending"].maybe_sent_at == NOW
-    assert ledger.memory(b.NUMBER).choice == Ref("somebody")
-    assert await ledger.open_debts() == []
+    assert ledger.number_memory(b.NUMBER).chosen_owner == Ref("somebody")
+    assert await ledger.open_missed_calls() == []
     await ledger.close()
 
 
@@ -258,18 +258,18 @@ async def test_a_row_that_cannot_be_read_costs_itself_alone(path: Path) -> None:
     await ledger.close()
 
 
-async def test_a_mistaken_suspicion_sets_nothing_aside(ledger: LedgerStore, path: Path) -> None:
-    ledger.suspect("somebody met damage")
+async def test_a_mistaken_suspicion_sets_nothing_aside(ledger: SqliteLedger, path: Path) -> None:
+    ledger.suspect_damage("somebody met damage")
 
     assert await ledger.examine() is None
 
-    assert kept_aside(path.parent) == {}
+    assert list_set_aside(path.parent) == {}
     assert await keys_in(ledger) == {"before"}
 
 
-async def test_a_second_service_does_not_start(ledger: LedgerStore, path: Path) -> None:
+async def test_a_second_service_does_not_start(ledger: SqliteLedger, path: Path) -> None:
     assert ledger.take_losses() == []
-    with pytest.raises(StoreTaken):
+    with pytest.raises(StoreInUse):
         opened(path)
 
 
@@ -317,9 +317,9 @@ async def test_flipped_bytes_raise_store_errors_only_and_end_in_a_ledger_that_wo
             try:
                 await ledger.entries()
                 await ledger.calls_since(NOW - timedelta(days=1))
-                await ledger.untold(10)
-                await ledger.open_debts()
-                await ledger.counts()
+                await ledger.unapplied_events(10)
+                await ledger.open_missed_calls()
+                await ledger.count_entries()
             except StoreError:
                 assert await ledger.examine() is None
         await owe(ledger, "after")
@@ -348,19 +348,19 @@ async def guest(*arguments: object) -> int:
     return int(out)
 
 
-async def test_guests_of_other_processes_change_nothing(ledger: LedgerStore, path: Path) -> None:
+async def test_guests_of_other_processes_change_nothing(ledger: SqliteLedger, path: Path) -> None:
     for turn in range(3):
         assert await guest(path, *([path.with_name("copy.db")] if turn == 1 else [])) == turn + 1
         assert await ledger.examine() is None
         await owe(ledger, f"after {turn}")
 
     assert ledger.take_losses() == []
-    assert kept_aside(path.parent) == {}
+    assert list_set_aside(path.parent) == {}
     assert len(await keys_in(ledger)) == 4
 
 
 async def test_what_is_put_back_is_read_whole_before_it_is_believed(
-    ledger: LedgerStore, path: Path
+    ledger: SqliteLedger, path: Path
 ) -> None:
     await owe(ledger, *(f"key {n}" for n in range(60)))
     await guest(path)  # brings the log into the file
@@ -389,9 +389,9 @@ def test_a_file_deleted_just_before_its_log_is_emptied_is_put_back(path: Path) -
     kept.write(file, [RecordCall(call("before"), call_row(call("before")), None)])
 
     unlink_all(path)
-    with pytest.raises(FileGone) as gone:
-        kept.empty_log(file)
-    kept.let_go(file, gone.value)
+    with pytest.raises(LedgerReplaced) as gone:
+        kept.checkpoint(file)
+    kept.discard(file, gone.value)
     again = kept.open()
 
     assert again.read("SELECT key FROM calls") == [("before",)]

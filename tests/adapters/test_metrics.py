@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from bridge.adapters.metrics import Metrics
 from bridge.domain.decision import Rule
-from bridge.ports import Alarm, CallRecorded, DirectoryChanged, OneCMood, OutboxCounts
+from bridge.ports import Alarm, CallRecorded, DirectoryChanged, OneCAvailability, OutboxCounts
 from tests.support.builders import call
 
 
@@ -50,7 +50,7 @@ def test_what_is_published_is_counted():
     metrics = Metrics()
 
     metrics.publish(CallRecorded(call()))
-    metrics.publish(OneCMood(False, "gone"))
+    metrics.publish(OneCAvailability(False, "gone"))
     metrics.publish(Alarm("store_slow", "slow"))
     metrics.publish(DirectoryChanged(None))
     metrics.event_stored("sipuni")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bridge.adapters.onec.journal import ODataJournal
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
-from bridge.adapters.onec.requests import ODataRequests
+from bridge.adapters.onec.requests import ODataCallRequests
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import CandidateKind, EntityKind
@@ -105,7 +105,7 @@ Request = Callable[[ODataClient], Awaitable[object]]
 
 def source(client: ODataClient) -> ODataSource:
     return ODataSource(
-        client, rules=PhoneRules(), attribute="Внутренний номер", metadata_cache=None
+        client, rules=PhoneRules(), extension_attribute="Внутренний номер", metadata_cache=None
     )
 
 
@@ -125,23 +125,25 @@ REQUESTS: dict[str, Request] = {
     "extensions": lambda c: source(c).extension_sources(),
     "find calls": lambda c: journal(c).find_phone_calls(DRAFT),
     "create a call": lambda c: journal(c).create_phone_call(DRAFT),
-    "mark a call": lambda c: journal(c).mark_phone_call(ref("document")),
+    "mark a call": lambda c: journal(c).set_deletion_mark(ref("document")),
     "read a call": lambda c: journal(c).read_phone_call(ref("document")),
     "change a call": lambda c: journal(c).change_phone_call(
         ref("document"), PhoneCallChange(subject="x")
     ),
     "create a subject": lambda c: journal(c).create_subject(ref("document")),
     "has a subject": lambda c: journal(c).has_subject(ref("document")),
-    "consider": lambda c: journal(c).consider(ref("document"), considered=True),
+    "consider": lambda c: journal(c).set_considered(ref("document"), considered=True),
     "create a reminder": lambda c: journal(c).create_reminder(REMINDER),
     "has a reminder": lambda c: journal(c).has_reminder(REMINDER),
     "read a reminder": lambda c: journal(c).read_reminder(REMINDER),
     "change a reminder": lambda c: journal(c).change_reminder(REMINDER),
-    "withdraw a reminder": lambda c: journal(c).withdraw_reminder(REMINDER),
-    "look a caller up": lambda c: ODataLookup(c, rules=PhoneRules(), known=lambda _: None).find(
-        NUMBER
+    "withdraw a reminder": lambda c: journal(c).delete_reminder(REMINDER),
+    "look a caller up": lambda c: ODataLookup(
+        c, rules=PhoneRules(), find_partner=lambda _: None
+    ).find_owners(NUMBER),
+    "calls ordered in 1C": lambda c: ODataCallRequests(c, MSK).find_call_requests(
+        NOON, "позвонить"
     ),
-    "calls ordered in 1C": lambda c: ODataRequests(c, MSK).call_requests(NOON, "позвонить"),
 }
 SIGN_IN = "sign in"
 
@@ -163,7 +165,7 @@ def test_no_answer_breaks_a_request(name: str):
         found: BridgeError | None = None
         try:
             if name == SIGN_IN:
-                await ODataSignIn(connect, lambda: NOON).check("Анна", "x")
+                await ODataSignIn(connect, lambda: NOON).check_credentials("Анна", "x")
             else:
                 await REQUESTS[name](client)
         except BridgeError as error:

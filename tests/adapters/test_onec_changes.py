@@ -15,16 +15,16 @@ from bridge.domain.writeback import (
     WrittenReminder,
 )
 from bridge.errors import (
-    OneCBlocked,
-    OneCChanged,
     OneCError,
-    OneCGone,
-    OneCNotLetThrough,
+    OneCFilteredByWebServer,
     OneCNotPublished,
+    OneCObjectMissing,
     OneCOutcomeUnknown,
     OneCRejected,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
+    OneCVersionConflict,
 )
 from bridge.lab.onec import OneCLab
 from tests.support.onec_lab import NOW, make_draft, make_journal, make_lab
@@ -62,7 +62,7 @@ async def test_a_document_is_read_as_people_left_it() -> None:
         description="Звонит\r\nжуравлей",
         comment="[bridge:k1]",
         responsible=None,
-        marked=True,
+        deletion_mark=True,
         version=found.version,
     )
     assert found.version
@@ -94,10 +94,10 @@ async def test_an_empty_change_asks_1c_for_nothing() -> None:
     journal, document, _ = await written(lab)
     found = await journal.read_phone_call(document)
     assert found is not None
-    asked = lab.requests.total()
+    asked = lab.request_counts.total()
 
-    await journal.change_phone_call(document, PhoneCallChange(seen=found.version))
-    assert lab.requests.total() == asked
+    await journal.change_phone_call(document, PhoneCallChange(seen_version=found.version))
+    assert lab.request_counts.total() == asked
 
 
 async def test_texts_are_sent_with_plain_line_ends_and_no_control_characters() -> None:
@@ -112,12 +112,12 @@ async def test_the_standalone_server_is_asked_to_patch_once() -> None:
     lab = make_lab(5)
     lab.switches.patch = "405"
     journal, document, reminder = await written(lab)
-    await journal.mark_phone_call(document)
-    await journal.consider(document, considered=True)
+    await journal.set_deletion_mark(document)
+    await journal.set_considered(document, considered=True)
     await journal.change_reminder(replace(reminder, text="Пропущен"))
     await journal.change_phone_call(document, PhoneCallChange(subject="О цене"))
 
-    asked = [(entry.method, entry.status) for entry in lab.journal]
+    asked = [(entry.method, entry.status) for entry in lab.request_log]
     assert asked.count(("PATCH", 405)) == 1
     assert asked.count(("PUT", 200)) == 4
     assert lab.phone_calls()[0]["DeletionMark"] is True
@@ -130,7 +130,7 @@ async def test_a_document_that_is_gone_cannot_be_changed(patch: str) -> None:
     journal, document, _ = await written(lab)
     lab.delete(CALLS, document)
 
-    with pytest.raises(OneCGone):
+    with pytest.raises(OneCObjectMissing):
         await journal.change_phone_call(document, PhoneCallChange(subject="О цене"))
 
 
@@ -146,7 +146,7 @@ async def test_a_change_decided_upon_an_older_version_is_not_written(world: dict
     await journal.change_phone_call(document, change)  # nobody was here meanwhile
     lab.edit(CALLS, document, Тема="Правка менеджера")
 
-    with pytest.raises(OneCChanged):
+    with pytest.raises(OneCVersionConflict):
         await journal.change_phone_call(document, change)
     assert lab.phone_calls()[0]["Тема"] == "Правка менеджера"
 
@@ -159,7 +159,7 @@ async def test_a_call_is_considered_and_its_record_stays_as_it_was(patch: str) -
     journal, document, _ = await written(lab)
     [before] = lab.subjects()
     for considered in (True, True, False):
-        await journal.consider(document, considered=considered)
+        await journal.set_considered(document, considered=considered)
         assert lab.subjects() == [{**before, "Рассмотрено": considered}]
 
 
@@ -168,8 +168,8 @@ async def test_a_call_without_a_subject_record_cannot_be_considered() -> None:
     journal = make_journal(lab)
     document = await journal.create_phone_call(make_draft(lab))
 
-    with pytest.raises(OneCGone):
-        await journal.consider(document, considered=True)
+    with pytest.raises(OneCObjectMissing):
+        await journal.set_considered(document, considered=True)
 
 
 # ---------------------------------------------------------------- the reminder
@@ -207,7 +207,7 @@ async def test_a_dismissed_reminder_is_not_written_again(patch: str, iis: bool) 
     lab.dismiss_reminder(document)
 
     assert not await journal.change_reminder(replace(reminder, text="Звонил дважды"))
-    assert not await journal.withdraw_reminder(reminder)
+    assert not await journal.delete_reminder(reminder)
     assert lab.reminders() == []
 
 
@@ -220,12 +220,12 @@ async def test_a_reminder_is_withdrawn_alone() -> None:
     )
     for other in others:
         await journal.create_reminder(other)
-    assert await journal.withdraw_reminder(reminder)
+    assert await journal.delete_reminder(reminder)
 
     assert not await journal.has_reminder(reminder)
     for other in others:
         assert await journal.has_reminder(other)
-    assert not await journal.withdraw_reminder(reminder)
+    assert not await journal.delete_reminder(reminder)
 
 
 async def test_a_reminder_of_the_hour_that_autumn_repeats_is_still_found() -> None:
@@ -237,8 +237,8 @@ async def test_a_reminder_of_the_hour_that_autumn_repeats_is_still_found() -> No
 
     found = await journal.read_reminder(repeated)
     assert found is not None
-    assert found.due == repeated.at
-    assert await journal.withdraw_reminder(repeated)
+    assert found.due_at == repeated.at
+    assert await journal.delete_reminder(repeated)
 
 
 async def test_a_server_with_no_room_for_the_address_says_what_to_set() -> None:
@@ -246,8 +246,8 @@ async def test_a_server_with_no_room_for_the_address_says_what_to_set() -> None:
     journal, _, reminder = await written(lab)
     lab.switches.iis_segment_limit = 250
 
-    for write in (journal.change_reminder, journal.withdraw_reminder):
-        with pytest.raises(OneCNotLetThrough, match="UrlSegmentMaxLength"):
+    for write in (journal.change_reminder, journal.delete_reminder):
+        with pytest.raises(OneCFilteredByWebServer, match="UrlSegmentMaxLength"):
             await write(reminder)
     assert await journal.read_reminder(reminder) is not None
 
@@ -261,13 +261,13 @@ async def test_a_set_that_is_not_published_is_not_taken_for_a_gone_record(iis: b
     lab.switches.iis_html_404 = iis
 
     with pytest.raises(OneCNotPublished, match=REMINDERS):
-        await journal.withdraw_reminder(reminder)
+        await journal.delete_reminder(reminder)
     with pytest.raises(OneCNotPublished, match=REMINDERS):
         await journal.change_reminder(reminder)
     with pytest.raises(OneCNotPublished, match=REMINDERS):
         await journal.read_reminder(reminder)
     with pytest.raises(OneCNotPublished, match=SUBJECTS):
-        await journal.consider(document, considered=True)
+        await journal.set_considered(document, considered=True)
     with pytest.raises(OneCNotPublished, match=CALLS):
         await journal.read_phone_call(document)
 
@@ -279,7 +279,7 @@ async def test_a_set_that_is_not_published_is_not_taken_for_a_gone_record(iis: b
         ("pool_exhausted", OneCUnavailable, False),
         ("data_lock", OneCUnavailable, False),
         ("no_licence_503", OneCUnavailable, False),
-        ("sessions_blocked", OneCBlocked, False),
+        ("sessions_blocked", OneCSessionsBlocked, False),
         ("unauthorised", OneCUnauthorized, False),
         ("rights", NoRights, False),
         ("business_refusal", OneCRejected, False),
@@ -295,14 +295,14 @@ async def test_bad_weather_tells_whether_a_change_may_have_been_made(
 ) -> None:
     lab = make_lab(5)
     journal, document, reminder = await written(lab)
-    lab.weather.add(kind, method="PATCH", text="Запрещено правилом")
-    lab.weather.add(kind, method="DELETE", text="Запрещено правилом")
+    lab.faults.add(kind, method="PATCH", text="Запрещено правилом")
+    lab.faults.add(kind, method="DELETE", text="Запрещено правилом")
     change = PhoneCallChange(subject="О цене")
 
     for write in (
         lambda: journal.change_phone_call(document, change),
-        lambda: journal.consider(document, considered=True),
-        lambda: journal.withdraw_reminder(reminder),
+        lambda: journal.set_considered(document, considered=True),
+        lambda: journal.delete_reminder(reminder),
     ):
         with pytest.raises(OneCError) as caught:
             await write()
@@ -315,16 +315,16 @@ async def test_bad_weather_tells_whether_a_change_may_have_been_made(
 async def test_a_lost_reply_is_made_good_by_repeating() -> None:
     lab = make_lab(5)
     journal, document, reminder = await written(lab)
-    lab.weather.add("lost_reply", method="PATCH", times=1)
-    lab.weather.add("lost_reply", method="DELETE", times=1)
+    lab.faults.add("lost_reply", method="PATCH", times=1)
+    lab.faults.add("lost_reply", method="DELETE", times=1)
     change = PhoneCallChange(subject="О цене")
     with pytest.raises(OneCOutcomeUnknown):
         await journal.change_phone_call(document, change)
     with pytest.raises(OneCOutcomeUnknown):
-        await journal.withdraw_reminder(reminder)
+        await journal.delete_reminder(reminder)
 
     await journal.change_phone_call(document, change)
-    assert not await journal.withdraw_reminder(reminder)
+    assert not await journal.delete_reminder(reminder)
     assert lab.phone_calls()[0]["Тема"] == "О цене"
 
 
@@ -332,7 +332,7 @@ async def test_a_lost_reply_is_made_good_by_repeating() -> None:
 async def test_a_look_that_cannot_be_read_does_not_mean_gone(kind: str) -> None:
     lab = make_lab(5)
     journal, document, reminder = await written(lab)
-    lab.weather.add(kind, method="GET")
+    lab.faults.add(kind, method="GET")
 
     with pytest.raises(OneCUnavailable):
         await journal.read_phone_call(document)
@@ -359,8 +359,8 @@ async def test_no_subject_record_is_made_anew_by_considering_it() -> None:
     journal = make_journal(lab)
     document = await journal.create_phone_call(make_draft(lab))
 
-    with pytest.raises(OneCGone):
-        await journal.consider(document, considered=True)
+    with pytest.raises(OneCObjectMissing):
+        await journal.set_considered(document, considered=True)
     assert lab.subjects() == []
 
 
@@ -372,7 +372,7 @@ async def test_a_change_moves_no_record_where_that_is_possible(patch: str) -> No
     journal, document, reminder = await written(lab)
     [before] = lab.reminders()
     await journal.change_reminder(replace(reminder, text="Звонил дважды"))
-    await journal.consider(document, considered=True)
+    await journal.set_considered(document, considered=True)
 
     assert lab.reminders() == [{**before, "Описание": "Звонил дважды"}]
     assert await journal.has_subject(document)
@@ -386,9 +386,9 @@ async def test_where_an_address_counts_encoded_only_documents_can_be_changed() -
     assert lab.phone_calls()[0]["Тема"] == "О цене"
 
     for write in (
-        lambda: journal.consider(document, considered=True),
-        lambda: journal.withdraw_reminder(reminder),
+        lambda: journal.set_considered(document, considered=True),
+        lambda: journal.delete_reminder(reminder),
     ):
-        with pytest.raises(OneCNotLetThrough, match="UrlSegmentMaxLength"):
+        with pytest.raises(OneCFilteredByWebServer, match="UrlSegmentMaxLength"):
             await write()
     assert await journal.read_reminder(reminder) is not None

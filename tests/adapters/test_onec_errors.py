@@ -6,18 +6,25 @@ import json
 import httpx
 import pytest
 
-from bridge.adapters.onec.errors import LOST, NoRights, TooLarge, UnknownField, lost, refusal
-from bridge.adapters.onec.voices import Voice, hear
+from bridge.adapters.onec.errors import (
+    MAY_HAVE_ARRIVED,
+    NoRights,
+    RequestTooLarge,
+    UnknownField,
+    error_of_response,
+    error_of_transport,
+)
+from bridge.adapters.onec.voices import ResponseKind, parse_response
 from bridge.errors import (
     OneCAlreadyExists,
-    OneCBlocked,
     OneCError,
-    OneCGone,
-    OneCNonsense,
-    OneCNotLetThrough,
+    OneCFilteredByWebServer,
+    OneCInvalidResponse,
     OneCNotPublished,
+    OneCObjectMissing,
     OneCOutcomeUnknown,
     OneCRejected,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
 )
@@ -100,21 +107,26 @@ CASES = [
     (401, odata("20", "Нарушение прав доступа!"), NoRights, NoRights),
     (403, odata("20", "Нарушение прав доступа!"), NoRights, NoRights),
     (404, odata("8", 'Сущность "X" не найдена.'), OneCNotPublished, OneCNotPublished),
-    (404, odata("9", "Экземпляр сущности не найден"), OneCGone, OneCGone),
+    (404, odata("9", "Экземпляр сущности не найден"), OneCObjectMissing, OneCObjectMissing),
     (400, odata("6", "Сегмент пути Нет не найден!"), UnknownField, OneCRejected),
-    (400, odata("14", "Ошибка при разборе опции запроса"), OneCNonsense, OneCRejected),
-    (400, odata("1", "Не удалось разобрать строку"), OneCNonsense, OneCRejected),
-    (405, odata("19", "метод запрещён"), OneCNonsense, OneCRejected),
-    (412, odata("-1", "Версия не совпадает"), OneCNonsense, OneCRejected),
-    (501, odata("0", "не поддерживается"), OneCNonsense, OneCRejected),
+    (400, odata("14", "Ошибка при разборе опции запроса"), OneCInvalidResponse, OneCRejected),
+    (400, odata("1", "Не удалось разобрать строку"), OneCInvalidResponse, OneCRejected),
+    (405, odata("19", "метод запрещён"), OneCInvalidResponse, OneCRejected),
+    (412, odata("-1", "Версия не совпадает"), OneCInvalidResponse, OneCRejected),
+    (501, odata("0", "не поддерживается"), OneCInvalidResponse, OneCRejected),
     (500, odata("-1", HANDLER), OneCUnavailable, OneCRejected),
     (500, odata("-1", "Непредвиденный символ при чтении JSON"), OneCUnavailable, OneCRejected),
     (500, odata("-1", "Ошибка блокировки данных: превышено"), OneCUnavailable, OneCUnavailable),
-    (500, odata("-1", "Недостаточно памяти для получения"), TooLarge, OneCUnavailable),
+    (500, odata("-1", "Недостаточно памяти для получения"), RequestTooLarge, OneCUnavailable),
     (500, odata("-1", "Не обнаружено свободной лицензии!"), OneCUnavailable, OneCUnavailable),
     (500, ATOM.format(code="-1", text="Отказ").encode(), OneCUnavailable, OneCRejected),
     (503, odata("-1", "занято"), OneCUnavailable, OneCOutcomeUnknown),
-    (403, exception("Начало сеанса запрещено.\nИдёт обновление"), OneCBlocked, OneCBlocked),
+    (
+        403,
+        exception("Начало сеанса запрещено.\nИдёт обновление"),
+        OneCSessionsBlocked,
+        OneCSessionsBlocked,
+    ),
     (401, exception("Идентификация не выполнена"), OneCUnauthorized, OneCUnauthorized),
     (404, exception("Ресурс не найден"), OneCNotPublished, OneCNotPublished),
     (406, exception("Истекло время ожидания сеанса"), OneCUnavailable, OneCUnavailable),
@@ -124,28 +136,32 @@ CASES = [
     (401, html("401 - Unauthorized"), OneCUnauthorized, OneCUnauthorized),
     (403, html("403 - Forbidden"), OneCUnauthorized, OneCUnauthorized),
     (404, html("404 - File or directory not found."), OneCNotPublished, OneCNotPublished),
-    (405, b"", OneCNonsense, OneCRejected),
+    (405, b"", OneCInvalidResponse, OneCRejected),
     (406, html("Not acceptable"), OneCUnavailable, OneCUnavailable),
     (429, html("Too many requests"), OneCUnavailable, OneCUnavailable),
-    (413, html("Too large"), TooLarge, OneCRejected),
-    (414, html("URI too long"), TooLarge, OneCRejected),
-    (500, html("1C:Enterprise 8 application error"), TooLarge, OneCOutcomeUnknown),
+    (413, html("Too large"), RequestTooLarge, OneCRejected),
+    (414, html("URI too long"), RequestTooLarge, OneCRejected),
+    (500, html("1C:Enterprise 8 application error"), RequestTooLarge, OneCOutcomeUnknown),
     (502, html("502 Bad Gateway"), OneCUnavailable, OneCOutcomeUnknown),
     (503, html("Service Unavailable"), OneCUnavailable, OneCOutcomeUnknown),
     (503, b"<p>\xd0\x9d\xd0\xb5 no free license</p>", OneCUnavailable, OneCUnavailable),
     (504, b"", OneCUnavailable, OneCOutcomeUnknown),
-    (301, b"", OneCNonsense, OneCUnavailable),
-    (400, html("Bad Request - Invalid URL"), OneCNotLetThrough, OneCNotLetThrough),
-    (400, html("Bad Request"), OneCNonsense, OneCOutcomeUnknown),
-    (200, html("Ведутся технические работы"), OneCNonsense, OneCOutcomeUnknown),
-    (200, b'{"value": 1}', OneCNonsense, OneCOutcomeUnknown),
-    (418, b"\xff\xfe", OneCNonsense, OneCOutcomeUnknown),
+    (301, b"", OneCInvalidResponse, OneCUnavailable),
+    (400, html("Bad Request - Invalid URL"), OneCFilteredByWebServer, OneCFilteredByWebServer),
+    (400, html("Bad Request"), OneCInvalidResponse, OneCOutcomeUnknown),
+    (200, html("Ведутся технические работы"), OneCInvalidResponse, OneCOutcomeUnknown),
+    (200, b'{"value": 1}', OneCInvalidResponse, OneCOutcomeUnknown),
+    (418, b"\xff\xfe", OneCInvalidResponse, OneCOutcomeUnknown),
     # A page of 1C's own names the cause, whatever its status; so does a text without markup.
     (200, page("Нарушение прав доступа! Обратитесь к администратору."), *[OneCUnauthorized] * 2),
     (500, page("Нарушение прав доступа!"), OneCUnauthorized, OneCUnauthorized),
     (200, "Нарушение прав доступа!".encode("cp1251"), OneCUnauthorized, OneCUnauthorized),
-    (200, page("Начало сеанса с информационной базой запрещено. До 18:00"), *[OneCBlocked] * 2),
-    (200, page("База заблокирована для обновления"), OneCBlocked, OneCBlocked),
+    (
+        200,
+        page("Начало сеанса с информационной базой запрещено. До 18:00"),
+        *[OneCSessionsBlocked] * 2,
+    ),
+    (200, page("База заблокирована для обновления"), OneCSessionsBlocked, OneCSessionsBlocked),
     (200, page("Установлен монопольный режим"), OneCUnavailable, OneCUnavailable),
     (200, page("Не обнаружено свободной лицензии!"), OneCUnavailable, OneCUnavailable),
     (200, SIGN_IN, OneCUnauthorized, OneCUnauthorized),
@@ -159,20 +175,22 @@ CASES = [
 def test_every_answer_means_one_error(
     status: int, body: bytes, read: type[OneCError], write: type[OneCError]
 ) -> None:
-    said = hear(status, body)
+    said = parse_response(status, body)
 
-    assert type(refusal(said, "Set", write=False)) is read
-    assert type(refusal(said, "Set", write=True)) is write
+    assert type(error_of_response(said, "Set", write=False)) is read
+    assert type(error_of_response(said, "Set", write=True)) is write
 
 
 def test_the_administrators_words_are_told_without_the_formula() -> None:
-    said = hear(403, exception("Начало сеанса с информационной базой запрещено.\nДо 18:00 обмен"))
+    said = parse_response(
+        403, exception("Начало сеанса с информационной базой запрещено.\nДо 18:00 обмен")
+    )
 
-    assert refusal(said, "Set", write=False).detail == "До 18:00 обмен"
+    assert error_of_response(said, "Set", write=False).detail == "До 18:00 обмен"
 
 
 def test_a_refusal_carries_status_code_and_the_handlers_text() -> None:
-    error = refusal(hear(500, odata("-1", HANDLER)), "Set", write=True)
+    error = error_of_response(parse_response(500, odata("-1", HANDLER)), "Set", write=True)
 
     assert isinstance(error, OneCRejected)
     assert (error.status, error.code) == (500, "-1")
@@ -182,9 +200,11 @@ def test_a_refusal_carries_status_code_and_the_handlers_text() -> None:
 def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None:
     platform = "<title>1C:Enterprise 8 application error</title>x<br>by reason:<br>No space left"
 
-    assert hear(502, html("502 Bad Gateway")).words == "502 Bad Gateway"
-    assert hear(500, platform.encode()).words == "No space left"
-    assert hear(503, "<title>Обслуживание</title>".encode("cp1251")).words == "Обслуживание"
+    assert parse_response(502, html("502 Bad Gateway")).message == "502 Bad Gateway"
+    assert parse_response(500, platform.encode()).message == "No space left"
+    assert (
+        parse_response(503, "<title>Обслуживание</title>".encode("cp1251")).words == "Обслуживание"
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,26 +238,26 @@ def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None
     ],
 )
 def test_the_sentence_that_says_why_is_quoted_without_markup(body: bytes, words: str) -> None:
-    assert hear(200, body).words == words
+    assert parse_response(200, body).message == words
 
 
 def test_a_page_of_many_menus_is_quoted_within_bounds_and_its_cause_first() -> None:
     menus = "".join(f"<li>Пункт меню {n}</li>" for n in range(2_000))
-    said = hear(200, page(f"{menus}<p>Нарушение прав доступа!</p>"))
+    said = parse_response(200, page(f"{menus}<p>Нарушение прав доступа!</p>"))
 
-    assert said.words.startswith("Нарушение прав доступа!")
-    assert len(said.words) <= 300
+    assert said.message.startswith("Нарушение прав доступа!")
+    assert len(said.message) <= 300
 
 
 @pytest.mark.parametrize(
     "scrap", ["<", "<script>", "<!--", "<title>", "<input ", "<m:error ", "<message>", "</p", "&"]
 )
 def test_a_giant_page_is_not_worked_through(scrap: str) -> None:
-    assert len(hear(200, scrap.encode() * 200_000).words) <= 500
+    assert len(parse_response(200, scrap.encode() * 200_000).message) <= 500
 
 
 def test_a_page_to_sign_in_at_is_told_as_what_it_is() -> None:
-    error = refusal(hear(200, SIGN_IN), "Set", write=False)
+    error = error_of_response(parse_response(200, SIGN_IN), "Set", write=False)
 
     assert "a page to sign in at" in error.detail
     assert "Вход в приложение" in error.detail
@@ -245,17 +265,19 @@ def test_a_page_to_sign_in_at_is_told_as_what_it_is() -> None:
 
 def test_a_message_that_xml_cannot_carry_is_unpacked() -> None:
     packed = base64.b64encode("Поле\x01неверно".encode()).decode()
-    said = hear(400, ATOM.format(code="6", text=packed).encode())
+    said = parse_response(400, ATOM.format(code="6", text=packed).encode())
 
-    assert (said.voice, said.code, said.words) == (Voice.ODATA, "6", "Поле неверно")
+    assert (said.kind, said.code, said.message) == (ResponseKind.ODATA, "6", "Поле неверно")
 
 
 def test_a_long_page_becomes_few_words() -> None:
-    assert len(hear(500, b"<p>" + b"x" * 100_000).words) <= 500
+    assert len(parse_response(500, b"<p>" + b"x" * 100_000).message) <= 500
 
 
 def test_the_address_of_a_redirect_is_told() -> None:
-    error = refusal(hear(302, b"", "https://login.example.ru/"), "Set", write=False)
+    error = error_of_response(
+        parse_response(302, b"", "https://login.example.ru/"), "Set", write=False
+    )
 
     assert "https://login.example.ru/" in error.detail
 
@@ -265,10 +287,10 @@ def all_subclasses(kind: type) -> set[type]:
 
 
 def test_the_table_knows_every_way_in_which_httpx_can_lose_a_request() -> None:
-    assert set(LOST) == all_subclasses(httpx.RequestError)
+    assert set(MAY_HAVE_ARRIVED) == all_subclasses(httpx.RequestError)
 
 
-@pytest.mark.parametrize("kind", sorted(LOST, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(MAY_HAVE_ARRIVED, key=lambda kind: kind.__name__))
 def test_a_lost_write_is_surely_undone_only_if_it_was_never_sent(
     kind: type[httpx.RequestError],
 ) -> None:
@@ -277,5 +299,8 @@ def test_a_lost_write_is_surely_undone_only_if_it_was_never_sent(
     }  # fmt: skip
     expected = OneCUnavailable if kind.__name__ in never_sent else OneCOutcomeUnknown
 
-    assert type(lost(kind("gone"), "Set", write=True)) is expected
-    assert type(lost(kind("gone"), "Set", write=False)) in {OneCUnavailable, TooLarge}
+    assert type(error_of_transport(kind("gone"), "Set", write=True)) is expected
+    assert type(error_of_transport(kind("gone"), "Set", write=False)) in {
+        OneCUnavailable,
+        RequestTooLarge,
+    }

@@ -9,11 +9,11 @@ from bridge.adapters.onec.errors import NoRights
 from bridge.domain.writeback import ReminderDraft
 from bridge.errors import (
     OneCAlreadyExists,
-    OneCBlocked,
     OneCError,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
 )
@@ -36,7 +36,7 @@ async def test_a_call_is_written_as_people_will_see_it() -> None:
     assert document["Date"] == "2026-11-23T12:30:00"
     assert document["Комментарий"] == "[bridge:k1]"
     assert call.contact is not None
-    assert [row["Ref_Key"] for row in lab.calls_seen_at(call.contact.ref)] == [ref]
+    assert [row["Ref_Key"] for row in lab.visible_calls(call.contact.ref)] == [ref]
     await journal.aclose()
 
 
@@ -77,10 +77,10 @@ async def test_a_call_is_found_by_its_marker_among_others_of_that_number() -> No
     await journal.create_phone_call(other)
     first = await journal.create_phone_call(call)
     second = await journal.create_phone_call(call)
-    await journal.mark_phone_call(second)
+    await journal.set_deletion_mark(second)
 
     found = await journal.find_phone_calls(call)
-    assert [(d.ref, d.marked) for d in found] == [(first, False), (second, True)]
+    assert [(d.ref, d.deletion_mark) for d in found] == [(first, False), (second, True)]
     assert found[0].number < found[1].number
     assert found[0].at == NOW
 
@@ -184,7 +184,7 @@ async def test_a_register_that_is_not_published_stops_with_its_name() -> None:
         ("no_licence_500", OneCUnavailable, 0),
         ("no_licence_503", OneCUnavailable, 0),
         ("out_of_memory", OneCUnavailable, 0),
-        ("sessions_blocked", OneCBlocked, 0),
+        ("sessions_blocked", OneCSessionsBlocked, 0),
         ("unauthorised", OneCUnauthorized, 0),
         ("rights", NoRights, 0),
         ("business_refusal", OneCRejected, 0),
@@ -203,19 +203,19 @@ async def test_bad_weather_tells_whether_the_call_may_have_been_written(
     kind: str, error: type[OneCError], written: int
 ) -> None:
     lab = make_lab(5)
-    lab.weather.add(kind, method="POST", text="Запрещено правилом")
+    lab.faults.add(kind, method="POST", text="Запрещено правилом")
 
     with pytest.raises(OneCError) as caught:
         await make_journal(lab).create_phone_call(make_draft(lab))
     assert type(caught.value) is error
     assert len(lab.phone_calls()) == written
-    assert lab.requests["POST", CALLS] == 1
+    assert lab.request_counts["POST", CALLS] == 1
 
 
 async def test_what_was_committed_behind_a_lost_reply_is_found() -> None:
     lab = make_lab(5)
     journal, call = make_journal(lab), make_draft(lab)
-    lab.weather.add("lost_reply", method="POST", times=1)
+    lab.faults.add("lost_reply", method="POST", times=1)
     with pytest.raises(OneCOutcomeUnknown):
         await journal.create_phone_call(call)
 
@@ -227,7 +227,7 @@ async def test_a_look_that_cannot_be_read_says_nothing_about_the_document(kind: 
     lab = make_lab(5)
     journal, call = make_journal(lab), make_draft(lab)
     await journal.create_phone_call(call)
-    lab.weather.add(kind, method="GET")
+    lab.faults.add(kind, method="GET")
 
     with pytest.raises(OneCUnavailable) as caught:
         await journal.find_phone_calls(call)

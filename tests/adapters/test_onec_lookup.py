@@ -9,26 +9,26 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
-from bridge.adapters.onec.line_filters import spellings, wide_filter
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
+from bridge.adapters.onec.line_filters import digit_spellings, wide_filter
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import encode_query, listing_query
-from bridge.adapters.onec.schema import PHONE_LINES, SETS
+from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
 from bridge.domain.directory import (
     ContactPerson,
     Counterparty,
     Manager,
     Partner,
     Ref,
-    card_of,
+    build_caller_card,
 )
 from bridge.domain.phone import PhoneNumber, PhoneRules
 from bridge.errors import (
-    OneCBlocked,
     OneCError,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCNotPublished,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
     StoreError,
@@ -38,8 +38,8 @@ from bridge.lab.onec import OneCLab
 from bridge.lab.tables import CONTACTS
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS
 from bridge.ports import FoundOwners
-from bridge.services.pull import Pull, PullRules
-from tests.stories.house import Quiet
+from bridge.services.pull import DirectoryPull, PullRules
+from tests.stories.house import SilentProgress
 from tests.support.onec_lab import NOW, make_client, make_lab, make_source
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +58,7 @@ def make_lookup(
 ) -> ODataLookup:
     # A busy test machine must not look like a 1C that is slow at the wide question.
     wishes.setdefault("clock", lambda: 0.0)
-    return ODataLookup(make_client(lab), rules=RULES, known=known, **wishes)
+    return ODataLookup(make_client(lab), rules=RULES, find_partner=known, **wishes)
 
 
 def a_customer(lab: OneCLab, phone: str = "+7 (903) 555-01-23") -> tuple[str, str, str]:
@@ -69,21 +69,25 @@ def a_customer(lab: OneCLab, phone: str = "+7 (903) 555-01-23") -> tuple[str, st
 
 
 def asked(lab: OneCLab) -> list[str]:
-    return [entry.set for entry in lab.journal]
+    return [entry.set for entry in lab.request_log]
 
 
-async def directory_of(lab: OneCLab, folder: Path) -> DirectoryReader:
+async def directory_of(lab: OneCLab, folder: Path) -> SqliteDirectory:
     """Pull all of *lab* into a directory, as a sync does."""
     source = make_source(lab, cache=folder / "metadata.json")
-    writer = DirectoryWriter(folder / "directory.db")
+    writer = SqliteDirectoryStore(folder / "directory.db")
     try:
-        await Pull(
-            source=source, store=writer, clock=lambda: NOW, rules=PullRules(), progress=Quiet()
+        await DirectoryPull(
+            source=source,
+            store=writer,
+            clock=lambda: NOW,
+            rules=PullRules(),
+            progress=SilentProgress(),
         ).run(None)
     finally:
         writer.close()
         await source.aclose()
-    return DirectoryReader(folder / "directory.db", stale_after=timedelta(days=1))
+    return SqliteDirectory(folder / "directory.db", stale_after=timedelta(days=1))
 
 
 # ---------------------------------------------------------------- who is found
@@ -91,9 +95,9 @@ async def test_a_contact_person_is_found_with_the_partner_above_him() -> None:
     lab = make_lab(20)
     manager, partner, contact = a_customer(lab)
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
-    [owner], [above] = found.owners, found.above
+    [owner], [above] = found.owners, found.parent_partners
     assert isinstance(owner, ContactPerson)
     assert (owner.ref, owner.partner, owner.name) == (contact, partner, "Иванов Пётр")
     assert (above.ref, above.manager, above.customer) == (partner, manager, True)
@@ -105,7 +109,7 @@ async def test_owners_of_all_kinds_are_found() -> None:
     lab.change_phone(PARTNERS, partner, "8 (903) 555-01-23")
     firm = lab.add_counterparty(partner, "ООО Ромашка", phone="903 555-01-23")
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
     assert {owner.ref for owner in found.owners} == {contact, partner, firm}
 
@@ -126,7 +130,7 @@ async def test_a_number_is_found_however_it_was_typed(typed: str) -> None:
     lab = make_lab(20)
     _, _, contact = a_customer(lab, typed)
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
     assert [owner.ref for owner in found.owners] == [contact]
 
@@ -144,28 +148,28 @@ async def test_a_number_is_found_however_it_was_typed(typed: str) -> None:
 def test_digits_are_looked_for_as_they_may_be_written(
     number: int, written: tuple[str, ...]
 ) -> None:
-    assert spellings(PhoneNumber(number), RULES) == written
+    assert digit_spellings(PhoneNumber(number), RULES) == written
 
 
 def test_without_an_area_code_nobody_is_looked_for_by_a_local_number() -> None:
-    assert "1234567" not in spellings(PhoneNumber(74951234567), PhoneRules())
+    assert "1234567" not in digit_spellings(PhoneNumber(74951234567), PhoneRules())
 
 
 async def test_a_stranger_is_nobodys() -> None:
     lab = make_lab(20)
 
-    assert await make_lookup(lab).find(NUMBER) == FoundOwners()
+    assert await make_lookup(lab).find_owners(NUMBER) == FoundOwners()
     assert sorted(asked(lab)) == sorted([*LINES.values(), *LINES.values()])
 
 
 async def test_the_text_that_people_see_goes_before_the_column_of_digits() -> None:
     lab = make_lab(20)
     _, _, contact = a_customer(lab, "+7 903 555-01-24")
-    row = lab.world.tables[CONTACT_PERSONS].rows[contact]
+    row = lab.infobase.tables[CONTACT_PERSONS].rows[contact]
     stale = {"Тип": "Телефон", "Представление": "+7 903 555-01-24", "НомерТелефона": str(NUMBER)}
     lab.edit(CONTACT_PERSONS, contact, **{CONTACTS: [*row[CONTACTS], stale]})
 
-    assert (await make_lookup(lab).find(NUMBER)).owners == ()
+    assert (await make_lookup(lab).find_owners(NUMBER)).owners == ()
 
 
 async def test_a_line_without_text_is_read_from_its_storages() -> None:
@@ -173,7 +177,7 @@ async def test_a_line_without_text_is_read_from_its_storages() -> None:
     _, _, contact = a_customer(lab)
     lab.change_phone(CONTACT_PERSONS, contact, "903 555-01-23", writer="no_text")
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
     assert [owner.ref for owner in found.owners] == [contact]
 
@@ -181,13 +185,13 @@ async def test_a_line_without_text_is_read_from_its_storages() -> None:
 async def test_whom_the_pull_indexes_the_lookup_finds_just_so(tmp_path: Path) -> None:
     lab = make_lab(120)
     directory = await directory_of(lab, tmp_path)
-    numbers = sorted({PhoneNumber(int(truth.e164)) for truth in lab.world.truth})
+    numbers = sorted({PhoneNumber(int(truth.e164)) for truth in lab.infobase.intended_phones})
     lookup = make_lookup(lab, directory.partner, metadata_cache=tmp_path / "metadata.json")
     missed = set()
     for number in numbers:
         held = directory.look_up(number)
-        found = await lookup.find(number)
-        card = card_of(number, found.owners, found.above, directory.managers())
+        found = await lookup.find_owners(number)
+        card = build_caller_card(number, found.owners, found.parent_partners, directory.managers())
         if card is not None:
             assert held is not None
             assert set(card.candidates) <= set(held.candidates)
@@ -196,7 +200,11 @@ async def test_whom_the_pull_indexes_the_lookup_finds_just_so(tmp_path: Path) ->
     directory.close()
 
     # Digits of full width, as East Asian keyboards type them, are for the sync to find.
-    odd = {PhoneNumber(int(truth.e164)) for truth in lab.world.truth if truth.manner == "fullwidth"}
+    odd = {
+        PhoneNumber(int(truth.e164))
+        for truth in lab.infobase.intended_phones
+        if truth.manner == "fullwidth"
+    }
     assert missed <= odd
 
 
@@ -225,7 +233,7 @@ async def test_a_line_of_another_program_is_found_by_sync_and_lookup_alike(
     held = directory.look_up(number)
     directory.close()
 
-    found = await make_lookup(lab).find(number)
+    found = await make_lookup(lab).find_owners(number)
 
     assert held is not None
     assert [candidate.ref for candidate in held.candidates] == [contact]
@@ -240,9 +248,9 @@ async def test_every_phone_case_of_the_lab_is_read_as_it_was_meant(tmp_path: Pat
     lookup = make_lookup(lab)
 
     for case in PHONE_CASES:
-        for e164 in case.meant:
+        for e164 in case.intended:
             number = PhoneNumber(int(e164))
-            held, found = directory.look_up(number), await lookup.find(number)
+            held, found = directory.look_up(number), await lookup.find_owners(number)
             assert held is not None, case.name
             assert [candidate.ref for candidate in held.candidates] == [made[case.name]]
             assert [owner.ref for owner in found.owners] == [made[case.name]]
@@ -255,7 +263,7 @@ async def test_the_second_number_of_a_field_is_found() -> None:
     lab = make_lab(5)
     _, _, contact = a_customer(lab, "+7 495 123-45-67, 765-43-21")
 
-    found = await make_lookup(lab).find(PhoneNumber(74957654321))
+    found = await make_lookup(lab).find_owners(PhoneNumber(74957654321))
 
     assert [owner.ref for owner in found.owners] == [contact]
 
@@ -267,13 +275,13 @@ async def test_a_release_without_the_newer_storage_is_asked_without_it_from_then
     line = {"Тип": "Телефон", "Представление": "", "ЗначенияПолей": '{"Phone": "+79035550123"}'}
     lab.edit(CONTACT_PERSONS, contact, **{CONTACTS: [line]})
 
-    first = await lookup.find(NUMBER)
-    lab.journal.clear()
-    await lookup.find(PhoneNumber(79035550999))
+    first = await lookup.find_owners(NUMBER)
+    lab.request_log.clear()
+    await lookup.find_owners(PhoneNumber(79035550999))
 
     assert [owner.ref for owner in first.owners] == [contact]
-    assert len(lab.journal) == 6
-    assert {entry.status for entry in lab.journal} == {200}
+    assert len(lab.request_log) == 6
+    assert {entry.status for entry in lab.request_log} == {200}
 
 
 async def test_a_1c_that_is_slow_at_it_is_spared_the_wide_question(
@@ -283,9 +291,9 @@ async def test_a_1c_that_is_slow_at_it_is_spared_the_wide_question(
     seconds = iter(range(1_000))
     lookup = make_lookup(lab, clock=lambda: float(next(seconds)))
 
-    await lookup.find(NUMBER)
-    lab.journal.clear()
-    await lookup.find(NUMBER)
+    await lookup.find_owners(NUMBER)
+    lab.request_log.clear()
+    await lookup.find_owners(NUMBER)
 
     assert sorted(asked(lab)) == sorted(LINES.values())
     assert [record.message for record in caplog.records] == ["live_lookup_narrow_only"]
@@ -293,13 +301,13 @@ async def test_a_1c_that_is_slow_at_it_is_spared_the_wide_question(
 
 async def test_a_1c_that_refuses_the_wide_question_is_not_asked_it_again() -> None:
     lab = make_lab(5)
-    lab.weather.add("business_refusal", method="GET", nth=4, times=100)
+    lab.faults.add("business_refusal", method="GET", nth=4, times=100)
     lookup = make_lookup(lab)
 
-    assert await lookup.find(NUMBER) == FoundOwners()
-    lab.weather.clear()
-    lab.journal.clear()
-    await lookup.find(NUMBER)
+    assert await lookup.find_owners(NUMBER) == FoundOwners()
+    lab.faults.clear()
+    lab.request_log.clear()
+    await lookup.find_owners(NUMBER)
 
     assert sorted(asked(lab)) == sorted(LINES.values())
 
@@ -319,10 +327,10 @@ async def test_holdings_are_climbed_to_the_top() -> None:
     partner = lab.add_partner("Низ", parent=middle)
     lab.add_contact(partner, "Иванов", phone="+7 903 555-01-23")
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
-    manager = Manager(Ref(boss), found.above[0].version, "Кузнецов", "300")
-    card = card_of(NUMBER, found.owners, found.above, {5: manager})
+    manager = Manager(Ref(boss), found.parent_partners[0].version, "Кузнецов", "300")
+    card = build_caller_card(NUMBER, found.owners, found.parent_partners, {5: manager})
     assert card is not None
     [candidate] = card.candidates
     assert [(s.partner, s.manager) for s in candidate.chain] == [
@@ -338,9 +346,9 @@ async def test_holdings_that_stand_in_a_circle_end_somewhere() -> None:
     other = lab.add_partner("Второй", parent=one)
     lab.edit(PARTNERS, one, Parent_Key=other)
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
-    assert {partner.ref for partner in found.above} == {one, other}
+    assert {partner.ref for partner in found.parent_partners} == {one, other}
 
 
 async def test_a_partner_that_1c_has_lost_ends_the_chain() -> None:
@@ -348,10 +356,10 @@ async def test_a_partner_that_1c_has_lost_ends_the_chain() -> None:
     _, partner, contact = a_customer(lab)
     lab.delete(PARTNERS, partner)
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
     assert [owner.ref for owner in found.owners] == [contact]
-    assert found.above == ()
+    assert found.parent_partners == ()
 
 
 async def test_partners_in_the_directory_are_not_asked_for(tmp_path: Path) -> None:
@@ -366,9 +374,9 @@ async def test_partners_in_the_directory_are_not_asked_for(tmp_path: Path) -> No
     lookup = make_lookup(lab, directory.partner, metadata_cache=tmp_path / "metadata.json")
 
     for number, partner, questions in ((NUMBER, old, 0), (NUMBER + 1, new, 1)):
-        lab.journal.clear()
-        found = await lookup.find(PhoneNumber(number))
-        assert {p.ref for p in found.above} == {partner, holding}
+        lab.request_log.clear()
+        found = await lookup.find_owners(PhoneNumber(number))
+        assert {p.ref for p in found.parent_partners} == {partner, holding}
         assert asked(lab).count(PARTNERS) == questions
     directory.close()
 
@@ -380,13 +388,13 @@ async def test_a_broken_directory_leaves_partners_to_be_asked_for() -> None:
     def broken(_: Ref) -> Partner | None:
         raise StoreError("directory.db", "disk I/O error")
 
-    found = await make_lookup(lab, broken).find(NUMBER)
+    found = await make_lookup(lab, broken).find_owners(NUMBER)
 
-    assert [p.ref for p in found.above] == [partner]
+    assert [p.ref for p in found.parent_partners] == [partner]
 
 
 async def test_a_partner_that_is_not_there_is_not_in_the_directory(tmp_path: Path) -> None:
-    reader = DirectoryReader(tmp_path / "directory.db", stale_after=timedelta(days=1))
+    reader = SqliteDirectory(tmp_path / "directory.db", stale_after=timedelta(days=1))
     assert reader.partner(Ref("1c17580d-32dd-c56a-87f5-838d3ba4740e")) is None
 
     (tmp_path / "directory.db").write_bytes(b"not a database at all" * 100)
@@ -401,10 +409,10 @@ async def test_the_questions_are_few_and_narrow() -> None:
     lab = make_lab(300)
     a_customer(lab)
 
-    await make_lookup(lab).find(NUMBER)
+    await make_lookup(lab).find_owners(NUMBER)
 
     assert sorted(asked(lab)) == sorted([*LINES.values(), CONTACT_PERSONS, PARTNERS])
-    assert all(entry.status == 200 and entry.bytes < 5_000 for entry in lab.journal)
+    assert all(entry.status == 200 and entry.bytes < 5_000 for entry in lab.request_log)
 
 
 async def test_metadata_are_believed_but_never_asked_for(tmp_path: Path) -> None:
@@ -412,10 +420,10 @@ async def test_metadata_are_believed_but_never_asked_for(tmp_path: Path) -> None
     directory = await directory_of(lab, tmp_path)
     directory.close()
     a_customer(lab)
-    lab.journal.clear()
+    lab.request_log.clear()
 
     for wishes in ({}, {"metadata_cache": tmp_path / "metadata.json"}):
-        assert (await make_lookup(lab, **wishes).find(NUMBER)).owners
+        assert (await make_lookup(lab, **wishes).find_owners(NUMBER)).owners
 
     assert "$metadata" not in asked(lab)
 
@@ -424,7 +432,7 @@ async def test_a_release_that_lacks_a_column_is_asked_without_it() -> None:
     lab = make_lab(20, release="11.4.2")
     _, _, contact = a_customer(lab)
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
     assert [owner.ref for owner in found.owners] == [contact]
 
@@ -439,10 +447,10 @@ async def test_a_release_that_lacks_a_column_is_asked_without_it() -> None:
         ("out_of_memory", OneCUnavailable),
         ("data_lock", OneCUnavailable),
         ("maintenance_503", OneCUnavailable),
-        ("sessions_blocked", OneCBlocked),
+        ("sessions_blocked", OneCSessionsBlocked),
         ("rights", OneCUnauthorized),
         ("unauthorised", OneCUnauthorized),
-        ("maintenance_200", OneCNonsense),
+        ("maintenance_200", OneCInvalidResponse),
     ],
 )
 async def test_1c_that_will_not_answer_is_an_error_of_ours(
@@ -450,18 +458,18 @@ async def test_1c_that_will_not_answer_is_an_error_of_ours(
 ) -> None:
     lab = make_lab(20)
     a_customer(lab)
-    lab.weather.add(weather)
+    lab.faults.add(weather)
 
     with pytest.raises(error):
-        await make_lookup(lab).find(NUMBER)
+        await make_lookup(lab).find_owners(NUMBER)
 
 
 async def test_a_read_that_fails_in_passing_is_repeated() -> None:
     lab = make_lab(20)
     _, _, contact = a_customer(lab)
-    lab.weather.add("platform_error", times=1)
+    lab.faults.add("platform_error", times=1)
 
-    found = await make_lookup(lab).find(NUMBER)
+    found = await make_lookup(lab).find_owners(NUMBER)
 
     assert [owner.ref for owner in found.owners] == [contact]
 
@@ -469,10 +477,10 @@ async def test_a_read_that_fails_in_passing_is_repeated() -> None:
 async def test_a_failure_above_the_owner_is_an_error_too() -> None:
     lab = make_lab(20)
     a_customer(lab)
-    lab.weather.add("down", set=PARTNERS)
+    lab.faults.add("down", set=PARTNERS)
 
     with pytest.raises(OneCUnavailable):
-        await make_lookup(lab).find(NUMBER)
+        await make_lookup(lab).find_owners(NUMBER)
 
 
 @pytest.mark.parametrize("hidden", [LINES[COUNTERPARTIES], COUNTERPARTIES])
@@ -488,13 +496,13 @@ async def test_a_set_that_is_not_published_costs_only_its_own_owners(
 
     for moment, questions in ((0.0, 1), (3599.0, 0), (3600.0, 1)):
         seconds[0] = moment
-        lab.journal.clear()
-        found = await lookup.find(NUMBER)
+        lab.request_log.clear()
+        found = await lookup.find_owners(NUMBER)
         assert [owner.ref for owner in found.owners] == [contact]
         assert asked(lab).count(LINES[COUNTERPARTIES]) == questions
     lab.switches.unpublished.clear()
     seconds[0] = 7200.0
-    assert len((await lookup.find(NUMBER)).owners) == 2
+    assert len((await lookup.find_owners(NUMBER)).owners) == 2
 
     assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == [
         "live_lookup_without",
@@ -511,10 +519,10 @@ async def test_a_publication_without_any_of_the_sets_is_told_of_by_name(
     lookup = make_lookup(lab)
 
     with pytest.raises(OneCNotPublished, match=CONTACTS):
-        await lookup.find(NUMBER)
+        await lookup.find_owners(NUMBER)
     lab.switches.unpublished.clear()
 
-    assert (await lookup.find(NUMBER)).owners
+    assert (await lookup.find_owners(NUMBER)).owners
     assert not caplog.records
 
 
@@ -529,17 +537,17 @@ async def test_a_set_published_after_the_last_sync_is_found_with_the_next_one(
     lookup = make_lookup(lab, metadata_cache=cache, clock=lambda: seconds[0])
     partner = lab.add_partner("Ромашка")
     lab.add_counterparty(partner, "ООО Ромашка", phone="+7 903 555-01-23")
-    assert (await lookup.find(NUMBER)).owners == ()
+    assert (await lookup.find_owners(NUMBER)).owners == ()
     lab.switches.unpublished.clear()
     cache.unlink()
     (await directory_of(lab, tmp_path)).close()
     seconds[0] = 3600.0
 
-    found = await lookup.find(NUMBER)
+    found = await lookup.find_owners(NUMBER)
 
     assert [type(owner) for owner in found.owners] == [Counterparty]
 
 
 def test_every_kind_that_has_phones_is_looked_for() -> None:
-    assert {SETS[kind] for kind in PHONE_LINES} == set(LINES)
-    assert set(PHONE_LINES.values()) == set(LINES.values())
+    assert {ENTITY_SETS[kind] for kind in PHONE_LINE_SETS} == set(LINES)
+    assert set(PHONE_LINE_SETS.values()) == set(LINES.values())

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.onec.metadata import Metadata, _Parser, wanted_types
-from bridge.adapters.onec.schema import COLUMNS, NEEDED, Column
-from bridge.adapters.onec.sets import SetReader
+from bridge.adapters.onec.metadata import Metadata, _Parser, used_type_names
+from bridge.adapters.onec.schema import COLUMNS, USED_COLUMNS, Column
+from bridge.adapters.onec.sets import EntitySetReader
 from bridge.domain.directory import EntityKind
-from bridge.errors import OneCBlocked, OneCNonsense, OneCNotPublished, OneCUnauthorized
+from bridge.errors import (
+    OneCInvalidResponse,
+    OneCNotPublished,
+    OneCSessionsBlocked,
+    OneCUnauthorized,
+)
 from bridge.lab.onec import OneCLab
 from tests.support.onec_lab import make_client, make_lab, make_source, pull_all
 
@@ -24,7 +29,7 @@ async def test_only_the_sets_in_use_are_kept() -> None:
     fields = await Metadata(make_client(make_lab(5))).fields()
 
     assert fields is not None
-    assert set(fields) == wanted_types()
+    assert set(fields) == used_type_names()
     assert {"Ref_Key", "ОсновнойМенеджер_Key", "КонтактнаяИнформация"} <= fields[PARTNERS]
     assert "НомерТелефона" in fields[LINES]
 
@@ -37,7 +42,7 @@ def test_a_document_may_come_in_any_pieces() -> None:
         f'<ComplexType Name="{LINES}_RowType"><Property Name="Тип"/></ComplexType>'
         "</Schema></edmx:Edmx>"
     ).encode()
-    parser = _Parser(wanted_types())
+    parser = _Parser(used_type_names())
     for byte in document:
         parser.feed(bytes([byte]))
 
@@ -56,12 +61,12 @@ def test_a_document_may_come_in_any_pieces() -> None:
     ],
 )
 def test_a_page_or_a_broken_document_is_not_metadata(page: bytes) -> None:
-    with pytest.raises(OneCNonsense):
+    with pytest.raises(OneCInvalidResponse):
         _read(page)
 
 
 def _read(page: bytes) -> None:
-    parser = _Parser(wanted_types())
+    parser = _Parser(used_type_names())
     parser.feed(page)
     parser.finish()
 
@@ -85,13 +90,13 @@ async def test_a_memory_is_believed_for_a_day_and_then_compared_by_size_and_date
 
     await ask()
     await ask()
-    assert lab.requests[METADATA] == 1
+    assert lab.request_counts[METADATA] == 1
     now += DAY + 1
     await ask()
-    assert lab.requests[METADATA] == 2
+    assert lab.request_counts[METADATA] == 2
     now += 10
     await ask()
-    assert lab.requests[METADATA] == 2
+    assert lab.request_counts[METADATA] == 2
 
 
 async def test_an_unchanged_document_is_not_read_again(tmp_path: Path) -> None:
@@ -140,44 +145,44 @@ async def test_what_was_published_a_moment_ago_is_found_in_spite_of_the_memory(
 )
 async def test_without_metadata_the_columns_of_all_releases_do(kind: str) -> None:
     lab = make_lab(20)
-    lab.weather.add(kind, set="$metadata")
+    lab.faults.add(kind, set="$metadata")
     source = make_source(lab)
 
     assert await pull_all(source, EntityKind.PARTNER)
-    assert (await source.extension_sources()).property == lab.world.extension_property
+    assert (await source.extension_sources()).attribute_ref == lab.infobase.extension_property
 
 
 async def test_who_may_not_ask_is_told() -> None:
     lab = make_lab(5)
     with pytest.raises(OneCUnauthorized):
         await Metadata(make_client(lab, password="другой")).fields()
-    lab.weather.add("sessions_blocked")
-    with pytest.raises(OneCBlocked):
+    lab.faults.add("sessions_blocked")
+    with pytest.raises(OneCSessionsBlocked):
         await Metadata(make_client(lab)).fields()
 
 
-def reader(lab: OneCLab) -> SetReader:
+def reader(lab: OneCLab) -> EntitySetReader:
     client = make_client(lab)
-    return SetReader(client, Metadata(client))
+    return EntitySetReader(client, Metadata(client))
 
 
 async def test_optional_columns_that_1c_refuses_are_dropped() -> None:
     lab = make_lab(5)
     for lang in ("ru", "en"):
         lab.switches.lang = lang
-        lab.weather.add("maintenance_503", set="$metadata")
+        lab.faults.add("maintenance_503", set="$metadata")
         columns = (Column("Ref_Key", required=True), Column("Нет"), Column("Description"))
-        page = await reader(lab).page(PARTNERS, columns, len)
+        page = await reader(lab).read_page(PARTNERS, columns, len)
         assert page
 
 
 async def test_a_required_column_that_1c_refuses_is_named() -> None:
     lab = make_lab(5)
-    lab.weather.add("maintenance_503", set="$metadata")
+    lab.faults.add("maintenance_503", set="$metadata")
     columns = (Column("Ref_Key", required=True), Column("Нет", required=True))
 
     with pytest.raises(OneCNotPublished, match="Нет"):
-        await reader(lab).page(PARTNERS, columns, len)
+        await reader(lab).read_page(PARTNERS, columns, len)
 
 
 async def test_a_memory_that_promises_too_much_is_corrected(tmp_path: Path) -> None:
@@ -194,5 +199,5 @@ async def test_a_memory_that_promises_too_much_is_corrected(tmp_path: Path) -> N
 
 
 def test_every_column_belongs_to_a_needed_set() -> None:
-    assert all(NEEDED.values())
-    assert {c.path for c in COLUMNS[EntityKind.PARTNER]} == {c.path for c in NEEDED[PARTNERS]}
+    assert all(USED_COLUMNS.values())
+    assert {c.path for c in COLUMNS[EntityKind.PARTNER]} == {c.path for c in USED_COLUMNS[PARTNERS]}

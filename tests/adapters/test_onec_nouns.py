@@ -7,11 +7,11 @@ import pytest
 
 from bridge.adapters.onec.nouns import (
     is_group,
+    read_attribute_value,
     read_contact_persons,
     read_counterparties,
     read_managers,
     read_partners,
-    read_value,
 )
 from bridge.adapters.onec.schema import (
     ContactPersonRow,
@@ -19,9 +19,9 @@ from bridge.adapters.onec.schema import (
     ManagerRow,
     PartnerRow,
     PhoneLineRow,
-    ValueRow,
+    PropertyValueRow,
 )
-from bridge.domain.directory import Attribute, Partner, Ref
+from bridge.domain.directory import AttributeValue, Partner, Ref
 from bridge.domain.phone import PhoneRules
 
 RULES = PhoneRules()
@@ -53,7 +53,7 @@ def test_references_are_lower_case_and_the_zero_guid_is_none() -> None:
 def test_a_predefined_partner_is_flagged() -> None:
     rows = [PartnerRow("a", predefined="НашеПредприятие"), PartnerRow("b", predefined="")]
 
-    assert [read.noun.predefined for read in read_partners(rows, RULES)] == [True, False]
+    assert [read.entity.predefined for read in read_partners(rows, RULES)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_only_telephone_lines_are_phones() -> None:
         PhoneLineRow("Факс", "+7 (4852) 55-01-02"),
         PhoneLineRow("Телефон", "+7 (903) 555-01-23"),
     ]
-    row = CounterpartyRow("a", lines=lines, tax_id="7604000000")
+    row = CounterpartyRow("a", contact_lines=lines, tax_id="7604000000")
     ((entity, unread),) = read_counterparties([row], RULES)
 
-    assert [f.typed for f in entity.fields] == ["+7 (903) 555-01-23"]
+    assert [f.text for f in entity.phone_fields] == ["+7 (903) 555-01-23"]
     assert not unread
 
 
@@ -90,11 +90,11 @@ def test_every_row_of_a_page_keeps_its_own_phones() -> None:
     phone, unread = PhoneLineRow("Телефон", "+7 (903) 555-01-23"), PhoneLineRow("Телефон", "Иван")
     address = PhoneLineRow("Адрес", "150000, Ярославль")
     pages = [[phone, address], None, [address], [unread, phone], [phone, phone], []]
-    rows = [PartnerRow(str(at), lines=lines) for at, lines in enumerate(pages)]
+    rows = [PartnerRow(str(at), contact_lines=lines) for at, lines in enumerate(pages)]
 
     found = list(read_partners(rows, RULES))
 
-    assert [[f.typed for f in read.noun.fields] for read in found] == [
+    assert [[f.text for f in read.entity.phone_fields] for read in found] == [
         ["+7 (903) 555-01-23"],
         [],
         [],
@@ -102,65 +102,71 @@ def test_every_row_of_a_page_keeps_its_own_phones() -> None:
         ["+7 (903) 555-01-23", "+7 (903) 555-01-23"],
         [],
     ]
-    assert [read.unread for read in found] == [False, False, False, True, False, False]
+    assert [read.has_unread_phones for read in found] == [False, False, False, True, False, False]
 
 
 def test_an_unread_phone_asks_for_a_second_look_until_it_was_looked_at() -> None:
     first = CounterpartyRow("a", lines=[PhoneLineRow("Телефон", "добавить")])
     second = CounterpartyRow(
-        "a", lines=[PhoneLineRow("Телефон", "добавить", json_storage="", text_storage="")]
+        "a", contact_lines=[PhoneLineRow("Телефон", "добавить", json_storage="", text_storage="")]
     )
 
-    assert [read.unread for read in read_counterparties([first, second], RULES)] == [True, False]
+    assert [read.has_unread_phones for read in read_counterparties([first, second], RULES)] == [
+        True,
+        False,
+    ]
 
 
 def test_groups_are_known_by_their_flag_or_by_what_they_cannot_have() -> None:
-    assert is_group(PartnerRow("a", folder=True))
-    assert not is_group(PartnerRow("a", folder=False))
+    assert is_group(PartnerRow("a", is_folder=True))
+    assert not is_group(PartnerRow("a", is_folder=False))
     assert is_group(PartnerRow("a", name="Группа"))
-    assert not is_group(PartnerRow("a", manager=ZERO, lines=[]))
+    assert not is_group(PartnerRow("a", manager=ZERO, contact_lines=[]))
     assert is_group(ContactPersonRow("a"))
-    assert not is_group(CounterpartyRow("a", partner=ZERO, lines=[]))
+    assert not is_group(CounterpartyRow("a", partner=ZERO, contact_lines=[]))
     assert not is_group(ManagerRow("a"))
 
 
 @pytest.mark.parametrize(
     ("row", "value"),
     [
-        (ValueRow(value=" 205 ", type="Edm.String"), Attribute("205")),
-        (ValueRow(value=205.0, type="Edm.Double"), Attribute("205")),
-        (ValueRow(value=205, type="Edm.Int32"), Attribute("205")),
-        (ValueRow(value="начало", type="Edm.String", long_text="205"), Attribute("205")),
+        (PropertyValueRow(value=" 205 ", type="Edm.String"), AttributeValue("205")),
+        (PropertyValueRow(value=205.0, type="Edm.Double"), AttributeValue("205")),
+        (PropertyValueRow(value=205, type="Edm.Int32"), AttributeValue("205")),
         (
-            ValueRow(value=UPPER, type="StandardODATA.Catalog_ЗначенияСвойствОбъектов"),
-            Attribute(listed=LOWER),
+            PropertyValueRow(value="начало", type="Edm.String", long_text="205"),
+            AttributeValue("205"),
         ),
         (
-            ValueRow(value=UPPER, type="UnavailableEntities.UnavailableEntity_x"),
-            Attribute(listed=LOWER),
+            PropertyValueRow(value=UPPER, type="StandardODATA.Catalog_ЗначенияСвойствОбъектов"),
+            AttributeValue(value_ref=LOWER),
         ),
-        (ValueRow(value=UPPER, type="StandardODATA.Catalog_Валюты"), Attribute()),
-        (ValueRow(value="", type="StandardODATA.Undefined"), Attribute()),
-        (ValueRow(value=True, type="Edm.Boolean"), Attribute()),
-        (ValueRow(), Attribute()),
+        (
+            PropertyValueRow(value=UPPER, type="UnavailableEntities.UnavailableEntity_x"),
+            AttributeValue(value_ref=LOWER),
+        ),
+        (PropertyValueRow(value=UPPER, type="StandardODATA.Catalog_Валюты"), AttributeValue()),
+        (PropertyValueRow(value="", type="StandardODATA.Undefined"), AttributeValue()),
+        (PropertyValueRow(value=True, type="Edm.Boolean"), AttributeValue()),
+        (PropertyValueRow(), AttributeValue()),
     ],
 )
-def test_a_value_is_read_by_its_type(row: ValueRow, value: Attribute) -> None:
-    assert read_value(row) == value
+def test_a_value_is_read_by_its_type(row: PropertyValueRow, value: AttributeValue) -> None:
+    assert read_attribute_value(row) == value
 
 
 def test_a_manager_has_the_value_of_the_property_that_was_found() -> None:
     row = ManagerRow(
         "a",
         invalid=True,
-        values=[
-            ValueRow(property="b" * 36, value="999", type="Edm.String"),
-            ValueRow(property=UPPER, value="205", type="Edm.String"),
+        property_values=[
+            PropertyValueRow(property="b" * 36, value="999", type="Edm.String"),
+            PropertyValueRow(property=UPPER, value="205", type="Edm.String"),
         ],
     )
-    manager, without = (read.noun for read in read_managers([row, ManagerRow("a")], LOWER))
-    (unread,) = (read.noun for read in read_managers([row], None))
+    manager, without = (read.entity for read in read_managers([row, ManagerRow("a")], LOWER))
+    (unread,) = (read.entity for read in read_managers([row], None))
 
-    assert (manager.attribute, manager.invalid) == (Attribute("205"), True)
+    assert (manager.attribute, manager.invalid) == (AttributeValue("205"), True)
     assert without.attribute is None
     assert unread.attribute is None

@@ -8,22 +8,22 @@ import httpx
 import msgspec
 import pytest
 
-from bridge.adapters.onec.errors import TooLarge
+from bridge.adapters.onec.errors import RequestTooLarge
 from bridge.adapters.onec.odata import (
     ODataClient,
     ODataConfig,
-    json_reader,
+    decode_count,
+    lenient_json_decoder,
     listing_query,
-    read_count,
-    text,
+    text_literal,
 )
-from bridge.adapters.onec.schema import ListingRow, MarkBody, Page
+from bridge.adapters.onec.schema import DeletionMarkBody, ListingRow, RowPage
 from bridge.errors import (
     OneCAlreadyExists,
-    OneCBlocked,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCOutcomeUnknown,
     OneCRejected,
+    OneCSessionsBlocked,
     OneCUnavailable,
     SettingsError,
 )
@@ -31,8 +31,8 @@ from tests.support.onec_lab import make_client, make_lab
 
 pytestmark = pytest.mark.anyio
 
-ROWS = json_reader(msgspec.json.Decoder(Page[ListingRow]))
-CREATED = json_reader(msgspec.json.Decoder(ListingRow))
+ROWS = lenient_json_decoder(msgspec.json.Decoder(RowPage[ListingRow]))
+CREATED = lenient_json_decoder(msgspec.json.Decoder(ListingRow))
 PARTNERS = "Catalog_Партнеры"
 EMPTY = httpx.Response(200, json={"value": []})
 FULL = {"value": [{"Ref_Key": "a", "DataVersion": "v"}]}
@@ -60,7 +60,7 @@ def client_of(script: Script, url: str = "http://h/ут11") -> ODataClient:
 
 async def test_a_question_reaches_1c_in_utf8_with_blanks_as_percent_20() -> None:
     script = Script(httpx.Response(200, json=FULL))
-    query = listing_query("Ref_Key", filter=f"Телефон eq {text('+7 d’ОН & Co')}")
+    query = listing_query("Ref_Key", filter=f"Телефон eq {text_literal('+7 d’ОН & Co')}")
     await client_of(script).read(PARTNERS, query, ROWS)
 
     raw = script.requests[0].url.raw_path.decode()
@@ -75,7 +75,7 @@ async def test_a_filter_of_plus_apostrophe_and_cyrillic_is_understood() -> None:
     lab = make_lab(5)
     ref = lab.add_partner("ООО «+7 д'Артаньян»")
     query = listing_query(
-        "Ref_Key", filter=f"Description eq {text('ООО «+7 д' + chr(39) + 'Артаньян»')}"
+        "Ref_Key", filter=f"Description eq {text_literal('ООО «+7 д' + chr(39) + 'Артаньян»')}"
     )
 
     page = await make_client(lab).read(PARTNERS, query, ROWS)
@@ -118,7 +118,7 @@ async def test_marks_compression_and_illegal_characters_do_not_break_reading() -
 
 
 def test_a_count_stands_behind_a_byte_order_mark() -> None:
-    assert read_count(b"\xef\xbb\xbf1103") == 1103
+    assert decode_count(b"\xef\xbb\xbf1103") == 1103
 
 
 async def test_a_read_that_fails_in_passing_is_asked_once_more() -> None:
@@ -138,18 +138,18 @@ async def test_a_read_is_not_asked_a_third_time() -> None:
 
 async def test_a_closed_infobase_is_not_asked_twice() -> None:
     lab = make_lab(5)
-    lab.weather.add("sessions_blocked", text="Обновление до 18:00")
+    lab.faults.add("sessions_blocked", text="Обновление до 18:00")
 
-    with pytest.raises(OneCBlocked) as caught:
+    with pytest.raises(OneCSessionsBlocked) as caught:
         await make_client(lab).read(PARTNERS, listing_query("Ref_Key"), ROWS)
     assert caught.value.detail == "Обновление до 18:00"
-    assert lab.requests["GET", PARTNERS] == 1
+    assert lab.request_counts["GET", PARTNERS] == 1
 
 
 async def test_an_answer_too_large_is_not_asked_again_by_those_who_can_ask_for_less() -> None:
     script = Script(httpx.Response(500, html="<title>error</title>"))
 
-    with pytest.raises(TooLarge):
+    with pytest.raises(RequestTooLarge):
         await client_of(script).read(PARTNERS, {}, ROWS, splittable=True)
     assert len(script.requests) == 1
 
@@ -165,7 +165,7 @@ async def test_an_answer_too_large_is_not_asked_again_by_those_who_can_ask_for_l
     ],
 )
 async def test_what_is_not_a_collection_is_nonsense(reply: httpx.Response) -> None:
-    with pytest.raises(OneCNonsense):
+    with pytest.raises(OneCInvalidResponse):
         await client_of(Script(reply, reply)).read(PARTNERS, {}, ROWS)
 
 
@@ -174,7 +174,7 @@ async def test_a_write_takes_its_reference_from_the_body() -> None:
     reply = httpx.Response(201, json={"Ref_Key": "a"}, headers=[(b"Location", location)])
     script = Script(reply)
 
-    created = await client_of(script).write("POST", "Set", MarkBody(), CREATED)
+    created = await client_of(script).write("POST", "Set", DeletionMarkBody(), CREATED)
 
     assert created.ref == "a"
     assert script.requests[0].content == b'{"DeletionMark":true}'
@@ -199,14 +199,14 @@ async def test_a_write_whose_answer_is_lost_is_of_unknown_outcome_and_never_repe
     script = Script(reply)
 
     with pytest.raises(OneCOutcomeUnknown):
-        await client_of(script).write("POST", "Set", MarkBody(), CREATED)
+        await client_of(script).write("POST", "Set", DeletionMarkBody(), CREATED)
     assert len(script.requests) == 1
 
 
 async def test_a_write_that_never_left_is_surely_undone() -> None:
     with pytest.raises(OneCUnavailable) as caught:
         await client_of(Script(httpx.ConnectError("refused"))).write(
-            "POST", "Set", MarkBody(), CREATED
+            "POST", "Set", DeletionMarkBody(), CREATED
         )
     assert type(caught.value) is OneCUnavailable
 
@@ -216,7 +216,7 @@ async def test_a_repeated_key_is_told_apart_from_other_refusals() -> None:
 
     with pytest.raises(OneCAlreadyExists):
         await client_of(Script(httpx.Response(400, json=there))).write(
-            "POST", "Set", MarkBody(), CREATED
+            "POST", "Set", DeletionMarkBody(), CREATED
         )
 
 
@@ -238,7 +238,7 @@ async def test_a_refusal_without_a_body_does_not_hang_on_the_open_socket() -> No
     client = ODataClient(ODataConfig(f"http://127.0.0.1:{port}", "u", "p", timeout_s=5))
     try:
         with pytest.raises(OneCRejected, match="PATCH") as caught:
-            await client.write("PATCH", "Set(guid'x')", MarkBody(), CREATED)
+            await client.write("PATCH", "Set(guid'x')", DeletionMarkBody(), CREATED)
         assert caught.value.status == 405
         await asyncio.wait_for(hung_up.wait(), 5)
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.onec.phones import read_lines
+from bridge.adapters.onec.phones import read_phone_lines
 from bridge.adapters.onec.schema import PhoneLineRow
 from bridge.domain.phone import PhoneRules
 
@@ -24,7 +24,7 @@ JSON = {
 
 
 def numbers(**line: str) -> list[tuple[int, str | None]]:
-    (field,) = read_lines([PhoneLineRow(**line)], RULES)
+    (field,) = read_phone_lines([PhoneLineRow(**line)], RULES)
     return [(phone.number, phone.extension) for phone in field.phones]
 
 
@@ -77,16 +77,16 @@ def test_of_a_damaged_storage_only_what_is_whole_is_read(share: int) -> None:
 
 
 def test_the_typed_text_is_kept_when_no_number_is_in_it() -> None:
-    (field,) = read_lines([PhoneLineRow(shown="позвонить Ивану")], RULES)
+    (field,) = read_phone_lines([PhoneLineRow(shown="позвонить Ивану")], RULES)
 
-    assert (field.typed, field.phones) == ("позвонить Ивану", ())
+    assert (field.text, field.phones) == ("позвонить Ивану", ())
 
 
 def test_a_line_without_any_text_shows_what_its_storage_says() -> None:
     line = PhoneLineRow(text_storage=XML.format(shown="+7 (4852) 55-01-02"))
-    (field,) = read_lines([line], RULES)
+    (field,) = read_phone_lines([line], RULES)
 
-    assert field.typed == "+7 (4852) 55-01-02"
+    assert field.text == "+7 (4852) 55-01-02"
 
 
 def test_without_the_text_a_storage_tells_more_than_the_column_of_digits() -> None:

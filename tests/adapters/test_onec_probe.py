@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
-from bridge.adapters.onec.probe import Finding, OneCProbe
+from bridge.adapters.onec.probe import ODataProbe, PublicationFinding
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
-from bridge.lab.world import Whims
+from bridge.lab.world import DataQuirks
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport, make_draft, make_journal, make_lab
 
 pytestmark = pytest.mark.anyio
@@ -36,10 +36,12 @@ async def findings(
     date: str = "Mon, 23 Nov 2026 09:30:20 GMT",
     zone: str = "Europe/Moscow",
     password: str = DEFAULT_PASSWORD,
-) -> dict[str, Finding]:
+) -> dict[str, PublicationFinding]:
     config = ODataConfig("http://lab/ut11", DEFAULT_USER, password)
     client = ODataClient(config, transport=Dated(lab, date))
-    probe = OneCProbe(client, zone=ZoneInfo(zone), attribute=ATTRIBUTE, clock=lambda: NOW)
+    probe = ODataProbe(
+        client, zone=ZoneInfo(zone), extension_attribute=ATTRIBUTE, clock=lambda: NOW
+    )
     return {finding.name: finding for finding in await probe.run()}
 
 
@@ -100,15 +102,15 @@ async def test_a_section_that_is_not_published_is_a_missing_field() -> None:
 
 
 async def test_an_attribute_that_nobody_made_fails_with_its_title() -> None:
-    found = await findings(make_lab(5, whims=Whims(attribute=False)))
+    found = await findings(make_lab(5, whims=DataQuirks(attribute=False)))
 
-    assert found["attribute"] == Finding("attribute", "fail", {"title": ATTRIBUTE})
+    assert found["attribute"] == PublicationFinding("attribute", "fail", {"title": ATTRIBUTE})
 
 
 async def test_an_attribute_in_the_register_tells_its_users() -> None:
-    lab = make_lab(5, whims=Whims(extension_storage="register"))
+    lab = make_lab(5, whims=DataQuirks(extension_storage="register"))
 
-    assert (await findings(lab))["attribute"].fields["users"] == str(len(lab.world.extensions))
+    assert (await findings(lab))["attribute"].fields["users"] == str(len(lab.infobase.extensions))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ async def test_a_call_of_the_future_casts_doubt_on_the_zone() -> None:
 
 async def test_unreadable_metadata_is_a_warning() -> None:
     lab = make_lab(5)
-    lab.weather.add("maintenance_200", set="$metadata")
+    lab.faults.add("maintenance_200", set="$metadata")
 
     assert (await findings(lab))["fields"].level == "warn"
 
@@ -145,7 +147,9 @@ async def test_unreadable_metadata_is_a_warning() -> None:
 async def test_the_longest_address_is_tried_by_reading_nobodys_reminder(hides: bool) -> None:
     lab = make_lab(5)
     lab.switches.iis_html_404 = hides
-    assert (await findings(lab))["addresses"] == Finding("addresses", "ok", {"length": "251"})
+    assert (await findings(lab))["addresses"] == PublicationFinding(
+        "addresses", "ok", {"length": "251"}
+    )
 
     lab.switches.iis_segment_limit = 250
     found = (await findings(lab))["addresses"]

@@ -11,18 +11,18 @@ import pytest
 from msgspec import Struct, field
 
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
-from bridge.adapters.onec.places import call_place, reminder_place, subject_place
-from bridge.adapters.onec.records import Records
-from bridge.adapters.onec.reminders import ReminderRegister
+from bridge.adapters.onec.places import phone_call_key, reminder_key, subject_key
+from bridge.adapters.onec.records import ODataRecords
+from bridge.adapters.onec.reminders import ODataReminders
 from bridge.domain.directory import Ref
 from bridge.domain.writeback import ReminderDraft
 from bridge.errors import (
-    OneCChanged,
-    OneCGone,
-    OneCNotLetThrough,
+    OneCFilteredByWebServer,
     OneCNotPublished,
+    OneCObjectMissing,
     OneCOutcomeUnknown,
     OneCUnavailable,
+    OneCVersionConflict,
 )
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 CALL = Ref("11111111-0000-5000-8000-00000000000a")
 USER = Ref("33333333-0000-4000-8000-000000000003")
 ROW = {"Ref_Key": CALL.upper(), "DataVersion": "AAAAAAAAAAE=", "Тема": "старая", "Число": 1.50}
-PLACE = call_place(CALL)
+PLACE = phone_call_key(CALL)
 PAGE_404 = httpx.Response(404, html="<title>404 - File or directory not found.</title>")
 
 
@@ -54,8 +54,8 @@ class Scripted(httpx.AsyncBaseTransport):
         return [json.loads(r.content) for r in self.asked if r.method == method]
 
 
-def records(server: Scripted) -> Records:
-    return Records(ODataClient(ODataConfig("http://h/ut", "u", "p"), transport=server))
+def records(server: Scripted) -> ODataRecords:
+    return ODataRecords(ODataClient(ODataConfig("http://h/ut", "u", "p"), transport=server))
 
 
 def page(*rows: dict[str, Any]) -> Callable[[httpx.Request], httpx.Response]:
@@ -83,11 +83,11 @@ def patches_never(_: httpx.Request) -> httpx.Response:
 
 def test_keys_are_spelt_as_1c_reads_them() -> None:
     assert PLACE.path == f"Document_ТелефонныйЗвонок(guid'{CALL}')"
-    assert subject_place(CALL).path == (
+    assert subject_key(CALL).path == (
         f"InformationRegister_ПредметыПапкиВзаимодействий(Взаимодействие='{CALL}',"
         "Взаимодействие_Type='StandardODATA.Document_ТелефонныйЗвонок')"
     )
-    reminder = reminder_place(USER, "2026-11-23T12:30:00", CALL)
+    reminder = reminder_key(USER, "2026-11-23T12:30:00", CALL)
 
     assert reminder.path == (
         f"InformationRegister_НапоминанияПользователя(Пользователь_Key=guid'{USER}',"
@@ -101,22 +101,22 @@ def test_keys_are_spelt_as_1c_reads_them() -> None:
 
 
 def test_the_address_of_a_reminder_fits_into_a_piece_of_a_path() -> None:
-    assert len(reminder_place(USER, "2026-11-23T12:30:00", CALL).path) <= 260
+    assert len(reminder_key(USER, "2026-11-23T12:30:00", CALL).path) <= 260
 
 
 async def test_a_field_that_1c_forgets_in_silence_is_reported() -> None:
     server = Scripted(PATCH=answers(200, {"Ref_Key": CALL, "DataVersion": "AAAAAAAAAAI="}))
 
     with pytest.raises(OneCNotPublished, match="Тема"):
-        await records(server).change(PLACE, Body())
+        await records(server).update(PLACE, Body())
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(200), httpx.Response(204)])
 async def test_an_answer_without_a_word_is_taken_as_done(answer: httpx.Response) -> None:
     server = Scripted(PATCH=lambda _: answer, DELETE=lambda _: answer)
 
-    await records(server).change(PLACE, Body())
-    await records(server).remove(PLACE)
+    await records(server).update(PLACE, Body())
+    await records(server).delete(PLACE)
     assert server.bodies("PATCH") == [{"Тема": "новая"}]
     assert server.asked[-1].content == b""
 
@@ -125,7 +125,7 @@ async def test_an_answer_with_control_characters_is_read() -> None:
     body = '{"Тема": "но\x01вая"}'.encode()
     server = Scripted(PATCH=lambda _: httpx.Response(200, content=body))
 
-    await records(server).change(PLACE, Body())
+    await records(server).update(PLACE, Body())
     assert len(server.asked) == 1
 
 
@@ -138,8 +138,8 @@ async def test_put_sends_all_that_stands_there_with_the_change_in_it() -> None:
     }
     server = Scripted(PATCH=patches_never, GET=page(row), PUT=answers(200, {"Тема": "новая"}))
     shelf = records(server)
-    await shelf.change(PLACE, Body())
-    await shelf.change(PLACE, Body())
+    await shelf.update(PLACE, Body())
+    await shelf.update(PLACE, Body())
 
     assert [r.method for r in server.asked] == ["PATCH", "GET", "PUT", "GET", "PUT"]
     kept = {**ROW, "Тема": "новая", "Строки": [{"LineNumber": "1"}]}
@@ -154,7 +154,7 @@ async def test_numbers_keep_the_digits_they_came_with() -> None:
         GET=lambda _: httpx.Response(200, content=body.encode()),
         PUT=answers(204),
     )
-    await records(server).change(PLACE, Body())
+    await records(server).update(PLACE, Body())
 
     assert b"1.50000000000000000000001" in server.asked[-1].content
 
@@ -163,8 +163,8 @@ async def test_a_server_that_takes_neither_is_asked_to_patch_again_next_time() -
     server = Scripted(PATCH=patches_never, GET=page(ROW), PUT=patches_never)
     shelf = records(server)
     for _ in range(2):
-        with pytest.raises(OneCNotLetThrough, match=r"PUT.*405"):
-            await shelf.change(PLACE, Body())
+        with pytest.raises(OneCFilteredByWebServer, match=r"PUT.*405"):
+            await shelf.update(PLACE, Body())
 
     assert [r.method for r in server.asked] == ["PATCH", "GET", "PUT"] * 2
 
@@ -176,7 +176,7 @@ async def test_nothing_is_put_over_what_is_not_proven_to_be_ours(
     server = Scripted(PATCH=patches_never, GET=page(*rows), PUT=answers(200))
 
     with pytest.raises(OneCUnavailable, match="another question"):
-        await records(server).change(PLACE, Body())
+        await records(server).update(PLACE, Body())
     assert server.bodies("PUT") == []
 
 
@@ -185,23 +185,23 @@ async def test_a_verb_that_the_web_server_hides_is_not_taken_for_a_gone_record(m
     server = Scripted(GET=page(ROW), PATCH=lambda _: PAGE_404, DELETE=lambda _: PAGE_404)
     shelf = records(server)
 
-    with pytest.raises(OneCNotLetThrough, match=f"does not let {method} through"):
-        await (shelf.change(PLACE, Body()) if method == "PATCH" else shelf.remove(PLACE))
+    with pytest.raises(OneCFilteredByWebServer, match=f"does not let {method} through"):
+        await (shelf.update(PLACE, Body()) if method == "PATCH" else shelf.delete(PLACE))
 
 
 async def test_behind_a_page_only_an_empty_set_means_gone() -> None:
     server = Scripted(GET=page(), DELETE=lambda _: PAGE_404)
-    with pytest.raises(OneCGone):
-        await records(server).remove(PLACE)
+    with pytest.raises(OneCObjectMissing):
+        await records(server).delete(PLACE)
     for look in (answers(503), answers(200, {"nothing": []})):
         server.answers["GET"] = look
         with pytest.raises(OneCUnavailable):
-            await records(server).remove(PLACE)
+            await records(server).delete(PLACE)
 
 
 async def test_a_server_without_delete_says_so() -> None:
-    with pytest.raises(OneCNotLetThrough, match="does not let DELETE through"):
-        await records(Scripted(DELETE=patches_never)).remove(PLACE)
+    with pytest.raises(OneCFilteredByWebServer, match="does not let DELETE through"):
+        await records(Scripted(DELETE=patches_never)).delete(PLACE)
 
 
 async def test_a_reminder_that_a_change_brought_back_to_life_is_taken_away_again() -> None:
@@ -213,7 +213,7 @@ async def test_a_reminder_that_a_change_brought_back_to_life_is_taken_away_again
         DELETE=answers(204),
     )
     client = ODataClient(ODataConfig("http://h/ut", "u", "p"), transport=server)
-    register = ReminderRegister(client, ZoneInfo("Europe/Moscow"))
+    register = ODataReminders(client, ZoneInfo("Europe/Moscow"))
 
     assert not await register.change_reminder(ReminderDraft(USER, at, CALL, "новое"))
     assert [r.method for r in server.asked] == ["GET", "PATCH", "DELETE"]
@@ -222,15 +222,15 @@ async def test_a_reminder_that_a_change_brought_back_to_life_is_taken_away_again
 async def test_1cs_own_word_needs_no_second_question() -> None:
     server = Scripted(DELETE=refused(404, "9", "Экземпляр сущности не найден"))
 
-    with pytest.raises(OneCGone):
-        await records(server).remove(PLACE)
+    with pytest.raises(OneCObjectMissing):
+        await records(server).delete(PLACE)
     assert len(server.asked) == 1
 
 
 async def test_the_version_seen_is_sent_along() -> None:
     server = Scripted(PATCH=answers(200, ROW))
-    await records(server).change(PLACE, Body(), version="AAAAAAAAAAE=")
-    await records(server).change(PLACE, Body())
+    await records(server).update(PLACE, Body(), version="AAAAAAAAAAE=")
+    await records(server).update(PLACE, Body())
 
     assert [r.headers.get("If-Match") for r in server.asked] == ["AAAAAAAAAAE=", None]
 
@@ -242,12 +242,12 @@ async def test_a_server_that_spells_versions_otherwise_is_no_conflict() -> None:
         return differs(request) if "If-Match" in request.headers else answers(200, ROW)(request)
 
     server = Scripted(PATCH=patch, GET=page(ROW))
-    await records(server).change(PLACE, Body(), version="AAAAAAAAAAE=")
+    await records(server).update(PLACE, Body(), version="AAAAAAAAAAE=")
     assert server.bodies("PATCH")[-1] == {"Тема": "новая"}
 
-    with pytest.raises(OneCChanged):
+    with pytest.raises(OneCVersionConflict):
         # The same letters in another case are another version.
-        await records(server).change(PLACE, Body(), version="aAAAAAAAAAE=")
+        await records(server).update(PLACE, Body(), version="aAAAAAAAAAE=")
 
 
 async def test_a_page_with_status_200_says_nothing_about_the_change() -> None:
@@ -257,6 +257,6 @@ async def test_a_page_with_status_200_says_nothing_about_the_change() -> None:
     )
 
     with pytest.raises(OneCOutcomeUnknown):
-        await records(server).change(PLACE, Body())
+        await records(server).update(PLACE, Body())
     with pytest.raises(OneCOutcomeUnknown):
-        await records(server).remove(PLACE)
+        await records(server).delete(PLACE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.onec.requests import ODataRequests
+from bridge.adapters.onec.requests import ODataCallRequests
 from bridge.domain.directory import CandidateKind, Ref
 from bridge.domain.writeback import CallRequest, ContactRef
 from bridge.errors import OneCNotPublished, OneCUnavailable
@@ -36,15 +36,15 @@ def order(lab: OneCLab, **fields: Any) -> Ref:
         "Ответственный_Key": USER,
         **fields,
     }
-    lab.world.tables[CALLS].put(row)
+    lab.infobase.tables[CALLS].put(row)
     return ref
 
 
 async def ordered(
     lab: OneCLab, since: datetime = NOW - timedelta(minutes=5), mark: str = "позвонить"
 ) -> list[CallRequest]:
-    requests = ODataRequests(make_client(lab), lab.zone)
-    found = list(await requests.call_requests(since, mark))
+    requests = ODataCallRequests(make_client(lab), lab.zone)
+    found = list(await requests.find_call_requests(since, mark))
     await requests.aclose()
     return found
 
@@ -64,7 +64,7 @@ async def test_an_outgoing_document_with_the_mark_orders_a_call() -> None:
             subject="Позвонить насчёт договора",
             description="спросить Петра",
             user=USER,
-            reach="8 903 555-01-23",
+            how_to_reach="8 903 555-01-23",
             contact=ContactRef(CandidateKind.CONTACT, PERSON),
         )
     ]
@@ -155,7 +155,7 @@ async def test_the_look_is_one_narrow_question() -> None:
     order(lab)
     await ordered(lab)
 
-    [asked] = lab.journal
+    [asked] = lab.request_log
     assert (asked.method, asked.set, asked.status) == ("GET", CALLS, 200)
     assert "$select=" in asked.query
     assert len(asked.query) < 2048
@@ -166,6 +166,6 @@ async def test_trouble_is_told_as_reads_tell_it() -> None:
     lab.switches.unpublished = {CALLS}
     with pytest.raises(OneCNotPublished, match=CALLS):
         await ordered(lab)
-    lab.weather.add("down")
+    lab.faults.add("down")
     with pytest.raises(OneCUnavailable):
         await ordered(lab)

@@ -211,10 +211,10 @@ async def test_a_whole_company_is_read_with_sessions_and_without(mode: str) -> N
     held = len(sessions_of(lab))
     await source.aclose()
 
-    assert len(partners) == len(lab.world.rows("Catalog_Партнеры"))
+    assert len(partners) == len(lab.infobase.rows("Catalog_Партнеры"))
     assert held == (1 if mode == "supported" else 0)
     assert not sessions_of(lab)
-    assert source.traffic.requests == len(lab.journal)
+    assert source.traffic.requests == len(lab.request_log)
 
 
 async def test_sessions_ended_by_the_administrator_cost_one_more_question() -> None:
@@ -223,10 +223,10 @@ async def test_sessions_ended_by_the_administrator_cost_one_more_question() -> N
     source = make_source(lab, reuse_sessions=True)
     await source.list_versions(EntityKind.PARTNER)
     sessions_of(lab).clear()
-    lab.journal.clear()
+    lab.request_log.clear()
 
     assert await source.list_versions(EntityKind.PARTNER)
-    assert [entry.status for entry in lab.journal] == [400, 200]
+    assert [entry.status for entry in lab.request_log] == [400, 200]
 
 
 async def test_an_exhausted_pool_is_told_as_1c_tells_it() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.sign_in import ODataSignIn
-from bridge.errors import OneCBlocked, OneCUnavailable
+from bridge.errors import OneCSessionsBlocked, OneCUnavailable
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
-from bridge.ports import SignIn
+from bridge.ports import SignInAnswer
 from tests.support.onec_lab import NOW, LabTransport, make_client, make_lab
 
 pytestmark = pytest.mark.anyio
@@ -34,20 +34,20 @@ class Doorman:
 async def test_the_right_password_is_accepted_and_another_is_not():
     asking = Doorman(make_lab(5)).sign_in()
 
-    assert await asking.check(DEFAULT_USER, DEFAULT_PASSWORD) is SignIn.ACCEPTED
-    assert await asking.check(DEFAULT_USER, "другой") is SignIn.REFUSED
-    assert await asking.check("Никто", DEFAULT_PASSWORD) is SignIn.REFUSED
+    assert await asking.check_credentials(DEFAULT_USER, DEFAULT_PASSWORD) is SignInAnswer.ACCEPTED
+    assert await asking.check_credentials(DEFAULT_USER, "другой") is SignInAnswer.REFUSED
+    assert await asking.check_credentials("Никто", DEFAULT_PASSWORD) is SignInAnswer.REFUSED
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_whom_1c_itself_denies_the_data_it_knows(status: int):
     doorman = Doorman(make_lab(5))
     doorman.lab.switches.rights_status = status
-    doorman.lab.weather.add("rights", times=1)
+    doorman.lab.faults.add("rights", times=1)
 
-    said = await doorman.sign_in().check(DEFAULT_USER, DEFAULT_PASSWORD)
+    said = await doorman.sign_in().check_credentials(DEFAULT_USER, DEFAULT_PASSWORD)
 
-    assert said is SignIn.NO_RIGHTS
+    assert said is SignInAnswer.NO_RIGHTS
 
 
 class WideOpen(httpx.AsyncBaseTransport):
@@ -69,8 +69,8 @@ async def test_a_publication_that_lets_everybody_in_vouches_for_nobody():
         config = ODataConfig("http://lab/ut11", name, password)
         return ODataClient(config, transport=WideOpen(lab))
 
-    assert await ODataSignIn(client, lambda: NOW).check("Кто угодно", "что угодно") is (
-        SignIn.WORTHLESS
+    assert await ODataSignIn(client, lambda: NOW).check_credentials("Кто угодно", "что угодно") is (
+        SignInAnswer.PROVES_NOTHING
     )
 
 
@@ -79,19 +79,19 @@ async def test_that_1c_asks_for_passwords_at_all_is_tried_now_and_then_only():
     asking = doorman.sign_in()
     for minutes in (0, 1, 11):
         doorman.now = NOW + timedelta(minutes=minutes)
-        await asking.check(DEFAULT_USER, DEFAULT_PASSWORD)
+        await asking.check_credentials(DEFAULT_USER, DEFAULT_PASSWORD)
 
     assert [name == DEFAULT_USER for name in doorman.tried] == [True, False, True, True, False]
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"), [("sessions_blocked", OneCBlocked), ("down", OneCUnavailable)]
+    ("fault", "error"), [("sessions_blocked", OneCSessionsBlocked), ("down", OneCUnavailable)]
 )
 async def test_a_1c_that_is_away_says_nothing_about_the_password(
     fault: str, error: type[Exception]
 ):
     doorman = Doorman(make_lab(5))
-    doorman.lab.weather.add(fault)
+    doorman.lab.faults.add(fault)
 
     with pytest.raises(error):
-        await doorman.sign_in().check(DEFAULT_USER, DEFAULT_PASSWORD)
+        await doorman.sign_in().check_credentials(DEFAULT_USER, DEFAULT_PASSWORD)

@@ -12,7 +12,7 @@ from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.adapters.onec.slots import RequestSlots, Urgency
 from bridge.errors import OneCUnavailable
-from bridge.ports import SignIn
+from bridge.ports import SignInAnswer
 from tests.support.onec_lab import NOW
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ async def settled() -> None:
 
 def client_at(onec: Slow, slots: RequestSlots, urgency: Urgency) -> ODataClient:
     config = ODataConfig("http://1c.test/ut", "user", "pw", concurrency=2)
-    return ODataClient(config, transport=onec, slots=slots.of(urgency))
+    return ODataClient(config, transport=onec, slots=slots.for_client(urgency))
 
 
 async def ask(client: ODataClient, path: str) -> None:
@@ -56,15 +56,15 @@ async def ask(client: ODataClient, path: str) -> None:
 
 async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_again_later():
     onec, slots = Slow(), RequestSlots(2)
-    sign_in = ODataSignIn(lambda _n, _p: client_at(onec, slots, Urgency.PERSON), lambda: NOW)
-    everybody = [asyncio.create_task(sign_in.check(str(n), "pw")) for n in range(300)]
+    sign_in = ODataSignIn(lambda _n, _p: client_at(onec, slots, Urgency.INTERACTIVE), lambda: NOW)
+    everybody = [asyncio.create_task(sign_in.check_credentials(str(n), "pw")) for n in range(300)]
     await settled()
     waiting = onec.in_flight
     onec.let.set()
     said = await asyncio.gather(*everybody, return_exceptions=True)
 
     assert (waiting, onec.most) == (2, 2)
-    assert [one for one in said if one is SignIn.REFUSED] == [SignIn.REFUSED] * 20
+    assert [one for one in said if one is SignInAnswer.REFUSED] == [SignInAnswer.REFUSED] * 20
     assert len([one for one in said if isinstance(one, OneCUnavailable)]) == 280
     assert slots.in_flight == 0
 
@@ -72,7 +72,7 @@ async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_ag
 async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_kept():
     onec, slots = Slow(), RequestSlots(3, reserved=1)
     delivery = client_at(onec, slots, Urgency.DELIVERY)
-    caller, person = (client_at(onec, slots, u) for u in (Urgency.CALLER, Urgency.PERSON))
+    caller, person = (client_at(onec, slots, u) for u in (Urgency.CALLER, Urgency.INTERACTIVE))
     tasks = [asyncio.create_task(ask(delivery, f"delivery{n}")) for n in range(5)]
     tasks += [asyncio.create_task(ask(person, "person"))]
     await settled()
@@ -92,7 +92,7 @@ async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_k
 async def test_who_gives_up_waiting_takes_no_slot_with_him():
     slots = RequestSlots(1)
     await slots.acquire(Urgency.DELIVERY)
-    gone = [asyncio.create_task(slots.acquire(Urgency.PERSON)) for _ in range(3)]
+    gone = [asyncio.create_task(slots.acquire(Urgency.INTERACTIVE)) for _ in range(3)]
     await settled()
     gone[0].cancel()
     await settled()

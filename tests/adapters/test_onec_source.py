@@ -11,22 +11,22 @@ from bridge.domain.directory import (
     EntityKind,
     ExtensionSources,
     Manager,
-    Owner,
     Partner,
+    PhoneOwner,
     Ref,
     with_extension,
 )
 from bridge.domain.phone import PhoneRules
 from bridge.errors import (
-    OneCBlocked,
     OneCError,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCNotPublished,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
 )
 from bridge.lab.onec import OneCLab
-from bridge.lab.world import Whims
+from bridge.lab.world import DataQuirks
 from bridge.ports import Listing
 from tests.support.onec_lab import ATTRIBUTE, make_lab, make_source, pull, pull_all
 
@@ -37,7 +37,7 @@ OWNERS = (EntityKind.PARTNER, EntityKind.CONTACT, EntityKind.COUNTERPARTY)
 
 
 def asked(lab: OneCLab, word: str) -> list[str]:
-    return [entry.query for entry in lab.journal if word in entry.query]
+    return [entry.query for entry in lab.request_log if word in entry.query]
 
 
 # ---------------------------------------------------------------- the whole company
@@ -48,11 +48,11 @@ async def test_every_number_of_the_company_is_read_as_its_writer_meant_it(releas
     read: set[tuple[str, str]] = set()
     for kind in OWNERS:
         for noun in (await pull_all(source, kind)).values():
-            assert isinstance(noun, Owner)
-            for field in noun.fields:
+            assert isinstance(noun, PhoneOwner)
+            for field in noun.phone_fields:
                 read |= {(noun.ref, f"+{phone.number}") for phone in field.phones}
 
-    assert read == {(truth.ref, truth.e164) for truth in lab.world.truth}
+    assert read == {(truth.ref, truth.e164) for truth in lab.infobase.intended_phones}
 
 
 async def test_every_object_listed_is_brought_once_with_its_version() -> None:
@@ -62,8 +62,8 @@ async def test_every_object_listed_is_brought_once_with_its_version() -> None:
         listed = await source.list_versions(kind)
         found = await pull(source, kind, list(listed), len(listed))
         assert {ref: noun.version for ref, noun in found.items()} == listed
-    assert source.traffic.requests == len(lab.journal)
-    assert source.traffic.bytes == sum(entry.bytes for entry in lab.journal)
+    assert source.traffic.requests == len(lab.request_log)
+    assert source.traffic.bytes == sum(entry.bytes for entry in lab.request_log)
 
 
 async def test_a_partner_is_read_with_manager_holding_and_flags() -> None:
@@ -77,8 +77,8 @@ async def test_a_partner_is_read_with_manager_holding_and_flags() -> None:
 
     assert isinstance(partner, Partner)
     assert (partner.name, partner.manager, partner.parent) == ("Ромашка", manager, holding)
-    assert (partner.customer, partner.marked, partner.predefined) == (True, True, False)
-    assert partner.fields[0].typed == "8 903 555-01-23"
+    assert (partner.customer, partner.deletion_mark, partner.predefined) == (True, True, False)
+    assert partner.phone_fields[0].text == "8 903 555-01-23"
     assert sum(noun.predefined for noun in found.values() if isinstance(noun, Partner)) == 3
 
 
@@ -103,7 +103,7 @@ async def test_a_listing_is_one_request_for_references_and_versions() -> None:
     lab = make_lab(300)
     source = make_source(lab)
     await source.list_versions(EntityKind.PARTNER)
-    [query] = [e.query for e in lab.journal if e.set == PARTNERS]
+    [query] = [e.query for e in lab.request_log if e.set == PARTNERS]
 
     assert query.endswith("$select=Ref_Key,DataVersion")
 
@@ -125,7 +125,7 @@ async def test_a_listing_that_is_known_is_not_brought_again() -> None:
 
 async def test_a_listing_put_together_of_pages_is_like_no_other() -> None:
     lab = make_lab(30)
-    lab.weather.add("out_of_memory", set=PARTNERS, times=1)
+    lab.faults.add("out_of_memory", set=PARTNERS, times=1)
 
     listing = await make_source(lab).listing(EntityKind.PARTNER)
 
@@ -137,21 +137,21 @@ async def test_few_of_many_are_asked_by_key_within_the_length_of_an_address() ->
     source = make_source(lab)
     listed = await source.list_versions(EntityKind.PARTNER)
     wanted = list(listed)[:40]
-    lab.journal.clear()
+    lab.request_log.clear()
     # The listing is said to be a large one, so that pages would cost more.
     found = await pull(source, EntityKind.PARTNER, wanted, 200_000)
 
     assert set(found) == set(wanted)
     assert not asked(lab, "$skip")
     assert len(asked(lab, "$filter")) <= 6
-    assert all(len(entry.query) <= 2048 for entry in lab.journal)
+    assert all(len(entry.query) <= 2048 for entry in lab.request_log)
 
 
 async def test_many_are_asked_by_pages() -> None:
     lab = make_lab(1500)
     source = make_source(lab)
     listed = await source.list_versions(EntityKind.PARTNER)
-    lab.journal.clear()
+    lab.request_log.clear()
     found = await pull(source, EntityKind.PARTNER, list(listed), len(listed))
 
     assert set(found) == set(listed)
@@ -172,7 +172,7 @@ async def test_rows_that_ties_lose_or_double_are_brought_once_all_the_same() -> 
 
 
 def _listing(lab: OneCLab) -> list[Ref]:
-    return [Ref(str(row["Ref_Key"])) for row in lab.world.rows(PARTNERS)]
+    return [Ref(str(row["Ref_Key"])) for row in lab.infobase.rows(PARTNERS)]
 
 
 async def test_objects_that_went_away_meanwhile_are_left_out() -> None:
@@ -190,10 +190,10 @@ async def test_nothing_is_asked_for_nothing() -> None:
     lab = make_lab(5)
     source = make_source(lab)
     await source.list_versions(EntityKind.PARTNER)
-    lab.journal.clear()
+    lab.request_log.clear()
 
     assert await pull(source, EntityKind.PARTNER, [], 300) == {}
-    assert not lab.journal
+    assert not lab.request_log
 
 
 async def test_the_fat_columns_are_asked_only_for_phones_that_are_still_unread() -> None:
@@ -203,7 +203,7 @@ async def test_the_fat_columns_are_asked_only_for_phones_that_are_still_unread()
     hidden = lab.add_partner("Лютик")
     lab.change_phone(PARTNERS, hidden, "+7 (903) 555-01-24", writer="no_text")
     listed = await source.list_versions(EntityKind.PARTNER)
-    lab.journal.clear()
+    lab.request_log.clear()
     found = await pull(source, EntityKind.PARTNER, [Ref(plain), Ref(hidden)], len(listed))
 
     [fat] = [q for q in asked(lab, "$filter") if "%D0%9F%D1%80%D0%B5%D0%B4" not in q]
@@ -211,7 +211,7 @@ async def test_the_fat_columns_are_asked_only_for_phones_that_are_still_unread()
     assert plain not in fat
     noun = found[Ref(hidden)]
     assert isinstance(noun, Partner)
-    assert [p.number for p in noun.fields[0].phones] == [79035550124]
+    assert [p.number for p in noun.phone_fields[0].phones] == [79035550124]
 
 
 async def test_leaving_a_fetch_early_leaves_nothing_under_way() -> None:
@@ -222,22 +222,22 @@ async def test_leaving_a_fetch_early_leaves_nothing_under_way() -> None:
     batches = source.fetch(EntityKind.PARTNER, list(listed), len(listed))
     await anext(batches)
     await batches.aclose()
-    asked_before = len(lab.journal)
+    asked_before = len(lab.request_log)
     await source.list_versions(EntityKind.COUNTERPARTY)
 
-    assert len(lab.journal) == asked_before + 1
+    assert len(lab.request_log) == asked_before + 1
 
 
 # ---------------------------------------------------------------- extensions
 @pytest.mark.parametrize("storage", ["string", "number", "list", "text", "register", "mixed"])
 @pytest.mark.parametrize("release", ["11.4.2", "11.5.20"])
 async def test_every_extension_is_found_however_it_is_kept(storage: Any, release: str) -> None:
-    lab = make_lab(5, release=release, whims=Whims(extension_storage=storage))
+    lab = make_lab(5, release=release, whims=DataQuirks(extension_storage=storage))
     source = make_source(lab)
     sources = await source.extension_sources()
 
-    assert sources.property == lab.world.extension_property
-    assert await _extensions(source, sources) == lab.world.extensions
+    assert sources.attribute_ref == lab.infobase.extension_property
+    assert await _extensions(source, sources) == lab.infobase.extensions
 
 
 async def _extensions(source: ODataSource, sources: ExtensionSources) -> dict[str, str]:
@@ -247,13 +247,13 @@ async def _extensions(source: ODataSource, sources: ExtensionSources) -> dict[st
 
 
 async def test_managers_may_be_fetched_without_asking_for_the_attribute_first() -> None:
-    lab = make_lab(5, whims=Whims(extension_storage="string"))
+    lab = make_lab(5, whims=DataQuirks(extension_storage="string"))
 
-    assert await _extensions(make_source(lab), ExtensionSources()) == lab.world.extensions
+    assert await _extensions(make_source(lab), ExtensionSources()) == lab.infobase.extensions
 
 
 async def test_an_attribute_that_is_not_there_is_no_error() -> None:
-    lab = make_lab(5, whims=Whims(attribute=False))
+    lab = make_lab(5, whims=DataQuirks(attribute=False))
 
     assert await make_source(lab).extension_sources() == ExtensionSources()
 
@@ -261,9 +261,9 @@ async def test_an_attribute_that_is_not_there_is_no_error() -> None:
 async def test_an_attribute_may_be_named_by_its_reference() -> None:
     lab = make_lab(5)
     source = make_source(lab)
-    source._title = lab.world.extension_property.upper()  # noqa: SLF001 - as from the settings
+    source._title = lab.infobase.extension_property.upper()  # noqa: SLF001 - as from the settings
 
-    assert (await source.extension_sources()).property == lab.world.extension_property
+    assert (await source.extension_sources()).attribute_ref == lab.infobase.extension_property
 
 
 async def test_list_values_that_are_not_published_cost_only_themselves() -> None:
@@ -271,7 +271,7 @@ async def test_list_values_that_are_not_published_cost_only_themselves() -> None
     lab.switches.unpublished = {"Catalog_ЗначенияСвойствОбъектов"}
 
     sources = await make_source(lab).extension_sources()
-    assert (sources.property, sources.listed) == (lab.world.extension_property, None)
+    assert (sources.attribute_ref, sources.list_values) == (lab.infobase.extension_property, None)
 
 
 # ---------------------------------------------------------------- large sets
@@ -291,14 +291,14 @@ async def test_walks_over_tied_rows_never_end_in_a_shorter_listing() -> None:
     lab.switches.max_page_bytes = 2_500
     try:
         listed = await make_source(lab).list_versions(EntityKind.PARTNER)
-    except OneCNonsense:
+    except OneCInvalidResponse:
         return
     assert set(listed) == set(_listing(lab))
 
 
 async def test_a_listing_out_of_memory_is_paged() -> None:
     lab = make_lab(30)
-    lab.weather.add("out_of_memory", set=PARTNERS, times=1)
+    lab.faults.add("out_of_memory", set=PARTNERS, times=1)
 
     listed = await make_source(lab).list_versions(EntityKind.PARTNER)
     assert set(listed) == set(_listing(lab))
@@ -340,7 +340,7 @@ def paged(rows: int, counts: list[Any], pages: list[Any]) -> ODataSource:
         return httpx.Response(500, html="<title>error</title>")
 
     client = ODataClient(ODataConfig("http://h", "u", "p"), transport=httpx.MockTransport(answer))
-    return ODataSource(client, rules=PhoneRules(), attribute=ATTRIBUTE)
+    return ODataSource(client, rules=PhoneRules(), extension_attribute=ATTRIBUTE)
 
 
 async def test_rows_lost_in_one_walk_are_found_in_the_next() -> None:
@@ -352,7 +352,7 @@ async def test_rows_lost_in_one_walk_are_found_in_the_next() -> None:
 async def test_a_listing_that_stays_short_of_the_count_is_no_listing() -> None:
     source = paged(3, ["3"] * 4, [["a", "b"]] * 3)
 
-    with pytest.raises(OneCNonsense, match="2 found, 1C counts 3"):
+    with pytest.raises(OneCInvalidResponse, match="2 found, 1C counts 3"):
         await source.list_versions(EntityKind.PARTNER)
 
 
@@ -390,7 +390,7 @@ async def test_a_web_server_that_hides_1cs_words_is_told_as_such() -> None:
     lab.switches.iis_html_404 = True
     lab.switches.unpublished = {"Catalog_Контрагенты"}
     source = make_source(lab)
-    lab.weather.add("maintenance_503", set="$metadata")
+    lab.faults.add("maintenance_503", set="$metadata")
 
     with pytest.raises(OneCNotPublished, match="BRIDGE_ONEC_URL"):
         await source.list_versions(EntityKind.COUNTERPARTY)
@@ -411,7 +411,7 @@ async def test_a_wrong_password_is_told_as_such() -> None:
 
 
 async def test_a_small_publication_with_all_its_habits_is_read() -> None:
-    lab = make_lab(30, whims=Whims(control_characters=True, twin_extensions=True))
+    lab = make_lab(30, whims=DataQuirks(control_characters=True, twin_extensions=True))
     lab.switches.gzip = True
     lab.switches.lang = "en"
     lab.switches.row_ref_key_in_sections = False
@@ -426,7 +426,7 @@ async def test_a_small_publication_with_all_its_habits_is_read() -> None:
 # ---------------------------------------------------------------- weather
 async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -> None:
     lab = make_lab(5)
-    lab.weather.add("flaky", nth=3)
+    lab.faults.add("flaky", nth=3)
     for _ in range(11):
         try:
             listed = await make_source(lab).list_versions(EntityKind.PARTNER)
@@ -442,8 +442,8 @@ async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -
         ("down", OneCUnavailable),
         ("timeout", OneCUnavailable),
         ("maintenance_503", OneCUnavailable),
-        ("maintenance_200", OneCNonsense),
-        ("sessions_blocked", OneCBlocked),
+        ("maintenance_200", OneCInvalidResponse),
+        ("sessions_blocked", OneCSessionsBlocked),
         ("pool_exhausted", OneCUnavailable),
         ("unauthorised", OneCUnauthorized),
         ("rights", OneCUnauthorized),
@@ -454,7 +454,7 @@ async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -
         ("platform_error", OneCUnavailable),
         ("lost_reply", OneCUnavailable),
         ("bad_gateway", OneCUnavailable),
-        ("truncated", OneCNonsense),
+        ("truncated", OneCInvalidResponse),
         ("cut", OneCUnavailable),
     ],
 )
@@ -462,7 +462,7 @@ async def test_bad_weather_ends_a_listing_with_its_own_error(
     kind: str, error: type[OneCError]
 ) -> None:
     lab = make_lab(30)
-    lab.weather.add(kind)
+    lab.faults.add(kind)
 
     with pytest.raises(OneCError) as caught:
         await make_source(lab).list_versions(EntityKind.PARTNER)
@@ -477,7 +477,7 @@ async def test_one_bad_moment_is_survived(kind: str) -> None:
     lab = make_lab(30)
     source = make_source(lab)
     for set_name in (PARTNERS, "Catalog_Пользователи"):
-        lab.weather.add(kind, set=set_name, times=1)
+        lab.faults.add(kind, set=set_name, times=1)
     await source.extension_sources()
 
     assert len(await pull_all(source, EntityKind.PARTNER)) == len(_listing(lab))

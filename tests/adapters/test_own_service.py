@@ -5,27 +5,27 @@ import json
 import httpx
 import pytest
 
-from bridge.adapters.own_service import OwnService
+from bridge.adapters.own_service import ServiceClient
 from bridge.domain.orders import OrderState
-from bridge.errors import BridgeError, OrderRefused, OrderRepeated, ServiceAway
+from bridge.errors import BridgeError, OrderRefused, OrderRepeated, ServiceUnreachable
 
 DONE = {"key": "k1", "state": "accepted", "extension": "205", "number": "+79035550123", "words": ""}
 
 
-def service(status: int, body: object, seen: list[httpx.Request] | None = None) -> OwnService:
+def service(status: int, body: object, seen: list[httpx.Request] | None = None) -> ServiceClient:
     def answer(request: httpx.Request) -> httpx.Response:
         if seen is not None:
             seen.append(request)
         return httpx.Response(status, content=json.dumps(body))
 
     anywhere = "0.0.0.0"  # noqa: S104 - what a container is told; nothing binds here
-    return OwnService(anywhere, 8000, "hunter2", transport=httpx.MockTransport(answer))
+    return ServiceClient(anywhere, 8000, "hunter2", transport=httpx.MockTransport(answer))
 
 
 def test_a_call_is_asked_for_with_its_proof():
     seen: list[httpx.Request] = []
 
-    placed = service(201, DONE, seen).call("205", "8 903 555-01-23")
+    placed = service(201, DONE, seen).place_call("205", "8 903 555-01-23")
 
     assert (placed.state, placed.key) == (OrderState.ACCEPTED, "k1")
     (request,) = seen
@@ -35,7 +35,7 @@ def test_a_call_is_asked_for_with_its_proof():
 
 
 def test_an_order_in_doubt_is_told_as_such():
-    placed = service(202, DONE | {"state": "unknown", "words": "no answer"}).call("205", "1")
+    placed = service(202, DONE | {"state": "unknown", "words": "no answer"}).place_call("205", "1")
 
     assert (placed.state, placed.words) == (OrderState.UNKNOWN, "no answer")
 
@@ -45,19 +45,19 @@ def test_an_order_in_doubt_is_told_as_such():
     [
         (409, "no money", OrderRepeated),
         (422, "is not a number", OrderRefused),
-        (401, "Unauthorized", ServiceAway),
-        (500, "Something broke inside", ServiceAway),
-        (503, "disk full", ServiceAway),
+        (401, "Unauthorized", ServiceUnreachable),
+        (500, "Something broke inside", ServiceUnreachable),
+        (503, "disk full", ServiceUnreachable),
     ],
 )
 def test_a_refusal_is_told_in_its_words(status: int, error: str, kind: type[BridgeError]):
     with pytest.raises(kind, match=error):
-        service(status, {"error": error}).call("205", "1")
+        service(status, {"error": error}).place_call("205", "1")
 
 
 def test_what_is_not_our_service_is_not_believed():
-    with pytest.raises(ServiceAway, match="HTTP 200"):
-        service(200, ["hello"]).call("205", "1")
+    with pytest.raises(ServiceUnreachable, match="HTTP 200"):
+        service(200, ["hello"]).place_call("205", "1")
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_an_absent_service_is_told_with_what_to_do(failure: Exception, words: st
     def fail(_: httpx.Request) -> httpx.Response:
         raise failure
 
-    away = OwnService("::1", 8000, None, transport=httpx.MockTransport(fail))
+    away = ServiceClient("::1", 8000, None, transport=httpx.MockTransport(fail))
 
-    with pytest.raises(ServiceAway, match=words) as told:
-        away.call("205", "1")
+    with pytest.raises(ServiceUnreachable, match=words) as told:
+        away.place_call("205", "1")
 
     assert "http://[::1]:8000" in str(told.value)

@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
 from bridge.domain.directory import CandidateKind, EntityKind
-from bridge.ports import Noun, SyncReport
+from bridge.ports import DirectoryObject, SyncReport
 from tests.support import builders as b
 
 ROMASHKA = b.partner(phones=("8 (495) 000-00-01",))
 
 
-def directory(path: Path, nouns: dict[EntityKind, list[Noun]]) -> DirectoryReader:
-    store = DirectoryWriter(path)
+def directory(path: Path, nouns: dict[EntityKind, list[DirectoryObject]]) -> SqliteDirectory:
+    store = SqliteDirectoryStore(path)
     with store.transaction() as transaction:
         for kind, some in nouns.items():
             transaction.put(kind, some)
         transaction.reindex()
         transaction.save_report(SyncReport(b.NOON, 1.0, False, True, 0, ()))
     store.close()
-    return DirectoryReader(path, stale_after=timedelta(hours=1))
+    return SqliteDirectory(path, stale_after=timedelta(hours=1))
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> DirectoryReader:
+def reader(tmp_path: Path) -> SqliteDirectory:
     gone = b.contact("Аксёнов", ended=date(2025, 1, 1), phones=("8 903 555-01-25",))
     marked = replace(b.contact("Лишний", phones=("8 903 555-01-26",)), marked=True)
     foreign = b.contact("Чужой", partner="ООО Лютик", phones=("8 903 555-01-27",))
@@ -48,7 +48,7 @@ def reader(tmp_path: Path) -> DirectoryReader:
 
 
 def test_a_partner_s_own_numbers_come_first_then_his_people_s_then_his_firms(
-    reader: DirectoryReader,
+    reader: SqliteDirectory,
 ):
     phones = reader.phones_of(ROMASHKA.ref)
 
@@ -64,19 +64,19 @@ def test_a_partner_s_own_numbers_come_first_then_his_people_s_then_his_firms(
     assert [p.extension for p in phones] == [None, None, "14", None, None]
 
 
-def test_a_contact_person_has_his_own_numbers_alone(reader: DirectoryReader):
+def test_a_contact_person_has_his_own_numbers_alone(reader: SqliteDirectory):
     phones = reader.phones_of(b.ref("Иванов Пётр"))
 
     assert phones is not None
-    assert [p.typed for p in phones] == ["+7 (903) 555-01-23"]
+    assert [p.as_typed for p in phones] == ["+7 (903) 555-01-23"]
 
 
-def test_nobody_has_no_numbers_and_a_partner_may_have_none(reader: DirectoryReader):
+def test_nobody_has_no_numbers_and_a_partner_may_have_none(reader: SqliteDirectory):
     assert reader.phones_of(b.ref("nobody")) is None
     assert reader.phones_of(b.ref("ООО Пустое")) == []
 
 
 def test_before_the_first_sync_nobody_is_known(tmp_path: Path):
-    empty = DirectoryReader(tmp_path / "directory.db", stale_after=timedelta(hours=1))
+    empty = SqliteDirectory(tmp_path / "directory.db", stale_after=timedelta(hours=1))
 
     assert empty.phones_of(ROMASHKA.ref) is None

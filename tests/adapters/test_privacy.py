@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.privacy import make_private, open_to_others
-from bridge.adapters.embedded.soundness import missing, obstacle, unusable
-from bridge.domain.checkup import Verdict
+from bridge.adapters.embedded.privacy import accessible_to_others, restrict_to_owner
+from bridge.adapters.embedded.soundness import missing_files, unusable_files, why_not_writable
+from bridge.domain.checkup import CheckVerdict
 from bridge.errors import StoreError
 from bridge.services.examine_files import examine_files
 
@@ -36,12 +36,12 @@ def test_folder_files_and_settings_are_made_private(folder: Path) -> None:
     settings = folder.parent / ".env"
     settings.touch()
     settings.chmod(0o640)
-    before = open_to_others(folder, settings)
+    before = accessible_to_others(folder, settings)
 
-    make_private(folder, settings)
+    restrict_to_owner(folder, settings)
 
     assert len(before) == len(_OURS) + 2
-    assert open_to_others(folder, settings) == []
+    assert accessible_to_others(folder, settings) == []
     assert (mode(folder), mode(folder / "ledger.db"), mode(settings)) == (0o700, 0o600, 0o600)
 
 
@@ -50,7 +50,7 @@ def test_a_folder_that_others_use_as_well_keeps_its_rights_and_theirs(folder: Pa
     theirs.touch()
     theirs.chmod(0o644)
 
-    make_private(folder)
+    restrict_to_owner(folder)
 
     assert (mode(folder), mode(theirs), mode(folder / "ledger.db")) == (0o755, 0o644, 0o600)
 
@@ -59,9 +59,9 @@ def test_what_is_no_folder_stops_nothing(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("a file where the folder is needed")
 
-    make_private(file, tmp_path / ".env")
+    restrict_to_owner(file, tmp_path / ".env")
 
-    assert open_to_others(file, tmp_path / ".env") == []
+    assert accessible_to_others(file, tmp_path / ".env") == []
 
 
 def test_check_names_what_is_gone_cut_short_open_or_waiting(folder: Path) -> None:
@@ -72,17 +72,17 @@ def test_check_names_what_is_gone_cut_short_open_or_waiting(folder: Path) -> Non
     (folder / "ledger.db").write_bytes(b"something")
 
     findings = examine_files(
-        missing=missing(folder),
-        unusable=unusable(folder),
-        open_to_others=[path.name for path in open_to_others(folder)],
+        missing=missing_files(folder),
+        unusable=unusable_files(folder),
+        open_to_others=[path.name for path in accessible_to_others(folder)],
         rescued=["rescue.jsonl"],
     )
 
-    words = {finding.words: finding.verdict for finding in findings}
+    words = {finding.message: finding.verdict for finding in findings}
     assert words["audit.db is missing or empty, though this installation had one"] is (
-        Verdict.FAILURE
+        CheckVerdict.FAILURE
     )
-    assert words["secret.key cannot be used: is cut short"] is Verdict.FAILURE
+    assert words["secret.key cannot be used: is cut short"] is CheckVerdict.FAILURE
     assert any("metadata.json" in said for said in words)
     assert any("ledger.db-wal" in said for said in words)
     assert any("wait to be recorded" in said for said in words)
@@ -92,7 +92,7 @@ def test_check_names_what_is_gone_cut_short_open_or_waiting(folder: Path) -> Non
 def test_a_sound_folder_takes_something_and_keeps_nothing_of_it(folder: Path) -> None:
     before = sorted(folder.iterdir())
 
-    assert obstacle(folder) == ""
+    assert why_not_writable(folder) == ""
     assert sorted(folder.iterdir()) == before
 
 
@@ -100,5 +100,5 @@ def test_an_error_of_a_store_names_the_file_and_not_where_it_stands() -> None:
     error = StoreError("/srv/bridge/data/ledger.db", "disk full")
 
     assert str(error) == "ledger.db: disk full"
-    assert error.located == "/srv/bridge/data/ledger.db: disk full"
+    assert error.with_path == "/srv/bridge/data/ledger.db: disk full"
     assert StoreError("C:\\bridge\\data\\ledger.db", "disk full").file == "ledger.db"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.run_history import RunHistory
+from bridge.adapters.embedded.run_history import SqliteSyncRuns
 from bridge.adapters.latency import LatencyLog
 from bridge.errors import Loss, StoreError
 from bridge.ports import Shrink, SyncReport, SyncRun
@@ -19,7 +19,7 @@ REPORT = SyncReport(NOON, 1.5, False, True, 9, (), unread_examples=("звони�
 
 
 async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: Path):
-    history = RunHistory(tmp_path / "runs.db")
+    history = SqliteSyncRuns(tmp_path / "runs.db")
     refused = SyncRun(
         NOON + timedelta(minutes=1),
         2.0,
@@ -36,13 +36,13 @@ async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: 
 
 
 async def test_before_the_first_run_there_is_none(tmp_path: Path):
-    assert await RunHistory(tmp_path / "runs.db").runs() == []
+    assert await SqliteSyncRuns(tmp_path / "runs.db").runs() == []
 
 
 @pytest.mark.parametrize("begins", ["the service", "a sync"])
 async def test_a_damaged_history_begins_anew_whoever_meets_it(tmp_path: Path, begins: str):
     path = tmp_path / "runs.db"
-    history = RunHistory(path)
+    history = SqliteSyncRuns(path)
     path.write_bytes(b"no database at all" * 500)
     run = SyncRun(NOON, 1.0)
 
@@ -61,13 +61,13 @@ async def test_a_history_of_another_program_is_left_alone(tmp_path: Path):
     theirs.close()
 
     with pytest.raises(StoreError, match="another program"):
-        RunHistory(path).add(SyncRun(NOON, 1.0))
+        SqliteSyncRuns(path).add(SyncRun(NOON, 1.0))
 
     assert not (tmp_path / "runs.db.damaged").exists()
 
 
 async def test_only_the_runs_asked_for_are_given(tmp_path: Path):
-    history = RunHistory(tmp_path / "runs.db")
+    history = SqliteSyncRuns(tmp_path / "runs.db")
     for n in range(5):
         history.add(SyncRun(NOON + timedelta(hours=n), 1.0))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.adapters.sipuni import Sipuni
+from bridge.adapters.sipuni import SipuniTelephony
 from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.phone import CallerKind
 from bridge.ports import RawRequest
@@ -30,41 +30,43 @@ def sent(name: str) -> RawRequest:
 
 
 def asked(*query: tuple[str, str]) -> RouteQuestion:
-    return Sipuni("auto", RULES).parse_route(RawRequest("GET", "/", query), ASKED)
+    return SipuniTelephony("auto", RULES).parse_question(RawRequest("GET", "/", query), ASKED)
 
 
 # ---------------------------------------------------------------- the question
 
 
 def test_a_plain_question_is_read_whole():
-    question = Sipuni("auto", RULES).parse_route(sent("route__plain"), ASKED)
+    question = SipuniTelephony("auto", RULES).parse_question(sent("route__plain"), ASKED)
 
     assert question.provider == "sipuni"
     assert question.caller.number == 79001234567
     assert question.did == "74950000001"
     assert (question.dtmf, question.label) == ("", "")
-    assert question.asked_time == "1767225600"
+    assert question.pbx_time_text == "1767225600"
     assert question.arrived_at == ARRIVED
     assert question.received_at == ASKED
 
 
 def test_a_node_s_label_and_the_menu_s_digits_are_kept():
-    question = Sipuni("auto", RULES).parse_route(sent("route__label"), ASKED)
+    question = SipuniTelephony("auto", RULES).parse_question(sent("route__label"), ASKED)
 
     assert (question.label, question.dtmf) == ("205", "1")
 
 
 def test_a_hidden_caller_is_withheld():
-    question = Sipuni("auto", RULES).parse_route(sent("route__hidden_caller"), ASKED)
+    question = SipuniTelephony("auto", RULES).parse_question(sent("route__hidden_caller"), ASKED)
 
     assert question.caller.kind is CallerKind.WITHHELD
-    assert not question.blank
+    assert not question.is_blank
 
 
 def test_a_question_without_anything_is_blank():
-    question = Sipuni("auto", RULES).parse_route(sent("route__missing_everything"), ASKED)
+    question = SipuniTelephony("auto", RULES).parse_question(
+        sent("route__missing_everything"), ASKED
+    )
 
-    assert question.blank
+    assert question.is_blank
     assert question.arrived_at is None
 
 
@@ -107,7 +109,7 @@ def test_the_arrival_time_is_read_in_every_form_a_cabinet_may_use(
 def test_an_unreadable_time_stays_part_of_the_call_s_identity():
     question = asked(("time", "x" * 1000))
 
-    assert question.asked_time == "x" * 40
+    assert question.pbx_time_text == "x" * 40
 
 
 def test_over_long_and_unprintable_values_are_made_safe():
@@ -144,7 +146,7 @@ CONTRACT = [
 def test_the_answer_has_the_form_of_the_contract(
     form: Literal["auto", "number", "text"], label: str, decision: RouteDecision, body: bytes
 ):
-    reply = Sipuni(form, RULES).render_route(asked(("label", label)), decision)
+    reply = SipuniTelephony(form, RULES).render_answer(asked(("label", label)), decision)
 
     assert reply.status == 200
     assert reply.body == body
@@ -155,7 +157,7 @@ def test_the_answer_has_the_form_of_the_contract(
 def test_whatever_was_typed_as_an_extension_leaves_the_json_whole(extension: str, label: str):
     decision = RouteDecision(Rule.DEFAULT, fallback=Target(extension))
 
-    reply = Sipuni("auto", RULES).render_route(asked(("label", label)), decision)
+    reply = SipuniTelephony("auto", RULES).render_answer(asked(("label", label)), decision)
 
     assert json.loads(reply.body)["extension"] == extension
 
@@ -164,7 +166,7 @@ def test_whatever_was_typed_as_an_extension_leaves_the_json_whole(extension: str
 def test_nothing_a_cabinet_sends_makes_the_reading_raise(query: list[tuple[str, str]]):
     question = asked(*query)
 
-    assert len(question.asked_time) <= 40
+    assert len(question.pbx_time_text) <= 40
     assert question.arrived_at is None or question.arrived_at.utcoffset() == timedelta(0)
 
 
@@ -175,7 +177,7 @@ def test_nothing_a_cabinet_sends_makes_the_reading_raise(query: list[tuple[str, 
 def test_an_event_is_kept_as_it_came(name: str):
     request = sent(name)
 
-    (event,) = Sipuni("auto", RULES).parse_events(request, ASKED)
+    (event,) = SipuniTelephony("auto", RULES).parse_events(request, ASKED)
 
     assert event.provider == "sipuni"
     assert event.received_at == ASKED
@@ -185,7 +187,7 @@ def test_an_event_is_kept_as_it_came(name: str):
 def test_query_and_form_of_an_event_are_one():
     request = RawRequest("POST", "/", (("event", "1"),), (("call_id", "1.2"), ("event", "2")))
 
-    (event,) = Sipuni("auto", RULES).parse_events(request, ASKED)
+    (event,) = SipuniTelephony("auto", RULES).parse_events(request, ASKED)
 
     assert event.fields == (("event", "1"), ("call_id", "1.2"), ("event", "2"))
 
@@ -193,13 +195,13 @@ def test_query_and_form_of_an_event_are_one():
 def test_an_event_is_cut_to_a_sane_size():
     request = RawRequest("GET", "/", (("x" * 999, "y" * 9999 + "\ud800"),) * 500)
 
-    (event,) = Sipuni("auto", RULES).parse_events(request, ASKED)
+    (event,) = SipuniTelephony("auto", RULES).parse_events(request, ASKED)
 
     assert len(event.fields) == 100
     assert event.fields[0] == ("x" * 64, "y" * 2048)
 
 
 def test_the_acknowledgement_is_what_sipuni_waits_for():
-    reply = Sipuni("auto", RULES).render_ack()
+    reply = SipuniTelephony("auto", RULES).render_ack()
 
     assert (reply.status, reply.body) == (200, b'{"success": true}')

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
-from bridge.adapters.sipuni.statistics import export_fields, read_export, signature
+from bridge.adapters.sipuni.statistics import export_query, read_export, signature
 from bridge.domain.call_events import Direction, EventKind, Outcome
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
-from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme, Switches, create_sipuni_app
+from bridge.lab.sipuni import CabinetSwitches, CallPlan, SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.ports import PbxControl
 from tests.support.builders import NOON, RULES
 from tests.support.virtual_time import VirtualLoop
@@ -99,7 +99,7 @@ def day(hour: int, minute: int = 0) -> datetime:
         ({"id": "1767225600.100001"}, "6760637e7acefa150fe8468d5551c779"),
         ({}, "dfe3f3bfc9cae4ce242588ae7c20c87e"),
         (
-            export_fields(day(0), day(23, 59), MOSCOW),
+            export_query(day(0), day(23, 59), MOSCOW),
             "54472772c0bd4f2b57c9aaf887ffb8f1",
         ),
     ],
@@ -171,7 +171,7 @@ async def test_a_refusal_is_told_in_the_pbx_s_words(body: str, status: int, word
     reply = await saying(body, status).originate(ORDER)
 
     assert reply.state is OrderState.REFUSED
-    assert words in reply.words
+    assert words in reply.reason
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_an_answer_that_says_neither_leaves_the_order_in_doubt(body: str, 
     reply = await saying(body, status).originate(ORDER)
 
     assert reply.state is OrderState.UNKNOWN
-    assert "may ring all the same" in reply.words
+    assert "may ring all the same" in reply.reason
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ async def test_a_lost_reply_leaves_the_order_in_doubt(error: Exception):
     reply = await failing(error).originate(ORDER)
 
     assert reply.state is OrderState.UNKNOWN
-    assert type(error).__name__ in reply.words
+    assert type(error).__name__ in reply.reason
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("waited")])
@@ -215,7 +215,7 @@ async def test_an_order_that_never_left_is_refused_and_says_so(error: Exception)
     reply = await failing(error).originate(ORDER)
 
     assert reply.state is OrderState.REFUSED
-    assert "was not sent" in reply.words
+    assert "was not sent" in reply.reason
 
 
 async def test_an_order_is_never_repeated_by_itself():
@@ -235,9 +235,9 @@ async def test_an_order_is_never_repeated_by_itself():
 async def test_the_key_is_in_no_words_however_the_pbx_echoes_it(body: str):
     reply = await saying(body, 403).originate(ORDER)
 
-    assert KEY not in reply.words
-    assert "\n" not in reply.words
-    assert len(reply.words) < 250
+    assert KEY not in reply.reason
+    assert "\n" not in reply.reason
+    assert len(reply.reason) < 250
     assert KEY not in repr(SipuniAccount("https://sipuni.test/api", "012345", KEY))
 
 
@@ -275,8 +275,8 @@ async def test_a_row_of_the_statistics_becomes_an_event():
     assert event.client is not None
     assert event.client.number == 79001234567
     assert (event.did, event.extension, event.scheme) == ("74950000001", "205", "Входящая")
-    assert event.rung == ("206", "205")
-    assert event.talk == timedelta(seconds=60)
+    assert event.rung_extensions == ("206", "205")
+    assert event.talk_time == timedelta(seconds=60)
     assert event.started_at == datetime(2026, 2, 1, 9, tzinfo=UTC)
     assert event.at - event.started_at == timedelta(seconds=75)
     assert event.call_ref == event.recording == "1769936400.100001"
@@ -301,7 +301,7 @@ async def test_optional_columns_and_units_may_be_missing():
     (event,) = await saying(f"{short}\n{row}").history(day(12), day(12, 1))
 
     assert (event.direction, event.outcome) == (Direction.OUTBOUND, Outcome.NO_ANSWER)
-    assert (event.extension, event.talk, event.recording) == ("205", None, "")
+    assert (event.extension, event.talk_time, event.recording) == ("205", None, "")
     assert event.client is not None
     assert event.client.number == 79001234567
 
@@ -363,7 +363,7 @@ async def test_calls_outside_the_span_and_rows_without_a_time_are_left_out():
 def test_only_a_span_within_one_day_is_narrowed_by_the_clock(
     since: datetime, until: datetime, asked: tuple[str, str, str, str]
 ):
-    fields = export_fields(since, until, MOSCOW)
+    fields = export_query(since, until, MOSCOW)
 
     assert (fields["from"], fields["timeFrom"], fields["to"], fields["timeTo"]) == asked
     assert len(fields) == 22
@@ -445,7 +445,7 @@ async def test_the_simulated_cabinet_refuses_a_wrong_key(
     cabinet: tuple[SipuniLab, PbxControl], status: int
 ):
     lab, _ = cabinet
-    lab.switch(Switches(refusal_status=status))
+    lab.set_switches(CabinetSwitches(refusal_status=status))
     account = SipuniAccount("http://cabinet.test/api", "012345", "wrong", MOSCOW)
     stranger = SipuniApi(account, RULES, transport=httpx.ASGITransport(create_sipuni_app(lab)))
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.adapters.sipuni import Sipuni
-from bridge.adapters.sipuni.bodies import body_bytes, body_events, body_text
+from bridge.adapters.sipuni import SipuniTelephony
+from bridge.adapters.sipuni.bodies import decode_body, encode_body, parse_body
 from bridge.ports import RawRequest
 from tests.support.builders import RULES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVENT = {"event": "1", "call_id": "1.2", "src_num": "79001234567"}
 FIELDS = tuple(EVENT.items())
-PBX = Sipuni("auto", RULES)
+PBX = SipuniTelephony("auto", RULES)
 
 
 def read(body: bytes, content_type: str = "") -> list[dict[str, str]]:
-    return [dict(fields) for fields in body_events(body, {"content-type": content_type})]
+    return [dict(fields) for fields in parse_body(body, {"content-type": content_type})]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_kept_whole(body: bytes):
 
     (kept,) = PBX.parse_events(request, NOW)
 
-    assert body_bytes(kept.body) == body
+    assert decode_body(kept.body) == body
     assert (kept.fields, kept.content_type) == ((("user_id", "1"),), "x/y")
     assert PBX.reparse_event(kept) == (kept,)
 
@@ -128,7 +128,7 @@ def test_a_body_kept_by_an_older_bridge_is_read_by_this_one():
     body = json.dumps([EVENT, EVENT]).encode()
     kept = RawRequest("POST", "/", ())
     (raw,) = PBX.parse_events(kept, NOW)
-    old = type(raw)("sipuni", NOW, (), body_text(body), "text/plain")
+    old = type(raw)("sipuni", NOW, (), encode_body(body), "text/plain")
 
     assert [event.fields for event in PBX.reparse_event(old)] == [FIELDS, FIELDS]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.adapters.sipuni import Sipuni
-from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome, Trust
+from bridge.adapters.sipuni import SipuniTelephony
+from bridge.domain.call_events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.phone import Caller, CallerKind
-from bridge.errors import UnreadEvent
+from bridge.errors import UnreadableEvent
 from bridge.ports import RawEvent, Telephony
 from tests.support.builders import RULES
 
@@ -19,7 +19,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "sipuni"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HEARD = START + timedelta(seconds=90)
 LINK = "https://sipuni.com/api/crm/record?id=1767225600.100001&hash=ab12&user=012345"
-PBX: Telephony = Sipuni("auto", RULES)
+PBX: Telephony = SipuniTelephony("auto", RULES)
 
 TO_DID = {"src_num": "79001234567", "src_type": "1", "dst_num": "74950000001", "dst_type": "1"}
 TO_205 = {"src_num": "79001234567", "src_type": "1", "dst_num": "012345205", "dst_type": "2"}
@@ -69,7 +69,7 @@ def test_the_repeated_event_1_is_known_as_the_same():
     first, again = fixture("event1__incoming"), fixture("event1__duplicate")
 
     assert again.at - first.at == timedelta(seconds=1)
-    assert again.identity == first.identity
+    assert again.repeat_key == first.repeat_key
 
 
 def test_an_answer_names_the_extension_and_its_moment():
@@ -91,7 +91,7 @@ def test_the_end_of_an_answered_call_tells_all():
 
     assert (event.kind, event.outcome) == (EventKind.ENDED, Outcome.ANSWERED)
     assert (event.started_at, event.answered_at, event.at) == (START, seconds(12), seconds(80))
-    assert event.rung == ("205",)
+    assert event.rung_extensions == ("205",)
     assert event.recording.startswith("https://sipuni.com/api/crm/record?id=1767225600.100001&")
 
 
@@ -100,7 +100,7 @@ def test_an_unanswered_call_has_no_answer_and_no_recording_whatever_the_link_say
 
     assert event.outcome is Outcome.NO_ANSWER
     assert (event.answered_at, event.recording) == (None, "")
-    assert event.rung == ("205", "206")
+    assert event.rung_extensions == ("205", "206")
 
 
 def test_an_answer_before_the_start_is_not_believed():
@@ -114,7 +114,7 @@ def test_the_leg_that_gave_the_call_away_ends_alone():
     event = fixture("event4__transfer")
 
     assert (event.kind, event.extension) == (EventKind.LEG_ENDED, "205")
-    assert event.transfer_from == "205"
+    assert event.transferred_by == "205"
 
 
 def test_an_unknown_code_is_kept_as_unknown():
@@ -198,7 +198,7 @@ def test_the_name_of_the_scheme_tells_no_direction():
     event = heard("1", {"treeName": "Исходящая"})
 
     assert (event.direction, event.client, event.extension) == (None, None, "")
-    assert event.trust is Trust.NOTHING
+    assert event.direction_source is DirectionSource.NONE
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,9 @@ def test_numbers_tell_what_types_do_not(
 
     assert (event.direction, event.extension, event.did) == (direction, extension, did)
     assert event.client is None or event.client.number == client
-    assert event.trust is (Trust.NOTHING if direction is None else Trust.NUMBERS)
+    assert event.direction_source is (
+        DirectionSource.NONE if direction is None else DirectionSource.NUMBERS
+    )
 
 
 def test_a_number_beats_a_type_that_contradicts_it():
@@ -310,7 +312,7 @@ def test_a_code_is_read_in_every_spelling(code: str):
     ],
 )
 def test_what_may_be_a_call_and_is_not_understood_is_unread(fields: dict[str, str]):
-    with pytest.raises(UnreadEvent, match="cannot be read"):
+    with pytest.raises(UnreadableEvent, match="cannot be read"):
         PBX.read_event(RawEvent("sipuni", HEARD, tuple(fields.items())))
 
 
@@ -336,8 +338,12 @@ def test_fields_are_known_in_other_spellings():
         "1767225600.1",
         ANSWERED,
     )
-    assert (event.direction, event.extension, event.rung) == (Direction.INBOUND, "205", ("205",))
-    assert event.trust is Trust.STATED
+    assert (event.direction, event.extension, event.rung_extensions) == (
+        Direction.INBOUND,
+        "205",
+        ("205",),
+    )
+    assert event.direction_source is DirectionSource.STATED
 
 
 def test_the_vendors_spelling_wins():
@@ -407,7 +413,7 @@ def test_a_hidden_caller_is_withheld():
 
 @pytest.mark.parametrize("said", ["205,206", "205&206", " 012345205 ; 012345206;", "205,206,205"])
 def test_who_was_rung_is_read_whatever_separates_them(said: str):
-    assert heard("2", TO_DID, CABINET, last_called=said).rung == ("205", "206")
+    assert heard("2", TO_DID, CABINET, last_called=said).rung_extensions == ("205", "206")
 
 
 # ---------------------------------------------------------------- the recording
@@ -447,7 +453,7 @@ def test_nothing_a_cabinet_sends_makes_the_reading_raise(fields: list[tuple[str,
     named = any(value.strip() for name, value in fields if name == "call_id")
     try:
         event = PBX.read_event(RawEvent("sipuni", HEARD, tuple(fields)))
-    except UnreadEvent:
+    except UnreadableEvent:
         return  # it is kept as it came
 
     if event is None:

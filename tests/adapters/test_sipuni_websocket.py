@@ -13,7 +13,7 @@ from bridge.adapters.sipuni.websocket import SipuniWebsocket
 from bridge.errors import StoreError
 from bridge.ports import Alarm, RawEvent
 from tests.support.builders import NOON
-from tests.support.memory_ledger import NotedEvents
+from tests.support.memory_ledger import RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +54,7 @@ class Desk:
     cabinet: Cabinet
     server: Server
     url: str
-    events: NotedEvents = field(default_factory=NotedEvents)
+    events: RecordedEvents = field(default_factory=RecordedEvents)
     received: asyncio.Queue[RawEvent] = field(default_factory=asyncio.Queue)
     refusals: int = 0
     refused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -182,12 +182,12 @@ async def test_a_wrong_key_is_told_once_and_without_the_key(caplog: pytest.LogCa
     async with opened(Cabinet(key="another")) as desk:
         listener = desk.listener()
         listener.start()
-        await desk.events.until(Alarm, lambda alarm: not alarm.clear)
+        await desk.events.wait_for(Alarm, lambda alarm: not alarm.clear)
         desk.cabinet.key = KEY  # a person mends it
-        await desk.events.until(Alarm, lambda alarm: alarm.clear)
+        await desk.events.wait_for(Alarm, lambda alarm: alarm.clear)
         await listener.aclose()
 
-    told = [alarm.words for alarm in desk.events.of(Alarm)]
+    told = [alarm.message for alarm in desk.events.of(Alarm)]
     assert desk.alarms() == [False, True]
     assert "BRIDGE_SIPUNI_WS_KEY" in told[0]
     assert KEY not in caplog.text + "".join(told)
@@ -199,7 +199,7 @@ async def test_a_cabinet_that_is_not_there_is_told_once():
         await desk.server.wait_closed()
         listener = desk.listener()
         listener.start()
-        await desk.events.until(Alarm, lambda alarm: not alarm.clear)
+        await desk.events.wait_for(Alarm, lambda alarm: not alarm.clear)
         await listener.aclose()
 
     assert desk.alarms() == [False]

@@ -312,11 +312,11 @@ def test_two_connections_see_each_others_writes(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with SqliteDb(path) as one, SqliteDb(path) as two:
         question = where("n") == 1
-        assert two.table("t").search(question) == []
+        assert two.table("t").show_search(question) == []
 
         assert one.table("t").insert({"n": 1}) == 1
 
-        assert len(two.table("t").search(question)) == 1
+        assert len(two.table("t").show_search(question)) == 1
         assert two.table("t").insert({"n": 2}) == 2
         assert one.table("t").insert({"n": 3}) == 3
 
@@ -367,7 +367,7 @@ def test_a_file_that_is_no_database_is_refused_in_one_sentence(tmp_path: Path) -
         SqliteDb(path)
 
     assert str(caught.value) == f"{path.name}: file is not a database"
-    assert caught.value.located == f"{path}: file is not a database"
+    assert caught.value.with_path == f"{path}: file is not a database"
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from bridge.errors import OneCError, SyncRefused
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.ports import SyncReport
 from tests.support.onec_lab import make_lab
-from tests.support.sync_house import Index, SyncHouse, truth_of
+from tests.support.sync_house import Index, SyncEnvironment, expected_index
 
 _OWNERS = (PARTNERS, CONTACT_PERSONS, COUNTERPARTIES)
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -53,7 +53,7 @@ class Company(RuleBasedStateMachine):
     def a_company_is_founded(self, seed: int, storage: str) -> None:
         self.lab = make_lab(12, seed=seed)
         self.lab.switches.ibsession = storage
-        self.house = SyncHouse(self.lab, Path(self.folder.name))
+        self.house = SyncEnvironment(self.lab, Path(self.folder.name))
         self.last_good: Index = {}
 
     def teardown(self) -> None:
@@ -63,7 +63,7 @@ class Company(RuleBasedStateMachine):
     # ------------------------------------------------------------ people
     def one_of(self, set_name: str, pick: int) -> str:
         """Pick an object that a person could pick."""
-        rows = self.lab.world.tables[set_name].rows
+        rows = self.lab.infobase.tables[set_name].rows
         plain = [str(ref) for ref, row in rows.items() if not row.get("PredefinedDataName")]
         return plain[pick % len(plain)] if plain else ""
 
@@ -92,7 +92,7 @@ class Company(RuleBasedStateMachine):
     def somebody_gets_another_number(self, set_name: str, pick: int, number: int) -> None:
         if ref := self.one_of(set_name, pick):
             # One phone each: the referee tells phones of one owner apart by their text.
-            phones = [t for t in self.lab.world.truth if t.ref == ref]
+            phones = [t for t in self.lab.infobase.intended_phones if t.ref == ref]
             if len(phones) <= 1:
                 self.lab.change_phone(set_name, ref, _typed(number), e164=f"+{number}")
 
@@ -117,13 +117,13 @@ class Company(RuleBasedStateMachine):
         if ref := self.one_of(set_name, pick):
             self.lab.delete(set_name, ref)
             if set_name == USERS:
-                self.lab.world.extensions.pop(ref, None)
-                if not self.lab.world.tables[USERS].rows:
+                self.lab.infobase.extensions.pop(ref, None)
+                if not self.lab.infobase.tables[USERS].rows:
                     self.lab.add_user("Последний", "299")
 
     @rule(share=st.sampled_from([0.3, 0.9]))
     def much_is_deleted(self, share: float) -> None:
-        refs = [str(ref) for ref in self.lab.world.tables[CONTACT_PERSONS].rows]
+        refs = [str(ref) for ref in self.lab.infobase.tables[CONTACT_PERSONS].rows]
         for ref in refs[: int(len(refs) * share)]:
             self.lab.delete(CONTACT_PERSONS, ref)
 
@@ -143,7 +143,7 @@ class Company(RuleBasedStateMachine):
         if self.run(full=full) is None:
             # Only the guard may refuse in fine weather, and a person knows better.
             assert self.run(full=full, confirm=lambda _: True) is not None
-        assert self.last_good == truth_of(self.lab)
+        assert self.last_good == expected_index(self.lab)
         assert self.run(confirm=lambda _: True, full=False).changed is False
 
     @rule(
@@ -153,18 +153,18 @@ class Company(RuleBasedStateMachine):
         full=st.booleans(),
     )
     def a_run_meets_trouble(self, kind: str, nth: int, times: int, *, full: bool) -> None:
-        self.lab.weather.add(kind, nth=nth, times=times)
+        self.lab.faults.add(kind, nth=nth, times=times)
         report = self.run(full=full, accept_shrink=True)
-        self.lab.weather.clear()
+        self.lab.faults.clear()
         if report is not None:
-            assert self.last_good == truth_of(self.lab)
+            assert self.last_good == expected_index(self.lab)
 
     @rule(set_name=st.sampled_from((PARTNERS, USERS)))
     def a_listing_is_suddenly_empty(self, set_name: str) -> None:
         had_rows = bool(self.last_good)
-        self.lab.weather.add("shrunken", set=set_name, share=1.0)
+        self.lab.faults.add("shrunken", set=set_name, share=1.0)
         report = self.run()
-        self.lab.weather.clear()
+        self.lab.faults.clear()
         if had_rows:
             assert report is None
         elif report is not None:
@@ -181,7 +181,7 @@ class Company(RuleBasedStateMachine):
         ][pick % 4]
         self.run(before={nth: change}, accept_shrink=True)
         assert self.run(accept_shrink=True) is not None
-        assert self.last_good == truth_of(self.lab)
+        assert self.last_good == expected_index(self.lab)
 
     @invariant()
     def callers_are_answered_from_the_last_good_run(self) -> None:

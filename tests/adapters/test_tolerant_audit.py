@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.aside import kept_aside
-from bridge.adapters.embedded.audit_store import AuditStore
-from bridge.adapters.embedded.own_secret import ServiceSecret, own_secret
+from bridge.adapters.embedded.aside import list_set_aside
+from bridge.adapters.embedded.audit_store import SqliteAudit
+from bridge.adapters.embedded.own_secret import ServiceSecret, load_or_create_secret
 from bridge.adapters.embedded.tolerant_audit import TolerantAudit
 from bridge.domain.directory import Ref
 from bridge.errors import StoreError
@@ -44,24 +44,24 @@ async def test_what_the_file_does_not_take_is_logged_and_written_when_it_does(
     broken = audit(path)
 
     with caplog.at_level(logging.WARNING):
-        await broken.note(record(words="first"))
-        await broken.note(record(AuditAct.DROPPED))
+        await broken.append(record(words="first"))
+        await broken.append(record(AuditAct.ENTRY_DROPPED))
     waiting = [entry.act for _, entry in await broken.records()]
     trouble = await broken.examine()
     path.rmdir()
 
     assert await broken.examine() is None
     await broken.close()
-    again = AuditStore(path, lambda: b.NOON, keep=DAYS)
+    again = SqliteAudit(path, lambda: b.NOON, keep=DAYS)
     kept = [entry.act for _, entry in await again.records()]
     await again.close()
     assert trouble is not None
-    assert waiting == kept == [AuditAct.DROPPED, AuditAct.SIGNED_IN]
+    assert waiting == kept == [AuditAct.ENTRY_DROPPED, AuditAct.SIGNED_IN]
     logged = [entry for entry in caplog.records if entry.message == "audit_record_waits"]
     assert "first" in json.dumps([vars(entry) for entry in logged], default=str)
 
 
-@pytest.mark.parametrize("act", [AuditAct.REVEALED, AuditAct.EXPORTED])
+@pytest.mark.parametrize("act", [AuditAct.NUMBER_REVEALED, AuditAct.CALLS_EXPORTED])
 async def test_nobody_sees_what_is_hidden_without_a_record_that_lasts(
     path: Path, act: AuditAct
 ) -> None:
@@ -69,7 +69,7 @@ async def test_nobody_sees_what_is_hidden_without_a_record_that_lasts(
     broken = audit(path)
 
     with pytest.raises(StoreError):
-        await broken.note(record(act))
+        await broken.append(record(act))
 
     assert await broken.records() == []
     await broken.close()
@@ -111,7 +111,7 @@ async def test_a_damaged_list_is_set_aside_beside_an_earlier_one(path: Path) -> 
 
     assert await mended.examine() is None
     assert len(mended.take_losses()) == 1
-    assert kept_aside(path.parent)["audit.db"] == ["audit.db.damaged", "audit.db.damaged.2"]
+    assert list_set_aside(path.parent)["audit.db"] == ["audit.db.damaged", "audit.db.damaged.2"]
     assert path.with_name("audit.db.damaged").read_bytes() == b"an earlier one"
     await mended.close()
 
@@ -128,15 +128,15 @@ async def test_a_list_that_is_gone_is_no_beginning(path: Path) -> None:
 
 async def test_a_list_taken_away_while_it_is_open_is_made_again(path: Path) -> None:
     running = audit(path)
-    await running.note(record())
+    await running.append(record())
     for part in path.parent.glob("audit.db*"):
         part.unlink()
 
     assert await running.examine() is None
-    await running.note(record(AuditAct.RETRIED))
+    await running.append(record(AuditAct.ENTRY_RETRIED))
 
     assert path.exists()
-    assert [entry.act for _, entry in await running.records()] == [AuditAct.RETRIED]
+    assert [entry.act for _, entry in await running.records()] == [AuditAct.ENTRY_RETRIED]
     await running.close()
 
 
@@ -148,7 +148,7 @@ async def test_a_secret_cut_short_is_set_aside_and_another_made(tmp_path: Path) 
 
     assert await secret.examine() is None
     assert path.read_bytes() == secret.value
-    assert kept_aside(tmp_path) == {"secret.key": ["secret.key.damaged"]}
+    assert list_set_aside(tmp_path) == {"secret.key": ["secret.key.damaged"]}
     assert len(secret.take_losses()) == 1
 
 
@@ -162,14 +162,14 @@ async def test_a_secret_that_cannot_be_kept_serves_until_it_can(tmp_path: Path) 
 
     assert trouble is not None
     assert await secret.examine() is None
-    assert own_secret(folder / "secret.key") == secret.value
+    assert load_or_create_secret(folder / "secret.key") == secret.value
 
 
 async def test_a_list_replaced_while_it_is_open_is_said(path: Path) -> None:
     running = audit(path)
-    await running.note(record())
+    await running.append(record())
     path.unlink()
-    other = AuditStore(path, lambda: b.NOON, keep=DAYS)
+    other = SqliteAudit(path, lambda: b.NOON, keep=DAYS)
     await other.close()
 
     assert await running.examine() is None

@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.orders import CallOrder, OrderState
 from bridge.domain.phone import PhoneNumber, read_caller
-from bridge.ports import OrderBook
-from bridge.services.situation import FanOut
+from bridge.ports import OrderStore
+from bridge.services.situation import EventFanOut
 from tests.support import builders as b
-from tests.support.following import following
-from tests.support.memory_orders import MemoryOrders
+from tests.support.following import build_call_services
+from tests.support.memory_orders import MemoryOrderStore
 
 pytestmark = pytest.mark.anyio
 
 #: Gives the book as it stands, after a restart too.
-Opened = Callable[[], Awaitable[OrderBook]]
+Opened = Callable[[], Awaitable[OrderStore]]
 
 
 @asynccontextmanager
 async def in_memory(_: Path) -> AsyncIterator[Opened]:
-    book = MemoryOrders()
+    book = MemoryOrderStore()
 
-    async def opened() -> OrderBook:
+    async def opened() -> OrderStore:
         return book
 
     yield opened
@@ -37,11 +37,11 @@ async def in_memory(_: Path) -> AsyncIterator[Opened]:
 
 @asynccontextmanager
 async def on_disk(folder: Path) -> AsyncIterator[Opened]:
-    ledger = LedgerStore.open(folder / "ledger.db", clock=lambda: b.NOON)
+    ledger = SqliteLedger.open(folder / "ledger.db", clock=lambda: b.NOON)
 
-    async def opened() -> OrderBook:
-        book, _ = following(ledger, lambda: b.NOON, FanOut())
-        await book.remember()
+    async def opened() -> OrderStore:
+        book, _ = build_call_services(ledger, lambda: b.NOON, EventFanOut())
+        await book.load()
         return book
 
     try:
@@ -70,7 +70,7 @@ def ordered(
         arrived_at=at,
         received_at=at,
         decision=b.decision(),
-        asked=False,
+        has_question=False,
         placed_by="205",
         order=wish,
     )
@@ -92,7 +92,7 @@ async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened):
     done = replace(call.order, state=OrderState.ACCEPTED, ref="00ff")
     await (await opened()).save_order("k2", done)
 
-    assert [open_.key for open_ in await (await opened()).orders_open()] == ["k1"]
+    assert [open_.key for open_ in await (await opened()).orders_being_sent()] == ["k1"]
 
 
 async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened):
@@ -101,7 +101,7 @@ async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened):
 
     async def barring(extension: str, number: int, seconds: int = 0) -> str | None:
         now = b.NOON + timedelta(seconds=seconds)
-        call = await book.barring_order(extension, PhoneNumber(number), now)
+        call = await book.blocking_order(extension, PhoneNumber(number), now)
         return None if call is None else call.key
 
     assert await barring("205", b.NUMBER) == "k1"
@@ -114,7 +114,7 @@ async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened):
     for state in (OrderState.ACCEPTED, OrderState.UNKNOWN):
         await book.save_order("k1", replace(order, state=state))
         assert await barring("205", b.NUMBER, 3600) == "k1"
-    await book.save_order("k1", replace(order, state=OrderState.REFUSED, words="no money"))
+    await book.save_order("k1", replace(order, state=OrderState.REFUSED, reason="no money"))
     assert await barring("205", b.NUMBER) is None
 
 
@@ -125,14 +125,14 @@ async def test_what_became_of_an_order_that_is_not_there_changes_nothing(opened:
 
     await book.save_order("k1", replace(order, state=OrderState.REFUSED))
 
-    assert await book.orders_open() == []
+    assert await book.orders_being_sent() == []
 
 
 async def test_a_document_without_a_number_is_kept_too(opened: Opened):
     wish = ordered(number=None, document=b.ref("document"))
     await (await opened()).add_order(wish)
     assert wish.order is not None
-    refused = replace(wish.order, state=OrderState.REFUSED, words="no number")
+    refused = replace(wish.order, state=OrderState.REFUSED, reason="no number")
     await (await opened()).save_order("k1", refused)
 
     standing = await (await opened()).add_order(wish)

@@ -8,10 +8,10 @@ import pytest
 
 from bridge.domain.alarm_rules import (
     OFFICE_HOURS,
-    Disk,
+    DiskUsage,
     Health,
     PbxContact,
-    standing_alarms,
+    active_alarms,
     usual_silence,
 )
 
@@ -23,7 +23,7 @@ WELL = Health(now=MONDAY)
 
 def stands(health: Health, *, low: bool = False) -> dict[tuple[str, str], str]:
     before = {("disk_low", ""): "low"} if low else {}
-    return dict(standing_alarms(health, before, OFFICE_HOURS, MSK))
+    return dict(active_alarms(health, before, OFFICE_HOURS, MSK))
 
 
 def test_a_healthy_service_has_no_alarm():
@@ -51,7 +51,7 @@ def test_each_trouble_has_its_alarm_with_its_words():
     ],
 )
 def test_room_is_low_before_nothing_can_be_written(free: int, held: int, was_low: bool, low: bool):
-    health = replace(WELL, disk=Disk(free * MIB, held * MIB))
+    health = replace(WELL, disk=DiskUsage(free * MIB, held * MIB))
 
     assert (("disk_low", "") in stands(health, low=was_low)) is low
 

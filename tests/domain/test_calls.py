@@ -11,10 +11,10 @@ from bridge.domain.calls import (
     PAIR_WINDOW,
     REPEAT_WINDOW,
     Direction,
-    begin_call,
+    believable_arrival,
+    call_from_question,
     call_key,
-    identity_of,
-    trusted_arrival,
+    question_identity,
 )
 from bridge.domain.decision import RouteQuestion
 from tests.support import builders as b
@@ -36,7 +36,7 @@ UNTIMED = b.question(asked_time="", arrived_at=None)
 )
 def test_a_repeated_question_is_the_same_call(again: RouteQuestion) -> None:
     assert call_key(again) == call_key(ASKED)
-    assert identity_of(again) == identity_of(ASKED)
+    assert question_identity(again) == question_identity(ASKED)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_repeated_question_is_the_same_call(again: RouteQuestion) -> None:
 )
 def test_another_question_is_another_call(other: RouteQuestion) -> None:
     assert call_key(other) != call_key(ASKED)
-    assert identity_of(other) != identity_of(ASKED)
+    assert question_identity(other) != question_identity(ASKED)
 
 
 def test_without_a_time_the_moment_of_the_first_question_counts() -> None:
@@ -61,12 +61,12 @@ def test_without_a_time_the_moment_of_the_first_question_counts() -> None:
 
     assert call_key(UNTIMED) == call_key(replace(UNTIMED, label="x"))
     assert call_key(later) != call_key(UNTIMED)
-    assert identity_of(later) == identity_of(UNTIMED)
+    assert question_identity(later) == question_identity(UNTIMED)
 
 
 def test_how_long_the_same_words_mean_the_same_call() -> None:
-    assert identity_of(ASKED).window == REPEAT_WINDOW
-    assert identity_of(UNTIMED).window == PAIR_WINDOW
+    assert question_identity(ASKED).window == REPEAT_WINDOW
+    assert question_identity(UNTIMED).window == PAIR_WINDOW
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_how_long_the_same_words_mean_the_same_call() -> None:
 def test_a_clock_that_is_days_off_is_not_believed(off: timedelta, *, believed: bool) -> None:
     asked = b.question(arrived_at=b.NOON + off, received_at=b.NOON)
 
-    assert trusted_arrival(asked) == (b.NOON + off if believed else None)
+    assert believable_arrival(asked) == (b.NOON + off if believed else None)
     assert b.call(asked).arrived_at == (b.NOON + off if believed else b.NOON)
 
 
@@ -101,12 +101,12 @@ QUESTIONS = st.builds(
 
 @given(QUESTIONS)
 def test_every_call_has_a_key_of_twenty_hex_digits(asked: RouteQuestion) -> None:
-    call = begin_call(asked, b.decision())
+    call = call_from_question(asked, b.decision())
 
     assert len(call.key) == 20
     assert set(call.key) <= set("0123456789abcdef")
     assert call.key == call_key(asked)
-    assert call.identity == identity_of(asked)
+    assert call.identity == question_identity(asked)
 
 
 @given(QUESTIONS, st.floats(0, 120))
@@ -121,9 +121,9 @@ def test_a_believed_time_gives_one_key_whenever_it_is_repeated(
 
 
 def _said(asked: RouteQuestion) -> tuple[str, str, str, str, datetime | int]:
-    arrived = trusted_arrival(asked)
+    arrived = believable_arrival(asked)
     moment = asked.received_at if arrived is None else int(arrived.timestamp())
-    return (asked.provider, asked.caller.raw, asked.did, asked.asked_time, moment)
+    return (asked.provider, asked.caller.raw, asked.did, asked.pbx_time_text, moment)
 
 
 @given(QUESTIONS, QUESTIONS)
@@ -146,4 +146,4 @@ def test_which_calls_1c_shall_hold(
 ) -> None:
     call = b.call(b.question(caller, did))
 
-    assert (call.direction, call.owed_to_onec) == (direction, owed)
+    assert (call.direction, call.needs_document) == (direction, owed)

@@ -1,4 +1,4 @@
-"""Owner chains, candidates and their order, extensions and whose they are."""
+"""PhoneOwner chains, candidates and their order, extensions and whose they are."""
 
 from dataclasses import replace
 from datetime import date
@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from bridge.domain.directory import (
     UNLISTED,
-    Attribute,
+    AttributeValue,
     Candidate,
     CandidateKind,
     ExtensionSources,
     Manager,
-    Owner,
+    PhoneOwner,
     Ref,
-    candidate_of,
-    owner_chain,
-    owners_of_extension,
-    stable_order,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+    find_extension_owner,
     with_extension,
 )
 from tests.support import builders as b
@@ -61,7 +61,7 @@ Partners = dict[Ref, tuple[str, Ref | None, Ref | None]]
 def test_the_chain_of_a_partner(
     start: Ref | None, partners: Partners, chain: list[tuple[Ref, str, int | None]]
 ) -> None:
-    assert list(owner_chain(start, partners, ROWS)) == chain
+    assert list(build_owner_chain(start, partners, ROWS)) == chain
 
 
 REFS = st.sampled_from([A, B, C, b.ref("d")])
@@ -74,7 +74,7 @@ REFS = st.sampled_from([A, B, C, b.ref("d")])
     ),
 )
 def test_every_chain_ends_and_names_nobody_twice(start: Ref | None, partners: Partners) -> None:
-    chain = owner_chain(start, partners, {})
+    chain = build_owner_chain(start, partners, {})
 
     assert len({step.partner for step in chain}) == len(chain) <= len(partners)
 
@@ -88,8 +88,8 @@ def test_every_chain_ends_and_names_nobody_twice(start: Ref | None, partners: Pa
         (b.counterparty(), CandidateKind.COUNTERPARTY, False),
     ],
 )
-def test_whose_phone_it_is(owner: Owner, kind: CandidateKind, *, ended: bool) -> None:
-    found = candidate_of(owner, (), "314", customer=True, code="7")
+def test_whose_phone_it_is(owner: PhoneOwner, kind: CandidateKind, *, ended: bool) -> None:
+    found = build_candidate(owner, (), "314", customer=True, code="7")
 
     assert (found.kind, found.ended, found.ref, found.name) == (kind, ended, owner.ref, owner.name)
     assert (found.extension, found.customer, found.code) == ("314", True, "7")
@@ -121,13 +121,13 @@ def test_who_comes_second(second: Candidate) -> None:
     if second.ref == max(A, B, C):
         second = second._replace(ref=Ref(FIRST.ref + "f"))
 
-    assert sorted([second, FIRST], key=stable_order) == [FIRST, second]
+    assert sorted([second, FIRST], key=candidate_sort_key) == [FIRST, second]
 
 
 def test_a_counterparty_comes_behind_a_partner() -> None:
     kinds = [CandidateKind.COUNTERPARTY, CandidateKind.CONTACT, CandidateKind.PARTNER]
 
-    in_order = sorted((FIRST._replace(kind=k) for k in kinds), key=stable_order)
+    in_order = sorted((FIRST._replace(kind=k) for k in kinds), key=candidate_sort_key)
 
     assert [c.kind for c in in_order] == [1, 2, 3]
 
@@ -139,40 +139,45 @@ PROPERTY, VALUE = b.ref("Внутренний номер"), b.ref("205")
     ("attribute", "sources", "extension"),
     [
         pytest.param(None, ExtensionSources(), None, id="no_attribute"),
-        pytest.param(Attribute("205"), ExtensionSources(PROPERTY), "205", id="a_text"),
-        pytest.param(Attribute(" 205 "), ExtensionSources(PROPERTY), "205", id="blanks_around"),
-        pytest.param(Attribute("  "), ExtensionSources(PROPERTY), None, id="only_blanks"),
+        pytest.param(AttributeValue("205"), ExtensionSources(PROPERTY), "205", id="a_text"),
         pytest.param(
-            Attribute(listed=VALUE),
-            ExtensionSources(PROPERTY, listed={VALUE: "206"}),
+            AttributeValue(" 205 "), ExtensionSources(PROPERTY), "205", id="blanks_around"
+        ),
+        pytest.param(AttributeValue("  "), ExtensionSources(PROPERTY), None, id="only_blanks"),
+        pytest.param(
+            AttributeValue(value_ref=VALUE),
+            ExtensionSources(PROPERTY, list_values={VALUE: "206"}),
             "206",
             id="a_list_value",
         ),
         pytest.param(
-            Attribute(listed=VALUE), ExtensionSources(PROPERTY), None, id="a_list_value_unknown"
+            AttributeValue(value_ref=VALUE),
+            ExtensionSources(PROPERTY),
+            None,
+            id="a_list_value_unknown",
         ),
         pytest.param(
-            Attribute("205"),
-            ExtensionSources(PROPERTY, register={ANNA.ref: Attribute("207")}),
+            AttributeValue("205"),
+            ExtensionSources(PROPERTY, register_values={ANNA.ref: AttributeValue("207")}),
             "207",
             id="kept_in_the_register",
         ),
         pytest.param(
-            Attribute("205"),
-            ExtensionSources(PROPERTY, register={}),
+            AttributeValue("205"),
+            ExtensionSources(PROPERTY, register_values={}),
             None,
             id="missing_from_the_register",
         ),
         pytest.param(
             None,
-            ExtensionSources(PROPERTY, {ANNA.ref: Attribute(listed=VALUE)}, {VALUE: "208"}),
+            ExtensionSources(PROPERTY, {ANNA.ref: AttributeValue(value_ref=VALUE)}, {VALUE: "208"}),
             "208",
             id="a_list_value_in_the_register",
         ),
     ],
 )
 def test_the_extension_1c_holds(
-    attribute: Attribute | None, sources: ExtensionSources, extension: str | None
+    attribute: AttributeValue | None, sources: ExtensionSources, extension: str | None
 ) -> None:
     before = replace(ANNA, extension="999", attribute=attribute)
 
@@ -188,11 +193,11 @@ def test_the_extension_1c_holds(
         pytest.param(
             [ANNA, replace(BORIS, extension="205", invalid=True)], ANNA, 0, id="the_other_left"
         ),
-        pytest.param([replace(ANNA, marked=True)], None, 0, id="marked"),
+        pytest.param([replace(ANNA, deletion_mark=True)], None, 0, id="marked"),
     ],
 )
 def test_who_answers_205(managers: list[Manager], owner: Manager | None, shared: int) -> None:
-    found = owners_of_extension("205", b.rows(*managers))
+    found = find_extension_owner("205", b.rows(*managers))
 
     assert found.manager == owner
     assert len(found.shared) == shared

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.domain.call_events import Direction
-from bridge.domain.decision import Finding, Rule, Step, Target
+from bridge.domain.decision import EvidenceStep, Finding, Rule, Target
 from bridge.domain.figures import CallFact, count_calls, quantile
-from bridge.domain.flaws import Costs, calls_behind
+from bridge.domain.flaws import IssueCosts, count_unread_calls
 from bridge.domain.life import Disposition
 from tests.support.builders import call, candidate, contact, decision, partner, question, ref
 
@@ -39,7 +39,7 @@ def test_hours_and_days_are_those_of_the_zone():
 def test_a_day_without_calls_is_there_and_has_no_share():
     figures = count_calls([fact(9)], DAY - timedelta(days=1), DAY, UTC)
 
-    assert [day.share for day in figures.days.values()] == [None, 1.0]
+    assert [day.answered_share for day in figures.days.values()] == [None, 1.0]
 
 
 def test_only_incoming_calls_whose_end_is_known_make_the_share():
@@ -53,7 +53,7 @@ def test_only_incoming_calls_whose_end_is_known_make_the_share():
 
     figures = count_calls(facts, DAY, DAY, UTC)
 
-    assert figures.days[DAY].share == 0.5
+    assert figures.days[DAY].answered_share == 0.5
     assert figures.total == 4  # calls between colleagues are nobody's client's
 
 
@@ -72,56 +72,58 @@ def test_nothing_has_no_quantile():
 # ---------------------------------------------------------------- flaws
 
 
-def decided(*steps: Step, rule: Rule = Rule.DEFAULT, unmanaged: bool = False):
+def decided(*steps: EvidenceStep, rule: Rule = Rule.DEFAULT, unmanaged: bool = False):
     owner = candidate(contact(), [partner(manager=None if unmanaged else "Анна Петрова")])
     return replace(decision(owner, target=Target("100"), rule=rule), evidence=steps)
 
 
 def test_a_partner_without_a_manager_costs_the_calls_that_reached_nobody_of_his():
-    step = Step(Finding.NO_MANAGER, "ООО Ромашка")
-    costs = Costs()
-    costs.note(call(decided=decided(step, unmanaged=True)))
-    costs.note(call(decided=decided(step, unmanaged=True, rule=Rule.CONTACT_MANAGER)))
+    step = EvidenceStep(Finding.NO_MANAGER, "ООО Ромашка")
+    costs = IssueCosts()
+    costs.add_call(call(decided=decided(step, unmanaged=True)))
+    costs.add_call(call(decided=decided(step, unmanaged=True, rule=Rule.CONTACT_MANAGER)))
 
-    assert costs.calls == 2
-    assert dict(costs.partners) == {ref("ООО Ромашка"): 1}
+    assert costs.call_count == 2
+    assert dict(costs.by_partner) == {ref("ООО Ромашка"): 1}
 
 
 def test_a_manager_without_an_extension_costs_by_name():
-    costs = Costs()
-    costs.note(call(decided=decided(Step(Finding.MANAGER_NO_EXTENSION, "ООО", "Вера Немая"))))
+    costs = IssueCosts()
+    costs.add_call(
+        call(decided=decided(EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО", "Вера Немая")))
+    )
 
-    assert dict(costs.managers) == {"Вера Немая": 1}
+    assert dict(costs.by_manager) == {"Вера Немая": 1}
 
 
 def test_a_shared_number_is_listed_with_its_owners():
-    costs = Costs()
+    costs = IssueCosts()
     for n in range(2):
-        shared = decided(Step(Finding.SEVERAL_MANAGERS), rule=Rule.CONTACT_MANAGER)
-        costs.note(call(question(asked_time=str(n)), shared))
+        shared = decided(EvidenceStep(Finding.SEVERAL_MANAGERS), rule=Rule.CONTACT_MANAGER)
+        costs.add_call(call(question(asked_time=str(n)), shared))
 
-    (flaw,) = costs.shared_numbers(10).flaws
+    (flaw,) = costs.shared_numbers(10).issues
 
-    assert (flaw.who, flaw.detail, flaw.calls) == ("79035550123", "Иванов Пётр", 2)
+    assert (flaw.owner_name, flaw.detail, flaw.call_count) == ("79035550123", "Иванов Пётр", 2)
 
 
 def test_other_calls_than_clients_cost_nothing():
-    costs = Costs()
-    made = call(decided=decided(Step(Finding.NUMBER_UNKNOWN)))
-    costs.note(replace(made, blank=True))
-    costs.note(replace(made, direction=Direction.OUTBOUND))
+    costs = IssueCosts()
+    made = call(decided=decided(EvidenceStep(Finding.NUMBER_UNKNOWN)))
+    costs.add_call(replace(made, is_test_request=True))
+    costs.add_call(replace(made, direction=Direction.OUTBOUND))
 
-    assert costs.calls == 0
-    assert not costs.unknown
+    assert costs.call_count == 0
+    assert not costs.by_unknown_number
 
 
 def test_an_unread_field_is_behind_the_unknown_callers_whose_digits_it_holds():
-    costs = Costs()
+    costs = IssueCosts()
     for n in range(3):
         asked = question(asked_time=str(n))
-        costs.note(call(asked, decided(Step(Finding.NUMBER_UNKNOWN))))
-    tails = costs.unknown_tails()
+        costs.add_call(call(asked, decided(EvidenceStep(Finding.NUMBER_UNKNOWN))))
+    tails = costs.unknown_last_digits()
 
-    assert calls_behind("моб. 903/5550123 Пётр", tails) == 3
-    assert calls_behind("555-01-2", tails) == 0
-    assert calls_behind("", tails) == 0
+    assert count_unread_calls("моб. 903/5550123 Пётр", tails) == 3
+    assert count_unread_calls("555-01-2", tails) == 0
+    assert count_unread_calls("", tails) == 0

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.calls import hear
-from bridge.domain.life import CallLife, Disposition, add_event, tell_life
+from bridge.domain.calls import apply_event
+from bridge.domain.life import CallState, Disposition, add_event, derive_state
 from tests.support import builders as b
 
 REF = "1772625600.100001"
@@ -40,8 +40,8 @@ EVENTS = st.builds(
 )
 
 
-def life(*heard: CallEvent, direction: Direction = Direction.INBOUND) -> CallLife:
-    return tell_life(direction, b.NOON, heard)
+def life(*heard: CallEvent, direction: Direction = Direction.INBOUND) -> CallState:
+    return derive_state(direction, b.NOON, heard)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_what_became_of_a_call(
 ) -> None:
     told = life(*heard)
 
-    assert (told.disposition, told.talked) == (disposition, talked)
+    assert (told.disposition, told.talked_extensions) == (disposition, talked)
 
 
 def test_times_of_an_answered_call() -> None:
     told = life(DIALLED, RINGS, ANSWERS, OVER)
 
-    assert (told.wait, told.talk) == (timedelta(seconds=13), timedelta(seconds=60))
+    assert (told.wait_time, told.talk_time) == (timedelta(seconds=13), timedelta(seconds=60))
     assert (told.answered_by, told.recording) == ("205", "link")
 
 
@@ -89,15 +89,15 @@ def test_a_transfer_counts_the_talks_and_not_the_ringing_between() -> None:
 
     told = life(RINGS, ANSWERS, gives, takes, OVER)
 
-    assert told.talked == ("205", "206")
+    assert told.talked_extensions == ("205", "206")
     assert told.answered_by == "206"
-    assert told.talk == timedelta(seconds=50)
+    assert told.talk_time == timedelta(seconds=50)
 
 
 def test_outgoing_calls_are_not_missed() -> None:
     told = life(NOBODY, direction=Direction.OUTBOUND)
 
-    assert (told.disposition, told.rung) == (Disposition.NOT_REACHED, ())
+    assert (told.disposition, told.rung_extensions) == (Disposition.NOT_REACHED, ())
 
 
 @given(st.lists(EVENTS, max_size=8), st.randoms())
@@ -108,12 +108,12 @@ def test_order_and_repetition_change_nothing(heard: list[CallEvent], random: obj
 
     straight, again = call, call
     for one in heard:
-        straight = hear(straight, one)
+        straight = apply_event(straight, one)
     for one in shuffled:
-        again = hear(again, one)
+        again = apply_event(again, one)
 
-    assert again.heard == straight.heard
-    assert again.life == straight.life
+    assert again.applied_events == straight.applied_events
+    assert again.state == straight.state
 
 
 @given(st.lists(EVENTS, max_size=8), EVENTS)
@@ -133,19 +133,19 @@ def test_of_a_repeated_event_the_first_stays() -> None:
 
 def test_an_end_that_says_otherwise_does_not_swallow_the_first() -> None:
     earlier = replace(NOBODY, code=OVER.code, at=OVER.at - timedelta(seconds=50))
-    call = hear(hear(b.call(), OVER), earlier)
+    call = apply_event(apply_event(b.call(), OVER), earlier)
 
-    assert call.life.disposition is Disposition.ANSWERED
+    assert call.state.disposition is Disposition.ANSWERED
 
 
 def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
     call = b.call()
 
-    ringing = hear(call, RINGS)
-    over = hear(ringing, NOBODY)
+    ringing = apply_event(call, RINGS)
+    over = apply_event(ringing, NOBODY)
 
     assert (ringing.revision, over.revision) == (0, 1)
-    assert hear(over, NOBODY) is over
+    assert apply_event(over, NOBODY) is over
 
 
 UNCLEAR = event(EventKind.ENDED, 73)
@@ -222,10 +222,10 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
 def test_who_was_sent_on_and_taken_by_nobody_is_lost(
     heard: Sequence[CallEvent], lost: bool
 ) -> None:
-    assert life(*heard).lost_in_transfer is lost
+    assert life(*heard).is_lost_in_transfer is lost
 
 
 def test_nobody_is_lost_in_our_own_calls() -> None:
     heard = (*SENT_ON, SECOND_SILENT, CLIENT_LEAVES)
 
-    assert not life(*heard, direction=Direction.OUTBOUND).lost_in_transfer
+    assert not life(*heard, direction=Direction.OUTBOUND).is_lost_in_transfer

@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.directory import Manager
-from bridge.domain.orders import CallOrder, OrderTrouble, order_key, read_dialled, trouble_of
+from bridge.domain.orders import (
+    CallOrder,
+    OrderProblem,
+    find_order_problem,
+    order_key,
+    read_dialled_number,
+)
 from bridge.domain.phone import CallerKind
-from bridge.domain.requests import asks_for_call, plan_request
+from bridge.domain.requests import asks_for_call, resolve_request
 from bridge.domain.writeback import CallRequest
 from tests.support.builders import NOON, NUMBER, RULES, manager, ref
 
@@ -30,40 +36,40 @@ REQUEST = CallRequest(ref("document"), NOON, "Позвонить", "", ref("Ан
     ],
 )
 def test_a_number_is_read_however_it_is_typed(typed: str):
-    called = read_dialled(typed, RULES)
+    called = read_dialled_number(typed, RULES)
 
     assert (called.kind, called.number) == (CallerKind.EXTERNAL, NUMBER)
-    assert trouble_of("205", called) is None
+    assert find_order_problem("205", called) is None
 
 
 @pytest.mark.parametrize(
     ("extension", "typed", "trouble"),
     [
-        ("", "+79035550123", OrderTrouble.NO_EXTENSION),
-        ("Анна", "+79035550123", OrderTrouble.NO_EXTENSION),
-        ("205&206", "+79035550123", OrderTrouble.NO_EXTENSION),
-        ("79035550123", "+79035550123", OrderTrouble.NO_EXTENSION),
-        ("205", "205", OrderTrouble.OWN),
-        ("205", "206", OrderTrouble.COLLEAGUE),
-        ("205", "", OrderTrouble.NO_NUMBER),
-        ("205", "в офис", OrderTrouble.NONSENSE),
+        ("", "+79035550123", OrderProblem.NO_EXTENSION),
+        ("Анна", "+79035550123", OrderProblem.NO_EXTENSION),
+        ("205&206", "+79035550123", OrderProblem.NO_EXTENSION),
+        ("79035550123", "+79035550123", OrderProblem.NO_EXTENSION),
+        ("205", "205", OrderProblem.OWN_EXTENSION),
+        ("205", "206", OrderProblem.COLLEAGUE),
+        ("205", "", OrderProblem.NO_NUMBER),
+        ("205", "в офис", OrderProblem.NOT_A_NUMBER),
     ],
 )
-def test_nonsense_is_told_for_what_it_is(extension: str, typed: str, trouble: OrderTrouble):
-    assert trouble_of(extension, read_dialled(typed, RULES)) is trouble
+def test_nonsense_is_told_for_what_it_is(extension: str, typed: str, trouble: OrderProblem):
+    assert find_order_problem(extension, read_dialled_number(typed, RULES)) is trouble
 
 
 def test_a_telephone_that_rings_already_is_not_rung_again():
-    called = read_dialled("+79035550123", RULES)
+    called = read_dialled_number("+79035550123", RULES)
 
-    assert trouble_of("205", called, RECENT) is OrderTrouble.REPEATED
+    assert find_order_problem("205", called, RECENT) is OrderProblem.REPEATED
 
 
 @given(st.text(max_size=20), st.text(max_size=60))
 def test_whatever_is_typed_is_either_refused_or_a_number(extension: str, typed: str):
-    called = read_dialled(typed, RULES)
+    called = read_dialled_number(typed, RULES)
 
-    assert trouble_of(extension, called) is not None or called.number is not None
+    assert find_order_problem(extension, called) is not None or called.number is not None
 
 
 def test_a_key_keeps_its_parts_apart():
@@ -74,20 +80,22 @@ def test_a_key_keeps_its_parts_apart():
 
 
 def test_a_document_rings_its_user_then_its_number():
-    plan = plan_request(REQUEST, manager(), (), RULES)
+    plan = resolve_request(REQUEST, manager(), (), RULES)
 
-    assert (plan.extension, plan.number, plan.trouble) == ("205", "+79035550123", None)
+    assert (plan.extension, plan.number, plan.problem) == ("205", "+79035550123", None)
 
 
 @pytest.mark.parametrize("reach", ["", "в офис", "Анна"])
 def test_where_it_names_no_number_its_contact_s_is_taken(reach: str):
-    plan = plan_request(replace(REQUEST, reach=reach), manager(), (NUMBER,), RULES)
+    plan = resolve_request(replace(REQUEST, how_to_reach=reach), manager(), (NUMBER,), RULES)
 
     assert plan.number == "+79035550123"
 
 
 def test_a_number_that_it_names_goes_before_its_contact_s():
-    plan = plan_request(replace(REQUEST, reach="8 495 000-00-01"), manager(), (NUMBER,), RULES)
+    plan = resolve_request(
+        replace(REQUEST, how_to_reach="8 495 000-00-01"), manager(), (NUMBER,), RULES
+    )
 
     assert plan.number == "8 495 000-00-01"
 
@@ -95,17 +103,17 @@ def test_a_number_that_it_names_goes_before_its_contact_s():
 @pytest.mark.parametrize(
     ("user", "trouble"),
     [
-        (None, OrderTrouble.NO_USER),
-        (manager(extension=None), OrderTrouble.NO_TELEPHONE),
-        (manager(invalid=True), OrderTrouble.NO_TELEPHONE),
+        (None, OrderProblem.NO_USER),
+        (manager(extension=None), OrderProblem.NO_TELEPHONE),
+        (manager(invalid=True), OrderProblem.NO_TELEPHONE),
     ],
 )
-def test_without_a_telephone_nothing_rings(user: Manager | None, trouble: OrderTrouble):
-    assert plan_request(REQUEST, user, (), RULES).trouble is trouble
+def test_without_a_telephone_nothing_rings(user: Manager | None, trouble: OrderProblem):
+    assert resolve_request(REQUEST, user, (), RULES).problem is trouble
 
 
 def test_an_emergency_number_is_not_replaced_by_the_contact_s():
-    plan = plan_request(replace(REQUEST, reach="+7 112"), manager(), (NUMBER,), RULES)
+    plan = resolve_request(replace(REQUEST, how_to_reach="+7 112"), manager(), (NUMBER,), RULES)
 
     assert plan.number == "+7 112"
 
@@ -168,4 +176,4 @@ def test_a_mark_of_one_s_own_is_looked_for_as_it_is(mark: str, subject: str, ask
     "typed", ["*21*79035550123#", "#31#79035550123", " *100#", "tel:*21*89035550123#"]
 )
 def test_a_service_code_is_no_number_to_call(typed: str) -> None:
-    assert trouble_of("205", read_dialled(typed, RULES)) is OrderTrouble.NONSENSE
+    assert find_order_problem("205", read_dialled_number(typed, RULES)) is OrderProblem.NOT_A_NUMBER

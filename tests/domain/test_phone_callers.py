@@ -7,7 +7,7 @@ from bridge.domain.phone import (
     CallerKind,
     PhoneNumber,
     PhoneRules,
-    digits_of,
+    format_digits,
     format_phone,
     mask_phone,
     read_caller,
@@ -200,7 +200,7 @@ def test_a_number_is_shown_as_1c_writes_it(number: int, shown: str) -> None:
 
 
 def test_digits_are_e164_without_the_plus() -> None:
-    assert digits_of(PhoneNumber(79035550123)) == "79035550123"
+    assert format_digits(PhoneNumber(79035550123)) == "79035550123"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from bridge.domain.phone import (
     CallerKind,
     PhoneRules,
-    digits_of,
+    format_digits,
     format_phone,
     mask_phone,
     read_caller,
     read_did,
-    read_many,
+    read_phone_fields,
     read_phones,
 )
 from bridge.domain.phone_reading import read_fast
@@ -87,7 +87,7 @@ def test_no_text_breaks_the_reading_of_fields(text: str, rules: PhoneRules) -> N
     assert len({phone.number for phone in phones}) == len(phones)
     for phone in phones:
         assert phone.extension is None or phone.extension.isdigit()
-        assert 5 <= len(digits_of(phone.number)) <= 18
+        assert 5 <= len(format_digits(phone.number)) <= 18
         assert format_phone(phone.number).startswith("+")
 
 
@@ -96,7 +96,7 @@ def test_no_text_breaks_the_reading_of_fields(text: str, rules: PhoneRules) -> N
 @example(["7903\n5550123", "+7903555 0123"], RU)
 @example(["7+9035550123", "+79035550123" + " " * 60, "\ud8009035550123", "79035550123\r"], RU)
 def test_many_fields_read_like_each_of_them(texts: list[str], rules: PhoneRules) -> None:
-    assert read_many(texts, rules) == [read_phones(text, rules) for text in texts]
+    assert read_phone_fields(texts, rules) == [read_phones(text, rules) for text in texts]
 
 
 @given(st.none() | TEXTS, RULES)
@@ -129,7 +129,7 @@ def test_what_can_call_can_be_stored(digits: str) -> None:
     for text in typed:
         expected = [] if caller.number is None else [caller.number]
         assert [phone.number for phone in read_phones(text, RU)] == expected
-        assert [phones for (phones,) in [read_many([text], RU)]] == [read_phones(text, RU)]
+        assert [phones for (phones,) in [read_phone_fields([text], RU)]] == [read_phones(text, RU)]
 
 
 @given(TEXTS)
@@ -137,7 +137,7 @@ def test_what_can_call_can_be_stored(digits: str) -> None:
 @example("8 10 886 37 123456")
 def test_a_number_read_again_is_the_same_number(text: str) -> None:
     for phone in read_phones(text, RU):
-        digits = digits_of(phone.number)
+        digits = format_digits(phone.number)
         again = [typed.number for typed in read_phones(f"+{digits}", RU)]
 
         assert again == [phone.number]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.directory import Ref, Version
-from bridge.domain.reconcile import Changes, compare, guard
+from bridge.domain.reconcile import ListingChanges, check_shrink, compare_versions
 from bridge.errors import SyncRefused
 
 
@@ -36,22 +36,22 @@ HELD = versions(a="v1", b="v1", c="v1")
 def test_one_change_of_the_listing(
     listed: dict[Ref, Version], appeared: str, moved: str, vanished: str, unchanged: int
 ) -> None:
-    changes = compare(HELD, listed)
+    changes = compare_versions(HELD, listed)
 
-    assert changes == Changes(refs(appeared), refs(moved), refs(vanished), unchanged)
+    assert changes == ListingChanges(refs(appeared), refs(moved), refs(vanished), unchanged)
     assert changes.to_fetch == refs(appeared + moved)
     assert bool(changes) == bool(appeared or moved or vanished)
 
 
 def test_everything_appears_to_an_empty_directory() -> None:
-    assert compare({}, HELD).to_fetch == ("a", "b", "c")
+    assert compare_versions({}, HELD).to_fetch == ("a", "b", "c")
 
 
 def test_what_vanished_and_is_listed_again_appears() -> None:
     without = {ref: version for ref, version in HELD.items() if ref != "b"}
 
-    assert compare(HELD, without).vanished == ("b",)
-    assert compare(without, HELD).appeared == ("b",)
+    assert compare_versions(HELD, without).deleted == ("b",)
+    assert compare_versions(without, HELD).added == ("b",)
 
 
 LISTINGS = st.dictionaries(
@@ -63,18 +63,18 @@ LISTINGS = st.dictionaries(
 def test_applying_the_changes_makes_both_equal(
     held: dict[Ref, Version], listed: dict[Ref, Version]
 ) -> None:
-    changes = compare(held, listed)
+    changes = compare_versions(held, listed)
 
-    after = {ref: version for ref, version in held.items() if ref not in changes.vanished}
+    after = {ref: version for ref, version in held.items() if ref not in changes.deleted}
     after |= {ref: listed[ref] for ref in changes.to_fetch}
 
     assert after == listed
-    assert not compare(after, listed)
+    assert not compare_versions(after, listed)
     assert changes.unchanged + len(changes.to_fetch) == len(listed)
 
 
-def lost(count: int) -> Changes:
-    return Changes(vanished=tuple(Ref(str(n)) for n in range(count)))
+def lost(count: int) -> ListingChanges:
+    return ListingChanges(deleted=tuple(Ref(str(n)) for n in range(count)))
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_a_listing_may_lose_exactly_its_share(
     held: int, vanished: int, share: float, *, refused: bool
 ) -> None:
     if not refused:
-        guard("Catalog_Партнеры", held, lost(vanished), held - vanished, share)
+        check_shrink("Catalog_Партнеры", held, lost(vanished), held - vanished, share)
         return
     with pytest.raises(SyncRefused, match="--accept-shrink") as refusal:
-        guard("Catalog_Партнеры", held, lost(vanished), held - vanished, share)
+        check_shrink("Catalog_Партнеры", held, lost(vanished), held - vanished, share)
     assert (refusal.value.held, refusal.value.listed) == (held, held - vanished)
 
 
@@ -109,8 +109,8 @@ def test_a_listing_may_lose_exactly_its_share(
 def test_a_loss_of_exactly_the_share_is_never_refused(hundreds: int, percent: int) -> None:
     held = hundreds * 100
 
-    guard("Catalog_Партнеры", held, lost(hundreds * percent), held, percent / 100)
+    check_shrink("Catalog_Партнеры", held, lost(hundreds * percent), held, percent / 100)
 
 
 def test_much_may_appear_while_nothing_vanishes() -> None:
-    guard("Catalog_Партнеры", 2, Changes(appeared=(Ref("x"),) * 50), 52, 0.0)
+    check_shrink("Catalog_Партнеры", 2, ListingChanges(appeared=(Ref("x"),) * 50), 52, 0.0)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.call_events import CallEvent, EventKind
-from bridge.domain.life import CallLife, Disposition
+from bridge.domain.life import CallState, Disposition
 from bridge.domain.orders import CallOrder, OrderState
-from bridge.domain.outbox import EntryState, OutboxEntry, Stage
+from bridge.domain.outbox import DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.retention import is_done, oldest_kept
 from tests.support import builders as b
 
@@ -61,7 +61,7 @@ def test_what_was_recorded_on_the_last_days_seen_is_never_old(seen: list[date], 
     assert before is None or all(midnight(day) >= before for day in kept)
 
 
-def entry(state: EntryState, stage: Stage = Stage.DOCUMENT) -> OutboxEntry:
+def entry(state: EntryState, stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
     return OutboxEntry("a", b.NOON, b.NOON, state=state, stage=stage)
 
 
@@ -69,19 +69,19 @@ def entry(state: EntryState, stage: Stage = Stage.DOCUMENT) -> OutboxEntry:
     ("owed", "done"),
     [
         (None, True),
-        (entry(EntryState.SETTLED), True),
+        (entry(EntryState.DELIVERED), True),
         (entry(EntryState.DUE), False),
         (entry(EntryState.SENDING), False),
         (entry(EntryState.DEAD), False),
-        (entry(EntryState.DUE, Stage.VERIFY), False),
+        (entry(EntryState.DUE, DeliveryStage.VERIFY), False),
     ],
 )
 def test_what_is_owed_to_1c_is_not_done(owed: OutboxEntry | None, done: bool) -> None:
-    assert is_done(b.call(), owed, waits=False) is done
+    assert is_done(b.call(), owed, is_client_waiting=False) is done
 
 
 def test_a_call_whose_client_waits_is_not_done() -> None:
-    assert not is_done(b.call(), None, waits=True)
+    assert not is_done(b.call(), None, is_client_waiting=True)
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_an_order_not_known_to_be_over_is_not_done(
     state: OrderState, disposition: Disposition, done: bool
 ) -> None:
     order = CallOrder("a", "205", b.NUMBER, b.NOON, state)
-    call = replace(b.call(), order=order, life=CallLife(disposition))
+    call = replace(b.call(), order=order, state=CallState(disposition))
 
-    assert is_done(call, None, waits=False) is done
+    assert is_done(call, None, is_client_waiting=False) is done
 
 
 def test_an_order_whose_end_nobody_ever_told_is_done() -> None:
     order = CallOrder("a", "205", b.NUMBER, b.NOON, OrderState.UNKNOWN)
     given_up = CallEvent("sipuni", EventKind.GIVEN_UP, b.NOON, "")
-    life = CallLife(Disposition.UNKNOWN)
-    call = replace(b.call(), order=order, life=life, heard=(given_up,))
+    life = CallState(Disposition.UNKNOWN)
+    call = replace(b.call(), order=order, state=life, applied_events=(given_up,))
 
-    assert is_done(call, None, waits=False)
+    assert is_done(call, None, is_client_waiting=False)

@@ -22,10 +22,10 @@ from bridge.domain.directory import (
     Candidate,
     CandidateKind,
     Manager,
-    Owner,
     OwnerStep,
     Partner,
-    owners_of_extension,
+    PhoneOwner,
+    find_extension_owner,
 )
 from bridge.domain.phone import CallerKind
 from bridge.domain.routing import decide_route
@@ -55,7 +55,7 @@ class World:
 
     managers: tuple[Manager, ...] = (ANNA, BORIS, CLARA)
     partners: tuple[Partner, ...] = PARTNERS
-    owners: tuple[Owner, ...] = (IVAN,)
+    owners: tuple[PhoneOwner, ...] = (IVAN,)
     question: RouteQuestion = ASKED
     rules: RoutingRules = NO_RULES
     memory: NumberMemory | None = None
@@ -71,11 +71,11 @@ class World:
             self.question,
             card,
             rows,
-            lambda extension: owners_of_extension(extension, rows),
+            lambda extension: find_extension_owner(extension, rows),
             self.rules,
             memory=self.memory,
             age=self.age,
-            broken=self.broken,
+            index_error=self.broken,
         )
 
 
@@ -114,7 +114,7 @@ def gone(absent: Manager) -> Change:
     )
 
 
-def owned_by(*owners: Owner) -> Change:
+def owned_by(*owners: PhoneOwner) -> Change:
     return lambda world: replace(world, owners=owners)
 
 
@@ -266,7 +266,8 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
     (
         "two managers and an operator's word",
         these(
-            owned_by(OLGA, IVAN), remembered(NumberMemory(choice=OLGA.ref, last_extension="205"))
+            owned_by(OLGA, IVAN),
+            remembered(NumberMemory(chosen_owner=OLGA.ref, last_extension="205")),
         ),
         "206",
         Rule.CONTACT_MANAGER,
@@ -359,7 +360,7 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
     ),
     (
         "stale data",
-        aged(DataAge(b.NOON, stale=True)),
+        aged(DataAge(b.NOON, is_stale=True)),
         "205",
         Rule.CONTACT_MANAGER,
         [F.INDEX_STALE, F.CANDIDATE, F.MANAGER_CHOSEN],
@@ -442,7 +443,7 @@ def test_of_a_shared_extension_nobody_is_guessed() -> None:
     decided = these(STRANGER, shared, by_rules("205"))(World()).decide()
 
     assert decided.target == ("205", None, "")
-    assert decided.evidence[-1].who == "Анна Петрова, Борис Седов"
+    assert decided.evidence[-1].subject == "Анна Петрова, Борис Седов"
 
 
 def test_nobody_is_told_as_nothing() -> None:
@@ -462,7 +463,7 @@ def test_the_winner_stands_first_and_the_others_keep_their_order() -> None:
 
 def test_an_operators_word_tells_who_calls_also_where_all_have_one_manager() -> None:
     mother = b.contact("Яковлева Мария", partner="ООО Ромашка")
-    change = these(owned_by(IVAN, mother), remembered(NumberMemory(choice=mother.ref)))
+    change = these(owned_by(IVAN, mother), remembered(NumberMemory(chosen_owner=mother.ref)))
 
     decided = change(World()).decide()
 
@@ -473,7 +474,7 @@ def test_an_operators_word_tells_who_calls_also_where_all_have_one_manager() -> 
 
 def test_an_operators_word_counts_also_where_nobody_is_responsible() -> None:
     one, two = b.contact("Первый", partner=None), b.contact("Второй", partner=None)
-    change = these(owned_by(one, two), remembered(NumberMemory(choice=one.ref)))
+    change = these(owned_by(one, two), remembered(NumberMemory(chosen_owner=one.ref)))
 
     decided = change(World()).decide()
 
@@ -495,7 +496,7 @@ def test_a_card_without_owners_is_an_unknown_number() -> None:
         world.question,
         CallerCard(b.NUMBER, ()),
         {},
-        lambda extension: owners_of_extension(extension, {}),
+        lambda extension: find_extension_owner(extension, {}),
         world.rules,
         age=world.age,
     )
@@ -506,8 +507,8 @@ def test_a_card_without_owners_is_an_unknown_number() -> None:
 def test_a_question_of_the_cabinet_is_blank_and_still_decided() -> None:
     blank = b.question(None, "")
 
-    assert blank.blank
-    assert not b.question(None).blank
+    assert blank.is_blank
+    assert not b.question(None).is_blank
     assert asked(blank)(World()).decide().rule is Rule.NOBODY
 
 
@@ -540,7 +541,7 @@ CARDS = st.builds(
 )
 MEMORIES = st.builds(
     NumberMemory,
-    choice=st.sampled_from([None, b.ref("x"), b.ref("y")]),
+    chosen_owner=st.sampled_from([None, b.ref("x"), b.ref("y")]),
     last_extension=EXTENSIONS,
 )
 CALLERS = st.sampled_from([None, "", "203", "привет", "+79035550123", "+4930123456"])
@@ -570,14 +571,14 @@ def test_every_question_has_an_answer_with_reasons(
         question,
         card,
         rows,
-        lambda extension: owners_of_extension(extension, rows),
+        lambda extension: find_extension_owner(extension, rows),
         RoutingRules(default, {"74852550102": "300"}),
         memory=memory,
-        broken=broken,
+        index_error=broken,
     )
 
     steps = [step for c in candidates for step in c.chain]
-    reachable = {m.extension for s in steps if (m := rows.get(s.manager or 0)) and m.reachable}
+    reachable = {m.extension for s in steps if (m := rows.get(s.manager or 0)) and m.is_reachable}
     assert decided.evidence
     assert sorted(decided.candidates, key=id) == sorted(candidates, key=id)
     if reachable:

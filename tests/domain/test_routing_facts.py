@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.reconcile import is_too_much
+from bridge.domain.reconcile import exceeds_allowed_loss
 from bridge.domain.routing_facts import (
-    FactsOfDay,
+    DailyFacts,
     RoutingFact,
     count_facts,
-    extensions_lost,
+    count_lost_extensions,
     find_losses,
     has_extension,
-    remember_facts,
+    update_daily_facts,
 )
 from tests.support import builders as b
 
@@ -29,27 +29,33 @@ EXTENSION, MANAGER = RoutingFact.EXTENSION, RoutingFact.MAIN_MANAGER
     [(1, 0), (2, 1), (3, 1), (4, 1), (5, 1), (9, 1), (10, 2), (15, 3), (100, 20)],
 )
 def test_how_many_managers_may_lose_their_extension_in_one_run(held: int, may_go: int) -> None:
-    allowed = [n for n in range(held + 1) if not is_too_much(held, n, 0.2, EXTENSION.few)]
+    allowed = [
+        n
+        for n in range(held + 1)
+        if not exceeds_allowed_loss(held, n, 0.2, EXTENSION.tolerated_loss)
+    ]
 
     assert allowed == list(range(may_go + 1))
 
 
 @pytest.mark.parametrize(("held", "may_go"), [(1, 0), (2, 1), (5, 2), (6, 3), (14, 3), (50, 10)])
 def test_one_partner_with_his_numbers_may_go_in_a_small_company(held: int, may_go: int) -> None:
-    allowed = [n for n in range(held + 1) if not is_too_much(held, n, 0.2, MANAGER.few)]
+    allowed = [
+        n for n in range(held + 1) if not exceeds_allowed_loss(held, n, 0.2, MANAGER.tolerated_loss)
+    ]
 
     assert allowed == list(range(may_go + 1))
 
 
 @given(st.integers(1, 10_000), st.floats(0.01, 0.49), st.integers(0, 5))
 def test_nothing_may_go_whole_and_a_share_may_always(held: int, share: float, few: int) -> None:
-    assert is_too_much(held, held, share, few)
-    assert not is_too_much(held, int(held * share), share, few)
+    assert exceeds_allowed_loss(held, held, share, few)
+    assert not exceeds_allowed_loss(held, int(held * share), share, few)
 
 
 def test_a_person_who_set_the_share_to_nothing_is_asked_of_everything() -> None:
-    assert is_too_much(100, 1, 0.0, 3)
-    assert not is_too_much(100, 100, 1.0, 3)
+    assert exceeds_allowed_loss(100, 1, 0.0, 3)
+    assert not exceeds_allowed_loss(100, 100, 1.0, 3)
 
 
 def test_what_each_object_holds_of_each_fact_is_counted() -> None:
@@ -100,18 +106,18 @@ def test_an_extension_that_moved_within_its_attribute_is_no_loss() -> None:
     before = [b.manager("Анна", "201"), b.manager("Олег", "202"), b.manager("Ушёл", None)]
     renumbered = [b.manager("Анна", "3201"), b.manager("Олег", "202")]
 
-    assert extensions_lost(before, renumbered, moved=False) == 0
+    assert count_lost_extensions(before, renumbered, attribute_changed=False) == 0
     # Another attribute, with other values: the number of a desk, say.
-    assert extensions_lost(before, renumbered, moved=True) == 1
-    assert extensions_lost(before, [b.manager("Олег", "202", marked=True)], moved=False) == 2
+    assert count_lost_extensions(before, renumbered, attribute_changed=True) == 1
+    assert count_lost_extensions(before, [b.manager("Олег", "202", marked=True)], moved=False) == 2
 
 
 def test_what_is_lost_a_little_in_every_run_is_lost_as_well() -> None:
-    days: tuple[FactsOfDay, ...] = ()
+    days: tuple[DailyFacts, ...] = ()
     held, runs = 100, 0
     while True:
         left = held - held * 19 // 100
-        days = remember_facts(days, DAY + timedelta(days=runs // 2), {MANAGER: held})
+        days = update_daily_facts(days, DAY + timedelta(days=runs // 2), {MANAGER: held})
         runs += 1
         if losses := find_losses({MANAGER: held}, days, {MANAGER: left}, 0.2):
             break
@@ -122,10 +128,10 @@ def test_what_is_lost_a_little_in_every_run_is_lost_as_well() -> None:
 
 
 def test_the_highest_counts_of_seven_days_on_which_runs_were_done_are_remembered() -> None:
-    days: tuple[FactsOfDay, ...] = ()
+    days: tuple[DailyFacts, ...] = ()
     for n in range(9):
-        days = remember_facts(days, DAY + timedelta(days=400 * n), {EXTENSION: 20 - n})
-        days = remember_facts(days, DAY + timedelta(days=400 * n), {EXTENSION: 3})
+        days = update_daily_facts(days, DAY + timedelta(days=400 * n), {EXTENSION: 20 - n})
+        days = update_daily_facts(days, DAY + timedelta(days=400 * n), {EXTENSION: 3})
 
     assert [day.facts[EXTENSION] for day in days] == [18, 17, 16, 15, 14, 13, 12]
 

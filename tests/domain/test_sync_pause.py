@@ -35,7 +35,7 @@ def test_each_trouble_is_tried_again_at_its_own_pace(
 ) -> None:
     moments = list(runs(outcome))
 
-    assert SyncOutcome.of(code) is outcome
+    assert SyncOutcome.from_exit_code(code) is outcome
     assert [moment // MINUTE for moment in moments[:6]] == first_minutes
     assert len(moments) == a_day
 
@@ -49,4 +49,4 @@ def test_a_long_interval_is_never_shortened(outcome: SyncOutcome) -> None:
 
 @pytest.mark.parametrize("code", [1, 2, 6, -9, -15, 120])
 def test_any_other_end_is_a_failure(code: int) -> None:
-    assert SyncOutcome.of(code) is SyncOutcome.FAILED
+    assert SyncOutcome.from_exit_code(code) is SyncOutcome.FAILED

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain import texts
-from bridge.domain.decision import Finding, Rule, Step
+from bridge.domain.decision import EvidenceStep, Finding, Rule
 from bridge.domain.directory import CandidateKind
-from bridge.domain.texts import Language, say, say_rule, say_step
+from bridge.domain.texts import Language, format_evidence_step, format_rule, format_text
 
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 KINDS = [kind.name.lower() for kind in CandidateKind]
@@ -31,9 +31,11 @@ def test_every_finding_is_a_sentence_that_shows_names_as_they_are(
     for finding in Finding:
         owner = finding in (Finding.CANDIDATE, Finding.CANDIDATE_ENDED)
 
-        said = say_step(lang, Step(finding, who, kind if owner else detail))
+        said = format_evidence_step(lang, EvidenceStep(finding, who, kind if owner else detail))
 
-        blank = say_step(lang, Step(finding, "\ue000", kind if owner else "\ue001"))
+        blank = format_evidence_step(
+            lang, EvidenceStep(finding, "\ue000", kind if owner else "\ue001")
+        )
         assert blank.strip()
         assert not set("{}") & set(blank)
         assert said == blank.translate({0xE000: who, 0xE001: detail})
@@ -41,9 +43,9 @@ def test_every_finding_is_a_sentence_that_shows_names_as_they_are(
 
 @pytest.mark.parametrize("finding", Finding)
 def test_both_languages_tell_the_same(finding: Finding) -> None:
-    step = Step(finding, "КТО", "contact")
+    step = EvidenceStep(finding, "КТО", "contact")
 
-    russian, english = say_step("ru", step), say_step("en", step)
+    russian, english = format_evidence_step("ru", step), format_evidence_step("en", step)
 
     assert russian != english
     assert russian.isascii() is False
@@ -53,12 +55,12 @@ def test_both_languages_tell_the_same(finding: Finding) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("rule", Rule)
 def test_every_rule_has_a_name(rule: Rule, lang: Language) -> None:
-    assert say_rule(lang, rule)
+    assert format_rule(lang, rule)
 
 
 def test_no_two_rules_are_named_alike() -> None:
     for lang in LANGUAGES:
-        assert len({say_rule(lang, rule) for rule in Rule}) == len(Rule)
+        assert len({format_rule(lang, rule) for rule in Rule}) == len(Rule)
 
 
 @pytest.mark.parametrize("key", sorted(texts._TEXTS))  # noqa: SLF001 - no text may be forgotten
@@ -67,12 +69,12 @@ def test_both_languages_ask_for_the_same_fields(key: str) -> None:
 
     assert placeholders(russian) == placeholders(english)
     fields = dict.fromkeys(placeholders(russian), "{имя}")
-    assert say("ru", key, **fields) != say("en", key, **fields)
+    assert format_text("ru", key, **fields) != format_text("en", key, **fields)
 
 
 @pytest.mark.parametrize(("lang", "word"), [("ru", "партнёр"), ("en", "partner")])
 def test_a_candidate_is_named_with_what_he_is(lang: Language, word: str) -> None:
-    said = say_step(lang, Step(Finding.CANDIDATE, "ООО Ромашка", "partner"))
+    said = format_evidence_step(lang, EvidenceStep(Finding.CANDIDATE, "ООО Ромашка", "partner"))
 
     assert "ООО Ромашка" in said
     assert word in said

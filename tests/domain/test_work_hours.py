@@ -29,13 +29,15 @@ def at(text: str) -> datetime:
     ],
 )
 def test_only_working_time_counts(start: str, minutes: int, then: str) -> None:
-    assert WEEK.after(at(start), timedelta(minutes=minutes), MOSCOW) == at(then)
+    assert WEEK.moment_after(at(start), timedelta(minutes=minutes), MOSCOW) == at(then)
 
 
 def test_without_hours_every_hour_counts() -> None:
     hour = timedelta(hours=1)
 
-    assert read_work_hours("").after(at("2026-11-28T23:30"), hour, MOSCOW) == at("2026-11-29T00:30")
+    assert read_work_hours("").moment_after(at("2026-11-28T23:30"), hour, MOSCOW) == at(
+        "2026-11-29T00:30"
+    )
 
 
 def test_a_night_that_is_an_hour_shorter_has_an_hour_less_of_work() -> None:
@@ -43,13 +45,13 @@ def test_a_night_that_is_an_hour_shorter_has_an_hour_less_of_work() -> None:
     night = read_work_hours("Sun 01:00-05:00")
     start = datetime(2026, 3, 29, 0, 0, tzinfo=berlin).astimezone(UTC)
 
-    done = night.after(start, timedelta(hours=3), berlin)
+    done = night.moment_after(start, timedelta(hours=3), berlin)
 
     assert done == datetime(2026, 3, 29, 5, 0, tzinfo=berlin)
 
 
 def test_nobody_is_told_in_a_year() -> None:
-    assert WEEK.after(at("2026-11-23T10:00"), timedelta(days=300), MOSCOW) is None
+    assert WEEK.moment_after(at("2026-11-23T10:00"), timedelta(days=300), MOSCOW) is None
 
 
 @pytest.mark.parametrize(
@@ -76,10 +78,10 @@ def test_what_cannot_be_read_is_named(text: str) -> None:
 def test_more_work_is_never_done_sooner(start: int, minutes: int) -> None:
     begun = at("2026-01-01T00:00") + timedelta(minutes=start)
 
-    sooner = WEEK.after(begun, timedelta(minutes=minutes), MOSCOW)
-    later = WEEK.after(begun, timedelta(minutes=minutes + 1), MOSCOW)
+    sooner = WEEK.moment_after(begun, timedelta(minutes=minutes), MOSCOW)
+    later = WEEK.moment_after(begun, timedelta(minutes=minutes + 1), MOSCOW)
 
     assert sooner is not None
     assert later is not None
     assert begun < sooner < later
-    assert WorkHours().after(begun, timedelta(minutes=minutes), MOSCOW) <= sooner
+    assert WorkHours().moment_after(begun, timedelta(minutes=minutes), MOSCOW) <= sooner

@@ -19,13 +19,13 @@ from bridge.domain.writeback import (
     MAX_REMINDER,
     MAX_SUBJECT,
     ContactRef,
+    build_phone_call_draft,
+    build_reminder_draft,
+    build_ringing_reminders,
     candidate_name,
-    draft_phone_call,
-    draft_reminder,
+    document_marker,
     how_to_reach,
-    marker,
     proposed_ref,
-    ringing_reminder,
 )
 from tests.support import builders as b
 
@@ -39,7 +39,7 @@ UNKNOWN = b.decision(target=TO_ANNA, rule=Rule.DEFAULT)
 def test_a_known_contact_becomes_a_document_of_his_manager() -> None:
     call = b.call()
 
-    draft = draft_phone_call(call, "ru", UTC)
+    draft = build_phone_call_draft(call, "ru", UTC)
 
     assert draft.incoming
     assert draft.at == b.NOON
@@ -51,13 +51,13 @@ def test_a_known_contact_becomes_a_document_of_his_manager() -> None:
         "Линия: 74852550102",
         "Направлен: 205 Анна Петрова, менеджер партнёра контактного лица",
     ]
-    assert draft.comment == f"[bridge:{call.key}]" == marker(draft.key)
+    assert draft.comment == f"[bridge:{call.key}]" == document_marker(draft.key)
     assert draft.contact == ContactRef(CandidateKind.CONTACT, b.ref("Иванов Пётр"))
     assert draft.responsible == ANNA.ref
 
 
 def test_the_same_call_is_drafted_in_english() -> None:
-    draft = draft_phone_call(b.call(), "en", UTC)
+    draft = build_phone_call_draft(b.call(), "en", UTC)
 
     assert draft.subject == "Incoming call: Иванов Пётр (ООО Ромашка)"
     assert "Line: 74852550102" in draft.description
@@ -81,7 +81,7 @@ def test_a_document_points_at_a_contact_or_a_partner_never_at_a_counterparty(
 ) -> None:
     known = () if candidate is None else (candidate,)
 
-    draft = draft_phone_call(b.call(None, b.decision(*known)), "ru", UTC)
+    draft = build_phone_call_draft(b.call(None, b.decision(*known)), "ru", UTC)
 
     assert draft.contact == pointed_at
     assert draft.presentation
@@ -121,7 +121,7 @@ def test_a_partner_is_not_named_twice() -> None:
     ],
 )
 def test_how_a_stranger_is_named(caller: str | None, name: str, number: str) -> None:
-    draft = draft_phone_call(b.call(b.question(caller), UNKNOWN), "ru", UTC)
+    draft = build_phone_call_draft(b.call(b.question(caller), UNKNOWN), "ru", UTC)
 
     assert (draft.presentation, draft.how_to_reach) == (name, number)
     assert draft.contact is None
@@ -136,7 +136,7 @@ def test_a_nonsense_caller_of_blanks_is_a_withheld_one() -> None:
 def test_an_owner_without_any_name_is_a_stranger_who_can_be_opened() -> None:
     nameless = b.candidate(b.contact("", partner=None))
 
-    draft = draft_phone_call(b.call(None, b.decision(nameless, target=TO_ANNA)), "ru", UTC)
+    draft = build_phone_call_draft(b.call(None, b.decision(nameless, target=TO_ANNA)), "ru", UTC)
 
     assert draft.presentation == "Неизвестный абонент, +7 (903) 555-01-23"
     assert draft.contact == ContactRef(CandidateKind.CONTACT, nameless.ref)
@@ -145,7 +145,7 @@ def test_an_owner_without_any_name_is_a_stranger_who_can_be_opened() -> None:
 def test_all_owners_of_a_shared_number_are_named() -> None:
     other = b.candidate(b.counterparty(partner=None))
 
-    draft = draft_phone_call(b.call(None, b.decision(IVAN, other, target=TO_ANNA)), "ru", UTC)
+    draft = build_phone_call_draft(b.call(None, b.decision(IVAN, other, target=TO_ANNA)), "ru", UTC)
 
     assert draft.description.splitlines()[-1] == (
         "Номер записан у нескольких: Иванов Пётр (ООО Ромашка); Ромашка-Сервис ООО"
@@ -169,11 +169,11 @@ def test_where_a_call_was_sent_is_told(
 ) -> None:
     call = b.call(b.question(did=""), decided)
 
-    draft = draft_phone_call(call, "ru", UTC)
+    draft = build_phone_call_draft(call, "ru", UTC)
 
     assert draft.description.splitlines() == ["Звонит: +7 (903) 555-01-23", line]
     assert draft.responsible == responsible
-    assert (ringing_reminder(call, "ru") == ()) == (responsible is None)
+    assert (build_ringing_reminders(call, "ru") == ()) == (responsible is None)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_what_pops_up(
 ) -> None:
     call = b.call(b.question(caller), decided)
 
-    (wish,) = ringing_reminder(call, lang)
-    reminder = draft_reminder(call, wish.user, wish.text, DOCUMENT)
+    (wish,) = build_ringing_reminders(call, lang)
+    reminder = build_reminder_draft(call, wish.user, wish.text, DOCUMENT)
 
     assert reminder.text == text
     assert (reminder.user, reminder.at, reminder.document) == (ANNA.ref, b.NOON, DOCUMENT)
@@ -228,14 +228,14 @@ LANGUAGES = st.sampled_from(["ru", "en"])
 
 @given(CALLS, LANGUAGES)
 def test_drafts_fit_1c_and_leave_no_required_field_empty(call: PhoneCall, lang: Language) -> None:
-    draft = draft_phone_call(call, lang, UTC)
+    draft = build_phone_call_draft(call, lang, UTC)
 
-    assert draft == draft_phone_call(call, lang, UTC)
+    assert draft == build_phone_call_draft(call, lang, UTC)
     assert 0 < len(draft.subject.strip()) <= len(draft.subject) <= MAX_SUBJECT
     assert 0 < len(draft.presentation.strip()) <= len(draft.presentation) <= MAX_PRESENTATION
     assert 0 < len(draft.how_to_reach.strip()) <= len(draft.how_to_reach) <= MAX_HOW_TO_REACH
     assert draft.description.strip()
-    for reminder in ringing_reminder(call, lang):
+    for reminder in build_ringing_reminders(call, lang):
         assert 0 < len(reminder.text.strip()) <= len(reminder.text) <= MAX_REMINDER
         assert reminder.text.endswith(draft.how_to_reach)
 

@@ -10,16 +10,16 @@ import uvicorn
 from playwright.async_api import Browser, BrowserContext
 
 from bridge.domain.call_events import Outcome
-from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.calls import PhoneCall, call_from_question
 from bridge.domain.decision import RouteDecision, Rule, Target
-from bridge.domain.directory import Manager, Owner, Ref
+from bridge.domain.directory import Manager, PhoneOwner, Ref
 from bridge.domain.life import Disposition
-from bridge.domain.missed import MissedDebt
-from bridge.lab.demo.stage import Served
-from bridge.ports import CallChanged, CallRecorded, DebtChanged
-from bridge.web.desk.board import Board
-from bridge.web.desk.debts import DebtBook
-from bridge.web.desk.parts import DeskParts
+from bridge.domain.missed import MissedCall
+from bridge.lab.demo.stage import LoopbackServer
+from bridge.ports import CallChanged, CallRecorded, MissedCallChanged
+from bridge.web.desk.board import DeskCalls
+from bridge.web.desk.debts import MissedCallList
+from bridge.web.desk.parts import DeskState
 from tests.support.builders import (
     NUMBER,
     card,
@@ -29,8 +29,8 @@ from tests.support.builders import (
     question,
     rows,
 )
-from tests.support.memory_desk import OrdersInMemory
-from tests.web.support import ADMIN, DirectoryInMemory, House
+from tests.support.memory_desk import FakeOriginator
+from tests.web.support import ADMIN, DirectoryInMemory, WebFixture
 
 ANNA, BORIS = manager("Анна Петрова", "205"), manager("Борис Орлов", "207")
 ROMASHKA = partner(phones=("+7 (495) 123-45-67",))
@@ -40,16 +40,16 @@ LUTIK = partner(
 IVANOV = contact()
 
 
-class Browsed(DirectoryInMemory):
+class SearchableDirectory(DirectoryInMemory):
     """Searches the names it knows."""
 
-    nouns: Sequence[Owner | Manager] = (IVANOV, ROMASHKA, LUTIK, ANNA, BORIS)
+    nouns: Sequence[PhoneOwner | Manager] = (IVANOV, ROMASHKA, LUTIK, ANNA, BORIS)
 
-    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
-        wanted = words.casefold()
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
+        wanted = text.casefold()
         return [noun for noun in self.nouns if wanted in noun.name.casefold()][:limit]
 
-    def partner(self, ref: Ref) -> Owner | None:
+    def partner(self, ref: Ref) -> PhoneOwner | None:
         return next((p for p in (ROMASHKA, LUTIK) if p.ref == ref), None)
 
 
@@ -58,10 +58,10 @@ def link_of(kind: object, ref: Ref) -> str:
 
 
 @dataclass
-class DeskHouse(House):
+class DeskFixture(WebFixture):
     """The house of the street's tests, on the real clock and with everything a desk needs."""
 
-    directory: DirectoryInMemory = field(default_factory=Browsed)
+    directory: DirectoryInMemory = field(default_factory=SearchableDirectory)
     life: int = 0
 
     def __post_init__(self) -> None:
@@ -70,26 +70,26 @@ class DeskHouse(House):
         self.directory.cards[NUMBER] = card(
             IVANOV, LUTIK, partners=[ROMASHKA, LUTIK], managers=[ANNA, BORIS]
         )
-        self.orders = OrdersInMemory(self.clock)
-        self.originating = self.orders
-        self.owed_calls: dict[str, MissedDebt] = {}
-        self.wake()
+        self.orders = FakeOriginator(self.clock)
+        self.call_ordering = self.orders
+        self.owed_calls: dict[str, MissedCall] = {}
+        self.restart()
 
     def clock(self) -> datetime:
         return datetime.now(UTC)
 
-    def wake(self) -> None:
+    def restart(self) -> None:
         """Begin another life: what was only remembered is gone, what was recorded is not."""
         self.life += 1
-        board = Board(f"life{self.life}", self.clock)
-        self.desk = DeskParts(board, DebtBook(board, self.directory.managers), link_of)
-        self.desk.recall(self.ledger.stored.values(), self.owed_calls.values())
+        board = DeskCalls(f"life{self.life}", self.clock)
+        self.desk_state = DeskState(board, MissedCallList(board, self.directory.managers), link_of)
+        self.desk_state.load(self.ledger.stored.values(), self.owed_calls.values())
 
     def show(self, call: PhoneCall) -> None:
         """Record *call* as it is now, and tell the desks."""
         known = call.key in self.ledger.stored
         self.ledger.stored[call.key] = call
-        self.desk.publish(CallChanged(call) if known else CallRecorded(call))
+        self.desk_state.publish(CallChanged(call) if known else CallRecorded(call))
 
     # ------------------------------------------------------------ what happens
     def ring(self, caller: str = "+79035550123", at: Manager = ANNA) -> PhoneCall:
@@ -99,9 +99,12 @@ class DeskHouse(House):
         known = self.directory.look_up(asked.caller.number) if asked.caller.number else None
         owners = () if known is None else known.candidates
         target = Target(at.extension or "", at.ref, at.name)
-        begun = begin_call(asked, RouteDecision(Rule.CONTACT_MANAGER, (target,), None, owners))
+        begun = call_from_question(
+            asked, RouteDecision(Rule.CONTACT_MANAGER, (target,), None, owners)
+        )
         begun = replace(
-            begun, people=tuple(Target(m.extension or "", m.ref, m.name) for m in (ANNA, BORIS))
+            begun,
+            known_targets=tuple(Target(m.extension or "", m.ref, m.name) for m in (ANNA, BORIS)),
         )
         self.show(begun)
         return begun
@@ -112,7 +115,7 @@ class DeskHouse(House):
 
     def change(self, call: PhoneCall, **life: object) -> PhoneCall:
         """Let the life of *call* go on."""
-        changed = replace(call, life=replace(call.life, **life))
+        changed = replace(call, state=replace(call.state, **life))
         self.show(changed)
         return changed
 
@@ -120,7 +123,7 @@ class DeskHouse(House):
         return self.change(
             call,
             disposition=Disposition.TALKING,
-            talked=(*call.life.talked, extension),
+            talked=(*call.state.talked_extensions, extension),
             answered_at=self.clock(),
         )
 
@@ -136,30 +139,30 @@ class DeskHouse(House):
     def give_up(self, call: PhoneCall) -> PhoneCall:
         return self.change(call, disposition=Disposition.MISSED, ended_at=self.clock())
 
-    def owe_call(self, call: PhoneCall, calls: int = 2) -> MissedDebt:
+    def miss_call(self, call: PhoneCall, calls: int = 2) -> MissedCall:
         """Let a missed call be a debt of Anna's."""
         number = call.caller.number
         assert number is not None
-        debt = MissedDebt(
+        debt = MissedCall(
             key=call.key,
-            client=call.client,
+            client=call.client_key,
             name="Иванов Пётр (ООО Ромашка)",
             numbers=(number,),
-            calls=(call.key,) * calls,
-            holder=call.key,
+            call_keys=(call.key,) * calls,
+            reminder_call=call.key,
             owner=Target("205", ANNA.ref, ANNA.name),
             opened_at=self.clock() - timedelta(minutes=7),
-            last_at=self.clock(),
+            last_missed_at=self.clock(),
         )
         return self._publish(debt)
 
-    def pay(self, debt: MissedDebt) -> MissedDebt:
+    def close_missed_call(self, debt: MissedCall) -> MissedCall:
         """Let somebody have talked to the client."""
         return self._publish(replace(debt, closed_at=self.clock()))
 
-    def _publish(self, debt: MissedDebt) -> MissedDebt:
+    def _publish(self, debt: MissedCall) -> MissedCall:
         self.owed_calls[debt.key] = debt
-        self.desk.publish(DebtChanged(debt))
+        self.desk_state.publish(MissedCallChanged(debt))
         return debt
 
 
@@ -170,14 +173,14 @@ class _Server(uvicorn.Server):
 
 
 @dataclass
-class Street:
+class DeskServer:
     """The house's port; it can go away and come back."""
 
-    house: DeskHouse
-    served: Served = field(init=False)
+    house: DeskFixture
+    served: LoopbackServer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.served = Served(self._server)
+        self.served = LoopbackServer(self._server)
 
     @property
     def url(self) -> str:
@@ -190,8 +193,8 @@ class Street:
         await self.served.start()
 
     async def close(self) -> None:
-        self.house.desk.board.close()
-        self.house.hub.close()
+        self.house.desk_state.calls.close()
+        self.house.event_feed.close()
         await self.served.stop()
 
     def _server(self) -> uvicorn.Server:
@@ -202,9 +205,9 @@ class Street:
 
 
 @asynccontextmanager
-async def open_street(house: DeskHouse) -> AsyncIterator[Street]:
+async def serve_desk(house: DeskFixture) -> AsyncIterator[DeskServer]:
     """Serve *house* until the block ends."""
-    street = Street(house)
+    street = DeskServer(house)
     await street.open()
     try:
         yield street
@@ -213,7 +216,7 @@ async def open_street(house: DeskHouse) -> AsyncIterator[Street]:
 
 
 @asynccontextmanager
-async def window(
+async def open_window(
     browser: Browser, *, known: bool = True, **options: object
 ) -> AsyncIterator[BrowserContext]:
     """Open a browser window; *known*: it is the administrator's, without his signing in.

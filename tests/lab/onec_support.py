@@ -10,8 +10,8 @@ import httpx
 from bridge.lab.faults import LabConnectionLost
 from bridge.lab.onec import OneCLab, create_onec_app
 from bridge.lab.schema import Release
-from bridge.lab.switches import Switches
-from bridge.lab.world import PARTNERS, PHONE_CALLS, REMINDERS, Whims, World
+from bridge.lab.switches import PublicationSwitches
+from bridge.lab.world import PARTNERS, PHONE_CALLS, REMINDERS, DataQuirks, Infobase
 
 NOWHERE = "0f9e375d-6e83-11e5-96ed-0025907c0298"
 JSON = "$format=json"
@@ -51,7 +51,7 @@ class Clock:
 
 
 @dataclass
-class OneC:
+class OneCClient:
     """The lab, a client that is let in, and the clock of both."""
 
     lab: OneCLab
@@ -78,7 +78,7 @@ class OneC:
 
     def a_partner(self) -> str:
         """Return an ordinary partner: neither predefined nor marked."""
-        table = self.lab.world.tables[PARTNERS]
+        table = self.lab.infobase.tables[PARTNERS]
         return next(
             str(ref)
             for ref, row in table.rows.items()
@@ -86,8 +86,8 @@ class OneC:
         )
 
     def a_user(self) -> str:
-        world = self.lab.world
-        return next(ref for ref in world.extensions if world.is_offered(ref))
+        world = self.lab.infobase
+        return next(ref for ref in world.extensions if world.may_take_calls(ref))
 
     async def a_call(self, **fields: Any) -> str:
         response = await self.post(PHONE_CALLS, {"Тема": "Звонок", **fields})
@@ -121,14 +121,14 @@ def open_lab(
     *,
     seed: int = 7,
     release: Release = "11.5.20",
-    whims: Whims | None = None,
-    switches: Switches | None = None,
+    quirks: DataQuirks | None = None,
+    switches: PublicationSwitches | None = None,
     sleep: Callable[[float], Awaitable[None]] | None = None,
-) -> OneC:
+) -> OneCClient:
     """Compose a small company and return a client of its publication."""
     clock = Clock()
     lab = OneCLab(
-        World.compose(partners, seed, release, whims),
+        Infobase.compose(partners, seed, release, quirks),
         switches=switches,
         clock=clock,
         sleep=sleep or clock.sleep,
@@ -138,4 +138,4 @@ def open_lab(
         base_url=f"http://1c.test{lab.root}",
         headers={"authorization": lab.authorization()},
     )
-    return OneC(lab, http, clock)
+    return OneCClient(lab, http, clock)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bridge.lab.onec import OneCLab, create_onec_app
-from bridge.lab.world import PHONE_CALLS, World
+from bridge.lab.world import PHONE_CALLS, Infobase
 from tests.lab.onec_support import JSON
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ def request_of(lab: OneCLab, path: str, method: str = "POST") -> Message:
 
 @pytest.mark.parametrize("body", [b"", _HALF, b"{}"])
 async def test_a_document_whose_body_never_ended_is_not_created(body: bytes) -> None:
-    lab = OneCLab(World.compose(partners=3))
+    lab = OneCLab(Infobase.compose(partners=3))
     before = len(lab.phone_calls())
     client = Client({"type": "http.request", "body": body, "more_body": True})
 
@@ -54,14 +54,14 @@ async def test_a_document_whose_body_never_ended_is_not_created(body: bytes) -> 
 
     assert len(lab.phone_calls()) == before
     assert client.sent == []
-    assert [(entry.set, entry.status) for entry in lab.journal] == [(PHONE_CALLS, 0)]
+    assert [(entry.set, entry.status) for entry in lab.request_log] == [(PHONE_CALLS, 0)]
 
 
 async def test_an_order_to_the_simulator_itself_is_obeyed_whole_or_not_at_all() -> None:
-    lab = OneCLab(World.compose(partners=3))
+    lab = OneCLab(Infobase.compose(partners=3))
     fault = msgspec.json.encode({"kind": "down"})
     client = Client({"type": "http.request", "body": fault, "more_body": True})
 
     await create_onec_app(lab)(request_of(lab, "/_lab/weather"), client.receive, client.send)
 
-    assert (lab.weather.armed, client.sent) == ([], [])
+    assert (lab.faults.active, client.sent) == ([], [])

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from bridge.lab.schema import ZERO
+from bridge.lab.schema import EMPTY_REF
 from bridge.lab.world import (
     CALL_CONTACTS,
     CONTACT_PERSONS,
@@ -17,7 +17,7 @@ from bridge.lab.world import (
     SUBJECTS,
     USERS,
 )
-from tests.lab.onec_support import OneC, error_of, open_lab
+from tests.lab.onec_support import OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ TODAY = "2026-11-22T10:00:00"
 
 
 @pytest.fixture
-def onec() -> OneC:
+def onec() -> OneCClient:
     return open_lab()
 
 
@@ -36,7 +36,7 @@ def subject_address(call: str) -> str:
     return f"/{SUBJECTS}({key})?$format=json"
 
 
-def reminder_address(onec: OneC, call: str, at: str = TODAY) -> str:
+def reminder_address(onec: OneCClient, call: str, at: str = TODAY) -> str:
     key = (
         f"Пользователь_Key=guid'{onec.a_user()}',ВремяСобытия=datetime'{at}',"
         f"Источник='{call}',Источник_Type='{CALL_TYPE}'"
@@ -44,7 +44,7 @@ def reminder_address(onec: OneC, call: str, at: str = TODAY) -> str:
     return f"/{REMINDERS}({key})?$format=json"
 
 
-async def a_journalled_call(onec: OneC, contact: str = "") -> str:
+async def a_journalled_call(onec: OneCClient, contact: str = "") -> str:
     """Write what the bridge writes: the call, its subject, its reminder."""
     contact = contact or onec.a_partner()
     call = await onec.a_call(
@@ -64,7 +64,7 @@ async def a_journalled_call(onec: OneC, contact: str = "") -> str:
 # ------------------------------------------------------------------ the document is completed
 
 
-async def test_a_call_is_completed_and_comes_back_whole(onec: OneC) -> None:
+async def test_a_call_is_completed_and_comes_back_whole(onec: OneCClient) -> None:
     call, user = await a_journalled_call(onec), onec.a_user()
     outcome = {
         "Тема": "Пропущенный звонок",
@@ -82,7 +82,7 @@ async def test_a_call_is_completed_and_comes_back_whole(onec: OneC) -> None:
     assert response.json()["DataVersion"]
 
 
-async def test_reviewed_is_no_attribute_of_the_document(onec: OneC) -> None:
+async def test_reviewed_is_no_attribute_of_the_document(onec: OneCClient) -> None:
     call = await a_journalled_call(onec)
 
     response = await onec.patch(PHONE_CALLS, call, {"Рассмотрено": True})
@@ -92,8 +92,8 @@ async def test_reviewed_is_no_attribute_of_the_document(onec: OneC) -> None:
     assert onec.lab.subjects()[0]["Рассмотрено"] is False
 
 
-async def test_a_contact_found_later_moves_the_call_into_his_list(onec: OneC) -> None:
-    person = next(iter(onec.lab.world.tables[CONTACT_PERSONS].rows))
+async def test_a_contact_found_later_moves_the_call_into_his_list(onec: OneCClient) -> None:
+    person = next(iter(onec.lab.infobase.tables[CONTACT_PERSONS].rows))
     call = await a_journalled_call(onec)
 
     await onec.patch(
@@ -102,13 +102,13 @@ async def test_a_contact_found_later_moves_the_call_into_his_list(onec: OneC) ->
         {"АбонентКонтакт": person, "АбонентКонтакт_Type": f"StandardODATA.{CONTACT_PERSONS}"},
     )
 
-    (noted,) = onec.lab.world.rows(CALL_CONTACTS)
+    (noted,) = onec.lab.infobase.rows(CALL_CONTACTS)
     assert noted["Контакт"] == person
-    assert [row["Ref_Key"] for row in onec.lab.calls_listed_at(str(person))] == [call]
-    assert onec.lab.calls_listed_at(onec.a_partner()) == []
+    assert [row["Ref_Key"] for row in onec.lab.interaction_list(str(person))] == [call]
+    assert onec.lab.interaction_list(onec.a_partner()) == []
 
 
-async def test_a_document_that_is_gone_is_not_found(onec: OneC) -> None:
+async def test_a_document_that_is_gone_is_not_found(onec: OneCClient) -> None:
     call = await a_journalled_call(onec)
     onec.lab.delete(PHONE_CALLS, call)
 
@@ -118,21 +118,23 @@ async def test_a_document_that_is_gone_is_not_found(onec: OneC) -> None:
 # ------------------------------------------------------------------ its records are changed
 
 
-async def test_a_call_becomes_reviewed_by_its_record(onec: OneC) -> None:
+async def test_a_call_becomes_reviewed_by_its_record(onec: OneCClient) -> None:
     partner = onec.a_partner()
     call = await a_journalled_call(onec, partner)
 
     response = await onec.http.patch(subject_address(call), json={"Рассмотрено": True})
 
     (subject,) = onec.lab.subjects()
-    (listed,) = onec.lab.calls_listed_at(partner)
+    (listed,) = onec.lab.interaction_list(partner)
     assert response.status_code == 200
     assert "DataVersion" not in response.json()
     assert (subject["Рассмотрено"], subject["Предмет"]) == (True, call)
     assert listed["Рассмотрено"] is True
 
 
-async def test_the_contacts_counter_waits_for_the_next_write_of_the_document(onec: OneC) -> None:
+async def test_the_contacts_counter_waits_for_the_next_write_of_the_document(
+    onec: OneCClient,
+) -> None:
     call = await a_journalled_call(onec)
 
     await onec.http.patch(subject_address(call), json={"Рассмотрено": True})
@@ -144,7 +146,7 @@ async def test_the_contacts_counter_waits_for_the_next_write_of_the_document(one
 
 
 @pytest.mark.parametrize("address", [subject_address, None])
-async def test_a_record_that_is_gone_is_not_found(onec: OneC, address: Any) -> None:
+async def test_a_record_that_is_gone_is_not_found(onec: OneCClient, address: Any) -> None:
     call = await onec.a_call()
     path = address(call) if address else reminder_address(onec, call)
 
@@ -154,7 +156,7 @@ async def test_a_record_that_is_gone_is_not_found(onec: OneC, address: Any) -> N
     assert error_of(changed)[:2] == error_of(deleted)[:2] == (404, "9")
 
 
-async def test_a_change_may_revive_a_dismissed_reminder(onec: OneC) -> None:
+async def test_a_change_may_revive_a_dismissed_reminder(onec: OneCClient) -> None:
     onec.lab.switches.register_patch = "upsert"
     call = await a_journalled_call(onec)
     onec.lab.dismiss_reminder(call)
@@ -169,7 +171,7 @@ async def test_a_change_may_revive_a_dismissed_reminder(onec: OneC) -> None:
     ("switch", "moments"), [("ignored", [TODAY]), ("moved", ["2026-11-22T10:00:01"])]
 )
 async def test_a_dimension_in_a_patch_is_ignored_or_moves_the_record(
-    onec: OneC, switch: Literal["ignored", "moved"], moments: list[str]
+    onec: OneCClient, switch: Literal["ignored", "moved"], moments: list[str]
 ) -> None:
     onec.lab.switches.dimension_patch = switch
     call = await a_journalled_call(onec)
@@ -181,7 +183,7 @@ async def test_a_dimension_in_a_patch_is_ignored_or_moves_the_record(
     assert [row["ВремяСобытия"] for row in onec.lab.reminders()] == moments
 
 
-async def test_a_stale_version_matters_to_documents_alone(onec: OneC) -> None:
+async def test_a_stale_version_matters_to_documents_alone(onec: OneCClient) -> None:
     onec.lab.switches.if_match = "enforced"
     call = await a_journalled_call(onec)
     stale = {"if-match": "AAAAAAAAAAA="}
@@ -194,7 +196,7 @@ async def test_a_stale_version_matters_to_documents_alone(onec: OneC) -> None:
     assert (document.status_code, record.status_code, reminder.status_code) == (412, 200, 204)
 
 
-async def test_the_standalone_server_changes_no_record_either(onec: OneC) -> None:
+async def test_the_standalone_server_changes_no_record_either(onec: OneCClient) -> None:
     call = await a_journalled_call(onec)
     onec.lab.switches.patch = "405"
 
@@ -204,7 +206,9 @@ async def test_the_standalone_server_changes_no_record_either(onec: OneC) -> Non
     assert (changed.status_code, deleted.status_code) == (405, 204)
 
 
-async def test_a_key_of_a_reminder_does_not_fit_where_encoded_characters_count(onec: OneC) -> None:
+async def test_a_key_of_a_reminder_does_not_fit_where_encoded_characters_count(
+    onec: OneCClient,
+) -> None:
     call = await a_journalled_call(onec)
     onec.lab.switches.iis_counts_encoded = True
 
@@ -230,7 +234,7 @@ async def test_a_key_of_a_reminder_does_not_fit_where_encoded_characters_count(o
     ],
 )
 async def test_a_change_is_executed_or_not_whatever_is_heard_of_it(
-    onec: OneC, target: str, kind: str, options: dict[str, Any], executed: bool
+    onec: OneCClient, target: str, kind: str, options: dict[str, Any], executed: bool
 ) -> None:
     call = await a_journalled_call(onec)
     method, path, body = {
@@ -248,7 +252,7 @@ async def test_a_change_is_executed_or_not_whatever_is_heard_of_it(
             "withdrawal": onec.lab.reminders() == [],
         }[target]
 
-    onec.lab.weather.add(kind, method=method, times=1, **options)
+    onec.lab.faults.add(kind, method=method, times=1, **options)
     try:
         heard = (await onec.http.request(method, path, json=body)).is_success
     except httpx.TransportError:
@@ -267,7 +271,7 @@ WANTED = (
 )
 
 
-async def test_an_order_to_call_is_found_by_its_mark(onec: OneC) -> None:
+async def test_an_order_to_call_is_found_by_its_mark(onec: OneCClient) -> None:
     lab, partner, user = onec.lab, onec.a_partner(), onec.a_user()
     wanted = lab.write_call(
         user,
@@ -291,7 +295,7 @@ async def test_an_order_to_call_is_found_by_its_mark(onec: OneC) -> None:
 
 @pytest.mark.parametrize(("case", "found"), [("insensitive", 2), ("sensitive", 1)])
 async def test_a_dbms_may_mind_the_case_of_letters(
-    onec: OneC, case: Literal["insensitive", "sensitive"], found: int
+    onec: OneCClient, case: Literal["insensitive", "sensitive"], found: int
 ) -> None:
     for subject in ("Позвонить завтра", "позвонить сегодня"):
         onec.lab.write_call(onec.a_user(), subject, phone="101")
@@ -307,14 +311,14 @@ async def test_a_dbms_may_mind_the_case_of_letters(
 # ------------------------------------------------------------------ people at their desks
 
 
-async def test_a_call_written_in_its_form_is_complete_and_visible(onec: OneC) -> None:
+async def test_a_call_written_in_its_form_is_complete_and_visible(onec: OneCClient) -> None:
     partner, user = onec.a_partner(), onec.a_user()
 
     call = onec.lab.write_call(
         user, "Позвонить", phone="8 903 555-01-23", contact_set=PARTNERS, contact_ref=partner
     )
 
-    (listed,) = onec.lab.calls_listed_at(partner)
+    (listed,) = onec.lab.interaction_list(partner)
     assert (listed["Ref_Key"], listed["Рассмотрено"]) == (call, False)
     assert (listed["Number"], listed["Date"]) == ("00-00000001", TODAY)
     assert (listed["Входящий"], listed["Важность"]) == (False, "Обычная")
@@ -323,44 +327,46 @@ async def test_a_call_written_in_its_form_is_complete_and_visible(onec: OneC) ->
     assert [row["Контакт"] for row in onec.lab.world.rows(CALL_CONTACTS)] == [partner]
 
 
-async def test_a_call_to_a_number_alone_gets_a_string_contact(onec: OneC) -> None:
+async def test_a_call_to_a_number_alone_gets_a_string_contact(onec: OneCClient) -> None:
     onec.lab.write_call(onec.a_user(), "позвонить", phone="8 903 555-01-23")
 
     (contact,) = onec.lab.string_contacts()
-    (noted,) = onec.lab.world.rows(CALL_CONTACTS)
+    (noted,) = onec.lab.infobase.rows(CALL_CONTACTS)
     assert contact["Description"] == "8 903 555-01-23"
     assert noted["Контакт_Type"] == f"StandardODATA.{STRING_CONTACTS}"
 
 
-async def test_a_person_edits_reviews_marks_and_deletes_a_call(onec: OneC) -> None:
+async def test_a_person_edits_reviews_marks_and_deletes_a_call(onec: OneCClient) -> None:
     partner, lab = onec.a_partner(), onec.lab
     call = await a_journalled_call(onec, partner)
-    version = lab.world.tables[PHONE_CALLS].version(call)
+    version = lab.infobase.tables[PHONE_CALLS].version(call)
 
     lab.describe_call(call, "Клиент просил скидку")
     lab.review_call(call)
     lab.mark(PHONE_CALLS, call)
 
-    (listed,) = lab.calls_listed_at(partner)
+    (listed,) = lab.interaction_list(partner)
     assert (listed["Описание"], listed["Рассмотрено"]) == ("Клиент просил скидку", True)
     assert listed["DeletionMark"] is True
-    assert lab.world.tables[PHONE_CALLS].version(call) > version
+    assert lab.infobase.tables[PHONE_CALLS].version(call) > version
     lab.delete(PHONE_CALLS, call)
-    assert lab.calls_listed_at(partner) == []
+    assert lab.interaction_list(partner) == []
 
 
-async def test_a_call_without_its_record_is_in_nobodys_list_and_has_no_mark(onec: OneC) -> None:
+async def test_a_call_without_its_record_is_in_nobodys_list_and_has_no_mark(
+    onec: OneCClient,
+) -> None:
     partner = onec.a_partner()
     call = await onec.a_call(
         АбонентКонтакт=partner, АбонентКонтакт_Type=f"StandardODATA.{PARTNERS}"
     )
 
-    assert onec.lab.calls_listed_at(partner) == []
+    assert onec.lab.interaction_list(partner) == []
     with pytest.raises(KeyError):
         onec.lab.review_call(call)
 
 
-async def test_a_reminder_pops_up_for_its_user_when_it_is_due(onec: OneC) -> None:
+async def test_a_reminder_pops_up_for_its_user_when_it_is_due(onec: OneCClient) -> None:
     lab, user = onec.lab, onec.a_user()
     first, second = await onec.a_call(), await onec.a_call()
     await onec.remind(second, ВремяСобытия=TODAY, СрокНапоминания=TODAY)
@@ -371,25 +377,25 @@ async def test_a_reminder_pops_up_for_its_user_when_it_is_due(onec: OneC) -> Non
         first, ВремяСобытия="2026-11-22T10:01:00", СрокНапоминания="2026-11-22T10:01:00"
     )
 
-    now = [row["Источник"] for row in lab.reminders_due(user)]
-    later = lab.reminders_due(user, datetime.fromisoformat("2026-11-22T10:01:00"))
+    now = [row["Источник"] for row in lab.due_reminders(user)]
+    later = lab.due_reminders(user, datetime.fromisoformat("2026-11-22T10:01:00"))
 
     assert now == [first, second]
     assert len(later) == 3
-    assert lab.reminders_due(ZERO) == []
+    assert lab.due_reminders(EMPTY_REF) == []
 
 
-async def test_nobody_without_a_login_is_reminded(onec: OneC) -> None:
+async def test_nobody_without_a_login_is_reminded(onec: OneCClient) -> None:
     call, user = await a_journalled_call(onec), onec.a_user()
 
-    onec.lab.edit(USERS, user, ИдентификаторПользователяИБ=ZERO)
+    onec.lab.edit(USERS, user, ИдентификаторПользователяИБ=EMPTY_REF)
 
     assert len(onec.lab.reminders()) == 1
-    assert onec.lab.reminders_due(user) == []
+    assert onec.lab.due_reminders(user) == []
     assert call == onec.lab.reminders()[0]["Источник"]
 
 
-async def test_a_postponed_reminder_comes_back_and_keeps_its_key(onec: OneC) -> None:
+async def test_a_postponed_reminder_comes_back_and_keeps_its_key(onec: OneCClient) -> None:
     call, user = await a_journalled_call(onec), onec.a_user()
     onec.clock.now += timedelta(minutes=5)
 
@@ -398,14 +404,14 @@ async def test_a_postponed_reminder_comes_back_and_keeps_its_key(onec: OneC) -> 
     (row,) = onec.lab.reminders()
     assert moved == 1
     assert (row["ВремяСобытия"], row["СрокНапоминания"]) == (TODAY, "2026-11-22T10:20:00")
-    assert onec.lab.reminders_due(user) == []
+    assert onec.lab.due_reminders(user) == []
     onec.clock.now += timedelta(minutes=15)
-    assert [row["Источник"] for row in onec.lab.reminders_due(user)] == [call]
+    assert [row["Источник"] for row in onec.lab.due_reminders(user)] == [call]
 
 
-async def test_a_reminder_is_dismissed_by_its_user_alone(onec: OneC) -> None:
+async def test_a_reminder_is_dismissed_by_its_user_alone(onec: OneCClient) -> None:
     call, user = await a_journalled_call(onec), onec.a_user()
-    other = next(ref for ref in onec.lab.world.extensions if ref != user)
+    other = next(ref for ref in onec.lab.infobase.extensions if ref != user)
     await onec.remind(call, ВремяСобытия=TODAY, СрокНапоминания=TODAY, Пользователь_Key=other)
 
     assert onec.lab.dismiss_reminder(call, other) == 1
@@ -414,7 +420,7 @@ async def test_a_reminder_is_dismissed_by_its_user_alone(onec: OneC) -> None:
     assert onec.lab.dismiss_reminder(call) == 0
 
 
-async def test_desks_are_reached_from_outside(onec: OneC) -> None:
+async def test_desks_are_reached_from_outside(onec: OneCClient) -> None:
     partner, user = onec.a_partner(), onec.a_user()
     body = {
         "user_ref": user,

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bridge.lab.schema import ZERO
+from bridge.lab.schema import EMPTY_REF
 from bridge.lab.world import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -15,69 +15,69 @@ from bridge.lab.world import (
     REMINDERS,
     USERS,
 )
-from tests.lab.onec_support import OneC, open_lab
+from tests.lab.onec_support import OneCClient, open_lab
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def onec() -> OneC:
+def onec() -> OneCClient:
     return open_lab()
 
 
-async def versions(onec: OneC, set_name: str) -> dict[str, str]:
+async def versions(onec: OneCClient, set_name: str) -> dict[str, str]:
     rows = await onec.rows(f"/{set_name}", "$select=Ref_Key,DataVersion")
     return {row["Ref_Key"]: row["DataVersion"] for row in rows}
 
 
-async def test_a_change_moves_one_version(onec: OneC) -> None:
+async def test_a_change_moves_one_version(onec: OneCClient) -> None:
     ref, before = onec.a_partner(), await versions(onec, PARTNERS)
 
     onec.lab.move_manager(ref, onec.a_user())
 
     after = await versions(onec, PARTNERS)
     assert {key for key in after if after[key] != before[key]} == {ref}
-    assert onec.lab.world.row(PARTNERS, ref)["ОсновнойМенеджер_Key"] == onec.a_user()
+    assert onec.lab.infobase.row(PARTNERS, ref)["ОсновнойМенеджер_Key"] == onec.a_user()
 
 
-async def test_marks_names_and_partings(onec: OneC) -> None:
+async def test_marks_names_and_partings(onec: OneCClient) -> None:
     lab, ref, user = onec.lab, onec.a_partner(), onec.a_user()
-    person = next(iter(lab.world.tables[CONTACT_PERSONS].rows))
+    person = next(iter(lab.infobase.tables[CONTACT_PERSONS].rows))
 
     lab.mark(PARTNERS, ref)
     lab.rename(PARTNERS, ref, "Новое имя")
     lab.invalidate_user(user)
     lab.end_contact(person)
 
-    assert lab.world.row(PARTNERS, ref)["DeletionMark"] is True
-    assert lab.world.row(PARTNERS, ref)["Description"] == "Новое имя"
-    assert not lab.world.is_offered(user)
-    assert lab.world.row(CONTACT_PERSONS, person)["ДатаПрекращенияСвязи"].startswith("2026-11")
+    assert lab.infobase.row(PARTNERS, ref)["DeletionMark"] is True
+    assert lab.infobase.row(PARTNERS, ref)["Description"] == "Новое имя"
+    assert not lab.infobase.may_take_calls(user)
+    assert lab.infobase.row(CONTACT_PERSONS, person)["ДатаПрекращенияСвязи"].startswith("2026-11")
     lab.mark(PARTNERS, ref, marked=False)
-    assert lab.world.row(PARTNERS, ref)["DeletionMark"] is False
+    assert lab.infobase.row(PARTNERS, ref)["DeletionMark"] is False
 
 
-async def test_a_changed_phone_changes_the_truth(onec: OneC) -> None:
+async def test_a_changed_phone_changes_the_truth(onec: OneCClient) -> None:
     ref = onec.lab.add_partner("Ромашка", phone="+7 903 555-01-23", e164="+79035550123")
 
     onec.lab.change_phone(PARTNERS, ref, "8 (495) 555-01-02", e164="+74955550102")
 
-    (line,) = onec.lab.world.row(PARTNERS, ref)["КонтактнаяИнформация"]
+    (line,) = onec.lab.infobase.row(PARTNERS, ref)["КонтактнаяИнформация"]
     assert line["НомерТелефона"] == "84955550102"
-    assert [t.e164 for t in onec.lab.world.truth if t.ref == ref] == ["+74955550102"]
+    assert [t.e164 for t in onec.lab.infobase.intended_phones if t.ref == ref] == ["+74955550102"]
 
 
-async def test_a_second_phone_is_added_by_a_foreign_writer(onec: OneC) -> None:
+async def test_a_second_phone_is_added_by_a_foreign_writer(onec: OneCClient) -> None:
     ref = onec.lab.add_partner("Ромашка", phone="+7 903 555-01-23", e164="+79035550123")
 
     onec.lab.change_phone(PARTNERS, ref, "89035550124", line=2, writer="foreign")
 
-    first, second = onec.lab.world.row(PARTNERS, ref)["КонтактнаяИнформация"]
+    first, second = onec.lab.infobase.row(PARTNERS, ref)["КонтактнаяИнформация"]
     assert (first["НомерТелефона"], second["НомерТелефона"]) == ("79035550123", "")
     assert second["Представление"] == "89035550124"
 
 
-async def test_new_people_are_found_by_the_interface(onec: OneC) -> None:
+async def test_new_people_are_found_by_the_interface(onec: OneCClient) -> None:
     lab = onec.lab
     user = lab.add_user("Новый Менеджер", "777")
     partner = lab.add_partner("Ромашка", manager=user)
@@ -89,10 +89,10 @@ async def test_new_people_are_found_by_the_interface(onec: OneC) -> None:
 
     assert found["Ref_Key"] == person
     assert [firm["Ref_Key"] for firm in firms] == [entity]
-    assert lab.world.responsible_extension(partner) == "777"
+    assert lab.infobase.responsible_extension(partner) == "777"
 
 
-async def test_a_deleted_partner_leaves_dangling_references(onec: OneC) -> None:
+async def test_a_deleted_partner_leaves_dangling_references(onec: OneCClient) -> None:
     partner = onec.lab.add_partner("Ромашка", phone="8 903 555-01-23", e164="+79035550123")
     onec.lab.add_contact(partner, "Иванов Пётр")
 
@@ -101,21 +101,21 @@ async def test_a_deleted_partner_leaves_dangling_references(onec: OneC) -> None:
     left = await onec.rows(f"/{CONTACT_PERSONS}", f"$filter=Owner_Key eq guid'{partner}'")
     assert (await onec.get(f"/{PARTNERS}(guid'{partner}')")).status_code == 404
     assert len(left) == 1
-    assert not [t for t in onec.lab.world.truth if t.ref == partner]
+    assert not [t for t in onec.lab.infobase.intended_phones if t.ref == partner]
 
 
-async def test_an_extension_is_changed_and_taken_away(onec: OneC) -> None:
+async def test_an_extension_is_changed_and_taken_away(onec: OneCClient) -> None:
     user = onec.a_user()
 
     onec.lab.set_extension(user, "888", "number")
-    changed = onec.lab.world.extensions[user]
+    changed = onec.lab.infobase.extensions[user]
     onec.lab.set_extension(user, "")
 
     assert changed == "888"
-    assert user not in onec.lab.world.extensions
+    assert user not in onec.lab.infobase.extensions
 
 
-async def test_reminders_are_dismissed_and_postponed(onec: OneC) -> None:
+async def test_reminders_are_dismissed_and_postponed(onec: OneCClient) -> None:
     call = await onec.a_call()
     await onec.remind(call)
 
@@ -129,23 +129,23 @@ async def test_reminders_are_dismissed_and_postponed(onec: OneC) -> None:
     assert onec.lab.reminders() == []
 
 
-def test_nobody_answers_for_a_partner_in_a_ring_of_holdings(onec: OneC) -> None:
+def test_nobody_answers_for_a_partner_in_a_ring_of_holdings(onec: OneCClient) -> None:
     first = onec.lab.add_partner("Первый")
     second = onec.lab.add_partner("Второй", parent=first)
     onec.lab.edit(PARTNERS, first, Parent_Key=second)
 
-    assert onec.lab.world.responsible_extension(first) is None
+    assert onec.lab.infobase.responsible_extension(first) is None
 
 
 # ------------------------------------------------------------------ the control address
 
 
-async def control(onec: OneC, method: str, path: str, body: Any = None) -> httpx.Response:
+async def control(onec: OneCClient, method: str, path: str, body: Any = None) -> httpx.Response:
     del onec.http.headers["authorization"]
     return await onec.http.request(method, f"http://1c.test/_lab/{path}", json=body)
 
 
-async def test_the_state_is_told_to_anybody(onec: OneC) -> None:
+async def test_the_state_is_told_to_anybody(onec: OneCClient) -> None:
     await onec.a_call()
 
     state = (await control(onec, "GET", "state")).json()
@@ -155,7 +155,7 @@ async def test_the_state_is_told_to_anybody(onec: OneC) -> None:
     assert state["requests"] == {f"POST {PHONE_CALLS}": 1}
 
 
-async def test_weather_and_switches_are_set_from_outside(onec: OneC) -> None:
+async def test_weather_and_switches_are_set_from_outside(onec: OneCClient) -> None:
     faults = (await control(onec, "POST", "weather", [{"kind": "down", "times": 2}])).json()
     switches = (await onec.http.post("http://1c.test/_lab/switches", json={"lang": "en"})).json()
     cleared = (await onec.http.delete("http://1c.test/_lab/weather?name=down")).json()
@@ -165,7 +165,7 @@ async def test_weather_and_switches_are_set_from_outside(onec: OneC) -> None:
     assert cleared == []
 
 
-async def test_changes_are_made_from_outside(onec: OneC) -> None:
+async def test_changes_are_made_from_outside(onec: OneCClient) -> None:
     partner, user = onec.a_partner(), onec.a_user()
 
     moved = await control(
@@ -177,12 +177,12 @@ async def test_changes_are_made_from_outside(onec: OneC) -> None:
     rows = await onec.http.get(f"http://1c.test/_lab/rows/{PARTNERS}?top=500")
 
     assert moved.status_code == 200
-    assert onec.lab.world.row(PARTNERS, partner)["ОсновнойМенеджер_Key"] == user
+    assert onec.lab.infobase.row(PARTNERS, partner)["ОсновнойМенеджер_Key"] == user
     assert added.json()["result"] in {row["Ref_Key"] for row in rows.json()}
 
 
-async def test_late_writes_are_committed_from_outside(onec: OneC) -> None:
-    onec.lab.weather.add("late_commit", times=1)
+async def test_late_writes_are_committed_from_outside(onec: OneCClient) -> None:
+    onec.lab.faults.add("late_commit", times=1)
     await onec.post(PHONE_CALLS, {})
 
     executed = (await control(onec, "POST", "commit-late")).json()
@@ -200,11 +200,11 @@ async def test_late_writes_are_committed_from_outside(onec: OneC) -> None:
         ("POST", "switches", {"colour": 1}, 404),
         ("POST", "world/authorization", {}, 404),
         ("POST", "world/mark", {"wrong": 1}, 400),
-        ("POST", "world/delete", {"set_name": USERS, "ref": ZERO}, 404),
+        ("POST", "world/delete", {"set_name": USERS, "ref": EMPTY_REF}, 404),
     ],
 )
 async def test_wrong_commands_are_answered_not_raised(
-    onec: OneC, method: str, path: str, body: object, status: int
+    onec: OneCClient, method: str, path: str, body: object, status: int
 ) -> None:
     response = await control(onec, method, path, body)
 
@@ -212,7 +212,7 @@ async def test_wrong_commands_are_answered_not_raised(
     assert response.json()["error"]
 
 
-async def test_journal_and_truth_are_read_from_outside(onec: OneC) -> None:
+async def test_journal_and_truth_are_read_from_outside(onec: OneCClient) -> None:
     await onec.get(f"/{REMINDERS}")
 
     journal = (await control(onec, "GET", "journal")).json()
@@ -222,9 +222,9 @@ async def test_journal_and_truth_are_read_from_outside(onec: OneC) -> None:
     assert set(truth[0]) == {"owner_set", "ref", "e164", "typed", "manner"}
 
 
-async def test_a_whole_column_loses_its_worth_and_no_row_goes(onec: OneC) -> None:
+async def test_a_whole_column_loses_its_worth_and_no_row_goes(onec: OneCClient) -> None:
     lab = onec.lab
-    rows = {name: len(table) for name, table in lab.world.tables.items()}
+    rows = {name: len(table) for name, table in lab.infobase.tables.items()}
 
     control = await onec.http.post(
         "http://1c.test/_lab/world/rename-attribute", json={"title": "Добавочный"}
@@ -236,14 +236,16 @@ async def test_a_whole_column_loses_its_worth_and_no_row_goes(onec: OneC) -> Non
     retyped = lab.retype_attribute("Boolean")
     phones = lab.garble_phones(CONTACT_PERSONS)
 
-    title = lab.world.row(PROPERTIES, lab.world.extension_property)["Заголовок"]
+    title = lab.infobase.row(PROPERTIES, lab.infobase.extension_property)["Заголовок"]
     assert control.status_code == 200
     assert title == "Добавочный"
     assert emptied.json() == {"result": 2}
     assert managers.json()["result"] > 0
     assert all(row["ОсновнойМенеджер_Key"] == ZERO for row in lab.world.rows(PARTNERS))
     assert retyped > 0
-    assert lab.world.extensions == {}
+    assert lab.infobase.extensions == {}
     assert phones > 0
-    assert not [truth for truth in lab.world.truth if truth.owner_set == CONTACT_PERSONS]
-    assert {name: len(table) for name, table in lab.world.tables.items()} == rows
+    assert not [
+        truth for truth in lab.infobase.intended_phones if truth.owner_set == CONTACT_PERSONS
+    ]
+    assert {name: len(table) for name, table in lab.infobase.tables.items()} == rows

@@ -7,16 +7,16 @@ import pytest
 
 from bridge.lab.odata.edmx import render
 from bridge.lab.odata.publication import Publication
-from bridge.lab.switches import Switches
-from bridge.lab.world import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, World
+from bridge.lab.switches import PublicationSwitches
+from bridge.lab.world import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, Infobase
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "onec" / "metadata.xml"
 EDM = "{http://schemas.microsoft.com/ado/2009/11/edm}"
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.compose(1)
+def world() -> Infobase:
+    return Infobase.compose(1)
 
 
 def schema_of(raw: bytes) -> ET.Element:
@@ -25,8 +25,8 @@ def schema_of(raw: bytes) -> ET.Element:
     return found
 
 
-def test_the_shipped_fixture_is_what_the_lab_renders(world: World) -> None:
-    rendered = render(Publication(world, Switches()))
+def test_the_shipped_fixture_is_what_the_lab_renders(world: Infobase) -> None:
+    rendered = render(Publication(world, PublicationSwitches()))
 
     assert FIXTURE.read_bytes() == rendered, "write the new text to fixtures/onec/metadata.xml"
 
@@ -53,8 +53,8 @@ def test_navigation_needs_a_published_target() -> None:
     assert partner.get("OpenType") == "true"
 
 
-def test_a_call_cannot_be_posted_and_an_order_can(world: World) -> None:
-    schema = schema_of(render(Publication(world, Switches(published_extras={ORDERS}))))
+def test_a_call_cannot_be_posted_and_an_order_can(world: Infobase) -> None:
+    schema = schema_of(render(Publication(world, PublicationSwitches(published_extras={ORDERS}))))
     actions = {
         (action.get("Name"), parameter.get("Type"))
         for action in schema.iter(f"{EDM}FunctionImport")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.lab.schema import ZERO
+from bridge.lab.schema import EMPTY_REF
 from bridge.lab.world import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -14,7 +14,7 @@ from bridge.lab.world import (
     REMINDERS,
     USERS,
 )
-from tests.lab.onec_support import NOWHERE, OneC, error_of, open_lab
+from tests.lab.onec_support import NOWHERE, OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio
 
@@ -22,12 +22,12 @@ Row = dict[str, Any]
 
 
 @pytest.fixture
-def onec() -> OneC:
+def onec() -> OneCClient:
     return open_lab(120)
 
 
-def rows_of(onec: OneC, set_name: str) -> list[Row]:
-    return onec.lab.world.rows(set_name)
+def rows_of(onec: OneCClient, set_name: str) -> list[Row]:
+    return onec.lab.infobase.rows(set_name)
 
 
 # ------------------------------------------------------------------ filters
@@ -54,7 +54,7 @@ FILTERS = {
     "like(Code, '00-0000001_')": lambda r: r["Code"].startswith("00-0000001"),
     "concat(Code, '!') eq '00-00000005!'": lambda r: r["Code"] == "00-00000005",
     "Description eq 'ХОЛДИНГ'": lambda r: r["Description"].casefold() == "холдинг",
-    f"Parent_Key ne guid'{ZERO}'": lambda r: r["Parent_Key"] != ZERO,
+    f"Parent_Key ne guid'{EMPTY_REF}'": lambda r: r["Parent_Key"] != EMPTY_REF,
     "ОсновнойМенеджер/Недействителен eq true": lambda r: r["bad"],
     "Code gt '00-00000100'": lambda r: r["Code"] > "00-00000100",
     "2 add 2 eq 4": lambda _: True,
@@ -69,8 +69,8 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("text", FILTERS)
-async def test_a_filter_finds_what_it_says(onec: OneC, text: str) -> None:
-    world = onec.lab.world
+async def test_a_filter_finds_what_it_says(onec: OneCClient, text: str) -> None:
+    world = onec.lab.infobase
     wanted = []
     for row in rows_of(onec, PARTNERS):
         user = world.tables[USERS].rows.get(row["ОсновнойМенеджер_Key"], {})
@@ -82,8 +82,8 @@ async def test_a_filter_finds_what_it_says(onec: OneC, text: str) -> None:
     assert sorted(row["Ref_Key"] for row in found) == sorted(wanted)
 
 
-async def test_a_chain_of_references_finds_each(onec: OneC) -> None:
-    refs = list(onec.lab.world.tables[PARTNERS].rows)[10:25]
+async def test_a_chain_of_references_finds_each(onec: OneCClient) -> None:
+    refs = list(onec.lab.infobase.tables[PARTNERS].rows)[10:25]
     chain = " or ".join(f"Ref_Key eq guid'{ref}'" for ref in refs)
 
     found = await onec.rows(f"/{PARTNERS}", f"$filter={chain}", "$select=Ref_Key")
@@ -93,7 +93,7 @@ async def test_a_chain_of_references_finds_each(onec: OneC) -> None:
     assert [row["Ref_Key"] for row in upper] == refs[:1]
 
 
-async def test_a_chain_of_owners_finds_their_people(onec: OneC) -> None:
+async def test_a_chain_of_owners_finds_their_people(onec: OneCClient) -> None:
     people = rows_of(onec, CONTACT_PERSONS)
     owners = {row["Owner_Key"] for row in people[:9]}
     chain = " or ".join(f"Owner_Key eq guid'{ref}'" for ref in owners)
@@ -129,14 +129,14 @@ async def test_a_chain_of_owners_finds_their_people(onec: OneC) -> None:
     ],
 )
 async def test_what_cannot_be_compared_is_refused(
-    onec: OneC, text: str, status: int, code: str
+    onec: OneCClient, text: str, status: int, code: str
 ) -> None:
     response = await onec.get(f"/{PARTNERS}", f"$filter={text}")
 
     assert error_of(response)[:2] == (status, code)
 
 
-async def test_a_plus_inside_a_text_is_a_plus(onec: OneC) -> None:
+async def test_a_plus_inside_a_text_is_a_plus(onec: OneCClient) -> None:
     call = await onec.a_call(АбонентКакСвязаться="+7 903 555-01-23")
 
     (raw,) = await onec.rows(f"/{PHONE_CALLS}", "$filter=АбонентКакСвязаться eq '+7 903 555-01-23'")
@@ -147,7 +147,7 @@ async def test_a_plus_inside_a_text_is_a_plus(onec: OneC) -> None:
     assert raw["Ref_Key"] == encoded["Ref_Key"] == call
 
 
-async def test_an_unlimited_text_is_searched_but_not_compared(onec: OneC) -> None:
+async def test_an_unlimited_text_is_searched_but_not_compared(onec: OneCClient) -> None:
     call = await onec.a_call(Комментарий="заметка [bridge:k-1] и ещё")
 
     (found,) = await onec.rows(f"/{PHONE_CALLS}", "$filter=substringof('[bridge:k-1]',Комментарий)")
@@ -157,7 +157,7 @@ async def test_an_unlimited_text_is_searched_but_not_compared(onec: OneC) -> Non
     assert error_of(refused)[:2] == (500, "-1")
 
 
-async def test_a_composite_field_is_found_only_by_cast(onec: OneC) -> None:
+async def test_a_composite_field_is_found_only_by_cast(onec: OneCClient) -> None:
     partner = onec.a_partner()
     call = await onec.a_call(
         АбонентКонтакт=partner, АбонентКонтакт_Type=f"StandardODATA.{PARTNERS}"
@@ -179,7 +179,7 @@ async def test_a_composite_field_is_found_only_by_cast(onec: OneC) -> None:
     }  # fmt: skip
 
 
-async def test_a_text_beside_a_reference_finds_nothing(onec: OneC) -> None:
+async def test_a_text_beside_a_reference_finds_nothing(onec: OneCClient) -> None:
     ref = onec.a_partner()
 
     assert await onec.rows(f"/{PARTNERS}", f"$filter=Ref_Key eq '{ref}'") == []
@@ -188,7 +188,7 @@ async def test_a_text_beside_a_reference_finds_nothing(onec: OneC) -> None:
 # ------------------------------------------------------------------ selections
 
 
-async def test_two_stars_leave_the_sections_out(onec: OneC) -> None:
+async def test_two_stars_leave_the_sections_out(onec: OneCClient) -> None:
     (bare,) = await onec.rows(f"/{PARTNERS}", "$select=**", "$top=1")
     (beside,) = await onec.rows(f"/{PARTNERS}", "$select=**,КонтактнаяИнформация", "$top=1")
     (whole,) = await onec.rows(f"/{PARTNERS}", "$select=*", "$top=1")
@@ -198,7 +198,7 @@ async def test_two_stars_leave_the_sections_out(onec: OneC) -> None:
     assert isinstance(whole["КонтактнаяИнформация"], list)
 
 
-async def test_columns_of_a_section_are_chosen(onec: OneC) -> None:
+async def test_columns_of_a_section_are_chosen(onec: OneCClient) -> None:
     select = "$select=Ref_Key,КонтактнаяИнформация/Тип,КонтактнаяИнформация/НомерТелефона"
 
     rows = await onec.rows(f"/{PARTNERS}", select)
@@ -208,7 +208,7 @@ async def test_columns_of_a_section_are_chosen(onec: OneC) -> None:
     assert all(list(row) == ["Ref_Key", "КонтактнаяИнформация"] for row in rows)
 
 
-async def test_presentations_are_texts(onec: OneC) -> None:
+async def test_presentations_are_texts(onec: OneCClient) -> None:
     (row,) = await onec.rows(
         f"/{PARTNERS}",
         "$select=Description,ОсновнойМенеджер____Presentation,Presentation",
@@ -234,21 +234,23 @@ async def test_presentations_are_texts(onec: OneC) -> None:
         ("$skip=-1", 400, "14"),
     ],
 )
-async def test_wrong_options_are_refused(onec: OneC, option: str, status: int, code: str) -> None:
+async def test_wrong_options_are_refused(
+    onec: OneCClient, option: str, status: int, code: str
+) -> None:
     response = await onec.get(f"/{PARTNERS}", option)
 
     assert error_of(response)[:2] == (status, code)
 
 
-async def test_a_reference_to_an_unpublished_set_has_no_navigation(onec: OneC) -> None:
+async def test_a_reference_to_an_unpublished_set_has_no_navigation(onec: OneCClient) -> None:
     response = await onec.get(f"/{PARTNERS}", "$expand=БизнесРегион")
 
     assert error_of(response)[:2] == (400, "6")
 
 
-async def test_levels_of_metadata(onec: OneC) -> None:
+async def test_levels_of_metadata(onec: OneCClient) -> None:
     minimal = (
-        await onec.get(f"/{COUNTERPARTIES}", "$filter=Партнер_Key ne guid'" + ZERO + "'")
+        await onec.get(f"/{COUNTERPARTIES}", "$filter=Партнер_Key ne guid'" + EMPTY_REF + "'")
     ).json()
     bare = (
         await onec.http.get(f"/{COUNTERPARTIES}?$format=application/json;odata=nometadata")
@@ -265,8 +267,8 @@ async def test_levels_of_metadata(onec: OneC) -> None:
     assert "value" in by_accept.json()
 
 
-async def test_empty_references_have_no_links(onec: OneC) -> None:
-    rows = await onec.rows(f"/{PARTNERS}", f"$filter=ОсновнойМенеджер_Key eq guid'{ZERO}'")
+async def test_empty_references_have_no_links(onec: OneCClient) -> None:
+    rows = await onec.rows(f"/{PARTNERS}", f"$filter=ОсновнойМенеджер_Key eq guid'{EMPTY_REF}'")
 
     assert rows
     assert not any("ОсновнойМенеджер@navigationLinkUrl" in row for row in rows)
@@ -275,7 +277,7 @@ async def test_empty_references_have_no_links(onec: OneC) -> None:
 # ------------------------------------------------------------------ values
 
 
-async def test_wide_integers_are_strings_and_empty_values_are_1cs(onec: OneC) -> None:
+async def test_wide_integers_are_strings_and_empty_values_are_1cs(onec: OneCClient) -> None:
     call = await onec.a_call(АбонентПредставление="")
     await onec.remind(call, ИнтервалВремениНапоминания=900)
 
@@ -284,13 +286,13 @@ async def test_wide_integers_are_strings_and_empty_values_are_1cs(onec: OneC) ->
 
     assert reminder["ИнтервалВремениНапоминания"] == "900"
     assert partner["ДатаРождения"] == "0001-01-01T00:00:00"
-    assert partner["БизнесРегион_Key"] == ZERO
+    assert partner["БизнесРегион_Key"] == EMPTY_REF
     numbers = [line["LineNumber"] for line in partner["КонтактнаяИнформация"]]
     assert numbers == [str(n) for n in range(1, len(numbers) + 1)]
     assert "odata.metadata" in partner
 
 
-async def test_a_value_type_is_a_complex_value(onec: OneC) -> None:
+async def test_a_value_type_is_a_complex_value(onec: OneCClient) -> None:
     rows = await onec.rows(f"/{PROPERTIES}", "$select=Ref_Key,ValueType")
 
     assert all("String" in row["ValueType"]["Types"] for row in rows)
@@ -299,27 +301,27 @@ async def test_a_value_type_is_a_complex_value(onec: OneC) -> None:
 # ------------------------------------------------------------------ order and pages
 
 
-async def test_pages_by_a_full_key_meet_every_row_once(onec: OneC) -> None:
+async def test_pages_by_a_full_key_meet_every_row_once(onec: OneCClient) -> None:
     seen: list[str] = []
     for skip in range(0, 140, 20):
         rows = await onec.rows(f"/{PARTNERS}", "$orderby=Code", f"$skip={skip}", "$top=20")
         seen += [row["Ref_Key"] for row in rows]
 
-    assert sorted(seen) == sorted(onec.lab.world.tables[PARTNERS].rows)
+    assert sorted(seen) == sorted(onec.lab.infobase.tables[PARTNERS].rows)
 
 
 @pytest.mark.parametrize("order", ["$orderby=ЮрФизЛицо", "$inlinecount=none"])
-async def test_pages_of_ties_lose_and_double_rows(onec: OneC, order: str) -> None:
+async def test_pages_of_ties_lose_and_double_rows(onec: OneCClient, order: str) -> None:
     seen: list[str] = []
     for skip in range(0, 140, 10):
         rows = await onec.rows(f"/{PARTNERS}", order, f"$skip={skip}", "$top=10")
         seen += [row["Ref_Key"] for row in rows]
 
-    assert len(seen) == len(onec.lab.world.tables[PARTNERS].rows)
+    assert len(seen) == len(onec.lab.infobase.tables[PARTNERS].rows)
     assert len(set(seen)) < len(seen)
 
 
-async def test_names_that_repeat_tie_under_the_order_by_reference(onec: OneC) -> None:
+async def test_names_that_repeat_tie_under_the_order_by_reference(onec: OneCClient) -> None:
     for _ in range(8):
         onec.lab.add_partner("Тёзка ООО")
     orders = set()
@@ -332,7 +334,7 @@ async def test_names_that_repeat_tie_under_the_order_by_reference(onec: OneC) ->
     assert len(orders) > 1
 
 
-async def test_descending_order_and_a_second_key(onec: OneC) -> None:
+async def test_descending_order_and_a_second_key(onec: OneCClient) -> None:
     rows = await onec.rows(f"/{PARTNERS}", "$orderby=ЮрФизЛицо desc,Code asc")
 
     keys = [(row["ЮрФизЛицо"], row["Code"]) for row in rows]
@@ -340,14 +342,14 @@ async def test_descending_order_and_a_second_key(onec: OneC) -> None:
     assert keys[: len(people)] == [("ЧастноеЛицо", code) for code in sorted(people)]
 
 
-async def test_a_whole_listing_is_one_answer(onec: OneC) -> None:
+async def test_a_whole_listing_is_one_answer(onec: OneCClient) -> None:
     rows = await onec.rows(f"/{PARTNERS}", "$select=Ref_Key,DataVersion")
 
     assert len(rows) == 123
     assert all(len(row["DataVersion"]) == 12 for row in rows)
 
 
-async def test_a_section_is_read_through_its_own_address(onec: OneC) -> None:
+async def test_a_section_is_read_through_its_own_address(onec: OneCClient) -> None:
     address = f"/{PARTNERS}_КонтактнаяИнформация"
     phones = await onec.rows(address, "$filter=Тип eq 'Телефон'", "$orderby=Ref_Key,LineNumber")
     ref = phones[0]["Ref_Key"]
@@ -373,11 +375,13 @@ async def test_a_section_is_read_through_its_own_address(onec: OneC) -> None:
         ("/$batch", 400, "2"),
     ],
 )
-async def test_wrong_addresses_are_refused(onec: OneC, path: str, status: int, code: str) -> None:
+async def test_wrong_addresses_are_refused(
+    onec: OneCClient, path: str, status: int, code: str
+) -> None:
     assert error_of(await onec.get(path))[:2] == (status, code)
 
 
-async def test_a_reference_is_walked_by_the_path(onec: OneC) -> None:
+async def test_a_reference_is_walked_by_the_path(onec: OneCClient) -> None:
     person = rows_of(onec, CONTACT_PERSONS)[0]
     address = f"/{CONTACT_PERSONS}(guid'{person['Ref_Key']}')"
 
@@ -388,7 +392,7 @@ async def test_a_reference_is_walked_by_the_path(onec: OneC) -> None:
     assert name["value"] == owner["Description"]
 
 
-async def test_an_unpublished_set_leaves_the_root_and_the_metadata(onec: OneC) -> None:
+async def test_an_unpublished_set_leaves_the_root_and_the_metadata(onec: OneCClient) -> None:
     onec.lab.switches.unpublished = {COUNTERPARTIES}
 
     names = [row["name"] for row in (await onec.get("/")).json()["value"]]
@@ -408,15 +412,15 @@ async def test_an_unpublished_set_leaves_the_root_and_the_metadata(onec: OneC) -
         "КонтактнаяИнформация/any(d: d/Нет eq 1)",
     ],
 )
-async def test_nonsense_is_refused_and_never_breaks_the_server(onec: OneC, text: str) -> None:
+async def test_nonsense_is_refused_and_never_breaks_the_server(onec: OneCClient, text: str) -> None:
     response = await onec.get(f"/{PARTNERS}", f"$filter={text}")
 
     assert error_of(response)[0] in {400, 500}
 
 
-async def test_a_very_long_chain_is_read_where_nothing_limits_it(onec: OneC) -> None:
+async def test_a_very_long_chain_is_read_where_nothing_limits_it(onec: OneCClient) -> None:
     onec.lab.switches.iis_query_limit = None
-    refs = [*onec.lab.world.tables[PARTNERS].rows, *[NOWHERE] * 700]
+    refs = [*onec.lab.infobase.tables[PARTNERS].rows, *[NOWHERE] * 700]
     chain = " or ".join(f"Ref_Key eq guid'{ref}'" for ref in refs)
 
     found = await onec.rows(f"/{PARTNERS}", f"$filter={chain}", "$select=Ref_Key")

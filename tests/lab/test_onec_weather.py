@@ -7,24 +7,24 @@ import anyio
 import httpx
 import pytest
 
-from bridge.lab.faults import KINDS, Fault, read_forecast
+from bridge.lab.faults import KINDS, Fault, read_faults_file
 from bridge.lab.serving import OneCServer
-from bridge.lab.switches import Switches
-from bridge.lab.world import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, USERS, Whims
-from tests.lab.onec_support import NOWHERE, OneC, error_of, open_lab
+from bridge.lab.switches import PublicationSwitches
+from bridge.lab.world import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, USERS, DataQuirks
+from tests.lab.onec_support import NOWHERE, OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def onec() -> OneC:
+def onec() -> OneCClient:
     return open_lab()
 
 
 # ------------------------------------------------------------------ switches
 
 
-async def test_enforced_if_match_refuses_a_stale_version(onec: OneC) -> None:
+async def test_enforced_if_match_refuses_a_stale_version(onec: OneCClient) -> None:
     onec.lab.switches.if_match = "enforced"
     ref = await onec.a_call()
 
@@ -34,7 +34,7 @@ async def test_enforced_if_match_refuses_a_stale_version(onec: OneC) -> None:
     assert (stale.status_code, fresh.status_code) == (412, 200)
 
 
-async def test_an_honoured_reference_makes_a_repeat_code_15(onec: OneC) -> None:
+async def test_an_honoured_reference_makes_a_repeat_code_15(onec: OneCClient) -> None:
     onec.lab.switches.honour_client_ref_key = True
 
     first = await onec.post(PHONE_CALLS, {"Ref_Key": NOWHERE})
@@ -45,7 +45,7 @@ async def test_an_honoured_reference_makes_a_repeat_code_15(onec: OneC) -> None:
     assert len(onec.lab.phone_calls()) == 1
 
 
-async def test_sessions_are_unsupported_supported_or_exhausted(onec: OneC) -> None:
+async def test_sessions_are_unsupported_supported_or_exhausted(onec: OneCClient) -> None:
     start = {"IBSession": "start"}
     address = f"/{PARTNERS}?$top=1&$format=json"
     quiet = await onec.http.get(address, headers=start)
@@ -62,7 +62,7 @@ async def test_sessions_are_unsupported_supported_or_exhausted(onec: OneC) -> No
     assert "Истекло время ожидания сеанса" in full.text
 
 
-async def test_forbidden_rows_fail_the_whole_selection(onec: OneC) -> None:
+async def test_forbidden_rows_fail_the_whole_selection(onec: OneCClient) -> None:
     hidden = onec.a_partner()
     onec.lab.switches.rls_rows = {hidden}
 
@@ -76,13 +76,13 @@ async def test_forbidden_rows_fail_the_whole_selection(onec: OneC) -> None:
     assert len(allowed) == 62
 
 
-async def test_count_may_be_absent(onec: OneC) -> None:
+async def test_count_may_be_absent(onec: OneCClient) -> None:
     onec.lab.switches.count_endpoint = False
 
     assert (await onec.get(f"/{PARTNERS}/$count")).status_code == 400
 
 
-async def test_the_standalone_server_has_no_patch(onec: OneC) -> None:
+async def test_the_standalone_server_has_no_patch(onec: OneCClient) -> None:
     ref = await onec.a_call()
     onec.lab.switches.patch = "405"
 
@@ -93,7 +93,7 @@ async def test_the_standalone_server_has_no_patch(onec: OneC) -> None:
     assert tunnelled.status_code == 405
 
 
-async def test_the_web_server_may_hide_1cs_404(onec: OneC) -> None:
+async def test_the_web_server_may_hide_1cs_404(onec: OneCClient) -> None:
     onec.lab.switches.iis_html_404 = True
 
     response = await onec.get(f"/{PARTNERS}(guid'{NOWHERE}')")
@@ -102,7 +102,7 @@ async def test_the_web_server_may_hide_1cs_404(onec: OneC) -> None:
     assert response.headers["content-type"].startswith("text/html")
 
 
-async def test_limits_of_the_web_server_can_be_lifted(onec: OneC) -> None:
+async def test_limits_of_the_web_server_can_be_lifted(onec: OneCClient) -> None:
     text = "я" * 400
     options = (f"$filter=substringof('{text}',Description)",)
 
@@ -117,7 +117,7 @@ async def test_limits_of_the_web_server_can_be_lifted(onec: OneC) -> None:
     assert error_of(long_key)[0] == 400
 
 
-async def test_lines_may_come_without_their_owner(onec: OneC) -> None:
+async def test_lines_may_come_without_their_owner(onec: OneCClient) -> None:
     ref = onec.a_user()
     usual = (await onec.get(f"/{USERS}(guid'{ref}')")).json()["КонтактнаяИнформация"][0]
     onec.lab.switches.row_ref_key_in_sections = False
@@ -135,7 +135,7 @@ async def test_lines_may_come_without_their_owner(onec: OneC) -> None:
         ("high_dword", lambda n: n >> 32 > 0 and n & 0xFFFFFFFF == 0),
     ],
 )
-async def test_versions_have_three_shapes(onec: OneC, style: str, shape: Any) -> None:
+async def test_versions_have_three_shapes(onec: OneCClient, style: str, shape: Any) -> None:
     onec.lab.switches.set("dataversion_style", style)
     ref = await onec.a_call()
 
@@ -148,7 +148,7 @@ async def test_versions_have_three_shapes(onec: OneC, style: str, shape: Any) ->
     assert all(shape(number) for number in numbers)
 
 
-async def test_versions_may_be_filtered_where_it_is_allowed(onec: OneC) -> None:
+async def test_versions_may_be_filtered_where_it_is_allowed(onec: OneCClient) -> None:
     onec.lab.switches.dataversion_filter = "allowed"
     version = (await onec.rows(f"/{PARTNERS}", "$top=1"))[0]["DataVersion"]
 
@@ -157,7 +157,7 @@ async def test_versions_may_be_filtered_where_it_is_allowed(onec: OneC) -> None:
     assert {row["DataVersion"] for row in found} == {version}
 
 
-async def test_refusals_may_be_english(onec: OneC) -> None:
+async def test_refusals_may_be_english(onec: OneCClient) -> None:
     onec.lab.switches.lang = "en"
 
     response = await onec.get(f"/{PARTNERS}(guid'{NOWHERE}')")
@@ -166,13 +166,13 @@ async def test_refusals_may_be_english(onec: OneC) -> None:
     assert response.json()["odata.error"]["message"]["lang"] == "en"
 
 
-async def test_refusals_are_xml_without_json(onec: OneC) -> None:
+async def test_refusals_are_xml_without_json(onec: OneCClient) -> None:
     response = await onec.get(f"/{PARTNERS}(guid'{NOWHERE}')", json=False)
 
     assert "<m:code>9</m:code>" in response.text
 
 
-async def test_a_cold_1c_wakes_up_slowly_once_and_after_idling(onec: OneC) -> None:
+async def test_a_cold_1c_wakes_up_slowly_once_and_after_idling(onec: OneCClient) -> None:
     onec.lab.switches.cold_start_seconds = 12
 
     await onec.get(f"/{PARTNERS}", "$top=1")
@@ -183,7 +183,7 @@ async def test_a_cold_1c_wakes_up_slowly_once_and_after_idling(onec: OneC) -> No
     assert onec.clock.slept == [12, 400, 12]
 
 
-async def test_a_page_too_large_kills_the_request(onec: OneC) -> None:
+async def test_a_page_too_large_kills_the_request(onec: OneCClient) -> None:
     onec.lab.switches.max_page_bytes = 20_000
 
     whole = await onec.get(f"/{PARTNERS}")
@@ -193,7 +193,7 @@ async def test_a_page_too_large_kills_the_request(onec: OneC) -> None:
     assert "by reason" in whole.text
 
 
-async def test_compression_is_for_those_who_accept_it(onec: OneC) -> None:
+async def test_compression_is_for_those_who_accept_it(onec: OneCClient) -> None:
     onec.lab.switches.gzip = True
     address = f"/{PARTNERS}?$format=json"
 
@@ -205,7 +205,7 @@ async def test_compression_is_for_those_who_accept_it(onec: OneC) -> None:
     assert len(packed.json()["value"]) == len(plain.json()["value"])
 
 
-async def test_metadata_is_padded_and_tells_its_size_and_date(onec: OneC) -> None:
+async def test_metadata_is_padded_and_tells_its_size_and_date(onec: OneCClient) -> None:
     small = await onec.get("/$metadata", json=False)
     onec.lab.switches.metadata_padding_mb = 2
     large = await onec.get("/$metadata", json=False)
@@ -223,14 +223,14 @@ async def test_the_server_clock_is_local_and_naive() -> None:
     assert created["Date"] == "2026-11-22T10:00:00"
 
 
-async def test_extras_are_published_on_request(onec: OneC) -> None:
+async def test_extras_are_published_on_request(onec: OneCClient) -> None:
     before = (await onec.get(f"/{ORDERS}")).status_code
     onec.lab.switches.published_extras = {ORDERS}
 
     assert (before, (await onec.get(f"/{ORDERS}")).status_code) == (404, 200)
 
 
-async def test_some_handlers_refuse_a_zero_source(onec: OneC) -> None:
+async def test_some_handlers_refuse_a_zero_source(onec: OneCClient) -> None:
     onec.lab.switches.reminders_need_owner = True
 
     response = await onec.remind("00000000-0000-0000-0000-000000000000")
@@ -239,7 +239,7 @@ async def test_some_handlers_refuse_a_zero_source(onec: OneC) -> None:
 
 
 async def test_control_characters_pass_in_json_and_break_atom() -> None:
-    onec = open_lab(whims=Whims(control_characters=True))
+    onec = open_lab(quirks=DataQuirks(control_characters=True))
 
     rows = await onec.rows(f"/{PARTNERS}")
     atom = await onec.get(f"/{PARTNERS}", json=False)
@@ -250,7 +250,7 @@ async def test_control_characters_pass_in_json_and_break_atom() -> None:
 
 def test_an_unknown_switch_is_an_error() -> None:
     with pytest.raises(KeyError):
-        Switches().set("нет", 1)
+        PublicationSwitches().set("нет", 1)
 
 
 # ------------------------------------------------------------------ moods
@@ -280,11 +280,13 @@ def test_an_unknown_switch_is_an_error() -> None:
         ("bad_gateway", 502, "Bad Gateway"),
     ],
 )
-async def test_moods_have_their_own_words(onec: OneC, kind: str, status: int, sign: str) -> None:
-    onec.lab.weather.add(kind)
+async def test_moods_have_their_own_words(
+    onec: OneCClient, kind: str, status: int, sign: str
+) -> None:
+    onec.lab.faults.add(kind)
 
     response = await onec.get(f"/{PARTNERS}")
-    onec.lab.weather.clear(kind)
+    onec.lab.faults.clear(kind)
 
     assert response.status_code == status
     assert sign in response.content.decode("cp1251" if kind == "plain_200" else "utf-8")
@@ -302,22 +304,22 @@ async def test_moods_have_their_own_words(onec: OneC, kind: str, status: int, si
     ],
 )
 async def test_connections_break_where_they_break(
-    onec: OneC, kind: str, error: type[Exception]
+    onec: OneCClient, kind: str, error: type[Exception]
 ) -> None:
-    onec.lab.weather.add(kind, seconds=60)
+    onec.lab.faults.add(kind, seconds=60)
 
     with pytest.raises(error):
         await onec.get(f"/{PARTNERS}")
 
-    assert onec.lab.journal[-1].status in {0, 200}
+    assert onec.lab.request_log[-1].status in {0, 200}
 
 
 @pytest.mark.parametrize(
     ("kind", "calls"),
     [("down", 0), ("data_lock", 0), ("lost_reply", 1), ("bad_gateway", 1), ("truncated", 1)],
 )
-async def test_a_write_is_executed_or_not(onec: OneC, kind: str, calls: int) -> None:
-    onec.lab.weather.add(kind, method="POST", set=PHONE_CALLS, times=1)
+async def test_a_write_is_executed_or_not(onec: OneCClient, kind: str, calls: int) -> None:
+    onec.lab.faults.add(kind, method="POST", set=PHONE_CALLS, times=1)
 
     failed = False
     try:
@@ -330,8 +332,8 @@ async def test_a_write_is_executed_or_not(onec: OneC, kind: str, calls: int) -> 
     assert len(onec.lab.phone_calls()) == calls
 
 
-async def test_a_late_commit_comes_after_further_requests(onec: OneC) -> None:
-    onec.lab.weather.add("late_commit", method="POST", after=2, times=1)
+async def test_a_late_commit_comes_after_further_requests(onec: OneCClient) -> None:
+    onec.lab.faults.add("late_commit", method="POST", after=2, times=1)
 
     failed = await onec.post(PHONE_CALLS, {"Тема": "поздний"})
     seen = [len(await onec.rows(f"/{PHONE_CALLS}")) for _ in range(4)]
@@ -340,8 +342,8 @@ async def test_a_late_commit_comes_after_further_requests(onec: OneC) -> None:
     assert seen == [0, 0, 1, 1]
 
 
-async def test_a_late_commit_comes_when_told(onec: OneC) -> None:
-    onec.lab.weather.add("late_commit", method="POST", after=99, times=1, text="lost")
+async def test_a_late_commit_comes_when_told(onec: OneCClient) -> None:
+    onec.lab.faults.add("late_commit", method="POST", after=99, times=1, text="lost")
 
     with pytest.raises(httpx.ReadTimeout):
         await onec.post(PHONE_CALLS, {})
@@ -352,9 +354,9 @@ async def test_a_late_commit_comes_when_told(onec: OneC) -> None:
     assert len(onec.lab.phone_calls()) == 2
 
 
-async def test_slowness_is_awaited_and_adds_up(onec: OneC) -> None:
-    onec.lab.weather.add("slow", seconds=3)
-    onec.lab.weather.add("slow", seconds=2, set=PARTNERS)
+async def test_slowness_is_awaited_and_adds_up(onec: OneCClient) -> None:
+    onec.lab.faults.add("slow", seconds=3)
+    onec.lab.faults.add("slow", seconds=2, set=PARTNERS)
 
     await onec.get(f"/{PARTNERS}", "$top=1")
     await onec.get(f"/{USERS}", "$top=1")
@@ -362,8 +364,8 @@ async def test_slowness_is_awaited_and_adds_up(onec: OneC) -> None:
     assert onec.clock.slept == [5, 3]
 
 
-async def test_a_shrunken_listing_loses_the_same_rows_each_time(onec: OneC) -> None:
-    onec.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+async def test_a_shrunken_listing_loses_the_same_rows_each_time(onec: OneCClient) -> None:
+    onec.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
     first = {row["Ref_Key"] for row in await onec.rows(f"/{PARTNERS}")}
     again = {row["Ref_Key"] for row in await onec.rows(f"/{PARTNERS}")}
@@ -371,19 +373,19 @@ async def test_a_shrunken_listing_loses_the_same_rows_each_time(onec: OneC) -> N
 
     assert 15 < len(first) < 48
     assert first == again
-    assert len(others) == len(onec.lab.world.tables[USERS])
+    assert len(others) == len(onec.lab.infobase.tables[USERS])
 
 
-async def test_an_emptied_listing_is_an_honest_looking_200(onec: OneC) -> None:
-    onec.lab.weather.add("shrunken", set=PARTNERS)
+async def test_an_emptied_listing_is_an_honest_looking_200(onec: OneCClient) -> None:
+    onec.lab.faults.add("shrunken", set=PARTNERS)
 
     response = await onec.get(f"/{PARTNERS}", "$inlinecount=allpages")
 
     assert (response.json()["value"], response.json()["odata.count"]) == ([], "0")
 
 
-async def test_a_truncated_body_is_broken_json(onec: OneC) -> None:
-    onec.lab.weather.add("truncated")
+async def test_a_truncated_body_is_broken_json(onec: OneCClient) -> None:
+    onec.lab.faults.add("truncated")
 
     response = await onec.get(f"/{PARTNERS}")
 
@@ -391,8 +393,8 @@ async def test_a_truncated_body_is_broken_json(onec: OneC) -> None:
         response.json()
 
 
-async def test_a_development_base_fails_eight_of_eleven_reads(onec: OneC) -> None:
-    onec.lab.weather.add("flaky")
+async def test_a_development_base_fails_eight_of_eleven_reads(onec: OneCClient) -> None:
+    onec.lab.faults.add("flaky")
 
     statuses = [(await onec.get(f"/{PARTNERS}", "$top=1")).status_code for _ in range(11)]
 
@@ -400,8 +402,8 @@ async def test_a_development_base_fails_eight_of_eleven_reads(onec: OneC) -> Non
     assert (await onec.post(PHONE_CALLS, {})).status_code == 201
 
 
-async def test_a_refusal_of_one_set_leaves_others_alone(onec: OneC) -> None:
-    onec.lab.weather.add("business_refusal", set=REMINDERS, text="Не более трёх в день")
+async def test_a_refusal_of_one_set_leaves_others_alone(onec: OneCClient) -> None:
+    onec.lab.faults.add("business_refusal", set=REMINDERS, text="Не более трёх в день")
     call = await onec.a_call()
 
     refused = await onec.remind(call)
@@ -411,20 +413,20 @@ async def test_a_refusal_of_one_set_leaves_others_alone(onec: OneC) -> None:
 
 
 @pytest.mark.parametrize("failing", [1, 2, 3])
-async def test_any_request_can_fail(onec: OneC, failing: int) -> None:
-    onec.lab.weather.add("data_lock", nth=failing, times=1)
+async def test_any_request_can_fail(onec: OneCClient, failing: int) -> None:
+    onec.lab.faults.add("data_lock", nth=failing, times=1)
 
     statuses = [(await onec.get(f"/{PARTNERS}", "$top=1")).status_code for _ in range(3)]
 
     assert [n for n, status in enumerate(statuses, 1) if status == 500] == [failing]
 
 
-async def test_a_script_is_read_from_json(onec: OneC) -> None:
-    forecast = read_forecast(
+async def test_a_script_is_read_from_json(onec: OneCClient) -> None:
+    forecast = read_faults_file(
         b'{"switches": {"lang": "en"}, "faults": '
         b'[{"kind": "rights", "method": "GET", "nth": 2, "times": 1}]}'
     )
-    onec.lab.weather.script(forecast.faults)
+    onec.lab.faults.extend(forecast.faults)
 
     statuses = [(await onec.get(f"/{PARTNERS}", "$top=1")).status_code for _ in range(3)]
 
@@ -437,7 +439,7 @@ async def test_a_script_is_read_from_json(onec: OneC) -> None:
 )
 def test_a_wrong_script_is_refused_before_the_start(text: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
-        read_forecast(text)
+        read_faults_file(text)
 
 
 def test_every_kind_of_fault_can_be_made() -> None:
@@ -447,7 +449,7 @@ def test_every_kind_of_fault_can_be_made() -> None:
 # ------------------------------------------------------------------ over a socket
 
 
-async def test_over_a_socket_a_lost_connection_is_closed_without_a_word(onec: OneC) -> None:
+async def test_over_a_socket_a_lost_connection_is_closed_without_a_word(onec: OneCClient) -> None:
     heard: list[str] = []
     ready = anyio.Event()
 
@@ -463,11 +465,11 @@ async def test_over_a_socket_a_lost_connection_is_closed_without_a_word(onec: On
         credentials = {"authorization": onec.lab.authorization()}
         async with httpx.AsyncClient(headers=credentials) as http:
             fine = await http.get(root)
-            onec.lab.weather.add("down")
+            onec.lab.faults.add("down")
             with pytest.raises(httpx.RemoteProtocolError):
                 await http.get(root)
-            onec.lab.weather.clear()
-            onec.lab.weather.add("cut")
+            onec.lab.faults.clear()
+            onec.lab.faults.add("cut")
             with pytest.raises(httpx.RemoteProtocolError):
                 await http.get(root)
         server.should_exit = True

@@ -9,7 +9,7 @@ import phonenumbers
 import pytest
 
 from bridge.lab.company import columns, phones
-from bridge.lab.schema import ZERO, Release, load_release
+from bridge.lab.schema import EMPTY_REF, Release, load_release
 from bridge.lab.tables import Row
 from bridge.lab.world import (
     CONTACT_KINDS,
@@ -22,9 +22,9 @@ from bridge.lab.world import (
     PROPERTY_SETS,
     PROPERTY_VALUES,
     USERS,
+    DataQuirks,
     ExtensionStorage,
-    Whims,
-    World,
+    Infobase,
 )
 
 RELEASES: tuple[Release, ...] = get_args(Release)
@@ -32,21 +32,21 @@ CONTACTS = "КонтактнаяИнформация"
 
 
 @pytest.fixture(scope="module")
-def company() -> World:
-    return World.compose(300, seed=3)
+def company() -> Infobase:
+    return Infobase.compose(300, seed=3)
 
 
 def test_a_seed_is_a_company() -> None:
-    one, same, other = (World.compose(40, seed=seed) for seed in (5, 5, 6))
+    one, same, other = (Infobase.compose(40, seed=seed) for seed in (5, 5, 6))
 
     assert all(one.rows(name) == same.rows(name) for name in one.tables)
-    assert one.truth == same.truth
+    assert one.intended_phones == same.intended_phones
     assert one.extensions == same.extensions
     assert one.rows(PARTNERS) != other.rows(PARTNERS)
 
 
 def test_composing_leaves_the_collector_as_it_was() -> None:
-    World.compose(1)
+    Infobase.compose(1)
 
     assert gc.isenabled()
 
@@ -54,13 +54,13 @@ def test_composing_leaves_the_collector_as_it_was() -> None:
 # ------------------------------------------------------------------ what a bridge stumbles over
 
 
-def test_predefined_partners_stand_first(company: World) -> None:
+def test_predefined_partners_stand_first(company: Infobase) -> None:
     names = [row["PredefinedDataName"] for row in company.rows(PARTNERS)[:4]]
 
     assert names == ["НашеПредприятие", "РозничныйПокупатель", "НеизвестныйПартнер", ""]
 
 
-def test_partners_have_the_troubles_of_a_real_base(company: World) -> None:
+def test_partners_have_the_troubles_of_a_real_base(company: Infobase) -> None:
     users = company.tables[USERS].rows
     partners = [row for row in company.rows(PARTNERS) if not row["Predefined"]]
     managers = [users.get(row["ОсновнойМенеджер_Key"]) for row in partners]
@@ -81,8 +81,8 @@ def test_partners_have_the_troubles_of_a_real_base(company: World) -> None:
     assert any(row["DeletionMark"] for row in partners)
 
 
-def test_some_holdings_have_the_good_manager_above(company: World) -> None:
-    children = [row for row in company.rows(PARTNERS) if row["Parent_Key"] != ZERO]
+def test_some_holdings_have_the_good_manager_above(company: Infobase) -> None:
+    children = [row for row in company.rows(PARTNERS) if row["Parent_Key"] != EMPTY_REF]
     rescued = [
         row
         for row in children
@@ -94,7 +94,7 @@ def test_some_holdings_have_the_good_manager_above(company: World) -> None:
     assert rescued
 
 
-def test_people_and_legal_entities_belong_to_partners(company: World) -> None:
+def test_people_and_legal_entities_belong_to_partners(company: Infobase) -> None:
     partners = company.tables[PARTNERS].rows
     people, entities = company.rows(CONTACT_PERSONS), company.rows(COUNTERPARTIES)
     firms = Counter(row["Партнер_Key"] for row in entities)
@@ -102,23 +102,23 @@ def test_people_and_legal_entities_belong_to_partners(company: World) -> None:
     assert 0.9 < len(people) / 300 < 1.5
     assert all(row["Owner_Key"] in partners for row in people)
     assert any(row["ДатаПрекращенияСвязи"] > "0001-01-01T00:00:00" for row in people)
-    assert firms[ZERO] > 0
-    assert max(count for ref, count in firms.items() if ref != ZERO) > 1
+    assert firms[EMPTY_REF] > 0
+    assert max(count for ref, count in firms.items() if ref != EMPTY_REF) > 1
 
 
-def test_kinds_of_contacts_are_folders_items_and_users_own(company: World) -> None:
+def test_kinds_of_contacts_are_folders_items_and_users_own(company: Infobase) -> None:
     rows = company.rows(CONTACT_KINDS)
     own = [row for row in rows if not row["PredefinedDataName"]]
 
     assert {row["IsFolder"] for row in rows} == {True, False}
     assert {row["Тип"] for row in own} == {"Телефон"}
-    assert company.kind("ФаксКонтрагенты").type == "Факс"
+    assert company.contact_kind("ФаксКонтрагенты").type == "Факс"
 
 
 # ------------------------------------------------------------------ extensions
 
 
-def extension_in(world: World, user: Row) -> str:
+def extension_in(world: Infobase, user: Row) -> str:
     """Read an extension the long way round, by the paths of the dossier."""
     line = next(
         (
@@ -139,7 +139,7 @@ def extension_in(world: World, user: Row) -> str:
 @pytest.mark.parametrize("storage", get_args(ExtensionStorage))
 @pytest.mark.parametrize("release", ["11.4.2", "11.5.20"])
 def test_extensions_are_kept_in_every_way(storage: ExtensionStorage, release: Release) -> None:
-    world = World.compose(5, release=release, whims=Whims(extension_storage=storage))
+    world = Infobase.compose(5, release=release, quirks=DataQuirks(extension_storage=storage))
 
     read = {row["Ref_Key"]: extension_in(world, row) for row in world.rows(USERS)}
 
@@ -147,7 +147,7 @@ def test_extensions_are_kept_in_every_way(storage: ExtensionStorage, release: Re
     assert (len(world.tables[EXTRA_VALUES]) > 0) is (storage == "register")
 
 
-def test_values_of_the_mixed_attribute_are_of_several_types(company: World) -> None:
+def test_values_of_the_mixed_attribute_are_of_several_types(company: Infobase) -> None:
     kinds = {
         line["Значение_Type"]
         for row in company.rows(USERS)
@@ -159,21 +159,23 @@ def test_values_of_the_mixed_attribute_are_of_several_types(company: World) -> N
 
 
 def test_twins_share_an_extension_only_on_request() -> None:
-    usual, twins = (World.compose(1, whims=Whims(twin_extensions=on)) for on in (False, True))
+    usual, twins = (
+        Infobase.compose(1, quirks=DataQuirks(twin_extensions=on)) for on in (False, True)
+    )
 
     assert max(Counter(usual.extensions.values()).values()) == 1
     assert max(Counter(twins.extensions.values()).values()) == 2
 
 
 def test_a_base_may_lack_the_attribute() -> None:
-    world = World.compose(1, whims=Whims(attribute=False))
+    world = Infobase.compose(1, quirks=DataQuirks(attribute=False))
 
     assert world.extensions == {}
-    assert world.extension_property == ZERO
+    assert world.extension_property == EMPTY_REF
 
 
 def test_the_users_set_is_fixed_or_predefined() -> None:
-    new, old = World.compose(1), World.compose(1, release="11.4.2")
+    new, old = Infobase.compose(1), Infobase.compose(1, release="11.4.2")
     (by_name,) = new.find(PROPERTY_SETS, ИмяПредопределенногоНабора="Справочник_Пользователи")
     (by_predefined,) = old.find(PROPERTY_SETS, PredefinedDataName="Справочник_Пользователи")
 
@@ -216,7 +218,7 @@ def test_columns_come_and_go_with_releases(
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_rows_have_exactly_the_columns_of_their_release(release: Release) -> None:
-    world = World.compose(20, release=release)
+    world = Infobase.compose(20, release=release)
 
     for name, table in world.tables.items():
         template = table.schema.template()
@@ -227,20 +229,20 @@ def test_rows_have_exactly_the_columns_of_their_release(release: Release) -> Non
 
 def test_an_unknown_release_is_an_error() -> None:
     with pytest.raises(KeyError):
-        World.compose(1, release="10.3")
+        Infobase.compose(1, release="10.3")
 
 
 # ------------------------------------------------------------------ phones
 
 
-def test_every_meant_number_is_a_possible_one(company: World) -> None:
-    assert len(company.truth) > 500
-    for truth in company.truth:
+def test_every_meant_number_is_a_possible_one(company: Infobase) -> None:
+    assert len(company.intended_phones) > 500
+    for truth in company.intended_phones:
         assert phonenumbers.is_valid_number(phonenumbers.parse(truth.e164)), truth
 
 
-def test_the_truth_is_typed_where_it_says(company: World) -> None:
-    for truth in company.truth:
+def test_the_truth_is_typed_where_it_says(company: Infobase) -> None:
+    for truth in company.intended_phones:
         lines = company.row(truth.owner_set, truth.ref)[CONTACTS]
         texts = [line["Представление"] for line in lines]
         storages = [line["ЗначенияПолей"] + line["Значение"] for line in lines]
@@ -249,7 +251,7 @@ def test_the_truth_is_typed_where_it_says(company: World) -> None:
 
 def test_people_type_in_every_manner() -> None:
     rng = Random(1)  # noqa: S311 - composed numbers
-    manners = {phones.compose(rng).manner for _ in range(3000)}
+    manners = {phones.draw_phone(rng).manner for _ in range(3000)}
 
     assert manners == {
         "plain", "extension", "two", "prefix", "kazakhstan", "foreign", "needs_area", "fullwidth",
@@ -259,9 +261,9 @@ def test_people_type_in_every_manner() -> None:
 
 def test_nonsense_means_no_number() -> None:
     rng = Random(2)  # noqa: S311 - composed numbers
-    drawn = [phones.compose(rng) for _ in range(3000)]
+    drawn = [phones.draw_phone(rng) for _ in range(3000)]
 
-    assert all((phone.meant == ()) is (phone.manner == "nonsense") for phone in drawn)
+    assert all((phone.intended == ()) is (phone.manner == "nonsense") for phone in drawn)
     assert any(phone.text == "anonymous" for phone in drawn)
 
 

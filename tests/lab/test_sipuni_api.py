@@ -13,18 +13,18 @@ import pytest
 from bridge.lab.faults import LabConnectionLost
 from bridge.lab.sipuni import (
     AcceptedForm,
+    CabinetEmployee,
     CallPlan,
-    Employee,
-    OrderReply,
+    OrderReplyMode,
     Pause,
     SipuniLab,
     SipuniScheme,
     create_sipuni_app,
-    parse_story,
-    perform,
+    parse_scenario,
+    play_scenario,
     signature,
 )
-from bridge.lab.sipuni.switches import Outcome, Switches
+from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ EXPORT = {
 
 
 #: A call that leaves nothing but its row in the statistics.
-WITHOUT_EVENTS = parse_story(
+WITHOUT_EVENTS = parse_scenario(
     """{"story": "s", "about": "a", "expect": {"calls": []}}
     {"at": 0, "do": "history", "params": {"call": "{+0}.{#1}", "kind": "Входящий",
      "started": "{+0}", "source": "79001234567", "destination": "74950000001"}}""".replace(
@@ -113,7 +113,7 @@ class Cabinet:
 
 @asynccontextmanager
 async def cabinet(
-    switches: Switches | None = None,
+    switches: CabinetSwitches | None = None,
     pause: Pause | None = None,
     sleep: Pause = asyncio.sleep,
     clock: Callable[[], float] = lambda: NOW,
@@ -121,7 +121,7 @@ async def cabinet(
     bridge = FakeBridge()
     scheme = SipuniScheme(
         default_extension="206",
-        employees=(Employee("205", "Иванов И."), Employee("206", "Петров П.")),
+        employees=(CabinetEmployee("205", "Иванов И."), CabinetEmployee("206", "Петров П.")),
     )
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(scheme, http, clock=clock, switches=switches, pause=pause, sleep=sleep)
@@ -184,7 +184,7 @@ async def test_a_wrong_signature_orders_nothing(spoilt: dict[str, str]) -> None:
 
 
 async def test_a_refusal_may_have_another_status() -> None:
-    async with cabinet(Switches(refusal_status=403)) as sipuni:
+    async with cabinet(CabinetSwitches(refusal_status=403)) as sipuni:
         reply = await sipuni.web.post("/api/statistic/export", data=EXPORT)
 
     assert reply.status_code == 403
@@ -215,7 +215,7 @@ async def test_event_1_overtakes_the_reply_when_switched_so(
 ) -> None:
     pause = HeldBreath()
 
-    async with cabinet(Switches(event_before_reply=switched), pause) as sipuni:
+    async with cabinet(CabinetSwitches(event_before_reply=switched), pause) as sipuni:
         ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
         await pause.began.wait()  # the first pause comes after the reply has left
         seen_before = list(sipuni.bridge.codes)
@@ -229,13 +229,13 @@ async def test_event_1_overtakes_the_reply_when_switched_so(
 @pytest.mark.parametrize(
     ("reverse", "switches", "source", "destination"),
     [
-        ("0", Switches(), "012345205", CALLER),
-        ("1", Switches(), CALLER, "012345205"),
-        ("1", Switches(reverse_swaps_parties=False), "012345205", CALLER),
+        ("0", CabinetSwitches(), "012345205", CALLER),
+        ("1", CabinetSwitches(), CALLER, "012345205"),
+        ("1", CabinetSwitches(reverse_swaps_parties=False), "012345205", CALLER),
     ],
 )
 async def test_reverse_calls_the_client_first(
-    reverse: str, switches: Switches, source: str, destination: str
+    reverse: str, switches: CabinetSwitches, source: str, destination: str
 ) -> None:
     async with cabinet(switches) as sipuni:
         await sipuni.post("callback/call_number", ORDER | {"reverse": reverse})
@@ -250,10 +250,10 @@ async def test_reverse_calls_the_client_first(
 async def test_a_late_answer_comes_after_the_telephones_have_rung() -> None:
     pause = HeldBreath()
 
-    async with cabinet(Switches(order_reply=OrderReply.LATE), sleep=pause) as sipuni:
+    async with cabinet(CabinetSwitches(order_reply=OrderReplyMode.LATE), sleep=pause) as sipuni:
         ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
         await pause.began.wait()
-        await sipuni.lab.settle()
+        await sipuni.lab.wait_until_idle()
         rung_before = list(sipuni.bridge.codes)
         pause.ends.set()
         reply = await ordering
@@ -263,10 +263,10 @@ async def test_a_late_answer_comes_after_the_telephones_have_rung() -> None:
 
 
 async def test_a_lost_answer_is_an_accepted_order_all_the_same() -> None:
-    async with cabinet(Switches(order_reply=OrderReply.LOST)) as sipuni:
+    async with cabinet(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as sipuni:
         with pytest.raises(LabConnectionLost) as lost:
             await sipuni.post("callback/call_number", ORDER)
-        await sipuni.lab.settle()
+        await sipuni.lab.wait_until_idle()
         (order,) = (await sipuni.web.get("/_lab/orders")).json()
 
     assert lost.value.phase == "timeout"
@@ -285,14 +285,14 @@ async def test_a_lost_answer_is_an_accepted_order_all_the_same() -> None:
 async def test_an_accepted_order_is_told_in_each_known_form(
     form: AcceptedForm, keys: set[str]
 ) -> None:
-    async with cabinet(Switches(accepted_form=form)) as sipuni:
+    async with cabinet(CabinetSwitches(accepted_form=form)) as sipuni:
         reply = await sipuni.post("callback/call_number", ORDER)
 
     assert reply.json().keys() == keys
 
 
 async def test_an_accepted_order_may_be_a_bare_one() -> None:
-    async with cabinet(Switches(accepted_form=AcceptedForm.BARE_ONE)) as sipuni:
+    async with cabinet(CabinetSwitches(accepted_form=AcceptedForm.BARE_ONE)) as sipuni:
         reply = await sipuni.post("callback/call_number", ORDER)
 
     assert reply.text == "1"
@@ -320,9 +320,9 @@ async def test_every_address_checks_the_signature(path: str) -> None:
 
 async def test_refusals_have_other_words_and_forms() -> None:
     wrong = {"phone": CALLER}
-    async with cabinet(Switches(refusal_key="msg")) as sipuni:
+    async with cabinet(CabinetSwitches(refusal_key="msg")) as sipuni:
         other_key = await sipuni.post("callback/call_number", wrong)
-    async with cabinet(Switches(refusal_bare=True)) as sipuni:
+    async with cabinet(CabinetSwitches(refusal_bare=True)) as sipuni:
         sentence = await sipuni.post("statistic/export", {"from": "", "to": ""})
 
     assert other_key.json() == {"success": False, "msg": "Не указан номер"}
@@ -331,7 +331,7 @@ async def test_refusals_have_other_words_and_forms() -> None:
 
 async def test_requests_beyond_the_limit_of_a_second_are_refused() -> None:
     moments = [NOW]
-    async with cabinet(Switches(rate_limit=2), clock=lambda: moments[0]) as sipuni:
+    async with cabinet(CabinetSwitches(rate_limit=2), clock=lambda: moments[0]) as sipuni:
         first = [await sipuni.post("statistic/operators", {}) for _ in range(3)]
         moments[0] += 1
         later = await sipuni.post("statistic/operators", {})
@@ -342,7 +342,7 @@ async def test_requests_beyond_the_limit_of_a_second_are_refused() -> None:
 
 
 async def test_an_offline_softphone_is_a_success_without_events() -> None:
-    async with cabinet(Switches(offline_ext=frozenset({"205"}))) as sipuni:
+    async with cabinet(CabinetSwitches(offline_ext=frozenset({"205"}))) as sipuni:
         reply = await sipuni.post("callback/call_number", ORDER)
 
     assert reply.json()["success"] is True
@@ -360,12 +360,16 @@ async def test_a_call_through_a_scheme_bears_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "codes"),
-    [(Outcome.ANSWERED, ["1", "3", "2"]), (Outcome.BUSY, ["1", "2"]), (Outcome.GIVES_UP, [])],
+    [
+        (PlannedOutcome.ANSWERED, ["1", "3", "2"]),
+        (PlannedOutcome.BUSY, ["1", "2"]),
+        (PlannedOutcome.GIVES_UP, []),
+    ],
 )
 async def test_two_outside_numbers_are_seen_late_or_never(
-    outcome: Outcome, codes: list[str]
+    outcome: PlannedOutcome, codes: list[str]
 ) -> None:
-    async with cabinet(Switches(originated=outcome)) as sipuni:
+    async with cabinet(CabinetSwitches(originated=outcome)) as sipuni:
         await sipuni.post(
             "callback/call_external",
             {"phoneFrom": CALLER, "phoneTo": "79007654321", "sipnumber": "205"},
@@ -403,7 +407,7 @@ async def test_a_call_that_goes_on_can_be_ended_once(path: str) -> None:
     async with cabinet(pause=pause) as sipuni:
         ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
         await pause.began.wait()
-        line = sipuni.lab.calls[0].line
+        line = sipuni.lab.calls[0].header
         reference = {
             "callback/cancel": {"callbackId": line.callback_id},
             "events/call/hangup": {"callId": line.call_id},
@@ -419,10 +423,10 @@ async def test_a_call_that_goes_on_can_be_ended_once(path: str) -> None:
 
 
 async def test_hanging_up_a_stuck_call_succeeds() -> None:
-    async with cabinet(Switches(drop_event2=True)) as sipuni:
+    async with cabinet(CabinetSwitches(drop_event2=True)) as sipuni:
         await sipuni.post("callback/call_number", ORDER)
         reply = await sipuni.post(
-            "events/call/hangup", {"callId": sipuni.lab.calls[0].line.call_id}
+            "events/call/hangup", {"callId": sipuni.lab.calls[0].header.call_id}
         )
 
     assert reply.json() == {"success": True}
@@ -433,10 +437,10 @@ async def test_hanging_up_a_stuck_call_succeeds() -> None:
 async def test_the_export_is_read_by_header_and_knows_calls_whose_end_was_lost(
     reordered: bool,
 ) -> None:
-    switches = Switches(reordered_columns=reordered, drop_event2=True, record_id_shift=True)
+    switches = CabinetSwitches(reordered_columns=reordered, drop_event2=True, record_id_shift=True)
     async with cabinet(switches) as sipuni:
         await sipuni.lab.place_call(CallPlan(CALLER, DID))
-        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.NO_ANSWER))
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, PlannedOutcome.NO_ANSWER))
         reply = await sipuni.post("statistic/export", DAY)
 
     first, second = rows(reply)
@@ -482,12 +486,12 @@ async def test_the_export_honours_its_window_and_filters(
     asked: dict[str, str], found: list[str]
 ) -> None:
     minutes = iter(range(100))
-    switches = Switches(time_without_seconds=True)
+    switches = CabinetSwitches(time_without_seconds=True)
     async with cabinet(switches, clock=lambda: NOW + 60 * next(minutes)) as sipuni:
         await sipuni.lab.place_call(CallPlan(CALLER, DID))
-        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.NO_ANSWER))
-        await sipuni.lab.play(sipuni.lab.order_call("205", CALLER))
-        await sipuni.lab.play(sipuni.lab.order_external(CALLER, "79007654321"))
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, PlannedOutcome.NO_ANSWER))
+        await sipuni.lab.push_events(sipuni.lab.order_call("205", CALLER))
+        await sipuni.lab.push_events(sipuni.lab.order_external(CALLER, "79007654321"))
         reply = await sipuni.post("statistic/export", DAY | asked)
 
     assert [row["Время"].removeprefix("01.01.2026 ") for row in rows(reply)] == found
@@ -496,21 +500,21 @@ async def test_the_export_honours_its_window_and_filters(
 @pytest.mark.parametrize(
     ("switches", "found"),
     [
-        (Switches(), ["31.12.2025 23:30:00", "01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
-        (Switches(export_times_daily=True), ["01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
+        (CabinetSwitches(), ["31.12.2025 23:30:00", "01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
+        (CabinetSwitches(export_times_daily=True), ["01.01.2026 03:00:00", "01.01.2026 03:30:30"]),
         (
-            Switches(export_last_minute=False),
+            CabinetSwitches(export_last_minute=False),
             ["31.12.2025 23:30:00", "01.01.2026 03:00:00"],
         ),
     ],
 )
 async def test_the_times_of_a_period_are_read_in_each_way(
-    switches: Switches, found: list[str]
+    switches: CabinetSwitches, found: list[str]
 ) -> None:
     moments = iter([NOW - 3.5 * 3600, NOW, NOW + 1830, NOW + 3600])
     async with cabinet(switches) as sipuni:
         for moment in moments:
-            await perform(WITHOUT_EVENTS, sipuni.lab, start=int(moment))
+            await play_scenario(WITHOUT_EVENTS, sipuni.lab, start=int(moment))
         asked = {"from": "31.12.2025", "to": "01.01.2026", "timeFrom": "02:00", "timeTo": "03:30"}
         reply = await sipuni.post("statistic/export", asked)
 
@@ -520,7 +524,7 @@ async def test_the_times_of_a_period_are_read_in_each_way(
 @pytest.mark.parametrize(("newest", "found"), [(False, [0, 1]), (True, [4, 3])])
 async def test_the_export_may_cut_its_rows_in_silence(newest: bool, found: list[int]) -> None:
     seconds = iter(range(100))
-    switches = Switches(export_limit=2, export_newest_first=newest)
+    switches = CabinetSwitches(export_limit=2, export_newest_first=newest)
     async with cabinet(switches, clock=lambda: NOW + next(seconds)) as sipuni:
         for _ in range(5):
             await sipuni.lab.place_call(CallPlan(CALLER, DID))
@@ -530,7 +534,7 @@ async def test_the_export_may_cut_its_rows_in_silence(newest: bool, found: list[
 
 
 async def test_an_export_may_have_other_marks_ends_and_headers() -> None:
-    switches = Switches(
+    switches = CabinetSwitches(
         export_bom=False,
         export_crlf=False,
         headers_without_units=True,
@@ -538,7 +542,7 @@ async def test_an_export_may_have_other_marks_ends_and_headers() -> None:
         export_unrecorded_ids=False,
     )
     async with cabinet(switches) as sipuni:
-        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.NO_ANSWER))
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, PlannedOutcome.NO_ANSWER))
         reply = await sipuni.post("statistic/export", DAY)
 
     (row,) = rows(reply)
@@ -550,7 +554,7 @@ async def test_an_export_may_have_other_marks_ends_and_headers() -> None:
 
 async def test_a_transferred_call_lists_both_who_talked() -> None:
     async with cabinet() as sipuni:
-        await sipuni.lab.place_call(CallPlan(CALLER, DID, Outcome.TRANSFER))
+        await sipuni.lab.place_call(CallPlan(CALLER, DID, PlannedOutcome.TRANSFER))
         reply = await sipuni.post("statistic/export", DAY)
 
     (row,) = rows(reply)
@@ -576,7 +580,7 @@ async def test_the_export_keeps_to_its_period() -> None:
 
 
 async def test_a_recording_is_audio_by_its_id_and_by_its_link() -> None:
-    async with cabinet(Switches(record_id_shift=True)) as sipuni:
+    async with cabinet(CabinetSwitches(record_id_shift=True)) as sipuni:
         await sipuni.lab.place_call(CallPlan(CALLER, DID))
         by_id = await sipuni.post("statistic/record", {"id": sipuni.lab.calls[0].record_id})
         link = httpx.URL(sipuni.bridge.events[-1]["call_record_link"])
@@ -589,10 +593,13 @@ async def test_a_recording_is_audio_by_its_id_and_by_its_link() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "switches"),
-    [(Outcome.NO_ANSWER, Switches()), (Outcome.ANSWERED, Switches(recordings_ready=False))],
+    [
+        (PlannedOutcome.NO_ANSWER, CabinetSwitches()),
+        (PlannedOutcome.ANSWERED, CabinetSwitches(recordings_ready=False)),
+    ],
 )
 async def test_an_absent_recording_comes_as_a_sentence(
-    outcome: Outcome, switches: Switches
+    outcome: PlannedOutcome, switches: CabinetSwitches
 ) -> None:
     async with cabinet(switches) as sipuni:
         await sipuni.lab.place_call(CallPlan(CALLER, DID, outcome))
@@ -603,7 +610,7 @@ async def test_an_absent_recording_comes_as_a_sentence(
 
 
 async def test_operators_are_listed_with_their_status() -> None:
-    async with cabinet(Switches(offline_ext=frozenset({"206"}))) as sipuni:
+    async with cabinet(CabinetSwitches(offline_ext=frozenset({"206"}))) as sipuni:
         reply = await sipuni.post("statistic/operators", {})
 
     assert [list(row.values()) for row in rows(reply)] == [
@@ -626,11 +633,11 @@ async def test_a_call_placed_by_lever_comes_back_as_a_report_and_is_remembered()
     assert (report["rang_first"], report["default_queue"]) == ("206", True)
     assert report["questions"][0]["status"] == 200
     assert remembered == {"calls": [report], "bad_answers": 0, "suspended": False}
-    assert sipuni.lab.switches == Switches()
+    assert sipuni.lab.switches == CabinetSwitches()
 
 
 async def test_switches_change_one_by_one() -> None:
-    async with cabinet(Switches(dup_event1=True)) as sipuni:
+    async with cabinet(CabinetSwitches(dup_event1=True)) as sipuni:
         reply = await sipuni.web.post("/_lab/switches", json={"caller": "eight"})
 
     assert reply.json()["dup_event1"] is True

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bridge.lab.sipuni import CallPlan, CallReport, SipuniLab, SipuniScheme
-from bridge.lab.sipuni.switches import CallerSpelling, Outcome, Switches
+from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, PlannedOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -38,8 +38,8 @@ class FakeBridge:
 
 async def call(
     bridge: FakeBridge,
-    outcome: Outcome = Outcome.ANSWERED,
-    switches: Switches | None = None,
+    outcome: PlannedOutcome = PlannedOutcome.ANSWERED,
+    switches: CabinetSwitches | None = None,
     scheme: SipuniScheme | None = None,
 ) -> CallReport:
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
@@ -58,19 +58,19 @@ def shape(bridge: FakeBridge) -> list[str]:
 @pytest.mark.parametrize(
     ("outcome", "sequence"),
     [
-        (Outcome.ANSWERED, [f"1 {DID}", "1 205", "3 205", f"2 {DID} ANSWER"]),
-        (Outcome.NO_ANSWER, [f"1 {DID}", "1 205", f"2 {DID} NOANSWER"]),
-        (Outcome.GIVES_UP, [f"1 {DID}", "1 205", f"2 {DID} NOANSWER"]),
-        (Outcome.BUSY, [f"1 {DID}", "1 205", f"2 {DID} BUSY"]),
+        (PlannedOutcome.ANSWERED, [f"1 {DID}", "1 205", "3 205", f"2 {DID} ANSWER"]),
+        (PlannedOutcome.NO_ANSWER, [f"1 {DID}", "1 205", f"2 {DID} NOANSWER"]),
+        (PlannedOutcome.GIVES_UP, [f"1 {DID}", "1 205", f"2 {DID} NOANSWER"]),
+        (PlannedOutcome.BUSY, [f"1 {DID}", "1 205", f"2 {DID} BUSY"]),
         (
-            Outcome.GROUP_RING,
+            PlannedOutcome.GROUP_RING,
             [
                 *(f"1 {DID}", "1 205", "1 206", "1 207", "3 205"),
                 *("4 206 NOANSWER", "4 207 NOANSWER", f"2 {DID} ANSWER"),
             ],
         ),
         (
-            Outcome.TRANSFER,
+            PlannedOutcome.TRANSFER,
             [
                 *(f"1 {DID}", "1 205", "3 205", "1 206"),
                 *("4 205 ANSWER", "3 206", f"2 {DID} ANSWER"),
@@ -78,7 +78,7 @@ def shape(bridge: FakeBridge) -> list[str]:
         ),
     ],
 )
-async def test_each_outcome_has_its_sequence(outcome: Outcome, sequence: list[str]) -> None:
+async def test_each_outcome_has_its_sequence(outcome: PlannedOutcome, sequence: list[str]) -> None:
     bridge = FakeBridge()
 
     await call(bridge, outcome)
@@ -114,7 +114,7 @@ async def test_an_employee_is_spelled_in_three_ways_within_one_call() -> None:
 async def test_a_call_nobody_answered_still_has_a_recording_link() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, Outcome.NO_ANSWER)
+    await call(bridge, PlannedOutcome.NO_ANSWER)
 
     assert bridge.events[-1]["call_record_link"]
     assert bridge.events[-1]["call_answer_timestamp"] == "0"
@@ -123,7 +123,7 @@ async def test_a_call_nobody_answered_still_has_a_recording_link() -> None:
 async def test_a_duplicate_event_1_differs_in_its_timestamp_alone() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(dup_event1=True, shuffle_params=True))
+    await call(bridge, switches=CabinetSwitches(dup_event1=True, shuffle_params=True))
 
     first, second = bridge.events[:2]
     assert list(first) == list(second)
@@ -134,7 +134,7 @@ async def test_a_duplicate_event_1_differs_in_its_timestamp_alone() -> None:
 async def test_a_final_event_may_never_come() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(drop_event2=True))
+    await call(bridge, switches=CabinetSwitches(drop_event2=True))
 
     assert [one["event"] for one in bridge.events] == ["1", "1", "3"]
 
@@ -142,7 +142,7 @@ async def test_a_final_event_may_never_come() -> None:
 async def test_a_broken_answer_time_precedes_the_start() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(broken_answer_ts=True))
+    await call(bridge, switches=CabinetSwitches(broken_answer_ts=True))
 
     final = bridge.events[-1]
     assert int(final["call_answer_timestamp"]) < int(final["call_start_timestamp"])
@@ -151,7 +151,7 @@ async def test_a_broken_answer_time_precedes_the_start() -> None:
 async def test_the_did_grows_a_tail_on_its_own_legs_only() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(did_suffix=True))
+    await call(bridge, switches=CabinetSwitches(did_suffix=True))
 
     assert bridge.events[0]["dst_num"] == f"{DID}_id123456"
     assert bridge.events[0]["pbxdstnum"] == DID
@@ -161,7 +161,7 @@ async def test_the_did_grows_a_tail_on_its_own_legs_only() -> None:
 async def test_a_recording_may_bear_another_id_than_its_call() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(record_id_shift=True))
+    await call(bridge, switches=CabinetSwitches(record_id_shift=True))
 
     final = bridge.events[-1]
     assert f"id={final['call_id']}&" not in final["call_record_link"]
@@ -171,7 +171,7 @@ async def test_a_recording_may_bear_another_id_than_its_call() -> None:
 async def test_a_renamed_scheme_tells_no_direction() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(renamed_scheme="Рабочее время"))
+    await call(bridge, switches=CabinetSwitches(renamed_scheme="Рабочее время"))
 
     assert {one["treeName"] for one in bridge.events} == {"Рабочее время"}
 
@@ -179,11 +179,13 @@ async def test_a_renamed_scheme_tells_no_direction() -> None:
 @pytest.mark.parametrize(
     ("scheme", "switches"),
     [
-        (SipuniScheme(events_method="POST"), Switches()),
-        (SipuniScheme(), Switches(post_instead_of_get=True)),
+        (SipuniScheme(events_method="POST"), CabinetSwitches()),
+        (SipuniScheme(), CabinetSwitches(post_instead_of_get=True)),
     ],
 )
-async def test_events_may_come_as_a_posted_form(scheme: SipuniScheme, switches: Switches) -> None:
+async def test_events_may_come_as_a_posted_form(
+    scheme: SipuniScheme, switches: CabinetSwitches
+) -> None:
     bridge = FakeBridge()
 
     await call(bridge, switches=switches, scheme=scheme)
@@ -195,7 +197,7 @@ async def test_events_may_come_as_a_posted_form(scheme: SipuniScheme, switches: 
 async def test_unknown_codes_come_in_between() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(unknown_event="7"))
+    await call(bridge, switches=CabinetSwitches(unknown_event="7"))
 
     assert [one["event"] for one in bridge.events] == ["1", "7", "1", "3", "2"]
 
@@ -203,7 +205,7 @@ async def test_unknown_codes_come_in_between() -> None:
 async def test_event_1_may_overtake_the_routing_question_and_comes_once() -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(event_before_answer=True))
+    await call(bridge, switches=CabinetSwitches(event_before_answer=True))
 
     assert bridge.seen == ["event 1", "question", "event 1", "event 3", "event 2"]
     assert [one["dst_type"] for one in bridge.events] == ["1", "2", "2", "1"]
@@ -213,7 +215,7 @@ async def test_event_1_may_overtake_the_routing_question_and_comes_once() -> Non
 async def test_a_group_is_listed_with_either_separator(separator: str) -> None:
     bridge = FakeBridge()
 
-    await call(bridge, Outcome.GROUP_RING, Switches(last_called_separator=separator))
+    await call(bridge, PlannedOutcome.GROUP_RING, CabinetSwitches(last_called_separator=separator))
 
     assert bridge.events[-1]["last_called"] == separator.join(("205", "206", "207"))
 
@@ -232,7 +234,7 @@ async def test_events_carry_the_number_the_carrier_gave(
 ) -> None:
     bridge = FakeBridge()
 
-    await call(bridge, switches=Switches(caller=spelling))
+    await call(bridge, switches=CabinetSwitches(caller=spelling))
 
     assert {one["src_num"] for one in bridge.events} == {number}
 
@@ -240,7 +242,7 @@ async def test_events_carry_the_number_the_carrier_gave(
 async def test_nobody_reachable_is_a_call_without_an_employees_leg() -> None:
     bridge = FakeBridge()
 
-    report = await call(bridge, switches=Switches(offline_ext=frozenset({"205", "200"})))
+    report = await call(bridge, switches=CabinetSwitches(offline_ext=frozenset({"205", "200"})))
 
     assert report.rang_first is None
     assert shape(bridge) == [f"1 {DID}", f"2 {DID} CHANUNAVAIL"]
@@ -258,7 +260,7 @@ async def test_nobody_reachable_is_a_call_without_an_employees_leg() -> None:
 async def test_pushing_stops_after_n_wrong_answers(wrong: httpx.Response) -> None:
     bridge = FakeBridge(lambda: wrong)
 
-    report = await call(bridge, switches=Switches(suspend_after=2))
+    report = await call(bridge, switches=CabinetSwitches(suspend_after=2))
 
     assert len(bridge.events) == 2
     assert len(report.problems) == 2
@@ -267,12 +269,12 @@ async def test_pushing_stops_after_n_wrong_answers(wrong: httpx.Response) -> Non
 async def test_setting_the_switches_resumes_a_suspended_push() -> None:
     bridge = FakeBridge(lambda: httpx.Response(500))
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
-        lab = SipuniLab(SipuniScheme(), http, switches=Switches(suspend_after=1))
+        lab = SipuniLab(SipuniScheme(), http, switches=CabinetSwitches(suspend_after=1))
         await lab.place_call(CallPlan(CALLER, DID))
-        was_suspended = lab.suspended
-        lab.switch(lab.switches)
+        was_suspended = lab.is_suspended
+        lab.set_switches(lab.switches)
 
-    assert (was_suspended, lab.suspended) == (True, False)
+    assert (was_suspended, lab.is_suspended) == (True, False)
 
 
 async def test_saving_the_settings_page_pushes_no_field_at_all() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
 from bridge.lab.sipuni.question import question_query
-from bridge.lab.sipuni.switches import CallerSpelling, Outcome, Switches
+from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, PlannedOutcome
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "sipuni"
 CASES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
@@ -33,7 +33,7 @@ def test_a_case_says_where_it_comes_from_and_is_named_by_its_event(name: str) ->
 MADE_UP = {"channel", "call_record_link", "callbackId"}
 
 
-async def pushed_for(outcome: Outcome, switches: Switches) -> list[dict[str, str]]:
+async def pushed_for(outcome: PlannedOutcome, switches: CabinetSwitches) -> list[dict[str, str]]:
     """Have the lab push an incoming call, then one between two outside numbers."""
     transport = httpx.MockTransport(
         lambda _: httpx.Response(200, json={"success": True, "choice": 1, "extension": "205"})
@@ -41,7 +41,7 @@ async def pushed_for(outcome: Outcome, switches: Switches) -> list[dict[str, str
     async with httpx.AsyncClient(transport=transport) as http:
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=switches)
         await lab.place_call(CallPlan("79001234567", "74950000001", outcome, ring_s=11, talk_s=68))
-        await lab.play(lab.order_external("79001234567", "79007654321"))
+        await lab.push_events(lab.order_external("79001234567", "79007654321"))
         return [
             {**dict(push.params), "call_id": "1767225600.100001"}
             for call in lab.calls
@@ -53,29 +53,39 @@ async def pushed_for(outcome: Outcome, switches: Switches) -> list[dict[str, str
 @pytest.mark.parametrize(
     ("name", "outcome", "switches", "but"),
     [
-        ("event1__incoming", Outcome.ANSWERED, Switches(did_suffix=True), set()),
-        ("event1__duplicate", Outcome.ANSWERED, Switches(did_suffix=True, dup_event1=True), set()),
-        ("event3__answered", Outcome.ANSWERED, Switches(), set()),
-        ("event2__answered", Outcome.ANSWERED, Switches(did_suffix=True), set()),
+        ("event1__incoming", PlannedOutcome.ANSWERED, CabinetSwitches(did_suffix=True), set()),
+        (
+            "event1__duplicate",
+            PlannedOutcome.ANSWERED,
+            CabinetSwitches(did_suffix=True, dup_event1=True),
+            set(),
+        ),
+        ("event3__answered", PlannedOutcome.ANSWERED, CabinetSwitches(), set()),
+        ("event2__answered", PlannedOutcome.ANSWERED, CabinetSwitches(did_suffix=True), set()),
         # A group that nobody answers is not among the lab's outcomes.
         (
             "event2__noanswer",
-            Outcome.NO_ANSWER,
-            Switches(did_suffix=True),
+            PlannedOutcome.NO_ANSWER,
+            CabinetSwitches(did_suffix=True),
             {"last_called", "timestamp"},
         ),
         (
             "event2__broken_answer_time",
-            Outcome.ANSWERED,
-            Switches(broken_answer_ts=True),
+            PlannedOutcome.ANSWERED,
+            CabinetSwitches(broken_answer_ts=True),
             {"timestamp"},
         ),
-        ("event4__transfer", Outcome.TRANSFER, Switches(), {"timestamp"}),
-        ("event_unknown__7", Outcome.ANSWERED, Switches(did_suffix=True, unknown_event="7"), set()),
+        ("event4__transfer", PlannedOutcome.TRANSFER, CabinetSwitches(), {"timestamp"}),
+        (
+            "event_unknown__7",
+            PlannedOutcome.ANSWERED,
+            CabinetSwitches(did_suffix=True, unknown_event="7"),
+            set(),
+        ),
     ],
 )
 async def test_the_lab_pushes_the_composed_event(
-    name: str, outcome: Outcome, switches: Switches, but: set[str]
+    name: str, outcome: PlannedOutcome, switches: CabinetSwitches, but: set[str]
 ) -> None:
     composed = CASES[name]["query"]
     compared = composed.keys() - MADE_UP - but
@@ -92,14 +102,14 @@ async def test_the_lab_pushes_the_composed_event(
 @pytest.mark.parametrize(
     ("name", "dtmf", "label", "switches"),
     [
-        ("route__plain", "", "", Switches()),
-        ("route__label", "1", "205", Switches()),
-        ("route__hidden_caller", "", "main", Switches(caller=CallerSpelling.ANONYMOUS)),
-        ("route__missing_everything", "", "", Switches(bare_question=True)),
+        ("route__plain", "", "", CabinetSwitches()),
+        ("route__label", "1", "205", CabinetSwitches()),
+        ("route__hidden_caller", "", "main", CabinetSwitches(caller=CallerSpelling.ANONYMOUS)),
+        ("route__missing_everything", "", "", CabinetSwitches(bare_question=True)),
     ],
 )
 def test_the_lab_asks_the_composed_question(
-    name: str, dtmf: str, label: str, switches: Switches
+    name: str, dtmf: str, label: str, switches: CabinetSwitches
 ) -> None:
     query = question_query(
         caller="79001234567",

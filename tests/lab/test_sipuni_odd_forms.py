@@ -11,21 +11,21 @@ import pytest
 
 from bridge.lab.sipuni import (
     BodyForm,
+    CabinetSwitches,
     CallPlan,
     FieldSpelling,
-    Outcome,
+    PlannedOutcome,
     SipuniLab,
     SipuniScheme,
     StatusSpelling,
-    Switches,
-    perform,
-    read_stories,
+    play_scenario,
+    read_scenarios,
 )
 from bridge.lab.sipuni.stories import EventStep
 
 pytestmark = pytest.mark.anyio
 
-STORIES = read_stories(Path(__file__).parents[2] / "fixtures" / "odd_stories")
+STORIES = read_scenarios(Path(__file__).parents[2] / "fixtures" / "odd_stories")
 
 #: Every odd cabinet that has a story.
 NAMES = [
@@ -80,10 +80,10 @@ class Bridge:
         return [dict(parse_qsl(one.url.query.decode())) for one in self.requests]
 
 
-async def pushed(outcome: Outcome = Outcome.ANSWERED, **switches: object) -> Bridge:
+async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: object) -> Bridge:
     bridge = Bridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
-        wanted = Switches(**switches)
+        wanted = CabinetSwitches(**switches)
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=wanted)
         report = await lab.place_call(CallPlan("79001234567", "74950000001", outcome))
     assert report.problems == ()
@@ -117,7 +117,7 @@ async def test_statuses_are_spelled_otherwise(
     spelling: StatusSpelling, answered: str, missed: str
 ) -> None:
     talked = await pushed(status_spelling=spelling)
-    silent = await pushed(Outcome.NO_ANSWER, status_spelling=spelling)
+    silent = await pushed(PlannedOutcome.NO_ANSWER, status_spelling=spelling)
 
     assert (talked.queries[-1]["status"], silent.queries[-1]["status"]) == (answered, missed)
 
@@ -151,7 +151,7 @@ async def test_an_odd_story_reaches_the_bridge_whole(name: str) -> None:
     bridge = Bridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0)
-        performance = await perform(STORIES[name], lab)
+        performance = await play_scenario(STORIES[name], lab)
 
     assert performance.problems == ()
     assert len(bridge.requests) == sum(isinstance(step, EventStep) for step in STORIES[name].steps)

@@ -11,15 +11,15 @@ import httpx
 import pytest
 
 from bridge.lab.sipuni import (
+    CabinetEmployee,
     CallPlan,
     CallReport,
-    Employee,
     NodeMode,
     SchemeNode,
     SipuniLab,
     SipuniScheme,
 )
-from bridge.lab.sipuni.switches import CallerSpelling, Switches, TimeSpelling
+from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, TimeSpelling
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +65,7 @@ def says_text(text: str, status: int = 200, media_type: str = "text/plain") -> A
 async def call(
     bridge: FakeBridge,
     *nodes: SchemeNode,
-    switches: Switches | None = None,
+    switches: CabinetSwitches | None = None,
     caller: str = CALLER,
     **settings: object,
 ) -> CallReport:
@@ -245,7 +245,7 @@ async def test_a_path_token_is_kept_in_the_address() -> None:
 async def test_an_offline_telephone_sends_the_caller_to_the_queue() -> None:
     bridge = FakeBridge(says({"choice": 1, "extension": "205"}))
 
-    report = await call(bridge, switches=Switches(offline_ext=frozenset({"205"})))
+    report = await call(bridge, switches=CabinetSwitches(offline_ext=frozenset({"205"})))
 
     assert (report.rang_first, report.default_queue) == ("200", True)
     assert "offline" in report.problems[0]
@@ -254,7 +254,7 @@ async def test_an_offline_telephone_sends_the_caller_to_the_queue() -> None:
 async def test_an_extension_the_cabinet_does_not_have_rings_nowhere() -> None:
     bridge = FakeBridge(says({"choice": 1, "extension": "205"}))
 
-    report = await call(bridge, employees=(Employee("201", "Петров П."),))
+    report = await call(bridge, employees=(CabinetEmployee("201", "Петров П."),))
 
     assert report.rang_first is None
     assert "the cabinet has no extension 205" in report.problems
@@ -281,7 +281,7 @@ async def test_a_caller_is_spelled_as_the_carrier_likes(
 ) -> None:
     bridge = FakeBridge(says({"choice": 0}))
 
-    await call(bridge, switches=Switches(caller=spelling))
+    await call(bridge, switches=CabinetSwitches(caller=spelling))
 
     pairs = bridge.queries[0].split("&")
     assert "&".join(pair for pair in pairs if pair.startswith("fromnum")) == sent
@@ -299,7 +299,7 @@ async def test_a_caller_is_spelled_as_the_carrier_likes(
 async def test_time_is_spelled_in_four_ways(spelling: TimeSpelling, sent: list[str] | None) -> None:
     bridge = FakeBridge(says({"choice": 0}))
 
-    await call(bridge, switches=Switches(time=spelling))
+    await call(bridge, switches=CabinetSwitches(time=spelling))
 
     assert parse_qs(bridge.queries[0]).get("time") == sent
 
@@ -307,7 +307,7 @@ async def test_time_is_spelled_in_four_ways(spelling: TimeSpelling, sent: list[s
 async def test_the_did_of_a_question_may_grow_a_tail() -> None:
     bridge = FakeBridge(says({"choice": 0}))
 
-    await call(bridge, switches=Switches(tonum_suffix=True))
+    await call(bridge, switches=CabinetSwitches(tonum_suffix=True))
 
     assert f"tonum={DID}_id123456" in bridge.queries[0]
 
@@ -316,7 +316,7 @@ async def test_shuffled_parameters_are_the_same_parameters() -> None:
     plain, shuffled = FakeBridge(says({"choice": 0})), FakeBridge(says({"choice": 0}))
 
     await call(plain)
-    await call(shuffled, switches=Switches(shuffle_params=True))
+    await call(shuffled, switches=CabinetSwitches(shuffle_params=True))
 
     assert shuffled.queries != plain.queries
     assert sorted(shuffled.queries[0].split("&")) == sorted(plain.queries[0].split("&"))
@@ -325,7 +325,7 @@ async def test_shuffled_parameters_are_the_same_parameters() -> None:
 async def test_a_bare_question_has_no_query() -> None:
     bridge = FakeBridge(says({"choice": 0}))
 
-    await call(bridge, switches=Switches(bare_question=True))
+    await call(bridge, switches=CabinetSwitches(bare_question=True))
 
     assert bridge.queries == [""]
 

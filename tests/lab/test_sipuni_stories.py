@@ -18,26 +18,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bridge.lab.sipuni import (
-    OrderReply,
-    Performance,
+    CabinetSwitches,
+    OrderReplyMode,
+    Playback,
+    Scenario,
+    ScenarioError,
     SipuniLab,
     SipuniScheme,
-    Story,
-    StoryError,
-    Switches,
     create_sipuni_app,
-    parse_story,
-    perform,
-    read_stories,
+    parse_scenario,
+    play_scenario,
+    queue_scenario,
+    read_scenarios,
     signature,
-    stage,
 )
-from bridge.lab.sipuni.stories import EventStep, RouteStep, read_story
+from bridge.lab.sipuni.stories import EventStep, RouteStep, read_scenario
 
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "stories"
-STORIES = read_stories(FOLDER)
+STORIES = read_scenarios(FOLDER)
 NOW = 1767225600
 KINDS = {"inbound": "Входящий", "outbound": "Исходящий", "internal": "Внутренний"}
 #: Parameters of the vendor's page and of captures (facts of the event push).
@@ -105,7 +105,7 @@ class Stage:
 
 @asynccontextmanager
 async def set_stage(
-    switches: Switches | None = None, *, holds: bool = False
+    switches: CabinetSwitches | None = None, *, holds: bool = False
 ) -> AsyncIterator[Stage]:
     receiver = Receiver(holds=holds)
     scheme = SipuniScheme(hook_url="http://bridge.test/sipuni/route")
@@ -116,9 +116,9 @@ async def set_stage(
             yield Stage(lab, receiver, web)
 
 
-async def told(story: Story, **cast: str) -> tuple[Performance, Stage, list[dict[str, str]]]:
+async def told(story: Scenario, **cast: str) -> tuple[Playback, Stage, list[dict[str, str]]]:
     async with set_stage() as house:
-        performance = await perform(story, house.lab, cast=cast)
+        performance = await play_scenario(story, house.lab, roles=cast)
         return performance, house, await house.statistics()
 
 
@@ -257,10 +257,10 @@ def test_a_story_holds_no_number_but_the_composed_ones(name: str) -> None:
 @pytest.mark.parametrize("name", STORIES)
 async def test_a_story_can_be_played_now_by_other_people(name: str) -> None:
     recast = {"client": "79031112233", "did": "78120000009", "owner": "311"}
-    cast = {role: value for role, value in recast.items() if role in STORIES[name].cast}
+    cast = {role: value for role, value in recast.items() if role in STORIES[name].roles}
     async with set_stage() as house:
-        later = await perform(STORIES[name], house.lab, start=NOW + 86_400, cast=cast)
-        again = await perform(STORIES[name], house.lab, start=NOW + 86_400, cast=cast)
+        later = await play_scenario(STORIES[name], house.lab, start=NOW + 86_400, roles=cast)
+        again = await play_scenario(STORIES[name], house.lab, start=NOW + 86_400, roles=cast)
 
     pushed = " ".join(value for one in house.receiver.events for value in one.values())
     assert not any(old in pushed for old in ("79001234567", "74950000001", "012345205"))
@@ -274,7 +274,7 @@ async def test_a_story_can_be_played_now_by_other_people(name: str) -> None:
 
 async def test_a_step_together_with_another_happens_while_that_is_under_way() -> None:
     async with set_stage(holds=True) as house:
-        performance = await perform(STORIES["event_during_the_question"], house.lab)
+        performance = await play_scenario(STORIES["event_during_the_question"], house.lab)
 
     assert performance.problems == ()
     assert performance.questions[0].extension == "205"
@@ -287,7 +287,7 @@ async def test_a_pause_is_awaited_between_the_steps() -> None:
         waited.append(seconds)
 
     async with set_stage() as house:
-        await perform(STORIES["incoming_answered"], house.lab, pause=pause)
+        await play_scenario(STORIES["incoming_answered"], house.lab, pause=pause)
 
     assert waited == [1, 12, 60, 2]
 
@@ -301,7 +301,7 @@ async def test_methods_are_those_of_the_story() -> None:
 async def test_the_recording_of_a_story_is_fetched_by_its_link() -> None:
     async with set_stage() as house:
         for name in ("recording_id_shifted", "recording_link_of_an_unanswered_call"):
-            await perform(STORIES[name], house.lab)
+            await play_scenario(STORIES[name], house.lab)
         links = [one["call_record_link"] for one in house.receiver.events if one["event"] == "2"]
         there, absent = [await house.web.get(httpx.URL(link).raw_path.decode()) for link in links]
 
@@ -327,7 +327,7 @@ async def test_a_staged_story_begins_with_the_order_it_waits_for(
     name: str, events: list[str]
 ) -> None:
     async with set_stage() as house:
-        stage(STORIES[name], house.lab)
+        queue_scenario(STORIES[name], house.lab)
         reply = await house.post("callback/call_number", **ORDER)
         again = await house.post("callback/call_number", **ORDER | {"sipnumber": "206"})
 
@@ -337,19 +337,19 @@ async def test_a_staged_story_begins_with_the_order_it_waits_for(
 
 
 async def test_event_1_overtakes_the_answer_to_a_staged_order() -> None:
-    async with set_stage(Switches(order_reply=OrderReply.LOST)) as house:
-        stage(STORIES["click_to_call_answered"], house.lab)
+    async with set_stage(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as house:
+        queue_scenario(STORIES["click_to_call_answered"], house.lab)
         with pytest.raises(ConnectionError):
             await house.post("callback/call_number", **ORDER)
-        await house.lab.settle()
+        await house.lab.wait_until_idle()
 
     assert [one["event"] for one in house.receiver.events] == ["1", "1", "3", "2"]
 
 
 async def test_a_story_without_an_order_cannot_wait_for_one() -> None:
     async with set_stage() as house:
-        with pytest.raises(StoryError, match="no order"):
-            stage(STORIES["incoming_missed"], house.lab)
+        with pytest.raises(ScenarioError, match="no order"):
+            queue_scenario(STORIES["incoming_missed"], house.lab)
 
 
 # ------------------------------------------------------------------ the control address
@@ -428,19 +428,19 @@ def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, wor
     path = tmp_path / "odd.jsonl"
     path.write_text(text, "utf-8")
 
-    with pytest.raises(StoryError, match=words):
-        read_story(path)
+    with pytest.raises(ScenarioError, match=words):
+        read_scenario(path)
 
 
 def test_a_story_is_named_as_its_file(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text(HEADER + '{"at": 0, "do": "event"}', "utf-8")
 
-    with pytest.raises(StoryError, match=r"other\.jsonl:1: the story calls itself s"):
-        read_stories(tmp_path)
+    with pytest.raises(ScenarioError, match=r"other\.jsonl:1: the story calls itself s"):
+        read_scenarios(tmp_path)
 
 
 async def test_a_cast_of_strangers_is_refused() -> None:
-    story = parse_story(HEADER + '{"at": 0, "do": "event"}')
+    story = parse_scenario(HEADER + '{"at": 0, "do": "event"}')
     async with set_stage() as house:
-        with pytest.raises(StoryError, match="extra"):
-            await perform(story, house.lab, cast={"extra": "1"})
+        with pytest.raises(ScenarioError, match="extra"):
+            await play_scenario(story, house.lab, roles={"extra": "1"})

@@ -13,14 +13,14 @@ import pytest
 import uvicorn
 import websockets
 
-from bridge.lab.demo.stage import Served
+from bridge.lab.demo.stage import LoopbackServer
 from bridge.lab.sipuni import (
+    CabinetSwitches,
     CallPlan,
     EventsOver,
-    OrderReply,
+    OrderReplyMode,
     SipuniLab,
     SipuniScheme,
-    Switches,
     create_sipuni_app,
     signature,
 )
@@ -59,24 +59,24 @@ class House:
     async def enter(self, line: websockets.ClientConnection) -> Any:
         await line.send(AUTH)
         answer = json.loads(await line.recv())
-        await self.lab.listeners.arrive()
+        await self.lab.listeners.wait_for_listeners()
         return answer
 
 
 @asynccontextmanager
 async def house(
-    switches: Switches | None = None, scheme: SipuniScheme | None = None
+    switches: CabinetSwitches | None = None, scheme: SipuniScheme | None = None
 ) -> AsyncIterator[House]:
     bridge = FakeBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(
             scheme or SipuniScheme(),
             http,
-            switches=switches or Switches(events_over=EventsOver.WEBSOCKET),
+            switches=switches or CabinetSwitches(events_over=EventsOver.WEBSOCKET),
         )
         app = create_sipuni_app(lab)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
-        served = Served(lambda: uvicorn.Server(config))
+        served = LoopbackServer(lambda: uvicorn.Server(config))
         await served.start()
         try:
             yield House(lab, bridge, served.port)
@@ -138,7 +138,9 @@ async def test_the_levers_cut_the_line() -> None:
 
 
 async def test_a_silent_listener_is_dropped_and_one_that_keeps_alive_is_not() -> None:
-    switches = Switches(events_over=EventsOver.WEBSOCKET, keepalive_s=0.2, single_listener=False)
+    switches = CabinetSwitches(
+        events_over=EventsOver.WEBSOCKET, keepalive_s=0.2, single_listener=False
+    )
     async with house(switches) as sipuni, sipuni.connect() as silent, sipuni.connect() as alive:
         await sipuni.enter(silent)
         await sipuni.enter(alive)
@@ -162,7 +164,7 @@ async def test_a_silent_listener_is_dropped_and_one_that_keeps_alive_is_not() ->
 
 @pytest.mark.parametrize(("single", "listeners"), [(True, 1), (False, 2)])
 async def test_a_second_listener_may_close_the_first(single: bool, listeners: int) -> None:
-    switches = Switches(events_over=EventsOver.WEBSOCKET, single_listener=single)
+    switches = CabinetSwitches(events_over=EventsOver.WEBSOCKET, single_listener=single)
     async with house(switches) as sipuni, sipuni.connect() as first, sipuni.connect() as second:
         await sipuni.enter(first)
         await sipuni.enter(second)
@@ -171,7 +173,9 @@ async def test_a_second_listener_may_close_the_first(single: bool, listeners: in
 
 
 async def test_messages_may_be_bare_and_bear_a_namespace() -> None:
-    switches = Switches(events_over=EventsOver.WEBSOCKET, ws_unwrapped=True, ws_namespace=True)
+    switches = CabinetSwitches(
+        events_over=EventsOver.WEBSOCKET, ws_unwrapped=True, ws_namespace=True
+    )
     async with house(switches) as sipuni, sipuni.connect() as line:
         await sipuni.enter(line)
         report = await sipuni.lab.place_call(PLAN)
@@ -181,7 +185,10 @@ async def test_messages_may_be_bare_and_bear_a_namespace() -> None:
 
 
 async def test_both_ways_push_every_event_once_each() -> None:
-    async with house(Switches(events_over=EventsOver.BOTH)) as sipuni, sipuni.connect() as line:
+    async with (
+        house(CabinetSwitches(events_over=EventsOver.BOTH)) as sipuni,
+        sipuni.connect() as line,
+    ):
         await sipuni.enter(line)
         await sipuni.lab.place_call(PLAN)
         messages = await received(line, 4)
@@ -203,13 +210,13 @@ async def test_noise_lets_nobody_in_and_breaks_nothing(noise: str | bytes) -> No
 
 async def test_over_a_socket_a_lost_order_is_a_line_that_goes_dead() -> None:
     order = {"antiaon": "0", "phone": PLAN.caller, "reverse": "0", "sipnumber": "205"}
-    async with house(Switches(order_reply=OrderReply.LOST)) as sipuni:
+    async with house(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as sipuni:
         signed = order | {"user": "012345", "hash": signature(order, "012345", "demo-secret")}
         async with httpx.AsyncClient(trust_env=False) as web:
             with pytest.raises(httpx.RemoteProtocolError):
                 await web.post(
                     f"http://127.0.0.1:{sipuni.port}/api/callback/call_number", data=signed
                 )
-        await sipuni.lab.settle()
+        await sipuni.lab.wait_until_idle()
 
     assert sipuni.bridge.codes == ["1", "3", "2"]

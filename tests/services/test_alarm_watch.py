@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.domain.alarm_rules import OFFICE_HOURS, Disk
+from bridge.domain.alarm_rules import OFFICE_HOURS, DiskUsage
 from bridge.domain.decision import DataAge
 from bridge.domain.work_hours import WorkHours
 from bridge.errors import StoreError
-from bridge.ports import Alarm, OneCMood, OutboxCounts
-from bridge.services.alarm_watch import AlarmWatch, Watched
-from bridge.services.situation import FanOut, Situation
+from bridge.ports import Alarm, OneCAvailability, OutboxCounts
+from bridge.services.alarm_watch import AlarmWatch, WatchedState
+from bridge.services.situation import EventFanOut, SystemState
 from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import NotedEvents
+from tests.support.memory_ledger import RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
@@ -27,19 +27,19 @@ class Plant:
 
     now: datetime = MONDAY
     directory: MemoryDirectory = field(default_factory=MemoryDirectory)
-    events: NotedEvents = field(default_factory=NotedEvents)
+    events: RecordedEvents = field(default_factory=RecordedEvents)
     counts: OutboxCounts | None = field(default_factory=OutboxCounts)
     contacts: dict[str, int] = field(default_factory=dict)
     past: dict[str, list[datetime]] = field(default_factory=dict)
-    disk: Disk | None = None
+    disk: DiskUsage | None = None
 
     def __post_init__(self) -> None:
-        self.situation = Situation(lambda: self.now)
-        self.fan_out = FanOut(self.events, self.situation)
+        self.situation = SystemState(lambda: self.now)
+        self.fan_out = EventFanOut(self.events, self.situation)
         self.watch = AlarmWatch(
-            watched=Watched(
+            watched=WatchedState(
                 directory=self.directory,
-                mood=self.situation.mood,
+                availability=self.situation.availability,
                 alarms=self.situation.alarms,
                 counts=self._counts,
                 contacts=lambda: self.contacts,
@@ -61,30 +61,30 @@ class Plant:
     async def _past(self, since: datetime) -> Mapping[str, Sequence[datetime]]:
         return {pbx: [m for m in moments if m >= since] for pbx, moments in self.past.items()}
 
-    async def _disk(self) -> Disk | None:
+    async def _disk(self) -> DiskUsage | None:
         return self.disk
 
     async def looks(self, *, after: timedelta = timedelta(seconds=10)) -> list[tuple[str, bool]]:
         """Look once more; give what was published by it."""
         self.now += after
         before = len(self.events.of(Alarm))
-        await self.watch.look()
+        await self.watch.check()
         return [(alarm.name, alarm.clear) for alarm in self.events.of(Alarm)[before:]]
 
 
 async def test_1c_that_went_away_is_an_alarm_until_it_is_back():
     plant = Plant()
-    plant.fan_out.publish(OneCMood(False, "connection refused"))
+    plant.fan_out.publish(OneCAvailability(False, "connection refused"))
 
     assert await plant.looks() == [("onec_down", False)]
     assert await plant.looks() == []
-    plant.fan_out.publish(OneCMood(True, "1C answers again"))
+    plant.fan_out.publish(OneCAvailability(True, "1C answers again"))
     assert await plant.looks() == [("onec_down", True)]
 
 
 async def test_1c_that_turns_us_down_is_not_said_to_be_away():
     plant = Plant()
-    plant.fan_out.publish(OneCMood(False, "401"))
+    plant.fan_out.publish(OneCAvailability(False, "401"))
     plant.fan_out.publish(Alarm("onec_refuses", "wrong password", "document"))
 
     assert await plant.looks() == []
@@ -92,7 +92,7 @@ async def test_1c_that_turns_us_down_is_not_said_to_be_away():
 
 async def test_old_data_are_an_alarm():
     plant = Plant()
-    plant.directory.data_age = DataAge(MONDAY - timedelta(hours=1), stale=True)
+    plant.directory.data_age = DataAge(MONDAY - timedelta(hours=1), is_stale=True)
 
     assert await plant.looks() == [("index_stale", False)]
 
@@ -116,7 +116,7 @@ async def test_refused_entries_are_counted_and_a_broken_file_hides_none():
 
 
 async def test_a_full_disk_is_an_alarm_and_a_folder_that_is_away_is_none():
-    plant = Plant(disk=Disk(1024, 0))
+    plant = Plant(disk=DiskUsage(1024, 0))
 
     assert await plant.looks() == [("disk_low", False)]
     plant.disk = None

@@ -11,14 +11,14 @@ from bridge.domain.decision import RouteQuestion, RoutingRules
 from bridge.domain.directory import Manager
 from bridge.domain.phone import CallerKind, PhoneRules
 from bridge.ports import Alarm
-from bridge.services.answer import Answering
-from bridge.services.decide import Deciding
-from bridge.services.record import Recording
+from bridge.services.answer import RouteAnswerer
+from bridge.services.decide import RouteDecider
+from bridge.services.record import CallRecorder
 from tests.support import builders as b
-from tests.support.clocks import TwoClocks, seconds_of
-from tests.support.following import following
+from tests.support.clocks import SteppingClock, seconds_of
+from tests.support.following import build_call_services
 from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
@@ -30,27 +30,27 @@ class House:
     now: datetime = b.question().received_at
     patience: timedelta = timedelta(seconds=5)
     directory: MemoryDirectory = field(default_factory=MemoryDirectory)
-    events: NotedEvents = field(default_factory=NotedEvents)
+    events: RecordedEvents = field(default_factory=RecordedEvents)
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(lambda: b.NOON))
     kicks: list[datetime] = field(default_factory=list)
 
-    def opens(self, monotonic: Callable[[], float] | None = None) -> Answering:
+    def opens(self, monotonic: Callable[[], float] | None = None) -> RouteAnswerer:
         """Build the services anew over the same ledger, as a start of the bridge does."""
-        deciding = Deciding(
+        deciding = RouteDecider(
             directory=self.directory,
-            memory=self.ledger.memory,
+            number_memory=self.ledger.number_memory,
             events=self.events,
             rules=RoutingRules(default_extension="100"),
             phones=PhoneRules(),
             clock=lambda: self.now,
         )
-        return Answering(
-            deciding=deciding,
-            recording=Recording(self.ledger, self.events, patience=self.patience),
+        return RouteAnswerer(
+            decider=deciding,
+            recorder=CallRecorder(self.ledger, self.events, patience=self.patience),
             ledger=self.ledger,
             clock=lambda: self.now,
-            kick=lambda: self.kicks.append(self.now),
-            following=following(self.ledger, lambda: self.now, self.events)[1],
+            deliver_soon=lambda: self.kicks.append(self.now),
+            call_opener=build_call_services(self.ledger, lambda: self.now, self.events)[1],
             monotonic=monotonic or seconds_of(lambda: self.now),
         )
 
@@ -76,10 +76,10 @@ def house() -> House:
 async def test_a_known_caller_gets_his_manager_and_is_on_record(house: House) -> None:
     decision = await house.opens().answer(b.question())
 
-    (call,) = house.ledger.journal.values()
+    (call,) = house.ledger.calls_by_key.values()
     assert decision.extension == "205"
     assert call.decision == decision
-    assert house.ledger.debts.keys() == {call.key}
+    assert house.ledger.entries_by_key.keys() == {call.key}
     assert house.kicks
 
 
@@ -91,12 +91,12 @@ async def test_further_nodes_of_one_call_get_the_first_answer(house: House) -> N
     further = [await answering.answer(house.later(b.question(), seconds=s)) for s in (1, 60, 120)]
 
     assert further == [first] * 3
-    assert len(house.ledger.journal) == 1
+    assert len(house.ledger.calls_by_key) == 1
 
 
 async def test_nodes_that_ask_at_once_wait_for_one_record(house: House) -> None:
     answering = house.opens()
-    house.ledger.disk = asyncio.Event()
+    house.ledger.disk_ready = asyncio.Event()
     asked = [asyncio.create_task(answering.answer(b.question(asked_time="1")))]
     await asyncio.sleep(0)
     house.knows(b.manager(extension="300"))
@@ -104,17 +104,17 @@ async def test_nodes_that_ask_at_once_wait_for_one_record(house: House) -> None:
     await asyncio.sleep(0)
     assert not any(task.done() for task in asked)
 
-    house.ledger.disk.set()
+    house.ledger.disk_ready.set()
     first, second = await asyncio.gather(*asked)
 
     assert first == second
     assert first.extension == "205"
-    assert len(house.ledger.journal) == 1
+    assert len(house.ledger.calls_by_key) == 1
 
 
 async def test_an_answer_given_up_by_the_web_does_not_hang_the_next_node(house: House) -> None:
     answering = house.opens()
-    house.ledger.disk = asyncio.Event()
+    house.ledger.disk_ready = asyncio.Event()
     first = asyncio.create_task(answering.answer(b.question()))
     await asyncio.sleep(0)
     second = asyncio.create_task(answering.answer(b.question()))
@@ -124,7 +124,7 @@ async def test_an_answer_given_up_by_the_web_does_not_hang_the_next_node(house: 
     decision = await asyncio.wait_for(second, 5)
 
     assert decision.extension == "205"
-    house.ledger.disk.set()
+    house.ledger.disk_ready.set()
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(0, 1), (9.9, 1), (10, 1), (11, 2)])
@@ -137,8 +137,8 @@ async def test_without_a_time_a_pair_is_one_call_for_ten_seconds(
 
     await answering.answer(house.later(timeless, seconds=seconds))
 
-    assert len(house.ledger.journal) == calls
-    assert len(house.ledger.debts) == calls
+    assert len(house.ledger.calls_by_key) == calls
+    assert len(house.ledger.entries_by_key) == calls
 
 
 async def test_ten_seconds_count_from_the_first_question_not_from_the_last(house: House) -> None:
@@ -148,7 +148,7 @@ async def test_ten_seconds_count_from_the_first_question_not_from_the_last(house
     for seconds in (0, 6, 12):
         await answering.answer(house.later(timeless, seconds=seconds))
 
-    assert len(house.ledger.journal) == 2
+    assert len(house.ledger.calls_by_key) == 2
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_whoever_differs_is_another_call(house: House, other: RouteQuestio
 
     await answering.answer(other)
 
-    assert len(house.ledger.journal) == 2
+    assert len(house.ledger.calls_by_key) == 2
 
 
 async def test_an_arrival_asked_about_much_later_is_still_its_call(house: House) -> None:
@@ -177,7 +177,7 @@ async def test_an_arrival_asked_about_much_later_is_still_its_call(house: House)
     again = await answering.answer(house.later(b.question(), minutes=30))
 
     assert again == first
-    assert len(house.ledger.journal) == 1
+    assert len(house.ledger.calls_by_key) == 1
 
 
 async def test_a_time_that_cannot_be_believed_makes_another_call_later(house: House) -> None:
@@ -187,7 +187,7 @@ async def test_a_time_that_cannot_be_believed_makes_another_call_later(house: Ho
 
     await answering.answer(house.later(stuck_clock, minutes=30))
 
-    assert len(house.ledger.journal) == 2
+    assert len(house.ledger.calls_by_key) == 2
 
 
 @pytest.mark.parametrize("asked_time", ["", "1772625600"])
@@ -197,12 +197,12 @@ async def test_after_a_restart_further_nodes_join_the_call(house: House, asked_t
     house.knows(b.manager(extension="300"))
     house.now += timedelta(seconds=5)
     answering = house.opens()
-    await answering.remember()
+    await answering.load()
 
     again = await answering.answer(house.later(asked, seconds=5))
 
     assert again == first
-    assert len(house.ledger.journal) == 1
+    assert len(house.ledger.calls_by_key) == 1
 
 
 async def test_a_restart_does_not_stretch_the_window(house: House) -> None:
@@ -210,11 +210,11 @@ async def test_a_restart_does_not_stretch_the_window(house: House) -> None:
     await house.opens().answer(timeless)
     house.now += timedelta(seconds=11)
     answering = house.opens()
-    await answering.remember()
+    await answering.load()
 
     await answering.answer(house.later(timeless, seconds=11))
 
-    assert len(house.ledger.journal) == 2
+    assert len(house.ledger.calls_by_key) == 2
 
 
 async def test_many_calls_leave_nothing_behind_after_their_windows(house: House) -> None:
@@ -227,19 +227,19 @@ async def test_many_calls_leave_nothing_behind_after_their_windows(house: House)
     first_again = house.later(b.question(asked_time="0", arrived_at=None), seconds=2000)
     await answering.answer(first_again)
 
-    assert len(house.ledger.journal) == 201
+    assert len(house.ledger.calls_by_key) == 201
 
 
 async def test_a_slow_disk_does_not_keep_the_caller_waiting(house: House) -> None:
     house.patience = timedelta(0)
-    house.ledger.disk = asyncio.Event()
+    house.ledger.disk_ready = asyncio.Event()
     answering = house.opens()
 
     decision = await answering.answer(b.question())
     again = await answering.answer(b.question())
 
     assert decision.extension == again.extension == "205"
-    assert not house.ledger.journal
+    assert not house.ledger.calls_by_key
     assert [alarm.clear for alarm in house.events.of(Alarm)] == [False]
 
 
@@ -258,8 +258,8 @@ async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(house: House) 
     decision = await house.opens().answer(blank)
 
     assert decision.extension == "100"
-    assert len(house.ledger.journal) == 1
-    assert not house.ledger.debts
+    assert len(house.ledger.calls_by_key) == 1
+    assert not house.ledger.entries_by_key
 
 
 async def test_a_colleague_who_calls_is_no_debt(house: House) -> None:
@@ -268,8 +268,8 @@ async def test_a_colleague_who_calls_is_no_debt(house: House) -> None:
 
     await house.opens().answer(inside)
 
-    assert len(house.ledger.journal) == 1
-    assert not house.ledger.debts
+    assert len(house.ledger.calls_by_key) == 1
+    assert not house.ledger.entries_by_key
 
 
 _HOSTILE: list[Callable[[], RouteQuestion]] = [
@@ -290,7 +290,7 @@ async def test_nonsense_gets_an_answer_too(
     decision = await house.opens().answer(hostile())
 
     assert decision.extension in ("100", "205")
-    assert len(house.ledger.journal) == 1
+    assert len(house.ledger.calls_by_key) == 1
 
 
 # ---------------------------------------------------------------- a wall clock that steps
@@ -299,13 +299,13 @@ async def test_nonsense_gets_an_answer_too(
 async def test_a_repeat_is_told_by_the_time_that_passed(
     house: House, days: float, seconds: float, calls: int
 ) -> None:
-    clocks = TwoClocks()
+    clocks = SteppingClock()
     answering = house.opens(clocks.monotonic)
     timeless = b.question(asked_time="", arrived_at=None)
     await answering.answer(timeless)
-    clocks.passes(seconds=seconds)
+    clocks.advance(seconds=seconds)
 
     at = timeless.received_at + timedelta(days=days, seconds=seconds)
     await answering.answer(replace(timeless, received_at=at))
 
-    assert len(house.ledger.journal) == calls
+    assert len(house.ledger.calls_by_key) == calls

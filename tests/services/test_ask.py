@@ -9,31 +9,38 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.adapters.onec.lookup import ODataLookup
-from bridge.domain.asking import BELIEVED, LONG_REST, REST, UNKNOWN_BELIEVED
+from bridge.domain.asking import FOUND_VALID_FOR, OPEN_FOR, OPEN_UNTIL_REPAIRED, UNKNOWN_VALID_FOR
 from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import Asked, DataAge, Finding, RouteDecision, RoutingRules, Rule
-from bridge.domain.directory import CandidateKind, Owner, Partner
+from bridge.domain.decision import (
+    DataAge,
+    Finding,
+    LiveLookupResult,
+    RouteDecision,
+    RoutingRules,
+    Rule,
+)
+from bridge.domain.directory import CandidateKind, Partner, PhoneOwner
 from bridge.domain.phone import PhoneNumber, PhoneRules
-from bridge.domain.writeback import ContactRef, draft_phone_call
+from bridge.domain.writeback import ContactRef, build_phone_call_draft
 from bridge.errors import (
-    OneCBlocked,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCNotPublished,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
 )
 from bridge.lab.onec import OneCLab
-from bridge.lab.world import World
+from bridge.lab.world import Infobase
 from bridge.ports import FoundOwners, OneCLookup
-from bridge.services.answer import Answering
-from bridge.services.ask import Asking
-from bridge.services.decide import Deciding
-from bridge.services.record import Recording
+from bridge.services.answer import RouteAnswerer
+from bridge.services.ask import LiveLookup
+from bridge.services.decide import RouteDecider
+from bridge.services.record import CallRecorder
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
-from tests.support.following import following
+from tests.support.following import build_call_services
 from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
 from tests.support.onec_lab import make_client
 from tests.support.virtual_time import VirtualLoop, virtual_now
 
@@ -59,10 +66,10 @@ class FakeLookup:
     questions: list[PhoneNumber] = field(default_factory=list)
     closed: bool = False
 
-    def learns(self, *owners: Owner, above: Iterable[Partner] = (b.partner(),)) -> None:
+    def learns(self, *owners: PhoneOwner, above: Iterable[Partner] = (b.partner(),)) -> None:
         self.owners[b.NUMBER] = FoundOwners(owners, tuple(above))
 
-    async def find(self, number: PhoneNumber) -> FoundOwners:
+    async def find_owners(self, number: PhoneNumber) -> FoundOwners:
         self.questions.append(number)
         await asyncio.sleep(self.takes)
         if self.error is not None:
@@ -92,41 +99,41 @@ class House:
     onec: FakeLookup = field(default_factory=FakeLookup)
     directory: ProvenDirectory = field(default_factory=ProvenDirectory)
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(virtual_now))
-    asking: Asking = field(init=False)
-    answering: Answering = field(init=False)
+    asking: LiveLookup = field(init=False)
+    answering: RouteAnswerer = field(init=False)
 
     def __post_init__(self) -> None:
         self.onec.learns(b.contact())
         self.asking = self.asks()
         self.answering = self.answers()
 
-    def answers(self) -> Answering:
-        events = NotedEvents()
-        return Answering(
-            deciding=Deciding(
+    def answers(self) -> RouteAnswerer:
+        events = RecordedEvents()
+        return RouteAnswerer(
+            decider=RouteDecider(
                 directory=self.directory,
-                memory=self.ledger.memory,
+                number_memory=self.ledger.number_memory,
                 events=events,
                 rules=RoutingRules(default_extension="100"),
                 phones=PhoneRules(),
                 clock=virtual_now,
             ),
-            recording=Recording(self.ledger, events),
+            recorder=CallRecorder(self.ledger, events),
             ledger=self.ledger,
             clock=virtual_now,
-            kick=lambda: None,
-            following=following(self.ledger, virtual_now, events)[1],
-            asking=self.asking,
+            deliver_soon=lambda: None,
+            call_opener=build_call_services(self.ledger, virtual_now, events)[1],
+            live_lookup=self.asking,
         )
 
-    def asks(self, at_once: int = 8) -> Asking:
+    def asks(self, at_once: int = 8) -> LiveLookup:
         """Start what asks 1C."""
-        return Asking(
+        return LiveLookup(
             lookup=self.lookup or self.onec,
             directory=self.directory,
             clock=virtual_now,
             patience=PATIENCE,
-            at_once=at_once,
+            concurrency=at_once,
             monotonic=seconds_of(virtual_now),
         )
 
@@ -141,11 +148,11 @@ class House:
 
     async def strangers(self, *numbers: PhoneNumber) -> list[Finding]:
         """Ask about *numbers*, one after the other."""
-        return [(await self.asking.ask(number)).step.finding for number in numbers]
+        return [(await self.asking.look_up(number)).step.finding for number in numbers]
 
     @property
     def journal(self) -> list[PhoneCall]:
-        return list(self.ledger.journal.values())
+        return list(self.ledger.calls_by_key.values())
 
 
 @pytest.fixture
@@ -173,7 +180,7 @@ async def test_a_caller_who_is_in_1c_only_reaches_his_manager(house: House) -> N
 async def test_his_call_is_written_to_the_very_contact(house: House) -> None:
     await house.call()
 
-    draft = draft_phone_call(house.journal[0], "ru", UTC)
+    draft = build_phone_call_draft(house.journal[0], "ru", UTC)
 
     assert draft.contact == ContactRef(CandidateKind.CONTACT, b.contact().ref)
     assert draft.responsible == b.manager().ref
@@ -229,7 +236,7 @@ async def test_of_several_owners_the_usual_order_decides(house: House) -> None:
 
 
 async def test_marked_owners_are_nobody(house: House) -> None:
-    house.onec.learns(replace(b.contact(), marked=True))
+    house.onec.learns(replace(b.contact(), deletion_mark=True))
 
     decision = await house.call()
 
@@ -247,7 +254,7 @@ async def test_managers_are_those_of_the_index_at_the_moment_of_the_call(house: 
 
 
 async def test_a_broken_index_leaves_1c_to_be_asked(house: House) -> None:
-    house.directory.broken = "disk I/O error"
+    house.directory.read_error = "disk I/O error"
 
     decision = await house.call()
 
@@ -329,7 +336,7 @@ async def test_a_stranger_who_rings_again_costs_one_question_a_minute(house: Hou
     decision = await house.call()
     for _ in range(5):
         again = await house.call()
-        await asyncio.sleep(UNKNOWN_BELIEVED.total_seconds() / 6)
+        await asyncio.sleep(UNKNOWN_VALID_FOR.total_seconds() / 6)
 
     assert findings(decision)[1:3] == [Finding.NUMBER_UNKNOWN, Finding.ONEC_UNKNOWN]
     assert Finding.ONEC_UNKNOWN in findings(again)
@@ -340,7 +347,7 @@ async def test_after_a_minute_a_stranger_may_have_been_written_down(house: House
     house.onec.owners.clear()
     await house.call()
     house.onec.learns(b.contact())
-    await asyncio.sleep(UNKNOWN_BELIEVED.total_seconds())
+    await asyncio.sleep(UNKNOWN_VALID_FOR.total_seconds())
 
     decision = await house.call()
 
@@ -392,7 +399,7 @@ async def test_an_index_that_cannot_be_proven_does_not_keep_an_owner_for_ever(
     house: House,
 ) -> None:
     await house.call()
-    await asyncio.sleep(BELIEVED.total_seconds())
+    await asyncio.sleep(FOUND_VALID_FOR.total_seconds())
 
     await house.call()
 
@@ -414,8 +421,8 @@ async def test_a_flood_of_strangers_is_not_remembered_for_ever(house: House) -> 
     "error",
     [
         AWAY,
-        OneCBlocked("Catalog_X", "backup until ten"),
-        OneCNonsense("Catalog_X", "a page"),
+        OneCSessionsBlocked("Catalog_X", "backup until ten"),
+        OneCInvalidResponse("Catalog_X", "a page"),
         RuntimeError("our own mistake"),
     ],
 )
@@ -477,9 +484,9 @@ async def test_an_answer_between_failures_begins_the_count_anew(house: House) ->
 async def test_after_the_rest_one_question_tries(house: House) -> None:
     house.onec.error = AWAY
     await house.strangers(*OTHERS[:3])
-    await asyncio.sleep(REST.total_seconds())
+    await asyncio.sleep(OPEN_FOR.total_seconds())
 
-    said = await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[3:6]))
+    said = await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[3:6]))
     still = await house.strangers(OTHERS[6])
 
     assert [asked.step.finding for asked in said] == [
@@ -494,7 +501,7 @@ async def test_a_try_that_is_answered_ends_the_rest(house: House) -> None:
     house.onec.error = AWAY
     await house.strangers(*OTHERS[:3])
     house.onec.error = None
-    await asyncio.sleep(REST.total_seconds())
+    await asyncio.sleep(OPEN_FOR.total_seconds())
 
     said = await house.strangers(*OTHERS[3:6])
 
@@ -513,7 +520,7 @@ async def test_where_a_person_must_act_1c_is_left_alone_for_long_and_told_of_onc
 ) -> None:
     house.onec.error = error
     said = await house.strangers(*OTHERS[:4])
-    await asyncio.sleep(LONG_REST.total_seconds() - 1)
+    await asyncio.sleep(OPEN_UNTIL_REPAIRED.total_seconds() - 1)
     said += await house.strangers(OTHERS[4])
     await asyncio.sleep(1)
     said += await house.strangers(OTHERS[5], OTHERS[6])
@@ -527,10 +534,10 @@ async def test_only_the_edges_are_logged(house: House, caplog: pytest.LogCapture
     caplog.set_level(logging.INFO)
     house.onec.error = AWAY
     await house.strangers(*OTHERS[:5])
-    await asyncio.sleep(REST.total_seconds())
+    await asyncio.sleep(OPEN_FOR.total_seconds())
     await house.strangers(*OTHERS[5:8])
     house.onec.error = None
-    await asyncio.sleep(REST.total_seconds())
+    await asyncio.sleep(OPEN_FOR.total_seconds())
     await house.strangers(*OTHERS[8:12])
 
     assert [record.message for record in caplog.records] == [
@@ -540,7 +547,7 @@ async def test_only_the_edges_are_logged(house: House, caplog: pytest.LogCapture
 
 
 async def test_a_storm_of_strangers_is_no_storm_on_1c(house: House) -> None:
-    said = await asyncio.gather(*(house.asking.ask(number) for number in OTHERS))
+    said = await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS))
 
     refused = [asked for asked in said if asked.step.finding is Finding.ONEC_NOT_ASKED]
     assert len(house.onec.questions) == 8
@@ -551,12 +558,12 @@ async def test_a_storm_of_strangers_is_no_storm_on_1c(house: House) -> None:
 async def test_waiting_for_our_own_questions_is_not_1cs_lateness(house: House) -> None:
     house.asking = house.asks(at_once=1)
     house.onec.takes = 0.3
-    said = await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[:8]))
+    said = await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[:8]))
     await asyncio.sleep(5)
 
     assert [asked.step.finding for asked in said].count(Finding.ONEC_UNKNOWN) == 1
     assert {asked.step.finding for asked in said[2:]} == {Finding.ONEC_NOT_ASKED}
-    assert (await house.asking.ask(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+    assert (await house.asking.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
 
 
 async def test_a_caller_who_waits_goes_before_questions_that_nobody_waits_for(
@@ -564,9 +571,9 @@ async def test_a_caller_who_waits_goes_before_questions_that_nobody_waits_for(
 ) -> None:
     house.asking = house.asks(at_once=1)
     house.onec.takes = 0.3
-    await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[:7]))
+    await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[:7]))
 
-    assert (await house.asking.ask(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+    assert (await house.asking.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
 
 
 async def test_while_1c_keeps_a_question_nobody_waits_behind_it(house: House) -> None:
@@ -584,7 +591,7 @@ async def test_while_1c_keeps_a_question_nobody_waits_behind_it(house: House) ->
 async def test_a_question_that_waited_is_late_by_the_time_that_1c_had(house: House) -> None:
     house.asking = house.asks(at_once=1)
     house.onec.takes = 0.4
-    first, second = await asyncio.gather(*(house.asking.ask(n) for n in OTHERS[:2]))
+    first, second = await asyncio.gather(*(house.asking.look_up(n) for n in OTHERS[:2]))
     await asyncio.sleep(1)
 
     assert first.step.finding is Finding.ONEC_UNKNOWN
@@ -604,28 +611,28 @@ async def test_a_stop_drops_the_questions_under_way(house: House) -> None:
 
 
 async def test_what_is_told_of_an_unknown_caller_names_no_card(house: House) -> None:
-    asked = await house.asking.ask(OTHERS[0])
+    asked = await house.asking.look_up(OTHERS[0])
 
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, LiveLookupResult)
     assert asked.card is None
 
 
 # ---------------------------------------------------------------- over a simulated 1C
 async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() -> None:
-    lab = OneCLab(World.compose(partners=20), sleep=asyncio.sleep)
+    lab = OneCLab(Infobase.compose(partners=20), sleep=asyncio.sleep)
     partner = lab.add_partner("Ромашка", manager=b.manager().ref)
     lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
-    lab.weather.add("slow", seconds=0.1)
+    lab.faults.add("slow", seconds=0.1)
     lookup = ODataLookup(
         make_client(lab),
         rules=PhoneRules(),
-        known=lambda _: None,
-        crowded=lambda: house.asking.crowded(),  # noqa: PLW0108 - it is made below
+        find_partner=lambda _: None,
+        is_crowded=lambda: house.asking.is_crowded(),  # noqa: PLW0108 - it is made below
     )
     house = House(lookup)
     house.asking = house.asks(at_once=1)
     house.answering = house.answers()
-    await asyncio.gather(*(house.asking.ask(number) for number in OTHERS[:8]))
+    await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[:8]))
 
     decision = await house.call()
 
@@ -633,11 +640,11 @@ async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() ->
 
 
 async def test_over_a_slow_1c_the_answer_is_in_time_and_the_next_one_right() -> None:
-    lab = OneCLab(World.compose(partners=20), sleep=asyncio.sleep)
+    lab = OneCLab(Infobase.compose(partners=20), sleep=asyncio.sleep)
     partner = lab.add_partner("Ромашка", manager=b.manager().ref)
     contact = lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
-    lab.weather.add("slow", seconds=3)
-    lookup = ODataLookup(make_client(lab), rules=PhoneRules(), known=lambda _: None)
+    lab.faults.add("slow", seconds=3)
+    lookup = ODataLookup(make_client(lab), rules=PhoneRules(), find_partner=lambda _: None)
     house = House(lookup)
 
     first = await house.call()

@@ -7,24 +7,24 @@ import pytest
 from bridge.domain.decision import Finding, NumberMemory, RoutingRules, Rule
 from bridge.domain.phone import PhoneRules
 from bridge.ports import Alarm
-from bridge.services.decide import Deciding
+from bridge.services.decide import RouteDecider
 from tests.support import builders as b
 from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import NotedEvents
+from tests.support.memory_ledger import RecordedEvents
 
 
 class Office:
-    """Deciding over a directory that may break."""
+    """RouteDecider over a directory that may break."""
 
     def __init__(self, memory: NumberMemory | None = None) -> None:
         self.directory = MemoryDirectory()
         self.directory.cards = {
             b.NUMBER: b.card(b.contact(), partners=[b.partner()], managers=[b.manager()])
         }
-        self.events = NotedEvents()
-        self.deciding = Deciding(
+        self.events = RecordedEvents()
+        self.deciding = RouteDecider(
             directory=self.directory,
-            memory=lambda _: memory or NumberMemory(),
+            number_memory=lambda _: memory or NumberMemory(),
             events=self.events,
             rules=RoutingRules("100", {"74852550102": "200"}),
             phones=PhoneRules(),
@@ -34,7 +34,7 @@ class Office:
 
 def test_a_broken_index_sends_the_caller_to_the_default() -> None:
     office = Office()
-    office.directory.broken = "disk I/O error"
+    office.directory.read_error = "disk I/O error"
 
     decision = office.deciding.decide(b.question(did=""))
 
@@ -46,7 +46,7 @@ def test_a_broken_index_is_told_once_and_taken_back_once(caplog: pytest.LogCaptu
     caplog.set_level(logging.INFO)
     office = Office()
     for words in ("disk I/O error", "disk I/O error", "malformed", "", ""):
-        office.directory.broken = words
+        office.directory.read_error = words
         office.deciding.decide(b.question())
 
     assert [(a.name, a.clear) for a in office.events.of(Alarm)] == [
@@ -58,7 +58,7 @@ def test_a_broken_index_is_told_once_and_taken_back_once(caplog: pytest.LogCaptu
 
 def test_a_withheld_caller_does_not_make_a_broken_index_whole() -> None:
     office = Office()
-    office.directory.broken = "disk I/O error"
+    office.directory.read_error = "disk I/O error"
     office.deciding.decide(b.question())
 
     office.deciding.decide(b.question(caller="anonymous"))
@@ -92,10 +92,10 @@ def test_what_an_operator_said_is_used() -> None:
 
 def test_the_fallback_needs_nothing_but_the_settings() -> None:
     office = Office()
-    office.directory.broken = "gone"
+    office.directory.read_error = "gone"
 
     decision = office.deciding.fallback(b.question(), "the sky fell")
 
     assert decision.extension == "200"
     assert any(step.detail == "the sky fell" for step in decision.evidence)
-    assert not office.events.noted
+    assert not office.events.published

@@ -11,39 +11,39 @@ import pytest
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Target
 from bridge.domain.directory import Ref
-from bridge.domain.outbox import DeliveryRules, EntryState, Stage
+from bridge.domain.outbox import DeliveryRules, DeliveryStage, EntryState
 from bridge.domain.writeback import (
     PhoneCallChange,
     PhoneCallDraft,
     ReminderDraft,
     WrittenPhoneCall,
     WrittenReminder,
-    draft_reminder,
-    ringing_reminder,
+    build_reminder_draft,
+    build_ringing_reminders,
 )
 from bridge.errors import (
     OneCAlreadyExists,
-    OneCBlocked,
     OneCError,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCNotPublished,
     OneCOutcomeUnknown,
     OneCRejected,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
     StoreError,
 )
-from bridge.log_context import current_call
-from bridge.ports import Alarm, EntryMoved, FoundDocument, OneCMood
+from bridge.log_context import current_call_key
+from bridge.ports import Alarm, EntryChanged, FoundDocument, OneCAvailability
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
-from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
+from tests.support.onec_model import Crash, CrashTimer, FakeOneC, RequestOutcome
 
 pytestmark = pytest.mark.anyio
 
-RULES = DeliveryRules(quiet=timedelta(seconds=60))
+RULES = DeliveryRules(quiet_period=timedelta(seconds=60))
 UNAUTHORIZED = OneCUnauthorized("Document_ТелефонныйЗвонок", "wrong password")
 UNPUBLISHED = OneCNotPublished("InformationRegister", "no such entity set")
 
@@ -56,7 +56,7 @@ class Hold:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Picky(ModelOneC):
+class Picky(FakeOneC):
     """1C that treats some requests in its own way: *rules* see the method and the call's key."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -96,9 +96,9 @@ class Picky(ModelOneC):
         self.after.get("document", lambda: None)()
         return made
 
-    async def mark_phone_call(self, document: Ref) -> None:
+    async def set_deletion_mark(self, document: Ref) -> None:
         await self._judge("mark", self._keys.get(document, ""))
-        await super().mark_phone_call(document)
+        await super().set_deletion_mark(document)
 
     async def create_subject(self, document: Ref) -> None:
         await self._judge("subject", self._keys.get(document, ""))
@@ -124,7 +124,7 @@ class Picky(ModelOneC):
         await self._judge("change", self._keys.get(document, ""))
         await super().change_phone_call(document, change)
 
-    async def consider(self, document: Ref, *, considered: bool) -> None:
+    async def set_considered(self, document: Ref, *, considered: bool) -> None:
         await self._judge("consider", self._keys.get(document, ""))
         await super().consider(document, considered=considered)
 
@@ -136,9 +136,9 @@ class Picky(ModelOneC):
         await self._judge("change reminder", self._keys.get(draft.document, ""))
         return await super().change_reminder(draft)
 
-    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+    async def delete_reminder(self, draft: ReminderDraft) -> bool:
         await self._judge("withdraw", self._keys.get(draft.document, ""))
-        return await super().withdraw_reminder(draft)
+        return await super().delete_reminder(draft)
 
     async def _judge(self, method: str, key: str) -> None:
         self.requests.append(method)
@@ -157,7 +157,7 @@ class Plant:
         self.now = b.NOON
         self.onec = Picky(lambda: self.now)
         self.ledger = MemoryLedger(lambda: self.now)
-        self.events = NotedEvents()
+        self.events = RecordedEvents()
         self.delivery = self.starts()
 
     def starts(self, glance: timedelta = timedelta(seconds=1)) -> Delivery:
@@ -171,47 +171,47 @@ class Plant:
             lang="ru",
             zone=UTC,
             rules=RULES,
-            glance=glance,
+            poll_interval=glance,
         )
         return self.delivery
 
     def owes(self, count: int = 1, *, manager: bool = True) -> list[PhoneCall]:
         target = Target("205", b.manager().ref if manager else None)
         calls = []
-        for number in range(len(self.ledger.journal), len(self.ledger.journal) + count):
+        for number in range(len(self.ledger.calls_by_key), len(self.ledger.calls_by_key) + count):
             asked = b.question(asked_time=str(number))
             calls.append(b.call(asked, b.decision(target=target)))
-            self.ledger.owes(calls[-1], self.now)
+            self.ledger.add_entry(calls[-1], self.now)
         return calls
 
     async def passes(self, **time: float) -> None:
         """Let time pass, delivering as the scheduler does: at the end of it."""
         self.now += timedelta(**time)
-        self.onec.time_has_passed()
+        self.onec.commit_late_writes()
         await self.delivery.drain()
 
     async def calms_down(self) -> None:
         for _ in range(12):
             await self.passes(minutes=2)
 
-    def state(self, call: PhoneCall) -> tuple[EntryState, Stage]:
-        entry = self.ledger.debts[call.key]
+    def state(self, call: PhoneCall) -> tuple[EntryState, DeliveryStage]:
+        entry = self.ledger.entries_by_key[call.key]
         return entry.state, entry.stage
 
     def is_whole(self, call: PhoneCall) -> bool:
         """Whether 1C holds one document of *call*, its subject and the reminder it deserves."""
-        documents = [found.ref for found in self.onec.of(call.key)]
+        documents = [found.ref for found in self.onec.documents_of(call.key)]
         if len(documents) != 1:
             return False
         wanted = [
-            draft_reminder(call, wish.user, wish.text, documents[0])
-            for wish in ringing_reminder(call, "ru")
+            build_reminder_draft(call, wish.user, wish.text, documents[0])
+            for wish in build_ringing_reminders(call, "ru")
         ]
         held = [r for r in self.onec.reminders if self.onec.documents[r.document][0] == call.key]
         return documents[0] in self.onec.subjects and held == wanted
 
     def moods(self) -> list[bool]:
-        return [mood.up for mood in self.events.of(OneCMood)]
+        return [mood.available for mood in self.events.of(OneCAvailability)]
 
     def alarms(self) -> list[tuple[str, bool]]:
         return [(alarm.name, alarm.clear) for alarm in self.events.of(Alarm)]
@@ -230,9 +230,9 @@ async def test_a_call_becomes_one_document_with_subject_and_reminder(plant: Plan
 
     assert plant.onec.requests == ["document", "subject", "reminder"]
     assert plant.is_whole(call)
-    assert plant.state(call) == (EntryState.SETTLED, Stage.REMINDER)
-    moved = [event.entry.stage for event in plant.events.of(EntryMoved)]
-    assert moved == [Stage.SUBJECT, Stage.REMINDER, Stage.REMINDER]
+    assert plant.state(call) == (EntryState.DELIVERED, DeliveryStage.REMINDER)
+    moved = [event.entry.stage for event in plant.events.of(EntryChanged)]
+    assert moved == [DeliveryStage.SUBJECT, DeliveryStage.REMINDER, DeliveryStage.REMINDER]
 
 
 async def test_nobody_is_reminded_where_nobody_owns_the_extension(plant: Plant) -> None:
@@ -242,7 +242,7 @@ async def test_nobody_is_reminded_where_nobody_owns_the_extension(plant: Plant) 
 
     assert plant.onec.requests == ["document", "subject"]
     assert plant.is_whole(call)
-    assert plant.state(call) == (EntryState.SETTLED, Stage.SUBJECT)
+    assert plant.state(call) == (EntryState.DELIVERED, DeliveryStage.SUBJECT)
 
 
 async def test_a_second_drain_finds_nothing_to_do(plant: Plant) -> None:
@@ -266,7 +266,7 @@ async def test_drains_do_not_overlap(plant: Plant) -> None:
 @pytest.mark.parametrize("lost_at", [0, 1, 2])
 async def test_a_lost_reply_is_healed_by_looking(plant: Plant, lost_at: int) -> None:
     (call,) = plant.owes()
-    plant.onec.has_moods([*[Mood.ANSWERS] * lost_at, Mood.LOST])
+    plant.onec.set_outcomes([*[RequestOutcome.ANSWERED] * lost_at, RequestOutcome.REPLY_LOST])
 
     await plant.delivery.drain()
     await plant.passes(seconds=5)
@@ -278,7 +278,7 @@ async def test_a_lost_reply_is_healed_by_looking(plant: Plant, lost_at: int) -> 
 
 async def test_nothing_found_is_created_again_only_after_the_quiet(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.has_moods([Mood.SWALLOWED])
+    plant.onec.set_outcomes([RequestOutcome.NEVER_COMMITTED])
     await plant.delivery.drain()
 
     for _ in range(4):
@@ -292,8 +292,8 @@ async def test_nothing_found_is_created_again_only_after_the_quiet(plant: Plant)
 
 async def test_a_slow_look_does_not_shorten_the_quiet(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.has_moods([Mood.LATE])
-    plant.onec.lateness = timedelta(seconds=59)
+    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    plant.onec.commit_delay = timedelta(seconds=59)
     await plant.delivery.drain()
 
     def travels_for_four_seconds() -> None:
@@ -301,10 +301,10 @@ async def test_a_slow_look_does_not_shorten_the_quiet(plant: Plant) -> None:
 
     plant.onec.after["find"] = travels_for_four_seconds
     plant.now += timedelta(seconds=58)
-    plant.ledger.is_retried(call.key, plant.now)
+    plant.ledger.retry(call.key, plant.now)
     await plant.delivery.drain()
     await plant.passes(seconds=1)
-    plant.ledger.is_retried(call.key, plant.now)
+    plant.ledger.retry(call.key, plant.now)
     await plant.delivery.drain()
 
     assert plant.onec.requests.count("document") == 1
@@ -313,34 +313,34 @@ async def test_a_slow_look_does_not_shorten_the_quiet(plant: Plant) -> None:
 
 async def test_a_late_commit_is_marked_and_the_one_people_see_stays(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.has_moods([Mood.LATE])
-    plant.onec.lateness = timedelta(seconds=300)
+    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    plant.onec.commit_delay = timedelta(seconds=300)
     await plant.delivery.drain()
     await plant.passes(seconds=61)
     await plant.passes(seconds=300)
-    kept = plant.ledger.debts[call.key].document
-    assert len(plant.onec.of(call.key)) == 2
+    kept = plant.ledger.entries_by_key[call.key].document
+    assert len(plant.onec.documents_of(call.key)) == 2
 
     await plant.calms_down()
 
-    assert [found.ref for found in plant.onec.of(call.key)] == [kept]
+    assert [found.ref for found in plant.onec.documents_of(call.key)] == [kept]
     assert plant.is_whole(call)
-    assert plant.state(call) == (EntryState.SETTLED, Stage.VERIFY)
+    assert plant.state(call) == (EntryState.DELIVERED, DeliveryStage.VERIFY)
 
 
 @pytest.mark.parametrize("stage", [1, 2])
 async def test_exists_already_is_believed_after_reading(plant: Plant, stage: int) -> None:
     (call,) = plant.owes()
     await plant.delivery.drain()
-    settled = plant.ledger.debts[call.key]
+    settled = plant.ledger.entries_by_key[call.key]
     lost = {"subject": False} if stage == 1 else {"reminders": ()}
-    plant.ledger.debts[call.key] = replace(settled, state=EntryState.DUE, **lost)
+    plant.ledger.entries_by_key[call.key] = replace(settled, state=EntryState.DUE, **lost)
     plant.onec.requests.clear()
 
     await plant.delivery.drain()
 
     assert plant.onec.requests[1] == ("has subject", "change reminder")[stage - 1]
-    assert plant.state(call)[0] is EntryState.SETTLED
+    assert plant.state(call)[0] is EntryState.DELIVERED
     assert plant.is_whole(call)
 
 
@@ -351,28 +351,28 @@ async def test_exists_already_with_nothing_there_is_a_refusal(plant: Plant) -> N
 
     await plant.delivery.drain()
 
-    assert plant.state(call) == (EntryState.DEAD, Stage.SUBJECT)
+    assert plant.state(call) == (EntryState.DEAD, DeliveryStage.SUBJECT)
 
 
 async def test_a_proposed_reference_that_is_taken_is_ours(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.honours_refs = True
+    plant.onec.accepts_proposed_refs = True
     await plant.delivery.drain()
-    settled = plant.ledger.debts[call.key]
-    plant.ledger.owes(call, plant.now)
+    settled = plant.ledger.entries_by_key[call.key]
+    plant.ledger.add_entry(call, plant.now)
 
     await plant.delivery.drain()
 
-    assert plant.ledger.debts[call.key].document == settled.document
+    assert plant.ledger.entries_by_key[call.key].document == settled.document
     assert plant.is_whole(call)
 
 
 async def test_a_document_that_a_person_marked_is_not_written_anew(plant: Plant) -> None:
     plant.owes()
-    plant.onec.has_moods([Mood.LOST])
+    plant.onec.set_outcomes([RequestOutcome.REPLY_LOST])
     await plant.delivery.drain()
     (document,) = plant.onec.documents
-    await plant.onec.mark_phone_call(document)
+    await plant.onec.set_deletion_mark(document)
 
     await plant.calms_down()
 
@@ -380,26 +380,34 @@ async def test_a_document_that_a_person_marked_is_not_written_anew(plant: Plant)
 
 
 # ---------------------------------------------------------------- crashes
-@pytest.mark.parametrize("mood", [Mood.ANSWERS, Mood.LOST, Mood.SWALLOWED, Mood.DOWN])
+@pytest.mark.parametrize(
+    "mood",
+    [
+        RequestOutcome.ANSWERED,
+        RequestOutcome.REPLY_LOST,
+        RequestOutcome.NEVER_COMMITTED,
+        RequestOutcome.UNREACHABLE,
+    ],
+)
 @pytest.mark.parametrize("steps", range(18))
 async def test_a_crash_between_any_two_steps_doubles_and_loses_nothing(
-    plant: Plant, steps: int, mood: Mood
+    plant: Plant, steps: int, mood: RequestOutcome
 ) -> None:
     first, second = plant.owes(2)
-    fuse = plant.onec.fuse = Fuse(steps)
-    plant.ledger.around_save = fuse.burn
-    plant.onec.has_moods([mood])
+    fuse = plant.onec.crash_timer = CrashTimer(steps)
+    plant.ledger.around_save = fuse.step
+    plant.onec.set_outcomes([mood])
     with pytest.raises(Crash):
         await plant.calms_down()
 
-    plant.onec.fuse = Fuse()
+    plant.onec.crash_timer = CrashTimer()
     plant.ledger.around_save = lambda: None
     plant.starts()
     await plant.calms_down()
 
     assert plant.is_whole(first)
     assert plant.is_whole(second)
-    assert {entry.state for entry in plant.ledger.debts.values()} == {EntryState.SETTLED}
+    assert {entry.state for entry in plant.ledger.entries_by_key.values()} == {EntryState.DELIVERED}
 
 
 async def test_a_failed_save_stops_the_drain_and_the_next_one_takes_it_up(plant: Plant) -> None:
@@ -452,7 +460,7 @@ async def test_hours_without_1c_cost_two_log_lines_and_no_call(
     assert all(plant.is_whole(call) for call in calls)
     assert [record.message for record in caplog.records] == ["onec_down", "onec_up"]
     assert plant.moods() == [False, True]
-    assert {entry.attempts for entry in plant.ledger.debts.values()} == {0}
+    assert {entry.attempts for entry in plant.ledger.entries_by_key.values()} == {0}
 
 
 async def test_a_closed_lane_asks_with_one_request_at_a_time(plant: Plant) -> None:
@@ -485,7 +493,7 @@ async def test_what_was_never_tried_is_delivered_in_the_order_of_the_calls(plant
     [
         OneCOutcomeUnknown("1c", "timed out"),
         OneCUnavailable("1c", "503"),
-        OneCNonsense("1c", "not JSON"),
+        OneCInvalidResponse("1c", "not JSON"),
         KeyError("d"),
     ],
 )
@@ -497,7 +505,7 @@ async def test_one_poisoned_call_does_not_stop_the_others(plant: Plant, error: E
         await plant.passes(seconds=2)
 
     assert all(plant.is_whole(call) for call in others)
-    assert not plant.onec.of(poisoned.key)
+    assert not plant.onec.documents_of(poisoned.key)
 
 
 async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(plant: Plant) -> None:
@@ -508,7 +516,9 @@ async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(plant: Pla
     await hold.reached.wait()
     (fresh,) = plant.owes()
 
-    await plant.events.until(EntryMoved, lambda moved: moved.entry.state is EntryState.SETTLED)
+    await plant.events.wait_for(
+        EntryChanged, lambda moved: moved.entry.state is EntryState.DELIVERED
+    )
     assert plant.is_whole(fresh)
     assert plant.state(stuck)[0] is EntryState.SENDING
 
@@ -519,10 +529,10 @@ async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(plant: Pla
 
 async def test_blocked_sessions_are_waited_out(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.says(OneCBlocked("1c", "обновление до 23:00"), to=["document"])
+    plant.onec.says(OneCSessionsBlocked("1c", "обновление до 23:00"), to=["document"])
     await plant.calms_down()
-    assert plant.state(call) == (EntryState.DUE, Stage.DOCUMENT)
-    assert "обновление до 23:00" in plant.events.of(OneCMood)[0].words
+    assert plant.state(call) == (EntryState.DUE, DeliveryStage.DOCUMENT)
+    assert "обновление до 23:00" in plant.events.of(OneCAvailability)[0].words
 
     plant.onec.is_well()
     await plant.passes(seconds=60)
@@ -539,14 +549,14 @@ async def test_a_refused_call_is_dead_with_1cs_words_and_the_others_go_on(plant:
 
     await plant.delivery.drain()
 
-    assert plant.state(refused) == (EntryState.DEAD, Stage.DOCUMENT)
+    assert plant.state(refused) == (EntryState.DEAD, DeliveryStage.DOCUMENT)
     assert "Период закрыт" in plant.ledger.debts[refused.key].last_error
     assert all(plant.is_whole(call) for call in others)
 
 
 async def test_a_refusal_shows_that_1c_is_back(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.has_moods([Mood.DOWN, Mood.REFUSES])
+    plant.onec.set_outcomes([RequestOutcome.UNREACHABLE, RequestOutcome.REFUSED])
 
     await plant.delivery.drain()
     await plant.passes(seconds=5)
@@ -564,7 +574,7 @@ async def test_a_mistake_of_ours_about_one_call_is_shown_to_a_person(
     await plant.delivery.drain()
 
     assert plant.state(call)[0] is EntryState.DEAD
-    assert "KeyError" in plant.ledger.debts[call.key].last_error
+    assert "KeyError" in plant.ledger.entries_by_key[call.key].last_error
     assert caplog.records[0].exc_info is not None
 
 
@@ -577,18 +587,18 @@ async def test_a_mistake_about_an_answer_does_not_double_the_document(plant: Pla
     plant.onec.after["document"] = is_misread
     await plant.delivery.drain()
     plant.onec.after.clear()
-    plant.ledger.is_retried(call.key, plant.now)
+    plant.ledger.retry(call.key, plant.now)
     await plant.calms_down()
 
     assert plant.is_whole(call)
 
 
-@pytest.mark.parametrize("committed", [Mood.LOST, Mood.SWALLOWED])
+@pytest.mark.parametrize("committed", [RequestOutcome.REPLY_LOST, RequestOutcome.NEVER_COMMITTED])
 async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
-    plant: Plant, committed: Mood
+    plant: Plant, committed: RequestOutcome
 ) -> None:
     (call,) = plant.owes()
-    plant.onec.has_moods([committed])
+    plant.onec.set_outcomes([committed])
     await plant.delivery.drain()
     error = OneCRejected("1c", "Отказ", status=500, code="-1")
     plant.onec.says(error, to=["find"])
@@ -597,7 +607,7 @@ async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
 
     plant.onec.is_well()
     plant.onec.requests.clear()
-    plant.ledger.is_retried(call.key, plant.now)
+    plant.ledger.retry(call.key, plant.now)
     await plant.delivery.drain()
     assert plant.onec.requests[0] == "find"
     await plant.calms_down()
@@ -607,7 +617,7 @@ async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
 
 async def test_nonsense_for_an_answer_is_looked_for_before_it_is_sent_again(plant: Plant) -> None:
     (call,) = plant.owes()
-    plant.onec.says(OneCNonsense("1c", "201 without a reference"), to=["document"])
+    plant.onec.says(OneCInvalidResponse("1c", "201 without a reference"), to=["document"])
     await plant.delivery.drain()
     plant.onec.is_well()
     plant.onec.requests.clear()
@@ -627,7 +637,7 @@ async def test_a_rejected_user_burns_nothing_and_recovers(plant: Plant) -> None:
         await plant.passes(seconds=30)
     assert len(plant.onec.requests) <= 2 + 30
     assert plant.alarms() == [("onec_refuses", False)]
-    assert {entry.state for entry in plant.ledger.debts.values()} == {EntryState.DUE}
+    assert {entry.state for entry in plant.ledger.entries_by_key.values()} == {EntryState.DUE}
 
     plant.onec.is_well()
     await plant.calms_down()
@@ -648,7 +658,7 @@ async def test_a_closed_register_does_not_keep_documents_waiting(
 
     await plant.delivery.drain()
 
-    assert all(len(plant.onec.of(call.key)) == 1 for call in calls)
+    assert all(len(plant.onec.documents_of(call.key)) == 1 for call in calls)
     assert [clear for _, clear in plant.alarms()] == [False]
     assert not plant.moods()
 
@@ -687,7 +697,7 @@ async def test_an_alarm_tells_a_trouble_that_turned_into_another(plant: Plant) -
         ("subject", False),
         ("subject", True),
     ]
-    assert told[1].words == str(UNAUTHORIZED)
+    assert told[1].message == str(UNAUTHORIZED)
 
 
 async def test_an_alarm_stays_while_another_stage_still_has_it(plant: Plant) -> None:
@@ -719,30 +729,30 @@ async def test_what_a_person_dropped_meanwhile_does_not_rise_again(plant: Plant)
     hold.over.set()
     await drain
 
-    assert not plant.ledger.debts
+    assert not plant.ledger.entries_by_key
     assert plant.onec.requests == ["document"]
-    assert not plant.events.of(EntryMoved)
+    assert not plant.events.of(EntryChanged)
 
 
 async def test_a_lost_reference_is_looked_for(plant: Plant) -> None:
     (call,) = plant.owes()
     await plant.delivery.drain()
-    broken = replace(plant.ledger.debts[call.key], state=EntryState.DUE, document=None)
-    plant.ledger.debts[call.key] = broken
+    broken = replace(plant.ledger.entries_by_key[call.key], state=EntryState.DUE, document=None)
+    plant.ledger.entries_by_key[call.key] = broken
 
     await plant.calms_down()
 
     assert plant.is_whole(call)
-    assert plant.state(call)[0] is EntryState.SETTLED
+    assert plant.state(call)[0] is EntryState.DELIVERED
 
 
 # ---------------------------------------------------------------- logs
 async def test_whatever_is_logged_in_a_delivery_bears_the_call(plant: Plant) -> None:
     (call,) = plant.owes()
     seen: list[str] = []
-    plant.onec.judges.append(lambda *_: seen.append(current_call()))  # type: ignore[func-returns-value]
+    plant.onec.judges.append(lambda *_: seen.append(current_call_key()))  # type: ignore[func-returns-value]
 
     await plant.delivery.drain()
 
     assert set(seen) == {call.key}
-    assert current_call() == ""
+    assert current_call_key() == ""

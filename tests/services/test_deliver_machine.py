@@ -17,16 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Rule, Target
 from bridge.domain.life import Disposition
-from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import DeliveryRules, EntryState, OutboxEntry, Stage
-from bridge.domain.writeback import draft_phone_call
+from bridge.domain.missed import MissedCall
+from bridge.domain.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.writeback import build_phone_call_draft
 from bridge.ports import RawEvent
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
-from tests.support.following import following
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
-from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
+from tests.support.following import build_call_services
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
+from tests.support.onec_model import Crash, CrashTimer, FakeOneC, RequestOutcome
 
 RULES = DeliveryRules()
 ANNA = b.manager()
@@ -53,7 +53,7 @@ class Delivering(RuleBasedStateMachine):
     @initialize(honours_refs=st.booleans())
     def the_world_begins(self, *, honours_refs: bool) -> None:
         self.now = b.NOON
-        self.onec = ModelOneC(lambda: self.now, honours_refs, takes_time=self.a_request_leaves)
+        self.onec = FakeOneC(lambda: self.now, honours_refs, before_request=self.a_request_leaves)
         self.memory = MemoryLedger(lambda: self.now, around_save=self.a_save_may_kill)
         self.began: list[int] = []
         self.called_back: list[int] = []
@@ -63,27 +63,27 @@ class Delivering(RuleBasedStateMachine):
 
     @property
     def ledger(self) -> dict[str, OutboxEntry]:
-        return self.memory.debts
+        return self.memory.entries_by_key
 
     @property
     def calls(self) -> dict[str, PhoneCall]:
-        return self.memory.journal
+        return self.memory.calls_by_key
 
     def starts(self) -> None:
         """Start the bridge: all it remembers is in the ledger."""
-        book, self.following = following(self.memory, lambda: self.now, NotedEvents())
+        book, self.following = build_call_services(self.memory, lambda: self.now, RecordedEvents())
         self.delivery = Delivery(
             ledger=self.memory,
             journal=self.onec,
-            events=NotedEvents(),
+            events=RecordedEvents(),
             clock=lambda: self.now,
             monotonic=seconds_of(lambda: self.now),
             lang="ru",
             zone=UTC,
             rules=RULES,
-            reminded=self.following.reminded,
+            reminder_changed=self.following.reminder_changed,
         )
-        self.loop.run(book.remember())
+        self.loop.run(book.load())
 
     # ------------------------------------------------------------ what happens
     @precondition(lambda self: len(self.began) < 3)
@@ -101,11 +101,11 @@ class Delivering(RuleBasedStateMachine):
             asked_time=str(self.began[-1]), arrived_at=self.now, received_at=self.now
         )
         decided = b.decision(target=target, rule=Rule.CONTACT_MANAGER)
-        call = self.following.begin(asked, decided)
+        call = self.following.open_call(asked, decided)
         stored = self.loop.run(
             self.memory.record_call(call, OutboxEntry(call.key, self.now, self.now))
         )
-        self.following.recorded(stored)
+        self.following.mark_recorded(stored)
 
     @precondition(lambda self: self.began)
     @rule(
@@ -130,10 +130,10 @@ class Delivering(RuleBasedStateMachine):
         }
         raw = RawEvent("sipuni", self.now, tuple(fields.items()))
         if told:
-            self.onec.fuse = Fuse()
+            self.onec.crash_timer = CrashTimer()
             self.loop.run(self.following.receive(raw))
         else:
-            self.memory.events.append(raw)
+            self.memory.stored_events.append(raw)
 
     @precondition(lambda self: self.began and len(self.called_back) < 2)
     @rule(codes=st.permutations(["1", "3", "2"]), heard=st.integers(1, 3))
@@ -154,68 +154,70 @@ class Delivering(RuleBasedStateMachine):
                 "user_id": "012345",
                 **({"status": "ANSWER", "last_called": "205"} if code == "2" else {}),
             }
-            self.memory.events.append(RawEvent("sipuni", self.now, tuple(fields.items())))
+            self.memory.stored_events.append(RawEvent("sipuni", self.now, tuple(fields.items())))
 
     @rule(seconds=st.sampled_from([1, 5, 29, 30, 59, 60, 61, 300, 599, 600, 601]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
-        self.onec.time_has_passed()
+        self.onec.commit_late_writes()
 
     @rule(
-        moods=st.lists(st.sampled_from(Mood), max_size=3),
+        moods=st.lists(st.sampled_from(RequestOutcome), max_size=3),
         killed_after=st.one_of(st.none(), st.integers(0, 9)),
         late=st.sampled_from([0.1, 0.5, 0.99, 1.0]),
     )
-    def the_bridge_works(self, moods: list[Mood], killed_after: int | None, late: float) -> None:
-        self.onec.has_moods(moods)
-        self.onec.lateness = self.latest * late
-        self.onec.fuse = Fuse(killed_after)
+    def the_bridge_works(
+        self, moods: list[RequestOutcome], killed_after: int | None, late: float
+    ) -> None:
+        self.onec.set_outcomes(moods)
+        self.onec.commit_delay = self.latest * late
+        self.onec.crash_timer = CrashTimer(killed_after)
         with suppress(Crash):
             self.works()
 
     @rule()
     def the_bridge_restarts(self) -> None:
-        self.onec.fuse = Fuse()
+        self.onec.crash_timer = CrashTimer()
         self.starts()
 
     @rule()
     def a_person_retries_all(self) -> None:
         for key in self.ledger:
-            self.memory.is_retried(key, self.now)
+            self.memory.retry(key, self.now)
 
     @rule()
     def a_manager_dismisses_his_reminders(self) -> None:
         self.dismissed = self.dismissed or bool(self.onec.reminders)
-        self.onec.dismisses(ANNA.ref)
+        self.onec.dismiss_reminders(ANNA.ref)
 
     # ------------------------------------------------------------ what must hold
     @invariant()
     def nothing_owed_is_lost(self) -> None:
-        asked = [call.key for call in self.calls.values() if call.asked]
+        asked = [call.key for call in self.calls.values() if call.has_question]
         assert set(asked) <= self.ledger.keys() <= self.calls.keys()
         for entry in self.ledger.values():
             if entry.state is EntryState.DEAD:
                 assert entry.last_error
-            if entry.state is EntryState.SETTLED:
+            if entry.state is EntryState.DELIVERED:
                 assert entry.revision == self.calls[entry.key].revision
-                assert entry.document in [found.ref for found in self.onec.of(entry.key)]
+                assert entry.document in [found.ref for found in self.onec.documents_of(entry.key)]
 
     @invariant()
     def nobody_sees_two_documents_of_one_call(self) -> None:
         if not self.doubles_for_a_while:
-            assert all(len(self.onec.of(key)) <= 1 for key in self.calls)
+            assert all(len(self.onec.documents_of(key)) <= 1 for key in self.calls)
 
     @invariant()
     def one_call_of_the_pbx_is_one_call(self) -> None:
-        refs = [c.life.call_ref for c in self.calls.values() if c.life.call_ref]
+        refs = [c.state.call_ref for c in self.calls.values() if c.state.call_ref]
         assert len(refs) == len(set(refs))
         assert len(self.calls) <= len(self.began) + len(self.called_back)
 
     @invariant()
     def answered_never_turns_into_missed(self) -> None:
         for call in self.calls.values():
-            if call.life.talked:
-                assert call.life.disposition in (Disposition.TALKING, Disposition.ANSWERED)
+            if call.state.talked_extensions:
+                assert call.state.disposition in (Disposition.TALKING, Disposition.ANSWERED)
 
     def teardown(self) -> None:
         """Let the world calm down: then everything owed is there, once, as it stands now."""
@@ -223,36 +225,40 @@ class Delivering(RuleBasedStateMachine):
             self.calms_down()
 
     def calms_down(self) -> None:
-        self.onec.has_moods([])
-        self.onec.fuse = Fuse()
+        self.onec.set_outcomes([])
+        self.onec.crash_timer = CrashTimer()
         self.works()
         # A document is completed once, when its call is over: as the settling does in the end.
-        endless = [c for c in self.calls.values() if not c.life.disposition.is_over]
+        endless = [c for c in self.calls.values() if not c.state.disposition.is_over]
         self.loop.run(self.following.give_up(endless))
         for _ in range(30):
             self.a_person_retries_all()
             self.works()
             self.time_passes(120)
-        assert not [row for row in range(len(self.memory.events)) if row not in self.memory.told]
+        assert not [
+            row
+            for row in range(len(self.memory.stored_events))
+            if row not in self.memory.event_keys
+        ]
         for entry in self.ledger.values():
-            assert entry.state is EntryState.SETTLED
+            assert entry.state is EntryState.DELIVERED
             self.is_whole(entry)
-        for debt in self.memory.missed.values():
+        for debt in self.memory.missed_calls.values():
             self.is_reminded(debt)
 
     def is_whole(self, entry: OutboxEntry) -> None:
         """One document, with its subject, that tells all that is known."""
-        (found,) = self.onec.of(entry.key)
+        (found,) = self.onec.documents_of(entry.key)
         assert entry.document == found.ref
         assert found.ref in self.onec.subjects
-        draft = draft_phone_call(self.calls[entry.key], "ru", UTC)
+        draft = build_phone_call_draft(self.calls[entry.key], "ru", UTC)
         assert self.onec.texts[found.ref].description == draft.description
-        answered = self.calls[entry.key].life.disposition is Disposition.ANSWERED
+        answered = self.calls[entry.key].state.disposition is Disposition.ANSWERED
         assert self.onec.considered.get(found.ref, False) is answered
 
-    def is_reminded(self, debt: MissedDebt) -> None:
+    def is_reminded(self, debt: MissedCall) -> None:
         """A client who waits is reminded of once, unless his manager said "no more"."""
-        documents = {self.ledger[key].document for key in debt.calls if key in self.ledger}
+        documents = {self.ledger[key].document for key in debt.call_keys if key in self.ledger}
         there = [held for held in self.onec.reminders if held.document in documents]
         if not debt.is_open:
             assert there == []
@@ -263,11 +269,11 @@ class Delivering(RuleBasedStateMachine):
     def works(self) -> None:
         """Do what the loops do: tell events, deliver, take up what became of reminders."""
         try:
-            self.loop.run(self.following.follow())
+            self.loop.run(self.following.apply_stored_events())
             self.loop.run(self.delivery.drain())
-            self.loop.run(self.following.follow())
+            self.loop.run(self.following.apply_stored_events())
         except BaseException:
-            self.onec.fuse = Fuse()
+            self.onec.crash_timer = CrashTimer()
             self.starts()  # killed: all that was in memory is gone
             raise
 
@@ -275,11 +281,11 @@ class Delivering(RuleBasedStateMachine):
         self.now += self.request_takes
 
     def a_save_may_kill(self) -> None:
-        self.onec.fuse.burn()
+        self.onec.crash_timer.step()
 
 
 class OneCThatCommitsWithinTheQuiet(Delivering):
-    latest = RULES.quiet
+    latest = RULES.quiet_period
     doubles_for_a_while = False
     request_takes = timedelta(0)
 
@@ -299,13 +305,13 @@ def late_onec() -> OneCThatCommitsMuchLater:
 
 
 def unmarked(world: Delivering) -> int:
-    return sum(len(world.onec.of(key)) for key in world.calls)
+    return sum(len(world.onec.documents_of(key)) for key in world.calls)
 
 
 @pytest.mark.parametrize("killed_after", [None, 3])
 def test_a_double_that_comes_after_the_quiet_is_marked_in_the_end(killed_after: int | None) -> None:
     world = late_onec()
-    world.the_bridge_works([Mood.LATE], killed_after, 0.5)
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], killed_after, 0.5)
     for _ in range(2):  # a kill makes the quiet begin anew
         world.time_passes(61)
         world.the_bridge_works([], None, 1.0)
@@ -322,16 +328,16 @@ def test_a_double_that_comes_after_the_quiet_is_marked_in_the_end(killed_after: 
 def test_the_document_people_were_pointed_at_stays_even_if_it_is_the_younger() -> None:
     world = late_onec()
     between_look_and_create = timedelta(seconds=61.5) / world.latest
-    world.the_bridge_works([Mood.LATE], None, between_look_and_create)
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, between_look_and_create)
     world.time_passes(60)
     world.the_bridge_works([], None, 1.0)
     (entry,) = world.ledger.values()
-    older, younger = world.onec.of(entry.key)
+    older, younger = world.onec.documents_of(entry.key)
 
     world.teardown()
 
     assert world.ledger[entry.key].document == younger.ref
-    assert world.onec.of(entry.key) == [younger]
+    assert world.onec.documents_of(entry.key) == [younger]
     assert older.number < younger.number
 
 
@@ -362,27 +368,27 @@ def test_a_kill_between_the_outcome_and_the_next_event_leaves_no_line_twice(
 
 def test_hurrying_does_not_bring_the_final_look_forward() -> None:
     world = late_onec()
-    world.the_bridge_works([Mood.LATE], None, 1.0)
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, 1.0)
     world.time_passes(61)
     world.the_bridge_works([], None, 1.0)
 
     world.a_person_retries_all()
     world.the_bridge_works([], None, 1.0)
 
-    assert [entry.stage for entry in world.ledger.values()] == [Stage.VERIFY]
+    assert [entry.stage for entry in world.ledger.values()] == [DeliveryStage.VERIFY]
     world.teardown()
 
 
 def test_a_call_that_moves_on_does_not_bring_the_final_look_forward() -> None:
     world = late_onec()
-    world.the_bridge_works([Mood.LATE], None, 1.0)
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, 1.0)
     world.time_passes(61)
     world.the_bridge_works([], None, 1.0)
 
     world.loop.run(world.following.give_up(list(world.calls.values())))
     world.the_bridge_works([], None, 1.0)
 
-    assert [entry.stage for entry in world.ledger.values()] == [Stage.VERIFY]
+    assert [entry.stage for entry in world.ledger.values()] == [DeliveryStage.VERIFY]
     assert [entry.state for entry in world.ledger.values()] == [EntryState.DUE]
     world.teardown()
 

@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 
-from bridge.domain.outbox import EntryState, Stage
+from bridge.domain.outbox import DeliveryStage, EntryState
 from bridge.errors import (
-    OneCBlocked,
     OneCError,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCNotPublished,
     OneCRejected,
+    OneCSessionsBlocked,
     OneCUnauthorized,
     OneCUnavailable,
 )
@@ -58,8 +58,12 @@ async def minutes_of(plant: Plant, methods: list[str], minutes: int = 10) -> lis
         pytest.param(BUSINESS, SUBJECT, 9, 3, id="a handler refuses every record"),
         pytest.param(NO_PATCH, REMINDER, 9, 3, id="the server takes no such request"),
         pytest.param(OneCUnavailable("1c", "refused"), DOCUMENT, 10, 8, id="1C is down"),
-        pytest.param(OneCBlocked("1c", "обновление"), DOCUMENT, 10, 8, id="sessions are blocked"),
-        pytest.param(OneCNonsense("1c", "a page"), DOCUMENT, 10, 8, id="a page that is not 1C's"),
+        pytest.param(
+            OneCSessionsBlocked("1c", "обновление"), DOCUMENT, 10, 8, id="sessions are blocked"
+        ),
+        pytest.param(
+            OneCInvalidResponse("1c", "a page"), DOCUMENT, 10, 8, id="a page that is not 1C's"
+        ),
     ],
 )
 async def test_what_1c_refuses_to_all_is_tried_by_one_at_a_time(
@@ -89,7 +93,7 @@ async def test_when_it_is_over_all_go_on_within_two_minutes_and_once(
     plant.onec.is_well()
     await minutes_of(plant, methods, 2)
 
-    dead = [c for c in calls if plant.ledger.debts[c.key].state is EntryState.DEAD]
+    dead = [c for c in calls if plant.ledger.entries_by_key[c.key].state is EntryState.DEAD]
     assert len(dead) <= (2 if isinstance(error, OneCRejected) else 0)
     assert all(plant.is_whole(call) for call in calls if call not in dead)
     assert plant.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
@@ -103,7 +107,7 @@ async def test_a_stopped_stage_keeps_no_other_waiting(plant: Plant) -> None:
 
     await plant.passes(seconds=1)
 
-    assert all(len(plant.onec.of(call.key)) == 1 for call in fresh)
+    assert all(len(plant.onec.documents_of(call.key)) == 1 for call in fresh)
 
 
 async def test_one_call_that_1c_refuses_stops_nobody(plant: Plant) -> None:
@@ -131,7 +135,9 @@ async def test_many_calls_with_one_flaw_of_their_own_let_the_others_through(plan
     await minutes_of(plant, DOCUMENT, 60)
 
     assert all(plant.is_whole(call) for call in others)
-    assert [plant.state(call) for call in refused] == [(EntryState.DEAD, Stage.DOCUMENT)] * 60
+    assert [plant.state(call) for call in refused] == [
+        (EntryState.DEAD, DeliveryStage.DOCUMENT)
+    ] * 60
 
 
 async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(plant: Plant) -> None:

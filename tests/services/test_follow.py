@@ -11,10 +11,10 @@ import pytest
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
 from bridge.errors import StoreError
-from bridge.ports import CallChanged, Change, RawEvent
+from bridge.ports import CallChanged, LedgerChange, RawEvent
 from tests.support import builders as b
-from tests.support.following import following
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.following import build_call_services
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
@@ -32,9 +32,9 @@ class MoodyLedger(MemoryLedger):
     #: Holds the look back at the calls up, when they were read already.
     looking: asyncio.Event | None = None
     slow: asyncio.Event | None = None
-    steps: list[Change] = field(default_factory=list)
+    steps: list[LedgerChange] = field(default_factory=list)
 
-    async def apply(self, change: Change) -> None:
+    async def apply_change(self, change: LedgerChange) -> None:
         if self.slow is not None:
             await self.slow.wait()
         if self.mistaken:
@@ -42,10 +42,10 @@ class MoodyLedger(MemoryLedger):
         if self.refuses:
             self.refuses -= 1
             raise StoreError("ledger", "no")
-        await MemoryLedger.apply(self, change)
+        await MemoryLedger.apply_change(self, change)
         self.steps.append(change)
 
-    async def call_of_ref(self, ref: str) -> None:
+    async def call_by_ref(self, ref: str) -> None:
         """Nothing is found: only memory is asked here, but for very late events."""
         del ref
         if self.unreadable:
@@ -69,10 +69,10 @@ class Desk:
 
     def __init__(self) -> None:
         self.ledger = MoodyLedger(lambda: b.NOON)
-        self.events = NotedEvents()
+        self.events = RecordedEvents()
         self.asked_later = 0
-        _, self.following = following(
-            self.ledger, lambda: b.NOON, self.events, later=self._note_later
+        _, self.following = build_call_services(
+            self.ledger, lambda: b.NOON, self.events, apply_soon=self._note_later
         )
 
     def _note_later(self) -> None:
@@ -80,7 +80,7 @@ class Desk:
 
     def shown(self) -> list[Disposition]:
         """What pages were told of calls."""
-        return [changed.call.life.disposition for changed in self.events.of(CallChanged)]
+        return [changed.call.state.disposition for changed in self.events.of(CallChanged)]
 
 
 def event(code: str = "1", ref: str = "1741089600.1", **more: str) -> RawEvent:
@@ -103,11 +103,11 @@ async def test_an_event_and_its_call_are_one_write() -> None:
     await desk.following.receive(event())
 
     (step,) = desk.ledger.steps
-    (call,) = desk.ledger.journal.values()
-    assert step.arrived == ((event(), call.key),)
+    (call,) = desk.ledger.calls_by_key.values()
+    assert step.new_events == ((event(), call.key),)
     assert step.calls == (call,)
-    assert desk.ledger.debts.keys() == {call.key}
-    assert await desk.ledger.untold(10) == []
+    assert desk.ledger.entries_by_key.keys() == {call.key}
+    assert await desk.ledger.unapplied_events(10) == []
 
 
 async def test_pages_hear_of_the_call_while_the_disk_writes() -> None:
@@ -115,9 +115,9 @@ async def test_pages_hear_of_the_call_while_the_disk_writes() -> None:
     desk.ledger.slow = asyncio.Event()
     received = asyncio.create_task(desk.following.receive(event()))
 
-    await desk.events.until(CallChanged, lambda _: True)
+    await desk.events.wait_for(CallChanged, lambda _: True)
     assert not received.done()
-    assert not desk.ledger.events
+    assert not desk.ledger.stored_events
 
     desk.ledger.slow.set()
     await received
@@ -129,30 +129,32 @@ async def test_events_that_come_meanwhile_are_the_next_write_together() -> None:
     desk.ledger.slow = asyncio.Event()
     calls = [desk.following.receive(event(ref=f"1741089600.{n}")) for n in range(20)]
     received = [asyncio.create_task(call) for call in calls]
-    await desk.events.until(CallChanged, lambda _: True)
+    await desk.events.wait_for(CallChanged, lambda _: True)
 
     desk.ledger.slow.set()
     await asyncio.gather(*received)
 
-    assert len(desk.ledger.events) == 20
+    assert len(desk.ledger.stored_events) == 20
     assert len(desk.ledger.steps) <= 2
 
 
 async def test_an_event_of_a_call_that_is_being_recorded_is_kept_and_told_later() -> None:
     desk = Desk()
     question = b.question()
-    call = desk.following.begin(question, b.decision())
+    call = desk.following.open_call(question, b.decision())
 
     await desk.following.receive(event(src_num=question.caller.raw, dst_num=question.did))
 
-    assert len(await desk.ledger.untold(10)) == 1
+    assert len(await desk.ledger.unapplied_events(10)) == 1
     assert desk.asked_later == 1
     assert desk.shown() == []
     await desk.ledger.record_call(call, None)
-    desk.following.recorded(call)
-    assert await desk.following.follow() == 1
-    assert [call.key for call in desk.ledger.journal.values() if call.heard] == [call.key]
-    assert await desk.ledger.untold(10) == []
+    desk.following.mark_recorded(call)
+    assert await desk.following.apply_stored_events() == 1
+    assert [call.key for call in desk.ledger.calls_by_key.values() if call.applied_events] == [
+        call.key
+    ]
+    assert await desk.ledger.unapplied_events(10) == []
 
 
 async def test_where_the_step_is_refused_the_event_is_kept_alone_and_told_later() -> None:
@@ -161,12 +163,12 @@ async def test_where_the_step_is_refused_the_event_is_kept_alone_and_told_later(
 
     await desk.following.receive(event())
 
-    assert desk.ledger.journal == {}
-    assert len(await desk.ledger.untold(10)) == 1
+    assert desk.ledger.calls_by_key == {}
+    assert len(await desk.ledger.unapplied_events(10)) == 1
     assert desk.asked_later == 1
-    await desk.following.follow()
-    (call,) = desk.ledger.journal.values()
-    assert call.life.call_ref == "1741089600.1"
+    await desk.following.apply_stored_events()
+    (call,) = desk.ledger.calls_by_key.values()
+    assert call.state.call_ref == "1741089600.1"
 
 
 @pytest.mark.parametrize("unreadable", [1, 2])
@@ -181,54 +183,56 @@ async def test_what_was_heard_in_a_step_that_failed_is_heard_again(unreadable: i
             event(ref="last.night", timestamp=last_night, call_start_timestamp=last_night)
         ),
     )
-    assert desk.ledger.journal == {}
-    assert len(await desk.ledger.untold(10)) == 2
+    assert desk.ledger.calls_by_key == {}
+    assert len(await desk.ledger.unapplied_events(10)) == 2
 
     with suppress(StoreError):
-        await desk.following.follow()
-    await desk.following.follow()
+        await desk.following.apply_stored_events()
+    await desk.following.apply_stored_events()
 
-    refs = {call.life.call_ref for call in desk.ledger.journal.values()}
+    refs = {call.state.call_ref for call in desk.ledger.calls_by_key.values()}
     assert refs == {"1741089600.1", "last.night"}
 
 
 async def test_a_call_in_memory_outlives_a_ledger_that_cannot_be_read_for_a_while() -> None:
     desk = Desk()
     question = b.question()
-    call = desk.following.begin(question, b.decision())
-    desk.following.recorded(await desk.ledger.record_call(call, None))
-    began = {"timestamp": question.asked_time, "call_start_timestamp": question.asked_time}
+    call = desk.following.open_call(question, b.decision())
+    desk.following.mark_recorded(await desk.ledger.record_call(call, None))
+    began = {"timestamp": question.pbx_time_text, "call_start_timestamp": question.pbx_time_text}
     answers = event("3", src_num="79035550123", dst_num="012345205", dst_type="2", **began)
     desk.ledger.refuses, desk.ledger.unreadable = 1, 1
 
     await desk.following.receive(answers)
     with suppress(StoreError):
-        await desk.following.follow()
-    await desk.following.follow()
+        await desk.following.apply_stored_events()
+    await desk.following.apply_stored_events()
 
-    (after,) = desk.ledger.journal.values()
+    (after,) = desk.ledger.calls_by_key.values()
     assert after.key == call.key
-    assert after.life.talked == ("205",)
+    assert after.state.talked_extensions == ("205",)
 
 
 async def test_a_call_recorded_while_memory_is_read_back_is_not_forgotten() -> None:
     desk = Desk()
     desk.ledger.refuses, desk.ledger.looking = 1, asyncio.Event()
     await desk.following.receive(event())
-    looks_back = asyncio.create_task(desk.following.follow())
+    looks_back = asyncio.create_task(desk.following.apply_stored_events())
     for _ in range(5):
         await asyncio.sleep(0)
 
     question = b.question()
-    call = desk.following.begin(question, b.decision())
-    desk.following.recorded(await desk.ledger.record_call(call, None))
+    call = desk.following.open_call(question, b.decision())
+    desk.following.mark_recorded(await desk.ledger.record_call(call, None))
     desk.ledger.looking.set()
     await looks_back
-    began = {"timestamp": question.asked_time, "call_start_timestamp": question.asked_time}
+    began = {"timestamp": question.pbx_time_text, "call_start_timestamp": question.pbx_time_text}
     its_own = event(ref="its.own", src_num="79035550123", dst_num=question.did, **began)
     await desk.following.receive(its_own)
 
-    heard = [held.key for held in desk.ledger.journal.values() if held.life.call_ref == "its.own"]
+    heard = [
+        held.key for held in desk.ledger.calls_by_key.values() if held.state.call_ref == "its.own"
+    ]
     assert heard == [call.key]
 
 
@@ -245,7 +249,7 @@ async def test_an_event_that_is_not_stored_is_not_taken() -> None:
     assert [type(outcome) for outcome in outcomes] == [StoreError, StoreError]
     desk.ledger.broken = False
     await desk.following.receive(event("2", status="ANSWER"))
-    assert len(desk.ledger.events) == 1
+    assert len(desk.ledger.stored_events) == 1
 
 
 async def test_a_mistake_of_ours_keeps_the_event_and_nobody_waiting(
@@ -257,18 +261,18 @@ async def test_a_mistake_of_ours_keeps_the_event_and_nobody_waiting(
     async with asyncio.timeout(10):
         await desk.following.receive(event())
 
-    assert len(await desk.ledger.untold(10)) == 1
+    assert len(await desk.ledger.unapplied_events(10)) == 1
     assert "step_broken" in caplog.text
     desk.ledger.mistaken = False
-    await desk.following.follow()
-    assert len(desk.ledger.journal) == 1
+    await desk.following.apply_stored_events()
+    assert len(desk.ledger.calls_by_key) == 1
 
 
 async def test_whoever_is_cut_off_takes_nobody_along() -> None:
     desk = Desk()
     desk.ledger.slow = asyncio.Event()
     first = asyncio.create_task(desk.following.receive(event()))
-    await desk.events.until(CallChanged, lambda _: True)
+    await desk.events.wait_for(CallChanged, lambda _: True)
     second = asyncio.create_task(desk.following.receive(event(ref="1741089600.2")))
     await asyncio.sleep(0)
 
@@ -276,7 +280,7 @@ async def test_whoever_is_cut_off_takes_nobody_along() -> None:
     desk.ledger.slow.set()
     await second
 
-    assert len(desk.ledger.events) == 2
+    assert len(desk.ledger.stored_events) == 2
 
 
 async def test_what_no_call_is_spoken_of_in_is_kept_and_no_call_is_begun() -> None:
@@ -284,6 +288,6 @@ async def test_what_no_call_is_spoken_of_in_is_kept_and_no_call_is_begun() -> No
 
     await desk.following.receive(RawEvent("sipuni", b.NOON, (("event", "9"), ("say", "hello"))))
 
-    assert len(desk.ledger.events) == 1
-    assert await desk.ledger.untold(10) == []
-    assert desk.ledger.journal == {}
+    assert len(desk.ledger.stored_events) == 1
+    assert await desk.ledger.unapplied_events(10) == []
+    assert desk.ledger.calls_by_key == {}

@@ -10,52 +10,52 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from bridge.adapters.sipuni import Sipuni
-from bridge.domain.account import outcome_lines, say_outcome
+from bridge.adapters.sipuni import SipuniTelephony
+from bridge.domain.account import format_outcome, format_outcome_lines
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
 from bridge.domain.phone import CallerKind
-from bridge.domain.writeback import want
+from bridge.domain.writeback import build_desired_state
 from bridge.ports import UNREAD, Alarm, RawEvent, RawRequest
-from bridge.services.follow import Following
+from bridge.services.follow import CallTracker
 from tests.support import builders as b
-from tests.support.following import following
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
+from tests.support.following import build_call_services
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
 DID: Final = "74950000001"
 START: Final = int(b.NOON.timestamp())
 REF: Final = f"{START}.100020"
-PBX: Final = Sipuni("auto", b.RULES)
+PBX: Final = SipuniTelephony("auto", b.RULES)
 
 
 class Desk:
-    """Following over a ledger in memory, asked and told as a cabinet does."""
+    """CallTracker over a ledger in memory, asked and told as a cabinet does."""
 
     def __init__(self, ledger: MemoryLedger | None = None) -> None:
         self.ledger = ledger or MemoryLedger(lambda: b.NOON)
-        self.events = NotedEvents()
-        self.following: Following
-        _, self.following = following(self.ledger, lambda: b.NOON, self.events)
+        self.events = RecordedEvents()
+        self.following: CallTracker
+        _, self.following = build_call_services(self.ledger, lambda: b.NOON, self.events)
 
     async def ask(self, caller: str) -> None:
         query = (("fromnum", caller), ("tonum", DID), ("time", str(START)))
-        question = PBX.parse_route(RawRequest("GET", "/", query), b.NOON)
-        call = self.following.begin(question, b.decision())
-        self.following.recorded(await self.ledger.record_call(call, None))
+        question = PBX.parse_question(RawRequest("GET", "/", query), b.NOON)
+        call = self.following.open_call(question, b.decision())
+        self.following.mark_recorded(await self.ledger.record_call(call, None))
 
     async def tell(self, *events: dict[str, str]) -> None:
         for fields in events:
             request = RawRequest("GET", "/", tuple(fields.items()))
             for raw in PBX.parse_events(request, b.NOON):
                 await self.following.receive(raw)
-        await self.following.follow()
+        await self.following.apply_stored_events()
 
     @property
     def calls(self) -> list[PhoneCall]:
-        return list(self.ledger.journal.values())
+        return list(self.ledger.calls_by_key.values())
 
     def alarms(self) -> list[Alarm]:
         return self.events.of(Alarm)
@@ -101,7 +101,10 @@ async def test_events_without_types_are_one_answered_call(caller: str, asked: bo
 
     (call,) = desk.calls
     assert (call.direction, call.caller.raw, call.did) == (Direction.INBOUND, caller, DID)
-    assert (call.life.disposition, call.life.talked) == (Disposition.ANSWERED, ("777",))
+    assert (call.state.disposition, call.state.talked_extensions) == (
+        Disposition.ANSWERED,
+        ("777",),
+    )
     assert desk.alarms() == []
 
 
@@ -117,8 +120,8 @@ async def test_few_digits_from_outside_are_one_missed_call_with_a_document(numbe
 
     (call,) = desk.calls
     assert call.direction is Direction.INBOUND
-    assert call.life.disposition is Disposition.MISSED
-    assert desk.ledger.debts.keys() == {call.key}
+    assert call.state.disposition is Disposition.MISSED
+    assert desk.ledger.entries_by_key.keys() == {call.key}
     assert call.caller.kind in (CallerKind.SHORT, CallerKind.WITHHELD)
 
 
@@ -127,7 +130,7 @@ async def test_the_question_alone_says_that_few_digits_call_from_outside() -> No
     await desk.ask("900")
 
     (call,) = desk.calls
-    assert (call.direction, call.owed_to_onec) == (Direction.INBOUND, True)
+    assert (call.direction, call.needs_document) == (Direction.INBOUND, True)
 
 
 async def test_a_call_that_turns_out_to_come_from_outside_gets_its_document() -> None:
@@ -135,13 +138,13 @@ async def test_a_call_that_turns_out_to_come_from_outside_gets_its_document() ->
     inside = event("1", 0, "900", dst_num="012345777", short_dst_num="777")
     await desk.tell(inside)
     (call,) = desk.calls
-    assert (call.direction, desk.ledger.debts) == (Direction.INTERNAL, {})
+    assert (call.direction, desk.ledger.entries_by_key) == (Direction.INTERNAL, {})
 
     await desk.tell(event("1", 1, "900", src_type="1", dst_type="1", dst_num=DID))
 
     (call,) = desk.calls
     assert call.direction is Direction.INBOUND
-    assert desk.ledger.debts.keys() == {call.key}
+    assert desk.ledger.entries_by_key.keys() == {call.key}
 
 
 async def test_an_event_without_its_caller_joins_the_call_of_its_moment() -> None:
@@ -151,7 +154,7 @@ async def test_an_event_without_its_caller_joins_the_call_of_its_moment() -> Non
     await desk.tell(*(_without(one, "src_num") for one in answered("")))
 
     (call,) = desk.calls
-    assert (call.caller.number, call.life.disposition) == (77273501122, Disposition.ANSWERED)
+    assert (call.caller.number, call.state.disposition) == (77273501122, Disposition.ANSWERED)
 
 
 async def test_a_question_names_the_caller_whom_its_events_did_not() -> None:
@@ -161,7 +164,7 @@ async def test_a_question_names_the_caller_whom_its_events_did_not() -> None:
     await desk.ask("77273501122")
 
     (call,) = desk.calls
-    assert (call.caller.number, call.asked) == (77273501122, True)
+    assert (call.caller.number, call.has_question) == (77273501122, True)
 
 
 async def test_an_unknown_end_is_no_missed_call_and_the_statistics_are_asked() -> None:
@@ -170,9 +173,9 @@ async def test_an_unknown_end_is_no_missed_call_and_the_statistics_are_asked() -
     await desk.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 
     (call,) = desk.calls
-    assert call.life.disposition is Disposition.UNKNOWN
-    assert await desk.ledger.open_debts() == []
-    assert [c.key for c in desk.following.unfinished(timedelta(minutes=-1))] == [call.key]
+    assert call.state.disposition is Disposition.UNKNOWN
+    assert await desk.ledger.open_missed_calls() == []
+    assert [c.key for c in desk.following.unfinished_calls(timedelta(minutes=-1))] == [call.key]
 
 
 async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so() -> None:
@@ -187,10 +190,10 @@ async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so()
     await desk.tell(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
 
     (call,) = desk.calls
-    (debt,) = await desk.ledger.open_debts()
-    assert (call.life.disposition, debt.calls) == (Disposition.ANSWERED, (call.key,))
-    assert say_outcome(call, "ru") == "ответил 777, перевод никто не принял"
-    assert not want(call, "ru", UTC).considered
+    (debt,) = await desk.ledger.open_missed_calls()
+    assert (call.state.disposition, debt.call_keys) == (Disposition.ANSWERED, (call.key,))
+    assert format_outcome(call, "ru") == "ответил 777, перевод никто не принял"
+    assert not build_desired_state(call, "ru", UTC).considered
 
 
 async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
@@ -198,7 +201,7 @@ async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
     await desk.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 
     (call,) = desk.calls
-    assert outcome_lines(call, "ru") == ["Итог: итог неизвестен"]
+    assert format_outcome_lines(call, "ru") == ["Итог: итог неизвестен"]
 
 
 # ---------------------------------------------------------------- unread
@@ -209,25 +212,25 @@ async def test_what_cannot_be_read_is_kept_and_said() -> None:
     await desk.tell({"kto": "79001234567", "kogda": "now2"}, *answered("77273501122"))
 
     assert len(desk.calls) == 1  # it blocks nobody
-    ((_, raw),) = await desk.ledger.unread(9)
+    ((_, raw),) = await desk.ledger.unread_events(9)
     assert dict(raw.fields)["kto"] == "79001234567"
     (alarm,) = desk.alarms()
     assert (alarm.name, alarm.clear) == ("pbx_events_unread", False)
-    assert alarm.words.startswith("1 kept unread, see /api/v1/events/unread")
-    assert "kto" in alarm.words
-    assert "7900" not in alarm.words
+    assert alarm.message.startswith("1 kept unread, see /api/v1/events/unread")
+    assert "kto" in alarm.message
+    assert "7900" not in alarm.message
 
 
 async def test_the_alarm_counts_and_goes_with_the_last_of_them() -> None:
     desk = Desk()
     await desk.tell({"kto": "79001234567"}, {"kto": "79001234568"})
-    assert desk.alarms()[-1].words.startswith("2 kept unread")
+    assert desk.alarms()[-1].message.startswith("2 kept unread")
 
     assert await desk.following.dismiss_unread() == 2
 
     assert desk.alarms()[-1].clear
-    assert await desk.ledger.unread_count() == 0
-    assert len(desk.ledger.events) == 2
+    assert await desk.ledger.count_unread_events() == 0
+    assert len(desk.ledger.stored_events) == 2
 
 
 async def test_a_newer_bridge_reads_what_an_older_one_could_not() -> None:
@@ -235,16 +238,16 @@ async def test_a_newer_bridge_reads_what_an_older_one_could_not() -> None:
     body = json.dumps({"request": {"event": "1", "call_id": REF, "src_num": "77273501122"}})
     await ledger.record_event(RawEvent("sipuni", b.NOON, (), body))
     await ledger.record_event(RawEvent("sipuni", b.NOON, (("kto", "79001234567"),)))
-    ledger.told |= {0: UNREAD, 1: UNREAD}
+    ledger.event_keys |= {0: UNREAD, 1: UNREAD}
     desk = Desk(ledger)
 
-    await desk.following.follow()
-    await desk.following.follow()
+    await desk.following.apply_stored_events()
+    await desk.following.apply_stored_events()
 
     (call,) = desk.calls
     assert call.caller.number == 77273501122
-    assert [row for row, _ in await ledger.unread(9)] == [1]
-    assert [alarm.words[:13] for alarm in desk.alarms()] == ["1 kept unread"]
+    assert [row for row, _ in await ledger.unread_events(9)] == [1]
+    assert [alarm.message[:13] for alarm in desk.alarms()] == ["1 kept unread"]
 
 
 async def test_an_event_that_breaks_the_reading_is_kept_with_an_alarm(
@@ -255,7 +258,7 @@ async def test_an_event_that_breaks_the_reading_is_kept_with_an_alarm(
 
     await desk.following.receive(strange)
 
-    assert await desk.ledger.unread_count() == 1
+    assert await desk.ledger.count_unread_events() == 1
     assert [alarm.name for alarm in desk.alarms()] == ["pbx_events_unread"]
     assert "event_broken" in caplog.text
 
@@ -327,15 +330,15 @@ def test_any_mixture_is_one_call_and_answered_is_never_missed(
 
 def _check(desk: Desk, calls: Sequence[PhoneCall]) -> None:
     for one in calls:
-        note(f"{one.direction} {one.caller} {one.did} {one.placed_by} asked={one.asked}")
+        note(f"{one.direction} {one.caller} {one.did} {one.placed_by} asked={one.has_question}")
     (call,) = calls
-    assert call.life.call_ref == REF
+    assert call.state.call_ref == REF
     assert call.direction is not Direction.INTERNAL or not call.did
-    assert call.life.disposition is not Disposition.MISSED
-    assert call.life.disposition is not Disposition.RINGING
+    assert call.state.disposition is not Disposition.MISSED
+    assert call.state.disposition is not Disposition.RINGING
     # Every event was told to the call: nothing was acknowledged into nothing.
-    assert set(desk.ledger.told.values()) == {call.key}
-    assert len(desk.ledger.told) == len(desk.ledger.events)
+    assert set(desk.ledger.event_keys.values()) == {call.key}
+    assert len(desk.ledger.event_keys) == len(desk.ledger.stored_events)
 
 
 def _without(fields: dict[str, str], name: str) -> dict[str, str]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridge.ports import Alarm
-from bridge.services.index_watch import PAUSE, IndexWatch
-from tests.support.memory_ledger import NotedEvents
+from bridge.services.index_watch import SYNC_PAUSE, IndexWatch
+from tests.support.memory_ledger import RecordedEvents
 
 
 @dataclass
@@ -16,14 +16,14 @@ class Watched:
     reason: str = ""
     now: float = 1000.0
     syncs: list[float] = field(default_factory=list)
-    events: NotedEvents = field(default_factory=NotedEvents)
+    events: RecordedEvents = field(default_factory=RecordedEvents)
 
     def __post_init__(self) -> None:
         self.watch = IndexWatch(
             index=self,
             events=self.events,
             sync_now=lambda: self.syncs.append(self.now),
-            stopwatch=lambda: self.now,
+            monotonic=lambda: self.now,
         )
 
     def needs_sync(self) -> str:
@@ -32,11 +32,11 @@ class Watched:
     def passes(self, seconds: int, reason: str) -> None:
         self.reason = reason
         for _ in range(seconds):
-            self.watch.look()
+            self.watch.check()
             self.now += 1
 
     def alarms(self) -> list[tuple[str, bool]]:
-        return [(alarm.words, alarm.clear) for alarm in self.events.of(Alarm)]
+        return [(alarm.message, alarm.clear) for alarm in self.events.of(Alarm)]
 
 
 def test_a_sync_starts_at_once_and_once_however_long_it_takes(
@@ -63,4 +63,4 @@ def test_an_index_that_breaks_again_and_again_does_not_sync_without_a_pause() ->
         watched.passes(2, "broken")
         watched.passes(2, "")
 
-    assert watched.syncs == [1000.0, 1000.0 + PAUSE.total_seconds()]
+    assert watched.syncs == [1000.0, 1000.0 + SYNC_PAUSE.total_seconds()]

@@ -15,16 +15,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory import Manager, Ref
-from bridge.domain.missed import MissedDebt
+from bridge.domain.missed import MissedCall
 from bridge.domain.outbox import DeliveryRules, OutboxEntry
 from bridge.domain.phone import read_caller
 from bridge.ports import RawEvent
 from bridge.services.deliver import Delivery
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
-from tests.support.following import following
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
-from tests.support.onec_model import Crash, Fuse, ModelOneC, Mood
+from tests.support.following import build_call_services
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
+from tests.support.onec_model import Crash, CrashTimer, FakeOneC, RequestOutcome
 
 #: Two numbers of one partner, as long as 1C has him.
 CLIENTS = ("79035550123", "79035550124")
@@ -53,7 +53,7 @@ class Missing(RuleBasedStateMachine):
     @initialize()
     def the_world_begins(self) -> None:
         self.now = b.NOON
-        self.onec = ModelOneC(lambda: self.now)
+        self.onec = FakeOneC(lambda: self.now)
         self.memory = MemoryLedger(lambda: self.now, around_save=self.a_save_may_kill)
         self.managers = dict(STAFF)
         self.named: str | None = "205"
@@ -65,26 +65,26 @@ class Missing(RuleBasedStateMachine):
 
     def starts(self) -> None:
         """Start the bridge: all it remembers is in the ledger."""
-        self.onec.fuse = Fuse()
-        book, self.following = following(
+        self.onec.crash_timer = CrashTimer()
+        book, self.following = build_call_services(
             self.memory,
             lambda: self.now,
-            NotedEvents(),
+            RecordedEvents(),
             decide=self.decide,
             managers=self.staff,
         )
         self.delivery = Delivery(
             ledger=self.memory,
             journal=self.onec,
-            events=NotedEvents(),
+            events=RecordedEvents(),
             clock=lambda: self.now,
             lang="ru",
             zone=UTC,
             rules=DeliveryRules(),
-            reminded=self.following.reminded,
+            reminder_changed=self.following.reminder_changed,
             monotonic=seconds_of(lambda: self.now),
         )
-        self.loop.run(book.remember())
+        self.loop.run(book.load())
 
     # ------------------------------------------------------------ 1C as it stands now
     def staff(self) -> Mapping[int, Manager]:
@@ -95,7 +95,7 @@ class Missing(RuleBasedStateMachine):
         partner, person = b.partner(manager=None), b.contact(partner="ООО Ромашка")
         candidate = b.candidate(person, [partner] if self.has_partner else [])
         named = self.managers.get(self.named or "")
-        if self.has_partner and named is not None and named.reachable:
+        if self.has_partner and named is not None and named.is_reachable:
             target = Target(named.extension or "", named.ref, named.name)
             return b.decision(candidate, target=target, rule=Rule.CONTACT_MANAGER)
         default = self.managers[DEFAULT]
@@ -117,10 +117,10 @@ class Missing(RuleBasedStateMachine):
     @rule(extension=st.sampled_from(["205", "206", "207"]))
     def a_manager_dismisses_his_reminders(self, extension: str) -> None:
         self.dismissed = self.dismissed or bool(self.onec.reminders)
-        self.onec.dismisses(STAFF[extension].ref)
+        self.onec.dismiss_reminders(STAFF[extension].ref)
 
     # ------------------------------------------------------------ calls
-    @precondition(lambda self: len(self.truth) < 6)
+    @precondition(lambda self: len(self.intended_phones) < 6)
     @rule(number=st.sampled_from(CLIENTS), asks=st.booleans())
     def the_client_is_missed(self, number: str, *, asks: bool) -> None:
         began = self.passes(200)
@@ -131,7 +131,7 @@ class Missing(RuleBasedStateMachine):
         self.tells(ref, began, "1", 1, inbound | {"dst_type": "2", "short_dst_num": "205"})
         self.tells(ref, began, "2", 30, inbound | {"status": "NOANSWER", "last_called": "205"})
 
-    @precondition(lambda self: len(self.truth) < 6)
+    @precondition(lambda self: len(self.intended_phones) < 6)
     @rule(
         number=st.sampled_from(CLIENTS),
         talked=st.booleans(),
@@ -176,28 +176,28 @@ class Missing(RuleBasedStateMachine):
             arrived_at=self.now,
             received_at=self.now,
         )
-        call = self.following.begin(asked, self.decide(asked))
+        call = self.following.open_call(asked, self.decide(asked))
         stored = self.loop.run(
             self.memory.record_call(call, OutboxEntry(call.key, self.now, self.now))
         )
-        self.following.recorded(stored)
+        self.following.mark_recorded(stored)
 
     def passes(self, seconds: int) -> datetime:
         self.now += timedelta(seconds=seconds)
-        self.onec.time_has_passed()
+        self.onec.commit_late_writes()
         return self.now
 
     # ------------------------------------------------------------ the bridge
     @rule(
-        moods=st.lists(st.sampled_from(Mood), max_size=2),
+        moods=st.lists(st.sampled_from(RequestOutcome), max_size=2),
         killed_after=st.sampled_from([None, None, None, 1, 3, 6]),
     )
-    def the_bridge_works(self, moods: list[Mood], killed_after: int | None) -> None:
-        self.onec.has_moods(moods)
-        self.onec.fuse = Fuse(killed_after)
+    def the_bridge_works(self, moods: list[RequestOutcome], killed_after: int | None) -> None:
+        self.onec.set_outcomes(moods)
+        self.onec.crash_timer = CrashTimer(killed_after)
         with suppress(Crash):
             self.works()
-        self.onec.fuse = Fuse()
+        self.onec.crash_timer = CrashTimer()
 
     @rule()
     def the_bridge_restarts(self) -> None:
@@ -205,26 +205,30 @@ class Missing(RuleBasedStateMachine):
 
     def works(self) -> None:
         try:
-            self.loop.run(self.following.escalate())
-            self.loop.run(self.following.follow())
+            self.loop.run(self.following.escalate_missed_calls())
+            self.loop.run(self.following.apply_stored_events())
             self.loop.run(self.delivery.drain())
-            self.loop.run(self.following.follow())
+            self.loop.run(self.following.apply_stored_events())
         except BaseException:
             self.starts()
             raise
 
     def a_save_may_kill(self) -> None:
-        self.onec.fuse.burn()
+        self.onec.crash_timer.step()
 
     # ------------------------------------------------------------ what must hold
     @invariant()
     def one_number_is_one_debt(self) -> None:
-        numbers = [number for debt in self.open_debts() for number in debt.numbers]
+        numbers = [number for debt in self.open_missed_calls() for number in debt.numbers]
         assert len(numbers) == len(set(numbers))
 
     @invariant()
     def who_waits_was_not_talked_to_since_and_who_was_not_waits(self) -> None:
-        waiting = {self.memory.journal[k].life.call_ref for d in self.open_debts() for k in d.calls}
+        waiting = {
+            self.memory.calls_by_key[k].state.call_ref
+            for d in self.open_missed_calls()
+            for k in d.call_keys
+        }
         for ref, call in self.truth.items():
             if not call.missed or not self.is_told(ref):
                 continue
@@ -235,27 +239,27 @@ class Missing(RuleBasedStateMachine):
                 assert since  # his other number is his as well, as long as 1C has the partner
 
     def is_told(self, ref: str) -> bool:
-        calls = [c for c in self.memory.journal.values() if c.life.call_ref == ref]
-        return bool(calls) and calls[0].life.disposition.is_over
+        calls = [c for c in self.memory.calls_by_key.values() if c.state.call_ref == ref]
+        return bool(calls) and calls[0].state.disposition.is_over
 
-    def open_debts(self) -> list[MissedDebt]:
-        return [debt for debt in self.memory.missed.values() if debt.is_open]
+    def open_missed_calls(self) -> list[MissedCall]:
+        return [debt for debt in self.memory.missed_calls.values() if debt.is_open]
 
     def teardown(self) -> None:
         """Let the world calm down: who waits is reminded of once, to whom 1C names, if he sees."""
         with self.loop:
-            self.onec.has_moods([])
+            self.onec.set_outcomes([])
             for _ in range(12):
                 self.works()
                 self.passes(300)
-                for key in self.memory.debts:
-                    self.memory.is_retried(key, self.now)
+                for key in self.memory.entries_by_key:
+                    self.memory.retry(key, self.now)
             self.who_waits_was_not_talked_to_since_and_who_was_not_waits()
-            for debt in self.memory.missed.values():
+            for debt in self.memory.missed_calls.values():
                 self.is_reminded(debt)
 
-    def is_reminded(self, debt: MissedDebt) -> None:
-        documents = {self.memory.debts[key].document for key in debt.calls}
+    def is_reminded(self, debt: MissedCall) -> None:
+        documents = {self.memory.entries_by_key[key].document for key in debt.call_keys}
         there = [held.user for held in self.onec.reminders if held.document in documents]
         if not debt.is_open:
             assert there == []

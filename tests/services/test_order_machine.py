@@ -21,16 +21,16 @@ from bridge.domain.phone import Caller, CallerKind
 from bridge.domain.writeback import CallRequest
 from bridge.errors import OrderRefused, PbxUnavailable, StoreError
 from bridge.ports import OwnedPhone, RawEvent
-from bridge.services.open_calls import MEMORY
-from bridge.services.originate import Originating
-from bridge.services.requests import Requesting
-from bridge.services.settle import Settling
+from bridge.services.open_calls import ACTIVE_FOR
+from bridge.services.originate import CallOriginator
+from bridge.services.requests import CallRequestPoller
+from bridge.services.settle import UnfinishedCalls
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
-from tests.support.following import following
+from tests.support.following import build_call_services
 from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
-from tests.support.onec_model import Crash, Fuse
+from tests.support.memory_ledger import MemoryLedger, RecordedEvents
+from tests.support.onec_model import Crash, CrashTimer
 
 #: No call of the model lasts longer: no employee lets a telephone ring, or talks, for ever.
 LONGEST = timedelta(minutes=20)
@@ -81,9 +81,9 @@ class ModelPbx:
         if reply is Reply.KILLED_BEFORE:
             raise Crash
         if reply is Reply.REFUSES:
-            return OrderReply(OrderState.REFUSED, words="no money")
+            return OrderReply(OrderState.REFUSED, reason="no money")
         if reply is Reply.IS_NOT_HEARD:
-            return OrderReply(OrderState.UNKNOWN, words="no answer")
+            return OrderReply(OrderState.UNKNOWN, reason="no answer")
         rings = [r for r in self.rung if r.ended is None and _pair(r.order) == _pair(order)]
         assert not rings, "the client is rung twice"
         number = len(self.rung) + 1
@@ -93,7 +93,7 @@ class ModelPbx:
         if reply is Reply.KILLED_BEHIND:
             raise Crash
         if reply is Reply.RINGS_AND_IS_NOT_HEARD:
-            return OrderReply(OrderState.UNKNOWN, words="no answer")
+            return OrderReply(OrderState.UNKNOWN, reason="no answer")
         return OrderReply(OrderState.ACCEPTED, f"order{number}" if reply is Reply.ACCEPTS else "")
 
     async def history(self, since: datetime, until: datetime) -> Sequence[CallEvent]:
@@ -125,7 +125,7 @@ class Ordering(RuleBasedStateMachine):
     @initialize()
     def the_world_begins(self) -> None:
         self.now = b.NOON
-        self.fuse = Fuse()
+        self.fuse = CrashTimer()
         self.memory = MemoryLedger(lambda: self.now, around_save=self.a_save_may_kill)
         self.pbx = ModelPbx(lambda: self.now)
         self.documents: list[CallRequest] = []
@@ -137,41 +137,41 @@ class Ordering(RuleBasedStateMachine):
         clock = lambda: self.now  # noqa: E731 - a clock that the rules move
         self.fuse.steps = None
         broken, self.memory.broken = self.memory.broken, False
-        self.book, self.following = following(self.memory, clock, NotedEvents())
-        self.originating = Originating(
+        self.book, self.following = build_call_services(self.memory, clock, RecordedEvents())
+        self.originating = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            book=self.book,
+            order_store=self.book,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="en",
             clock=clock,
         )
-        self.requesting = Requesting(
-            requests=self,
-            originating=self.originating,
+        self.requesting = CallRequestPoller(
+            call_requests=self,
+            originator=self.originating,
             directory=MemoryDirectory(),
-            phone_book=self,
+            partner_phones=self,
             phones=b.RULES,
             mark="позвонить",
             lang="ru",
             clock=clock,
             monotonic=seconds_of(clock),
         )
-        self.settling = Settling(
-            following=self.following,
+        self.settling = UnfinishedCalls(
+            tracker=self.following,
             pbx=self.pbx,
-            events=NotedEvents(),
+            events=RecordedEvents(),
             clock=clock,
-            after=timedelta(minutes=10),
+            silent_for=timedelta(minutes=10),
         )
         self.restarted = self.now
-        self.loop.run(self.book.remember())
-        self.loop.run(self.originating.recover())
+        self.loop.run(self.book.load())
+        self.loop.run(self.originating.recover_after_crash())
         self.memory.broken = broken
 
     # ------------------------------------------------------------ 1C, as far as it is asked
-    async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
+    async def find_call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
         del mark
         return [request for request in self.documents if request.at >= since]
 
@@ -225,7 +225,7 @@ class Ordering(RuleBasedStateMachine):
         self.now += timedelta(milliseconds=1)
         self.pbx.reply, self.fuse.steps = reply, killed_after
         self.pbx.before_reply = lambda: None
-        self.survives(self.requesting.look())
+        self.survives(self.requesting.poll())
 
     @rule(which=st.integers(0, 5), code=st.sampled_from(["1", "3", "2"]), lost=st.booleans())
     def the_pbx_goes_on(self, which: int, code: str, *, lost: bool) -> None:
@@ -263,12 +263,12 @@ class Ordering(RuleBasedStateMachine):
     @rule(statistics=st.booleans())
     def the_bridge_asks_the_statistics(self, *, statistics: bool) -> None:
         self.pbx.statistics = statistics
-        self.survives(self.settling.settle())
+        self.survives(self.settling.resolve())
 
     @rule()
     def the_disk_is_well_again(self) -> None:
         self.memory.broken = False
-        self.survives(self.originating.write_outcomes())
+        self.survives(self.originating.save_unsaved_outcomes())
 
     @rule()
     def the_bridge_restarts(self) -> None:
@@ -276,7 +276,7 @@ class Ordering(RuleBasedStateMachine):
 
     @rule()
     def old_calls_are_forgotten(self) -> None:
-        self.loop.run(self.memory.forget(self.now - timedelta(days=1)))
+        self.loop.run(self.memory.delete_older_than(self.now - timedelta(days=1)))
         self.starts()
 
     # ------------------------------------------------------------ what must hold
@@ -295,7 +295,7 @@ class Ordering(RuleBasedStateMachine):
     @invariant()
     def nothing_is_told_that_was_not(self) -> None:
         rang = {rung.order.key for rung in self.pbx.rung}
-        for call in self.memory.journal.values():
+        for call in self.memory.calls_by_key.values():
             if call.order is not None and call.order.state is OrderState.REFUSED:
                 assert call.key not in rang
             if call.order is not None and call.order.state is OrderState.ACCEPTED:
@@ -307,14 +307,14 @@ class Ordering(RuleBasedStateMachine):
             self.memory.broken = False
             self.pbx.reply, self.pbx.statistics = Reply.ACCEPTS, True
             self.pbx.before_reply = lambda: None
-            self.loop.run(self.originating.write_outcomes())
+            self.loop.run(self.originating.save_unsaved_outcomes())
             for _ in range(3):
                 self.time_passes(1900)
-                self.loop.run(self.settling.settle())
-            for call in self.memory.journal.values():
+                self.loop.run(self.settling.resolve())
+            for call in self.memory.calls_by_key.values():
                 assert call.order is None or call.order.state is not OrderState.SENDING
                 # What a bridge that stood still for so long did not see end, it does not look for.
-                assert not call.is_unfinished or self.restarted - call.received_at > MEMORY
+                assert not call.is_unfinished or self.restarted - call.received_at > ACTIVE_FOR
             before = len(self.pbx.rung)
             for telephone in TELEPHONES:
                 self.loop.run(self.originating.order(telephone, CLIENTS[0], by="desk"))
@@ -331,7 +331,7 @@ class Ordering(RuleBasedStateMachine):
         self.fuse.steps = None
 
     def a_save_may_kill(self) -> None:
-        self.fuse.burn()
+        self.fuse.step()
 
 
 def _pair(order: CallOrder) -> tuple[str, object]:

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.call_events import CallEvent, EventKind, Outcome
-from bridge.domain.calls import hear
+from bridge.domain.calls import apply_event
 from bridge.domain.orders import CallOrder, OrderReply, OrderState
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
-from bridge.services.originate import Originating
+from bridge.services.originate import CallOriginator
 from tests.support import builders as b
-from tests.support.memory_orders import MemoryOrders, ToldPbx
+from tests.support.memory_orders import FakePbx, MemoryOrderStore
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ CLIENT = "+79035550123"
 
 
 @dataclass
-class SlowPbx(ToldPbx):
+class SlowPbx(FakePbx):
     """Answers an order only when it is let: `answers` is set."""
 
     answers: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,18 +36,18 @@ class SlowPbx(ToldPbx):
 
 @dataclass
 class Desk:
-    book: MemoryOrders = field(default_factory=MemoryOrders)
-    pbx: ToldPbx = field(default_factory=ToldPbx)
+    book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
+    pbx: FakePbx = field(default_factory=FakePbx)
     now: datetime = b.NOON
 
     def __post_init__(self) -> None:
         self.originating = self.started()
 
-    def started(self) -> Originating:
-        return Originating(
+    def started(self) -> CallOriginator:
+        return CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            book=self.book,
+            order_store=self.book,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="en",
@@ -63,7 +63,7 @@ class Desk:
         """Let every ordered call hear an event, now."""
         for key, call in self.book.calls.items():
             event = CallEvent("sipuni", kind, self.now, f"ref {key}", outcome=outcome)
-            self.book.calls[key] = hear(call, event)
+            self.book.calls[key] = apply_event(call, event)
 
 
 async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once():
@@ -97,7 +97,7 @@ async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes:
 @pytest.mark.parametrize("end", [EventKind.ENDED, EventKind.HISTORY, EventKind.GIVEN_UP])
 async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind):
     desk = Desk()
-    desk.pbx.reply = OrderReply(OrderState.UNKNOWN, words="no answer")
+    desk.pbx.reply = OrderReply(OrderState.UNKNOWN, reason="no answer")
     await desk.order()
     desk.now += timedelta(minutes=5)
     with pytest.raises(OrderRepeated, match="look at the PBX"):
@@ -115,12 +115,12 @@ async def test_a_document_that_repeats_an_order_is_told_so():
     await desk.order()
     desk.now += timedelta(minutes=2)
 
-    call = await desk.originating.order_from(b.ref("document"), "205", CLIENT, by="Anna")
+    call = await desk.originating.order_from_document(b.ref("document"), "205", CLIENT, by="Anna")
 
     assert call is not None
     assert call.order is not None
     assert call.order.state is OrderState.REFUSED
-    assert "is not over" in call.order.words
+    assert "is not over" in call.order.reason
     assert len(desk.pbx.orders) == 1
 
 
@@ -134,12 +134,12 @@ async def test_what_the_pbx_accepted_is_told_though_the_disk_fails_and_written_l
     assert await desk.order() is OrderState.ACCEPTED  # the telephone rings: that is the truth
     assert desk.book.states() == [OrderState.SENDING]
     with pytest.raises(StoreError):
-        await desk.originating.write_outcomes()
+        await desk.originating.save_unsaved_outcomes()
 
     desk.book.broken = False
-    assert await desk.originating.write_outcomes() == 1
+    assert await desk.originating.save_unsaved_outcomes() == 1
     assert desk.book.states() == [OrderState.ACCEPTED]
-    assert await desk.originating.write_outcomes() == 0
+    assert await desk.originating.save_unsaved_outcomes() == 0
 
 
 async def test_a_repeat_of_what_could_not_be_written_is_barred():
@@ -165,7 +165,7 @@ async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown():
     with suppress(asyncio.CancelledError):
         await first
 
-    await desk.originating.write_outcomes()
+    await desk.originating.save_unsaved_outcomes()
 
     assert desk.book.states() == [OrderState.UNKNOWN]
     with pytest.raises(OrderRepeated):
@@ -174,12 +174,12 @@ async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown():
 
 async def test_an_order_of_which_nobody_knows_whether_it_is_on_disk_was_not_sent():
     desk = Desk()
-    desk.book.broken_behind = True  # the row is there, and the write says it failed
+    desk.book.fails_after_write = True  # the row is there, and the write says it failed
     with pytest.raises(StoreError):
         await desk.order()
     assert desk.book.states() == [OrderState.SENDING]
 
-    desk.book.broken_behind = False
+    desk.book.fails_after_write = False
     desk.now += timedelta(seconds=1)
     assert await desk.order() is OrderState.ACCEPTED
     assert desk.book.states() == [OrderState.REFUSED, OrderState.ACCEPTED]

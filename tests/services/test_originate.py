@@ -10,9 +10,9 @@ from bridge.domain.call_events import Direction
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.orders import REPEAT_PAUSE, OrderReply, OrderState
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
-from bridge.services.originate import Originating
+from bridge.services.originate import CallOriginator
 from tests.support import builders as b
-from tests.support.memory_orders import MemoryOrders, ToldPbx
+from tests.support.memory_orders import FakePbx, MemoryOrderStore
 
 pytestmark = pytest.mark.anyio
 
@@ -23,19 +23,19 @@ DOCUMENT = b.ref("document")
 class Desk:
     """The service with a book and a PBX that can be asked."""
 
-    book: MemoryOrders = field(default_factory=MemoryOrders)
-    pbx: ToldPbx = field(default_factory=ToldPbx)
+    book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
+    pbx: FakePbx = field(default_factory=FakePbx)
     now: datetime = b.NOON
     asked: list[RouteQuestion] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.originating = self.started()
 
-    def started(self) -> Originating:
-        return Originating(
+    def started(self) -> CallOriginator:
+        return CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            book=self.book,
+            order_store=self.book,
             decide=self.decide,
             phones=b.RULES,
             lang="en",
@@ -52,13 +52,13 @@ async def test_an_accepted_order_is_a_call_that_knows_whom_it_goes_to():
 
     call = await desk.originating.order("205", "8 903 555-01-23", by="desk")
 
-    assert desk.pbx.rung() == [("205", "79035550123")]
-    assert (call.direction, call.placed_by, call.asked) == (Direction.OUTBOUND, "205", False)
+    assert desk.pbx.originated() == [("205", "79035550123")]
+    assert (call.direction, call.placed_by, call.has_question) == (Direction.OUTBOUND, "205", False)
     assert call.caller.number == b.NUMBER
     assert call.decision.candidate is not None
     assert call.decision.candidate.name == "Иванов Пётр"
     assert call.order is not None
-    assert (call.order.state, call.order.ref, call.order.by) == (
+    assert (call.order.state, call.order.ref, call.order.ordered_by) == (
         OrderState.ACCEPTED,
         "00ff",
         "desk",
@@ -89,13 +89,13 @@ async def test_what_is_not_on_disk_does_not_leave():
 @pytest.mark.parametrize("state", [OrderState.REFUSED, OrderState.UNKNOWN])
 async def test_what_became_of_it_is_kept_with_its_words(state: OrderState):
     desk = Desk()
-    desk.pbx.reply = OrderReply(state, words="no money")
+    desk.pbx.reply = OrderReply(state, reason="no money")
 
     call = await desk.originating.order("205", "+79035550123", by="desk")
 
     assert call.order is not None
-    assert (call.order.state, call.order.words) == (state, "no money")
-    assert (desk.book.states(), desk.book.words()) == ([state], ["no money"])
+    assert (call.order.state, call.order.reason) == (state, "no money")
+    assert (desk.book.states(), desk.book.messages()) == ([state], ["no money"])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_another_telephone_may_ring_at_once():
 
 async def test_a_refused_order_may_be_tried_again_at_once():
     desk = Desk()
-    desk.pbx.reply = OrderReply(OrderState.REFUSED, words="the PBX cannot be reached")
+    desk.pbx.reply = OrderReply(OrderState.REFUSED, reason="the PBX cannot be reached")
     await desk.originating.order("205", "+79035550123", by="desk")
     desk.now += timedelta(seconds=1)
 
@@ -172,12 +172,12 @@ async def test_what_a_crash_left_on_its_way_is_in_doubt_and_never_sent_again():
         await desk.originating.order("205", "+79035550123", by="desk")
     desk.pbx.before_reply = lambda: None
 
-    assert await desk.started().recover() == 1
+    assert await desk.started().recover_after_crash() == 1
 
     assert desk.book.states() == [OrderState.UNKNOWN]
-    assert "may have been placed" in desk.book.words()[0]
+    assert "may have been placed" in desk.book.messages()[0]
     assert len(desk.pbx.orders) == 1
-    assert await desk.started().recover() == 0
+    assert await desk.started().recover_after_crash() == 0
 
 
 # ---------------------------------------------------------------- a document's wish
@@ -186,9 +186,9 @@ async def test_what_a_crash_left_on_its_way_is_in_doubt_and_never_sent_again():
 async def test_a_document_is_an_order_once_for_ever():
     desk = Desk()
 
-    first = await desk.originating.order_from(DOCUMENT, "205", "+79035550123", by="Анна")
+    first = await desk.originating.order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
     desk.now += timedelta(hours=1)
-    again = await desk.started().order_from(DOCUMENT, "205", "+79035550123", by="Анна")
+    again = await desk.started().order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
 
     assert first is not None
     assert first.order is not None
@@ -201,7 +201,10 @@ async def test_two_looks_at_one_document_ring_once():
     desk = Desk()
 
     made = await asyncio.gather(
-        *(desk.originating.order_from(DOCUMENT, "205", "+79035550123", by="Анна") for _ in range(3))
+        *(
+            desk.originating.order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
+            for _ in range(3)
+        )
     )
 
     assert len(desk.pbx.orders) == 1
@@ -221,9 +224,11 @@ async def test_a_document_s_senseless_wish_is_kept_so_that_it_can_be_told(
 ):
     desk = Desk()
 
-    call = await desk.originating.order_from(DOCUMENT, "205", number, by="Анна", words=words)
+    call = await desk.originating.order_from_document(
+        DOCUMENT, "205", number, by="Анна", words=words
+    )
 
     assert call is not None
-    assert (desk.book.states(), desk.book.words()) == ([OrderState.REFUSED], [told])
+    assert (desk.book.states(), desk.book.messages()) == ([OrderState.REFUSED], [told])
     assert desk.pbx.orders == []
-    assert await desk.originating.order_from(DOCUMENT, "205", number, by="Анна") is None
+    assert await desk.originating.order_from_document(DOCUMENT, "205", number, by="Анна") is None

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.domain.directory import (
-    Attribute,
+    AttributeValue,
     EntityKind,
     ExtensionSources,
     Manager,
@@ -15,17 +15,17 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.errors import (
-    FactsLost,
     OneCError,
     OneCNotPublished,
     OneCUnauthorized,
     OneCUnavailable,
+    RoutingFactsLost,
     SyncRefused,
 )
-from bridge.ports import EntitySync, Listing, Noun, SyncReport, Traffic
-from bridge.services.pull import Pull, PullRules, nobody_confirms
-from bridge.services.sync_guard import Confirm
-from bridge.services.sync_report import shared_extensions
+from bridge.ports import DirectoryObject, EntitySync, Listing, SyncReport, Traffic
+from bridge.services.pull import DirectoryPull, PullRules, confirm_nothing
+from bridge.services.sync_guard import ConfirmLoss
+from bridge.services.sync_report import find_shared_extensions
 from tests.support import builders as b
 from tests.support.memory_directory import MemoryDirectoryStore
 
@@ -39,8 +39,8 @@ class SourceOfNouns:
     """1C as a pull reads it: nouns by kind, and a mood for the n-th request."""
 
     def __init__(self) -> None:
-        self.nouns: dict[EntityKind, dict[Ref, Noun]] = {kind: {} for kind in EntityKind}
-        self.sources = ExtensionSources(property=PROPERTY)
+        self.nouns: dict[EntityKind, dict[Ref, DirectoryObject]] = {kind: {} for kind in EntityKind}
+        self.sources = ExtensionSources(attribute_ref=PROPERTY)
         self.no_sources: OneCNotPublished | None = None
         self.traffic = Traffic()
         self.fetched: list[Ref] = []
@@ -51,25 +51,25 @@ class SourceOfNouns:
         self.meanwhile: Callable[[], object] = lambda: None
         self.listing_takes_time: Callable[[], None] = lambda: None
 
-    def has(self, *nouns: Noun) -> None:
+    def has(self, *nouns: DirectoryObject) -> None:
         kinds = dict(
             zip(("Manager", "Partner", "ContactPerson", "Counterparty"), EntityKind, strict=True)
         )
         for noun in nouns:
             self.nouns[kinds[type(noun).__name__]][noun.ref] = noun
 
-    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
+    async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
         self._request()
         if kind in self.not_published:
             raise OneCNotPublished(kind.value, "no such entity set")
         listed = {ref: noun.version for ref, noun in self.nouns[kind].items()}
         fingerprint = repr(listed)
         self.listing_takes_time()
-        return Listing(None if fingerprint == known else listed, fingerprint)
+        return Listing(None if fingerprint == known_fingerprint else listed, fingerprint)
 
     async def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int
-    ) -> AsyncIterator[Sequence[Noun]]:
+    ) -> AsyncIterator[Sequence[DirectoryObject]]:
         assert listed >= len(refs)
         self.meanwhile()
         for start in range(0, len(refs), 2):
@@ -114,7 +114,7 @@ class Steps:
 
 
 def user(name: str, extension: str | None, version: str = "1") -> Manager:
-    attribute = None if extension is None else Attribute(extension)
+    attribute = None if extension is None else AttributeValue(extension)
     return Manager(b.ref(name), Version(version), name, attribute=attribute)
 
 
@@ -138,31 +138,31 @@ class Office:
         )
 
     async def runs(
-        self, rules: PullRules | None = None, confirm: Confirm = nobody_confirms
+        self, rules: PullRules | None = None, confirm: ConfirmLoss = confirm_nothing
     ) -> SyncReport:
         self.source.fetched.clear()
         self.steps.told.clear()
         self.source.traffic.requests = 0
         self.now += timedelta(minutes=1)
         seconds = iter(range(1000))
-        pull = Pull(
+        pull = DirectoryPull(
             source=self.source,
             store=self.store,
             clock=lambda: self.now,
             rules=rules or PullRules(),
             progress=self.steps,
-            confirm=confirm,
+            confirm_loss=confirm,
             stopwatch=lambda: float(next(seconds)),
         )
         return await pull.run(self.store.report())
 
     def extension(self, name: str) -> str | None:
-        manager = self.store.world[EntityKind.MANAGER][b.ref(name)]
+        manager = self.store.objects[EntityKind.MANAGER][b.ref(name)]
         assert isinstance(manager, Manager)
         return manager.extension
 
     def held(self, kind: EntityKind) -> set[str]:
-        return {noun.name for noun in self.store.world[kind].values()}
+        return {noun.name for noun in self.store.objects[kind].values()}
 
     def loses(self, kind: EntityKind, share: float) -> None:
         rows = self.source.nouns[kind]
@@ -196,33 +196,33 @@ async def test_the_first_run_brings_everything() -> None:
 
 
 async def test_a_run_without_changes_fetches_and_writes_nothing(office: Office) -> None:
-    before = office.store.world
+    before = office.store.objects
 
     report = await office.runs()
 
     assert (report.full, report.changed, report.numbers) == (False, False, 10)
     assert not office.source.fetched
-    assert office.store.world == before
-    assert not office.store.runs[-1].reindexed
+    assert office.store.objects == before
+    assert not office.store.transactions[-1].reindexed
     assert report.proven_at == office.now
 
 
 async def test_a_listing_like_the_last_one_is_not_even_compared(office: Office) -> None:
-    office.store.looked_at.clear()
+    office.store.compared.clear()
 
     await office.runs()
 
-    assert not office.store.looked_at
+    assert not office.store.compared
 
 
 async def test_a_listing_in_another_order_is_compared_and_found_equal(office: Office) -> None:
     partners = office.source.nouns[EntityKind.PARTNER]
     office.source.nouns[EntityKind.PARTNER] = dict(reversed(partners.items()))
-    office.store.looked_at.clear()
+    office.store.compared.clear()
 
     report = await office.runs()
 
-    assert (office.store.looked_at, report.changed) == ([EntityKind.PARTNER], False)
+    assert (office.store.compared, report.changed) == ([EntityKind.PARTNER], False)
 
 
 async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(office: Office) -> None:
@@ -238,7 +238,7 @@ async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(offic
 
     await office.runs()
 
-    assert office.store.world[EntityKind.CONTACT][listed.ref].version == "2"
+    assert office.store.objects[EntityKind.CONTACT][listed.ref].version == "2"
 
 
 async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(office: Office) -> None:
@@ -254,7 +254,7 @@ async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(office: Of
     assert (partners.listed, partners.held, partners.fetched, partners.buried) == (10, 10, 2, 1)
     assert "ООО Склад 10" not in office.held(EntityKind.PARTNER)
     assert report.numbers == 9
-    assert office.store.runs[-1].reindexed
+    assert office.store.transactions[-1].reindexed
 
 
 async def test_a_body_that_changed_during_the_run_is_not_fetched_for_ever(office: Office) -> None:
@@ -292,7 +292,7 @@ async def test_a_full_run_fetches_all_again(office: Office) -> None:
 
     assert (report.full, report.changed) == (True, True)
     assert len(office.source.fetched) == 14
-    assert office.store.runs[-1].cleared
+    assert office.store.transactions[-1].cleared
     assert of(report, EntityKind.PARTNER).buried == 1
     assert len(office.held(EntityKind.PARTNER)) == 9
 
@@ -303,14 +303,14 @@ async def test_a_full_run_fetches_all_again(office: Office) -> None:
 async def test_a_shrunken_listing_is_refused_and_the_old_world_stays(
     office: Office, kind: EntityKind, *, full: bool
 ) -> None:
-    before, report = office.store.world, office.store.report()
+    before, report = office.store.objects, office.store.report()
     office.loses(kind, 1.0)
 
     with pytest.raises(SyncRefused) as refused:
         await office.runs(PullRules(full=full))
 
     assert refused.value.entity_set == kind.value
-    assert (office.store.world, office.store.report()) == (before, report)
+    assert (office.store.objects, office.store.report()) == (before, report)
     assert not office.source.fetched
 
 
@@ -339,13 +339,13 @@ async def test_a_person_is_asked_and_his_yes_goes_on_in_the_same_run(office: Off
 
 
 async def test_a_persons_no_leaves_the_old_world(office: Office) -> None:
-    before = office.store.world
+    before = office.store.objects
     office.loses(EntityKind.PARTNER, 0.5)
 
     with pytest.raises(SyncRefused):
         await office.runs(confirm=lambda _: False)
 
-    assert office.store.world == before
+    assert office.store.objects == before
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.2, False), (0.3, True)])
@@ -456,14 +456,14 @@ LOSSES = {
 async def test_rows_that_are_worth_nothing_any_more_are_refused(
     large: Office, loses: Callable[[Office], None], words: str, *, full: bool
 ) -> None:
-    before, report = large.store.world, large.store.report()
+    before, report = large.store.objects, large.store.report()
     loses(large)
 
     for _ in range(2):  # what was refused once is refused again
-        with pytest.raises(FactsLost) as refused:
+        with pytest.raises(RoutingFactsLost) as refused:
             await large.runs(PullRules(full=full))
         assert words in str(refused.value)
-    assert (large.store.world, large.store.report()) == (before, report)
+    assert (large.store.objects, large.store.report()) == (before, report)
 
 
 @pytest.mark.parametrize("loses", LOSSES)
@@ -487,11 +487,11 @@ async def test_a_person_may_accept_what_rows_lost_and_is_asked_once(
 
 async def test_the_refusal_says_what_is_known_of_why(large: Office) -> None:
     attribute_renamed(large)
-    with pytest.raises(FactsLost, match="BRIDGE_EXTENSION_ATTRIBUTE"):
+    with pytest.raises(RoutingFactsLost, match="BRIDGE_EXTENSION_ATTRIBUTE"):
         await large.runs()
 
     attribute_not_published(large)
-    with pytest.raises(FactsLost, match="publish it in 1C"):
+    with pytest.raises(RoutingFactsLost, match="publish it in 1C"):
         await large.runs()
 
 
@@ -510,7 +510,7 @@ async def test_what_is_lost_little_by_little_is_refused_and_grows_again_after_a_
         await large.runs()
     rewrite(large, EntityKind.CONTACT, 2 * share, partner=None)
 
-    with pytest.raises(FactsLost, match="14 of 22 contact persons with a partner"):
+    with pytest.raises(RoutingFactsLost, match="14 of 22 contact persons with a partner"):
         await large.runs()
     await large.runs(PullRules(accept_shrink=True))
     rewrite(large, EntityKind.CONTACT, 2 * share + 0.1, partner=None)
@@ -530,8 +530,8 @@ async def test_one_yes_is_no_yes_to_everything(large: Office) -> None:
     large.loses(EntityKind.CONTACT, 0.5)
     attribute_renamed(large)
 
-    with pytest.raises(FactsLost, match="extension"):
-        await large.runs(confirm=lambda refused: not isinstance(refused, FactsLost))
+    with pytest.raises(RoutingFactsLost, match="extension"):
+        await large.runs(confirm=lambda refused: not isinstance(refused, RoutingFactsLost))
 
 
 async def test_a_first_run_that_reaches_nobody_says_so_until_a_person_accepts_it() -> None:
@@ -558,7 +558,7 @@ async def test_a_first_run_without_the_attribute_published_fails_as_it_did() -> 
 # ---------------------------------------------------------------- extensions outside the users
 async def test_the_register_decides_where_1c_keeps_extensions_there(office: Office) -> None:
     office.source.sources = ExtensionSources(
-        PROPERTY, register={b.ref("Анна Петрова"): Attribute("305")}
+        PROPERTY, register_values={b.ref("Анна Петрова"): AttributeValue("305")}
     )
 
     report = await office.runs()
@@ -571,13 +571,13 @@ async def test_the_register_decides_where_1c_keeps_extensions_there(office: Offi
 
 async def test_a_renamed_list_value_moves_an_extension_without_its_user(office: Office) -> None:
     value = b.ref("value")
-    anna = replace(user("Анна Петрова", None, "2"), attribute=Attribute(listed=value))
+    anna = replace(user("Анна Петрова", None, "2"), attribute=AttributeValue(listed=value))
     office.source.has(anna)
-    office.source.sources = ExtensionSources(PROPERTY, listed={value: "401"})
+    office.source.sources = ExtensionSources(PROPERTY, list_values={value: "401"})
     await office.runs()
     assert office.extension("Анна Петрова") == "401"
 
-    office.source.sources = ExtensionSources(PROPERTY, listed={value: " 402 "})
+    office.source.sources = ExtensionSources(PROPERTY, list_values={value: " 402 "})
     report = await office.runs()
 
     assert (report.changed, office.source.fetched) == (True, [])
@@ -608,7 +608,7 @@ async def test_without_the_property_nobody_has_an_extension(office: Office) -> N
 
 async def test_a_manager_read_again_keeps_the_extension_the_register_gives(office: Office) -> None:
     office.source.sources = ExtensionSources(
-        PROPERTY, register={b.ref("Анна Петрова"): Attribute("305")}
+        PROPERTY, register_values={b.ref("Анна Петрова"): AttributeValue("305")}
     )
     await office.runs()
     office.source.has(user("Анна Петрова", "205", version="2"))
@@ -634,7 +634,7 @@ async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
 
     assert "no such entity set" in of(report, kind).error
     assert of(report, kind).proven_at == report.proven_at == proven
-    assert report.oldest == of(report, kind)
+    assert report.oldest_proof == of(report, kind)
     assert of(report, kind).fetched == 0
     assert office.held(kind) == before != set()
     assert "ИП Новый" in office.held(EntityKind.PARTNER)
@@ -676,13 +676,13 @@ async def test_a_person_may_have_a_missing_set_forgotten(
 
 @pytest.mark.parametrize("kind", [EntityKind.MANAGER, EntityKind.PARTNER])
 async def test_without_managers_or_partners_nothing_runs(office: Office, kind: EntityKind) -> None:
-    before = office.store.world
+    before = office.store.objects
     office.source.not_published = {kind}
 
     with pytest.raises(OneCNotPublished):
         await office.runs()
 
-    assert office.store.world == before
+    assert office.store.objects == before
 
 
 async def test_a_company_without_contacts_published_has_a_first_run_too() -> None:
@@ -706,13 +706,13 @@ REQUESTS_OF_A_FULL_RUN = 1 + 4 + 1 + 5 + 1 + 1
 async def test_a_failure_at_any_request_leaves_the_old_world(
     office: Office, request_number: int, error: OneCError
 ) -> None:
-    before, report = office.store.world, office.store.report()
+    before, report = office.store.objects, office.store.report()
     office.source.fails_at, office.source.error = request_number, error
 
     with pytest.raises(type(error)):
         await office.runs(PullRules(full=True))
 
-    assert (office.store.world, office.store.report()) == (before, report)
+    assert (office.store.objects, office.store.report()) == (before, report)
     office.source.fails_at = None
     await office.runs(PullRules(full=True))
     assert office.source.traffic.requests == REQUESTS_OF_A_FULL_RUN
@@ -774,4 +774,4 @@ def test_only_reachable_users_share_an_extension() -> None:
         b.manager("Д", "207"),
     ]
 
-    assert shared_extensions(people) == {"205": ("А", "Б")}
+    assert find_shared_extensions(people) == {"205": ("А", "Б")}

@@ -1,13 +1,13 @@
 """What is the matter now, told from the events."""
 
-from bridge.ports import Alarm, OneCMood
-from bridge.services.situation import FanOut, Situation
+from bridge.ports import Alarm, OneCAvailability
+from bridge.services.situation import EventFanOut, SystemState
 from tests.support.builders import NOON
-from tests.support.memory_ledger import NotedEvents
+from tests.support.memory_ledger import RecordedEvents
 
 
 def test_alarms_are_up_until_taken_back() -> None:
-    situation = Situation(lambda: NOON)
+    situation = SystemState(lambda: NOON)
     for event in (
         Alarm("store_slow", "slow"),
         Alarm("onec_refuses", "wrong password"),
@@ -17,25 +17,25 @@ def test_alarms_are_up_until_taken_back() -> None:
     ):
         situation.publish(event)
 
-    assert [alarm.words for alarm in situation.alarms()] == ["slower"]
+    assert [alarm.message for alarm in situation.alarms()] == ["slower"]
 
 
 def test_the_last_mood_counts() -> None:
-    situation = Situation(lambda: NOON)
-    assert situation.mood() is None
+    situation = SystemState(lambda: NOON)
+    assert situation.availability() is None
 
-    situation.publish(OneCMood(False, "connection refused"))
-    situation.publish(OneCMood(True, "back"))
+    situation.publish(OneCAvailability(False, "connection refused"))
+    situation.publish(OneCAvailability(True, "back"))
 
-    assert situation.mood() == OneCMood(True, "back")
+    assert situation.availability() == OneCAvailability(True, "back")
 
 
 def test_everybody_hears_everything_in_order() -> None:
-    first, second = NotedEvents(), NotedEvents()
-    fan_out = FanOut(first, second)
-    events = [OneCMood(False, "away"), OneCMood(True, "back")]
+    first, second = RecordedEvents(), RecordedEvents()
+    fan_out = EventFanOut(first, second)
+    events = [OneCAvailability(False, "away"), OneCAvailability(True, "back")]
 
     for event in events:
         fan_out.publish(event)
 
-    assert first.noted == second.noted == events
+    assert first.published == second.published == events

@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import StoreError
 from bridge.ports import Alarm
 from bridge.services.store_watch import StoreWatch
-from tests.support.memory_ledger import NotedEvents
+from tests.support.memory_ledger import RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.ledger, self.audit = File("ledger.db"), File("audit.db")
-        self.events = NotedEvents()
+        self.events = RecordedEvents()
         self.kept: dict[str, list[str]] = {}
         self.restored: list[bool] = []
         self.refusal: StoreError | None = None
@@ -42,7 +42,7 @@ class Desk:
             (self.audit,),
             ledger=self.ledger,
             events=self.events,
-            aside=self.aside,
+            damaged_copies=self.aside,
             restore=self.restore,
         )
 
@@ -62,26 +62,26 @@ async def test_trouble_is_said_once_and_taken_back_once() -> None:
     desk = Desk()
     desk.audit.trouble = StoreError("/srv/data/audit.db", "disk full")
     for _ in range(3):
-        await desk.watch.look()
+        await desk.watch.check()
     desk.audit.trouble = None
     for _ in range(3):
-        await desk.watch.look()
+        await desk.watch.check()
 
     assert desk.said() == [("store_down", "audit.db", False), ("store_down", "audit.db", True)]
-    assert "/srv" not in desk.events.of(Alarm)[0].words
+    assert "/srv" not in desk.events.of(Alarm)[0].message
 
 
 async def test_memory_is_written_back_only_to_a_ledger_that_is_well_and_until_it_took_it() -> None:
     desk = Desk()
     desk.ledger.trouble = StoreError("ledger.db", "disk full")
     desk.ledger.losses = ["was damaged"]
-    await desk.watch.look()
+    await desk.watch.check()
     in_trouble = list(desk.restored)
     desk.ledger.trouble, desk.refusal = None, StoreError("ledger.db", "disk full again")
-    await desk.watch.look()
+    await desk.watch.check()
     desk.refusal = None
-    await desk.watch.look()
-    await desk.watch.look()
+    await desk.watch.check()
+    await desk.watch.check()
 
     assert in_trouble == []
     assert desk.restored == [True, False]
@@ -91,10 +91,10 @@ async def test_damage_is_said_as_long_as_the_damaged_file_is_kept() -> None:
     desk = Desk()
     desk.kept = {"ledger.db": ["ledger.db.damaged"]}
     desk.ledger.losses = ["was damaged and is kept as ledger.db.damaged"]
-    await desk.watch.look()
-    await desk.watch.look()
+    await desk.watch.check()
+    await desk.watch.check()
     desk.kept = {}
-    await desk.watch.look()
+    await desk.watch.check()
 
     assert desk.said() == [
         ("store_damaged", "ledger.db", False),
@@ -106,8 +106,8 @@ async def test_a_file_kept_since_before_the_start_is_said_too() -> None:
     desk = Desk()
     desk.kept = {"audit.db": ["audit.db.damaged"], "ledger.db": ["ledger.db.missing"]}
 
-    await desk.watch.look()
+    await desk.watch.check()
 
-    words = {alarm.subject: alarm.words for alarm in desk.events.of(Alarm)}
+    words = {alarm.subject: alarm.message for alarm in desk.events.of(Alarm)}
     assert "was damaged" in words["audit.db"]
     assert "was missing" in words["ledger.db"]

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from bridge.services.sync_log import SyncLog, read_line
+from bridge.services.sync_log import SyncProcessLog, read_log_line
 
 LOST = {"event": "entity_set_lost", "level": "warning", "name": "contact"}
 OTHER = {"event": "run_not_kept", "level": "unheard of"}
@@ -19,7 +19,7 @@ def test_lines_are_logged_with_their_level_and_fields_and_not_in_every_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    log = SyncLog()
+    log = SyncProcessLog()
 
     rests = [
         log.relay(written(LOST, OTHER)),
@@ -38,7 +38,7 @@ def test_lines_are_logged_with_their_level_and_fields_and_not_in_every_run(
 
 
 def test_what_is_no_line_is_kept_from_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    rest = SyncLog().relay([b"x" * 5000 + b"\n", b"MemoryError: \xff\n", *written(LOST)])
+    rest = SyncProcessLog().relay([b"x" * 5000 + b"\n", b"MemoryError: \xff\n", *written(LOST)])
 
     assert len(caplog.records) == 1
     assert len(rest) < 2000
@@ -47,4 +47,4 @@ def test_what_is_no_line_is_kept_from_its_end(caplog: pytest.LogCaptureFixture) 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"event": 3}', "plain words", "\x00"])
 def test_other_text_is_no_line(text: str) -> None:
-    assert read_line(text) is None
+    assert read_log_line(text) is None

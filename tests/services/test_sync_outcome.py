@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.ports import Alarm, OneCMood
-from bridge.services.sync_outcome import SyncReporting, read_sync_end
-from tests.support.memory_ledger import NotedEvents
+from bridge.ports import Alarm, OneCAvailability
+from bridge.services.sync_outcome import SyncResultReporter, read_process_result
+from tests.support.memory_ledger import RecordedEvents
 
 MINUTE = timedelta(minutes=1)
 DONE = (0, json.dumps({"numbers": 9}), "")
@@ -23,12 +23,12 @@ class Runs:
     """Ends of runs one after another, and what was published of them."""
 
     def __init__(self) -> None:
-        self.events = NotedEvents()
-        self.reporting = SyncReporting(self.events)
+        self.events = RecordedEvents()
+        self.reporting = SyncResultReporter(self.events)
 
     def end(self, *ends: tuple[int, str, str]) -> None:
         for end in ends:
-            self.reporting.take(read_sync_end(*end))
+            self.reporting.report(read_process_result(*end))
 
     def standing(self) -> set[str]:
         names: set[str] = set()
@@ -40,7 +40,7 @@ class Runs:
         return [f"{'-' if a.clear else '+'}{a.name}" for a in self.events.of(Alarm)]
 
     def pause(self) -> timedelta:
-        return self.reporting.pause(MINUTE)
+        return self.reporting.pause_before_next(MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_refusal_says_that_1c_is_up() -> None:
 
     runs.end(AWAY, LOST, DONE)
 
-    assert [mood.up for mood in runs.events.of(OneCMood)] == [False, True, True]
+    assert [mood.available for mood in runs.events.of(OneCAvailability)] == [False, True, True]
 
 
 def test_a_crash_is_told_by_its_last_line_and_logged_whole(
@@ -108,6 +108,6 @@ def test_each_trouble_backs_off_by_itself_and_a_success_resets() -> None:
 @pytest.mark.parametrize("err", ["", "{", "[]", '{"event": 3}', "plain words", "\x00"])
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 5, -9])
 def test_whatever_a_process_writes_is_read(code: int, out: str, err: str) -> None:
-    end = read_sync_end(code, out, err)
+    end = read_process_result(code, out, err)
 
-    assert (end.words == "") == (code == 0)
+    assert (end.message == "") == (code == 0)

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import httpx
 from starlette.applications import Starlette
 
-from bridge.adapters.embedded.call_history import CallHistory
-from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
-from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.adapters.embedded.run_history import RunHistory
+from bridge.adapters.embedded.call_history import SqliteCallHistory
+from bridge.adapters.embedded.directory_flaws import SqliteDataQuality
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
+from bridge.adapters.embedded.run_history import SqliteSyncRuns
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
@@ -26,7 +26,7 @@ from bridge.adapters.onec.journal import ODataJournal
 from bridge.adapters.onec.lookup import ODataLookup
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
-from bridge.adapters.sipuni import AnswerForm, Sipuni
+from bridge.adapters.sipuni import AnswerForm, SipuniTelephony
 from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
 from bridge.domain.decision import NumberMemory, RoutingRules
 from bridge.domain.directory import EntityKind
@@ -37,36 +37,36 @@ from bridge.lab.onec import OneCLab
 from bridge.lab.sipuni import (
     CallPlan,
     CallReport,
-    Performance,
+    Playback,
+    Scenario,
     SchemeNode,
     SipuniLab,
     SipuniScheme,
-    Story,
     create_sipuni_app,
-    perform,
+    play_scenario,
 )
 from bridge.lab.tables import Row
-from bridge.lab.world import World
+from bridge.lab.world import Infobase
 from bridge.ports import SyncReport
-from bridge.services.answer import Answering
-from bridge.services.ask import Asking
-from bridge.services.debts import DebtRules
-from bridge.services.decide import Deciding
+from bridge.services.answer import RouteAnswerer
+from bridge.services.ask import LiveLookup
+from bridge.services.debts import MissedCallRules
+from bridge.services.decide import RouteDecider
 from bridge.services.deliver import Delivery
-from bridge.services.originate import Originating
-from bridge.services.pull import Pull, PullRules
-from bridge.services.record import Recording
-from bridge.services.settle import Settling
-from bridge.services.situation import FanOut, Situation
+from bridge.services.originate import CallOriginator
+from bridge.services.pull import DirectoryPull, PullRules
+from bridge.services.record import CallRecorder
+from bridge.services.settle import UnfinishedCalls
+from bridge.services.situation import EventFanOut, SystemState
 from bridge.web.access import HookAccess
 from bridge.web.app import create_app
-from bridge.web.desk.board import Board
-from bridge.web.desk.debts import DebtBook
-from bridge.web.desk.parts import DeskParts
-from bridge.web.hooks import Hooks
+from bridge.web.desk.board import DeskCalls
+from bridge.web.desk.debts import MissedCallList
+from bridge.web.desk.parts import DeskState
+from bridge.web.hooks import HookRoutes
 from bridge.web.surface import WebServices
-from tests.support.following import following
-from tests.support.memory_access import AuditInMemory, SignInInMemory
+from tests.support.following import build_call_services
+from tests.support.memory_access import FakeOneCSignIn, MemoryAudit
 from tests.support.onec_lab import ATTRIBUTE, LabTransport
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
@@ -76,13 +76,13 @@ DID = "74950000001"
 USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
 
 #: How long a call is silent before the bridge asks the cabinet what became of it.
-SETTLE_AFTER = timedelta(minutes=10)
+ASK_HISTORY_AFTER = timedelta(minutes=10)
 
 _STEP = timedelta(seconds=5)
 
 
 @dataclass
-class Clock:
+class ManualClock:
     """Stands still until somebody lets time pass."""
 
     now: datetime = START
@@ -103,7 +103,7 @@ class Clock:
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def steps(self, step: timedelta) -> None:
+    def step(self, step: timedelta) -> None:
         self.now += step
         self.stepped += step
 
@@ -111,7 +111,7 @@ class Clock:
         self.advance(seconds)
 
 
-class Quiet:
+class SilentProgress:
     """A progress nobody watches."""
 
     def listing(self, kind: EntityKind) -> None: ...
@@ -123,9 +123,9 @@ class Quiet:
     def indexing(self) -> None: ...
 
 
-def compose_lab(clock: Clock, partners: int = 80, **lab: Any) -> OneCLab:
+def build_onec_lab(clock: ManualClock, partners: int = 80, **lab: Any) -> OneCLab:
     """Compose the company of the stories; the same arguments give the same company."""
-    world = World.compose(partners=partners)
+    world = Infobase.compose(partners=partners)
     return OneCLab(world, clock=clock, sleep=clock.sleep, **lab)
 
 
@@ -136,19 +136,23 @@ def connect(lab: OneCLab, transport: httpx.AsyncBaseTransport | None = None) -> 
 
 
 async def sync(
-    lab: OneCLab, path: Path, clock: Clock, rules: PullRules | None = None
+    lab: OneCLab, path: Path, clock: ManualClock, rules: PullRules | None = None
 ) -> SyncReport:
     """Run one sync as bootstrap does, over the lab's own transport."""
     source = ODataSource(
         connect(lab),
         rules=PHONES,
-        attribute=ATTRIBUTE,
+        extension_attribute=ATTRIBUTE,
         metadata_cache=path.with_name("metadata.json"),
     )
-    store = DirectoryWriter(path)
+    store = SqliteDirectoryStore(path)
     try:
-        pull = Pull(
-            source=source, store=store, clock=clock, rules=rules or PullRules(), progress=Quiet()
+        pull = DirectoryPull(
+            source=source,
+            store=store,
+            clock=clock,
+            rules=rules or PullRules(),
+            progress=SilentProgress(),
         )
         return await pull.run(store.report())
     finally:
@@ -156,19 +160,21 @@ async def sync(
         await source.aclose()
 
 
-def deciding(directory: DirectoryReader, clock: Clock, rules: RoutingRules) -> Deciding:
+def build_decider(
+    directory: SqliteDirectory, clock: ManualClock, rules: RoutingRules
+) -> RouteDecider:
     """Make the decider of a directory whose numbers nobody taught us anything about."""
-    return Deciding(
+    return RouteDecider(
         directory=directory,
-        memory=lambda _: NumberMemory(),
-        events=FanOut(),
+        number_memory=lambda _: NumberMemory(),
+        events=EventFanOut(),
         rules=rules,
         phones=PHONES,
         clock=clock,
     )
 
 
-class Line(httpx.AsyncBaseTransport):
+class InterruptibleTransport(httpx.AsyncBaseTransport):
     """The line to 1C; it can hold one request for ever, before 1C has it or after."""
 
     def __init__(self, lab: OneCLab) -> None:
@@ -195,7 +201,7 @@ class Line(httpx.AsyncBaseTransport):
         return request.method == method and request.url.path.endswith(f"/{entity_set}")
 
 
-class Cabinet(httpx.AsyncBaseTransport):
+class SipuniTransport(httpx.AsyncBaseTransport):
     """The way from the bridge to the cabinet's API; a reply it loses is lost as on a wire."""
 
     def __init__(self, lab: SipuniLab) -> None:
@@ -208,7 +214,7 @@ class Cabinet(httpx.AsyncBaseTransport):
             raise httpx.ReadError(str(lost), request=request) from lost
 
 
-class Door(httpx.AsyncBaseTransport):
+class ServiceTransport(httpx.AsyncBaseTransport):
     """The way from the cabinet to the bridge; something may happen after its n-th request."""
 
     def __init__(self) -> None:
@@ -216,7 +222,7 @@ class Door(httpx.AsyncBaseTransport):
         self.after: dict[int, Callable[[], Awaitable[object]]] = {}
         self.passed = 0
 
-    def leads_to(self, app: Callable[..., Awaitable[None]]) -> None:
+    def connect(self, app: Callable[..., Awaitable[None]]) -> None:
         """Lead to *app* from now on."""
         self.street = httpx.ASGITransport(app=app)
 
@@ -231,7 +237,7 @@ class Door(httpx.AsyncBaseTransport):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServiceOptions:
     """How a house of the stories is furnished."""
 
     routing: RoutingRules = field(default_factory=lambda: RoutingRules(default_extension=None))
@@ -240,10 +246,10 @@ class Plan:
     hook: str = f"http://{USER}:{PASSWORD}@bridge/sipuni/route"
     scheme: dict[str, Any] = field(default_factory=dict)
     #: Pages and API too, or the PBX's hooks alone.
-    whole: bool = False
+    with_pages: bool = False
     #: Callers unknown to the index are looked for in 1C itself.
-    live: bool = False
-    debts: DebtRules | None = None
+    live_lookup: bool = False
+    missed_call_rules: MissedCallRules | None = None
 
 
 def _no_sync(*, accept_shrink: bool = False) -> None:
@@ -251,54 +257,57 @@ def _no_sync(*, accept_shrink: bool = False) -> None:
     del accept_shrink
 
 
-class House:
+class InProcessService:
     """The service as bootstrap builds it, without its network and its clock."""
 
-    def __init__(self, lab: OneCLab, directory: Path, folder: Path, clock: Clock, plan: Plan):
+    def __init__(
+        self, lab: OneCLab, directory: Path, folder: Path, clock: ManualClock, plan: ServiceOptions
+    ):
         self.lab = lab
         self.clock = clock
-        self.plan = plan
-        self.situation = Situation(clock)
+        self.options = plan
+        self.situation = SystemState(clock)
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
         self.clock_steps = 0
         self._draining: asyncio.Task[int] | None = None
         # The cabinet outlives every life of the bridge.
-        self.door = Door()
-        self._pbx = httpx.AsyncClient(transport=self.door)
+        self.transport = ServiceTransport()
+        self._pbx = httpx.AsyncClient(transport=self.transport)
         scheme = SipuniScheme(hook_url=plan.hook, nodes=plan.nodes, **plan.scheme)
         self.sipuni = SipuniLab(scheme, self._pbx, clock=clock.monotonic)
 
-    async def move_in(self) -> None:
+    async def start(self) -> None:
         """Open the files and build the parts."""
-        clock, plan = self.clock, self.plan
+        clock, plan = self.clock, self.options
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.situation = Situation(clock)
-        self.line = Line(self.lab)
-        self._client = connect(self.lab, self.line)
-        self.ledger = LedgerStore.open(self._folder / "ledger.db", clock=clock)
-        self.history = CallHistory(self._folder / "ledger.db")
-        self.directory = DirectoryReader(
+        self.situation = SystemState(clock)
+        self.onec_transport = InterruptibleTransport(self.lab)
+        self._client = connect(self.lab, self.onec_transport)
+        self.ledger = SqliteLedger.open(self._folder / "ledger.db", clock=clock)
+        self.history = SqliteCallHistory(self._folder / "ledger.db")
+        self.directory = SqliteDirectory(
             self._directory_path, stale_after=timedelta(days=1), monotonic=clock.monotonic
         )
-        events = FanOut(self.situation)
-        decider = Deciding(
+        events = EventFanOut(self.situation)
+        decider = RouteDecider(
             directory=self.directory,
-            memory=self.ledger.memory,
+            number_memory=self.ledger.number_memory,
             events=events,
             rules=plan.routing,
             phones=PHONES,
             clock=clock,
         )
-        self.book, self.following = following(
+        self.book, self.following = build_call_services(
             self.ledger,
             clock,
             events,
             decide=decider.decide,
             owner_of=self.directory.owner_of,
             managers=self.directory.managers,
-            debts=plan.debts or DebtRules(lang="ru", zone=self.lab.zone),
+            missed_call_rules=plan.missed_call_rules
+            or MissedCallRules(lang="ru", zone=self.lab.zone),
             monotonic=clock.monotonic,
         )
         self.delivery = Delivery(
@@ -308,7 +317,7 @@ class House:
             clock=clock,
             lang="ru",
             zone=self.lab.zone,
-            reminded=self.following.reminded,
+            reminder_changed=self.following.reminder_changed,
             monotonic=clock.monotonic,
             clock_steps=lambda: self.clock_steps,
         )
@@ -318,18 +327,18 @@ class House:
             self.sipuni.scheme.key,
             ZoneInfo(self.sipuni.scheme.zone),
         )
-        self.pbx = SipuniApi(account, PHONES, transport=Cabinet(self.sipuni))
-        self.settling = Settling(
+        self.pbx = SipuniApi(account, PHONES, transport=SipuniTransport(self.sipuni))
+        self.unfinished_calls = UnfinishedCalls(
             events=events,
-            following=self.following,
+            tracker=self.following,
             pbx=self.pbx,
             clock=clock,
-            after=SETTLE_AFTER,
+            silent_for=ASK_HISTORY_AFTER,
         )
-        self.originating = Originating(
+        self.call_originator = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            book=self.book,
+            order_store=self.book,
             decide=decider.decide,
             phones=PHONES,
             lang="ru",
@@ -339,64 +348,68 @@ class House:
             connect(self.lab),
             rules=PHONES,
             clock=clock.monotonic,
-            known=self.directory.partner,
+            find_partner=self.directory.partner,
             metadata_cache=self._directory_path.with_name("metadata.json"),
         )
         # A busy test machine must not look like a slow 1C, nor like a slow disk.
-        self._asking = Asking(
+        self._asking = LiveLookup(
             lookup=lookup,
             directory=self.directory,
             clock=clock,
             patience=timedelta(seconds=30),
             monotonic=clock.monotonic,
         )
-        recording = Recording(self.ledger, events, patience=timedelta(seconds=30))
-        self.answering = Answering(
-            deciding=decider,
-            recording=recording,
+        recording = CallRecorder(self.ledger, events, patience=timedelta(seconds=30))
+        self.answering = RouteAnswerer(
+            decider=decider,
+            recorder=recording,
             ledger=self.ledger,
             clock=clock,
-            kick=lambda: None,
+            deliver_soon=lambda: None,
             monotonic=clock.monotonic,
-            following=self.following,
-            asking=self._asking if plan.live else None,
+            call_opener=self.following,
+            live_lookup=self._asking if plan.live_lookup else None,
         )
-        await self.answering.remember()
-        await self.book.remember()
-        board = Board("story", clock)
+        await self.answering.load()
+        await self.book.load()
+        board = DeskCalls("story", clock)
         services = WebServices(
-            telephony=Sipuni(plan.answer, PHONES),
-            answering=self.answering,
-            receiving=self.following,
-            noting=self.book,
-            desk=DeskParts(board, DebtBook(board, self.directory.managers)),
+            telephony=SipuniTelephony(plan.answer, PHONES),
+            route_answers=self.answering,
+            event_intake=self.following,
+            call_notes=self.book,
+            desk_state=DeskState(board, MissedCallList(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,
-            hub=EventHub(epoch="story"),
+            event_feed=EventHub(epoch="story"),
             events=events,
-            meter=Metrics(),
-            audit=AuditInMemory(),
-            desk_keys=AuditInMemory(),
+            metrics=Metrics(),
+            audit=MemoryAudit(),
+            desk_keys=MemoryAudit(),
             latency=LatencyLog(),
-            history=self.history,
-            flaws=DirectoryFlaws(self._directory_path),
-            runs=RunHistory(self._folder / "runs.db"),
+            call_journal=self.history,
+            data_quality=SqliteDataQuality(self._directory_path),
+            sync_runs=SqliteSyncRuns(self._folder / "runs.db"),
             sync_now=_no_sync,
-            onec_sign_in=SignInInMemory(),
+            onec_sign_in=FakeOneCSignIn(),
             clock=clock,
-            mood=self.situation.mood,
-            mood_since=self.situation.mood_since,
+            onec_availability=self.situation.availability,
+            availability_since=self.situation.availability_since,
             alarms=self.situation.alarms,
-            kick=lambda: None,
+            deliver_soon=lambda: None,
             hook_access=HookAccess(user=USER, password=PASSWORD, token=TOKEN),
             phones=PHONES,
             zone=self.lab.zone,
         )
         # The whole street takes 80 ms to build; callers need the hooks alone.
-        street = create_app(services) if plan.whole else Starlette(routes=Hooks(services).routes())
-        self.door.leads_to(street)
+        street = (
+            create_app(services)
+            if plan.with_pages
+            else Starlette(routes=HookRoutes(services).routes())
+        )
+        self.transport.connect(street)
 
-    async def move_out(self) -> None:
+    async def stop(self) -> None:
         """Close everything in order."""
         await self._stop_draining()
         await self._asking.aclose()
@@ -408,7 +421,7 @@ class House:
 
     async def close(self) -> None:
         """End the story."""
-        await self.move_out()
+        await self.stop()
         await self._pbx.aclose()
 
     async def lose_power(self) -> None:
@@ -419,9 +432,9 @@ class House:
         for name in ("ledger.db", "ledger.db-wal"):
             if (self._folder / name).exists():
                 shutil.copy(self._folder / name, after / name)
-        await self.move_out()
+        await self.stop()
         self._folder = after
-        await self.move_in()
+        await self.start()
 
     # ------------------------------------------------------------ what happens
     async def call(self, caller: str, did: str = DID, **plan: Any) -> CallReport:
@@ -438,7 +451,7 @@ class House:
 
     def step_clock(self, step: timedelta) -> None:
         """Set the wall clock; the bridge notices."""
-        self.clock.steps(step)
+        self.clock.step(step)
         self.clock_steps += 1
         self.following.clock_stepped(step)
 
@@ -446,47 +459,47 @@ class House:
         """Let time pass in small steps, the delivery looking at each."""
         until = self.clock.now + timedelta(seconds=seconds)
         while self.clock.now < until:
-            await self.look()
+            await self.run_delivery_soon()
             self.clock.now = min(until, self.clock.now + _STEP)
 
-    async def look(self) -> None:
+    async def run_delivery_soon(self) -> None:
         """Do what the loops do: tell the events, deliver, take up what became of reminders."""
-        await self.following.follow()
+        await self.following.apply_stored_events()
         await self.delivery.drain()
-        await self.following.follow()
+        await self.following.apply_stored_events()
 
-    async def tell(self, story: Story, **cast: str) -> Performance:
+    async def play(self, story: Scenario, **cast: str) -> Playback:
         """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
-        return await perform(story, self.sipuni, cast=cast, pause=self.pause)
+        return await play_scenario(story, self.sipuni, roles=cast, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass in one leap."""
-        await self.look()
+        await self.run_delivery_soon()
         self.clock.advance(seconds)
-        await self.look()
+        await self.run_delivery_soon()
 
-    async def settle_calls(self, after: timedelta = SETTLE_AFTER) -> None:
+    async def resolve_unfinished_calls(self, after: timedelta = ASK_HISTORY_AFTER) -> None:
         """Let the time pass after which the bridge asks for the ends it was not told."""
         await self.pause(after.total_seconds())
-        await self.settling.settle()
-        await self.look()
+        await self.unfinished_calls.resolve()
+        await self.run_delivery_soon()
 
-    async def settle(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
+    async def deliver_all(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
         """Let time pass until nothing is left to do, or patience is over; give what was owed."""
         until = self.clock.now + patience
         while True:
-            await self.look()
+            await self.run_delivery_soon()
             entries = [entry for entry, _ in await self.ledger.entries()]
             waiting = [e for e in entries if e.state in (EntryState.DUE, EntryState.SENDING)]
             if not waiting or self.clock.now >= until:
                 return entries
             self.clock.now = max(self.clock.now + _STEP, min(e.due_at for e in waiting))
 
-    async def drain_until_held(self) -> None:
+    async def deliver_until_interrupted(self) -> None:
         """Have the delivery look, until the line holds one of its requests."""
         self._draining = asyncio.create_task(self.delivery.drain())
         async with asyncio.timeout(10):
-            await self.line.held.wait()
+            await self.onec_transport.held.wait()
 
     async def _stop_draining(self) -> None:
         if self._draining is not None:
@@ -499,7 +512,7 @@ class House:
         """Give the call documents that nobody marked."""
         return [row for row in self.lab.phone_calls() if not row["DeletionMark"]]
 
-    def holdings(self) -> tuple[int, int, int]:
+    def count_in_onec(self) -> tuple[int, int, int]:
         """Count unmarked documents, subjects of those, reminders of those."""
         kept = {row["Ref_Key"] for row in self.documents()}
         subjects = [r for r in self.lab.subjects() if r["Взаимодействие"] in kept]
@@ -508,12 +521,16 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(
-    lab: OneCLab, directory: Path, folder: Path, clock: Clock, plan: Plan | None = None
-) -> AsyncIterator[House]:
+async def run_service(
+    lab: OneCLab,
+    directory: Path,
+    folder: Path,
+    clock: ManualClock,
+    plan: ServiceOptions | None = None,
+) -> AsyncIterator[InProcessService]:
     """Furnish a house over a directory that was pulled from *lab*."""
-    house = House(lab, directory, folder, clock, plan or Plan())
-    await house.move_in()
+    house = InProcessService(lab, directory, folder, clock, plan or ServiceOptions())
+    await house.start()
     try:
         yield house
     finally:

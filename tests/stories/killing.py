@@ -24,13 +24,13 @@ from pathlib import Path
 import httpx
 
 from bridge import bootstrap
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.adapters.onec.journal import ODataJournal
-from bridge.bootstrap.parts import odata, zone_of
+from bridge.bootstrap.parts import build_odata_client, onec_zone
 from bridge.domain.life import Disposition
 from bridge.services.deliver import Delivery
-from tests.stories.processes import Site, free_port, open_site, wait_until_alive
-from tests.support.memory_ledger import NotedEvents
+from tests.stories.processes import ServiceFolder, free_port, open_service_folder, wait_until_alive
+from tests.support.memory_ledger import RecordedEvents
 
 _EXTENSION = "205"
 _LINE = "74950000001"
@@ -52,7 +52,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class KillReport:
     """What was found at the end; `faults` names everything that must not be."""
 
     kills: int
@@ -62,10 +62,10 @@ class Verdict:
     faults: tuple[str, ...]
 
 
-class Load:
+class CallLoad:
     """Callers who call one after another, as long as somebody answers."""
 
-    def __init__(self, site: Site, seen: Acknowledged) -> None:
+    def __init__(self, site: ServiceFolder, seen: Acknowledged) -> None:
         self._site = site
         self._seen = seen
         self._number = 79990000000
@@ -114,30 +114,30 @@ class Load:
         self._seen.ended.append(call)
 
 
-async def kill_again_and_again(folder: Path, kills: int, seed: int) -> Verdict:
+async def kill_repeatedly(folder: Path, kills: int, seed: int) -> KillReport:
     """Return what stands in ledger and 1C after *kills* deaths and one quiet life."""
     chance = random.Random(seed)  # noqa: S311 - a seed makes a run repeatable
     seen = Acknowledged()
-    async with open_site(folder, partners=20) as site:
-        load = Load(site, seen)
+    async with open_service_folder(folder, partners=20) as site:
+        load = CallLoad(site, seen)
         for _ in range(kills):
-            site.lab.weather.clear()
+            site.lab.faults.clear()
             mood = chance.choice(_MOODS)
             if mood is not None:
-                site.lab.weather.add(mood, method="POST", times=chance.randint(1, 6))
+                site.lab.faults.add(mood, method="POST", times=chance.randint(1, 6))
             seen.lives += 1
             site.port = free_port()  # in a long run somebody else may take one between two lives
             await _one_life(site, load, chance)
-        site.lab.weather.clear()
+        site.lab.faults.clear()
         site.lab.commit_late_writes()
         await _quiet_life(site)
         faults = await _count(site, seen)
-        return Verdict(
+        return KillReport(
             kills, len(seen.answered), seen.events, len(site.lab.phone_calls()), tuple(faults)
         )
 
 
-async def _one_life(site: Site, load: Load, chance: random.Random) -> None:
+async def _one_life(site: ServiceFolder, load: CallLoad, chance: random.Random) -> None:
     environment = site.environment(DEFAULT_EXTENSION=_EXTENSION, SYNC_INTERVAL_S="1")
     with (site.folder / "serve.log").open("ab") as log:
         process = await site.start_with(environment, log, "serve", apart=True)
@@ -163,7 +163,7 @@ async def _kill(process: asyncio.subprocess.Process, chance: random.Random) -> N
     await process.wait()
 
 
-async def _quiet_life(site: Site) -> None:
+async def _quiet_life(site: ServiceFolder) -> None:
     """Let the service live until every kept event was told to its call."""
     process = await site.start("serve", heard=False, SYNC_INTERVAL_S="3600")
     await wait_until_alive(site.port, process)
@@ -171,15 +171,15 @@ async def _quiet_life(site: Site) -> None:
     await process.wait()
 
 
-async def _count(site: Site, seen: Acknowledged) -> list[str]:
+async def _count(site: ServiceFolder, seen: Acknowledged) -> list[str]:
     clock = _Later()
-    ledger = LedgerStore.open(site.folder / "data" / "ledger.db", clock=clock)
+    ledger = SqliteLedger.open(site.folder / "data" / "ledger.db", clock=clock)
     try:
-        if await ledger.untold(1):
+        if await ledger.unapplied_events(1):
             return ["events that no call was told of"]
         await _deliver_all(site, ledger, clock)
         calls = await ledger.calls(limit=1_000_000)
-        owed = [entry for entry, _ in await ledger.entries(limit=1_000_000) if entry.owed]
+        owed = [entry for entry, _ in await ledger.entries(limit=1_000_000) if entry.is_pending]
     finally:
         await ledger.close()
     faults = [f"still owed: {entry.key} {entry.last_error}" for entry in owed]
@@ -189,28 +189,28 @@ async def _count(site: Site, seen: Acknowledged) -> list[str]:
     # At most the calls that were under way at a kill were recorded without an answer.
     if len(callers) > len(set(seen.answered)) + seen.lives * _CALLERS:
         faults.append(f"calls that nobody asked for: {len(callers)} of {len(seen.answered)}")
-    by_ref = {call.life.call_ref: call for call in calls if call.life.call_ref}
+    by_ref = {call.state.call_ref: call for call in calls if call.state.call_ref}
     for ref in seen.ended:
         call = by_ref.get(ref)
-        if call is None or call.life.disposition is not Disposition.ANSWERED:
+        if call is None or call.state.disposition is not Disposition.ANSWERED:
             faults.append(f"acknowledged and forgotten: the end of {ref}")
     held = [row for row in site.lab.phone_calls() if not row["DeletionMark"]]
     markers = Counter(str(row["Комментарий"]) for row in held)
     faults += [f"{n} documents of {marker}" for marker, n in markers.items() if n > 1]
-    wanted = {f"[bridge:{call.key}]" for call in calls if call.owed_to_onec}
+    wanted = {f"[bridge:{call.key}]" for call in calls if call.needs_document}
     faults += [f"no document of {key}" for key in wanted if not any(key in m for m in markers)]
     return faults
 
 
-async def _deliver_all(site: Site, ledger: LedgerStore, clock: "_Later") -> None:
+async def _deliver_all(site: ServiceFolder, ledger: SqliteLedger, clock: "_Later") -> None:
     """Deliver as if the quiet before a second try, and before the last look, were over."""
     settings = site.settings()
-    client = odata(settings)
-    zone = zone_of(settings)
+    client = build_odata_client(settings)
+    zone = onec_zone(settings)
     delivery = Delivery(
         ledger=ledger,
         journal=ODataJournal(client, zone),
-        events=NotedEvents(),
+        events=RecordedEvents(),
         clock=clock,
         lang="ru",
         zone=zone,
@@ -247,7 +247,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        verdict = asyncio.run(kill_again_and_again(Path(folder), asked.kills, asked.seed))
+        verdict = asyncio.run(kill_repeatedly(Path(folder), asked.kills, asked.seed))
     print(verdict)  # noqa: T201 - a script
     return 1 if verdict.faults else 0
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.embedded.ledger_store import SqliteLedger
 from bridge.domain.calls import PhoneCall
 from bridge.domain.outbox import DeliveryRules, OutboxEntry
 from bridge.errors import OneCUnavailable
@@ -25,14 +25,14 @@ from bridge.services.deliver import Delivery
 from tests.services.test_deliver import Picky
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
-from tests.support.memory_ledger import NotedEvents
+from tests.support.memory_ledger import RecordedEvents
 
 _STEP = timedelta(minutes=2)
 _NEW_CALLS_A_DAY = 200
 
 
 @dataclass(frozen=True)
-class Soaked:
+class OutageReport:
     """What was seen: objects alive at the end of each day, requests an hour while 1C was away."""
 
     objects: tuple[int, ...]
@@ -43,14 +43,14 @@ class Soaked:
     left: int
 
 
-class Soak:
+class LongOutage:
     """One bridge whose 1C is away for days."""
 
     def __init__(self, folder: Path) -> None:
         self.now = b.NOON
         self.onec = Picky(lambda: self.now)
-        self.ledger = LedgerStore.open(folder / "ledger.db", clock=lambda: self.now)
-        self.events = NotedEvents()
+        self.ledger = SqliteLedger.open(folder / "ledger.db", clock=lambda: self.now)
+        self.events = RecordedEvents()
         self.delivery = Delivery(
             ledger=self.ledger,
             journal=self.onec,
@@ -76,15 +76,15 @@ class Soak:
                 await self.owe(1)
             self.now += _STEP
             await self.delivery.drain()
-        self.events.noted.clear()
+        self.events.published.clear()
 
-    async def recover(self) -> int:
+    async def recover_after_crash(self) -> int:
         """Bring 1C back, and deliver until nothing is owed; give what is left."""
         self.onec.is_well()
         for _ in range(60):
             self.now += timedelta(minutes=2)
             await self.delivery.drain()
-            counts = await self.ledger.counts()
+            counts = await self.ledger.count_entries()
             if not counts.due and not counts.sending:
                 return counts.dead
         return counts.due + counts.sending + counts.dead
@@ -99,9 +99,9 @@ class Soak:
         return OutboxEntry(key=call.key, created_at=call.received_at, due_at=call.received_at)
 
 
-async def soak(folder: Path, owed: int, days: int) -> Soaked:
+async def run_long_outage(folder: Path, owed: int, days: int) -> OutageReport:
     """Return what was seen of *owed* calls and those of *days* more."""
-    plant = Soak(folder)
+    plant = LongOutage(folder)
     try:
         await plant.owe(owed)
         plant.onec.judges.append(_away)
@@ -111,11 +111,13 @@ async def soak(folder: Path, owed: int, days: int) -> Soaked:
             gc.collect()
             objects.append(len(gc.get_objects()))
         asked = len(plant.onec.requests)
-        left = await plant.recover()
+        left = await plant.recover_after_crash()
     finally:
         await plant.ledger.close()
-    held = Counter(marker for marker, found in plant.onec.documents.values() if not found.marked)
-    return Soaked(
+    held = Counter(
+        marker for marker, found in plant.onec.documents.values() if not found.deletion_mark
+    )
+    return OutageReport(
         objects=tuple(objects),
         requests_an_hour=asked / (days * 24),
         owed=owed + days * _NEW_CALLS_A_DAY,
@@ -138,7 +140,7 @@ def main() -> int:
     options.add_argument("--days", type=int, default=5)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        seen = asyncio.run(soak(Path(folder), asked.owed, asked.days))
+        seen = asyncio.run(run_long_outage(Path(folder), asked.owed, asked.days))
     print(seen)  # noqa: T201 - a script
     return 0 if seen.left == seen.doubled == 0 and seen.documents == seen.owed else 1
 

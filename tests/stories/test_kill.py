@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.killing import kill_again_and_again
+from tests.stories.killing import kill_repeatedly
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +15,7 @@ _KILLS = 5
 
 
 async def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None:
-    verdict = await kill_again_and_again(tmp_path, _KILLS, seed=20)
+    verdict = await kill_repeatedly(tmp_path, _KILLS, seed=20)
 
     assert verdict.faults == ()
     assert verdict.answered >= _KILLS

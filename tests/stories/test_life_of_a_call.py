@@ -10,15 +10,15 @@ import pytest
 from bridge.domain.calls import PhoneCall
 from bridge.domain.life import Disposition
 from bridge.domain.outbox import EntryState
-from bridge.lab.casting import cast_story
-from bridge.lab.sipuni import Performance, Story, read_stories, stage
+from bridge.lab.casting import assign_roles
+from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
 from bridge.lab.sipuni.stories import ExpectedCall
-from tests.stories.house import Clock, House, compose_lab, open_house, sync
+from tests.stories.house import InProcessService, ManualClock, build_onec_lab, run_service, sync
 
 pytestmark = pytest.mark.anyio
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-STORIES = read_stories(FIXTURES / "stories") | read_stories(FIXTURES / "odd_stories")
+STORIES = read_scenarios(FIXTURES / "stories") | read_scenarios(FIXTURES / "odd_stories")
 NOBODY_TALKED = (Disposition.MISSED, Disposition.NOT_REACHED)
 DISPOSITIONS = {
     "answered": (Disposition.ANSWERED,),
@@ -35,68 +35,70 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("life") / "directory.db"
 
     async def pull() -> None:
-        clock = Clock()
-        await sync(compose_lab(clock), path, clock)
+        clock = ManualClock()
+        await sync(build_onec_lab(clock), path, clock)
 
     anyio.run(pull)
     return path
 
 
 @asynccontextmanager
-async def furnished(pulled: Path, folder: Path) -> AsyncIterator[House]:
-    clock = Clock()
-    async with open_house(compose_lab(clock), pulled, folder / "house", clock) as house:
+async def furnished(pulled: Path, folder: Path) -> AsyncIterator[InProcessService]:
+    clock = ManualClock()
+    async with run_service(build_onec_lab(clock), pulled, folder / "house", clock) as house:
         yield house
 
 
-async def told(house: House, story: Story) -> Performance:
+async def told(house: InProcessService, story: Scenario) -> Playback:
     """Tell *story* with the company's people; where it begins with an order, we order it."""
-    cast = dict(cast_story(story, house.lab.world))
+    cast = dict(assign_roles(story, house.lab.infobase))
     if story.order is None:
-        return await house.tell(story, **cast)
-    stage(story, house.sipuni, cast=cast, pause=house.pause)
-    performance = Performance(story, house.sipuni, cast=cast)  # told by the cabinet itself
-    order = performance.story.order
+        return await house.play(story, **cast)
+    queue_scenario(story, house.sipuni, roles=cast, pause=house.pause)
+    performance = Playback(story, house.sipuni, roles=cast)  # told by the cabinet itself
+    order = performance.scenario.order
     assert order is not None
-    extension = performance.filled(order.sipnumber)
+    extension = performance.fill_placeholders(order.sipnumber)
     if not extension:
-        house.sipuni.staged.clear()
-        return await house.tell(story, **cast)
-    await house.originating.order(extension, performance.filled(order.phone), by="Анна")
-    await house.sipuni.settle()
+        house.sipuni.waiting_scenarios.clear()
+        return await house.play(story, **cast)
+    await house.call_originator.order(
+        extension, performance.fill_placeholders(order.phone), by="Анна"
+    )
+    await house.sipuni.wait_until_idle()
     return performance
 
 
 def find(calls: list[PhoneCall], expected: ExpectedCall) -> PhoneCall:
     """Find a call by the cabinet's id; one the cabinet never named, by its party."""
     for call in calls:
-        if call.life.call_ref == expected.call:
+        if call.state.call_ref == expected.call:
             return call
     (found,) = [c for c in calls if str(c.caller.number or "") == expected.caller]
     return found
 
 
 def check(call: PhoneCall, expected: ExpectedCall) -> None:
-    life = call.life
+    life = call.state
     assert call.direction == expected.direction
     assert life.disposition in DISPOSITIONS[expected.disposition]
-    assert life.talked == expected.talked
+    assert life.talked_extensions == expected.talked
     assert bool(life.recording) is expected.recording
     assert str(call.caller.number or "") == expected.caller
     assert not expected.did or call.did == expected.did
     if expected.disposition == "answered":
-        assert life.talk is not None
-        assert abs(life.talk.total_seconds() - expected.talk_s) <= 1
+        assert life.talk_time is not None
+        assert abs(life.talk_time.total_seconds() - expected.talk_s) <= 1
 
 
 @pytest.mark.parametrize("name", STORIES)
 async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
     async with furnished(pulled, tmp_path) as house:
         performance = await told(house, STORIES[name])
-        await house.settle_calls()
-        entries = await house.settle()
+        await house.resolve_unfinished_calls()
+        entries = await house.deliver_all()
         # An order of which the cabinet never told anything has rung nobody.
-        calls = [c for c in await house.ledger.calls() if c.heard or c.order is None]
+        calls = [c for c in await house.ledger.calls() if c.applied_events or c.order is None]
 
         assert performance.problems == ()
         expected = performance.expect.calls
@@ -104,9 +106,9 @@ async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path:
         for one in expected:
             check(find(calls, one), one)
         # The cabinet's clients owed a call-back, and nobody else.
-        owed = {str(n) for debt in await house.ledger.open_debts() for n in debt.numbers}
+        owed = {str(n) for debt in await house.ledger.open_missed_calls() for n in debt.numbers}
         assert owed == set(performance.expect.owed)
         # 1C holds one document of every call it was owed, each in its partner's list.
-        assert house.holdings()[:2] == (len(entries), len(entries))
-        assert {entry.state for entry in entries} <= {EntryState.SETTLED}
-        assert len(await house.ledger.untold(1)) == 0
+        assert house.count_in_onec()[:2] == (len(entries), len(entries))
+        assert {entry.state for entry in entries} <= {EntryState.DELIVERED}
+        assert len(await house.ledger.unapplied_events(1)) == 0

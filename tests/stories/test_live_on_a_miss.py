@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.asking import LONG_REST, REST
+from bridge.domain.asking import OPEN_FOR, OPEN_UNTIL_REPAIRED
 from bridge.domain.decision import Finding, RoutingRules
 from bridge.domain.outbox import EntryState
 from bridge.lab.tables import CONTACTS
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
-from tests.stories.house import Clock, House, Plan, compose_lab, open_house, sync
+from tests.stories.house import (
+    InProcessService,
+    ManualClock,
+    ServiceOptions,
+    build_onec_lab,
+    run_service,
+    sync,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -20,45 +27,47 @@ LINES = {f"{name}_{CONTACTS}" for name in (CONTACT_PERSONS, PARTNERS, COUNTERPAR
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path) -> AsyncIterator[InProcessService]:
     """Furnish a house whose directory was pulled a second ago; Смирнова answers 731."""
-    clock = Clock()
-    lab = compose_lab(clock)
+    clock = ManualClock()
+    lab = build_onec_lab(clock)
     lab.add_user("Смирнова", MANAGER)
     await sync(lab, tmp_path / "directory.db", clock)
     clock.advance(1)
-    plan = Plan(routing=RoutingRules(default_extension=DEFAULT), live=True)
-    async with open_house(
+    plan = ServiceOptions(routing=RoutingRules(default_extension=DEFAULT), live_lookup=True)
+    async with run_service(
         lab, tmp_path / "directory.db", tmp_path / "life", clock, plan
     ) as furnished:
         yield furnished
 
 
-def smirnova(house: House) -> str:
-    rows = house.lab.world.tables[USERS].rows
+def smirnova(house: InProcessService) -> str:
+    rows = house.lab.infobase.tables[USERS].rows
     return str(next(ref for ref, row in rows.items() if row["Description"] == "Смирнова"))
 
 
-def write_down(house: House, phone: str = "8 (903) 555-01-23") -> tuple[str, str]:
+def write_down(house: InProcessService, phone: str = "8 (903) 555-01-23") -> tuple[str, str]:
     """Write a new partner of Смирнова's with a contact person down, by hand in 1C."""
     partner = house.lab.add_partner("Ромашка", manager=smirnova(house))
     return partner, house.lab.add_contact(partner, "Иванов Пётр", phone=phone)
 
 
-def looked_for(house: House) -> int:
+def looked_for(house: InProcessService) -> int:
     """Count the questions for lines of telephones since the last time."""
-    count = sum(entry.set in LINES for entry in house.lab.journal)
-    house.lab.journal.clear()
+    count = sum(entry.set in LINES for entry in house.lab.request_log)
+    house.lab.request_log.clear()
     return count
 
 
-async def evidence(house: House) -> set[Finding]:
+async def evidence(house: InProcessService) -> set[Finding]:
     """Tell what was found on the way to the last decision."""
     [call] = await house.ledger.calls(limit=1)
     return {step.finding for step in call.decision.evidence}
 
 
-async def test_the_first_call_of_a_new_customer_reaches_his_manager(house: House) -> None:
+async def test_the_first_call_of_a_new_customer_reaches_his_manager(
+    house: InProcessService,
+) -> None:
     write_down(house)
     looked_for(house)
 
@@ -71,22 +80,22 @@ async def test_the_first_call_of_a_new_customer_reaches_his_manager(house: House
 
 
 async def test_the_call_is_written_to_the_new_contact_and_his_manager_reminded(
-    house: House,
+    house: InProcessService,
 ) -> None:
     _, contact = write_down(house)
     await house.call(NEW)
 
-    await house.settle()
+    await house.deliver_all()
 
     [document] = house.documents()
     [reminder] = house.lab.reminders()
     assert document["АбонентКонтакт"] == contact
     assert document["АбонентКонтакт_Type"] == f"StandardODATA.{CONTACT_PERSONS}"
     assert document["Ответственный_Key"] == reminder["Пользователь_Key"] == smirnova(house)
-    assert house.lab.calls_seen_at(contact) == [document]
+    assert house.lab.visible_calls(contact) == [document]
 
 
-async def test_the_next_sync_takes_over(house: House) -> None:
+async def test_the_next_sync_takes_over(house: InProcessService) -> None:
     write_down(house)
     await house.call(NEW)
     assert Finding.ONEC_FOUND in await evidence(house)
@@ -100,7 +109,9 @@ async def test_the_next_sync_takes_over(house: House) -> None:
     assert looked_for(house) == 0
 
 
-async def test_a_number_taken_away_in_1c_is_forgotten_with_the_next_sync(house: House) -> None:
+async def test_a_number_taken_away_in_1c_is_forgotten_with_the_next_sync(
+    house: InProcessService,
+) -> None:
     _, contact = write_down(house)
     await house.call(NEW)
     house.lab.delete(CONTACT_PERSONS, contact)
@@ -112,7 +123,9 @@ async def test_a_number_taken_away_in_1c_is_forgotten_with_the_next_sync(house: 
     assert Finding.ONEC_UNKNOWN in await evidence(house)
 
 
-async def test_a_new_contact_of_an_old_holding_reaches_the_holdings_manager(house: House) -> None:
+async def test_a_new_contact_of_an_old_holding_reaches_the_holdings_manager(
+    house: InProcessService,
+) -> None:
     top = house.lab.add_partner("Верх", manager=smirnova(house))
     middle = house.lab.add_partner("Середина", parent=top)
     await house.sync()
@@ -121,11 +134,11 @@ async def test_a_new_contact_of_an_old_holding_reaches_the_holdings_manager(hous
     report = await house.call(NEW)
 
     assert report.rang_first == MANAGER
-    await house.settle()
+    await house.deliver_all()
     assert [row["АбонентКонтакт"] for row in house.documents()] == [partner]
 
 
-async def test_a_stranger_rings_again_and_1c_is_left_in_peace(house: House) -> None:
+async def test_a_stranger_rings_again_and_1c_is_left_in_peace(house: InProcessService) -> None:
     looked_for(house)
     for _ in range(3):
         assert (await house.call(NEW)).rang_first == DEFAULT
@@ -138,24 +151,24 @@ async def test_a_stranger_rings_again_and_1c_is_left_in_peace(house: House) -> N
 
 @pytest.mark.parametrize("trouble", ["down", "sessions_blocked", "platform_error", "rights"])
 async def test_while_1c_is_away_callers_are_answered_and_known_ones_routed(
-    house: House, trouble: str
+    house: InProcessService, trouble: str
 ) -> None:
     write_down(house, "8 (903) 555-01-24")
     await house.sync()
     write_down(house)
-    house.lab.weather.add(trouble)
+    house.lab.faults.add(trouble)
 
     for _ in range(4):
         assert (await house.call(NEW)).rang_first == DEFAULT
         assert (await house.call(OTHER)).rang_first == MANAGER
-    house.lab.weather.clear()
-    house.clock.advance(max(REST, LONG_REST).total_seconds())
+    house.lab.faults.clear()
+    house.clock.advance(max(OPEN_FOR, OPEN_UNTIL_REPAIRED).total_seconds())
 
     assert (await house.call(NEW)).rang_first == MANAGER
 
 
 async def test_without_the_sets_of_phone_lines_everything_else_goes_on(
-    house: House, caplog: pytest.LogCaptureFixture
+    house: InProcessService, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_down(house, "8 (903) 555-01-24")
     await house.sync()
@@ -169,21 +182,21 @@ async def test_without_the_sets_of_phone_lines_everything_else_goes_on(
 
     assert looked_for(house) == len(LINES)
     assert [r.message for r in caplog.records if "live" in r.message] == ["live_lookup_rests"]
-    assert {entry.state for entry in await house.settle()} == {EntryState.SETTLED}
+    assert {entry.state for entry in await house.deliver_all()} == {EntryState.DELIVERED}
     assert len(house.documents()) == 10
 
 
-async def test_sets_that_are_published_later_are_asked_in_a_while(house: House) -> None:
+async def test_sets_that_are_published_later_are_asked_in_a_while(house: InProcessService) -> None:
     write_down(house)
     house.lab.switches.unpublished.update(LINES)
     await house.call(NEW)
     house.lab.switches.unpublished.clear()
-    house.clock.advance(LONG_REST.total_seconds())
+    house.clock.advance(OPEN_UNTIL_REPAIRED.total_seconds())
 
     assert (await house.call(NEW)).rang_first == MANAGER
 
 
-async def test_after_a_restart_1c_is_asked_again(house: House) -> None:
+async def test_after_a_restart_1c_is_asked_again(house: InProcessService) -> None:
     write_down(house)
     await house.call(NEW)
     await house.lose_power()

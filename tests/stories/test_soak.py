@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.soaking import soak
+from tests.stories.soaking import run_long_outage
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_days_without_1c_cost_no_memory_and_1c_no_peace(tmp_path: Path) -> None:
-    seen = await soak(tmp_path, owed=300, days=2)
+    seen = await run_long_outage(tmp_path, owed=300, days=2)
 
     assert max(seen.objects) <= min(seen.objects) * 1.02
     assert seen.requests_an_hour <= 60

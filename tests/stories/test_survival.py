@@ -13,8 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.lab.demo.cast import choose_cast
-from tests.stories.processes import HOOK, Site, free_port, open_site, wait_until_alive
+from bridge.lab.demo.cast import choose_callers
+from tests.stories.processes import (
+    HOOK,
+    ServiceFolder,
+    free_port,
+    open_service_folder,
+    wait_until_alive,
+)
 
 pytestmark = [
     pytest.mark.anyio,
@@ -29,7 +35,7 @@ _ADMIN = ("admin", "composed-admin")
 class Service:
     """A running service, and the lines of its log as they come."""
 
-    site: Site
+    site: ServiceFolder
     process: asyncio.subprocess.Process
     http: httpx.AsyncClient
     log: list[str] = field(default_factory=list)
@@ -78,7 +84,7 @@ def _no_room() -> None:
 
 
 @asynccontextmanager
-async def serving(site: Site, *, full_disk: bool = False) -> AsyncIterator[Service]:
+async def serving(site: ServiceFolder, *, full_disk: bool = False) -> AsyncIterator[Service]:
     site.port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "serve"),
@@ -113,21 +119,21 @@ async def serving(site: Site, *, full_disk: bool = False) -> AsyncIterator[Servi
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path) as opened:
+async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
+    async with open_service_folder(tmp_path) as opened:
         await opened.sync()
         yield opened
 
 
-async def owed(site: Site) -> list[str]:
-    said = await site.run("outbox", "list", "--json")
+async def owed(site: ServiceFolder) -> list[str]:
+    said = await site.run_command("outbox", "list", "--json")
     return [entry["key"] for entry in json.loads(said.out)]
 
 
 async def test_with_everything_broken_but_the_directory_callers_reach_their_managers(
-    site: Site,
+    site: ServiceFolder,
 ) -> None:
-    cast = choose_cast(site.lab.world)
+    cast = choose_callers(site.lab.infobase)
     data = site.folder / "data"
     broken = [data / name for name in ("ledger.db", "audit.db", "runs.db")]
     (data / "runs.db").unlink()
@@ -135,10 +141,10 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
     for path in (*broken, data / "metadata.json"):
         path.mkdir()
     (data / "secret.key").write_bytes(b"")
-    site.lab.weather.add("down")
+    site.lab.faults.add("down")
 
     async with serving(site) as service:
-        answered = await service.answer(cast.contact.sent, "74950000001")
+        answered = await service.answer(cast.contact.sent_number, "74950000001")
         await service.until_down({path.name for path in broken})
         signed_in = await service.http.post(
             service.url("/login/admin"), data={"password": _ADMIN[1]}
@@ -146,13 +152,13 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
         page = await service.http.get(service.url("/"), auth=_ADMIN)
         figures = await service.http.get(service.url("/metrics"), auth=_ADMIN)
         event = await service.event(event="1", call_id="1.1", src_num="79035550100")
-        check = await site.run("check", "--json")
-        route = await site.run("route", cast.contact.sent, "--json")
+        check = await site.run_command("check", "--json")
+        route = await site.run_command("route", cast.contact.sent_number, "--json")
         await service.stop()
     rescue = data / "rescue.jsonl"
     kept, mode = rescue.read_text(), rescue.stat().st_mode & 0o777
     async with serving(site) as service:
-        again = await service.answer(cast.contact.sent, "74950000002")
+        again = await service.answer(cast.contact.sent_number, "74950000002")
         for path in broken:
             path.rmdir()
         await service.until_down(set())
@@ -170,39 +176,41 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
     assert check.code == 2
     assert json.loads(route.out)["extension"] == cast.contact.extension
     assert mode == 0o600
-    assert json.loads(kept)["call"]["caller"]["raw"] == cast.contact.sent
+    assert json.loads(kept)["call"]["caller"]["raw"] == cast.contact.sent_number
     assert len(keys) == len(set(keys)) == 2
     assert not [path for path in data.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
 
 
 async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_room(
-    site: Site,
+    site: ServiceFolder,
 ) -> None:
-    cast = choose_cast(site.lab.world)
-    site.lab.weather.add("down")
+    cast = choose_callers(site.lab.infobase)
+    site.lab.faults.add("down")
 
     async with serving(site, full_disk=True) as service:
-        answered = await service.answer(cast.contact.sent, "74950000001")
+        answered = await service.answer(cast.contact.sent_number, "74950000001")
         in_trouble = await service.down()
         service.limit_files(resource.RLIM_INFINITY)
         await service.until_down(set())
         recorded = await owed(site)
         service.limit_files(0)
-        again = await service.answer(cast.contact.sent, "74950000002")
+        again = await service.answer(cast.contact.sent_number, "74950000002")
         await service.stop()
         (line,) = [line for line in service.log if "recorded nowhere else" in line]
 
     assert answered == again == cast.contact.extension
     assert "ledger.db" in in_trouble
     assert len(recorded) == 1
-    assert json.loads(line.partition("else: ")[2])["call"]["caller"]["raw"] == cast.contact.sent
+    assert (
+        json.loads(line.partition("else: ")[2])["call"]["caller"]["raw"] == cast.contact.sent_number
+    )
 
 
 async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None:
-    async with open_site(tmp_path) as site:
+    async with open_service_folder(tmp_path) as site:
         data = site.folder / "data"
         data.write_text("a file where the folder is needed")
-        site.lab.weather.add("down")
+        site.lab.faults.add("down")
 
         async with serving(site) as service:
             answered = await service.answer("79035550123", "74950000001")
@@ -214,12 +222,14 @@ async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None
         assert len(await owed(site)) == 1
 
 
-async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(site: Site) -> None:
-    cast = choose_cast(site.lab.world)
-    site.lab.weather.add("down")
+async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(
+    site: ServiceFolder,
+) -> None:
+    cast = choose_callers(site.lab.infobase)
+    site.lab.faults.add("down")
 
     async with serving(site) as service:
-        await service.answer(cast.contact.sent, "74950000001")
+        await service.answer(cast.contact.sent_number, "74950000001")
         for part in (site.folder / "data").glob("ledger.db*"):
             part.unlink()
         event = await service.event(event="1", call_id="1.1", src_num="79035550100")
@@ -228,7 +238,7 @@ async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(site
                 said := await service.standing("store_damaged")
             ):
                 await asyncio.sleep(_LOOK_S)
-        await service.answer(cast.contact.sent, "74950000002")
+        await service.answer(cast.contact.sent_number, "74950000002")
         keys = await owed(site)
 
     assert event == 200

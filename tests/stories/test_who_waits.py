@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.missed import MissedDebt
-from bridge.lab.sipuni import Outcome
+from bridge.domain.missed import MissedCall
+from bridge.lab.sipuni import PlannedOutcome
 from bridge.lab.world import PARTNERS
 from bridge.ports import RawEvent
 from bridge.services.pull import PullRules
@@ -27,8 +27,8 @@ class Colleague:
 
 def colleague(at: Scene) -> Colleague:
     """Return another user of 1C who may be offered calls."""
-    world = at.house.lab.world
-    ref = next(u for u in sorted(world.extensions) if world.is_offered(u) and u != at.manager)
+    world = at.house.lab.infobase
+    ref = next(u for u in sorted(world.extensions) if world.may_take_calls(u) and u != at.manager)
     return Colleague(ref, world.extensions[ref])
 
 
@@ -42,12 +42,12 @@ def partner_of(at: Scene) -> str:
 async def onec_changes(at: Scene, *, accepted: bool = False) -> None:
     """Have the bridge learn what was changed in 1C; *accepted*: a person says that it is right."""
     await at.house.sync(PullRules(accept_shrink=accepted))
-    await at.house.following.escalate()
+    await at.house.following.escalate_missed_calls()
     await at.house.pass_time(40)
 
 
-async def debts(at: Scene) -> Sequence[MissedDebt]:
-    return await at.house.ledger.open_debts()
+async def debts(at: Scene) -> Sequence[MissedCall]:
+    return await at.house.ledger.open_missed_calls()
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_who_left_without_a_successor_leaves_the_client_to_the_second_pers
     rules = replace(RULES, escalate_after=timedelta(hours=9), escalation_extension=other.extension)
     async with scene(own, tmp_path / "after", rules) as at:
         await at.misses()
-        world = at.house.lab.world
+        world = at.house.lab.infobase
         for user in sorted(world.extensions):
             if user != other.ref:
                 at.house.lab.invalidate_user(user)
@@ -136,7 +136,7 @@ async def test_a_partner_deleted_between_two_misses_leaves_one_debt_and_one_remi
         await at.misses()
 
         (debt,) = await debts(at)
-        assert len(debt.calls) == 2
+        assert len(debt.call_keys) == 2
         (reminder,) = at.reminders()
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
 
@@ -146,11 +146,11 @@ async def test_a_talk_that_was_before_the_missed_call_does_not_pay_it(
 ) -> None:
     async with scene(pulled, tmp_path) as at:
         # The lab plays a call at once, its times run ahead: the talk ends after the miss began.
-        await at.house.call(at.client, outcome=Outcome.ANSWERED)
+        await at.house.call(at.client, outcome=PlannedOutcome.ANSWERED)
         await at.misses()
 
         (debt,) = await debts(at)
-        assert len(debt.calls) == 1
+        assert len(debt.call_keys) == 1
         assert any(text.startswith("Пропущен звонок") for text in at.texts())
 
 
@@ -205,6 +205,6 @@ async def test_a_talk_told_late_pays_the_misses_before_it_and_not_the_one_after(
         await tells(at, "900001", *answered, began=talked)
 
         (left,) = await debts(at)
-        assert left.calls == before.calls[1:]
+        assert left.call_keys == before.call_keys[1:]
         (text,) = at.texts()
         assert text.startswith("Пропущен звонок в 12:4")

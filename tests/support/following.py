@@ -3,67 +3,67 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from bridge.adapters.sipuni import Sipuni
+from bridge.adapters.sipuni import SipuniTelephony
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.directory import ExtensionOwner, Manager
 from bridge.domain.phone import PhoneRules
-from bridge.ports import Events, Ledger
-from bridge.services.call_book import GRACE, CallBook
-from bridge.services.debts import DebtRules, Debts
-from bridge.services.follow import Following
-from bridge.services.open_calls import OpenCalls
-from bridge.services.responsible import Responsible
+from bridge.ports import EventPublisher, Ledger
+from bridge.services.call_book import QUESTION_WAIT, CallStore
+from bridge.services.debts import MissedCallRules, MissedCalls
+from bridge.services.follow import CallTracker
+from bridge.services.open_calls import ActiveCalls
+from bridge.services.responsible import CallBackOwners
 from bridge.services.unread_events import UnreadEvents
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
 
 
-def following(
+def build_call_services(
     ledger: Ledger,
     clock: Callable[[], datetime],
-    events: Events,
+    events: EventPublisher,
     *,
     decide: Callable[[RouteQuestion], RouteDecision] = lambda _: b.decision(),
     owner_of: Callable[[str], ExtensionOwner] = lambda _: ExtensionOwner(None),
     managers: Callable[[], Mapping[int, Manager]] = dict,
-    debts: DebtRules | None = None,
-    internal: bool = False,
-    grace: timedelta = GRACE,
+    missed_call_rules: MissedCallRules | None = None,
+    journal_internal: bool = False,
+    question_wait: timedelta = QUESTION_WAIT,
     monotonic: Callable[[], float] | None = None,
-    kick: Callable[[], None] = lambda: None,
-    later: Callable[[], None] = lambda: None,
-) -> tuple[CallBook, Following]:
+    deliver_soon: Callable[[], None] = lambda: None,
+    apply_soon: Callable[[], None] = lambda: None,
+) -> tuple[CallStore, CallTracker]:
     """Build them; nothing is remembered yet."""
-    dialect = Sipuni("auto", PhoneRules())
-    open_calls = OpenCalls(monotonic or seconds_of(clock))
-    rules = debts or DebtRules(lang="ru", zone=UTC)
-    owed = Debts(
+    dialect = SipuniTelephony("auto", PhoneRules())
+    open_calls = ActiveCalls(monotonic or seconds_of(clock))
+    rules = missed_call_rules or MissedCallRules(lang="ru", zone=UTC)
+    owed = MissedCalls(
         ledger=ledger,
-        open_calls=open_calls,
+        active_calls=open_calls,
         owner_of=owner_of,
-        responsible=Responsible(decide=decide, managers=managers, lang=rules.lang, clock=clock),
+        owners=CallBackOwners(decide=decide, managers=managers, lang=rules.lang, clock=clock),
         rules=rules,
         clock=clock,
     )
-    book = CallBook(
+    book = CallStore(
         ledger=ledger,
-        open_calls=open_calls,
-        debts=owed,
+        active_calls=open_calls,
+        missed_calls=owed,
         owner_of=owner_of,
         events=events,
         clock=clock,
-        kick=kick,
-        grace=grace,
+        deliver_soon=deliver_soon,
+        question_wait=question_wait,
     )
-    return book, Following(
-        book=book,
+    return book, CallTracker(
+        call_store=book,
         ledger=ledger,
-        debts=owed,
+        missed_calls=owed,
         read_event=dialect.read_event,
         decide=decide,
         clock=clock,
-        later=later,
-        internal=internal,
-        unread=UnreadEvents(ledger=ledger, events=events),
+        apply_soon=apply_soon,
+        journal_internal=journal_internal,
+        unread_events=UnreadEvents(ledger=ledger, events=events),
         reparse=dialect.reparse_event,
     )

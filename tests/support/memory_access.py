@@ -7,26 +7,26 @@ from datetime import date
 from bridge.domain.directory import Ref
 from bridge.domain.retention import oldest_kept
 from bridge.errors import StoreError
-from bridge.ports import AuditAct, AuditRecord, SignIn
+from bridge.ports import AuditAct, AuditRecord, SignInAnswer
 
 
 @dataclass
-class AuditInMemory:
+class MemoryAudit:
     """Keeps the audit list and the generations of personal links; *full_disk* keeps nothing."""
 
-    kept: list[AuditRecord] = field(default_factory=list)
+    appended: list[AuditRecord] = field(default_factory=list)
     generations: dict[Ref, int] = field(default_factory=dict)
     full_disk: bool = False
 
-    async def note(self, record: AuditRecord) -> None:
+    async def append(self, record: AuditRecord) -> None:
         if self.full_disk:
             raise StoreError("audit.db", "disk full")
-        self.kept.append(record)
+        self.appended.append(record)
 
     async def records(
         self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
     ) -> Sequence[tuple[int, AuditRecord]]:
-        numbered = reversed(list(enumerate(self.kept, 1)))
+        numbered = reversed(list(enumerate(self.appended, 1)))
         found = [
             (number, record)
             for number, record in numbered
@@ -34,10 +34,10 @@ class AuditInMemory:
         ]
         return found[:limit]
 
-    async def forget(self, days: Sequence[date]) -> int:
-        before, kept = oldest_kept(days, 365), self.kept
-        self.kept = [record for record in kept if before is None or record.at >= before]
-        return len(kept) - len(self.kept)
+    async def delete_old(self, days: Sequence[date]) -> int:
+        before, kept = oldest_kept(days, 365), self.appended
+        self.appended = [record for record in kept if before is None or record.at >= before]
+        return len(kept) - len(self.appended)
 
     def generation(self, manager: Ref) -> int:
         return self.generations.get(manager, 0)
@@ -48,16 +48,16 @@ class AuditInMemory:
 
 
 @dataclass
-class SignInInMemory:
+class FakeOneCSignIn:
     """Knows names with their passwords; *words* is what it says instead, if anything."""
 
-    known: dict[str, str] = field(default_factory=dict)
-    instead: SignIn | Exception | None = None
+    passwords: dict[str, str] = field(default_factory=dict)
+    answer_instead: SignInAnswer | Exception | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def check(self, name: str, password: str) -> SignIn:
+    async def check_credentials(self, name: str, password: str) -> SignInAnswer:
         self.asked.append(name)
-        if isinstance(self.instead, Exception):
-            raise self.instead
-        right = self.known.get(name) == password
-        return self.instead or (SignIn.ACCEPTED if right else SignIn.REFUSED)
+        if isinstance(self.answer_instead, Exception):
+            raise self.answer_instead
+        right = self.passwords.get(name) == password
+        return self.answer_instead or (SignInAnswer.ACCEPTED if right else SignInAnswer.REFUSED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall, begin_call
+from bridge.domain.calls import PhoneCall, call_from_question
 from bridge.domain.decision import RouteDecision, Rule
 from bridge.domain.orders import CallOrder, OrderState, order_key
 from bridge.domain.phone import PhoneNumber
@@ -13,20 +13,22 @@ from tests.support.builders import question
 
 
 @dataclass
-class OrdersInMemory:
+class FakeOriginator:
     """Takes every order, or answers with *state* and *words*."""
 
     clock: Callable[[], datetime]
     state: OrderState = OrderState.ACCEPTED
-    words: str = ""
-    taken: list[CallOrder] = field(default_factory=list)
+    message: str = ""
+    orders: list[CallOrder] = field(default_factory=list)
 
     async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
         key = order_key(extension, number)
         called = PhoneNumber(int(number.removeprefix("+")))
-        order = CallOrder(key, extension, called, self.clock(), self.state, words=self.words, by=by)
-        self.taken.append(order)
-        begun = begin_call(question(number), RouteDecision(Rule.NOBODY))
+        order = CallOrder(
+            key, extension, called, self.clock(), self.state, reason=self.message, ordered_by=by
+        )
+        self.orders.append(order)
+        begun = call_from_question(question(number), RouteDecision(Rule.NOBODY))
         return replace(
             begun, key=key, direction=Direction.OUTBOUND, placed_by=extension, order=order
         )

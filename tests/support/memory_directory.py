@@ -12,15 +12,15 @@ from bridge.domain.directory import (
     EntityKind,
     ExtensionOwner,
     Manager,
-    Owner,
+    PhoneOwner,
     Ref,
     Version,
-    owners_of_extension,
+    find_extension_owner,
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing_facts import FactCounts, count_facts
 from bridge.errors import StoreError
-from bridge.ports import DirectoryTransaction, Noun, SyncReport
+from bridge.ports import DirectoryObject, DirectoryTransaction, SyncReport
 from tests.support import builders as b
 
 
@@ -30,20 +30,20 @@ class MemoryDirectory:
 
     people: dict[int, Manager] = field(default_factory=lambda: b.rows(b.manager()))
     cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
-    broken: str = ""
+    read_error: str = ""
     #: Told instead of "proven a minute ago", where it is set.
     data_age: DataAge | None = None
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
-        if self.broken:
-            raise StoreError("directory.db", self.broken)
+        if self.read_error:
+            raise StoreError("directory.db", self.read_error)
         return self.cards.get(number)
 
     def managers(self) -> Mapping[int, Manager]:
         return self.people
 
     def owner_of(self, extension: str) -> ExtensionOwner:
-        return owners_of_extension(extension, self.people)
+        return find_extension_owner(extension, self.people)
 
     def age(self, now: datetime) -> DataAge:
         return self.data_age or DataAge(proven_at=now - timedelta(minutes=1))
@@ -52,12 +52,12 @@ class MemoryDirectory:
         return None
 
     def trouble(self) -> StoreError | None:
-        return StoreError("directory.db", self.broken) if self.broken else None
+        return StoreError("directory.db", self.read_error) if self.read_error else None
 
     def refresh(self) -> bool:
         return False
 
-    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+    def find(self, words: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
         del words, limit
         return []
 
@@ -68,31 +68,31 @@ class MemoryDirectory:
         pass
 
 
-World = dict[EntityKind, dict[Ref, Noun]]
+ObjectsByKind = dict[EntityKind, dict[Ref, DirectoryObject]]
 
 
 @dataclass(slots=True)
 class MemoryTransaction:
     """Works on a copy of the world; the store takes it over at the end."""
 
-    world: World
-    saved: SyncReport | None
+    objects: ObjectsByKind
+    saved_report: SyncReport | None
     reindexed: bool = False
     cleared: bool = False
 
-    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
-        self.world[kind].update({noun.ref: noun for noun in nouns})
+    def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
+        self.objects[kind].update({noun.ref: noun for noun in objects})
 
     def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
         for ref in refs:
-            self.world[kind].pop(ref, None)
+            self.objects[kind].pop(ref, None)
 
     def managers(self) -> Sequence[Manager]:
-        return [m for m in self.world[EntityKind.MANAGER].values() if isinstance(m, Manager)]
+        return [m for m in self.objects[EntityKind.MANAGER].values() if isinstance(m, Manager)]
 
     def clear(self) -> None:
         self.cleared = True
-        for rows in self.world.values():
+        for rows in self.objects.values():
             rows.clear()
 
     def reindex(self) -> int:
@@ -100,56 +100,56 @@ class MemoryTransaction:
         return len(
             {
                 phone.number
-                for rows in self.world.values()
+                for rows in self.objects.values()
                 for noun in rows.values()
                 if not isinstance(noun, Manager)
-                for typed in noun.fields
+                for typed in noun.phone_fields
                 for phone in typed.phones
             }
         )
 
-    def facts(self) -> FactCounts:
-        return count_facts(noun for rows in self.world.values() for noun in rows.values())
+    def routing_facts(self) -> FactCounts:
+        return count_facts(noun for rows in self.objects.values() for noun in rows.values())
 
-    def held(self, kind: EntityKind) -> int:
-        return len(self.world[kind])
+    def count_rows(self, kind: EntityKind) -> int:
+        return len(self.objects[kind])
 
-    def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+    def unread_phones(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
         texts = [
-            typed.typed
-            for noun in self.world[kind].values()
+            typed.text
+            for noun in self.objects[kind].values()
             if not isinstance(noun, Manager)
-            for typed in noun.fields
+            for typed in noun.phone_fields
             if not typed.phones
         ]
         return len(texts), tuple(texts[:10])
 
     def save_report(self, report: SyncReport) -> None:
-        self.saved = report
+        self.saved_report = report
 
 
 @dataclass(slots=True)
 class MemoryDirectoryStore:
     """Holds nouns by kind and reference."""
 
-    world: World = field(default_factory=lambda: {kind: {} for kind in EntityKind})
-    saved: SyncReport | None = None
-    runs: list[MemoryTransaction] = field(default_factory=list)
-    looked_at: list[EntityKind] = field(default_factory=list)
+    objects: ObjectsByKind = field(default_factory=lambda: {kind: {} for kind in EntityKind})
+    saved_report: SyncReport | None = None
+    transactions: list[MemoryTransaction] = field(default_factory=list)
+    compared: list[EntityKind] = field(default_factory=list)
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
-        self.looked_at.append(kind)
-        return {ref: noun.version for ref, noun in self.world[kind].items()}
+        self.compared.append(kind)
+        return {ref: noun.version for ref, noun in self.objects[kind].items()}
 
     def report(self) -> SyncReport | None:
-        return self.saved
+        return self.saved_report
 
     @contextmanager
     def transaction(self) -> Iterator[DirectoryTransaction]:
-        run = MemoryTransaction(copy.deepcopy(self.world), self.saved)
+        run = MemoryTransaction(copy.deepcopy(self.objects), self.saved_report)
         yield run
-        self.world, self.saved = run.world, run.saved
-        self.runs.append(run)
+        self.objects, self.saved_report = run.objects, run.saved_report
+        self.transactions.append(run)
 
     def close(self) -> None:
         pass

@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.domain.call_events import CallEvent
-from bridge.domain.calls import PhoneCall, bars_repeat, with_order
+from bridge.domain.calls import PhoneCall, blocks_repeat_order, with_order
 from bridge.domain.orders import CallOrder, OrderReply, OrderState
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import PbxError, StoreError
 
 
 @dataclass(slots=True)
-class MemoryOrders:
+class MemoryOrderStore:
     """*broken* refuses every write; *broken_behind* writes an order down, and says it did not."""
 
     calls: dict[str, PhoneCall] = field(default_factory=dict)
     broken: bool = False
-    broken_behind: bool = False
+    fails_after_write: bool = False
 
     async def add_order(self, call: PhoneCall) -> PhoneCall:
         await asyncio.sleep(0)  # others run meanwhile, as they do while a disk writes
         self._write()
         standing = self.calls.setdefault(call.key, call)
-        if self.broken_behind:
+        if self.fails_after_write:
             raise StoreError("ledger.db", "disk full")
         return standing
 
@@ -34,25 +34,26 @@ class MemoryOrders:
         if key in self.calls:
             self.calls[key] = with_order(self.calls[key], order)
 
-    async def orders_open(self) -> Sequence[PhoneCall]:
+    async def orders_being_sent(self) -> Sequence[PhoneCall]:
         return [call for call, order in self._ordered() if order.state is OrderState.SENDING]
 
-    async def barring_order(
+    async def blocking_order(
         self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
         await asyncio.sleep(0)
         found = [
             call
             for call, order in self._ordered()
-            if (order.extension, order.number) == (extension, number) and bars_repeat(call, now)
+            if (order.extension, order.number) == (extension, number)
+            and blocks_repeat_order(call, now)
         ]
         return found[-1] if found else None
 
     def states(self) -> list[OrderState]:
         return [order.state for _, order in self._ordered()]
 
-    def words(self) -> list[str]:
-        return [order.words for _, order in self._ordered()]
+    def messages(self) -> list[str]:
+        return [order.reason for _, order in self._ordered()]
 
     def _ordered(self) -> list[tuple[PhoneCall, CallOrder]]:
         return [(call, call.order) for call in self.calls.values() if call.order is not None]
@@ -63,7 +64,7 @@ class MemoryOrders:
 
 
 @dataclass(slots=True)
-class ToldPbx:
+class FakePbx:
     """Answers every order with *reply*; *before_reply* happens while it is on its way."""
 
     reply: OrderReply = field(default_factory=lambda: OrderReply(OrderState.ACCEPTED, "00ff"))
@@ -87,6 +88,6 @@ class ToldPbx:
     async def aclose(self) -> None:
         pass
 
-    def rung(self) -> list[tuple[str, str]]:
+    def originated(self) -> list[tuple[str, str]]:
         """Give what rang: the extensions and the numbers behind them."""
         return [(order.extension, str(order.number)) for order in self.orders]

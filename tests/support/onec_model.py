@@ -28,15 +28,15 @@ from bridge.ports import FoundDocument
 from tests.support.builders import ref
 
 
-class Mood(Enum):
+class RequestOutcome(Enum):
     """How 1C treats the next request."""
 
-    ANSWERS = auto()
-    DOWN = auto()  # nothing reached it
-    LOST = auto()  # committed; the reply was lost
-    LATE = auto()  # the reply was lost; commits `ModelOneC.lateness` after the request
-    SWALLOWED = auto()  # the reply was lost; never commits
-    REFUSES = auto()
+    ANSWERED = auto()
+    UNREACHABLE = auto()  # nothing reached it
+    REPLY_LOST = auto()  # committed; the reply was lost
+    COMMITTED_LATE = auto()  # the reply was lost; commits `ModelOneC.lateness` after the request
+    NEVER_COMMITTED = auto()  # the reply was lost; never commits
+    REFUSED = auto()
 
 
 class Crash(BaseException):
@@ -44,12 +44,12 @@ class Crash(BaseException):
 
 
 @dataclass(slots=True)
-class Fuse:
+class CrashTimer:
     """Kills the bridge after so many steps; None never."""
 
     steps: int | None = None
 
-    def burn(self) -> None:
+    def step(self) -> None:
         if self.steps is None:
             return
         if self.steps == 0:
@@ -58,16 +58,16 @@ class Fuse:
 
 
 @dataclass(slots=True)
-class ModelOneC:
+class FakeOneC:
     """1C with a memory one can ask. *honours_refs*: it takes the reference a draft proposes."""
 
     clock: Callable[[], datetime]
-    honours_refs: bool = False
-    lateness: timedelta = timedelta(0)
+    accepts_proposed_refs: bool = False
+    commit_delay: timedelta = timedelta(0)
     #: Called as each request leaves: the test's clock may go on.
-    takes_time: Callable[[], None] = lambda: None
-    fuse: Fuse = field(default_factory=Fuse)
-    moods: deque[Mood] = field(default_factory=deque)
+    before_request: Callable[[], None] = lambda: None
+    crash_timer: CrashTimer = field(default_factory=CrashTimer)
+    outcomes: deque[RequestOutcome] = field(default_factory=deque)
     documents: dict[Ref, tuple[str, FoundDocument]] = field(default_factory=dict)
     subjects: set[Ref] = field(default_factory=set)
     reminders: list[ReminderDraft] = field(default_factory=list)
@@ -79,23 +79,23 @@ class ModelOneC:
     _made: int = 0
 
     # ---- what a test asks and does
-    def of(self, key: str) -> list[FoundDocument]:
+    def documents_of(self, key: str) -> list[FoundDocument]:
         """Give the documents of a call that nobody marked, the oldest first."""
-        return [d for marker, d in self.documents.values() if marker == key and not d.marked]
+        return [d for marker, d in self.documents.values() if marker == key and not d.deletion_mark]
 
-    def time_has_passed(self) -> None:
+    def commit_late_writes(self) -> None:
         """Commit what was late and is due now."""
         due = [write for at, write in self._late if at <= self.clock()]
         self._late = [(at, write) for at, write in self._late if at > self.clock()]
         for write in due:
             write()
 
-    def dismisses(self, user: Ref) -> None:
+    def dismiss_reminders(self, user: Ref) -> None:
         """Have a manager press "Прекратить" on all his reminders."""
         self.reminders = [held for held in self.reminders if held.user != user]
 
-    def has_moods(self, moods: Iterable[Mood]) -> None:
-        self.moods = deque(moods)
+    def set_outcomes(self, moods: Iterable[RequestOutcome]) -> None:
+        self.outcomes = deque(moods)
 
     # ---- OneCJournal
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
@@ -104,13 +104,13 @@ class ModelOneC:
 
     async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
         self._made += 1
-        own = draft.proposed_ref if self.honours_refs else ref(f"document {self._made}")
+        own = draft.proposed_ref if self.accepts_proposed_refs else ref(f"document {self._made}")
 
         def write() -> bool:
             if own in self.documents:
                 return False
             number = f"00-{len(self.documents) + 1:08d}"
-            found = FoundDocument(ref=own, number=number, at=draft.at, marked=False)
+            found = FoundDocument(ref=own, number=number, at=draft.at, deletion_mark=False)
             self.documents[own] = (draft.key, found)
             self.texts[own] = WrittenPhoneCall(
                 own,
@@ -118,17 +118,17 @@ class ModelOneC:
                 draft.description,
                 draft.comment,
                 draft.responsible,
-                marked=False,
+                deletion_mark=False,
             )
             return True
 
         self._write(write)
         return own
 
-    async def mark_phone_call(self, document: Ref) -> None:
+    async def set_deletion_mark(self, document: Ref) -> None:
         def write() -> bool:
             key, found = self.documents[document]
-            self.documents[document] = (key, replace(found, marked=True))
+            self.documents[document] = (key, replace(found, deletion_mark=True))
             return True
 
         self._write(write)
@@ -175,7 +175,7 @@ class ModelOneC:
 
         self._write(write)
 
-    async def consider(self, document: Ref, *, considered: bool) -> None:
+    async def set_considered(self, document: Ref, *, considered: bool) -> None:
         def write() -> bool:
             self.considered[document] = considered
             return True
@@ -201,7 +201,7 @@ class ModelOneC:
         self._write(write)
         return found
 
-    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+    async def delete_reminder(self, draft: ReminderDraft) -> bool:
         found = self._reminder(draft) is not None
 
         def write() -> bool:
@@ -220,31 +220,31 @@ class ModelOneC:
         pass
 
     # ---- how a request fares
-    def _mood(self) -> Mood:
-        self.takes_time()
-        self.time_has_passed()
-        self.fuse.burn()
-        return self.moods.popleft() if self.moods else Mood.ANSWERS
+    def _mood(self) -> RequestOutcome:
+        self.before_request()
+        self.commit_late_writes()
+        self.crash_timer.step()
+        return self.outcomes.popleft() if self.outcomes else RequestOutcome.ANSWERED
 
     def _read(self) -> None:
-        if self._mood() is not Mood.ANSWERS:
+        if self._mood() is not RequestOutcome.ANSWERED:
             raise OneCUnavailable("model", "no answer")
 
     def _write(self, write: Callable[[], bool]) -> None:
         mood = self._mood()
-        if mood is Mood.DOWN:
+        if mood is RequestOutcome.UNREACHABLE:
             raise OneCUnavailable("model", "connection refused")
-        if mood is Mood.REFUSES:
+        if mood is RequestOutcome.REFUSED:
             raise OneCRejected("model", "Период закрыт", status=500, code="-1")
-        if mood is Mood.SWALLOWED:
+        if mood is RequestOutcome.NEVER_COMMITTED:
             raise OneCOutcomeUnknown("model", "no reply")
-        if mood is Mood.LATE:
-            self._late.append((self.clock() + self.lateness, write))
-            self.fuse.burn()
+        if mood is RequestOutcome.COMMITTED_LATE:
+            self._late.append((self.clock() + self.commit_delay, write))
+            self.crash_timer.step()
             raise OneCOutcomeUnknown("model", "no reply")
         fresh = write()
-        self.fuse.burn()
-        if mood is Mood.LOST:
+        self.crash_timer.step()
+        if mood is RequestOutcome.REPLY_LOST:
             raise OneCOutcomeUnknown("model", "the reply was lost")
         if not fresh:
             raise OneCAlreadyExists("model", "it is there already", status=400, code="15")

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
+from bridge.adapters.embedded.directory_reader import SqliteDirectory
+from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
 from bridge.adapters.onec.odata import ODataClient, ODataConfig
 from bridge.adapters.onec.source import ODataSource
 from bridge.domain.directory import UNLISTED, EntityKind
@@ -21,35 +21,35 @@ from bridge.domain.phone import PhoneNumber, PhoneRules
 from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.lab.world import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.ports import SyncReport
-from bridge.services.pull import Pull, PullRules, nobody_confirms
-from bridge.services.sync_guard import Confirm
+from bridge.services.pull import DirectoryPull, PullRules, confirm_nothing
+from bridge.services.sync_guard import ConfirmLoss
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport
 
 #: Whose number it is: reference, name, and the chain of (partner, his manager).
-Step = tuple[str, str | None]
-Whose = tuple[str, str, tuple[Step, ...]]
-Index = dict[int, frozenset[Whose]]
+OwnerChainStep = tuple[str, str | None]
+OwnerFacts = tuple[str, str, tuple[OwnerChainStep, ...]]
+Index = dict[int, frozenset[OwnerFacts]]
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _STRANGER = "a user whom 1C does not list"
 _PARTNER_OF = {CONTACT_PERSONS: "Owner_Key", COUNTERPARTIES: "Партнер_Key", PARTNERS: "Ref_Key"}
 
 
-class Door(LabTransport):
+class LabConnection(LabTransport):
     """The way to the lab; people may change the world just before the n-th request passes."""
 
     def __init__(self, lab: OneCLab) -> None:
         super().__init__(lab)
-        self.passed = 0
+        self.requests = 0
         self.before: dict[int, Callable[[], object]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.passed += 1
-        self.before.pop(self.passed, lambda: None)()
+        self.requests += 1
+        self.before.pop(self.requests, lambda: None)()
         return await super().handle_async_request(request)
 
 
-class Silent:
+class NoProgress:
     """A progress that nobody looks at."""
 
     def listing(self, kind: EntityKind) -> None: ...
@@ -58,7 +58,7 @@ class Silent:
     def indexing(self) -> None: ...
 
 
-class SyncHouse:
+class SyncEnvironment:
     """One publication, one directory file in *folder*, and runs between them."""
 
     def __init__(self, lab: OneCLab, folder: Path) -> None:
@@ -71,32 +71,32 @@ class SyncHouse:
     async def sync(
         self,
         *,
-        confirm: Confirm = nobody_confirms,
+        confirm: ConfirmLoss = confirm_nothing,
         before: dict[int, Callable[[], object]] | None = None,
         **rules: Any,
     ) -> SyncReport:
         """Run once, as the sync process does; *before* lets people work meanwhile."""
         self.now += timedelta(minutes=1)
-        door = Door(self.lab)
+        door = LabConnection(self.lab)
         door.before.update(before or {})
         config = ODataConfig("http://lab/ut11", DEFAULT_USER, DEFAULT_PASSWORD, reuse_sessions=True)
         source = ODataSource(
             ODataClient(config, transport=door),
             rules=PhoneRules(area_code="495"),
-            attribute=ATTRIBUTE,
+            extension_attribute=ATTRIBUTE,
             metadata_cache=self._memory,
         )
         if self.page_size is not None:
             source._parts.page_size = self.page_size  # noqa: SLF001 - pages of a small set
-        store = DirectoryWriter(self.path)
+        store = SqliteDirectoryStore(self.path)
         try:
-            pull = Pull(
+            pull = DirectoryPull(
                 source=source,
                 store=store,
                 clock=lambda: self.now,
                 rules=PullRules(**rules),
-                progress=Silent(),
-                confirm=confirm,
+                progress=NoProgress(),
+                confirm_loss=confirm,
             )
             return await pull.run(store.report())
         finally:
@@ -107,7 +107,7 @@ class SyncHouse:
         """Tell what callers are answered from now."""
         if not self.path.exists():
             return {}
-        reader = DirectoryReader(self.path, stale_after=timedelta(hours=1))
+        reader = SqliteDirectory(self.path, stale_after=timedelta(hours=1))
         try:
             return {number: self._whose(reader, number) for number in self._numbers()}
         finally:
@@ -129,7 +129,7 @@ class SyncHouse:
     def _numbers(self) -> list[int]:
         return [number for number, _ in self.tables().get("phone", [])]
 
-    def _whose(self, reader: DirectoryReader, number: int) -> frozenset[Whose]:
+    def _whose(self, reader: SqliteDirectory, number: int) -> frozenset[OwnerFacts]:
         card = reader.look_up(PhoneNumber(number))
         assert card is not None
         people = {row: str(manager.ref) for row, manager in reader.managers().items()}
@@ -147,11 +147,11 @@ class SyncHouse:
         )
 
 
-def truth_of(lab: OneCLab) -> Index:
+def expected_index(lab: OneCLab) -> Index:
     """Tell what 1C itself implies, by the referee's own reading."""
-    found: dict[int, set[Whose]] = {}
-    for truth in lab.world.truth:
-        row = lab.world.tables[truth.owner_set].rows.get(truth.ref)
+    found: dict[int, set[OwnerFacts]] = {}
+    for truth in lab.infobase.intended_phones:
+        row = lab.infobase.tables[truth.owner_set].rows.get(truth.ref)
         if row is None or row.get("DeletionMark") or _is_predefined(row):
             continue
         partner = row.get(_PARTNER_OF[truth.owner_set], _NOBODY)
@@ -160,8 +160,8 @@ def truth_of(lab: OneCLab) -> Index:
     return {number: frozenset(owners) for number, owners in found.items()}
 
 
-def _chain(lab: OneCLab, partner: str) -> tuple[Step, ...]:
-    partners, users = lab.world.tables[PARTNERS].rows, lab.world.tables[USERS].rows
+def _chain(lab: OneCLab, partner: str) -> tuple[OwnerChainStep, ...]:
+    partners, users = lab.infobase.tables[PARTNERS].rows, lab.infobase.tables[USERS].rows
     steps: dict[str, str | None] = {}
     while partner in partners and partner not in steps and not _is_predefined(partners[partner]):
         manager = partners[partner].get("ОсновнойМенеджер_Key", _NOBODY)

@@ -7,27 +7,27 @@ import httpx
 
 from bridge.domain.directory import Ref
 from bridge.ports import OwnedPhone
-from bridge.services.originate import Originating
+from bridge.services.originate import CallOriginator
 from tests.support.builders import NOON, RULES, decision
-from tests.support.memory_orders import MemoryOrders, ToldPbx
-from tests.web.support import House, known_house
+from tests.support.memory_orders import FakePbx, MemoryOrderStore
+from tests.web.support import WebFixture, web_with_known_caller
 
 
 @dataclass
-class Desk:
+class OrdersFixture:
     """A house that can call, its PBX, and a phone book."""
 
-    pbx: ToldPbx = field(default_factory=ToldPbx)
+    pbx: FakePbx = field(default_factory=FakePbx)
     phones: dict[Ref, Sequence[OwnedPhone]] = field(default_factory=dict)
-    house: House = field(default_factory=known_house)
+    house: WebFixture = field(default_factory=web_with_known_caller)
 
     def __post_init__(self) -> None:
-        book = MemoryOrders(self.house.ledger.stored)
-        self.house.phone_book = self
-        self.house.originating = Originating(
+        book = MemoryOrderStore(self.house.ledger.stored)
+        self.house.partner_phones = self
+        self.house.call_ordering = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            book=book,
+            order_store=book,
             decide=lambda _: decision(),
             phones=RULES,
             lang="en",
@@ -37,6 +37,6 @@ class Desk:
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
         return self.phones.get(owner)
 
-    async def asks(self, wish: dict[str, str]) -> httpx.Response:
+    async def place_order(self, wish: dict[str, str]) -> httpx.Response:
         async with self.house.admin() as admin:
             return await admin.post("/api/v1/calls", json=wish)

@@ -12,27 +12,27 @@ from starlette.types import Message, Scope
 
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.sipuni import Sipuni
-from bridge.domain.calls import Note, PhoneCall, begin_call
+from bridge.adapters.sipuni import SipuniTelephony
+from bridge.domain.calls import CallNote, PhoneCall, call_from_question
 from bridge.domain.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
 from bridge.domain.directory import (
     CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
-    Owner,
+    PhoneOwner,
     Ref,
-    owners_of_extension,
+    find_extension_owner,
 )
 from bridge.domain.figures import CallFact
-from bridge.domain.flaws import FlawKind, FlawList
-from bridge.domain.history import fold, names_in
-from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry, retried
+from bridge.domain.flaws import DataQualityIssueKind, DataQualityIssues
+from bridge.domain.history import normalise_name, searchable_names
+from bridge.domain.missed import MissedCall
+from bridge.domain.outbox import EntryState, OutboxEntry, retry_now
 from bridge.domain.phone import PhoneNumber, read_caller, read_did
 from bridge.domain.routing import decide_route
 from bridge.domain.texts import Language
-from bridge.domain.whole_numbers import read_whole
+from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports import (
     Alarm,
@@ -40,23 +40,23 @@ from bridge.ports import (
     CallFilter,
     CallSearch,
     EntitySync,
-    OneCMood,
+    OneCAvailability,
     OutboxCounts,
-    PhoneBook,
+    PartnerPhones,
     RawEvent,
     SyncReport,
     SyncRun,
 )
 from bridge.web.access import AdminAccess, HookAccess
-from bridge.web.access.seals import NothingEnded
+from bridge.web.access.seals import EndedSessionsInMemory
 from bridge.web.app import create_app
-from bridge.web.desk.board import Board
-from bridge.web.desk.debts import DebtBook
-from bridge.web.desk.parts import DeskParts
-from bridge.web.stream_places import StreamPlaces
-from bridge.web.surface import Originating, WebServices
+from bridge.web.desk.board import DeskCalls
+from bridge.web.desk.debts import MissedCallList
+from bridge.web.desk.parts import DeskState
+from bridge.web.stream_places import StreamLimits
+from bridge.web.surface import CallOrdering, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
-from tests.support.memory_access import AuditInMemory, SignInInMemory
+from tests.support.memory_access import FakeOneCSignIn, MemoryAudit
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
 BASIC = (USER, PASSWORD)
@@ -72,7 +72,7 @@ class LedgerInMemory:
     owed: dict[str, OutboxEntry] = field(default_factory=dict)
     kept_events: list[RawEvent] = field(default_factory=list)
     kept_unread: list[RawEvent] = field(default_factory=list)
-    missed: list[MissedDebt] = field(default_factory=list)
+    missed: list[MissedCall] = field(default_factory=list)
     choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
     full_disk: bool = False
 
@@ -84,7 +84,7 @@ class LedgerInMemory:
         self._touch()
         return list(enumerate(self.kept_unread))[after + 1 :][:limit]
 
-    async def unread_count(self) -> int:
+    async def count_unread_events(self) -> int:
         self._touch()
         return len(self.kept_unread)
 
@@ -104,7 +104,7 @@ class LedgerInMemory:
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
         self._touch()
         if key in self.owed:
-            self.owed[key] = retried(self.owed[key], now)
+            self.owed[key] = retry_now(self.owed[key], now)
         return self.owed.get(key)
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
@@ -115,10 +115,10 @@ class LedgerInMemory:
         return True
 
     async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        due = [e for e in self.owed.values() if e.owed_now(now)]
+        due = [e for e in self.owed.values() if e.is_due(now)]
         return [(e, self.stored[e.key]) for e in due[:limit]]
 
-    async def recover(self) -> int:
+    async def recover_after_crash(self) -> int:
         return 0
 
     async def entries(
@@ -138,7 +138,7 @@ class LedgerInMemory:
         self._touch()
         return self.owed.pop(key, None) is not None
 
-    async def open_debts(self) -> Sequence[MissedDebt]:
+    async def open_missed_calls(self) -> Sequence[MissedCall]:
         self._touch()
         return self.missed
 
@@ -149,7 +149,7 @@ class LedgerInMemory:
             due=states.count(EntryState.DUE),
             sending=states.count(EntryState.SENDING),
             dead=states.count(EntryState.DEAD),
-            settled=states.count(EntryState.SETTLED),
+            delivered=states.count(EntryState.DELIVERED),
             oldest_due=min(
                 (e.created_at for e in self.owed.values() if e.state is EntryState.DUE),
                 default=None,
@@ -172,9 +172,9 @@ class LedgerInMemory:
             for c in self.stored.values()
             if (before is None or c.received_at < before)
             and (number is None or c.caller.number == number)
-            and wanted.client in (None, c.client)
+            and wanted.client in (None, c.client_key)
             and wanted.direction in (None, c.direction)
-            and (not wanted.dispositions or c.life.disposition in wanted.dispositions)
+            and (not wanted.dispositions or c.state.disposition in wanted.dispositions)
         ]
         return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
 
@@ -185,10 +185,10 @@ class LedgerInMemory:
     async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
         return [c for c in self.stored.values() if c.received_at >= moment]
 
-    def memory(self, number: PhoneNumber) -> NumberMemory:
-        return NumberMemory(choice=self.choices.get(number))
+    def number_memory(self, number: PhoneNumber) -> NumberMemory:
+        return NumberMemory(chosen_owner=self.choices.get(number))
 
-    async def remember_choice(self, number: PhoneNumber, owner: Ref) -> None:
+    async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
         self._touch()
         self.choices[number] = owner
 
@@ -214,7 +214,7 @@ class DirectoryInMemory:
         return self.staff
 
     def owner_of(self, extension: str) -> ExtensionOwner:
-        return owners_of_extension(extension, self.staff)
+        return find_extension_owner(extension, self.staff)
 
     def age(self, now: datetime) -> DataAge:
         del now
@@ -223,17 +223,17 @@ class DirectoryInMemory:
     def report(self) -> SyncReport | None:
         return self.last_report
 
-    def trouble(self) -> StoreError | None:
+    def error(self) -> StoreError | None:
         return self.broken
 
     def refresh(self) -> bool:
         return False
 
-    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+    def find(self, words: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
         del words, limit
         return ()
 
-    def numbers(self) -> int:
+    def count_numbers(self) -> int:
         return len(self.cards)
 
     def close(self) -> None:
@@ -256,14 +256,14 @@ class AnsweringInMemory:
         if self.broken is not None:
             raise self.broken
         decision = self._decide(question)
-        call = begin_call(question, decision)
+        call = call_from_question(question, decision)
         entry = OutboxEntry(call.key, call.received_at, call.received_at)
-        await self.ledger.record_call(call, entry if call.owed_to_onec else None)
+        await self.ledger.record_call(call, entry if call.needs_document else None)
         return decision
 
     def fallback(self, question: RouteQuestion) -> RouteDecision:
         return decide_route(
-            question, None, {}, lambda _: ExtensionOwner(None), self.rules, broken="broken"
+            question, None, {}, lambda _: ExtensionOwner(None), self.rules, index_error="broken"
         )
 
     def explain(self, caller: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
@@ -280,7 +280,7 @@ class AnsweringInMemory:
             self.directory.managers(),
             self.directory.owner_of,
             self.rules,
-            memory=None if number is None else self.ledger.memory(number),
+            memory=None if number is None else self.ledger.number_memory(number),
             age=self.directory.age(question.received_at),
         )
 
@@ -295,15 +295,17 @@ class HistoryInMemory:
         self, wanted: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
-        begun = read_whole(after) or 0
+        begun = read_whole_number(after) or 0
         page = found[begun : begun + limit]
         return page, str(begun + limit) if len(found) > begun + limit else ""
 
     async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
         return [
-            CallFact(c.received_at, c.direction, c.life.disposition, c.decision.rule, c.life.wait)
+            CallFact(
+                c.received_at, c.direction, c.state.disposition, c.decision.rule, c.state.wait_time
+            )
             for c in self.ledger.stored.values()
-            if since <= c.received_at < until and not c.blank
+            if since <= c.received_at < until and not c.is_test_request
         ]
 
     async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
@@ -318,66 +320,72 @@ def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
         (wanted.since is None or call.received_at >= wanted.since)
         and (wanted.until is None or call.received_at < wanted.until)
         and wanted.direction in {None, call.direction}
-        and (not wanted.dispositions or call.life.disposition in wanted.dispositions)
+        and (not wanted.dispositions or call.state.disposition in wanted.dispositions)
         and (not wanted.extension or (target is not None and target.extension == wanted.extension))
         and wanted.number in {None, call.caller.number}
         and search.digits in str(call.caller.number)
-        and fold(search.name) in names_in(call)
+        and normalise_name(search.name) in searchable_names(call)
     )
 
 
 @dataclass
-class FlawsInMemory:
+class DataQualityInMemory:
     """Gives the flaws it was told."""
 
-    unmanaged: FlawList = field(default_factory=lambda: FlawList(FlawKind.NO_MANAGER, 0, 0))
-    unreadable: FlawList = field(default_factory=lambda: FlawList(FlawKind.UNREADABLE, 0, 0))
+    unmanaged: DataQualityIssues = field(
+        default_factory=lambda: DataQualityIssues(DataQualityIssueKind.NO_MANAGER, 0, 0)
+    )
+    unreadable: DataQualityIssues = field(
+        default_factory=lambda: DataQualityIssues(DataQualityIssueKind.UNREADABLE, 0, 0)
+    )
 
-    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> FlawList:
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> DataQualityIssues:
         del costs, limit
         return self.unmanaged
 
-    async def unreadable_phones(self, unknown_tails: Mapping[str, int], limit: int) -> FlawList:
+    async def unreadable_phones(
+        self, unknown_tails: Mapping[str, int], limit: int
+    ) -> DataQualityIssues:
         del unknown_tails, limit
         return self.unreadable
 
 
 @dataclass
-class House:
+class WebFixture:
     """Everything behind the street, to be asked by tests, and the application before it."""
 
     ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
-    hub: EventHub = field(default_factory=lambda: EventHub("life1"))
+    event_feed: EventHub = field(default_factory=lambda: EventHub("life1"))
     metrics: Metrics = field(default_factory=Metrics)
-    audit: AuditInMemory = field(default_factory=AuditInMemory)
-    onec_sign_in: SignInInMemory = field(default_factory=SignInInMemory)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    onec_sign_in: FakeOneCSignIn = field(default_factory=FakeOneCSignIn)
     rules: RoutingRules = field(default_factory=RoutingRules)
     answer: Literal["auto", "number", "text"] = "auto"
     hook_access: HookAccess = field(default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN))
     admin_access: AdminAccess = field(default_factory=lambda: AdminAccess(ADMIN))
     lang: Language = "en"
-    mood: OneCMood | None = None
+    onec_availability: OneCAvailability | None = None
     alarms: tuple[Alarm, ...] = ()
-    kicks: int = 0
-    flaws: FlawsInMemory = field(default_factory=FlawsInMemory)
+    delivery_wakeups: int = 0
+    data_quality: DataQualityInMemory = field(default_factory=DataQualityInMemory)
     sync_runs: list[SyncRun] = field(default_factory=list)
     syncs: list[bool] = field(default_factory=list)
     now: datetime = NOON
     heartbeat_s: float = 15.0
     public_url: str = ""
-    originating: Originating | None = None
-    phone_book: PhoneBook | None = None
-    streams: StreamPlaces = field(default_factory=StreamPlaces)
+    call_ordering: CallOrdering | None = None
+    partner_phones: PartnerPhones | None = None
+    stream_limits: StreamLimits = field(default_factory=StreamLimits)
     #: Seconds that have passed by the clock nobody sets; who waits makes them pass.
     passed: float = 0.0
-    ended: NothingEnded = field(default_factory=NothingEnded)
-    desk: DeskParts = field(init=False)
+    ended: EndedSessionsInMemory = field(default_factory=EndedSessionsInMemory)
+    desk_state: DeskState = field(init=False)
     answering: AnsweringInMemory = field(init=False)
 
     def __post_init__(self) -> None:
-        board = Board("life1", self.clock)
-        self.desk = DeskParts(board, DebtBook(board, self.directory.managers))
+        board = DeskCalls("life1", self.clock)
+        self.desk_state = DeskState(board, MissedCallList(board, self.directory.managers))
         self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
 
     def clock(self) -> datetime:
@@ -390,7 +398,7 @@ class House:
         self.passed += seconds
 
     def kick(self) -> None:
-        self.kicks += 1
+        self.delivery_wakeups += 1
 
     def sync_now(self, *, accept_shrink: bool = False) -> None:
         self.syncs.append(accept_shrink)
@@ -403,9 +411,9 @@ class House:
         call = self.ledger.stored.get(key)
         if call is None:
             return None
-        noted = replace(call, notes=(*call.notes, Note(self.clock(), by, text)))
+        noted = replace(call, notes=(*call.notes, CallNote(self.clock(), by, text)))
         self.ledger.stored[key] = noted
-        self.desk.publish(CallChanged(noted))
+        self.desk_state.publish(CallChanged(noted))
         return noted
 
     async def dismiss_unread(self) -> int:
@@ -417,38 +425,40 @@ class House:
 
     def services(self) -> WebServices:
         return WebServices(
-            telephony=Sipuni(self.answer, RULES),
-            answering=self.answering,
-            receiving=self,
-            noting=self,
-            desk=self.desk,
+            telephony=SipuniTelephony(self.answer, RULES),
+            route_answers=self.answering,
+            event_intake=self,
+            call_notes=self,
+            desk_state=self.desk_state,
             ledger=self.ledger,
             directory=self.directory,
-            hub=self.hub,
-            events=self.hub,
-            meter=self.metrics,
+            event_feed=self.event_feed,
+            events=self.event_feed,
+            metrics=self.metrics,
             audit=self.audit,
             desk_keys=self.audit,
             latency=self.metrics.latency,
-            history=HistoryInMemory(self.ledger),
-            flaws=self.flaws,
-            runs=self,
+            call_journal=HistoryInMemory(self.ledger),
+            data_quality=self.data_quality,
+            sync_runs=self,
             sync_now=self.sync_now,
             onec_sign_in=self.onec_sign_in,
             clock=self.clock,
-            mood=lambda: self.mood,
-            mood_since=lambda: None if self.mood is None else self.now - timedelta(minutes=7),
+            onec_availability=lambda: self.onec_availability,
+            availability_since=lambda: (
+                None if self.onec_availability is None else self.now - timedelta(minutes=7)
+            ),
             alarms=lambda: self.alarms,
-            kick=self.kick,
+            deliver_soon=self.kick,
             hook_access=self.hook_access,
             admin_access=self.admin_access,
             phones=RULES,
             lang=self.lang,
-            streams=self.streams,
+            stream_limits=self.stream_limits,
             heartbeat_s=self.heartbeat_s,
             public_url=self.public_url,
-            originating=self.originating,
-            phone_book=self.phone_book,
+            call_ordering=self.call_ordering,
+            partner_phones=self.partner_phones,
             ended_sessions=self.ended,
             monotonic=self.monotonic,
             sleep=self.sleep,
@@ -457,7 +467,7 @@ class House:
     def app(self) -> FastAPI:
         return create_app(self.services())
 
-    def caller(
+    def client(
         self,
         *,
         peer: str = "127.0.0.1",
@@ -473,12 +483,12 @@ class House:
         return httpx.AsyncClient(transport=transport, base_url=BASE, auth=auth, headers=headers)
 
     def admin(self) -> httpx.AsyncClient:
-        return self.caller(auth=AS_ADMIN)
+        return self.client(auth=AS_ADMIN)
 
     def pbx(self) -> httpx.AsyncClient:
-        return self.caller(auth=BASIC, peer="203.0.113.7")
+        return self.client(auth=BASIC, peer="203.0.113.7")
 
-    def owe(self, call: PhoneCall, **changes: object) -> OutboxEntry:
+    def add_entry(self, call: PhoneCall, **changes: object) -> OutboxEntry:
         """Put *call* into the journal with a debt changed by *changes*."""
         entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)
         self.ledger.stored[call.key] = call
@@ -486,7 +496,7 @@ class House:
         return entry
 
 
-async def knock(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
+async def send_raw_query(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
     """Ask as the PBX with a *query* of any bytes and length, past what clients refuse to send."""
     credentials = b64encode(f"{USER}:{PASSWORD}".encode())
     said: list[Message] = []
@@ -515,7 +525,7 @@ async def knock(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
     return said[0]["status"], body
 
 
-def lame_report() -> SyncReport:
+def partial_report() -> SyncReport:
     """A run at noon that could compare partners, but not contact persons, for a day now."""
     missing = OneCNotPublished("Catalog_КонтактныеЛицаПартнеров", "the entity set is not published")
     partners = EntitySync(
@@ -533,10 +543,10 @@ def lame_report() -> SyncReport:
     return SyncReport(NOON, 2.0, False, False, 9, (partners, contacts))
 
 
-def known_house(**changes: object) -> House:
+def web_with_known_caller(**changes: object) -> WebFixture:
     """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
     boss = manager()
-    house = House(**changes)
+    house = WebFixture(**changes)
     house.directory.staff.update(rows(boss))
     house.directory.cards[NUMBER] = card(contact(), partners=[partner()], managers=[boss])
     return house

@@ -11,9 +11,17 @@ from starlette.types import Scope
 
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.access.network import client_address
-from bridge.web.access.seals import Seals
+from bridge.web.access.seals import SignedTokens
 from tests.support.builders import NOON
-from tests.web.support import ADMIN, AS_ADMIN, PASSWORD, TOKEN, USER, House, known_house
+from tests.web.support import (
+    ADMIN,
+    AS_ADMIN,
+    PASSWORD,
+    TOKEN,
+    USER,
+    WebFixture,
+    web_with_known_caller,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,8 +54,8 @@ WRONG = {
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
 async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str, str]):
-    house = known_house()
-    async with house.caller(headers=headers) as stranger:
+    house = web_with_known_caller()
+    async with house.client(headers=headers) as stranger:
         answers = [
             await stranger.get(path, params={"fromnum": "79035550123"})
             for path in ("/sipuni/route", "/ut/hs/sipuni/get", "/sipuni/events")
@@ -61,8 +69,8 @@ async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str
 
 
 async def test_credentials_may_be_cyrillic():
-    house = known_house(hook_access=HookAccess("атс", "пароль: со знаком"))
-    async with house.caller(headers=basic("атс", "пароль: со знаком")) as pbx:
+    house = web_with_known_caller(hook_access=HookAccess("атс", "пароль: со знаком"))
+    async with house.client(headers=basic("атс", "пароль: со знаком")) as pbx:
         answer = await pbx.get("/sipuni/route")
 
     assert answer.status_code == 200
@@ -70,7 +78,7 @@ async def test_credentials_may_be_cyrillic():
 
 async def test_the_scheme_s_name_may_be_written_in_any_case():
     headers = {"authorization": basic(USER, PASSWORD)["Authorization"].replace("Basic", "bAsIc")}
-    async with known_house().caller(headers=headers) as pbx:
+    async with web_with_known_caller().client(headers=headers) as pbx:
         assert (await pbx.get("/sipuni/route")).status_code == 200
 
 
@@ -79,7 +87,7 @@ async def test_the_scheme_s_name_may_be_written_in_any_case():
 
 @pytest.mark.parametrize("token", ["wrong", TOKEN + "x", TOKEN[:-1], "%00", "%D1%8F", "x" * 50_000])
 async def test_a_wrong_token_looks_like_a_path_that_does_not_exist(token: str):
-    async with known_house().caller() as stranger:
+    async with web_with_known_caller().client() as stranger:
         wrong = await stranger.get(f"/hook/{token}/sipuni/route")
         unknown = await stranger.get("/no/such/path/here")
 
@@ -88,9 +96,9 @@ async def test_a_wrong_token_looks_like_a_path_that_does_not_exist(token: str):
 
 
 async def test_what_is_not_set_up_is_not_there():
-    only_token = known_house(hook_access=HookAccess(token=TOKEN))
-    only_basic = known_house(hook_access=HookAccess(USER, PASSWORD))
-    nothing = known_house(hook_access=HookAccess())
+    only_token = web_with_known_caller(hook_access=HookAccess(token=TOKEN))
+    only_basic = web_with_known_caller(hook_access=HookAccess(USER, PASSWORD))
+    nothing = web_with_known_caller(hook_access=HookAccess())
     async with only_token.pbx() as one, only_basic.pbx() as two, nothing.pbx() as three:
         answers = [
             await one.get("/sipuni/route"),
@@ -171,7 +179,7 @@ def test_garbage_in_the_header_never_raises(said: str):
 async def test_only_the_networks_that_were_named_may_call(peer: str, said: list[str], status: int):
     access = HookAccess(USER, PASSWORD, TOKEN, networks("203.0.113.0/24"), PROXIES)
     headers = {"X-Forwarded-For": ",".join(said)} if said else {}
-    async with known_house(hook_access=access).caller(peer=peer, headers=headers) as pbx:
+    async with web_with_known_caller(hook_access=access).client(peer=peer, headers=headers) as pbx:
         plain = await pbx.get("/sipuni/route", headers=basic(USER, PASSWORD))
         token = await pbx.get(f"/hook/{TOKEN}/sipuni/route")
 
@@ -186,7 +194,7 @@ PAGES = ["/", "/api/v1/calls", "/api/v1/stream", "/console/state"]
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_without_the_password_nothing_is_shown(path: str):
-    async with House().caller() as stranger:
+    async with WebFixture().client() as stranger:
         answers = [
             await stranger.get(path),
             await stranger.get(path, auth=("admin", "wrong")),
@@ -199,7 +207,7 @@ async def test_without_the_password_nothing_is_shown(path: str):
 
 
 async def test_any_user_with_the_password_is_the_administrator():
-    async with House().caller(peer="203.0.113.7") as admin:
+    async with WebFixture().client(peer="203.0.113.7") as admin:
         answers = [
             await admin.get("/api/v1/calls", auth=("кто угодно", ADMIN)),
             await admin.get("/api/v1/calls", headers={"Authorization": f"Bearer {ADMIN}"}),
@@ -214,8 +222,8 @@ async def test_any_user_with_the_password_is_the_administrator():
 async def test_without_a_password_no_machine_is_a_proof_of_a_person(
     peer: str, said: dict[str, str]
 ):
-    house = House(admin_access=AdminAccess())
-    async with house.caller(peer=peer, headers=said) as somebody:
+    house = WebFixture(admin_access=AdminAccess())
+    async with house.client(peer=peer, headers=said) as somebody:
         answers = [
             await somebody.get(path)
             for path in ("/", "/api/v1/calls", "/metrics", "/desk", "/call/84955550102")
@@ -227,17 +235,20 @@ async def test_without_a_password_no_machine_is_a_proof_of_a_person(
 
 async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_a_moment():
     secret = b"of the data folder, of 32 bytes."
-    house = House(admin_access=AdminAccess(secret=secret))
-    proof, foreign = Seals(secret, "").command(), Seals(b"another" * 5, "").command()
+    house = WebFixture(admin_access=AdminAccess(secret=secret))
+    proof, foreign = (
+        SignedTokens(secret, "").create_command_proof(),
+        SignedTokens(b"another" * 5, "").create_command_proof(),
+    )
     with time_machine.travel(NOON, tick=False) as clock:
-        old = Seals(secret, "").command()
+        old = SignedTokens(secret, "").create_command_proof()
         clock.shift(120)
-        async with house.caller(peer="203.0.113.7") as command:
+        async with house.client(peer="203.0.113.7") as command:
             late = await command.get("/api/v1/calls", headers={"Authorization": f"Bearer {old}"})
-    async with house.caller(peer="203.0.113.7") as command:
+    async with house.client(peer="203.0.113.7") as command:
         answers = [
             await command.get("/api/v1/calls", headers={"Authorization": f"Bearer {one}"})
-            for one in (proof, foreign, Seals(secret, "").console_link())
+            for one in (proof, foreign, SignedTokens(secret, "").create_console_link())
         ]
 
     assert [a.status_code for a in answers] == [200, 403, 403]
@@ -245,9 +256,9 @@ async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_
 
 
 async def test_figures_are_for_their_token_and_for_the_administrator():
-    house = House(admin_access=AdminAccess(ADMIN, metrics_token="f1gures"))
+    house = WebFixture(admin_access=AdminAccess(ADMIN, metrics_token="f1gures"))
     token = {"Authorization": "Bearer f1gures"}
-    async with house.caller() as here:
+    async with house.client() as here:
         answers = [
             await here.get("/metrics"),
             await here.get("/metrics", auth=AS_ADMIN),
@@ -277,7 +288,7 @@ async def test_figures_are_for_their_token_and_for_the_administrator():
 async def test_no_foreign_page_makes_the_administrator_s_browser_act(
     headers: dict[str, str], allowed: bool
 ):
-    async with House().admin() as admin:
+    async with WebFixture().admin() as admin:
         answers = [
             await admin.post(path, headers=headers)
             for path in ("/console/outbox/none/retry", "/api/v1/outbox/none/retry")

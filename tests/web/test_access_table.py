@@ -16,10 +16,10 @@ from bridge.domain.decision import Target
 from bridge.ports import CallRecorded
 from bridge.web.access import AdminAccess
 from bridge.web.access.gate import ADMIN_COOKIE, DESK_COOKIE
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access.seals import ManagerClaim, SignedTokens
 from tests.support.builders import call, decision
-from tests.web.managers import ANNA, BORIS, SECRET, staffed_house
-from tests.web.support import ADMIN, BASIC, TOKEN, House
+from tests.web.managers import ANNA, BORIS, SECRET, web_with_managers
+from tests.web.support import ADMIN, BASIC, TOKEN, WebFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -192,41 +192,41 @@ def addresses(app: FastAPI) -> Iterator[str]:
                 yield f"{method} {one.path}"
 
 
-async def home_of(caller: str) -> House:
+async def home_of(caller: str) -> WebFixture:
     """Give a house with a call of Anna's, where *caller* has come and perhaps gone."""
     access = AdminAccess(ADMIN, SECRET, metrics_token=FIGURES_TOKEN)
-    home = staffed_house(admin_access=access)
+    home = web_with_managers(admin_access=access)
     mine = call(decided=decision(target=Target(ANNA.extension or "", ANNA.ref, ANNA.name)))
-    home.owe(mine)
-    home.desk.publish(CallRecorded(mine))
-    home.hub.close()  # streams tell what there is, and end
-    home.desk.board.close()
+    home.add_entry(mine)
+    home.desk_state.publish(CallRecorded(mine))
+    home.event_feed.close()  # streams tell what there is, and end
+    home.desk_state.calls.close()
     if caller == REVOKED:
         await home.audit.revoke(ANNA.ref)
     return home
 
 
-def the_call(home: House) -> str:
+def the_call(home: WebFixture) -> str:
     return next(iter(home.ledger.stored))
 
 
 @asynccontextmanager
-async def come(caller: str, home: House, app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    seals = Seals(SECRET, ADMIN, home.ended)
+async def come(caller: str, home: WebFixture, app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    seals = SignedTokens(SECRET, ADMIN, home.ended)
     cookies = {
-        ADMINISTRATOR: (ADMIN_COOKIE, seals.admin_session()),
-        FOREIGN: (ADMIN_COOKIE, seals.admin_session()),
-        SIGNED_OUT: (ADMIN_COOKIE, seals.admin_session()),
-        MANAGER: (DESK_COOKIE, seals.manager_session(ManagerPass(ANNA.ref, 0))),
-        REVOKED: (DESK_COOKIE, seals.manager_session(ManagerPass(ANNA.ref, 0))),
-        LEFT_DESK: (DESK_COOKIE, seals.manager_session(ManagerPass(ANNA.ref, 0))),
-        OTHER: (DESK_COOKIE, seals.manager_session(ManagerPass(BORIS.ref, 0))),
+        ADMINISTRATOR: (ADMIN_COOKIE, seals.create_admin_session()),
+        FOREIGN: (ADMIN_COOKIE, seals.create_admin_session()),
+        SIGNED_OUT: (ADMIN_COOKIE, seals.create_admin_session()),
+        MANAGER: (DESK_COOKIE, seals.create_manager_session(ManagerClaim(ANNA.ref, 0))),
+        REVOKED: (DESK_COOKIE, seals.create_manager_session(ManagerClaim(ANNA.ref, 0))),
+        LEFT_DESK: (DESK_COOKIE, seals.create_manager_session(ManagerClaim(ANNA.ref, 0))),
+        OTHER: (DESK_COOKIE, seals.create_manager_session(ManagerClaim(BORIS.ref, 0))),
     }
     bearers = {
         PBX_TOKEN: TOKEN,
-        COMMAND: seals.command(),
+        COMMAND: seals.create_command_proof(),
         METRICS: FIGURES_TOKEN,
-        LOCAL: Seals(b"another data folder" * 2, "").command(),
+        LOCAL: SignedTokens(b"another data folder" * 2, "").create_command_proof(),
     }
     basics = {PBX_BASIC: BASIC, SCRIPT: ("admin", ADMIN), WRONG: ("admin", "wrong")}
     headers = {}
@@ -238,13 +238,13 @@ async def come(caller: str, home: House, app: FastAPI) -> AsyncIterator[httpx.As
     if caller == FOREIGN:
         headers |= {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     peer = "127.0.0.1" if caller == LOCAL else "203.0.113.7"
-    async with home.caller(peer=peer, headers=headers, auth=basics.get(caller), app=app) as client:
+    async with home.client(peer=peer, headers=headers, auth=basics.get(caller), app=app) as client:
         if caller in {SIGNED_OUT, LEFT_DESK}:
             await client.post("/logout")
         yield client
 
 
-def path_of(address: str, caller: str, home: House) -> str:
+def path_of(address: str, caller: str, home: WebFixture) -> str:
     path = address.partition(" ")[2]
     filled = {
         "token": TOKEN if caller == PBX_TOKEN else "wr0ng",
@@ -291,7 +291,7 @@ async def test_every_address_admits_whom_its_rule_names_and_nobody_else(caller: 
 
 
 def test_every_address_has_a_rule_and_every_rule_an_address():
-    listed = set(addresses(House().app()))
+    listed = set(addresses(WebFixture().app()))
 
     assert listed - RULES.keys() == set(), "say in RULES who may ask these"
     assert RULES.keys() - listed == set()
@@ -301,7 +301,12 @@ def test_every_address_has_a_rule_and_every_rule_an_address():
 async def test_what_was_refused_did_not_happen(caller: str):
     home = await home_of(caller)
     app = home.app()
-    before = (dict(home.ledger.stored), dict(home.ledger.owed), list(home.syncs), home.kicks)
+    before = (
+        dict(home.ledger.stored),
+        dict(home.ledger.owed),
+        list(home.syncs),
+        home.delivery_wakeups,
+    )
     async with come(caller, home, app) as client:
         for address, its_rule in RULES.items():
             if its_rule.changes and not its_rule.admits(caller):
@@ -311,7 +316,12 @@ async def test_what_was_refused_did_not_happen(caller: str):
                     json={"owner": ANNA.ref, "text": "x", "extension": "205", "number": "1"},
                 )
 
-    after = (dict(home.ledger.stored), dict(home.ledger.owed), list(home.syncs), home.kicks)
+    after = (
+        dict(home.ledger.stored),
+        dict(home.ledger.owed),
+        list(home.syncs),
+        home.delivery_wakeups,
+    )
     assert after == before
     assert not home.ledger.choices
     assert not home.answering.questions

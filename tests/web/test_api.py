@@ -17,11 +17,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bridge.domain.decision import Finding, Step
+from bridge.domain.decision import EvidenceStep, Finding
 from bridge.domain.directory import EntityKind
 from bridge.domain.outbox import EntryState
-from bridge.errors import BridgeError, OneCBlocked, OneCUnauthorized, StoreError, SyncRunning
-from bridge.ports import EntitySync, OneCMood, SyncReport
+from bridge.errors import (
+    BridgeError,
+    OneCSessionsBlocked,
+    OneCUnauthorized,
+    StoreError,
+    SyncAlreadyRunning,
+)
+from bridge.ports import EntitySync, OneCAvailability, SyncReport
 from tests.support.builders import (
     NOON,
     NUMBER,
@@ -33,7 +39,7 @@ from tests.support.builders import (
     question,
     ref,
 )
-from tests.web.support import AS_ADMIN, BASE, House, known_house, lame_report
+from tests.web.support import AS_ADMIN, BASE, WebFixture, partial_report, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -45,8 +51,8 @@ CHECKS = [
 ]
 
 
-def house_with_calls(count: int = 3) -> House:
-    house = known_house()
+def house_with_calls(count: int = 3) -> WebFixture:
+    house = web_with_known_caller()
     for n in range(count):
         at = NOON + timedelta(minutes=n)
         one = call(question(asked_time=str(n), arrived_at=at, received_at=at))
@@ -80,9 +86,9 @@ async def test_calls_of_one_number_are_found_however_it_is_typed():
 
 async def test_a_call_tells_who_to_whom_and_why():
     made = call()
-    steps = (Step(Finding.CALLER_READ, "+79035550123", "79035550123"),)
+    steps = (EvidenceStep(Finding.CALLER_READ, "+79035550123", "79035550123"),)
     made = replace(made, decision=replace(made.decision, evidence=steps, proven_at=NOON))
-    house = House()
+    house = WebFixture()
     house.ledger.stored[made.key] = made
     async with house.admin() as admin:
         english = (await admin.get(f"/api/v1/calls/{made.key}")).json()
@@ -103,7 +109,7 @@ async def test_a_call_tells_who_to_whom_and_why():
 
 
 async def test_a_caller_s_card_previews_where_his_call_would_go():
-    async with known_house().admin() as admin:
+    async with web_with_known_caller().admin() as admin:
         shown = (await admin.get(f"/api/v1/callers/{quote('8 (903) 555-01-23')}")).json()
 
     assert shown["known"]
@@ -113,7 +119,7 @@ async def test_a_caller_s_card_previews_where_his_call_would_go():
 
 
 async def test_an_unknown_number_has_an_empty_card():
-    async with known_house().admin() as admin:
+    async with web_with_known_caller().admin() as admin:
         shown = (await admin.get("/api/v1/callers/+79990000000")).json()
 
     assert (shown["known"], shown["candidates"]) == (False, [])
@@ -121,7 +127,7 @@ async def test_an_unknown_number_has_an_empty_card():
 
 
 async def test_an_operator_s_word_decides_between_owners():
-    house = known_house()
+    house = web_with_known_caller()
     other = contact("Сидоров Олег", partner="ООО Лютик")
     boris = manager("Борис", "206")
     house.directory.staff[2] = boris
@@ -153,7 +159,7 @@ async def test_an_operator_s_word_decides_between_owners():
     ],
 )
 async def test_a_word_that_makes_no_sense_is_not_kept(number: str, owner: str, status: int):
-    house = known_house()
+    house = web_with_known_caller()
     async with house.admin() as admin:
         answer = await admin.put(f"/api/v1/callers/{number}/choice", json={"owner": owner})
 
@@ -162,7 +168,7 @@ async def test_a_word_that_makes_no_sense_is_not_kept(number: str, owner: str, s
 
 
 async def test_explaining_records_nothing():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.admin() as admin:
         told = (
             await admin.get("/api/v1/explain", params={"number": "89035550123", "did": "200"})
@@ -179,9 +185,9 @@ async def test_explaining_records_nothing():
 
 
 async def test_the_outbox_shows_what_is_not_in_1c_yet():
-    house = House()
-    house.owe(call(), state=EntryState.DEAD, last_error="Нет прав")
-    house.owe(call(question(asked_time="2")), state=EntryState.SETTLED)
+    house = WebFixture()
+    house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
+    house.add_entry(call(question(asked_time="2")), state=EntryState.DELIVERED)
     async with house.admin() as admin:
         shown = (await admin.get("/api/v1/outbox")).json()
         settled = (await admin.get("/api/v1/outbox", params={"state": "settled"})).json()
@@ -193,8 +199,8 @@ async def test_the_outbox_shows_what_is_not_in_1c_yet():
 
 
 async def test_an_entry_is_found_by_the_beginning_of_its_key():
-    house = House()
-    entry = house.owe(call())
+    house = WebFixture()
+    entry = house.add_entry(call())
     async with house.admin() as admin:
         shown = (await admin.get(f"/api/v1/outbox/{entry.key[:8]}")).json()
 
@@ -202,43 +208,43 @@ async def test_an_entry_is_found_by_the_beginning_of_its_key():
 
 
 async def test_a_retried_entry_is_due_at_once_and_wakes_the_delivery():
-    house = House()
-    entry = house.owe(call(), state=EntryState.DEAD, attempts=4, last_error="Нет прав")
+    house = WebFixture()
+    entry = house.add_entry(call(), state=EntryState.DEAD, attempts=4, last_error="Нет прав")
     async with house.admin() as admin:
         answer = await admin.post(f"/api/v1/outbox/{entry.key}/retry")
 
     assert answer.json()["state"] == "due"
     assert house.ledger.owed[entry.key].due_at == house.now
-    assert house.kicks == 1
-    assert house.hub.latest == "life1-1"
+    assert house.delivery_wakeups == 1
+    assert house.event_feed.latest == "life1-1"
 
 
 async def test_an_entry_the_delivery_may_be_taking_up_is_left_alone():
-    house = House()
-    entry = house.owe(call(), attempts=3, due_at=NOON + timedelta(seconds=1))
+    house = WebFixture()
+    entry = house.add_entry(call(), attempts=3, due_at=NOON + timedelta(seconds=1))
     async with house.admin() as admin:
         answer = await admin.post(f"/api/v1/outbox/{entry.key}/retry")
 
     assert answer.status_code == 200
     assert house.ledger.owed[entry.key] == entry
-    assert house.kicks == 1
+    assert house.delivery_wakeups == 1
 
 
-@pytest.mark.parametrize("state", [EntryState.SENDING, EntryState.SETTLED])
+@pytest.mark.parametrize("state", [EntryState.SENDING, EntryState.DELIVERED])
 async def test_what_is_in_1c_or_on_its_way_is_not_retried(state: EntryState):
-    house = House()
-    entry = house.owe(call(), state=state)
+    house = WebFixture()
+    entry = house.add_entry(call(), state=state)
     async with house.admin() as admin:
         answer = await admin.post(f"/api/v1/outbox/{entry.key}/retry")
 
     assert answer.status_code == 409
     assert house.ledger.owed[entry.key] == entry
-    assert house.kicks == 0
+    assert house.delivery_wakeups == 0
 
 
 async def test_a_dropped_debt_leaves_the_call_in_the_journal():
-    house = House()
-    entry = house.owe(call(), state=EntryState.DEAD)
+    house = WebFixture()
+    entry = house.add_entry(call(), state=EntryState.DEAD)
     async with house.admin() as admin:
         answer = await admin.delete(f"/api/v1/outbox/{entry.key}")
         again = await admin.delete(f"/api/v1/outbox/{entry.key}")
@@ -252,7 +258,7 @@ async def test_a_dropped_debt_leaves_the_call_in_the_journal():
 
 
 async def test_the_last_sync_is_told_and_null_before_the_first():
-    house = House()
+    house = WebFixture()
     async with house.admin() as admin:
         before = await admin.get("/api/v1/sync")
         house.directory.last_report = SyncReport(
@@ -274,8 +280,8 @@ async def test_the_last_sync_is_told_and_null_before_the_first():
 
 
 async def test_freshness_and_completeness_are_told_for_every_entity_set():
-    house = House()
-    house.directory.last_report = lame_report()
+    house = WebFixture()
+    house.directory.last_report = partial_report()
     async with house.admin() as admin:
         fresh = (await admin.get("/api/v1/freshness")).json()
         sync = (await admin.get("/api/v1/sync")).json()
@@ -290,7 +296,7 @@ async def test_freshness_and_completeness_are_told_for_every_entity_set():
 
 
 async def test_freshness_is_told_with_1c_s_own_words():
-    house = House(mood=OneCMood(False, "Сеансы заблокированы"))
+    house = WebFixture(mood=OneCAvailability(False, "Сеансы заблокированы"))
     async with house.admin() as admin:
         shown = (await admin.get("/api/v1/freshness")).json()
 
@@ -320,7 +326,7 @@ async def test_freshness_is_told_with_1c_s_own_words():
     ],
 )
 async def test_bad_input_is_refused_in_one_sentence(path: str, where: str):
-    async with House().admin() as admin:
+    async with WebFixture().admin() as admin:
         answer = await admin.get(path)
 
     assert answer.status_code == 422
@@ -331,7 +337,7 @@ async def test_bad_input_is_refused_in_one_sentence(path: str, where: str):
 
 @pytest.mark.parametrize("path", ["/api/v1/calls/none", "/api/v1/outbox/none", "/api/v1/none"])
 async def test_what_is_not_there_is_not_found(path: str):
-    async with House().admin() as admin:
+    async with WebFixture().admin() as admin:
         answer = await admin.get(path)
 
     assert answer.status_code == 404
@@ -342,35 +348,35 @@ async def test_what_is_not_there_is_not_found(path: str):
     ("error", "status"),
     [
         (StoreError("ledger.db", "disk full"), 503),
-        (OneCBlocked("Catalog", "Идёт обновление"), 503),
+        (OneCSessionsBlocked("Catalog", "Идёт обновление"), 503),
         (OneCUnauthorized("Catalog", "no"), 502),
-        (SyncRunning("directory.db"), 409),
+        (SyncAlreadyRunning("directory.db"), 409),
         (BridgeError("anything"), 500),
     ],
 )
 async def test_every_error_of_ours_has_its_status_and_sentence(error: BridgeError, status: int):
-    house = House()
+    house = WebFixture()
     app = house.app()
 
     async def breaks() -> None:
         raise error
 
     app.add_api_route("/breaks", breaks)
-    async with house.caller(app=app) as somebody:
+    async with house.client(app=app) as somebody:
         answer = await somebody.get("/breaks")
 
     assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
 
 
 async def test_a_mistake_of_ours_tells_nothing_of_itself():
-    house = House()
+    house = WebFixture()
     app = house.app()
 
     async def breaks() -> None:
         raise RuntimeError("secret inside")
 
     app.add_api_route("/breaks", breaks)
-    async with house.caller(app=app) as somebody:
+    async with house.client(app=app) as somebody:
         answer = await somebody.get("/breaks")
 
     assert answer.status_code == 500
@@ -378,7 +384,7 @@ async def test_a_mistake_of_ours_tells_nothing_of_itself():
 
 
 async def test_a_full_disk_is_said_so():
-    house = House()
+    house = WebFixture()
     house.ledger.full_disk = True
     async with house.admin() as admin:
         answer = await admin.get("/api/v1/calls")
@@ -390,7 +396,7 @@ async def test_a_full_disk_is_said_so():
 
 
 async def test_the_description_and_its_page_are_open():
-    async with House().caller(peer="203.0.113.7") as somebody:
+    async with WebFixture().client(peer="203.0.113.7") as somebody:
         description = await somebody.get("/openapi.json")
         page = await somebody.get("/docs")
 
@@ -401,7 +407,7 @@ async def test_the_description_and_its_page_are_open():
 
 
 def operations() -> list[APIOperation]:
-    description = House().app().openapi()
+    description = WebFixture().app().openapi()
     found = schemathesis.openapi.from_dict(description).get_all_operations()
     return [result.ok() for result in found]
 
@@ -409,13 +415,13 @@ def operations() -> list[APIOperation]:
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.label)
 def test_the_api_keeps_to_its_description(operation: APIOperation):
     house = house_with_calls(3)
-    house.owe(call(), state=EntryState.DEAD, last_error="Нет прав")
-    house.hub.close()  # streams end at once
+    house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
+    house.event_feed.close()  # streams end at once
     app = house.app()
 
     async def ask(sent: dict[str, object]) -> httpx.Response:
         sent.pop("cookies")  # we read none, and httpx wants them elsewhere
-        async with house.caller(app=app, auth=AS_ADMIN) as admin:
+        async with house.client(app=app, auth=AS_ADMIN) as admin:
             return await admin.request(**sent)
 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

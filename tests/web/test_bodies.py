@@ -7,7 +7,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.web.bodies import MAX_API_BODY
 from bridge.web.hooks import MAX_BODY
-from tests.web.support import ADMIN, AS_ADMIN, House, knock, known_house
+from tests.web.support import ADMIN, AS_ADMIN, WebFixture, send_raw_query, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ class Unread:
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
 
-async def send(house: House, method: str, path: str, body: Receive, **headers: str) -> int:
+async def send(house: WebFixture, method: str, path: str, body: Receive, **headers: str) -> int:
     statuses: list[int] = []
 
     async def answer(message: Message) -> None:
@@ -67,7 +67,7 @@ async def send(house: House, method: str, path: str, body: Receive, **headers: s
 async def test_a_stranger_is_refused_before_his_body_is_read(method: str, path: str, refused: int):
     body = Unread()
 
-    status = await send(House(), method, path, body, content_type="application/json")
+    status = await send(WebFixture(), method, path, body, content_type="application/json")
 
     assert status == refused
     assert body.asked == 0
@@ -87,7 +87,7 @@ async def test_the_api_reads_no_more_than_its_limit(method: str, path: str, anno
     length = {"content_length": str(MAX_API_BODY + 1)} if announced else {}
     bearer = {"authorization": f"Bearer {ADMIN}", "content_type": "application/json"}
 
-    status = await send(House(), method, path, body, **bearer, **length)
+    status = await send(WebFixture(), method, path, body, **bearer, **length)
 
     assert status == 413
     assert body.asked == (0 if announced else MAX_API_BODY // 1000 + 1)
@@ -96,20 +96,20 @@ async def test_the_api_reads_no_more_than_its_limit(method: str, path: str, anno
 async def test_a_sign_in_form_is_bounded_though_anybody_may_send_it():
     body = Unread()
 
-    status = await send(House(), "POST", "/login/admin", body)
+    status = await send(WebFixture(), "POST", "/login/admin", body)
 
     assert status == 413
     assert body.asked < 100
 
 
 async def test_a_form_that_was_cut_short_is_no_fault_of_ours():
-    status = await send(House(), "POST", "/login/admin", Unread(1))
+    status = await send(WebFixture(), "POST", "/login/admin", Unread(1))
 
     assert status == 400
 
 
 async def test_an_event_of_a_usual_size_and_far_above_is_read():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=b"event=1&a=" + b"x" * (MAX_BODY - 10))
 
@@ -118,7 +118,7 @@ async def test_an_event_of_a_usual_size_and_far_above_is_read():
 
 
 async def test_an_event_too_large_to_be_one_is_not_acknowledged():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=b"event=1&a=" + b"x" * MAX_BODY)
 
@@ -127,7 +127,7 @@ async def test_an_event_too_large_to_be_one_is_not_acknowledged():
 
 
 async def test_a_page_reads_no_query_without_an_end():
-    async with House().caller() as admin:
+    async with WebFixture().client() as admin:
         answer = await admin.get("/api/v1/outbox?" + "a=b&" * 8000, auth=AS_ADMIN)
 
     assert answer.status_code == 414
@@ -138,7 +138,7 @@ async def test_a_page_reads_no_query_without_an_end():
 async def test_a_question_with_a_query_of_64_kb_is_answered(path: str):
     query = b"fromnum=79035550123&label=" + b"a" * 65536
 
-    status, answer = await knock(known_house().app(), path, query)
+    status, answer = await send_raw_query(web_with_known_caller().app(), path, query)
 
     assert (status, json.loads(answer)["choice"]) == (200, 1)
 
@@ -146,7 +146,7 @@ async def test_a_question_with_a_query_of_64_kb_is_answered(path: str):
 @pytest.mark.parametrize("digits", ["9" * 5000, "9" * 18, "0" * 400, "²"])
 @pytest.mark.parametrize("path", ["/console/audit?before=", "/console/calls?after="])
 async def test_no_page_breaks_over_digits_without_an_end(path: str, digits: str):
-    async with House().caller() as admin:
+    async with WebFixture().client() as admin:
         answer = await admin.get(f"{path}{digits}", auth=AS_ADMIN)
 
     assert answer.status_code == 200

@@ -9,9 +9,9 @@ from bridge.domain.directory import CandidateKind, Ref
 from bridge.domain.orders import OrderReply, OrderState
 from bridge.ports import OwnedPhone
 from tests.support.builders import NUMBER, ref
-from tests.support.memory_orders import ToldPbx
-from tests.web.ordering import Desk
-from tests.web.support import known_house
+from tests.support.memory_orders import FakePbx
+from tests.web.ordering import OrdersFixture
+from tests.web.support import web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -24,39 +24,39 @@ OWNER = OwnedPhone(NUMBER, PARTNER, CandidateKind.PARTNER, "ООО Ромашк�
 
 
 async def test_a_script_has_a_call_placed():
-    desk = Desk()
+    desk = OrdersFixture()
 
-    answer = await desk.asks(WISH)
+    answer = await desk.place_order(WISH)
 
     assert answer.status_code == 201
     placed = answer.json()
     assert (placed["state"], placed["number"]) == ("accepted", "+79035550123")
-    assert desk.pbx.rung() == [("205", "79035550123")]
+    assert desk.pbx.originated() == [("205", "79035550123")]
     assert placed["key"] in desk.house.ledger.stored
 
 
 async def test_an_order_in_doubt_is_no_failure_to_be_repeated():
-    desk = Desk(ToldPbx(OrderReply(OrderState.UNKNOWN, words="no answer")))
+    desk = OrdersFixture(FakePbx(OrderReply(OrderState.UNKNOWN, reason="no answer")))
 
-    answer = await desk.asks(WISH)
+    answer = await desk.place_order(WISH)
 
     assert (answer.status_code, answer.json()["state"]) == (202, "unknown")
     assert answer.json()["words"] == "no answer"
 
 
 async def test_a_refusal_tells_the_pbx_s_words():
-    desk = Desk(ToldPbx(OrderReply(OrderState.REFUSED, words="no money")))
+    desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="no money")))
 
-    answer = await desk.asks(WISH)
+    answer = await desk.place_order(WISH)
 
     assert (answer.status_code, answer.json()) == (409, {"error": "no money"})
 
 
 async def test_a_double_wish_rings_once():
-    desk = Desk()
-    await desk.asks(WISH)
+    desk = OrdersFixture()
+    await desk.place_order(WISH)
 
-    again = await desk.asks(WISH)
+    again = await desk.place_order(WISH)
 
     assert again.status_code == 409
     assert "already" in again.json()["error"]
@@ -75,9 +75,9 @@ async def test_a_double_wish_rings_once():
     ],
 )
 async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]):
-    desk = Desk()
+    desk = OrdersFixture()
 
-    answer = await desk.asks(wish)
+    answer = await desk.place_order(wish)
 
     assert answer.status_code == 422
     assert answer.json()["error"]
@@ -85,27 +85,27 @@ async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]):
 
 
 async def test_a_partner_is_called_at_his_first_number():
-    desk = Desk(phones={PARTNER: [OWNER]})
+    desk = OrdersFixture(phones={PARTNER: [OWNER]})
 
-    answer = await desk.asks({"extension": "205", "partner": PARTNER.upper()})
+    answer = await desk.place_order({"extension": "205", "partner": PARTNER.upper()})
 
     assert answer.status_code == 201
-    assert desk.pbx.rung() == [("205", "79035550123")]
+    assert desk.pbx.originated() == [("205", "79035550123")]
 
 
 @pytest.mark.parametrize("phones", [{}, {PARTNER: []}])
 async def test_a_partner_without_numbers_cannot_be_called(
     phones: dict[Ref, Sequence[OwnedPhone]],
 ):
-    desk = Desk(phones=phones)
+    desk = OrdersFixture(phones=phones)
 
-    answer = await desk.asks({"extension": "205", "partner": PARTNER})
+    answer = await desk.place_order({"extension": "205", "partner": PARTNER})
 
     assert answer.status_code == 404
 
 
 async def test_without_the_cabinet_s_key_it_is_told_what_to_set():
-    async with known_house().admin() as admin:
+    async with web_with_known_caller().admin() as admin:
         answer = await admin.post("/api/v1/calls", json=WISH)
 
     assert answer.status_code == 409
@@ -113,8 +113,8 @@ async def test_without_the_cabinet_s_key_it_is_told_what_to_set():
 
 
 async def test_strangers_order_nothing():
-    desk = Desk()
-    async with desk.house.caller(peer="203.0.113.9") as stranger:
+    desk = OrdersFixture()
+    async with desk.house.client(peer="203.0.113.9") as stranger:
         answers = [
             await stranger.post("/api/v1/calls", json=WISH),
             await stranger.post("/call/+79035550123", data={"extension": "205"}),
@@ -127,7 +127,7 @@ async def test_strangers_order_nothing():
 
 
 async def test_the_numbers_of_a_partner_are_listed():
-    desk = Desk(phones={PARTNER: [OWNER]})
+    desk = OrdersFixture(phones={PARTNER: [OWNER]})
     async with desk.house.admin() as admin:
         listed = await admin.get(f"/api/v1/partners/{PARTNER}/phones")
         stranger = await admin.get(f"/api/v1/partners/{ref('nobody')}/phones")
@@ -154,7 +154,7 @@ LINKS = ["+79035550123", quote("tel:+79035550123", safe=""), quote("callto://890
 
 @pytest.mark.parametrize("link", LINKS)
 async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str):
-    desk = Desk()
+    desk = OrdersFixture()
     async with desk.house.admin() as admin:
         page = await admin.get(f"/call/{link}", params={"extension": "205"})
 
@@ -167,18 +167,18 @@ async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str):
 
 
 async def test_its_button_rings_once_however_often_the_result_is_reloaded():
-    desk = Desk()
+    desk = OrdersFixture()
     async with desk.house.admin() as admin:
         placed = await admin.post("/call/tel:+79035550123", data={"extension": "205"})
         shown = [await admin.get(placed.headers["Location"]) for _ in range(2)]
 
     assert placed.status_code == 303
     assert all("Telephone 205 rings" in page.text for page in shown)
-    assert desk.pbx.rung() == [("205", "79035550123")]
+    assert desk.pbx.originated() == [("205", "79035550123")]
 
 
 async def test_a_refusal_of_the_pbx_is_shown_with_its_words():
-    desk = Desk(ToldPbx(OrderReply(OrderState.REFUSED, words="<no money>")))
+    desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="<no money>")))
     async with desk.house.admin() as admin:
         placed = await admin.post("/call/+79035550123", data={"extension": "205"})
         page = await admin.get(placed.headers["Location"])
@@ -194,7 +194,7 @@ async def test_a_refusal_of_the_pbx_is_shown_with_its_words():
 async def test_the_page_says_what_is_wrong_with_a_wish(
     form: dict[str, str], status: int, words: str
 ):
-    desk = Desk()
+    desk = OrdersFixture()
     async with desk.house.admin() as admin:
         page = await admin.post("/call/+79035550123", data=form)
 
@@ -204,7 +204,7 @@ async def test_the_page_says_what_is_wrong_with_a_wish(
 
 
 async def test_a_foreign_page_s_form_rings_nobody():
-    desk = Desk()
+    desk = OrdersFixture()
     async with desk.house.admin() as admin:
         for headers in (
             {"Origin": "https://evil.example"},
@@ -220,7 +220,7 @@ async def test_a_foreign_page_s_form_rings_nobody():
 
 @pytest.mark.parametrize("link", ["nowhere", "205", "%3Cscript%3Ealert(1)%3C%2Fscript%3E"])
 async def test_a_link_to_no_number_offers_no_button(link: str):
-    async with Desk().house.admin() as admin:
+    async with OrdersFixture().house.admin() as admin:
         page = await admin.get(f"/call/{link}")
 
     assert "not a telephone number" in page.text
@@ -229,7 +229,7 @@ async def test_a_link_to_no_number_offers_no_button(link: str):
 
 
 async def test_without_the_cabinet_s_key_the_page_says_so():
-    async with known_house().admin() as admin:
+    async with web_with_known_caller().admin() as admin:
         page = await admin.get("/call/+79035550123")
 
     assert "BRIDGE_SIPUNI_KEY" in page.text

@@ -12,13 +12,13 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from bridge.web.connections.limits import ConnectionLimits, limits_within
-from bridge.web.connections.protocol import BoundedProtocol, protocol_for
-from bridge.web.connections.registry import Connections
+from bridge.web.connections.limits import ConnectionLimits, limits_for_open_files
+from bridge.web.connections.protocol import LimitedHttpProtocol, protocol_for
+from bridge.web.connections.registry import ConnectionRegistry
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = ConnectionLimits(most=40)
+LIMITS = ConnectionLimits(max_connections=40)
 GET = b"GET /x?a=1 HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
@@ -68,11 +68,11 @@ class Server:
     app: ASGIApp
     limits: ConnectionLimits = LIMITS
     now: float = 100.0
-    registry: Connections = field(init=False)
-    kind: type[BoundedProtocol] = field(init=False)
+    registry: ConnectionRegistry = field(init=False)
+    kind: type[LimitedHttpProtocol] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.registry = Connections(self.limits, lambda: self.now)
+        self.registry = ConnectionRegistry(self.limits, lambda: self.now)
         self.kind = protocol_for(self.registry)
         self.config = uvicorn.Config(
             self.app,
@@ -84,7 +84,7 @@ class Server:
         )
         self.state = ServerState()
 
-    def connect(self, address: str = "203.0.113.9") -> tuple[BoundedProtocol, Wire]:
+    def connect(self, address: str = "203.0.113.9") -> tuple[LimitedHttpProtocol, Wire]:
         protocol = self.kind(self.config, self.state, {}, asyncio.get_running_loop())
         wire = Wire(address)
         protocol.connection_made(wire)
@@ -92,7 +92,7 @@ class Server:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self.registry.sweep()
+        self.registry.close_overdue()
 
     async def work(self) -> None:
         while self.state.tasks:
@@ -135,7 +135,7 @@ class Echo:
         return [scope["query_string"] for scope in self.scopes]
 
 
-def feed(protocol: BoundedProtocol, wire: Wire, data: bytes, piece: int = 65536) -> int:
+def feed(protocol: LimitedHttpProtocol, wire: Wire, data: bytes, piece: int = 65536) -> int:
     """Send *data* until the other side hangs up or pauses; give the bytes that were taken."""
     for at in range(0, len(data), piece):
         if wire.closed:
@@ -438,8 +438,8 @@ async def test_idle_connections_keep_nobody_out() -> None:
     await server.work()
 
     assert wire.statuses == [200]
-    assert server.registry.open <= LIMITS.most
-    assert sum(not one.closed for _, one in idle) < LIMITS.most
+    assert server.registry.open_count <= LIMITS.max_connections
+    assert sum(not one.closed for _, one in idle) < LIMITS.max_connections
 
 
 async def test_one_network_leaves_places_to_others() -> None:
@@ -496,7 +496,7 @@ async def test_a_pbx_that_asked_lately_has_places_of_its_own() -> None:
 async def test_a_proxy_of_ours_is_no_network() -> None:
     limits = replace(LIMITS, proxies=(ipaddress.ip_network("10.0.0.0/8"),))
     server = Server(Echo(), limits)
-    wires = [server.connect("10.0.0.1")[1] for _ in range(limits.of_network + 5)]
+    wires = [server.connect("10.0.0.1")[1] for _ in range(limits.max_of_network + 5)]
 
     assert not any(wire.closed for wire in wires)
 
@@ -511,16 +511,16 @@ async def test_nothing_of_a_connection_is_kept_behind_it() -> None:
         protocol.connection_lost(None)
     await server.work()
 
-    assert server.registry.open == 0
+    assert server.registry.open_count == 0
     assert not server.state.connections
 
 
 @pytest.mark.parametrize("files", [64, 1024, 4096, 1_000_000])
 def test_places_follow_from_the_files_a_process_may_open(files: int) -> None:
-    limits = limits_within(files)
+    limits = limits_for_open_files(files)
 
-    assert 32 <= limits.most <= max(32, files - 128)
-    assert limits.reserved + limits.streams < limits.most
+    assert 32 <= limits.max_connections <= max(32, files - 128)
+    assert limits.reserved_for_pbx + limits.max_streams < limits.max_connections
 
 
 # ---------------------------------------------------------------- over sockets

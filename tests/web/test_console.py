@@ -10,21 +10,21 @@ from typing import get_args
 import pytest
 
 import bridge.web
-from bridge.domain.decision import Finding, Step
-from bridge.domain.outbox import EntryState, Stage
+from bridge.domain.decision import EvidenceStep, Finding
+from bridge.domain.outbox import DeliveryStage, EntryState
 from bridge.domain.texts import Language
-from bridge.ports import AlarmName, OneCMood, StandingAlarm, SyncReport
+from bridge.ports import ActiveAlarm, AlarmName, OneCAvailability, SyncReport
 from bridge.web.alarm_texts import ALARM_TEXTS
-from bridge.web.language import Speech
+from bridge.web.language import Localizer
 from tests.support.builders import NOON, call, decision, question
-from tests.web.support import House, known_house, lame_report
+from tests.web.support import WebFixture, partial_report, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
 STATIC = Path(bridge.web.__file__).parent / "static"
 
 
-async def shown(house: House, path: str = "/") -> str:
+async def shown(house: WebFixture, path: str = "/") -> str:
     async with house.admin() as admin:
         answer = await admin.get(path)
     assert answer.status_code == 200
@@ -33,9 +33,9 @@ async def shown(house: House, path: str = "/") -> str:
 
 async def test_a_call_shows_who_to_whom_and_why():
     made = call()
-    steps = (Step(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
+    steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
     made = replace(made, decision=replace(made.decision, evidence=steps))
-    house = House()
+    house = WebFixture()
     house.ledger.stored[made.key] = made
 
     page = await shown(house)
@@ -47,7 +47,7 @@ async def test_a_call_shows_who_to_whom_and_why():
 
 
 async def test_unknown_callers_test_calls_and_the_scheme_s_calls_are_shown_too():
-    house = House()
+    house = WebFixture()
     for n, caller in enumerate(["+79990000000", "anonymous", "nonsense", None]):
         asked = question(caller, "" if caller is None else "200", asked_time=str(n))
         made = call(asked, decision())
@@ -61,20 +61,22 @@ async def test_unknown_callers_test_calls_and_the_scheme_s_calls_are_shown_too()
 
 
 async def test_before_the_first_call_the_page_says_so():
-    page = await shown(House())
+    page = await shown(WebFixture())
 
     assert "No calls yet" in page
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
 async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language):
-    house = known_house(
+    house = web_with_known_caller(
         lang=lang,
-        mood=OneCMood(False, "Сеансы заблокированы: обновление"),
-        alarms=(StandingAlarm("store_slow", "the disk took over 100 ms", NOON),),
+        mood=OneCAvailability(False, "Сеансы заблокированы: обновление"),
+        alarms=(ActiveAlarm("store_slow", "the disk took over 100 ms", NOON),),
     )
     house.directory.stale = True
-    house.owe(call(), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено", attempts=3)
+    house.add_entry(
+        call(), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено", attempts=3
+    )
 
     page = await shown(house)
 
@@ -88,15 +90,15 @@ async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language):
 
 
 async def test_a_house_without_an_index_says_what_to_do():
-    house = House()
+    house = WebFixture()
     house.directory.proven_at = None
 
     assert "Run onec-bridge sync" in await shown(house)
 
 
 async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do():
-    house = House()
-    house.directory.last_report = lame_report()
+    house = WebFixture()
+    house.directory.last_report = partial_report()
 
     page = await shown(house)
 
@@ -105,7 +107,7 @@ async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do():
 
 
 async def test_what_is_wrong_in_1c_s_data_is_told():
-    house = House()
+    house = WebFixture()
     house.directory.last_report = SyncReport(
         NOON,
         1,
@@ -125,18 +127,18 @@ async def test_what_is_wrong_in_1c_s_data_is_told():
 
 
 async def test_a_final_look_is_no_debt():
-    house = House()
-    house.owe(call(), stage=Stage.VERIFY)
+    house = WebFixture()
+    house.add_entry(call(), stage=DeliveryStage.VERIFY)
 
     assert "/retry" not in await shown(house)
 
 
 async def test_refused_entries_are_not_hidden_behind_waiting_ones():
-    house = House()
+    house = WebFixture()
     for n in range(30):
         at = NOON + timedelta(minutes=n)
-        house.owe(call(question(asked_time=str(n), received_at=at)), created_at=at)
-    dead = house.owe(
+        house.add_entry(call(question(asked_time=str(n), received_at=at)), created_at=at)
+    dead = house.add_entry(
         call(question(asked_time="dead")), state=EntryState.DEAD, created_at=NOON - timedelta(1)
     )
 
@@ -147,8 +149,8 @@ async def test_refused_entries_are_not_hidden_behind_waiting_ones():
 
 @pytest.mark.parametrize(("button", "left"), [("retry", EntryState.DUE), ("drop", None)])
 async def test_the_buttons_do_what_they_say_and_lead_back(button: str, left: EntryState | None):
-    house = House()
-    entry = house.owe(call(), state=EntryState.DEAD)
+    house = WebFixture()
+    entry = house.add_entry(call(), state=EntryState.DEAD)
     async with house.admin() as admin:
         answer = await admin.post(
             f"/console/outbox/{entry.key}/{button}", headers={"Origin": "http://127.0.0.1"}
@@ -160,7 +162,7 @@ async def test_the_buttons_do_what_they_say_and_lead_back(button: str, left: Ent
 
 
 async def test_a_button_cannot_be_pushed_by_following_a_link():
-    async with House().admin() as admin:
+    async with WebFixture().admin() as admin:
         answer = await admin.get("/console/outbox/any/drop")
 
     assert answer.status_code == 405
@@ -168,7 +170,7 @@ async def test_a_button_cannot_be_pushed_by_following_a_link():
 
 async def test_parts_of_the_page_are_what_the_page_shows():
     made = call()
-    house = House()
+    house = WebFixture()
     house.ledger.stored[made.key] = made
 
     page = await shown(house)
@@ -182,16 +184,16 @@ async def test_parts_of_the_page_are_what_the_page_shows():
 
 
 async def test_the_stream_goes_on_from_what_the_page_shows():
-    house = House()
-    house.hub.publish(OneCMood(True, "up"))
+    house = WebFixture()
+    house.event_feed.publish(OneCAvailability(True, "up"))
 
     assert 'data-after="life1-1"' in await shown(house)
 
 
 async def test_what_1c_and_callers_say_is_never_markup():
-    house = House(mood=OneCMood(False, "<script>alert(1)</script>"))
+    house = WebFixture(onec_availability=OneCAvailability(False, "<script>alert(1)</script>"))
     made = call(question("<img src=x onerror=alert(1)>"), decision())
-    house.owe(made, state=EntryState.DEAD, last_error='"><script>alert(2)</script>')
+    house.add_entry(made, state=EntryState.DEAD, last_error='"><script>alert(2)</script>')
 
     page = await shown(house)
 
@@ -201,7 +203,7 @@ async def test_what_1c_and_callers_say_is_never_markup():
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
 async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(path: str):
-    async with House().admin() as admin:
+    async with WebFixture().admin() as admin:
         answer = await admin.get(path)
 
     policy = answer.headers["content-security-policy"]
@@ -215,7 +217,7 @@ async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(path: st
 
 @pytest.mark.parametrize("name", sorted(path.name for path in STATIC.iterdir()))
 async def test_what_the_page_loads_is_there(name: str):
-    async with House().caller() as somebody:
+    async with WebFixture().client() as somebody:
         answer = await somebody.get(f"/static/{name}")
 
     assert answer.status_code == 200
@@ -250,9 +252,11 @@ def test_every_ink_is_readable_on_every_ground():
 
 @pytest.mark.parametrize("name", get_args(AlarmName))
 async def test_an_alarm_says_in_the_reader_s_language_what_it_means(name: AlarmName):
-    house = known_house(lang="ru", alarms=(StandingAlarm(name, "the words of the trouble", NOON),))
+    house = web_with_known_caller(
+        lang="ru", alarms=(ActiveAlarm(name, "the words of the trouble", NOON),)
+    )
 
     page = html.unescape(await shown(house))
 
-    assert Speech("ru", UTC).say(ALARM_TEXTS[name].advice) in page
+    assert Localizer("ru", UTC).translate(ALARM_TEXTS[name].advice) in page
     assert "the words of the trouble" in page

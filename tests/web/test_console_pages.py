@@ -14,10 +14,10 @@ import pytest
 
 import bridge.web
 from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import Finding, Rule, Step, Target
-from bridge.domain.flaws import Flaw, FlawKind, FlawList
-from bridge.domain.life import CallLife, Disposition
-from bridge.domain.outbox import EntryState, Stage
+from bridge.domain.decision import EvidenceStep, Finding, Rule, Target
+from bridge.domain.flaws import DataQualityIssue, DataQualityIssueKind, DataQualityIssues
+from bridge.domain.life import CallState, Disposition
+from bridge.domain.outbox import DeliveryStage, EntryState
 from bridge.domain.texts import Language
 from bridge.errors import Loss
 from bridge.ports import (
@@ -30,10 +30,10 @@ from bridge.ports import (
     SyncRun,
 )
 from bridge.web.console.calls import read_search
-from bridge.web.console.charts import Plan, Series, lines, stacked_bars
-from bridge.web.console.figures import oldest_ages
-from bridge.web.console.sync import stretches
-from bridge.web.console.words import STAGES
+from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacked_bars
+from bridge.web.console.figures import max_data_ages
+from bridge.web.console.sync import group_runs
+from bridge.web.console.words import STAGE_LABELS
 from tests.support.builders import (
     NOON,
     NUMBER,
@@ -46,7 +46,7 @@ from tests.support.builders import (
     partner,
     question,
 )
-from tests.web.support import House, known_house, lame_report
+from tests.web.support import WebFixture, partial_report, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -59,32 +59,35 @@ ANNA = manager()
 def answered(n: int = 0, **life: object) -> PhoneCall:
     at = NOON - timedelta(minutes=n)
     made = call(question(asked_time=str(n), arrived_at=at, received_at=at))
-    lived = CallLife(
+    lived = CallState(
         Disposition.ANSWERED,
-        talked=("205",),
-        wait=timedelta(seconds=7),
-        talk=timedelta(seconds=65),
+        talked_extensions=("205",),
+        wait_time=timedelta(seconds=7),
+        talk_time=timedelta(seconds=65),
         **life,
     )
-    return replace(made, life=lived)
+    return replace(made, state=lived)
 
 
-def busy_house(**changes: object) -> House:
+def busy_house(**changes: object) -> WebFixture:
     """Give a house that has something to tell on every page."""
-    house = known_house(**changes)
+    house = web_with_known_caller(**changes)
     for n in range(3):
         made = answered(n)
         house.ledger.stored[made.key] = made
-    house.owe(answered(9), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено")
-    house.directory.last_report = lame_report()
-    house.sync_runs.append(SyncRun(NOON - timedelta(minutes=5), 2.0, lame_report()))
-    house.flaws.unmanaged = FlawList(
-        FlawKind.NO_MANAGER, 1, 2, [Flaw(FlawKind.NO_MANAGER, "ООО Ничей", "00-1", 2)]
+    house.add_entry(answered(9), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено")
+    house.directory.last_report = partial_report()
+    house.sync_runs.append(SyncRun(NOON - timedelta(minutes=5), 2.0, partial_report()))
+    house.data_quality.unmanaged = DataQualityIssues(
+        DataQualityIssueKind.NO_MANAGER,
+        1,
+        2,
+        [DataQualityIssue(DataQualityIssueKind.NO_MANAGER, "ООО Ничей", "00-1", 2)],
     )
     return house
 
 
-async def shown(house: House, path: str, method: str = "GET") -> httpx.Response:
+async def shown(house: WebFixture, path: str, method: str = "GET") -> httpx.Response:
     async with house.admin() as admin:
         return await admin.request(method, path, headers={"Origin": "http://127.0.0.1"})
 
@@ -93,10 +96,10 @@ async def shown(house: House, path: str, method: str = "GET") -> httpx.Response:
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
-@pytest.mark.parametrize("house", [busy_house, House], ids=["busy", "empty"])
+@pytest.mark.parametrize("house", [busy_house, WebFixture], ids=["busy", "empty"])
 @pytest.mark.parametrize("page", PAGES)
 async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
-    page: str, house: type[House], lang: Language
+    page: str, house: type[WebFixture], lang: Language
 ):
     answer = await shown(house(lang=lang), f"/console/{page}" if page else "/")
 
@@ -117,7 +120,7 @@ async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
 
 @pytest.mark.parametrize("page", [*PAGES, *(f"{table}.csv" for table in TABLES)])
 async def test_no_page_is_for_strangers(page: str):
-    async with busy_house().caller(peer="203.0.113.7") as stranger:
+    async with busy_house().client(peer="203.0.113.7") as stranger:
         answer = await stranger.get(f"/console/{page}" if page else "/")
 
     assert answer.status_code == 401
@@ -137,7 +140,7 @@ async def test_a_table_opens_in_the_reader_s_spreadsheet_and_its_leaving_is_note
     read = list(csv.reader(StringIO(answer.content.decode("utf-8-sig")), delimiter=between))
     assert len(read) > 1
     assert max(len(row) for row in read) > 1
-    assert [r.act for r in house.audit.kept] == [AuditAct.EXPORTED]
+    assert [r.act for r in house.audit.appended] == [AuditAct.CALLS_EXPORTED]
 
 
 def test_scripts_and_styles_of_all_pages_are_small():
@@ -184,7 +187,7 @@ async def test_the_list_shows_what_was_asked_for_and_keeps_the_question():
 
 
 async def test_long_lists_go_on_page_by_page_with_their_filter():
-    house = House()
+    house = WebFixture()
     for n in range(60):
         made = answered(n)
         house.ledger.stored[made.key] = made
@@ -203,7 +206,7 @@ async def test_long_lists_go_on_page_by_page_with_their_filter():
 
 
 async def test_a_formula_in_a_name_is_a_text_in_the_table():
-    house = House()
+    house = WebFixture()
     owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()], [ANNA])
     made = call(decided=decision(owner, target=Target("205")))
     house.ledger.stored[made.key] = made
@@ -221,9 +224,9 @@ FORMULAS = ["==cmd|'/c calc'!A1", "+cmd|' /c calc'!A1", " =1+1", "\t=1", "@SUM(1
 
 @pytest.mark.parametrize("typed", FORMULAS)
 async def test_a_formula_sent_as_a_number_is_a_text_in_every_table(typed: str):
-    house = House()
+    house = WebFixture()
     made = call(question(typed))
-    house.owe(made)
+    house.add_entry(made)
 
     texts = [(await shown(house, f"/console/{table}.csv")).text for table in ("outbox", "calls")]
     cells = [cell for text in texts for row in csv.reader(StringIO(text)) for cell in row]
@@ -231,33 +234,33 @@ async def test_a_formula_sent_as_a_number_is_a_text_in_every_table(typed: str):
     assert not [cell for cell in cells if cell.lstrip().startswith(("=", "@", "-", "+c"))]
 
 
-@pytest.mark.parametrize("stage", Stage)
-async def test_the_table_of_debts_names_every_stage(stage: Stage):
-    house = House()
+@pytest.mark.parametrize("stage", DeliveryStage)
+async def test_the_table_of_debts_names_every_stage(stage: DeliveryStage):
+    house = WebFixture()
     made = answered()
-    house.owe(made, stage=stage)
+    house.add_entry(made, stage=stage)
 
     answer = await shown(house, "/console/outbox.csv")
 
     assert answer.status_code == 200
-    assert STAGES[stage] in answer.text
+    assert STAGE_LABELS[stage] in answer.text
 
 
 # ---------------------------------------------------------------- a call's story
 
 
-async def story(house: House, made: PhoneCall, query: str = "") -> str:
+async def story(house: WebFixture, made: PhoneCall, query: str = "") -> str:
     house.ledger.stored.setdefault(made.key, made)
     return html.unescape((await shown(house, f"/console/calls/{made.key}{query}")).text)
 
 
 async def test_a_story_tells_question_decision_life_and_what_1c_got():
-    house = known_house()
+    house = web_with_known_caller()
     made = answered(recording="https://sipuni.example/rec/1")
-    steps = (Step(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
+    steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
     decided = replace(made.decision, evidence=steps, proven_at=NOON - timedelta(seconds=90))
     made = replace(made, decision=decided)
-    house.owe(made, state=EntryState.DEAD, attempts=3, last_error="Поле «Автор» не заполнено")
+    house.add_entry(made, state=EntryState.DEAD, attempts=3, last_error="Поле «Автор» не заполнено")
 
     page = await story(house, made)
 
@@ -272,18 +275,18 @@ async def test_a_story_tells_question_decision_life_and_what_1c_got():
 
 
 async def test_a_recording_that_is_no_address_is_no_link():
-    page = await story(House(), answered(recording="javascript:alert(1)"))
+    page = await story(WebFixture(), answered(recording="javascript:alert(1)"))
 
     assert "javascript" not in page
 
 
 async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs():
-    same = known_house()
+    same = web_with_known_caller()
     old = call(decided=decision(target=Target("900"), rule=Rule.DEFAULT))
 
     unchanged = await story(same, replace(call(), decision=now(same)), "?replay=1")
-    changed = await story(known_house(), old, "?replay=1")
-    unasked = await story(known_house(), old)
+    changed = await story(web_with_known_caller(), old, "?replay=1")
+    unasked = await story(web_with_known_caller(), old)
 
     assert "It would go to the same place: 205" in unchanged
     assert "differs" not in unchanged
@@ -293,12 +296,12 @@ async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs():
     assert not same.answering.questions  # nothing was recorded
 
 
-def now(house: House):
+def now(house: WebFixture):
     return house.answering.explain("+79035550123", "74852550102")[1]
 
 
 async def test_an_unknown_call_is_a_page_that_says_so():
-    async with House().admin() as admin:
+    async with WebFixture().admin() as admin:
         answer = await admin.get("/console/calls/none", headers={"Accept": "text/html"})
 
     assert answer.status_code == 404
@@ -309,18 +312,18 @@ async def test_an_unknown_call_is_a_page_that_says_so():
 
 
 @pytest.mark.parametrize(
-    ("button", "act"), [("retry", AuditAct.RETRIED), ("drop", AuditAct.DROPPED)]
+    ("button", "act"), [("retry", AuditAct.ENTRY_RETRIED), ("drop", AuditAct.ENTRY_DROPPED)]
 )
 async def test_a_button_leads_back_to_where_it_was_pushed_and_is_noted(button: str, act: AuditAct):
-    house = House()
-    entry = house.owe(call(), state=EntryState.DEAD)
+    house = WebFixture()
+    entry = house.add_entry(call(), state=EntryState.DEAD)
     async with house.admin() as admin:
         answer = await admin.post(
             f"/console/outbox/{entry.key}/{button}", data={"next": f"/console/calls/{entry.key}"}
         )
 
     assert answer.headers["location"] == f"/console/calls/{entry.key}"
-    assert [(r.act, r.subject) for r in house.audit.kept] == [(act, entry.key)]
+    assert [(r.act, r.subject) for r in house.audit.appended] == [(act, entry.key)]
 
 
 async def test_the_outbox_tells_1c_s_words_and_shows_one_state_when_asked():
@@ -334,7 +337,7 @@ async def test_the_outbox_tells_1c_s_words_and_shows_one_state_when_asked():
 
 
 async def test_a_refused_shrink_is_accepted_by_a_person_once_and_noted():
-    house = House()
+    house = WebFixture()
     house.sync_runs.append(
         SyncRun(NOON, 1.0, error="partner: 1C lists 3", refused=Shrink("partner", 100, 3))
     )
@@ -347,7 +350,9 @@ async def test_a_refused_shrink_is_accepted_by_a_person_once_and_noted():
     assert accepted.headers["location"] == "/console/sync?started=accept"
     assert again.status_code == 409
     assert house.syncs == [True]
-    assert [(r.act, r.words) for r in house.audit.kept] == [(AuditAct.SHRINK_ACCEPTED, "100 → 3")]
+    assert [(r.act, r.words) for r in house.audit.appended] == [
+        (AuditAct.SHRINK_ACCEPTED, "100 → 3")
+    ]
 
 
 LOSSES = (
@@ -366,7 +371,7 @@ LOSSES = (
 async def test_what_rows_lost_is_shown_fact_by_fact_and_accepted_by_a_person(
     lang: Language, words: list[str]
 ):
-    house = House(lang=lang)
+    house = WebFixture(lang=lang)
     refused = Shrink("extension", 12, 0, LOSSES)
     house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 12", refused=refused))
     page = (await shown(house, "/console/sync")).text
@@ -376,13 +381,13 @@ async def test_what_rows_lost_is_shown_fact_by_fact_and_accepted_by_a_person(
         assert sentence in page
     assert accepted.status_code == 303
     assert house.syncs == [True]
-    assert [(r.act, r.subject, r.words) for r in house.audit.kept] == [
+    assert [(r.act, r.subject, r.words) for r in house.audit.appended] == [
         (AuditAct.SHRINK_ACCEPTED, "extension, contact_phone", "12 → 0, 3400 → 20")
     ]
 
 
 async def test_that_nobody_has_an_extension_is_accepted_by_a_person():
-    house = House()
+    house = WebFixture()
     house.directory.last_report = SyncReport(NOON, 1.0, True, True, 3, (), nobody_reachable=True)
     page = (await shown(house, "/console/sync")).text
     accepted = await shown(house, "/console/sync/accept", "POST")
@@ -392,7 +397,7 @@ async def test_that_nobody_has_an_extension_is_accepted_by_a_person():
 
 
 async def test_a_fact_of_another_release_is_shown_in_its_own_words():
-    house = House()
+    house = WebFixture()
     refused = Shrink("tariff", 9, 0, (Loss("tariff", "tariffs", 9, 0),))
     house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 9", refused=refused))
 
@@ -400,7 +405,7 @@ async def test_a_fact_of_another_release_is_shown_in_its_own_words():
 
 
 async def test_a_person_may_start_a_run():
-    house = House()
+    house = WebFixture()
 
     await shown(house, "/console/sync/run", "POST")
 
@@ -410,7 +415,7 @@ async def test_a_person_may_start_a_run():
 async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost():
     house = busy_house()
     house.directory.staff.update({9: manager("Вера Немая", None)})
-    steps = (Step(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
+    steps = (EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
     for n in range(2):
         decided = decision(target=Target("100"), rule=Rule.DEFAULT)
         made = call(question(asked_time=f"v{n}"), replace(decided, evidence=steps))
@@ -432,15 +437,17 @@ async def test_people_get_links_that_open_their_desks_and_each_is_noted():
 
     assert revoked.status_code == 303
     assert house.audit.generation(ANNA.ref) == 1
-    assert [r.act for r in house.audit.kept] == [AuditAct.LINK_MADE, AuditAct.LINK_REVOKED]
+    assert [r.act for r in house.audit.appended] == [AuditAct.LINK_MADE, AuditAct.LINK_REVOKED]
     assert path not in (await shown(house, "/console/people")).text
     assert (await shown(house, "/console/people/none/link", "POST")).status_code == 404
 
 
 async def test_the_audit_list_tells_who_did_what():
     house = busy_house()
-    house.audit.kept += [
-        AuditRecord(NOON, AuditAct.REVEALED, "manager", "Анна Петрова", "10.0.0.7", "k1", "+7903*"),
+    house.audit.appended += [
+        AuditRecord(
+            NOON, AuditAct.NUMBER_REVEALED, "manager", "Анна Петрова", "10.0.0.7", "k1", "+7903*"
+        ),
         AuditRecord(NOON, AuditAct.LINK_MADE, "admin", subject=ANNA.ref, words=ANNA.name),
     ]
 
@@ -456,21 +463,23 @@ async def test_the_audit_list_tells_who_did_what():
 # ---------------------------------------------------------------- charts
 
 
-def plan(*values: float | None) -> Plan:
+def plan(*values: float | None) -> ChartSpec:
     columns = [str(n) for n in range(len(values))]
-    return Plan("k", "A chart", "Hour", columns, [Series("calls", "answered", values)], str)
+    return ChartSpec(
+        "k", "A chart", "Hour", columns, [ChartSeries("calls", "answered", values)], str
+    )
 
 
 def test_bars_stand_on_the_floor_and_reach_their_value():
     chart = stacked_bars(plan(2, 0, 4))
 
-    assert [round(box.y + box.height) for box in chart.boxes] == [chart.floor] * 2
+    assert [round(box.y + box.height) for box in chart.boxes] == [chart.baseline] * 2
     assert chart.boxes[1].height == pytest.approx(2 * chart.boxes[0].height, abs=0.3)
     assert chart.rows == [["0", "2"], ["1", "0"], ["2", "4"]]
 
 
 def test_a_line_breaks_where_nothing_is_known():
-    chart = lines(plan(1, 2, None, 3))
+    chart = line_chart(plan(1, 2, None, 3))
 
     (line,) = chart.lines
     assert [len(points.split()) for points in line.points] == [2, 1]
@@ -479,18 +488,18 @@ def test_a_line_breaks_where_nothing_is_known():
 
 def test_a_chart_of_nothing_says_so():
     assert stacked_bars(plan(0, 0)).is_empty
-    assert lines(plan(None, None)).is_empty
+    assert line_chart(plan(None, None)).is_empty
 
 
 def test_a_scale_of_time_is_marked_in_round_times():
-    chart = lines(replace(plan(100, 130), steps=(60, 3600)))
+    chart = line_chart(replace(plan(100, 130), tick_steps=(60, 3600)))
 
-    assert [mark.text for mark in chart.beside] == ["0", "60", "120", "180", "240"]
+    assert [mark.text for mark in chart.y_labels] == ["0", "60", "120", "180", "240"]
 
 
 def proof(minutes: int) -> SyncRun:
     at = NOON + timedelta(minutes=minutes)
-    entity = replace(lame_report().entities[0], proven_at=at)
+    entity = replace(partial_report().entities[0], proven_at=at)
     return SyncRun(at, 0.0, SyncReport(at, 0.0, False, False, 1, (entity,)))
 
 
@@ -498,10 +507,10 @@ def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof():
     hours = [NOON + timedelta(hours=n) for n in range(3)]
     runs = [proof(-10), proof(20), proof(30), proof(125)]
 
-    ages = oldest_ages(runs, hours, NOON + timedelta(minutes=130))
+    ages = max_data_ages(runs, hours, NOON + timedelta(minutes=130))
 
     assert ages == [timedelta(minutes=m) for m in (30, 90, 95)]
-    assert oldest_ages([], hours, NOON) == [None] * 3
+    assert max_data_ages([], hours, NOON) == [None] * 3
 
 
 def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line():
@@ -509,6 +518,6 @@ def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line():
     down = SyncRun(NOON, 1.0, error="connection refused")
     news = SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ()))
 
-    joined = stretches([down, down, quiet, quiet, quiet, news, news])
+    joined = group_runs([down, down, quiet, quiet, quiet, news, news])
 
     assert [stretch.count for stretch in joined] == [2, 3, 1, 1]

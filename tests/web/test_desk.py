@@ -9,37 +9,37 @@ import pytest
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Target
-from bridge.domain.life import CallLife, Disposition
-from bridge.domain.missed import MissedDebt
+from bridge.domain.life import CallState, Disposition
+from bridge.domain.missed import MissedCall
 from bridge.domain.orders import OrderState
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import AuditAct, CallRecorded, DebtChanged
+from bridge.ports import AuditAct, CallRecorded, MissedCallChanged
 from bridge.web.access import Role, Viewer
-from bridge.web.desk.cards import Sight
-from bridge.web.desk.rendering import Rendering
+from bridge.web.desk.cards import DeskAudience
+from bridge.web.desk.rendering import DeskRenderer
 from bridge.web.desk.stream import desk_lines
-from bridge.web.pages import Pages
-from bridge.web.stream_places import MOST_OF_ONE
+from bridge.web.pages import PageRenderer
+from bridge.web.stream_places import MAX_STREAMS_OF_ONE
 from tests.support.builders import NOON, NUMBER, call, card, partner, question, ref
-from tests.support.memory_desk import OrdersInMemory
-from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
-from tests.web.support import House
+from tests.support.memory_desk import FakeOriginator
+from tests.web.managers import ANNA, BORIS, as_manager, web_with_managers
+from tests.web.support import WebFixture
 
 pytestmark = pytest.mark.anyio
 
 SEATED = "/desk?extension=205"
 
 
-def house(*, masked: bool = False, **changes: object) -> House:
-    made = staffed_house(masked=masked, **changes)
-    made.originating = OrdersInMemory(made.clock)
+def house(*, masked: bool = False, **changes: object) -> WebFixture:
+    made = web_with_managers(masked=masked, **changes)
+    made.call_ordering = FakeOriginator(made.clock)
     return made
 
 
-def record(at: House, shown: PhoneCall | None = None) -> PhoneCall:
+def record(at: WebFixture, shown: PhoneCall | None = None) -> PhoneCall:
     shown = shown or call()
     at.ledger.stored[shown.key] = shown
-    at.desk.publish(CallRecorded(shown))
+    at.desk_state.publish(CallRecorded(shown))
     return shown
 
 
@@ -117,7 +117,7 @@ async def test_an_extension_of_one_is_not_talked_about() -> None:
 async def test_a_stranger_sees_nothing() -> None:
     at = house()
     for path in (SEATED, "/desk/stream", "/desk/search?q=a", "/desk/calls/x"):
-        async with at.caller(peer="203.0.113.9") as stranger:
+        async with at.client(peer="203.0.113.9") as stranger:
             assert (await stranger.get(path)).status_code == 401
 
 
@@ -151,7 +151,7 @@ async def test_numbers_of_other_managers_clients_are_masked() -> None:
 async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
     at = house()
     first = record(at)
-    seen = at.desk.board.news("205", "").id
+    seen = at.desk_state.calls.updates_since("205", "").last_id
     second = record(at, call(question("+79161112233", asked_time="2")))
 
     lines = await first_lines(at, seen)
@@ -163,20 +163,20 @@ async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
     assert len(whole[0][2]["cards"]) == 2
 
 
-async def first_lines(at: House, after: str) -> list[tuple[str, str, Mapping[str, object]]]:
+async def first_lines(at: WebFixture, after: str) -> list[tuple[str, str, Mapping[str, object]]]:
     """Give what a stream says at once, until its first beat."""
-    rendering = Rendering(at.services(), Pages("en", UTC))
-    sight = Sight("205", "en", Viewer(Role.ADMIN))
+    rendering = DeskRenderer(at.services(), PageRenderer("en", UTC))
+    sight = DeskAudience("205", "en", Viewer(Role.ADMIN))
     said = ""
     lines = desk_lines(
-        at.desk.board,
+        at.desk_state.calls,
         "205",
         after,
-        write_card=lambda posted: rendering.card(posted, sight),
-        debts=lambda: at.desk.book.of("205"),
-        write_missed=lambda debts: rendering.missed(debts, sight),
-        beat_s=15,
-        now_words=lambda: at.clock().isoformat(),
+        write_card=lambda posted: rendering.render_card(posted, sight),
+        missed_calls=lambda: at.desk_state.missed_calls.of_extension("205"),
+        write_missed_calls=lambda debts: rendering.render_missed_calls(debts, sight),
+        heartbeat_s=15,
+        time_text=lambda: at.clock().isoformat(),
     )
     async for line in lines:
         said += line
@@ -188,14 +188,14 @@ async def first_lines(at: House, after: str) -> list[tuple[str, str, Mapping[str
 
 async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> None:
     at = house()
-    missed = record(at, replace(call(), life=CallLife(Disposition.MISSED)))
+    missed = record(at, replace(call(), state=CallState(Disposition.MISSED)))
     owner = Target("205", ANNA.ref, ANNA.name)
     key = missed.key
-    debt = MissedDebt(key, missed.client, "Иванов", (NUMBER,), (key,), key, owner, NOON, NOON)
+    debt = MissedCall(key, missed.client_key, "Иванов", (NUMBER,), (key,), key, owner, NOON, NOON)
     async with as_manager(at, ANNA) as anna:
         seen = []
         for change in ({}, {"closed_at": NOON, "closed_by": "later"}, {"closed_at": NOON}):
-            at.desk.publish(DebtChanged(replace(debt, **change)))  # type: ignore[arg-type]  # any field
+            at.desk_state.publish(MissedCallChanged(replace(debt, **change)))  # type: ignore[arg-type]  # any field
             seen.append((await anna.get(f"/desk/calls/{key}")).text)
 
     assert "Waits since" in seen[0]
@@ -226,9 +226,13 @@ async def test_what_somebody_does_is_in_the_audit_list() -> None:
         ):
             answer = await anna.post(f"/desk/calls/{shown.key}/{path}", data=form)
             assert answer.status_code == 303
-    assert [r.act for r in at.audit.kept] == [AuditAct.NOTED, AuditAct.CHOSEN, AuditAct.ORDERED]
-    assert {r.who for r in at.audit.kept} == {ANNA.name}
-    assert not any("5550123" in str(r) for r in at.audit.kept)
+    assert [r.act for r in at.audit.appended] == [
+        AuditAct.NOTE_WRITTEN,
+        AuditAct.OWNER_CHOSEN,
+        AuditAct.CALL_ORDERED,
+    ]
+    assert {r.who for r in at.audit.appended} == {ANNA.name}
+    assert not any("5550123" in str(r) for r in at.audit.appended)
     assert at.ledger.stored[shown.key].notes[0].by == ANNA.name
 
 
@@ -251,12 +255,12 @@ async def test_what_makes_no_sense_is_refused(path: str, form: dict[str, str], s
         answer = await admin.post(f"{path.format(key=shown.key)}?extension=205", data=form)
     assert answer.status_code == status
     assert answer.json()["error"]
-    assert at.audit.kept == []
+    assert at.audit.appended == []
 
 
 async def test_an_order_that_the_pbx_refused_says_why() -> None:
     at = house()
-    at.originating = OrdersInMemory(at.clock, OrderState.REFUSED, "no money")
+    at.call_ordering = FakeOriginator(at.clock, OrderState.REFUSED, "no money")
     shown = record(at)
     async with at.admin() as admin:
         answer = await admin.post(f"/desk/calls/{shown.key}/callback?extension=205")
@@ -266,7 +270,7 @@ async def test_an_order_that_the_pbx_refused_says_why() -> None:
 
 async def test_without_a_pbx_there_is_no_call_button() -> None:
     at = house()
-    at.originating = None
+    at.call_ordering = None
     shown = record(at)
     async with at.admin() as admin:
         assert "callback" not in (await admin.get(SEATED)).text
@@ -289,8 +293,8 @@ async def test_pages_allow_no_inline_script_and_no_other_host() -> None:
 
 async def test_too_many_desks_of_one_telephone_are_refused() -> None:
     at = house()
-    for _ in range(MOST_OF_ONE):
-        at.streams.take("telephone 205")
+    for _ in range(MAX_STREAMS_OF_ONE):
+        at.stream_limits.acquire("telephone 205")
     async with at.admin() as admin:
         answer = await admin.get("/desk/stream?extension=205")
     assert answer.status_code == 503

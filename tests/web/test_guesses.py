@@ -10,12 +10,12 @@ import threading
 import httpx
 import pytest
 
-from bridge.ports import Alarm, AuditAct, SignIn
-from bridge.web.access.attempts import Attempts, Guess, TooManyGuesses
+from bridge.ports import Alarm, AuditAct, SignInAnswer
+from bridge.web.access.attempts import AttemptLimiter, GuessKey, TooManyAttempts
 from bridge.web.access.network import network_of
 from bridge.web.access.passwords import AdminPassword, TooManyChecks
 from tests.support.builders import manager
-from tests.web.support import ADMIN, AS_ADMIN, BASIC, TOKEN, USER, House, known_house
+from tests.web.support import ADMIN, AS_ADMIN, BASIC, TOKEN, USER, WebFixture, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -49,15 +49,15 @@ async def sign_in_to_1c(browser: httpx.AsyncClient, name: str, password: str) ->
 
 async def test_some_guesses_are_free_and_the_others_come_one_after_another():
     time = Time()
-    attempts = Attempts(time, time.sleep)
+    attempts = AttemptLimiter(time, time.sleep)
 
     for _ in range(200):
-        await attempts.turn(Guess("s", "n"))
+        await attempts.begin(GuessKey("s", "n"))
 
     assert time.now > 500  # 141 a second were possible before
     start = time.now
-    await attempts.turn(Guess("s", "elsewhere"))
-    await attempts.turn(Guess("another", "n"))
+    await attempts.begin(GuessKey("s", "elsewhere"))
+    await attempts.begin(GuessKey("another", "n"))
     assert time.now == start
 
 
@@ -67,42 +67,42 @@ async def test_more_at_once_than_can_wait_are_turned_away_unchecked():
     async def sleep(_: float) -> None:
         await waiting.wait()
 
-    attempts = Attempts(lambda: 0.0, sleep)
-    turns = [asyncio.create_task(attempts.turn(Guess("s", "n"))) for _ in range(300)]
+    attempts = AttemptLimiter(lambda: 0.0, sleep)
+    turns = [asyncio.create_task(attempts.begin(GuessKey("s", "n"))) for _ in range(300)]
     await asyncio.sleep(0)
     waiting.set()
     done = await asyncio.gather(*turns, return_exceptions=True)
 
-    refused = [turn for turn in done if isinstance(turn, TooManyGuesses)]
+    refused = [turn for turn in done if isinstance(turn, TooManyAttempts)]
     assert len(refused) >= 285
     assert all(error.seconds > 0 for error in refused)
 
 
 async def test_a_right_one_takes_back_its_own_count_and_no_other():
     time = Time()
-    attempts = Attempts(time, time.sleep)
+    attempts = AttemptLimiter(time, time.sleep)
     for _ in range(50):
-        await attempts.turn(Guess("s", "n"))
-        turn = await attempts.turn(Guess("s", "n"))
-        turn.right()
+        await attempts.begin(GuessKey("s", "n"))
+        turn = await attempts.begin(GuessKey("s", "n"))
+        turn.mark_right()
 
     start = time.now
-    await attempts.turn(Guess("s", "n"))
+    await attempts.begin(GuessKey("s", "n"))
     assert time.now > start
 
 
 async def test_counters_are_bounded_and_forgiven_by_a_clock_that_nobody_sets():
     time = Time()
-    attempts = Attempts(time, time.sleep)
+    attempts = AttemptLimiter(time, time.sleep)
     for n in range(30_000):
-        attempts.wrong(Guess("s", str(n)))
+        attempts.count_failure(GuessKey("s", str(n)))
     assert len(attempts) == 10_000
     for _ in range(10):
-        await attempts.turn(Guess("s", "n"))
+        await attempts.begin(GuessKey("s", "n"))
     time.now += 3600
     start = time.now
     for _ in range(5):
-        await attempts.turn(Guess("s", "n"))
+        await attempts.begin(GuessKey("s", "n"))
     assert time.now == start
 
 
@@ -124,13 +124,13 @@ def test_a_customer_s_ipv6_is_one_network(one: str, other: str, same: bool):
 
 
 async def test_a_manager_s_sign_in_forgives_no_guess_at_the_administrator_s_password():
-    home = known_house()
-    home.onec_sign_in.known[ANNA.name] = "1c"
+    home = web_with_known_caller()
+    home.onec_sign_in.passwords[ANNA.name] = "1c"
     app = home.app()
     seen = []
     for n in range(100):
         # A browser each time: the manager's session would tell nothing else.
-        async with home.caller(peer="203.0.113.7", app=app) as browser:
+        async with home.client(peer="203.0.113.7", app=app) as browser:
             seen.append(await guess(browser, f"guess {n}"))
             assert await sign_in_to_1c(browser, ANNA.name, "1c") == 303
 
@@ -139,7 +139,7 @@ async def test_a_manager_s_sign_in_forgives_no_guess_at_the_administrator_s_pass
 
 
 async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes():
-    home = known_house()
+    home = web_with_known_caller()
     released = asyncio.Event()
 
     async def sleep(_: float) -> None:
@@ -148,8 +148,8 @@ async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes():
     home.sleep = sleep
     app = home.app()
     async with (
-        home.caller(peer="2001:db8::7", app=app) as browser,
-        home.caller(peer="198.51.100.9", app=app) as elsewhere,
+        home.client(peer="2001:db8::7", app=app) as browser,
+        home.client(peer="198.51.100.9", app=app) as elsewhere,
     ):
         flood = [asyncio.create_task(guess(browser, f"guess {n}")) for n in range(300)]
         right = await guess(elsewhere, ADMIN)
@@ -163,8 +163,8 @@ async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes():
 
 @pytest.mark.parametrize("wrong", [5, 6, 50])
 async def test_the_right_password_passes_whoever_guessed_beside_it(wrong: int):
-    home = known_house()
-    async with home.caller(peer="203.0.113.7") as browser:
+    home = web_with_known_caller()
+    async with home.client(peer="203.0.113.7") as browser:
         for n in range(wrong):
             assert await guess(browser, f"guess {n}") == (401 if n < 5 else 429)
         right = await guess(browser, ADMIN)
@@ -173,12 +173,12 @@ async def test_the_right_password_passes_whoever_guessed_beside_it(wrong: int):
 
 
 async def test_the_audit_list_does_not_drown_in_refusals():
-    home = known_house()
-    async with home.caller(peer="203.0.113.7") as browser:
+    home = web_with_known_caller()
+    async with home.client(peer="203.0.113.7") as browser:
         for n in range(100):
             await browser.get(f"/enter/{n}")
 
-    assert len([r for r in home.audit.kept if r.act is AuditAct.REFUSED]) < 20
+    assert len([r for r in home.audit.appended if r.act is AuditAct.SIGN_IN_REFUSED]) < 20
 
 
 def held_check() -> tuple[AdminPassword, threading.Event, list[bytes]]:
@@ -194,11 +194,11 @@ def held_check() -> tuple[AdminPassword, threading.Event, list[bytes]]:
 
 async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess():
     password, held, checked = held_check()
-    assert await password.matches(b"right", clean=True)
+    assert await password.matches(b"right", no_failures=True)
     offered = [b"wrong %d" % n for n in range(40)]
-    guesses = [asyncio.create_task(password.matches(one, clean=False)) for one in offered]
+    guesses = [asyncio.create_task(password.matches(one, no_failures=False)) for one in offered]
     await asyncio.sleep(0)
-    known = await password.matches(b"right", clean=False)
+    known = await password.matches(b"right", no_failures=False)
     held.set()
     answers = await asyncio.gather(*guesses, return_exceptions=True)
 
@@ -210,9 +210,9 @@ async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess():
 
 async def test_who_made_no_mistake_is_not_hashed_behind_those_who_did():
     password, held, _ = held_check()
-    guesses = [asyncio.create_task(password.matches(b"wrong", clean=False)) for _ in range(5)]
+    guesses = [asyncio.create_task(password.matches(b"wrong", no_failures=False)) for _ in range(5)]
     await asyncio.sleep(0)
-    right = await password.matches(b"right", clean=True)
+    right = await password.matches(b"right", no_failures=True)
     before = [task.done() for task in guesses]
     held.set()
     await asyncio.gather(*guesses)
@@ -225,19 +225,19 @@ async def test_who_made_no_mistake_is_not_hashed_behind_those_who_did():
 
 
 async def test_a_name_is_not_for_guessing_from_everywhere_nor_all_names_from_one_office():
-    home = known_house()
+    home = web_with_known_caller()
     app = home.app()
     for n in range(40):
-        async with home.caller(peer=f"203.0.113.{n}", app=app) as browser:
+        async with home.client(peer=f"203.0.113.{n}", app=app) as browser:
             seen = await sign_in_to_1c(browser, ANNA.name, f"guess {n}")
             assert seen == (401 if n < 10 else 429)
     one_name = home.passed
-    async with home.caller(peer="198.51.100.9", app=app) as browser:
+    async with home.client(peer="198.51.100.9", app=app) as browser:
         for n in range(40):
             seen = await sign_in_to_1c(browser, f"Имя {n}", "1")
             assert seen == (401 if n < 20 else 429)
-    home.onec_sign_in.instead = SignIn.ACCEPTED
-    async with home.caller(peer="203.0.113.200", app=app) as browser:
+    home.onec_sign_in.answer_instead = SignInAnswer.ACCEPTED
+    async with home.client(peer="203.0.113.200", app=app) as browser:
         right = await sign_in_to_1c(browser, ANNA.name, "1c")
 
     assert one_name > 20
@@ -253,9 +253,9 @@ def basic(password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {pair}"}
 
 
-async def alarms_of(home: House) -> list[Alarm]:
-    async with home.hub.subscribe([Alarm], "life1-0") as listener:
-        home.hub.close()
+async def alarms_of(home: WebFixture) -> list[Alarm]:
+    async with home.event_feed.subscribe([Alarm], "life1-0") as listener:
+        home.event_feed.close()
         return [event async for _, event in listener if isinstance(event, Alarm)]
 
 
@@ -263,8 +263,8 @@ async def alarms_of(home: House) -> list[Alarm]:
 async def test_wrong_hook_secrets_are_limited_logged_and_alarmed_and_the_right_one_passes(
     way: str, caplog: pytest.LogCaptureFixture
 ):
-    home = known_house()
-    async with home.caller(peer="203.0.113.7") as pbx:
+    home = web_with_known_caller()
+    async with home.client(peer="203.0.113.7") as pbx:
         seen = []
         for n in range(100):
             path = "/sipuni/route" if way == "Basic" else f"/hook/wrong{n}/sipuni/events"
@@ -286,12 +286,12 @@ async def test_wrong_hook_secrets_are_limited_logged_and_alarmed_and_the_right_o
     assert {a.name for a in alarms} == {"hooks_guessed"}
     assert [a.clear for a in alarms][-1]
     assert not any(a.clear for a in itertools.islice(alarms, len(alarms) - 1))
-    assert "203.0.113.7" in alarms[0].words
+    assert "203.0.113.7" in alarms[0].message
 
 
 async def test_a_request_without_a_secret_is_no_guess():
-    home = known_house()
-    async with home.caller(peer="203.0.113.7") as pbx:
+    home = web_with_known_caller()
+    async with home.client(peer="203.0.113.7") as pbx:
         seen = {(await pbx.get("/sipuni/route")).status_code for _ in range(50)}
 
     assert seen == {401}

@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 
 import bridge.web
 from bridge.domain.texts import Language
-from bridge.web.language import Speech, translations
+from bridge.web.language import Localizer, translations
 from tests.support.builders import NOON
 
 WEB = Path(bridge.web.__file__).parent
@@ -71,15 +71,15 @@ def test_russian_counts_as_people_do(count: int, words: str):
     ],
 )
 def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str):
-    speech = Speech(lang, MSK)
+    speech = Localizer(lang, MSK)
 
     written = (
-        speech.clock(NOON, NOON),
-        speech.clock(NOON - timedelta(days=3), NOON),
-        speech.moment(NOON),
-        speech.ago(NOON - timedelta(minutes=5), NOON),
-        speech.percent(0.871),
-        speech.milliseconds(0.0015),
+        speech.format_time(NOON, NOON),
+        speech.format_time(NOON - timedelta(days=3), NOON),
+        speech.format_moment(NOON),
+        speech.format_ago(NOON - timedelta(minutes=5), NOON),
+        speech.format_percent(0.871),
+        speech.format_milliseconds(0.0015),
     )
 
     plain = " | ".join(written).replace("\u00a0", " ").replace("\u202f", " ")
@@ -97,15 +97,15 @@ def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str
     ],
 )
 def test_a_span_is_told_in_its_largest_unit(span: timedelta, words: str):
-    assert Speech("ru", UTC).span(span).replace("\u00a0", " ") == words
+    assert Localizer("ru", UTC).format_duration(span).replace("\u00a0", " ") == words
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0, "0:00"), (7, "0:07"), (760, "12:40"), (3723, "1:02:03")]
 )
 def test_a_talk_is_told_to_the_second(seconds: int, words: str):
-    assert Speech.stopwatch(timedelta(seconds=seconds)) == words
+    assert Localizer.format_stopwatch(timedelta(seconds=seconds)) == words
 
 
 def test_what_happens_this_moment_is_not_told_to_come():
-    assert Speech("ru", UTC).ago(NOON + timedelta(seconds=3), NOON) == "только что"
+    assert Localizer("ru", UTC).format_ago(NOON + timedelta(seconds=3), NOON) == "только что"

@@ -8,11 +8,11 @@ from bridge.domain.directory import CandidateKind, Manager
 from bridge.domain.texts import Language
 from bridge.ports import AuditAct, OwnedPhone
 from bridge.web.access.gate import ADMIN_COOKIE, DESK_COOKIE
-from bridge.web.access.seals import Seals
+from bridge.web.access.seals import SignedTokens
 from tests.support.builders import NUMBER, card, partner, ref
-from tests.web.managers import ANNA, BORIS, SECRET, as_manager, session_of, staffed_house
-from tests.web.ordering import Desk
-from tests.web.support import ADMIN, House
+from tests.web.managers import ANNA, BORIS, SECRET, as_manager, session_of, web_with_managers
+from tests.web.ordering import OrdersFixture
+from tests.web.support import ADMIN, WebFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -23,14 +23,14 @@ HIS = partner("ИП Лютик", manager="Борис Орлов", phones=("+7 90
 PHONE = OwnedPhone(NUMBER, HIS.ref, CandidateKind.PARTNER, "ИП Лютик", "8 903 555-01-23")
 
 
-def desk(lang: Language = "en", *, masked: bool = False, boris: Manager = BORIS) -> Desk:
-    house = staffed_house(masked=masked, lang=lang)
+def desk(lang: Language = "en", *, masked: bool = False, boris: Manager = BORIS) -> OrdersFixture:
+    house = web_with_managers(masked=masked, lang=lang)
     house.directory.staff[2] = boris
-    return Desk(house=house, phones={HIS.ref: [PHONE]})
+    return OrdersFixture(house=house, phones={HIS.ref: [PHONE]})
 
 
-def acts(house: House) -> list[tuple[AuditAct, str, str]]:
-    return [(record.act, record.who, record.subject) for record in house.audit.kept]
+def acts(house: WebFixture) -> list[tuple[AuditAct, str, str]]:
+    return [(record.act, record.who, record.subject) for record in house.audit.appended]
 
 
 # ---------------------------------------------------------------- his own telephone
@@ -45,9 +45,9 @@ async def test_over_the_api_his_own_telephone_rings_named_or_not(wish: dict[str,
     placed = answer.json()
     assert (answer.status_code, placed["extension"]) == (201, "205")
     assert placed["number"] == "+79035550123"
-    assert at.pbx.rung() == [("205", "79035550123")]
-    assert at.pbx.orders[0].by == ANNA.name
-    assert acts(at.house) == [(AuditAct.ORDERED, ANNA.name, placed["key"])]
+    assert at.pbx.originated() == [("205", "79035550123")]
+    assert at.pbx.orders[0].ordered_by == ANNA.name
+    assert acts(at.house) == [(AuditAct.CALL_ORDERED, ANNA.name, placed["key"])]
 
 
 async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_once():
@@ -64,8 +64,8 @@ async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_onc
     assert "Place the call" in page.text
     assert placed.status_code == 303
     assert all("Telephone 205 rings" in again.text for again in shown)
-    assert at.pbx.rung() == [("205", "79035550123")]
-    assert [act for act, *_ in acts(at.house)] == [AuditAct.ORDERED]
+    assert at.pbx.originated() == [("205", "79035550123")]
+    assert [act for act, *_ in acts(at.house)] == [AuditAct.CALL_ORDERED]
 
 
 async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so():
@@ -77,7 +77,7 @@ async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so():
     assert "The link names telephone 205" in page.text
     assert "Your telephone 207 rings first" in page.text
     assert placed.status_code == 303
-    assert at.pbx.rung() == [("207", "79035550123")]
+    assert at.pbx.originated() == [("207", "79035550123")]
 
 
 # ---------------------------------------------------------------- nobody else's
@@ -128,7 +128,7 @@ async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it():
         await boris.post(LINK)
 
     assert "several people have extension 205: Анна Петрова, Борис Орлов" in page.text
-    assert at.pbx.rung() == [("205", "79035550123")]
+    assert at.pbx.originated() == [("205", "79035550123")]
 
 
 async def test_who_left_1c_calls_nobody_any_more():
@@ -187,7 +187,7 @@ async def test_a_partner_s_hidden_number_is_rung_and_not_told():
 
     assert hers.json()["number"] == "+7903*****23"
     assert his.json()["number"] == "+79035550123"
-    assert at.pbx.rung() == [("205", "79035550123"), ("207", "79035550123")]
+    assert at.pbx.originated() == [("205", "79035550123"), ("207", "79035550123")]
 
 
 # ---------------------------------------------------------------- the administrator
@@ -206,17 +206,17 @@ async def test_the_administrator_still_chooses_and_must():
         422,
         {"error": "extension: say which telephone rings first."},
     )
-    assert at.pbx.rung() == [("207", "79035550123")]
+    assert at.pbx.originated() == [("207", "79035550123")]
 
 
 async def test_an_administrator_who_tries_a_manager_s_link_remains_one():
     at = desk()
     both = {
-        ADMIN_COOKIE: Seals(SECRET, ADMIN).admin_session(),
+        ADMIN_COOKIE: SignedTokens(SECRET, ADMIN).create_admin_session(),
         DESK_COOKIE: session_of(BORIS),
     }
     cookies = "; ".join(f"{name}={value}" for name, value in both.items())
-    async with at.house.caller(peer="203.0.113.9", headers={"Cookie": cookies}) as browser:
+    async with at.house.client(peer="203.0.113.9", headers={"Cookie": cookies}) as browser:
         page = await browser.get(LINK)
         placed = await browser.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
 
@@ -227,9 +227,9 @@ async def test_an_administrator_who_tries_a_manager_s_link_remains_one():
 async def test_without_a_password_managers_call_from_their_own_telephones_and_strangers_do_not():
     at = desk()
     at.house.admin_access = replace(at.house.admin_access, password=None)
-    async with at.house.caller(headers={"Cookie": f"{DESK_COOKIE}={session_of(BORIS)}"}) as here:
+    async with at.house.client(headers={"Cookie": f"{DESK_COOKIE}={session_of(BORIS)}"}) as here:
         refused = await here.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
-    async with at.house.caller() as here:
+    async with at.house.client() as here:
         placed = await here.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
 
     assert (refused.status_code, placed.status_code) == (403, 403)
@@ -238,7 +238,7 @@ async def test_without_a_password_managers_call_from_their_own_telephones_and_st
 
 async def test_a_stranger_is_led_to_the_sign_in_and_back_to_the_call():
     at = desk()
-    async with at.house.caller(peer="203.0.113.9", headers={"Accept": "text/html"}) as stranger:
+    async with at.house.client(peer="203.0.113.9", headers={"Accept": "text/html"}) as stranger:
         led = await stranger.get(LINK)
         door = await stranger.get(led.headers["Location"])
 

@@ -3,22 +3,22 @@
 import pytest
 
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import StandingAlarm
+from bridge.ports import ActiveAlarm
 from tests.support.builders import NOON, call
-from tests.web.support import House, known_house, lame_report
+from tests.web.support import WebFixture, partial_report, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_the_house_is_alive_for_everybody():
-    async with House().caller(peer="203.0.113.7") as somebody:
+    async with WebFixture().client(peer="203.0.113.7") as somebody:
         answer = await somebody.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (200, "ok")
 
 
 async def test_the_house_is_ready_once_the_index_is_proven():
-    async with known_house().caller(peer="203.0.113.7") as somebody:
+    async with web_with_known_caller().client(peer="203.0.113.7") as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 200
@@ -33,10 +33,10 @@ async def test_the_house_is_ready_once_the_index_is_proven():
 
 
 async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one():
-    empty, stale = House(), House()
+    empty, stale = WebFixture(), WebFixture()
     empty.directory.proven_at = None
     stale.directory.stale = True
-    async with empty.caller() as one, stale.caller() as other:
+    async with empty.client() as one, stale.client() as other:
         answers = [await one.get("/readyz"), await other.get("/readyz")]
 
     assert [a.status_code for a in answers] == [503, 503]
@@ -45,10 +45,10 @@ async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one():
 
 
 async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read():
-    damaged, locked = known_house(), known_house()
+    damaged, locked = web_with_known_caller(), web_with_known_caller()
     damaged.directory.broken = StoreDamaged("/data/directory.db", "file is not a database")
     locked.directory.broken = StoreError("/data/directory.db", "database is locked")
-    async with damaged.caller() as one, locked.caller() as other:
+    async with damaged.client() as one, locked.client() as other:
         answers = [await one.get("/readyz"), await other.get("/readyz")]
 
     assert [a.status_code for a in answers] == [503, 503]
@@ -58,10 +58,10 @@ async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read():
 
 
 async def test_alarms_are_warnings_that_name_no_path():
-    house = known_house(
-        alarms=(StandingAlarm("store_damaged", "/srv/data/audit.db", NOON, "audit.db"),)
+    house = web_with_known_caller(
+        alarms=(ActiveAlarm("store_damaged", "/srv/data/audit.db", NOON, "audit.db"),)
     )
-    async with house.caller() as somebody:
+    async with house.client() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 200
@@ -69,10 +69,10 @@ async def test_alarms_are_warnings_that_name_no_path():
 
 
 async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named():
-    house = House()
+    house = WebFixture()
     house.directory.stale = True
-    house.directory.last_report = lame_report()
-    async with house.caller() as somebody:
+    house.directory.last_report = partial_report()
+    async with house.client() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 503
@@ -80,8 +80,8 @@ async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named():
 
 
 async def test_figures_are_those_of_the_stores():
-    house = known_house()
-    house.owe(call())
+    house = web_with_known_caller()
+    house.add_entry(call())
     async with house.admin() as admin:
         answer = await admin.get("/metrics")
 

@@ -8,14 +8,14 @@ import pytest
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Target
-from bridge.domain.directory import Manager, Owner
-from bridge.domain.missed import MissedDebt
+from bridge.domain.directory import Manager, PhoneOwner
+from bridge.domain.missed import MissedCall
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import AuditAct, CallRecorded, DebtChanged
-from bridge.web.desk.reveals import REMEMBERED, Reveals
+from bridge.ports import AuditAct, CallRecorded, MissedCallChanged
+from bridge.web.desk.reveals import REVEALED_FOR, RevealedNumbers
 from tests.support.builders import NOON, NUMBER, call, card, manager, partner, question
-from tests.web.managers import ANNA, BORIS, as_manager, staffed_house
-from tests.web.support import DirectoryInMemory, House
+from tests.web.managers import ANNA, BORIS, as_manager, web_with_managers
+from tests.web.support import DirectoryInMemory, WebFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -28,35 +28,35 @@ AS_SCRIPT = {"Accept": "application/json"}
 class Searched(DirectoryInMemory):
     """Finds the one partner."""
 
-    def find(self, words: str, limit: int = 20) -> tuple[Owner | Manager, ...]:
-        return (LUTIK,)[:limit] if words in LUTIK.name else ()
+    def find_by_name(self, text: str, limit: int = 20) -> tuple[PhoneOwner | Manager, ...]:
+        return (LUTIK,)[:limit] if text in LUTIK.name else ()
 
-    def partner(self, ref: str) -> Owner | None:
+    def partner(self, ref: str) -> PhoneOwner | None:
         return LUTIK if ref == LUTIK.ref else None
 
 
-def house(*, masked: bool = True) -> House:
-    made = staffed_house(masked=masked, directory=Searched())
+def house(*, masked: bool = True) -> WebFixture:
+    made = web_with_managers(masked=masked, directory=Searched())
     made.directory.cards[OTHER] = card(LUTIK, managers=[ANNA, BORIS], number=OTHER)
     return made
 
 
-def ring(at: House, caller: str = f"+{OTHER}") -> PhoneCall:
+def ring(at: WebFixture, caller: str = f"+{OTHER}") -> PhoneCall:
     """Let a client of Boris's, or a stranger, ring at Anna's."""
     begun = call(question(caller, asked_time=caller))
     known = at.directory.look_up(PhoneNumber(int(caller)))
     owners = () if known is None else known.candidates
     begun = replace(begun, decision=replace(begun.decision, candidates=owners))
     at.ledger.stored[begun.key] = begun
-    at.desk.publish(CallRecorded(begun))
+    at.desk_state.publish(CallRecorded(begun))
     return begun
 
 
-def owe(at: House, missed: PhoneCall) -> None:
+def owe(at: WebFixture, missed: PhoneCall) -> None:
     owner = Target("205", ANNA.ref, ANNA.name)
-    key, client = missed.key, missed.client
-    debt = MissedDebt(key, client, "ИП Лютик", (OTHER,), (key,), key, owner, NOON, NOON)
-    at.desk.publish(DebtChanged(debt))
+    key, client = missed.key, missed.client_key
+    debt = MissedCall(key, client, "ИП Лютик", (OTHER,), (key,), key, owner, NOON, NOON)
+    at.desk_state.publish(MissedCallChanged(debt))
 
 
 def digits(text: str) -> str:
@@ -94,8 +94,8 @@ async def test_who_asks_sees_it_from_then_on_and_it_is_kept_that_he_asked_once()
     assert "Show the number" not in told["card"] + told["missed"]
     assert again["card"] == told["card"]
     assert page.count(WHOLE) == 2
-    assert [(r.act, r.who, r.subject, r.words) for r in at.audit.kept] == [
-        (AuditAct.REVEALED, ANNA.name, shown.key, HIDDEN)
+    assert [(r.act, r.who, r.subject, r.words) for r in at.audit.appended] == [
+        (AuditAct.NUMBER_REVEALED, ANNA.name, shown.key, HIDDEN)
     ]
 
 
@@ -117,7 +117,7 @@ async def test_the_next_day_it_is_hidden_again() -> None:
     shown = ring(at)
     async with as_manager(at, ANNA) as anna:
         await anna.post(f"/desk/calls/{shown.key}/number")
-        at.now += REMEMBERED + timedelta(seconds=1)
+        at.now += REVEALED_FOR + timedelta(seconds=1)
         page = (await anna.get("/desk?q=Лютик")).text
 
     assert HIDDEN in page
@@ -137,8 +137,8 @@ async def test_a_number_found_by_name_is_asked_for_too() -> None:
     assert WHOLE in told["found"]
     assert by_form.status_code == 303
     assert WHOLE in page.text
-    assert [(r.act, r.subject, r.words) for r in at.audit.kept] == [
-        (AuditAct.REVEALED, HIDDEN, "ИП Лютик")
+    assert [(r.act, r.subject, r.words) for r in at.audit.appended] == [
+        (AuditAct.NUMBER_REVEALED, HIDDEN, "ИП Лютик")
     ]
 
 
@@ -173,7 +173,7 @@ async def test_what_was_never_hidden_has_no_button_and_leaves_no_record() -> Non
 
     assert not any("Show the number" in page for page in pages)
     assert {answer.status_code for answer in told} == {303}
-    assert open_house.audit.kept == masked.audit.kept == []
+    assert open_house.audit.appended == masked.audit.appended == []
 
 
 async def test_nobody_is_shown_what_his_desk_does_not_show() -> None:
@@ -181,12 +181,12 @@ async def test_nobody_is_shown_what_his_desk_does_not_show() -> None:
     shown = ring(at)
     withheld = call(question("anonymous", asked_time="9"))
     at.ledger.stored[withheld.key] = withheld
-    at.desk.publish(CallRecorded(withheld))
+    at.desk_state.publish(CallRecorded(withheld))
     path = f"/desk/calls/{shown.key}/number"
     async with (
         as_manager(at, BORIS) as boris,
         as_manager(at, ANNA, **{"Sec-Fetch-Site": "cross-site"}) as foreign,
-        at.caller(peer="203.0.113.9") as stranger,
+        at.client(peer="203.0.113.9") as stranger,
         as_manager(at, ANNA) as anna,
     ):
         answers = [
@@ -202,7 +202,7 @@ async def test_nobody_is_shown_what_his_desk_does_not_show() -> None:
     assert [answer.status_code for answer in answers] == [404, 403, 401, 405, 409, 409]
     assert not any("9161112233" in digits(answer.text) for answer in answers)
     assert HIDDEN in page
-    assert at.audit.kept == []
+    assert at.audit.appended == []
 
 
 async def test_where_it_cannot_be_kept_that_he_asked_nothing_is_shown() -> None:
@@ -218,10 +218,10 @@ async def test_where_it_cannot_be_kept_that_he_asked_nothing_is_shown() -> None:
 
 
 def test_of_very_many_numbers_the_one_asked_for_first_is_hidden_again() -> None:
-    reveals = Reveals(lambda: NOON)
+    reveals = RevealedNumbers(lambda: NOON)
     many = [PhoneNumber(79160000000 + place) for place in range(501)]
     for number in many:
         reveals.add(ANNA.ref, number)
 
-    assert reveals.of(ANNA.ref) == frozenset(many[1:])
-    assert reveals.of(BORIS.ref) == reveals.of(None) == frozenset()
+    assert reveals.of_manager(ANNA.ref) == frozenset(many[1:])
+    assert reveals.of_manager(BORIS.ref) == reveals.of_manager(None) == frozenset()

@@ -11,14 +11,14 @@ import httpx
 import pytest
 import uvicorn
 
-from bridge.lab.demo.stage import Served
-from bridge.lab.serving import LeavesSignals
+from bridge.lab.demo.stage import LoopbackServer
+from bridge.lab.serving import ServerWithoutSignals
 from bridge.web.access import AdminAccess, HookAccess
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access.seals import ManagerClaim, SignedTokens
 from tests.stories.processes import free_port
 from tests.support.proxies import HOW_TO_GET, Proxy, Recipe, found, recipes, run_proxy
 from tests.web.managers import ANNA, SECRET
-from tests.web.support import ADMIN, BASIC, PASSWORD, TOKEN, USER, House, known_house
+from tests.web.support import ADMIN, BASIC, PASSWORD, TOKEN, USER, WebFixture, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -40,14 +40,14 @@ WITH_PAGES = [one for one in RECIPES if one.values[0].with_pages]  # type: ignor
 class Site:
     """A bridge behind a proxy."""
 
-    house: House
-    served: Served
+    house: WebFixture
+    served: LoopbackServer
     proxy: Proxy
 
 
 @asynccontextmanager
 async def behind(recipe: Recipe, folder: Path) -> AsyncIterator[Site]:
-    house = known_house(
+    house = web_with_known_caller(
         admin_access=AdminAccess(ADMIN, SECRET, LOOPBACK),
         hook_access=HookAccess(USER, PASSWORD, TOKEN, LOOPBACK, LOOPBACK),
         heartbeat_s=0.05,
@@ -55,17 +55,17 @@ async def behind(recipe: Recipe, folder: Path) -> AsyncIterator[Site]:
     config = uvicorn.Config(
         house.app(), log_config=None, lifespan="off", access_log=False, proxy_headers=False
     )
-    served = Served(lambda: _Server(config))
+    served = LoopbackServer(lambda: _Server(config))
     await served.start()
     try:
         async with run_proxy(recipe, folder, port=free_port(), upstream=served.port) as proxy:
             yield Site(house, served, proxy)
     finally:
-        house.hub.close()
+        house.event_feed.close()
         await served.stop()
 
 
-class _Server(LeavesSignals, uvicorn.Server):
+class _Server(ServerWithoutSignals, uvicorn.Server):
     """The bridge as a part of the tests."""
 
 
@@ -108,8 +108,8 @@ async def test_the_pbx_comes_through_and_nobody_believes_what_it_says_of_its_add
 async def test_no_secret_and_no_number_stands_in_a_log_also_when_the_bridge_is_away(
     recipe: Recipe, tmp_path: Path
 ):
-    link = Seals(SECRET, "").link(ManagerPass(ANNA.ref, 0))
-    once = Seals(SECRET, "").console_link()
+    link = SignedTokens(SECRET, "").create_personal_link(ManagerClaim(ANNA.ref, 0))
+    once = SignedTokens(SECRET, "").create_console_link()
     paths = [
         f"/hook/{TOKEN}/sipuni/route{QUESTION}",
         f"/hook/{TOKEN}/sipuni/events?user_phone={NUMBER}",
@@ -169,7 +169,7 @@ async def test_without_a_password_a_proxy_on_this_machine_opens_nothing(
     recipe: Recipe, tmp_path: Path
 ):
     async with behind(recipe, tmp_path) as site:
-        bare = House(admin_access=AdminAccess(None, SECRET))
+        bare = WebFixture(admin_access=AdminAccess(None, SECRET))
         transport = httpx.ASGITransport(bare.app(), client=("127.0.0.1", 1))
         async with site.proxy.client() as stranger:
             through = await stranger.get("/api/v1/calls")

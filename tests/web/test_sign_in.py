@@ -9,13 +9,13 @@ import pytest
 import time_machine
 from fastapi import FastAPI
 
-from bridge.errors import OneCBlocked
-from bridge.ports import AuditAct, SignIn
+from bridge.errors import OneCSessionsBlocked
+from bridge.ports import AuditAct, SignInAnswer
 from bridge.web.access import AdminAccess
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access.seals import ManagerClaim, SignedTokens
 from bridge.web.access.secrets import PasswordHash
 from tests.support.builders import NOON, manager, rows
-from tests.web.support import ADMIN, AS_ADMIN, House, known_house
+from tests.web.support import ADMIN, AS_ADMIN, WebFixture, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -24,14 +24,14 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navig
 ANNA = manager()
 
 
-def house(password: str | None = ADMIN, **changes: object) -> House:
+def house(password: str | None = ADMIN, **changes: object) -> WebFixture:
     access = AdminAccess(password, SECRET, **changes)
-    return known_house(admin_access=access)
+    return web_with_known_caller(admin_access=access)
 
 
-def visitor(home: House, app: FastAPI | None = None, **headers: str) -> httpx.AsyncClient:
+def visitor(home: WebFixture, app: FastAPI | None = None, **headers: str) -> httpx.AsyncClient:
     """Come as a browser from another machine."""
-    return home.caller(peer="203.0.113.7", headers=BROWSER | headers, app=app)
+    return home.client(peer="203.0.113.7", headers=BROWSER | headers, app=app)
 
 
 def cookies_of(browser: httpx.AsyncClient) -> str:
@@ -42,8 +42,8 @@ async def sign_in(browser: httpx.AsyncClient, password: str = ADMIN, **more: str
     return await browser.post("/login/admin", data={"password": password, **more})
 
 
-def acts(home: House) -> list[AuditAct]:
-    return [record.act for record in home.audit.kept]
+def acts(home: WebFixture) -> list[AuditAct]:
+    return [record.act for record in home.audit.appended]
 
 
 # ---------------------------------------------------------------- the administrator
@@ -67,7 +67,7 @@ async def test_a_stranger_at_a_browser_is_led_to_the_sign_in_and_back():
 
 
 async def test_a_script_gets_a_challenge_and_no_page():
-    async with house().caller(peer="203.0.113.7") as script:
+    async with house().client(peer="203.0.113.7") as script:
         answer = await script.get("/console/calls")
 
     assert answer.status_code == 401
@@ -75,7 +75,7 @@ async def test_a_script_gets_a_challenge_and_no_page():
 
 
 async def test_a_page_s_own_script_gets_no_challenge_that_would_pop_up():
-    async with house().caller(headers={"Sec-Fetch-Mode": "cors"}) as script:
+    async with house().client(headers={"Sec-Fetch-Mode": "cors"}) as script:
         answer = await script.get("/console/state")
 
     assert answer.status_code == 401
@@ -93,12 +93,12 @@ async def test_a_wrong_password_opens_nothing_and_is_noted(password: str):
     assert "set-cookie" not in answer.headers
     assert "This is not the password" in answer.text
     assert after.status_code == 303
-    assert acts(home) == [AuditAct.REFUSED]
-    assert not password or password not in repr(home.audit.kept)
+    assert acts(home) == [AuditAct.SIGN_IN_REFUSED]
+    assert not password or password not in repr(home.audit.appended)
 
 
 async def test_a_hash_in_the_setting_opens_to_its_password_alone():
-    home = house(str(PasswordHash.make("пароль админа")))
+    home = house(str(PasswordHash.create("пароль админа")))
     async with visitor(home) as browser:
         wrong = await sign_in(browser, "пароль")
         right = await sign_in(browser, "пароль админа")
@@ -108,13 +108,13 @@ async def test_a_hash_in_the_setting_opens_to_its_password_alone():
 
 
 def test_a_hash_is_read_back_and_nonsense_is_not():
-    made = PasswordHash.make("secret")
+    made = PasswordHash.create("secret")
 
-    assert PasswordHash.read(str(made)) == made
+    assert PasswordHash.parse(str(made)) == made
     assert "$" not in str(made)
     for nonsense in ("scrypt:1", "scrypt:16384:8:5:***:x", "scrypt:3:8:5:AAAA:AAAA", "plain"):
         with pytest.raises(ValueError, match="scrypt"):
-            PasswordHash.read(nonsense)
+            PasswordHash.parse(nonsense)
 
 
 PROXY = (ipaddress.ip_network("10.0.0.0/8"),)
@@ -133,7 +133,7 @@ async def test_the_session_is_out_of_reach_of_scripts_and_of_other_sites(
     peer: str, headers: Mapping[str, str], secure: bool
 ):
     home = house(trusted_proxies=PROXY)
-    async with home.caller(peer=peer, headers=headers) as browser:
+    async with home.client(peer=peer, headers=headers) as browser:
         answer = await sign_in(browser)
 
     cookie = answer.headers["set-cookie"].lower()
@@ -169,7 +169,7 @@ async def test_signing_out_ends_the_session_wherever_its_cookie_went(restarted: 
 async def test_without_a_password_the_console_opens_by_a_link_once():
     home = house(None)
     app = home.app()
-    link_there = "/login/link/" + Seals(SECRET, "").console_link()
+    link_there = "/login/link/" + SignedTokens(SECRET, "").create_console_link()
     async with visitor(home, app) as browser, visitor(home, app) as second:
         stranger = await browser.get("/console/calls")
         hint = await browser.get("/login")
@@ -185,18 +185,23 @@ async def test_without_a_password_the_console_opens_by_a_link_once():
     assert (opened.status_code, page.status_code) == (303, 200)
     assert (again.status_code, after.status_code) == (403, 303)
     assert "was used already" in again.text
-    assert acts(home) == [AuditAct.SIGNED_IN, AuditAct.REFUSED]
+    assert acts(home) == [AuditAct.SIGNED_IN, AuditAct.SIGN_IN_REFUSED]
 
 
 async def test_a_link_to_the_console_is_dead_after_an_hour_and_when_another_made_it():
     home = house(None)
     with time_machine.travel(NOON, tick=False) as clock:
-        old = Seals(SECRET, "").console_link()
+        old = SignedTokens(SECRET, "").create_console_link()
         clock.shift(3700)
         async with visitor(home) as browser:
             answers = [
                 await browser.get(f"/login/link/{sealed}")
-                for sealed in (old, Seals(b"another secret" * 3, "").console_link(), "x", "%00")
+                for sealed in (
+                    old,
+                    SignedTokens(b"another secret" * 3, "").create_console_link(),
+                    "x",
+                    "%00",
+                )
             ]
 
     assert [answer.status_code for answer in answers] == [403] * 4
@@ -222,7 +227,7 @@ async def test_no_other_site_signs_anybody_in_or_out(path: str):
         answer = await browser.post(path, data={"password": ADMIN})
 
     assert answer.status_code == 403
-    assert not home.audit.kept
+    assert not home.audit.appended
 
 
 @pytest.mark.parametrize(
@@ -244,10 +249,10 @@ async def as_manager(
     return await browser.post("/login/manager", data={"name": name, "password": password})
 
 
-@pytest.mark.parametrize("said", [SignIn.ACCEPTED, SignIn.NO_RIGHTS])
-async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignIn):
+@pytest.mark.parametrize("said", [SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS])
+async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignInAnswer):
     home = house()
-    home.onec_sign_in.instead = said
+    home.onec_sign_in.answer_instead = said
     async with visitor(home) as browser:
         answer = await as_manager(browser, f"  {ANNA.name.upper()} ")
         console = await browser.get("/console/calls")
@@ -257,20 +262,22 @@ async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignIn)
     assert (answer.status_code, answer.headers["location"]) == (303, "/desk")
     assert (console.status_code, api.status_code) == (403, 403)
     assert (first.status_code, first.headers["location"]) == (303, "/desk")
-    assert [(r.act, r.who) for r in home.audit.kept] == [(AuditAct.SIGNED_IN, ANNA.name)]
+    assert [(r.act, r.who) for r in home.audit.appended] == [(AuditAct.SIGNED_IN, ANNA.name)]
 
 
 @pytest.mark.parametrize(
     ("said", "status", "words"),
     [
-        (SignIn.REFUSED, 401, "1C did not accept this name and password"),
-        (SignIn.WORTHLESS, 503, "lets everybody in"),
-        (OneCBlocked("service root", "обновление до 18:00"), 503, "обновление до 18:00"),
+        (SignInAnswer.REFUSED, 401, "1C did not accept this name and password"),
+        (SignInAnswer.PROVES_NOTHING, 503, "lets everybody in"),
+        (OneCSessionsBlocked("service root", "обновление до 18:00"), 503, "обновление до 18:00"),
     ],
 )
-async def test_what_1c_says_is_told_as_it_is(said: SignIn | Exception, status: int, words: str):
+async def test_what_1c_says_is_told_as_it_is(
+    said: SignInAnswer | Exception, status: int, words: str
+):
     home = house()
-    home.onec_sign_in.instead = said
+    home.onec_sign_in.answer_instead = said
     async with visitor(home) as browser:
         answer = await as_manager(browser)
 
@@ -281,7 +288,7 @@ async def test_what_1c_says_is_told_as_it_is(said: SignIn | Exception, status: i
 
 async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so():
     home = house()
-    home.onec_sign_in.instead = SignIn.ACCEPTED
+    home.onec_sign_in.answer_instead = SignInAnswer.ACCEPTED
     home.directory.staff.update(rows(ANNA, replace(manager("Тёзка"), name=ANNA.name)))
     async with visitor(home) as browser:
         unknown = await as_manager(browser, "IvanovAP")
@@ -294,7 +301,7 @@ async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so():
 
 async def test_a_1c_password_is_in_no_record():
     home = house()
-    home.onec_sign_in.known[ANNA.name] = "очень-тайный"
+    home.onec_sign_in.passwords[ANNA.name] = "очень-тайный"
     async with visitor(home) as browser:
         answer = await as_manager(browser, password="очень-тайный")
 
@@ -303,7 +310,9 @@ async def test_a_1c_password_is_in_no_record():
 
 
 def link(generation: int = 0) -> str:
-    return "/enter/" + Seals(SECRET, "").link(ManagerPass(ANNA.ref, generation))
+    return "/enter/" + SignedTokens(SECRET, "").create_personal_link(
+        ManagerClaim(ANNA.ref, generation)
+    )
 
 
 async def test_a_personal_link_opens_the_desk_until_it_is_revoked():
@@ -345,11 +354,11 @@ async def test_a_link_nobody_made_opens_nothing(sealed: str):
 
 
 async def test_a_session_is_no_link_and_a_link_no_session():
-    seals, claim = Seals(SECRET, ""), ManagerPass(ANNA.ref, 0)
+    seals, claim = SignedTokens(SECRET, ""), ManagerClaim(ANNA.ref, 0)
 
-    assert seals.read_link(seals.manager_session(claim)) is None
-    assert seals.read_manager_session(seals.link(claim)) is None
-    assert not seals.is_admin_session(seals.manager_session(claim))
+    assert seals.read_personal_link(seals.create_manager_session(claim)) is None
+    assert seals.read_manager_session(seals.create_personal_link(claim)) is None
+    assert not seals.is_valid_admin_session(seals.create_manager_session(claim))
 
 
 # ---------------------------------------------------------------- language
@@ -373,7 +382,7 @@ async def test_a_person_reads_in_the_language_he_chose():
 
 async def test_a_refusal_is_a_page_to_a_person_and_json_to_a_script():
     home = house()
-    async with visitor(home) as browser, home.caller(peer="203.0.113.7") as script:
+    async with visitor(home) as browser, home.client(peer="203.0.113.7") as script:
         page = await browser.get("/console/calls/none", auth=AS_ADMIN)
         answer = await script.get("/console/calls/none", auth=AS_ADMIN)
 

@@ -6,12 +6,19 @@ from typing import get_args
 import pytest
 
 from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.ports import Alarm, CallRecorded, DirectoryChanged, EntryMoved, Event, OneCMood
+from bridge.ports import (
+    Alarm,
+    CallRecorded,
+    DirectoryChanged,
+    EntryChanged,
+    Event,
+    OneCAvailability,
+)
 from bridge.web.api import Kind
-from bridge.web.stream import KINDS, event_lines
-from bridge.web.stream_places import EventStream, StreamPlaces
+from bridge.web.stream import EVENT_KINDS, event_lines
+from bridge.web.stream_places import EventStream, StreamLimits
 from tests.support.builders import NOON, call
-from tests.web.support import House
+from tests.web.support import WebFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -26,9 +33,9 @@ def told(text: str) -> list[tuple[str, dict[str, object]]]:
     return found
 
 
-async def listened(house: House, path: str, **headers: str) -> str:
+async def listened(house: WebFixture, path: str, **headers: str) -> str:
     """Listen to what waits already; the house closes, so that the stream ends."""
-    house.hub.close()
+    house.event_feed.close()
     async with house.admin() as admin:
         answer = await admin.get(path, headers=headers)
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -36,16 +43,16 @@ async def listened(house: House, path: str, **headers: str) -> str:
     return answer.text
 
 
-def full_house() -> House:
-    house = House()
+def full_house() -> WebFixture:
+    house = WebFixture()
     one = call()
-    house.hub.publish(CallRecorded(one))
-    house.hub.publish(
-        EntryMoved(OutboxEntry(one.key, NOON, NOON, EntryState.DEAD, last_error="Нет\nправ"))
+    house.event_feed.publish(CallRecorded(one))
+    house.event_feed.publish(
+        EntryChanged(OutboxEntry(one.key, NOON, NOON, EntryState.DEAD, last_error="Нет\nправ"))
     )
-    house.hub.publish(DirectoryChanged(None))
-    house.hub.publish(OneCMood(False, "Сеансы заблокированы"))
-    house.hub.publish(Alarm("store_slow", "slow"))
+    house.event_feed.publish(DirectoryChanged(None))
+    house.event_feed.publish(OneCAvailability(False, "Сеансы заблокированы"))
+    house.event_feed.publish(Alarm("store_slow", "slow"))
     return house
 
 
@@ -86,38 +93,38 @@ async def test_a_page_hears_only_what_it_asked_for():
 
 
 async def test_an_open_stream_hears_what_happens_and_ends_with_the_house():
-    house = House()
+    house = WebFixture()
     lines = event_lines(house.services(), [], "")
     await anext(lines)  # from here on it listens
 
-    house.hub.publish(OneCMood(True, "1C answers again"))
-    house.hub.close()
+    house.event_feed.publish(OneCAvailability(True, "1C answers again"))
+    house.event_feed.close()
     rest = [line async for line in lines]
 
     assert told("".join(rest)) == [("onec", {"up": True, "words": "1C answers again"})]
-    assert house.hub.listeners == 0
+    assert house.event_feed.listener_count == 0
 
 
 async def test_silence_is_broken_by_a_heartbeat():
-    house = House(heartbeat_s=0)
+    house = WebFixture(heartbeat_s=0)
     lines = event_lines(house.services(), [], "")
 
     first = [await anext(lines) for _ in range(3)]
     await lines.aclose()
 
     assert first == ["retry: 2000\n\n", ": still here\n\n", ": still here\n\n"]
-    assert house.hub.listeners == 0
+    assert house.event_feed.listener_count == 0
 
 
 def test_every_event_of_the_house_has_its_name():
-    assert set(KINDS.values()) == set(get_args(Event))
-    assert set(KINDS) == set(get_args(Kind))
+    assert set(EVENT_KINDS.values()) == set(get_args(Event))
+    assert set(EVENT_KINDS) == set(get_args(Kind))
 
 
 async def test_an_event_is_written_once_for_all_who_listen():
     house = full_house()
     services = house.services()
-    house.hub.close()
+    house.event_feed.close()
 
     texts = [[line async for line in event_lines(services, [], "life1-0")] for _ in range(3)]
 
@@ -127,26 +134,26 @@ async def test_an_event_is_written_once_for_all_who_listen():
 
 @pytest.mark.parametrize(("places", "taken"), [((1, 50), "someone else"), ((50, 1), "admin")])
 async def test_too_many_streams_are_refused_in_a_sentence(places: tuple[int, int], taken: str):
-    house = House(streams=StreamPlaces(*places))
-    house.streams.take(taken)
+    house = WebFixture(stream_limits=StreamLimits(*places))
+    house.stream_limits.acquire(taken)
     async with house.admin() as admin:
         answer = await admin.get("/api/v1/stream")
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "10"
     assert answer.json()["error"].startswith("Too many pages are open")
-    assert house.streams.open == 1
+    assert house.stream_limits.open_count == 1
 
 
 async def test_a_stream_that_ended_gives_its_place_back():
     house = full_house()
     await listened(house, "/api/v1/stream?after=life1-0")
 
-    assert house.streams.open == 0
+    assert house.stream_limits.open_count == 0
 
 
 async def test_a_listener_that_breaks_off_at_once_gives_its_place_back():
-    house = House()
+    house = WebFixture()
 
     async def gone() -> dict[str, str]:
         return {"type": "http.disconnect"}
@@ -154,8 +161,8 @@ async def test_a_listener_that_breaks_off_at_once_gives_its_place_back():
     async def send(message: object) -> None:
         del message
 
-    stream = EventStream(event_lines(house.services(), [], ""), house.streams, "admin")
+    stream = EventStream(event_lines(house.services(), [], ""), house.stream_limits, "admin")
     await stream({"type": "http", "asgi": {"spec_version": "2.3"}}, gone, send)
 
-    assert house.streams.open == 0
-    assert house.hub.listeners == 0
+    assert house.stream_limits.open_count == 0
+    assert house.event_feed.listener_count == 0

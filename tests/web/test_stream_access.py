@@ -9,10 +9,10 @@ import pytest
 from fastapi import FastAPI
 
 from bridge.web.access.gate import DESK_COOKIE
-from bridge.web.access.live import LiveStreams
+from bridge.web.access.live import GuardedStreams
 from tests.support.builders import rows
-from tests.web.managers import ANNA, session_of, staffed_house
-from tests.web.support import ADMIN, AS_ADMIN, House
+from tests.web.managers import ANNA, session_of, web_with_managers
+from tests.web.support import ADMIN, AS_ADMIN, WebFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -23,17 +23,17 @@ async def until(seen: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-def listening(home: House) -> int:
-    return home.hub.listeners + home.desk.board.listening()
+def listening(home: WebFixture) -> int:
+    return home.event_feed.listener_count + home.desk_state.calls.count_listeners()
 
 
 async def test_signing_out_ends_the_administrator_s_streams_and_no_other():
-    home = House(heartbeat_s=3600)
+    home = WebFixture(heartbeat_s=3600)
     app = home.app()
     async with (
-        home.caller(app=app) as browser,
-        home.caller(app=app) as other,
-        home.caller(app=app, auth=AS_ADMIN) as script,
+        home.client(app=app) as browser,
+        home.client(app=app) as other,
+        home.client(app=app, auth=AS_ADMIN) as script,
     ):
         for one in (browser, other):
             await one.post("/login/admin", data={"password": ADMIN})
@@ -51,16 +51,16 @@ async def test_signing_out_ends_the_administrator_s_streams_and_no_other():
         await until(lambda: listening(home) == 2)
         await asyncio.gather(*streams[:2])
         assert [stream.done() for stream in streams[2:]] == [False, False]
-        home.hub.close()
+        home.event_feed.close()
         await asyncio.gather(*streams)
 
 
 async def test_revoking_a_manager_s_link_ends_his_streams():
-    home = staffed_house(heartbeat_s=3600)
+    home = web_with_managers(heartbeat_s=3600)
     app = home.app()
     async with (
         desk_of(home, app) as anna,
-        home.caller(app=app, auth=AS_ADMIN) as admin,
+        home.client(app=app, auth=AS_ADMIN) as admin,
     ):
         stream = asyncio.create_task(anna.get("/desk/stream"))
         await until(lambda: listening(home) == 1)
@@ -73,7 +73,7 @@ async def test_revoking_a_manager_s_link_ends_his_streams():
 
 @pytest.mark.parametrize("change", ["revoked elsewhere", "left 1C", "another telephone"])
 async def test_a_stream_ends_at_its_next_beat_when_its_reader_is_another_by_then(change: str):
-    home = staffed_house(heartbeat_s=0)
+    home = web_with_managers(heartbeat_s=0)
     app = home.app()
     async with desk_of(home, app) as anna:
         stream = asyncio.create_task(anna.get("/desk/stream"))
@@ -89,9 +89,9 @@ async def test_a_stream_ends_at_its_next_beat_when_its_reader_is_another_by_then
     assert listening(home) == 0
 
 
-def desk_of(home: House, app: FastAPI) -> httpx.AsyncClient:
+def desk_of(home: WebFixture, app: FastAPI) -> httpx.AsyncClient:
     signed = {"Cookie": f"{DESK_COOKIE}={session_of(ANNA)}"}
-    return home.caller(peer="203.0.113.9", headers=signed, app=app)
+    return home.client(peer="203.0.113.9", headers=signed, app=app)
 
 
 async def endless() -> AsyncGenerator[str, None]:
@@ -106,7 +106,7 @@ async def test_access_is_not_asked_for_at_every_line():
         asked.append(now[0])
         return len(asked) < 3
 
-    lines = LiveStreams(lambda: now[0]).guarded(endless(), may_read, 15.0)
+    lines = GuardedStreams(lambda: now[0]).guard(endless(), may_read, 15.0)
     for _ in range(1000):
         await anext(lines)
     assert asked == []

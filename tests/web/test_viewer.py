@@ -6,8 +6,8 @@ import pytest
 
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Rule, Target
-from bridge.domain.life import CallLife, Disposition
-from bridge.web.access import Role, Viewer, show_number
+from bridge.domain.life import CallState, Disposition
+from bridge.web.access import Role, Viewer, format_visible_number
 from tests.support.builders import (
     NUMBER,
     call,
@@ -25,11 +25,13 @@ ANNA, BORIS = manager(), manager("Борис Орлов", "301")
 
 
 def eyes(of: str = "Анна Петрова", extension: str | None = "205", *, masked: bool = True) -> Viewer:
-    return Viewer(Role.MANAGER, ref(of), extension, of, masked=masked)
+    return Viewer(Role.MANAGER, ref(of), extension, of, masks_numbers=masked)
 
 
 def with_life(made: PhoneCall, *talked: str, rung: tuple[str, ...] = ()) -> PhoneCall:
-    return replace(made, life=CallLife(Disposition.ANSWERED, talked=talked, rung=rung))
+    return replace(
+        made, state=CallState(Disposition.ANSWERED, talked_extensions=talked, rung_extensions=rung)
+    )
 
 
 TO_DEFAULT = call(decided=decision(target=Target("100"), rule=Rule.DEFAULT))
@@ -43,10 +45,15 @@ TO_DEFAULT = call(decided=decision(target=Target("100"), rule=Rule.DEFAULT))
         (with_life(TO_DEFAULT, "205"), True),  # she picked it up
         (with_life(TO_DEFAULT, rung=("205", "301")), True),  # it rang her
         (replace(TO_DEFAULT, placed_by="205"), True),  # she dialled
-        (replace(TO_DEFAULT, people=(Target("777", ANNA.ref, ANNA.name),)), True),  # her old phone
+        (
+            replace(TO_DEFAULT, known_targets=(Target("777", ANNA.ref, ANNA.name),)),
+            True,
+        ),  # her old phone
         # 205 was Борис's telephone when it rang.
         (
-            replace(with_life(TO_DEFAULT, "205"), people=(Target("205", BORIS.ref, BORIS.name),)),
+            replace(
+                with_life(TO_DEFAULT, "205"), known_targets=(Target("205", BORIS.ref, BORIS.name),)
+            ),
             False,
         ),
     ],
@@ -71,13 +78,13 @@ HIS = card(
 
 
 def test_a_stranger_s_number_is_masked_and_one_s_own_client_s_is_not():
-    assert eyes().sees_number(HERS, STAFF)
-    assert not eyes().sees_number(HIS, STAFF)
-    assert not eyes().sees_number(None, STAFF)
-    assert eyes(masked=False).sees_number(HIS, STAFF)
-    assert ADMIN.sees_number(HIS, STAFF)
+    assert eyes().may_see_number(HERS, STAFF)
+    assert not eyes().may_see_number(HIS, STAFF)
+    assert not eyes().may_see_number(None, STAFF)
+    assert eyes(masked=False).may_see_number(HIS, STAFF)
+    assert ADMIN.may_see_number(HIS, STAFF)
 
 
 def test_a_masked_number_keeps_its_ends_only():
-    assert show_number(NUMBER, whole=True) == "+7 (903) 555-01-23"
-    assert show_number(NUMBER, whole=False) == "+7903*****23"
+    assert format_visible_number(NUMBER, in_full=True) == "+7 (903) 555-01-23"
+    assert format_visible_number(NUMBER, in_full=False) == "+7903*****23"

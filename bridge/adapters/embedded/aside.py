@@ -13,17 +13,17 @@ from pathlib import Path
 from bridge.errors import StoreError
 
 #: What SQLite keeps beside a file.
-LOGS = ("-wal", "-shm")
+LOG_SUFFIXES = ("-wal", "-shm")
 
 _KEPT = re.compile(r"(?P<name>.+)\.(?P<what>damaged|missing)(\.\d+)?")
 
 
-def aside_of(path: Path) -> Path:
+def damaged_path(path: Path) -> Path:
     """Tell where the first damaged file of *path* is kept."""
     return path.with_name(f"{path.name}.damaged")
 
 
-def set_aside(path: Path, *, only_latest: bool = False) -> Path:
+def set_aside(path: Path, *, latest_only: bool = False) -> Path:
     """Take a damaged file out of the way, its log with it; give where it is kept now.
 
     An earlier one stays; with *only_latest* it goes, as befits what can be made anew. Nobody of
@@ -32,12 +32,12 @@ def set_aside(path: Path, *, only_latest: bool = False) -> Path:
     Raises:
         StoreError: the system does not let us.
     """
-    aside = aside_of(path) if only_latest else _free(path, "damaged")
+    aside = damaged_path(path) if latest_only else _free(path, "damaged")
     try:
         # The file first: without its log it might look sound, and would lack what was written last.
         if path.exists():
             path.replace(aside)
-        for log in LOGS:
+        for log in LOG_SUFFIXES:
             remains, kept = path.with_name(path.name + log), aside.with_name(aside.name + log)
             if remains.exists():
                 remains.replace(kept)
@@ -48,7 +48,7 @@ def set_aside(path: Path, *, only_latest: bool = False) -> Path:
     return aside
 
 
-def note_missing(path: Path, words: str) -> Path:
+def record_missing(path: Path, words: str) -> Path:
     """Keep the note that *path* was gone; a disk that takes no note has an alarm of its own."""
     note = _free(path, "missing")
     with suppress(OSError):
@@ -56,7 +56,7 @@ def note_missing(path: Path, words: str) -> Path:
     return note
 
 
-def kept_aside(folder: Path) -> dict[str, list[str]]:
+def list_set_aside(folder: Path) -> dict[str, list[str]]:
     """Return the names of what was set aside in *folder*, by the file that it was."""
     found: dict[str, list[str]] = {}
     try:

@@ -17,8 +17,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bridge.adapters.embedded.soundness import insist_on_soundness
-from bridge.adapters.embedded.sqlite_file import FORMAT_VERSION, SqliteFile, reading_documents
+from bridge.adapters.embedded.soundness import check_integrity
+from bridge.adapters.embedded.sqlite_file import FORMAT_VERSION, SqliteFile, decoding_documents
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import Ref
 from bridge.domain.retention import oldest_kept
@@ -49,7 +49,7 @@ _record = msgspec.json.Decoder(AuditRecord).decode
 _key = msgspec.json.Decoder(_KeyRow).decode
 
 
-class AuditStore:
+class SqliteAudit:
     """`Audit` and `DeskKeys` on SQLite; records are kept for *keep* of the days seen.
 
     Opening reads all of the file. Raises StoreError when it cannot be used, StoreDamaged where that
@@ -60,7 +60,7 @@ class AuditStore:
         self._path = path
         self._keep = keep
         with SqliteDb(path) as db:
-            insist_on_soundness(db.file)
+            check_integrity(db.file)
             with db.transaction():
                 is_new = _KEYS not in db.tables()
                 for table in (_AUDIT, _KEYS):
@@ -78,7 +78,7 @@ class AuditStore:
             self._reader.close()
             raise
 
-    async def note(self, record: AuditRecord) -> None:
+    async def append(self, record: AuditRecord) -> None:
         """Keep *record*; done means durable."""
         await self._do(lambda file: self._note(file, record))
 
@@ -98,10 +98,10 @@ class AuditStore:
             "ORDER BY id DESC LIMIT ?"
         )
         rows = await self._do(lambda file: file.read(question, (*values, limit)))
-        with reading_documents(self._path):
+        with decoding_documents(self._path):
             return [(number, _record(text)) for number, text in rows]
 
-    async def forget(self, days: Sequence[date]) -> int:
+    async def delete_old(self, days: Sequence[date]) -> int:
         """Delete what is older than the days to be kept, of *days* seen; give the number."""
         before = oldest_kept(days, self._keep.days)
         if before is None:
@@ -116,7 +116,7 @@ class AuditStore:
         ((version,),) = self._reader.read("PRAGMA data_version")
         if version != self._version:
             rows = self._reader.read(f"SELECT doc FROM {_KEYS}")
-            with reading_documents(self._path):
+            with decoding_documents(self._path):
                 keys = [_key(text) for (text,) in rows]
             self._generations = {key.manager: key.generation for key in keys}
             self._version = version
@@ -130,9 +130,9 @@ class AuditStore:
         """Write something that changes nothing; raises StoreError where the disk refuses."""
         await self._do(lambda file: file.execute(f"PRAGMA user_version = {FORMAT_VERSION}"))
 
-    def is_elsewhere(self) -> bool:
+    def was_replaced(self) -> bool:
         """Whether another file, or none, stands at the path now."""
-        return self._reader.is_elsewhere()
+        return self._reader.was_replaced()
 
     async def close(self) -> None:
         """Let go of the file."""
@@ -148,12 +148,12 @@ class AuditStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._with, work)
 
     def _with(self, work: Callable[[SqliteFile], T]) -> T:
-        if self._file is not None and self._file.is_elsewhere():
+        if self._file is not None and self._file.was_replaced():
             self._close_file()
         if self._file is None:
             self._file = SqliteFile(self._path)
         try:
-            with reading_documents(self._path):
+            with decoding_documents(self._path):
                 return work(self._file)
         except StoreError:
             self._close_file()

@@ -13,25 +13,30 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bridge.adapters.embedded.ledger_questions import conditions
-from bridge.adapters.embedded.ledger_rows import AT, NUMBER, micros, read_call
-from bridge.adapters.embedded.sqlite_file import NOT_OURS, SqliteFile
+from bridge.adapters.embedded.ledger_questions import call_conditions
+from bridge.adapters.embedded.ledger_rows import (
+    CALL_NUMBER,
+    CALL_RECEIVED_AT,
+    decode_call,
+    to_micros,
+)
+from bridge.adapters.embedded.sqlite_file import DECODE_ERRORS, SqliteFile
 from bridge.domain.call_events import Direction
 from bridge.domain.calls import PhoneCall
 from bridge.domain.decision import Rule
 from bridge.domain.figures import CallFact
-from bridge.domain.history import fold, names_in
+from bridge.domain.history import normalise_name, searchable_names
 from bridge.domain.life import Disposition
-from bridge.domain.whole_numbers import read_whole
+from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import CallSearch
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
 _FACT: Final = (
-    f"SELECT {AT}, doc ->> '$.direction', doc ->> '$.life.disposition', "
+    f"SELECT {CALL_RECEIVED_AT}, doc ->> '$.direction', doc ->> '$.life.disposition', "
     f"doc ->> '$.decision.rule', doc ->> '$.life.wait', doc ->> '$.provider' FROM calls "
-    f"WHERE {AT} >= ? AND {AT} < ? AND NOT doc ->> '$.blank' ORDER BY {AT}"
+    f"WHERE {CALL_RECEIVED_AT} >= ? AND {CALL_RECEIVED_AT} < ? AND NOT doc ->> '$.blank' ORDER BY {CALL_RECEIVED_AT}"
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,7 +44,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
-class CallHistory:
+class SqliteCallHistory:
     """Reads the ledger at *path*; raises StoreError when it cannot."""
 
     def __init__(self, path: Path):
@@ -75,7 +80,7 @@ class CallHistory:
 
     def _ask(self, question: Callable[[SqliteFile], T]) -> T:
         try:
-            if self._file is not None and self._file.is_elsewhere():
+            if self._file is not None and self._file.was_replaced():
                 self._close_file()
             if self._file is None:
                 self._file = SqliteFile(self._path, read_only=True)
@@ -83,7 +88,7 @@ class CallHistory:
         except StoreError:
             self._close_file()
             raise
-        except NOT_OURS as error:
+        except DECODE_ERRORS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
 
     def _close_file(self) -> None:
@@ -98,19 +103,19 @@ def _find(
     where, values = _conditions(wanted)
     cursor = _read_cursor(after)
     if cursor is not None:
-        where += f" AND ({AT}, calls.id) < (?, ?)"
+        where += f" AND ({CALL_RECEIVED_AT}, calls.id) < (?, ?)"
         values += cursor
     question = (
-        f"SELECT {AT}, calls.id, calls.doc FROM calls WHERE {where} "
-        f"ORDER BY {AT} DESC, calls.id DESC"
+        f"SELECT {CALL_RECEIVED_AT}, calls.id, calls.doc FROM calls WHERE {where} "
+        f"ORDER BY {CALL_RECEIVED_AT} DESC, calls.id DESC"
     )
-    names = [fold(word) for word in wanted.name.split()]
+    names = [normalise_name(word) for word in wanted.name.split()]
     found: list[PhoneCall] = []
     place = ""
     for at, row, text in file.stream(question, values):
-        call = read_call(text)
+        call = decode_call(text)
         if names:
-            known = names_in(call)
+            known = searchable_names(call)
             if not all(name in known for name in names):
                 continue
         if len(found) == limit:
@@ -121,9 +126,9 @@ def _find(
 
 
 def _conditions(wanted: CallSearch) -> tuple[str, list[object]]:
-    where, values = conditions(wanted.filter, None, None)
+    where, values = call_conditions(wanted.filter, None, None)
     if wanted.digits:
-        where += f" AND instr({NUMBER}, ?) > 0"
+        where += f" AND instr({CALL_NUMBER}, ?) > 0"
         values.append(wanted.digits)
     for word in wanted.name.split():
         where += " AND calls.doc GLOB ?"
@@ -150,7 +155,9 @@ def _as_in_json(text: str) -> str:
 
 def _read_cursor(text: str) -> list[int] | None:
     at, _, row = text.partition("-")
-    places = [read_whole(part, 10**17) for part in (at, row)]  # microseconds, an SQLite integer
+    places = [
+        read_whole_number(part, 10**17) for part in (at, row)
+    ]  # microseconds, an SQLite integer
     return [place for place in places if place is not None] if None not in places else None
 
 
@@ -165,12 +172,14 @@ def _facts(file: SqliteFile, since: datetime, until: datetime) -> list[CallFact]
             provider or "",
         )
         for at, direction, disposition, rule, wait, provider in file.stream(
-            _FACT, (micros(since), micros(until))
+            _FACT, (to_micros(since), to_micros(until))
         )
     ]
 
 
 def _each(file: SqliteFile, since: datetime, look: Callable[[PhoneCall], None]) -> None:
-    question = f"SELECT calls.doc FROM calls WHERE {AT} >= ? ORDER BY {AT}"
-    for (text,) in file.stream(question, (micros(since),)):
-        look(read_call(text))
+    question = (
+        f"SELECT calls.doc FROM calls WHERE {CALL_RECEIVED_AT} >= ? ORDER BY {CALL_RECEIVED_AT}"
+    )
+    for (text,) in file.stream(question, (to_micros(since),)):
+        look(decode_call(text))

@@ -17,24 +17,24 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bridge.adapters.embedded.directory_documents import phones_of
+from bridge.adapters.embedded.directory_documents import distinct_phones
 from bridge.domain.directory import (
     UNLISTED,
     CallerCard,
     Candidate,
     CandidateKind,
     Manager,
-    Owner,
     OwnerStep,
     Partner,
+    PhoneOwner,
     Ref,
-    candidate_of,
-    is_caller,
-    owner_chain,
-    stable_order,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+    may_be_caller,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import Noun
+from bridge.ports import DirectoryObject
 
 _CANDIDATE_KINDS = (None, *CandidateKind)
 _CUSTOMER, _ENDED = 4, 8
@@ -51,7 +51,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg]  # flat, see below
 
 
-class PartnersLearned:
+class PartnerChains:
     """Partners as far as cards of others need them; shared strings are kept once."""
 
     def __init__(self, manager_rows: dict[Ref, int]):
@@ -60,7 +60,7 @@ class PartnersLearned:
         self._words: dict[Ref, tuple[str, bool]] = {}
         self._known: dict[Ref, Ref] = {}
 
-    def learn(self, partner: Partner) -> None:
+    def add(self, partner: Partner) -> None:
         """Take in one partner; a predefined one is in nobody's chain."""
         if partner.predefined:
             return
@@ -68,20 +68,20 @@ class PartnersLearned:
         self._steps[partner.ref] = (partner.name, partner.parent, manager)
         self._words[partner.ref] = (partner.code, partner.customer)
 
-    def knows(self, ref: Ref) -> bool:
+    def has(self, ref: Ref) -> bool:
         """Whether the partner was taken in."""
         return ref in self._steps
 
-    def candidate(self, owner: Owner) -> Candidate:
+    def build_candidate(self, owner: PhoneOwner) -> Candidate:
         """Make the candidate of *owner*, whose partners are all learned."""
         if isinstance(owner, Partner):
-            chain = owner_chain(owner.ref, self._steps, self._manager_rows)
-            return candidate_of(owner, chain, None, customer=owner.customer, code=owner.code)
-        chain = owner_chain(owner.partner, self._steps, self._manager_rows)
+            chain = build_owner_chain(owner.ref, self._steps, self._manager_rows)
+            return build_candidate(owner, chain, None, customer=owner.customer, code=owner.code)
+        chain = build_owner_chain(owner.partner, self._steps, self._manager_rows)
         code, customer = self._words[chain[0].partner] if chain else ("", False)
-        return candidate_of(owner, chain, None, customer=customer, code=code)
+        return build_candidate(owner, chain, None, customer=customer, code=code)
 
-    def packed(self, owner: Owner, extension: str | None) -> bytes:
+    def pack_owner(self, owner: PhoneOwner, extension: str | None) -> bytes:
         """Make the candidate of *owner* and write it down."""
         if isinstance(owner, Partner) and owner.parent is None:
             # Nearly all owners of a large base, and by far the shortest chain: his own step.
@@ -91,13 +91,13 @@ class PartnersLearned:
             return _pack_fields(
                 marks, owner.ref, owner.name, [None, None, row], owner.code, extension
             )
-        return pack_candidate(self.candidate(owner)._replace(extension=extension))
+        return pack_candidate(self.build_candidate(owner)._replace(extension=extension))
 
 
-class CardsToWrite:
+class PackedCards:
     """All cards of a rebuild, compact: packed candidates, and which of them a number has."""
 
-    def __init__(self, partners: PartnersLearned):
+    def __init__(self, partners: PartnerChains):
         self._partners = partners
         self._cards: dict[PhoneNumber, bytes] = {}
         #: Numbers of several owners, with a card of each.
@@ -106,21 +106,23 @@ class CardsToWrite:
     def __len__(self) -> int:
         return len(self._cards)
 
-    def add(self, owner: Noun) -> None:
+    def add(self, owner: DirectoryObject) -> None:
         """Add the numbers of *owner*, if he is a caller."""
-        if isinstance(owner, Manager) or not is_caller(owner):
+        if isinstance(owner, Manager) or not may_be_caller(owner):
             return
-        phones = phones_of(owner)
+        phones = distinct_phones(owner)
         if not phones:
             return
-        plain = _ONE + self._partners.packed(owner, None)
+        plain = _ONE + self._partners.pack_owner(owner, None)
         for number, extension in phones:
-            card = plain if extension is None else _ONE + self._partners.packed(owner, extension)
+            card = (
+                plain if extension is None else _ONE + self._partners.pack_owner(owner, extension)
+            )
             there = self._cards.setdefault(number, card)
             if there is not card:
                 self._shared.setdefault(number, [there]).append(card)
 
-    def in_order(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
+    def sorted_batches(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
         """Give number and card in the order in which the table wants them, *size* at a time."""
         cards = self._cards
         cards.update({number: _joined(number, alone) for number, alone in self._shared.items()})
@@ -132,7 +134,7 @@ class CardsToWrite:
 def _joined(number: PhoneNumber, alone: list[bytes]) -> bytes:
     """Make one card of those that each of the owners of *number* would have alone."""
     candidates = [c for card in alone for c in unpack_card(number, card).candidates]
-    return pack_card([pack_candidate(c) for c in sorted(candidates, key=stable_order)])
+    return pack_card([pack_candidate(c) for c in sorted(candidates, key=candidate_sort_key)])
 
 
 def pack_candidate(candidate: Candidate) -> bytes:

@@ -24,10 +24,10 @@ class DirectoryDraft:
         self._path = path
         self._draft = path.with_name(f"{path.name}.new")
         self._remove()
-        self.db = SqliteDb(self._draft, lent=True)
+        self.db = SqliteDb(self._draft, any_thread=True)
         self.db.file.execute("PRAGMA journal_mode = MEMORY")
         self.db.file.execute("PRAGMA synchronous = OFF")
-        self._flush = SteadyFlush(self._draft)
+        self._flush = BackgroundFlush(self._draft)
 
     def publish(self) -> None:
         """Have all of it on the disk, at *path*; raises StoreError, and leaves nothing then."""
@@ -47,7 +47,7 @@ class DirectoryDraft:
     def discard(self) -> None:
         """Leave nothing behind."""
         self.db.close()
-        self._flush.abandon()
+        self._flush.discard()
         self._remove()
 
     def _remove(self) -> None:
@@ -58,7 +58,7 @@ class DirectoryDraft:
             raise StoreError(str(self._draft), error.strerror or str(error)) from error
 
 
-class SteadyFlush:
+class BackgroundFlush:
     """Brings what a file gains to the disk all the time, in a thread beside its writer.
 
     On POSIX a file's locks go with the first descriptor of a process that is closed: close this
@@ -80,7 +80,7 @@ class SteadyFlush:
             os.close(self._file)
             self._file = -1
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """Let go of a file that is of no account."""
         self._end()
         if self._file >= 0:

@@ -11,22 +11,22 @@ from itertools import islice
 import msgspec
 
 from bridge.adapters.embedded.directory_documents import (
-    BY_REF,
     KINDS,
+    REF_EXPRESSION,
     TABLES,
-    add_documents,
-    decode_noun,
-    encode_nouns,
-    owner_row,
-    unread_of,
+    decode_object,
+    encode_objects,
+    insert_documents,
+    owner_row_id,
+    unread_phone_fields,
 )
-from bridge.adapters.embedded.directory_rows import DirectoryRows
-from bridge.adapters.embedded.name_index import NameIndex, fold_many
-from bridge.adapters.embedded.passing_cards import PassingCards
+from bridge.adapters.embedded.directory_rows import ObjectTables
+from bridge.adapters.embedded.name_index import NameIndex, fold_names
+from bridge.adapters.embedded.passing_cards import StreamedCards
 from bridge.adapters.embedded.phone_index import PhoneIndex
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import EntityKind, Ref
-from bridge.ports import Noun
+from bridge.ports import DirectoryObject
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
@@ -35,30 +35,30 @@ _BATCH = 5_000
 _encode = msgspec.json.Encoder().encode
 
 
-class DirectoryLevel:
+class DifferentialLoad:
     """The held tables of a run, each brought level with what `put` gives until it is settled."""
 
-    def __init__(self, file: SqliteFile, rows: DirectoryRows):
+    def __init__(self, file: SqliteFile, rows: ObjectTables):
         self._file = file
         self._rows = rows
         self._names = NameIndex(file)
         self._phones = PhoneIndex(file)
         #: By kind that is not settled: one byte for each id that was held, 1 when it was brought.
-        self._brought = {kind: bytearray(rows.highest(kind) + 1) for kind in KINDS}
-        self._cards = PassingCards(self._phones, self.settle)
+        self._brought = {kind: bytearray(rows.highest_id(kind) + 1) for kind in KINDS}
+        self._cards = StreamedCards(self._phones, self.finish_kind)
 
-    def takes(self, kind: EntityKind) -> bool:
+    def accepts(self, kind: EntityKind) -> bool:
         """Tell whether what comes of *kind* is still compared with what is held."""
         return kind in self._brought
 
-    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+    def put(self, kind: EntityKind, nouns: Iterable[DirectoryObject]) -> None:
         """Have these objects, and write those that differ; of one that comes twice the last."""
-        self._cards.reach(kind)
+        self._cards.begin_kind(kind)
         rest = iter(nouns)
         while batch := list(islice(rest, _BATCH)):
             self._level(kind, {noun.ref: noun for noun in batch})
 
-    def settle(self, kind: EntityKind) -> None:
+    def finish_kind(self, kind: EntityKind) -> None:
         """Bury what was held of *kind* and not brought."""
         brought = self._brought.pop(kind, None)
         if brought is None:
@@ -68,31 +68,33 @@ class DirectoryLevel:
             if not brought[doc_id]:
                 question = f"SELECT doc FROM {TABLES[kind]} WHERE id = ?"
                 ((text,),) = self._file.read(question, (doc_id,))
-                self._rows.remove(kind, doc_id, decode_noun(kind, text))
+                self._rows.delete(kind, doc_id, decode_object(kind, text))
 
-    def settle_all(self) -> None:
+    def finish_all_kinds(self) -> None:
         """Bury what was held and not brought, of every kind."""
         for kind in KINDS:
-            self.settle(kind)
+            self.finish_kind(kind)
 
     def wait(self) -> None:
         """Return when everything put is written: it is already."""
 
     def finish(self) -> int:
         """Settle all kinds and bring the cards level; give the number of numbers."""
-        self.settle_all()
-        cards = self._cards.take()
-        return self._phones.level(self._phones.cards_of_documents() if cards is None else cards)
+        self.finish_all_kinds()
+        cards = self._cards.finish()
+        return self._phones.write_differences(
+            self._phones.build_cards() if cards is None else cards
+        )
 
-    def forget_cards(self) -> None:
+    def discard_cards(self) -> None:
         """Make no cards of what was put: something else was changed that they depend on."""
-        self._cards.forget()
+        self._cards.discard()
 
     def close(self) -> None:
         """Let go; there is nothing that works beside."""
 
-    def _level(self, kind: EntityKind, batch: dict[Ref, Noun]) -> None:
-        docs = dict(zip(batch, encode_nouns(kind, batch.values()), strict=True))
+    def _level(self, kind: EntityKind, batch: dict[Ref, DirectoryObject]) -> None:
+        docs = dict(zip(batch, encode_objects(kind, batch.values()), strict=True))
         held = self._held(kind, batch)
         new = [noun for ref, noun in batch.items() if ref not in held]
         for ref, (doc_id, text) in held.items():
@@ -101,15 +103,17 @@ class DirectoryLevel:
             self._bring(kind, doc_id)
         first = self._add(kind, new, [docs[noun.ref] for noun in new])
         if kind is EntityKind.MANAGER:
-            self._cards.managers((ref, doc_id) for ref, (doc_id, _) in held.items())
-            self._cards.managers((noun.ref, at) for at, noun in enumerate(new, first))
+            self._cards.add_managers((ref, doc_id) for ref, (doc_id, _) in held.items())
+            self._cards.add_managers((noun.ref, at) for at, noun in enumerate(new, first))
         else:
-            self._cards.owners(batch.values())
+            self._cards.add_owners(batch.values())
 
-    def _held(self, kind: EntityKind, batch: dict[Ref, Noun]) -> dict[Ref, tuple[int, bytes]]:
+    def _held(
+        self, kind: EntityKind, batch: dict[Ref, DirectoryObject]
+    ) -> dict[Ref, tuple[int, bytes]]:
         rows = self._file.read(
-            f"SELECT {BY_REF}, id, CAST(doc AS BLOB) FROM {TABLES[kind]} "
-            f"WHERE {BY_REF} IN (SELECT value FROM json_each(?))",
+            f"SELECT {REF_EXPRESSION}, id, CAST(doc AS BLOB) FROM {TABLES[kind]} "
+            f"WHERE {REF_EXPRESSION} IN (SELECT value FROM json_each(?))",
             (_encode(list(batch)).decode(),),
         )
         return {ref: (doc_id, text) for ref, doc_id, text in rows}
@@ -118,24 +122,24 @@ class DirectoryLevel:
         """Note a row as brought; one that comes a second time would have its cards twice."""
         brought = self._brought[kind]
         if doc_id >= len(brought) or brought[doc_id]:
-            self._cards.forget()
+            self._cards.discard()
         else:
             brought[doc_id] = 1
 
-    def _add(self, kind: EntityKind, nouns: list[Noun], docs: list[bytes]) -> int:
+    def _add(self, kind: EntityKind, nouns: list[DirectoryObject], docs: list[bytes]) -> int:
         """Write objects that were not held; give the id of the first."""
-        first = self._rows.reserve(kind, len(nouns))
+        first = self._rows.reserve_ids(kind, len(nouns))
         if nouns:
-            add_documents(self._file, kind, first, docs)
-            self._rows.count_added(nouns)
-            names = fold_many(noun.name for noun in nouns)
-            self._names.add_many(owner_row(kind, first), len(KINDS), names)
+            insert_documents(self._file, kind, first, docs)
+            self._rows.count_facts(nouns)
+            names = fold_names(noun.name for noun in nouns)
+            self._names.add_many(owner_row_id(kind, first), len(KINDS), names)
             self._file.execute_many(
                 "INSERT INTO unread VALUES (?, ?, ?)",
                 [
-                    (owner_row(kind, doc_id), len(fields), fields[0])
+                    (owner_row_id(kind, doc_id), len(fields), fields[0])
                     for doc_id, noun in enumerate(nouns, first)
-                    if (fields := unread_of(noun))
+                    if (fields := unread_phone_fields(noun))
                 ],
             )
         return first

@@ -10,25 +10,25 @@ from functools import partial
 from itertools import islice
 
 from bridge.adapters.embedded.directory_documents import (
-    BY_REF,
     KINDS,
+    REF_EXPRESSION,
     TABLES,
-    add_documents,
     create_indexes,
     drop_indexes,
-    encode_nouns,
-    owner_row,
-    unread_of,
+    encode_objects,
+    insert_documents,
+    owner_row_id,
+    unread_phone_fields,
 )
-from bridge.adapters.embedded.directory_rows import DirectoryRows
-from bridge.adapters.embedded.name_index import NameIndex, fold_many
-from bridge.adapters.embedded.passing_cards import PassingCards
+from bridge.adapters.embedded.directory_rows import ObjectTables
+from bridge.adapters.embedded.name_index import NameIndex, fold_names
+from bridge.adapters.embedded.passing_cards import StreamedCards
 from bridge.adapters.embedded.phone_index import PhoneIndex
-from bridge.adapters.embedded.sqlite_bulk import Beside
+from bridge.adapters.embedded.sqlite_bulk import WorkerThread
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import EntityKind
 from bridge.errors import StoreError
-from bridge.ports import Noun
+from bridge.ports import DirectoryObject
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
@@ -38,49 +38,49 @@ _BATCH = 5_000
 _NAMES = 50_000
 
 
-class DirectoryLoad:
+class BulkLoad:
     """The empty tables of a run.
 
     Rows may still be on their way when `put` returns: whoever uses the file calls `wait` before.
     """
 
-    def __init__(self, file: SqliteFile, rows: DirectoryRows):
+    def __init__(self, file: SqliteFile, rows: ObjectTables):
         self._file = file
         self._rows = rows
         self._names = NameIndex(file)
         self._phones = PhoneIndex(file)
-        self._beside = Beside()
+        self._beside = WorkerThread()
         self._empty = set(KINDS)
         #: The kinds that are being filled, with the id given last.
         self._filling: dict[EntityKind, int] = {}
         #: Folded names that are not yet written.
         self._waiting: dict[EntityKind, list[str]] = {}
-        self._cards = PassingCards(self._phones, self.settle)
+        self._cards = StreamedCards(self._phones, self.finish_kind)
         self._doubles = False
 
-    def takes(self, kind: EntityKind) -> bool:
+    def accepts(self, kind: EntityKind) -> bool:
         """Tell whether objects of *kind* may still be written without asking what was there."""
         return kind in self._empty or kind in self._filling
 
-    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+    def put(self, kind: EntityKind, nouns: Iterable[DirectoryObject]) -> None:
         """Add objects; of one that comes twice the last is kept in the end."""
         if kind in self._empty:
             self._empty.remove(kind)
-            self._filling[kind] = self._rows.last_manager if kind is EntityKind.MANAGER else 0
-            self._beside.do(partial(drop_indexes, self._file, kind))
-        self._cards.reach(kind)
+            self._filling[kind] = self._rows.last_manager_id if kind is EntityKind.MANAGER else 0
+            self._beside.submit(partial(drop_indexes, self._file, kind))
+        self._cards.begin_kind(kind)
         rest = iter(nouns)
         while batch := list(islice(rest, _BATCH)):
             self._put(kind, batch)
         if kind is EntityKind.MANAGER:
-            self._rows.last_manager = self._filling[kind]
+            self._rows.last_manager_id = self._filling[kind]
 
-    def settle(self, kind: EntityKind) -> None:
+    def finish_kind(self, kind: EntityKind) -> None:
         """End the filling of *kind*, if it was being filled, and wait."""
         self._index(kind)
         self._beside.wait()
 
-    def settle_all(self) -> None:
+    def finish_all_kinds(self) -> None:
         """Return at once: nothing was held that could be buried."""
 
     def wait(self) -> None:
@@ -92,51 +92,51 @@ class DirectoryLoad:
 
         Gives the number of numbers; None where cards must be made of the documents instead.
         """
-        cards = self._cards.take()
+        cards = self._cards.finish()
         for kind in tuple(self._filling):
             self._index(kind)
         # The thread makes the indexes while the numbers are sorted here.
-        numbers = None if cards is None else self._phones.write(cards, self._beside)
+        numbers = None if cards is None else self._phones.replace_all(cards, self._beside)
         self._beside.wait()
         if self._doubles:
             self._rows.recount_facts()
             return None
         return numbers
 
-    def forget_cards(self) -> None:
+    def discard_cards(self) -> None:
         """Make no cards of what was put: something else was changed that they depend on."""
-        self._cards.forget()
+        self._cards.discard()
 
     def close(self) -> None:
         """Let the thread end, whatever it still had to do."""
         self._beside.close()
 
-    def _put(self, kind: EntityKind, batch: list[Noun]) -> None:
+    def _put(self, kind: EntityKind, batch: list[DirectoryObject]) -> None:
         first = self._filling[kind] + 1
         self._filling[kind] += len(batch)
-        self._rows.count_added(batch)
-        docs = encode_nouns(kind, batch)
-        self._beside.do(partial(add_documents, self._file, kind, first, docs))
+        self._rows.count_facts(batch)
+        docs = encode_objects(kind, batch)
+        self._beside.submit(partial(insert_documents, self._file, kind, first, docs))
         names = self._waiting.setdefault(kind, [])
-        names += fold_many(noun.name for noun in batch)
+        names += fold_names(noun.name for noun in batch)
         if len(names) >= _NAMES:
             self._add_names(kind)
         unread = [
-            (owner_row(kind, doc_id), len(fields), fields[0])
+            (owner_row_id(kind, doc_id), len(fields), fields[0])
             for doc_id, noun in enumerate(batch, first)
-            if (fields := unread_of(noun))
+            if (fields := unread_phone_fields(noun))
         ]
         if unread:
-            self._beside.do(partial(self._add_unread, unread))
+            self._beside.submit(partial(self._add_unread, unread))
         if kind is EntityKind.MANAGER:
-            self._cards.managers((noun.ref, at) for at, noun in enumerate(batch, first))
+            self._cards.add_managers((noun.ref, at) for at, noun in enumerate(batch, first))
         else:
-            self._cards.owners(batch)
+            self._cards.add_owners(batch)
 
     def _add_names(self, kind: EntityKind) -> None:
         names = self._waiting.pop(kind, [])
-        first = owner_row(kind, self._filling[kind] + 1 - len(names))
-        self._beside.do(partial(self._names.add_many, first, len(KINDS), names))
+        first = owner_row_id(kind, self._filling[kind] + 1 - len(names))
+        self._beside.submit(partial(self._names.add_many, first, len(KINDS), names))
 
     def _add_unread(self, rows: list[tuple[int, int, str]]) -> None:
         self._file.execute_many("INSERT INTO unread VALUES (?, ?, ?)", rows)
@@ -145,7 +145,7 @@ class DirectoryLoad:
         if kind in self._filling:
             self._add_names(kind)
             del self._filling[kind]
-            self._beside.do(partial(self._create_indexes, kind))
+            self._beside.submit(partial(self._create_indexes, kind))
 
     def _create_indexes(self, kind: EntityKind) -> None:
         try:
@@ -161,7 +161,7 @@ class DirectoryLoad:
         # The names of those that go stay in the index: it is a guess by its nature.
         table = TABLES[kind]
         self._file.execute(
-            f"DELETE FROM {table} WHERE id NOT IN (SELECT max(id) FROM {table} GROUP BY {BY_REF})"
+            f"DELETE FROM {table} WHERE id NOT IN (SELECT max(id) FROM {table} GROUP BY {REF_EXPRESSION})"
         )
         self._file.execute(
             f"DELETE FROM unread WHERE owner % ? = ? AND owner / ? NOT IN (SELECT id FROM {table})",

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bridge.adapters.embedded.sqlite_file import SharedMemory, SqliteFile
-from bridge.errors import StoreDamaged, StoreError, StoreForeign
+from bridge.adapters.embedded.sqlite_file import OpenMode, SqliteFile
+from bridge.errors import StoreDamaged, StoreError, StoreOfOtherProgram
 
 
-def open_to_read(path: Path) -> tuple[SqliteFile, SharedMemory]:
+def open_for_reading(path: Path) -> tuple[SqliteFile, OpenMode]:
     """Return the directory, open, and by what it could be opened.
 
     Beside a file SQLite wants some memory shared with its writers, as a file. A full or read-only
@@ -17,11 +17,11 @@ def open_to_read(path: Path) -> tuple[SqliteFile, SharedMemory]:
         StoreError: it cannot be read at all.
     """
     try:
-        return SqliteFile(path, read_only=True), SharedMemory.OTHERS
-    except (StoreDamaged, StoreForeign):
+        return SqliteFile(path, read_only=True), OpenMode.SHARED
+    except (StoreDamaged, StoreOfOtherProgram):
         raise
     except StoreError as error:
-        for beside in (SharedMemory.NOBODY, SharedMemory.NOTHING):
+        for beside in (OpenMode.EXCLUSIVE, OpenMode.IMMUTABLE):
             try:
                 return SqliteFile(path, read_only=True, beside=beside), beside
             except StoreError:

@@ -23,23 +23,23 @@ import msgspec
 from bridge.adapters.embedded import partner_phones
 from bridge.adapters.embedded.caller_cards import unpack_card
 from bridge.adapters.embedded.directory_documents import (
-    BY_REF,
-    CHECKPOINT,
-    REPORT,
+    CHECKPOINT_TABLE,
+    REF_EXPRESSION,
+    REPORT_ID,
     TABLES,
-    TOTALS,
-    decode_noun,
+    TOTALS_ID,
+    decode_object,
     decode_report,
-    owner_at,
+    owner_of_row_id,
 )
-from bridge.adapters.embedded.directory_opening import open_to_read
-from bridge.adapters.embedded.directory_suspicion import identity_of, suspect
-from bridge.adapters.embedded.name_index import NameIndex, fold
+from bridge.adapters.embedded.directory_opening import open_for_reading
+from bridge.adapters.embedded.directory_suspicion import identity_from, record_suspected_damage
+from bridge.adapters.embedded.name_index import NameIndex, fold_name
 from bridge.adapters.embedded.sqlite_file import (
-    NOT_OURS,
+    DECODE_ERRORS,
     SQLITE_ERRORS,
     DocumentRows,
-    SharedMemory,
+    OpenMode,
     SqliteFile,
 )
 from bridge.adapters.embedded.wal_index import MappedWalIndex
@@ -49,10 +49,10 @@ from bridge.domain.directory import (
     EntityKind,
     ExtensionOwner,
     Manager,
-    Owner,
     Partner,
+    PhoneOwner,
     Ref,
-    owners_of_extension,
+    find_extension_owner,
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.domain.routing import DataAge
@@ -70,7 +70,7 @@ _GUESSES = 2_000
 _NOBODY = ExtensionOwner(None)
 
 
-class DirectoryReader:
+class SqliteDirectory:
     """`Directory` on SQLite. Data older than *stale_after*, or never proven, are stale."""
 
     def __init__(
@@ -81,7 +81,7 @@ class DirectoryReader:
         self._monotonic = monotonic
         self._file: SqliteFile | None = None
         self._trouble: StoreError | None = None
-        self._beside = SharedMemory.OTHERS
+        self._beside = OpenMode.SHARED
         self._identity: tuple[int, int] | None = None
         self._written: tuple[int, int] | None = None
         self._wal_index: MappedWalIndex | None = None
@@ -115,8 +115,8 @@ class DirectoryReader:
                 return None
             card = unpack_card(number, row[0])
         except SQLITE_ERRORS as error:
-            raise self._met(self._file.trouble(error)) from error
-        except NOT_OURS as error:
+            raise self._met(self._file.as_store_error(error)) from error
+        except DECODE_ERRORS as error:
             words = f"the card of a number is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         managers = self._managers
@@ -137,9 +137,9 @@ class DirectoryReader:
         with self._noticing():
             self._keep_mapped()
             rows = self._file.read(
-                f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {BY_REF} = ?", (ref,)
+                f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {REF_EXPRESSION} = ?", (ref,)
             )
-            noun = decode_noun(EntityKind.PARTNER, rows[0][0]) if rows else None
+            noun = decode_object(EntityKind.PARTNER, rows[0][0]) if rows else None
         return noun if isinstance(noun, Partner) else None
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
@@ -150,7 +150,7 @@ class DirectoryReader:
             return None
         with self._noticing():
             self._keep_mapped()
-            return partner_phones.phones_of(self._file, owner)
+            return partner_phones.read_partner_phones(self._file, owner)
 
     def managers(self) -> Mapping[int, Manager]:
         """Give the managers by row number, as of the last refresh."""
@@ -167,13 +167,13 @@ class DirectoryReader:
         """
         proven_at = self._proven_at
         if proven_at is None:
-            return DataAge(None, stale=True)
+            return DataAge(None, is_stale=True)
         reading = ClockReading(now, self._monotonic())
         if self._noted is None:
             self._noted = reading
         age = age_of(proven_at, self._noted, reading)
         if age is None:
-            return DataAge(proven_at, stale=True)
+            return DataAge(proven_at, is_stale=True)
         if abs(now - proven_at - age) > TOLERANCE:
             proven_at = now - age
         return DataAge(proven_at, age > self._stale_after)
@@ -182,7 +182,7 @@ class DirectoryReader:
         """Give the report of the last run; None before the first."""
         return self._report
 
-    def numbers(self) -> int:
+    def count_numbers(self) -> int:
         """Count the numbers in the index, as of the last refresh."""
         return self._numbers
 
@@ -204,7 +204,7 @@ class DirectoryReader:
             self._note_age(committed=True)
         return committed
 
-    def trouble(self) -> StoreError | None:
+    def error(self) -> StoreError | None:
         """Give what is wrong with the file as a whole, as of the last refresh."""
         return self._trouble
 
@@ -218,27 +218,33 @@ class DirectoryReader:
             return str(self._trouble)
         return self._astray if self._damage is None else str(self._damage)
 
-    def find(self, words: str, limit: int = 20) -> Sequence[Owner | Manager]:
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
         """Search names by substrings, in any letter case; names that begin so come first."""
-        wanted = fold(words).split()
+        wanted = fold_name(text).split()
         if self._file is None or not wanted:
             return ()
         with self._noticing():
             self._keep_mapped()
             found = self._named(self._file, wanted, limit)
-        begins = fold(words)
-        found.sort(key=lambda n: (n.marked, not fold(n.name).startswith(begins), fold(n.name)))
+        begins = fold_name(text)
+        found.sort(
+            key=lambda n: (
+                n.deletion_mark,
+                not fold_name(n.name).startswith(begins),
+                fold_name(n.name),
+            )
+        )
         return found[:limit]
 
     @staticmethod
-    def _named(file: SqliteFile, wanted: Sequence[str], limit: int) -> list[Owner | Manager]:
-        found: list[Owner | Manager] = []
-        for guesses, row in enumerate(NameIndex(file).rows_with(wanted)):
-            kind, doc_id = owner_at(row)
+    def _named(file: SqliteFile, wanted: Sequence[str], limit: int) -> list[PhoneOwner | Manager]:
+        found: list[PhoneOwner | Manager] = []
+        for guesses, row in enumerate(NameIndex(file).find_rows(wanted)):
+            kind, doc_id = owner_of_row_id(row)
             rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
-                noun = decode_noun(kind, rows[0][0])
-                name = fold(noun.name)
+                noun = decode_object(kind, rows[0][0])
+                name = fold_name(noun.name)
                 if all(word in name for word in wanted):
                     found.append(noun)
             if guesses == _GUESSES or len(found) >= limit * 5:
@@ -254,7 +260,7 @@ class DirectoryReader:
 
     def _keep_mapped(self) -> None:
         if self._wal_index is not None:
-            self._wal_index.keep()
+            self._wal_index.restore_length()
 
     def _reopen(self) -> bool:
         """Open the file that is at the path now, if it was written to or is another one."""
@@ -266,11 +272,11 @@ class DirectoryReader:
             return False
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
-        identity, written = identity_of(status), (status.st_size, status.st_mtime_ns)
+        identity, written = identity_from(status), (status.st_size, status.st_mtime_ns)
         well = self._trouble is None and self._file is not None
         same = identity == self._identity
-        unchanged = same and written == self._written and self._beside is SharedMemory.OTHERS
-        mapped = self._wal_index is None or self._wal_index.keep()
+        unchanged = same and written == self._written and self._beside is OpenMode.SHARED
+        mapped = self._wal_index is None or self._wal_index.restore_length()
         if well and unchanged and mapped:
             return False
         committed = same and self._was_committed()
@@ -303,17 +309,19 @@ class DirectoryReader:
 
     def _open_told(
         self, size: int, *, same: bool, held: bool
-    ) -> tuple[SqliteFile, SharedMemory] | None:
+    ) -> tuple[SqliteFile, OpenMode] | None:
         """Open the file at the path; None where its first run is still on its way."""
         if size == 0:
             if held:
                 raise StoreDamaged(str(self._path), "the file is empty")
             return None
-        file, beside = open_to_read(self._path)
+        file, beside = open_for_reading(self._path)
         try:
-            checkpoint = DocumentRows(file, CHECKPOINT)
+            checkpoint = DocumentRows(file, CHECKPOINT_TABLE)
             # Another file whose first run is still on its way must not put out an older one.
-            finished = checkpoint.exist and (same or not held or checkpoint.one(REPORT) is not None)
+            finished = checkpoint.exists and (
+                same or not held or checkpoint.get(REPORT_ID) is not None
+            )
             if finished:
                 file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         except StoreError:
@@ -329,7 +337,7 @@ class DirectoryReader:
     def _take(
         self,
         file: SqliteFile,
-        beside: SharedMemory,
+        beside: OpenMode,
         identity: tuple[int, int],
         written: tuple[int, int],
     ) -> None:
@@ -361,7 +369,7 @@ class DirectoryReader:
 
     def _let_writers_in(self) -> None:
         """Close a file that keeps writers out; it is opened again at once."""
-        if self._beside is SharedMemory.NOBODY:
+        if self._beside is OpenMode.EXCLUSIVE:
             self.close()
 
     def _reread(self) -> bool:
@@ -377,13 +385,13 @@ class DirectoryReader:
                 for row, text in self._file.read(
                     f"SELECT id, doc FROM {TABLES[EntityKind.MANAGER]}"
                 )
-                if isinstance(noun := decode_noun(EntityKind.MANAGER, text), Manager)
+                if isinstance(noun := decode_object(EntityKind.MANAGER, text), Manager)
             }
-            checkpoint = DocumentRows(self._file, CHECKPOINT)
-            text, totals = checkpoint.one(REPORT), checkpoint.one(TOTALS)
+            checkpoint = DocumentRows(self._file, CHECKPOINT_TABLE)
+            text, totals = checkpoint.get(REPORT_ID), checkpoint.get(TOTALS_ID)
             report = None if text is None else decode_report(text)
             self._numbers = 0 if totals is None else int(msgspec.json.decode(totals)["numbers"])
-        except NOT_OURS as error:
+        except DECODE_ERRORS as error:
             words = f"a document is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         except StoreDamaged as error:
@@ -402,7 +410,7 @@ class DirectoryReader:
     def _noticing(self) -> Iterator[None]:
         try:
             yield
-        except NOT_OURS as error:
+        except DECODE_ERRORS as error:
             words = f"a document is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
         except StoreDamaged as error:
@@ -416,7 +424,7 @@ class DirectoryReader:
             self._damage = error
         if isinstance(error, StoreDamaged) and identity not in {None, self._suspected}:
             self._suspected = identity
-            suspect(self._path, identity, error)
+            record_suspected_damage(self._path, identity, error)
         return error
 
 
@@ -425,4 +433,4 @@ def _by_extension(managers: Mapping[int, Manager]) -> dict[str, ExtensionOwner]:
     for row, manager in managers.items():
         if manager.extension:
             sharing.setdefault(manager.extension, {})[row] = manager
-    return {extension: owners_of_extension(extension, some) for extension, some in sharing.items()}
+    return {extension: find_extension_owner(extension, some) for extension, some in sharing.items()}

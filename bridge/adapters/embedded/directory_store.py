@@ -19,27 +19,30 @@ from tinydb.table import Document
 
 from bridge.adapters.embedded.aside import set_aside
 from bridge.adapters.embedded.directory_documents import (
-    CHECKPOINT,
+    CHECKPOINT_TABLE,
     KINDS,
-    REPORT,
+    REPORT_ID,
     TABLES,
-    TOTALS,
+    TOTALS_ID,
     create_indexes,
     decode_report,
 )
 from bridge.adapters.embedded.directory_draft import DirectoryDraft
-from bridge.adapters.embedded.directory_level import DirectoryLevel
-from bridge.adapters.embedded.directory_load import DirectoryLoad
-from bridge.adapters.embedded.directory_rows import DirectoryRows
-from bridge.adapters.embedded.directory_suspicion import forget_suspicion, suspicion_of
+from bridge.adapters.embedded.directory_level import DifferentialLoad
+from bridge.adapters.embedded.directory_load import BulkLoad
+from bridge.adapters.embedded.directory_rows import ObjectTables
+from bridge.adapters.embedded.directory_suspicion import (
+    clear_suspected_damage,
+    read_suspected_damage,
+)
 from bridge.adapters.embedded.name_index import NameIndex
-from bridge.adapters.embedded.phone_index import PhoneIndex, Touched, seldom_garbage
+from bridge.adapters.embedded.phone_index import IndexChanges, PhoneIndex, rare_garbage_collection
 from bridge.adapters.embedded.sqlite_file import WriterLock
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.directory import EntityKind, Manager, Ref, Version
 from bridge.domain.routing_facts import FactCounts
-from bridge.errors import StoreDamaged, StoreError, SyncRunning
-from bridge.ports import Noun, SyncReport
+from bridge.errors import StoreDamaged, StoreError, SyncAlreadyRunning
+from bridge.ports import DirectoryObject, SyncReport
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
@@ -58,7 +61,7 @@ class _VersionRow(msgspec.Struct, gc=False):
 _version_row = msgspec.json.Decoder(_VersionRow).decode
 
 
-class DirectoryWriter:
+class SqliteDirectoryStore:
     """`DirectoryStore` on SQLite; *path* is `directory.db`, its lock stands beside it.
 
     Raises SyncRunning while another process writes, StoreError when the file cannot be used. Of a
@@ -69,7 +72,7 @@ class DirectoryWriter:
     def __init__(self, path: Path):
         self._lock = WriterLock(path.with_suffix(".lock"))
         if not self._lock.acquire():
-            raise SyncRunning(str(path))
+            raise SyncAlreadyRunning(str(path))
         self._path = path
         self._draft: DirectoryDraft | None = None
         try:
@@ -82,7 +85,7 @@ class DirectoryWriter:
     def _open_sound(self) -> SqliteDb:
         try:
             db = self._open()
-            suspicion = suspicion_of(self._path)
+            suspicion = read_suspected_damage(self._path)
             if suspicion is None:
                 return db
             db.close()
@@ -95,7 +98,7 @@ class DirectoryWriter:
     def _open(self) -> SqliteDb:
         """Open the file, or a draft of it where there is none."""
         self._draft = None if self._path.exists() else DirectoryDraft(self._path)
-        db = SqliteDb(self._path, lent=True) if self._draft is None else self._draft.db
+        db = SqliteDb(self._path, any_thread=True) if self._draft is None else self._draft.db
         try:
             _prepare(db)
         except BaseException:
@@ -121,15 +124,15 @@ class DirectoryWriter:
     def report(self) -> SyncReport | None:
         """Give the last saved report; None before the first run."""
         with self._healing(), self._readable():
-            text = self._db.table(CHECKPOINT).rows.one(REPORT)
+            text = self._db.table(CHECKPOINT_TABLE).rows.get(REPORT_ID)
             return None if text is None else decode_report(text)
 
     @contextmanager
-    def transaction(self) -> Iterator["DirectoryRun"]:
+    def transaction(self) -> Iterator["SqliteDirectoryTransaction"]:
         """Begin the run's transaction; leaving with an exception rolls everything back."""
         with self._healing():
-            with self._readable(), self._db.transaction(), seldom_garbage():
-                run = DirectoryRun(self._db)
+            with self._readable(), self._db.transaction(), rare_garbage_collection():
+                run = SqliteDirectoryTransaction(self._db)
                 with closing(run):
                     yield run
                     run.reindex()
@@ -170,61 +173,61 @@ class DirectoryWriter:
             raise
 
     def _lay_aside(self, damage: StoreDamaged) -> None:
-        aside = set_aside(self._path, only_latest=True)
-        forget_suspicion(self._path)
+        aside = set_aside(self._path, latest_only=True)
+        clear_suspected_damage(self._path)
         _log.warning(
             "directory_damaged",
             extra={"path": damage.path, "reason": damage.reason, "kept": str(aside)},
         )
 
 
-class DirectoryRun:
+class SqliteDirectoryTransaction:
     """`DirectoryTransaction` on SQLite. What was not reindexed when it ends is reindexed then."""
 
     def __init__(self, db: SqliteDb):
         self._db = db
         self._file = db.file
         self._phones = PhoneIndex(db.file)
-        self._touched = Touched()
-        totals = db.table(CHECKPOINT).get(doc_id=TOTALS)
+        self._touched = IndexChanges()
+        totals = db.table(CHECKPOINT_TABLE).get(doc_id=TOTALS_ID)
         self._numbers = int(totals["numbers"]) if isinstance(totals, dict) else 0
         last_manager = int(totals["last_manager"]) if isinstance(totals, dict) else 0
         facts = totals.get("facts") if isinstance(totals, dict) else None
-        self._rows = DirectoryRows(db.file, last_manager, Counter(facts))
+        self._rows = ObjectTables(db.file, last_manager, Counter(facts))
         #: Takes what comes of whole tables, which are empty, or will be but for what comes.
-        self._whole: DirectoryLoad | DirectoryLevel | None = None
+        self._whole: BulkLoad | DifferentialLoad | None = None
         if self._is_empty():
-            self._whole = DirectoryLoad(db.file, self._rows)
+            self._whole = BulkLoad(db.file, self._rows)
         elif facts is None:  # written by a release that did not count them
             self._rows.recount_facts()
         self._saved_facts = facts
         self._anew = False
 
-    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+    def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
         """Insert or replace by reference."""
-        if self._whole is not None and self._whole.takes(kind):
-            self._whole.put(kind, nouns)
+        if self._whole is not None and self._whole.accepts(kind):
+            self._whole.put(kind, objects)
             self._anew = True
             return
         self._settle(kind)
-        for noun in nouns:
+        for noun in objects:
             _, old = self._rows.put(kind, noun)
-            self._touched.note(kind, old, noun)
+            self._touched.add(kind, old, noun)
 
     def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
         """Bury objects that 1C no longer lists."""
         self._settle(kind)
         for ref in refs:
-            held = self._rows.held(kind, ref)
+            held = self._rows.find(kind, ref)
             if held is not None:
                 doc_id, old = held
-                self._touched.note(kind, old, None)
-                self._rows.remove(kind, doc_id, old)
+                self._touched.add(kind, old, None)
+                self._rows.delete(kind, doc_id, old)
 
     def managers(self) -> Sequence[Manager]:
         """Give all managers as this transaction leaves them; few."""
         self._settle(EntityKind.MANAGER)
-        nouns = (noun for _, noun in self._rows.all(EntityKind.MANAGER))
+        nouns = (noun for _, noun in self._rows.read_all(EntityKind.MANAGER))
         return [noun for noun in nouns if isinstance(noun, Manager)]
 
     def clear(self) -> None:
@@ -232,8 +235,8 @@ class DirectoryRun:
         for kind in KINDS:
             self._settle(kind)
         self.close()
-        self._touched = Touched()
-        whole = DirectoryLoad if self._is_empty() else DirectoryLevel
+        self._touched = IndexChanges()
+        whole = BulkLoad if self._is_empty() else DifferentialLoad
         self._whole = whole(self._file, self._rows)
         self._anew = True
 
@@ -242,49 +245,49 @@ class DirectoryRun:
         if self._anew:
             self._numbers = self._all_numbers()
         elif self._touched:
-            self._numbers = self._phones.patch(self._touched, self._numbers)
-        elif self._rows.facts == self._saved_facts:
+            self._numbers = self._phones.update(self._touched, self._numbers)
+        elif self._rows.fact_counts == self._saved_facts:
             return self._numbers
         self._anew = False
-        self._touched = Touched()
+        self._touched = IndexChanges()
         self._save_totals()
         return self._numbers
 
-    def facts(self) -> FactCounts:
+    def routing_facts(self) -> FactCounts:
         """Return the counts of what calls are routed by, as this transaction leaves them.
 
         An object that was put twice into empty tables counts twice before `reindex`.
         """
         if self._whole is not None:
-            self._whole.settle_all()
-        return dict(self._rows.facts)
+            self._whole.finish_all_kinds()
+        return dict(self._rows.fact_counts)
 
     def _save_totals(self) -> None:
-        self._saved_facts = dict(self._rows.facts)
+        self._saved_facts = dict(self._rows.fact_counts)
         totals = {
             "numbers": self._numbers,
-            "last_manager": self._rows.last_manager,
+            "last_manager": self._rows.last_manager_id,
             "facts": self._saved_facts,
         }
-        self._db.table(CHECKPOINT).upsert(Document(totals, doc_id=TOTALS))
+        self._db.table(CHECKPOINT_TABLE).upsert(Document(totals, doc_id=TOTALS_ID))
 
     def _all_numbers(self) -> int:
         numbers = None
         if self._whole is not None:
             if self._touched:
-                self._whole.forget_cards()
+                self._whole.discard_cards()
             numbers = self._whole.finish()
         return self._phones.rebuild() if numbers is None else numbers
 
-    def held(self, kind: EntityKind) -> int:
+    def count_rows(self, kind: EntityKind) -> int:
         """Count rows of *kind* as this transaction leaves them."""
         self._settle(kind)
         return self._rows.count(kind)
 
-    def unread(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+    def unread_phones(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
         """Count phone fields from which no number was read, with up to ten examples."""
         self._settle(kind)
-        return self._rows.unread(kind)
+        return self._rows.count_unread_phones(kind)
 
     def close(self) -> None:
         """Let go of what works beside; what it had not done yet stays undone."""
@@ -296,14 +299,14 @@ class DirectoryRun:
         if self._whole is not None:
             self._whole.wait()
         body = msgspec.to_builtins(report)
-        self._db.table(CHECKPOINT).upsert(Document(body, doc_id=REPORT))
+        self._db.table(CHECKPOINT_TABLE).upsert(Document(body, doc_id=REPORT_ID))
 
     def _is_empty(self) -> bool:
-        return not any(map(self._rows.highest, KINDS))
+        return not any(map(self._rows.highest_id, KINDS))
 
     def _settle(self, kind: EntityKind) -> None:
         if self._whole is not None:
-            self._whole.settle(kind)
+            self._whole.finish_kind(kind)
 
 
 def _prepare(db: SqliteDb) -> None:
@@ -312,10 +315,10 @@ def _prepare(db: SqliteDb) -> None:
     # The log is emptied once, behind the run, not many times within it.
     file.execute("PRAGMA wal_autocheckpoint = 0")
     file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    if {CHECKPOINT, *TABLES.values()} <= db.tables():
+    if {CHECKPOINT_TABLE, *TABLES.values()} <= db.tables():
         return
     with db.transaction():
-        for name in (CHECKPOINT, *TABLES.values()):
+        for name in (CHECKPOINT_TABLE, *TABLES.values()):
             db.table(name, persist_empty=True)
         for kind in KINDS:
             create_indexes(file, kind)

@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.errors import StoreDamaged
 
 
-def suspect(path: Path, identity: tuple[int, int], damage: StoreDamaged) -> None:
+def record_suspected_damage(path: Path, identity: tuple[int, int], damage: StoreDamaged) -> None:
     """Leave word of *damage* in the file *identity* that was opened at *path*.
 
     Where that cannot be, callers are still told of it.
@@ -20,22 +20,22 @@ def suspect(path: Path, identity: tuple[int, int], damage: StoreDamaged) -> None
         _note_of(path).write_text(f"{identity}\n{damage.reason}", encoding="utf-8")
 
 
-def suspicion_of(path: Path) -> str | None:
+def read_suspected_damage(path: Path) -> str | None:
     """Give what was said of the file that is at *path* now; None for a good name."""
     try:
         identity, _, reason = _note_of(path).read_text(encoding="utf-8").partition("\n")
-        return reason if identity == str(identity_of(path.stat())) else None
+        return reason if identity == str(identity_from(path.stat())) else None
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def forget_suspicion(path: Path) -> None:
+def clear_suspected_damage(path: Path) -> None:
     """Remove the word that was left: another file is coming."""
     with contextlib.suppress(OSError):
         _note_of(path).unlink(missing_ok=True)
 
 
-def identity_of(status: os.stat_result) -> tuple[int, int]:
+def identity_from(status: os.stat_result) -> tuple[int, int]:
     """Tell one file from another that takes its place."""
     return status.st_dev, status.st_ino
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from bridge.ports import Alarm, Events
+from bridge.ports import Alarm, EventPublisher
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ _LOST: Final = "cannot be kept: after a restart everybody has to sign in again"
 class EndedSessionsFile:
     """`EndedSessions` in the file *path*. Called on the event loop's thread only."""
 
-    def __init__(self, path: Path, events: Events, *, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self, path: Path, events: EventPublisher, *, max_sessions: int = _MOST) -> None:
+        self._most = max_sessions
         self._path = path
         self._events = events
         self._writing = asyncio.Lock()

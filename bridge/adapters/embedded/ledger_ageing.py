@@ -4,20 +4,22 @@ from datetime import datetime
 
 from bridge.adapters.embedded.ledger_rows import (
     day_row,
-    micros,
-    read_call,
-    read_debt,
-    read_entry,
+    decode_call,
+    decode_entry,
+    decode_missed_call,
+    to_micros,
 )
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.retention import is_done
-from bridge.ports import Forgotten
+from bridge.ports import DeletedRecords
 
 #: Calls looked at in one transaction: a caller's record may have to wait behind it.
 _BATCH = 200
 
 
-def forget_calls(file: SqliteFile, before: datetime, after: int) -> tuple[int | None, Forgotten]:
+def delete_old_calls(
+    file: SqliteFile, before: datetime, after: int
+) -> tuple[int | None, DeletedRecords]:
     """Delete calls behind the row *after* that are old and done; give the last row looked at.
 
     None where no more are old.
@@ -25,18 +27,18 @@ def forget_calls(file: SqliteFile, before: datetime, after: int) -> tuple[int | 
     rows = file.read(
         "SELECT calls.id, calls.doc, outbox.doc FROM calls LEFT JOIN outbox USING (id) "
         "WHERE calls.at < ? AND calls.id > ? ORDER BY calls.id LIMIT ?",
-        (micros(before), after, _BATCH),
+        (to_micros(before), after, _BATCH),
     )
     waiting = {
         key
         for (text,) in file.read("SELECT doc FROM debts WHERE closed IS NULL")
-        for key in read_debt(text).calls
+        for key in decode_missed_call(text).call_keys
     }
     done: list[tuple[int, str]] = []
     for row, text, entry in rows:
-        call = read_call(text)
-        owed = None if entry is None else read_entry(entry)
-        if is_done(call, owed, waits=call.key in waiting):
+        call = decode_call(text)
+        owed = None if entry is None else decode_entry(entry)
+        if is_done(call, owed, is_client_waiting=call.key in waiting):
             done.append((row, call.key))
     missed_calls = 0
     for row, key in done:
@@ -45,23 +47,23 @@ def forget_calls(file: SqliteFile, before: datetime, after: int) -> tuple[int | 
         file.execute("DELETE FROM calls WHERE id = ?", (row,))
     last = rows[-1][0] if len(rows) == _BATCH else None
     kept = len(rows) - len(done)
-    return last, Forgotten(calls=len(done), missed_calls=missed_calls, kept=kept)
+    return last, DeletedRecords(calls=len(done), missed_calls=missed_calls, kept=kept)
 
 
-def forget_rest(file: SqliteFile, before: datetime) -> Forgotten:
+def delete_old_events(file: SqliteFile, before: datetime) -> DeletedRecords:
     """Delete old events that were told to a call that is gone or to none, and old talks."""
     events = file.execute(
         "DELETE FROM events WHERE at < ? AND call IS NOT NULL "
         "AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.key = events.call)",
-        (micros(before),),
+        (to_micros(before),),
     )
     talks = file.execute(
         "DELETE FROM talks WHERE json_extract(doc, '$.at') < ?", (before.isoformat(),)
     )
-    return Forgotten(events=events, talks=talks)
+    return DeletedRecords(events=events, talks=talks)
 
 
-def note_day(file: SqliteFile, now: datetime) -> None:
+def record_day(file: SqliteFile, now: datetime) -> None:
     """Note that the service ran on the day of *now*; of each day the last note is kept."""
     text, day = day_row(now)
     last = file.read("SELECT id, day FROM days ORDER BY id DESC LIMIT 1")

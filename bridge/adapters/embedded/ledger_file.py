@@ -15,25 +15,25 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.adapters.embedded.aside import LOGS, note_missing, set_aside
+from bridge.adapters.embedded.aside import LOG_SUFFIXES, record_missing, set_aside
 from bridge.adapters.embedded.file_header import HeaderReader
-from bridge.adapters.embedded.ledger_rows import FIRST_TABLES, PAGE_BYTES, create
+from bridge.adapters.embedded.ledger_rows import FIRST_TABLES, LEDGER_PAGE_SIZE, create_tables
 from bridge.adapters.embedded.ledger_writes import (
+    LedgerWrite,
     LedgerWriter,
-    Outcome,
-    Write,
-    empty_log_by_hand,
+    WriteResult,
+    defer_checkpoints,
 )
-from bridge.adapters.embedded.salvage import insist_on_documents, salvage
-from bridge.adapters.embedded.soundness import insist_on_soundness
+from bridge.adapters.embedded.salvage import check_documents, salvage
+from bridge.adapters.embedded.soundness import check_integrity
 from bridge.adapters.embedded.sqlite_file import (
     SQLITE_ERRORS,
     SqliteFile,
     WriterLock,
-    keep_shared_memory,
+    restore_shared_memory,
 )
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
-from bridge.errors import StoreDamaged, StoreError, StoreForeign, StoreTaken
+from bridge.errors import StoreDamaged, StoreError, StoreInUse, StoreOfOtherProgram
 from bridge.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ _MAGIC = b"SQLite format 3\0"
 _Look = tuple[tuple[int, int] | None, int, int]
 
 
-class FileGone(StoreError):
+class LedgerReplaced(StoreError):
     """The file is not the one that was opened; the connection has all that was written."""
 
 
@@ -116,12 +116,12 @@ class LedgerFile:
 
     def _take_lock(self) -> None:
         try:
-            if self._lock.held or self._lock.acquire():
+            if self._lock.is_held or self._lock.acquire():
                 return
         except StoreError as error:
             raise StoreError(str(self._path), f"its lock: {error.reason}") from error
         words = "another onec-bridge serves with this data directory"
-        raise StoreTaken(str(self._path), words)
+        raise StoreInUse(str(self._path), words)
 
     def _open(self) -> SqliteFile:
         put_back = ""
@@ -133,7 +133,7 @@ class LedgerFile:
             self._begin_anew("it was missing", note=True)
         try:
             file = self._open_sound()
-        except StoreForeign as error:
+        except StoreOfOtherProgram as error:
             if not self._is_known:
                 raise  # perhaps the setting of the folder is wrong: theirs is left alone
             return self._begin_anew(error.reason)
@@ -147,20 +147,20 @@ class LedgerFile:
         if self._is_known and self._read_header(self._look())[0][: len(_MAGIC)] != _MAGIC:
             # SQLite would take a file of zeros for a new one.
             raise StoreDamaged(str(self._path), "file is not a database")
-        db = SqliteDb(self._path, page_size=PAGE_BYTES, lent=True)
+        db = SqliteDb(self._path, page_size=LEDGER_PAGE_SIZE, any_thread=True)
         try:
             self._insist_on_tables(db)
-            create(db)
+            create_tables(db)
             self._insist_on_length(db.file)
             if self._doubt is not None:
-                insist_on_soundness(db.file)
-                insist_on_documents(db.file)
+                check_integrity(db.file)
+                check_documents(db.file)
             try:
                 self._opened(db)
             except msgspec.MsgspecError as error:
                 words = f"a document is damaged: {type(error).__name__}"
                 raise StoreDamaged(str(self._path), words) from error
-            empty_log_by_hand(db.file)
+            defer_checkpoints(db.file)
         except BaseException:
             db.close()
             raise
@@ -175,7 +175,7 @@ class LedgerFile:
         """Raise StoreDamaged where the file lacks pages that no log has either."""
         ((page,),) = file.read("PRAGMA page_size")
         ((pages,),) = file.read("PRAGMA page_count")
-        log = self._path.with_name(self._path.name + LOGS[0])
+        log = self._path.with_name(self._path.name + LOG_SUFFIXES[0])
         if _size(self._path) < page * pages and _size(log) <= 0:
             raise StoreDamaged(str(self._path), "it was cut short")
 
@@ -199,7 +199,7 @@ class LedgerFile:
         except SQLITE_ERRORS as error:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)  # half of it is none
-            raise rescued.trouble(error) from error
+            raise rescued.as_store_error(error) from error
         _log.error("ledger_put_back", extra={"path": str(self._path)})
         return words
 
@@ -216,7 +216,7 @@ class LedgerFile:
                 "was missing: what the bridge had recorded and not yet written to 1C is lost "
                 "unless a backup has it"
             )
-            kept = note_missing(self._path, f"{self._path.name} {words}")
+            kept = record_missing(self._path, f"{self._path.name} {words}")
             saved = 0
             file = self._open_sound()
         else:
@@ -236,7 +236,9 @@ class LedgerFile:
         return file
 
     # ------------------------------------------------------------ writing
-    def write(self, file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | StoreError]:
+    def write(
+        self, file: SqliteFile, writes: Sequence[LedgerWrite]
+    ) -> list[WriteResult | StoreError]:
         """Do *writes* in one durable transaction, in the file that bears the name."""
         self._insist_on_same(file)
         try:
@@ -247,20 +249,20 @@ class LedgerFile:
         self._insist_on_same(file, written=True)
         return outcomes
 
-    def empty_log(self, file: SqliteFile) -> None:
+    def checkpoint(self, file: SqliteFile) -> None:
         """Bring what the log holds into the file, if that is much.
 
         Raises FileGone where the file is not there any more: what it held must not be let go of.
         """
         self._insist_on_same(file)
-        self._writer.empty_log(file)
+        self._writer.checkpoint(file)
         looks = self._look()
         self._insist_on_identity(looks)
         self._looks, self._header = looks, self._read_header(looks)
 
-    def let_go(self, file: SqliteFile, error: Exception) -> None:
+    def discard(self, file: SqliteFile, error: Exception) -> None:
         """Let go of *file* after *error*; it is closed when that can do no harm."""
-        if isinstance(error, FileGone):
+        if isinstance(error, LedgerReplaced):
             self._rescued = file
         elif isinstance(error, StoreDamaged):
             self._doubt = error
@@ -270,12 +272,12 @@ class LedgerFile:
             return
         self._let_go.append(file)
 
-    def doubt(self, error: StoreError) -> None:
+    def suspect_damage(self, error: StoreError) -> None:
         """Have the file read whole before it is written again: somebody met *error* in it."""
         self._doubt = error
 
     @property
-    def is_doubted(self) -> bool:
+    def is_damage_suspected(self) -> bool:
         """Whether somebody met damage that nobody looked into yet."""
         return self._doubt is not None
 
@@ -297,7 +299,7 @@ class LedgerFile:
             raise StoreDamaged(str(self._path), self._doubt.reason)
         looks = self._look()
         if looks[2][1] < self._looks[2][1]:
-            keep_shared_memory(self._path)
+            restore_shared_memory(self._path)
             looks = self._look()
         self._insist_on_identity(looks)
         for (_, size, _), (_, had, _) in zip(looks, self._looks, strict=True):
@@ -310,7 +312,9 @@ class LedgerFile:
     def _insist_on_identity(self, looks: tuple[_Look, ...]) -> None:
         for (now, _, _), (before, _, _) in zip(looks, self._looks, strict=True):
             if before is not None and now != before:
-                raise FileGone(str(self._path), "it was replaced or deleted while it was open")
+                raise LedgerReplaced(
+                    str(self._path), "it was replaced or deleted while it was open"
+                )
 
     def _insist_on_header(self, file: SqliteFile, looks: tuple[_Look, ...], *, ours: bool) -> None:
         """Look at a file that was written to; *ours*: by ourselves just now."""
@@ -318,11 +322,11 @@ class LedgerFile:
         if not ours:  # a guest's emptying of the log, or a stranger's writing
             if header != self._header:
                 raise StoreDamaged(str(self._path), "it was overwritten while it was open")
-            insist_on_soundness(file)
+            check_integrity(file)
         self._header = header
 
     def _parts(self) -> tuple[Path, ...]:
-        return self._path, *(self._path.with_name(self._path.name + log) for log in LOGS)
+        return self._path, *(self._path.with_name(self._path.name + log) for log in LOG_SUFFIXES)
 
     def _look(self) -> tuple[_Look, ...]:
         return tuple([_look(part) for part in self._names])
@@ -332,7 +336,7 @@ class LedgerFile:
         file = looks[0][0]
         header = None if file is None else self._headers.read(file, _HEADER_BYTES)
         if header is None:
-            raise FileGone(str(self._path), "it was replaced or deleted while it was open")
+            raise LedgerReplaced(str(self._path), "it was replaced or deleted while it was open")
         return tuple(header[part] for part in _HEADER)
 
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.adapters.embedded.ledger_rows import (
-    AT,
-    CLIENT,
-    DUE,
-    NUMBER,
-    OWED,
-    STATE,
-    micros,
-    read_call,
-    read_choice,
-    read_entry,
-    read_talk,
+    CALL_CLIENT,
+    CALL_NUMBER,
+    CALL_RECEIVED_AT,
+    ENTRY_DUE_AT,
+    ENTRY_IS_PENDING,
+    ENTRY_STATE,
+    decode_call,
+    decode_choice,
+    decode_entry,
+    decode_talk,
+    to_micros,
 )
 from bridge.adapters.embedded.sqlite_file import Row, SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
@@ -31,23 +31,23 @@ from bridge.ports import CallFilter, OutboxCounts
 #: A call this young may still be ringing: its card is worth more than any older one.
 _FRESH = timedelta(minutes=1)
 
-NOTHING_KNOWN = NumberMemory()
-BOTH = "SELECT outbox.doc, calls.doc FROM outbox JOIN calls USING (id)"
+EMPTY_MEMORY = NumberMemory()
+SELECT_ENTRIES_WITH_CALLS = "SELECT outbox.doc, calls.doc FROM outbox JOIN calls USING (id)"
 
 
-def memories(db: SqliteDb) -> dict[PhoneNumber, NumberMemory]:
+def read_number_memories(db: SqliteDb) -> dict[PhoneNumber, NumberMemory]:
     """Read what people taught about numbers: an operator's choice, and who talked last."""
     memory = {
-        PhoneNumber(number): NumberMemory(last_extension=read_talk(text).extension)
+        PhoneNumber(number): NumberMemory(last_extension=decode_talk(text).extension)
         for number, text in db.table("talks").rows.all()
     }
     for number, text in db.table("choices").rows.all():
-        known = memory.get(PhoneNumber(number), NOTHING_KNOWN)
-        memory[PhoneNumber(number)] = replace(known, choice=read_choice(text))
+        known = memory.get(PhoneNumber(number), EMPTY_MEMORY)
+        memory[PhoneNumber(number)] = replace(known, chosen_owner=decode_choice(text))
     return memory
 
 
-def talked(file: SqliteFile) -> set[PhoneNumber]:
+def read_numbers_with_talks(file: SqliteFile) -> set[PhoneNumber]:
     """Read the numbers of which it is known who talked to them last."""
     return {PhoneNumber(number) for (number,) in file.read("SELECT id FROM talks")}
 
@@ -60,20 +60,20 @@ _TELEPHONES = (
 )
 
 
-def conditions(
+def call_conditions(
     wanted: CallFilter, before: datetime | None, number: PhoneNumber | None
 ) -> tuple[str, list[object]]:
     """Say in SQL which calls are wanted; what has an index of its own comes first."""
     number = wanted.number if number is None else number
     found: list[tuple[str, Sequence[object]]] = [("1", ())]
     if number is not None:
-        found.append((f"{NUMBER} = ?", (number,)))
+        found.append((f"{CALL_NUMBER} = ?", (number,)))
     if wanted.client is not None:
-        found.append((f"{CLIENT} = ?", (wanted.client,)))
+        found.append((f"{CALL_CLIENT} = ?", (wanted.client,)))
     ends = (before, wanted.until)
-    found += [(f"{AT} < ?", (micros(end),)) for end in ends if end is not None]
+    found += [(f"{CALL_RECEIVED_AT} < ?", (to_micros(end),)) for end in ends if end is not None]
     if wanted.since is not None:
-        found.append((f"{AT} >= ?", (micros(wanted.since),)))
+        found.append((f"{CALL_RECEIVED_AT} >= ?", (to_micros(wanted.since),)))
     if wanted.direction is not None:
         found.append(("doc ->> '$.direction' = ?", (wanted.direction,)))
     if wanted.dispositions:
@@ -84,42 +84,44 @@ def conditions(
     return " AND ".join(c for c, _ in found), [v for _, values in found for v in values]
 
 
-def paired(rows: Sequence[Row]) -> list[tuple[OutboxEntry, PhoneCall]]:
+def decode_pairs(rows: Sequence[Row]) -> list[tuple[OutboxEntry, PhoneCall]]:
     """Read rows of `BOTH`."""
-    return [(read_entry(entry), read_call(call)) for entry, call in rows]
+    return [(decode_entry(entry), decode_call(call)) for entry, call in rows]
 
 
-def due(file: SqliteFile, now: datetime, limit: int) -> list[tuple[OutboxEntry, PhoneCall]]:
+def read_due_entries(
+    file: SqliteFile, now: datetime, limit: int
+) -> list[tuple[OutboxEntry, PhoneCall]]:
     """Give entries to deliver: the freshest calls first, then the longest due."""
     fresh: list[tuple[int, OutboxEntry]] = []
     # Rows are numbered as the calls came: the fresh ones are the last ones.
     for row, text in file.stream("SELECT id, doc FROM outbox ORDER BY id DESC"):
-        entry = read_entry(text)
+        entry = decode_entry(text)
         # One from the future is of before the wall clock was put back.
         is_fresh = now - _FRESH <= entry.created_at <= now + TOLERANCE
         if not is_fresh or len(fresh) == limit:
             break
-        if entry.owed_now(now):
+        if entry.is_due(now):
             fresh.append((row, entry))
     found = [
-        (entry, read_call(file.read("SELECT doc FROM calls WHERE id = ?", (row,))[0][0]))
+        (entry, decode_call(file.read("SELECT doc FROM calls WHERE id = ?", (row,))[0][0]))
         for row, entry in fresh
     ]
     rows = file.read(
-        f"{BOTH} WHERE {STATE} = 'due' AND {DUE} <= ? AND {OWED} ORDER BY {DUE}, id LIMIT ?",
-        (micros(now), limit),
+        f"{SELECT_ENTRIES_WITH_CALLS} WHERE {ENTRY_STATE} = 'due' AND {ENTRY_DUE_AT} <= ? AND {ENTRY_IS_PENDING} ORDER BY {ENTRY_DUE_AT}, id LIMIT ?",
+        (to_micros(now), limit),
     )
     keys = {entry.key for _, entry in fresh}
-    return (found + [pair for pair in paired(rows) if pair[0].key not in keys])[:limit]
+    return (found + [pair for pair in decode_pairs(rows) if pair[0].key not in keys])[:limit]
 
 
-def counts(file: SqliteFile) -> OutboxCounts:
+def count_entries(file: SqliteFile) -> OutboxCounts:
     """Count what is owed, by state."""
     ((total,),) = file.read("SELECT count(*) FROM outbox")
     owed = {
         state: (count, oldest)
         for state, count, oldest in file.read(
-            f"SELECT {STATE}, count(*), min(id) FROM outbox WHERE {OWED} GROUP BY {STATE}"
+            f"SELECT {ENTRY_STATE}, count(*), min(id) FROM outbox WHERE {ENTRY_IS_PENDING} GROUP BY {ENTRY_STATE}"
         )
     }
     due, oldest = owed.get(EntryState.DUE.value, (0, None))
@@ -128,6 +130,6 @@ def counts(file: SqliteFile) -> OutboxCounts:
         due=due,
         sending=owed.get(EntryState.SENDING.value, (0, None))[0],
         dead=owed.get(EntryState.DEAD.value, (0, None))[0],
-        settled=total - sum(count for count, _ in owed.values()),
-        oldest_due=read_entry(rows[0][0]).created_at if rows else None,
+        delivered=total - sum(count for count, _ in owed.values()),
+        oldest_due=decode_entry(rows[0][0]).created_at if rows else None,
     )

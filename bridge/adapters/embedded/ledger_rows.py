@@ -14,12 +14,12 @@ import msgspec
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import Ref
-from bridge.domain.missed import MissedDebt
+from bridge.domain.missed import MissedCall
 from bridge.domain.outbox import OutboxEntry
 from bridge.ports import RawEvent, Talk
 
 #: Of a ledger made now: a record touches eight pages, and half of the usual size is a fifth faster.
-PAGE_BYTES: Final = 2048
+LEDGER_PAGE_SIZE: Final = 2048
 
 TABLES: Final = ("calls", "outbox", "events", "choices", "debts", "talks", "days")
 
@@ -41,15 +41,15 @@ COLUMNS: Final = {
     "debts": (("key", "TEXT"), ("client", "TEXT"), ("closed", "INTEGER")),
 }
 
-KEY = "calls.key"
-AT = "calls.at"
-NUMBER = "calls.number"
-REF = "calls.ref"
-CLIENT = "calls.client"
-STATE = "outbox.state"
-DUE = "outbox.due"
+CALL_KEY = "calls.key"
+CALL_RECEIVED_AT = "calls.at"
+CALL_NUMBER = "calls.number"
+CALL_REF = "calls.ref"
+CALL_CLIENT = "calls.client"
+ENTRY_STATE = "outbox.state"
+ENTRY_DUE_AT = "outbox.due"
 #: Said in every question that the partial index shall answer.
-OWED = f"{STATE} <> 'settled'"
+ENTRY_IS_PENDING = f"{ENTRY_STATE} <> 'settled'"
 
 _INDEXES = (
     "UNIQUE INDEX IF NOT EXISTS calls_by_key ON calls (key)",
@@ -85,13 +85,13 @@ _choice_row = msgspec.json.Decoder(_ChoiceRow).decode
 _call = msgspec.json.Decoder(PhoneCall).decode
 _entry = msgspec.json.Decoder(OutboxEntry).decode
 _event = msgspec.json.Decoder(RawEvent).decode
-_debt = msgspec.json.Decoder(MissedDebt).decode
+_debt = msgspec.json.Decoder(MissedCall).decode
 _talk = msgspec.json.Decoder(Talk).decode
 
 CallRow = tuple[str, str, int, int | None, str, str]
 
 
-def micros(moment: datetime) -> int:
+def to_micros(moment: datetime) -> int:
     """Give a moment as the columns compare it."""
     return (moment - _EPOCH) // _MICROSECOND
 
@@ -101,65 +101,65 @@ def call_row(call: PhoneCall) -> CallRow:
     return (
         _encode(call).decode(),
         call.key,
-        micros(call.received_at),
+        to_micros(call.received_at),
         call.caller.number,
-        call.life.call_ref,
-        call.client,
+        call.state.call_ref,
+        call.client_key,
     )
 
 
-def read_call(text: str) -> PhoneCall:
+def decode_call(text: str) -> PhoneCall:
     """Read a call's document."""
     return _call(text)
 
 
 def entry_row(entry: OutboxEntry) -> tuple[str, str, int]:
     """Write an entry: its document, then its columns."""
-    return _encode(entry).decode(), entry.state.value, micros(entry.due_at)
+    return _encode(entry).decode(), entry.state.value, to_micros(entry.due_at)
 
 
-def read_entry(text: str) -> OutboxEntry:
+def decode_entry(text: str) -> OutboxEntry:
     """Read an entry's document."""
     return _entry(text)
 
 
-def event_text(event: RawEvent) -> str:
+def encode_event(event: RawEvent) -> str:
     """Write an event's document."""
     return _encode(event).decode()
 
 
-def read_event(text: str) -> RawEvent:
+def decode_event(text: str) -> RawEvent:
     """Read an event's document."""
     return _event(text)
 
 
-def debt_row(debt: MissedDebt) -> tuple[str, str, str, int | None]:
+def missed_call_row(debt: MissedCall) -> tuple[str, str, str, int | None]:
     """Write a missed-call debt: its document, then its columns."""
-    closed = None if debt.closed_at is None else micros(debt.closed_at)
+    closed = None if debt.closed_at is None else to_micros(debt.closed_at)
     return _encode(debt).decode(), debt.key, debt.client, closed
 
 
-def read_debt(text: str) -> MissedDebt:
+def decode_missed_call(text: str) -> MissedCall:
     """Read a missed-call debt's document."""
     return _debt(text)
 
 
-def talk_text(talk: Talk) -> str:
+def encode_talk(talk: Talk) -> str:
     """Write who talked to a number last; the row id is the number."""
     return _encode(talk).decode()
 
 
-def read_talk(text: str) -> Talk:
+def decode_talk(text: str) -> Talk:
     """Read who talked to a number last."""
     return _talk(text)
 
 
-def choice_text(owner: Ref, at: datetime) -> str:
+def encode_choice(owner: Ref, at: datetime) -> str:
     """Write the document of an operator's choice; its row id is the number."""
     return _encode(_ChoiceRow(owner, at)).decode()
 
 
-def read_choice(text: str) -> Ref:
+def decode_choice(text: str) -> Ref:
     """Read whom an operator chose."""
     return _choice_row(text).owner
 
@@ -169,17 +169,17 @@ def day_row(moment: datetime) -> tuple[str, int]:
     return _encode(_DayRow(moment)).decode(), (moment - _EPOCH).days
 
 
-def read_day(text: str) -> datetime:
+def decode_day(text: str) -> datetime:
     """Read the moment that a day was seen last."""
     return _day_row(text).at
 
 
-def day_at(number: int) -> date:
+def day_of_column(number: int) -> date:
     """Give the day of a column."""
     return (_EPOCH + timedelta(days=number)).date()
 
 
-def create(db: SqliteDb) -> None:
+def create_tables(db: SqliteDb) -> None:
     """Have the tables, their columns and their indexes in the file."""
     if set(TABLES) <= db.tables() and db.file.read(_IS_COMPLETE):
         return  # no write: the file may be another process's

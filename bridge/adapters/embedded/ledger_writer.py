@@ -42,16 +42,16 @@ class GroupWriter(Generic[J, R]):
         self,
         open_file: Callable[[], SqliteFile],
         write: Callable[[SqliteFile, Sequence[J]], Sequence[R | StoreError]],
-        rest: Callable[[SqliteFile], None] = lambda _: None,
+        when_idle: Callable[[SqliteFile], None] = lambda _: None,
         *,
-        mends: tuple[type[StoreError], ...] = (),
-        let_go: Callable[[SqliteFile, Exception], None] = lambda file, _: file.close(),
+        retry_after: tuple[type[StoreError], ...] = (),
+        discard: Callable[[SqliteFile, Exception], None] = lambda file, _: file.close(),
     ):
         self._open = open_file
         self._write = write
-        self._rest = rest
-        self._mends = mends
-        self._let_go = let_go
+        self._rest = when_idle
+        self._mends = retry_after
+        self._let_go = discard
         self._queue: queue.SimpleQueue[list[_Waiting[J, R]] | None] = queue.SimpleQueue()
         #: What this turn of the loop submitted so far, and whose turn it is.
         self._gathered: list[_Waiting[J, R]] = []

@@ -5,37 +5,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bridge.adapters.embedded.ledger_ageing import forget_calls, forget_rest, note_day
+from bridge.adapters.embedded.ledger_ageing import delete_old_calls, delete_old_events, record_day
 from bridge.adapters.embedded.ledger_rows import (
-    KEY,
-    OWED,
-    STATE,
+    CALL_KEY,
+    ENTRY_IS_PENDING,
+    ENTRY_STATE,
     CallRow,
     call_row,
-    debt_row,
+    decode_call,
+    decode_entry,
+    encode_event,
+    encode_talk,
     entry_row,
-    event_text,
-    micros,
-    read_call,
-    read_entry,
-    talk_text,
+    missed_call_row,
+    to_micros,
 )
 from bridge.adapters.embedded.sqlite_file import FORMAT_VERSION, SqliteFile
 from bridge.domain.calls import PhoneCall, join_question
 from bridge.domain.outbox import (
     DeliveryRules,
+    DeliveryStage,
     EntryState,
     OutboxEntry,
-    Stage,
-    rearmed,
-    recovered,
-    released,
-    retried,
-    woken,
+    recover_after_crash,
+    reopen_entry,
+    reschedule_entry,
+    resume_entry,
+    retry_now,
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports import Change, Forgotten
+from bridge.ports import DeletedRecords, LedgerChange
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 
@@ -45,23 +45,23 @@ class RecordCall:
     """A call and what it owes, once by its key; comes out as the call that stands."""
 
     call: PhoneCall
-    row: CallRow
-    entry: tuple[str, str, int] | None
+    call_row: CallRow
+    entry_row: tuple[str, str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class KeepEvent:
+class RecordEvent:
     """An event as it came, until its call is told of it."""
 
-    text: str
-    at: int
+    document: str
+    received_at: int
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
+class ApplyChange:
     """One step of following the calls; all of it or nothing."""
 
-    change: Change
+    change: LedgerChange
     now: datetime
 
 
@@ -93,24 +93,24 @@ class RetryEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Recover:
+class RecoverEntries:
     """Entries left in `sending` made due again; comes out as their number."""
 
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ResumeEntries:
     """Held entries of one stage, or of all, made due again; comes out as their number."""
 
     now: datetime
-    stage: Stage | None
+    stage: DeliveryStage | None
     limit: int
     freshest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Rearm:
+class RearmEntries:
     """Waiting entries given moments that hold behind a step, few at once, behind the row *after*.
 
     Comes out as the last row it looked at and the number of those that changed.
@@ -125,20 +125,20 @@ class Rearm:
 class RearmedBatch:
     """What a `Rearm` did; *last* is None where no more wait."""
 
-    last: int | None
+    last_row: int | None
     changed: int
 
 
 @dataclass(frozen=True, slots=True)
-class KeepChoice:
+class SaveChoice:
     """An operator's word about a number."""
 
     number: PhoneNumber
-    text: str
+    document: str
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class DeleteOldCalls:
     """Calls received before a moment that are done, with all that hangs on them.
 
     Few at once, behind the row *after*: callers' records wait behind it.
@@ -149,51 +149,51 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetRest:
+class DeleteOldEvents:
     """What no call needs any more, behind all `Forget`."""
 
     before: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ForgottenBatch:
+class DeletedBatch:
     """What a `Forget` did; *last* is the last row it looked at, None where no more are old."""
 
-    last: int | None
-    forgotten: Forgotten
+    last_row: int | None
+    deleted: DeletedRecords
 
 
 @dataclass(frozen=True, slots=True)
-class NoteDay:
+class RecordDay:
     """The service runs on this day."""
 
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CheckFile:
     """Whether the file takes what is written; *probe*: something is written to learn it."""
 
-    probe: bool
+    write: bool
 
 
-Write = (
+LedgerWrite = (
     RecordCall
-    | KeepEvent
-    | Apply
-    | Forget
-    | ForgetRest
-    | NoteDay
+    | RecordEvent
+    | ApplyChange
+    | DeleteOldCalls
+    | DeleteOldEvents
+    | RecordDay
     | SaveEntry
     | DropEntry
     | RetryEntry
-    | Recover
-    | Release
-    | Rearm
-    | KeepChoice
-    | Look
+    | RecoverEntries
+    | ResumeEntries
+    | RearmEntries
+    | SaveChoice
+    | CheckFile
 )
-Outcome = PhoneCall | OutboxEntry | ForgottenBatch | RearmedBatch | bool | int | None
+WriteResult = PhoneCall | OutboxEntry | DeletedBatch | RearmedBatch | bool | int | None
 
 #: Rows of one INSERT; few forms of the statement, so that SQLite's cache of them keeps all.
 _ROWS_AT_ONCE = 64
@@ -221,7 +221,7 @@ _RECORDING = (
 _REARMED_AT_ONCE = 200
 
 _NO_ENTRY = (None, None, None)
-_BY_KEY = f"(SELECT id FROM calls WHERE {KEY} = ?)"
+_BY_KEY = f"(SELECT id FROM calls WHERE {CALL_KEY} = ?)"
 
 
 #: Batches after which the log is emptied into the file when nobody waits, and the bytes of the log
@@ -230,14 +230,14 @@ _BATCHES = 200
 _LONGEST_LOG = 16 << 20
 
 
-def open_for_writing(path: Path) -> SqliteFile:
+def open_as_guest(path: Path) -> SqliteFile:
     """Open the ledger for its writer, which empties the log itself (`LedgerWriter.empty_log`)."""
     file = SqliteFile(path)
-    empty_log_by_hand(file)
+    defer_checkpoints(file)
     return file
 
 
-def empty_log_by_hand(file: SqliteFile) -> None:
+def defer_checkpoints(file: SqliteFile) -> None:
     """Have SQLite empty the log only where it has become very long."""
     ((page,),) = file.read("PRAGMA page_size")
     file.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG // page}")
@@ -251,13 +251,15 @@ class LedgerWriter:
         self._highest = 0
         self._batches = 0
 
-    def empty_log(self, file: SqliteFile) -> None:
+    def checkpoint(self, file: SqliteFile) -> None:
         """Bring what the log holds into the file, if that is much; it takes some milliseconds."""
         if self._batches >= _BATCHES:
             self._batches = 0
             file.read("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def write_all(self, file: SqliteFile, writes: Sequence[Write]) -> list[Outcome | StoreError]:
+    def write_all(
+        self, file: SqliteFile, writes: Sequence[LedgerWrite]
+    ) -> list[WriteResult | StoreError]:
         """Do *writes* in their order, but new calls first and together: they are the hot ones."""
         self._batches += 1
         records = [write for write in writes if isinstance(write, RecordCall)]
@@ -274,7 +276,7 @@ class LedgerWriter:
                 next(rest) if isinstance(write, RecordCall) else _write(file, write)
                 for write in writes
             ]
-        if any(isinstance(write, Apply) for write in writes):
+        if any(isinstance(write, ApplyChange) for write in writes):
             self._file = None  # calls may have been added: the highest number is another
         return outcomes
 
@@ -295,11 +297,11 @@ class LedgerWriter:
             [
                 value
                 for row, record in enumerate(records, first)
-                for value in (row, *record.row, *(record.entry or _NO_ENTRY))
+                for value in (row, *record.call_row, *(record.entry_row or _NO_ENTRY))
             ],
         )
         self._highest += len(records)
-        entries = sum(record.entry is not None for record in records)
+        entries = sum(record.entry_row is not None for record in records)
         if file.connection.total_changes - before == len(records) + entries:
             return [record.call for record in records]
         new = {row for (row,) in file.read("SELECT id FROM calls WHERE id >= ?", (first,))}
@@ -311,26 +313,28 @@ class LedgerWriter:
 
 def _standing(file: SqliteFile, record: RecordCall) -> PhoneCall:
     """Give the call that is there already; its question joins it where it began with events."""
-    ((row, text),) = file.read(f"SELECT id, doc FROM calls WHERE {KEY} = ?", (record.call.key,))
-    standing = read_call(text)
+    ((row, text),) = file.read(
+        f"SELECT id, doc FROM calls WHERE {CALL_KEY} = ?", (record.call.key,)
+    )
+    standing = decode_call(text)
     joined = join_question(standing, record.call)
     if joined != standing:
         _put_call(file, joined)
-    if record.entry is not None:
+    if record.entry_row is not None:
         # Events may have put the call there while its own record waited for a disk that refused.
-        _add_entry(file, row, read_entry(record.entry[0]))
-        if joined != standing or record.call.heard:
+        _add_entry(file, row, decode_entry(record.entry_row[0]))
+        if joined != standing or record.call.applied_events:
             _wake(file, row, record.call.received_at)
     return joined
 
 
-def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
+def _write(file: SqliteFile, write: LedgerWrite) -> WriteResult | StoreError:
     match write:
-        case KeepEvent(text, at):
+        case RecordEvent(text, at):
             file.execute("INSERT INTO events (doc, at) VALUES (?, ?)", (text, at))
-        case Apply(change, now):
+        case ApplyChange(change, now):
             _apply(file, change, now)
-        case KeepChoice(number, text):
+        case SaveChoice(number, text):
             file.execute(
                 "INSERT INTO choices (id, doc) VALUES (?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
@@ -338,11 +342,11 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
             )
         case SaveEntry(entry, now, guest):
             return _save_entry(file, entry, now, guest=guest)
-        case DropEntry() | RetryEntry() | Recover() | Release() | Rearm():
+        case DropEntry() | RetryEntry() | RecoverEntries() | ResumeEntries() | RearmEntries():
             return _change_entries(file, write)
-        case Forget() | ForgetRest() | NoteDay():
+        case DeleteOldCalls() | DeleteOldEvents() | RecordDay():
             return _grow_old(file, write)
-        case Look(probe=True):
+        case CheckFile(write=True):
             file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         case RecordCall():
             raise TypeError("calls are recorded together")
@@ -350,59 +354,62 @@ def _write(file: SqliteFile, write: Write) -> Outcome | StoreError:
 
 
 def _change_entries(
-    file: SqliteFile, write: DropEntry | RetryEntry | Recover | Release | Rearm
-) -> Outcome:
+    file: SqliteFile, write: DropEntry | RetryEntry | RecoverEntries | ResumeEntries | RearmEntries
+) -> WriteResult:
     match write:
         case DropEntry(key):
             return bool(file.execute(f"DELETE FROM outbox WHERE id = {_BY_KEY}", (key,)))
         case RetryEntry(key, now):
             return _retry(file, key, now)
-        case Recover(now):
+        case RecoverEntries(now):
             return _recover(file, now)
-        case Release():
+        case ResumeEntries():
             return _release(file, write)
-        case Rearm():
+        case RearmEntries():
             return _rearm(file, write)
 
 
-def _grow_old(file: SqliteFile, write: Forget | ForgetRest | NoteDay) -> Outcome:
+def _grow_old(file: SqliteFile, write: DeleteOldCalls | DeleteOldEvents | RecordDay) -> WriteResult:
     match write:
-        case Forget(before, after):
-            return ForgottenBatch(*forget_calls(file, before, after))
-        case ForgetRest(before):
-            return ForgottenBatch(None, forget_rest(file, before))
-        case NoteDay(now):
-            note_day(file, now)
+        case DeleteOldCalls(before, after):
+            return DeletedBatch(*delete_old_calls(file, before, after))
+        case DeleteOldEvents(before):
+            return DeletedBatch(None, delete_old_events(file, before))
+        case RecordDay(now):
+            record_day(file, now)
     return None
 
 
-def _apply(file: SqliteFile, change: Change, now: datetime) -> None:
+def _apply(file: SqliteFile, change: LedgerChange, now: datetime) -> None:
     for call in change.calls:
         _put_call(file, call)
     for entry in change.entries:
-        ((row,),) = file.read(f"SELECT id FROM calls WHERE {KEY} = ?", (entry.key,))
+        ((row,),) = file.read(f"SELECT id FROM calls WHERE {CALL_KEY} = ?", (entry.key,))
         _add_entry(file, row, entry)
-    for key in change.woken:
-        for (row,) in file.read(f"SELECT id FROM calls WHERE {KEY} = ?", (key,)):
+    for key in change.reopened:
+        for (row,) in file.read(f"SELECT id FROM calls WHERE {CALL_KEY} = ?", (key,)):
             _wake(file, row, now)
-    for debt in change.debts:
+    for debt in change.missed_calls:
         file.execute(
             "INSERT INTO debts (doc, key, client, closed) VALUES (?, ?, ?, ?) ON CONFLICT (key) "
             "DO UPDATE SET doc = excluded.doc, client = excluded.client, closed = excluded.closed",
-            debt_row(debt),
+            missed_call_row(debt),
         )
     for talk in change.talks:
         file.execute(
             "INSERT INTO talks (id, doc) VALUES (?, ?) "
             "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
-            (talk.number, talk_text(talk)),
+            (talk.number, encode_talk(talk)),
         )
-    if change.arrived:
+    if change.new_events:
         file.execute_many(
             "INSERT INTO events (doc, at, call) VALUES (?, ?, ?)",
-            [(event_text(raw), micros(raw.received_at), key) for raw, key in change.arrived],
+            [
+                (encode_event(raw), to_micros(raw.received_at), key)
+                for raw, key in change.new_events
+            ],
         )
-    for row, key in change.events:
+    for row, key in change.assigned_events:
         file.execute("UPDATE events SET call = ? WHERE id = ?", (key, row))
 
 
@@ -435,8 +442,8 @@ def _update_entry(file: SqliteFile, row: int, entry: OutboxEntry) -> int:
 
 def _wake(file: SqliteFile, row: int, now: datetime) -> None:
     for (text,) in file.read("SELECT doc FROM outbox WHERE id = ?", (row,)):
-        entry = read_entry(text)
-        after = woken(entry, now)
+        entry = decode_entry(text)
+        after = reopen_entry(entry, now)
         if after != entry:
             _update_entry(file, row, after)
 
@@ -449,22 +456,22 @@ def _save_entry(
         return StoreError(
             str(file.path), "this entry is being sent to 1C right now; try again later"
         )
-    rows = file.read(f"SELECT id, doc FROM calls WHERE {KEY} = ?", (entry.key,))
+    rows = file.read(f"SELECT id, doc FROM calls WHERE {CALL_KEY} = ?", (entry.key,))
     if not rows:
         return False
     ((row, text),) = rows
-    rests = entry.state is EntryState.SETTLED or entry.stage is Stage.VERIFY
+    rests = entry.state is EntryState.DELIVERED or entry.stage is DeliveryStage.VERIFY
     if (
         rests
         and entry.state is not EntryState.SENDING
-        and read_call(text).revision > entry.revision
+        and decode_call(text).revision > entry.revision
     ):
-        entry = woken(entry, now)
+        entry = reopen_entry(entry, now)
     return bool(_update_entry(file, row, entry))
 
 
 def _is_sending(file: SqliteFile, key: str) -> bool:
-    rows = file.read(f"SELECT {STATE} FROM outbox WHERE id = {_BY_KEY}", (key,))
+    rows = file.read(f"SELECT {ENTRY_STATE} FROM outbox WHERE id = {_BY_KEY}", (key,))
     return rows == [(EntryState.SENDING,)]
 
 
@@ -473,8 +480,8 @@ def _retry(file: SqliteFile, key: str, now: datetime) -> OutboxEntry | None:
     if not rows:
         return None
     ((row, text),) = rows
-    entry = read_entry(text)
-    after = retried(entry, now)
+    entry = decode_entry(text)
+    after = retry_now(entry, now)
     if after != entry:
         _update_entry(file, row, after)
     return after
@@ -482,38 +489,39 @@ def _retry(file: SqliteFile, key: str, now: datetime) -> OutboxEntry | None:
 
 def _recover(file: SqliteFile, now: datetime) -> int:
     left = file.read(
-        f"SELECT id, doc FROM outbox WHERE {STATE} = ? AND {OWED}", (EntryState.SENDING.value,)
+        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = ? AND {ENTRY_IS_PENDING}",
+        (EntryState.SENDING.value,),
     )
     for row, text in left:
-        _update_entry(file, row, recovered(read_entry(text), now))
+        _update_entry(file, row, recover_after_crash(decode_entry(text), now))
     return len(left)
 
 
-def _release(file: SqliteFile, write: Release) -> int:
+def _release(file: SqliteFile, write: ResumeEntries) -> int:
     stage = "" if write.stage is None else write.stage.value
     order = "id DESC" if write.freshest else "due"
     held = file.read(
-        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND doc ->> '$.held' "
+        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} AND doc ->> '$.held' "
         f"AND (? = '' OR doc ->> '$.stage' = ?) ORDER BY {order} LIMIT ?",
         (stage, stage, write.limit),
     )
     for row, text in held:
-        _update_entry(file, row, released(read_entry(text), write.now))
+        _update_entry(file, row, resume_entry(decode_entry(text), write.now))
     return len(held)
 
 
-def _rearm(file: SqliteFile, write: Rearm) -> RearmedBatch:
+def _rearm(file: SqliteFile, write: RearmEntries) -> RearmedBatch:
     """Rearm what waits; an entry that is due and was never in doubt has nothing to rearm."""
     rows = file.read(
-        f"SELECT id, doc FROM outbox WHERE {STATE} = 'due' AND {OWED} AND id > ? AND (due > ? "
+        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} AND id > ? AND (due > ? "
         "OR doc ->> '$.maybe_sent_at' IS NOT NULL OR doc ->> '$.verify_at' IS NOT NULL) "
         "ORDER BY id LIMIT ?",
-        (write.after, micros(write.now), _REARMED_AT_ONCE),
+        (write.after, to_micros(write.now), _REARMED_AT_ONCE),
     )
     changed = 0
     for row, text in rows:
-        entry = read_entry(text)
-        after = rearmed(entry, write.now, write.rules)
+        entry = decode_entry(text)
+        after = reschedule_entry(entry, write.now, write.rules)
         if after != entry:
             changed += _update_entry(file, row, after)
     return RearmedBatch(rows[-1][0] if len(rows) == _REARMED_AT_ONCE else None, changed)

@@ -21,14 +21,14 @@ _TAIL = "  "
 _MOST_TRIGRAMS = 12
 
 
-def fold(text: str) -> str:
+def fold_name(text: str) -> str:
     """Make letter case, ё and blanks of no account."""
     return " ".join(text.replace("\0", " ").casefold().replace("ё", "е").split())
 
 
-def fold_many(names: Iterable[str]) -> list[str]:
+def fold_names(names: Iterable[str]) -> list[str]:
     """Fold names as they stand in the index."""
-    return [fold(name) + _TAIL for name in names]
+    return [fold_name(name) + _TAIL for name in names]
 
 
 class NameIndex:
@@ -51,7 +51,7 @@ class NameIndex:
         """Index names that are not indexed yet."""
         self._file.execute_many(
             "INSERT INTO names (rowid, name) VALUES (?, ?)",
-            ((row, fold(name) + _TAIL) for row, name in rows),
+            ((row, fold_name(name) + _TAIL) for row, name in rows),
         )
 
     def add_many(self, first: int, step: int, names: Sequence[str]) -> None:
@@ -68,10 +68,10 @@ class NameIndex:
         """Forget names; each must be given exactly as it was added."""
         self._file.execute_many(
             "INSERT INTO names (names, rowid, name) VALUES ('delete', ?, ?)",
-            ((row, fold(name) + _TAIL) for row, name in rows),
+            ((row, fold_name(name) + _TAIL) for row, name in rows),
         )
 
-    def rows_with(self, words: Sequence[str]) -> Iterator[int]:
+    def find_rows(self, words: Sequence[str]) -> Iterator[int]:
         """Give rows that may hold all of *words* (folded), each once."""
         long = [word for word in words if len(word) >= _LETTERS]
         if long:

@@ -53,14 +53,14 @@ class ServiceSecret:
     def _load(self) -> bytes:
         try:
             try:
-                return own_secret(self._path)
+                return load_or_create_secret(self._path)
             except StoreDamaged as error:
                 aside = set_aside(self._path)
                 extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
                 _log.error("store_damaged", extra=extra)
                 words = f"was cut short and is kept as {aside.name}: sessions and personal links"
                 self._losses.append(f"{words} of before open nothing")
-                return own_secret(self._path)
+                return load_or_create_secret(self._path)
         except StoreError as error:
             self._trouble = error
             return secrets.token_bytes(_BYTES)
@@ -68,7 +68,7 @@ class ServiceSecret:
 
 def _kept_or_made(path: Path, value: bytes) -> bytes:
     _make(path, value)
-    return own_secret(path)
+    return load_or_create_secret(path)
 
 
 def _as_store_error(path: Path, error: OSError | StoreError) -> StoreError:
@@ -77,7 +77,7 @@ def _as_store_error(path: Path, error: OSError | StoreError) -> StoreError:
     return StoreError(str(path), error.strerror or type(error).__name__)
 
 
-def own_secret(path: Path) -> bytes:
+def load_or_create_secret(path: Path) -> bytes:
     """Give the secret at *path*, made when there is none; raises StoreError.
 
     Whoever deletes the file ends every session and every personal link.
@@ -92,7 +92,7 @@ def own_secret(path: Path) -> bytes:
     return secret
 
 
-def existing_secret(path: Path) -> bytes | None:
+def read_secret(path: Path) -> bytes | None:
     """Return the secret at *path*; None where there is none that can be read: nothing is made."""
     try:
         secret = path.read_bytes()

@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from bridge.adapters.embedded.directory_documents import BY_PARTNER, BY_REF, TABLES, decode_noun
+from bridge.adapters.embedded.directory_documents import (
+    PARTNER_EXPRESSION,
+    REF_EXPRESSION,
+    TABLES,
+    decode_object,
+)
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     CandidateKind,
@@ -10,10 +15,10 @@ from bridge.domain.directory import (
     Counterparty,
     EntityKind,
     Manager,
-    Owner,
     Partner,
+    PhoneOwner,
     Ref,
-    is_caller,
+    may_be_caller,
 )
 from bridge.domain.phone import PhoneNumber
 from bridge.ports import OwnedPhone
@@ -27,39 +32,39 @@ _KINDS = {
 }
 
 
-def phones_of(file: SqliteFile, owner: Ref) -> list[OwnedPhone] | None:
+def read_partner_phones(file: SqliteFile, owner: Ref) -> list[OwnedPhone] | None:
     """Give the numbers of a partner or a contact person, each once; None when there is no such.
 
     Raises StoreError or msgspec.MsgspecError when the file cannot be read.
     """
-    partners = list(_read(file, EntityKind.PARTNER, BY_REF, owner))
+    partners = list(_read(file, EntityKind.PARTNER, REF_EXPRESSION, owner))
     if not partners:
-        contacts = list(_read(file, EntityKind.CONTACT, BY_REF, owner))
+        contacts = list(_read(file, EntityKind.CONTACT, REF_EXPRESSION, owner))
         return _phones(contacts) if contacts else None
-    contacts = sorted(_read(file, EntityKind.CONTACT, BY_PARTNER, owner), key=_order)
-    firms = sorted(_read(file, EntityKind.COUNTERPARTY, BY_PARTNER, owner), key=_order)
+    contacts = sorted(_read(file, EntityKind.CONTACT, PARTNER_EXPRESSION, owner), key=_order)
+    firms = sorted(_read(file, EntityKind.COUNTERPARTY, PARTNER_EXPRESSION, owner), key=_order)
     return _phones([*partners, *contacts, *firms])
 
 
-def _read(file: SqliteFile, kind: EntityKind, column: str, ref: Ref) -> Iterator[Owner]:
+def _read(file: SqliteFile, kind: EntityKind, column: str, ref: Ref) -> Iterator[PhoneOwner]:
     for (text,) in file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {column} = ?", (ref,)):
-        noun = decode_noun(kind, text)
+        noun = decode_object(kind, text)
         if not isinstance(noun, Manager):
             yield noun
 
 
-def _order(owner: Owner) -> tuple[bool, str, str]:
+def _order(owner: PhoneOwner) -> tuple[bool, str, str]:
     return _has_ended(owner), owner.name, owner.ref
 
 
-def _has_ended(owner: Owner) -> bool:
+def _has_ended(owner: PhoneOwner) -> bool:
     return isinstance(owner, ContactPerson) and owner.ended is not None
 
 
-def _phones(owners: Iterable[Owner]) -> list[OwnedPhone]:
+def _phones(owners: Iterable[PhoneOwner]) -> list[OwnedPhone]:
     found: dict[PhoneNumber, OwnedPhone] = {}
-    for owner in filter(is_caller, owners):
-        for field in owner.fields:
+    for owner in filter(may_be_caller, owners):
+        for field in owner.phone_fields:
             for phone in field.phones:
                 found.setdefault(
                     phone.number,
@@ -68,7 +73,7 @@ def _phones(owners: Iterable[Owner]) -> list[OwnedPhone]:
                         owner.ref,
                         _KINDS[type(owner)],
                         owner.name,
-                        field.typed,
+                        field.text,
                         phone.extension,
                         _has_ended(owner),
                     ),

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
-from bridge.adapters.embedded.caller_cards import CardsToWrite, PartnersLearned
+from bridge.adapters.embedded.caller_cards import PackedCards, PartnerChains
 from bridge.adapters.embedded.phone_index import PhoneIndex
 from bridge.domain.directory import EntityKind, Partner, Ref
-from bridge.ports import Noun
+from bridge.ports import DirectoryObject
 
 #: The order in which that is possible: chains point at managers' rows and at partners.
 _STAGES = {
@@ -16,7 +16,7 @@ _STAGES = {
 }
 
 
-class PassingCards:
+class StreamedCards:
     """The cards of everything that a run brings, as long as it comes in an order that tells them.
 
     *settle* has all partners that passed by stand in their table, before it is read.
@@ -26,47 +26,47 @@ class PassingCards:
         self._phones = phones
         self._settle = settle
         self._manager_rows: dict[Ref, int] = {}
-        self._partners = PartnersLearned(self._manager_rows)
+        self._partners = PartnerChains(self._manager_rows)
         #: None once they can no longer be told from what passed by alone.
-        self._cards: CardsToWrite | None = CardsToWrite(self._partners)
+        self._cards: PackedCards | None = PackedCards(self._partners)
         self._stage = 0
         self._holdings = False
 
-    def reach(self, kind: EntityKind) -> None:
+    def begin_kind(self, kind: EntityKind) -> None:
         """Say that nouns of *kind* come now; there is no way back."""
         stage = _STAGES[kind]
         if stage < self._stage:
-            self.forget()
+            self.discard()
         elif stage > self._stage:
             self._stage = stage
             if self._holdings and self._cards is not None:
                 self._settle(EntityKind.PARTNER)
-                self._phones.add_within_holdings(self._cards)
+                self._phones.add_child_partners(self._cards)
                 self._holdings = False
 
-    def managers(self, rows: Iterable[tuple[Ref, int]]) -> None:
+    def add_managers(self, rows: Iterable[tuple[Ref, int]]) -> None:
         """Take in managers with their rows."""
         self._manager_rows.update(rows)
 
-    def owners(self, batch: Iterable[Noun]) -> None:
+    def add_owners(self, batch: Iterable[DirectoryObject]) -> None:
         """Make the cards of *batch*; partners within a holding wait until all are learned."""
         cards = self._cards
         if cards is None:
             return
         for noun in batch:
             if isinstance(noun, Partner):
-                self._partners.learn(noun)
+                self._partners.add(noun)
                 if noun.parent is not None:
                     self._holdings = True
                     continue
             cards.add(noun)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Make no cards of what passed by: something else changed that they depend on."""
         self._cards = None
 
-    def take(self) -> CardsToWrite | None:
+    def finish(self) -> PackedCards | None:
         """Give the cards of everything, once; None where they must be made of the documents."""
-        self.reach(EntityKind.COUNTERPARTY)
+        self.begin_kind(EntityKind.COUNTERPARTY)
         cards, self._cards = self._cards, None
         return cards

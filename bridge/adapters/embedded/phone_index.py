@@ -12,36 +12,41 @@ from functools import partial
 from typing import NamedTuple
 
 from bridge.adapters.embedded.caller_cards import (
-    CardsToWrite,
-    PartnersLearned,
+    PackedCards,
+    PartnerChains,
     pack_candidate,
     pack_card,
     unpack_card,
 )
 from bridge.adapters.embedded.directory_documents import (
-    BY_PARENT,
-    BY_PARTNER,
-    BY_REF,
+    PARENT_EXPRESSION,
+    PARTNER_EXPRESSION,
+    REF_EXPRESSION,
     TABLES,
-    decode_noun,
-    phones_of,
-    read_nouns,
+    decode_object,
+    distinct_phones,
+    read_objects,
 )
-from bridge.adapters.embedded.sqlite_bulk import AT, LENGTH, Beside, pieces
+from bridge.adapters.embedded.sqlite_bulk import (
+    VALUE_LENGTH,
+    VALUE_OFFSET,
+    WorkerThread,
+    join_values,
+)
 from bridge.adapters.embedded.sqlite_file import SqliteFile
 from bridge.domain.directory import (
     Candidate,
     CandidateKind,
     EntityKind,
     Manager,
-    Owner,
     Partner,
+    PhoneOwner,
     Ref,
-    is_caller,
-    stable_order,
+    candidate_sort_key,
+    may_be_caller,
 )
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import Noun
+from bridge.ports import DirectoryObject
 
 # ruff: noqa: S608 - table and expression are constants of this house.
 
@@ -76,18 +81,20 @@ class OwnerKey(NamedTuple):
 
 
 @dataclass(slots=True)
-class Touched:
+class IndexChanges:
     """What a run changed, as far as cards depend on it."""
 
     numbers: set[PhoneNumber] = field(default_factory=set)
     #: Owners that have a touched number now.
-    holders: dict[PhoneNumber, set[OwnerKey]] = field(default_factory=dict)
+    owners_by_number: dict[PhoneNumber, set[OwnerKey]] = field(default_factory=dict)
     #: Partners whose words in the cards of others changed.
     partners: set[Ref] = field(default_factory=set)
     #: Managers that appeared or vanished: chains name their rows.
     managers: set[Ref] = field(default_factory=set)
 
-    def note(self, kind: EntityKind, old: Noun | None, new: Noun | None) -> None:
+    def add(
+        self, kind: EntityKind, old: DirectoryObject | None, new: DirectoryObject | None
+    ) -> None:
         """Take in that *old* became *new*; None when it was not there, or is no more."""
         noun = new or old
         if noun is None or (old and new and replace(old, version=new.version) == new):
@@ -98,10 +105,10 @@ class Touched:
             return
         for version in (old, new):
             if version is not None:
-                self.numbers.update(phone.number for phone in phones_of(version))
+                self.numbers.update(phone.number for phone in distinct_phones(version))
         if new is not None:
-            for phone in phones_of(new):
-                self.holders.setdefault(phone.number, set()).add(OwnerKey(kind, noun.ref))
+            for phone in distinct_phones(new):
+                self.owners_by_number.setdefault(phone.number, set()).add(OwnerKey(kind, noun.ref))
         if isinstance(noun, Partner) and _words(old) != _words(new):
             self.partners.add(noun.ref)
 
@@ -109,7 +116,7 @@ class Touched:
         return bool(self.numbers or self.partners or self.managers)
 
 
-def _words(partner: Noun | None) -> tuple[object, ...] | None:
+def _words(partner: DirectoryObject | None) -> tuple[object, ...] | None:
     """Give what of a partner stands in the cards of others."""
     if not isinstance(partner, Partner) or partner.predefined:
         return None
@@ -126,7 +133,7 @@ class PhoneIndex:
         """Make the index in a file that has none."""
         self._file.execute("CREATE TABLE phone (number INTEGER PRIMARY KEY, card BLOB NOT NULL)")
 
-    def clear(self) -> None:
+    def delete_all(self) -> None:
         """Forget all numbers."""
         self._file.execute("DELETE FROM phone")
 
@@ -136,36 +143,36 @@ class PhoneIndex:
 
     def rebuild(self) -> int:
         """Read all documents and write every card anew; give the number of numbers."""
-        cards = self.cards_of_documents()
-        beside = Beside()
+        cards = self.build_cards()
+        beside = WorkerThread()
         try:
-            numbers = self.write(cards, beside)
+            numbers = self.replace_all(cards, beside)
             beside.wait()
         finally:
             beside.close()
         return numbers
 
-    def write(self, cards: CardsToWrite, beside: Beside) -> int:
+    def replace_all(self, cards: PackedCards, worker: WorkerThread) -> int:
         """Have *cards* and no others, as soon as *beside* gets there; give how many they are."""
-        beside.do(self.clear)
-        for batch in cards.in_order(_BATCH):
-            beside.do(partial(self._add_many, batch))
+        worker.submit(self.delete_all)
+        for batch in cards.sorted_batches(_BATCH):
+            worker.submit(partial(self._add_many, batch))
         return len(cards)
 
     def _add_many(self, batch: Sequence[tuple[PhoneNumber, bytes]]) -> None:
         """Write cards of numbers that are not there, without Python's lock."""
         numbered = [b"%0*d%b" % (_DIGITS, number, card) for number, card in batch]
-        number = f"CAST(CAST(substr(?1, {AT}, {_DIGITS}) AS TEXT) AS INTEGER)"
-        card = f"substr(?1, {AT} + {_DIGITS}, {LENGTH} - {_DIGITS})"
+        number = f"CAST(CAST(substr(?1, {VALUE_OFFSET}, {_DIGITS}) AS TEXT) AS INTEGER)"
+        card = f"substr(?1, {VALUE_OFFSET} + {_DIGITS}, {VALUE_LENGTH} - {_DIGITS})"
         self._file.execute(
             f"INSERT INTO phone (number, card) SELECT {number}, {card} FROM json_each(?2)",
-            pieces(numbered),
+            join_values(numbered),
         )
 
-    def level(self, cards: CardsToWrite) -> int:
+    def write_differences(self, cards: PackedCards) -> int:
         """Have *cards* and no others, writing those that differ; give how many they are."""
         above = 0
-        for batch in cards.in_order(_BATCH):
+        for batch in cards.sorted_batches(_BATCH):
             self._level(batch, above, batch[-1][0])
             above = batch[-1][0] + 1
         self._file.execute("DELETE FROM phone WHERE number >= ?", (above,))
@@ -182,39 +189,39 @@ class PhoneIndex:
         self._file.execute_many("DELETE FROM phone WHERE number = ?", ((n,) for n in held))
         self._file.execute_many(_REPLACE, differ)
 
-    def cards_of_documents(self) -> CardsToWrite:
+    def build_cards(self) -> PackedCards:
         """Read all documents and make every card anew."""
-        partners = PartnersLearned(self._manager_rows())
-        cards = CardsToWrite(partners)
-        for _, partner in read_nouns(self._file, EntityKind.PARTNER):
+        partners = PartnerChains(self._manager_rows())
+        cards = PackedCards(partners)
+        for _, partner in read_objects(self._file, EntityKind.PARTNER):
             if isinstance(partner, Partner):
-                partners.learn(partner)
+                partners.add(partner)
                 if partner.parent is None:
                     cards.add(partner)
-        self.add_within_holdings(cards)
+        self.add_child_partners(cards)
         for kind in (EntityKind.CONTACT, EntityKind.COUNTERPARTY):
-            for _, owner in read_nouns(self._file, kind):
+            for _, owner in read_objects(self._file, kind):
                 cards.add(owner)
         return cards
 
-    def add_within_holdings(self, cards: CardsToWrite) -> None:
+    def add_child_partners(self, cards: PackedCards) -> None:
         """Add the partners that have another one above them: they wait until all are learned."""
-        where = f"WHERE {BY_PARENT} IS NOT NULL"
-        for _, partner in read_nouns(self._file, EntityKind.PARTNER, where):
+        where = f"WHERE {PARENT_EXPRESSION} IS NOT NULL"
+        for _, partner in read_objects(self._file, EntityKind.PARTNER, where):
             cards.add(partner)
 
-    def patch(self, touched: Touched, numbers: int) -> int:
+    def update(self, touched: IndexChanges, numbers: int) -> int:
         """Rewrite the cards that *touched* reaches; *numbers* were held, give how many are now."""
         for ref in self._families(touched):
             for noun in self._owners_in(ref):
-                touched.numbers.update(phone.number for phone in phones_of(noun))
+                touched.numbers.update(phone.number for phone in distinct_phones(noun))
         if len(touched.numbers) > max(_MANY_NUMBERS, numbers * _LARGE_SHARE):
             return self.rebuild()
-        partners = PartnersLearned(self._manager_rows())
-        owners: dict[OwnerKey, Owner | None] = {}
+        partners = PartnerChains(self._manager_rows())
+        owners: dict[OwnerKey, PhoneOwner | None] = {}
         for number in sorted(touched.numbers):
             old = self._file.read("SELECT card FROM phone WHERE number = ?", (number,))
-            keys = set(touched.holders.get(number, ()))
+            keys = set(touched.owners_by_number.get(number, ()))
             if old:
                 keys.update(
                     OwnerKey(_KIND_OF[c.kind], c.ref)
@@ -232,64 +239,64 @@ class PhoneIndex:
         if not found:
             self._file.execute("DELETE FROM phone WHERE number = ?", (number,))
             return -there
-        card = pack_card([pack_candidate(c) for c in sorted(found, key=stable_order)])
+        card = pack_card([pack_candidate(c) for c in sorted(found, key=candidate_sort_key)])
         self._file.execute(_REPLACE, (number, card))
         return not there
 
-    def _families(self, touched: Touched) -> set[Ref]:
+    def _families(self, touched: IndexChanges) -> set[Ref]:
         """Give the touched partners with everything below them in their holdings."""
         waiting = set(touched.partners)
         if touched.managers:
-            for _, partner in read_nouns(self._file, EntityKind.PARTNER):
+            for _, partner in read_objects(self._file, EntityKind.PARTNER):
                 if isinstance(partner, Partner) and partner.manager in touched.managers:
                     waiting.add(partner.ref)
         family: set[Ref] = set()
         while waiting:
             ref = waiting.pop()
             family.add(ref)
-            below = self._some(EntityKind.PARTNER, BY_PARENT, ref)
+            below = self._some(EntityKind.PARTNER, PARENT_EXPRESSION, ref)
             waiting.update(p.ref for p in below if p.ref not in family)
         return family
 
-    def _owners_in(self, partner: Ref) -> Iterator[Noun]:
-        yield from self._some(EntityKind.PARTNER, BY_REF, partner)
-        yield from self._some(EntityKind.CONTACT, BY_PARTNER, partner)
-        yield from self._some(EntityKind.COUNTERPARTY, BY_PARTNER, partner)
+    def _owners_in(self, partner: Ref) -> Iterator[DirectoryObject]:
+        yield from self._some(EntityKind.PARTNER, REF_EXPRESSION, partner)
+        yield from self._some(EntityKind.CONTACT, PARTNER_EXPRESSION, partner)
+        yield from self._some(EntityKind.COUNTERPARTY, PARTNER_EXPRESSION, partner)
 
-    def _caller(self, key: OwnerKey, partners: PartnersLearned) -> Owner | None:
+    def _caller(self, key: OwnerKey, partners: PartnerChains) -> PhoneOwner | None:
         """Read an owner if he is a caller, and learn the partners above him."""
-        owner = next(self._some(key.kind, BY_REF, key.ref), None)
-        if owner is None or isinstance(owner, Manager) or not is_caller(owner):
+        owner = next(self._some(key.kind, REF_EXPRESSION, key.ref), None)
+        if owner is None or isinstance(owner, Manager) or not may_be_caller(owner):
             return None
         above = owner.ref if isinstance(owner, Partner) else owner.partner
-        while above is not None and not partners.knows(above):
-            partner = next(self._some(EntityKind.PARTNER, BY_REF, above), None)
+        while above is not None and not partners.has(above):
+            partner = next(self._some(EntityKind.PARTNER, REF_EXPRESSION, above), None)
             if not isinstance(partner, Partner):
                 break
-            partners.learn(partner)
+            partners.add(partner)
             above = None if partner.predefined else partner.parent
         return owner
 
     def _manager_rows(self) -> dict[Ref, int]:
-        return {manager.ref: row for row, manager in read_nouns(self._file, EntityKind.MANAGER)}
+        return {manager.ref: row for row, manager in read_objects(self._file, EntityKind.MANAGER)}
 
-    def _some(self, kind: EntityKind, where: str, value: object) -> Iterator[Noun]:
+    def _some(self, kind: EntityKind, where: str, value: object) -> Iterator[DirectoryObject]:
         rows = self._file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {where} = ?", (value,))
-        return (decode_noun(kind, text) for (text,) in rows)
+        return (decode_object(kind, text) for (text,) in rows)
 
 
 def _candidates(
-    owner: Owner | None, number: PhoneNumber, partners: PartnersLearned
+    owner: PhoneOwner | None, number: PhoneNumber, partners: PartnerChains
 ) -> Iterator[Candidate]:
     """Give the candidate that *owner* is for *number*, if he has it."""
     if owner is not None:
-        for phone in phones_of(owner):
+        for phone in distinct_phones(owner):
             if phone.number == number:
-                yield partners.candidate(owner)._replace(extension=phone.extension)
+                yield partners.build_candidate(owner)._replace(extension=phone.extension)
 
 
 @contextmanager
-def seldom_garbage() -> Iterator[None]:
+def rare_garbage_collection() -> Iterator[None]:
     """Keep the collector from walking a million objects that have no cycles again and again."""
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, *usual[1:])

@@ -16,12 +16,12 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NAME = re.compile(r"(ledger|directory|audit|runs|secret|metadata|rescue)[.-]")
 
 
-def keep_files_private() -> None:
+def set_private_umask() -> None:
     """Have every file that this process makes from now on readable to its owner alone."""
     os.umask(0o077)
 
 
-def make_private(folder: Path, *others: Path) -> None:
+def restrict_to_owner(folder: Path, *others: Path) -> None:
     """Take the rights of all but the owner off our files in *folder*, and off *others*.
 
     Off the folder too, unless somebody else's files are in it.
@@ -36,7 +36,7 @@ def make_private(folder: Path, *others: Path) -> None:
             _log.warning("not_private", extra=extra)
 
 
-def open_to_others(folder: Path, *others: Path) -> Sequence[Path]:
+def accessible_to_others(folder: Path, *others: Path) -> Sequence[Path]:
     """Return which of our files in *folder*, and of *others*, not their owner alone may use."""
     if os.name != "posix":
         return ()

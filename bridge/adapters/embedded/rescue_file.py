@@ -17,13 +17,13 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.embedded.sqlite_file import NOT_OURS
+from bridge.adapters.embedded.sqlite_file import DECODE_ERRORS
 from bridge.domain.calls import PhoneCall
 from bridge.domain.outbox import OutboxEntry
 from bridge.errors import StoreError
 from bridge.ports import RescuedCall
 
-NAME: Final = "rescue.jsonl"
+RESCUE_FILE_NAME: Final = "rescue.jsonl"
 
 #: No rescue is longer; a longer file is somebody else's doing.
 _MOST_BYTES: Final = 1 << 30
@@ -51,22 +51,22 @@ class RescueFile:
         folder: Path,
         *,
         temporary: Path | None = None,
-        last_resort: Callable[[str], None] = _print,
+        write_to_stderr: Callable[[str], None] = _print,
     ) -> None:
         self._folders = [folder, _temporary_folder(folder, temporary)]
-        self._last_resort = last_resort
+        self._last_resort = write_to_stderr
         self._lock = asyncio.Lock()
 
     @property
-    def places(self) -> Sequence[Path]:
+    def paths(self) -> Sequence[Path]:
         """Return where rescued calls may stand."""
-        return [folder / NAME for folder in self._folders]
+        return [folder / RESCUE_FILE_NAME for folder in self._folders]
 
-    def waiting(self) -> Sequence[Path]:
+    def existing_paths(self) -> Sequence[Path]:
         """Return the files in which rescued calls wait."""
-        return [place for place in self.places if place.exists()]
+        return [place for place in self.paths if place.exists()]
 
-    async def keep(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
+    async def add(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
         """Keep *call* outside of the ledger; never raises, the last place is the error stream."""
         text = _encode(_Line(call, entry))
         async with self._lock:
@@ -74,18 +74,18 @@ class RescueFile:
         if not kept:
             self._last_resort(text.decode())
 
-    async def rescued(self) -> Sequence[RescuedCall]:
+    async def saved_calls(self) -> Sequence[RescuedCall]:
         """Return what is kept, the oldest first; raises StoreError where it cannot be read."""
         async with self._lock:
             return await asyncio.to_thread(self._read)
 
-    async def forget(self, calls: int) -> None:
+    async def delete_first(self, calls: int) -> None:
         """Delete what is kept, but what came since the first *calls* were read."""
         async with self._lock:
             await asyncio.to_thread(self._forget, calls)
 
     def _append(self, line: bytes) -> bool:
-        for place in self.places:
+        for place in self.paths:
             try:
                 _append(place, line)
             except OSError:
@@ -95,18 +95,18 @@ class RescueFile:
 
     def _read(self) -> list[RescuedCall]:
         found: list[RescuedCall] = []
-        for place in self.waiting():
+        for place in self.existing_paths():
             for line in _lines(place):
                 try:
                     read = _line(line)
-                except NOT_OURS:
+                except DECODE_ERRORS:
                     self._set_unreadable_aside(place, line)
                 else:
                     found.append((read.call, read.entry))
         return found
 
     def _forget(self, calls: int) -> None:
-        for place in self.waiting():
+        for place in self.existing_paths():
             lines = _lines(place)
             if len(lines) > calls:
                 rest = b"".join(line + b"\n" for line in lines[calls:])
@@ -119,7 +119,7 @@ class RescueFile:
 
     def _set_unreadable_aside(self, place: Path, line: bytes) -> None:
         """Keep a line that we cannot read for a person, and take it out of the file."""
-        _append(place.with_name(f"{NAME}.damaged"), line + b"\n")
+        _append(place.with_name(f"{RESCUE_FILE_NAME}.damaged"), line + b"\n")
         rest = b"".join(other + b"\n" for other in _lines(place) if other != line)
         draft = place.with_suffix(".new")
         draft.unlink(missing_ok=True)

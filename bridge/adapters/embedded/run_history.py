@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.embedded.aside import set_aside
-from bridge.adapters.embedded.sqlite_file import NOT_OURS, SqliteFile
+from bridge.adapters.embedded.sqlite_file import DECODE_ERRORS, SqliteFile
 from bridge.adapters.embedded.sqlite_tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import SyncRun
@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 _run = msgspec.json.Decoder(SyncRun).decode
 
 
-class RunHistory:
+class SqliteSyncRuns:
     """`SyncRuns` on SQLite, `StoredFile`, and where a run is added."""
 
     name = "runs.db"
@@ -96,13 +96,13 @@ class RunHistory:
                 # A wall clock that was wrong for a while leaves older moments between the others.
                 if since is None or run.started_at >= since:
                     found.append(run)
-        except NOT_OURS as error:
+        except DECODE_ERRORS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
             file.close()
         return found
 
     def _begin_anew(self, damage: StoreDamaged) -> None:
-        aside = set_aside(self._path, only_latest=True)
+        aside = set_aside(self._path, latest_only=True)
         extra = {"path": damage.path, "reason": damage.reason, "kept": str(aside)}
         _log.warning("runs_damaged", extra=extra)

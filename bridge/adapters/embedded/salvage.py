@@ -12,27 +12,27 @@ from typing import Final
 
 from bridge.adapters.embedded.ledger_rows import (
     COLUMNS,
+    decode_call,
+    decode_choice,
+    decode_entry,
+    decode_event,
+    decode_missed_call,
+    decode_talk,
     entry_row,
-    read_call,
-    read_choice,
-    read_debt,
-    read_entry,
-    read_event,
-    read_talk,
 )
-from bridge.adapters.embedded.sqlite_file import NOT_OURS, SQLITE_ERRORS, Row, SqliteFile
-from bridge.domain.outbox import EntryState, recovered
+from bridge.adapters.embedded.sqlite_file import DECODE_ERRORS, SQLITE_ERRORS, Row, SqliteFile
+from bridge.domain.outbox import EntryState, recover_after_crash
 from bridge.errors import StoreDamaged
 
 # ruff: noqa: S608 - tables and columns are constants of ours.
 
 _READERS: Final[dict[str, Callable[[str], object]]] = {
-    "calls": read_call,
-    "outbox": read_entry,
-    "choices": read_choice,
-    "debts": read_debt,
-    "talks": read_talk,
-    "events": read_event,
+    "calls": decode_call,
+    "outbox": decode_entry,
+    "choices": decode_choice,
+    "debts": decode_missed_call,
+    "talks": decode_talk,
+    "events": decode_event,
 }
 _LAST_ROW: Final = 1 << 62
 
@@ -53,13 +53,13 @@ def salvage(source: Path, target: SqliteFile, now: datetime) -> int:
         connection.close()
 
 
-def insist_on_documents(file: SqliteFile) -> None:
+def check_documents(file: SqliteFile) -> None:
     """Read every document of the ledger; raises StoreDamaged where one is none."""
     for table, read in _READERS.items():
         for _, text in file.stream(f"SELECT id, doc FROM {table}"):
             try:
                 read(text)
-            except NOT_OURS as error:
+            except DECODE_ERRORS as error:
                 words = f"a document of {table} is damaged: {type(error).__name__}"
                 raise StoreDamaged(str(file.path), words) from error
 
@@ -89,7 +89,7 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
             for row in source.execute(question, (last + step,)):
                 last, step = int(row[0]), 0
                 yield row
-        except (*SQLITE_ERRORS, *NOT_OURS):
+        except (*SQLITE_ERRORS, *DECODE_ERRORS):
             step = 2 * step + 1
         else:
             return
@@ -98,13 +98,13 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
 def _is_sound(read: Callable[[str], object], text: str) -> bool:
     try:
         read(text)
-    except NOT_OURS:
+    except DECODE_ERRORS:
         return False
     return True
 
 
 def _due_again(row: Row, now: datetime) -> Row:
-    entry = read_entry(row[1])
+    entry = decode_entry(row[1])
     if entry.state is not EntryState.SENDING:
         return row
-    return (row[0], *entry_row(recovered(entry, now)))
+    return (row[0], *entry_row(recover_after_crash(entry, now)))

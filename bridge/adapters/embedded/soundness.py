@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bridge.adapters.embedded.aside import kept_aside
+from bridge.adapters.embedded.aside import list_set_aside
 from bridge.adapters.embedded.sqlite_file import SqliteFile
-from bridge.domain.alarm_rules import Disk
+from bridge.domain.alarm_rules import DiskUsage
 from bridge.errors import StoreDamaged, StoreError
 
 #: Every file of ours; a missing one is made when it is needed.
-FILES = ("ledger.db", "directory.db", "audit.db", "runs.db")
+DATABASE_FILES = ("ledger.db", "directory.db", "audit.db", "runs.db")
 
 
 #: Files that are no databases, and how many bytes each has at least.
@@ -22,18 +22,18 @@ _PLAIN_FILES = {"secret.key": 32, "metadata.json": 2, "ledger.lock": 0, "directo
 _PROBE_BYTES = 1 << 16
 
 
-def troubles(folder: Path) -> Mapping[str, StoreError]:
+def check_files(folder: Path) -> Mapping[str, StoreError]:
     """Tell what is wrong with files of *folder*, by name: StoreDamaged or another; reads all."""
-    found = {name: _trouble(folder / name) for name in FILES if (folder / name).exists()}
+    found = {name: _trouble(folder / name) for name in DATABASE_FILES if (folder / name).exists()}
     return {name: error for name, error in found.items() if error is not None}
 
 
-def set_aside_before(folder: Path) -> Sequence[str]:
+def files_set_aside(folder: Path) -> Sequence[str]:
     """Name the files of which a damaged one is still kept beside."""
-    return list(kept_aside(folder))
+    return list(list_set_aside(folder))
 
 
-def obstacle(folder: Path) -> str:
+def why_not_writable(folder: Path) -> str:
     """Say why nothing can be written to *folder*; empty when it can, or could once it is made."""
     place = _nearest(folder)
     if not place.is_dir():
@@ -55,13 +55,13 @@ def _refusal(folder: Path) -> str:
     return ""
 
 
-def missing(folder: Path) -> Sequence[str]:
+def missing_files(folder: Path) -> Sequence[str]:
     """Name the files that this installation had and that are gone, or empty."""
-    known = [name for name in FILES if (folder / name).with_suffix(".known").exists()]
+    known = [name for name in DATABASE_FILES if (folder / name).with_suffix(".known").exists()]
     return [name for name in known if not _size(folder / name)]
 
 
-def unusable(folder: Path) -> Mapping[str, str]:
+def unusable_files(folder: Path) -> Mapping[str, str]:
     """Say what is wrong with files that are no databases, by name; nothing is made."""
     found: dict[str, str] = {}
     for name, least in _PLAIN_FILES.items():
@@ -86,10 +86,10 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(_nearest(folder)).free
 
 
-def disk_of(folder: Path) -> Disk:
+def disk_usage(folder: Path) -> DiskUsage:
     """Return the room on the disk of *folder*, and what the files in it hold; may block."""
     held = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
-    return Disk(free_bytes(folder), held)
+    return DiskUsage(free_bytes(folder), held)
 
 
 def _nearest(folder: Path) -> Path:
@@ -98,7 +98,7 @@ def _nearest(folder: Path) -> Path:
     return next(place for place in (whole, *whole.parents) if place.exists())
 
 
-def insist_on_soundness(file: SqliteFile) -> None:
+def check_integrity(file: SqliteFile) -> None:
     """Read all of *file*, but not what its documents say; raises StoreDamaged."""
     ((words,), *_) = file.read("PRAGMA quick_check(1)")
     if words != "ok":
@@ -110,7 +110,7 @@ def _trouble(path: Path) -> StoreError | None:
     try:
         file = SqliteFile(path, read_only=True)
         try:
-            insist_on_soundness(file)
+            check_integrity(file)
         finally:
             file.close()
     except StoreError as error:

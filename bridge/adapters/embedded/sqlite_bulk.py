@@ -20,14 +20,14 @@ _BITS: Final = 32
 _MASK: Final = (1 << _BITS) - 1
 
 #: SQL: where a value begins in the bytes `?1`, and its length, as `json_each(?2)` gives places.
-AT: Final = f"(value >> {_BITS})"
-LENGTH: Final = f"(value & {_MASK})"
+VALUE_OFFSET: Final = f"(value >> {_BITS})"
+VALUE_LENGTH: Final = f"(value & {_MASK})"
 
 #: SQL: the value itself.
-VALUE: Final = f"substr(?1, {AT}, {LENGTH})"
+VALUE: Final = f"substr(?1, {VALUE_OFFSET}, {VALUE_LENGTH})"
 
 
-def pieces(values: Sequence[bytes]) -> tuple[bytes, str]:
+def join_values(values: Sequence[bytes]) -> tuple[bytes, str]:
     """Join *values*; give the bytes, and the places as a JSON array."""
     lengths = [len(value) for value in values]
     offsets = accumulate(lengths, initial=1)
@@ -39,7 +39,7 @@ def pieces(values: Sequence[bytes]) -> tuple[bytes, str]:
 _WAITING = 6
 
 
-class Beside:
+class WorkerThread:
     """A thread for one owner: one piece of work at a time, in the order given.
 
     So a connection that is used by it and, while it rests, by its owner is never used by two at
@@ -50,7 +50,7 @@ class Beside:
         self._executor: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
 
-    def do(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], None]) -> None:
         """Have *work* done soon; returns at once unless much is waiting already."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import msgspec
 
-from bridge.errors import StoreDamaged, StoreError, StoreForeign
+from bridge.errors import StoreDamaged, StoreError, StoreOfOtherProgram
 
 #: Written into every file of ours ("1Cbr"), so that nobody else's file is ever taken for ours.
 APPLICATION_ID = 0x31436272
@@ -40,7 +40,7 @@ _PRIMARY = 0xFF
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 #: What reading a document raises where it is not what was written: of the wrong form, or no text.
-NOT_OURS = (msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError)
+DECODE_ERRORS = (msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError)
 
 #: How SQLite begins to say that a table or column of ours is gone, or the header changed: our
 #: statements are constants, so it is the file that is wrong.
@@ -58,16 +58,16 @@ _NOT_TEXT, _NOT_JSON = "Could not decode to UTF-8", "malformed JSON"
 Row = tuple[Any, ...]
 
 
-class SharedMemory(Enum):
+class OpenMode(Enum):
     """What a connection has beside its file.
 
     OTHERS: memory shared with them, in a file of its own, which a full disk does not give.
     NOBODY: memory of its own; nobody else may write meanwhile. NOTHING: not even the log is read.
     """
 
-    OTHERS = "others"
-    NOBODY = "nobody"
-    NOTHING = "nothing"
+    SHARED = "others"
+    EXCLUSIVE = "nobody"
+    IMMUTABLE = "nothing"
 
 
 class SqliteFile:
@@ -84,33 +84,33 @@ class SqliteFile:
         self,
         path: str | Path,
         *,
-        wait_s: float = 5.0,
+        busy_timeout_s: float = 5.0,
         read_only: bool = False,
-        lent: bool = False,
+        any_thread: bool = False,
         page_size: int = PAGE_SIZE,
-        beside: SharedMemory = SharedMemory.OTHERS,
+        beside: OpenMode = OpenMode.SHARED,
     ):
         self.path = Path(path)
         self._depth = 0
         try:
             # mode=rw, not ro: a reader of a WAL file has to be able to make its -shm.
             mode = "rw" if read_only else "rwc"
-            if beside is SharedMemory.NOTHING:
+            if beside is OpenMode.IMMUTABLE:
                 mode = "ro&immutable=1"
             self.connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}",
                 uri=True,
-                timeout=wait_s,
+                timeout=busy_timeout_s,
                 isolation_level=None,
-                check_same_thread=not lent,
+                check_same_thread=not any_thread,
             )
         except SQLITE_ERRORS as error:
-            raise self.trouble(error) from error
+            raise self.as_store_error(error) from error
         try:
-            if beside is SharedMemory.NOBODY:
+            if beside is OpenMode.EXCLUSIVE:
                 self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._claim(read_only=read_only, page_size=page_size)
-            self._identity = identity_of(self.path)
+            self._identity = identity_at(self.path)
         except BaseException:
             self.connection.close()
             raise
@@ -126,7 +126,7 @@ class SqliteFile:
                     self.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         application, version = self._mark()
         if application != APPLICATION_ID:
-            raise StoreForeign(str(self.path), "this SQLite file belongs to another program")
+            raise StoreOfOtherProgram(str(self.path), "this SQLite file belongs to another program")
         if version != FORMAT_VERSION:
             raise StoreError(
                 str(self.path),
@@ -151,21 +151,21 @@ class SqliteFile:
         try:
             return self.connection.execute(sql, values).rowcount
         except SQLITE_ERRORS as error:
-            raise self.trouble(error) from error
+            raise self.as_store_error(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run one statement for every row; tell how many rows it changed in all."""
         try:
             return self.connection.executemany(sql, rows).rowcount
         except SQLITE_ERRORS as error:
-            raise self.trouble(error) from error
+            raise self.as_store_error(error) from error
 
     def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Give all rows of a query."""
         try:
             return self.connection.execute(sql, values).fetchall()
         except SQLITE_ERRORS as error:
-            raise self.trouble(error) from error
+            raise self.as_store_error(error) from error
 
     def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
         """Give the rows of a query one by one; its tables must not be written meanwhile."""
@@ -175,7 +175,7 @@ class SqliteFile:
             for row in self.connection.execute(sql, values):  # noqa: UP028
                 yield row
         except SQLITE_ERRORS as error:
-            raise self.trouble(error) from error
+            raise self.as_store_error(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -206,7 +206,7 @@ class SqliteFile:
         """Let go of the file."""
         self.connection.close()
 
-    def trouble(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
+    def as_store_error(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         """Say in our words what SQLite said of this file."""
         if isinstance(error, UnicodeDecodeError):
             return StoreDamaged(str(self.path), "the names of its tables are damaged: no text")
@@ -220,13 +220,13 @@ class SqliteFile:
         kind = StoreDamaged if damaged or words.startswith(_NOT_AS_MADE) else StoreError
         return kind(str(self.path), words)
 
-    def is_elsewhere(self) -> bool:
+    def was_replaced(self) -> bool:
         """Whether another file, or none, stands at the path now: what is written is in nobody's."""
-        keep_shared_memory(self.path)
-        return identity_of(self.path) != self._identity
+        restore_shared_memory(self.path)
+        return identity_at(self.path) != self._identity
 
 
-def identity_of(path: Path) -> tuple[int, int] | None:
+def identity_at(path: Path) -> tuple[int, int] | None:
     """Tell one file from another of the same name; None where there is none."""
     try:
         status = path.stat()
@@ -235,7 +235,7 @@ def identity_of(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def keep_shared_memory(path: Path) -> None:
+def restore_shared_memory(path: Path) -> None:
     """Give the file that SQLite maps beside *path* back the length that somebody cut off.
 
     Whoever touches a mapped page that is gone is killed (SIGBUS), be it only to close the file.
@@ -250,11 +250,11 @@ def keep_shared_memory(path: Path) -> None:
 
 
 @contextmanager
-def reading_documents(path: Path) -> Iterator[None]:
+def decoding_documents(path: Path) -> Iterator[None]:
     """Raise StoreDamaged where what is read inside is not what was written."""
     try:
         yield
-    except NOT_OURS as error:
+    except DECODE_ERRORS as error:
         words = f"a document is damaged: {_readable(str(error))}"
         raise StoreDamaged(str(path), words) from error
 
@@ -283,7 +283,7 @@ class DocumentRows:
         self._remove = f"DELETE FROM {name} WHERE id = ?"
 
     @property
-    def exist(self) -> bool:
+    def exists(self) -> bool:
         """Whether the table is in the file: TinyDB makes it by the first write."""
         return bool(
             self._file.read(
@@ -299,37 +299,37 @@ class DocumentRows:
         """Have no such table in the file."""
         self._file.execute(f"DROP TABLE IF EXISTS {self._name}")
 
-    def one(self, doc_id: int) -> str | None:
+    def get(self, doc_id: int) -> str | None:
         """Give the text of one document."""
-        found = self._file.read(self._one, (doc_id,)) if self.exist else []
+        found = self._file.read(self._one, (doc_id,)) if self.exists else []
         return found[0][0] if found else None
 
     def all(self) -> list[tuple[int, str]]:
         """Give ids and texts of all documents, by id."""
-        return cast("list[tuple[int, str]]", self._file.read(self._all)) if self.exist else []
+        return cast("list[tuple[int, str]]", self._file.read(self._all)) if self.exists else []
 
     def count(self) -> int:
         """Count the documents."""
         return self._number(f"SELECT count(*) FROM {self._name}")
 
-    def highest(self) -> int:
+    def highest_id(self) -> int:
         """Give the highest id; 0 when there is none."""
         return self._number(f"SELECT max(id) FROM {self._name}")
 
-    def write(self, rows: Iterable[tuple[int, str]]) -> None:
+    def upsert(self, rows: Iterable[tuple[int, str]]) -> None:
         """Insert documents or replace them."""
         self._file.execute_many(self._write, rows)
 
-    def remove(self, ids: Iterable[int]) -> None:
+    def delete(self, ids: Iterable[int]) -> None:
         """Delete documents."""
         self._file.execute_many(self._remove, ((doc_id,) for doc_id in ids))
 
-    def clear(self) -> None:
+    def delete_all(self) -> None:
         """Delete all documents."""
         self._file.execute(f"DELETE FROM {self._name}")
 
     def _number(self, sql: str) -> int:
-        return int(self._file.read(sql)[0][0] or 0) if self.exist else 0
+        return int(self._file.read(sql)[0][0] or 0) if self.exists else 0
 
 
 class WriterLock:
@@ -340,7 +340,7 @@ class WriterLock:
         self._descriptor: int | None = None
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether the lock is ours."""
         return self._descriptor is not None
 

@@ -37,11 +37,13 @@ class SqliteStorage(Storage):
         self,
         path: str | Path,
         *,
-        wait_s: float = 5.0,
-        lent: bool = False,
+        busy_timeout_s: float = 5.0,
+        any_thread: bool = False,
         page_size: int = PAGE_SIZE,
     ):
-        self.file = SqliteFile(path, wait_s=wait_s, lent=lent, page_size=page_size)
+        self.file = SqliteFile(
+            path, busy_timeout_s=busy_timeout_s, any_thread=any_thread, page_size=page_size
+        )
 
     def tables(self) -> set[str]:
         """Name the tables of documents."""
@@ -63,7 +65,7 @@ class SqliteStorage(Storage):
             for name, documents in data.items():
                 rows = DocumentRows(self.file, name)
                 rows.create()
-                rows.write((int(i), _encode(body).decode()) for i, body in documents.items())
+                rows.upsert((int(i), _encode(body).decode()) for i, body in documents.items())
 
     def close(self) -> None:
         """Let go of the file."""
@@ -77,7 +79,7 @@ class SavedDocuments(Mapping[str, Body]):
         self._rows = DocumentRows(file, name)
 
     def __getitem__(self, doc_id: str) -> Body:
-        text = self._rows.one(int(doc_id))
+        text = self._rows.get(int(doc_id))
         if text is None:
             raise KeyError(doc_id)
         return _decode(text)
@@ -157,10 +159,10 @@ class DocumentChanges(MutableMapping[int, Body]):
         """Write what is different from what was read."""
         self._rows.create()
         if self._cleared:
-            self._rows.clear()
-        self._rows.remove(self._removed - self._bodies.keys())
+            self._rows.delete_all()
+        self._rows.delete(self._removed - self._bodies.keys())
         texts = {doc_id: _encode(body).decode() for doc_id, body in self._bodies.items()}
-        self._rows.write(
+        self._rows.upsert(
             (doc_id, text) for doc_id, text in texts.items() if self._texts.get(doc_id) != text
         )
 
@@ -168,7 +170,7 @@ class DocumentChanges(MutableMapping[int, Body]):
         if self._cleared or doc_id in self._removed:
             return None
         if doc_id not in self._texts:
-            self._texts[doc_id] = self._rows.one(doc_id)
+            self._texts[doc_id] = self._rows.get(doc_id)
         return self._texts[doc_id]
 
 
@@ -212,7 +214,7 @@ class SqliteTable(Table):
         """Give one document by id or condition, or those of *doc_ids* that exist."""
         if doc_id is not None or doc_ids is None:
             return super().get(cond, cast("int", doc_id))
-        found = ((wanted, self.rows.one(wanted)) for wanted in sorted(set(doc_ids)))
+        found = ((wanted, self.rows.get(wanted)) for wanted in sorted(set(doc_ids)))
         return [Document(_decode(text), wanted) for wanted, text in found if text is not None]
 
     @property
@@ -229,7 +231,7 @@ class SqliteTable(Table):
             changes.save()
 
     def _get_next_id(self) -> int:
-        given = max(self.rows.highest() + 1, self._next_id or 1)
+        given = max(self.rows.highest_id() + 1, self._next_id or 1)
         self._next_id = given + 1
         return given
 
@@ -248,11 +250,11 @@ class SqliteDb(TinyDB):
         self,
         path: str | Path,
         *,
-        wait_s: float = 5.0,
-        lent: bool = False,
+        busy_timeout_s: float = 5.0,
+        any_thread: bool = False,
         page_size: int = PAGE_SIZE,
     ):
-        super().__init__(path, wait_s=wait_s, lent=lent, page_size=page_size)
+        super().__init__(path, wait_s=busy_timeout_s, lent=any_thread, page_size=page_size)
 
     @property
     def file(self) -> SqliteFile:

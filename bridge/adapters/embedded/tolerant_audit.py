@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from bridge.adapters.embedded.aside import note_missing, set_aside
-from bridge.adapters.embedded.audit_store import AuditStore
+from bridge.adapters.embedded.aside import record_missing, set_aside
+from bridge.adapters.embedded.audit_store import SqliteAudit
 from bridge.domain.directory import Ref
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports import AuditAct, AuditRecord, Clock
@@ -22,10 +22,10 @@ from bridge.ports import AuditAct, AuditRecord, Clock
 _log = logging.getLogger(__name__)
 
 #: Records kept in memory at most; the oldest of more stand in the log alone.
-MOST_WAITING: Final = 10_000
+MAX_WAITING: Final = 10_000
 
 #: Nobody sees hidden numbers, or takes calls away, without a record that lasts.
-_NEEDS_THE_FILE: Final = frozenset({AuditAct.REVEALED, AuditAct.EXPORTED})
+_NEEDS_THE_FILE: Final = frozenset({AuditAct.NUMBER_REVEALED, AuditAct.CALLS_EXPORTED})
 
 _REPLACED: Final = (
     "was replaced while the service ran: who did what before may be lost, and links made before "
@@ -49,9 +49,9 @@ class TolerantAudit:
         self._clock = clock
         self._keep = keep
         self._known = path.with_suffix(".known")
-        self._store: AuditStore | None = None
+        self._store: SqliteAudit | None = None
         self._trouble: StoreError | None = None
-        self._waiting: deque[AuditRecord] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[AuditRecord] = deque(maxlen=MAX_WAITING)
         self._losses: list[str] = []
         #: By manager, as the file said last; counted up where a revocation waits for the file.
         self._generations: dict[Ref, int] = {}
@@ -62,7 +62,7 @@ class TolerantAudit:
             self._opened()
 
     # ------------------------------------------------------------ audit
-    async def note(self, record: AuditRecord) -> None:
+    async def append(self, record: AuditRecord) -> None:
         """Keep *record*: in the file, or else in memory and in the log.
 
         Raises StoreError only for what nobody may see unless it lasts.
@@ -70,7 +70,7 @@ class TolerantAudit:
         try:
             if self._waiting:
                 await self._write_waiting()
-            await self._opened().note(record)
+            await self._opened().append(record)
         except StoreError as error:
             self._failed(error)
             if record.act in _NEEDS_THE_FILE:
@@ -103,10 +103,10 @@ class TolerantAudit:
             kept = []
         return [*waiting, *kept][:limit]
 
-    async def forget(self, days: Sequence[date]) -> int:
+    async def delete_old(self, days: Sequence[date]) -> int:
         """Delete what is older than the days to be kept, of *days* seen; return the number."""
         try:
-            return await self._opened().forget(days)
+            return await self._opened().delete_old(days)
         except StoreError as error:
             self._failed(error)
             return 0
@@ -139,7 +139,7 @@ class TolerantAudit:
         """Return what keeps the list from being written, after a try to mend it."""
         try:
             store = self._opened()
-            if store.is_elsewhere():
+            if store.was_replaced():
                 if self._path.exists():  # one that is gone is told of when it is made anew
                     self._losses.append(_REPLACED)
                 await self._let_go()
@@ -182,10 +182,10 @@ class TolerantAudit:
 
     async def _write_waiting(self) -> None:
         while self._waiting:
-            await self._opened().note(self._waiting[0])
+            await self._opened().append(self._waiting[0])
             self._waiting.popleft()
 
-    def _opened(self) -> AuditStore:
+    def _opened(self) -> SqliteAudit:
         """Return the store, opened; a damaged file is set aside. Raises StoreError."""
         if self._store is None:
             try:
@@ -197,21 +197,21 @@ class TolerantAudit:
                 self._known.touch(mode=0o600)
         return self._store
 
-    def _open(self) -> AuditStore:
+    def _open(self) -> SqliteAudit:
         if self._known.exists() and not self._path.exists():
             words = "was missing: who did what before is lost, links made before open nothing"
-            note_missing(self._path, f"{self.name} {words}")
+            record_missing(self._path, f"{self.name} {words}")
             self._losses.append(words)
             self._known.unlink()
         try:
-            return AuditStore(self._path, self._clock, keep=self._keep)
+            return SqliteAudit(self._path, self._clock, keep=self._keep)
         except StoreDamaged as error:
             aside = set_aside(self._path)
             extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
             _log.error("store_damaged", extra=extra)
             words = f"was damaged and is kept as {aside.name}: links made before open nothing"
             self._losses.append(words)
-        return AuditStore(self._path, self._clock, keep=self._keep)
+        return SqliteAudit(self._path, self._clock, keep=self._keep)
 
     async def _let_go(self) -> None:
         store, self._store = self._store, None

@@ -18,9 +18,9 @@ class MappedWalIndex:
         self._path = os.fsencode(path.with_name(f"{path.name}-shm"))
         self._size = 0
         self._inode = 0
-        self.keep()
+        self.restore_length()
 
-    def keep(self) -> bool:
+    def restore_length(self) -> bool:
         """Have the file as long as it was; return whether it still is the one that is mapped.
 
         Costs one look at the file: cheap enough for the ringing path.

@@ -14,16 +14,16 @@ from bridge.adapters.onec.schema import (
     EMPTY_DATE,
     PARTNERS,
     TYPE_PREFIX,
-    UNDEFINED,
-    CallChangeBody,
+    UNDEFINED_TYPE,
+    CallRequestRow,
     PhoneCallBody,
+    PhoneCallChangeBody,
     PhoneCallRow,
     ReminderBody,
     ReminderRow,
     ReminderTextBody,
-    RequestRow,
     SubjectBody,
-    WrittenCallRow,
+    WrittenPhoneCallRow,
 )
 from bridge.domain.directory import EMPTY_REF, CandidateKind, Ref, Version
 from bridge.domain.writeback import (
@@ -100,9 +100,9 @@ def reminder_body(draft: ReminderDraft, zone: ZoneInfo) -> ReminderBody:
     )
 
 
-def phone_call_change_body(change: PhoneCallChange) -> CallChangeBody:
+def phone_call_change_body(change: PhoneCallChange) -> PhoneCallChangeBody:
     """Write what is to be changed in a phone call document."""
-    return CallChangeBody(
+    return PhoneCallChangeBody(
         subject=UNSET if change.subject is None else _clean(change.subject),
         description=UNSET if change.description is None else _clean(change.description),
         comment=UNSET if change.comment is None else _clean(change.comment),
@@ -115,7 +115,7 @@ def reminder_text_body(draft: ReminderDraft) -> ReminderTextBody:
     return ReminderTextBody(text=_clean(draft.text))
 
 
-def written_phone_call(row: WrittenCallRow) -> WrittenPhoneCall:
+def read_written_phone_call(row: WrittenPhoneCallRow) -> WrittenPhoneCall:
     """Read a document as it stands."""
     return WrittenPhoneCall(
         document=Ref(row.ref.lower()),
@@ -123,17 +123,19 @@ def written_phone_call(row: WrittenCallRow) -> WrittenPhoneCall:
         description=row.description or "",
         comment=row.comment or "",
         responsible=_ref(row.responsible),
-        marked=bool(row.marked),
+        deletion_mark=bool(row.deletion_mark),
         version=Version(row.version) if row.version else None,
     )
 
 
-def written_reminder(row: ReminderRow, draft: ReminderDraft, zone: ZoneInfo) -> WrittenReminder:
+def read_written_reminder(
+    row: ReminderRow, draft: ReminderDraft, zone: ZoneInfo
+) -> WrittenReminder:
     """Read the reminder of *draft* as it stands; one without a date is due as it was written."""
     return WrittenReminder(_instant_or(row.due, zone, draft.at), row.text or "")
 
 
-def call_request(row: RequestRow, since: datetime, zone: ZoneInfo) -> CallRequest:
+def read_call_request(row: CallRequestRow, since: datetime, zone: ZoneInfo) -> CallRequest:
     """Read a document by which a manager orders a call."""
     kind, contact = _CONTACT_KINDS.get(row.contact_type or ""), _ref(row.contact)
     return CallRequest(
@@ -142,7 +144,7 @@ def call_request(row: RequestRow, since: datetime, zone: ZoneInfo) -> CallReques
         subject=row.subject or "",
         description=row.description or "",
         user=_ref(row.responsible) or _ref(row.author),
-        reach=(row.reach or "").strip(),
+        how_to_reach=(row.how_to_reach or "").strip(),
         contact=None if kind is None or contact is None else ContactRef(kind, contact),
     )
 
@@ -156,20 +158,20 @@ def earliest_wall_time(since: datetime, zone: ZoneInfo) -> str:
     return wall_time(since - max(put_back, timedelta(0)), zone)
 
 
-def found_document(row: PhoneCallRow, draft: PhoneCallDraft, zone: ZoneInfo) -> FoundDocument:
+def read_found_document(row: PhoneCallRow, draft: PhoneCallDraft, zone: ZoneInfo) -> FoundDocument:
     """Read a document found by the marker of *draft*."""
     at = _instant_or(row.at, zone, draft.at)
-    return FoundDocument(Ref(row.ref.lower()), row.number or "", at, bool(row.marked))
+    return FoundDocument(Ref(row.ref.lower()), row.number or "", at, bool(row.deletion_mark))
 
 
-def how_to_reach(draft: PhoneCallDraft) -> str:
+def search_text(draft: PhoneCallDraft) -> str:
     """Give the text by which the document is searched: exactly what was written into it."""
     return _clean(draft.how_to_reach)
 
 
 def _contact(contact: ContactRef | None) -> tuple[str, str]:
     if contact is None or contact.kind not in _CONTACT_TYPES:
-        return "", UNDEFINED
+        return "", UNDEFINED_TYPE
     return contact.ref, _CONTACT_TYPES[contact.kind]
 
 

@@ -20,7 +20,7 @@ _WHOLE_NAMES: Final = frozenset({"number", "номер", "value", "значен�
 _TAG: Final = re.compile(r"<[^<>]*>")
 
 
-def foreign_texts(found: Mapping[str, str]) -> tuple[str, ...]:
+def find_numbers(found: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of *found*, by their names, that are numbers."""
     filled = {name: value.strip() for name, value in found.items() if value.strip()}
     named = tuple(value for name, value in filled.items() if _names_a_number(name))
@@ -29,7 +29,7 @@ def foreign_texts(found: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(filled.values()) if len(filled) == 1 and len(found) == 1 else ()
 
 
-def plain_text(text: str) -> str:
+def strip_tags(text: str) -> str:
     """Return *text* without tags and references to characters."""
     return unescape(_TAG.sub(" ", text))
 

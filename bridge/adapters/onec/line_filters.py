@@ -9,7 +9,7 @@ numbers whose parts stand in a storage in another order; the sync reads those.
 from typing import Final
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.odata import text
+from bridge.adapters.onec.odata import text_literal
 from bridge.domain.phone import PhoneNumber, PhoneRules
 
 #: Only Russia and Kazakhstan write one number in three ways of digits.
@@ -18,7 +18,7 @@ _TRUNK: Final = "8"
 _WITH_TRUNK: Final = 11
 
 
-def spellings(number: PhoneNumber, rules: PhoneRules) -> tuple[str, ...]:
+def digit_spellings(number: PhoneNumber, rules: PhoneRules) -> tuple[str, ...]:
     """Write *number* as 1C's column of digits may hold it (facts/ut11-metadata.md §3)."""
     digits = str(number)
     if len(digits) != _WITH_TRUNK or not digits.startswith(_SEVEN):
@@ -33,7 +33,8 @@ def spellings(number: PhoneNumber, rules: PhoneRules) -> tuple[str, ...]:
 def narrow_filter(number: PhoneNumber, rules: PhoneRules) -> str:
     """Return the condition on the column of digits as 1C's form fills it."""
     any_of = " or ".join(
-        f"{schema.PHONE_LINE_DIGITS} eq {text(digits)}" for digits in spellings(number, rules)
+        f"{schema.PHONE_LINE_NUMBER} eq {text_literal(digits)}"
+        for digits in digit_spellings(number, rules)
     )
     return f"{_IS_PHONE} and ({any_of})"
 
@@ -43,15 +44,18 @@ def wide_filter(number: PhoneNumber, rules: PhoneRules, *, with_json: bool) -> s
 
     *with_json*: the release has the newer storage as well.
     """
-    pattern = text(f"%{'%'.join(spellings(number, rules)[-1])}%")
-    storages = (schema.PHONE_LINE_STORAGE, *((schema.PHONE_LINE_JSON,) if with_json else ()))
+    pattern = text_literal(f"%{'%'.join(digit_spellings(number, rules)[-1])}%")
+    storages = (
+        schema.PHONE_LINE_TEXT_STORAGE,
+        *((schema.PHONE_LINE_JSON_STORAGE,) if with_json else ()),
+    )
     stored = " or ".join(f"like({storage},{pattern})" for storage in storages)
     return (
-        f"{_IS_PHONE} and (like({schema.PHONE_LINE_SHOWN},{pattern}) or "
-        f"like({schema.PHONE_LINE_DIGITS},{pattern}) or "
-        f"not like({schema.PHONE_LINE_SHOWN},{_A_DIGIT}) and ({stored}))"
+        f"{_IS_PHONE} and (like({schema.PHONE_LINE_PRESENTATION},{pattern}) or "
+        f"like({schema.PHONE_LINE_NUMBER},{pattern}) or "
+        f"not like({schema.PHONE_LINE_PRESENTATION},{_A_DIGIT}) and ({stored}))"
     )
 
 
 _A_DIGIT: Final = "'%[0-9]%'"
-_IS_PHONE: Final = f"{schema.PHONE_LINE_TYPE} eq {text(schema.PHONE_LINE)}"
+_IS_PHONE: Final = f"{schema.PHONE_LINE_TYPE} eq {text_literal(schema.PHONE_CONTACT_TYPE)}"

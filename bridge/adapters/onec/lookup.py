@@ -17,31 +17,31 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from bridge.adapters.embedded.directory_documents import phones_of
+from bridge.adapters.embedded.directory_documents import distinct_phones
 from bridge.adapters.onec import schema
 from bridge.adapters.onec.errors import UnknownField
 from bridge.adapters.onec.line_filters import narrow_filter, wide_filter
 from bridge.adapters.onec.metadata import Metadata
 from bridge.adapters.onec.nouns import (
-    Read,
+    ReadObject,
     as_group,
     is_group,
     read_contact_persons,
     read_counterparties,
     read_partners,
 )
-from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query
-from bridge.adapters.onec.parts import keys
+from bridge.adapters.onec.odata import ODataClient, lenient_json_decoder, listing_query
+from bridge.adapters.onec.parts import split_refs
 from bridge.adapters.onec.schema import (
     Column,
     ContactPersonRow,
     CounterpartyRow,
     ListingRow,
-    Page,
     PartnerRow,
+    RowPage,
 )
-from bridge.adapters.onec.sets import SetReader
-from bridge.domain.directory import EntityKind, Owner, Partner, Ref, card_of
+from bridge.adapters.onec.sets import EntitySetReader
+from bridge.domain.directory import EntityKind, Partner, PhoneOwner, Ref, build_caller_card
 from bridge.domain.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, StoreError
 from bridge.ports import FoundOwners
@@ -64,20 +64,20 @@ _WIDE_REST_S: Final = 3600.0
 class _Reading(NamedTuple):
     """How rows of one kind are decoded, and read into nouns."""
 
-    page: Callable[[bytes], Page[Any]]
-    nouns: Callable[[Sequence[Any], PhoneRules], Iterable[Read]]
+    page: Callable[[bytes], RowPage[Any]]
+    nouns: Callable[[Sequence[Any], PhoneRules], Iterable[ReadObject]]
 
 
-_LINES: Final = json_reader(msgspec.json.Decoder(Page[ListingRow]))
+_LINES: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[ListingRow]))
 _READINGS: Final = {
     EntityKind.CONTACT: _Reading(
-        json_reader(msgspec.json.Decoder(Page[ContactPersonRow])), read_contact_persons
+        lenient_json_decoder(msgspec.json.Decoder(RowPage[ContactPersonRow])), read_contact_persons
     ),
     EntityKind.PARTNER: _Reading(
-        json_reader(msgspec.json.Decoder(Page[PartnerRow])), read_partners
+        lenient_json_decoder(msgspec.json.Decoder(RowPage[PartnerRow])), read_partners
     ),
     EntityKind.COUNTERPARTY: _Reading(
-        json_reader(msgspec.json.Decoder(Page[CounterpartyRow])), read_counterparties
+        lenient_json_decoder(msgspec.json.Decoder(RowPage[CounterpartyRow])), read_counterparties
     ),
 }
 
@@ -98,17 +98,17 @@ class ODataLookup:
         client: ODataClient,
         *,
         rules: PhoneRules,
-        known: Callable[[Ref], Partner | None],
+        find_partner: Callable[[Ref], Partner | None],
         metadata_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
-        crowded: Callable[[], bool] = lambda: False,
+        is_crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
-        self._sets = SetReader(client, Metadata(client, metadata_cache, asks=False))
+        self._sets = EntitySetReader(client, Metadata(client, metadata_cache, may_request=False))
         self._rules = rules
-        self._known = known
+        self._known = find_partner
         self._clock = clock
-        self._crowded = crowded
+        self._crowded = is_crowded
         self._absent: dict[EntityKind, float] = {}
         self._has_json = True
         self._wide_rests_until = float("-inf")
@@ -117,11 +117,11 @@ class ODataLookup:
         """Let go of the connections."""
         await self._client.aclose()
 
-    async def find(self, number: PhoneNumber) -> FoundOwners:
+    async def find_owners(self, number: PhoneNumber) -> FoundOwners:
         """Find the owners of *number*; of a publication that lacks a set only the others."""
         missing: dict[EntityKind, OneCNotPublished] = {}
         condition = narrow_filter(number, self._rules)
-        kinds = [kind for kind in schema.PHONE_LINES if not self._is_absent(kind)]
+        kinds = [kind for kind in schema.PHONE_LINE_SETS if not self._is_absent(kind)]
         found = await _all(self._owners(kind, number, condition, missing) for kind in kinds)
         if len(missing) == len(kinds):
             # Next time all of them are asked for: who comes then comes after a long rest.
@@ -132,7 +132,7 @@ class ODataLookup:
             _log.warning("live_lookup_without", extra={"kind": kind, "reason": str(error)})
         owners = tuple(owner for some in found for owner in some)
         above = await self._above(owners)
-        if card_of(number, owners, above, {}) is None:
+        if build_caller_card(number, owners, above, {}) is None:
             # Nobody, or those alone whom a number does not lead to.
             rest = [kind for kind in kinds if kind not in missing]
             if more := await self._elsewhere(number, rest):
@@ -145,7 +145,7 @@ class ODataLookup:
     # ------------------------------------------------------------ owners
     async def _elsewhere(
         self, number: PhoneNumber, kinds: Sequence[EntityKind]
-    ) -> tuple[Owner, ...]:
+    ) -> tuple[PhoneOwner, ...]:
         """Find the owners in lines that other programs wrote, where 1C is quick enough for it."""
         if self._clock() < self._wide_rests_until or self._crowded():
             return ()
@@ -178,39 +178,39 @@ class ODataLookup:
         number: PhoneNumber,
         condition: str,
         missing: dict[EntityKind, OneCNotPublished],
-    ) -> list[Owner]:
+    ) -> list[PhoneOwner]:
         """Find the owners of one kind; what is not published goes to *missing*."""
         query = listing_query("Ref_Key", filter=condition, top=str(_MOST_LINES))
         try:
-            page = await self._client.read(schema.PHONE_LINES[kind], query, _LINES)
+            page = await self._client.read(schema.PHONE_LINE_SETS[kind], query, _LINES)
             refs = tuple(dict.fromkeys(Ref(row.ref.lower()) for row in page.value))
-            nouns = await self._read(kind, refs, schema.FOUND_COLUMNS[kind]) if refs else []
+            nouns = await self._read(kind, refs, schema.LOOKUP_COLUMNS[kind]) if refs else []
         except OneCNotPublished as error:
             missing[kind] = error
             return []
         # The digits of a line may be older than its text, which is what people see and the pull
         # believes.
-        return [noun for noun in nouns if any(p.number == number for p in phones_of(noun))]
+        return [noun for noun in nouns if any(p.number == number for p in distinct_phones(noun))]
 
     async def _read(
         self, kind: EntityKind, refs: Sequence[Ref], columns: tuple[Column, ...]
-    ) -> list[Owner]:
-        entity_set, reading = schema.SETS[kind], _READINGS[kind]
-        parts = keys(refs, listing_query(await self._sets.select(entity_set, columns)))
+    ) -> list[PhoneOwner]:
+        entity_set, reading = schema.ENTITY_SETS[kind], _READINGS[kind]
+        parts = split_refs(refs, listing_query(await self._sets.select_option(entity_set, columns)))
         pages = await _all(
-            self._sets.page(entity_set, columns, reading.page, options=part.options())
+            self._sets.read_page(entity_set, columns, reading.page, options=part.query_options())
             for part in parts
         )
-        nouns: list[Owner] = []
+        nouns: list[PhoneOwner] = []
         rows = [row for page in pages for row in page.value]
         for row, read in zip(rows, reading.nouns(rows, self._rules), strict=True):
-            noun = as_group(read.noun) if is_group(row) else read.noun
-            if isinstance(noun, Owner):
+            noun = as_group(read.entity) if is_group(row) else read.entity
+            if isinstance(noun, PhoneOwner):
                 nouns.append(noun)
         return nouns
 
     # ------------------------------------------------------------ the partners above them
-    async def _above(self, owners: Iterable[Owner]) -> tuple[Partner, ...]:
+    async def _above(self, owners: Iterable[PhoneOwner]) -> tuple[Partner, ...]:
         """Give the partners above *owners*, from the directory where it has them.
 
         One that is not to be had ends its chain, as it does in the index.
@@ -224,7 +224,9 @@ class ODataLookup:
         while waiting := waiting - partners.keys():
             held = {ref: partner for ref in waiting if (partner := self._held(ref)) is not None}
             if strangers := sorted(waiting - held.keys()):
-                for noun in await self._read(EntityKind.PARTNER, strangers, schema.HOLDING_COLUMNS):
+                for noun in await self._read(
+                    EntityKind.PARTNER, strangers, schema.PARENT_PARTNER_COLUMNS
+                ):
                     if isinstance(noun, Partner):
                         held[noun.ref] = noun
             partners |= held

@@ -14,8 +14,13 @@ from xml.parsers import expat
 import msgspec
 
 from bridge.adapters.onec.odata import ODataClient
-from bridge.adapters.onec.schema import NEEDED, Column
-from bridge.errors import OneCBlocked, OneCNonsense, OneCNotPublished, OneCUnavailable
+from bridge.adapters.onec.schema import USED_COLUMNS, Column
+from bridge.errors import (
+    OneCInvalidResponse,
+    OneCNotPublished,
+    OneCSessionsBlocked,
+    OneCUnavailable,
+)
 
 _BELIEVED_S: Final = 24 * 3600.0
 _PATH: Final = "$metadata"
@@ -50,12 +55,12 @@ class Metadata:
         cache: Path | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        asks: bool = True,
+        may_request: bool = True,
     ) -> None:
         self._client = client
         self._cache = cache
         self._clock = clock
-        self._asks = asks
+        self._asks = may_request
         self._fields: Fields | None = None
         self._fresh = False
 
@@ -88,9 +93,9 @@ class Metadata:
         self._fresh = True
         try:
             self._fields = await self._read()
-        except OneCBlocked:
+        except OneCSessionsBlocked:
             raise
-        except (OneCUnavailable, OneCNonsense, OneCNotPublished):
+        except (OneCUnavailable, OneCInvalidResponse, OneCNotPublished):
             # Without it the columns common to all releases will do (`columns_of`).
             self._fields = None
         return self._fields
@@ -102,12 +107,12 @@ class Metadata:
             if memory is not None and size and (size, modified) == (memory.size, memory.modified):
                 fields: Fields = memory.fields
             else:
-                parser = _Parser(wanted_types())
+                parser = _Parser(used_type_names())
                 async for piece in pieces:
                     parser.feed(piece)
                 fields = parser.finish()
         self._remember(
-            _Memory(wanted_types(), size, modified, self._clock(), {**fields}),
+            _Memory(used_type_names(), size, modified, self._clock(), {**fields}),
         )
         return fields
 
@@ -119,7 +124,7 @@ class Metadata:
         except (OSError, ValueError):
             # Absent, or of another version of ours: it is only a memory.
             return None
-        return memory if memory.asked == wanted_types() else None
+        return memory if memory.asked == used_type_names() else None
 
     def _remember(self, memory: _Memory) -> None:
         if self._cache is None:
@@ -134,30 +139,32 @@ class Metadata:
             return
 
 
-def wanted_types() -> frozenset[str]:
+def used_type_names() -> frozenset[str]:
     """Name the entity types that hold our fields, tabular sections among them."""
     return frozenset(
         _type_of(entity_set, column.path)[0]
-        for entity_set, columns in NEEDED.items()
+        for entity_set, columns in USED_COLUMNS.items()
         for column in columns
     )
 
 
-def missing(entity_set: str, columns: Iterable[Column], fields: Fields) -> tuple[Column, ...]:
+def missing_columns(
+    entity_set: str, columns: Iterable[Column], fields: Fields
+) -> tuple[Column, ...]:
     """Tell which of *columns* the publication lacks."""
     return tuple(c for c in columns if not _has(entity_set, c, fields))
 
 
-def columns_of(
+def available_columns(
     entity_set: str, columns: Iterable[Column], fields: Fields | None
 ) -> tuple[Column, ...]:
     """Give the columns to ask for: those that are there, or those that every release has."""
     if fields is None:
-        return tuple(c for c in columns if c.everywhere)
+        return tuple(c for c in columns if c.in_every_release)
     return tuple(c for c in columns if _has(entity_set, c, fields))
 
 
-def require(entity_set: str, columns: Iterable[Column], fields: Fields) -> None:
+def require_columns(entity_set: str, columns: Iterable[Column], fields: Fields) -> None:
     """Refuse a publication without the set, or without a field that it is of no use without.
 
     Raises:
@@ -165,7 +172,7 @@ def require(entity_set: str, columns: Iterable[Column], fields: Fields) -> None:
     """
     if entity_set not in fields:
         raise OneCNotPublished(entity_set, "the entity set is not published")
-    absent = [c.path for c in missing(entity_set, columns, fields) if c.required]
+    absent = [c.path for c in missing_columns(entity_set, columns, fields) if c.required]
     if absent:
         raise OneCNotPublished(entity_set, f"not published: {', '.join(absent)}")
 
@@ -213,14 +220,14 @@ class _Parser:
         """
         self._parse(b"", last=True)
         if not self._schema:
-            raise OneCNonsense(_PATH, "a document without a schema")
+            raise OneCInvalidResponse(_PATH, "a document without a schema")
         return {name: frozenset(found) for name, found in self._found.items()}
 
     def _parse(self, piece: bytes, *, last: bool) -> None:
         try:
             self._expat.Parse(piece, last)
         except expat.ExpatError as error:
-            raise OneCNonsense(_PATH, f"not metadata: {error}") from error
+            raise OneCInvalidResponse(_PATH, f"not metadata: {error}") from error
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(" ")[2]
@@ -241,4 +248,4 @@ class _Parser:
 
     def _doctype(self, *_: object) -> None:
         # No metadata has one; a page does, and entities of an attacker would.
-        raise OneCNonsense(_PATH, "a page that is not 1C's")
+        raise OneCInvalidResponse(_PATH, "a page that is not 1C's")

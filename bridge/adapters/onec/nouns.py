@@ -6,13 +6,13 @@ from datetime import date
 from itertools import chain
 from typing import Final, NamedTuple
 
-from bridge.adapters.onec.phones import read_lines
+from bridge.adapters.onec.phones import read_phone_lines
 from bridge.adapters.onec.schema import (
-    LIST_VALUE,
-    PHONE_LINE,
+    LIST_VALUE_TYPE,
+    PHONE_CONTACT_TYPE,
     PRIMITIVE_PREFIX,
     TYPE_PREFIX,
-    UNDEFINED,
+    UNDEFINED_TYPE,
     ContactPersonRow,
     CounterpartyRow,
     ManagerRow,
@@ -20,11 +20,11 @@ from bridge.adapters.onec.schema import (
     OwnerRow,
     PartnerRow,
     PhoneLineRow,
-    ValueRow,
+    PropertyValueRow,
 )
 from bridge.domain.directory import (
     EMPTY_REF,
-    Attribute,
+    AttributeValue,
     ContactPerson,
     Counterparty,
     Manager,
@@ -34,17 +34,17 @@ from bridge.domain.directory import (
     Version,
 )
 from bridge.domain.phone import PhoneRules
-from bridge.ports import Noun
+from bridge.ports import DirectoryObject
 
 _EMPTY_YEAR: Final = "0001"
 _DAY: Final = len("2026-11-23")
 
 
-class Read(NamedTuple):
+class ReadObject(NamedTuple):
     """A noun, and whether a phone of it is unread and may be found in its storages."""
 
-    noun: Noun
-    unread: bool = False
+    entity: DirectoryObject
+    has_unread_phones: bool = False
 
 
 def ref_or_none(text: str | None) -> Ref | None:
@@ -56,24 +56,24 @@ def ref_or_none(text: str | None) -> Ref | None:
 
 def is_group(row: ObjectRow) -> bool:
     """Tell a group of the hierarchy; without its flag it is known by what it cannot have."""
-    if row.folder is not None:
-        return row.folder
+    if row.is_folder is not None:
+        return row.is_folder
     if isinstance(row, PartnerRow):
-        return row.lines is None and row.manager is None
+        return row.contact_lines is None and row.manager is None
     if isinstance(row, ContactPersonRow | CounterpartyRow):
-        return row.lines is None and row.partner is None
+        return row.contact_lines is None and row.partner is None
     return False
 
 
-def as_group(noun: Noun) -> Noun:
+def as_group(noun: DirectoryObject) -> DirectoryObject:
     """Make of a group what is known to be there and never answers or calls."""
     if isinstance(noun, Manager):
         return replace(noun, invalid=True)
-    return replace(noun, fields=())
+    return replace(noun, phone_fields=())
 
 
-def read_partners(rows: Sequence[PartnerRow], rules: PhoneRules) -> Iterator[Read]:
-    """Read partners."""
+def read_partners(rows: Sequence[PartnerRow], rules: PhoneRules) -> Iterator[ReadObject]:
+    """ReadObject partners."""
     for row, (fields, unread) in zip(rows, read_phone_fields(rows, rules), strict=True):
         partner = Partner(
             Ref(row.ref.lower()),
@@ -83,15 +83,17 @@ def read_partners(rows: Sequence[PartnerRow], rules: PhoneRules) -> Iterator[Rea
             ref_or_none(row.parent),
             ref_or_none(row.manager),
             bool(row.customer),
-            bool(row.marked),
+            bool(row.deletion_mark),
             bool(row.predefined),
             fields,
         )
-        yield Read(partner, unread)
+        yield ReadObject(partner, unread)
 
 
-def read_contact_persons(rows: Sequence[ContactPersonRow], rules: PhoneRules) -> Iterator[Read]:
-    """Read contact persons."""
+def read_contact_persons(
+    rows: Sequence[ContactPersonRow], rules: PhoneRules
+) -> Iterator[ReadObject]:
+    """ReadObject contact persons."""
     for row, (fields, unread) in zip(rows, read_phone_fields(rows, rules), strict=True):
         person = ContactPerson(
             Ref(row.ref.lower()),
@@ -100,14 +102,14 @@ def read_contact_persons(rows: Sequence[ContactPersonRow], rules: PhoneRules) ->
             ref_or_none(row.partner),
             row.position or "",
             _day_or_none(row.ended),
-            bool(row.marked),
+            bool(row.deletion_mark),
             fields,
         )
-        yield Read(person, unread)
+        yield ReadObject(person, unread)
 
 
-def read_counterparties(rows: Sequence[CounterpartyRow], rules: PhoneRules) -> Iterator[Read]:
-    """Read legal entities."""
+def read_counterparties(rows: Sequence[CounterpartyRow], rules: PhoneRules) -> Iterator[ReadObject]:
+    """ReadObject legal entities."""
     for row, (fields, unread) in zip(rows, read_phone_fields(rows, rules), strict=True):
         entity = Counterparty(
             Ref(row.ref.lower()),
@@ -115,13 +117,15 @@ def read_counterparties(rows: Sequence[CounterpartyRow], rules: PhoneRules) -> I
             row.name or "",
             ref_or_none(row.partner),
             row.tax_id or "",
-            bool(row.marked),
+            bool(row.deletion_mark),
             fields,
         )
-        yield Read(entity, unread)
+        yield ReadObject(entity, unread)
 
 
-def read_managers(rows: Iterable[ManagerRow], attribute: Ref | None) -> Iterator[Read]:
+def read_managers(
+    rows: Iterable[ManagerRow], extension_property: Ref | None
+) -> Iterator[ReadObject]:
     """Read users; *attribute* is the property that holds extensions."""
     for row in rows:
         manager = Manager(
@@ -130,37 +134,37 @@ def read_managers(rows: Iterable[ManagerRow], attribute: Ref | None) -> Iterator
             name=row.name or "",
             invalid=bool(row.invalid),
             service=bool(row.service),
-            marked=bool(row.marked),
-            attribute=_attribute_of(row, attribute),
+            deletion_mark=bool(row.deletion_mark),
+            attribute=_attribute_of(row, extension_property),
         )
-        yield Read(manager)
+        yield ReadObject(manager)
 
 
-def read_value(row: ValueRow) -> Attribute:
+def read_attribute_value(row: PropertyValueRow) -> AttributeValue:
     """Read a value by its type: text, number, or a reference to a list value."""
     kind, value = row.type or "", row.value
-    if kind and kind != UNDEFINED and not kind.startswith(PRIMITIVE_PREFIX):
+    if kind and kind != UNDEFINED_TYPE and not kind.startswith(PRIMITIVE_PREFIX):
         # A list that is not published has a type of another namespace; a type of ours that is no
         # list value refers to something that has no extension in it.
-        is_listed = kind == LIST_VALUE or not kind.startswith(TYPE_PREFIX)
-        return Attribute(
-            listed=ref_or_none(value) if is_listed and isinstance(value, str) else None
+        is_listed = kind == LIST_VALUE_TYPE or not kind.startswith(TYPE_PREFIX)
+        return AttributeValue(
+            value_ref=ref_or_none(value) if is_listed and isinstance(value, str) else None
         )
     if row.long_text and row.long_text.strip():
-        return Attribute(row.long_text.strip())
+        return AttributeValue(row.long_text.strip())
     if value is None or isinstance(value, bool):
-        return Attribute()
+        return AttributeValue()
     if isinstance(value, float) and value.is_integer():
-        return Attribute(str(int(value)))
-    return Attribute(str(value).strip())
+        return AttributeValue(str(int(value)))
+    return AttributeValue(str(value).strip())
 
 
-def _attribute_of(row: ManagerRow, attribute: Ref | None) -> Attribute | None:
-    if attribute is None or not row.values:
+def _attribute_of(row: ManagerRow, attribute: Ref | None) -> AttributeValue | None:
+    if attribute is None or not row.property_values:
         return None
-    for value in row.values:
+    for value in row.property_values:
         if value.property is not None and value.property.lower() == attribute:
-            return read_value(value)
+            return read_attribute_value(value)
     return None
 
 
@@ -169,14 +173,17 @@ def read_phone_fields(
 ) -> Iterator[tuple[tuple[PhoneField, ...], bool]]:
     """Read the phone lines of each row; True when one of his may tell more at a second look."""
     phones = [
-        [line for line in row.lines if line.type == PHONE_LINE] if row.lines else () for row in rows
+        [line for line in row.contact_lines if line.type == PHONE_CONTACT_TYPE]
+        if row.contact_lines
+        else ()
+        for row in rows
     ]
     # The lines of all rows at once, for that takes less than half of the time.
     lines = list(chain.from_iterable(phones))
-    fields = read_lines(lines, rules)
+    fields = read_phone_lines(lines, rules)
     # Without the text people see, the column of digits may hold one number of two.
     unread = [
-        not (line.shown and field.phones) and not _was_looked_at(line)
+        not (line.presentation and field.phones) and not _was_looked_at(line)
         for line, field in zip(lines, fields, strict=True)
     ]
     end = 0

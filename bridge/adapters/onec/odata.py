@@ -17,16 +17,16 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from bridge.adapters.http_limits import LIMITS, BoundedTransport, ReadLimits
-from bridge.adapters.onec.errors import TooLarge, lost, refusal
+from bridge.adapters.http_limits import LIMITS_EXTENSION, BoundedTransport, ReadLimits
+from bridge.adapters.onec.errors import RequestTooLarge, error_of_response, error_of_transport
 from bridge.adapters.onec.session import SessionTransport
-from bridge.adapters.onec.slots import RequestSlots, SlotsOfOne, Urgency
-from bridge.adapters.onec.voices import hear, without_bom
-from bridge.domain.whole_numbers import MOST, read_whole
+from bridge.adapters.onec.slots import ClientSlots, RequestSlots, Urgency
+from bridge.adapters.onec.voices import parse_response, without_bom
+from bridge.domain.whole_numbers import MAX_WHOLE_NUMBER, read_whole_number
 from bridge.errors import (
-    OneCBlocked,
-    OneCNonsense,
+    OneCInvalidResponse,
     OneCOutcomeUnknown,
+    OneCSessionsBlocked,
     OneCUnavailable,
     SettingsError,
 )
@@ -38,12 +38,12 @@ _SERVICE: Final = "/odata/standard.odata"
 _FORMAT: Final = "application/json;odata=nometadata"
 
 #: Request filtering of IIS allows 2048 bytes of query by default (facts/onec-odata.md §1.2).
-QUERY_LIMIT: Final = 2048
+MAX_QUERY_BYTES: Final = 2048
 
 _CONNECT_TIMEOUT_S: Final = 10.0
 
 #: A listing has about a hundred bytes a row: two and a half million of them.
-MOST_BYTES: Final = 256 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 
 #: One object as 1C keeps it, or its refusal.
 _MOST_OF_A_WRITE: Final = 8 * 1024 * 1024
@@ -68,7 +68,7 @@ class ODataConfig:
     concurrency: int = 2
     ca_file: Path | None = None
     #: What one answer may hold, decoded.
-    most_bytes: int = MOST_BYTES
+    max_answer_bytes: int = MAX_ANSWER_BYTES
     #: For many reads in a row: they share sessions of 1C where the publication allows it.
     reuse_sessions: bool = False
 
@@ -79,18 +79,18 @@ class ODataConfig:
         return bare if bare.endswith(_SERVICE) else bare + _SERVICE
 
 
-def guid(ref: str) -> str:
+def guid_literal(ref: str) -> str:
     """Write a reference as a literal."""
     return f"guid'{ref}'"
 
 
-def text(value: str) -> str:
+def text_literal(value: str) -> str:
     """Write a text as a literal; an apostrophe is doubled."""
     doubled = value.replace("'", "''")
     return f"'{doubled}'"
 
 
-def moment(wall: str) -> str:
+def date_literal(wall: str) -> str:
     """Write 1C's wall time as a literal."""
     return f"datetime'{wall}'"
 
@@ -116,12 +116,12 @@ def listing_query(select: str, **options: str) -> dict[str, str]:
     }
 
 
-def filter_room(query: Query) -> int:
+def max_filter_bytes(query: Query) -> int:
     """Give the bytes that an encoded `$filter` may take beside *query*."""
-    return QUERY_LIMIT - len(encode_query({**query, "$filter": ""}))
+    return MAX_QUERY_BYTES - len(encode_query({**query, "$filter": ""}))
 
 
-def json_reader(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
+def lenient_json_decoder(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
     """Make of *decoder* a reader that also takes what 1C may send and JSON forbids.
 
     Control characters inside texts, broken UTF-8 and lone surrogates are all seen in 1C's data.
@@ -143,23 +143,23 @@ def json_reader(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
     return read
 
 
-def read_count(body: bytes) -> int:
+def decode_count(body: bytes) -> int:
     """Read the bare number that `$count` answers, behind its byte order mark."""
-    number = read_whole(without_bom(body).decode("ascii", "replace").strip())
+    number = read_whole_number(without_bom(body).decode("ascii", "replace").strip())
     if number is None:
         raise ValueError("not a count")
     return number
 
 
-def whole(where: str, count: str | int) -> int:
+def require_count(where: str, count: str | int) -> int:
     """Return the count that stands beside rows.
 
     Raises:
         OneCNonsense: it is none.
     """
-    number = read_whole(count.strip()) if isinstance(count, str) else count
-    if number is None or not 0 <= number <= MOST:
-        raise OneCNonsense(where, "a count that cannot be read")
+    number = read_whole_number(count.strip()) if isinstance(count, str) else count
+    if number is None or not 0 <= number <= MAX_WHOLE_NUMBER:
+        raise OneCInvalidResponse(where, "a count that cannot be read")
     return number
 
 
@@ -175,19 +175,19 @@ class ODataClient:
         config: ODataConfig,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        slots: SlotsOfOne | None = None,
+        slots: ClientSlots | None = None,
     ) -> None:
         self.traffic = Traffic()
         self.concurrency = max(1, config.concurrency)
         self._root = config.root
-        self._slots = slots or RequestSlots(self.concurrency).of(Urgency.DELIVERY)
+        self._slots = slots or RequestSlots(self.concurrency).for_client(Urgency.DELIVERY)
         pair = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
         wire = transport or httpx.AsyncHTTPTransport(
             verify=_ssl_context(config.ca_file), trust_env=False
         )
         # 1C may think for as long as its time-out allows before it begins to answer.
         total_s = 2 * config.timeout_s
-        wire = BoundedTransport(wire, ReadLimits(config.most_bytes, total_s))
+        wire = BoundedTransport(wire, ReadLimits(config.max_answer_bytes, total_s))
         self._of_writes = ReadLimits(_MOST_OF_A_WRITE, total_s)
         if config.reuse_sessions:
             wire = SessionTransport(wire, self._root, self.traffic)
@@ -231,12 +231,12 @@ class ODataClient:
         """
         try:
             return await self._read(path, query, reader)
-        except OneCBlocked:
+        except OneCSessionsBlocked:
             raise
-        except TooLarge:
+        except RequestTooLarge:
             if splittable:
                 raise
-        except (OneCUnavailable, OneCNonsense):
+        except (OneCUnavailable, OneCInvalidResponse):
             # A base under load answers 500 to eight of eleven first reads and to none of the
             # second (facts/onec-odata.md §5.3). Only reads are ever repeated here.
             pass
@@ -246,14 +246,14 @@ class ODataClient:
         where = _where(path)
         status, body, location = await self._exchange("GET", path, query, write=False)
         if status != 200:  # noqa: PLR2004 - HTTP
-            raise refusal(hear(status, body, location), where, write=False)
+            raise error_of_response(parse_response(status, body, location), where, write=False)
         try:
             return reader(body)
         except ValueError as error:
-            said = hear(status, body)
+            said = parse_response(status, body)
             if not _is_json(body):
-                raise refusal(said, where, write=False) from error
-            raise OneCNonsense(where, f"an answer that cannot be read: {error}") from error
+                raise error_of_response(said, where, write=False) from error
+            raise OneCInvalidResponse(where, f"an answer that cannot be read: {error}") from error
 
     async def write(
         self,
@@ -283,16 +283,16 @@ class ODataClient:
             method, path, query, content, headers, write=True
         )
         if status not in _OK:
-            raise refusal(hear(status, answer, location), where, write=True)
+            raise error_of_response(parse_response(status, answer, location), where, write=True)
         try:
             # From the body, never from `Location`: that header is raw UTF-8.
             # A register's answer may be empty; where a reference is read from it, that is unknown.
             return reader(answer if answer.strip() else b"{}")
         except ValueError as error:
-            said = hear(status, answer)
+            said = parse_response(status, answer)
             if not _is_json(answer):
-                raise refusal(said, where, write=True) from error
-            words = said.words[:100]
+                raise error_of_response(said, where, write=True) from error
+            words = said.message[:100]
             raise OneCOutcomeUnknown(
                 where, f"an answer that cannot be read ({words}); the write may have been done"
             ) from error
@@ -327,8 +327,10 @@ class ODataClient:
         async with self._answer("GET", path, query or {}, write=False) as response:
             if response.status_code != 200:  # noqa: PLR2004 - HTTP
                 body = await response.aread()
-                said = hear(response.status_code, body, response.headers.get("Location", ""))
-                raise refusal(said, _where(path), write=False)
+                said = parse_response(
+                    response.status_code, body, response.headers.get("Location", "")
+                )
+                raise error_of_response(said, _where(path), write=False)
             yield response.headers, self._counted(response)
 
     async def _counted(self, response: httpx.Response) -> AsyncIterator[bytes]:
@@ -355,7 +357,7 @@ class ODataClient:
         async with self._slots:
             self.traffic.requests += 1
             with _translated(_where(path), write=write):
-                limits = {LIMITS: self._of_writes} if write else None
+                limits = {LIMITS_EXTENSION: self._of_writes} if write else None
                 async with self._http.stream(
                     method, url, content=content, headers=sent, extensions=limits
                 ) as response:
@@ -370,7 +372,7 @@ def _translated(where: str, *, write: bool) -> Iterator[None]:
     try:
         yield
     except httpx.RequestError as error:
-        raise lost(error, where, write=write) from error
+        raise error_of_transport(error, where, write=write) from error
     except httpx.InvalidURL as error:
         raise SettingsError("BRIDGE_ONEC_URL", str(error)) from error
 

@@ -35,16 +35,16 @@ _GENERIC: Final = frozenset(
 )
 
 
-def page_words(text: str) -> str:
+def page_message(text: str) -> str:
     """Return what the page *text* says: named causes first, then its title, then its body."""
     seen = _seen(text[:_LOOKED_AT])
     folded = seen.casefold()
-    for reason in schema.REASON_WORDS:
+    for reason in schema.REASON_PHRASES:
         if (at := folded.find(reason)) >= 0:
-            return clean(seen[at + len(reason) :])[:_MAX_PAGE]
+            return one_line_text(seen[at + len(reason) :])[:_MAX_PAGE]
     title = _TITLE.search(seen)
-    blocks = [clean(title[1])] if title else []
-    blocks += [clean(block) for block in _BLOCK.split(_TITLE.sub(" ", seen))]
+    blocks = [one_line_text(title[1])] if title else []
+    blocks += [one_line_text(block) for block in _BLOCK.split(_TITLE.sub(" ", seen))]
     told: list[str] = []
     for block in sorted(blocks, key=lambda block: not names_a_cause(block)):
         if block.casefold().strip(" .!") in _GENERIC or not block:
@@ -59,15 +59,15 @@ def page_words(text: str) -> str:
 def names_a_cause(text: str) -> bool:
     """Return whether *text* names a cause that decides what the answer means."""
     folded = text.casefold()
-    return any(word in folded for words in schema.CAUSE_WORDS for word in words)
+    return any(word in folded for words in schema.CAUSE_PHRASES for word in words)
 
 
-def asks_for_password(text: str) -> bool:
+def has_password_field(text: str) -> bool:
     """Return whether the page *text* is one to sign in at."""
     return _PASSWORD.search(text[:_LOOKED_AT]) is not None
 
 
-def clean(text: str) -> str:
+def one_line_text(text: str) -> str:
     """Return *text* in one line without tags, references to characters and control characters."""
     bare = unescape(_TAG.sub(" ", _seen(text)))
     return " ".join("".join(c if c.isprintable() else " " for c in bare).split())

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Seque
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from bridge.adapters.onec.errors import TooLarge
-from bridge.adapters.onec.odata import Query, encode_query, filter_room, guid
+from bridge.adapters.onec.errors import RequestTooLarge
+from bridge.adapters.onec.odata import Query, encode_query, guid_literal, max_filter_bytes
 from bridge.domain.directory import EMPTY_REF, Ref
 
 _OR: Final = " or "
@@ -27,41 +27,41 @@ _THOUSAND_ROWS_S: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class RefBatch:
     """Objects by reference."""
 
     refs: tuple[Ref, ...]
 
-    def options(self) -> dict[str, str]:
+    def query_options(self) -> dict[str, str]:
         """Give the query options."""
         return {"filter": _condition(self.refs)}
 
-    def halves(self) -> "tuple[Keys, ...]":
+    def halves(self) -> "tuple[RefBatch, ...]":
         """Split; empty when it cannot be split."""
         middle = len(self.refs) // 2
-        return (Keys(self.refs[:middle]), Keys(self.refs[middle:])) if middle else ()
+        return (RefBatch(self.refs[:middle]), RefBatch(self.refs[middle:])) if middle else ()
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class RowRange:
     """Rows by their place in an order that is nearly stable."""
 
     skip: int
     top: int
 
-    def options(self) -> dict[str, str]:
+    def query_options(self) -> dict[str, str]:
         """Give the query options."""
         return {"orderby": _ORDER, "skip": str(self.skip), "top": str(self.top)}
 
-    def halves(self) -> "tuple[Span, ...]":
+    def halves(self) -> "tuple[RowRange, ...]":
         """Split; empty when it cannot be split."""
         middle = self.top // 2
         if not middle:
             return ()
-        return Span(self.skip, middle), Span(self.skip + middle, self.top - middle)
+        return RowRange(self.skip, middle), RowRange(self.skip + middle, self.top - middle)
 
 
-Part = Keys | Span
+RequestPart = RefBatch | RowRange
 
 Answer = TypeVar("Answer")
 
@@ -74,7 +74,9 @@ class PartsReader:
         self._concurrency = concurrency
 
     async def answers(
-        self, parts: Iterable[Part], ask: Callable[[Part], Coroutine[Any, Any, Answer]]
+        self,
+        parts: Iterable[RequestPart],
+        ask: Callable[[RequestPart], Coroutine[Any, Any, Answer]],
     ) -> AsyncGenerator[Answer, None]:
         """Give the answers to all *parts* in the order in which they arrive.
 
@@ -82,7 +84,7 @@ class PartsReader:
             TooLarge: 1C breaks over a part that cannot be halved.
         """
         waiting = deque(parts)
-        running: dict[asyncio.Task[Answer], Part] = {}
+        running: dict[asyncio.Task[Answer], RequestPart] = {}
         try:
             self._start(waiting, running, ask)
             while running:
@@ -91,7 +93,7 @@ class PartsReader:
                 for task in done:
                     try:
                         ready.append(task.result())
-                    except TooLarge:
+                    except RequestTooLarge:
                         halves = self._smaller(running[task])
                         if not halves:
                             raise
@@ -107,42 +109,42 @@ class PartsReader:
 
     def _start(
         self,
-        waiting: deque[Part],
-        running: dict[asyncio.Task[Answer], Part],
-        ask: Callable[[Part], Coroutine[Any, Any, Answer]],
+        waiting: deque[RequestPart],
+        running: dict[asyncio.Task[Answer], RequestPart],
+        ask: Callable[[RequestPart], Coroutine[Any, Any, Answer]],
     ) -> None:
         while waiting and len(running) < self._concurrency:
             part = waiting.popleft()
-            if isinstance(part, Span) and part.top > self.page_size:
+            if isinstance(part, RowRange) and part.top > self.page_size:
                 waiting.extendleft(reversed(part.halves()))
             else:
                 running[asyncio.create_task(ask(part))] = part
 
-    def _smaller(self, part: Part) -> Sequence[Part]:
-        if isinstance(part, Span):
+    def _smaller(self, part: RequestPart) -> Sequence[RequestPart]:
+        if isinstance(part, RowRange):
             self.page_size = min(self.page_size, max(1, part.top // 2))
         return part.halves()
 
 
-def spans(rows: int, top: int) -> list[Span]:
+def split_rows(rows: int, top: int) -> list[RowRange]:
     """Cut *rows* rows into pages of *top*."""
-    return [Span(skip, min(top, rows - skip)) for skip in range(0, rows, top)]
+    return [RowRange(skip, min(top, rows - skip)) for skip in range(0, rows, top)]
 
 
-def keys(refs: Sequence[Ref], query: Query) -> list[Keys]:
+def split_refs(refs: Sequence[Ref], query: Query) -> list[RefBatch]:
     """Cut *refs* into as few questions as the length of an address allows beside *query*."""
-    count = keys_per_request(query)
-    return [Keys(tuple(refs[at : at + count])) for at in range(0, len(refs), count)]
+    count = refs_per_request(query)
+    return [RefBatch(tuple(refs[at : at + count])) for at in range(0, len(refs), count)]
 
 
-def keys_per_request(query: Query) -> int:
+def refs_per_request(query: Query) -> int:
     """Count the references one question may name beside *query*."""
     one = _encoded(_condition((EMPTY_REF,)))
     link = _encoded(_OR)
-    return max(1, (filter_room(query) - _SPARE + link) // (one + link))
+    return max(1, (max_filter_bytes(query) - _SPARE + link) // (one + link))
 
 
-def by_keys_is_cheaper(wanted: int, listed: int, per_request: int, page: int) -> bool:
+def is_cheaper_by_refs(wanted: int, listed: int, per_request: int, page: int) -> bool:
     """Tell whether asking for *wanted* of *listed* by key beats reading every page."""
     by_keys = -(-wanted // per_request) * _REQUEST_S + wanted / 1000 * _THOUSAND_ROWS_S
     by_pages = -(-listed // page) * _REQUEST_S + listed / 1000 * _THOUSAND_ROWS_S
@@ -150,7 +152,7 @@ def by_keys_is_cheaper(wanted: int, listed: int, per_request: int, page: int) ->
 
 
 def _condition(refs: Sequence[Ref]) -> str:
-    return _OR.join(f"Ref_Key eq {guid(ref)}" for ref in refs)
+    return _OR.join(f"Ref_Key eq {guid_literal(ref)}" for ref in refs)
 
 
 def _encoded(text: str) -> int:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from html import unescape
 from typing import Final
 
-from bridge.adapters.onec.foreign_lines import foreign_texts, plain_text
-from bridge.adapters.onec.schema import EXTENSION_WORD, STORAGE_PARTS, PhoneLineRow
+from bridge.adapters.onec.foreign_lines import find_numbers, strip_tags
+from bridge.adapters.onec.schema import EXTENSION_SEPARATOR, PHONE_STORAGE_KEYS, PhoneLineRow
 from bridge.domain.directory import PhoneField
-from bridge.domain.phone import PhoneRules, TypedPhone, read_caller, read_many, read_phones
+from bridge.domain.phone import ParsedPhone, PhoneRules, read_caller, read_phone_fields, read_phones
 
 _NATIONAL: Final = 10
 _TRUNK: Final = "8"
@@ -28,26 +28,26 @@ _ESCAPED: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": ""}
 
 
-def read_lines(lines: Sequence[PhoneLineRow], rules: PhoneRules) -> list[PhoneField]:
+def read_phone_lines(lines: Sequence[PhoneLineRow], rules: PhoneRules) -> list[PhoneField]:
     """Read phone lines, their storages too where they were asked for."""
-    shown = [line.shown or "" for line in lines]
+    shown = [line.presentation or "" for line in lines]
     # A million times a pull: tuple.__new__ takes half of the time of the named one's.
     new = tuple.__new__
     return [
         new(PhoneField, (text, phones)) if phones else _read_beside(line, rules)
-        for line, text, phones in zip(lines, shown, read_many(shown, rules), strict=True)
+        for line, text, phones in zip(lines, shown, read_phone_fields(shown, rules), strict=True)
     ]
 
 
 def _read_beside(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
     """Read a line whose text tells no number from what stands beside the text."""
-    shown = line.shown or ""
-    digits = line.digits or ""
+    shown = line.presentation or ""
+    digits = line.number or ""
     told = [digits] if _holds_country(digits) else []
     if "&" in shown or "<" in shown:
-        told = [plain_text(shown), *told]
+        told = [strip_tags(shown), *told]
     storages = (line.json_storage, line.text_storage)
-    stored = [text for storage in storages if storage for text in storage_texts(storage)]
+    stored = [text for storage in storages if storage for text in read_storage_texts(storage)]
     # Of «… 123-45-67, 765-43-21» the column holds the first number only, a storage both.
     for text in told + stored if shown else stored + told:
         phones = read_phones(text, rules)
@@ -55,7 +55,7 @@ def _read_beside(line: PhoneLineRow, rules: PhoneRules) -> PhoneField:
             return PhoneField(shown or text, phones)
     if told and (caller := read_caller(digits, rules).number) is not None:
         # Without its plus a range that no library knows is read as of a caller, who has it too.
-        return PhoneField(shown or digits, (TypedPhone(caller),))
+        return PhoneField(shown or digits, (ParsedPhone(caller),))
     return PhoneField(shown or "".join(stored[:1]) or digits, _last_resort(line, rules))
 
 
@@ -65,7 +65,7 @@ def _holds_country(digits: str) -> bool:
     return digits.lstrip().startswith("+") or count > _NATIONAL
 
 
-def storage_texts(storage: str) -> tuple[str, ...]:
+def read_storage_texts(storage: str) -> tuple[str, ...]:
     """Write the phone of a storage as people would: as it was typed, then put together."""
     head = storage.lstrip()
     if head.startswith("<"):
@@ -77,11 +77,11 @@ def storage_texts(storage: str) -> tuple[str, ...]:
         found = {name: value.strip() for name, value in _LINE_PART.findall(head)}
         if not found:
             return (head.strip(),)
-    if not any(name in found for names in STORAGE_PARTS.values() for name in names):
-        return foreign_texts(found)
+    if not any(name in found for names in PHONE_STORAGE_KEYS.values() for name in names):
+        return find_numbers(found)
     parts = {
         part: next((found[name] for name in names if found.get(name)), "").strip()
-        for part, names in STORAGE_PARTS.items()
+        for part, names in PHONE_STORAGE_KEYS.items()
     }
     return tuple(text for text in (parts["whole"], _assembled(parts)) if text)
 
@@ -94,7 +94,7 @@ def _assembled(parts: dict[str, str]) -> str:
     plus = "+" if country and country != _TRUNK else ""
     brackets = f"({area})" if area else ""
     text = " ".join(piece for piece in (f"{plus}{country}", brackets, number) if piece)
-    return f"{text}{EXTENSION_WORD}{parts['extension']}" if parts["extension"] else text
+    return f"{text}{EXTENSION_SEPARATOR}{parts['extension']}" if parts["extension"] else text
 
 
 def _unescaped(text: str) -> str:
@@ -105,10 +105,10 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(undo, text) if "\\" in text else text
 
 
-def _last_resort(line: PhoneLineRow, rules: PhoneRules) -> tuple[TypedPhone, ...]:
+def _last_resort(line: PhoneLineRow, rules: PhoneRules) -> tuple[ParsedPhone, ...]:
     """Believe digits without their country when the storages were looked at and say nothing."""
     looked = line.json_storage is not None or line.text_storage is not None
-    digits = line.digits or ""
-    if line.shown or line.json_storage or line.text_storage or not looked:
+    digits = line.number or ""
+    if line.presentation or line.json_storage or line.text_storage or not looked:
         return ()
     return read_phones(digits, rules) if digits.isascii() and digits.isdigit() else ()

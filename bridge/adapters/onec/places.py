@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.odata import guid, moment, text
+from bridge.adapters.onec.odata import date_literal, guid_literal, text_literal
 from bridge.domain.directory import Ref
 
 
@@ -13,41 +13,41 @@ class KeyPart:
 
     name: str
     value: str
-    addressed: str
-    compared: str
+    in_path: str
+    in_filter: str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordKey:
     """Where one object or record stands."""
 
     entity_set: str
-    key: tuple[KeyPart, ...]
+    parts: tuple[KeyPart, ...]
 
     @property
     def path(self) -> str:
         """The address below the service root."""
-        parts = ",".join(part.addressed for part in self.key)
+        parts = ",".join(part.in_path for part in self.parts)
         return f"{self.entity_set}({parts})"
 
     @property
     def condition(self) -> str:
         """The `$filter` by which it is found among the others of its set."""
-        return " and ".join(f"{part.name} eq {part.compared}" for part in self.key)
+        return " and ".join(f"{part.name} eq {part.in_filter}" for part in self.parts)
 
 
-def call_place(document: Ref) -> Place:
+def phone_call_key(document: Ref) -> RecordKey:
     """Say where a phone call document stands; the name of a lone key part may be left out."""
-    part = KeyPart(schema.REF, document, guid(document), guid(document))
-    return Place(schema.PHONE_CALLS, (part,))
+    part = KeyPart(schema.REF_KEY, document, guid_literal(document), guid_literal(document))
+    return RecordKey(schema.PHONE_CALLS, (part,))
 
 
-def subject_place(document: Ref) -> Place:
+def subject_key(document: Ref) -> RecordKey:
     """Say where the subject record of a call stands."""
-    return Place(schema.SUBJECTS, (_by_call(schema.SUBJECT_CALL, document),))
+    return RecordKey(schema.SUBJECTS, (_by_call(schema.SUBJECT_CALL, document),))
 
 
-def reminder_place(user: Ref, wall: str, document: Ref) -> Place:
+def reminder_key(user: Ref, wall: str, document: Ref) -> RecordKey:
     """Say where the reminder of *document* for *user* at the wall time of its event stands.
 
     No spelling of this key is shorter: 251 characters, 650 of them percent-encoded, of the 260
@@ -58,17 +58,17 @@ def reminder_place(user: Ref, wall: str, document: Ref) -> Place:
         _by_time(schema.REMINDER_TIME, wall),
         _by_call(schema.REMINDER_SOURCE, document),
     )
-    return Place(schema.REMINDERS, key)
+    return RecordKey(schema.REMINDERS, key)
 
 
 def _by_ref(name: str, ref: Ref) -> KeyPart:
     """Make the part of a key that is a reference of one type."""
-    return KeyPart(name, ref, f"{name}={guid(ref)}", guid(ref))
+    return KeyPart(name, ref, f"{name}={guid_literal(ref)}", guid_literal(ref))
 
 
 def _by_time(name: str, wall: str) -> KeyPart:
     """Make the part of a key that is a date."""
-    return KeyPart(name, wall, f"{name}={moment(wall)}", moment(wall))
+    return KeyPart(name, wall, f"{name}={date_literal(wall)}", date_literal(wall))
 
 
 def _by_call(name: str, document: Ref) -> KeyPart:
@@ -76,5 +76,9 @@ def _by_call(name: str, document: Ref) -> KeyPart:
 
     In an address these are two parts, both texts; in a filter a bare guid finds nothing at all.
     """
-    addressed = f"{name}={text(document)},{name}_Type={text(schema.PHONE_CALL_TYPE)}"
-    return KeyPart(name, document, addressed, f"cast({guid(document)},'{schema.PHONE_CALLS}')")
+    addressed = (
+        f"{name}={text_literal(document)},{name}_Type={text_literal(schema.PHONE_CALL_TYPE)}"
+    )
+    return KeyPart(
+        name, document, addressed, f"cast({guid_literal(document)},'{schema.PHONE_CALLS}')"
+    )

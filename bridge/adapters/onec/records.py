@@ -13,18 +13,18 @@ from typing import Final, TypeVar
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query
-from bridge.adapters.onec.places import KeyPart, Place
-from bridge.adapters.onec.schema import Column, Page
+from bridge.adapters.onec.odata import ODataClient, lenient_json_decoder, listing_query
+from bridge.adapters.onec.places import KeyPart, RecordKey
+from bridge.adapters.onec.schema import Column, RowPage
 from bridge.errors import (
-    OneCChanged,
     OneCError,
-    OneCGone,
-    OneCNonsense,
-    OneCNotLetThrough,
+    OneCFilteredByWebServer,
+    OneCInvalidResponse,
     OneCNotPublished,
+    OneCObjectMissing,
     OneCRejected,
     OneCUnavailable,
+    OneCVersionConflict,
 )
 
 _METHOD_NOT_ALLOWED: Final = 405
@@ -36,26 +36,26 @@ _NO_INSTANCE: Final = "9"
 Fields = dict[str, msgspec.Raw]
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
-_ANSWER: Final = json_reader(_FIELDS)
-_WHOLE: Final = json_reader(msgspec.json.Decoder(Page[Fields]))
+_ANSWER: Final = lenient_json_decoder(_FIELDS)
+_WHOLE: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[Fields]))
 _TEXT: Final = msgspec.json.Decoder(str)
 
 R = TypeVar("R")
 
 
-class Records:
+class ODataRecords:
     """Objects and records of one publication, one at a time; every write is one attempt."""
 
     def __init__(self, client: ODataClient) -> None:
         self._client = client
         self._puts = False
 
-    async def look(
+    async def find_rows(
         self,
         entity_set: str,
         columns: tuple[Column, ...],
         condition: str,
-        reader: Callable[[bytes], Page[R]],
+        reader: Callable[[bytes], RowPage[R]],
     ) -> list[R]:
         """Give the rows that meet *condition*.
 
@@ -65,8 +65,8 @@ class Records:
         """
         return await self._rows(entity_set, ",".join(c.path for c in columns), condition, reader)
 
-    async def change(
-        self, place: Place, body: msgspec.Struct, *, version: str = "", must_stand: bool = False
+    async def update(
+        self, place: RecordKey, body: msgspec.Struct, *, version: str = "", must_exist: bool = False
     ) -> Fields:
         """Change what *body* names and nothing else; give what stands there now, if 1C told.
 
@@ -82,7 +82,7 @@ class Records:
         """
         wanted = _FIELDS.decode(msgspec.json.encode(body))
         if not self._puts:
-            if must_stand:
+            if must_exist:
                 await self._whole(place)
             try:
                 return await self._patch(place, wanted, version)
@@ -93,7 +93,7 @@ class Records:
         self._puts = True
         return answer
 
-    async def remove(self, place: Place) -> None:
+    async def delete(self, place: RecordKey) -> None:
         """Delete physically.
 
         Raises:
@@ -102,7 +102,7 @@ class Records:
         """
         await self._send("DELETE", place, None)
 
-    async def _patch(self, place: Place, wanted: Fields, version: str) -> Fields:
+    async def _patch(self, place: RecordKey, wanted: Fields, version: str) -> Fields:
         try:
             answer = await self._send("PATCH", place, wanted, version)
         except OneCRejected as error:
@@ -113,7 +113,7 @@ class Records:
             answer = await self._send("PATCH", place, wanted)
         return _took(place, wanted, answer)
 
-    async def _put(self, place: Place, wanted: Fields, version: str) -> Fields:
+    async def _put(self, place: RecordKey, wanted: Fields, version: str) -> Fields:
         """Send all that stands there with *wanted* in it: what PUT is not given it empties."""
         whole = await self._whole(place)
         _must_be(version, whole, place)
@@ -121,11 +121,11 @@ class Records:
         return _took(place, wanted, await self._send("PUT", place, {**kept, **wanted}))
 
     async def _send(
-        self, method: str, place: Place, content: Fields | None, version: str = ""
+        self, method: str, place: RecordKey, content: Fields | None, version: str = ""
     ) -> Fields:
         try:
             return await self._client.write(method, place.path, content, _ANSWER, version=version)
-        except OneCNotLetThrough:
+        except OneCFilteredByWebServer:
             raise
         except OneCNotPublished as error:
             await self._whole(place)
@@ -135,38 +135,38 @@ class Records:
                 raise _hidden(method, error) from error
             raise
 
-    async def _whole(self, place: Place) -> Fields:
+    async def _whole(self, place: RecordKey) -> Fields:
         """Give everything that stands at *place*, proven to be that and nothing else."""
         rows = await self._rows(place.entity_set, "", place.condition, _WHOLE)
         if not rows:
             words = "the object or record is not there any more"
-            raise OneCGone(place.entity_set, words, _NOT_FOUND, _NO_INSTANCE)
-        if len(rows) > 1 or any(not _holds(rows[0], part) for part in place.key):
+            raise OneCObjectMissing(place.entity_set, words, _NOT_FOUND, _NO_INSTANCE)
+        if len(rows) > 1 or any(not _holds(rows[0], part) for part in place.parts):
             raise OneCUnavailable(place.entity_set, "an answer to another question than ours")
         return rows[0]
 
     async def _rows(
-        self, entity_set: str, select: str, condition: str, reader: Callable[[bytes], Page[R]]
+        self, entity_set: str, select: str, condition: str, reader: Callable[[bytes], RowPage[R]]
     ) -> list[R]:
         query = listing_query(select, filter=condition)
         try:
             page = await self._client.read(entity_set, query, reader)
-        except OneCNonsense as error:
+        except OneCInvalidResponse as error:
             raise OneCUnavailable(error.where, error.detail) from error
         return page.value
 
 
-def _hidden(method: str, error: OneCError) -> OneCNotLetThrough:
+def _hidden(method: str, error: OneCError) -> OneCFilteredByWebServer:
     words = f"the web server does not let {method} through to 1C: {error.detail}"
-    return OneCNotLetThrough(error.where, words)
+    return OneCFilteredByWebServer(error.where, words)
 
 
-def _must_be(version: str, whole: Fields, place: Place) -> None:
-    if version and shown(whole, schema.VERSION) != version:
-        raise OneCChanged(place.entity_set, "changed by somebody meanwhile; read it again")
+def _must_be(version: str, whole: Fields, place: RecordKey) -> None:
+    if version and text_of(whole, schema.DATA_VERSION) != version:
+        raise OneCVersionConflict(place.entity_set, "changed by somebody meanwhile; read it again")
 
 
-def _took(place: Place, wanted: Fields, answer: Fields) -> Fields:
+def _took(place: RecordKey, wanted: Fields, answer: Fields) -> Fields:
     """Mind that 1C says 200 to fields it does not have; its answer shows those it has."""
     absent = [name for name in wanted if name not in answer]
     if answer and absent:
@@ -176,10 +176,10 @@ def _took(place: Place, wanted: Fields, answer: Fields) -> Fields:
 
 
 def _holds(row: Fields, part: KeyPart) -> bool:
-    return shown(row, part.name).lower() == part.value.lower()
+    return text_of(row, part.name).lower() == part.value.lower()
 
 
-def shown(row: Fields, name: str) -> str:
+def text_of(row: Fields, name: str) -> str:
     """Give a text or date of *row*; empty where there is none."""
     try:
         return _TEXT.decode(row[name])

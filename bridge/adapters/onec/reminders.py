@@ -11,29 +11,29 @@ import msgspec
 
 from bridge.adapters.onec import schema
 from bridge.adapters.onec.drafts import (
+    read_written_reminder,
     reminder_body,
     reminder_text_body,
     wall_time,
-    written_reminder,
 )
-from bridge.adapters.onec.odata import ODataClient, json_reader
-from bridge.adapters.onec.places import Place, reminder_place
-from bridge.adapters.onec.records import Records, shown
-from bridge.adapters.onec.schema import Column, Page, ReminderRow
+from bridge.adapters.onec.odata import ODataClient, lenient_json_decoder
+from bridge.adapters.onec.places import RecordKey, reminder_key
+from bridge.adapters.onec.records import ODataRecords, text_of
+from bridge.adapters.onec.schema import Column, ReminderRow, RowPage
 from bridge.domain.writeback import ReminderDraft, WrittenReminder
-from bridge.errors import OneCGone
+from bridge.errors import OneCObjectMissing
 
-_REMINDERS: Final = json_reader(msgspec.json.Decoder(Page[ReminderRow]))
-_WRITTEN: Final = json_reader(msgspec.json.Decoder(dict[str, msgspec.Raw]))
+_REMINDERS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[ReminderRow]))
+_WRITTEN: Final = lenient_json_decoder(msgspec.json.Decoder(dict[str, msgspec.Raw]))
 
 
-class ReminderRegister:
+class ODataReminders:
     """The reminders of an `OneCJournal`; *zone* is that of the 1C server's wall clock."""
 
     def __init__(self, client: ODataClient, zone: ZoneInfo) -> None:
         self._client = client
         self._zone = zone
-        self._records = Records(client)
+        self._records = ODataRecords(client)
 
     async def create_reminder(self, draft: ReminderDraft) -> None:
         """Create the reminder; a repeat meets OneCAlreadyExists."""
@@ -47,7 +47,7 @@ class ReminderRegister:
     async def read_reminder(self, draft: ReminderDraft) -> WrittenReminder | None:
         """Read the reminder of the draft's key; None when its user dismissed it."""
         row = await self._find(draft, schema.WRITTEN_REMINDER_COLUMNS)
-        return None if row is None else written_reminder(row, draft, self._zone)
+        return None if row is None else read_written_reminder(row, draft, self._zone)
 
     async def change_reminder(self, draft: ReminderDraft) -> bool:
         """Give the reminder of the draft's key its text; when it is due stays as it is.
@@ -56,31 +56,31 @@ class ReminderRegister:
         """
         place = self._place(draft)
         try:
-            answer = await self._records.change(place, reminder_text_body(draft), must_stand=True)
-            if shown(answer, schema.REMINDER_DUE) == schema.EMPTY_DATE:
+            answer = await self._records.update(place, reminder_text_body(draft), must_exist=True)
+            if text_of(answer, schema.REMINDER_DUE_TIME) == schema.EMPTY_DATE:
                 # Dismissed between the look and the change, which made it anew: never due.
-                await self._records.remove(place)
+                await self._records.delete(place)
                 return False
-        except OneCGone:
+        except OneCObjectMissing:
             return False
         return True
 
-    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+    async def delete_reminder(self, draft: ReminderDraft) -> bool:
         """Delete the reminder of the draft's key; False when it was gone already."""
         try:
-            await self._records.remove(self._place(draft))
-        except OneCGone:
+            await self._records.delete(self._place(draft))
+        except OneCObjectMissing:
             return False
         return True
 
     async def _find(self, draft: ReminderDraft, columns: tuple[Column, ...]) -> ReminderRow | None:
         place = self._place(draft)
-        rows = await self._records.look(schema.REMINDERS, columns, place.condition, _REMINDERS)
-        wanted = tuple(part.value for part in place.key)
+        rows = await self._records.find_rows(schema.REMINDERS, columns, place.condition, _REMINDERS)
+        wanted = tuple(part.value for part in place.parts)
         for row in rows:
             if ((row.user or "").lower(), row.at, (row.source or "").lower()) == wanted:
                 return row
         return None
 
-    def _place(self, draft: ReminderDraft) -> Place:
-        return reminder_place(draft.user, wall_time(draft.at, self._zone), draft.document)
+    def _place(self, draft: ReminderDraft) -> RecordKey:
+        return reminder_key(draft.user, wall_time(draft.at, self._zone), draft.document)

@@ -12,23 +12,28 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.drafts import call_request, earliest_wall_time
-from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, moment
-from bridge.adapters.onec.schema import Page, RequestRow
+from bridge.adapters.onec.drafts import earliest_wall_time, read_call_request
+from bridge.adapters.onec.odata import (
+    ODataClient,
+    date_literal,
+    lenient_json_decoder,
+    listing_query,
+)
+from bridge.adapters.onec.schema import CallRequestRow, RowPage
 from bridge.domain.requests import asks_for_call
 from bridge.domain.writeback import MARKER_START, CallRequest
 
-_REQUESTS: Final = json_reader(msgspec.json.Decoder(Page[RequestRow]))
+_REQUESTS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[CallRequestRow]))
 
 
-class ODataRequests:
+class ODataCallRequests:
     """An `OneCRequests` over one publication; *zone* is that of the 1C server's wall clock."""
 
     def __init__(self, client: ODataClient, zone: ZoneInfo) -> None:
         self._client = client
         self._zone = zone
 
-    async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
+    async def find_call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
         """Give outgoing phone call documents dated since *since* with *mark* in their subject.
 
         The oldest first. An empty mark is in no subject.
@@ -36,14 +41,14 @@ class ODataRequests:
         if not mark.strip():
             return ()
         query = listing_query(
-            ",".join(column.path for column in schema.REQUEST_COLUMNS),
-            filter=f"{schema.PHONE_CALL_DATE} ge {moment(earliest_wall_time(since, self._zone))}"
+            ",".join(column.path for column in schema.CALL_REQUEST_COLUMNS),
+            filter=f"{schema.PHONE_CALL_DATE} ge {date_literal(earliest_wall_time(since, self._zone))}"
             f" and {schema.PHONE_CALL_INCOMING} eq false"
-            f" and {schema.PHONE_CALL_MARKED} eq false",
+            f" and {schema.PHONE_CALL_DELETION_MARK} eq false",
         )
         page = await self._client.read(schema.PHONE_CALLS, query, _REQUESTS)
         ordered = [
-            call_request(row, since, self._zone)
+            read_call_request(row, since, self._zone)
             for row in page.value
             if asks_for_call(row.subject or "", mark) and MARKER_START not in (row.comment or "")
         ]

@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from bridge.adapters.onec.voices import Voice, hear
+from bridge.adapters.onec.voices import ResponseKind, parse_response
 from bridge.ports import Traffic
 
 _HEADER: Final = "IBSession"
@@ -86,7 +86,7 @@ class SessionTransport(httpx.AsyncBaseTransport):
             return True
         if session is None or status not in _MAYBE_STALE:
             return False
-        if hear(status, response.content).voice is Voice.ODATA:
+        if parse_response(status, response.content).kind is ResponseKind.ODATA:
             return False  # 1C itself has looked at the question
         self._lost += 1
         self._wanted = self._lost < _PATIENCE

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from bridge.adapters.onec.errors import UnknownField
-from bridge.adapters.onec.metadata import Fields, Metadata, columns_of, require
+from bridge.adapters.onec.metadata import Fields, Metadata, available_columns, require_columns
 from bridge.adapters.onec.odata import ODataClient, listing_query
 from bridge.adapters.onec.schema import Column
 from bridge.errors import OneCNotPublished
@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 Columns = tuple[Column, ...]
 
 
-class SetReader:
+class EntitySetReader:
     """Reads rows of any set over one client."""
 
     def __init__(self, client: ODataClient, metadata: Metadata) -> None:
@@ -27,7 +27,7 @@ class SetReader:
         self._metadata = metadata
         self._dropped: set[tuple[str, str]] = set()
 
-    async def select(self, entity_set: str, columns: Columns) -> str:
+    async def select_option(self, entity_set: str, columns: Columns) -> str:
         """Give the `$select` for those of *columns* that are there.
 
         Raises:
@@ -35,7 +35,7 @@ class SetReader:
         """
         return _joined(await self._there(entity_set, columns))
 
-    async def page(
+    async def read_page(
         self,
         entity_set: str,
         columns: Columns,
@@ -62,16 +62,16 @@ class SetReader:
         fields = await self._metadata.fields()
         if fields is not None:
             try:
-                require(entity_set, columns, fields)
+                require_columns(entity_set, columns, fields)
             except OneCNotPublished:
                 # The memory may be older than the administrator's last click.
                 fields = await self._metadata.refresh()
                 if fields is not None:
-                    require(entity_set, columns, fields)
+                    require_columns(entity_set, columns, fields)
         return self._kept(entity_set, columns, fields)
 
     def _kept(self, entity_set: str, columns: Columns, fields: Fields | None) -> Columns:
-        there = columns_of(entity_set, columns, fields)
+        there = available_columns(entity_set, columns, fields)
         return tuple(c for c in there if (entity_set, c.path) not in self._dropped)
 
     async def _learn(

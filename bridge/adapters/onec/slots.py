@@ -13,7 +13,7 @@ class Urgency(IntEnum):
     """Who waits for the answer; the lower, the sooner."""
 
     CALLER = 0
-    PERSON = 1
+    INTERACTIVE = 1
     DELIVERY = 2
 
 
@@ -26,9 +26,9 @@ class RequestSlots:
         self._waiting: dict[Urgency, deque[asyncio.Future[None]]] = {u: deque() for u in Urgency}
         self.in_flight = 0
 
-    def of(self, urgency: Urgency) -> "SlotsOfOne":
+    def for_client(self, urgency: Urgency) -> "ClientSlots":
         """Return the same slots as one client takes them."""
-        return SlotsOfOne(self, urgency)
+        return ClientSlots(self, urgency)
 
     async def acquire(self, urgency: Urgency) -> None:
         """Wait for a slot."""
@@ -66,7 +66,7 @@ class RequestSlots:
         return [one for one in Urgency if one <= urgency]
 
 
-class SlotsOfOne:
+class ClientSlots:
     """The slots of one client; a context manager that many requests may be in at once."""
 
     def __init__(self, slots: RequestSlots, urgency: Urgency) -> None:

@@ -11,11 +11,11 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.errors import TooLarge
+from bridge.adapters.onec.errors import RequestTooLarge
 from bridge.adapters.onec.extensions import find_extension_sources
 from bridge.adapters.onec.metadata import Metadata
 from bridge.adapters.onec.nouns import (
-    Read,
+    ReadObject,
     as_group,
     is_group,
     read_contact_persons,
@@ -24,14 +24,20 @@ from bridge.adapters.onec.nouns import (
     read_partners,
     read_phone_fields,
 )
-from bridge.adapters.onec.odata import ODataClient, json_reader, listing_query, read_count, whole
+from bridge.adapters.onec.odata import (
+    ODataClient,
+    decode_count,
+    lenient_json_decoder,
+    listing_query,
+    require_count,
+)
 from bridge.adapters.onec.parts import (
-    Part,
     PartsReader,
-    by_keys_is_cheaper,
-    keys,
-    keys_per_request,
-    spans,
+    RequestPart,
+    is_cheaper_by_refs,
+    refs_per_request,
+    split_refs,
+    split_rows,
 )
 from bridge.adapters.onec.schema import (
     Column,
@@ -41,27 +47,27 @@ from bridge.adapters.onec.schema import (
     ManagerRow,
     ObjectRow,
     OwnerRow,
-    Page,
     PartnerRow,
+    RowPage,
 )
-from bridge.adapters.onec.sets import SetReader
-from bridge.domain.directory import EntityKind, ExtensionSources, Owner, Ref, Version
+from bridge.adapters.onec.sets import EntitySetReader
+from bridge.domain.directory import EntityKind, ExtensionSources, PhoneOwner, Ref, Version
 from bridge.domain.phone import PhoneRules
-from bridge.errors import OneCNonsense, OneCNotPublished
-from bridge.ports import Listing, Noun, Traffic
+from bridge.errors import OneCInvalidResponse, OneCNotPublished
+from bridge.ports import DirectoryObject, Listing, Traffic
 
 _PAGE: Final = 1000
 _WALKS: Final = 3
 _LISTING_COLUMNS: Final = (Column("Ref_Key", required=True), Column("DataVersion", required=True))
 _PHONE_COLUMNS: Final = (Column("Ref_Key", required=True), schema.PHONE_SECTION)
 
-_LISTING: Final = json_reader(msgspec.json.Decoder(Page[ListingRow]))
-_PHONES: Final = json_reader(msgspec.json.Decoder(Page[OwnerRow]))
-_ROWS: Final[dict[EntityKind, Callable[[bytes], Page[Any]]]] = {
-    EntityKind.MANAGER: json_reader(msgspec.json.Decoder(Page[ManagerRow])),
-    EntityKind.PARTNER: json_reader(msgspec.json.Decoder(Page[PartnerRow])),
-    EntityKind.CONTACT: json_reader(msgspec.json.Decoder(Page[ContactPersonRow])),
-    EntityKind.COUNTERPARTY: json_reader(msgspec.json.Decoder(Page[CounterpartyRow])),
+_LISTING: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[ListingRow]))
+_PHONES: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[OwnerRow]))
+_ROWS: Final[dict[EntityKind, Callable[[bytes], RowPage[Any]]]] = {
+    EntityKind.MANAGER: lenient_json_decoder(msgspec.json.Decoder(RowPage[ManagerRow])),
+    EntityKind.PARTNER: lenient_json_decoder(msgspec.json.Decoder(RowPage[PartnerRow])),
+    EntityKind.CONTACT: lenient_json_decoder(msgspec.json.Decoder(RowPage[ContactPersonRow])),
+    EntityKind.COUNTERPARTY: lenient_json_decoder(msgspec.json.Decoder(RowPage[CounterpartyRow])),
 }
 
 R = TypeVar("R", bound=ListingRow)
@@ -79,13 +85,13 @@ class ODataSource:
         client: ODataClient,
         *,
         rules: PhoneRules,
-        attribute: str,
+        extension_attribute: str,
         metadata_cache: Path | None = None,
     ) -> None:
         self._client = client
-        self._sets = SetReader(client, Metadata(client, metadata_cache))
+        self._sets = EntitySetReader(client, Metadata(client, metadata_cache))
         self._rules = rules
-        self._title = attribute
+        self._title = extension_attribute
         self._sources: ExtensionSources | None = None
         self._parts = PartsReader(client.concurrency, _PAGE)
 
@@ -108,7 +114,7 @@ class ODataSource:
         return self._sources
 
     # ------------------------------------------------------------ listing
-    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
+    async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
         """List every object of *kind*, complete or not at all.
 
         Without `allowedOnly`: rows hidden by rights are an error, never a shorter list. The
@@ -118,16 +124,16 @@ class ODataSource:
 
         def read(body: bytes) -> Listing:
             fingerprint = sha256(body).hexdigest()
-            if fingerprint == known:
+            if fingerprint == known_fingerprint:
                 return Listing(None, fingerprint)
             return Listing(_versions(_LISTING(body).value), fingerprint)
 
-        entity_set = schema.SETS[kind]
+        entity_set = schema.ENTITY_SETS[kind]
         # What is missing of the bodies is said now, not after a listing of a million.
-        await self._sets.select(entity_set, schema.COLUMNS[kind])
+        await self._sets.select_option(entity_set, schema.COLUMNS[kind])
         try:
-            return await self._sets.page(entity_set, _LISTING_COLUMNS, read, splittable=True)
-        except TooLarge:
+            return await self._sets.read_page(entity_set, _LISTING_COLUMNS, read, splittable=True)
+        except RequestTooLarge:
             return Listing(await self._list_by_pages(entity_set))
 
     async def list_versions(self, kind: EntityKind) -> dict[Ref, Version]:
@@ -143,7 +149,7 @@ class ODataSource:
         found: dict[Ref, Version] = {}
         count = await self._count(entity_set)
         for _ in range(_WALKS):
-            parts = spans(count, self._parts.page_size)
+            parts = split_rows(count, self._parts.page_size)
             async with self._rows(entity_set, _LISTING_COLUMNS, _LISTING, parts) as pages:
                 async for page in pages:
                     found |= _versions(page.value)
@@ -152,37 +158,37 @@ class ODataSource:
                 found.clear()
             elif len(found) == count:
                 return found
-        raise OneCNonsense(
+        raise OneCInvalidResponse(
             entity_set, f"the listing is not complete: {len(found)} found, 1C counts {count}"
         )
 
     async def _count(self, entity_set: str) -> int:
         one = {"top": "1", "inlinecount": "allpages"}
-        page = await self._sets.page(entity_set, _LISTING_COLUMNS, _LISTING, options=one)
+        page = await self._sets.read_page(entity_set, _LISTING_COLUMNS, _LISTING, options=one)
         if page.count is not None:
-            return whole(entity_set, page.count)
-        return await self._client.read(f"{entity_set}/$count", {}, read_count)
+            return require_count(entity_set, page.count)
+        return await self._client.read(f"{entity_set}/$count", {}, decode_count)
 
     # ------------------------------------------------------------ bodies
     async def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int
-    ) -> AsyncIterator[Sequence[Noun]]:
+    ) -> AsyncIterator[Sequence[DirectoryObject]]:
         """Bring the bodies of *refs* in batches, each exactly once, read into domain nouns."""
         if kind is EntityKind.MANAGER and self._sources is None:
             await self.extension_sources()
-        entity_set, columns, reader = schema.SETS[kind], schema.COLUMNS[kind], _ROWS[kind]
-        query = listing_query(await self._sets.select(entity_set, columns))
+        entity_set, columns, reader = schema.ENTITY_SETS[kind], schema.COLUMNS[kind], _ROWS[kind]
+        query = listing_query(await self._sets.select_option(entity_set, columns))
         read = self._reader_of(kind)
         wanted = set(refs)
-        again: dict[Ref, Owner] = {}
+        again: dict[Ref, PhoneOwner] = {}
         page_size = self._parts.page_size
-        by_keys = by_keys_is_cheaper(len(wanted), listed, keys_per_request(query), page_size)
+        by_keys = is_cheaper_by_refs(len(wanted), listed, refs_per_request(query), page_size)
         # Pages first; what their ties lost is then asked for by key, and is gone if not there.
         for walk in ("keys",) if by_keys else ("pages", "keys"):
-            parts: Sequence[Part] = (
-                spans(listed, page_size)
+            parts: Sequence[RequestPart] = (
+                split_rows(listed, page_size)
                 if walk == "pages"
-                else keys([ref for ref in refs if ref in wanted], query)
+                else split_refs([ref for ref in refs if ref in wanted], query)
             )
             async with self._rows(entity_set, columns, reader, parts) as pages:
                 async for page in pages:
@@ -195,25 +201,25 @@ class ODataSource:
                 yield looked
 
     async def _look_again(
-        self, entity_set: str, again: dict[Ref, Owner]
-    ) -> AsyncGenerator[Sequence[Noun], None]:
-        """Read the storages of the phones that the short columns did not tell."""
+        self, entity_set: str, again: dict[Ref, PhoneOwner]
+    ) -> AsyncGenerator[Sequence[DirectoryObject], None]:
+        """ReadObject the storages of the phones that the short columns did not tell."""
         if not again:
             return
-        query = listing_query(await self._sets.select(entity_set, _PHONE_COLUMNS))
-        parts = keys(tuple(again), query)
+        query = listing_query(await self._sets.select_option(entity_set, _PHONE_COLUMNS))
+        parts = split_refs(tuple(again), query)
         async with self._rows(entity_set, _PHONE_COLUMNS, _PHONES, parts) as pages:
             async for page in pages:
                 fields = read_phone_fields(page.value, self._rules)
                 nouns = [
-                    replace(owner, fields=mine)
+                    replace(owner, phone_fields=mine)
                     for row, (mine, _) in zip(page.value, fields, strict=True)
                     if (owner := again.pop(Ref(row.ref.lower()), None)) is not None
                 ]
                 if nouns:
                     yield nouns
 
-    def _reader_of(self, kind: EntityKind) -> Callable[[Sequence[Any]], Iterable[Read]]:
+    def _reader_of(self, kind: EntityKind) -> Callable[[Sequence[Any]], Iterable[ReadObject]]:
         rules = self._rules
         match kind:
             case EntityKind.PARTNER:
@@ -222,21 +228,21 @@ class ODataSource:
                 return partial(read_contact_persons, rules=rules)
             case EntityKind.COUNTERPARTY:
                 return partial(read_counterparties, rules=rules)
-        attribute = None if self._sources is None else self._sources.property
-        return partial(read_managers, attribute=attribute)
+        attribute = None if self._sources is None else self._sources.attribute_ref
+        return partial(read_managers, extension_property=attribute)
 
     def _rows(
         self,
         entity_set: str,
         columns: tuple[Column, ...],
-        reader: Callable[[bytes], Page[R]],
-        parts: Iterable[Part],
-    ) -> AbstractAsyncContextManager[AsyncGenerator[Page[R], None]]:
+        reader: Callable[[bytes], RowPage[R]],
+        parts: Iterable[RequestPart],
+    ) -> AbstractAsyncContextManager[AsyncGenerator[RowPage[R], None]]:
         """Ask for all *parts*; what is still under way when the context is left is dropped."""
 
-        async def ask(part: Part) -> Page[R]:
-            return await self._sets.page(
-                entity_set, columns, reader, options=part.options(), splittable=True
+        async def ask(part: RequestPart) -> RowPage[R]:
+            return await self._sets.read_page(
+                entity_set, columns, reader, options=part.query_options(), splittable=True
             )
 
         return aclosing(self._parts.answers(parts, ask))
@@ -250,9 +256,9 @@ def _versions(rows: Iterable[ListingRow]) -> dict[Ref, Version]:
 def _take(
     rows: Sequence[ObjectRow],
     wanted: set[Ref],
-    read: Callable[[Sequence[Any]], Iterable[Read]],
-    again: dict[Ref, Owner],
-) -> list[Noun]:
+    read: Callable[[Sequence[Any]], Iterable[ReadObject]],
+    again: dict[Ref, PhoneOwner],
+) -> list[DirectoryObject]:
     """Read the rows still wanted; those with an unread phone wait in *again*."""
     fresh: list[ObjectRow] = []
     for row in rows:
@@ -260,11 +266,11 @@ def _take(
         if ref in wanted:
             wanted.remove(ref)
             fresh.append(row)
-    nouns: list[Noun] = []
+    nouns: list[DirectoryObject] = []
     for row, (noun, unread) in zip(fresh, read(fresh), strict=True):
         if is_group(row):
             nouns.append(as_group(noun))
-        elif unread and isinstance(noun, Owner):
+        elif unread and isinstance(noun, PhoneOwner):
             again[noun.ref] = noun
         else:
             nouns.append(noun)

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec.pages import asks_for_password, clean, page_words
+from bridge.adapters.onec.pages import has_password_field, one_line_text, page_message
 
 _MAX_WORDS: Final = 500
 _MAX_BODY: Final = 100_000  # of a page, in which causes are looked for
@@ -23,7 +23,7 @@ _SESSION_XML: Final = re.compile(r"<exception\b[^<>]*virtual-resource-system")
 _DESCRIPTION: Final = re.compile(r"<descr\b[^<>]*>([^<]*)</descr>")
 
 
-class Voice(Enum):
+class ResponseKind(Enum):
     """Who answered: 1C's OData, its session layer, or a server before it."""
 
     ODATA = auto()
@@ -32,20 +32,20 @@ class Voice(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ParsedResponse:
     """An answer that is not what was asked for, in *words* for people.
 
     *last_words* are the words of a session layer without its own formula: the administrator's.
     *body* is all that a page says; *sign_in*: it asks for a password.
     """
 
-    voice: Voice
+    kind: ResponseKind
     status: int
-    words: str
+    message: str
     code: str = ""
-    last_words: str = ""
-    body: str = ""
-    sign_in: bool = False
+    administrator_message: str = ""
+    page_text: str = ""
+    has_password_field: bool = False
 
 
 def without_bom(body: bytes) -> bytes:
@@ -53,7 +53,7 @@ def without_bom(body: bytes) -> bytes:
     return body.removeprefix(_BOM)
 
 
-def hear(status: int, body: bytes, location: str = "") -> Said:
+def parse_response(status: int, body: bytes, location: str = "") -> ParsedResponse:
     """Tell who speaks in *body*, and what he says."""
     raw = without_bom(body).strip()
     if raw.startswith(b"{"):
@@ -67,26 +67,34 @@ def hear(status: int, body: bytes, location: str = "") -> Said:
                 return said
             words = _plain(_joined(_texts(found)))
             if words:
-                return Said(Voice.PAGE, status, words, body=words)
+                return ParsedResponse(ResponseKind.PAGE, status, words, page_text=words)
     text = _decoded(raw[:_MAX_BODY])
     if _ATOM_ERROR.search(text):
         messages = [_message(unescape(found)) for found in _MESSAGE.findall(text)]
-        return Said(Voice.ODATA, status, _plain(_joined(messages)), _code(text))
+        return ParsedResponse(ResponseKind.ODATA, status, _plain(_joined(messages)), _code(text))
     if _SESSION_XML.search(text):
         words = _plain(_joined(unescape(found) for found in _DESCRIPTION.findall(text)))
-        return Said(Voice.SESSION, status, words, last_words=words)
-    words = f"{clean(location)} {page_words(text)}".strip()[:_MAX_WORDS]
-    return Said(Voice.PAGE, status, words, body=clean(text), sign_in=asks_for_password(text))
+        return ParsedResponse(ResponseKind.SESSION, status, words, administrator_message=words)
+    words = f"{one_line_text(location)} {page_message(text)}".strip()[:_MAX_WORDS]
+    return ParsedResponse(
+        ResponseKind.PAGE,
+        status,
+        words,
+        page_text=one_line_text(text),
+        has_password_field=has_password_field(text),
+    )
 
 
-def _odata(status: int, found: dict[object, object]) -> Said | None:
+def _odata(status: int, found: dict[object, object]) -> ParsedResponse | None:
     error = found.get("odata.error")
     if not isinstance(error, dict):
         return None
-    return Said(Voice.ODATA, status, _plain(_joined(_texts(error))), str(error.get("code", "")))
+    return ParsedResponse(
+        ResponseKind.ODATA, status, _plain(_joined(_texts(error))), str(error.get("code", ""))
+    )
 
 
-def _session(status: int, found: dict[object, object]) -> Said | None:
+def _session(status: int, found: dict[object, object]) -> ParsedResponse | None:
     exception = found.get("exception")
     if "#exception" not in found or not isinstance(exception, dict):
         return None
@@ -95,8 +103,11 @@ def _session(status: int, found: dict[object, object]) -> Said | None:
     text = text or str(exception.get("descr") or "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # The first line is 1C's formula, the administrator's own words follow it.
-    return Said(
-        Voice.SESSION, status, _plain(text), last_words=_plain(" ".join(lines[1:] or lines))
+    return ParsedResponse(
+        ResponseKind.SESSION,
+        status,
+        _plain(text),
+        administrator_message=_plain(" ".join(lines[1:] or lines)),
     )
 
 
@@ -157,4 +168,4 @@ def _message(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Make one short line of a text that may hold tags, line breaks and control characters."""
-    return clean(text)[:_MAX_WORDS]
+    return one_line_text(text)[:_MAX_WORDS]

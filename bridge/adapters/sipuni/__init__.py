@@ -3,6 +3,6 @@
 Forms and quirks are those of facts/telephony-apis.md §1.
 """
 
-from bridge.adapters.sipuni.dialect import AnswerForm, Sipuni
+from bridge.adapters.sipuni.dialect import AnswerForm, SipuniTelephony
 
-__all__ = ["AnswerForm", "Sipuni"]
+__all__ = ["AnswerForm", "SipuniTelephony"]

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import httpx
 
-from bridge.adapters.http_limits import LIMITS, BoundedTransport, ReadLimits
-from bridge.adapters.sipuni.pace import Pace
-from bridge.adapters.sipuni.statistics import export_fields, read_export, signature
+from bridge.adapters.http_limits import LIMITS_EXTENSION, BoundedTransport, ReadLimits
+from bridge.adapters.sipuni.pace import RateLimit
+from bridge.adapters.sipuni.statistics import export_query, read_export, signature
 from bridge.domain.call_events import CallEvent
 from bridge.domain.orders import CallOrder, OrderReply, OrderState
-from bridge.domain.phone import PhoneRules, digits_of
+from bridge.domain.phone import PhoneRules, format_digits
 from bridge.errors import PbxRefused, PbxUnavailable
 
 _CALL: Final = "callback/call_number"
@@ -81,8 +81,8 @@ class SipuniApi:
     ) -> None:
         self._account = account
         self._rules = rules
-        self._orders = Pace(_ORDERS_APART_S)
-        self._exports = Pace(_EXPORTS_APART_S)
+        self._orders = RateLimit(_ORDERS_APART_S)
+        self._exports = RateLimit(_EXPORTS_APART_S)
         self._http = httpx.AsyncClient(
             transport=BoundedTransport(transport or _wire(), _ORDER_LIMITS),
             headers={"User-Agent": "onec-bridge", "Accept-Encoding": "identity"},
@@ -97,30 +97,30 @@ class SipuniApi:
     async def originate(self, order: CallOrder) -> OrderReply:
         """Have the extension rung, then the number, showing the company's number to both."""
         if order.number is None:
-            return OrderReply(OrderState.REFUSED, words="there is no number; nothing was sent")
+            return OrderReply(OrderState.REFUSED, reason="there is no number; nothing was sent")
         fields = {
             "antiaon": "0",
-            "phone": digits_of(order.number),
+            "phone": format_digits(order.number),
             "reverse": "0",
             "sipnumber": order.extension,
         }
-        await self._orders.turn()
+        await self._orders.wait_turn()
         try:
             answer = await self._send(_CALL, fields, _ORDER_TIMEOUT_S, _ORDER_LIMITS)
         except _NOT_SENT as error:
             words = f"the PBX cannot be reached ({_name(error)}); the order was not sent"
-            return OrderReply(OrderState.REFUSED, words=words)
+            return OrderReply(OrderState.REFUSED, reason=words)
         except httpx.HTTPError as error:
             words = f"no answer from the PBX ({_name(error)}); it may ring all the same"
-            return OrderReply(OrderState.UNKNOWN, words=words)
+            return OrderReply(OrderState.UNKNOWN, reason=words)
         return self._read_reply(answer)
 
     async def history(self, since: datetime, until: datetime) -> Sequence[CallEvent]:
         """Give the calls that began between two moments, as the cabinet's statistics tell them."""
         zone = self._account.zone
-        await self._exports.turn()
+        await self._exports.wait_turn()
         try:
-            fields = export_fields(since, until, zone)
+            fields = export_query(since, until, zone)
             answer = await self._send(_EXPORT, fields, _EXPORT_TIMEOUT_S, _EXPORT_LIMITS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PbxUnavailable(_EXPORT, f"no answer ({_name(error)})") from error
@@ -145,7 +145,7 @@ class SipuniApi:
             f"{account.url}/{path}",
             data=signed,
             timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
-            extensions={LIMITS: limits},
+            extensions={LIMITS_EXTENSION: limits},
         )
 
     def _read_reply(self, answer: httpx.Response) -> OrderReply:
@@ -157,13 +157,13 @@ class SipuniApi:
         named = bool(ref) and not told.get("error")
         refused = words and words.casefold() not in _CONSENT and not ref and status < _BROKEN
         if success in _NO or (refused and not success):
-            return OrderReply(OrderState.REFUSED, words=words or "refused without a word")
+            return OrderReply(OrderState.REFUSED, reason=words or "refused without a word")
         if status == _OK and (success or named):
             return OrderReply(OrderState.ACCEPTED, ref=str(ref)[:_MAX_REF])
         words = f"HTTP {status}: {self._spoken(answer)}"
         if status in _TURNED_AWAY:
-            return OrderReply(OrderState.REFUSED, words=f"{words} (BRIDGE_SIPUNI_URL?)")
-        return OrderReply(OrderState.UNKNOWN, words=f"{words}; it may ring all the same")
+            return OrderReply(OrderState.REFUSED, reason=f"{words} (BRIDGE_SIPUNI_URL?)")
+        return OrderReply(OrderState.UNKNOWN, reason=f"{words}; it may ring all the same")
 
     def _refusal(self, answer: httpx.Response) -> PbxRefused | PbxUnavailable:
         """Make an error of what is no table: a sentence refuses, a page or a 5xx says nothing."""

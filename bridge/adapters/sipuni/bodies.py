@@ -14,7 +14,7 @@ from email import message_from_bytes, policy
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from bridge.adapters.sipuni.fields import field_name
+from bridge.adapters.sipuni.fields import vendor_field_name
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -29,9 +29,9 @@ _TELLING: Final = frozenset({"call_id", "src_num", "dst_num", "event", "callback
 _BASE64: Final = "base64:"
 
 
-def body_events(body: bytes, headers: Mapping[str, str]) -> list[Fields]:
+def parse_body(body: bytes, headers: Mapping[str, str]) -> list[Fields]:
     """Return the fields of each event in *body*; empty where it holds none that can be read."""
-    body = unpacked(body)
+    body = decompressed(body)
     content_type = headers.get("content-type", "")
     if not body.strip():
         return []
@@ -44,13 +44,13 @@ def body_events(body: bytes, headers: Mapping[str, str]) -> list[Fields]:
     return [fields for fields in found if fields]
 
 
-def form_fields(encoded: bytes, charset: str = "") -> Fields:
+def parse_form(encoded: bytes, charset: str = "") -> Fields:
     """Return the fields of a URL-encoded text, each read as UTF-8 or else as Windows-1251."""
     pairs = parse_qsl(encoded.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
     return tuple((_latin(name, charset), _latin(value, charset)) for name, value in pairs)
 
 
-def unpacked(body: bytes) -> bytes:
+def decompressed(body: bytes) -> bytes:
     """Return *body* without gzip, as it came where it is none or grows beyond all measure."""
     if not body.startswith(_GZIP):
         return body
@@ -62,7 +62,7 @@ def unpacked(body: bytes) -> bytes:
     return plain if unpacker.eof else body
 
 
-def body_text(body: bytes) -> str:
+def encode_body(body: bytes) -> str:
     """Return *body* as a text that can be stored, and read back by `body_bytes`."""
     try:
         text = body.decode()
@@ -71,7 +71,7 @@ def body_text(body: bytes) -> str:
     return _BASE64 + base64.b64encode(body).decode() if text.startswith(_BASE64) else text
 
 
-def body_bytes(text: str) -> bytes:
+def decode_body(text: str) -> bytes:
     """Return the body that `body_text` made *text* of."""
     if not text.startswith(_BASE64):
         return text.encode()
@@ -119,13 +119,15 @@ def _objects(said: Any, depth: int) -> Iterator[Mapping[str, Any]]:
             yield from _objects(one, depth - 1)
     elif isinstance(said, dict):
         inner = [one for one in said.values() if not _is_plain(one)]
-        told = {field_name(name) for name, value in said.items() if not isinstance(value, list)}
+        told = {
+            vendor_field_name(name) for name, value in said.items() if not isinstance(value, list)
+        }
         wrapped = [one for part in inner for one in _objects(part, depth - 1)]
         if told & _TELLING and not _wraps_all(said, wrapped):
             yield said
         elif wrapped:
             # What stands beside the wrapped events is said of each of them.
-            beside = {n: v for n, v in said.items() if field_name(n) and _is_plain(v)}
+            beside = {n: v for n, v in said.items() if vendor_field_name(n) and _is_plain(v)}
             for one in wrapped:
                 yield beside | dict(one)
         elif said:
@@ -134,8 +136,8 @@ def _objects(said: Any, depth: int) -> Iterator[Mapping[str, Any]]:
 
 def _wraps_all(said: Mapping[str, Any], wrapped: list[Mapping[str, Any]]) -> bool:
     """Whether the events are in an object of the name of a field: {"event": {"call_id": …}}."""
-    own = {field_name(name) for name, value in said.items() if _is_plain(value)}
-    inside = [{field_name(name) for name in one} for one in wrapped]
+    own = {vendor_field_name(name) for name, value in said.items() if _is_plain(value)}
+    inside = [{vendor_field_name(name) for name in one} for one in wrapped]
     return not own & _TELLING and any("call_id" in names for names in inside)
 
 
@@ -189,12 +191,12 @@ def _multipart_events(body: bytes, content_type: str) -> list[Fields] | None:
 def _form_events(body: bytes, charset: str) -> list[Fields]:
     if b"=" not in body:
         return []
-    return _widened(form_fields(body.strip(), charset))
+    return _widened(parse_form(body.strip(), charset))
 
 
 def _widened(fields: Fields) -> list[Fields]:
     """Return the event of a form; of one that brings its event as JSON in a field, the events."""
-    names = {field_name(name) for name, _ in fields}
+    names = {vendor_field_name(name) for name, _ in fields}
     if not names & _TELLING:
         for name, value in fields:
             found = _json_events(value.encode("utf-8", "replace"), "")

@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from bridge.adapters.sipuni.bodies import (
-    body_bytes,
-    body_events,
-    body_text,
-    form_fields,
-    unpacked,
+    decode_body,
+    decompressed,
+    encode_body,
+    parse_body,
+    parse_form,
 )
 from bridge.adapters.sipuni.events import read_event
-from bridge.adapters.sipuni.fields import field_name
+from bridge.adapters.sipuni.fields import vendor_field_name
 from bridge.domain.call_events import CallEvent
 from bridge.domain.decision import RouteDecision, RouteQuestion
 from bridge.domain.parties import is_outside_line
@@ -48,7 +48,7 @@ _MAX_EARLY = timedelta(minutes=2)
 _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
-class Sipuni:
+class SipuniTelephony:
     """Translates between Sipuni's requests and the neutral ones."""
 
     def __init__(self, answer: AnswerForm, rules: PhoneRules) -> None:
@@ -60,7 +60,7 @@ class Sipuni:
         """Name of the PBX."""
         return "sipuni"
 
-    def parse_route(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
+    def parse_question(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
         """Read the node's five parameters; of a repeated one the first that is not empty."""
         found: dict[str, str] = {}
         for name, value in request.query:
@@ -77,11 +77,11 @@ class Sipuni:
             received_at=received_at,
             dtmf=_clean(found.get("dtmf", ""), _MAX_DTMF),
             label=_clean(found.get("label", ""), _MAX_LABEL).strip(),
-            asked_time=asked_time,
-            arrived_at=read_time(asked_time, received_at) if asked_time else None,
+            pbx_time_text=asked_time,
+            arrived_at=read_question_time(asked_time, received_at) if asked_time else None,
         )
 
-    def render_route(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
+    def render_answer(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
         """Say the extension in the form the cabinet's node was set up for."""
         extension = decision.extension
         if self._answer == "text":
@@ -103,16 +103,16 @@ class Sipuni:
         """Keep the fields of query, form and body, unknown events' too; one by one in a list."""
         query = request.query
         if request.query_string and any(_NOT_SHOWN in value for _, value in query):
-            query = form_fields(request.query_string)
+            query = parse_form(request.query_string)
         around = (*query, *request.form)
         if not request.body.strip():
-            return (keep_event(around, received_at),)
-        events = body_events(request.body, request.headers)
+            return (make_raw_event(around, received_at),)
+        events = parse_body(request.body, request.headers)
         if not events:
             return (_keep_body(request, around, received_at),)
         if len(events) == 1:
-            return (keep_event((*around, *events[0]), received_at),)
-        return tuple(keep_event((*event, *around), received_at) for event in events)
+            return (make_raw_event((*around, *events[0]), received_at),)
+        return tuple(make_raw_event((*event, *around), received_at) for event in events)
 
     def reparse_event(self, event: RawEvent) -> Sequence[RawEvent]:
         """Return the events in one that was kept raw, as a newer bridge finds them."""
@@ -123,7 +123,7 @@ class Sipuni:
             "",
             event.fields,
             headers={"content-type": event.content_type},
-            body=body_bytes(event.body),
+            body=decode_body(event.body),
         )
         return self.parse_events(request, event.received_at)
 
@@ -136,12 +136,12 @@ class Sipuni:
         return RawReply(200, b'{"success": true}')
 
 
-def keep_event(fields: Iterable[tuple[str, str]], received_at: datetime) -> RawEvent:
+def make_raw_event(fields: Iterable[tuple[str, str]], received_at: datetime) -> RawEvent:
     """Keep an event's *fields* in a sane size, safe to be stored and shown."""
     fields = tuple(fields)
     if len(fields) > _MAX_FIELDS:
         # What is left out must not be what names the call.
-        fields = tuple(sorted(fields, key=lambda pair: not field_name(pair[0])))
+        fields = tuple(sorted(fields, key=lambda pair: not vendor_field_name(pair[0])))
     first = fields[:_MAX_FIELDS]
     kept = tuple((_clean(name, _MAX_NAME), _clean(value, _MAX_VALUE)) for name, value in first)
     return RawEvent("sipuni", received_at, kept)
@@ -152,13 +152,13 @@ def _keep_body(
 ) -> RawEvent:
     """Keep a body that cannot be read as it came, with the fields beside it."""
     return replace(
-        keep_event(around, received_at),
-        body=body_text(unpacked(request.body)),
+        make_raw_event(around, received_at),
+        body=encode_body(decompressed(request.body)),
         content_type=_clean(request.headers.get("content-type", ""), _MAX_VALUE),
     )
 
 
-def read_time(text: str, received_at: datetime) -> datetime | None:
+def read_question_time(text: str, received_at: datetime) -> datetime | None:
     """Read `time`, whose form Sipuni does not document, into aware UTC; None when unreadable.
 
     Unix seconds (as in the events), milliseconds and ISO forms are read. A text without a zone is

@@ -10,12 +10,12 @@ from typing import Final
 from urllib.parse import unquote
 
 from bridge.adapters.sipuni.fields import EventFields
-from bridge.adapters.sipuni.sides import Sides, looks_of_a_cabinet, read_extension, read_sides
-from bridge.adapters.sipuni.words import is_silent, read_kind, read_outcome
+from bridge.adapters.sipuni.sides import EventSides, has_cabinet_form, read_extension, read_sides
+from bridge.adapters.sipuni.words import is_ignored_code, read_kind, read_outcome
 from bridge.domain.call_events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls import CLOCK_TOLERANCE
 from bridge.domain.phone import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
-from bridge.errors import UnreadEvent
+from bridge.errors import UnreadableEvent
 from bridge.ports import RawEvent
 
 __all__ = ["read_event", "read_extension"]
@@ -39,17 +39,17 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
         UnreadEvent: it may well be a call's, and it does not say of which call, or what.
     """
     if event.body:
-        raise UnreadEvent("its body is neither a form nor JSON")
+        raise UnreadableEvent("its body is neither a form nor JSON")
     fields = EventFields(event.fields)
     call_ref, order_ref = fields["call_id"][:_MAX_REF], fields["callbackId"][:_MAX_REF]
     if not call_ref and not order_ref:
-        if fields.speaks_of_a_call:
-            raise UnreadEvent("no field names its call")
+        if fields.mentions_call:
+            raise UnreadableEvent("no field names its call")
         return None
     code = fields["event"][:_MAX_REF]
     kind = read_kind(code)
-    if kind is EventKind.UNKNOWN and not is_silent(code):
-        raise UnreadEvent("its code is not known" if code else "no field says what happened")
+    if kind is EventKind.UNKNOWN and not is_ignored_code(code):
+        raise UnreadableEvent("its code is not known" if code else "no field says what happened")
     at = _moment(fields["timestamp"], event.received_at) or event.received_at
     sides = read_sides(fields)
     over = kind in (EventKind.ENDED, EventKind.LEG_ENDED)
@@ -79,22 +79,22 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
         started_at=started_at,
         answered_at=answered_at,
         outcome=outcome,
-        rung=_rung(fields),
-        transfer_from=read_extension(fields["transfer_from"], fields["user_id"]),
+        rung_extensions=_rung(fields),
+        transferred_by=read_extension(fields["transfer_from"], fields["user_id"]),
         recording=_recording(fields["call_record_link"]) if talked else "",
         order_ref=order_ref,
         scheme=fields["treeName"][:_MAX_SCHEME],
-        trust=sides.trust,
+        direction_source=sides.trust,
     )
 
 
-def _client(fields: EventFields, sides: Sides, rules: PhoneRules) -> Caller | None:
+def _client(fields: EventFields, sides: EventSides, rules: PhoneRules) -> Caller | None:
     match sides.direction:
         case Direction.INBOUND:
-            return read_outside_caller(fields.number("src"), rules)
+            return read_outside_caller(fields.outside_number("src"), rules)
         case Direction.OUTBOUND:
-            side = "src" if sides.dst.inside else "dst"
-            return read_outside_caller(fields.number(side), rules)
+            side = "src" if sides.dst.is_inside else "dst"
+            return read_outside_caller(fields.outside_number(side), rules)
         case Direction.INTERNAL:
             extension = sides.src.extension
             if extension:
@@ -102,20 +102,20 @@ def _client(fields: EventFields, sides: Sides, rules: PhoneRules) -> Caller | No
     return None
 
 
-def _extension(sides: Sides) -> str:
+def _extension(sides: EventSides) -> str:
     """Return the company's end of this leg; the leg to the DID, a greeting, has none."""
     if sides.direction is Direction.OUTBOUND:
         return sides.src.extension or sides.dst.extension
     return sides.dst.extension
 
 
-def _did(fields: EventFields, sides: Sides, rules: PhoneRules) -> str:
+def _did(fields: EventFields, sides: EventSides, rules: PhoneRules) -> str:
     """Return the dialled line of an inbound call; a leg to an employee does not tell it."""
-    if sides.direction not in (Direction.INBOUND, None) or sides.dst.inside is not False:
+    if sides.direction not in (Direction.INBOUND, None) or sides.dst.is_inside is not False:
         return ""
-    did = read_did(fields.number("dst"), rules)
+    did = read_did(fields.outside_number("dst"), rules)
     # Whatever its type says, that is one of ours; a line that it is not would part two calls.
-    return "" if looks_of_a_cabinet(did) else did
+    return "" if has_cabinet_form(did) else did
 
 
 def _outcome(fields: EventFields, told_answer: datetime | None) -> Outcome | None:

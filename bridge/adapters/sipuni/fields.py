@@ -118,7 +118,7 @@ _FRAME: Final = frozenset(
 )
 
 
-def field_name(name: str) -> str:
+def vendor_field_name(name: str) -> str:
     """Return the vendor's name of the field that somebody spells *name*, "" where it has none."""
     if name in _OWN_NAMES:
         return name
@@ -138,7 +138,7 @@ class EventFields:
             said = value.strip()
             if not said:
                 continue
-            known = field_name(name)
+            known = vendor_field_name(name)
             if not known:
                 self._unknown += (name, said)
             else:
@@ -150,13 +150,13 @@ class EventFields:
         return self._found.get(name, "")
 
     @property
-    def speaks_of_a_call(self) -> bool:
+    def mentions_call(self) -> bool:
         """Return whether anything here may be a call's: saving the cabinet's settings says less."""
         if self._found.keys() - _FRAME:
             return True
         return any(len(digits) >= _LONGEST for text in self._unknown for digits in _runs(text))
 
-    def number(self, side: str) -> str:
+    def outside_number(self, side: str) -> str:
         """Return an outside party's number as the PBX spells it best, without its line suffix.
 
         `pbxdstnum` is the cleanest destination, but on inner legs it is a SIP line of six digits.
@@ -165,13 +165,13 @@ class EventFields:
             clean = _LINE_SUFFIX.sub("", self["pbxdstnum"])
             if len(clean.lstrip("+")) > _SIP_LINE_DIGITS:
                 return clean
-        return self.party(side) or self.short(side)
+        return self.party_number(side) or self.short_number(side)
 
-    def party(self, side: str) -> str:
+    def party_number(self, side: str) -> str:
         """Return a side's number as it was sent, without its line suffix."""
         return _LINE_SUFFIX.sub("", self[f"{side}_num"])
 
-    def short(self, side: str) -> str:
+    def short_number(self, side: str) -> str:
         """Return a side's short number: the extension of an inner party, else the number again."""
         return _LINE_SUFFIX.sub("", self[f"short_{side}_num"])
 

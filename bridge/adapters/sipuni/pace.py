@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Pace:
+class RateLimit:
     """Lets one through each *interval_s*; those who wait go in the order they came.
 
     Sipuni documents no limits; these are ours (facts/telephony-apis.md §1.5).
@@ -13,7 +13,7 @@ class Pace:
         self._interval_s = interval_s
         self._free_at = float("-inf")
 
-    async def turn(self) -> None:
+    async def wait_turn(self) -> None:
         """Wait until the next request may go."""
         now = asyncio.get_running_loop().time()
         mine = max(now, self._free_at)

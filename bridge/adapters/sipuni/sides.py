@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bridge.adapters.sipuni.fields import EventFields
-from bridge.adapters.sipuni.words import read_is_outside
-from bridge.domain.call_events import Direction, Trust
+from bridge.adapters.sipuni.words import read_outside_flag
+from bridge.domain.call_events import Direction, DirectionSource
 
 _CHANNEL: Final = re.compile(r"(?:SIP/)?(?P<party>[0-9]+)(?:-[0-9a-f]+)?", re.IGNORECASE)
 _EXTENSION: Final = re.compile(r"[0-9]{2,5}")
@@ -45,44 +45,53 @@ def read_extension(party: str, cabinet: str = "") -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class EventSide:
     """One side of an event; *inside* None where nothing tells.
 
     *extension* is our telephone there, *trust* how *inside* is known.
     """
 
-    inside: bool | None
+    is_inside: bool | None
     extension: str = ""
-    trust: Trust = Trust.NOTHING
+    trust: DirectionSource = DirectionSource.NONE
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class EventSides:
     """Both sides of an event, and which way its call goes."""
 
-    src: Side
-    dst: Side
+    src: EventSide
+    dst: EventSide
     direction: Direction | None
-    trust: Trust
+    trust: DirectionSource
 
 
-def read_sides(fields: EventFields) -> Sides:
+def read_sides(fields: EventFields) -> EventSides:
     """Return which side of the event is ours, and what follows from it."""
     src, dst = _side(fields, "src"), _side(fields, "dst")
-    called, dialled_by = fields.party("dst"), fields.party("src") or fields.short("src")
-    if dst.inside is False and looks_of_a_cabinet(called) and not (src.inside and dialled_by):
+    called, dialled_by = (
+        fields.party_number("dst"),
+        fields.party_number("src") or fields.short_number("src"),
+    )
+    if dst.is_inside is False and has_cabinet_form(called) and not (src.is_inside and dialled_by):
         # No line of ours is spelled so; whom one of ours dials may be, in some country.
-        dst = Side(True, read_extension(called), Trust.NUMBERS)
+        dst = EventSide(True, read_extension(called), DirectionSource.NUMBERS)
     direction = _direction(src, dst, ordered=bool(fields["callbackId"]))
-    known = [side.trust for side in (src, dst) if side.inside is not None]
+    known = [side.trust for side in (src, dst) if side.is_inside is not None]
     # A caller from outside is one on whichever side he is rung: his own trust is enough.
-    alone = direction is Direction.INBOUND and src.trust is Trust.STATED
-    trust = Trust.NOTHING if direction is None else Trust.STATED if alone else min(known)
-    return Sides(src, dst, direction, trust)
+    alone = direction is Direction.INBOUND and src.trust is DirectionSource.STATED
+    trust = (
+        DirectionSource.NONE
+        if direction is None
+        else DirectionSource.STATED
+        if alone
+        else min(known)
+    )
+    return EventSides(src, dst, direction, trust)
 
 
-def _direction(src: Side, dst: Side, *, ordered: bool) -> Direction | None:
-    match src.inside, dst.inside:
+def _direction(src: EventSide, dst: EventSide, *, ordered: bool) -> Direction | None:
+    match src.is_inside, dst.is_inside:
         case (True, True):
             # A type without a number is nobody who could have dialled.
             return Direction.INTERNAL if src.extension else None
@@ -96,27 +105,31 @@ def _direction(src: Side, dst: Side, *, ordered: bool) -> Direction | None:
     return None
 
 
-def _side(fields: EventFields, side: str) -> Side:
-    short, cabinet = fields.short(side), fields["user_id"]
-    number = fields.party(side) or short
+def _side(fields: EventFields, side: str) -> EventSide:
+    short, cabinet = fields.short_number(side), fields["user_id"]
+    number = fields.party_number(side) or short
     few = short if _EXTENSION.fullmatch(short) else ""
     tail = bool(few) and number != few and number.endswith(few)
-    if _is_of_cabinet(number, cabinet) or (tail and looks_of_a_cabinet(number)):
-        return Side(True, few if tail else read_extension(number, cabinet), Trust.STATED)
-    outside = read_is_outside(fields[f"{side}_type"])
+    if _is_of_cabinet(number, cabinet) or (tail and has_cabinet_form(number)):
+        return EventSide(
+            True, few if tail else read_extension(number, cabinet), DirectionSource.STATED
+        )
+    outside = read_outside_flag(fields[f"{side}_type"])
     if outside is False and (tail or not _is_outside_number(number)):
         # A type without a number is soon contradicted.
-        trust = Trust.STATED if number else Trust.NUMBERS
-        return Side(True, few or read_extension(number, cabinet), trust)
+        trust = DirectionSource.STATED if number else DirectionSource.NUMBERS
+        return EventSide(True, few or read_extension(number, cabinet), trust)
     # An extension beside a long number is the telephone behind the trunk.
     behind = few if len(number) > _LONGEST_EXTENSION and number != few else ""
     if outside is not None:
-        return Side(False, behind, Trust.STATED if outside else Trust.NUMBERS)
+        return EventSide(
+            False, behind, DirectionSource.STATED if outside else DirectionSource.NUMBERS
+        )
     if not number:
-        return Side(None)
+        return EventSide(None)
     if _is_outside_number(number) or not (tail or _looks_inner(number)):
-        return Side(False, behind, Trust.NUMBERS)
-    return Side(True, few or read_extension(number, cabinet), Trust.NUMBERS)
+        return EventSide(False, behind, DirectionSource.NUMBERS)
+    return EventSide(True, few or read_extension(number, cabinet), DirectionSource.NUMBERS)
 
 
 def _is_of_cabinet(number: str, cabinet: str) -> bool:
@@ -128,7 +141,7 @@ def _is_of_cabinet(number: str, cabinet: str) -> bool:
     return digits.startswith(cabinet) and bool(_EXTENSION.fullmatch(digits[len(cabinet) :]))
 
 
-def looks_of_a_cabinet(number: str) -> bool:
+def has_cabinet_form(number: str) -> bool:
     """Return whether *number* has the form of a cabinet's own with an extension behind it."""
     return bool(_CABINET_AND_EXTENSION.fullmatch(number))
 
@@ -145,4 +158,4 @@ def _looks_inner(number: str) -> bool:
     """Return whether a number of which nothing else is known has the form of an inner party."""
     if _EXTENSION.fullmatch(number) or (not number.isdigit() and _CHANNEL.fullmatch(number)):
         return True
-    return looks_of_a_cabinet(number)
+    return has_cabinet_form(number)

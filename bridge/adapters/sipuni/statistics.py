@@ -62,7 +62,7 @@ def signature(values: Mapping[str, str], user: str, key: str) -> str:
     return hashlib.md5(signed.encode(), usedforsecurity=False).hexdigest()
 
 
-def export_fields(since: datetime, until: datetime, zone: tzinfo) -> dict[str, str]:
+def export_query(since: datetime, until: datetime, zone: tzinfo) -> dict[str, str]:
     """Give the fields that ask for the calls between two moments, by the cabinet's clock.
 
     Whether the times of day bound the whole span or each day of it is not known, so only a span
@@ -131,8 +131,8 @@ def _read_row(row: Mapping[str, str], zone: tzinfo, rules: PhoneRules) -> CallEv
         extension=_extension(cells, source, direction, answered=answered),
         started_at=started_at,
         outcome=outcome,
-        talk=talk if answered else None,
-        rung=tuple(dict.fromkeys(_extensions(cells.get("кому звонили", "")))),
+        talk_time=talk if answered else None,
+        rung_extensions=tuple(dict.fromkeys(_extensions(cells.get("кому звонили", "")))),
         recording=call_ref if answered and _recorded(cells) else "",
         scheme=cells.get("схема", "")[:_MAX_SCHEME],
     )

@@ -17,11 +17,11 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from bridge.adapters.sipuni.bodies import body_events, body_text
-from bridge.adapters.sipuni.dialect import keep_event
+from bridge.adapters.sipuni.bodies import encode_body, parse_body
+from bridge.adapters.sipuni.dialect import make_raw_event
 from bridge.adapters.sipuni.fields import EventFields
 from bridge.errors import StoreError
-from bridge.ports import Alarm, Clock, Events, RawEvent
+from bridge.ports import Alarm, Clock, EventPublisher, RawEvent
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class SipuniWebsocket:
         url: str,
         key: str,
         receive: Callable[[RawEvent], Awaitable[None]],
-        events: Events,
+        events: EventPublisher,
         clock: Clock,
         *,
         keepalive_s: float = _KEEPALIVE_S,
@@ -219,11 +219,11 @@ def _events_in(message: str | bytes, received_at: datetime) -> list[RawEvent]:
     if _admission(_read(message)) is not None:
         return []
     body = message.encode() if isinstance(message, str) else message
-    found = body_events(body, {"content-type": "application/json"})
+    found = parse_body(body, {"content-type": "application/json"})
     if found or _read(message):
-        told = [fields for fields in found if EventFields(fields).speaks_of_a_call]
-        return [keep_event(fields, received_at) for fields in told]
+        told = [fields for fields in found if EventFields(fields).mentions_call]
+        return [make_raw_event(fields, received_at) for fields in told]
     if not _A_NUMBER.search(body):
         return []  # a word like "pong"
-    raw = keep_event((), received_at)
-    return [replace(raw, body=body_text(body), content_type="websocket")]
+    raw = make_raw_event((), received_at)
+    return [replace(raw, body=encode_body(body), content_type="websocket")]

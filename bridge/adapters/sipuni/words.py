@@ -99,7 +99,7 @@ def read_kind(text: str) -> EventKind:
     return _KIND_OF.get(_word(text), EventKind.UNKNOWN)
 
 
-def is_silent(text: str) -> bool:
+def is_ignored_code(text: str) -> bool:
     """Return whether an event's code is one that says nothing of a call's life."""
     return _word(text) in _SILENT_CODES
 
@@ -109,7 +109,7 @@ def read_outcome(text: str) -> Outcome | None:
     return _OUTCOME_OF.get(_word(text))
 
 
-def read_is_outside(text: str) -> bool | None:
+def read_outside_flag(text: str) -> bool | None:
     """Return whether a party is stated to be outside, None where its type says neither."""
     word = _word(text)
     return True if word in _OUTSIDE else False if word in _INSIDE else None

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from xml.sax.saxutils import quoteattr
 
 
-class Split(NamedTuple):
+class SplitPhone(NamedTuple):
     """A free text as 1C splits it: country, area, number, extension."""
 
     country: str
@@ -24,20 +24,20 @@ class Split(NamedTuple):
 _PARTS: Final = re.compile(r"(\+?)(\d+)(?:[^\d]+(\d+))?(?:[^\d]+(\d[\d \-]*\d|\d))?(.*)", re.DOTALL)
 
 
-def split(text: str) -> Split:
+def split_phone(text: str) -> SplitPhone:
     """Split a free text by groups of digits as 1C does: it is often wrong, and so are we."""
     found = _PARTS.search(text)
     if found is None:
-        return Split("", "", "", "")
+        return SplitPhone("", "", "", "")
     plus, first, second, third, rest = found.groups()
     if second is None:
         # One run of digits: with a plus 1C takes it for a country, without for the number.
-        return Split(first, "", "", "") if plus else Split("", "", first, "")
+        return SplitPhone(first, "", "", "") if plus else SplitPhone("", "", first, "")
     ext = "".join(ch for ch in rest if ch.isdigit())
-    return Split(first, second, (third or "").strip(), ext)
+    return SplitPhone(first, second, (third or "").strip(), ext)
 
 
-def cleaned(parts: Split) -> tuple[str, str]:
+def digit_columns(parts: SplitPhone) -> tuple[str, str]:
     """Return `НомерТелефона` and `НомерТелефонаБезКодов`, 20 characters at most each."""
 
     def clean(text: str) -> str:
@@ -47,7 +47,7 @@ def cleaned(parts: Split) -> tuple[str, str]:
     return clean(f"{parts.country}{parts.area}{parts.number}"), clean(parts.number)
 
 
-def as_xml(text: str, parts: Split) -> str:
+def as_xml(text: str, parts: SplitPhone) -> str:
     """Return the legacy storage of `ЗначенияПолей` (the only one in release 11.4.2)."""
     return (
         '<КонтактнаяИнформация xmlns="http://www.v8.1c.ru/ssl/contactinfo" '
@@ -58,7 +58,7 @@ def as_xml(text: str, parts: Split) -> str:
     )
 
 
-def as_json(text: str, parts: Split) -> str:
+def as_json(text: str, parts: SplitPhone) -> str:
     """Return the storage of `Значение` (BSP 3)."""
     members = {
         "version": 4, "value": text, "type": "Телефон", "countryCode": parts.country,
@@ -67,19 +67,19 @@ def as_json(text: str, parts: Split) -> str:
     return json.dumps(members, ensure_ascii=False)
 
 
-def columns_of(text: str, written_by: str, *, has_json: bool) -> dict[str, str]:
+def columns_of(text: str, writer: str, *, has_json: bool) -> dict[str, str]:
     """Fill the phone columns of one row of contact information, as *written_by* leaves them.
 
     *has_json* is false in release 11.4.2, which knows no column `Значение`. Rows of a foreign
     writer keep only `Представление`; others lack the text or have damaged storages.
     """
-    parts = split(text)
-    full, short = cleaned(parts)
+    parts = split_phone(text)
+    full, short = digit_columns(parts)
     shown, storage = {"Представление": text[:500]}, {"ЗначенияПолей": as_xml(text, parts)}
     if has_json:
         storage["Значение"] = as_json(text, parts)
     numbers = {"НомерТелефона": full, "НомерТелефонаБезКодов": short}
-    match written_by:
+    match writer:
         case "foreign":
             found = shown
         case "exchange":
@@ -98,7 +98,7 @@ def columns_of(text: str, written_by: str, *, has_json: bool) -> dict[str, str]:
     return found
 
 
-def _key_value(text: str, parts: Split) -> str:
+def _key_value(text: str, parts: SplitPhone) -> str:
     """Return the oldest storage: lines of `Ключ=Значение`."""
     return "\n".join(
         (

@@ -12,16 +12,16 @@ from random import Random
 from typing import Final
 
 from bridge.lab.company import names, phones, staff
-from bridge.lab.schema import ZERO
+from bridge.lab.schema import EMPTY_REF
 from bridge.lab.tables import CONTACTS, ContactKind, ContactLine, Row, make_ref
 from bridge.lab.world import (
     CONTACT_KINDS,
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
-    PhoneTruth,
-    Whims,
-    World,
+    DataQuirks,
+    Infobase,
+    IntendedPhone,
 )
 
 _GROUPS: Final = "Catalog_ГруппыДоступаПартнеров"
@@ -29,22 +29,22 @@ _GROUPS: Final = "Catalog_ГруппыДоступаПартнеров"
 _HOLDING_STEP: Final = 25
 
 
-def fill(world: World, partners: int, whims: Whims) -> None:
+def compose_company(world: Infobase, partners: int, whims: DataQuirks) -> None:
     """Compose the whole company into *world*; see `World.compose`."""
     collecting = gc.isenabled()
     # A million fresh dicts and nothing to free: the collector alone would double the time.
     gc.disable()
     try:
         rng = Random(f"{world.seed}/{world.schema.release}/{partners}")  # noqa: S311 - composed data
-        compose_kinds(world, rng)
-        managers = staff.fill(world, rng, whims)
+        compose_contact_kinds(world, rng)
+        managers = staff.compose_users(world, rng, whims)
         _Partners(world, rng, managers, whims).fill(partners)
     finally:
         if collecting:
             gc.enable()
 
 
-def compose_kinds(world: World, rng: Random) -> None:
+def compose_contact_kinds(world: Infobase, rng: Random) -> None:
     """Write the kinds of contact information: predefined folders and items, two users' own."""
     table = world.tables[CONTACT_KINDS]
     own_names = "ИмяПредопределенногоВида" in table.schema.properties
@@ -60,7 +60,7 @@ def compose_kinds(world: World, rng: Random) -> None:
             row["РеквизитДопУпорядочивания"] = len(table) + 1
             if own_names:
                 row["ИмяПредопределенногоВида"] = name
-            world.kinds[ref] = ContactKind(ref, name, type_name)
+            world.contact_kinds[ref] = ContactKind(ref, name, type_name)
         else:
             row["IsFolder"] = True
         table.put(row)
@@ -69,7 +69,9 @@ def compose_kinds(world: World, rng: Random) -> None:
     types = {"phone": "Телефон", "fax": "Факс", "email": "АдресЭлектроннойПочты"}
     folders = {}
     for owner, kinds in world.schema.contact_kinds.items():
-        folders[owner] = folder = put(kinds["folder"], f"Информация: {kinds['folder']}", ZERO, "")
+        folders[owner] = folder = put(
+            kinds["folder"], f"Информация: {kinds['folder']}", EMPTY_REF, ""
+        )
         for group in ("phone", "fax", "email", "other"):
             for name in kinds.get(group, ()):
                 if name.endswith("(11.5)"):
@@ -87,14 +89,16 @@ def _title(name: str) -> str:
 
 
 class _Partners:
-    def __init__(self, world: World, rng: Random, managers: staff.Managers, whims: Whims) -> None:
+    def __init__(
+        self, world: Infobase, rng: Random, managers: staff.ComposedManagers, whims: DataQuirks
+    ) -> None:
         self.world = world
         self.rng = rng
         self.roll = rng.random
         self.managers = managers
         self.whims = whims
-        kinds = {kind.name: kind.ref for kind in world.kinds.values() if kind.name}
-        own = [kind.ref for kind in world.kinds.values() if not kind.name]
+        kinds = {kind.name: kind.ref for kind in world.contact_kinds.values() if kind.name}
+        own = [kind.ref for kind in world.contact_kinds.values() if not kind.name]
         self.sms, self.store = own
         self.kinds = kinds
         self.heads: list[str] = []
@@ -105,7 +109,7 @@ class _Partners:
         for index in range(count):
             self._partner(index)
         for _ in range(max(1, count // 70)):
-            self._counterparty(ZERO, "", ())
+            self._counterparty(EMPTY_REF, "", ())
 
     def _access_groups(self) -> list[str]:
         table = self.world.tables[_GROUPS]
@@ -175,19 +179,19 @@ class _Partners:
         if index % _HOLDING_STEP == 0:
             # The head of a holding always has somebody who answers.
             self.heads.append(row["Ref_Key"])
-            manager = self.managers.draw_good(rng)
+            manager = self.managers.draw_reachable(rng)
             row["Description"] = f"Холдинг {row['Description']}"[:100]
             row.pop("DeletionMark", None)
         elif roll() < 0.12:
             row["Parent_Key"] = self.heads[int(roll() * len(self.heads))]
             if roll() < 0.5:
-                manager = self.managers.draw_bad(rng)
-        if manager != ZERO:
+                manager = self.managers.draw_unreachable(rng)
+        if manager != EMPTY_REF:
             row["ОсновнойМенеджер_Key"] = manager
 
     def _contact_lines(
         self, ref: str, index: int
-    ) -> tuple[list[ContactLine], tuple[phones.TypedPhone, ...]]:
+    ) -> tuple[list[ContactLine], tuple[phones.ComposedPhone, ...]]:
         roll = self.roll
         chance = roll()
         wanted = 2 if chance < 0.15 else 1 if chance < 0.75 else 0
@@ -202,12 +206,12 @@ class _Partners:
             contacts.append(ContactLine(self.kinds["АдресПартнера"], "form", text))
         return contacts, shared
 
-    def _people(self, partner: str, shared: tuple[phones.TypedPhone, ...]) -> None:
+    def _people(self, partner: str, shared: tuple[phones.ComposedPhone, ...]) -> None:
         chance = self.roll()
         for _ in range(3 if chance < 0.1 else 2 if chance < 0.3 else 1 if chance < 0.75 else 0):
             self._contact_person(partner, shared)
 
-    def _contact_person(self, partner: str, shared: tuple[phones.TypedPhone, ...]) -> None:
+    def _contact_person(self, partner: str, shared: tuple[phones.ComposedPhone, ...]) -> None:
         roll, rng = self.roll, self.rng
         ref = make_ref(rng)
         name, sex = names.person(rng)
@@ -224,7 +228,7 @@ class _Partners:
         if roll() < 0.02:
             row["DeletionMark"] = True
         if roll() < 0.5:
-            row["Автор"] = self.managers.draw_good(rng)
+            row["Автор"] = self.managers.draw_reachable(rng)
             row["Автор_Type"] = "StandardODATA.Catalog_Пользователи"
         if roll() < 0.04:
             # People of one firm write the firm's number down for each of them.
@@ -241,7 +245,9 @@ class _Partners:
         row[CONTACTS] = tuple(contacts)
         self.world.tables[CONTACT_PERSONS].put(row, version=int(roll() * 5))
 
-    def _counterparty(self, partner: str, name: str, shared: tuple[phones.TypedPhone, ...]) -> None:
+    def _counterparty(
+        self, partner: str, name: str, shared: tuple[phones.ComposedPhone, ...]
+    ) -> None:
         roll, rng = self.roll, self.rng
         ref = make_ref(rng)
         own, full = names.company(rng)
@@ -255,7 +261,7 @@ class _Partners:
             "ЮрФизЛицо": "ЮрЛицо" if roll() < 0.8 else "ИндивидуальныйПредприниматель",
             "ЮридическоеФизическоеЛицо": "ЮридическоеЛицо",
         }
-        if partner != ZERO:
+        if partner != EMPTY_REF:
             row["Партнер_Key"] = partner
         if roll() < 0.02:
             row["DeletionMark"] = True
@@ -265,29 +271,31 @@ class _Partners:
             kind = self.kinds["ТелефонКонтрагента"]
             contacts, _ = self._phones(COUNTERPARTIES, ref, kind, 1 if roll() < 0.4 else 0)
         if roll() < 0.05:
-            fax = phones.compose(rng)
+            fax = phones.draw_phone(rng)
             contacts.append(ContactLine(self.kinds["ФаксКонтрагенты"], "form", fax.text))
         row[CONTACTS] = tuple(contacts)
         self.world.tables[COUNTERPARTIES].put(row, version=int(roll() * 4))
 
     def _phones(
         self, owner_set: str, ref: str, kind: str, count: int
-    ) -> tuple[list[ContactLine], tuple[phones.TypedPhone, ...]]:
-        drawn = tuple(phones.compose(self.rng) for _ in range(count))
+    ) -> tuple[list[ContactLine], tuple[phones.ComposedPhone, ...]]:
+        drawn = tuple(phones.draw_phone(self.rng) for _ in range(count))
         return [self._line(owner_set, ref, kind, phone) for phone in drawn], drawn
 
     def _again(
-        self, owner_set: str, ref: str, shared: tuple[phones.TypedPhone, ...]
+        self, owner_set: str, ref: str, shared: tuple[phones.ComposedPhone, ...]
     ) -> list[ContactLine]:
         person = owner_set == CONTACT_PERSONS
         kind = self.kinds["ТелефонКонтактногоЛица" if person else "ТелефонКонтрагента"]
         return [self._line(owner_set, ref, kind, phone) for phone in shared]
 
-    def _line(self, owner_set: str, ref: str, kind: str, phone: phones.TypedPhone) -> ContactLine:
+    def _line(
+        self, owner_set: str, ref: str, kind: str, phone: phones.ComposedPhone
+    ) -> ContactLine:
         text = phone.text
         if self.whims.control_characters and self.roll() < 0.02:
             text = f"{text}\x00\x1f"
-        truth = self.world.truth
-        for e164 in phone.meant:
-            truth.append(PhoneTruth(owner_set, ref, e164, text, phone.manner))
-        return ContactLine(kind, phones.writer(self.rng), text)
+        truth = self.world.intended_phones
+        for e164 in phone.intended:
+            truth.append(IntendedPhone(owner_set, ref, e164, text, phone.manner))
+        return ContactLine(kind, phones.draw_writer(self.rng), text)

@@ -17,7 +17,7 @@ class PhoneCase(NamedTuple):
 
     name: str
     columns: dict[str, str]
-    meant: tuple[str, ...]
+    intended: tuple[str, ...]
 
 
 _RAW: Final[tuple[tuple[str, dict[str, str]], ...]] = (

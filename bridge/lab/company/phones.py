@@ -31,7 +31,7 @@ _MOBILE: Final = (
 _FULLWIDTH: Final = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
-class TypedPhone(NamedTuple):
+class ComposedPhone(NamedTuple):
     """What stands in one field: the text, and the numbers its writer meant.
 
     `meant` is empty where nobody could tell: nonsense, an inner number, a lost digit.
@@ -39,7 +39,7 @@ class TypedPhone(NamedTuple):
     """
 
     text: str
-    meant: tuple[str, ...]
+    intended: tuple[str, ...]
     manner: str
 
 
@@ -74,7 +74,7 @@ def _national(rng: Random) -> _National:
 # ------------------------------------------------------------------ the ways of typing
 
 
-def _plain(rng: Random) -> TypedPhone:
+def _plain(rng: Random) -> ComposedPhone:
     number = _national(rng)
     a, d, flat = number.area, number.dashed, number.area + number.local
     texts = (
@@ -83,16 +83,16 @@ def _plain(rng: Random) -> TypedPhone:
         f" 8({a}){number.local}", f"+7.{a}.{d.replace('-', '.')}", f"8 {a} {d.replace('-', ' ')}",
         f"тел. +7 {a} {d}", f"+7({a}){d}", f"8\xa0({a})\xa0{d}", f"+7 {a}–{d}",
     )  # fmt: skip
-    return TypedPhone(texts[int(rng.random() * len(texts))], (number.e164,), "plain")
+    return ComposedPhone(texts[int(rng.random() * len(texts))], (number.e164,), "plain")
 
 
-def _international_prefix(rng: Random) -> TypedPhone:
+def _international_prefix(rng: Random) -> ComposedPhone:
     number = _national(rng)
     lead = ("007 ", "00 7 ", "8 10 7 ")[int(rng.random() * 3)]
-    return TypedPhone(f"{lead}{number.area} {number.dashed}", (number.e164,), "prefix")
+    return ComposedPhone(f"{lead}{number.area} {number.dashed}", (number.e164,), "prefix")
 
 
-def _with_extension(rng: Random) -> TypedPhone:
+def _with_extension(rng: Random) -> ComposedPhone:
     number = _national(rng)
     ext = _digits(rng, 2 + int(rng.random() * 2))
     base = f"+7 ({number.area}) {number.dashed}"
@@ -101,10 +101,10 @@ def _with_extension(rng: Random) -> TypedPhone:
         f" (доб. {ext})", f" ({ext})", f"*{ext}", f" доб.{ext} Иван",
         f" #{ext}", f" добавочный {ext}", f" ext. {ext}",
     )  # fmt: skip
-    return TypedPhone(base + tails[int(rng.random() * len(tails))], (number.e164,), "extension")
+    return ComposedPhone(base + tails[int(rng.random() * len(tails))], (number.e164,), "extension")
 
 
-def _two_numbers(rng: Random) -> TypedPhone:
+def _two_numbers(rng: Random) -> ComposedPhone:
     first, second = _national(rng), _national(rng)
     if first.area not in _SEVEN:
         first = _National("495", _digits(rng, 7))
@@ -118,16 +118,16 @@ def _two_numbers(rng: Random) -> TypedPhone:
         (f"8{first.area}{first.local}/8{second.area}{second.local}", second),
     )
     text, other = pairs[int(rng.random() * len(pairs))]
-    return TypedPhone(text, (first.e164, other.e164), "two")
+    return ComposedPhone(text, (first.e164, other.e164), "two")
 
 
-def _kazakhstan(rng: Random) -> TypedPhone:
+def _kazakhstan(rng: Random) -> ComposedPhone:
     local = "2" + _digits(rng, 6)
     texts = (f"+7 (727) {local[:3]}-{local[3:5]}-{local[5:]}", f"8 727 {local}", f"+7727{local}")
-    return TypedPhone(texts[int(rng.random() * 3)], (f"+7727{local}",), "kazakhstan")
+    return ComposedPhone(texts[int(rng.random() * 3)], (f"+7727{local}",), "kazakhstan")
 
 
-def _foreign(rng: Random) -> TypedPhone:
+def _foreign(rng: Random) -> ComposedPhone:
     tail = _digits(rng, 6)
     shapes = (
         (f"+375 29 3{tail[:2]}-{tail[2:4]}-{tail[4:]}", f"+375293{tail}"),
@@ -137,37 +137,37 @@ def _foreign(rng: Random) -> TypedPhone:
         (f"+44 20 7{tail[:3]} {tail[3:]}0", f"+44207{tail}0"),
     )
     text, e164 = shapes[int(rng.random() * len(shapes))]
-    return TypedPhone(text, (e164,), "foreign")
+    return ComposedPhone(text, (e164,), "foreign")
 
 
-def _without_area(rng: Random) -> TypedPhone:
+def _without_area(rng: Random) -> ComposedPhone:
     local = _digits(rng, 7)
-    return TypedPhone(f"{local[:3]}-{local[3:5]}-{local[5:]}", (f"+7495{local}",), "needs_area")
+    return ComposedPhone(f"{local[:3]}-{local[3:5]}-{local[5:]}", (f"+7495{local}",), "needs_area")
 
 
-def _fullwidth(rng: Random) -> TypedPhone:
+def _fullwidth(rng: Random) -> ComposedPhone:
     number = _national(rng)
     text = f"8 ({number.area}) {number.dashed}".translate(_FULLWIDTH)
-    return TypedPhone(text, (number.e164,), "fullwidth")
+    return ComposedPhone(text, (number.e164,), "fullwidth")
 
 
-def _plus_eight(rng: Random) -> TypedPhone:
+def _plus_eight(rng: Random) -> ComposedPhone:
     number = _national(rng)
-    return TypedPhone(f"+8 {number.area} {number.dashed}", (number.e164,), "plus_eight")
+    return ComposedPhone(f"+8 {number.area} {number.dashed}", (number.e164,), "plus_eight")
 
 
-def _nonsense(rng: Random) -> TypedPhone:
+def _nonsense(rng: Random) -> ComposedPhone:
     local = _digits(rng, 6)
     texts = (
         "anonymous", "нет", "не звонить!", "101", "-",
         f"8 495 {local[:3]} {local[3:5]} {local[5:]}",
         "sip:office@pbx.example", "?", "+7", "уточнить у секретаря", f"+7 (495) {local}", "0",
     )  # fmt: skip
-    return TypedPhone(texts[int(rng.random() * len(texts))], (), "nonsense")
+    return ComposedPhone(texts[int(rng.random() * len(texts))], (), "nonsense")
 
 
 #: Cumulative shares of the manners, out of one thousand.
-_MANNERS: Final[tuple[tuple[int, Callable[[Random], TypedPhone]], ...]] = (
+_MANNERS: Final[tuple[tuple[int, Callable[[Random], ComposedPhone]], ...]] = (
     (790, _plain),
     (885, _with_extension),
     (915, _two_numbers),
@@ -181,7 +181,7 @@ _MANNERS: Final[tuple[tuple[int, Callable[[Random], TypedPhone]], ...]] = (
 )
 
 
-def compose(rng: Random) -> TypedPhone:
+def draw_phone(rng: Random) -> ComposedPhone:
     """Draw a number and the way its writer typed it."""
     roll = rng.random() * 1000
     for limit, manner in _MANNERS:
@@ -204,7 +204,7 @@ WRITERS: Final = (
 )
 
 
-def writer(rng: Random) -> str:
+def draw_writer(rng: Random) -> str:
     """Draw who wrote the row: 1C's form, a foreign program, an old data exchange, a breakdown."""
     roll = rng.random() * 1000
     return next(name for limit, name in WRITERS if roll < limit)

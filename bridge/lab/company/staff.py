@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from bridge.lab.company import names
-from bridge.lab.schema import ZERO
+from bridge.lab.schema import EMPTY_REF
 from bridge.lab.tables import CONTACTS, ContactLine, Row, make_ref
 from bridge.lab.world import (
     EXTRA_VALUES,
@@ -20,38 +20,38 @@ from bridge.lab.world import (
     PROPERTY_SETS,
     PROPERTY_VALUES,
     USERS,
-    Whims,
-    World,
+    DataQuirks,
+    Infobase,
 )
 
 ATTRIBUTE: Final = "Внутренний номер"
-EXTRA: Final = "ДополнительныеРеквизиты"
+EXTRA_ATTRIBUTES: Final = "ДополнительныеРеквизиты"
 _USERS_SET: Final = "Справочник_Пользователи"
 _CALLS_SET: Final = "Документ_ТелефонныйЗвонок"
 _PARTNERS_SET: Final = "Справочник_Партнеры"
 
 
 @dataclass(frozen=True, slots=True)
-class Managers:
+class ComposedManagers:
     """Users sorted by whether a call may reach them."""
 
-    good: tuple[str, ...]
-    bad: tuple[str, ...]
+    reachable: tuple[str, ...]
+    unreachable: tuple[str, ...]
 
     def draw(self, rng: Random) -> str:
         """Draw whom a partner has as main manager: mostly somebody who answers."""
         chance = rng.random()
         if chance < 0.88:
-            return self.draw_good(rng)
-        return ZERO if chance < 0.92 else self.draw_bad(rng)
+            return self.draw_reachable(rng)
+        return EMPTY_REF if chance < 0.92 else self.draw_unreachable(rng)
 
-    def draw_good(self, rng: Random) -> str:
+    def draw_reachable(self, rng: Random) -> str:
         """Draw a valid user with an extension."""
-        return self.good[int(rng.random() * len(self.good))]
+        return self.reachable[int(rng.random() * len(self.reachable))]
 
-    def draw_bad(self, rng: Random) -> str:
+    def draw_unreachable(self, rng: Random) -> str:
         """Draw a user no call may go to: invalid, technical, marked or without extension."""
-        return self.bad[int(rng.random() * len(self.bad))]
+        return self.unreachable[int(rng.random() * len(self.unreachable))]
 
 
 def value_type(*types: str, length: int = 0) -> Row:
@@ -65,14 +65,14 @@ def value_type(*types: str, length: int = 0) -> Row:
     }
 
 
-def fill(world: World, rng: Random, whims: Whims) -> Managers:
+def compose_users(world: Infobase, rng: Random, whims: DataQuirks) -> ComposedManagers:
     """Write users, the property sets and the extensions; return who may be a manager."""
     marked, foreign = _properties(world, rng, whims)
     table = world.tables[USERS]
     good: list[str] = []
     bad: list[str] = []
     count = 30 + int(rng.random() * 30)
-    kind = world.kind("ТелефонПользователя").ref
+    kind = world.contact_kind("ТелефонПользователя").ref
     for index in range(count):
         ref = make_ref(rng)
         name, _ = names.person(rng, patronymic=True)
@@ -100,9 +100,13 @@ def fill(world: World, rng: Random, whims: Whims) -> Managers:
                 write_extension(world, row, extension, _storage(whims, index))
             row[CONTACTS] = (ContactLine(kind, "form", f"+7 (495) 000-00-00, доб. {extension}"),)
         # Two decoys: a marked attribute of the same title, and one of another set.
-        row[EXTRA] = [*row.get(EXTRA, ()), _value_line(marked, "999"), _value_line(foreign, "М")]
+        row[EXTRA_ATTRIBUTES] = [
+            *row.get(EXTRA_ATTRIBUTES, ()),
+            _value_line(marked, "999"),
+            _value_line(foreign, "М"),
+        ]
         table.put(row, version=int(rng.random() * 20))
-    return Managers(tuple(good), tuple(bad))
+    return ComposedManagers(tuple(good), tuple(bad))
 
 
 _FLAWS: Final = (
@@ -111,7 +115,7 @@ _FLAWS: Final = (
 _MIX: Final = ("string", "string", "number", "list", "text", "string")
 
 
-def _storage(whims: Whims, index: int) -> str:
+def _storage(whims: DataQuirks, index: int) -> str:
     return (
         _MIX[index % len(_MIX)] if whims.extension_storage == "mixed" else whims.extension_storage
     )
@@ -121,19 +125,19 @@ def _value_line(prop: str, text: str) -> Row:
     return {"Свойство_Key": prop, "Значение": text, "Значение_Type": "Edm.String"}
 
 
-def write_extension(world: World, row: Row, extension: str, storage: str) -> None:
+def write_extension(world: Infobase, row: Row, extension: str, storage: str) -> None:
     """Put *extension* into the sparse *row* of a user, in the given kind of value.
 
     An earlier value of the attribute goes. The caller keeps the row and bumps its version.
     """
     prop = world.extension_property
-    rest = [line for line in row.get(EXTRA, ()) if line["Свойство_Key"] != prop]
+    rest = [line for line in row.get(EXTRA_ATTRIBUTES, ()) if line["Свойство_Key"] != prop]
     registry = world.tables[EXTRA_VALUES]
     for key in [k for k in registry.rows if k[0] == row["Ref_Key"] and k[1] == prop]:
         registry.remove(key)
     line = _value_line(prop, extension)
     if not extension:
-        row[EXTRA] = rest
+        row[EXTRA_ATTRIBUTES] = rest
         return
     if storage == "register":
         registry.put(
@@ -145,7 +149,7 @@ def write_extension(world: World, row: Row, extension: str, storage: str) -> Non
                 "Значение_Type": "Edm.String",
             }
         )
-        row[EXTRA] = rest
+        row[EXTRA_ATTRIBUTES] = rest
         return
     if storage == "number" and extension.isdigit():
         line |= {"Значение": int(extension), "Значение_Type": "Edm.Double"}
@@ -156,10 +160,10 @@ def write_extension(world: World, row: Row, extension: str, storage: str) -> Non
             "Значение": _listed_value(world, extension),
             "Значение_Type": f"StandardODATA.{PROPERTY_VALUES}",
         }
-    row[EXTRA] = [*rest, line]
+    row[EXTRA_ATTRIBUTES] = [*rest, line]
 
 
-def _listed_value(world: World, extension: str) -> str:
+def _listed_value(world: Infobase, extension: str) -> str:
     table = world.tables[PROPERTY_VALUES]
     rng = Random(f"{world.seed}/value/{extension}")  # noqa: S311 - composed data
     ref = make_ref(rng)
@@ -175,7 +179,7 @@ def _listed_value(world: World, extension: str) -> str:
     return ref
 
 
-def _properties(world: World, rng: Random, whims: Whims) -> tuple[str, str]:
+def _properties(world: Infobase, rng: Random, whims: DataQuirks) -> tuple[str, str]:
     """Write the attribute among decoys, and the sets; return two decoys of the users' set."""
     new_library = world.schema.library_is_3
     fixed = world.schema.fixed_sets
@@ -211,7 +215,7 @@ def _properties(world: World, rng: Random, whims: Whims) -> tuple[str, str]:
 
 
 def _property(
-    world: World, rng: Random, title: str, owner: tuple[str, str], **extra: object
+    world: Infobase, rng: Random, title: str, owner: tuple[str, str], **extra: object
 ) -> str:
     table = world.tables[PROPERTIES]
     ref = make_ref(rng)
@@ -229,7 +233,7 @@ def _property(
         "ValueType": value_type("String", length=10),
         **extra,
     }
-    kind = "ДополнительныеСведения" if row.get("ЭтоДополнительноеСведение") else EXTRA
+    kind = "ДополнительныеСведения" if row.get("ЭтоДополнительноеСведение") else EXTRA_ATTRIBUTES
     # The attribute was renamed between 11.5.20 and 11.5.27 and is absent before.
     computed = {
         "ВидСвойств": kind,
@@ -242,7 +246,7 @@ def _property(
 
 
 def _property_set(
-    world: World,
+    world: Infobase,
     ref: str,
     names_of_set: tuple[str, str],
     rows: list[Row],
@@ -256,7 +260,7 @@ def _property_set(
         "Используется": True,
         "КоличествоРеквизитов": str(sum(not line.get("ПометкаУдаления") for line in rows)),
         "КоличествоСведений": str(len(records)),
-        EXTRA: rows,
+        EXTRA_ATTRIBUTES: rows,
         "ДополнительныеСведения": records,
     }
     if world.schema.library_is_3:

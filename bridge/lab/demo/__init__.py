@@ -4,21 +4,21 @@ The bridge runs as its users run it: the same command, as processes of its own, 
 by its settings. What it did is read on the 1C side only.
 """
 
-from bridge.lab.demo.cast import Actor, Cast, choose_cast
-from bridge.lab.demo.day import DayStep, play_day
-from bridge.lab.demo.show import Screen, demonstrate
-from bridge.lab.demo.stage import Stage, StageError, StageSettings, set_stage
+from bridge.lab.demo.cast import DemoCaller, DemoCallers, choose_callers
+from bridge.lab.demo.day import DemoStep, run_steps
+from bridge.lab.demo.show import DemoOutput, run_demo
+from bridge.lab.demo.stage import DemoEnvironment, DemoError, DemoSettings, start_environment
 
 __all__ = [
-    "Actor",
-    "Cast",
-    "DayStep",
-    "Screen",
-    "Stage",
-    "StageError",
-    "StageSettings",
-    "choose_cast",
-    "demonstrate",
-    "play_day",
-    "set_stage",
+    "DemoCaller",
+    "DemoCallers",
+    "DemoEnvironment",
+    "DemoError",
+    "DemoOutput",
+    "DemoSettings",
+    "DemoStep",
+    "choose_callers",
+    "run_demo",
+    "run_steps",
+    "start_environment",
 ]

@@ -5,9 +5,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from bridge.lab.demo.cast import Actor
-from bridge.lab.demo.stage import Stage
-from bridge.lab.sipuni import CallPlan, CallReport, Outcome
+from bridge.lab.demo.cast import DemoCaller
+from bridge.lab.demo.stage import DemoEnvironment
+from bridge.lab.sipuni import CallPlan, CallReport, PlannedOutcome
 from bridge.lab.world import PHONE_CALLS
 
 _DID = "74950000001"
@@ -16,7 +16,7 @@ _LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class DayStep:
+class DemoStep:
     """One step of the day: what was done, what had to be seen, what was seen."""
 
     name: str
@@ -25,20 +25,20 @@ class DayStep:
     passed: bool
 
 
-async def play_day(stage: Stage) -> AsyncIterator[DayStep]:
+async def run_steps(stage: DemoEnvironment) -> AsyncIterator[DemoStep]:
     """Play the day; the bridge is started on the way and stopped at the end."""
-    cast, lab = stage.cast, stage.lab
+    cast, lab = stage.callers, stage.onec_lab
     code, said = await stage.sync()
     yield _sync_step("first sync, in full", code, said)
-    await stage.start()
-    yield DayStep("service started", "ready", f"ready at {stage.url}", True)
+    await stage.start_service()
+    yield DemoStep("service started", "ready", f"ready at {stage.url}", True)
 
-    for actor in cast.everybody():
+    for actor in cast.in_call_order():
         yield await _call(stage, actor)
-    calls = len(cast.everybody())
+    calls = len(cast.in_call_order())
     yield await _written(stage, "all of them written to 1C", calls)
 
-    lab.weather.add("lost_reply", method="POST", set=PHONE_CALLS, times=1)
+    lab.faults.add("lost_reply", method="POST", set=PHONE_CALLS, times=1)
     yield await _call(stage, cast.partner, "the reply of the next write is lost: {who} calls")
     calls += 1
     yield await _written(stage, "lost reply healed, nothing doubled", calls)
@@ -48,38 +48,38 @@ async def play_day(stage: Stage) -> AsyncIterator[DayStep]:
     calls += 2
     reminded = calls - 2
 
-    await stage.onec.stop()
+    await stage.onec_server.stop()
     yield await _call(stage, cast.contact, "1C is down: {who} calls")
     calls, reminded = calls + 1, reminded + 1
     held = len(lab.phone_calls()) == calls - 1
-    await stage.onec.start()
+    await stage.onec_server.start()
     step = await _written(stage, "1C is back: the kept call is delivered", calls, reminded)
-    yield DayStep(step.name, step.expected, step.seen, step.passed and held)
+    yield DemoStep(step.name, step.expected, step.seen, step.passed and held)
 
     yield await _manager_moves(stage)
     calls, reminded = calls + 1, reminded + 1
     yield await _written(stage, "the day's end: documents, subjects, reminders", calls, reminded)
-    code = await stage.stop()
-    yield DayStep("service stopped", "exit code 0", f"exit code {code}", code == 0)
+    code = await stage.stop_service()
+    yield DemoStep("service stopped", "exit code 0", f"exit code {code}", code == 0)
 
 
-def _sync_step(name: str, code: int, said: str) -> DayStep:
+def _sync_step(name: str, code: int, said: str) -> DemoStep:
     expected = "exit code 0"
     if code != 0:
-        return DayStep(name, expected, f"exit code {code}: {said.strip()[-300:]}", False)
+        return DemoStep(name, expected, f"exit code {code}: {said.strip()[-300:]}", False)
     report = json.loads(said)
     listed = sum(entity["listed"] for entity in report["entities"])
     seen = f"{listed} objects listed, {report['numbers']} numbers in the index"
-    return DayStep(name, expected, seen, report["numbers"] > 0)
+    return DemoStep(name, expected, seen, report["numbers"] > 0)
 
 
-async def _call(stage: Stage, actor: Actor, words: str = "{who} calls") -> DayStep:
-    report = await stage.sipuni.place_call(CallPlan(caller=actor.sent, did=_DID))
+async def _call(stage: DemoEnvironment, actor: DemoCaller, words: str = "{who} calls") -> DemoStep:
+    report = await stage.sipuni_lab.place_call(CallPlan(caller=actor.sent_number, did=_DID))
     who = actor.role if not actor.name else f"{actor.role} {actor.name}"
     name = words.format(who=who)
-    if actor.typed != "—":
-        name += f", typed “{actor.typed}”"
-    return DayStep(name, f"rings {actor.extension}", _heard(report), _rang(report, actor))
+    if actor.typed_number != "—":
+        name += f", typed “{actor.typed_number}”"
+    return DemoStep(name, f"rings {actor.extension}", _heard(report), _rang(report, actor))
 
 
 def _heard(report: CallReport) -> str:
@@ -88,39 +88,41 @@ def _heard(report: CallReport) -> str:
     return f"{rang} after {report.silence_ms:.0f} ms{problems}"
 
 
-def _rang(report: CallReport, actor: Actor) -> bool:
+def _rang(report: CallReport, actor: DemoCaller) -> bool:
     return report.rang_first == actor.extension and not report.problems
 
 
-async def _missed_and_called_back(stage: Stage) -> AsyncIterator[DayStep]:
+async def _missed_and_called_back(stage: DemoEnvironment) -> AsyncIterator[DemoStep]:
     """Miss a client: his manager is reminded of it, until he has called back."""
-    actor, lab = stage.cast.contact, stage.lab
+    actor, lab = stage.callers.contact, stage.onec_lab
 
     def missed() -> list[str]:
         texts = (str(row["Описание"]) for row in lab.reminders())
         return [text for text in texts if text.startswith("Пропущен")]
 
-    plan = CallPlan(caller=actor.sent, did=_DID, outcome=Outcome.NO_ANSWER)
-    report = await stage.sipuni.place_call(plan)
+    plan = CallPlan(caller=actor.sent_number, did=_DID, outcome=PlannedOutcome.NO_ANSWER)
+    report = await stage.sipuni_lab.place_call(plan)
     await _until(lambda: len(missed()) == 1)
     seen = "; ".join(missed()) or "no reminder of it"
     name = f"{actor.role} {actor.name} is missed"
     passed = _rang(report, actor) and len(missed()) == 1
-    yield DayStep(name, "one reminder: «Пропущен звонок…»", seen, passed)
+    yield DemoStep(name, "one reminder: «Пропущен звонок…»", seen, passed)
 
-    state = await stage.click_to_call(actor.extension, actor.sent)
+    state = await stage.click_to_call(actor.extension, actor.sent_number)
     await _until(lambda: not missed())
     left = f"order {state}, {len(missed())} such reminders"
     name = "his manager calls back with a click: the reminder disappears"
-    yield DayStep(name, "order accepted, 0 such reminders", left, not missed())
+    yield DemoStep(name, "order accepted, 0 such reminders", left, not missed())
 
 
-async def _written(stage: Stage, name: str, calls: int, reminded: int | None = None) -> DayStep:
+async def _written(
+    stage: DemoEnvironment, name: str, calls: int, reminded: int | None = None
+) -> DemoStep:
     """Wait until 1C holds exactly *calls* of each, and look once more whether it stays so.
 
     *reminded* are those that still have their reminder, where it is not all of them.
     """
-    lab = stage.lab
+    lab = stage.onec_lab
 
     def counts() -> tuple[int, int, int]:
         return len(lab.phone_calls()), len(lab.subjects()), len(lab.reminders())
@@ -130,23 +132,25 @@ async def _written(stage: Stage, name: str, calls: int, reminded: int | None = N
     documents, subjects, reminders = counts()
     seen = f"{documents} documents, {subjects} subjects, {reminders} reminders"
     expected = f"{calls} of each" if reminded is None else f"{calls}, {calls}, {reminded}"
-    return DayStep(name, expected, seen, (documents, subjects, reminders) == wanted)
+    return DemoStep(name, expected, seen, (documents, subjects, reminders) == wanted)
 
 
-async def _manager_moves(stage: Stage) -> DayStep:
+async def _manager_moves(stage: DemoEnvironment) -> DemoStep:
     """Give the contact's partner another manager in 1C; after the next sync his calls follow."""
-    actor, lab = stage.cast.contact, stage.lab
+    actor, lab = stage.callers.contact, stage.onec_lab
     other_ref, other = next(
         (ref, extension)
-        for ref, extension in sorted(lab.world.extensions.items())
-        if extension != actor.extension and lab.world.is_offered(ref)
+        for ref, extension in sorted(lab.infobase.extensions.items())
+        if extension != actor.extension and lab.infobase.may_take_calls(ref)
     )
     lab.move_manager(actor.partner, other_ref)
     code, said = await stage.sync()
     if code != 0:
         return _sync_step("a manager moved in 1C, next sync", code, said)
     await asyncio.sleep(1.2)  # the service takes up a new directory within a second
-    moved = Actor(actor.role, actor.name, actor.typed, actor.sent, other, actor.partner)
+    moved = DemoCaller(
+        actor.role, actor.name, actor.typed_number, actor.sent_number, other, actor.partner
+    )
     return await _call(stage, moved, "his manager was changed in 1C: {who} calls again")
 
 

@@ -17,34 +17,34 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from bridge.lab.demo.cast import Cast, choose_cast
+from bridge.lab.demo.cast import DemoCallers, choose_callers
 from bridge.lab.onec import OneCLab
-from bridge.lab.serving import LeavesSignals, OneCServer
+from bridge.lab.serving import OneCServer, ServerWithoutSignals
 from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
-from bridge.lab.world import World
+from bridge.lab.world import Infobase
 
 _READY_PATIENCE_S = 60.0
 _TAIL = 1500
 _DAY_AGO_S = 3600
 
 
-class StageError(RuntimeError):
+class DemoError(RuntimeError):
     """The demonstration cannot go on; the sentence says what happened."""
 
 
 @dataclass(frozen=True, slots=True)
-class StageSettings:
+class DemoSettings:
     """How large, and on which port the bridge listens (0: any free one)."""
 
     partners: int = 500
     port: int = 0
     seed: int = 1
     #: Calls come a minute apart by the PBX's clock, however fast they are placed.
-    compressed: bool = False
+    fast_clock: bool = False
     command: Sequence[str] = (sys.executable, "-m", "bridge")
 
 
-class Served:
+class LoopbackServer:
     """A simulator on a port of loopback; it can go away and come back on the same port."""
 
     def __init__(self, server: Callable[[], uvicorn.Server]) -> None:
@@ -71,23 +71,23 @@ class Served:
             await task
 
 
-class Stage:
+class DemoEnvironment:
     """Two simulators that run, and a bridge that can be started, synced and stopped."""
 
     def __init__(
-        self, settings: StageSettings, folder: Path, lab: OneCLab, onec: Served, port: int
+        self, settings: DemoSettings, folder: Path, lab: OneCLab, onec: LoopbackServer, port: int
     ) -> None:
-        self.lab = lab
-        self.cast: Cast = choose_cast(lab.world)
+        self.onec_lab = lab
+        self.callers: DemoCallers = choose_callers(lab.infobase)
         self.folder = folder
         self.port = port
-        self.onec = onec
+        self.onec_server = onec
         self._command = tuple(settings.command)
         self._http = httpx.AsyncClient(timeout=10.0, trust_env=False)
-        clock = _minutes() if settings.compressed else time.time
-        self.sipuni = SipuniLab(SipuniScheme(hook_url=self.hook_url), self._http, clock=clock)
+        clock = _minutes() if settings.fast_clock else time.time
+        self.sipuni_lab = SipuniLab(SipuniScheme(hook_url=self.hook_url), self._http, clock=clock)
         #: The cabinet's own API, which takes orders.
-        self.cabinet = Served(lambda: _cabinet(self))
+        self.sipuni_server = LoopbackServer(lambda: _cabinet(self))
         self._service: asyncio.subprocess.Process | None = None
 
     @property
@@ -103,7 +103,7 @@ class Stage:
     @property
     def onec_url(self) -> str:
         """Give the address of the simulated publication."""
-        return f"http://127.0.0.1:{self.onec.port}/ut11"
+        return f"http://127.0.0.1:{self.onec_server.port}/ut11"
 
     @property
     def log(self) -> Path:
@@ -112,14 +112,14 @@ class Stage:
 
     async def sync(self, *options: str) -> tuple[int, str]:
         """Run one sync; give its exit code and what it printed."""
-        return await self.run("sync", "--json", *options)
+        return await self.run_command("sync", "--json", *options)
 
-    async def run(self, *words: str) -> tuple[int, str]:
+    async def run_command(self, *words: str) -> tuple[int, str]:
         """Run one command of the bridge; give its exit code and what it printed."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
             *words,
-            env=self.environment(),
+            env=self.service_environment(),
             cwd=self.folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -135,8 +135,8 @@ class Stage:
 
     async def click_to_call(self, extension: str, number: str) -> str:
         """Order a call at the bridge, as a script does; give what became of the order."""
-        _, said = await self.run("call", extension, number, "--json")
-        await self.sipuni.settle()
+        _, said = await self.run_command("call", extension, number, "--json")
+        await self.sipuni_lab.wait_until_idle()
         try:
             return str(json.loads(said)["state"])
         except (ValueError, KeyError):
@@ -144,12 +144,12 @@ class Stage:
 
     async def console_link(self) -> str:
         """Give an address that opens the bridge's pages once."""
-        code, said = await self.run("console-link")
+        code, said = await self.run_command("console-link")
         if code:
-            raise StageError(said.strip())
+            raise DemoError(said.strip())
         return said.strip()
 
-    async def start(self) -> None:
+    async def start_service(self) -> None:
         """Start the service and wait until it is ready.
 
         Raises:
@@ -159,7 +159,7 @@ class Stage:
             self._service = await asyncio.create_subprocess_exec(
                 *self._command,
                 "serve",
-                env=self.environment(),
+                env=self.service_environment(),
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -168,15 +168,15 @@ class Stage:
         deadline = asyncio.get_running_loop().time() + _READY_PATIENCE_S
         while asyncio.get_running_loop().time() < deadline:
             if self._service.returncode is not None:
-                raise StageError(f"the bridge ended at once: {self.last_words()}")
+                raise DemoError(f"the bridge ended at once: {self.log_tail()}")
             with contextlib.suppress(httpx.TransportError):
                 answer = await self._http.get(f"{self.url}/readyz")
                 if answer.status_code == httpx.codes.OK:
                     return
             await asyncio.sleep(0.1)
-        raise StageError(f"the bridge was not ready in time: {self.last_words()}")
+        raise DemoError(f"the bridge was not ready in time: {self.log_tail()}")
 
-    async def stop(self) -> int:
+    async def stop_service(self) -> int:
         """Ask the service to stop and wait; give its exit code (0 when none ran)."""
         service, self._service = self._service, None
         if service is None:
@@ -187,29 +187,29 @@ class Stage:
 
     async def aclose(self) -> None:
         """Stop the service and let go of the connections."""
-        await self.stop()
+        await self.stop_service()
         await self._http.aclose()
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """Give the end of the bridge's log."""
         if not self.log.exists():
             return "it logged nothing"
         return self.log.read_text("utf-8", "replace")[-_TAIL:].strip()
 
-    def environment(self) -> Mapping[str, str]:
+    def service_environment(self) -> Mapping[str, str]:
         """Give the settings of the bridge; nothing of the caller's own settings leaks in."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
         return own | {
             "BRIDGE_ONEC_URL": self.onec_url,
-            "BRIDGE_ONEC_USER": self.lab.user,
-            "BRIDGE_ONEC_PASSWORD": self.lab.password,
+            "BRIDGE_ONEC_USER": self.onec_lab.user,
+            "BRIDGE_ONEC_PASSWORD": self.onec_lab.password,
             "BRIDGE_ONEC_TIMEZONE": "Europe/Moscow",
             "BRIDGE_HOOK_USER": "sipuni",
             "BRIDGE_HOOK_PASSWORD": "demo-hook",
-            "BRIDGE_SIPUNI_URL": f"http://127.0.0.1:{self.cabinet.port}/api",
-            "BRIDGE_SIPUNI_USER": self.sipuni.scheme.cabinet,
-            "BRIDGE_SIPUNI_KEY": self.sipuni.scheme.key,
-            "BRIDGE_DEFAULT_EXTENSION": self.cast.default_extension,
+            "BRIDGE_SIPUNI_URL": f"http://127.0.0.1:{self.sipuni_server.port}/api",
+            "BRIDGE_SIPUNI_USER": self.sipuni_lab.scheme.cabinet,
+            "BRIDGE_SIPUNI_KEY": self.sipuni_lab.scheme.key,
+            "BRIDGE_DEFAULT_EXTENSION": self.callers.default_extension,
             "BRIDGE_DATA_DIR": str(self.folder / "data"),
             "BRIDGE_HOST": "127.0.0.1",
             "BRIDGE_PORT": str(self.port),
@@ -220,7 +220,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
+async def start_environment(settings: DemoSettings) -> AsyncIterator[DemoEnvironment]:
     """Start both simulators and give the stage; everything ends when the block does.
 
     Raises:
@@ -230,26 +230,28 @@ async def set_stage(settings: StageSettings) -> AsyncIterator[Stage]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="onec-bridge-demo-")))
         port = settings.port or _free_port()
         if settings.port and _is_taken(settings.port):
-            raise StageError(f"port {settings.port} is taken; choose another with --port")
-        world = World.compose(partners=settings.partners, seed=settings.seed)
+            raise DemoError(f"port {settings.port} is taken; choose another with --port")
+        world = Infobase.compose(partners=settings.partners, seed=settings.seed)
         lab = OneCLab(world)
-        onec = Served(lambda: _OneCServer(lab, "127.0.0.1", 0, None))
+        onec = LoopbackServer(lambda: _OneCServer(lab, "127.0.0.1", 0, None))
         stack.push_async_callback(onec.stop)
         await onec.start()
-        stage = Stage(settings, folder, lab, onec, port)
+        stage = DemoEnvironment(settings, folder, lab, onec, port)
         stack.push_async_callback(stage.aclose)
-        stack.push_async_callback(stage.cabinet.stop)
-        await stage.cabinet.start()
+        stack.push_async_callback(stage.sipuni_server.stop)
+        await stage.sipuni_server.start()
         yield stage
 
 
-class _OneCServer(LeavesSignals, OneCServer):
+class _OneCServer(ServerWithoutSignals, OneCServer):
     """The publication as a part of the demonstration."""
 
 
-def _cabinet(stage: Stage) -> uvicorn.Server:
-    app = create_sipuni_app(stage.sipuni)
-    return LeavesSignals(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+def _cabinet(stage: DemoEnvironment) -> uvicorn.Server:
+    app = create_sipuni_app(stage.sipuni_lab)
+    return ServerWithoutSignals(
+        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    )
 
 
 def _minutes() -> Callable[[], float]:

@@ -23,7 +23,7 @@ KeyValue = str | int | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PathSegment:
     """One step of the path: a name and, in parentheses, a key by part names (`""` if unnamed)."""
 
     name: str
@@ -31,10 +31,10 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ODataAddress:
     """A request target taken apart, everything decoded."""
 
-    segments: tuple[Segment, ...]
+    segments: tuple[PathSegment, ...]
     options: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -48,7 +48,7 @@ def is_guid(text: str) -> bool:
     return _GUID_TEXT.match(text) is not None
 
 
-def moment(text: str) -> str:
+def datetime_text(text: str) -> str:
     """Return a datetime literal's text with seconds.
 
     Raises:
@@ -61,14 +61,14 @@ def moment(text: str) -> str:
     return text if text.count(":") > 1 else f"{text}:00"
 
 
-def parse(path: str, query: str) -> Address:
+def parse_address(path: str, query: str) -> ODataAddress:
     """Take the part of a raw target below the service root apart.
 
     Raises:
         Refused: a key cannot be read.
     """
     segments = tuple(_segment(unquote(raw)) for raw in path.split("/") if raw)
-    return Address(segments, parse_query(query))
+    return ODataAddress(segments, parse_query(query))
 
 
 def parse_query(query: str) -> dict[str, str]:
@@ -81,13 +81,13 @@ def parse_query(query: str) -> dict[str, str]:
     return options
 
 
-def _segment(text: str) -> Segment:
+def _segment(text: str) -> PathSegment:
     name, paren, inside = text.partition("(")
     if not paren:
-        return Segment(text)
+        return PathSegment(text)
     if not inside.endswith(")"):
         raise errors.bad_option("key")
-    return Segment(name, _key(inside[:-1]))
+    return PathSegment(name, _key(inside[:-1]))
 
 
 def _key(text: str) -> dict[str, KeyValue]:
@@ -118,7 +118,7 @@ def _literal(text: str) -> KeyValue:
             raise errors.bad_value(found[1], "Guid")
         return found[1].lower()
     if found := _DATE.match(text):
-        return moment(found[1])
+        return datetime_text(found[1])
     if text.startswith("'") and text.endswith("'") and len(text) > 1:
         return text[1:-1].replace("''", "'")
     if text in {"true", "false"}:

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from bridge.lab.odata import errors
 from bridge.lab.schema import UNDEFINED, EntitySet, Property
-from bridge.lab.switches import Switches
-from bridge.lab.tables import Row, Table
-from bridge.lab.world import World
+from bridge.lab.switches import PublicationSwitches
+from bridge.lab.tables import EntityTable, Row
+from bridge.lab.world import Infobase
 
 _PREFIX = "StandardODATA."
 
@@ -20,12 +20,12 @@ _PREFIX = "StandardODATA."
 class Publication:
     """A world seen through the composition and habits of its publication."""
 
-    world: World
-    switches: Switches
+    world: Infobase
+    switches: PublicationSwitches
 
     def publishes(self, name: str) -> bool:
         """Tell whether the entity set *name* exists for a client."""
-        found = self.world.sets.get(name)
+        found = self.world.entity_sets.get(name)
         if found is None:
             return False
         root = found.owner or found.name
@@ -34,11 +34,11 @@ class Publication:
             return False
         if switches.composition is not None:
             return root in switches.composition
-        return self.world.sets[root].published or root in switches.published_extras
+        return self.world.entity_sets[root].published or root in switches.published_extras
 
     def names(self) -> list[str]:
         """Return all published sets, tabular sections included."""
-        return [name for name in self.world.sets if self.publishes(name)]
+        return [name for name in self.world.entity_sets if self.publishes(name)]
 
     def entity_set(self, name: str) -> EntitySet:
         """Return the schema of a published set.
@@ -48,9 +48,9 @@ class Publication:
         """
         if not self.publishes(name):
             raise errors.unknown_set(name)
-        return self.world.sets[name]
+        return self.world.entity_sets[name]
 
-    def table(self, entity_set: EntitySet) -> Table:
+    def table(self, entity_set: EntitySet) -> EntityTable:
         """Return the table that holds the set, or the owner of the section."""
         return self.world.tables[entity_set.owner or entity_set.name]
 
@@ -63,7 +63,7 @@ class Publication:
         prop = entity_set.navigation(name)
         if prop is None or prop.ref is None or not self.publishes(prop.ref):
             return None
-        return prop, self.world.sets[prop.ref]
+        return prop, self.world.entity_sets[prop.ref]
 
     def type_on_wire(self, type_name: str) -> str:
         """Return a composite's type; an object nobody published is an `UnavailableEntity`."""
@@ -71,7 +71,7 @@ class Publication:
             return type_name
         return type_name if self.publishes(type_name[len(_PREFIX) :]) else _unavailable(type_name)
 
-    def version(self, table: Table, row: Row) -> str:
+    def version(self, table: EntityTable, row: Row) -> str:
         """Return `DataVersion` in this database's shape."""
         count, stamp = table.version(table.key_of(row))
         style = self.switches.dataversion_style

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from bridge.lab.odata.errors import Refused
-from bridge.lab.odata.reading.query import Page
+from bridge.lab.odata.errors import ODataRefusal
+from bridge.lab.odata.reading.query import QueryPage
 from bridge.lab.tables import Row
 
 JSON: Final = "application/json;charset=utf-8"
@@ -29,14 +29,14 @@ _ILLEGAL: Final = frozenset(map(chr, range(32))) - {"\t", "\n", "\r"}
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ResponseFormat:
     """The representation a client asked for: `json` or Atom, and how much metadata."""
 
     json: bool
     level: str = "minimalmetadata"
 
     @property
-    def links(self) -> bool:
+    def has_links(self) -> bool:
         """Tell whether `@navigationLinkUrl` members are sent."""
         return self.json and self.level != "nometadata"
 
@@ -46,7 +46,7 @@ class Form:
         return JSON if self.json else "application/atom+xml;type=feed;charset=utf-8"
 
 
-def asked_form(options: dict[str, str], accept: str) -> Form:
+def requested_format(options: dict[str, str], accept: str) -> ResponseFormat:
     """Read `$format` and `Accept`; without either it is Atom (onec-odata §2.1).
 
     Raises:
@@ -58,14 +58,14 @@ def asked_form(options: dict[str, str], accept: str) -> Form:
         source = rest if "$format" in options else accept
         for level in ("nometadata", "fullmetadata"):
             if f"odata={level}" in source:
-                return Form(json=True, level=level)
-        return Form(json=True)
+                return ResponseFormat(json=True, level=level)
+        return ResponseFormat(json=True)
     if name in {"atom", "application/atom+xml", "xml", "application/xml"}:
-        return Form(json=False)
-    raise Refused(406, "3", f"Тип представления {name} не поддерживается")
+        return ResponseFormat(json=False)
+    raise ODataRefusal(406, "3", f"Тип представления {name} не поддерживается")
 
 
-def collection(page: Page, form: Form, root: str) -> Iterator[bytes]:
+def collection(page: QueryPage, form: ResponseFormat, root: str) -> Iterator[bytes]:
     """Write a collection in pieces.
 
     Raises:
@@ -90,7 +90,7 @@ def collection(page: Page, form: Form, root: str) -> Iterator[bytes]:
     yield b"]}"
 
 
-def entity(row: Row, set_name: str, form: Form, root: str) -> bytes:
+def entity(row: Row, set_name: str, form: ResponseFormat, root: str) -> bytes:
     """Write one entity; there is no `value` around it."""
     if not form.json:
         head = f"<?xml version='1.0' encoding='utf-8'?>\n<entry {_NAMESPACES}>"
@@ -101,14 +101,14 @@ def entity(row: Row, set_name: str, form: Form, root: str) -> bytes:
     return msgspec.json.encode(head_row | row)
 
 
-def value(found: Any, name: str, form: Form, root: str) -> bytes:
+def value(found: Any, name: str, form: ResponseFormat, root: str) -> bytes:
     """Write one property that was walked to by the path."""
     if form.json:
         return msgspec.json.encode({"odata.metadata": f"{root}$metadata#{name}", "value": found})
     return f"<d:{name} {_NAMESPACES}>{_text(found)}</d:{name}>".encode()
 
 
-def service(names: list[str], form: Form, root: str) -> bytes:
+def service(names: list[str], form: ResponseFormat, root: str) -> bytes:
     """Write the root document: the published sets."""
     if form.json:
         sets = [{"name": name, "url": name} for name in names]
@@ -123,7 +123,7 @@ def service(names: list[str], form: Form, root: str) -> bytes:
     ).encode()
 
 
-def refusal(refused: Refused, form: Form, lang: str) -> bytes:
+def refusal(refused: ODataRefusal, form: ResponseFormat, lang: str) -> bytes:
     """Write an `odata.error` (its name has a dot) or an `m:error`."""
     message = refused.message(lang)
     if form.json:
@@ -142,7 +142,7 @@ def refusal(refused: Refused, form: Form, lang: str) -> bytes:
 # ------------------------------------------------------------------ Atom
 
 
-def _feed(page: Page, root: str) -> str:
+def _feed(page: QueryPage, root: str) -> str:
     name = page.entity_set.name
     entries = "".join(f"<entry>{_entry(row, name, root)}</entry>" for row in page.rows)
     count = "" if page.count is None else f"<m:count>{page.count}</m:count>"
@@ -184,5 +184,5 @@ def _text(member: Any) -> str:
     text = str(member).lower() if isinstance(member, bool) else str(member)
     if _ILLEGAL.intersection(text):
         # The Atom writer cannot serialise it and the whole answer fails (onec-odata §3.2).
-        raise Refused(400, "-1", "Ошибка преобразования данных XDTO: недопустимый символ XML")
+        raise ODataRefusal(400, "-1", "Ошибка преобразования данных XDTO: недопустимый символ XML")
     return escape(text)

@@ -18,7 +18,7 @@ _VIRTUAL: Final = "http://v8.1c.ru/8.2/virtual-resource-system"
 
 
 @dataclass(slots=True)
-class Reply:
+class HttpReply:
     """One answer on the wire; the body may come in pieces."""
 
     status: int
@@ -35,16 +35,16 @@ class Reply:
         return self.body
 
 
-def html(status: int, title: str, text: str = "") -> Reply:
+def html(status: int, title: str, text: str = "") -> HttpReply:
     """Return a page of a web server or proxy."""
     page = (
         f"<!DOCTYPE html><html><head><title>{title}</title></head>"
         f"<body><h1>{title}</h1><p>{text}</p></body></html>"
     )
-    return Reply(status, page.encode(), [_HTML])
+    return HttpReply(status, page.encode(), [_HTML])
 
 
-def platform_error(cause: str) -> Reply:
+def platform_error(cause: str) -> HttpReply:
     """Return the page of an application error, with the cause after "by reason"."""
     return html(
         500,
@@ -53,7 +53,7 @@ def platform_error(cause: str) -> Reply:
     )
 
 
-def exception(status: int, description: str, inner: str, *, bom: bool = True) -> Reply:
+def exception(status: int, description: str, inner: str, *, bom: bool = True) -> HttpReply:
     """Return a `#exception` document: the session layer speaks, not OData."""
     body = {
         "#exception": f"{{{_VIRTUAL}}}Exception",
@@ -67,10 +67,10 @@ def exception(status: int, description: str, inner: str, *, bom: bool = True) ->
         },
     }
     text = (_BOM if bom else "") + json.dumps(body, ensure_ascii=False)
-    return Reply(status, text.encode(), [("content-type", "application/json;charset=utf-8")])
+    return HttpReply(status, text.encode(), [("content-type", "application/json;charset=utf-8")])
 
 
-def pool_exhausted(*, as_json: bool) -> Reply:
+def pool_exhausted(*, as_json: bool) -> HttpReply:
     """Return the 406 of a session pool whose wait time is over, XML or its JSON twin."""
     words = "Истекло время ожидания сеанса"
     if as_json:
@@ -80,17 +80,17 @@ def pool_exhausted(*, as_json: bool) -> Reply:
         f'xmlns:xs="http://www.w3.org/2001/XMLSchema" reason="406">'
         f"<descr>{words}</descr></exception>"
     )
-    return Reply(406, text.encode(), [("content-type", "application/xml")])
+    return HttpReply(406, text.encode(), [("content-type", "application/xml")])
 
 
-def unauthorised() -> Reply:
+def unauthorised() -> HttpReply:
     """Return the 401 of the web server."""
     reply = html(401, "401 - Unauthorized", "Access is denied due to invalid credentials.")
     reply.headers.append(("www-authenticate", 'Basic realm="1C:Enterprise 8.3"'))
     return reply
 
 
-def _sessions_blocked(text: str) -> Reply:
+def _sessions_blocked(text: str) -> HttpReply:
     words = text or "Идёт регламентное обслуживание базы. Повторите попытку позже."
     return exception(
         403,
@@ -99,20 +99,20 @@ def _sessions_blocked(text: str) -> Reply:
     )
 
 
-def page(status: int, sentence: str) -> Reply:
+def page(status: int, sentence: str) -> HttpReply:
     """Return a page as 1C gives it: a title that tells nothing, and a sentence that says why."""
     text = (
         "<!DOCTYPE html><html><head><title>1С:Предприятие</title></head>"
         f"<body><div>Ошибка</div><p>{sentence}</p></body></html>"
     )
-    return Reply(status, text.encode(), [_HTML])
+    return HttpReply(status, text.encode(), [_HTML])
 
 
-def sign_in_page(title: str) -> Reply:
+def sign_in_page(title: str) -> HttpReply:
     """Return the page to sign in at that a portal before 1C gives instead of data."""
     form = '<form><input name="login"><input type="password" name="password"></form>'
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{form}</body></html>"
-    return Reply(200, text.encode(), [_HTML])
+    return HttpReply(200, text.encode(), [_HTML])
 
 
 _NO_RIGHTS: Final = "Нарушение прав доступа! Обратитесь к администратору."
@@ -120,14 +120,14 @@ _BLOCKED: Final = "Начало сеанса с информационной б�
 _NO_LICENCE: Final = "Не обнаружено свободной лицензии!"
 
 #: Replies given instead of 1C's own, by the kind of fault; the argument is the fault's text.
-FOR_FAULT: Final[dict[str, Callable[[str], Reply]]] = {
+REPLY_OF_FAULT: Final[dict[str, Callable[[str], HttpReply]]] = {
     "maintenance_200": lambda text: html(200, "Ведутся технические работы", text),
     "rights_200": lambda text: page(200, text or _NO_RIGHTS),
     "blocked_200": lambda text: page(200, text or f"{_BLOCKED} Идёт обновление."),
     "no_licence_200": lambda text: page(200, text or _NO_LICENCE),
     "page_200": lambda text: page(200, text),
     "sign_in_200": lambda text: sign_in_page(text or "Вход в приложение"),
-    "plain_200": lambda text: Reply(
+    "plain_200": lambda text: HttpReply(
         200, (text or _NO_RIGHTS).encode("cp1251"), [("content-type", "text/plain")]
     ),
     "maintenance_503": lambda text: html(503, "Service Unavailable", text),
@@ -141,20 +141,20 @@ FOR_FAULT: Final[dict[str, Callable[[str], Reply]]] = {
 }
 
 
-def refused_by_fault(kind: str, text: str, rights_status: int) -> errors.Refused | None:
+def refusal_of_fault(kind: str, text: str, rights_status: int) -> errors.ODataRefusal | None:
     """Return the refusal in OData's own form that a fault means, if it has one."""
     match kind:
         case "rights":
             return errors.no_rights(rights_status)
         case "data_lock":
-            return errors.Refused(
+            return errors.ODataRefusal(
                 500,
                 "-1",
                 "Ошибка блокировки данных: превышено максимальное время ожидания "
                 "предоставления блокировки",
             )
         case "out_of_memory":
-            return errors.Refused(
+            return errors.ODataRefusal(
                 500,
                 "-1",
                 "Недостаточно памяти для получения результата запроса к базе данных",

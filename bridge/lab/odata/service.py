@@ -12,10 +12,10 @@ from typing import Any, Final
 from bridge.lab.odata import address, edmx, errors, render, replies
 from bridge.lab.odata.publication import Publication
 from bridge.lab.odata.reading import select
-from bridge.lab.odata.reading.query import Reader, check_options
-from bridge.lab.odata.replies import Reply
+from bridge.lab.odata.reading.query import QueryRunner, check_options
+from bridge.lab.odata.replies import HttpReply
 from bridge.lab.odata.writing import assign, write
-from bridge.lab.schema import ZERO, EntitySet
+from bridge.lab.schema import EMPTY_REF, EntitySet
 from bridge.lab.tables import Key, Row
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -23,7 +23,7 @@ _ACTIONS: Final = {"Post": True, "Unpost": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ODataRequest:
     """One request: everything below the service root, raw.
 
     `keep` is what bad weather leaves of the rows; `headers` have lower-case names.
@@ -36,10 +36,10 @@ class Request:
     number: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    keep: Callable[[Row], bool] | None = None
+    is_kept: Callable[[Row], bool] | None = None
 
 
-class Service:
+class ODataService:
     """The interface of one publication over one world."""
 
     def __init__(
@@ -52,42 +52,44 @@ class Service:
         #: The server's naive wall time, and the aware moment behind it.
         self._now = now
         self._clock = clock
-        self._reader = Reader()
+        self._reader = QueryRunner()
         # References of new objects: drawn, but the same for the same requests.
         self._rng = Random(f"{publication.world.seed}/written")  # noqa: S311 - composed data
         self._metadata: tuple[object, bytes] | None = None
         self._changed = clock()
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: ODataRequest) -> HttpReply:
         """Answer, or refuse in the words and status of 1C."""
-        form = render.Form(json="application/json" in request.headers.get("accept", ""))
+        form = render.ResponseFormat(json="application/json" in request.headers.get("accept", ""))
         try:
             options = address.parse_query(request.query)
-            form = render.asked_form(options, request.headers.get("accept", ""))
-            return self._answer(request, address.parse(request.path, request.query), form)
-        except errors.Refused as refused:
+            form = render.requested_format(options, request.headers.get("accept", ""))
+            return self._answer(request, address.parse_address(request.path, request.query), form)
+        except errors.ODataRefusal as refused:
             return self.refusal(refused, form)
 
-    def refusal(self, refused: errors.Refused, form: render.Form) -> Reply:
+    def refusal(self, refused: errors.ODataRefusal, form: render.ResponseFormat) -> HttpReply:
         """Write a refusal, unless the web server puts its own page in front of it."""
         switches = self.publication.switches
         if refused.status == 404 and switches.iis_html_404:  # noqa: PLR2004 - HTTP
             return replies.html(404, "404 - File or directory not found.")
         content_type = render.JSON if form.json else "application/xml;charset=utf-8"
         body = render.refusal(refused, form, switches.lang)
-        return Reply(refused.status, body, [*_VERSION, ("content-type", content_type)])
+        return HttpReply(refused.status, body, [*_VERSION, ("content-type", content_type)])
 
-    def _answer(self, request: Request, where: address.Address, form: render.Form) -> Reply:
+    def _answer(
+        self, request: ODataRequest, where: address.ODataAddress, form: render.ResponseFormat
+    ) -> HttpReply:
         if not where.segments:
             _only(request, "GET")
             check_options(where.options)
             body = render.service(self.publication.names(), form, request.root)
             kind = render.JSON if form.json else "application/atomsvc+xml;charset=utf-8"
-            return Reply(200, body, [*_VERSION, ("content-type", kind)])
+            return HttpReply(200, body, [*_VERSION, ("content-type", kind)])
         if where.set_name == "$metadata":
             return self._edmx(request)
         if where.set_name == "$batch":
-            raise errors.Refused(400, "2", "Неправильный формат запроса")
+            raise errors.ODataRefusal(400, "2", "Неправильный формат запроса")
         entity_set = self.publication.entity_set(where.set_name)
         if where.segments[0].key is None:
             return self._set(request, where, entity_set, form)
@@ -101,17 +103,23 @@ class Service:
     # -------------------------------------------------------------- collections
 
     def _set(
-        self, request: Request, where: address.Address, entity_set: EntitySet, form: render.Form
-    ) -> Reply:
+        self,
+        request: ODataRequest,
+        where: address.ODataAddress,
+        entity_set: EntitySet,
+        form: render.ResponseFormat,
+    ) -> HttpReply:
         rest = where.segments[1:]
         if rest:
             if rest[0].name == "$count" and self.publication.switches.count_endpoint:
                 number = self._reader.count(
-                    self.publication, entity_set, where.options, request.keep
+                    self.publication, entity_set, where.options, request.is_kept
                 )
                 # The bare number starts with a BOM (onec-odata §2.6).
                 body = _BOM + str(number).encode()
-                return Reply(200, body, [*_VERSION, ("content-type", "text/plain;charset=utf-8")])
+                return HttpReply(
+                    200, body, [*_VERSION, ("content-type", "text/plain;charset=utf-8")]
+                )
             if rest[0].key is not None:
                 raise errors.no_method(rest[0].name)
             raise errors.no_segment(rest[0].name)
@@ -123,18 +131,22 @@ class Service:
             entity_set,
             where.options,
             request=request.number,
-            links=form.links,
-            keep=request.keep,
+            links=form.has_links,
+            is_kept=request.is_kept,
         )
         chunks = render.collection(page, form, request.root)
         limit = self.publication.switches.max_page_bytes
         first = next(chunks)
-        reply = Reply(200, _chain(first, chunks), [*_VERSION, ("content-type", form.content_type)])
+        reply = HttpReply(
+            200, _chain(first, chunks), [*_VERSION, ("content-type", form.content_type)]
+        )
         if limit is not None and len(reply.whole()) > limit:
             return replies.platform_error("No space left on device")
         return reply
 
-    def _create(self, request: Request, entity_set: EntitySet, form: render.Form) -> Reply:
+    def _create(
+        self, request: ODataRequest, entity_set: EntitySet, form: render.ResponseFormat
+    ) -> HttpReply:
         key = write.create(self._write(request, entity_set))
         reply = self._one(request, entity_set, key, {}, form)
         if not entity_set.is_register:
@@ -147,12 +159,12 @@ class Service:
 
     def _entity(
         self,
-        request: Request,
+        request: ODataRequest,
         entity_set: EntitySet,
         key: Key,
         options: dict[str, str],
-        form: render.Form,
-    ) -> Reply:
+        form: render.ResponseFormat,
+    ) -> HttpReply:
         if request.method == "GET":
             check_options(options)
             return self._one(request, entity_set, key, options, form)
@@ -162,23 +174,25 @@ class Service:
         change = self._write(request, entity_set)
         if request.method == "DELETE":
             write.delete(change, key)
-            return Reply(204, b"", [*_VERSION])
+            return HttpReply(204, b"", [*_VERSION])
         write.change(change, key, reset=request.method == "PUT")
         return self._one(request, entity_set, key, {}, form)
 
     def _one(
         self,
-        request: Request,
+        request: ODataRequest,
         entity_set: EntitySet,
         key: Key,
         options: dict[str, str],
-        form: render.Form,
-    ) -> Reply:
+        form: render.ResponseFormat,
+    ) -> HttpReply:
         row = self._found(entity_set, key)
-        project = select.compile_projection(self.publication, entity_set, options, links=form.links)
+        project = select.compile_projection(
+            self.publication, entity_set, options, links=form.has_links
+        )
         body = render.entity(project(row), entity_set.name, form, request.root)
         kind = render.JSON if form.json else "application/atom+xml;type=entry;charset=utf-8"
-        return Reply(200, body, [*_VERSION, ("content-type", kind)])
+        return HttpReply(200, body, [*_VERSION, ("content-type", kind)])
 
     def _found(self, entity_set: EntitySet, key: Key) -> Row:
         table = self.publication.table(entity_set)
@@ -198,12 +212,12 @@ class Service:
 
     def _below(
         self,
-        request: Request,
+        request: ODataRequest,
         entity_set: EntitySet,
         key: Key,
-        where: address.Address,
-        form: render.Form,
-    ) -> Reply:
+        where: address.ODataAddress,
+        form: render.ResponseFormat,
+    ) -> HttpReply:
         name = where.segments[1].name
         if name in _ACTIONS and not entity_set.is_section:
             if not entity_set.posting:
@@ -211,7 +225,7 @@ class Service:
             # A GET executes the action too: never prefetch such an address (onec-odata §4.5).
             _only(request, "GET", "POST")
             write.post(self._write(request, entity_set), str(key), posted=_ACTIONS[name])
-            return Reply(200, b"", [*_VERSION])
+            return HttpReply(200, b"", [*_VERSION])
         _only(request, "GET")
         table, row = self.publication.table(entity_set), self._found(entity_set, key)
         for index, segment in enumerate(where.segments[1:], 2):
@@ -219,7 +233,7 @@ class Service:
             if walked is None:
                 return self._property(request, entity_set, row, where.segments[index - 1 :], form)
             prop, entity_set = walked
-            ref = str(row.get(prop.name) or ZERO)
+            ref = str(row.get(prop.name) or EMPTY_REF)
             table = self.publication.table(entity_set)
             if ref not in table.rows:
                 raise errors.no_instance(entity_set.name)
@@ -228,12 +242,12 @@ class Service:
 
     def _property(
         self,
-        request: Request,
+        request: ODataRequest,
         entity_set: EntitySet,
         row: Row,
-        rest: tuple[address.Segment, ...],
-        form: render.Form,
-    ) -> Reply:
+        rest: tuple[address.PathSegment, ...],
+        form: render.ResponseFormat,
+    ) -> HttpReply:
         name = rest[0].name
         if name not in entity_set.properties or len(rest) > 1:
             raise errors.no_segment(rest[-1].name)
@@ -243,23 +257,23 @@ class Service:
         found: Any = project(row).get(name)
         kind = render.JSON if form.json else "application/xml;charset=utf-8"
         body = render.value(found, name, form, request.root)
-        return Reply(200, body, [*_VERSION, ("content-type", kind)])
+        return HttpReply(200, body, [*_VERSION, ("content-type", kind)])
 
     # -------------------------------------------------------------- parts
 
-    def _write(self, request: Request, entity_set: EntitySet) -> write.Write:
+    def _write(self, request: ODataRequest, entity_set: EntitySet) -> write.WriteRequest:
         body = assign.body_of(request.body, request.headers.get("content-type", ""))
-        return write.Write(
+        return write.WriteRequest(
             publication=self.publication,
             entity_set=entity_set,
             body=body,
             now=self._now(),
             rng=self._rng,
-            loading=request.headers.get("1c_odata-dataloadmode", "").lower() == "true",
+            is_data_load=request.headers.get("1c_odata-dataloadmode", "").lower() == "true",
             if_match=request.headers.get("if-match", ""),
         )
 
-    def _edmx(self, request: Request) -> Reply:
+    def _edmx(self, request: ODataRequest) -> HttpReply:
         _only(request, "GET")
         state = (tuple(self.publication.names()), self.publication.switches.metadata_padding_mb)
         if self._metadata is None or self._metadata[0] != state:
@@ -272,13 +286,13 @@ class Service:
             ("last-modified", format_datetime(self._changed.astimezone(UTC), usegmt=True)),
             ("content-length", str(len(body))),
         ]
-        return Reply(200, body, headers)
+        return HttpReply(200, body, headers)
 
 
 _VERSION: Final = (("dataserviceversion", "3.0"),)
 
 
-def _only(request: Request, *methods: str) -> None:
+def _only(request: ODataRequest, *methods: str) -> None:
     if request.method not in methods:
         raise errors.forbidden_method(request.method)
 

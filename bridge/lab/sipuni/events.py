@@ -8,7 +8,7 @@ from published captures.
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from bridge.lab.sipuni.switches import Switches, disorder
+from bridge.lab.sipuni.switches import CabinetSwitches, arbitrary_sort_key
 
 # A DID was captured with such a tail on inbound legs; the digits name the line in the cabinet.
 DID_SUFFIX = "_id123456"
@@ -17,7 +17,7 @@ Params = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CallHeader:
     """One call as the exchange itself knows it.
 
     Attributes:
@@ -54,40 +54,46 @@ class ScriptedEvent:
     @property
     def code(self) -> str:
         """Give the value of `event`."""
-        return self.value("event")
+        return self.param("event")
 
-    def value(self, name: str) -> str:
+    def param(self, name: str) -> str:
         """Give the parameter called *name*, or an empty string."""
         return dict(self.params).get(name, "")
 
     @property
     def extension(self) -> str:
         """Give the extension the leg leads to; empty for an outside leg."""
-        return self.value("short_dst_num") if self.value("dst_type") == "2" else ""
+        return self.param("short_dst_num") if self.param("dst_type") == "2" else ""
 
-    def with_values(self, **values: str) -> "ScriptedEvent":
+    def with_params(self, **values: str) -> "ScriptedEvent":
         """Copy the event with some parameters replaced or added."""
         return replace(self, params=tuple((dict(self.params) | values).items()))
 
 
-def did_leg(line: Line) -> ScriptedEvent:
+def did_leg(line: CallHeader) -> ScriptedEvent:
     """Compose event 1 of an incoming call on its DID: nobody is rung yet."""
     return outside_leg(line, "1", line.started)
 
 
-def outside_leg(line: Line, code: str, at: int) -> ScriptedEvent:
+def outside_leg(line: CallHeader, code: str, at: int) -> ScriptedEvent:
     """Compose event 1 (dialled) or 3 (answers) of the leg to the DID or the outside number."""
     return _event(line, code, at, _towards_did(line))
 
 
-def extension_leg(line: Line, code: str, at: int, extension: str) -> ScriptedEvent:
+def extension_leg(line: CallHeader, code: str, at: int, extension: str) -> ScriptedEvent:
     """Compose event 1 (rings) or 3 (answers) of the leg to *extension*."""
     inner = (("is_inner_call", "1"),) if code == "1" else ()
     return _event(line, code, at, (*_towards_extension(line, extension), *inner))
 
 
 def hangup_of_leg(
-    line: Line, at: int, extension: str, status: str, answered_at: int, *, transfers: bool = False
+    line: CallHeader,
+    at: int,
+    extension: str,
+    status: str,
+    answered_at: int,
+    *,
+    transfers: bool = False,
 ) -> ScriptedEvent:
     """Compose event 4: the leg of *extension* is over, the call goes on."""
     gave_away = (("transfer_from", extension),) if transfers else ()
@@ -97,7 +103,13 @@ def hangup_of_leg(
 
 
 def final_event(
-    line: Line, at: int, status: str, answered_at: int, last_called: str, *, transfer_from: str = ""
+    line: CallHeader,
+    at: int,
+    status: str,
+    answered_at: int,
+    last_called: str,
+    *,
+    transfer_from: str = "",
 ) -> ScriptedEvent:
     """Compose event 2: the call is over.
 
@@ -110,9 +122,9 @@ def final_event(
     )
 
 
-def _event(line: Line, code: str, at: int, fields: Params) -> ScriptedEvent:
+def _event(line: CallHeader, code: str, at: int, fields: Params) -> ScriptedEvent:
     # The channel differs between the events of one call, as captured: it names a leg, not a call.
-    channel = f"SIP/{line.cabinet}100003-{disorder(line.call_id + code) & 0xFFFF:08x}"
+    channel = f"SIP/{line.cabinet}100003-{arbitrary_sort_key(line.call_id + code) & 0xFFFF:08x}"
     frame: Params = (
         ("event", code),
         ("call_id", line.call_id),
@@ -126,7 +138,7 @@ def _event(line: Line, code: str, at: int, fields: Params) -> ScriptedEvent:
     return ScriptedEvent(at=at, params=(*frame, *_source(line), *fields, *ordered_by))
 
 
-def _source(line: Line) -> Params:
+def _source(line: CallHeader) -> Params:
     # An inner party is the cabinet number and the extension written together: 012345205.
     full = f"{line.cabinet}{line.source}" if line.source_inner else line.source
     return (
@@ -136,7 +148,7 @@ def _source(line: Line) -> Params:
     )
 
 
-def _towards_did(line: Line) -> Params:
+def _towards_did(line: CallHeader) -> Params:
     if line.destination_inner:
         return _towards_extension(line, line.destination)
     return (
@@ -147,7 +159,7 @@ def _towards_did(line: Line) -> Params:
     )
 
 
-def _towards_extension(line: Line, extension: str) -> Params:
+def _towards_extension(line: CallHeader, extension: str) -> Params:
     return (
         ("dst_num", f"{line.cabinet}{extension}"),
         ("dst_type", "2"),
@@ -156,7 +168,7 @@ def _towards_extension(line: Line, extension: str) -> Params:
     )
 
 
-def _ending(line: Line, status: str, answered_at: int, last_called: str) -> Params:
+def _ending(line: CallHeader, status: str, answered_at: int, last_called: str) -> Params:
     return (
         ("status", status),
         ("call_start_timestamp", str(line.started)),
@@ -166,22 +178,22 @@ def _ending(line: Line, status: str, answered_at: int, last_called: str) -> Para
     )
 
 
-def bend_event(event: ScriptedEvent, switches: Switches) -> ScriptedEvent:
+def apply_switches_to_event(event: ScriptedEvent, switches: CabinetSwitches) -> ScriptedEvent:
     """Apply to one *event* the switches that change its parameters."""
     changes: dict[str, str] = {}
-    inbound = event.value("src_type") == "1" and event.value("dst_type") == "1"
-    if switches.did_suffix and inbound and not event.value("callbackId"):
-        changes["dst_num"] = event.value("dst_num") + DID_SUFFIX
-        changes["short_dst_num"] = event.value("short_dst_num") + DID_SUFFIX
+    inbound = event.param("src_type") == "1" and event.param("dst_type") == "1"
+    if switches.did_suffix and inbound and not event.param("callbackId"):
+        changes["dst_num"] = event.param("dst_num") + DID_SUFFIX
+        changes["short_dst_num"] = event.param("short_dst_num") + DID_SUFFIX
     if switches.broken_answer_ts and event.code == "2":
-        changes["call_answer_timestamp"] = str(int(event.value("call_start_timestamp")) - 1)
+        changes["call_answer_timestamp"] = str(int(event.param("call_start_timestamp")) - 1)
     if switches.renamed_scheme:
         changes["treeName"] = switches.renamed_scheme
-    bent = event.with_values(**changes)
+    bent = event.with_params(**changes)
     if switches.shuffle_params:
         # The seed leaves out the time, so that a duplicate stays otherwise identical.
-        seed = bent.value("call_id") + bent.code
-        shuffled = sorted(bent.params, key=lambda pair: disorder(f"{seed}{pair[0]}"))
+        seed = bent.param("call_id") + bent.code
+        shuffled = sorted(bent.params, key=lambda pair: arbitrary_sort_key(f"{seed}{pair[0]}"))
         bent = replace(bent, params=tuple(shuffled))
     return bent
 

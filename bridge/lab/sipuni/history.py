@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bridge.lab.sipuni.switches import Switches
+from bridge.lab.sipuni.switches import CabinetSwitches
 
 ANSWERED, UNANSWERED = "Отвечен", "Не отвечен"
 COLUMNS = (
@@ -51,7 +51,7 @@ class HistoryRow:
     destination: str
     tree_name: str = ""
     talks: tuple[tuple[str, int], ...] = ()
-    rung: tuple[str, ...] = ()
+    rung_extensions: tuple[str, ...] = ()
     duration_s: int = 0
     record_id: str = ""
     recorded: bool = False
@@ -68,7 +68,7 @@ class HistoryRow:
 
 
 def select_rows(
-    rows: Iterable[HistoryRow], params: Mapping[str, str], zone: ZoneInfo, switches: Switches
+    rows: Iterable[HistoryRow], params: Mapping[str, str], zone: ZoneInfo, switches: CabinetSwitches
 ) -> list[HistoryRow]:
     """Choose the rows an export asks for: its period, `type`, `state`, and the limit of rows.
 
@@ -91,7 +91,7 @@ def select_rows(
 
 
 def history_csv(
-    rows: Iterable[HistoryRow], names: Mapping[str, str], zone: ZoneInfo, switches: Switches
+    rows: Iterable[HistoryRow], names: Mapping[str, str], zone: ZoneInfo, switches: CabinetSwitches
 ) -> bytes:
     """Write *rows* as this cabinet would; *names* tells extensions' people."""
     lines = [_line(row, names, zone, switches) for row in rows]
@@ -102,7 +102,7 @@ def history_csv(
     return csv_bytes([header, *([line[name] for name in columns] for line in lines)], switches)
 
 
-def csv_bytes(lines: Iterable[Iterable[str]], switches: Switches) -> bytes:
+def csv_bytes(lines: Iterable[Iterable[str]], switches: CabinetSwitches) -> bytes:
     """Write *lines* with semicolons, in the mark and the line ends of this cabinet."""
     sheet = io.StringIO()
     csv.writer(
@@ -112,7 +112,7 @@ def csv_bytes(lines: Iterable[Iterable[str]], switches: Switches) -> bytes:
 
 
 def _line(
-    row: HistoryRow, names: Mapping[str, str], zone: ZoneInfo, switches: Switches
+    row: HistoryRow, names: Mapping[str, str], zone: ZoneInfo, switches: CabinetSwitches
 ) -> dict[str, str]:
     form = "%d.%m.%Y %H:%M" if switches.time_without_seconds else "%d.%m.%Y %H:%M:%S"
     values = (
@@ -127,7 +127,7 @@ def _line(
         str(row.talk_s),
         # A party: extension, name, seconds.
         ", ".join(f"{who} ({names.get(who, '')}) {seconds}" for who, seconds in row.talks),
-        ", ".join(row.rung),
+        ", ".join(row.rung_extensions),
         row.record_id if row.recorded or switches.export_unrecorded_ids else "",
         str(int(row.recorded)),
     )
@@ -142,7 +142,9 @@ def _chosen(code: str, words: tuple[str, ...]) -> tuple[str, ...]:
     return words if number == 0 else (words[number - 1],)
 
 
-def _period(params: Mapping[str, str], zone: ZoneInfo, switches: Switches) -> Callable[[int], bool]:
+def _period(
+    params: Mapping[str, str], zone: ZoneInfo, switches: CabinetSwitches
+) -> Callable[[int], bool]:
     """Give the condition that a call's start must meet."""
     if not (params.get("from") and params.get("to")):
         raise ValueError("no period")

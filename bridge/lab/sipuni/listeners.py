@@ -14,16 +14,16 @@ from collections.abc import Callable
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from bridge.lab.sipuni.events import Params
-from bridge.lab.sipuni.switches import Switches
+from bridge.lab.sipuni.switches import CabinetSwitches
 
 #: RFC 6455: the endpoint's own policy; goes away.
 POLICY, GOING_AWAY = 1008, 1001
 
 
-class Listeners:
+class WebSocketListeners:
     """The websockets that were let in."""
 
-    def __init__(self, key: str, switches: Callable[[], Switches]) -> None:
+    def __init__(self, key: str, switches: Callable[[], CabinetSwitches]) -> None:
         self._key = key
         self._switches = switches
         self._open: list[WebSocket] = []
@@ -32,7 +32,7 @@ class Listeners:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def arrive(self, number: int = 1) -> None:
+    async def wait_for_listeners(self, number: int = 1) -> None:
         """Wait until *number* of listeners have been let in and are still there."""
         async with self._came:
             await self._came.wait_for(lambda: len(self._open) >= number)

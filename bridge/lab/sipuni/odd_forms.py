@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bridge.lab.sipuni.events import Params, encode_event
-from bridge.lab.sipuni.switches import BodyForm, FieldSpelling, StatusSpelling, Switches
+from bridge.lab.sipuni.switches import BodyForm, CabinetSwitches, FieldSpelling, StatusSpelling
 
 _BOUNDARY: Final = "sipuni-event-boundary"
 _TIMES: Final = frozenset({"timestamp", "call_start_timestamp", "call_answer_timestamp"})
@@ -20,7 +20,7 @@ _STATUSES: Final[Mapping[StatusSpelling, Mapping[str, str]]] = {
 }
 
 
-def as_sent(params: Params, switches: Switches) -> Params:
+def spell_params(params: Params, switches: CabinetSwitches) -> Params:
     """Return the event *params* as a cabinet with these *switches* puts them on the wire."""
     told = [(name, value) for name, value in params if name not in switches.omitted_fields]
     return tuple((_name(name, switches), _value(name, value, switches)) for name, value in told)
@@ -45,14 +45,14 @@ def encode_body(params: Params, form: BodyForm) -> tuple[str, bytes]:
     return "application/json", gzip.compress(body, mtime=0) if form is BodyForm.GZIP else body
 
 
-def _name(name: str, switches: Switches) -> str:
+def _name(name: str, switches: CabinetSwitches) -> str:
     if switches.field_spelling is FieldSpelling.CAMEL:
         first, *rest = name.split("_")
         return first + "".join(word.capitalize() for word in rest)
     return name.upper() if switches.field_spelling is FieldSpelling.UPPER else name
 
 
-def _value(name: str, value: str, switches: Switches) -> str:
+def _value(name: str, value: str, switches: CabinetSwitches) -> str:
     if name in ("src_type", "dst_type") and switches.party_types:
         return switches.party_types
     if name == "status":
@@ -62,7 +62,7 @@ def _value(name: str, value: str, switches: Switches) -> str:
     return value
 
 
-def _status(value: str, switches: Switches) -> str:
+def _status(value: str, switches: CabinetSwitches) -> str:
     if switches.status_word:
         return switches.status_word
     if switches.status_spelling is StatusSpelling.LOWER:

@@ -15,31 +15,31 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bridge.lab.sipuni.calls import Push, Question
+from bridge.lab.sipuni.calls import AskedQuestion, PushedEvent
 from bridge.lab.sipuni.exchange import SipuniLab
 from bridge.lab.sipuni.history import HistoryRow
 from bridge.lab.sipuni.scheme import SchemeNode
 from bridge.lab.sipuni.stories import (
-    PLACE,
+    PLACEHOLDER,
     SERIALS,
     EventStep,
     Expectation,
     HistoryStep,
-    PastCall,
+    PastCallRow,
     ReplyStep,
     RouteStep,
-    StagedStory,
-    Step,
-    Story,
-    StoryError,
-    is_time,
+    Scenario,
+    ScenarioError,
+    ScenarioStep,
+    WaitingScenario,
+    is_time_placeholder,
 )
 
 Pause = Callable[[float], Awaitable[object]]
 _Told = TypeVar("_Told")
 
 
-class Performance:
+class Playback:
     """One telling of a story, begun at *start* (Unix seconds) with *cast* in its roles.
 
     Attributes:
@@ -51,24 +51,24 @@ class Performance:
 
     def __init__(
         self,
-        story: Story,
+        story: Scenario,
         lab: SipuniLab,
         *,
         start: int | None = None,
-        cast: Mapping[str, str] | None = None,
+        roles: Mapping[str, str] | None = None,
         pause: Pause | None = None,
     ) -> None:
-        if unknown := sorted((cast or {}).keys() - story.cast.keys()):
-            raise StoryError(f"{story.name}: nobody in the cast is {', '.join(unknown)}")
-        self.story = story
-        self.start = lab.now() if start is None else start
-        self.cast = {"cabinet": lab.scheme.cabinet, **story.cast, **(cast or {})}
-        self.questions: list[Question] = []
-        self.pushes: list[Push] = []
+        if unknown := sorted((roles or {}).keys() - story.roles.keys()):
+            raise ScenarioError(f"{story.name}: nobody in the cast is {', '.join(unknown)}")
+        self.scenario = story
+        self.start = lab.unix_time() if start is None else start
+        self.roles = {"cabinet": lab.scheme.cabinet, **story.roles, **(roles or {})}
+        self.questions: list[AskedQuestion] = []
+        self.pushes: list[PushedEvent] = []
         self.history: list[HistoryRow] = []
         self._lab = lab
         self._pause = pause or lab.pause
-        self._serials = lab.serials(SERIALS)
+        self._serials = lab.reserve_serials(SERIALS)
         self._groups = _together(story.steps)
         self._at = 0.0
         self.expect: Expectation = self._filled(story.expect)
@@ -84,7 +84,7 @@ class Performance:
     @property
     def order_id(self) -> str:
         """Give the id of the order the story begins with; empty when it does not."""
-        return self.filled(self.story.order.id) if self.story.order else ""
+        return self.fill_placeholders(self.scenario.order.id) if self.scenario.order else ""
 
     async def play(self, *, until_reply: bool = False) -> None:
         """Tell what is left of the story, or only what overtakes the order's answer."""
@@ -96,36 +96,38 @@ class Performance:
             if until_reply and any(isinstance(step, ReplyStep) for step in group):
                 return
 
-    def filled(self, text: str) -> str:
+    def fill_placeholders(self, text: str) -> str:
         """Fill the placeholders of *text*; see `stories`."""
-        return PLACE.sub(lambda found: self._place(found[1]), text)
+        return PLACEHOLDER.sub(lambda found: self._place(found[1]), text)
 
     def _place(self, place: str) -> str:
-        if is_time(place):
+        if is_time_placeholder(place):
             return str(self.start + int(place))
         if place.startswith("#"):
             return str(self._serials + int(place[1:]))
         if place.startswith("@"):
-            named = f"{self.story.name} {self.start} {self._serials + int(place[1:])}"
+            named = f"{self.scenario.name} {self.start} {self._serials + int(place[1:])}"
             return hashlib.md5(named.encode(), usedforsecurity=False).hexdigest()
         if place.startswith("link "):
-            return self._lab.recording_link(self.filled(self.cast[place.removeprefix("link ")]))
+            return self._lab.recording_link(
+                self.fill_placeholders(self.roles[place.removeprefix("link ")])
+            )
         role, _, tail = place.partition(":")
-        return self.filled(self.cast[role])[-int(tail or 0) :]
+        return self.fill_placeholders(self.roles[role])[-int(tail or 0) :]
 
     def _filled(self, told: _Told) -> _Told:
         return msgspec.convert(self._walk(msgspec.to_builtins(told)), type(told))
 
     def _walk(self, built: object) -> object:
         if isinstance(built, str):
-            return self.filled(built)
+            return self.fill_placeholders(built)
         if isinstance(built, dict):
             return {name: self._walk(value) for name, value in built.items()}
         if isinstance(built, list | tuple):
             return [self._walk(value) for value in built]
         return built
 
-    async def _tell(self, step: Step) -> None:
+    async def _tell(self, step: ScenarioStep) -> None:
         match step:
             case RouteStep():
                 await self._ask(self._filled(step).params)
@@ -137,26 +139,26 @@ class Performance:
                 )
             case HistoryStep():
                 self.history.append(_row(self._filled(step).params))
-                self._lab.noted.append(self.history[-1])
+                self._lab.extra_history.append(self.history[-1])
             case _:
                 return  # an order and its answer are the API's business
 
     async def _ask(self, params: Mapping[str, str]) -> None:
         label = params.get("label", "")
-        chain = self._lab.scheme.chain(params.get("tonum", ""))
+        chain = self._lab.scheme.nodes_of(params.get("tonum", ""))
         fitting = (node for node in chain if node.label == label)
         node = next(fitting, SchemeNode(label=label, mode=chain[0].mode))
-        self.questions.append(await self._lab.wire.ask(node, urlencode(params)))
+        self.questions.append(await self._lab.bridge_client.ask(node, urlencode(params)))
 
 
-async def perform(
-    story: Story,
+async def play_scenario(
+    story: Scenario,
     lab: SipuniLab,
     *,
     start: int | None = None,
-    cast: Mapping[str, str] | None = None,
+    roles: Mapping[str, str] | None = None,
     pause: Pause | None = None,
-) -> Performance:
+) -> Playback:
     """Tell *story* from beginning to end; an order in it was made in the cabinet's own pages.
 
     *start* is the cabinet's now by default; *cast* replaces values of the story's roles.
@@ -164,16 +166,16 @@ async def perform(
     Raises:
         StoryError: *cast* names a role the story does not have.
     """
-    performance = Performance(story, lab, start=start, cast=cast, pause=pause)
+    performance = Playback(story, lab, start=start, roles=roles, pause=pause)
     await performance.play()
     return performance
 
 
-def stage(
-    story: Story,
+def queue_scenario(
+    story: Scenario,
     lab: SipuniLab,
     *,
-    cast: Mapping[str, str] | None = None,
+    roles: Mapping[str, str] | None = None,
     pause: Pause | None = None,
 ) -> None:
     """Let *story* wait for its order: the next API request for that phone begins it.
@@ -182,28 +184,28 @@ def stage(
         StoryError: it does not begin with an order, or *cast* names an unknown role.
     """
     if story.order is None:
-        raise StoryError(f"{story.name}: the story has no order to wait for")
-    Performance(story, lab, cast=cast)  # a wrong cast is told now, not when the order comes
-    lab.staged.append(StagedStory(story, cast or {}, pause))
+        raise ScenarioError(f"{story.name}: the story has no order to wait for")
+    Playback(story, lab, roles=roles)  # a wrong cast is told now, not when the order comes
+    lab.waiting_scenarios.append(WaitingScenario(story, roles or {}, pause))
 
 
-def take_staged(lab: SipuniLab, phone: str, extension: str = "") -> Performance | None:
+def take_waiting_scenario(lab: SipuniLab, phone: str, extension: str = "") -> Playback | None:
     """Begin the first staged story whose order names *phone* and *extension*, if there is one."""
-    for staged in lab.staged:
-        performance = Performance(staged.story, lab, cast=staged.cast, pause=staged.pause)
-        order = staged.story.order
+    for staged in lab.waiting_scenarios:
+        performance = Playback(staged.scenario, lab, roles=staged.roles, pause=staged.pause)
+        order = staged.scenario.order
         if order is not None and (
-            performance.filled(order.phone),
-            performance.filled(order.sipnumber),
+            performance.fill_placeholders(order.phone),
+            performance.fill_placeholders(order.sipnumber),
         ) == (phone, extension):
-            lab.staged.remove(staged)
+            lab.waiting_scenarios.remove(staged)
             return performance
     return None
 
 
-def _together(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
+def _together(steps: tuple[ScenarioStep, ...]) -> Iterator[list[ScenarioStep]]:
     """Give the steps in groups that happen at one moment."""
-    group: list[Step] = []
+    group: list[ScenarioStep] = []
     for step in steps:
         if group and not step.together:
             yield group
@@ -212,7 +214,7 @@ def _together(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
     yield group
 
 
-def _row(past: PastCall) -> HistoryRow:
+def _row(past: PastCallRow) -> HistoryRow:
     return HistoryRow(
         call_id=past.call,
         kind=past.kind,
@@ -221,7 +223,7 @@ def _row(past: PastCall) -> HistoryRow:
         destination=past.destination,
         tree_name=past.tree,
         talks=past.talks,
-        rung=past.rung,
+        rung_extensions=past.rung,
         duration_s=past.duration,
         record_id=past.record or past.call,
         recorded=past.recorded,

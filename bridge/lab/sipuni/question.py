@@ -9,7 +9,12 @@ from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
 from bridge.lab.sipuni.events import DID_SUFFIX
-from bridge.lab.sipuni.switches import CallerSpelling, Switches, TimeSpelling, disorder
+from bridge.lab.sipuni.switches import (
+    CabinetSwitches,
+    CallerSpelling,
+    TimeSpelling,
+    arbitrary_sort_key,
+)
 
 
 def carrier_number(number: str, spelling: CallerSpelling) -> str:
@@ -44,7 +49,7 @@ def question_query(
     label: str,
     arrived: float,
     zone: ZoneInfo,
-    switches: Switches,
+    switches: CabinetSwitches,
 ) -> str:
     """Compose the query string of one routing question, ready for the wire.
 
@@ -60,7 +65,7 @@ def question_query(
         *(f"time={quote(value, safe='')}" for value in _spelled_time(arrived, zone, switches.time)),
     ]
     if switches.shuffle_params:
-        pairs.sort(key=lambda pair: disorder(f"{arrived}{pair}"))
+        pairs.sort(key=lambda pair: arbitrary_sort_key(f"{arrived}{pair}"))
     return "&".join(pairs)
 
 

@@ -38,7 +38,7 @@ from bridge.lab.sipuni.switches import BodyForm
 Disposition = Literal["answered", "missed", "busy", "failed", "unknown"]
 #: How many counters a story may name.
 SERIALS: Final = 9
-PLACE: Final = re.compile(r"\{([^{}]*)\}")
+PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _TIME: Final = re.compile(r"[+-]\d+")
 _TAIL: Final = re.compile(r":\d+\Z")
 _SERIAL: Final = re.compile(rf"[#@][1-{SERIALS}]")
@@ -47,7 +47,7 @@ _Kind = TypeVar("_Kind")
 _GIVEN: Final = frozenset({"cabinet"})
 
 
-class StoryError(ValueError):
+class ScenarioError(ValueError):
     """A story cannot be read or told; the sentence names file and line."""
 
 
@@ -124,7 +124,7 @@ class EventStep(_Step, frozen=True, tag="event"):
     form: BodyForm = BodyForm.FORM
 
 
-class PastCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PastCallRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A row of the statistics; see `HistoryRow`."""
 
     call: str
@@ -143,10 +143,10 @@ class PastCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class HistoryStep(_Step, frozen=True, tag="history"):
     """A row appears in the statistics."""
 
-    params: PastCall
+    params: PastCallRow
 
 
-class OrderedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The order a click-to-call story begins with, and the id the cabinet gives it."""
 
     id: str
@@ -157,52 +157,52 @@ class OrderedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class OrderStep(_Step, frozen=True, tag="order"):
     """Somebody orders the call: the bridge where the story is staged, else the cabinet's pages."""
 
-    params: OrderedCall
+    params: ScenarioOrder
 
 
 class ReplyStep(_Step, frozen=True, tag="reply"):
     """The order's HTTP request is answered; steps before this one overtake the answer."""
 
 
-Step = RouteStep | EventStep | HistoryStep | OrderStep | ReplyStep
+ScenarioStep = RouteStep | EventStep | HistoryStep | OrderStep | ReplyStep
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Scenario:
     """A story that was read and makes sense."""
 
     name: str
     about: str
-    cast: Mapping[str, str]
+    roles: Mapping[str, str]
     expect: Expectation
-    steps: tuple[Step, ...]
+    steps: tuple[ScenarioStep, ...]
 
     @property
-    def order(self) -> OrderedCall | None:
+    def order(self) -> ScenarioOrder | None:
         """Give the order the story begins with, if it does."""
         return next((one.params for one in self.steps if isinstance(one, OrderStep)), None)
 
 
 @dataclass(frozen=True, slots=True)
-class StagedStory:
+class WaitingScenario:
     """A story that waits for its order, with the cast and the pause it will be told with."""
 
-    story: Story
-    cast: Mapping[str, str]
+    scenario: Scenario
+    roles: Mapping[str, str]
     pause: Callable[[float], Awaitable[object]] | None = None
 
 
-def read_story(path: Path) -> Story:
+def read_scenario(path: Path) -> Scenario:
     """Read a story from its file.
 
     Raises:
         StoryError: it is no story; the sentence names file and line.
         OSError: the file cannot be read.
     """
-    return parse_story(path.read_text("utf-8"), path.name)
+    return parse_scenario(path.read_text("utf-8"), path.name)
 
 
-def parse_story(text: str, source: str = "story") -> Story:
+def parse_scenario(text: str, source: str = "story") -> Scenario:
     """Read a story from *text*; *source* names it in errors, `missed.jsonl:3: …`.
 
     Raises:
@@ -210,42 +210,42 @@ def parse_story(text: str, source: str = "story") -> Story:
     """
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise StoryError(f"{source}:1: the story has no header")
+        raise ScenarioError(f"{source}:1: the story has no header")
     header = _decoded(lines[0], source, msgspec.json.Decoder(_Header))
     roles = header.cast.keys() | _GIVEN
     for value in _texts([header.cast, msgspec.to_builtins(header.expect)]):
         _check_places(value, roles, f"{source}:{lines[0][0]}")
-    steps: list[Step] = []
-    decoder: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)
+    steps: list[ScenarioStep] = []
+    decoder: msgspec.json.Decoder[ScenarioStep] = msgspec.json.Decoder(ScenarioStep)
     for line in lines[1:]:
         step = _decoded(line, source, decoder)
         where = f"{source}:{line[0]}"
         if steps and step.at < steps[-1].at:
-            raise StoryError(f"{where}: at {step.at:g} comes after at {steps[-1].at:g}")
+            raise ScenarioError(f"{where}: at {step.at:g} comes after at {steps[-1].at:g}")
         if step.together and not steps:
-            raise StoryError(f"{where}: the first step has none before it to be together with")
+            raise ScenarioError(f"{where}: the first step has none before it to be together with")
         for value in _texts(msgspec.to_builtins(step)):
             _check_places(value, roles, where)
         steps.append(step)
     if not steps:
-        raise StoryError(f"{source}:{lines[0][0]}: nothing happens after the header")
-    return Story(header.story, header.about, header.cast, header.expect, tuple(steps))
+        raise ScenarioError(f"{source}:{lines[0][0]}: nothing happens after the header")
+    return Scenario(header.story, header.about, header.cast, header.expect, tuple(steps))
 
 
-def read_stories(folder: Path) -> dict[str, Story]:
+def read_scenarios(folder: Path) -> dict[str, Scenario]:
     """Read every `*.jsonl` of *folder*, by name.
 
     Raises:
         StoryError: one is no story, or is not named as its file.
     """
-    stories = {path: read_story(path) for path in sorted(folder.glob("*.jsonl"))}
+    stories = {path: read_scenario(path) for path in sorted(folder.glob("*.jsonl"))}
     for path, story in stories.items():
         if story.name != path.stem:
-            raise StoryError(f"{path.name}:1: the story calls itself {story.name}")
+            raise ScenarioError(f"{path.name}:1: the story calls itself {story.name}")
     return {story.name: story for story in stories.values()}
 
 
-def is_time(place: str) -> bool:
+def is_time_placeholder(place: str) -> bool:
     """Tell whether a placeholder means a moment."""
     return _TIME.fullmatch(place) is not None
 
@@ -254,7 +254,7 @@ def _decoded(line: tuple[int, str], source: str, decoder: msgspec.json.Decoder[_
     try:
         return decoder.decode(line[1])
     except msgspec.MsgspecError as wrong:
-        raise StoryError(f"{source}:{line[0]}: {wrong}") from wrong
+        raise ScenarioError(f"{source}:{line[0]}: {wrong}") from wrong
 
 
 def _texts(built: object) -> Iterator[str]:
@@ -269,7 +269,7 @@ def _texts(built: object) -> Iterator[str]:
 
 
 def _check_places(text: str, roles: Set[str], where: str) -> None:
-    for place in PLACE.findall(text):
+    for place in PLACEHOLDER.findall(text):
         role = _TAIL.sub("", place.removeprefix("link "))
-        if not (is_time(place) or _SERIAL.fullmatch(place) or role in roles):
-            raise StoryError(f"{where}: nobody in the cast is {{{place}}}")
+        if not (is_time_placeholder(place) or _SERIAL.fullmatch(place) or role in roles):
+            raise ScenarioError(f"{where}: nobody in the cast is {{{place}}}")

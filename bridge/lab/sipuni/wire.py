@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import httpx
 
-from bridge.lab.sipuni.calls import Push, Question
+from bridge.lab.sipuni.calls import AskedQuestion, PushedEvent
 from bridge.lab.sipuni.events import Params
 from bridge.lab.sipuni.odd_forms import encode_body
 from bridge.lab.sipuni.scheme import SchemeNode, SipuniScheme, read_answer
@@ -19,7 +19,7 @@ from bridge.lab.sipuni.switches import BodyForm
 MAX_SHOWN_ANSWER = 500
 
 
-class Wire:
+class BridgeClient:
     """Sends what a cabinet sends, once; whatever the bridge does becomes a value."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Wire:
         self._http = http
         self._stopwatch = stopwatch
 
-    async def ask(self, node: SchemeNode, query: str) -> Question:
+    async def ask(self, node: SchemeNode, query: str) -> AskedQuestion:
         """Ask where a call should go, and read the answer as *node* does."""
         limit = self._scheme.timeout_s
         began = self._stopwatch()
@@ -55,11 +55,11 @@ class Wire:
         if late or waited > limit:
             waited, extension, problem = limit, None, f"no answer within {limit:g} s"
         latency_ms = round(waited * 1000, 3)
-        return Question(node.label, query, status, latency_ms, shown, extension, problem)
+        return AskedQuestion(node.label, query, status, latency_ms, shown, extension, problem)
 
     async def push(
         self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
-    ) -> Push:
+    ) -> PushedEvent:
         """Push one event; *post* sends a body whatever the cabinet's setting, in this *form*."""
         url = self._scheme.push_url
         by_post = post or form is not BodyForm.FORM or self._scheme.events_method == "POST"
@@ -85,7 +85,7 @@ class Wire:
             problem = f"no connection ({type(failure).__name__})"
         else:
             status, problem = response.status_code, _wrong_acknowledgement(response)
-        return Push(event=code, params=params, status=status, problem=problem)
+        return PushedEvent(event=code, params=params, status=status, problem=problem)
 
 
 def _with_query(url: str, query: str) -> httpx.URL:

@@ -17,22 +17,22 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from bridge.domain.directory import Manager, Ref
-from bridge.ports import DeskKeys, EndedSessions
-from bridge.web.access.attempts import Attempts, Guess, TooManyGuesses, Turn
-from bridge.web.access.live import LiveStreams
+from bridge.ports import EndedSessions, PersonalLinks
+from bridge.web.access.attempts import Attempt, AttemptLimiter, GuessKey, TooManyAttempts
+from bridge.web.access.live import GuardedStreams
 from bridge.web.access.network import (
     Network,
     client_address,
-    header,
     is_encrypted,
     is_same_origin,
     network_of,
+    read_header,
 )
 from bridge.web.access.passwords import AdminPassword, TooManyChecks
-from bridge.web.access.seals import ManagerPass, Seals
+from bridge.web.access.seals import ManagerClaim, SignedTokens
 from bridge.web.access.secrets import Secret, bearer_token, offered_password
 from bridge.web.access.viewer import Role, Viewer
-from bridge.web.language import mark
+from bridge.web.language import translatable
 
 _log = logging.getLogger(__name__)
 
@@ -43,18 +43,18 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ADMIN_COOKIE = "bridge_admin"
 DESK_COOKIE = "bridge_desk"
 
-SIGN_IN = "/login"
-CONSOLE_LINK = "/login/link"
-DESK = "/desk"
+SIGN_IN_PATH = "/login"
+CONSOLE_LINK_PATH = "/login/link"
+DESK_PATH = "/desk"
 
-_NO_PASSWORD = mark(
+_NO_PASSWORD = translatable(
     "BRIDGE_ADMIN_PASSWORD is not set, so this opens by a one-time link alone: serve printed one "
     "at its start, and onec-bridge console-link prints another."
 )
-_ADMIN_ONLY = mark("This is for the administrator alone.")
-FOREIGN_PAGE = mark("Another site's page asked for this; it was not done.")
-_TOO_MANY = mark("Too many wrong passwords: wait a while before the next one.")
-_BUSY = mark("Too many passwords are being checked at this moment: try again.")
+_ADMIN_ONLY = translatable("This is for the administrator alone.")
+FOREIGN_PAGE = translatable("Another site's page asked for this; it was not done.")
+_TOO_MANY = translatable("Too many wrong passwords: wait a while before the next one.")
+_BUSY = translatable("Too many passwords are being checked at this moment: try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class AdminAccess:
     metrics_token: str | None = field(default=None, repr=False)
 
 
-class Gate:
+class AccessControl:
     """Tells who looks. *managers* gives 1C's users as they are now: who left is let in no more."""
 
     def __init__(
@@ -81,14 +81,14 @@ class Gate:
         access: AdminAccess,
         *,
         managers: Callable[[], Mapping[int, Manager]],
-        keys: DeskKeys,
+        keys: PersonalLinks,
         ended: EndedSessions | None = None,
-        attempts: Attempts | None = None,
+        attempts: AttemptLimiter | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.attempts = Attempts(monotonic) if attempts is None else attempts
-        self.live = LiveStreams(monotonic)
-        self.seals = Seals(access.secret, access.password or "", ended)
+        self.attempts = AttemptLimiter(monotonic) if attempts is None else attempts
+        self.streams = GuardedStreams(monotonic)
+        self.tokens = SignedTokens(access.secret, access.password or "", ended)
         self._access = access
         self._managers = managers
         self._keys = keys
@@ -100,7 +100,7 @@ class Gate:
         """Whether the administrator has a password."""
         return self._password is not None
 
-    async def admin(self, scope: Scope) -> Viewer:
+    async def require_admin(self, scope: Scope) -> Viewer:
         """Admit the administrator; no foreign page makes his browser change anything.
 
         Raises:
@@ -112,60 +112,60 @@ class Gate:
             raise self._stranger(scope)
         return self._checked(scope, viewer)
 
-    async def viewer(self, scope: Scope) -> Viewer:
+    async def require_viewer(self, scope: Scope) -> Viewer:
         """Admit a manager, or else the administrator; raises what `admin` does."""
-        viewer = self.manager(scope) or await self._admin(scope)
+        viewer = self.signed_in_manager(scope) or await self._admin(scope)
         if viewer is None:
             raise self._stranger(scope)
         return self._checked(scope, viewer)
 
-    async def caller(self, scope: Scope) -> Viewer:
+    async def require_order_placer(self, scope: Scope) -> Viewer:
         """Admit who may have a call placed: the administrator, or a manager; raises as `admin`.
 
         Who has both sessions keeps the administrator's choice of telephone.
         """
-        viewer = await self._admin(scope) or self.manager(scope)
+        viewer = await self._admin(scope) or self.signed_in_manager(scope)
         if viewer is None:
             raise self._stranger(scope)
         return self._checked(scope, viewer)
 
-    async def operations(self, scope: Scope) -> None:
+    async def require_metrics_reader(self, scope: Scope) -> None:
         """Admit who wants figures only: by the token for them, or the administrator."""
-        token = bearer_token(header(scope, b"authorization"))
+        token = bearer_token(read_header(scope, b"authorization"))
         if self._metrics is None or token is None or not self._metrics.matches(token):
-            await self.admin(scope)
+            await self.require_admin(scope)
 
-    def lasting(self, scope: Scope, viewer: Viewer) -> Callable[[], bool]:
+    def access_check(self, scope: Scope, viewer: Viewer) -> Callable[[], bool]:
         """Return what tells whether *viewer*, admitted with *scope*, is still, as the same one."""
         if not viewer.is_admin:
-            return lambda: self.manager(scope) == viewer
-        sealed = cookie(scope, ADMIN_COOKIE)
-        if not self.seals.is_admin_session(sealed):
+            return lambda: self.signed_in_manager(scope) == viewer
+        sealed = read_cookie(scope, ADMIN_COOKIE)
+        if not self.tokens.is_valid_admin_session(sealed):
             return lambda: True  # a right password, or a command's proof: only a session ends
-        return lambda: self.seals.is_admin_session(sealed)
+        return lambda: self.tokens.is_valid_admin_session(sealed)
 
     async def sign_out(self, scope: Scope) -> Viewer | None:
         """End the sessions of *scope* for good; return who he was, None for nobody."""
-        sealed, desk = cookie(scope, ADMIN_COOKIE), cookie(scope, DESK_COOKIE)
-        manager = self.manager(scope)
-        is_admin = bool(sealed) and self.seals.is_admin_session(sealed)
+        sealed, desk = read_cookie(scope, ADMIN_COOKIE), read_cookie(scope, DESK_COOKIE)
+        manager = self.signed_in_manager(scope)
+        is_admin = bool(sealed) and self.tokens.is_valid_admin_session(sealed)
         if is_admin:
-            await self.seals.end_admin_session(sealed)
+            await self.tokens.end_admin_session(sealed)
         if manager is not None:
-            await self.seals.end_manager_session(desk)
-        self.live.recheck()
+            await self.tokens.end_manager_session(desk)
+        self.streams.recheck()
         return Viewer(Role.ADMIN, address=self.address(scope)) if is_admin else manager
 
     async def revoke(self, manager: Ref) -> None:
         """Make a manager's links and sessions worthless, and end his streams."""
         await self._keys.revoke(manager)
-        self.live.recheck()
+        self.streams.recheck()
 
-    def manager(self, scope: Scope) -> Viewer | None:
+    def signed_in_manager(self, scope: Scope) -> Viewer | None:
         """Find the manager whose session this is; None when it is nobody's, or over."""
-        sealed = cookie(scope, DESK_COOKIE)
-        session = self.seals.read_manager_session(sealed) if sealed else None
-        manager = None if session is None else self.manager_of(session)
+        sealed = read_cookie(scope, DESK_COOKIE)
+        session = self.tokens.read_manager_session(sealed) if sealed else None
+        manager = None if session is None else self.manager_of_claim(session)
         if manager is None:
             return None
         return Viewer(
@@ -173,29 +173,29 @@ class Gate:
             manager=manager.ref,
             extension=manager.extension,
             name=manager.name,
-            masked=self._access.mask_phones,
+            masks_numbers=self._access.mask_phones,
             address=self.address(scope),
         )
 
-    def manager_of(self, claim: ManagerPass) -> Manager | None:
+    def manager_of_claim(self, claim: ManagerClaim) -> Manager | None:
         """Find whom a link or session lets in; None when it was revoked, or he left 1C."""
-        manager = self.staff(claim.manager)
+        manager = self.active_manager(claim.manager)
         if manager is None or claim.generation != self._keys.generation(claim.manager):
             return None
         return manager
 
-    def staff(self, ref: Ref) -> Manager | None:
+    def active_manager(self, ref: Ref) -> Manager | None:
         """Find a 1C user who works here."""
         for manager in self._managers().values():
             if manager.ref == ref:
-                return manager if works_here(manager) else None
+                return manager if is_active(manager) else None
         return None
 
-    def pass_of(self, manager: Manager) -> ManagerPass:
+    def claim_of(self, manager: Manager) -> ManagerClaim:
         """Give what opens the desk for *manager* now."""
-        return ManagerPass(manager.ref, self._keys.generation(manager.ref))
+        return ManagerClaim(manager.ref, self._keys.generation(manager.ref))
 
-    async def is_password(self, scope: Scope, offered: bytes) -> bool:
+    async def is_admin_password(self, scope: Scope, offered: bytes) -> bool:
         """Return whether *offered* is the administrator's password; wrong ones are counted.
 
         Raises:
@@ -204,26 +204,26 @@ class Gate:
         """
         if self._password is None:
             return False
-        turn = await self.turn(Guess("admin", self.network(scope)))
+        turn = await self.begin_attempt(GuessKey("admin", self.network(scope)))
         try:
-            right = await self._password.matches(offered, clean=turn.clean)
+            right = await self._password.matches(offered, no_failures=turn.no_failures)
         except TooManyChecks:
-            turn.right()  # it is not known to be wrong
+            turn.mark_right()  # it is not known to be wrong
             raise HTTPException(503, _BUSY, {"Retry-After": "2"}) from None
         if right:
-            turn.right()
-        elif turn.worth_noting:
+            turn.mark_right()
+        elif turn.should_log:
             _log.warning("admin_refused", extra={"client": self.address(scope)})
-        if not right and turn.pause:
-            raise too_many(turn.pause)
+        if not right and turn.retry_after_s:
+            raise too_many_attempts(turn.retry_after_s)
         return right
 
-    async def turn(self, *guesses: Guess) -> Turn:
+    async def begin_attempt(self, *guesses: GuessKey) -> Attempt:
         """Wait until *guesses* may be checked; raises HTTPException 429 where too many wait."""
         try:
-            return await self.attempts.turn(*guesses)
-        except TooManyGuesses as error:
-            raise too_many(error.seconds) from None
+            return await self.attempts.begin(*guesses)
+        except TooManyAttempts as error:
+            raise too_many_attempts(error.seconds) from None
 
     def network(self, scope: Scope) -> str:
         """Return the network that a request is counted under."""
@@ -245,35 +245,35 @@ class Gate:
             HTTPException: 401 for a wrong password, 429 after many.
         """
         viewer = Viewer(Role.ADMIN, address=self.address(scope))
-        sealed = cookie(scope, ADMIN_COOKIE)
-        if sealed and self.seals.is_admin_session(sealed):
+        sealed = read_cookie(scope, ADMIN_COOKIE)
+        if sealed and self.tokens.is_valid_admin_session(sealed):
             return viewer
-        said = header(scope, b"authorization")
+        said = read_header(scope, b"authorization")
         if not said:
             return None
         proof = bearer_token(said)
-        if proof is not None and self.seals.is_command(proof.decode("latin-1")):
+        if proof is not None and self.tokens.is_command_proof(proof.decode("latin-1")):
             return viewer
         if self._password is None:
             return None
         offered = offered_password(said)
-        if offered is None or not await self.is_password(scope, offered):
+        if offered is None or not await self.is_admin_password(scope, offered):
             raise HTTPException(401, headers=_CHALLENGE)
         return viewer
 
     def _stranger(self, scope: Scope) -> HTTPException:
-        if self.manager(scope) is not None:
+        if self.signed_in_manager(scope) is not None:
             if is_navigation(scope) and scope["path"] == "/":
-                return HTTPException(303, headers={"Location": DESK})
+                return HTTPException(303, headers={"Location": DESK_PATH})
             return HTTPException(403, _ADMIN_ONLY)
         if is_navigation(scope):
             query = scope["query_string"].decode("latin-1")
             there = scope["path"] + (f"?{query}" if query else "")
-            return HTTPException(303, headers={"Location": f"{SIGN_IN}?next={quote(there)}"})
+            return HTTPException(303, headers={"Location": f"{SIGN_IN_PATH}?next={quote(there)}"})
         if self._password is None:
             return HTTPException(403, _NO_PASSWORD)
         # A page's own script gets no challenge: the browser would ask over the page.
-        ours = header(scope, b"sec-fetch-mode") in {b"cors", b"same-origin", b"no-cors"}
+        ours = read_header(scope, b"sec-fetch-mode") in {b"cors", b"same-origin", b"no-cors"}
         return HTTPException(401, headers=None if ours else _CHALLENGE)
 
     @staticmethod
@@ -283,21 +283,21 @@ class Gate:
         return viewer
 
 
-def too_many(seconds: int) -> HTTPException:
+def too_many_attempts(seconds: int) -> HTTPException:
     """Return the refusal of one more guess."""
     return HTTPException(429, _TOO_MANY, {"Retry-After": str(seconds)})
 
 
-def works_here(manager: Manager) -> bool:
+def is_active(manager: Manager) -> bool:
     """Whether a 1C user is somebody who may look at his calls."""
-    return not (manager.invalid or manager.service or manager.marked)
+    return not (manager.invalid or manager.service or manager.deletion_mark)
 
 
 def is_navigation(scope: Scope) -> bool:
     """Whether a person at a browser wants to see a page."""
-    return scope["method"] == "GET" and b"text/html" in header(scope, b"accept")
+    return scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")
 
 
-def cookie(scope: Scope, name: str) -> str:
+def read_cookie(scope: Scope, name: str) -> str:
     """Give a cookie; empty when there is none."""
-    return cookie_parser(header(scope, b"cookie").decode("latin-1")).get(name, "")
+    return cookie_parser(read_header(scope, b"cookie").decode("latin-1")).get(name, "")

@@ -23,7 +23,7 @@ class _Stream:
             self.wait.reschedule(asyncio.get_running_loop().time())
 
 
-class LiveStreams:
+class GuardedStreams:
     """The streams that are read now. Called on the event loop's thread only."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class LiveStreams:
             if not stream.is_over and not stream.may_read():
                 stream.end()
 
-    async def guarded(
+    async def guard(
         self, lines: AsyncGenerator[str, None], may_read: Callable[[], bool], every_s: float
     ) -> AsyncGenerator[str, None]:
         """Give *lines* until their reader may read no more.

@@ -9,9 +9,15 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from bridge.ports import Alarm, Events
-from bridge.web.access.attempts import Attempts, Guess
-from bridge.web.access.network import Network, client_address, header, is_in, network_of
+from bridge.ports import Alarm, EventPublisher
+from bridge.web.access.attempts import AttemptLimiter, GuessKey
+from bridge.web.access.network import (
+    Network,
+    client_address,
+    is_in_networks,
+    network_of,
+    read_header,
+)
 from bridge.web.access.secrets import Secret, basic_credentials
 
 _log = logging.getLogger(__name__)
@@ -42,18 +48,20 @@ class HookAccess:
     trusted_proxies: tuple[Network, ...] = ()
 
 
-class HookGuesses:
+class HookGuessCounter:
     """Counts wrong secrets by network; many are logged, ever more rarely, and raise an alarm."""
 
-    def __init__(self, events: Events, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, events: EventPublisher, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._events = events
         self._now = monotonic
-        self._attempts = Attempts(monotonic)
+        self._attempts = AttemptLimiter(monotonic)
         self._last_at: float | None = None  # the last guess while the alarm stands
 
-    def wrong(self, network: str, way: str) -> bool:
+    def count_failure(self, network: str, way: str) -> bool:
         """Count a wrong secret; return whether there were too many."""
-        mistakes, worth_noting = self._attempts.wrong(Guess("hook", network))
+        mistakes, worth_noting = self._attempts.count_failure(GuessKey("hook", network))
         if worth_noting:
             _log.warning("hook_refused", extra={"client": network, "way": way, "tries": mistakes})
         if mistakes <= _MISTAKES:
@@ -64,9 +72,9 @@ class HookGuesses:
         self._last_at = self._now()
         return True
 
-    def not_allowed(self, network: str) -> None:
+    def log_foreign_network(self, network: str) -> None:
         """Log who asks from where no PBX of ours is."""
-        mistakes, worth_noting = self._attempts.wrong(Guess("hook network", network))
+        mistakes, worth_noting = self._attempts.count_failure(GuessKey("hook network", network))
         if worth_noting:
             _log.warning("hook_not_allowed", extra={"client": network, "tries": mistakes})
 
@@ -84,7 +92,7 @@ class HookGuard:
     for machines and compared in a microsecond. What guesses are is limited, logged and alarmed.
     """
 
-    def __init__(self, access: HookAccess, guesses: HookGuesses) -> None:
+    def __init__(self, access: HookAccess, guesses: HookGuessCounter) -> None:
         basic = access.user is not None and access.password is not None
         self._basic = Secret(f"{access.user}:{access.password}") if basic else None
         self._token = None if access.token is None else Secret(access.token)
@@ -92,7 +100,7 @@ class HookGuard:
         self._proxies = access.trusted_proxies
         self._guesses = guesses
 
-    def admit(self, scope: Scope, token: str | None) -> None:
+    def require_pbx(self, scope: Scope, token: str | None) -> None:
         """Check *scope*; *token* is the path's, None on the paths without one.
 
         Raises:
@@ -113,15 +121,15 @@ class HookGuard:
         secret = self._basic if token is None else self._token
         if secret is None:
             raise HTTPException(404)
-        if self._allow and not is_in(client_address(scope, self._proxies), self._allow):
-            self._guesses.not_allowed(self._network(scope))
+        if self._allow and not is_in_networks(client_address(scope, self._proxies), self._allow):
+            self._guesses.log_foreign_network(self._network(scope))
             raise HTTPException(403 if token is None else 404)
         if token is not None:
             if not secret.matches(token.encode("utf-8", "replace")):
                 self._count(scope, "path token")
                 raise HTTPException(404)
             return
-        said = header(scope, b"authorization")
+        said = read_header(scope, b"authorization")
         offered = basic_credentials(said)
         if offered is None or not secret.matches(offered):
             if said:  # nothing offered is no guess: some clients wait for the challenge
@@ -129,7 +137,7 @@ class HookGuard:
             raise HTTPException(401, headers=_CHALLENGE)
 
     def _count(self, scope: Scope, way: str) -> None:
-        if self._guesses.wrong(self._network(scope), way):
+        if self._guesses.count_failure(self._network(scope), way):
             raise HTTPException(429, "Too many wrong secrets.", _RETRY_AFTER)
 
     def _network(self, scope: Scope) -> str:

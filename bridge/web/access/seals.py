@@ -15,11 +15,11 @@ from bridge.ports import EndedSessions
 
 #: How long a sign-in lasts: the administrator's for a day's work, a manager's for a month, as it
 #: ends by itself when he leaves 1C or his link is revoked.
-ADMIN_SESSION: Final = timedelta(hours=12)
-MANAGER_SESSION: Final = timedelta(days=30)
+ADMIN_SESSION_AGE: Final = timedelta(hours=12)
+MANAGER_SESSION_AGE: Final = timedelta(days=30)
 
 #: A one-time link stands in a terminal or a journal for others to find.
-CONSOLE_LINK: Final = timedelta(hours=1)
+CONSOLE_LINK_AGE: Final = timedelta(hours=1)
 
 #: A command asks at once.
 _COMMAND: Final = timedelta(minutes=1)
@@ -28,14 +28,14 @@ _ID_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class ManagerPass:
+class ManagerClaim:
     """What opens the desk: which 1C user, and the generation of his links it belongs to."""
 
     manager: Ref
     generation: int
 
 
-class NothingEnded:
+class EndedSessionsInMemory:
     """`EndedSessions` in memory alone."""
 
     generation = ""
@@ -52,7 +52,7 @@ class NothingEnded:
         self._ended.add(session)
 
 
-class Seals:
+class SignedTokens:
     """Signs and reads back. *secret* is the data folder's, *password* the administrator's setting.
 
     Another password makes every session of the administrator worthless; *ended* knows those that
@@ -65,59 +65,59 @@ class Seals:
         self._link = URLSafeSerializer(secret, salt="desk link")
         self._console = URLSafeTimedSerializer(secret, salt="console link")
         self._command = URLSafeTimedSerializer(secret, salt="command")
-        self._ended: EndedSessions = NothingEnded() if ended is None else ended
+        self._ended: EndedSessions = EndedSessionsInMemory() if ended is None else ended
 
-    def admin_session(self) -> str:
+    def create_admin_session(self) -> str:
         """Begin a session of the administrator."""
         return str(self._admin.dumps([_new_id(), self._ended.generation]))
 
-    def is_admin_session(self, sealed: str) -> bool:
+    def is_valid_admin_session(self, sealed: str) -> bool:
         """Return whether *sealed* is a session of the administrator that goes on."""
-        return self._goes_on(_loads(self._admin, sealed, ADMIN_SESSION))
+        return self._goes_on(_loads(self._admin, sealed, ADMIN_SESSION_AGE))
 
     async def end_admin_session(self, sealed: str) -> None:
         """Make a session worthless wherever else its cookie may be, for good."""
-        await self._end(_loads(self._admin, sealed, ADMIN_SESSION))
+        await self._end(_loads(self._admin, sealed, ADMIN_SESSION_AGE))
 
-    def manager_session(self, who: ManagerPass) -> str:
+    def create_manager_session(self, who: ManagerClaim) -> str:
         """Begin a manager's session."""
         claim = [_new_id(), self._ended.generation, who.manager, who.generation]
         return str(self._manager.dumps(claim))
 
-    def read_manager_session(self, sealed: str) -> ManagerPass | None:
+    def read_manager_session(self, sealed: str) -> ManagerClaim | None:
         """Read a session back; None when it is over or not ours."""
-        said = _loads(self._manager, sealed, MANAGER_SESSION)
+        said = _loads(self._manager, sealed, MANAGER_SESSION_AGE)
         return _pass_of(said[2:]) if isinstance(said, list) and self._goes_on(said) else None
 
     async def end_manager_session(self, sealed: str) -> None:
         """Make a session worthless wherever else its cookie may be, for good."""
-        await self._end(_loads(self._manager, sealed, MANAGER_SESSION))
+        await self._end(_loads(self._manager, sealed, MANAGER_SESSION_AGE))
 
-    def console_link(self) -> str:
+    def create_console_link(self) -> str:
         """Make the secret part of a link that opens the console once."""
         return str(self._console.dumps(_new_id()))
 
     async def use_console_link(self, sealed: str) -> bool:
         """Return whether *sealed* opens the console; it does not a second time."""
-        said = _loads(self._console, sealed, CONSOLE_LINK)
+        said = _loads(self._console, sealed, CONSOLE_LINK_AGE)
         if not isinstance(said, str) or self._ended.is_ended(said):
             return False
         await self._ended.end(said)  # in memory at once: two at a time are one
         return True
 
-    def command(self) -> str:
+    def create_command_proof(self) -> str:
         """Make what proves that a command may read the data folder."""
         return str(self._command.dumps(_new_id()))
 
-    def is_command(self, sealed: str) -> bool:
+    def is_command_proof(self, sealed: str) -> bool:
         """Return whether *sealed* was made by a command a moment ago."""
         return _loads(self._command, sealed, _COMMAND) is not None
 
-    def link(self, who: ManagerPass) -> str:
+    def create_personal_link(self, who: ManagerClaim) -> str:
         """Make the secret part of a personal link."""
         return str(self._link.dumps([who.manager, who.generation]))
 
-    def read_link(self, sealed: str) -> ManagerPass | None:
+    def read_personal_link(self, sealed: str) -> ManagerClaim | None:
         """Read a link back; None when it is not ours."""
         try:
             said = self._link.loads(sealed)
@@ -148,8 +148,8 @@ def _loads(seal: URLSafeTimedSerializer, sealed: str, age: timedelta) -> object:
         return None
 
 
-def _pass_of(said: object) -> ManagerPass | None:
+def _pass_of(said: object) -> ManagerClaim | None:
     match said:
         case [str(manager), int(generation)]:
-            return ManagerPass(Ref(manager), generation)
+            return ManagerClaim(Ref(manager), generation)
     return None

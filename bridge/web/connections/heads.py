@@ -31,7 +31,7 @@ class Refusal(NamedTuple):
     """Why a request is not read: an HTTP status and a sentence."""
 
     status: int
-    words: str
+    message: str
 
 
 NOT_HTTP: Final = Refusal(400, "This is not an HTTP request.")
@@ -43,7 +43,7 @@ LARGE_HEAD: Final = Refusal(431, "The headers are too large or too many.")
 LARGE_BODY: Final = Refusal(413, "The body is too large.")
 SLOW: Final = Refusal(408, "The request did not come in time.")
 FULL: Final = Refusal(503, "There are too many connections; try again in a few seconds.")
-UNFIT: Final = Refusal(400, "This request cannot be read.")
+UNREADABLE: Final = Refusal(400, "This request cannot be read.")
 
 
 def repair_request_line(head: bytes) -> bytes | None:
@@ -86,7 +86,7 @@ def refusal_of_beginning(head: bytes | bytearray) -> Refusal | None:
 
 def refusal_of_whole(head: bytes) -> Refusal:
     """Return the refusal of a whole head that the parser does not take."""
-    return refusal_of_beginning(head) or UNFIT
+    return refusal_of_beginning(head) or UNREADABLE
 
 
 def refusal_of_path(path: bytes) -> Refusal | None:
@@ -123,9 +123,9 @@ def refusal_of_body(headers: Headers, limits: ConnectionLimits) -> Refusal | Non
     return None
 
 
-def render(refusal: Refusal) -> bytes:
+def render_refusal(refusal: Refusal) -> bytes:
     """Write *refusal* as the whole answer of a connection that ends with it."""
-    body = json.dumps({"error": refusal.words}).encode()
+    body = json.dumps({"error": refusal.message}).encode()
     status = HTTPStatus(refusal.status)
     retry = "retry-after: 5\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else ""
     head = (

@@ -8,36 +8,41 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.directory import Manager
-from bridge.domain.flaws import Costs, Flaw, FlawKind, FlawList
+from bridge.domain.flaws import (
+    DataQualityIssue,
+    DataQualityIssueKind,
+    DataQualityIssues,
+    IssueCosts,
+)
 from bridge.ports import AuditAct
-from bridge.web.access.gate import works_here
-from bridge.web.actions import note
-from bridge.web.console.room import Room, get, number_in
-from bridge.web.console.sheets import sheet
-from bridge.web.console.words import FLAWS
+from bridge.web.access.gate import is_active
+from bridge.web.actions import record_audit
+from bridge.web.console.room import ConsolePage, page_route, read_choice
+from bridge.web.console.sheets import csv_response
+from bridge.web.console.words import DATA_QUALITY_LABELS
 
 _DAYS = (7, 30, 90)
 _SHOWN = 50
 _MOST_ROWS = 5_000
 
 
-class DoctorRoom(Room):
+class DataQualityPage(ConsolePage):
     """The page of flaws."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
         return [
-            get("/console/doctor", self.page),
-            get("/console/doctor.csv", self.download),
+            page_route("/console/doctor", self.page),
+            page_route("/console/doctor.csv", self.download),
         ]
 
     async def page(self, request: Request) -> Response:
         """Show the flaws of each kind, the costly first."""
-        viewer = await self.gate.admin(request.scope)
-        days = number_in(request.query_params.get("days"), _DAYS, 30)
+        viewer = await self.gate.require_admin(request.scope)
+        days = read_choice(request.query_params.get("days"), _DAYS, 30)
         costs, lists = await self._examine(days, _SHOWN)
         report = self.services.directory.report()
-        return self.show(
+        return self.render(
             request,
             viewer,
             "doctor.html",
@@ -45,44 +50,56 @@ class DoctorRoom(Room):
             choices=_DAYS,
             costs=costs,
             lists=lists,
-            words=FLAWS,
+            words=DATA_QUALITY_LABELS,
             report=report,
         )
 
     async def download(self, request: Request) -> Response:
         """Give all of them as a file: a work list."""
-        viewer = await self.gate.admin(request.scope)
-        days = number_in(request.query_params.get("days"), _DAYS, 30)
+        viewer = await self.gate.require_admin(request.scope)
+        days = read_choice(request.query_params.get("days"), _DAYS, 30)
         _, lists = await self._examine(days, _MOST_ROWS)
-        await note(self.services, viewer, AuditAct.EXPORTED, "doctor")
-        speech = self.pages.speech(request.scope)
+        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "doctor")
+        speech = self.pages.localizer_of(request.scope)
         rows = [
-            (speech.say(FLAWS[found.kind][0]), flaw.who, flaw.detail, flaw.calls, flaw.ref or "")
+            (
+                speech.translate(DATA_QUALITY_LABELS[found.kind][0]),
+                flaw.owner_name,
+                flaw.detail,
+                flaw.call_count,
+                flaw.ref or "",
+            )
             for found in lists
-            for flaw in found.flaws
+            for flaw in found.issues
         ]
-        header = speech.say("Flaw; Who; What stands there; Calls it cost; Reference")
-        return sheet(speech.lang, "doctor", header.split("; "), rows)
+        header = speech.translate("Flaw; Who; What stands there; Calls it cost; Reference")
+        return csv_response(speech.lang, "doctor", header.split("; "), rows)
 
-    async def _examine(self, days: int, limit: int) -> tuple[Costs, Sequence[FlawList]]:
+    async def _examine(
+        self, days: int, limit: int
+    ) -> tuple[IssueCosts, Sequence[DataQualityIssues]]:
         services = self.services
-        costs = Costs()
-        await services.history.each(services.clock() - timedelta(days=days), costs.note)
+        costs = IssueCosts()
+        await services.call_journal.each(services.clock() - timedelta(days=days), costs.add_call)
         return costs, (
-            await services.flaws.unmanaged_partners(costs.partners, limit),
-            silent_managers(list(services.directory.managers().values()), costs, limit),
-            await services.flaws.unreadable_phones(costs.unknown_tails(), limit),
+            await services.data_quality.unmanaged_partners(costs.by_partner, limit),
+            managers_without_extension(list(services.directory.managers().values()), costs, limit),
+            await services.data_quality.unreadable_phones(costs.unknown_last_digits(), limit),
             costs.shared_numbers(limit),
         )
 
 
-def silent_managers(managers: Sequence[Manager], costs: Costs, limit: int) -> FlawList:
+def managers_without_extension(
+    managers: Sequence[Manager], costs: IssueCosts, limit: int
+) -> DataQualityIssues:
     """List the users who work here and have no extension."""
     flaws = [
-        Flaw(FlawKind.NO_EXTENSION, m.name, "", costs.managers.get(m.name, 0), m.ref)
+        DataQualityIssue(
+            DataQualityIssueKind.NO_EXTENSION, m.name, "", costs.by_manager.get(m.name, 0), m.ref
+        )
         for m in managers
-        if works_here(m) and not m.extension
+        if is_active(m) and not m.extension
     ]
-    flaws.sort(key=lambda flaw: (-flaw.calls, flaw.who))
-    calls = sum(flaw.calls for flaw in flaws)
-    return FlawList(FlawKind.NO_EXTENSION, len(flaws), calls, flaws[:limit])
+    flaws.sort(key=lambda flaw: (-flaw.call_count, flaw.owner_name))
+    calls = sum(flaw.call_count for flaw in flaws)
+    return DataQualityIssues(DataQualityIssueKind.NO_EXTENSION, len(flaws), calls, flaws[:limit])

@@ -17,7 +17,7 @@ _FORMULA = re.compile(r"[\s\ufeff\x00]*[=+\-@|%\uFF1D\uFF0B\uFF0D\uFF20\t\r\n]")
 _NUMBER = re.compile(r"\+[0-9](?:[0-9 ()-]{0,30}[0-9])?")
 
 
-def sheet(
+def csv_response(
     lang: Language, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> Response:
     """Give *rows* as a file: UTF-8 with its mark, `;` between cells where the comma is decimal."""

@@ -3,121 +3,123 @@
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.domain.account import fate_of
+from bridge.domain.account import unresolved_order_state
 from bridge.domain.call_events import Direction, EventKind, Outcome
 from bridge.domain.calls import PhoneCall
 from bridge.domain.directory import EntityKind
-from bridge.domain.flaws import FlawKind
+from bridge.domain.flaws import DataQualityIssueKind
 from bridge.domain.life import Disposition
 from bridge.domain.orders import OrderState
-from bridge.domain.outbox import EntryState, Stage
+from bridge.domain.outbox import DeliveryStage, EntryState
 from bridge.ports import AuditAct
-from bridge.web.language import mark
+from bridge.web.language import translatable
 
-DIRECTIONS: Final[Mapping[Direction, str]] = {
-    Direction.INBOUND: mark("incoming"),
-    Direction.OUTBOUND: mark("outgoing"),
-    Direction.INTERNAL: mark("internal"),
+DIRECTION_LABELS: Final[Mapping[Direction, str]] = {
+    Direction.INBOUND: translatable("incoming"),
+    Direction.OUTBOUND: translatable("outgoing"),
+    Direction.INTERNAL: translatable("internal"),
 }
 
-DISPOSITIONS: Final[Mapping[Disposition, str]] = {
-    Disposition.RINGING: mark("ringing"),
-    Disposition.TALKING: mark("talking"),
-    Disposition.ANSWERED: mark("answered"),
-    Disposition.MISSED: mark("missed"),
-    Disposition.NOT_REACHED: mark("not reached"),
-    Disposition.UNKNOWN: mark("not known"),
+DISPOSITION_LABELS: Final[Mapping[Disposition, str]] = {
+    Disposition.RINGING: translatable("ringing"),
+    Disposition.TALKING: translatable("talking"),
+    Disposition.ANSWERED: translatable("answered"),
+    Disposition.MISSED: translatable("missed"),
+    Disposition.NOT_REACHED: translatable("not reached"),
+    Disposition.UNKNOWN: translatable("not known"),
 }
 
 #: Of calls that were ordered: what their disposition does not tell.
-ORDER_UNKNOWN: Final = mark("unknown, look at the PBX")
-ORDER_REFUSED: Final = mark("the call was not placed")
+ORDER_UNKNOWN: Final = translatable("unknown, look at the PBX")
+ORDER_REFUSED: Final = translatable("the call was not placed")
 
 
-def ending(call: PhoneCall) -> str:
+def call_outcome_label(call: PhoneCall) -> str:
     """Return what became of *call*, as the message of a catalogue."""
-    match fate_of(call):
+    match unresolved_order_state(call):
         case OrderState.UNKNOWN:
             return ORDER_UNKNOWN
         case OrderState.REFUSED:
             return ORDER_REFUSED
-    return DISPOSITIONS[call.life.disposition]
+    return DISPOSITION_LABELS[call.state.disposition]
 
 
-EVENTS: Final[Mapping[EventKind, str]] = {
-    EventKind.STARTED: mark("rings"),
-    EventKind.ANSWERED: mark("answered"),
-    EventKind.LEG_ENDED: mark("one end hung up"),
-    EventKind.ENDED: mark("the call ended"),
-    EventKind.HISTORY: mark("told by the PBX's statistics"),
-    EventKind.GIVEN_UP: mark("nobody told how it ended"),
-    EventKind.UNKNOWN: mark("an event the bridge does not know"),
+EVENT_LABELS: Final[Mapping[EventKind, str]] = {
+    EventKind.STARTED: translatable("rings"),
+    EventKind.ANSWERED: translatable("answered"),
+    EventKind.LEG_ENDED: translatable("one end hung up"),
+    EventKind.ENDED: translatable("the call ended"),
+    EventKind.HISTORY: translatable("told by the PBX's statistics"),
+    EventKind.GIVEN_UP: translatable("nobody told how it ended"),
+    EventKind.UNKNOWN: translatable("an event the bridge does not know"),
 }
 
-OUTCOMES: Final[Mapping[Outcome, str]] = {
-    Outcome.ANSWERED: mark("answered"),
-    Outcome.NO_ANSWER: mark("no answer"),
-    Outcome.BUSY: mark("busy"),
-    Outcome.CANCELLED: mark("cancelled"),
-    Outcome.FAILED: mark("failed"),
+OUTCOME_LABELS: Final[Mapping[Outcome, str]] = {
+    Outcome.ANSWERED: translatable("answered"),
+    Outcome.NO_ANSWER: translatable("no answer"),
+    Outcome.BUSY: translatable("busy"),
+    Outcome.CANCELLED: translatable("cancelled"),
+    Outcome.FAILED: translatable("failed"),
 }
 
-ENTRY_STATES: Final[Mapping[EntryState, str]] = {
-    EntryState.DUE: mark("waiting"),
-    EntryState.SENDING: mark("being written"),
-    EntryState.SETTLED: mark("written"),
-    EntryState.DEAD: mark("refused"),
+ENTRY_STATE_LABELS: Final[Mapping[EntryState, str]] = {
+    EntryState.DUE: translatable("waiting"),
+    EntryState.SENDING: translatable("being written"),
+    EntryState.DELIVERED: translatable("written"),
+    EntryState.DEAD: translatable("refused"),
 }
 
-STAGES: Final[Mapping[Stage, str]] = {
-    Stage.DOCUMENT: mark("the document"),
-    Stage.SUBJECT: mark("the partner's list"),
-    Stage.REMINDER: mark("the reminder"),
-    Stage.OUTCOME: mark("how the call ended"),
-    Stage.CONSIDERED: mark("the mark “considered”"),
-    Stage.VERIFY: mark("a last look for a double"),
+STAGE_LABELS: Final[Mapping[DeliveryStage, str]] = {
+    DeliveryStage.DOCUMENT: translatable("the document"),
+    DeliveryStage.SUBJECT: translatable("the partner's list"),
+    DeliveryStage.REMINDER: translatable("the reminder"),
+    DeliveryStage.OUTCOME: translatable("how the call ended"),
+    DeliveryStage.CONSIDERED: translatable("the mark “considered”"),
+    DeliveryStage.VERIFY: translatable("a last look for a double"),
 }
 
-KINDS: Final[Mapping[EntityKind, str]] = {
-    EntityKind.MANAGER: mark("1C users"),
-    EntityKind.PARTNER: mark("partners"),
-    EntityKind.CONTACT: mark("contact persons"),
-    EntityKind.COUNTERPARTY: mark("counterparties"),
+ENTITY_LABELS: Final[Mapping[EntityKind, str]] = {
+    EntityKind.MANAGER: translatable("1C users"),
+    EntityKind.PARTNER: translatable("partners"),
+    EntityKind.CONTACT: translatable("contact persons"),
+    EntityKind.COUNTERPARTY: translatable("counterparties"),
 }
 
-FLAWS: Final[Mapping[FlawKind, tuple[str, str]]] = {
-    FlawKind.NO_MANAGER: (
-        mark("Partners without a main manager"),
-        mark("Their calls go to the line's or the default extension. Name a manager in 1C."),
+DATA_QUALITY_LABELS: Final[Mapping[DataQualityIssueKind, tuple[str, str]]] = {
+    DataQualityIssueKind.NO_MANAGER: (
+        translatable("Partners without a main manager"),
+        translatable(
+            "Their calls go to the line's or the default extension. Name a manager in 1C."
+        ),
     ),
-    FlawKind.NO_EXTENSION: (
-        mark("Users without an extension"),
-        mark("Calls of their customers go on up the chain. Enter the extension in 1C."),
+    DataQualityIssueKind.NO_EXTENSION: (
+        translatable("Users without an extension"),
+        translatable("Calls of their customers go on up the chain. Enter the extension in 1C."),
     ),
-    FlawKind.UNREADABLE: (
-        mark("Phones that cannot be read"),
-        mark("No number was found in these fields. Correct them in 1C."),
+    DataQualityIssueKind.UNREADABLE: (
+        translatable("Phones that cannot be read"),
+        translatable("No number was found in these fields. Correct them in 1C."),
     ),
-    FlawKind.SHARED: (
-        mark("Numbers of several owners with different managers"),
-        mark("Whose call it is has to be guessed. Leave the number with one of them."),
+    DataQualityIssueKind.SHARED: (
+        translatable("Numbers of several owners with different managers"),
+        translatable("Whose call it is has to be guessed. Leave the number with one of them."),
     ),
 }
 
-ACTS: Final[Mapping[AuditAct, str]] = {
-    AuditAct.SIGNED_IN: mark("signed in"),
-    AuditAct.SIGNED_OUT: mark("signed out"),
-    AuditAct.REFUSED: mark("was not let in"),
-    AuditAct.LINK_MADE: mark("made a personal link"),
-    AuditAct.LINK_REVOKED: mark("revoked a personal link"),
-    AuditAct.REVEALED: mark("looked at a hidden number"),
-    AuditAct.EXPORTED: mark("downloaded a table"),
-    AuditAct.RETRIED: mark("retried a write to 1C"),
-    AuditAct.DROPPED: mark("dropped a write to 1C"),
-    AuditAct.SHRINK_ACCEPTED: mark("accepted a shrunken listing"),
-    AuditAct.CHOSEN: mark("said whose number it is"),
-    AuditAct.NOTED: mark("wrote a note"),
-    AuditAct.ORDERED: mark("placed a call"),
-    AuditAct.FORGOTTEN: mark("deleted what was too old"),
-    AuditAct.ORDER_DENIED: mark("was refused a call from a telephone that is not his"),
+AUDIT_LABELS: Final[Mapping[AuditAct, str]] = {
+    AuditAct.SIGNED_IN: translatable("signed in"),
+    AuditAct.SIGNED_OUT: translatable("signed out"),
+    AuditAct.SIGN_IN_REFUSED: translatable("was not let in"),
+    AuditAct.LINK_MADE: translatable("made a personal link"),
+    AuditAct.LINK_REVOKED: translatable("revoked a personal link"),
+    AuditAct.NUMBER_REVEALED: translatable("looked at a hidden number"),
+    AuditAct.CALLS_EXPORTED: translatable("downloaded a table"),
+    AuditAct.ENTRY_RETRIED: translatable("retried a write to 1C"),
+    AuditAct.ENTRY_DROPPED: translatable("dropped a write to 1C"),
+    AuditAct.SHRINK_ACCEPTED: translatable("accepted a shrunken listing"),
+    AuditAct.OWNER_CHOSEN: translatable("said whose number it is"),
+    AuditAct.NOTE_WRITTEN: translatable("wrote a note"),
+    AuditAct.CALL_ORDERED: translatable("placed a call"),
+    AuditAct.OLD_CALLS_DELETED: translatable("deleted what was too old"),
+    AuditAct.ORDER_DENIED: translatable("was refused a call from a telephone that is not his"),
 }

@@ -12,37 +12,37 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bridge.domain.calls import PhoneCall
-from bridge.domain.desk import is_kept, telephones
+from bridge.domain.desk import involved_extensions, is_shown_on_desk
 from bridge.domain.phone import PhoneNumber
-from bridge.domain.whole_numbers import read_whole
+from bridge.domain.whole_numbers import read_whole_number
 from bridge.ports import CallChanged, CallRecorded, Clock, Event
 
 _SWEEP_EVERY = timedelta(minutes=1)
 
 
-class Posted(NamedTuple):
+class CallUpdate(NamedTuple):
     """A call as it stands on the board, with the number of its last change."""
 
     call: PhoneCall
-    change: int
-    at: datetime
+    sequence: int
+    shown_at: datetime
 
 
-class News(NamedTuple):
+class CallUpdates(NamedTuple):
     """What changed for one telephone, the oldest change first; *whole*: it is all that stands."""
 
-    id: str
-    posted: Sequence[Posted]
-    whole: bool
+    last_id: str
+    updates: Sequence[CallUpdate]
+    is_complete: bool
 
 
-class Listener:
+class DeskListener:
     """One desk that waits for news."""
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Tell that there may be news."""
         self._woken.set()
 
@@ -57,7 +57,7 @@ class Listener:
         return True
 
 
-class Board:
+class DeskCalls:
     """Calls by telephone, and who waits for news of them. Called on the event loop's thread only.
 
     *epoch* names this life of the process.
@@ -67,81 +67,81 @@ class Board:
         self._epoch = epoch
         self._clock = clock
         self._count = 0
-        self._posted: dict[str, Posted] = {}
+        self._posted: dict[str, CallUpdate] = {}
         self._of: dict[str, set[str]] = {}
-        self._listeners: dict[str, set[Listener]] = {}
+        self._listeners: dict[str, set[DeskListener]] = {}
         self._sweep_at = clock() + _SWEEP_EVERY
         self.closed = False
 
     def publish(self, event: Event) -> None:
         """Take note of *event*, if it is about a call."""
         if isinstance(event, CallRecorded | CallChanged):
-            self.post(event.call)
+            self.show(event.call)
 
-    def recall(self, calls: Iterable[PhoneCall]) -> None:
+    def load(self, calls: Iterable[PhoneCall]) -> None:
         """Take up the calls of before a restart, the oldest first."""
         now = self._clock()
         for call in calls:
-            last = max([call.received_at, *(event.at for event in call.heard)])
-            if is_kept(call, last, now):
-                self.post(call)
+            last = max([call.received_at, *(event.at for event in call.applied_events)])
+            if is_shown_on_desk(call, last, now):
+                self.show(call)
 
-    def post(self, call: PhoneCall) -> None:
+    def show(self, call: PhoneCall) -> None:
         """Show *call* as it is now to everybody whom it concerns."""
-        concerned = telephones(call)
+        concerned = involved_extensions(call)
         if not concerned:
             return
         now = self._clock()
         if now >= self._sweep_at:
             self._sweep(now)
         self._count += 1
-        self._posted[call.key] = Posted(call, self._count, now)
+        self._posted[call.key] = CallUpdate(call, self._count, now)
         for extension in concerned:
             self._of.setdefault(extension, set()).add(call.key)
-            self.nudge(extension)
+            self.notify(extension)
 
-    def clock_stepped(self, step: timedelta) -> None:
+    def shift_clock(self, step: timedelta) -> None:
         """Date what is shown anew, behind a *step* of the wall clock: nothing of it is older."""
         self._sweep_at += step
         for key, posted in self._posted.items():
-            self._posted[key] = posted._replace(at=posted.at + step)
+            self._posted[key] = posted._replace(shown_at=posted.shown_at + step)
 
-    def touch(self, number: PhoneNumber) -> None:
+    def refresh_number(self, number: PhoneNumber) -> None:
         """Show the calls of *number* anew: what is known of it has changed."""
         for posted in tuple(self._posted.values()):
             if posted.call.caller.number == number:
-                self.post(posted.call)
+                self.show(posted.call)
 
-    def call(self, key: str, extension: str) -> Posted | None:
+    def find_call(self, key: str, extension: str) -> CallUpdate | None:
         """Give a call that *extension*'s desk shows."""
         return self._posted.get(key) if key in self._of.get(extension, ()) else None
 
-    def news(self, extension: str, after: str) -> News:
+    def updates_since(self, extension: str, after: str) -> CallUpdates:
         """Give what changed for *extension* behind the id *after*, or everything that stands."""
         now = self._clock()
         seen = self._seen(after)
         found = [
             posted
             for key in self._of.get(extension, ())
-            if (posted := self._posted[key]).change > (seen or 0)
-            and is_kept(posted.call, posted.at, now)
+            if (posted := self._posted[key]).sequence > (seen or 0)
+            and is_shown_on_desk(posted.call, posted.shown_at, now)
         ]
-        found.sort(key=lambda posted: posted.change)
-        return News(f"{self._epoch}-{self._count}", found, whole=seen is None)
+        found.sort(key=lambda posted: posted.sequence)
+        return CallUpdates(f"{self._epoch}-{self._count}", found, is_complete=seen is None)
 
-    def id_of(self, posted: Posted) -> str:
+    def update_id(self, posted: CallUpdate) -> str:
         """Give the id of a call's last change."""
-        return f"{self._epoch}-{posted.change}"
+        return f"{self._epoch}-{posted.sequence}"
 
-    def nudge(self, extension: str) -> None:
+    def notify(self, extension: str) -> None:
         """Wake the desks of *extension*."""
         for listener in self._listeners.get(extension, ()):
-            listener.wake()
+            listener.notify()
 
     @contextmanager
-    def listen(self, extension: str) -> Iterator[Listener]:
+    def listen(self, extension: str) -> Iterator[DeskListener]:
         """Wait for news of *extension* while the block lasts."""
-        listener = Listener()
+        listener = DeskListener()
         self._listeners.setdefault(extension, set()).add(listener)
         try:
             yield listener
@@ -151,7 +151,7 @@ class Board:
             if not others:
                 del self._listeners[extension]
 
-    def listening(self, extension: str | None = None) -> int:
+    def count_listeners(self, extension: str | None = None) -> int:
         """Count the desks that listen: of *extension*, or all."""
         if extension is not None:
             return len(self._listeners.get(extension, ()))
@@ -161,20 +161,20 @@ class Board:
         """End all streams; for a server that must not hang at its stop."""
         self.closed = True
         for extension in self._listeners:
-            self.nudge(extension)
+            self.notify(extension)
 
     def _seen(self, after: str) -> int | None:
         epoch, _, number = after.rpartition("-")
-        return read_whole(number, self._count) if epoch == self._epoch else None
+        return read_whole_number(number, self._count) if epoch == self._epoch else None
 
     def _sweep(self, now: datetime) -> None:
         """Take down what no desk shows any more."""
         self._sweep_at = now + _SWEEP_EVERY
         for key, posted in tuple(self._posted.items()):
-            if is_kept(posted.call, posted.at, now):
+            if is_shown_on_desk(posted.call, posted.shown_at, now):
                 continue
             del self._posted[key]
-            for extension in telephones(posted.call):
+            for extension in involved_extensions(posted.call):
                 keys = self._of.get(extension, set())
                 keys.discard(key)
                 if not keys:

@@ -4,29 +4,29 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.directory import Manager
-from bridge.domain.missed import MissedDebt
+from bridge.domain.missed import MissedCall
 from bridge.domain.phone import PhoneNumber
-from bridge.ports import DebtChanged, Event
-from bridge.web.desk.board import Board
+from bridge.ports import Event, MissedCallChanged
+from bridge.web.desk.board import DeskCalls
 
 #: Paid debts remembered: the cards of their calls tell so while the desks show them.
 _MOST_PAID = 1000
 
 
-class DebtBook:
+class MissedCallList:
     """Which clients wait to be called back; *managers* tells the telephone of a second person."""
 
-    def __init__(self, board: Board, managers: Callable[[], Mapping[int, Manager]]) -> None:
+    def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[int, Manager]]) -> None:
         self._board = board
         self._managers = managers
-        self._open: dict[str, MissedDebt] = {}
-        self._paid: OrderedDict[str, MissedDebt] = OrderedDict()
+        self._open: dict[str, MissedCall] = {}
+        self._paid: OrderedDict[str, MissedCall] = OrderedDict()
 
     def publish(self, event: Event) -> None:
         """Take note of *event*, if it is about a debt, and wake the desks that show it."""
-        if not isinstance(event, DebtChanged):
+        if not isinstance(event, MissedCallChanged):
             return
-        debt = event.debt
+        debt = event.missed_call
         before = self._open.pop(debt.key, None)
         self._paid.pop(debt.key, None)
         if debt.is_open:
@@ -37,20 +37,20 @@ class DebtBook:
                 self._paid.popitem(last=False)
         concerned = self._telephones(debt) | (self._telephones(before) if before else set())
         for extension in concerned:
-            self._board.nudge(extension)
+            self._board.notify(extension)
         for number in debt.numbers:
-            self._board.touch(number)
+            self._board.refresh_number(number)
 
-    def recall(self, debts: Iterable[MissedDebt]) -> None:
+    def load(self, debts: Iterable[MissedCall]) -> None:
         """Take up the open debts of before a restart."""
         self._open |= {debt.key: debt for debt in debts}
 
-    def of(self, extension: str) -> Sequence[MissedDebt]:
+    def of_extension(self, extension: str) -> Sequence[MissedCall]:
         """Give the debts of a telephone, the longest waiting first."""
         mine = [debt for debt in self._open.values() if extension in self._telephones(debt)]
         return sorted(mine, key=lambda debt: debt.opened_at)
 
-    def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedDebt | None:
+    def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedCall | None:
         """Give the debt to a client (`PhoneCall.client`), whoever has to call him back.
 
         A *number* stays his when 1C learns or forgets whose it is.
@@ -64,14 +64,14 @@ class DebtBook:
             None,
         )
 
-    def paid_for(self, key: str) -> MissedDebt | None:
+    def closed_for_call(self, key: str) -> MissedCall | None:
         """Give the debt that the call of *key* left, if it is closed since; not of before a start.
 
         Of several the last.
         """
-        return next((debt for debt in reversed(self._paid.values()) if key in debt.calls), None)
+        return next((debt for debt in reversed(self._paid.values()) if key in debt.call_keys), None)
 
-    def _telephones(self, debt: MissedDebt) -> set[str]:
+    def _telephones(self, debt: MissedCall) -> set[str]:
         found = set() if debt.owner is None else {debt.owner.extension}
         if debt.escalated_to is not None:
             second = (m for m in self._managers().values() if m.ref == debt.escalated_to)

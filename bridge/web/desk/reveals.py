@@ -12,13 +12,13 @@ from bridge.ports import Clock
 
 #: So long a number stays whole for whoever asked: a card changes while one talks, and he calls
 #: back in the afternoon.
-REMEMBERED: Final = timedelta(hours=12)
+REVEALED_FOR: Final = timedelta(hours=12)
 
 #: Numbers remembered for one manager; above it the one asked for first is hidden again.
 _MOST: Final = 500
 
 
-class Reveals:
+class RevealedNumbers:
     """Remembers which numbers each manager asked to see."""
 
     def __init__(self, clock: Clock) -> None:
@@ -33,10 +33,10 @@ class Reveals:
         while len(asked) > _MOST:
             del asked[next(iter(asked))]
 
-    def of(self, manager: Ref | None) -> frozenset[PhoneNumber]:
+    def of_manager(self, manager: Ref | None) -> frozenset[PhoneNumber]:
         """Give the numbers that *manager* sees because he asked."""
         asked = self._asked.get(manager) if manager is not None else None
         if not asked:
             return frozenset()
-        since = self._clock() - REMEMBERED
+        since = self._clock() - REVEALED_FOR
         return frozenset(number for number, at in asked.items() if at > since)

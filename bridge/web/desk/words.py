@@ -3,31 +3,31 @@
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.domain.desk import Standing
+from bridge.domain.desk import DeskStatus
 from bridge.domain.orders import OrderState
-from bridge.web.language import mark
+from bridge.web.language import translatable
 
-STANDINGS: Final[Mapping[Standing, str]] = {
-    Standing.RINGING: mark("Ringing"),
-    Standing.PASSED: mark("Rings a colleague"),
-    Standing.CALLING: mark("Calling"),
-    Standing.TALKING: mark("Talking"),
-    Standing.TAKEN: mark("A colleague answered"),
-    Standing.TALKED: mark("Talked"),
-    Standing.ANSWERED: mark("A colleague answered"),
-    Standing.MISSED: mark("Missed"),
-    Standing.NOT_REACHED: mark("Not reached"),
-    Standing.IN_DOUBT: mark("Unknown: look at the PBX"),
-    Standing.SILENT: mark("The PBX did not tell how it ended"),
+STANDING_LABELS: Final[Mapping[DeskStatus, str]] = {
+    DeskStatus.RINGING: translatable("Ringing"),
+    DeskStatus.RINGS_COLLEAGUE: translatable("Rings a colleague"),
+    DeskStatus.CALLING: translatable("Calling"),
+    DeskStatus.TALKING: translatable("Talking"),
+    DeskStatus.COLLEAGUE_TALKS: translatable("A colleague answered"),
+    DeskStatus.TALKED: translatable("Talked"),
+    DeskStatus.ANSWERED: translatable("A colleague answered"),
+    DeskStatus.MISSED: translatable("Missed"),
+    DeskStatus.NOT_REACHED: translatable("Not reached"),
+    DeskStatus.IN_DOUBT: translatable("Unknown: look at the PBX"),
+    DeskStatus.SILENT: translatable("The PBX did not tell how it ended"),
 }
 
-_UNANSWERED: Final = mark(
+_UNANSWERED: Final = translatable(
     "The PBX did not answer the order. Whether the call is placed is unknown: look at the PBX."
 )
 
-ORDERS: Final[Mapping[OrderState, str]] = {
+ORDER_LABELS: Final[Mapping[OrderState, str]] = {
     OrderState.SENDING: _UNANSWERED,
-    OrderState.ACCEPTED: mark("Calling. Pick up %(extension)s: the PBX rings you first."),
-    OrderState.REFUSED: mark("The PBX refused: %(words)s"),
+    OrderState.ACCEPTED: translatable("Calling. Pick up %(extension)s: the PBX rings you first."),
+    OrderState.REFUSED: translatable("The PBX refused: %(words)s"),
     OrderState.UNKNOWN: _UNANSWERED,
 }

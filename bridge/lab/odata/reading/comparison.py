@@ -23,7 +23,7 @@ _ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def compare(
+def compile_comparison(
     name: str, left: Operand, right: Operand, position: int, *, exact: bool = False
 ) -> Operand:
     """Compile `left name right`; *position* goes into the refusal's text.

@@ -14,9 +14,9 @@ from typing import Any, Final
 from bridge.lab.odata import errors
 from bridge.lab.odata.publication import Publication
 from bridge.lab.odata.reading import comparison, functions, grammar
-from bridge.lab.odata.reading.functions import Get, Operand
-from bridge.lab.schema import ZERO, EntitySet
-from bridge.lab.tables import Row, Table
+from bridge.lab.odata.reading.functions import Operand, RowGetter
+from bridge.lab.schema import EMPTY_REF, EntitySet
+from bridge.lab.tables import EntityTable, Row
 
 _NUMBERS: Final = frozenset({"Int16", "Int32", "Int64", "Double"})
 _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -28,20 +28,20 @@ _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FilterScope:
     """Where names are looked up: a set, how its rows are read, and lambda variables above."""
 
     publication: Publication
     entity_set: EntitySet
-    table: Table | None = None
+    table: EntityTable | None = None
     variables: dict[str, EntitySet] = field(default_factory=dict)
 
     @property
-    def exact(self) -> bool:
+    def is_case_sensitive(self) -> bool:
         """Tell whether texts are compared with the case of their letters."""
         return self.publication.switches.text_case == "sensitive"
 
-    def reader(self, name: str) -> Get:
+    def reader(self, name: str) -> RowGetter:
         """Return what reads one attribute of a sparse or complete row."""
         if name == "DataVersion" and self.table is not None:
             table = self.table
@@ -54,7 +54,7 @@ class Scope:
         return lambda row: row.get(name, default)
 
 
-def condition(tree: grammar.Node, scope: Scope) -> Callable[[Row], bool]:
+def compile_condition(tree: grammar.Node, scope: FilterScope) -> Callable[[Row], bool]:
     """Compile a filter.
 
     Raises:
@@ -66,7 +66,7 @@ def condition(tree: grammar.Node, scope: Scope) -> Callable[[Row], bool]:
     return found.get
 
 
-def keys_asked(tree: grammar.Node) -> frozenset[str] | None:
+def requested_keys(tree: grammar.Node) -> frozenset[str] | None:
     """Return the only references the filter can be true for, if it names them."""
     chain = _same_field(tree)
     if chain is not None:
@@ -74,23 +74,23 @@ def keys_asked(tree: grammar.Node) -> frozenset[str] | None:
         return frozenset(wanted) if steps == ("Ref_Key",) else None
     match tree:
         case grammar.Binary("and", left, right):
-            one, other = keys_asked(left), keys_asked(right)
+            one, other = requested_keys(left), requested_keys(right)
             return other if one is None else one if other is None else one & other
     return None
 
 
-def _operand(node: grammar.Node, scope: Scope) -> Operand:  # noqa: PLR0911 - one per node
+def _operand(node: grammar.Node, scope: FilterScope) -> Operand:  # noqa: PLR0911 - one per node
     match node:
         case grammar.Literal(type_name, value):
             return Operand(type_name, lambda _: value, literal=True)
-        case grammar.Path(steps):
-            return path(steps, scope)
-        case grammar.Call(name, arguments):
+        case grammar.FieldPath(steps):
+            return compile_path(steps, scope)
+        case grammar.FunctionCall(name, arguments):
             return _call(name, arguments, scope)
         case grammar.Lambda():
             return _quantifier(node, scope)
         case grammar.Not(inside):
-            holds = condition(inside, scope)
+            holds = compile_condition(inside, scope)
             return Operand("Boolean", lambda row: not holds(row))
         case grammar.Binary("or" | "and" as name, left, right):
             return _junction(name, left, right, scope)
@@ -99,7 +99,7 @@ def _operand(node: grammar.Node, scope: Scope) -> Operand:  # noqa: PLR0911 - on
     return _comparison(node, scope)
 
 
-def path(steps: tuple[str, ...], scope: Scope) -> Operand:
+def compile_path(steps: tuple[str, ...], scope: FilterScope) -> Operand:
     """Compile a path of fields: `ИНН`, `Партнер/Description`, `d/Тип`.
 
     Raises:
@@ -107,8 +107,8 @@ def path(steps: tuple[str, ...], scope: Scope) -> Operand:
     """
     name, rest = steps[0], steps[1:]
     if name in scope.variables and rest:
-        inner = Scope(scope.publication, scope.variables[name])
-        found = path(rest, inner)
+        inner = FilterScope(scope.publication, scope.variables[name])
+        found = compile_path(rest, inner)
         return Operand(found.type, lambda row: found.get(row[""]), found.prop, _inside(found))
     if not rest:
         return _attribute(name, scope)
@@ -120,21 +120,21 @@ def path(steps: tuple[str, ...], scope: Scope) -> Operand:
     prop, target = walked
     table = scope.publication.table(target)
     reader = scope.reader(prop.name)
-    found = path(rest, Scope(scope.publication, target, table))
+    found = compile_path(rest, FilterScope(scope.publication, target, table))
 
     def get(row: Row) -> Any:
-        other = table.rows.get(reader(row) or ZERO)
+        other = table.rows.get(reader(row) or EMPTY_REF)
         return None if other is None else found.get(other)
 
     return Operand(found.type, get, found.prop)
 
 
-def _inside(found: Operand) -> Get | None:
+def _inside(found: Operand) -> RowGetter | None:
     kind = found.kind
     return None if kind is None else lambda row: kind(row[""])
 
 
-def _attribute(name: str, scope: Scope) -> Operand:
+def _attribute(name: str, scope: FilterScope) -> Operand:
     prop = scope.entity_set.properties.get(name)
     if prop is None:
         raise errors.no_segment(name)
@@ -147,14 +147,14 @@ def _attribute(name: str, scope: Scope) -> Operand:
     return Operand(kind, get, prop)
 
 
-def _junction(name: str, left: grammar.Node, right: grammar.Node, scope: Scope) -> Operand:
+def _junction(name: str, left: grammar.Node, right: grammar.Node, scope: FilterScope) -> Operand:
     if name == "or" and (chain := _same_field(grammar.Binary(name, left, right))):
         steps, wanted = chain
-        found = path(steps, scope)
+        found = compile_path(steps, scope)
         if found.type == "Guid":
             get = found.get
             return Operand("Boolean", lambda row: get(row) in wanted)
-    one, other = condition(left, scope), condition(right, scope)
+    one, other = compile_condition(left, scope), compile_condition(right, scope)
     if name == "or":
         return Operand("Boolean", lambda row: one(row) or other(row))
     return Operand("Boolean", lambda row: one(row) and other(row))
@@ -169,7 +169,7 @@ def _same_field(tree: grammar.Node) -> tuple[tuple[str, ...], set[str]] | None:
         match waiting.pop():
             case grammar.Binary("or", left, right):
                 waiting += [left, right]
-            case grammar.Binary("eq", grammar.Path(named), grammar.Literal("Guid", value)):
+            case grammar.Binary("eq", grammar.FieldPath(named), grammar.Literal("Guid", value)):
                 wanted.add(str(value))
                 steps.add(named)
             case _:
@@ -193,29 +193,31 @@ def _arithmetic(name: str, left: Operand, right: Operand) -> Operand:
     return Operand("Number", get)
 
 
-def _comparison(node: grammar.Node, scope: Scope) -> Operand:
+def _comparison(node: grammar.Node, scope: FilterScope) -> Operand:
     if not isinstance(node, grammar.Binary):
         raise errors.bad_option("$filter")
     left, right = _operand(node.left, scope), _operand(node.right, scope)
-    return comparison.compare(node.operator, left, right, node.position, exact=scope.exact)
+    return comparison.compile_comparison(
+        node.operator, left, right, node.position, exact=scope.is_case_sensitive
+    )
 
 
-def _call(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:
+def _call(name: str, arguments: tuple[grammar.Node, ...], scope: FilterScope) -> Operand:
     if name in {"isof", "cast"}:
         return _typed(name, arguments, scope)
     found = [_operand(argument, scope) for argument in arguments]
-    return functions.call(name, found, exact=scope.exact)
+    return functions.compile_call(name, found, exact=scope.is_case_sensitive)
 
 
-def _typed(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Operand:
+def _typed(name: str, arguments: tuple[grammar.Node, ...], scope: FilterScope) -> Operand:
     match arguments:
         case (subject, grammar.Literal("String", owner)) if scope.publication.publishes(str(owner)):
             found = _operand(subject, scope)
         case _:
-            raise errors.Refused(400, "21", f"Неверные параметры функции {name}")
+            raise errors.ODataRefusal(400, "21", f"Неверные параметры функции {name}")
     if name == "cast":
         if found.type != "Guid":
-            raise errors.Refused(400, "21", f"Неверные параметры функции {name}")
+            raise errors.ODataRefusal(400, "21", f"Неверные параметры функции {name}")
         get = found.get
         return Operand("Cast", lambda row: (get(row), owner))
     kind = found.kind
@@ -224,7 +226,7 @@ def _typed(name: str, arguments: tuple[grammar.Node, ...], scope: Scope) -> Oper
     return Operand("Boolean", lambda row: bool(kind(row) == f"StandardODATA.{owner}"))
 
 
-def _quantifier(node: grammar.Lambda, scope: Scope) -> Operand:
+def _quantifier(node: grammar.Lambda, scope: FilterScope) -> Operand:
     if len(node.path.steps) != 1 or node.path.steps[0] not in scope.entity_set.sections:
         raise errors.no_segment(node.path.steps[0])
     name = node.path.steps[0]
@@ -233,7 +235,7 @@ def _quantifier(node: grammar.Lambda, scope: Scope) -> Operand:
         raise errors.no_segment(name)
     if node.condition is None:
         return Operand("Boolean", lambda row: bool(row.get(name)))
-    inner = Scope(scope.publication, section, None, {node.variable: section})
-    holds = condition(node.condition, inner)
+    inner = FilterScope(scope.publication, section, None, {node.variable: section})
+    holds = compile_condition(node.condition, inner)
     decide = all if node.every else any
     return Operand("Boolean", lambda row: decide(holds({"": r}) for r in table.section(row, name)))

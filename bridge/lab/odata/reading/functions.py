@@ -12,7 +12,7 @@ from bridge.lab.odata import errors
 from bridge.lab.schema import Property
 from bridge.lab.tables import Row
 
-Get = Callable[[Row], Any]
+RowGetter = Callable[[Row], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class Operand:
     """A compiled part of the filter: its type, how to get it from a row, the field behind it."""
 
     type: str
-    get: Get
+    get: RowGetter
     prop: Property | None = None
-    kind: Get | None = None
+    kind: RowGetter | None = None
     literal: bool = False
 
 
-def folded(get: Get, *, exact: bool = False) -> Get:
+def folded(get: RowGetter, *, exact: bool = False) -> RowGetter:
     """Return *get* without the case of letters, unless this DBMS compares texts exactly."""
     if exact:
         return get
@@ -69,7 +69,7 @@ _OF_DATES: Final[dict[str, Callable[[datetime], int]]] = {
 }
 
 
-def call(name: str, found: list[Operand], *, exact: bool = False) -> Operand:
+def compile_call(name: str, found: list[Operand], *, exact: bool = False) -> Operand:
     """Apply a function to compiled arguments; *exact* texts differ by the case of letters.
 
     Raises:
@@ -93,10 +93,10 @@ def call(name: str, found: list[Operand], *, exact: bool = False) -> Operand:
         return Operand("Number", _unless_null(number, round))
     if name == "substring":
         return _substring(found)
-    raise errors.Refused(400, "21", f"Функция {name} не реализована")
+    raise errors.ODataRefusal(400, "21", f"Функция {name} не реализована")
 
 
-def _unless_null(get: Get, apply: Callable[[Any], Any]) -> Get:
+def _unless_null(get: RowGetter, apply: Callable[[Any], Any]) -> RowGetter:
     def computed(row: Row) -> Any:
         value = get(row)
         return None if value is None else apply(value)

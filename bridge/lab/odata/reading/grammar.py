@@ -21,14 +21,14 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class FieldPath:
     """A field, possibly walked through references or a lambda's variable."""
 
     steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function with its arguments."""
 
     name: str
@@ -39,7 +39,7 @@ class Call:
 class Lambda:
     """`any` or `all` over the lines of a tabular section."""
 
-    path: Path
+    path: FieldPath
     every: bool
     variable: str
     condition: Node | None
@@ -62,7 +62,7 @@ class Not:
     condition: Node
 
 
-Node = Literal | Path | Call | Lambda | Binary | Not
+Node = Literal | FieldPath | FunctionCall | Lambda | Binary | Not
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -86,7 +86,7 @@ class _Token:
     position: int
 
 
-def parse(text: str) -> Node:
+def parse_filter(text: str) -> Node:
     """Return the tree of a filter.
 
     Raises:
@@ -189,7 +189,7 @@ class _Reader:
         if token.text == "null":
             return Literal("null", None)
         if self.take("("):
-            return Call(token.text, self.arguments())
+            return FunctionCall(token.text, self.arguments())
         steps = [token.text]
         while self.take("/"):
             step = self.peek()
@@ -197,9 +197,9 @@ class _Reader:
                 raise errors.bad_option("$filter")
             self.at += 1
             if step.text in {"any", "all"} and self.take("("):
-                return self.quantified(Path(tuple(steps)), every=step.text == "all")
+                return self.quantified(FieldPath(tuple(steps)), every=step.text == "all")
             steps.append(step.text)
-        return Path(tuple(steps))
+        return FieldPath(tuple(steps))
 
     def arguments(self) -> tuple[Node, ...]:
         if self.take(")"):
@@ -210,7 +210,7 @@ class _Reader:
         self.need(")")
         return tuple(found)
 
-    def quantified(self, path: Path, *, every: bool) -> Node:
+    def quantified(self, path: FieldPath, *, every: bool) -> Node:
         if self.take(")"):
             return Lambda(path, every, "", None)
         variable = self.peek()
@@ -232,5 +232,5 @@ def _literal(token: _Token) -> Literal:
             raise errors.bad_value(inside, "Guid")
         return Literal("Guid", inside.lower())
     if token.kind == "datetime":
-        return Literal("DateTime", address.moment(inside))
+        return Literal("DateTime", address.datetime_text(inside))
     return Literal("String", inside.replace("''", "'"))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from bridge.lab.odata import errors
 from bridge.lab.odata.publication import Publication
 from bridge.lab.odata.reading import evaluate, grammar, select
-from bridge.lab.schema import ZERO, EntitySet
+from bridge.lab.schema import EMPTY_REF, EntitySet
 from bridge.lab.tables import Row
 
 _KNOWN: Final = frozenset(
@@ -34,11 +34,11 @@ _KNOWN: Final = frozenset(
 #: Rows that come in any order among themselves when nobody asked for an order.
 _BLOCK: Final = 97
 
-Keep = Callable[[Row], bool]
+RowCondition = Callable[[Row], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class QueryPage:
     """What a query found: rows ready to travel, lazily, and the count if it was asked."""
 
     entity_set: EntitySet
@@ -53,7 +53,7 @@ class _Ordered:
     ties: list[tuple[int, int]]
 
 
-class Reader:
+class QueryRunner:
     """Runs queries against a publication and remembers the last orders, as a DBMS does."""
 
     def __init__(self) -> None:
@@ -67,8 +67,8 @@ class Reader:
         *,
         request: int,
         links: bool,
-        keep: Keep | None = None,
-    ) -> Page:
+        is_kept: RowCondition | None = None,
+    ) -> QueryPage:
         """Answer a collection.
 
         *request* numbers the request and decides how ties fall; *keep* drops rows that bad
@@ -86,8 +86,8 @@ class Reader:
             if len(allowed) != len(rows) and options.get("allowedOnly") != "true":
                 raise errors.no_rights(publication.switches.rights_status)
             rows, ties = allowed, []
-        if keep is not None:
-            rows, ties = [row for row in rows if keep(row)], []
+        if is_kept is not None:
+            rows, ties = [row for row in rows if is_kept(row)], []
         skip = _number(options, "$skip") or 0
         top = _number(options, "$top")
         count = len(rows) if options.get("$inlinecount") == "allpages" else None
@@ -95,18 +95,18 @@ class Reader:
         if "$orderby" not in options and (top is not None or skip):
             ties = [(at, min(at + _BLOCK, len(rows))) for at in range(0, len(rows), _BLOCK)]
         shown = _slice(rows, ties, skip, end, f"{publication.world.seed}/{request}")
-        return Page(entity_set, map(project, shown), count)
+        return QueryPage(entity_set, map(project, shown), count)
 
     def count(
         self,
         publication: Publication,
         entity_set: EntitySet,
         options: dict[str, str],
-        keep: Keep | None = None,
+        is_kept: RowCondition | None = None,
     ) -> int:
         """Answer `/$count`."""
         rows = self._ordered(publication, entity_set, {**options, "$orderby": ""}).rows
-        return len(rows) if keep is None else sum(map(keep, rows))
+        return len(rows) if is_kept is None else sum(map(is_kept, rows))
 
     def _ordered(
         self, publication: Publication, entity_set: EntitySet, options: dict[str, str]
@@ -138,7 +138,7 @@ class Reader:
 def _revision(publication: Publication, entity_set: EntitySet, text: str) -> int:
     """Return the number of the last write that can change a result; other tables rarely can."""
     if "/" in text or "_Key" in text.replace("Ref_Key", ""):
-        return publication.world.clock.writes
+        return publication.world.write_counter.count
     return publication.table(entity_set).revision
 
 
@@ -168,10 +168,10 @@ def _filtered(publication: Publication, entity_set: EntitySet, text: str) -> Ite
     )
     if not text.strip():
         return rows
-    tree = grammar.parse(text)
-    scope = evaluate.Scope(publication, entity_set, None if section else table)
-    holds = evaluate.condition(tree, scope)
-    asked = evaluate.keys_asked(tree)
+    tree = grammar.parse_filter(text)
+    scope = evaluate.FilterScope(publication, entity_set, None if section else table)
+    holds = evaluate.compile_condition(tree, scope)
+    asked = evaluate.requested_keys(tree)
     if asked is not None:
         owners = [table.rows[ref] for ref in asked if ref in table.rows]
         rows = (
@@ -223,9 +223,9 @@ def _order_key(
     if "+" in part:
         raise errors.no_segment(part.strip())
     table = None if entity_set.is_section else publication.table(entity_set)
-    scope = evaluate.Scope(publication, entity_set, table)
+    scope = evaluate.FilterScope(publication, entity_set, table)
     steps = tuple(words[0].split("/"))
-    found = evaluate.path(steps, scope)
+    found = evaluate.compile_path(steps, scope)
     prop, get = found.prop, found.get
     if prop is not None and (prop.unlimited or prop.type in {"Binary", "Stream"}):
         raise errors.incomparable(1)
@@ -248,7 +248,7 @@ def _by_presentation(
     document = table.schema.kind == "Document"
 
     def shown(row: Row) -> Any:
-        other = table.rows.get(get(row) or ZERO)
+        other = table.rows.get(get(row) or EMPTY_REF)
         if other is None:
             return ""
         if document:

@@ -12,8 +12,8 @@ from typing import Any
 
 from bridge.lab.odata import errors
 from bridge.lab.odata.publication import Publication
-from bridge.lab.schema import ZERO, EntitySet
-from bridge.lab.tables import Row, Table
+from bridge.lab.schema import EMPTY_REF, EntitySet
+from bridge.lab.tables import EntityTable, Row
 
 Project = Callable[[Row], Row]
 
@@ -48,7 +48,7 @@ def compile_projection(
         name: _related(publication, entity_set, name, columns) for name, columns in expanded.items()
     }
     table = None if entity_set.is_section else publication.table(entity_set)
-    shape = Shape(publication, entity_set, links=links)
+    shape = WireShape(publication, entity_set, links=links)
     getters = [
         (label, _presented(publication, entity_set, name)) for label, name in wanted.shown.items()
     ]
@@ -60,7 +60,7 @@ def compile_projection(
             found[f"{label}{_SHOWN}"] = get(row)
         if wanted.itself:
             found["Presentation"] = publication.world.presentation(
-                entity_set.name, str(row.get("Ref_Key", ZERO))
+                entity_set.name, str(row.get("Ref_Key", EMPTY_REF))
             )
         for name, walk in related.items():
             found[name] = walk(row)
@@ -69,7 +69,7 @@ def compile_projection(
     return project
 
 
-def _taken(row: Row, wanted: _Wanted, table: Table | None) -> Row:
+def _taken(row: Row, wanted: _Wanted, table: EntityTable | None) -> Row:
     if table is None:
         return {name: row[name] for name in wanted.columns}
     value = table.value
@@ -89,7 +89,7 @@ def _taken(row: Row, wanted: _Wanted, table: Table | None) -> Row:
     return found
 
 
-class Shape:
+class WireShape:
     """The wire's shape of the values of one set."""
 
     def __init__(self, publication: Publication, entity_set: EntitySet, *, links: bool) -> None:
@@ -102,7 +102,7 @@ class Shape:
             name: (_wide(section), _types(section)) for name, section in entity_set.sections.items()
         }
 
-    def columns(self, found: Row, row: Row, table: Table | None) -> None:
+    def columns(self, found: Row, row: Row, table: EntityTable | None) -> None:
         """Reshape the values of *found*, taken from *row*, in place."""
         publication = self._publication
         if table is not None and "DataVersion" in found:
@@ -116,7 +116,7 @@ class Shape:
                 if not publication.switches.row_ref_key_in_sections:
                     line.pop("Ref_Key", None)
         for column, name in self._links.items():
-            if found.get(column, ZERO) not in {ZERO, None, ""}:
+            if found.get(column, EMPTY_REF) not in {EMPTY_REF, None, ""}:
                 ref = row["Ref_Key"]
                 found[f"{name}@navigationLinkUrl"] = f"{self._set.name}(guid'{ref}')/{name}"
 
@@ -230,7 +230,7 @@ def _presented(publication: Publication, entity_set: EntitySet, name: str) -> Ca
             owner = publication.owner_of_type(str(value(row, f"{name}_Type")))
             return publication.world.presentation(owner, found) if "_" in owner else str(found)
         if prop.ref and prop.type == "Guid":
-            return publication.world.presentation(prop.ref, found or ZERO)
+            return publication.world.presentation(prop.ref, found or EMPTY_REF)
         return "" if found is None else str(found)
 
     return get
@@ -265,7 +265,7 @@ def _related(
     project = compile_projection(publication, target, options, links=False)
 
     def get(row: Row) -> Row | None:
-        other = table.rows.get(row.get(prop.name) or ZERO)
+        other = table.rows.get(row.get(prop.name) or EMPTY_REF)
         return None if other is None else project(other)
 
     return get

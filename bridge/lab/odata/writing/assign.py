@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from bridge.lab.odata import address, errors
-from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO, EntitySet, Property, ReleaseSchema
+from bridge.lab.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED, EntitySet, Property, ReleaseSchema
 from bridge.lab.tables import Row
 
 #: What a client may send but never sets.
@@ -112,7 +112,7 @@ def _text(prop: Property, given: Any, schema: ReleaseSchema) -> str:
 
 def _guid(given: Any) -> str:
     if given is None or given == "":
-        return ZERO
+        return EMPTY_REF
     if not isinstance(given, str) or not address.is_guid(given):
         raise errors.bad_value(given, "Guid")
     return given.lower()

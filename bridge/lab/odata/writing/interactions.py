@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bridge.lab.odata import errors
-from bridge.lab.schema import EMPTY_DATE, UNDEFINED, ZERO
+from bridge.lab.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
 from bridge.lab.tables import Row, make_ref
 from bridge.lab.world import (
     CALL_CONTACTS,
@@ -25,19 +25,19 @@ from bridge.lab.world import (
 )
 
 if TYPE_CHECKING:
-    from bridge.lab.odata.writing.write import Write
+    from bridge.lab.odata.writing.write import WriteRequest
 
 _CALL_TYPE = f"StandardODATA.{PHONE_CALLS}"
 _EXTRAS = ("ДополнительныеРеквизиты", "ДополнительныеСведения")
 
 
-def before_write(write: Write, row: Row) -> None:
+def before_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of an object; may change *row* or refuse it.
 
     Raises:
         Refused: a rule of the configuration says no (500/-1).
     """
-    if write.loading:
+    if write.is_data_load:
         return
     if write.entity_set.name == PROPERTIES:
         _check_property(write, row)
@@ -45,19 +45,19 @@ def before_write(write: Write, row: Row) -> None:
         _recount(row)
 
 
-def on_write(write: Write, row: Row) -> None:
+def on_write(write: WriteRequest, row: Row) -> None:
     """Run ПриЗаписи of an object."""
-    if write.entity_set.name == PHONE_CALLS and not write.loading:
+    if write.entity_set.name == PHONE_CALLS and not write.is_data_load:
         _note_contact(write, row)
 
 
-def on_delete(write: Write, row: Row) -> None:
+def on_delete(write: WriteRequest, row: Row) -> None:
     """Drop what belongs to a deleted call; references from elsewhere dangle."""
     if write.entity_set.name == PHONE_CALLS:
         _forget_contacts(write, str(row["Ref_Key"]))
 
 
-def before_record(write: Write, row: Row) -> None:
+def before_record_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of a register's record set.
 
     Raises:
@@ -65,11 +65,11 @@ def before_record(write: Write, row: Row) -> None:
     """
     if write.entity_set.name != REMINDERS:
         return
-    if row.get("Пользователь_Key", ZERO) == ZERO:
+    if row.get("Пользователь_Key", EMPTY_REF) == EMPTY_REF:
         raise errors.by_handler('Поле "Пользователь" не заполнено')
-    if write.publication.switches.reminders_need_owner and row.get("Источник") == ZERO:
+    if write.publication.switches.reminders_need_owner and row.get("Источник") == EMPTY_REF:
         raise errors.by_handler('Поле "Источник" не заполнено')
-    if write.loading:
+    if write.is_data_load:
         return
     world = write.publication.world
     kind = str(row.get("Источник_Type", UNDEFINED))
@@ -79,14 +79,14 @@ def before_record(write: Write, row: Row) -> None:
     else:
         row["ПредставлениеИсточника"] = ""
     by_subject = row.get("СпособУстановкиВремениНапоминания") == "ОтносительноВремениПредмета"
-    if world.schema.pushes_reminders and not by_subject:
+    if world.schema.clears_source_attribute and not by_subject:
         row["ИмяРеквизитаИсточника"] = ""
 
 
 # ------------------------------------------------------------------ calls
 
 
-def _note_contact(write: Write, row: Row) -> None:
+def _note_contact(write: WriteRequest, row: Row) -> None:
     world = write.publication.world
     call = str(row["Ref_Key"])
     contact, kind = row.get("АбонентКонтакт", ""), row.get("АбонентКонтакт_Type", UNDEFINED)
@@ -107,13 +107,13 @@ def _note_contact(write: Write, row: Row) -> None:
     _recalculate(write, contact, kind)
 
 
-def _forget_contacts(write: Write, call: str) -> None:
+def _forget_contacts(write: WriteRequest, call: str) -> None:
     table = write.publication.world.tables[CALL_CONTACTS]
     for key in table.where("Взаимодействие", call):
         table.remove(key)
 
 
-def _string_contact(write: Write, shown: str) -> str:
+def _string_contact(write: WriteRequest, shown: str) -> str:
     world = write.publication.world
     table = world.tables[STRING_CONTACTS]
     found = table.where("Description", shown)
@@ -122,7 +122,7 @@ def _string_contact(write: Write, shown: str) -> str:
     return str(table.put({"Ref_Key": make_ref(write.rng), "Description": shown}))
 
 
-def _recalculate(write: Write, contact: str, kind: str) -> None:
+def _recalculate(write: WriteRequest, contact: str, kind: str) -> None:
     """Count the contact's interactions nobody has reviewed, as they stand at this moment."""
     world = write.publication.world
     calls, subjects = world.tables[PHONE_CALLS], world.tables[SUBJECTS]
@@ -148,7 +148,7 @@ def _recalculate(write: Write, contact: str, kind: str) -> None:
 # ------------------------------------------------------------------ additional attributes
 
 
-def _check_property(write: Write, row: Row) -> None:
+def _check_property(write: WriteRequest, row: Row) -> None:
     table, ref = write.table, row["Ref_Key"]
     for other in table.rows.values():
         if other["Ref_Key"] != ref and row.get("Имя") and other.get("Имя") == row["Имя"]:

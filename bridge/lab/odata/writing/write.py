@@ -16,13 +16,13 @@ from bridge.lab.odata import errors
 from bridge.lab.odata.address import KeyValue
 from bridge.lab.odata.publication import Publication
 from bridge.lab.odata.writing import assign, interactions
-from bridge.lab.schema import EMPTY_DATE, ZERO, EntitySet
-from bridge.lab.tables import Key, Row, Table, make_ref
+from bridge.lab.schema import EMPTY_DATE, EMPTY_REF, EntitySet
+from bridge.lab.tables import EntityTable, Key, Row, make_ref
 from bridge.lab.world import PARTNERS
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class WriteRequest:
     """One request that changes something.
 
     `now` is the server's wall time without zone; `loading` is the data-load mode of a header.
@@ -33,16 +33,16 @@ class Write:
     body: Row
     now: datetime
     rng: Random
-    loading: bool = False
+    is_data_load: bool = False
     if_match: str = ""
 
     @property
-    def table(self) -> Table:
+    def table(self) -> EntityTable:
         """Return where the rows of the set are kept."""
         return self.publication.table(self.entity_set)
 
 
-def create(write: Write) -> Key:
+def create(write: WriteRequest) -> Key:
     """Keep a new object and return its key.
 
     Raises:
@@ -55,7 +55,9 @@ def create(write: Write) -> Key:
     table, given = write.table, write.body.get("Ref_Key")
     ref = make_ref(write.rng)
     if given is not None and write.publication.switches.honour_client_ref_key:
-        ref = assign.scalar(write.entity_set.properties["Ref_Key"], given, ZERO, _schema(write))
+        ref = assign.scalar(
+            write.entity_set.properties["Ref_Key"], given, EMPTY_REF, _schema(write)
+        )
         if ref in table.rows:
             raise errors.exists(write.entity_set.name)
     values = _values(write, write.entity_set.template())
@@ -68,7 +70,7 @@ def create(write: Write) -> Key:
     return key
 
 
-def change(write: Write, key: Key, *, reset: bool = False) -> Key:
+def change(write: WriteRequest, key: Key, *, reset: bool = False) -> Key:
     """Lay the body over an object or record; *reset* is PUT, which empties what is not given.
 
     Raises:
@@ -104,7 +106,7 @@ def change(write: Write, key: Key, *, reset: bool = False) -> Key:
     return key
 
 
-def delete(write: Write, key: Key) -> None:
+def delete(write: WriteRequest, key: Key) -> None:
     """Delete physically; references elsewhere are left dangling.
 
     Raises:
@@ -120,7 +122,7 @@ def delete(write: Write, key: Key) -> None:
     interactions.on_delete(write, table.remove(key))
 
 
-def post(write: Write, ref: str, *, posted: bool) -> None:
+def post(write: WriteRequest, ref: str, *, posted: bool) -> None:
     """Post or unpost a document; posting twice is no error.
 
     Raises:
@@ -144,7 +146,7 @@ def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
         value = given.get("Ref_Key", given.get(""))
         if value is None:
             raise errors.missing_key("Ref_Key")
-        return str(assign.scalar(write_set.properties["Ref_Key"], value, ZERO, _NO_SCHEMA))
+        return str(assign.scalar(write_set.properties["Ref_Key"], value, EMPTY_REF, _NO_SCHEMA))
     for name in write_set.key:
         if name not in given:
             raise errors.missing_key(name)
@@ -159,14 +161,14 @@ def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
 # ------------------------------------------------------------------ parts
 
 
-def _schema(write: Write) -> Any:
+def _schema(write: WriteRequest) -> Any:
     return write.publication.world.schema
 
 
 _NO_SCHEMA: Any = None
 
 
-def _values(write: Write, current: Row) -> Row:
+def _values(write: WriteRequest, current: Row) -> Row:
     values = assign.read_values(write.entity_set, write.body, _schema(write), current)
     for part in ("IsFolder",):
         if part in current and current.get(part) and part in values:
@@ -174,7 +176,7 @@ def _values(write: Write, current: Row) -> Row:
     return values
 
 
-def _check_version(write: Write, row: Row) -> None:
+def _check_version(write: WriteRequest, row: Row) -> None:
     """Compare `If-Match` only where the publication enforces it (measured: ignored)."""
     if write.publication.switches.if_match != "enforced" or not write.if_match:
         return
@@ -185,7 +187,7 @@ def _check_version(write: Write, row: Row) -> None:
         raise errors.changed_meanwhile()
 
 
-def _check_posting(write: Write, row: Row, *, posted: bool) -> None:
+def _check_posting(write: WriteRequest, row: Row, *, posted: bool) -> None:
     if not posted:
         return
     if not write.entity_set.posting:
@@ -194,36 +196,38 @@ def _check_posting(write: Write, row: Row, *, posted: bool) -> None:
         raise errors.by_handler("Помеченный на удаление документ не может быть проведен")
 
 
-def _number(write: Write, row: Row) -> None:
+def _number(write: WriteRequest, row: Row) -> None:
     """Issue what 1C issues: a date when it is omitted, a number or a code when it is empty."""
     properties = write.entity_set.properties
     if "Date" in properties and row.get("Date", EMPTY_DATE) == EMPTY_DATE:
         row["Date"] = write.now.isoformat(timespec="seconds")
     table = write.table
     # In data-load mode nothing issues a number (ut11-metadata §4).
-    if "Number" in properties and not row.get("Number") and not write.loading:
-        row["Number"] = f"00-{table.next_serial('Number', str(row['Date'])[:4]):08d}"
+    if "Number" in properties and not row.get("Number") and not write.is_data_load:
+        row["Number"] = f"00-{table.next_number('Number', str(row['Date'])[:4]):08d}"
     if write.entity_set.name == PARTNERS and not row.get("Code"):
-        row["Code"] = f"00-{table.next_serial('Code'):08d}"
+        row["Code"] = f"00-{table.next_number('Code'):08d}"
 
 
 # ------------------------------------------------------------------ registers
 
 
-def _create_record(write: Write) -> Key:
+def _create_record(write: WriteRequest) -> Key:
     entity_set, table = write.entity_set, write.table
     for name in entity_set.key:
         if name not in write.body and not name.endswith("_Type"):
-            raise errors.Refused(400, "5", f"Не указано значение обязательного свойства {name}")
+            raise errors.ODataRefusal(
+                400, "5", f"Не указано значение обязательного свойства {name}"
+            )
     row = assign.read_values(entity_set, write.body, _schema(write), entity_set.template())
-    interactions.before_record(write, row)
+    interactions.before_record_write(write, row)
     if table.key_of(row) in table.rows:
         # No upsert: the same key again is refused and nothing changes (onec-odata §4.8).
         raise errors.exists(entity_set.name)
     return table.put(row)
 
 
-def _change_record(write: Write, key: Key, *, reset: bool) -> Key:
+def _change_record(write: WriteRequest, key: Key, *, reset: bool) -> Key:
     entity_set, table = write.entity_set, write.table
     before = table.rows[key]
     moves = write.publication.switches.dimension_patch == "moved"
@@ -232,7 +236,7 @@ def _change_record(write: Write, key: Key, *, reset: bool) -> Key:
     own = {name: table.value(before, name) for name in entity_set.key}
     # Unless it moves, the key stays whatever the body says.
     row = (own if reset else dict(before)) | values | ({} if moves else own)
-    interactions.before_record(replace(write, body=body), row)
+    interactions.before_record_write(replace(write, body=body), row)
     if table.key_of(row) == key:
         table.replace(key, row)
         return key
@@ -242,7 +246,7 @@ def _change_record(write: Write, key: Key, *, reset: bool) -> Key:
     return table.put(row)
 
 
-def _revive_record(write: Write, key: Key) -> Key:
+def _revive_record(write: WriteRequest, key: Key) -> Key:
     """Create the record a PATCH names by its key, with what the body says besides."""
     parts = key if isinstance(key, tuple) else (key,)
     body = {**write.body, **dict(zip(write.entity_set.key, parts, strict=True))}
