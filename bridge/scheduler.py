@@ -22,8 +22,8 @@ from apscheduler.triggers.base import BaseTrigger
 from bridge.errors import BridgeError
 from bridge.loops import Loop
 from bridge.ports import Clock, EventPublisher, Monotonic
-from bridge.services.sync_log import SyncProcessLog
-from bridge.services.sync_outcome import SyncProcessResult, SyncResultReporter, read_process_result
+from bridge.services.sync.process_log import SyncProcessLog
+from bridge.services.sync.process_result import SyncProcessResult, SyncResultReporter, read_process_result
 
 #: The exit code that a shell gives for a command that it cannot run.
 _NOT_STARTED = 126

@@ -17,14 +17,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.checkup import CheckResult, CheckVerdict
-from bridge.domain.decision import RouteDecision, RouteQuestion
-from bridge.domain.directory import EntityKind
-from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.phone import format_phone
-from bridge.domain.texts import Language, format_evidence_step, format_rule
-from bridge.domain.writeback import candidate_name
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.phone.fields import format_phone
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.delivery.documents import candidate_name
 from bridge.errors import RoutingFactsLost, SyncRefused
 from bridge.ports import EntitySync, SyncReport
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import bridge
 from bridge.adapters.metrics import Metrics
-from bridge.domain.decision import Rule
+from bridge.domain.routing.decision import Rule
 from bridge.ports import AlarmName, OutboxCounts
 
 RULES = (Path(bridge.__file__).parent / "manual" / "prometheus-alerts.yml").read_text("utf-8")

@@ -16,7 +16,7 @@ import time_machine
 from bridge.errors import StoreError
 from bridge.ports import Alarm, OneCAvailability
 from bridge.scheduler import PauseTrigger, Scheduler, Timetable, sync_command, sync_pause_after
-from tests.support.memory_ledger import RecordedEvents
+from tests.support.fakes.ledger import RecordedEvents
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.directory import EntityKind, Ref
+from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.errors import Loss, OneCNotPublished, RoutingFactsLost
 from bridge.ports import EntitySync, SyncReport
 from bridge.terminal import build_sync_notes, format_loss_question

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 
 from bridge.adapters.latency import LatencyLog
-from bridge.domain.decision import Rule
+from bridge.domain.routing.decision import Rule
 from bridge.ports import Alarm, AlarmName, CallRecorded, Event, OneCAvailability, OutboxCounts
 
 #: From an answer of the index alone to the deadline of 700 ms and beyond.

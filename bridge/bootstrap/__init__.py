@@ -7,7 +7,7 @@ of the time that a command like `route` would take.
 
 from collections.abc import Callable
 
-from bridge.adapters.embedded.privacy import set_private_umask
+from bridge.adapters.sqlite.file.permissions import set_private_umask
 from bridge.bootstrap.commands import (
     call,
     check,
@@ -22,8 +22,8 @@ from bridge.bootstrap.commands import (
     set_up_logs,
     sync,
 )
-from bridge.bootstrap.courtesy import lower_priority
-from bridge.bootstrap.parts import now
+from bridge.bootstrap.process_priority import lower_priority
+from bridge.bootstrap.shared import now
 from bridge.settings import Settings
 
 __all__ = [

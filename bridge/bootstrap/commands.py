@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from bridge.adapters.embedded import soundness
-from bridge.adapters.embedded.directory_reader import SqliteDirectory
-from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
-from bridge.adapters.embedded.ledger_store import SqliteLedger
-from bridge.adapters.embedded.own_secret import load_or_create_secret, read_secret
-from bridge.adapters.embedded.privacy import accessible_to_others
-from bridge.adapters.embedded.rescue_file import RescueFile
-from bridge.adapters.embedded.run_history import SqliteSyncRuns
+from bridge.adapters.sqlite.file import integrity as soundness
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.service_secret import load_or_create_secret, read_secret
+from bridge.adapters.sqlite.file.permissions import accessible_to_others
+from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.adapters.onec.probe import ODataProbe
-from bridge.adapters.onec.source import ODataSource
-from bridge.bootstrap.parts import (
+from bridge.adapters.onec.reading.source import ODataSource
+from bridge.bootstrap.shared import (
     ENV_FILE,
     build_decider,
     build_odata_client,
@@ -33,11 +33,11 @@ from bridge.bootstrap.parts import (
     reveal_secret,
     secret_path,
 )
-from bridge.domain.calls import PhoneCall
-from bridge.domain.checkup import CheckResult, CheckVerdict
-from bridge.domain.directory import Manager
-from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
+from bridge.domain.directory.entities import Manager
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.routing.routing import NumberMemory, RouteDecision, RouteQuestion
 from bridge.errors import (
     BridgeError,
     NotFound,
@@ -56,12 +56,12 @@ from bridge.ports import (
     SyncReport,
     SyncRun,
 )
-from bridge.services import diagnose
-from bridge.services.decide import NumberMemoryLookup
-from bridge.services.examine_files import examine_files
-from bridge.services.pull import DirectoryPull, Progress, PullRules, confirm_nothing
-from bridge.services.situation import EventFanOut
-from bridge.services.sync_guard import ConfirmLoss
+from bridge.services.diagnosis import diagnose
+from bridge.services.answering.decide import NumberMemoryLookup
+from bridge.services.diagnosis.files import examine_files
+from bridge.services.sync.pull import DirectoryPull, Progress, PullRules, confirm_nothing
+from bridge.services.health.system_state import EventFanOut
+from bridge.services.sync.guard import ConfirmLoss
 from bridge.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -170,8 +170,8 @@ def call(
     The data folder's secret proves the command. Where it cannot be read the password does, and
     *ask_password* is asked for one that the settings hold as a hash only.
     """
-    from bridge.adapters.own_service import ServiceClient
-    from bridge.web.access.seals import SignedTokens
+    from bridge.adapters.service_client import ServiceClient
+    from bridge.web.access.signed_tokens import SignedTokens
     from bridge.web.access.secrets import is_password_hash
 
     secret = read_secret(secret_path(settings))
@@ -350,9 +350,9 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
         NotFound: the extension is nobody's, or not one person's.
         StoreError: the directory or the audit list cannot be read.
     """
-    from bridge.adapters.own_service import reachable_host
-    from bridge.web.access.gate import is_active
-    from bridge.web.access.seals import ManagerClaim, SignedTokens
+    from bridge.adapters.service_client import reachable_host
+    from bridge.web.access.access_control import is_active
+    from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 
     directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.embedded.directory_reader import SqliteDirectory
-from bridge.adapters.embedded.ended_sessions import EndedSessionsFile
-from bridge.adapters.embedded.tolerant_audit import TolerantAudit
-from bridge.adapters.own_service import reachable_host
-from bridge.bootstrap.parts import (
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.audit.ended_sessions import EndedSessionsFile
+from bridge.adapters.sqlite.audit.tolerant_audit import TolerantAudit
+from bridge.adapters.service_client import reachable_host
+from bridge.bootstrap.shared import (
     audit_path,
     directory_path,
     ledger_path,
@@ -22,11 +22,11 @@ from bridge.ports import EventPublisher
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from bridge.adapters.embedded.call_history import SqliteCallHistory
-    from bridge.adapters.embedded.directory_flaws import SqliteDataQuality
+    from bridge.adapters.sqlite.calls.history import SqliteCallHistory
+    from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
     from bridge.adapters.event_hub import EventHub
     from bridge.web.access import AdminAccess, HookAccess
-    from bridge.web.desk.parts import DeskState
+    from bridge.web.desk_state.state import DeskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class PageStores:
 
 def open_page_stores(settings: Settings) -> PageStores:
     """Open the files of the pages."""
-    from bridge.adapters.embedded.call_history import SqliteCallHistory
-    from bridge.adapters.embedded.directory_flaws import SqliteDataQuality
+    from bridge.adapters.sqlite.calls.history import SqliteCallHistory
+    from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
 
     return PageStores(
         TolerantAudit(audit_path(settings), now, keep=timedelta(days=settings.audit_days)),
@@ -59,9 +59,9 @@ def open_page_stores(settings: Settings) -> PageStores:
 def build_desk(settings: Settings, directory: SqliteDirectory) -> "DeskState":
     """Build the desk."""
     from bridge.adapters.onec.links import WebClientLinks
-    from bridge.web.desk.board import DeskCalls
-    from bridge.web.desk.debts import MissedCallList
-    from bridge.web.desk.parts import DeskState, no_onec_link
+    from bridge.web.desk_state.desk_calls import DeskCalls
+    from bridge.web.desk_state.missed_call_list import MissedCallList
+    from bridge.web.desk_state.state import DeskState, no_onec_link
 
     board = DeskCalls(secrets.token_hex(4), now)
     address = settings.onec_web_url
@@ -89,8 +89,8 @@ def open_ended_sessions(settings: Settings, events: EventPublisher) -> EndedSess
 
 def build_console_link(settings: Settings, secret: bytes, port: int) -> str:
     """Make the address that opens the console once."""
-    from bridge.web.access.gate import CONSOLE_LINK_PATH
-    from bridge.web.access.seals import SignedTokens
+    from bridge.web.access.access_control import CONSOLE_LINK_PATH
+    from bridge.web.access.signed_tokens import SignedTokens
 
     host = reachable_host(settings.host)
     root = settings.public_url or f"http://{host}:{port}"

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.embedded.aside import list_set_aside
-from bridge.adapters.embedded.directory_reader import SqliteDirectory
-from bridge.adapters.embedded.ledger_store import SqliteLedger
-from bridge.adapters.embedded.own_secret import ServiceSecret
-from bridge.adapters.embedded.rescue_file import RescueFile
+from bridge.adapters.sqlite.file.set_aside import list_set_aside
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.service_secret import ServiceSecret
+from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.journal import ODataJournal
-from bridge.adapters.onec.lookup import ODataLookup
+from bridge.adapters.onec.writing.journal import ODataJournal
+from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.sign_in import ODataSignIn
-from bridge.adapters.onec.slots import RequestSlots, Urgency
-from bridge.adapters.sipuni import SipuniTelephony
-from bridge.bootstrap.calls import build_call_handling, build_pbx_connection, build_periodic_loops
-from bridge.bootstrap.memory import CHECK_STORES_EVERY, StateLoader, open_pbx_connection
+from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
+from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.bootstrap.call_handling import build_call_handling, build_pbx_connection, build_periodic_loops
+from bridge.bootstrap.state_loader import CHECK_STORES_EVERY, StateLoader, open_pbx_connection
 from bridge.bootstrap.pages import (
     build_admin_access,
     build_console_link,
@@ -32,7 +32,7 @@ from bridge.bootstrap.pages import (
     open_ended_sessions,
     open_page_stores,
 )
-from bridge.bootstrap.parts import (
+from bridge.bootstrap.shared import (
     LIVE_LOOKUP_TIMEOUT_S,
     build_decider,
     build_odata_client,
@@ -47,32 +47,32 @@ from bridge.bootstrap.parts import (
     phone_rules,
     try_make_data_folder,
 )
-from bridge.bootstrap.watch import build_alarm_loop
-from bridge.domain.outbox import OutboxEntry
+from bridge.bootstrap.alarms import build_alarm_loop
+from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.loops import Loop
 from bridge.ports import (
     DirectoryChanged,
 )
 from bridge.scheduler import Scheduler, Timetable, sync_command
-from bridge.services.answer import RouteAnswerer
-from bridge.services.ask import RECORD_RESERVE, LiveLookup
-from bridge.services.clock_watch import ClockWatch
-from bridge.services.deliver import Delivery
-from bridge.services.follow import CallTracker
-from bridge.services.index_watch import IndexWatch
-from bridge.services.record import CallRecorder
-from bridge.services.situation import EventFanOut, SystemState
-from bridge.services.store_watch import StoreWatch
+from bridge.services.answering.answer import RouteAnswerer
+from bridge.services.answering.live_lookup import RECORD_RESERVE, LiveLookup
+from bridge.services.health.clock_watch import ClockWatch
+from bridge.services.delivery.deliver import Delivery
+from bridge.services.calls.tracking import CallTracker
+from bridge.services.health.index_watch import IndexWatch
+from bridge.services.answering.record import CallRecorder
+from bridge.services.health.system_state import EventFanOut, SystemState
+from bridge.services.health.store_watch import StoreWatch
 from bridge.settings import Settings
 from bridge.web.app import create_app
-from bridge.web.stream_places import MAX_STREAMS, StreamLimits
-from bridge.web.surface import WebServices
+from bridge.web.shared.event_stream import MAX_STREAMS, StreamLimits
+from bridge.web.web_services import WebServices
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bridge.scheduler import Scheduler
-    from bridge.web.desk.parts import DeskState
+    from bridge.web.desk_state.state import DeskState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.cli import access, outbox, service, simulators
-from bridge.cli.frame import ExitCode, error_message, exit_code
+from bridge.cli.shared import ExitCode, error_message, exit_code
 from bridge.errors import BridgeError
 
 app = typer.Typer(

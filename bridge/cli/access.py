@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bridge import bootstrap, terminal
-from bridge.cli.frame import ExitCode, JsonOption, json_errors, read_settings
+from bridge.cli.shared import ExitCode, JsonOption, json_errors, read_settings
 
 commands = typer.Typer()
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from bridge import bootstrap, terminal
-from bridge.cli.frame import JsonOption, json_errors, read_settings
-from bridge.domain.outbox import EntryState
+from bridge.cli.shared import JsonOption, json_errors, read_settings
+from bridge.domain.delivery.outbox import EntryState
 
 Key = Annotated[str, typer.Argument(help="The entry's id, or a beginning of it that is unique.")]
 
@@ -30,7 +30,7 @@ def list_entries(
         settings = read_settings()
         entries = asyncio.run(bootstrap.outbox_entries(settings, states, limit))
     if as_json:
-        from bridge.web.views_state import OutboxEntryView
+        from bridge.web.api.views.state import OutboxEntryView
 
         views = [
             OutboxEntryView.of(e, c, settings.lang).model_dump(mode="json") for e, c in entries
@@ -49,7 +49,7 @@ def show_entry(key: Key, *, as_json: JsonOption = False) -> None:
         settings = read_settings()
         entry, call = asyncio.run(bootstrap.outbox_entry(settings, key))
     if as_json:
-        from bridge.web.views_state import OutboxEntryView
+        from bridge.web.api.views.state import OutboxEntryView
 
         terminal.print_json(OutboxEntryView.of(entry, call, settings.lang).model_dump_json())
         return

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from bridge import bootstrap, terminal
-from bridge.cli.frame import ExitCode, JsonOption, json_errors, read_settings
-from bridge.domain.checkup import CheckVerdict
-from bridge.domain.orders import OrderState
-from bridge.domain.phone import CallerKind
+from bridge.cli.shared import ExitCode, JsonOption, json_errors, read_settings
+from bridge.domain.reporting.check_results import CheckVerdict
+from bridge.domain.calls.orders import OrderState
+from bridge.domain.phone.fields import CallerKind
 from bridge.errors import SettingsError
-from bridge.services.pull import PullRules, confirm_nothing
+from bridge.services.sync.pull import PullRules, confirm_nothing
 from bridge.settings import load_settings
 
 _SEVERITY = {
@@ -54,7 +54,7 @@ def sync(
             confirm = progress.confirm if asked else confirm_nothing
             report = asyncio.run(bootstrap.sync(settings, rules, progress, confirm))
     if as_json:
-        from bridge.web.views_state import SyncReportView
+        from bridge.web.api.views.state import SyncReportView
 
         terminal.print_json(SyncReportView.of(report).model_dump_json())
         return
@@ -88,7 +88,7 @@ def route(
         settings = read_settings()
         question, decision = bootstrap.explain(settings, number, did)
     if as_json:
-        from bridge.web.views_caller import ExplanationView
+        from bridge.web.api.views.callers import ExplanationView
 
         view = ExplanationView.of(question, decision, settings.lang)
         terminal.print_json(view.model_dump_json())

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge import terminal
-from bridge.cli.frame import ExitCode, exit_with_usage_error
+from bridge.cli.shared import ExitCode, exit_with_usage_error
 
 if TYPE_CHECKING:
-    from bridge.lab.onec import OneCLab
+    from bridge.lab.onec.simulator import OneCLab
 
 _HOST = "127.0.0.1"
 
@@ -31,7 +31,7 @@ def lab_onec(
     faults: Annotated[Path | None, typer.Option(help="A script of faults (JSON).")] = None,
 ) -> None:
     """Run a simulated 1C UT 11 publication until interrupted."""
-    from bridge.lab.serving import run_onec_lab
+    from bridge.lab.onec.server import run_onec_lab
     from bridge.web.server import require_free_address
 
     def announce(onec: "OneCLab", url: str) -> None:

@@ -59,7 +59,7 @@ from bridge.ports.onec import (
 from bridge.ports.orders import OrderStore, OwnedPhone, PartnerPhones, PlacedCall
 from bridge.ports.runs import Shrink, SyncRun, SyncRunList
 from bridge.ports.stores import CallRescue, RescuedCall, StoredFile
-from bridge.ports.telephony import PbxControl, RawEvent, RawReply, RawRequest, Telephony
+from bridge.ports.pbx import PbxControl, RawEvent, RawReply, RawRequest, Telephony
 
 __all__ = [
     "UNREAD",

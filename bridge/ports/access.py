@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bridge.domain.directory import Ref
+from bridge.domain.directory.entities import Ref
 
 
 class AuditAct(StrEnum):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from bridge.domain.decision import DataAge
-from bridge.domain.directory import (
+from bridge.domain.routing.decision import DataAge
+from bridge.domain.directory.entities import (
     CallerCard,
     EntityKind,
     ExtensionOwner,
@@ -17,8 +17,8 @@ from bridge.domain.directory import (
     Ref,
     Version,
 )
-from bridge.domain.phone import PhoneNumber
-from bridge.domain.routing_facts import DailyFacts, FactCounts
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.directory.routing_facts import DailyFacts, FactCounts
 from bridge.errors import StoreError
 from bridge.ports.onec import DirectoryObject
 

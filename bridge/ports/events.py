@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.missed import MissedCall
-from bridge.domain.outbox import OutboxEntry
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.ports.alarms import Alarm
 from bridge.ports.directory import SyncReport
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
 
-from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import NumberMemory
-from bridge.domain.directory import Ref
-from bridge.domain.life import Disposition
-from bridge.domain.missed import MissedCall
-from bridge.domain.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
-from bridge.domain.phone import PhoneNumber
-from bridge.ports.telephony import RawEvent
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.routing.decision import NumberMemory
+from bridge.domain.directory.entities import Ref
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.ports.pbx import RawEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from bridge.domain.directory import (
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     EntityKind,
@@ -19,8 +19,8 @@ from bridge.domain.directory import (
     Ref,
     Version,
 )
-from bridge.domain.phone import PhoneNumber
-from bridge.domain.writeback import (
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.delivery.documents import (
     CallRequest,
     PhoneCallChange,
     PhoneCallDraft,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import CandidateKind, Ref
-from bridge.domain.orders import CallOrder, OrderState
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.phone.fields import PhoneNumber
 
 
 class OrderStore(Protocol):

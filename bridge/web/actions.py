@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
-from bridge.domain.directory import Ref
-from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.phone import PhoneNumber, mask_phone
+from bridge.domain.directory.entities import Ref
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.phone.fields import PhoneNumber, mask_phone
 from bridge.ports import AuditAct, EntryChanged
 from bridge.web.access import Viewer
-from bridge.web.language import Localizer, translatable
-from bridge.web.surface import WebServices
+from bridge.web.shared.language import Localizer, translatable
+from bridge.web.web_services import WebServices
 
 _log = logging.getLogger(__name__)
 

@@ -15,18 +15,18 @@ from starlette.types import Receive, Scope, Send
 from bridge import errors
 from bridge.web.access import AccessControl
 from bridge.web.access.attempts import AttemptLimiter
-from bridge.web.access.gate import is_navigation
-from bridge.web.api import api_router
-from bridge.web.calling import PlaceCallPage, orders_router
+from bridge.web.access.access_control import is_navigation
+from bridge.web.api.routes import api_router
+from bridge.web.api.orders import PlaceCallPage, orders_router
 from bridge.web.console import console_routes
-from bridge.web.desk.page import DeskPages
-from bridge.web.docs import docs_route
+from bridge.web.desk.pages import DeskPages
+from bridge.web.api.docs import docs_route
 from bridge.web.hooks import HookRoutes
-from bridge.web.language import translatable
-from bridge.web.operations import operations_routes
-from bridge.web.pages import PageRenderer, static_files
-from bridge.web.sign_in import SignInRoutes
-from bridge.web.surface import WebServices
+from bridge.web.shared.language import translatable
+from bridge.web.api.operations import operations_routes
+from bridge.web.shared.pages import PageRenderer, static_files
+from bridge.web.sign_in.routes import SignInRoutes
+from bridge.web.web_services import WebServices
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

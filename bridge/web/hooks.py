@@ -17,13 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.phone import Caller, CallerKind
-from bridge.domain.routing import RouteDecision, RouteQuestion
+from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.routing.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports import RawReply, RawRequest
 from bridge.web.access import HookGuard, HookGuessCounter
-from bridge.web.bodies import BodyTooLarge, read_body
-from bridge.web.surface import WebServices
+from bridge.web.shared.bodies import BodyTooLarge, read_body
+from bridge.web.web_services import WebServices
 
 _log = logging.getLogger(__name__)
 

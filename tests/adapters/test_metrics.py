@@ -5,7 +5,7 @@ from datetime import timedelta
 from prometheus_client import REGISTRY
 
 from bridge.adapters.metrics import Metrics
-from bridge.domain.decision import Rule
+from bridge.domain.routing.decision import Rule
 from bridge.ports import Alarm, CallRecorded, DirectoryChanged, OneCAvailability, OutboxCounts
 from tests.support.builders import call
 

@@ -4,8 +4,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.adapters.embedded.directory_store import SqliteDirectoryStore
-from bridge.domain.directory import EntityKind
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.domain.directory.entities import EntityKind
 from bridge.ports import EntitySync, SyncReport
 from tests.benchmarks.children import given, peak_mib, say
 from tests.benchmarks.company import managers, partners

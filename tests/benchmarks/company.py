@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bridge.domain.directory import Manager, Partner, PhoneField, Ref, Version
-from bridge.domain.phone import ParsedPhone, PhoneNumber
+from bridge.domain.directory.entities import Manager, Partner, PhoneField, Ref, Version
+from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
 
 MANAGERS = 50
 

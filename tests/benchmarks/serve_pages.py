@@ -12,9 +12,9 @@ import msgspec
 import orjson
 
 from bridge.adapters.onec import schema
-from bridge.domain.directory import EntityKind
-from bridge.lab.onec import OneCLab, create_onec_app
-from bridge.lab.world import USERS, Infobase
+from bridge.domain.directory.entities import EntityKind
+from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.infobase.infobase import USERS, Infobase
 from tests.benchmarks.children import given, serve
 from tests.benchmarks.company import name_of, number_of, ref_of, typed, version_of
 

@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 import uvloop
 
-from bridge.adapters.embedded.ledger_store import SqliteLedger
+from bridge.adapters.sqlite.calls.store import SqliteLedger
 from tests.benchmarks import children
 from tests.benchmarks.callers import ADMIN_PASSWORD, plain_request, pushed_event
 from tests.benchmarks.load import Run, closed_loop, open_loop

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 import uvloop
 
-from bridge.adapters.embedded.ledger_store import SqliteLedger
+from bridge.adapters.sqlite.calls.store import SqliteLedger
 from tests.benchmarks import children
 from tests.benchmarks.callers import plain_request, routing_questions
 from tests.benchmarks.company import number_of

@@ -9,8 +9,8 @@ from statistics import median
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import SqliteDirectory
-from bridge.domain.phone import PhoneNumber
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.domain.phone.fields import PhoneNumber
 from tests.benchmarks import children
 from tests.benchmarks.company import number_of
 from tests.benchmarks.scoreboard import Scoreboard, rounds, spread

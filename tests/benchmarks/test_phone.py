@@ -9,8 +9,8 @@ from statistics import median
 import phonenumbers
 import pytest
 
-from bridge.domain.phone import PhoneRules, read_phones
-from bridge.lab.company import phones as composer
+from bridge.domain.phone.fields import PhoneRules, read_phones
+from bridge.lab.onec.company import typed_phones as composer
 from tests.benchmarks.scoreboard import Scoreboard, rounds, spread
 
 pytestmark = pytest.mark.benchmark

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.ledger_store import SqliteLedger
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import NumberMemory
-from bridge.domain.directory import Ref
-from bridge.domain.missed import MissedCall
-from bridge.domain.outbox import (
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.routing.decision import NumberMemory
+from bridge.domain.directory.entities import Ref
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import (
     DeliveryRules,
     DeliveryStage,
     EntryState,
@@ -21,7 +21,7 @@ from bridge.domain.outbox import (
     mark_dead,
     pause_entry,
 )
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.phone.fields import PhoneNumber
 from bridge.ports import (
     UNREAD,
     DeletedRecords,
@@ -32,7 +32,7 @@ from bridge.ports import (
     Talk,
 )
 from tests.support import builders as b
-from tests.support.memory_ledger import MemoryLedger
+from tests.support.fakes.ledger import MemoryLedger
 
 pytestmark = pytest.mark.anyio
 

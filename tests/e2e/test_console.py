@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bridge.domain.decision import Target
+from bridge.domain.routing.decision import Target
 from bridge.ports import AuditAct
 from bridge.ports.runs import Shrink, SyncRun
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import ADMIN, ANNA, DeskFixture, open_window, serve_desk
+from tests.e2e.desk_fixture import ADMIN, ANNA, DeskFixture, open_window, serve_desk
 
 pytestmark = pytest.mark.anyio
 

@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 import bridge.web
-from bridge.domain.orders import OrderState
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.calls.orders import OrderState
+from bridge.domain.phone.fields import PhoneNumber
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import ANNA, BORIS, LUTIK, DeskFixture, open_window, serve_desk
+from tests.e2e.desk_fixture import ANNA, BORIS, LUTIK, DeskFixture, open_window, serve_desk
 from tests.support.builders import NUMBER
 
 pytestmark = pytest.mark.anyio

@@ -9,16 +9,16 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from bridge.domain.desk import RINGING_TIMEOUT
-from bridge.domain.directory import Manager
+from bridge.domain.reporting.desk import RINGING_TIMEOUT
+from bridge.domain.directory.entities import Manager
 from bridge.ports import AuditAct
 from bridge.web.access import AdminAccess
-from bridge.web.access.gate import DESK_COOKIE
+from bridge.web.access.access_control import DESK_COOKIE
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import ANNA, BORIS, DeskFixture, DeskServer, open_window, serve_desk
+from tests.e2e.desk_fixture import ANNA, BORIS, DeskFixture, DeskServer, open_window, serve_desk
 from tests.support.builders import NUMBER
-from tests.web.managers import SECRET, session_of
-from tests.web.support import ADMIN
+from tests.web.signed_in_managers import SECRET, session_of
+from tests.web.web_fixture import ADMIN
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall, with_order
-from bridge.domain.orders import CallOrder, OrderState
-from bridge.domain.phone import read_caller
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.call import PhoneCall, with_order
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.phone.fields import read_caller
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import DeskFixture, open_window, serve_desk
+from tests.e2e.desk_fixture import DeskFixture, open_window, serve_desk
 from tests.support.builders import NUMBER, RULES, decision
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from bridge.lab.demo.cast import choose_callers
-from tests.e2e.desks import open_window
+from bridge.lab.demo.callers import choose_callers
+from tests.e2e.desk_fixture import open_window
 from tests.stories.processes import ServiceFolder, free_port, open_service_folder, wait_until_alive
 
 pytestmark = pytest.mark.anyio

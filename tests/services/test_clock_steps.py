@@ -4,23 +4,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import DataAge, Finding, Target
-from bridge.domain.life import Disposition
-from bridge.domain.outbox import DeliveryStage, EntryState
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.routing.decision import DataAge, Finding, Target
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState
 from bridge.errors import OneCUnavailable
 from bridge.ports import AuditAct, FoundOwners, OneCAvailability, RawEvent
-from bridge.services.ask import LiveLookup
-from bridge.services.clock_watch import ClockWatch
-from bridge.services.deliver import Delivery
-from bridge.services.retain import Retention
+from bridge.services.answering.live_lookup import LiveLookup
+from bridge.services.health.clock_watch import ClockWatch
+from bridge.services.delivery.deliver import Delivery
+from bridge.services.calls.retention import Retention
 from tests.support import builders as b
 from tests.support.clocks import SteppingClock
-from tests.support.following import build_call_services
-from tests.support.memory_access import MemoryAudit
-from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import MemoryLedger, RecordedEvents
-from tests.support.onec_model import FakeOneC, RequestOutcome
+from tests.support.call_services import build_call_services
+from tests.support.fakes.access import MemoryAudit
+from tests.support.fakes.directory import MemoryDirectory
+from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
+from tests.support.fakes.onec import FakeOneC, RequestOutcome
 
 pytestmark = pytest.mark.anyio
 

@@ -15,14 +15,14 @@ from typing import IO
 import httpx
 
 from bridge import bootstrap
-from bridge.lab.demo.stage import LoopbackServer
-from bridge.lab.onec import OneCLab
-from bridge.lab.serving import OneCServer, ServerWithoutSignals
-from bridge.lab.world import Infobase
+from bridge.lab.demo.environment import LoopbackServer
+from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.infobase.infobase import Infobase
 from bridge.ports import SyncReport
-from bridge.services.pull import PullRules
+from bridge.services.sync.pull import PullRules
 from bridge.settings import Settings
-from tests.stories.house import SilentProgress
+from tests.stories.in_process import SilentProgress
 
 HOOK = "http://pbx:composed-pass@127.0.0.1:{port}/sipuni/route"
 _PATIENCE_S = 120.0

@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 
 from bridge import bootstrap
-from bridge.adapters.embedded.ledger_store import SqliteLedger
-from bridge.lab.demo.stage import LoopbackServer
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.lab.demo.environment import LoopbackServer
 from bridge.lab.sipuni import (
     CabinetSwitches,
     EventsOver,

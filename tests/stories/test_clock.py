@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.adapters.embedded.run_history import SqliteSyncRuns
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.errors import StoreError
 from tests.stories.processes import ServiceFolder, free_port, open_service_folder, wait_until_alive
 

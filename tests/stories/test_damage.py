@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from bridge.errors import SyncRefused
-from bridge.lab.demo.cast import choose_callers
-from bridge.lab.world import PARTNERS
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.infobase.infobase import PARTNERS
 from tests.stories.processes import (
     HOOK,
     ServiceFolder,

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from bridge.lab.demo import DemoSettings, DemoStep, run_demo
-from bridge.lab.demo.cast import choose_callers
+from bridge.lab.demo.callers import choose_callers
 from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
-from bridge.lab.world import PARTNERS
+from bridge.lab.onec.infobase.infobase import PARTNERS
 from tests.stories.processes import (
     HOOK,
     CommandResult,

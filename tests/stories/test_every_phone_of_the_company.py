@@ -10,13 +10,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import SqliteDirectory
-from bridge.domain.decision import RoutingRules, Rule
-from bridge.domain.directory import EntityKind
-from bridge.lab.company import phones
-from bridge.lab.onec import OneCLab
-from bridge.lab.schema import EMPTY_REF, Release
-from bridge.lab.world import (
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.domain.routing.decision import RoutingRules, Rule
+from bridge.domain.directory.entities import EntityKind
+from bridge.lab.onec.company import typed_phones as phones
+from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.infobase.schema import EMPTY_REF, Release
+from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
@@ -27,9 +27,9 @@ from bridge.lab.world import (
     IntendedPhone,
 )
 from bridge.ports import SyncReport
-from bridge.services.decide import RouteDecider
-from bridge.services.pull import PullRules
-from tests.stories.house import ManualClock, build_decider, sync
+from bridge.services.answering.decide import RouteDecider
+from bridge.services.sync.pull import PullRules
+from tests.stories.in_process import ManualClock, build_decider, sync
 
 pytestmark = pytest.mark.anyio
 

@@ -1,13 +1,13 @@
 """A service killed in the middle of everything loses and doubles nothing: the short form.
 
-The long one is `python -m tests.stories.killing --kills 300`.
+The long one is `python -m tests.stories.kill_repeatedly --kills 300`.
 """
 
 from pathlib import Path
 
 import pytest
 
-from tests.stories.killing import kill_repeatedly
+from tests.stories.kill_repeatedly import kill_repeatedly
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ from typing import Literal
 import httpx
 import pytest
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import RoutingRules
-from bridge.lab.demo.cast import DemoCallers, choose_callers
-from bridge.lab.onec import OneCLab
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.routing.decision import RoutingRules
+from bridge.lab.demo.callers import DemoCallers, choose_callers
+from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.sipuni import (
     CabinetSwitches,
     CallerSpelling,
@@ -21,7 +21,7 @@ from bridge.lab.sipuni import (
     SchemeNode,
     TimeSpelling,
 )
-from tests.stories.house import (
+from tests.stories.in_process import (
     DID,
     PASSWORD,
     TOKEN,

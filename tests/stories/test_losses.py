@@ -11,9 +11,9 @@ import pytest
 from bridge import bootstrap
 from bridge.cli import ExitCode, exit_code
 from bridge.errors import Loss, RoutingFactsLost
-from bridge.lab.demo.cast import choose_callers
-from bridge.lab.onec import OneCLab
-from bridge.lab.world import (
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,

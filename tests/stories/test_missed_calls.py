@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.work_hours import read_work_hours
-from bridge.lab.demo.cast import choose_callers
-from bridge.lab.desk import ManagerActions
+from bridge.domain.calls.work_hours import read_work_hours
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.sipuni import PlannedOutcome
-from bridge.lab.tables import Row
-from bridge.services.debts import MissedCallRules
-from tests.stories.house import (
+from bridge.lab.onec.infobase.tables import Row
+from bridge.services.calls.missed_calls import MissedCallRules
+from tests.stories.in_process import (
     InProcessService,
     ManualClock,
     ServiceOptions,

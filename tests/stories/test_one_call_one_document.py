@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.decision import RoutingRules
-from bridge.domain.outbox import DeliveryStage, EntryState, retry_now
-from bridge.lab.demo.cast import DemoCaller, DemoCallers, choose_callers
-from bridge.lab.faults import KINDS
-from bridge.lab.onec import OneCLab
-from bridge.lab.schema import EMPTY_REF, UNDEFINED
-from bridge.lab.tables import Row
-from bridge.lab.world import (
+from bridge.domain.routing.decision import RoutingRules
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState, retry_now
+from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
+from bridge.lab.onec.faults import KINDS
+from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.infobase.schema import EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
     CONTACT_PERSONS,
     PARTNERS,
@@ -27,7 +27,7 @@ from bridge.lab.world import (
     STRING_CONTACTS,
     SUBJECTS,
 )
-from tests.stories.house import (
+from tests.stories.in_process import (
     InProcessService,
     ManualClock,
     ServiceOptions,

@@ -9,16 +9,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge.adapters.onec.requests import ODataCallRequests
-from bridge.domain.directory import Ref
-from bridge.domain.life import Disposition
-from bridge.domain.orders import OrderState
+from bridge.adapters.onec.reading.call_requests import ODataCallRequests
+from bridge.domain.directory.entities import Ref
+from bridge.domain.calls.state import Disposition
+from bridge.domain.calls.orders import OrderState
 from bridge.errors import OrderRepeated
-from bridge.lab.desk import ManagerActions
+from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.sipuni import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
-from bridge.lab.tables import Row
-from bridge.services.requests import CallRequestPoller
-from tests.stories.house import (
+from bridge.lab.onec.infobase.tables import Row
+from bridge.services.orders.call_requests import CallRequestPoller
+from tests.stories.in_process import (
     PHONES,
     InProcessService,
     ManualClock,

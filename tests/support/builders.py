@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from bridge.domain.calls import PhoneCall, call_from_question
-from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
-from bridge.domain.directory import (
+from bridge.domain.calls.call import PhoneCall, call_from_question
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
+from bridge.domain.directory.entities import (
     CallerCard,
     Candidate,
     ContactPerson,
@@ -21,7 +21,7 @@ from bridge.domain.directory import (
     build_owner_chain,
     candidate_sort_key,
 )
-from bridge.domain.phone import (
+from bridge.domain.phone.fields import (
     Caller,
     CallerKind,
     PhoneNumber,

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Mount, Route
 
-from bridge.domain.outbox import EntryState
+from bridge.domain.delivery.outbox import EntryState
 from tests.support.builders import call
-from tests.web.support import AS_ADMIN, BASIC, TOKEN, web_with_known_caller
+from tests.web.web_fixture import AS_ADMIN, BASIC, TOKEN, web_with_known_caller
 
 #: What people, browsers and attackers put where a word is expected.
 NASTY = (

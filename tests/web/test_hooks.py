@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.domain.decision import RoutingRules
+from bridge.domain.routing.decision import RoutingRules
 from bridge.errors import StoreError
 from bridge.ports import RawEvent
 from bridge.web.hooks import read_fields
-from tests.web.support import BASIC, TOKEN, WebFixture, send_raw_query, web_with_known_caller
+from tests.web.web_fixture import BASIC, TOKEN, WebFixture, send_raw_query, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 

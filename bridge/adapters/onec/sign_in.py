@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec.errors import NoRights
-from bridge.adapters.onec.odata import ODataClient, lenient_json_decoder
+from bridge.adapters.onec.protocol.errors import NoRights
+from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
 from bridge.errors import OneCUnauthorized, OneCUnavailable
 from bridge.ports import Clock, SignInAnswer
 

@@ -4,10 +4,10 @@ The bridge runs as its users run it: the same command, as processes of its own, 
 by its settings. What it did is read on the 1C side only.
 """
 
-from bridge.lab.demo.cast import DemoCaller, DemoCallers, choose_callers
-from bridge.lab.demo.day import DemoStep, run_steps
-from bridge.lab.demo.show import DemoOutput, run_demo
-from bridge.lab.demo.stage import DemoEnvironment, DemoError, DemoSettings, start_environment
+from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
+from bridge.lab.demo.steps import DemoStep, run_steps
+from bridge.lab.demo.run import DemoOutput, run_demo
+from bridge.lab.demo.environment import DemoEnvironment, DemoError, DemoSettings, start_environment
 
 __all__ = [
     "DemoCaller",

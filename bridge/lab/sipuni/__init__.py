@@ -12,9 +12,9 @@ from bridge.lab.sipuni.app import (
     serve_sipuni_lab,
 )
 from bridge.lab.sipuni.calls import AskedQuestion, CallPlan, CallReport, LabCall, PushedEvent
-from bridge.lab.sipuni.exchange import Pause, SipuniLab
-from bridge.lab.sipuni.history import HistoryRow
-from bridge.lab.sipuni.performance import Playback, play_scenario, queue_scenario
+from bridge.lab.sipuni.pbx import Pause, SipuniLab
+from bridge.lab.sipuni.protocol.history import HistoryRow
+from bridge.lab.sipuni.scenarios.playback import Playback, play_scenario, queue_scenario
 from bridge.lab.sipuni.scheme import (
     DEFAULT_HOOK_URL,
     CabinetEmployee,
@@ -25,7 +25,7 @@ from bridge.lab.sipuni.scheme import (
     read_answer,
     signature,
 )
-from bridge.lab.sipuni.stories import (
+from bridge.lab.sipuni.scenarios.scenario import (
     Expectation,
     ExpectedCall,
     Scenario,

@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.lab.faults import LabConnectionLost
-from bridge.lab.sipuni.exchange import SipuniLab
-from bridge.lab.sipuni.history import csv_bytes, history_csv, select_rows
-from bridge.lab.sipuni.performance import take_waiting_scenario
+from bridge.lab.onec.faults import LabConnectionLost
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.protocol.history import csv_bytes, history_csv, select_rows
+from bridge.lab.sipuni.scenarios.playback import take_waiting_scenario
 from bridge.lab.sipuni.scheme import signature
 from bridge.lab.sipuni.switches import AcceptedForm, OrderReplyMode
 

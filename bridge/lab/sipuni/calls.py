@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from bridge.lab.sipuni.events import CallHeader, Params, ScriptedEvent
-from bridge.lab.sipuni.history import HistoryRow
+from bridge.lab.sipuni.protocol.events import CallHeader, Params, ScriptedEvent
+from bridge.lab.sipuni.protocol.history import HistoryRow
 from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
 

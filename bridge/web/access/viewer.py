@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import CallerCard, Candidate, Manager, Ref
-from bridge.domain.phone import PhoneNumber, format_phone, mask_phone
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.directory.entities import CallerCard, Candidate, Manager, Ref
+from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
 from bridge.ports import AuditAct, AuditRecord
 
 

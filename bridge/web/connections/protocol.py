@@ -20,8 +20,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from bridge.web.connections import heads
-from bridge.web.connections.heads import HEAD_END, Refusal
+from bridge.web.connections import request_heads as heads
+from bridge.web.connections.request_heads import HEAD_END, Refusal
 from bridge.web.connections.registry import ConnectionRegistry
 
 #: httptools reads no longer address; a query behind it is cut off by ourselves.

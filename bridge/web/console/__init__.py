@@ -5,14 +5,14 @@ from starlette.routing import BaseRoute
 from bridge.web.access import AccessControl
 from bridge.web.console.audit import AuditPage
 from bridge.web.console.calls import CallsPage
-from bridge.web.console.doctor import DataQualityPage
+from bridge.web.console.data_quality import DataQualityPage
 from bridge.web.console.figures import FiguresPage
 from bridge.web.console.outbox import OutboxPage
 from bridge.web.console.overview import OverviewPage
 from bridge.web.console.people import PeoplePage
 from bridge.web.console.sync import SyncPage
-from bridge.web.pages import PageRenderer
-from bridge.web.surface import WebServices
+from bridge.web.shared.pages import PageRenderer
+from bridge.web.web_services import WebServices
 
 _ROOMS = (
     OverviewPage,

@@ -7,9 +7,9 @@ from starlette.routing import BaseRoute
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.ports import AuditAct
 from bridge.web.actions import record_audit
-from bridge.web.console.room import ConsolePage, page_route
-from bridge.web.console.sheets import csv_response
-from bridge.web.console.words import AUDIT_LABELS
+from bridge.web.console.console_page import ConsolePage, page_route
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import AUDIT_LABELS
 
 _PAGE = 100
 _MOST_ROWS = 20_000

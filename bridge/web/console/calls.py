@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import RouteDecision
-from bridge.domain.life import Disposition
-from bridge.domain.phone import CallerKind, PhoneRules, format_phone, read_caller
-from bridge.domain.texts import Language, format_evidence_step, format_rule
-from bridge.domain.writeback import caller_name
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.routing.decision import RouteDecision
+from bridge.domain.calls.state import Disposition
+from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.delivery.documents import caller_name
 from bridge.ports import AuditAct, CallFilter, CallSearch
 from bridge.web.actions import record_audit
-from bridge.web.console.room import ConsolePage, page_route
-from bridge.web.console.sheets import csv_response
-from bridge.web.console.words import (
+from bridge.web.console.console_page import ConsolePage, page_route
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import (
     DIRECTION_LABELS,
     DISPOSITION_LABELS,
     ENTRY_STATE_LABELS,
@@ -32,7 +32,7 @@ from bridge.web.console.words import (
     STAGE_LABELS,
     call_outcome_label,
 )
-from bridge.web.language import translatable
+from bridge.web.shared.language import translatable
 
 _PAGE = 50
 _MOST_ROWS = 20_000

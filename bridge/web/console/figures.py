@@ -7,17 +7,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.decision import Rule
-from bridge.domain.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
-from bridge.domain.life import Disposition
-from bridge.domain.texts import format_rule
+from bridge.domain.routing.decision import Rule
+from bridge.domain.reporting.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.texts import format_rule
 from bridge.ports import AuditAct, SyncRun
 from bridge.web.actions import record_audit
 from bridge.web.console.charts import Chart, ChartSeries, ChartSpec, line_chart, stacked_bars
-from bridge.web.console.room import ConsolePage, page_route, read_choice
-from bridge.web.console.sheets import csv_response
-from bridge.web.console.words import DISPOSITION_LABELS
-from bridge.web.language import Localizer
+from bridge.web.console.console_page import ConsolePage, page_route, read_choice
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import DISPOSITION_LABELS
+from bridge.web.shared.language import Localizer
 
 _DAYS = (1, 7, 30, 90)
 _RUNS = 2_000

@@ -5,13 +5,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.directory import Manager, Ref
+from bridge.domain.directory.entities import Manager, Ref
 from bridge.ports import AuditAct
 from bridge.web.access import Viewer
-from bridge.web.access.gate import is_active
+from bridge.web.access.access_control import is_active
 from bridge.web.actions import record_audit
-from bridge.web.console.room import ConsolePage, action_route, page_route, redirect_to
-from bridge.web.language import translatable
+from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
+from bridge.web.shared.language import translatable
 
 
 class PeoplePage(ConsolePage):

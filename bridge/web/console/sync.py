@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.routing_facts import RoutingFact
+from bridge.domain.directory.routing_facts import RoutingFact
 from bridge.errors import Loss
 from bridge.ports import AuditAct, Shrink, SyncRun
 from bridge.web.actions import record_audit
-from bridge.web.console.room import ConsolePage, action_route, page_route, redirect_to
-from bridge.web.console.sheets import csv_response
-from bridge.web.console.words import ENTITY_LABELS
-from bridge.web.language import translatable
+from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import ENTITY_LABELS
+from bridge.web.shared.language import translatable
 
 #: What calls are routed by, as the page names what was lost of it.
 ROUTING_FACT_LABELS: Final[Mapping[RoutingFact, str]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.domain.directory import (
+from bridge.domain.directory.entities import (
     Candidate,
     CandidateKind,
     ContactPerson,
@@ -14,13 +14,13 @@ from bridge.domain.directory import (
     Ref,
     build_owner_chain,
 )
-from bridge.domain.phone import CallerKind, PhoneNumber, PhoneRules, read_caller
-from bridge.domain.writeback import candidate_name
+from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
+from bridge.domain.delivery.documents import candidate_name
 from bridge.ports import Directory
 from bridge.ports.onec import DirectoryObject
 from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import DeskAudience, main_manager_of
-from bridge.web.desk.parts import OneCLink
+from bridge.web.desk_state.state import OneCLink
 
 #: More than this nobody reads; the words say so.
 MAX_HITS = 20

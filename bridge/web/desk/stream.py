@@ -8,8 +8,8 @@ import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from bridge.domain.missed import MissedCall
-from bridge.web.desk.board import CallUpdate, DeskCalls
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.web.desk_state.desk_calls import CallUpdate, DeskCalls
 
 #: How soon a browser tries again by itself.
 _RETRY_MS = 1000
