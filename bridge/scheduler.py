@@ -21,9 +21,14 @@ from apscheduler.triggers.base import BaseTrigger
 
 from bridge.errors import BridgeError
 from bridge.loops import Loop
-from bridge.ports import Clock, EventPublisher, Monotonic
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.events import EventPublisher
 from bridge.services.sync.process_log import SyncProcessLog
-from bridge.services.sync.process_result import SyncProcessResult, SyncResultReporter, read_process_result
+from bridge.services.sync.process_result import (
+    SyncProcessResult,
+    SyncResultReporter,
+    read_process_result,
+)
 
 #: The exit code that a shell gives for a command that it cannot run.
 _NOT_STARTED = 126

@@ -18,15 +18,15 @@ from rich.progress import (
 from rich.table import Table
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.documents import candidate_name
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.phone.fields import format_phone
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
-from bridge.domain.directory.entities import EntityKind
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
-from bridge.domain.phone.fields import format_phone
-from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
-from bridge.domain.delivery.documents import candidate_name
 from bridge.errors import RoutingFactsLost, SyncRefused
-from bridge.ports import EntitySync, SyncReport
+from bridge.ports.directory import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
     from bridge.lab.demo import DemoStep

@@ -8,7 +8,8 @@ from typing import get_args
 import bridge
 from bridge.adapters.metrics import Metrics
 from bridge.domain.routing.decision import Rule
-from bridge.ports import AlarmName, OutboxCounts
+from bridge.ports.alarms import AlarmName
+from bridge.ports.ledger import OutboxCounts
 
 RULES = (Path(bridge.__file__).parent / "manual" / "prometheus-alerts.yml").read_text("utf-8")
 

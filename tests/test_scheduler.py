@@ -14,7 +14,8 @@ import pytest
 import time_machine
 
 from bridge.errors import StoreError
-from bridge.ports import Alarm, OneCAvailability
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import OneCAvailability
 from bridge.scheduler import PauseTrigger, Scheduler, Timetable, sync_command, sync_pause_after
 from tests.support.fakes.ledger import RecordedEvents
 

@@ -10,7 +10,7 @@ import pytest
 import bridge
 from bridge.adapters.onec.protocol.errors import RefusalMeaning
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState
-from bridge.ports import AuditAct
+from bridge.ports.access import AuditAct
 
 #: Tables that are meant for some of the members only: why, and which ones they leave out.
 _NO_TELEPHONES = ("only what has telephones is looked up", {"MANAGER"})
@@ -34,7 +34,10 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
         "what no event of the PBX says",
         {"HISTORY", "GIVEN_UP", "UNKNOWN"},
     ),
-    "bridge.domain.directory.sync_pause._BACKOFF": ("asked whether it knows the outcome first", {"DONE"}),
+    "bridge.domain.directory.sync_pause._BACKOFF": (
+        "asked whether it knows the outcome first",
+        {"DONE"},
+    ),
     "bridge.lab.sipuni.protocol.event_forms._STATUSES": (
         "asked with a default, which is the documented spelling",
         {"DOCUMENTED", "LOWER"},

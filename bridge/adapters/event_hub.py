@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
 from bridge.domain.whole_numbers import read_whole_number
-from bridge.ports import Event
+from bridge.ports.events import Event
 
 
 class NumberedEvent(NamedTuple):

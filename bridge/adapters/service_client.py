@@ -10,7 +10,7 @@ import httpx
 from bridge.adapters.http_limits import BoundedSyncTransport, ReadLimits
 from bridge.domain.calls.orders import OrderState
 from bridge.errors import OrderRefused, OrderRepeated, ServiceUnreachable
-from bridge.ports import PlacedCall
+from bridge.ports.orders import PlacedCall
 
 #: The PBX may take half a minute to answer the service.
 _TIMEOUT_S: Final = 60.0

@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.file.integrity import disk_usage
 from bridge.bootstrap.shared import now, onec_zone
-from bridge.domain.reporting.alarm_rules import DiskUsage
 from bridge.domain.calls.state import Disposition
+from bridge.domain.reporting.alarm_rules import DiskUsage
 from bridge.loops import Loop
 from bridge.services.health.alarm_watch import AlarmWatch, WatchedState
 from bridge.services.health.system_state import EventFanOut, SystemState
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from bridge.adapters.sqlite.calls.history import SqliteCallHistory
     from bridge.adapters.metrics import Metrics
+    from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 
 _LOOK_EVERY = timedelta(seconds=10)
 

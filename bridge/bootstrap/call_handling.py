@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.bootstrap.shared import (
     LIVE_LOOKUP_TIMEOUT_S,
     build_odata_client,
@@ -19,24 +19,21 @@ from bridge.bootstrap.shared import (
     reveal_secret,
 )
 from bridge.loops import Loop
-from bridge.ports import (
-    Audit,
-    PbxControl,
-    RawEvent,
-)
-from bridge.services.calls.call_store import CallStore
-from bridge.services.health.clock_watch import ClockWatch
-from bridge.services.calls.missed_calls import MissedCallRules, MissedCalls
+from bridge.ports.access import Audit
+from bridge.ports.pbx import PbxControl, RawEvent
 from bridge.services.answering.decide import RouteDecider
-from bridge.services.calls.tracking import CallTracker
 from bridge.services.calls.active_calls import ActiveCalls
-from bridge.services.orders.originate import CallOriginator
-from bridge.services.orders.call_requests import CallRequestPoller
 from bridge.services.calls.call_back_owners import CallBackOwners
+from bridge.services.calls.call_store import CallStore
+from bridge.services.calls.missed_calls import MissedCallRules, MissedCalls
 from bridge.services.calls.retention import Retention
+from bridge.services.calls.tracking import CallTracker
 from bridge.services.calls.unfinished import UnfinishedCalls
-from bridge.services.health.system_state import EventFanOut
 from bridge.services.calls.unread_events import UnreadEvents
+from bridge.services.health.clock_watch import ClockWatch
+from bridge.services.health.system_state import EventFanOut
+from bridge.services.orders.call_requests import CallRequestPoller
+from bridge.services.orders.originate import CallOriginator
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

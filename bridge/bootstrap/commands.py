@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from bridge.adapters.sqlite.file import integrity as soundness
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.adapters.sqlite.service_secret import load_or_create_secret, read_secret
-from bridge.adapters.sqlite.file.permissions import accessible_to_others
-from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
-from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.adapters.onec.probe import ODataProbe
 from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.adapters.sqlite.file import integrity as soundness
+from bridge.adapters.sqlite.file.permissions import accessible_to_others
+from bridge.adapters.sqlite.service_secret import load_or_create_secret, read_secret
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.bootstrap.shared import (
     ENV_FILE,
     build_decider,
@@ -34,9 +34,9 @@ from bridge.bootstrap.shared import (
     secret_path,
 )
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
-from bridge.domain.directory.entities import Manager
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.directory.entities import Manager
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.routing.routing import NumberMemory, RouteDecision, RouteQuestion
 from bridge.errors import (
     BridgeError,
@@ -48,20 +48,16 @@ from bridge.errors import (
     SyncRefused,
 )
 from bridge.logs import configure_logs
-from bridge.ports import (
-    AuditAct,
-    AuditRecord,
-    PlacedCall,
-    Shrink,
-    SyncReport,
-    SyncRun,
-)
-from bridge.services.diagnosis import diagnose
+from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.directory import SyncReport
+from bridge.ports.orders import PlacedCall
+from bridge.ports.runs import Shrink, SyncRun
 from bridge.services.answering.decide import NumberMemoryLookup
+from bridge.services.diagnosis import diagnose
 from bridge.services.diagnosis.files import examine_files
-from bridge.services.sync.pull import DirectoryPull, Progress, PullRules, confirm_nothing
 from bridge.services.health.system_state import EventFanOut
 from bridge.services.sync.guard import ConfirmLoss
+from bridge.services.sync.pull import DirectoryPull, Progress, PullRules, confirm_nothing
 from bridge.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -171,8 +167,8 @@ def call(
     *ask_password* is asked for one that the settings hold as a hash only.
     """
     from bridge.adapters.service_client import ServiceClient
-    from bridge.web.access.signed_tokens import SignedTokens
     from bridge.web.access.secrets import is_password_hash
+    from bridge.web.access.signed_tokens import SignedTokens
 
     secret = read_secret(secret_path(settings))
     if secret is not None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.service_client import reachable_host
 from bridge.adapters.sqlite.audit.ended_sessions import EndedSessionsFile
 from bridge.adapters.sqlite.audit.tolerant_audit import TolerantAudit
-from bridge.adapters.service_client import reachable_host
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.bootstrap.shared import (
     audit_path,
     directory_path,
@@ -18,13 +18,13 @@ from bridge.bootstrap.shared import (
     reveal_secret,
 )
 from bridge.errors import SettingsError
-from bridge.ports import EventPublisher
+from bridge.ports.events import EventPublisher
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
+    from bridge.adapters.event_hub import EventHub
     from bridge.adapters.sqlite.calls.history import SqliteCallHistory
     from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
-    from bridge.adapters.event_hub import EventHub
     from bridge.web.access import AdminAccess, HookAccess
     from bridge.web.desk_state.state import DeskState
 

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.sqlite.file.set_aside import list_set_aside
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.adapters.sqlite.service_secret import ServiceSecret
-from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.writing.journal import ODataJournal
+from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.sign_in import ODataSignIn
-from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
+from bridge.adapters.onec.writing.journal import ODataJournal
 from bridge.adapters.pbx.sipuni import SipuniTelephony
-from bridge.bootstrap.call_handling import build_call_handling, build_pbx_connection, build_periodic_loops
-from bridge.bootstrap.state_loader import CHECK_STORES_EVERY, StateLoader, open_pbx_connection
+from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.file.set_aside import list_set_aside
+from bridge.adapters.sqlite.service_secret import ServiceSecret
+from bridge.bootstrap.alarms import build_alarm_loop
+from bridge.bootstrap.call_handling import (
+    build_call_handling,
+    build_pbx_connection,
+    build_periodic_loops,
+)
 from bridge.bootstrap.pages import (
     build_admin_access,
     build_console_link,
@@ -47,22 +51,20 @@ from bridge.bootstrap.shared import (
     phone_rules,
     try_make_data_folder,
 )
-from bridge.bootstrap.alarms import build_alarm_loop
+from bridge.bootstrap.state_loader import CHECK_STORES_EVERY, StateLoader, open_pbx_connection
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.loops import Loop
-from bridge.ports import (
-    DirectoryChanged,
-)
+from bridge.ports.events import DirectoryChanged
 from bridge.scheduler import Scheduler, Timetable, sync_command
 from bridge.services.answering.answer import RouteAnswerer
 from bridge.services.answering.live_lookup import RECORD_RESERVE, LiveLookup
-from bridge.services.health.clock_watch import ClockWatch
-from bridge.services.delivery.deliver import Delivery
-from bridge.services.calls.tracking import CallTracker
-from bridge.services.health.index_watch import IndexWatch
 from bridge.services.answering.record import CallRecorder
-from bridge.services.health.system_state import EventFanOut, SystemState
+from bridge.services.calls.tracking import CallTracker
+from bridge.services.delivery.deliver import Delivery
+from bridge.services.health.clock_watch import ClockWatch
+from bridge.services.health.index_watch import IndexWatch
 from bridge.services.health.store_watch import StoreWatch
+from bridge.services.health.system_state import EventFanOut, SystemState
 from bridge.settings import Settings
 from bridge.web.app import create_app
 from bridge.web.shared.event_stream import MAX_STREAMS, StreamLimits

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bridge.adapters.onec.protocol.client import MAX_ANSWER_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
 from bridge.adapters.sqlite.audit.store import SqliteAudit
 from bridge.adapters.sqlite.file.permissions import restrict_to_owner
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.adapters.onec.protocol.client import MAX_ANSWER_BYTES, ODataClient, ODataConfig
-from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
 from bridge.domain.phone.fields import PhoneRules, read_did
 from bridge.domain.routing.routing import RoutingRules
 from bridge.errors import SettingsError
-from bridge.ports import Directory, EventPublisher
+from bridge.ports.directory import Directory
+from bridge.ports.events import EventPublisher
 from bridge.services.answering.decide import NumberMemoryLookup, RouteDecider
 from bridge.settings import Settings
 

@@ -9,9 +9,9 @@ from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.clock import TOLERANCE
 from bridge.domain.reporting.desk import MAX_TALK_TIME
 from bridge.errors import StoreError
-from bridge.ports import Clock
-from bridge.services.calls.call_store import CallStore
+from bridge.ports.clock import Clock
 from bridge.services.answering.record import CallRecorder
+from bridge.services.calls.call_store import CallStore
 
 if TYPE_CHECKING:
     from bridge.bootstrap.call_handling import PbxConnection

@@ -22,7 +22,7 @@ from bridge.errors import (
     StoreError,
     SyncRefused,
 )
-from bridge.ports import AlarmName
+from bridge.ports.alarms import AlarmName
 from bridge.services.diagnosis.diagnose import advice_for_damage
 from bridge.settings import Settings, load_settings
 

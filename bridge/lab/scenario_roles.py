@@ -12,9 +12,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Final
 
+from bridge.lab.onec.infobase.infobase import (
+    CONTACT_PERSONS,
+    COUNTERPARTIES,
+    PARTNERS,
+    Infobase,
+    IntendedPhone,
+)
 from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF
 from bridge.lab.sipuni.scenarios.scenario import Scenario
-from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, Infobase, IntendedPhone
 
 _OWNERS: Final = {CONTACT_PERSONS: "Owner_Key", COUNTERPARTIES: "Партнер_Key"}
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from bridge.domain.routing.decision import DataAge
 from bridge.domain.directory.entities import (
     CallerCard,
     EntityKind,
@@ -17,8 +16,9 @@ from bridge.domain.directory.entities import (
     Ref,
     Version,
 )
-from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.directory.routing_facts import DailyFacts, FactCounts
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
 from bridge.ports.onec import DirectoryObject
 

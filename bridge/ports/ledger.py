@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import NumberMemory
-from bridge.domain.directory.entities import Ref
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import NumberMemory
 from bridge.ports.pbx import RawEvent
 
 

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from bridge.domain.delivery.documents import (
+    CallRequest,
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+    WrittenPhoneCall,
+    WrittenReminder,
+)
 from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
@@ -20,14 +28,6 @@ from bridge.domain.directory.entities import (
     Version,
 )
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.domain.delivery.documents import (
-    CallRequest,
-    PhoneCallChange,
-    PhoneCallDraft,
-    ReminderDraft,
-    WrittenPhoneCall,
-    WrittenReminder,
-)
 
 #: What the pull brings for each kind.
 DirectoryObject = Manager | Partner | ContactPerson | Counterparty

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.phone.fields import PhoneNumber
 
 

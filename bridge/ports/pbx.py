@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.calls.events import CallEvent
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.domain.calls.orders import CallOrder, OrderReply
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 
 
 @dataclass(frozen=True, slots=True)

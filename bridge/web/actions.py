@@ -8,10 +8,11 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber, mask_phone
-from bridge.ports import AuditAct, EntryChanged
+from bridge.ports.access import AuditAct
+from bridge.ports.events import EntryChanged
 from bridge.web.access import Viewer
 from bridge.web.shared.language import Localizer, translatable
 from bridge.web.web_services import WebServices

@@ -14,16 +14,16 @@ from starlette.types import Receive, Scope, Send
 
 from bridge import errors
 from bridge.web.access import AccessControl
-from bridge.web.access.attempts import AttemptLimiter
 from bridge.web.access.access_control import is_navigation
-from bridge.web.api.routes import api_router
+from bridge.web.access.attempts import AttemptLimiter
+from bridge.web.api.docs import docs_route
+from bridge.web.api.operations import operations_routes
 from bridge.web.api.orders import PlaceCallPage, orders_router
+from bridge.web.api.routes import api_router
 from bridge.web.console import console_routes
 from bridge.web.desk.pages import DeskPages
-from bridge.web.api.docs import docs_route
 from bridge.web.hooks import HookRoutes
 from bridge.web.shared.language import translatable
-from bridge.web.api.operations import operations_routes
 from bridge.web.shared.pages import PageRenderer, static_files
 from bridge.web.sign_in.routes import SignInRoutes
 from bridge.web.web_services import WebServices

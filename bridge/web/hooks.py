@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from bridge.domain.phone.fields import Caller, CallerKind
 from bridge.domain.routing.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
-from bridge.ports import RawReply, RawRequest
+from bridge.ports.pbx import RawReply, RawRequest
 from bridge.web.access import HookGuard, HookGuessCounter
 from bridge.web.shared.bodies import BodyTooLarge, read_body
 from bridge.web.web_services import WebServices

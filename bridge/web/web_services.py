@@ -9,31 +9,22 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule
-from bridge.domain.directory.entities import Ref
-from bridge.domain.reporting.figures import CallFact, LatencyHour
-from bridge.domain.reporting.data_quality import DataQualityIssues
-from bridge.domain.phone.fields import PhoneRules
 from bridge.domain.delivery.texts import Language
-from bridge.ports import (
-    ActiveAlarm,
-    Audit,
-    CallSearch,
-    Clock,
-    Directory,
-    EndedSessions,
-    Event,
-    EventPublisher,
-    Ledger,
-    OneCAvailability,
-    OneCSignIn,
-    OutboxCounts,
-    PartnerPhones,
-    PersonalLinks,
-    RawEvent,
-    SyncRunList,
-    Telephony,
-)
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.reporting.data_quality import DataQualityIssues
+from bridge.domain.reporting.figures import CallFact, LatencyHour
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule
+from bridge.ports.access import Audit, EndedSessions, OneCSignIn, PersonalLinks
+from bridge.ports.alarms import ActiveAlarm
+from bridge.ports.clock import Clock
+from bridge.ports.directory import Directory
+from bridge.ports.events import Event, EventPublisher, OneCAvailability
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import Ledger, OutboxCounts
+from bridge.ports.orders import PartnerPhones
+from bridge.ports.pbx import RawEvent, Telephony
+from bridge.ports.runs import SyncRunList
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.desk_state.state import DeskState
 from bridge.web.shared.event_stream import StreamLimits, TextCache

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from bridge.adapters.event_hub import EventHub, NumberedEvent, Subscription
-from bridge.ports import Alarm, Event, OneCAvailability
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import Event, OneCAvailability
 
 pytestmark = pytest.mark.anyio
 

@@ -18,11 +18,11 @@ from bridge.adapters.http_limits import (
     ResponseTooLarge,
     ResponseTooSlow,
 )
-from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig, lenient_json_decoder
+from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.schema import ListingRow, RowPage
-from bridge.adapters.service_client import ServiceClient
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+from bridge.adapters.service_client import ServiceClient
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.phone.fields import PhoneRules
 from bridge.errors import OneCOutcomeUnknown, OneCUnavailable, PbxUnavailable, ServiceUnreachable

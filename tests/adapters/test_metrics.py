@@ -6,7 +6,9 @@ from prometheus_client import REGISTRY
 
 from bridge.adapters.metrics import Metrics
 from bridge.domain.routing.decision import Rule
-from bridge.ports import Alarm, CallRecorded, DirectoryChanged, OneCAvailability, OutboxCounts
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import CallRecorded, DirectoryChanged, OneCAvailability
+from bridge.ports.ledger import OutboxCounts
 from tests.support.builders import call
 
 

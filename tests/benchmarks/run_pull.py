@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import orjson
 
-from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.bootstrap.process_priority import lower_priority
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.phone.fields import PhoneRules
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER
-from bridge.ports import DirectoryObject, Listing
+from bridge.ports.onec import DirectoryObject, Listing
 from bridge.services.sync.pull import DirectoryPull, PullRules
 from tests.benchmarks.children import given, peak_mib, say
 

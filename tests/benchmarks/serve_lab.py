@@ -1,7 +1,7 @@
 """Child: a simulated publication with its control address, and one partner to be moved about."""
 
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from tests.benchmarks.children import given, say, serve
 
 

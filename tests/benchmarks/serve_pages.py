@@ -13,8 +13,8 @@ import orjson
 
 from bridge.adapters.onec import schema
 from bridge.domain.directory.entities import EntityKind
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from bridge.lab.onec.infobase.infobase import USERS, Infobase
+from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from tests.benchmarks.children import given, serve
 from tests.benchmarks.company import name_of, number_of, ref_of, typed, version_of
 

@@ -10,8 +10,6 @@ import pytest
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import NumberMemory
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import (
     DeliveryRules,
@@ -21,16 +19,11 @@ from bridge.domain.delivery.outbox import (
     mark_dead,
     pause_entry,
 )
+from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import (
-    UNREAD,
-    DeletedRecords,
-    Ledger,
-    LedgerChange,
-    OutboxCounts,
-    RawEvent,
-    Talk,
-)
+from bridge.domain.routing.decision import NumberMemory
+from bridge.ports.ledger import UNREAD, DeletedRecords, Ledger, LedgerChange, OutboxCounts, Talk
+from bridge.ports.pbx import RawEvent
 from tests.support import builders as b
 from tests.support.fakes.ledger import MemoryLedger
 

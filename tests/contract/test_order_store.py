@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.phone.fields import PhoneNumber, read_caller
-from bridge.ports import OrderStore
+from bridge.ports.orders import OrderStore
 from bridge.services.health.system_state import EventFanOut
 from tests.support import builders as b
 from tests.support.call_services import build_call_services

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 from playwright.async_api import Browser, BrowserContext
 
-from bridge.domain.calls.events import Outcome
 from bridge.domain.calls.call import PhoneCall, call_from_question
-from bridge.domain.routing.decision import RouteDecision, Rule, Target
-from bridge.domain.directory.entities import Manager, PhoneOwner, Ref
+from bridge.domain.calls.events import Outcome
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.directory.entities import Manager, PhoneOwner, Ref
+from bridge.domain.routing.decision import RouteDecision, Rule, Target
 from bridge.lab.demo.environment import LoopbackServer
-from bridge.ports import CallChanged, CallRecorded, MissedCallChanged
+from bridge.ports.events import CallChanged, CallRecorded, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList
 from bridge.web.desk_state.state import DeskState

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from bridge.domain.reporting.desk import RINGING_TIMEOUT
 from bridge.domain.directory.entities import Manager
-from bridge.ports import AuditAct
+from bridge.domain.reporting.desk import RINGING_TIMEOUT
+from bridge.ports.access import AuditAct
 from bridge.web.access import AdminAccess
 from bridge.web.access.access_control import DESK_COOKIE
 from tests.e2e.axe import serious_faults

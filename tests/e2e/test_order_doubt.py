@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall, with_order
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.phone.fields import read_caller
 from tests.e2e.axe import serious_faults

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.lab.onec.infobase.infobase import PARTNERS, Infobase
 from bridge.lab.scenario_roles import assign_roles, partner_with_number
 from bridge.lab.sipuni import read_scenarios
-from bridge.lab.onec.infobase.infobase import PARTNERS, Infobase
 
 STORIES = read_scenarios(Path(__file__).parents[2] / "fixtures" / "stories")
 

@@ -5,18 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import DataAge, Finding, Target
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.routing.decision import DataAge, Finding, Target
 from bridge.errors import OneCUnavailable
-from bridge.ports import AuditAct, FoundOwners, OneCAvailability, RawEvent
+from bridge.ports.access import AuditAct
+from bridge.ports.events import OneCAvailability
+from bridge.ports.onec import FoundOwners
+from bridge.ports.pbx import RawEvent
 from bridge.services.answering.live_lookup import LiveLookup
-from bridge.services.health.clock_watch import ClockWatch
-from bridge.services.delivery.deliver import Delivery
 from bridge.services.calls.retention import Retention
+from bridge.services.delivery.deliver import Delivery
+from bridge.services.health.clock_watch import ClockWatch
 from tests.support import builders as b
-from tests.support.clocks import SteppingClock
 from tests.support.call_services import build_call_services
+from tests.support.clocks import SteppingClock
 from tests.support.fakes.access import MemoryAudit
 from tests.support.fakes.directory import MemoryDirectory
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents

@@ -13,26 +13,28 @@ from zoneinfo import ZoneInfo
 import httpx
 from starlette.applications import Starlette
 
-from bridge.adapters.sqlite.calls.history import SqliteCallHistory
-from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.onec.writing.journal import ODataJournal
 from bridge.adapters.pbx.sipuni import AnswerForm, SipuniTelephony
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
-from bridge.domain.routing.decision import NumberMemory, RoutingRules
-from bridge.domain.directory.entities import EntityKind
+from bridge.adapters.sqlite.calls.history import SqliteCallHistory
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.directory.entities import EntityKind
 from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.routing.decision import NumberMemory, RoutingRules
 from bridge.lab.onec.faults import LabConnectionLost
+from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.sipuni import (
     CallPlan,
@@ -45,19 +47,17 @@ from bridge.lab.sipuni import (
     create_sipuni_app,
     play_scenario,
 )
-from bridge.lab.onec.infobase.tables import Row
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.ports import SyncReport
+from bridge.ports.directory import SyncReport
 from bridge.services.answering.answer import RouteAnswerer
-from bridge.services.answering.live_lookup import LiveLookup
-from bridge.services.calls.missed_calls import MissedCallRules
 from bridge.services.answering.decide import RouteDecider
+from bridge.services.answering.live_lookup import LiveLookup
+from bridge.services.answering.record import CallRecorder
+from bridge.services.calls.missed_calls import MissedCallRules
+from bridge.services.calls.unfinished import UnfinishedCalls
 from bridge.services.delivery.deliver import Delivery
+from bridge.services.health.system_state import EventFanOut, SystemState
 from bridge.services.orders.originate import CallOriginator
 from bridge.services.sync.pull import DirectoryPull, PullRules
-from bridge.services.answering.record import CallRecorder
-from bridge.services.calls.unfinished import UnfinishedCalls
-from bridge.services.health.system_state import EventFanOut, SystemState
 from bridge.web.access import HookAccess
 from bridge.web.app import create_app
 from bridge.web.desk_state.desk_calls import DeskCalls

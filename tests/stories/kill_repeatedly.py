@@ -24,8 +24,8 @@ from pathlib import Path
 import httpx
 
 from bridge import bootstrap
-from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.onec.writing.journal import ODataJournal
+from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.bootstrap.shared import build_odata_client, onec_zone
 from bridge.domain.calls.state import Disposition
 from bridge.services.delivery.deliver import Delivery

@@ -16,10 +16,10 @@ import httpx
 
 from bridge import bootstrap
 from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
 from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.ports import SyncReport
+from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.directory import SyncReport
 from bridge.services.sync.pull import PullRules
 from bridge.settings import Settings
 from tests.stories.in_process import SilentProgress

@@ -13,7 +13,13 @@ from bridge.domain.delivery.outbox import EntryState
 from bridge.lab.scenario_roles import assign_roles
 from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
 from bridge.lab.sipuni.scenarios.scenario import ExpectedCall
-from tests.stories.in_process import InProcessService, ManualClock, build_onec_lab, run_service, sync
+from tests.stories.in_process import (
+    InProcessService,
+    ManualClock,
+    build_onec_lab,
+    run_service,
+    sync,
+)
 
 pytestmark = pytest.mark.anyio
 

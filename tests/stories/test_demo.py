@@ -13,8 +13,8 @@ import pytest
 
 from bridge.lab.demo import DemoSettings, DemoStep, run_demo
 from bridge.lab.demo.callers import choose_callers
-from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
 from bridge.lab.onec.infobase.infobase import PARTNERS
+from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
 from tests.stories.processes import (
     HOOK,
     CommandResult,

@@ -11,11 +11,9 @@ from urllib.parse import unquote
 import pytest
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.domain.routing.decision import RoutingRules, Rule
 from bridge.domain.directory.entities import EntityKind
+from bridge.domain.routing.decision import RoutingRules, Rule
 from bridge.lab.onec.company import typed_phones as phones
-from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.onec.infobase.schema import EMPTY_REF, Release
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -26,7 +24,9 @@ from bridge.lab.onec.infobase.infobase import (
     Infobase,
     IntendedPhone,
 )
-from bridge.ports import SyncReport
+from bridge.lab.onec.infobase.schema import EMPTY_REF, Release
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.directory import SyncReport
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.sync.pull import PullRules
 from tests.stories.in_process import ManualClock, build_decider, sync

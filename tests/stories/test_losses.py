@@ -12,7 +12,6 @@ from bridge import bootstrap
 from bridge.cli import ExitCode, exit_code
 from bridge.errors import Loss, RoutingFactsLost
 from bridge.lab.demo.callers import choose_callers
-from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -20,6 +19,7 @@ from bridge.lab.onec.infobase.infobase import (
     PROPERTIES,
     PROPERTY_SETS,
 )
+from bridge.lab.onec.simulator import OneCLab
 from tests.stories.processes import ServiceFolder, open_service_folder, wait_until
 from tests.stories.test_damage import Service, serving
 

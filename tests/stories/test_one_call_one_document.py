@@ -11,13 +11,10 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.routing.decision import RoutingRules
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState, retry_now
+from bridge.domain.routing.decision import RoutingRules
 from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
 from bridge.lab.onec.faults import KINDS
-from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.onec.infobase.schema import EMPTY_REF, UNDEFINED
-from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
     CONTACT_PERSONS,
@@ -27,6 +24,9 @@ from bridge.lab.onec.infobase.infobase import (
     STRING_CONTACTS,
     SUBJECTS,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.simulator import OneCLab
 from tests.stories.in_process import (
     InProcessService,
     ManualClock,

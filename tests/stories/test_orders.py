@@ -10,13 +10,13 @@ import anyio
 import pytest
 
 from bridge.adapters.onec.reading.call_requests import ODataCallRequests
-from bridge.domain.directory.entities import Ref
-from bridge.domain.calls.state import Disposition
 from bridge.domain.calls.orders import OrderState
+from bridge.domain.calls.state import Disposition
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OrderRepeated
 from bridge.lab.onec.edits.manager_actions import ManagerActions
-from bridge.lab.sipuni import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
 from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.sipuni import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
 from bridge.services.orders.call_requests import CallRequestPoller
 from tests.stories.in_process import (
     PHONES,

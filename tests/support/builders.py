@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from bridge.domain.calls.call import PhoneCall, call_from_question
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.directory.entities import (
     CallerCard,
     Candidate,
@@ -29,6 +28,7 @@ from bridge.domain.phone.fields import (
     read_caller,
     read_phones,
 )
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 NUMBER = PhoneNumber(79035550123)

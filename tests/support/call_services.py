@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.domain.directory.entities import ExtensionOwner, Manager
 from bridge.domain.phone.fields import PhoneRules
-from bridge.ports import EventPublisher, Ledger
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
+from bridge.ports.events import EventPublisher
+from bridge.ports.ledger import Ledger
+from bridge.services.calls.active_calls import ActiveCalls
+from bridge.services.calls.call_back_owners import CallBackOwners
 from bridge.services.calls.call_store import QUESTION_WAIT, CallStore
 from bridge.services.calls.missed_calls import MissedCallRules, MissedCalls
 from bridge.services.calls.tracking import CallTracker
-from bridge.services.calls.active_calls import ActiveCalls
-from bridge.services.calls.call_back_owners import CallBackOwners
 from bridge.services.calls.unread_events import UnreadEvents
 from tests.support import builders as b
 from tests.support.clocks import seconds_of

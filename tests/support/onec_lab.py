@@ -5,16 +5,16 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.onec.writing.journal import ODataJournal
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.onec.writing.journal import ODataJournal
+from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
 from bridge.domain.directory.entities import CandidateKind, EntityKind, Ref
 from bridge.domain.phone.fields import PhoneRules
-from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
 from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
 from bridge.lab.onec.infobase.infobase import DataQuirks, Infobase
-from bridge.ports import DirectoryObject
+from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
+from bridge.ports.onec import DirectoryObject
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ATTRIBUTE = "Внутренний номер"

@@ -12,17 +12,17 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import UNLISTED, EntityKind
 from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
-from bridge.ports import SyncReport
-from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
+from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
+from bridge.ports.directory import SyncReport
 from bridge.services.sync.guard import ConfirmLoss
+from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport
 
 #: Whose number it is: reference, name, and the chain of (partner, his manager).

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from bridge.domain.directory.entities import Ref
-from bridge.ports import OwnedPhone
+from bridge.ports.orders import OwnedPhone
 from bridge.services.orders.originate import CallOriginator
 from tests.support.builders import NOON, RULES, decision
 from tests.support.fakes.orders import FakePbx, MemoryOrderStore

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.routing.decision import RoutingRules
 from bridge.errors import StoreError
-from bridge.ports import RawEvent
+from bridge.ports.pbx import RawEvent
 from bridge.web.hooks import read_fields
 from tests.web.web_fixture import BASIC, TOKEN, WebFixture, send_raw_query, web_with_known_caller
 

@@ -14,7 +14,9 @@ from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.pbx.sipuni import SipuniTelephony
 from bridge.domain.calls.call import CallNote, PhoneCall, call_from_question
-from bridge.domain.routing.decision import DataAge, NumberMemory, RouteDecision, RouteQuestion, RoutingRules
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import (
     CallerCard,
     EntityKind,
@@ -24,29 +26,28 @@ from bridge.domain.directory.entities import (
     Ref,
     find_extension_owner,
 )
-from bridge.domain.reporting.figures import CallFact
-from bridge.domain.reporting.data_quality import DataQualityIssueKind, DataQualityIssues
-from bridge.domain.reporting.search_names import normalise_name, searchable_names
-from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
 from bridge.domain.phone.fields import PhoneNumber, read_caller, read_did
+from bridge.domain.reporting.data_quality import DataQualityIssueKind, DataQualityIssues
+from bridge.domain.reporting.figures import CallFact
+from bridge.domain.reporting.search_names import normalise_name, searchable_names
+from bridge.domain.routing.decision import (
+    DataAge,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+)
 from bridge.domain.routing.routing import decide_route
-from bridge.domain.delivery.texts import Language
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports import (
-    Alarm,
-    CallChanged,
-    CallFilter,
-    CallSearch,
-    EntitySync,
-    OneCAvailability,
-    OutboxCounts,
-    PartnerPhones,
-    RawEvent,
-    SyncReport,
-    SyncRun,
-)
+from bridge.ports.alarms import Alarm
+from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.events import CallChanged, OneCAvailability
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import CallFilter, OutboxCounts
+from bridge.ports.orders import PartnerPhones
+from bridge.ports.pbx import RawEvent
+from bridge.ports.runs import SyncRun
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.access.signed_tokens import EndedSessionsInMemory
 from bridge.web.app import create_app

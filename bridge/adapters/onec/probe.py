@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.writing.drafts import instant
-from bridge.adapters.onec.reading.extensions import find_extension_sources
-from bridge.adapters.onec.protocol.metadata import Metadata, missing_columns
 from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
-from bridge.adapters.onec.writing.record_keys import reminder_key
-from bridge.adapters.onec.schema import PartnerRow, PhoneCallRow, ReminderRow, RowPage
+from bridge.adapters.onec.protocol.metadata import Metadata, missing_columns
+from bridge.adapters.onec.reading.extensions import find_extension_sources
 from bridge.adapters.onec.reading.sets import EntitySetReader
+from bridge.adapters.onec.schema import PartnerRow, PhoneCallRow, ReminderRow, RowPage
+from bridge.adapters.onec.writing.drafts import instant
+from bridge.adapters.onec.writing.record_keys import reminder_key
 from bridge.domain.directory.entities import EMPTY_REF, EntityKind
 from bridge.errors import OneCError, OneCFilteredByWebServer, OneCNotPublished, OneCObjectMissing
 

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
+from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.errors import OneCUnauthorized, OneCUnavailable
-from bridge.ports import Clock, SignInAnswer
+from bridge.ports.access import SignInAnswer
+from bridge.ports.clock import Clock
 
 #: A publication is not changed every minute; a no to made-up credentials is believed this long.
 _BELIEVED: Final = timedelta(minutes=10)

@@ -8,13 +8,13 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from bridge.domain.calls.desired import DesiredReminder
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Target
-from bridge.domain.calls.state import CallState, Disposition, add_event, derive_state
 from bridge.domain.calls.orders import REPEAT_PAUSE, CallOrder, OrderState
 from bridge.domain.calls.parties import Parties, derive_parties, fit_event, is_unknown_caller
+from bridge.domain.calls.state import CallState, Disposition, add_event, derive_state
 from bridge.domain.phone.fields import Caller, CallerKind
-from bridge.domain.calls.desired import DesiredReminder
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Target
 
 #: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
 REPEAT_WINDOW = timedelta(seconds=120)

@@ -6,8 +6,8 @@ events tell them: our clock and the PBX's may stand minutes apart.
 
 from datetime import datetime
 
-from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls.state import Disposition
 
 _FINAL = (EventKind.ENDED, EventKind.HISTORY)

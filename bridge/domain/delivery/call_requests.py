@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bridge.domain.calls.orders import OrderProblem, read_dialled_number, without_scheme
+from bridge.domain.delivery.documents import CallRequest
 from bridge.domain.directory.entities import Manager
 from bridge.domain.phone.emergency import is_emergency_number
-from bridge.domain.calls.orders import OrderProblem, read_dialled_number, without_scheme
 from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules
-from bridge.domain.delivery.documents import CallRequest
 
 #: A document older than this is not rung for any more: its manager has gone on to other things.
 MAX_REQUEST_AGE = timedelta(minutes=15)

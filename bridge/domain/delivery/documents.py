@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from bridge.domain.delivery.outcome import format_outcome_lines, format_telephone
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.description import find_written_text, merge_text, subject_change
-from bridge.domain.directory.entities import Candidate, CandidateKind, Ref, Version
-from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import CallerKind, format_phone
-from bridge.domain.delivery.texts import Language, format_rule, format_text
 from bridge.domain.calls.desired import DesiredReminder, DesiredState, DocumentText
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.description import find_written_text, merge_text, subject_change
+from bridge.domain.delivery.outcome import format_outcome_lines, format_telephone
+from bridge.domain.delivery.texts import Language, format_rule, format_text
+from bridge.domain.directory.entities import Candidate, CandidateKind, Ref, Version
+from bridge.domain.phone.fields import CallerKind, format_phone
 
 #: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
 MAX_SUBJECT = 1024

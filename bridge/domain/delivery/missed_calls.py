@@ -13,15 +13,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import RouteDecision, Target
-from bridge.domain.directory.entities import Ref
-from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import PhoneNumber
-from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.calls.desired import DesiredReminder, ReminderState, SentReminder
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.documents import caller_name, reminder_text
+from bridge.domain.delivery.texts import Language, format_text
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import RouteDecision, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.directory.entities import Ref
 from bridge.domain.calls.desired import (
     DesiredReminder,
     DesiredState,
@@ -25,6 +24,7 @@ from bridge.domain.calls.desired import (
     ReminderState,
     SentReminder,
 )
+from bridge.domain.directory.entities import Ref
 
 _MAX_BACKOFF = timedelta(minutes=5)
 _MAX_HOLD = timedelta(seconds=20)

@@ -1,9 +1,9 @@
 """How a call went, told in the words a manager reads in 1C and on the pages."""
 
-from bridge.domain.calls.events import Direction, Outcome
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.calls.state import Disposition
+from bridge.domain.calls.events import Direction, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.texts import Language, format_duration, format_text
 
 

@@ -12,12 +12,6 @@ from enum import StrEnum
 from html import unescape
 from typing import NamedTuple
 
-from bridge.domain.phone.short_numbers import (
-    is_dialled_after_pause,
-    is_separate_number,
-    local_length,
-    may_share_area_code,
-)
 from bridge.domain.phone.numbers import (
     PhoneNumber,
     PhoneRules,
@@ -31,6 +25,12 @@ from bridge.domain.phone.numbers import (
     read_possible,
     split_numbers,
     strip_separators,
+)
+from bridge.domain.phone.short_numbers import (
+    is_dialled_after_pause,
+    is_separate_number,
+    local_length,
+    may_share_area_code,
 )
 
 __all__ = [

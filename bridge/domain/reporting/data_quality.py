@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Finding, Rule
+from bridge.domain.calls.events import Direction
 from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import Finding, Rule
 
 #: Calls that reached an owner's manager, whatever else was found on the way.
 _REACHED = frozenset({Rule.CONTACT_MANAGER, Rule.PARTNER_MANAGER, Rule.COUNTERPARTY_MANAGER})

@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.delivery.outcome import unresolved_order_state
-from bridge.domain.calls.events import Direction, EventKind
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.calls.state import Disposition
+from bridge.domain.calls.events import Direction, EventKind
 from bridge.domain.calls.orders import OrderState
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.outcome import unresolved_order_state
 
 #: A call that rings so long without another word is no longer said to ring: the PBX tells us
 #: nothing, and no telephone rings for minutes.

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from bridge.domain.calls.events import Direction
-from bridge.domain.routing.decision import Rule
 from bridge.domain.calls.state import Disposition
+from bridge.domain.routing.decision import Rule
 
 #: Up to how long a caller waited, in classes people think in; None: longer.
 WAIT_CLASSES = (5, 10, 20, 30, 60, None)

@@ -7,6 +7,14 @@ the answer.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bridge.domain.directory.entities import (
+    CallerCard,
+    Candidate,
+    ExtensionOwner,
+    Manager,
+    OwnerStep,
+)
+from bridge.domain.phone.fields import CallerKind
 from bridge.domain.routing.decision import (
     DataAge,
     EvidenceStep,
@@ -19,8 +27,6 @@ from bridge.domain.routing.decision import (
     Rule,
     Target,
 )
-from bridge.domain.directory.entities import CallerCard, Candidate, ExtensionOwner, Manager, OwnerStep
-from bridge.domain.phone.fields import CallerKind
 
 #: The values that rooms beside the decision take from here; the others are in `decision`.
 __all__ = [

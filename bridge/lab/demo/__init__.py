@@ -5,9 +5,9 @@ by its settings. What it did is read on the 1C side only.
 """
 
 from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
-from bridge.lab.demo.steps import DemoStep, run_steps
-from bridge.lab.demo.run import DemoOutput, run_demo
 from bridge.lab.demo.environment import DemoEnvironment, DemoError, DemoSettings, start_environment
+from bridge.lab.demo.run import DemoOutput, run_demo
+from bridge.lab.demo.steps import DemoStep, run_steps
 
 __all__ = [
     "DemoCaller",

@@ -7,8 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bridge.lab.onec.infobase.infobase import (
+    CONTACT_PERSONS,
+    COUNTERPARTIES,
+    PARTNERS,
+    Infobase,
+    IntendedPhone,
+)
 from bridge.lab.onec.infobase.schema import EMPTY_REF
-from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, Infobase, IntendedPhone
 
 #: Nobody in the composed company has it: the range is not assigned to anybody.
 _STRANGER = "79990000001"

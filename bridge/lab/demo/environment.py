@@ -18,10 +18,10 @@ import httpx
 import uvicorn
 
 from bridge.lab.demo.callers import DemoCallers, choose_callers
-from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
-from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
 
 _READY_PATIENCE_S = 60.0
 _TAIL = 1500

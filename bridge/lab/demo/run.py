@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
-from bridge.lab.demo.steps import DemoStep, run_steps
 from bridge.lab.demo.environment import DemoEnvironment, DemoSettings, start_environment
+from bridge.lab.demo.steps import DemoStep, run_steps
 from bridge.lab.sipuni import CallPlan, PlannedOutcome
 
 _DID = "74950000001"

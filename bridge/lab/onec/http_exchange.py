@@ -11,11 +11,10 @@ from urllib.parse import unquote
 
 from bridge.lab.onec import control
 from bridge.lab.onec.faults import Fault, LabConnectionLost, LossPhase, RequestFaults
-from bridge.lab.onec.odata import render
-from bridge.lab.onec.odata import replies
+from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.odata import render, replies
 from bridge.lab.onec.odata.replies import HttpReply
 from bridge.lab.onec.odata.service import ODataRequest
-from bridge.lab.onec.infobase.tables import Row
 
 if TYPE_CHECKING:
     from bridge.lab.onec.simulator import OneCLab

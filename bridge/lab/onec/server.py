@@ -11,9 +11,9 @@ from pathlib import Path
 import uvicorn
 
 from bridge.lab.onec.faults import FaultPlan, read_faults_file
+from bridge.lab.onec.infobase.infobase import Infobase
 from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from bridge.lab.onec.switches import PublicationSwitches
-from bridge.lab.onec.infobase.infobase import Infobase
 
 OnListening = Callable[[OneCLab, str], None]
 

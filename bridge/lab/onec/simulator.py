@@ -20,15 +20,15 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.lab.onec.http_exchange import HttpExchange, Receive, RequestLogEntry, Scope, Send
-from bridge.lab.onec.faults import FaultPlan
 from bridge.lab.onec.edits.manual_edits import ManualEdits
+from bridge.lab.onec.faults import FaultPlan
+from bridge.lab.onec.http_exchange import HttpExchange, Receive, RequestLogEntry, Scope, Send
+from bridge.lab.onec.infobase.infobase import Infobase
 from bridge.lab.onec.odata import replies
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.replies import HttpReply
 from bridge.lab.onec.odata.service import ODataRequest, ODataService
 from bridge.lab.onec.switches import PublicationSwitches
-from bridge.lab.onec.infobase.infobase import Infobase
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 

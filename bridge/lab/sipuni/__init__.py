@@ -15,6 +15,15 @@ from bridge.lab.sipuni.calls import AskedQuestion, CallPlan, CallReport, LabCall
 from bridge.lab.sipuni.pbx import Pause, SipuniLab
 from bridge.lab.sipuni.protocol.history import HistoryRow
 from bridge.lab.sipuni.scenarios.playback import Playback, play_scenario, queue_scenario
+from bridge.lab.sipuni.scenarios.scenario import (
+    Expectation,
+    ExpectedCall,
+    Scenario,
+    ScenarioError,
+    parse_scenario,
+    read_scenario,
+    read_scenarios,
+)
 from bridge.lab.sipuni.scheme import (
     DEFAULT_HOOK_URL,
     CabinetEmployee,
@@ -24,15 +33,6 @@ from bridge.lab.sipuni.scheme import (
     guess_events_url,
     read_answer,
     signature,
-)
-from bridge.lab.sipuni.scenarios.scenario import (
-    Expectation,
-    ExpectedCall,
-    Scenario,
-    ScenarioError,
-    parse_scenario,
-    read_scenario,
-    read_scenarios,
 )
 from bridge.lab.sipuni.switches import (
     AcceptedForm,

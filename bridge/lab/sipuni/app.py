@@ -16,8 +16,8 @@ from bridge.lab.sipuni.api import CabinetApi
 from bridge.lab.sipuni.calls import CallPlan
 from bridge.lab.sipuni.pbx import SipuniLab
 from bridge.lab.sipuni.scenarios.playback import play_scenario, queue_scenario
-from bridge.lab.sipuni.scheme import DEFAULT_HOOK_URL, SipuniScheme
 from bridge.lab.sipuni.scenarios.scenario import parse_scenario
+from bridge.lab.sipuni.scheme import DEFAULT_HOOK_URL, SipuniScheme
 from bridge.lab.sipuni.switches import CabinetSwitches
 
 DEFAULT_PORT = 8082

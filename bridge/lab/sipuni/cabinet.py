@@ -10,10 +10,10 @@ import httpx
 
 from bridge.lab.sipuni.calls import PushedEvent
 from bridge.lab.sipuni.protocol.events import Params
-from bridge.lab.sipuni.transport.websocket_listeners import WebSocketListeners
 from bridge.lab.sipuni.scheme import SipuniScheme, signature
 from bridge.lab.sipuni.switches import BodyForm, CabinetSwitches, EventsOver
 from bridge.lab.sipuni.transport.bridge_client import BridgeClient
+from bridge.lab.sipuni.transport.websocket_listeners import WebSocketListeners
 
 
 class Cabinet:

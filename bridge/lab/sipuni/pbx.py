@@ -14,17 +14,7 @@ import httpx
 
 from bridge.lab.sipuni.cabinet import Cabinet
 from bridge.lab.sipuni.calls import AskedQuestion, CallPlan, CallReport, LabCall
-from bridge.lab.sipuni.protocol.events import (
-    CallHeader,
-    ScriptedEvent,
-    apply_switches_to_event,
-    did_leg,
-    final_event,
-)
-from bridge.lab.sipuni.protocol.history import HistoryRow
 from bridge.lab.sipuni.protocol.event_forms import spell_params
-from bridge.lab.sipuni.protocol.routing_question import event_number, question_query
-from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.protocol.event_sequences import (
     EventSequence,
     apply_switches,
@@ -33,7 +23,17 @@ from bridge.lab.sipuni.protocol.event_sequences import (
     ordered_sequence,
     unreachable_sequence,
 )
+from bridge.lab.sipuni.protocol.events import (
+    CallHeader,
+    ScriptedEvent,
+    apply_switches_to_event,
+    did_leg,
+    final_event,
+)
+from bridge.lab.sipuni.protocol.history import HistoryRow
+from bridge.lab.sipuni.protocol.routing_question import event_number, question_query
 from bridge.lab.sipuni.scenarios.scenario import WaitingScenario
+from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
 Pause = Callable[[float], Awaitable[object]]

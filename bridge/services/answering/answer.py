@@ -15,9 +15,10 @@ from typing import Protocol
 from bridge.domain.calls.call import REPEAT_WINDOW, CallIdentity, PhoneCall, question_identity
 from bridge.domain.clock import TOLERANCE
 from bridge.domain.routing.routing import RouteDecision, RouteQuestion
-from bridge.ports import Clock, Ledger, Monotonic
-from bridge.services.answering.live_lookup import LiveLookup
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.ledger import Ledger
 from bridge.services.answering.decide import RouteDecider
+from bridge.services.answering.live_lookup import LiveLookup
 from bridge.services.answering.record import CallRecorder
 
 

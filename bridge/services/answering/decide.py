@@ -3,15 +3,8 @@
 import logging
 from collections.abc import Callable
 
-from bridge.domain.routing.decision import (
-    LiveLookupResult,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
-    RoutingRules,
-)
-from bridge.domain.directory.entities import CallerCard, ExtensionOwner
 from bridge.domain.calls.orders import read_dialled_number
+from bridge.domain.directory.entities import CallerCard, ExtensionOwner
 from bridge.domain.phone.fields import (
     Caller,
     CallerKind,
@@ -20,9 +13,19 @@ from bridge.domain.phone.fields import (
     read_caller,
     read_did,
 )
+from bridge.domain.routing.decision import (
+    LiveLookupResult,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+)
 from bridge.domain.routing.routing import decide_route
 from bridge.errors import StoreError
-from bridge.ports import Alarm, Clock, Directory, EventPublisher
+from bridge.ports.alarms import Alarm
+from bridge.ports.clock import Clock
+from bridge.ports.directory import Directory
+from bridge.ports.events import EventPublisher
 
 _log = logging.getLogger(__name__)
 

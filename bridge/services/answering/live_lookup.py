@@ -16,13 +16,15 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_valid
 from bridge.domain.clock import age_by_wall
-from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult
 from bridge.domain.directory.entities import build_caller_card
 from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult
+from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_valid
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
-from bridge.ports import Clock, Directory, FoundOwners, Monotonic, OneCLookup
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.directory import Directory
+from bridge.ports.onec import FoundOwners, OneCLookup
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,10 @@ from datetime import timedelta
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.errors import StoreError
-from bridge.ports import Alarm, CallRecorded, CallRescue, EventPublisher, Ledger
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import CallRecorded, EventPublisher
+from bridge.ports.ledger import Ledger
+from bridge.ports.stores import CallRescue
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.phone.fields import Caller
-from bridge.ports import Monotonic
+from bridge.ports.clock import Monotonic
 
 #: No PBX speaks of a call longer after it came; what does is looked up in the ledger.
 ACTIVE_FOR = timedelta(hours=12)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Finding, RouteDecision, RouteQuestion
-from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.delivery.documents import caller_name
 from bridge.domain.delivery.missed_calls import MissedCall, find_present_owner
 from bridge.domain.delivery.texts import Language
-from bridge.domain.delivery.documents import caller_name
-from bridge.ports import Clock
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.routing.decision import Finding, RouteDecision, RouteQuestion
+from bridge.ports.clock import Clock
 
 _UNSURE = (Finding.INDEX_BROKEN, Finding.INDEX_EMPTY)
 

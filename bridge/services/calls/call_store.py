@@ -10,27 +10,21 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import CallNote, PhoneCall, blocks_repeat_order, with_order
-from bridge.domain.clock import TOLERANCE
-from bridge.domain.routing.decision import Target
-from bridge.domain.directory.entities import ExtensionOwner
-from bridge.domain.calls.state import Disposition
-from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.delivery.outbox import OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.calls.desired import DocumentText
-from bridge.ports import (
-    CallChanged,
-    CallFilter,
-    Clock,
-    EventPublisher,
-    Ledger,
-    LedgerChange,
-    MissedCallChanged,
-)
-from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.calls.state import Disposition
+from bridge.domain.clock import TOLERANCE
+from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.directory.entities import ExtensionOwner
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import Target
+from bridge.ports.clock import Clock
+from bridge.ports.events import CallChanged, EventPublisher, MissedCallChanged
+from bridge.ports.ledger import CallFilter, Ledger, LedgerChange
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
+from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
 
 _log = logging.getLogger(__name__)
 

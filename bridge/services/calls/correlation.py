@@ -7,12 +7,13 @@ certain first: the PBX's id, the party, the other reading of a few digits, line 
 from datetime import datetime
 
 from bridge.domain.calls import correlation as joining
-from bridge.domain.calls.events import CallEvent, Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import RouteQuestion
+from bridge.domain.calls.events import CallEvent, Direction
 from bridge.domain.calls.parties import is_outside_line, is_unknown_caller
 from bridge.domain.phone.fields import Caller, CallerKind, PhoneNumber
-from bridge.ports import Clock, Ledger
+from bridge.domain.routing.decision import RouteQuestion
+from bridge.ports.clock import Clock
+from bridge.ports.ledger import Ledger
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
 
 _LONGEST_NUMBER = 20

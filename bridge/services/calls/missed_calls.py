@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.desired import DesiredReminder
+from bridge.domain.calls.state import Disposition
+from bridge.domain.calls.talks import is_later_talk, is_talk_with_client
+from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.delivery import missed_calls as missed
 from bridge.domain.delivery import outbox
-from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import ExtensionOwner
-from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.documents import reminder_text
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.calls.talks import is_later_talk, is_talk_with_client
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.delivery.texts import Language
-from bridge.domain.calls.desired import DesiredReminder
-from bridge.domain.calls.work_hours import WorkHours
-from bridge.domain.delivery.documents import reminder_text
-from bridge.ports import Clock, Ledger, LedgerChange, RawEvent, Talk
+from bridge.domain.directory.entities import ExtensionOwner
+from bridge.ports.clock import Clock
+from bridge.ports.ledger import Ledger, LedgerChange, Talk
+from bridge.ports.pbx import RawEvent
 from bridge.services.calls.active_calls import ActiveCalls
 from bridge.services.calls.call_back_owners import CallBackOwners
 

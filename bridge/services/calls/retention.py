@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 
 from bridge.domain.delivery.retention import STEADY_PERIOD, oldest_kept
 from bridge.domain.delivery.texts import Language, format_text
-from bridge.ports import Audit, AuditAct, AuditRecord, Clock, DeletedRecords, Ledger
+from bridge.ports.access import Audit, AuditAct, AuditRecord
+from bridge.ports.clock import Clock
+from bridge.ports.ledger import DeletedRecords, Ledger
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.calls import correlation as joining
-from bridge.domain.calls.events import CallEvent, Direction, EventKind
 from bridge.domain.calls.call import (
     PhoneCall,
     apply_event,
@@ -23,12 +22,15 @@ from bridge.domain.calls.call import (
     call_from_question,
     with_late_question,
 )
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion
+from bridge.domain.calls.events import CallEvent, Direction, EventKind
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import StoreError, UnreadableEvent
 from bridge.log_context import call_in_logs
-from bridge.ports import UNREAD, Clock, Ledger, RawEvent, Talk
+from bridge.ports.clock import Clock
+from bridge.ports.ledger import UNREAD, Ledger, Talk
+from bridge.ports.pbx import RawEvent
 from bridge.services.calls.call_store import CallStore
 from bridge.services.calls.correlation import CallFinder
 from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls

@@ -8,7 +8,10 @@ import logging
 from datetime import timedelta
 
 from bridge.errors import PbxError, PbxRefused
-from bridge.ports import Alarm, Clock, EventPublisher, PbxControl
+from bridge.ports.alarms import Alarm
+from bridge.ports.clock import Clock
+from bridge.ports.events import EventPublisher
+from bridge.ports.pbx import PbxControl
 from bridge.services.calls.tracking import CallTracker
 
 _log = logging.getLogger(__name__)

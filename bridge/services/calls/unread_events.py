@@ -8,7 +8,10 @@ and an alarm stands for as long as it is; a bridge that reads more tells it to i
 import logging
 import re
 
-from bridge.ports import Alarm, EventPublisher, Ledger, RawEvent
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import EventPublisher
+from bridge.ports.ledger import Ledger
+from bridge.ports.pbx import RawEvent
 
 _log = logging.getLogger(__name__)
 

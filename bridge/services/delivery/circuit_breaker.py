@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from bridge.domain.delivery.outbox import DeliveryStage
 from bridge.errors import OneCError, OneCSessionsBlocked
-from bridge.ports import Alarm, EventPublisher, Monotonic, OneCAvailability
+from bridge.ports.alarms import Alarm
+from bridge.ports.clock import Monotonic
+from bridge.ports.events import EventPublisher, OneCAvailability
 
 _log = logging.getLogger(__name__)
 

@@ -15,12 +15,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta, tzinfo
 
-from bridge.domain.delivery import outbox
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import Ref
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
-from bridge.domain.delivery.texts import Language
 from bridge.domain.calls.desired import DesiredState, DocumentText
+from bridge.domain.delivery import outbox
 from bridge.domain.delivery.documents import (
     PhoneCallDraft,
     build_desired_state,
@@ -28,6 +25,9 @@ from bridge.domain.delivery.documents import (
     build_phone_call_draft,
     document_marker,
 )
+from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.entities import Ref
 from bridge.errors import (
     OneCAlreadyExists,
     OneCError,
@@ -41,15 +41,10 @@ from bridge.errors import (
     OneCVersionConflict,
 )
 from bridge.log_context import call_in_logs
-from bridge.ports import (
-    Clock,
-    EntryChanged,
-    EventPublisher,
-    FoundDocument,
-    Ledger,
-    Monotonic,
-    OneCJournal,
-)
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.events import EntryChanged, EventPublisher
+from bridge.ports.ledger import Ledger
+from bridge.ports.onec import FoundDocument, OneCJournal
 from bridge.services.delivery.circuit_breaker import TURNED_DOWN_PAUSE, OneCCircuitBreaker
 from bridge.services.delivery.reminders import ReminderDelivery
 from bridge.services.delivery.stage_breakers import StageBreakers

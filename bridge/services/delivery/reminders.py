@@ -6,14 +6,15 @@ he postponed stays where he put it.
 
 from dataclasses import replace
 
-from bridge.domain.delivery import outbox
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import Ref
-from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
 from bridge.domain.calls.desired import DesiredState, ReminderState, SentReminder
+from bridge.domain.delivery import outbox
 from bridge.domain.delivery.documents import ReminderDraft, build_reminder_draft
+from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCAlreadyExists
-from bridge.ports import Clock, OneCJournal
+from bridge.ports.clock import Clock
+from bridge.ports.onec import OneCJournal
 
 
 class ReminderDelivery:

@@ -7,10 +7,12 @@ the last sync's report. Nothing here writes.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.clock import age_by_wall
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import PbxRefused, PbxUnavailable, StoreDamaged, StoreError
-from bridge.ports import OneCProbe, PbxControl, ProbeFinding, SyncReport
+from bridge.ports.directory import SyncReport
+from bridge.ports.onec import OneCProbe, ProbeFinding
+from bridge.ports.pbx import PbxControl
 from bridge.services.sync.report import describe_missing_extensions
 
 #: A path token shorter than this can be guessed.

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.reporting.alarm_rules import (
     OFFICE_HOURS,
     AlarmKey,
@@ -15,17 +16,12 @@ from bridge.domain.reporting.alarm_rules import (
     active_alarms,
     usual_silence,
 )
-from bridge.domain.calls.work_hours import WorkHours
 from bridge.errors import StoreError
-from bridge.ports import (
-    ActiveAlarm,
-    Alarm,
-    Clock,
-    Directory,
-    EventPublisher,
-    OneCAvailability,
-    OutboxCounts,
-)
+from bridge.ports.alarms import ActiveAlarm, Alarm
+from bridge.ports.clock import Clock
+from bridge.ports.directory import Directory
+from bridge.ports.events import EventPublisher, OneCAvailability
+from bridge.ports.ledger import OutboxCounts
 
 _log = logging.getLogger(__name__)
 

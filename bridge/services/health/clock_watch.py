@@ -15,7 +15,9 @@ from bridge.domain.clock import (
     state_after,
     state_at_start,
 )
-from bridge.ports import Alarm, Clock, EventPublisher, Monotonic
+from bridge.ports.alarms import Alarm
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.events import EventPublisher
 
 _log = logging.getLogger(__name__)
 

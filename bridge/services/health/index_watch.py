@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
-from bridge.ports import Alarm, EventPublisher
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import EventPublisher
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bridge.errors import StoreError
-from bridge.ports import Alarm, EventPublisher, StoredFile
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import EventPublisher
+from bridge.ports.stores import StoredFile
 
 _log = logging.getLogger(__name__)
 

@@ -2,15 +2,9 @@
 
 from datetime import datetime
 
-from bridge.ports import (
-    ActiveAlarm,
-    Alarm,
-    AlarmName,
-    Clock,
-    Event,
-    EventPublisher,
-    OneCAvailability,
-)
+from bridge.ports.alarms import ActiveAlarm, Alarm, AlarmName
+from bridge.ports.clock import Clock
+from bridge.ports.events import Event, EventPublisher, OneCAvailability
 
 
 class SystemState:

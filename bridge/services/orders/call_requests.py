@@ -13,15 +13,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.call_requests import MAX_REQUEST_AGE, MAX_REQUEST_AHEAD, resolve_request
+from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.directory.entities import Manager, Ref
 from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.domain.delivery.call_requests import MAX_REQUEST_AGE, MAX_REQUEST_AHEAD, resolve_request
-from bridge.domain.delivery.texts import Language, format_text
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.routing.live_lookup import LookupCircuitBreaker
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
-from bridge.ports import Clock, Directory, Monotonic, OneCCallRequests, PartnerPhones
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.directory import Directory
+from bridge.ports.onec import OneCCallRequests
+from bridge.ports.orders import PartnerPhones
 
 _log = logging.getLogger(__name__)
 

@@ -13,10 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall, with_order
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion
-from bridge.domain.directory.entities import Ref
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import (
     CallOrder,
     OrderProblem,
@@ -25,11 +23,15 @@ from bridge.domain.calls.orders import (
     order_key,
     read_dialled_number,
 )
-from bridge.domain.phone.fields import Caller, PhoneRules
 from bridge.domain.delivery.texts import Language, format_duration, format_text
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import Caller, PhoneRules
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
 from bridge.log_context import call_in_logs
-from bridge.ports import Clock, OrderStore, PbxControl
+from bridge.ports.clock import Clock
+from bridge.ports.orders import OrderStore
+from bridge.ports.pbx import PbxControl
 
 _log = logging.getLogger(__name__)
 

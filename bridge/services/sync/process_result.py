@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import Final, get_args
 
 from bridge.domain.directory.sync_pause import SyncOutcome, pause_after_outcome
-from bridge.ports import Alarm, AlarmName, EventPublisher, OneCAvailability
+from bridge.ports.alarms import Alarm, AlarmName
+from bridge.ports.events import EventPublisher, OneCAvailability
 
 _log = logging.getLogger(__name__)
 

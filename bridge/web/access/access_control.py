@@ -17,9 +17,8 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.ports import EndedSessions, PersonalLinks
+from bridge.ports.access import EndedSessions, PersonalLinks
 from bridge.web.access.attempts import Attempt, AttemptLimiter, GuessKey, TooManyAttempts
-from bridge.web.access.stream_guard import GuardedStreams
 from bridge.web.access.network import (
     Network,
     client_address,
@@ -29,8 +28,9 @@ from bridge.web.access.network import (
     read_header,
 )
 from bridge.web.access.passwords import AdminPassword, TooManyChecks
-from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from bridge.web.access.secrets import Secret, bearer_token, offered_password
+from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
+from bridge.web.access.stream_guard import GuardedStreams
 from bridge.web.access.viewer import Role, Viewer
 from bridge.web.shared.language import translatable
 

@@ -9,7 +9,8 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from bridge.ports import Alarm, EventPublisher
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import EventPublisher
 from bridge.web.access.attempts import AttemptLimiter, GuessKey
 from bridge.web.access.network import (
     Network,

@@ -11,7 +11,7 @@ from typing import Final
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
 from bridge.domain.directory.entities import Ref
-from bridge.ports import EndedSessions
+from bridge.ports.access import EndedSessions
 
 #: How long a sign-in lasts: the administrator's for a day's work, a manager's for a month, as it
 #: ends by itself when he leaves 1C or his link is revoked.

@@ -8,13 +8,13 @@ from pydantic import AwareDatetime
 
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, read_caller
 from bridge.domain.delivery.texts import Language
-from bridge.ports import CallFilter
-from bridge.web.web_services import WebServices
-from bridge.web.api.views.calls import CallSummaryView, CallsView, CallView, MissedCallView
+from bridge.domain.phone.fields import CallerKind, PhoneNumber, read_caller
+from bridge.ports.ledger import CallFilter
 from bridge.web.api.views.call_story import CallStoryView, MissedCallsView, NewNote
+from bridge.web.api.views.calls import CallSummaryView, CallsView, CallView, MissedCallView
 from bridge.web.api.views.state import OutboxEntryView
+from bridge.web.web_services import WebServices
 
 Key = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9a-zA-Z_-]+$")]
 Lang = Annotated[Language | None, Query(description="language of the sentences")]

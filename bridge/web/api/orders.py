@@ -15,20 +15,21 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.calls.orders import OrderState, read_dialled_number
-from bridge.domain.phone.fields import format_phone, mask_phone
 from bridge.domain.delivery.documents import candidate_name
+from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.phone.fields import format_phone, mask_phone
 from bridge.errors import OrderRefused, OrderRepeated
-from bridge.ports import AuditAct, OwnedPhone
+from bridge.ports.access import AuditAct
+from bridge.ports.orders import OwnedPhone
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import NO_EXTENSION, calling_extension, record_audit
+from bridge.web.api.views.calls import ErrorView, View
 from bridge.web.shared.bodies import route_class_admitting_first
 from bridge.web.shared.forms import read_form
 from bridge.web.shared.language import translatable
 from bridge.web.shared.pages import PAGE_HEADERS, PageRenderer
 from bridge.web.web_services import CallOrdering, WebServices
-from bridge.web.api.views.calls import ErrorView, View
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": ErrorView, "description": "The admin password is missing or wrong."},

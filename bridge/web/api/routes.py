@@ -10,14 +10,11 @@ from bridge.domain.delivery.outbox import EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
-from bridge.web.shared.bodies import route_class_admitting_first
 from bridge.web.api.calls import Key, Lang, add_call_routes, read_number
 from bridge.web.api.stream import event_lines
-from bridge.web.shared.event_stream import EventStream
-from bridge.web.web_services import WebServices
 from bridge.web.api.unread_events import add_unread_event_routes
-from bridge.web.api.views.calls import ErrorView
 from bridge.web.api.views.callers import CallerCardView, ExplanationView, NewOwnerChoice
+from bridge.web.api.views.calls import ErrorView
 from bridge.web.api.views.state import (
     FreshnessView,
     OutboxCountsView,
@@ -26,6 +23,9 @@ from bridge.web.api.views.state import (
     StandingAlarmView,
     SyncReportView,
 )
+from bridge.web.shared.bodies import route_class_admitting_first
+from bridge.web.shared.event_stream import EventStream
+from bridge.web.web_services import WebServices
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": ErrorView, "description": "The admin password is missing or wrong."},

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
 from bridge.domain.delivery.texts import Language
-from bridge.ports import (
-    Alarm,
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import (
     CallChanged,
     CallRecorded,
     DirectoryChanged,
@@ -15,7 +15,6 @@ from bridge.ports import (
     MissedCallChanged,
     OneCAvailability,
 )
-from bridge.web.web_services import WebServices
 from bridge.web.api.views.calls import CallView, MissedCallView, View
 from bridge.web.api.views.state import (
     AlarmView,
@@ -23,6 +22,7 @@ from bridge.web.api.views.state import (
     OneCAvailabilityView,
     OutboxEntryView,
 )
+from bridge.web.web_services import WebServices
 
 #: Names of events on the wire.
 EVENT_KINDS: dict[str, type[Event]] = {

@@ -6,9 +6,9 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from bridge.ports import RawEvent
-from bridge.web.web_services import WebServices
+from bridge.ports.pbx import RawEvent
 from bridge.web.api.views.calls import View
+from bridge.web.web_services import WebServices
 
 
 class UnreadEventView(View):

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from bridge.web.connections import request_heads as heads
-from bridge.web.connections.request_heads import HEAD_END, Refusal
 from bridge.web.connections.registry import ConnectionRegistry
+from bridge.web.connections.request_heads import HEAD_END, Refusal
 
 #: httptools reads no longer address; a query behind it is cut off by ourselves.
 _LONGEST_PARSED: Final = 32 * 1024

@@ -12,14 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import RouteDecision
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
-from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.delivery.documents import caller_name
-from bridge.ports import AuditAct, CallFilter, CallSearch
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
+from bridge.domain.routing.decision import RouteDecision
+from bridge.ports.access import AuditAct
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import CallFilter
 from bridge.web.actions import record_audit
 from bridge.web.console.console_page import ConsolePage, page_route
 from bridge.web.console.csv_file import csv_response

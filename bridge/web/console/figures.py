@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.routing.decision import Rule
-from bridge.domain.reporting.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.texts import format_rule
-from bridge.ports import AuditAct, SyncRun
+from bridge.domain.reporting.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
+from bridge.domain.routing.decision import Rule
+from bridge.ports.access import AuditAct
+from bridge.ports.runs import SyncRun
 from bridge.web.actions import record_audit
 from bridge.web.console.charts import Chart, ChartSeries, ChartSpec, line_chart, stacked_bars
 from bridge.web.console.console_page import ConsolePage, page_route, read_choice

@@ -4,14 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.delivery.outbox import EntryState
 from bridge.domain.delivery.documents import caller_name, how_to_reach
-from bridge.ports import AuditAct
+from bridge.domain.delivery.outbox import EntryState
+from bridge.ports.access import AuditAct
 from bridge.web.actions import drop_entry, record_audit, retry_entry
 from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
 from bridge.web.console.csv_file import csv_response
-from bridge.web.shared.labels import ENTRY_STATE_LABELS, STAGE_LABELS
 from bridge.web.shared.forms import read_form, safe_path
+from bridge.web.shared.labels import ENTRY_STATE_LABELS, STAGE_LABELS
 
 _MOST = 200
 _MOST_ROWS = 10_000

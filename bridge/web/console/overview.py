@@ -11,17 +11,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.reporting.figures import LatencyHour
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.reporting.figures import LatencyHour
 from bridge.errors import SESSIONS_BLOCKED
-from bridge.ports import OneCAvailability, OutboxCounts, SyncReport
+from bridge.ports.directory import SyncReport
+from bridge.ports.events import OneCAvailability
+from bridge.ports.ledger import OutboxCounts
 from bridge.web.access import Viewer
-from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.console.console_page import ConsolePage, page_route
+from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.labels import ENTITY_LABELS, ENTRY_STATE_LABELS, call_outcome_label
-from bridge.web.shared.store_fallback import or_default
 from bridge.web.shared.language import translatable
+from bridge.web.shared.store_fallback import or_default
 
 #: How many calls and debts the page shows.
 _CALLS = 30

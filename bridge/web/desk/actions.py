@@ -16,12 +16,12 @@ from bridge.domain.calls.orders import OrderState
 from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OrderRefused
-from bridge.ports import AuditAct
+from bridge.ports.access import AuditAct
 from bridge.web.actions import calling_extension, choose_owner
-from bridge.web.desk.rendering import DeskRenderer
-from bridge.web.desk.search import MAX_SEARCH_LENGTH, DirectorySearch, FoundPhone, SearchHit
 from bridge.web.desk.contexts import DeskContext, DeskContexts
 from bridge.web.desk.labels import ORDER_LABELS
+from bridge.web.desk.rendering import DeskRenderer
+from bridge.web.desk.search import MAX_SEARCH_LENGTH, DirectorySearch, FoundPhone, SearchHit
 from bridge.web.shared.language import translatable
 from bridge.web.shared.pages import PAGE_HEADERS
 from bridge.web.web_services import WebServices

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.domain.reporting.desk import DeskStatus
 from bridge.domain.calls.orders import OrderState
+from bridge.domain.reporting.desk import DeskStatus
 from bridge.web.shared.language import translatable
 
 STANDING_LABELS: Final[Mapping[DeskStatus, str]] = {

@@ -11,12 +11,12 @@ from bridge.domain.reporting.desk import DeskStatus, find_desk_status
 from bridge.web.access import AccessControl
 from bridge.web.desk.actions import DeskActions
 from bridge.web.desk.cards import DeskAudience
+from bridge.web.desk.contexts import DeskContext, DeskContexts
 from bridge.web.desk.rendering import DeskRenderer
 from bridge.web.desk.search import MAX_SEARCH_LENGTH, DirectorySearch
-from bridge.web.desk.contexts import DeskContext, DeskContexts
 from bridge.web.desk.stream import desk_lines
-from bridge.web.shared.pages import PAGE_HEADERS, PageRenderer
 from bridge.web.shared.event_stream import EventStream
+from bridge.web.shared.pages import PAGE_HEADERS, PageRenderer
 from bridge.web.web_services import WebServices
 
 

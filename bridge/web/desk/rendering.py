@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.reporting.desk import DeskStatus, find_desk_status
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.reporting.desk import DeskStatus, find_desk_status
 from bridge.web.access import format_visible_number
-from bridge.web.desk_state.desk_calls import CallUpdate
 from bridge.web.desk.cards import CallContext, DeskAudience, build_card
 from bridge.web.desk.search import MAX_HITS, MIN_SEARCH_LENGTH, SearchHit
+from bridge.web.desk_state.desk_calls import CallUpdate
 from bridge.web.shared.pages import PageRenderer
 from bridge.web.web_services import WebServices
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import Clock
+from bridge.ports.clock import Clock
 
 #: So long a number stays whole for whoever asked: a card changes while one talks, and he calls
 #: back in the afternoon.

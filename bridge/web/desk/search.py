@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.domain.delivery.documents import candidate_name
 from bridge.domain.directory.entities import (
     Candidate,
     CandidateKind,
@@ -15,8 +16,7 @@ from bridge.domain.directory.entities import (
     build_owner_chain,
 )
 from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
-from bridge.domain.delivery.documents import candidate_name
-from bridge.ports import Directory
+from bridge.ports.directory import Directory
 from bridge.ports.onec import DirectoryObject
 from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import DeskAudience, main_manager_of

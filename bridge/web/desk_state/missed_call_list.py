@@ -3,10 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bridge.domain.directory.entities import Manager
 from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.directory.entities import Manager
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import Event, MissedCallChanged
+from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 
 #: Paid debts remembered: the cards of their calls tell so while the desks show them.

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.ports import Event
+from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.ports.events import Event
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.ports import AlarmName
+from bridge.ports.alarms import AlarmName
 from bridge.web.shared.language import translatable
 
 

@@ -13,9 +13,8 @@ from starlette.types import Scope
 
 from bridge.domain.directory.entities import Manager
 from bridge.errors import OneCError
-from bridge.ports import AuditAct, AuditRecord, SignInAnswer
+from bridge.ports.access import AuditAct, AuditRecord, SignInAnswer
 from bridge.web.access import AccessControl, Role
-from bridge.web.access.attempts import GuessKey
 from bridge.web.access.access_control import (
     ADMIN_COOKIE,
     CONSOLE_LINK_PATH,
@@ -26,6 +25,7 @@ from bridge.web.access.access_control import (
     is_active,
     too_many_attempts,
 )
+from bridge.web.access.attempts import GuessKey
 from bridge.web.access.network import is_same_origin
 from bridge.web.access.signed_tokens import ADMIN_SESSION_AGE, MANAGER_SESSION_AGE
 from bridge.web.shared.forms import read_form, safe_path

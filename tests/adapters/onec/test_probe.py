@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.probe import ODataProbe, PublicationFinding
-from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
+from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.lab.onec.infobase.infobase import DataQuirks
+from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport, make_draft, make_journal, make_lab
 
 pytestmark = pytest.mark.anyio

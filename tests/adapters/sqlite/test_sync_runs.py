@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.adapters.latency import LatencyLog
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.errors import Loss, StoreError
-from bridge.ports import Shrink, SyncReport, SyncRun
+from bridge.ports.directory import SyncReport
+from bridge.ports.runs import Shrink, SyncRun
 from tests.support.builders import NOON
 
 pytestmark = pytest.mark.anyio

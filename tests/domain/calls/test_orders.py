@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.directory.entities import Manager
 from bridge.domain.calls.orders import (
     CallOrder,
     OrderProblem,
@@ -15,9 +14,10 @@ from bridge.domain.calls.orders import (
     order_key,
     read_dialled_number,
 )
-from bridge.domain.phone.fields import CallerKind
 from bridge.domain.delivery.call_requests import asks_for_call, resolve_request
 from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.directory.entities import Manager
+from bridge.domain.phone.fields import CallerKind
 from tests.support.builders import NOON, NUMBER, RULES, manager, ref
 
 RECENT = CallOrder("key", "205", NUMBER, NOON - timedelta(seconds=3))

@@ -6,9 +6,13 @@ from itertools import permutations
 
 import pytest
 
-from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.calls.call import PhoneCall, apply_event, call_from_event, join_question
-from bridge.domain.calls.correlation import find_call_at_moment, find_call_of_question, reread_as_inbound
+from bridge.domain.calls.correlation import (
+    find_call_at_moment,
+    find_call_of_question,
+    reread_as_inbound,
+)
+from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.calls.state import Disposition
 from bridge.domain.phone.fields import Caller, CallerKind
 from tests.support import builders as b

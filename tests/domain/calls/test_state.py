@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls.call import apply_event
+from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls.state import CallState, Disposition, add_event, derive_state
 from tests.support import builders as b
 

@@ -9,10 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import RouteDecision, Rule, Target
-from bridge.domain.directory.entities import Candidate, CandidateKind, OwnerStep
-from bridge.domain.phone.fields import CallerKind
-from bridge.domain.delivery.texts import Language
 from bridge.domain.delivery.documents import (
     MAX_HOW_TO_REACH,
     MAX_PRESENTATION,
@@ -27,6 +23,10 @@ from bridge.domain.delivery.documents import (
     how_to_reach,
     proposed_ref,
 )
+from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.entities import Candidate, CandidateKind, OwnerStep
+from bridge.domain.phone.fields import CallerKind
+from bridge.domain.routing.decision import RouteDecision, Rule, Target
 from tests.support import builders as b
 
 ANNA = b.manager()

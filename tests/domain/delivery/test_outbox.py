@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.delivery import outbox
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.calls.desired import (
     DesiredReminder,
     DesiredState,
@@ -14,6 +12,8 @@ from bridge.domain.calls.desired import (
     ReminderState,
     SentReminder,
 )
+from bridge.domain.delivery import outbox
+from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from tests.support import builders as b
 
 RULES = DeliveryRules()

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.delivery import texts
-from bridge.domain.routing.decision import EvidenceStep, Finding, Rule
-from bridge.domain.directory.entities import CandidateKind
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule, format_text
+from bridge.domain.directory.entities import CandidateKind
+from bridge.domain.routing.decision import EvidenceStep, Finding, Rule
 
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 KINDS = [kind.name.lower() for kind in CandidateKind]

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.calls.events import CallEvent, Direction, EventKind
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.events import CallEvent, Direction, EventKind
+from bridge.domain.calls.orders import CallOrder
+from bridge.domain.calls.state import CallState, Disposition
 from bridge.domain.reporting.desk import (
     MAX_TALK_TIME,
     RINGING_TIMEOUT,
@@ -16,8 +18,6 @@ from bridge.domain.reporting.desk import (
     involved_extensions,
     is_shown_on_desk,
 )
-from bridge.domain.calls.state import CallState, Disposition
-from bridge.domain.calls.orders import CallOrder
 from tests.support.builders import NOON, NUMBER, call, question
 
 RINGING = call()

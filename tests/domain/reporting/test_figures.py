@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.domain.calls.events import Direction
-from bridge.domain.routing.decision import EvidenceStep, Finding, Rule, Target
-from bridge.domain.reporting.figures import CallFact, count_calls, quantile
-from bridge.domain.reporting.data_quality import IssueCosts, count_unread_calls
 from bridge.domain.calls.state import Disposition
+from bridge.domain.reporting.data_quality import IssueCosts, count_unread_calls
+from bridge.domain.reporting.figures import CallFact, count_calls, quantile
+from bridge.domain.routing.decision import EvidenceStep, Finding, Rule, Target
 from tests.support.builders import call, candidate, contact, decision, partner, question, ref
 
 DAY = date(2026, 3, 4)

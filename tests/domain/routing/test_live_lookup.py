@@ -4,6 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.domain.directory.entities import UNLISTED, PhoneOwner, build_caller_card
+from bridge.domain.routing.decision import (
+    EvidenceStep,
+    Finding,
+    LiveLookupResult,
+    RoutingRules,
+    Rule,
+)
 from bridge.domain.routing.live_lookup import (
     FAILURES_TO_OPEN,
     FOUND_VALID_FOR,
@@ -13,8 +21,6 @@ from bridge.domain.routing.live_lookup import (
     LookupCircuitBreaker,
     is_still_valid,
 )
-from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult, RoutingRules, Rule
-from bridge.domain.directory.entities import UNLISTED, PhoneOwner, build_caller_card
 from bridge.domain.routing.routing import decide_route
 from tests.support import builders as b
 

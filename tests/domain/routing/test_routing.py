@@ -8,15 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.routing.decision import (
-    DataAge,
-    Finding,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
-    RoutingRules,
-    Rule,
-)
 from bridge.domain.directory.entities import (
     CallerCard,
     Candidate,
@@ -28,6 +19,15 @@ from bridge.domain.directory.entities import (
     find_extension_owner,
 )
 from bridge.domain.phone.fields import CallerKind
+from bridge.domain.routing.decision import (
+    DataAge,
+    Finding,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+    Rule,
+)
 from bridge.domain.routing.routing import decide_route
 from tests.support import builders as b
 

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 
 from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
-from bridge.lab.onec.infobase.schema import Release
-from bridge.lab.onec.switches import PublicationSwitches
 from bridge.lab.onec.infobase.infobase import PARTNERS, PHONE_CALLS, REMINDERS, DataQuirks, Infobase
+from bridge.lab.onec.infobase.schema import Release
+from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.switches import PublicationSwitches
 
 NOWHERE = "0f9e375d-6e83-11e5-96ed-0025907c0298"
 JSON = "$format=json"

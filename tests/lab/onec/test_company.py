@@ -8,10 +8,8 @@ from typing import get_args
 import phonenumbers
 import pytest
 
-from bridge.lab.onec.infobase import phone_columns as columns
 from bridge.lab.onec.company import typed_phones as phones
-from bridge.lab.onec.infobase.schema import EMPTY_REF, Release, load_release
-from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.infobase import phone_columns as columns
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_KINDS,
     CONTACT_PERSONS,
@@ -27,6 +25,8 @@ from bridge.lab.onec.infobase.infobase import (
     ExtensionStorage,
     Infobase,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF, Release, load_release
+from bridge.lab.onec.infobase.tables import Row
 
 RELEASES: tuple[Release, ...] = get_args(Release)
 CONTACTS = "КонтактнаяИнформация"

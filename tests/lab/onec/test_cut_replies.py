@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from bridge.lab.onec.infobase.infobase import PHONE_CALLS, Infobase
+from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from tests.lab.onec.onec_client import JSON
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,16 @@ import httpx
 import pytest
 
 from bridge.lab.onec.faults import KINDS, Fault, read_faults_file
+from bridge.lab.onec.infobase.infobase import (
+    ORDERS,
+    PARTNERS,
+    PHONE_CALLS,
+    REMINDERS,
+    USERS,
+    DataQuirks,
+)
 from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.switches import PublicationSwitches
-from bridge.lab.onec.infobase.infobase import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, USERS, DataQuirks
 from tests.lab.onec.onec_client import NOWHERE, OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from bridge.lab.onec.infobase.schema import EMPTY_REF
 from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
     CONTACT_PERSONS,
@@ -17,6 +16,7 @@ from bridge.lab.onec.infobase.infobase import (
     SUBJECTS,
     USERS,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF
 from tests.lab.onec.onec_client import OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,6 @@ from typing import Any
 import httpx
 import pytest
 
-from bridge.lab.onec.infobase.schema import EMPTY_REF
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -15,6 +14,7 @@ from bridge.lab.onec.infobase.infobase import (
     REMINDERS,
     USERS,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF
 from tests.lab.onec.onec_client import OneCClient, open_lab
 
 pytestmark = pytest.mark.anyio

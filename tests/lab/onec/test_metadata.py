@@ -5,10 +5,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bridge.lab.onec.infobase.infobase import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, Infobase
 from bridge.lab.onec.odata.edmx import render
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.switches import PublicationSwitches
-from bridge.lab.onec.infobase.infobase import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, Infobase
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "onec" / "metadata.xml"
 EDM = "{http://schemas.microsoft.com/ado/2009/11/edm}"

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.infobase.infobase import CONTACT_KINDS, ORDERS, PARTNERS, PHONE_CALLS
+from bridge.lab.onec.simulator import OneCLab
 from tests.lab.onec.onec_client import NOWHERE, OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio

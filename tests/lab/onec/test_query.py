@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from bridge.lab.onec.infobase.schema import EMPTY_REF
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -14,6 +13,7 @@ from bridge.lab.onec.infobase.infobase import (
     REMINDERS,
     USERS,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF
 from tests.lab.onec.onec_client import NOWHERE, OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio

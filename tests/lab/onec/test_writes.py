@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from bridge.lab.onec.infobase.schema import EMPTY_REF
 from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
     CONTACT_PERSONS,
@@ -18,6 +17,7 @@ from bridge.lab.onec.infobase.infobase import (
     SUBJECTS,
     USERS,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF
 from tests.lab.onec.onec_client import NOWHERE, OneCClient, error_of, open_lab
 
 pytestmark = pytest.mark.anyio

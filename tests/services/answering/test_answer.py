@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bridge.domain.routing.decision import RouteQuestion, RoutingRules
 from bridge.domain.directory.entities import Manager
 from bridge.domain.phone.fields import CallerKind, PhoneRules
-from bridge.ports import Alarm
+from bridge.domain.routing.decision import RouteQuestion, RoutingRules
+from bridge.ports.alarms import Alarm
 from bridge.services.answering.answer import RouteAnswerer
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.answering.record import CallRecorder
 from tests.support import builders as b
-from tests.support.clocks import SteppingClock, seconds_of
 from tests.support.call_services import build_call_services
+from tests.support.clocks import SteppingClock, seconds_of
 from tests.support.fakes.directory import MemoryDirectory
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from bridge.domain.routing.decision import Finding, NumberMemory, RoutingRules, Rule
 from bridge.domain.phone.fields import PhoneRules
-from bridge.ports import Alarm
+from bridge.domain.routing.decision import Finding, NumberMemory, RoutingRules, Rule
+from bridge.ports.alarms import Alarm
 from bridge.services.answering.decide import RouteDecider
 from tests.support import builders as b
 from tests.support.fakes.directory import MemoryDirectory

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.adapters.onec.reading.lookup import ODataLookup
-from bridge.domain.routing.live_lookup import FOUND_VALID_FOR, OPEN_FOR, OPEN_UNTIL_REPAIRED, UNKNOWN_VALID_FOR
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.documents import ContactRef, build_phone_call_draft
+from bridge.domain.directory.entities import CandidateKind, Partner, PhoneOwner
+from bridge.domain.phone.fields import PhoneNumber, PhoneRules
 from bridge.domain.routing.decision import (
     DataAge,
     Finding,
@@ -19,9 +21,12 @@ from bridge.domain.routing.decision import (
     RoutingRules,
     Rule,
 )
-from bridge.domain.directory.entities import CandidateKind, Partner, PhoneOwner
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.domain.delivery.documents import ContactRef, build_phone_call_draft
+from bridge.domain.routing.live_lookup import (
+    FOUND_VALID_FOR,
+    OPEN_FOR,
+    OPEN_UNTIL_REPAIRED,
+    UNKNOWN_VALID_FOR,
+)
 from bridge.errors import (
     OneCInvalidResponse,
     OneCNotPublished,
@@ -29,16 +34,16 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.ports import FoundOwners, OneCLookup
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.onec import FoundOwners, OneCLookup
 from bridge.services.answering.answer import RouteAnswerer
-from bridge.services.answering.live_lookup import LiveLookup
 from bridge.services.answering.decide import RouteDecider
+from bridge.services.answering.live_lookup import LiveLookup
 from bridge.services.answering.record import CallRecorder
 from tests.support import builders as b
-from tests.support.clocks import seconds_of
 from tests.support.call_services import build_call_services
+from tests.support.clocks import seconds_of
 from tests.support.fakes.directory import MemoryDirectory
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
 from tests.support.onec_lab import make_client

@@ -6,9 +6,12 @@ from datetime import timedelta
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Target
 from bridge.domain.delivery.outbox import OutboxEntry
-from bridge.ports import Alarm, CallRecorded, LedgerChange, RescuedCall
+from bridge.domain.routing.decision import Target
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import CallRecorded
+from bridge.ports.ledger import LedgerChange
+from bridge.ports.stores import RescuedCall
 from bridge.services.answering.record import SLOW_DISK, CallRecorder
 from tests.support import builders as b
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents

@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
-from bridge.domain.directory.entities import Manager, Ref
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
+from bridge.domain.directory.entities import Manager, Ref
 from bridge.domain.phone.fields import read_caller
-from bridge.ports import RawEvent
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
+from bridge.ports.pbx import RawEvent
 from bridge.services.delivery.deliver import Delivery
 from tests.support import builders as b
-from tests.support.clocks import seconds_of
 from tests.support.call_services import build_call_services
+from tests.support.clocks import seconds_of
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
 from tests.support.fakes.onec import Crash, CrashTimer, FakeOneC, RequestOutcome
 

@@ -11,13 +11,15 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
-from bridge.domain.delivery.outcome import format_outcome, format_outcome_lines
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import CallerKind
 from bridge.domain.delivery.documents import build_desired_state
-from bridge.ports import UNREAD, Alarm, RawEvent, RawRequest
+from bridge.domain.delivery.outcome import format_outcome, format_outcome_lines
+from bridge.domain.phone.fields import CallerKind
+from bridge.ports.alarms import Alarm
+from bridge.ports.ledger import UNREAD
+from bridge.ports.pbx import RawEvent, RawRequest
 from bridge.services.calls.tracking import CallTracker
 from tests.support import builders as b
 from tests.support.call_services import build_call_services

@@ -9,9 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Target
-from bridge.domain.directory.entities import Ref
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState
 from bridge.domain.delivery.documents import (
     PhoneCallChange,
     PhoneCallDraft,
@@ -21,6 +18,9 @@ from bridge.domain.delivery.documents import (
     build_reminder_draft,
     build_ringing_reminders,
 )
+from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState
+from bridge.domain.directory.entities import Ref
+from bridge.domain.routing.decision import Target
 from bridge.errors import (
     OneCAlreadyExists,
     OneCError,
@@ -34,7 +34,9 @@ from bridge.errors import (
     StoreError,
 )
 from bridge.log_context import current_call_key
-from bridge.ports import Alarm, EntryChanged, FoundDocument, OneCAvailability
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import EntryChanged, OneCAvailability
+from bridge.ports.onec import FoundDocument
 from bridge.services.delivery.deliver import Delivery
 from tests.support import builders as b
 from tests.support.clocks import seconds_of

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Rule, Target
 from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.documents import build_phone_call_draft
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
-from bridge.domain.delivery.documents import build_phone_call_draft
-from bridge.ports import RawEvent
+from bridge.domain.routing.decision import Rule, Target
+from bridge.ports.pbx import RawEvent
 from bridge.services.delivery.deliver import Delivery
 from tests.support import builders as b
-from tests.support.clocks import seconds_of
 from tests.support.call_services import build_call_services
+from tests.support.clocks import seconds_of
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
 from tests.support.fakes.onec import Crash, CrashTimer, FakeOneC, RequestOutcome
 

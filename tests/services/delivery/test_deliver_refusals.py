@@ -14,7 +14,7 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.ports import Alarm
+from bridge.ports.alarms import Alarm
 from tests.services.delivery.test_deliver import Plant
 
 pytestmark = pytest.mark.anyio

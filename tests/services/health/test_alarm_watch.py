@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.reporting.alarm_rules import OFFICE_HOURS, DiskUsage
 from bridge.domain.routing.decision import DataAge
-from bridge.domain.calls.work_hours import WorkHours
 from bridge.errors import StoreError
-from bridge.ports import Alarm, OneCAvailability, OutboxCounts
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import OneCAvailability
+from bridge.ports.ledger import OutboxCounts
 from bridge.services.health.alarm_watch import AlarmWatch, WatchedState
 from bridge.services.health.system_state import EventFanOut, SystemState
 from tests.support.fakes.directory import MemoryDirectory

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.domain.clock import CALM_PERIOD
-from bridge.ports import Alarm
+from bridge.ports.alarms import Alarm
 from bridge.services.health.clock_watch import ClockWatch
 from tests.support import builders as b
 from tests.support.clocks import SteppingClock

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bridge.ports import Alarm
+from bridge.ports.alarms import Alarm
 from bridge.services.health.index_watch import SYNC_PAUSE, IndexWatch
 from tests.support.fakes.ledger import RecordedEvents
 

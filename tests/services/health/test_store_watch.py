@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridge.errors import StoreError
-from bridge.ports import Alarm
+from bridge.ports.alarms import Alarm
 from bridge.services.health.store_watch import StoreWatch
 from tests.support.fakes.ledger import RecordedEvents
 

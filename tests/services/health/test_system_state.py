@@ -1,6 +1,7 @@
 """What is the matter now, told from the events."""
 
-from bridge.ports import Alarm, OneCAvailability
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import OneCAvailability
 from bridge.services.health.system_state import EventFanOut, SystemState
 from tests.support.builders import NOON
 from tests.support.fakes.ledger import RecordedEvents

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.calls.orders import OrderState
 from bridge.domain.delivery.documents import CallRequest, ContactRef
+from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.errors import OneCError, OneCUnauthorized, OneCUnavailable, StoreError
-from bridge.ports import OwnedPhone
-from bridge.services.orders.originate import CallOriginator
+from bridge.ports.orders import OwnedPhone
 from bridge.services.orders.call_requests import CallRequestPoller
+from bridge.services.orders.originate import CallOriginator
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
 from tests.support.fakes.directory import MemoryDirectory

@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.directory.entities import Ref
 from bridge.domain.calls.orders import CallOrder, OrderReply, OrderState
-from bridge.domain.phone.fields import Caller, CallerKind
 from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import Caller, CallerKind
 from bridge.errors import OrderRefused, PbxUnavailable, StoreError
-from bridge.ports import OwnedPhone, RawEvent
+from bridge.ports.orders import OwnedPhone
+from bridge.ports.pbx import RawEvent
 from bridge.services.calls.active_calls import ACTIVE_FOR
-from bridge.services.orders.originate import CallOriginator
-from bridge.services.orders.call_requests import CallRequestPoller
 from bridge.services.calls.unfinished import UnfinishedCalls
+from bridge.services.orders.call_requests import CallRequestPoller
+from bridge.services.orders.originate import CallOriginator
 from tests.support import builders as b
-from tests.support.clocks import seconds_of
 from tests.support.call_services import build_call_services
+from tests.support.clocks import seconds_of
 from tests.support.fakes.directory import MemoryDirectory
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
 from tests.support.fakes.onec import Crash, CrashTimer

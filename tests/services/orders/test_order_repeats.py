@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bridge.domain.calls.events import CallEvent, EventKind, Outcome
 from bridge.domain.calls.call import apply_event
+from bridge.domain.calls.events import CallEvent, EventKind, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderReply, OrderState
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
 from bridge.services.orders.originate import CallOriginator

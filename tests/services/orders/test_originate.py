@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.calls.events import Direction
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.domain.calls.orders import REPEAT_PAUSE, OrderReply, OrderState
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
 from bridge.services.orders.originate import CallOriginator
 from tests.support import builders as b

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.ports import Alarm, OneCAvailability
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import OneCAvailability
 from bridge.services.sync.process_result import SyncResultReporter, read_process_result
 from tests.support.fakes.ledger import RecordedEvents
 

@@ -22,9 +22,10 @@ from bridge.errors import (
     RoutingFactsLost,
     SyncRefused,
 )
-from bridge.ports import DirectoryObject, EntitySync, Listing, SyncReport, Traffic
-from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
+from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.onec import DirectoryObject, Listing, Traffic
 from bridge.services.sync.guard import ConfirmLoss
+from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
 from bridge.services.sync.report import find_shared_extensions
 from tests.support import builders as b
 from tests.support.fakes.directory import MemoryDirectoryStore

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.retention import oldest_kept
+from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError
-from bridge.ports import AuditAct, AuditRecord, SignInAnswer
+from bridge.ports.access import AuditAct, AuditRecord, SignInAnswer
 
 
 @dataclass

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridge.domain.routing.decision import DataAge
 from bridge.domain.directory.entities import (
     CallerCard,
     EntityKind,
@@ -17,10 +16,12 @@ from bridge.domain.directory.entities import (
     Version,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.directory.routing_facts import FactCounts, count_facts
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
-from bridge.ports import DirectoryObject, DirectoryTransaction, SyncReport
+from bridge.ports.directory import DirectoryTransaction, SyncReport
+from bridge.ports.onec import DirectoryObject
 from tests.support import builders as b
 
 

@@ -6,25 +6,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
-from bridge.domain.delivery import outbox
 from bridge.domain.calls.call import PhoneCall, join_question
-from bridge.domain.routing.decision import NumberMemory
-from bridge.domain.directory.entities import Ref
+from bridge.domain.delivery import outbox
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.delivery.retention import day_of, is_done
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
-from bridge.ports import (
-    UNREAD,
-    CallFilter,
-    DeletedRecords,
-    Event,
-    LedgerChange,
-    OutboxCounts,
-    RawEvent,
-    Talk,
-)
+from bridge.ports.events import Event
+from bridge.ports.ledger import UNREAD, CallFilter, DeletedRecords, LedgerChange, OutboxCounts, Talk
+from bridge.ports.pbx import RawEvent
 
 _E = TypeVar("_E", bound=Event)
 

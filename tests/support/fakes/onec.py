@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.documents import (
     PhoneCallChange,
     PhoneCallDraft,
@@ -18,13 +17,14 @@ from bridge.domain.delivery.documents import (
     WrittenPhoneCall,
     WrittenReminder,
 )
+from bridge.domain.directory.entities import Ref
 from bridge.errors import (
     OneCAlreadyExists,
     OneCOutcomeUnknown,
     OneCRejected,
     OneCUnavailable,
 )
-from bridge.ports import FoundDocument
+from bridge.ports.onec import FoundDocument
 from tests.support.builders import ref
 
 

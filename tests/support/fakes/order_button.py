@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall, call_from_question
-from bridge.domain.routing.decision import RouteDecision, Rule
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState, order_key
 from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import RouteDecision, Rule
 from tests.support.builders import question
 
 

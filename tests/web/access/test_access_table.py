@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from bridge.domain.routing.decision import Target
-from bridge.ports import CallRecorded
+from bridge.ports.events import CallRecorded
 from bridge.web.access import AdminAccess
 from bridge.web.access.access_control import ADMIN_COOKIE, DESK_COOKIE
 from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens

@@ -10,12 +10,21 @@ import threading
 import httpx
 import pytest
 
-from bridge.ports import Alarm, AuditAct, SignInAnswer
+from bridge.ports.access import AuditAct, SignInAnswer
+from bridge.ports.alarms import Alarm
 from bridge.web.access.attempts import AttemptLimiter, GuessKey, TooManyAttempts
 from bridge.web.access.network import network_of
 from bridge.web.access.passwords import AdminPassword, TooManyChecks
 from tests.support.builders import manager
-from tests.web.web_fixture import ADMIN, AS_ADMIN, BASIC, TOKEN, USER, WebFixture, web_with_known_caller
+from tests.web.web_fixture import (
+    ADMIN,
+    AS_ADMIN,
+    BASIC,
+    TOKEN,
+    USER,
+    WebFixture,
+    web_with_known_caller,
+)
 
 pytestmark = pytest.mark.anyio
 

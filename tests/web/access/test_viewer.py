@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Rule, Target
 from bridge.domain.calls.state import CallState, Disposition
+from bridge.domain.routing.decision import Rule, Target
 from bridge.web.access import Role, Viewer, format_visible_number
 from tests.support.builders import (
     NUMBER,

@@ -17,9 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bridge.domain.routing.decision import EvidenceStep, Finding
-from bridge.domain.directory.entities import EntityKind
 from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.routing.decision import EvidenceStep, Finding
 from bridge.errors import (
     BridgeError,
     OneCSessionsBlocked,
@@ -27,7 +27,8 @@ from bridge.errors import (
     StoreError,
     SyncAlreadyRunning,
 )
-from bridge.ports import EntitySync, OneCAvailability, SyncReport
+from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.events import OneCAvailability
 from tests.support.builders import (
     NOON,
     NUMBER,

@@ -4,14 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.domain.directory.entities import CandidateKind, Manager
 from bridge.domain.delivery.texts import Language
-from bridge.ports import AuditAct, OwnedPhone
+from bridge.domain.directory.entities import CandidateKind, Manager
+from bridge.ports.access import AuditAct
+from bridge.ports.orders import OwnedPhone
 from bridge.web.access.access_control import ADMIN_COOKIE, DESK_COOKIE
 from bridge.web.access.signed_tokens import SignedTokens
 from tests.support.builders import NUMBER, card, partner, ref
-from tests.web.signed_in_managers import ANNA, BORIS, SECRET, as_manager, session_of, web_with_managers
 from tests.web.orders_fixture import OrdersFixture
+from tests.web.signed_in_managers import (
+    ANNA,
+    BORIS,
+    SECRET,
+    as_manager,
+    session_of,
+    web_with_managers,
+)
 from tests.web.web_fixture import ADMIN, WebFixture
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import ActiveAlarm
+from bridge.ports.alarms import ActiveAlarm
 from tests.support.builders import NOON, call
 from tests.web.web_fixture import WebFixture, partial_report, web_with_known_caller
 

@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
-from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.calls.orders import OrderReply, OrderState
-from bridge.ports import OwnedPhone
+from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.ports.orders import OwnedPhone
 from tests.support.builders import NUMBER, ref
 from tests.support.fakes.orders import FakePbx
 from tests.web.orders_fixture import OrdersFixture

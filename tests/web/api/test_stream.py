@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
-from bridge.ports import (
-    Alarm,
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import (
     CallRecorded,
     DirectoryChanged,
     EntryChanged,

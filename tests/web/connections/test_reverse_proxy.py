@@ -18,7 +18,15 @@ from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from tests.stories.processes import free_port
 from tests.support.proxies import HOW_TO_GET, Proxy, Recipe, found, recipes, run_proxy
 from tests.web.signed_in_managers import ANNA, SECRET
-from tests.web.web_fixture import ADMIN, BASIC, PASSWORD, TOKEN, USER, WebFixture, web_with_known_caller
+from tests.web.web_fixture import (
+    ADMIN,
+    BASIC,
+    PASSWORD,
+    TOKEN,
+    USER,
+    WebFixture,
+    web_with_known_caller,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -14,21 +14,21 @@ import pytest
 
 import bridge.web
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import EvidenceStep, Finding, Rule, Target
-from bridge.domain.reporting.data_quality import DataQualityIssue, DataQualityIssueKind, DataQualityIssues
 from bridge.domain.calls.state import CallState, Disposition
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
-from bridge.errors import Loss
-from bridge.ports import (
-    AuditAct,
-    AuditRecord,
-    CallFilter,
-    CallSearch,
-    Shrink,
-    SyncReport,
-    SyncRun,
+from bridge.domain.reporting.data_quality import (
+    DataQualityIssue,
+    DataQualityIssueKind,
+    DataQualityIssues,
 )
+from bridge.domain.routing.decision import EvidenceStep, Finding, Rule, Target
+from bridge.errors import Loss
+from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.directory import SyncReport
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import CallFilter
+from bridge.ports.runs import Shrink, SyncRun
 from bridge.web.console.calls import read_search
 from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacked_bars
 from bridge.web.console.figures import max_data_ages

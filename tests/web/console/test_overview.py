@@ -10,10 +10,12 @@ from typing import get_args
 import pytest
 
 import bridge.web
-from bridge.domain.routing.decision import EvidenceStep, Finding
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
-from bridge.ports import ActiveAlarm, AlarmName, OneCAvailability, SyncReport
+from bridge.domain.routing.decision import EvidenceStep, Finding
+from bridge.ports.alarms import ActiveAlarm, AlarmName
+from bridge.ports.directory import SyncReport
+from bridge.ports.events import OneCAvailability
 from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.language import Localizer
 from tests.support.builders import NOON, call, decision, question

@@ -8,18 +8,19 @@ from datetime import UTC
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Target
+from bridge.domain.calls.orders import OrderState
 from bridge.domain.calls.state import CallState, Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.calls.orders import OrderState
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import AuditAct, CallRecorded, MissedCallChanged
+from bridge.domain.routing.decision import Target
+from bridge.ports.access import AuditAct
+from bridge.ports.events import CallRecorded, MissedCallChanged
 from bridge.web.access import Role, Viewer
 from bridge.web.desk.cards import DeskAudience
 from bridge.web.desk.rendering import DeskRenderer
 from bridge.web.desk.stream import desk_lines
-from bridge.web.shared.pages import PageRenderer
 from bridge.web.shared.event_stream import MAX_STREAMS_OF_ONE
+from bridge.web.shared.pages import PageRenderer
 from tests.support.builders import NOON, NUMBER, call, card, partner, question, ref
 from tests.support.fakes.order_button import FakeOriginator
 from tests.web.signed_in_managers import ANNA, BORIS, as_manager, web_with_managers

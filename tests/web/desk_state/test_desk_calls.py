@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.reporting.desk import SHOWN_FOR
-from bridge.domain.directory.entities import Manager
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.ports import Alarm, CallChanged, CallRecorded, MissedCallChanged
+from bridge.domain.directory.entities import Manager
+from bridge.domain.reporting.desk import SHOWN_FOR
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import CallChanged, CallRecorded, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList
 from tests.support.builders import NOON, NUMBER, call, manager, question, rows

@@ -5,8 +5,8 @@ import json
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from bridge.web.shared.bodies import MAX_API_BODY
 from bridge.web.hooks import MAX_BODY
+from bridge.web.shared.bodies import MAX_API_BODY
 from tests.web.web_fixture import ADMIN, AS_ADMIN, WebFixture, send_raw_query, web_with_known_caller
 
 pytestmark = pytest.mark.anyio

@@ -10,10 +10,10 @@ import time_machine
 from fastapi import FastAPI
 
 from bridge.errors import OneCSessionsBlocked
-from bridge.ports import AuditAct, SignInAnswer
+from bridge.ports.access import AuditAct, SignInAnswer
 from bridge.web.access import AdminAccess
-from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from bridge.web.access.secrets import PasswordHash
+from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from tests.support.builders import NOON, manager, rows
 from tests.web.web_fixture import ADMIN, AS_ADMIN, WebFixture, web_with_known_caller
 

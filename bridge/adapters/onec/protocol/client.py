@@ -18,10 +18,14 @@ import httpx
 import msgspec
 
 from bridge.adapters.http_limits import LIMITS_EXTENSION, BoundedTransport, ReadLimits
-from bridge.adapters.onec.protocol.errors import RequestTooLarge, error_of_response, error_of_transport
+from bridge.adapters.onec.protocol.errors import (
+    RequestTooLarge,
+    error_of_response,
+    error_of_transport,
+)
+from bridge.adapters.onec.protocol.responses import parse_response, without_bom
 from bridge.adapters.onec.protocol.session import SessionTransport
 from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
-from bridge.adapters.onec.protocol.responses import parse_response, without_bom
 from bridge.domain.whole_numbers import MAX_WHOLE_NUMBER, read_whole_number
 from bridge.errors import (
     OneCInvalidResponse,
@@ -30,7 +34,7 @@ from bridge.errors import (
     OneCUnavailable,
     SettingsError,
 )
-from bridge.ports import Traffic
+from bridge.ports.onec import Traffic
 
 _SERVICE: Final = "/odata/standard.odata"
 

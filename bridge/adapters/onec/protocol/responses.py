@@ -11,7 +11,11 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec.protocol.error_pages import has_password_field, one_line_text, page_message
+from bridge.adapters.onec.protocol.error_pages import (
+    has_password_field,
+    one_line_text,
+    page_message,
+)
 
 _MAX_WORDS: Final = 500
 _MAX_BODY: Final = 100_000  # of a page, in which causes are looked for

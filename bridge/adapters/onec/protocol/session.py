@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 from bridge.adapters.onec.protocol.responses import ResponseKind, parse_response
-from bridge.ports import Traffic
+from bridge.ports.onec import Traffic
 
 _HEADER: Final = "IBSession"
 _COOKIE: Final = "ibsession"

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.writing.drafts import earliest_wall_time, read_call_request
 from bridge.adapters.onec.protocol.client import (
     ODataClient,
     date_literal,
@@ -20,6 +19,7 @@ from bridge.adapters.onec.protocol.client import (
     listing_query,
 )
 from bridge.adapters.onec.schema import CallRequestRow, RowPage
+from bridge.adapters.onec.writing.drafts import earliest_wall_time, read_call_request
 from bridge.domain.delivery.call_requests import asks_for_call
 from bridge.domain.delivery.documents import MARKER_START, CallRequest
 

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.reading.objects import read_attribute_value, ref_or_none
 from bridge.adapters.onec.protocol.client import guid_literal, lenient_json_decoder, listing_query
+from bridge.adapters.onec.reading.objects import read_attribute_value, ref_or_none
 from bridge.adapters.onec.reading.parts import split_refs
+from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.adapters.onec.schema import (
     ObjectRow,
     PropertyRow,
@@ -20,7 +21,6 @@ from bridge.adapters.onec.schema import (
     PropertyValueRow,
     RowPage,
 )
-from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.domain.directory.entities import AttributeValue, ExtensionSources, Ref
 from bridge.errors import OneCNotPublished
 

@@ -17,11 +17,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from bridge.adapters.sqlite.directory.documents import distinct_phones
 from bridge.adapters.onec import schema
+from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder, listing_query
 from bridge.adapters.onec.protocol.errors import UnknownField
-from bridge.adapters.onec.reading.line_filters import narrow_filter, wide_filter
 from bridge.adapters.onec.protocol.metadata import Metadata
+from bridge.adapters.onec.reading.line_filters import narrow_filter, wide_filter
 from bridge.adapters.onec.reading.objects import (
     ReadObject,
     as_group,
@@ -30,8 +30,8 @@ from bridge.adapters.onec.reading.objects import (
     read_counterparties,
     read_partners,
 )
-from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder, listing_query
 from bridge.adapters.onec.reading.parts import split_refs
+from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.adapters.onec.schema import (
     Column,
     ContactPersonRow,
@@ -40,11 +40,11 @@ from bridge.adapters.onec.schema import (
     PartnerRow,
     RowPage,
 )
-from bridge.adapters.onec.reading.sets import EntitySetReader
+from bridge.adapters.sqlite.directory.documents import distinct_phones
 from bridge.domain.directory.entities import EntityKind, Partner, PhoneOwner, Ref, build_caller_card
 from bridge.domain.phone.fields import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, StoreError
-from bridge.ports import FoundOwners
+from bridge.ports.onec import FoundOwners
 
 _log = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from bridge.domain.directory.entities import (
     Version,
 )
 from bridge.domain.phone.fields import PhoneRules
-from bridge.ports import DirectoryObject
+from bridge.ports.onec import DirectoryObject
 
 _EMPTY_YEAR: Final = "0001"
 _DAY: Final = len("2026-11-23")

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Seque
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.protocol.client import Query, encode_query, guid_literal, max_filter_bytes
+from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.domain.directory.entities import EMPTY_REF, Ref
 
 _OR: Final = " or "

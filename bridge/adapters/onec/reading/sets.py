@@ -9,9 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from bridge.adapters.onec.protocol.errors import UnknownField
-from bridge.adapters.onec.protocol.metadata import Fields, Metadata, available_columns, require_columns
 from bridge.adapters.onec.protocol.client import ODataClient, listing_query
+from bridge.adapters.onec.protocol.errors import UnknownField
+from bridge.adapters.onec.protocol.metadata import (
+    Fields,
+    Metadata,
+    available_columns,
+    require_columns,
+)
 from bridge.adapters.onec.schema import Column
 from bridge.errors import OneCNotPublished
 

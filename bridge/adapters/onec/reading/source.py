@@ -11,9 +11,16 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from bridge.adapters.onec import schema
+from bridge.adapters.onec.protocol.client import (
+    ODataClient,
+    decode_count,
+    lenient_json_decoder,
+    listing_query,
+    require_count,
+)
 from bridge.adapters.onec.protocol.errors import RequestTooLarge
-from bridge.adapters.onec.reading.extensions import find_extension_sources
 from bridge.adapters.onec.protocol.metadata import Metadata
+from bridge.adapters.onec.reading.extensions import find_extension_sources
 from bridge.adapters.onec.reading.objects import (
     ReadObject,
     as_group,
@@ -24,13 +31,6 @@ from bridge.adapters.onec.reading.objects import (
     read_partners,
     read_phone_fields,
 )
-from bridge.adapters.onec.protocol.client import (
-    ODataClient,
-    decode_count,
-    lenient_json_decoder,
-    listing_query,
-    require_count,
-)
 from bridge.adapters.onec.reading.parts import (
     PartsReader,
     RequestPart,
@@ -39,6 +39,7 @@ from bridge.adapters.onec.reading.parts import (
     split_refs,
     split_rows,
 )
+from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.adapters.onec.schema import (
     Column,
     ContactPersonRow,
@@ -50,11 +51,10 @@ from bridge.adapters.onec.schema import (
     PartnerRow,
     RowPage,
 )
-from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.domain.directory.entities import EntityKind, ExtensionSources, PhoneOwner, Ref, Version
 from bridge.domain.phone.fields import PhoneRules
 from bridge.errors import OneCInvalidResponse, OneCNotPublished
-from bridge.ports import DirectoryObject, Listing, Traffic
+from bridge.ports.onec import DirectoryObject, Listing, Traffic
 
 _PAGE: Final = 1000
 _WALKS: Final = 3

@@ -25,7 +25,6 @@ from bridge.adapters.onec.schema import (
     SubjectBody,
     WrittenPhoneCallRow,
 )
-from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, Ref, Version
 from bridge.domain.delivery.documents import (
     CallRequest,
     ContactRef,
@@ -35,7 +34,8 @@ from bridge.domain.delivery.documents import (
     WrittenPhoneCall,
     WrittenReminder,
 )
-from bridge.ports import FoundDocument
+from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, Ref, Version
+from bridge.ports.onec import FoundDocument
 
 _CONTACT_TYPES: Final = {
     CandidateKind.CONTACT: TYPE_PREFIX + CONTACT_PERSONS,

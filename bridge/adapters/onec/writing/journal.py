@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.onec import schema
+from bridge.adapters.onec.protocol.client import date_literal, lenient_json_decoder, text_literal
+from bridge.adapters.onec.schema import PhoneCallRow, RowPage, SubjectRow, WrittenPhoneCallRow
 from bridge.adapters.onec.writing.drafts import (
     phone_call_body,
     phone_call_change_body,
@@ -20,18 +22,16 @@ from bridge.adapters.onec.writing.drafts import (
     subject_body,
     wall_time,
 )
-from bridge.adapters.onec.protocol.client import date_literal, lenient_json_decoder, text_literal
 from bridge.adapters.onec.writing.record_keys import phone_call_key, subject_key
 from bridge.adapters.onec.writing.reminders import ODataReminders
-from bridge.adapters.onec.schema import PhoneCallRow, RowPage, SubjectRow, WrittenPhoneCallRow
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.documents import (
     PhoneCallChange,
     PhoneCallDraft,
     WrittenPhoneCall,
     document_marker,
 )
-from bridge.ports import FoundDocument
+from bridge.domain.directory.entities import Ref
+from bridge.ports.onec import FoundDocument
 
 #: How far a document's date may be from the draft's: nothing of ours moves it, people may.
 _WINDOW: Final = timedelta(minutes=2)

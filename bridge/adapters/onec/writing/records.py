@@ -14,8 +14,8 @@ import msgspec
 
 from bridge.adapters.onec import schema
 from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder, listing_query
-from bridge.adapters.onec.writing.record_keys import KeyPart, RecordKey
 from bridge.adapters.onec.schema import Column, RowPage
+from bridge.adapters.onec.writing.record_keys import KeyPart, RecordKey
 from bridge.errors import (
     OneCError,
     OneCFilteredByWebServer,

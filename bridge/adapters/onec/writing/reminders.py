@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bridge.adapters.onec import schema
+from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
+from bridge.adapters.onec.schema import Column, ReminderRow, RowPage
 from bridge.adapters.onec.writing.drafts import (
     read_written_reminder,
     reminder_body,
     reminder_text_body,
     wall_time,
 )
-from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
 from bridge.adapters.onec.writing.record_keys import RecordKey, reminder_key
 from bridge.adapters.onec.writing.records import ODataRecords, text_of
-from bridge.adapters.onec.schema import Column, ReminderRow, RowPage
 from bridge.domain.delivery.documents import ReminderDraft, WrittenReminder
 from bridge.errors import OneCObjectMissing
 

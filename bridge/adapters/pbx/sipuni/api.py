@@ -14,8 +14,8 @@ from typing import Any, Final
 import httpx
 
 from bridge.adapters.http_limits import LIMITS_EXTENSION, BoundedTransport, ReadLimits
-from bridge.adapters.pbx.sipuni.rate_limit import RateLimit
 from bridge.adapters.pbx.sipuni.history import export_query, read_export, signature
+from bridge.adapters.pbx.sipuni.rate_limit import RateLimit
 from bridge.domain.calls.events import CallEvent
 from bridge.domain.calls.orders import CallOrder, OrderReply, OrderState
 from bridge.domain.phone.fields import PhoneRules, format_digits

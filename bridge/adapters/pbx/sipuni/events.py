@@ -10,13 +10,18 @@ from typing import Final
 from urllib.parse import unquote
 
 from bridge.adapters.pbx.sipuni.fields import EventFields
-from bridge.adapters.pbx.sipuni.sides import EventSides, has_cabinet_form, read_extension, read_sides
+from bridge.adapters.pbx.sipuni.sides import (
+    EventSides,
+    has_cabinet_form,
+    read_extension,
+    read_sides,
+)
 from bridge.adapters.pbx.sipuni.vocabulary import is_ignored_code, read_kind, read_outcome
-from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls.call import CLOCK_TOLERANCE
+from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.phone.fields import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
 from bridge.errors import UnreadableEvent
-from bridge.ports import RawEvent
+from bridge.ports.pbx import RawEvent
 
 __all__ = ["read_event", "read_extension"]
 

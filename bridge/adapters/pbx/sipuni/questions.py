@@ -20,10 +20,10 @@ from bridge.adapters.pbx.sipuni.bodies import (
 from bridge.adapters.pbx.sipuni.events import read_event
 from bridge.adapters.pbx.sipuni.fields import vendor_field_name
 from bridge.domain.calls.events import CallEvent
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.domain.calls.parties import is_outside_line
 from bridge.domain.phone.fields import PhoneRules, read_caller, read_did, read_outside_caller
-from bridge.ports import RawEvent, RawReply, RawRequest
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
+from bridge.ports.pbx import RawEvent, RawReply, RawRequest
 
 #: Which form of the routing answer the cabinet's node follows (contract.md §5).
 AnswerForm = Literal["auto", "number", "text"]

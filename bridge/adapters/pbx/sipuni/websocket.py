@@ -18,10 +18,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from bridge.adapters.pbx.sipuni.bodies import encode_body, parse_body
-from bridge.adapters.pbx.sipuni.questions import make_raw_event
 from bridge.adapters.pbx.sipuni.fields import EventFields
+from bridge.adapters.pbx.sipuni.questions import make_raw_event
 from bridge.errors import StoreError
-from bridge.ports import Alarm, Clock, EventPublisher, RawEvent
+from bridge.ports.alarms import Alarm
+from bridge.ports.clock import Clock
+from bridge.ports.events import EventPublisher
+from bridge.ports.pbx import RawEvent
 
 _log = logging.getLogger(__name__)
 

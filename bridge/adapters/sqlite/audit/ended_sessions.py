@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from bridge.ports import Alarm, EventPublisher
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import EventPublisher
 
 _log = logging.getLogger(__name__)
 

@@ -20,10 +20,11 @@ import msgspec
 from bridge.adapters.sqlite.file.integrity import check_integrity
 from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, SqliteFile, decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.retention import oldest_kept
+from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError
-from bridge.ports import AuditAct, AuditRecord, Clock
+from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.clock import Clock
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

@@ -13,11 +13,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from bridge.adapters.sqlite.file.set_aside import record_missing, set_aside
 from bridge.adapters.sqlite.audit.store import SqliteAudit
+from bridge.adapters.sqlite.file.set_aside import record_missing, set_aside
 from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import AuditAct, AuditRecord, Clock
+from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.clock import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -21,15 +21,15 @@ from bridge.adapters.sqlite.calls.rows import (
     to_micros,
 )
 from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Rule
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.state import Disposition
 from bridge.domain.reporting.figures import CallFact
 from bridge.domain.reporting.search_names import normalise_name, searchable_names
-from bridge.domain.calls.state import Disposition
+from bridge.domain.routing.decision import Rule
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import CallSearch
+from bridge.ports.history import CallSearch
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

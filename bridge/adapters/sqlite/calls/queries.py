@@ -21,10 +21,10 @@ from bridge.adapters.sqlite.file.sqlite_file import Row, SqliteFile
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.routing.decision import NumberMemory
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import CallFilter, OutboxCounts
+from bridge.domain.routing.decision import NumberMemory
+from bridge.ports.ledger import CallFilter, OutboxCounts
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 

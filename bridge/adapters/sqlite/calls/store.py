@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
-from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
+from bridge.adapters.sqlite.calls.group_writer import GroupWriter
 from bridge.adapters.sqlite.calls.queries import (
     EMPTY_MEMORY,
     SELECT_ENTRIES_WITH_CALLS,
@@ -26,6 +26,7 @@ from bridge.adapters.sqlite.calls.queries import (
     read_number_memories,
     read_numbers_with_talks,
 )
+from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
 from bridge.adapters.sqlite.calls.rows import (
     CALL_KEY,
     CALL_RECEIVED_AT,
@@ -45,7 +46,6 @@ from bridge.adapters.sqlite.calls.rows import (
     entry_row,
     to_micros,
 )
-from bridge.adapters.sqlite.calls.group_writer import GroupWriter
 from bridge.adapters.sqlite.calls.writes import (
     ApplyChange,
     CheckFile,
@@ -72,13 +72,15 @@ from bridge.adapters.sqlite.file.integrity import check_integrity
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile, WriterLock, decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.routing import NumberMemory
 from bridge.errors import StoreDamaged, StoreError, StoreInUse
-from bridge.ports import CallFilter, Clock, DeletedRecords, LedgerChange, OutboxCounts, RawEvent
+from bridge.ports.clock import Clock
+from bridge.ports.ledger import CallFilter, DeletedRecords, LedgerChange, OutboxCounts
+from bridge.ports.pbx import RawEvent
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

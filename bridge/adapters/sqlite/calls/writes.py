@@ -35,7 +35,7 @@ from bridge.domain.delivery.outbox import (
 )
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports import DeletedRecords, LedgerChange
+from bridge.ports.ledger import DeletedRecords, LedgerChange
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 

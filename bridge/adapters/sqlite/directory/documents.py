@@ -20,7 +20,8 @@ from bridge.domain.directory.entities import (
     Partner,
 )
 from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
-from bridge.ports import DirectoryObject, SyncReport
+from bridge.ports.directory import SyncReport
+from bridge.ports.onec import DirectoryObject
 
 #: Table of each kind; the order is part of the file's format (see `owner_row`).
 TABLES: Final = {

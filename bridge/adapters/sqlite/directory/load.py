@@ -20,15 +20,15 @@ from bridge.adapters.sqlite.directory.documents import (
     owner_row_id,
     unread_phone_fields,
 )
-from bridge.adapters.sqlite.directory.object_tables import ObjectTables
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_names
-from bridge.adapters.sqlite.directory.index.streamed_cards import StreamedCards
 from bridge.adapters.sqlite.directory.index.phone_index import PhoneIndex
+from bridge.adapters.sqlite.directory.index.streamed_cards import StreamedCards
+from bridge.adapters.sqlite.directory.object_tables import ObjectTables
 from bridge.adapters.sqlite.file.bulk import WorkerThread
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.domain.directory.entities import EntityKind
 from bridge.errors import StoreError
-from bridge.ports import DirectoryObject
+from bridge.ports.onec import DirectoryObject
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

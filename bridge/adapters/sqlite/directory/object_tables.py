@@ -20,7 +20,7 @@ from bridge.adapters.sqlite.directory.index.name_index import NameIndex
 from bridge.adapters.sqlite.file.sqlite_file import DocumentRows, SqliteFile
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.directory.routing_facts import count_facts
-from bridge.ports import DirectoryObject
+from bridge.ports.onec import DirectoryObject
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

@@ -21,7 +21,7 @@ from bridge.domain.directory.entities import (
     may_be_caller,
 )
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import OwnedPhone
+from bridge.ports.orders import OwnedPhone
 
 # ruff: noqa: S608 - tables are constants of this house.
 

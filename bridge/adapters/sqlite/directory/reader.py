@@ -21,7 +21,6 @@ from pathlib import Path
 import msgspec
 
 from bridge.adapters.sqlite.directory import partner_phones
-from bridge.adapters.sqlite.directory.index.caller_cards import unpack_card
 from bridge.adapters.sqlite.directory.documents import (
     CHECKPOINT_TABLE,
     REF_EXPRESSION,
@@ -32,9 +31,10 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_report,
     owner_of_row_id,
 )
+from bridge.adapters.sqlite.directory.index.caller_cards import unpack_card
+from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_name
 from bridge.adapters.sqlite.directory.opening import open_for_reading
 from bridge.adapters.sqlite.directory.suspected_damage import identity_from, record_suspected_damage
-from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_name
 from bridge.adapters.sqlite.file.sqlite_file import (
     DECODE_ERRORS,
     SQLITE_ERRORS,
@@ -57,7 +57,9 @@ from bridge.domain.directory.entities import (
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.routing import DataAge
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports import Monotonic, OwnedPhone, SyncReport
+from bridge.ports.clock import Monotonic
+from bridge.ports.directory import SyncReport
+from bridge.ports.orders import OwnedPhone
 
 # ruff: noqa: S608 - tables are constants of this house.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from tinydb.table import Document
 
-from bridge.adapters.sqlite.file.set_aside import set_aside
+from bridge.adapters.sqlite.directory.diff_load import DifferentialLoad
 from bridge.adapters.sqlite.directory.documents import (
     CHECKPOINT_TABLE,
     KINDS,
@@ -28,21 +28,26 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_report,
 )
 from bridge.adapters.sqlite.directory.draft import DirectoryDraft
-from bridge.adapters.sqlite.directory.diff_load import DifferentialLoad
+from bridge.adapters.sqlite.directory.index.name_index import NameIndex
+from bridge.adapters.sqlite.directory.index.phone_index import (
+    IndexChanges,
+    PhoneIndex,
+    rare_garbage_collection,
+)
 from bridge.adapters.sqlite.directory.load import BulkLoad
 from bridge.adapters.sqlite.directory.object_tables import ObjectTables
 from bridge.adapters.sqlite.directory.suspected_damage import (
     clear_suspected_damage,
     read_suspected_damage,
 )
-from bridge.adapters.sqlite.directory.index.name_index import NameIndex
-from bridge.adapters.sqlite.directory.index.phone_index import IndexChanges, PhoneIndex, rare_garbage_collection
+from bridge.adapters.sqlite.file.set_aside import set_aside
 from bridge.adapters.sqlite.file.sqlite_file import WriterLock
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.directory.entities import EntityKind, Manager, Ref, Version
 from bridge.domain.directory.routing_facts import FactCounts
 from bridge.errors import StoreDamaged, StoreError, SyncAlreadyRunning
-from bridge.ports import DirectoryObject, SyncReport
+from bridge.ports.directory import SyncReport
+from bridge.ports.onec import DirectoryObject
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

@@ -14,8 +14,6 @@ from typing import Final
 from bridge.lab.onec.company import names
 from bridge.lab.onec.company import typed_phones as phones
 from bridge.lab.onec.company import users as staff
-from bridge.lab.onec.infobase.schema import EMPTY_REF
-from bridge.lab.onec.infobase.tables import CONTACTS, ContactKind, ContactLine, Row, make_ref
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_KINDS,
     CONTACT_PERSONS,
@@ -25,6 +23,8 @@ from bridge.lab.onec.infobase.infobase import (
     Infobase,
     IntendedPhone,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF
+from bridge.lab.onec.infobase.tables import CONTACTS, ContactKind, ContactLine, Row, make_ref
 
 _GROUPS: Final = "Catalog_ГруппыДоступаПартнеров"
 #: Every so manieth partner is the head of a holding.

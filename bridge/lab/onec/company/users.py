@@ -12,8 +12,6 @@ from random import Random
 from typing import Final
 
 from bridge.lab.onec.company import names
-from bridge.lab.onec.infobase.schema import EMPTY_REF
-from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 from bridge.lab.onec.infobase.infobase import (
     EXTRA_VALUES,
     PROPERTIES,
@@ -23,6 +21,8 @@ from bridge.lab.onec.infobase.infobase import (
     DataQuirks,
     Infobase,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_REF
+from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 
 ATTRIBUTE: Final = "Внутренний номер"
 EXTRA_ATTRIBUTES: Final = "ДополнительныеРеквизиты"

@@ -6,9 +6,15 @@ from typing import Final
 
 from bridge.lab.onec.company import users as staff
 from bridge.lab.onec.edits.manager_actions import ManagerActions
+from bridge.lab.onec.infobase.infobase import (
+    CONTACT_PERSONS,
+    COUNTERPARTIES,
+    PARTNERS,
+    PROPERTIES,
+    USERS,
+)
 from bridge.lab.onec.infobase.schema import EMPTY_REF
 from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine
-from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, PROPERTIES, USERS
 
 _OWNERS: Final = {
     PARTNERS: "ОсновнойМенеджер_Key",

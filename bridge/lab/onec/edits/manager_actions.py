@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from bridge.lab.onec.infobase.infobase import PHONE_CALLS, REMINDERS, SUBJECTS, USERS, Infobase
+from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.tables import Key, Row
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.writing import write
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
 from bridge.lab.onec.switches import PublicationSwitches
-from bridge.lab.onec.infobase.tables import Key, Row
-from bridge.lab.onec.infobase.infobase import PHONE_CALLS, REMINDERS, SUBJECTS, USERS, Infobase
 
 _CALL_TYPE: Final = f"StandardODATA.{PHONE_CALLS}"
 

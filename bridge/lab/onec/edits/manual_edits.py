@@ -11,8 +11,6 @@ from typing import Final
 from bridge.lab.onec.company import users as staff
 from bridge.lab.onec.company.phone_cases import PHONE_CASES
 from bridge.lab.onec.edits.bulk_edits import BulkEdits
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
-from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     CONTACT_STATES,
@@ -26,6 +24,8 @@ from bridge.lab.onec.infobase.infobase import (
     ExtensionStorage,
     IntendedPhone,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 
 _KINDS: Final = {
     PARTNERS: "ТелефонПартнера",

@@ -11,7 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet, Release, ReleaseSchema, load_release
+from bridge.lab.onec.infobase.schema import (
+    EMPTY_REF,
+    EntitySet,
+    Release,
+    ReleaseSchema,
+    load_release,
+)
 from bridge.lab.onec.infobase.tables import ContactKind, EntityTable, Row, WriteCounter
 
 PARTNERS = "Catalog_Партнеры"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.infobase.schema import EntitySet, Property
+from bridge.lab.onec.odata.publication import Publication
 
 _HEAD: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -7,11 +7,11 @@ import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.infobase.schema import UNDEFINED, EntitySet, Property
-from bridge.lab.onec.switches import PublicationSwitches
-from bridge.lab.onec.infobase.tables import EntityTable, Row
 from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.onec.infobase.schema import UNDEFINED, EntitySet, Property
+from bridge.lab.onec.infobase.tables import EntityTable, Row
+from bridge.lab.onec.odata import errors
+from bridge.lab.onec.switches import PublicationSwitches
 
 _PREFIX = "StandardODATA."
 

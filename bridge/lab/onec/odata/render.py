@@ -14,9 +14,9 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.odata.errors import ODataRefusal
 from bridge.lab.onec.odata.reading.query import QueryPage
-from bridge.lab.onec.infobase.tables import Row
 
 JSON: Final = "application/json;charset=utf-8"
 _CHUNK: Final = 500

@@ -9,19 +9,15 @@ from email.utils import format_datetime
 from random import Random
 from typing import Any, Final
 
-from bridge.lab.onec.odata import address
-from bridge.lab.onec.odata import edmx
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.odata import render
-from bridge.lab.onec.odata import replies
+from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
+from bridge.lab.onec.infobase.tables import Key, Row
+from bridge.lab.onec.odata import address, edmx, errors, render, replies
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.reading import projection as select
 from bridge.lab.onec.odata.reading.query import QueryRunner, check_options
 from bridge.lab.onec.odata.replies import HttpReply
 from bridge.lab.onec.odata.writing import body_values as assign
 from bridge.lab.onec.odata.writing import write
-from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
-from bridge.lab.onec.infobase.tables import Key, Row
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ACTIONS: Final = {"Post": True, "Unpost": False}

@@ -18,7 +18,6 @@ import msgspec
 from bridge.lab.sipuni.calls import AskedQuestion, PushedEvent
 from bridge.lab.sipuni.pbx import SipuniLab
 from bridge.lab.sipuni.protocol.history import HistoryRow
-from bridge.lab.sipuni.scheme import SchemeNode
 from bridge.lab.sipuni.scenarios.scenario import (
     PLACEHOLDER,
     SERIALS,
@@ -34,6 +33,7 @@ from bridge.lab.sipuni.scenarios.scenario import (
     WaitingScenario,
     is_time_placeholder,
 )
+from bridge.lab.sipuni.scheme import SchemeNode
 
 Pause = Callable[[float], Awaitable[object]]
 _Told = TypeVar("_Told")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import httpx
 
 from bridge.lab.sipuni.calls import AskedQuestion, PushedEvent
-from bridge.lab.sipuni.protocol.events import Params
 from bridge.lab.sipuni.protocol.event_forms import encode_body
+from bridge.lab.sipuni.protocol.events import Params
 from bridge.lab.sipuni.scheme import SchemeNode, SipuniScheme, read_answer
 from bridge.lab.sipuni.switches import BodyForm
 

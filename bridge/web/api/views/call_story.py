@@ -5,11 +5,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.domain.delivery.outcome import format_outcome
-from bridge.domain.calls.events import CallEvent, EventKind, Outcome
 from bridge.domain.calls.call import CallNote, PhoneCall
-from bridge.domain.calls.state import Disposition
+from bridge.domain.calls.events import CallEvent, EventKind, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.outcome import format_outcome
 from bridge.domain.delivery.texts import Language
 from bridge.web.api.views.calls import CallView, MissedCallView, TargetView, View, total_seconds
 from bridge.web.api.views.state import OutboxEntryView

@@ -7,22 +7,17 @@ from pydantic import Field
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.clock import age_by_wall
-from bridge.domain.routing.decision import DataAge
-from bridge.domain.directory.entities import EntityKind
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.delivery.texts import Language
-from bridge.ports import (
-    ActiveAlarm,
-    Alarm,
-    AlarmName,
-    EntitySync,
-    OneCAvailability,
-    OutboxCounts,
-    SyncReport,
-)
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.routing.decision import DataAge
+from bridge.ports.alarms import ActiveAlarm, Alarm, AlarmName
+from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.events import OneCAvailability
+from bridge.ports.ledger import OutboxCounts
+from bridge.web.api.views.calls import CallSummaryView, View
 from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.language import translations
-from bridge.web.api.views.calls import CallSummaryView, View
 
 
 class OutboxEntryView(View):

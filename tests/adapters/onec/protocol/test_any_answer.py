@@ -10,15 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.call_requests import ODataCallRequests
-from bridge.adapters.onec.sign_in import ODataSignIn
+from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.onec.sign_in import ODataSignIn
+from bridge.adapters.onec.writing.journal import ODataJournal
+from bridge.domain.delivery.documents import (
+    ContactRef,
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+)
 from bridge.domain.directory.entities import CandidateKind, EntityKind
 from bridge.domain.phone.fields import PhoneRules
-from bridge.domain.delivery.documents import ContactRef, PhoneCallChange, PhoneCallDraft, ReminderDraft
 from bridge.errors import BridgeError
 from tests.support.builders import NOON, NUMBER, ref
 

@@ -8,7 +8,6 @@ import httpx
 import msgspec
 import pytest
 
-from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.protocol.client import (
     ODataClient,
     ODataConfig,
@@ -17,6 +16,7 @@ from bridge.adapters.onec.protocol.client import (
     listing_query,
     text_literal,
 )
+from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.schema import DeletionMarkBody, ListingRow, RowPage
 from bridge.errors import (
     OneCAlreadyExists,

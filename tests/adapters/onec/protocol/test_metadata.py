@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bridge.adapters.onec.protocol.metadata import Metadata, _Parser, used_type_names
-from bridge.adapters.onec.schema import COLUMNS, USED_COLUMNS, Column
 from bridge.adapters.onec.reading.sets import EntitySetReader
+from bridge.adapters.onec.schema import COLUMNS, USED_COLUMNS, Column
 from bridge.domain.directory.entities import EntityKind
 from bridge.errors import (
     OneCInvalidResponse,

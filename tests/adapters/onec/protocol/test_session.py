@@ -12,7 +12,7 @@ from bridge.adapters.onec.protocol.session import SessionTransport
 from bridge.domain.directory.entities import EntityKind
 from bridge.errors import OneCUnavailable
 from bridge.lab.onec.simulator import OneCLab
-from bridge.ports import Traffic
+from bridge.ports.onec import Traffic
 from tests.support.onec_lab import (
     make_draft,
     make_journal,

@@ -9,10 +9,10 @@ import pytest
 
 import bridge.bootstrap
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
-from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
+from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.errors import OneCUnavailable
-from bridge.ports import SignInAnswer
+from bridge.ports.access import SignInAnswer
 from tests.support.onec_lab import NOW
 
 pytestmark = pytest.mark.anyio

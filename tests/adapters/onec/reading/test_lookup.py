@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.adapters.onec.protocol.client import encode_query, listing_query
 from bridge.adapters.onec.reading.line_filters import digit_spellings, wide_filter
 from bridge.adapters.onec.reading.lookup import ODataLookup
-from bridge.adapters.onec.protocol.client import encode_query, listing_query
 from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
@@ -34,10 +34,10 @@ from bridge.errors import (
     StoreError,
 )
 from bridge.lab.onec.company.phone_cases import PHONE_CASES
-from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.onec.infobase.tables import CONTACTS
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS
-from bridge.ports import FoundOwners
+from bridge.lab.onec.infobase.tables import CONTACTS
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.onec import FoundOwners
 from bridge.services.sync.pull import DirectoryPull, PullRules
 from tests.stories.in_process import SilentProgress
 from tests.support.onec_lab import NOW, make_client, make_lab, make_source

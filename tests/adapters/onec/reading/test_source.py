@@ -25,9 +25,9 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.infobase.infobase import DataQuirks
-from bridge.ports import Listing
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.onec import Listing
 from tests.support.onec_lab import ATTRIBUTE, make_lab, make_source, pull, pull_all
 
 pytestmark = pytest.mark.anyio

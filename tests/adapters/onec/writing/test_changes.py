@@ -7,13 +7,13 @@ import pytest
 
 from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.documents import (
     PhoneCallChange,
     ReminderDraft,
     WrittenPhoneCall,
     WrittenReminder,
 )
+from bridge.domain.directory.entities import Ref
 from bridge.errors import (
     OneCError,
     OneCFilteredByWebServer,

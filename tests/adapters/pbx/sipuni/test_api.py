@@ -19,7 +19,7 @@ from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
 from bridge.lab.sipuni import CabinetSwitches, CallPlan, SipuniLab, SipuniScheme, create_sipuni_app
-from bridge.ports import PbxControl
+from bridge.ports.pbx import PbxControl
 from tests.support.builders import NOON, RULES
 from tests.support.virtual_time import VirtualLoop
 

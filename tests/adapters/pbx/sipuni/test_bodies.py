@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
 from bridge.adapters.pbx.sipuni.bodies import decode_body, encode_body, parse_body
-from bridge.ports import RawRequest
+from bridge.ports.pbx import RawRequest
 from tests.support.builders import RULES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

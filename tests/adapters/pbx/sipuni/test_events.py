@@ -12,7 +12,7 @@ from bridge.adapters.pbx.sipuni import SipuniTelephony
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.phone.fields import Caller, CallerKind
 from bridge.errors import UnreadableEvent
-from bridge.ports import RawEvent, Telephony
+from bridge.ports.pbx import RawEvent, Telephony
 from tests.support.builders import RULES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sipuni"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
-from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.domain.phone.fields import CallerKind
-from bridge.ports import RawRequest
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
+from bridge.ports.pbx import RawRequest
 from tests.support.builders import RULES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sipuni"

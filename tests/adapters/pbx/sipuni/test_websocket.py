@@ -11,7 +11,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from bridge.adapters.pbx.sipuni.websocket import SipuniWebsocket
 from bridge.errors import StoreError
-from bridge.ports import Alarm, RawEvent
+from bridge.ports.alarms import Alarm
+from bridge.ports.pbx import RawEvent
 from tests.support.builders import NOON
 from tests.support.fakes.ledger import RecordedEvents
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.adapters.sqlite.audit.ended_sessions import EndedSessionsFile
-from bridge.ports import Alarm, Event
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import Event
 from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from tests.support.builders import manager
 

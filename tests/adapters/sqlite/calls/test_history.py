@@ -9,11 +9,12 @@ import pytest
 
 from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.domain.calls.events import Direction
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.routing.decision import Rule, Target
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import CallState, Disposition
-from bridge.ports import CallFilter, CallSearch
+from bridge.domain.routing.decision import Rule, Target
+from bridge.ports.history import CallSearch
+from bridge.ports.ledger import CallFilter
 from tests.support import builders as b
 
 pytestmark = pytest.mark.anyio

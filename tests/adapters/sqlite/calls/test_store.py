@@ -17,11 +17,11 @@ from tinydb import where
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.file.tables import SqliteDb
-from bridge.domain.routing.decision import NumberMemory
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.directory.entities import Ref
+from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
-from bridge.ports import RawEvent
+from bridge.ports.pbx import RawEvent
 from tests.support import builders as b
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ import pytest
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import CandidateKind, EntityKind
-from bridge.ports import DirectoryObject, SyncReport
+from bridge.ports.directory import SyncReport
+from bridge.ports.onec import DirectoryObject
 from tests.support import builders as b
 
 ROMASHKA = b.partner(phones=("8 (495) 000-00-01",))

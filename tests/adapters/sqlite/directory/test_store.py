@@ -20,7 +20,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.routing.decision import DataAge
 from bridge.domain.directory.entities import (
     UNLISTED,
     AttributeValue,
@@ -37,10 +36,12 @@ from bridge.domain.directory.entities import (
     Version,
     candidate_sort_key,
 )
-from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
 from bridge.domain.directory.routing_facts import count_facts
+from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
+from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError, SyncAlreadyRunning
-from bridge.ports import DirectoryObject, EntitySync, SyncReport
+from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.onec import DirectoryObject
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

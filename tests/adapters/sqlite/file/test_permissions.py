@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.sqlite.file.permissions import accessible_to_others, restrict_to_owner
 from bridge.adapters.sqlite.file.integrity import missing_files, unusable_files, why_not_writable
+from bridge.adapters.sqlite.file.permissions import accessible_to_others, restrict_to_owner
 from bridge.domain.reporting.check_results import CheckVerdict
 from bridge.errors import StoreError
 from bridge.services.diagnosis.files import examine_files

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.adapters.sqlite.file.set_aside import LOG_SUFFIXES, record_missing, set_aside
-from bridge.adapters.sqlite.file.header import HeaderReader
+from bridge.adapters.sqlite.calls.recovery.salvage import check_documents, salvage
 from bridge.adapters.sqlite.calls.rows import FIRST_TABLES, LEDGER_PAGE_SIZE, create_tables
 from bridge.adapters.sqlite.calls.writes import (
     LedgerWrite,
@@ -24,8 +23,9 @@ from bridge.adapters.sqlite.calls.writes import (
     WriteResult,
     defer_checkpoints,
 )
-from bridge.adapters.sqlite.calls.recovery.salvage import check_documents, salvage
+from bridge.adapters.sqlite.file.header import HeaderReader
 from bridge.adapters.sqlite.file.integrity import check_integrity
+from bridge.adapters.sqlite.file.set_aside import LOG_SUFFIXES, record_missing, set_aside
 from bridge.adapters.sqlite.file.sqlite_file import (
     SQLITE_ERRORS,
     SqliteFile,
@@ -34,7 +34,7 @@ from bridge.adapters.sqlite.file.sqlite_file import (
 )
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError, StoreInUse, StoreOfOtherProgram
-from bridge.ports import Clock
+from bridge.ports.clock import Clock
 
 _log = logging.getLogger(__name__)
 

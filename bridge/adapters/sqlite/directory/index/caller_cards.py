@@ -34,7 +34,7 @@ from bridge.domain.directory.entities import (
     may_be_caller,
 )
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import DirectoryObject
+from bridge.ports.onec import DirectoryObject
 
 _CANDIDATE_KINDS = (None, *CandidateKind)
 _CUSTOMER, _ENDED = 4, 8

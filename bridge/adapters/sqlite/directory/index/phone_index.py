@@ -11,13 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
-from bridge.adapters.sqlite.directory.index.caller_cards import (
-    PackedCards,
-    PartnerChains,
-    pack_candidate,
-    pack_card,
-    unpack_card,
-)
 from bridge.adapters.sqlite.directory.documents import (
     PARENT_EXPRESSION,
     PARTNER_EXPRESSION,
@@ -26,6 +19,13 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_object,
     distinct_phones,
     read_objects,
+)
+from bridge.adapters.sqlite.directory.index.caller_cards import (
+    PackedCards,
+    PartnerChains,
+    pack_candidate,
+    pack_card,
+    unpack_card,
 )
 from bridge.adapters.sqlite.file.bulk import (
     VALUE_LENGTH,
@@ -46,7 +46,7 @@ from bridge.domain.directory.entities import (
     may_be_caller,
 )
 from bridge.domain.phone.fields import PhoneNumber
-from bridge.ports import DirectoryObject
+from bridge.ports.onec import DirectoryObject
 
 # ruff: noqa: S608 - table and expression are constants of this house.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from bridge.adapters.sqlite.directory.index.caller_cards import PackedCards, PartnerChains
 from bridge.adapters.sqlite.directory.index.phone_index import PhoneIndex
 from bridge.domain.directory.entities import EntityKind, Partner, Ref
-from bridge.ports import DirectoryObject
+from bridge.ports.onec import DirectoryObject
 
 #: The order in which that is possible: chains point at managers' rows and at partners.
 _STAGES = {

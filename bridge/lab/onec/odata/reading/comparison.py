@@ -10,10 +10,10 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.odata.reading.functions import Operand, folded
 from bridge.lab.onec.infobase.schema import Property
 from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.odata import errors
+from bridge.lab.onec.odata.reading.functions import Operand, folded
 
 _ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "gt": operator.gt,

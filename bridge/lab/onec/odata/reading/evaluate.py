@@ -11,14 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.odata.publication import Publication
-from bridge.lab.onec.odata.reading import comparison
-from bridge.lab.onec.odata.reading import functions
-from bridge.lab.onec.odata.reading import grammar
-from bridge.lab.onec.odata.reading.functions import Operand, RowGetter
 from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
 from bridge.lab.onec.infobase.tables import EntityTable, Row
+from bridge.lab.onec.odata import errors
+from bridge.lab.onec.odata.publication import Publication
+from bridge.lab.onec.odata.reading import comparison, functions, grammar
+from bridge.lab.onec.odata.reading.functions import Operand, RowGetter
 
 _NUMBERS: Final = frozenset({"Int16", "Int32", "Int64", "Double"})
 _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.lab.onec.odata import errors
 from bridge.lab.onec.infobase.schema import Property
 from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.odata import errors
 
 RowGetter = Callable[[Row], Any]
 

@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.lab.onec.odata import address
-from bridge.lab.onec.odata import errors
+from bridge.lab.onec.odata import address, errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
 from bridge.lab.onec.infobase.tables import EntityTable, Row
+from bridge.lab.onec.odata import errors
+from bridge.lab.onec.odata.publication import Publication
 
 Project = Callable[[Row], Row]
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.odata.publication import Publication
-from bridge.lab.onec.odata.reading import evaluate
-from bridge.lab.onec.odata.reading import grammar
-from bridge.lab.onec.odata.reading import projection as select
 from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
 from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.odata import errors
+from bridge.lab.onec.odata.publication import Publication
+from bridge.lab.onec.odata.reading import evaluate, grammar
+from bridge.lab.onec.odata.reading import projection as select
 
 _KNOWN: Final = frozenset(
     {

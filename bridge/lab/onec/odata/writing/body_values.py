@@ -12,10 +12,16 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.lab.onec.odata import address
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED, EntitySet, Property, ReleaseSchema
+from bridge.lab.onec.infobase.schema import (
+    EMPTY_DATE,
+    EMPTY_REF,
+    UNDEFINED,
+    EntitySet,
+    Property,
+    ReleaseSchema,
+)
 from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.odata import address, errors
 
 #: What a client may send but never sets.
 _SERVER_KEPT: Final = frozenset({"Ref_Key", "DataVersion", "Predefined", "PredefinedDataName"})

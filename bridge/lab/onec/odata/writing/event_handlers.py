@@ -10,9 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.lab.onec.odata import errors
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
-from bridge.lab.onec.infobase.tables import Row, make_ref
 from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
     CONTACT_STATES,
@@ -23,6 +20,9 @@ from bridge.lab.onec.infobase.infobase import (
     STRING_CONTACTS,
     SUBJECTS,
 )
+from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.tables import Row, make_ref
+from bridge.lab.onec.odata import errors
 
 if TYPE_CHECKING:
     from bridge.lab.onec.odata.writing.write import WriteRequest

@@ -12,14 +12,14 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from bridge.lab.onec.infobase.infobase import PARTNERS
+from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, EntitySet
+from bridge.lab.onec.infobase.tables import EntityTable, Key, Row, make_ref
 from bridge.lab.onec.odata import errors
 from bridge.lab.onec.odata.address import KeyValue
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.writing import body_values as assign
 from bridge.lab.onec.odata.writing import event_handlers as interactions
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, EntitySet
-from bridge.lab.onec.infobase.tables import EntityTable, Key, Row, make_ref
-from bridge.lab.onec.infobase.infobase import PARTNERS
 
 
 @dataclass(frozen=True, slots=True)

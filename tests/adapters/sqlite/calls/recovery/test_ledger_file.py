@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.sqlite.file.set_aside import list_set_aside
 from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
 from bridge.adapters.sqlite.calls.rows import call_row
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.calls.writes import RecordCall
+from bridge.adapters.sqlite.file.set_aside import list_set_aside
 from bridge.adapters.sqlite.file.sqlite_file import WriterLock
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import Ref
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError, StoreInUse
-from bridge.ports import RawEvent
+from bridge.ports.pbx import RawEvent
 from tests.support import builders as b
 
 # ruff: noqa: ASYNC240, S311 - files are small here, and what is chosen at random is bytes.
