@@ -26,7 +26,7 @@ from bridge.domain.phone.fields import format_phone
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import RoutingFactsLost, SyncRefused
-from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.stores.directory import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
     from bridge.lab.demo import DemoStep

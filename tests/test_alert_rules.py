@@ -9,7 +9,7 @@ import bridge
 from bridge.adapters.metrics import Metrics
 from bridge.domain.routing.decision import Rule
 from bridge.ports.alarms import AlarmName
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.outbox import OutboxCounts
 
 RULES = (Path(bridge.__file__).parent / "manual" / "prometheus-alerts.yml").read_text("utf-8")
 

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.errors import Loss, OneCNotPublished, RoutingFactsLost
-from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.stores.directory import EntitySync, SyncReport
 from bridge.terminal import build_sync_notes, format_loss_question
 from tests.support.builders import NOON
 

@@ -10,7 +10,7 @@ import pytest
 import bridge
 from bridge.adapters.onec.protocol.errors import RefusalMeaning
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 
 #: Tables that are meant for some of the members only: why, and which ones they leave out.
 _NO_TELEPHONES = ("only what has telephones is looked up", {"MANAGER"})

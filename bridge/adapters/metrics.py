@@ -13,7 +13,7 @@ from bridge.adapters.latency import LatencyLog
 from bridge.domain.routing.decision import Rule
 from bridge.ports.alarms import Alarm, AlarmName
 from bridge.ports.events import CallRecorded, Event, OneCAvailability
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.outbox import OutboxCounts
 
 #: From an answer of the index alone to the deadline of 700 ms and beyond.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.7, 1.5)

@@ -19,7 +19,7 @@ from bridge.bootstrap.shared import (
     reveal_secret,
 )
 from bridge.loops import Loop
-from bridge.ports.access import Audit
+from bridge.ports.audit import Audit
 from bridge.ports.pbx import PbxControl, RawEvent
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.calls.active_calls import ActiveCalls

@@ -48,10 +48,10 @@ from bridge.errors import (
     SyncRefused,
 )
 from bridge.logs import configure_logs
-from bridge.ports.access import AuditAct, AuditRecord
-from bridge.ports.directory import SyncReport
+from bridge.ports.audit import AuditAct, AuditRecord
 from bridge.ports.orders import PlacedCall
-from bridge.ports.runs import Shrink, SyncRun
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from bridge.services.answering.decide import NumberMemoryLookup
 from bridge.services.diagnosis import diagnose
 from bridge.services.diagnosis.files import examine_files

@@ -17,8 +17,8 @@ from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.domain.phone.fields import PhoneRules, read_did
 from bridge.domain.routing.routing import RoutingRules
 from bridge.errors import SettingsError
-from bridge.ports.directory import Directory
 from bridge.ports.events import EventPublisher
+from bridge.ports.stores.directory import Directory
 from bridge.services.answering.decide import NumberMemoryLookup, RouteDecider
 from bridge.settings import Settings
 

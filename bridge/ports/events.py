@@ -7,7 +7,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.ports.alarms import Alarm
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber, mask_phone
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.ports.events import EntryChanged
 from bridge.web.access import Viewer
 from bridge.web.shared.language import Localizer, translatable

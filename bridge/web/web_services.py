@@ -15,16 +15,18 @@ from bridge.domain.phone.fields import PhoneRules
 from bridge.domain.reporting.data_quality import DataQualityIssues
 from bridge.domain.reporting.figures import CallFact, LatencyHour
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule
-from bridge.ports.access import Audit, EndedSessions, OneCSignIn, PersonalLinks
+from bridge.ports.access import EndedSessions, OneCSignIn, PersonalLinks
 from bridge.ports.alarms import ActiveAlarm
+from bridge.ports.audit import Audit
 from bridge.ports.clock import Clock
-from bridge.ports.directory import Directory
 from bridge.ports.events import Event, EventPublisher, OneCAvailability
-from bridge.ports.history import CallSearch
-from bridge.ports.ledger import Ledger, OutboxCounts
 from bridge.ports.orders import PartnerPhones
 from bridge.ports.pbx import RawEvent, Telephony
-from bridge.ports.runs import SyncRunList
+from bridge.ports.stores.calls import CallSearch
+from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.sync_runs import SyncRunList
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.desk_state.state import DeskState
 from bridge.web.shared.event_stream import StreamLimits, TextCache

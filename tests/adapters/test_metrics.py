@@ -8,7 +8,7 @@ from bridge.adapters.metrics import Metrics
 from bridge.domain.routing.decision import Rule
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import CallRecorded, DirectoryChanged, OneCAvailability
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.outbox import OutboxCounts
 from tests.support.builders import call
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import EntityKind
-from bridge.ports.directory import EntitySync, SyncReport
+from bridge.ports.stores.directory import EntitySync, SyncReport
 from tests.benchmarks.children import given, peak_mib, say
 from tests.benchmarks.company import managers, partners
 

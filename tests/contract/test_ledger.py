@@ -22,8 +22,12 @@ from bridge.domain.delivery.outbox import (
 from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
-from bridge.ports.ledger import UNREAD, DeletedRecords, Ledger, LedgerChange, OutboxCounts, Talk
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.event_log import UNREAD
+from bridge.ports.stores.ledger import Ledger, LedgerChange
+from bridge.ports.stores.number_memory import Talk
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.retention import DeletedRecords
 from tests.support import builders as b
 from tests.support.fakes.ledger import MemoryLedger
 

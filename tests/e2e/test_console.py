@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from bridge.domain.routing.decision import Target
-from bridge.ports.access import AuditAct
-from bridge.ports.runs import Shrink, SyncRun
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from tests.e2e.axe import serious_faults
 from tests.e2e.desk_fixture import ADMIN, ANNA, DeskFixture, open_window, serve_desk
 

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from bridge.domain.directory.entities import Manager
 from bridge.domain.reporting.desk import RINGING_TIMEOUT
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.access import AdminAccess
 from bridge.web.access.access_control import DESK_COOKIE
 from tests.e2e.axe import serious_faults

@@ -9,7 +9,7 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.outbox import DeliveryStage, EntryState
 from bridge.domain.routing.decision import DataAge, Finding, Target
 from bridge.errors import OneCUnavailable
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.ports.events import OneCAvailability
 from bridge.ports.onec import FoundOwners
 from bridge.ports.pbx import RawEvent

@@ -47,7 +47,7 @@ from bridge.lab.sipuni import (
     create_sipuni_app,
     play_scenario,
 )
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from bridge.services.answering.answer import RouteAnswerer
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.answering.live_lookup import LiveLookup

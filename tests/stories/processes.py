@@ -19,7 +19,7 @@ from bridge.lab.demo.environment import LoopbackServer
 from bridge.lab.onec.infobase.infobase import Infobase
 from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
 from bridge.lab.onec.simulator import OneCLab
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.pull import PullRules
 from bridge.settings import Settings
 from tests.stories.in_process import SilentProgress

@@ -26,7 +26,7 @@ from bridge.lab.onec.infobase.infobase import (
 )
 from bridge.lab.onec.infobase.schema import EMPTY_REF, Release
 from bridge.lab.onec.simulator import OneCLab
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.sync.pull import PullRules
 from tests.stories.in_process import ManualClock, build_decider, sync

@@ -8,7 +8,7 @@ from bridge.domain.directory.entities import ExtensionOwner, Manager
 from bridge.domain.phone.fields import PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.ports.events import EventPublisher
-from bridge.ports.ledger import Ledger
+from bridge.ports.stores.ledger import Ledger
 from bridge.services.calls.active_calls import ActiveCalls
 from bridge.services.calls.call_back_owners import CallBackOwners
 from bridge.services.calls.call_store import QUESTION_WAIT, CallStore

@@ -20,7 +20,7 @@ from bridge.domain.directory.entities import UNLISTED, EntityKind
 from bridge.domain.phone.fields import PhoneNumber, PhoneRules
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.guard import ConfirmLoss
 from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport

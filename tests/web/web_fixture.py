@@ -41,13 +41,13 @@ from bridge.domain.routing.routing import decide_route
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OneCNotPublished, StoreError
 from bridge.ports.alarms import Alarm
-from bridge.ports.directory import EntitySync, SyncReport
 from bridge.ports.events import CallChanged, OneCAvailability
-from bridge.ports.history import CallSearch
-from bridge.ports.ledger import CallFilter, OutboxCounts
 from bridge.ports.orders import PartnerPhones
 from bridge.ports.pbx import RawEvent
-from bridge.ports.runs import SyncRun
+from bridge.ports.stores.calls import CallFilter, CallSearch
+from bridge.ports.stores.directory import EntitySync, SyncReport
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.sync_runs import SyncRun
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.access.signed_tokens import EndedSessionsInMemory
 from bridge.web.app import create_app

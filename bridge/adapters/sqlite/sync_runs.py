@@ -18,7 +18,7 @@ from bridge.adapters.sqlite.file.set_aside import set_aside
 from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports.runs import SyncRun
+from bridge.ports.stores.sync_runs import SyncRun
 
 # ruff: noqa: S608 - the table is a constant of this house.
 

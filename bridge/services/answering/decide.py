@@ -24,8 +24,8 @@ from bridge.domain.routing.routing import decide_route
 from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Clock
-from bridge.ports.directory import Directory
 from bridge.ports.events import EventPublisher
+from bridge.ports.stores.directory import Directory
 
 _log = logging.getLogger(__name__)
 

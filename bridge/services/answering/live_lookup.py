@@ -23,8 +23,8 @@ from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResu
 from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_valid
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports.clock import Clock, Monotonic
-from bridge.ports.directory import Directory
 from bridge.ports.onec import FoundOwners, OneCLookup
+from bridge.ports.stores.directory import Directory
 
 _log = logging.getLogger(__name__)
 

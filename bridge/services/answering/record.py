@@ -10,8 +10,8 @@ from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import CallRecorded, EventPublisher
-from bridge.ports.ledger import Ledger
-from bridge.ports.stores import CallRescue
+from bridge.ports.stores.files import CallRescue
+from bridge.ports.stores.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 

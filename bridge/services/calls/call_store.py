@@ -22,7 +22,8 @@ from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import Target
 from bridge.ports.clock import Clock
 from bridge.ports.events import CallChanged, EventPublisher, MissedCallChanged
-from bridge.ports.ledger import CallFilter, Ledger, LedgerChange
+from bridge.ports.stores.calls import CallFilter
+from bridge.ports.stores.ledger import Ledger, LedgerChange
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
 from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
 

@@ -13,7 +13,7 @@ from bridge.domain.calls.parties import is_outside_line, is_unknown_caller
 from bridge.domain.phone.fields import Caller, CallerKind, PhoneNumber
 from bridge.domain.routing.decision import RouteQuestion
 from bridge.ports.clock import Clock
-from bridge.ports.ledger import Ledger
+from bridge.ports.stores.ledger import Ledger
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
 
 _LONGEST_NUMBER = 20

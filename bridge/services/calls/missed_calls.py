@@ -22,8 +22,9 @@ from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import ExtensionOwner
 from bridge.ports.clock import Clock
-from bridge.ports.ledger import Ledger, LedgerChange, Talk
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.ledger import Ledger, LedgerChange
+from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.active_calls import ActiveCalls
 from bridge.services.calls.call_back_owners import CallBackOwners
 

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 from bridge.domain.delivery.retention import STEADY_PERIOD, oldest_kept
 from bridge.domain.delivery.texts import Language, format_text
-from bridge.ports.access import Audit, AuditAct, AuditRecord
+from bridge.ports.audit import Audit, AuditAct, AuditRecord
 from bridge.ports.clock import Clock
-from bridge.ports.ledger import DeletedRecords, Ledger
+from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.retention import DeletedRecords
 
 _log = logging.getLogger(__name__)
 

@@ -29,8 +29,10 @@ from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import StoreError, UnreadableEvent
 from bridge.log_context import call_in_logs
 from bridge.ports.clock import Clock
-from bridge.ports.ledger import UNREAD, Ledger, Talk
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.event_log import UNREAD
+from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.call_store import CallStore
 from bridge.services.calls.correlation import CallFinder
 from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls

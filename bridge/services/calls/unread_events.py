@@ -10,8 +10,8 @@ import re
 
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import EventPublisher
-from bridge.ports.ledger import Ledger
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 

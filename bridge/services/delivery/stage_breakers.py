@@ -7,7 +7,7 @@ from typing import Final
 from bridge.domain.delivery.outbox import DeliveryStage
 from bridge.domain.delivery.stage_circuit_breaker import StageCircuitBreaker
 from bridge.ports.clock import Monotonic
-from bridge.ports.ledger import Ledger
+from bridge.ports.stores.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 

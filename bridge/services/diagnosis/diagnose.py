@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from bridge.domain.clock import age_by_wall
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import PbxRefused, PbxUnavailable, StoreDamaged, StoreError
-from bridge.ports.directory import SyncReport
 from bridge.ports.onec import OneCProbe, ProbeFinding
 from bridge.ports.pbx import PbxControl
+from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.report import describe_missing_extensions
 
 #: A path token shorter than this can be guessed.

@@ -19,9 +19,9 @@ from bridge.domain.reporting.alarm_rules import (
 from bridge.errors import StoreError
 from bridge.ports.alarms import ActiveAlarm, Alarm
 from bridge.ports.clock import Clock
-from bridge.ports.directory import Directory
 from bridge.ports.events import EventPublisher, OneCAvailability
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.outbox import OutboxCounts
 
 _log = logging.getLogger(__name__)
 

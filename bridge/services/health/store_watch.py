@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import EventPublisher
-from bridge.ports.stores import StoredFile
+from bridge.ports.stores.files import StoredFile
 
 _log = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from bridge.domain.phone.fields import PhoneNumber, PhoneRules
 from bridge.domain.routing.live_lookup import LookupCircuitBreaker
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
 from bridge.ports.clock import Clock, Monotonic
-from bridge.ports.directory import Directory
 from bridge.ports.onec import OneCCallRequests
 from bridge.ports.orders import PartnerPhones
+from bridge.ports.stores.directory import Directory
 
 _log = logging.getLogger(__name__)
 

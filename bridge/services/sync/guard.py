@@ -20,7 +20,7 @@ from bridge.domain.directory.routing_facts import (
     update_daily_facts,
 )
 from bridge.errors import Loss, OneCNotPublished, RoutingFactsLost, SyncRefused
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 
 #: Asks a person whether 1C is right to have lost so much.
 ConfirmLoss = Callable[[SyncRefused], bool]

@@ -22,8 +22,13 @@ from bridge.domain.directory.entities import (
 from bridge.domain.directory.reconcile import ListingChanges
 from bridge.errors import OneCFilteredByWebServer, OneCNotPublished, SyncRefused
 from bridge.ports.clock import Clock
-from bridge.ports.directory import DirectoryStore, DirectoryTransaction, EntitySync, SyncReport
 from bridge.ports.onec import OneCSource
+from bridge.ports.stores.directory import (
+    DirectoryStore,
+    DirectoryTransaction,
+    EntitySync,
+    SyncReport,
+)
 from bridge.services.sync.guard import ConfirmLoss, SyncGuard
 from bridge.services.sync.report import EntityPlan, build_report
 

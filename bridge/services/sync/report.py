@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bridge.domain.clock import is_believable
 from bridge.domain.directory.entities import EntityKind, ExtensionSources, Manager, Ref, Version
 from bridge.domain.directory.reconcile import ListingChanges
-from bridge.ports.directory import DirectoryTransaction, EntitySync, SyncReport
+from bridge.ports.stores.directory import DirectoryTransaction, EntitySync, SyncReport
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.directory.entities import CallerCard, Candidate, Manager, Ref
 from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
-from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.audit import AuditAct, AuditRecord
 
 
 class Role(StrEnum):

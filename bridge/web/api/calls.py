@@ -10,7 +10,7 @@ from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.texts import Language
 from bridge.domain.phone.fields import CallerKind, PhoneNumber, read_caller
-from bridge.ports.ledger import CallFilter
+from bridge.ports.stores.calls import CallFilter
 from bridge.web.api.views.call_story import CallStoryView, MissedCallsView, NewNote
 from bridge.web.api.views.calls import CallSummaryView, CallsView, CallView, MissedCallView
 from bridge.web.api.views.state import OutboxEntryView

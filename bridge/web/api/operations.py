@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Route
 from bridge.domain.clock import age_by_wall
 from bridge.errors import StoreDamaged
 from bridge.ports.alarms import ActiveAlarm
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from bridge.web.access import AccessControl
 from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.store_fallback import or_default

@@ -20,7 +20,7 @@ from bridge.domain.delivery.documents import candidate_name
 from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.phone.fields import format_phone, mask_phone
 from bridge.errors import OrderRefused, OrderRepeated
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import NO_EXTENSION, calling_extension, record_audit

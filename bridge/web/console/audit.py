@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.whole_numbers import read_whole_number
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.actions import record_audit
 from bridge.web.console.console_page import ConsolePage, page_route
 from bridge.web.console.csv_file import csv_response

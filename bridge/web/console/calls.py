@@ -19,9 +19,8 @@ from bridge.domain.delivery.documents import caller_name
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
 from bridge.domain.routing.decision import RouteDecision
-from bridge.ports.access import AuditAct
-from bridge.ports.history import CallSearch
-from bridge.ports.ledger import CallFilter
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.calls import CallFilter, CallSearch
 from bridge.web.actions import record_audit
 from bridge.web.console.console_page import ConsolePage, page_route
 from bridge.web.console.csv_file import csv_response

@@ -14,7 +14,7 @@ from bridge.domain.reporting.data_quality import (
     DataQualityIssues,
     IssueCosts,
 )
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.access.access_control import is_active
 from bridge.web.actions import record_audit
 from bridge.web.console.console_page import ConsolePage, page_route, read_choice

@@ -11,8 +11,8 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.texts import format_rule
 from bridge.domain.reporting.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
 from bridge.domain.routing.decision import Rule
-from bridge.ports.access import AuditAct
-from bridge.ports.runs import SyncRun
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.sync_runs import SyncRun
 from bridge.web.actions import record_audit
 from bridge.web.console.charts import Chart, ChartSeries, ChartSpec, line_chart, stacked_bars
 from bridge.web.console.console_page import ConsolePage, page_route, read_choice

@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from bridge.domain.delivery.documents import caller_name, how_to_reach
 from bridge.domain.delivery.outbox import EntryState
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.actions import drop_entry, record_audit, retry_entry
 from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
 from bridge.web.console.csv_file import csv_response

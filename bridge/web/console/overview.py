@@ -15,9 +15,9 @@ from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.reporting.figures import LatencyHour
 from bridge.errors import SESSIONS_BLOCKED
-from bridge.ports.directory import SyncReport
 from bridge.ports.events import OneCAvailability
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.outbox import OutboxCounts
 from bridge.web.access import Viewer
 from bridge.web.console.console_page import ConsolePage, page_route
 from bridge.web.shared.alarm_texts import ALARM_TEXTS

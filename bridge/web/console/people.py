@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.access import Viewer
 from bridge.web.access.access_control import is_active
 from bridge.web.actions import record_audit

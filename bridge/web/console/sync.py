@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute
 
 from bridge.domain.directory.routing_facts import RoutingFact
 from bridge.errors import Loss
-from bridge.ports.access import AuditAct
-from bridge.ports.runs import Shrink, SyncRun
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from bridge.web.actions import record_audit
 from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
 from bridge.web.console.csv_file import csv_response

@@ -16,7 +16,7 @@ from bridge.domain.calls.orders import OrderState
 from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OrderRefused
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.actions import calling_extension, choose_owner
 from bridge.web.desk.contexts import DeskContext, DeskContexts
 from bridge.web.desk.labels import ORDER_LABELS

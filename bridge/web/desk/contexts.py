@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.reporting.desk import involved_extensions
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.desk.cards import DeskAudience
 from bridge.web.desk.revealed_numbers import RevealedNumbers

@@ -16,8 +16,8 @@ from bridge.domain.directory.entities import (
     build_owner_chain,
 )
 from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
-from bridge.ports.directory import Directory
 from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import Directory
 from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import DeskAudience, main_manager_of
 from bridge.web.desk_state.state import OneCLink

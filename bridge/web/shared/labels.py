@@ -11,7 +11,7 @@ from bridge.domain.delivery.outbox import DeliveryStage, EntryState
 from bridge.domain.delivery.outcome import unresolved_order_state
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.reporting.data_quality import DataQualityIssueKind
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.web.shared.language import translatable
 
 DIRECTION_LABELS: Final[Mapping[Direction, str]] = {

@@ -13,7 +13,8 @@ from starlette.types import Scope
 
 from bridge.domain.directory.entities import Manager
 from bridge.errors import OneCError
-from bridge.ports.access import AuditAct, AuditRecord, SignInAnswer
+from bridge.ports.access import SignInAnswer
+from bridge.ports.audit import AuditAct, AuditRecord
 from bridge.web.access import AccessControl, Role
 from bridge.web.access.access_control import (
     ADMIN_COOKIE,

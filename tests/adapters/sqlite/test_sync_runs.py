@@ -10,8 +10,8 @@ import pytest
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.errors import Loss, StoreError
-from bridge.ports.directory import SyncReport
-from bridge.ports.runs import Shrink, SyncRun
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from tests.support.builders import NOON
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.routing.decision import Target
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import CallRecorded
-from bridge.ports.ledger import LedgerChange
-from bridge.ports.stores import RescuedCall
+from bridge.ports.stores.files import RescuedCall
+from bridge.ports.stores.ledger import LedgerChange
 from bridge.services.answering.record import SLOW_DISK, CallRecorder
 from tests.support import builders as b
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents

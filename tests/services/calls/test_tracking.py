@@ -12,8 +12,8 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
 from bridge.errors import StoreError
 from bridge.ports.events import CallChanged
-from bridge.ports.ledger import LedgerChange
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.ledger import LedgerChange
 from tests.support import builders as b
 from tests.support.call_services import build_call_services
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents

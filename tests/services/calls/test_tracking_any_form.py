@@ -18,8 +18,8 @@ from bridge.domain.delivery.documents import build_desired_state
 from bridge.domain.delivery.outcome import format_outcome, format_outcome_lines
 from bridge.domain.phone.fields import CallerKind
 from bridge.ports.alarms import Alarm
-from bridge.ports.ledger import UNREAD
 from bridge.ports.pbx import RawEvent, RawRequest
+from bridge.ports.stores.event_log import UNREAD
 from bridge.services.calls.tracking import CallTracker
 from tests.support import builders as b
 from tests.support.call_services import build_call_services

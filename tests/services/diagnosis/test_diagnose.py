@@ -4,7 +4,7 @@ import pytest
 
 from bridge.domain.reporting.check_results import CheckVerdict
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from bridge.services.diagnosis.diagnose import examine_directory, examine_pbx
 from tests.support.builders import NOON
 from tests.support.fakes.orders import FakePbx

@@ -12,7 +12,7 @@ from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import OneCAvailability
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.outbox import OutboxCounts
 from bridge.services.health.alarm_watch import AlarmWatch, WatchedState
 from bridge.services.health.system_state import EventFanOut, SystemState
 from tests.support.fakes.directory import MemoryDirectory

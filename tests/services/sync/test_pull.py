@@ -22,8 +22,8 @@ from bridge.errors import (
     RoutingFactsLost,
     SyncRefused,
 )
-from bridge.ports.directory import EntitySync, SyncReport
 from bridge.ports.onec import DirectoryObject, Listing, Traffic
+from bridge.ports.stores.directory import EntitySync, SyncReport
 from bridge.services.sync.guard import ConfirmLoss
 from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
 from bridge.services.sync.report import find_shared_extensions

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.errors import OneCError, SyncRefused
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 from tests.support.onec_lab import make_lab
 from tests.support.sync_environment import Index, SyncEnvironment, expected_index
 

@@ -7,7 +7,8 @@ from datetime import date
 from bridge.domain.delivery.retention import oldest_kept
 from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError
-from bridge.ports.access import AuditAct, AuditRecord, SignInAnswer
+from bridge.ports.access import SignInAnswer
+from bridge.ports.audit import AuditAct, AuditRecord
 
 
 @dataclass

@@ -20,8 +20,8 @@ from bridge.domain.directory.routing_facts import FactCounts, count_facts
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
-from bridge.ports.directory import DirectoryTransaction, SyncReport
 from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import DirectoryTransaction, SyncReport
 from tests.support import builders as b
 
 

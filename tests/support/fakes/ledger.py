@@ -16,8 +16,13 @@ from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports.events import Event
-from bridge.ports.ledger import UNREAD, CallFilter, DeletedRecords, LedgerChange, OutboxCounts, Talk
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.calls import CallFilter
+from bridge.ports.stores.event_log import UNREAD
+from bridge.ports.stores.ledger import LedgerChange
+from bridge.ports.stores.number_memory import Talk
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.retention import DeletedRecords
 
 _E = TypeVar("_E", bound=Event)
 

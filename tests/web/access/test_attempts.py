@@ -10,8 +10,9 @@ import threading
 import httpx
 import pytest
 
-from bridge.ports.access import AuditAct, SignInAnswer
+from bridge.ports.access import SignInAnswer
 from bridge.ports.alarms import Alarm
+from bridge.ports.audit import AuditAct
 from bridge.web.access.attempts import AttemptLimiter, GuessKey, TooManyAttempts
 from bridge.web.access.network import network_of
 from bridge.web.access.passwords import AdminPassword, TooManyChecks

@@ -27,8 +27,8 @@ from bridge.errors import (
     StoreError,
     SyncAlreadyRunning,
 )
-from bridge.ports.directory import EntitySync, SyncReport
 from bridge.ports.events import OneCAvailability
+from bridge.ports.stores.directory import EntitySync, SyncReport
 from tests.support.builders import (
     NOON,
     NUMBER,

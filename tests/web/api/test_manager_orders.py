@@ -6,7 +6,7 @@ import pytest
 
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import CandidateKind, Manager
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access.access_control import ADMIN_COOKIE, DESK_COOKIE
 from bridge.web.access.signed_tokens import SignedTokens

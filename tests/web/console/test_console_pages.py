@@ -24,11 +24,10 @@ from bridge.domain.reporting.data_quality import (
 )
 from bridge.domain.routing.decision import EvidenceStep, Finding, Rule, Target
 from bridge.errors import Loss
-from bridge.ports.access import AuditAct, AuditRecord
-from bridge.ports.directory import SyncReport
-from bridge.ports.history import CallSearch
-from bridge.ports.ledger import CallFilter
-from bridge.ports.runs import Shrink, SyncRun
+from bridge.ports.audit import AuditAct, AuditRecord
+from bridge.ports.stores.calls import CallFilter, CallSearch
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from bridge.web.console.calls import read_search
 from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacked_bars
 from bridge.web.console.figures import max_data_ages

@@ -14,8 +14,8 @@ from bridge.domain.delivery.outbox import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.domain.routing.decision import EvidenceStep, Finding
 from bridge.ports.alarms import ActiveAlarm, AlarmName
-from bridge.ports.directory import SyncReport
 from bridge.ports.events import OneCAvailability
+from bridge.ports.stores.directory import SyncReport
 from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.language import Localizer
 from tests.support.builders import NOON, call, decision, question

@@ -13,7 +13,7 @@ from bridge.domain.calls.state import CallState, Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import Target
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.ports.events import CallRecorded, MissedCallChanged
 from bridge.web.access import Role, Viewer
 from bridge.web.desk.cards import DeskAudience

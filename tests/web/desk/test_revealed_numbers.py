@@ -11,7 +11,7 @@ from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.directory.entities import Manager, PhoneOwner
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import Target
-from bridge.ports.access import AuditAct
+from bridge.ports.audit import AuditAct
 from bridge.ports.events import CallRecorded, MissedCallChanged
 from bridge.web.desk.revealed_numbers import REVEALED_FOR, RevealedNumbers
 from tests.support.builders import NOON, NUMBER, call, card, manager, partner, question

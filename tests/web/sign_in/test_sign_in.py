@@ -10,7 +10,8 @@ import time_machine
 from fastapi import FastAPI
 
 from bridge.errors import OneCSessionsBlocked
-from bridge.ports.access import AuditAct, SignInAnswer
+from bridge.ports.access import SignInAnswer
+from bridge.ports.audit import AuditAct
 from bridge.web.access import AdminAccess
 from bridge.web.access.secrets import PasswordHash
 from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens

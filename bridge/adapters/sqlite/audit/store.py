@@ -23,7 +23,7 @@ from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.delivery.retention import oldest_kept
 from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError
-from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.audit import AuditAct, AuditRecord
 from bridge.ports.clock import Clock
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.

@@ -17,7 +17,7 @@ from bridge.adapters.sqlite.audit.store import SqliteAudit
 from bridge.adapters.sqlite.file.set_aside import record_missing, set_aside
 from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.audit import AuditAct, AuditRecord
 from bridge.ports.clock import Clock
 
 _log = logging.getLogger(__name__)

@@ -29,7 +29,7 @@ from bridge.domain.reporting.search_names import normalise_name, searchable_name
 from bridge.domain.routing.decision import Rule
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports.history import CallSearch
+from bridge.ports.stores.calls import CallSearch
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

@@ -24,7 +24,8 @@ from bridge.domain.clock import TOLERANCE
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
-from bridge.ports.ledger import CallFilter, OutboxCounts
+from bridge.ports.stores.calls import CallFilter
+from bridge.ports.stores.outbox import OutboxCounts
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 

@@ -11,7 +11,7 @@ from bridge.adapters.sqlite.calls.rows import (
 )
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.domain.delivery.retention import is_done
-from bridge.ports.ledger import DeletedRecords
+from bridge.ports.stores.retention import DeletedRecords
 
 #: Calls looked at in one transaction: a caller's record may have to wait behind it.
 _BATCH = 200

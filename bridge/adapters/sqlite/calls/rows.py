@@ -16,8 +16,8 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.directory.entities import Ref
-from bridge.ports.ledger import Talk
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.number_memory import Talk
 
 #: Of a ledger made now: a record touches eight pages, and half of the usual size is a fifth faster.
 LEDGER_PAGE_SIZE: Final = 2048

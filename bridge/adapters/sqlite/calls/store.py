@@ -79,8 +79,11 @@ from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.routing import NumberMemory
 from bridge.errors import StoreDamaged, StoreError, StoreInUse
 from bridge.ports.clock import Clock
-from bridge.ports.ledger import CallFilter, DeletedRecords, LedgerChange, OutboxCounts
 from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.calls import CallFilter
+from bridge.ports.stores.ledger import LedgerChange
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.retention import DeletedRecords
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

@@ -35,7 +35,8 @@ from bridge.domain.delivery.outbox import (
 )
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.errors import StoreError
-from bridge.ports.ledger import DeletedRecords, LedgerChange
+from bridge.ports.stores.ledger import LedgerChange
+from bridge.ports.stores.retention import DeletedRecords
 
 # ruff: noqa: S608 - tables and columns are constants of this house.
 

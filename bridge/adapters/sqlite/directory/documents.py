@@ -20,8 +20,8 @@ from bridge.domain.directory.entities import (
     Partner,
 )
 from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
-from bridge.ports.directory import SyncReport
 from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import SyncReport
 
 #: Table of each kind; the order is part of the file's format (see `owner_row`).
 TABLES: Final = {

@@ -58,8 +58,8 @@ from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.routing import DataAge
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports.clock import Monotonic
-from bridge.ports.directory import SyncReport
 from bridge.ports.orders import OwnedPhone
+from bridge.ports.stores.directory import SyncReport
 
 # ruff: noqa: S608 - tables are constants of this house.
 

@@ -46,8 +46,8 @@ from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.directory.entities import EntityKind, Manager, Ref, Version
 from bridge.domain.directory.routing_facts import FactCounts
 from bridge.errors import StoreDamaged, StoreError, SyncAlreadyRunning
-from bridge.ports.directory import SyncReport
 from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import SyncReport
 
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 

@@ -12,9 +12,9 @@ from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.routing.decision import DataAge
 from bridge.ports.alarms import ActiveAlarm, Alarm, AlarmName
-from bridge.ports.directory import EntitySync, SyncReport
 from bridge.ports.events import OneCAvailability
-from bridge.ports.ledger import OutboxCounts
+from bridge.ports.stores.directory import EntitySync, SyncReport
+from bridge.ports.stores.outbox import OutboxCounts
 from bridge.web.api.views.calls import CallSummaryView, View
 from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.language import translations

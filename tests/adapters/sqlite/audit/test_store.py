@@ -11,7 +11,7 @@ import pytest
 from bridge.adapters.sqlite.audit.store import SqliteAudit
 from bridge.adapters.sqlite.service_secret import load_or_create_secret
 from bridge.errors import StoreDamaged, StoreError
-from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.audit import AuditAct, AuditRecord
 from tests.support.builders import NOON, ref
 
 pytestmark = pytest.mark.anyio

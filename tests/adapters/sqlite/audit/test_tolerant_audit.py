@@ -13,7 +13,7 @@ from bridge.adapters.sqlite.file.set_aside import list_set_aside
 from bridge.adapters.sqlite.service_secret import ServiceSecret, load_or_create_secret
 from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError
-from bridge.ports.access import AuditAct, AuditRecord
+from bridge.ports.audit import AuditAct, AuditRecord
 from tests.support import builders as b
 
 # ruff: noqa: ASYNC240 - files are small here.

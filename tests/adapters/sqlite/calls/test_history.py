@@ -13,8 +13,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import CallState, Disposition
 from bridge.domain.routing.decision import Rule, Target
-from bridge.ports.history import CallSearch
-from bridge.ports.ledger import CallFilter
+from bridge.ports.stores.calls import CallFilter, CallSearch
 from tests.support import builders as b
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import CandidateKind, EntityKind
-from bridge.ports.directory import SyncReport
 from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import SyncReport
 from tests.support import builders as b
 
 ROMASHKA = b.partner(phones=("8 (495) 000-00-01",))

@@ -40,8 +40,8 @@ from bridge.domain.directory.routing_facts import count_facts
 from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
 from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError, SyncAlreadyRunning
-from bridge.ports.directory import EntitySync, SyncReport
 from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import EntitySync, SyncReport
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -21,7 +21,7 @@ from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.errors import StoreError
-from bridge.ports.stores import RescuedCall
+from bridge.ports.stores.files import RescuedCall
 
 RESCUE_FILE_NAME: Final = "rescue.jsonl"
 

@@ -91,7 +91,23 @@ class SyncReport:
         return next((e for e in self.entities if e.kind is kind), EntitySync(kind))
 
 
-class DirectoryTransaction(Protocol):
+class DirectoryCounts(Protocol):
+    """What a transaction leaves in the directory, counted."""
+
+    def routing_facts(self) -> FactCounts:
+        """Return the counts of what calls are routed by, as this transaction leaves them."""
+        ...
+
+    def count_rows(self, kind: EntityKind) -> int:
+        """Count rows of *kind* as this transaction leaves them."""
+        ...
+
+    def unread_phones(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
+        """Count phone fields from which no number was read, with up to ten examples."""
+        ...
+
+
+class DirectoryTransaction(DirectoryCounts, Protocol):
     """All of one run's changes; they become visible together, or not at all."""
 
     def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
@@ -112,18 +128,6 @@ class DirectoryTransaction(Protocol):
 
     def reindex(self) -> int:
         """Recompute the cards of every number that the changes touch; give all numbers held."""
-        ...
-
-    def routing_facts(self) -> FactCounts:
-        """Return the counts of what calls are routed by, as this transaction leaves them."""
-        ...
-
-    def count_rows(self, kind: EntityKind) -> int:
-        """Count rows of *kind* as this transaction leaves them."""
-        ...
-
-    def unread_phones(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
-        """Count phone fields from which no number was read, with up to ten examples."""
         ...
 
     def save_report(self, report: SyncReport) -> None:
@@ -155,15 +159,11 @@ class DirectoryStore(Protocol):
         ...
 
 
-class Directory(Protocol):
+class CallerDirectory(Protocol):
     """The directory as callers are answered from it: in microseconds, never blocked by a writer."""
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
         """Find all owners of *number*; raises StoreError when the file cannot be read."""
-        ...
-
-    def partner(self, ref: Ref) -> Partner | None:
-        """Find a partner by reference; raises StoreError when the file cannot be read."""
         ...
 
     def managers(self) -> Mapping[int, Manager]:
@@ -178,6 +178,22 @@ class Directory(Protocol):
         """Tell when the directory was last proven equal to 1C, and whether that is too long ago."""
         ...
 
+
+class DirectoryNames(Protocol):
+    """The directory as people search it; raises StoreError where it cannot be read."""
+
+    def partner(self, ref: Ref) -> Partner | None:
+        """Find a partner by reference; raises StoreError when the file cannot be read."""
+        ...
+
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
+        """Search names by substring, in any letter case."""
+        ...
+
+
+class Directory(CallerDirectory, DirectoryNames, Protocol):
+    """The directory as callers are answered from it: in microseconds, never blocked by a writer."""
+
     def report(self) -> SyncReport | None:
         """Give the report of the last run that proved it; None before the first."""
         ...
@@ -188,10 +204,6 @@ class Directory(Protocol):
 
     def refresh(self) -> bool:
         """Take up what the sync process committed; True when something changed."""
-        ...
-
-    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        """Search names by substring, in any letter case."""
         ...
 
     def count_numbers(self) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.errors import Loss
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 
 
 @dataclass(frozen=True, slots=True)
