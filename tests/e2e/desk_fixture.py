@@ -133,7 +133,7 @@ class DeskFixture(WebFixture):
             disposition=Disposition.ANSWERED,
             outcome=Outcome.ANSWERED,
             ended_at=self.clock(),
-            talk=timedelta(seconds=talk_s),
+            talk_time=timedelta(seconds=talk_s),
         )
 
     def give_up(self, call: PhoneCall) -> PhoneCall:

@@ -206,7 +206,7 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
         (
             (
                 *(RINGS, ANSWERS),
-                event(EventKind.ENDED, 58, rung=("206",), transfer_from="205"),
+                event(EventKind.ENDED, 58, rung=("206",), transferred_by="205"),
             ),
             True,
         ),

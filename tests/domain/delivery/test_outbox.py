@@ -133,7 +133,7 @@ def test_a_dismissed_reminder_is_neither_made_again_nor_withdrawn() -> None:
 
 
 def test_a_second_person_is_not_told_of_what_the_first_dismissed() -> None:
-    second = DesiredReminder(BORIS, "Не перезвонили", unless_gone=ANNA)
+    second = DesiredReminder(BORIS, "Не перезвонили", unless_dismissed_by=ANNA)
     wanted = replace(WANTED, reminders=(RINGS, second))
     gone = replace(SETTLED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
 

@@ -113,4 +113,4 @@ def test_a_loss_of_exactly_the_share_is_never_refused(hundreds: int, percent: in
 
 
 def test_much_may_appear_while_nothing_vanishes() -> None:
-    check_shrink("Catalog_Партнеры", 2, ListingChanges(appeared=(Ref("x"),) * 50), 52, 0.0)
+    check_shrink("Catalog_Партнеры", 2, ListingChanges(added=(Ref("x"),) * 50), 52, 0.0)

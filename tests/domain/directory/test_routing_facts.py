@@ -66,7 +66,7 @@ def test_what_each_object_holds_of_each_fact_is_counted() -> None:
             b.manager("Ушёл", "206", invalid=True),
             b.partner(phones=["8 (4852) 55-01-02", "+7 495 123-45-67", "позже сообщит"]),
             b.partner("Ничей", manager=None),
-            replace(b.partner("В корзине", phones=["+7 495 123-45-68"]), marked=True),
+            replace(b.partner("В корзине", phones=["+7 495 123-45-68"]), deletion_mark=True),
             b.contact(),
             b.contact("Сам по себе", partner=None, phones=["нет"]),
             b.counterparty(phones=["+7 495 123-45-69"]),
@@ -109,7 +109,7 @@ def test_an_extension_that_moved_within_its_attribute_is_no_loss() -> None:
     assert count_lost_extensions(before, renumbered, attribute_changed=False) == 0
     # Another attribute, with other values: the number of a desk, say.
     assert count_lost_extensions(before, renumbered, attribute_changed=True) == 1
-    assert count_lost_extensions(before, [b.manager("Олег", "202", marked=True)], moved=False) == 2
+    assert count_lost_extensions(before, [b.manager("Олег", "202", deletion_mark=True)], changed=False) == 2
 
 
 def test_what_is_lost_a_little_in_every_run_is_lost_as_well() -> None:

@@ -156,7 +156,7 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
     ),
     (
         "the manager is marked",
-        now_is(b.manager("Анна Петрова", "205", marked=True)),
+        now_is(b.manager("Анна Петрова", "205", deletion_mark=True)),
         "206",
         Rule.PARENT_MANAGER,
         [F.CANDIDATE, F.MANAGER_MARKED, F.MANAGER_CHOSEN],
@@ -520,7 +520,7 @@ MANAGERS = st.builds(
     extension=EXTENSIONS,
     invalid=st.booleans(),
     service=st.booleans(),
-    marked=st.booleans(),
+    deletion_mark=st.booleans(),
 )
 STEPS = st.builds(
     OwnerStep,

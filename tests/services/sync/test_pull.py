@@ -427,7 +427,7 @@ def phones_unreadable(office: Office) -> None:
 
 
 def partners_marked(office: Office) -> None:
-    rewrite(office, EntityKind.PARTNER, marked=True)
+    rewrite(office, EntityKind.PARTNER, deletion_mark=True)
 
 
 def rewrite(office: Office, kind: EntityKind, share: float = 1.0, **values: object) -> None:

@@ -24,7 +24,7 @@ def flaws(tmp_path: Path) -> SqliteDataQuality:
                 partner("С менеджером"),
                 partner("Без менеджера 1", manager=None, phones=["спросить у Пети"]),
                 partner("Без менеджера 2", manager=None),
-                replace(partner("Помечен", manager=None), marked=True),
+                replace(partner("Помечен", manager=None), deletion_mark=True),
                 replace(partner("Наше предприятие", manager=None), predefined=True),
             ],
         )

@@ -30,7 +30,7 @@ def directory(path: Path, nouns: dict[EntityKind, list[DirectoryObject]]) -> Sql
 @pytest.fixture
 def reader(tmp_path: Path) -> SqliteDirectory:
     gone = b.contact("Аксёнов", ended=date(2025, 1, 1), phones=("8 903 555-01-25",))
-    marked = replace(b.contact("Лишний", phones=("8 903 555-01-26",)), marked=True)
+    marked = replace(b.contact("Лишний", phones=("8 903 555-01-26",)), deletion_mark=True)
     foreign = b.contact("Чужой", partner="ООО Лютик", phones=("8 903 555-01-27",))
     return directory(
         tmp_path / "directory.db",

@@ -212,7 +212,7 @@ def test_a_marked_or_predefined_partner_is_nobodys_caller(
 def test_a_contact_of_a_marked_partner_still_leads_to_his_manager(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
-    put(writer, manager(1), partner(11, manager=guid(1), marked=True))
+    put(writer, manager(1), partner(11, manager=guid(1), deletion_mark=True))
     put(writer, contact(20, N1, partner=guid(11)))
 
     assert only(reader, N1).chain[0].manager in reader.managers()
@@ -333,7 +333,7 @@ _fields = st.lists(
     st.builds(typed, st.sampled_from(_NUMBERS), extension=st.none() | st.just("12")),
     max_size=2,
 ).map(tuple)
-_managers = st.builds(manager, st.integers(1, 2), marked=st.booleans())
+_managers = st.builds(manager, st.integers(1, 2), deletion_mark=st.booleans())
 _partners = st.builds(
     partner,
     st.integers(10, 13),
@@ -342,7 +342,7 @@ _partners = st.builds(
     parent=st.none() | st.integers(10, 13).map(guid),
     manager=st.none() | st.integers(1, 2).map(guid),
     customer=st.booleans(),
-    marked=st.booleans(),
+    deletion_mark=st.booleans(),
     predefined=st.integers(0, 5).map(lambda n: n == 0),
     fields=_fields,
 )
@@ -351,14 +351,14 @@ _contacts = st.builds(
     st.integers(20, 22),
     partner=st.none() | st.integers(10, 14).map(guid),
     ended=st.none() | st.just(date(2026, 1, 1)),
-    marked=st.booleans(),
+    deletion_mark=st.booleans(),
     fields=_fields,
 )
 _counterparties = st.builds(
     counterparty,
     st.integers(30, 31),
     partner=st.none() | st.integers(10, 14).map(guid),
-    marked=st.booleans(),
+    deletion_mark=st.booleans(),
     fields=_fields,
 )
 _nouns = st.one_of(_managers, _partners, _partners, _contacts, _counterparties)
@@ -973,7 +973,7 @@ def people(writer: SqliteDirectoryStore, reader: SqliteDirectory) -> SqliteDirec
         writer,
         manager(1, name="Ли"),
         partner(11, name='ООО "Ромашка"'),
-        partner(12, name="Белая ромашка", marked=True),
+        partner(12, name="Белая ромашка", deletion_mark=True),
         contact(21, name="Ёлкина Анна Ивановна"),
         counterparty(31, name="ИП Иванов А. А."),
     )
