@@ -231,8 +231,8 @@ async def start_environment(settings: DemoSettings) -> AsyncIterator[DemoEnviron
         port = settings.port or _free_port()
         if settings.port and _is_taken(settings.port):
             raise DemoError(f"port {settings.port} is taken; choose another with --port")
-        world = Infobase.compose(partners=settings.partners, seed=settings.seed)
-        lab = OneCLab(world)
+        infobase = Infobase.compose(partners=settings.partners, seed=settings.seed)
+        lab = OneCLab(infobase)
         onec = LoopbackServer(lambda: _OneCServer(lab, "127.0.0.1", 0, None))
         stack.push_async_callback(onec.stop)
         await onec.start()

@@ -42,7 +42,8 @@ import msgspec
 from bridge.lab.onec.switches import PublicationSwitches
 
 LossPhase = Literal["connect", "read", "timeout"]
-#: Of every eleven reads eight fail: the development base of onec-odata §5.3.
+#: Of every eleven reads eight fail: the development base of docs/facts/onec-odata.md, 'What causes
+#: which error'.
 _FLAKY_GOOD: Final = frozenset({2, 6, 9})
 _FLAKY_CYCLE: Final = 11
 REPLACING: Final = frozenset(

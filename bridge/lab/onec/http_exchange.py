@@ -102,7 +102,8 @@ class HttpExchange:
         if delay:
             await lab.sleep(delay)
         if self.method == "PATCH" and lab.switches.patch == "405":
-            # The standalone server: no body, no length, the socket stays open (onec-odata §4.3).
+            # The standalone server: no body, no length, the socket stays open
+            # (docs/facts/onec-odata.md, 'Replace, delete, standalone server').
             await self._note_and_reply(HttpReply(405))
             return
         reply = await self._instead(request, strike)

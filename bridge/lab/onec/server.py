@@ -80,9 +80,9 @@ def run_onec_lab(
         weather.extend(forecast.faults)
         for name, wanted in forecast.switches.items():
             switches.set(name, wanted)
-    world = Infobase.compose(partners=partners, seed=seed)
+    infobase = Infobase.compose(partners=partners, seed=seed)
     # A composed company stays for the life of the process: keep the collector out of it.
     gc.collect()
     gc.freeze()
-    lab = OneCLab(world, switches=switches, faults=weather)
+    lab = OneCLab(infobase, switches=switches, faults=weather)
     OneCServer(lab, host, port, announce).run()

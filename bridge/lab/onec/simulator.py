@@ -1,4 +1,4 @@
-"""The simulator of a 1C UT 11 publication: a world, its interface, and the weather between.
+"""The simulator of a 1C UT 11 publication: an infobase, its interface, and the weather between.
 
     lab = OneCLab(World.compose(partners=200))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=create_onec_app(lab)))
@@ -48,7 +48,7 @@ def _utc_now() -> datetime:
 
 
 class OneCLab(ManualEdits):
-    """One simulated publication and the world behind it.
+    """One simulated publication and the infobase behind it.
 
     `switches` and `weather` may be changed at any time. `journal` keeps the last requests,
     `requests` counts them by method and set. `clock` gives aware moments, `sleep` is awaited for
@@ -57,7 +57,7 @@ class OneCLab(ManualEdits):
 
     def __init__(
         self,
-        world: Infobase,
+        infobase: Infobase,
         *,
         publication: str = "/ut11",
         user: str = DEFAULT_USER,
@@ -68,7 +68,7 @@ class OneCLab(ManualEdits):
         clock: Callable[[], datetime] = _utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__(world, self.server_time)
+        super().__init__(infobase, self.server_time)
         self.switches = switches or PublicationSwitches()
         self.faults = faults or FaultPlan()
         self.publication = publication.rstrip("/")
@@ -79,7 +79,7 @@ class OneCLab(ManualEdits):
         self.request_counts: Counter[tuple[str, str]] = Counter()
         self.clock = clock
         self.sleep = sleep
-        self.odata = ODataService(Publication(world, self.switches), self.server_time, clock)
+        self.odata = ODataService(Publication(infobase, self.switches), self.server_time, clock)
         self._late: list[_Late] = []
         self._number = 0
         self._last_request: datetime | None = None

@@ -86,8 +86,8 @@ class OneCClient:
         )
 
     def a_user(self) -> str:
-        world = self.lab.infobase
-        return next(ref for ref in world.extensions if world.may_take_calls(ref))
+        infobase = self.lab.infobase
+        return next(ref for ref in infobase.extensions if infobase.may_take_calls(ref))
 
     async def a_call(self, **fields: Any) -> str:
         response = await self.post(PHONE_CALLS, {"Тема": "Звонок", **fields})

@@ -322,9 +322,9 @@ async def test_a_call_written_in_its_form_is_complete_and_visible(onec: OneCClie
     assert (listed["Ref_Key"], listed["Рассмотрено"]) == (call, False)
     assert (listed["Number"], listed["Date"]) == ("00-00000001", TODAY)
     assert (listed["Входящий"], listed["Важность"]) == (False, "Обычная")
-    assert listed["АбонентПредставление"] == onec.lab.world.presentation(PARTNERS, partner)
+    assert listed["АбонентПредставление"] == onec.lab.infobase.presentation(PARTNERS, partner)
     assert listed["АбонентКакСвязаться"] == "8 903 555-01-23"
-    assert [row["Контакт"] for row in onec.lab.world.rows(CALL_CONTACTS)] == [partner]
+    assert [row["Контакт"] for row in onec.lab.infobase.rows(CALL_CONTACTS)] == [partner]
 
 
 async def test_a_call_to_a_number_alone_gets_a_string_contact(onec: OneCClient) -> None:

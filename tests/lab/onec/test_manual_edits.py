@@ -241,7 +241,7 @@ async def test_a_whole_column_loses_its_worth_and_no_row_goes(onec: OneCClient) 
     assert title == "Добавочный"
     assert emptied.json() == {"result": 2}
     assert managers.json()["result"] > 0
-    assert all(row["ОсновнойМенеджер_Key"] == ZERO for row in lab.world.rows(PARTNERS))
+    assert all(row["ОсновнойМенеджер_Key"] == EMPTY_REF for row in lab.infobase.rows(PARTNERS))
     assert retyped > 0
     assert lab.infobase.extensions == {}
     assert phones > 0

@@ -70,10 +70,10 @@ FILTERS = {
 
 @pytest.mark.parametrize("text", FILTERS)
 async def test_a_filter_finds_what_it_says(onec: OneCClient, text: str) -> None:
-    world = onec.lab.infobase
+    infobase = onec.lab.infobase
     wanted = []
     for row in rows_of(onec, PARTNERS):
-        user = world.tables[USERS].rows.get(row["ОсновнойМенеджер_Key"], {})
+        user = infobase.tables[USERS].rows.get(row["ОсновнойМенеджер_Key"], {})
         if FILTERS[text]({**row, "bad": user.get("Недействителен", False)}):
             wanted.append(row["Ref_Key"])
 

@@ -450,7 +450,7 @@ async def test_the_export_is_read_by_header_and_knows_calls_whose_end_was_lost(
     assert (first["Статус"], second["Статус"]) == ("Отвечен", "Не отвечен")
     assert (first["Откуда"], first["Куда"]) == (CALLER, DID)
     assert first["Кто разговаривал"] == "205 (Иванов И.) 60"
-    assert first["ID записи"] == sipuni.lab.calls[0].record_id != sipuni.lab.calls[0].line.call_id
+    assert first["ID записи"] == sipuni.lab.calls[0].record_id != sipuni.lab.calls[0].header.call_id
 
 
 async def test_the_export_does_not_know_a_call_that_goes_on() -> None:

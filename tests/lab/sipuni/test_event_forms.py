@@ -25,7 +25,7 @@ from bridge.lab.sipuni.scenarios.scenario import EventStep
 
 pytestmark = pytest.mark.anyio
 
-STORIES = read_scenarios(Path(__file__).parents[2] / "fixtures" / "odd_stories")
+STORIES = read_scenarios(Path(__file__).parents[3] / "fixtures" / "odd_stories")
 
 #: Every odd cabinet that has a story.
 NAMES = [

@@ -13,7 +13,7 @@ from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
 from bridge.lab.sipuni.protocol.routing_question import question_query
 from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, PlannedOutcome
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "sipuni"
+FOLDER = Path(__file__).parents[3] / "fixtures" / "sipuni"
 CASES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
 
 

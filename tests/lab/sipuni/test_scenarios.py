@@ -36,7 +36,7 @@ from bridge.lab.sipuni.scenarios.scenario import EventStep, RouteStep, read_scen
 
 pytestmark = pytest.mark.anyio
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "stories"
+FOLDER = Path(__file__).parents[3] / "fixtures" / "stories"
 STORIES = read_scenarios(FOLDER)
 NOW = 1767225600
 KINDS = {"inbound": "Входящий", "outbound": "Исходящий", "internal": "Внутренний"}
@@ -122,7 +122,8 @@ async def told(story: Scenario, **cast: str) -> tuple[Playback, Stage, list[dict
         return performance, house, await house.statistics()
 
 
-#: What telephony-apis.md §1.2 and §8 name, and the stories that tell it.
+#: What docs/facts/sipuni.md, 'Events' and docs/facts/telephony.md, 'Ten quirks' name, and the
+#: stories that tell it.
 SEQUENCES = {
     "incoming, answered": ["incoming_answered", "second_rung_answers", "direct_did"],
     "incoming, missed": [

@@ -1,4 +1,4 @@
-"""Fills an empty world with a company: users, partners, contact persons, counterparties.
+"""Fills an empty infobase with a company: users, partners, contact persons, counterparties.
 
 What stands here is what a bridge stumbles over in real bases: predefined partners, holdings whose
 head has the good manager, managers who left, marked rows, ended contacts, orphaned counterparties.
@@ -11,9 +11,7 @@ import gc
 from random import Random
 from typing import Final
 
-from bridge.lab.onec.company import names
-from bridge.lab.onec.company import typed_phones as phones
-from bridge.lab.onec.company import users as staff
+from bridge.lab.onec.company import names, typed_phones, users
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_KINDS,
     CONTACT_PERSONS,
@@ -31,24 +29,24 @@ _GROUPS: Final = "Catalog_ГруппыДоступаПартнеров"
 _HOLDING_STEP: Final = 25
 
 
-def compose_company(world: Infobase, partners: int, whims: DataQuirks) -> None:
-    """Compose the whole company into *world*; see `World.compose`."""
+def compose_company(infobase: Infobase, partners: int, quirks: DataQuirks) -> None:
+    """Compose the whole company into *infobase*; see `World.compose`."""
     collecting = gc.isenabled()
     # A million fresh dicts and nothing to free: the collector alone would double the time.
     gc.disable()
     try:
-        rng = Random(f"{world.seed}/{world.schema.release}/{partners}")  # noqa: S311 - composed data
-        compose_contact_kinds(world, rng)
-        managers = staff.compose_users(world, rng, whims)
-        _Partners(world, rng, managers, whims).fill(partners)
+        rng = Random(f"{infobase.seed}/{infobase.schema.release}/{partners}")  # noqa: S311 - composed data
+        compose_contact_kinds(infobase, rng)
+        managers = users.compose_users(infobase, rng, quirks)
+        _Partners(infobase, rng, managers, quirks).fill(partners)
     finally:
         if collecting:
             gc.enable()
 
 
-def compose_contact_kinds(world: Infobase, rng: Random) -> None:
+def compose_contact_kinds(infobase: Infobase, rng: Random) -> None:
     """Write the kinds of contact information: predefined folders and items, two users' own."""
-    table = world.tables[CONTACT_KINDS]
+    table = infobase.tables[CONTACT_KINDS]
     own_names = "ИмяПредопределенногоВида" in table.schema.properties
 
     def put(name: str, title: str, folder: str, type_name: str) -> str:
@@ -62,7 +60,7 @@ def compose_contact_kinds(world: Infobase, rng: Random) -> None:
             row["РеквизитДопУпорядочивания"] = len(table) + 1
             if own_names:
                 row["ИмяПредопределенногоВида"] = name
-            world.contact_kinds[ref] = ContactKind(ref, name, type_name)
+            infobase.contact_kinds[ref] = ContactKind(ref, name, type_name)
         else:
             row["IsFolder"] = True
         table.put(row)
@@ -70,7 +68,7 @@ def compose_contact_kinds(world: Infobase, rng: Random) -> None:
 
     types = {"phone": "Телефон", "fax": "Факс", "email": "АдресЭлектроннойПочты"}
     folders = {}
-    for owner, kinds in world.schema.contact_kinds.items():
+    for owner, kinds in infobase.schema.contact_kinds.items():
         folders[owner] = folder = put(
             kinds["folder"], f"Информация: {kinds['folder']}", EMPTY_REF, ""
         )
@@ -80,7 +78,8 @@ def compose_contact_kinds(world: Infobase, rng: Random) -> None:
                     continue
                 other = "Другое" if name.startswith("Другая") else "Адрес"
                 put(name, _title(name), folder, types.get(group, other))
-    # Users add kinds freely: phones are told by Тип, never by kind (ut11-metadata §2.9).
+    # Users add kinds freely: phones are told by Тип, never by kind (docs/facts/ut11.md, 'Kinds of
+    # contact information').
     put("", "Телефон для СМС", folders[CONTACT_PERSONS], "Телефон")
     put("", "Телефон склада", folders[PARTNERS], "Телефон")
 
@@ -92,15 +91,15 @@ def _title(name: str) -> str:
 
 class _Partners:
     def __init__(
-        self, world: Infobase, rng: Random, managers: staff.ComposedManagers, whims: DataQuirks
+        self, infobase: Infobase, rng: Random, managers: users.ComposedManagers, quirks: DataQuirks
     ) -> None:
-        self.world = world
+        self.infobase = infobase
         self.rng = rng
         self.roll = rng.random
         self.managers = managers
-        self.whims = whims
-        kinds = {kind.name: kind.ref for kind in world.contact_kinds.values() if kind.name}
-        own = [kind.ref for kind in world.contact_kinds.values() if not kind.name]
+        self.quirks = quirks
+        kinds = {kind.name: kind.ref for kind in infobase.contact_kinds.values() if kind.name}
+        own = [kind.ref for kind in infobase.contact_kinds.values() if not kind.name]
         self.sms, self.store = own
         self.kinds = kinds
         self.heads: list[str] = []
@@ -114,7 +113,7 @@ class _Partners:
             self._counterparty(EMPTY_REF, "", ())
 
     def _access_groups(self) -> list[str]:
-        table = self.world.tables[_GROUPS]
+        table = self.infobase.tables[_GROUPS]
         titles = ("Розничные", "Оптовые", "Внутренние")
         return [
             str(table.put({"Ref_Key": make_ref(self.rng), "Description": title}))
@@ -123,8 +122,8 @@ class _Partners:
 
     def _predefined(self) -> None:
         titles = ("Наше предприятие", "Розничный покупатель", "Неизвестный партнер")
-        table = self.world.tables[PARTNERS]
-        pairs = zip(self.world.schema.predefined_partners.items(), titles, strict=True)
+        table = self.infobase.tables[PARTNERS]
+        pairs = zip(self.infobase.schema.predefined_partners.items(), titles, strict=True)
         for (name, code), title in pairs:
             ref = make_ref(self.rng)
             # They carry phones in real bases: a bridge that does not skip them finds a wrong owner.
@@ -166,9 +165,9 @@ class _Partners:
         self._belongs(row, index)
         contacts, shared = self._contact_lines(ref, index)
         row[CONTACTS] = tuple(contacts)
-        if self.whims.control_characters and index % 20 == 3:
+        if self.quirks.control_characters and index % 20 == 3:
             row["Description"] = f"{name[:80]}\x00\x0b"
-        self.world.tables[PARTNERS].put(row, version=int(roll() * 9))
+        self.infobase.tables[PARTNERS].put(row, version=int(roll() * 9))
         self._people(ref, shared)
         chance = roll()
         for _ in range(3 if chance < 0.05 else 2 if chance < 0.2 else 1 if chance < 0.9 else 0):
@@ -193,7 +192,7 @@ class _Partners:
 
     def _contact_lines(
         self, ref: str, index: int
-    ) -> tuple[list[ContactLine], tuple[phones.ComposedPhone, ...]]:
+    ) -> tuple[list[ContactLine], tuple[typed_phones.ComposedPhone, ...]]:
         roll = self.roll
         chance = roll()
         wanted = 2 if chance < 0.15 else 1 if chance < 0.75 else 0
@@ -208,12 +207,12 @@ class _Partners:
             contacts.append(ContactLine(self.kinds["АдресПартнера"], "form", text))
         return contacts, shared
 
-    def _people(self, partner: str, shared: tuple[phones.ComposedPhone, ...]) -> None:
+    def _people(self, partner: str, shared: tuple[typed_phones.ComposedPhone, ...]) -> None:
         chance = self.roll()
         for _ in range(3 if chance < 0.1 else 2 if chance < 0.3 else 1 if chance < 0.75 else 0):
             self._contact_person(partner, shared)
 
-    def _contact_person(self, partner: str, shared: tuple[phones.ComposedPhone, ...]) -> None:
+    def _contact_person(self, partner: str, shared: tuple[typed_phones.ComposedPhone, ...]) -> None:
         roll, rng = self.roll, self.rng
         ref = make_ref(rng)
         name, sex = names.person(rng)
@@ -245,10 +244,10 @@ class _Partners:
             mail = f"{ref[:8]}@mail.example"
             contacts.append(ContactLine(self.kinds["EmailКонтактногоЛица"], "form", mail))
         row[CONTACTS] = tuple(contacts)
-        self.world.tables[CONTACT_PERSONS].put(row, version=int(roll() * 5))
+        self.infobase.tables[CONTACT_PERSONS].put(row, version=int(roll() * 5))
 
     def _counterparty(
-        self, partner: str, name: str, shared: tuple[phones.ComposedPhone, ...]
+        self, partner: str, name: str, shared: tuple[typed_phones.ComposedPhone, ...]
     ) -> None:
         roll, rng = self.roll, self.rng
         ref = make_ref(rng)
@@ -273,31 +272,31 @@ class _Partners:
             kind = self.kinds["ТелефонКонтрагента"]
             contacts, _ = self._phones(COUNTERPARTIES, ref, kind, 1 if roll() < 0.4 else 0)
         if roll() < 0.05:
-            fax = phones.draw_phone(rng)
+            fax = typed_phones.draw_phone(rng)
             contacts.append(ContactLine(self.kinds["ФаксКонтрагенты"], "form", fax.text))
         row[CONTACTS] = tuple(contacts)
-        self.world.tables[COUNTERPARTIES].put(row, version=int(roll() * 4))
+        self.infobase.tables[COUNTERPARTIES].put(row, version=int(roll() * 4))
 
     def _phones(
         self, owner_set: str, ref: str, kind: str, count: int
-    ) -> tuple[list[ContactLine], tuple[phones.ComposedPhone, ...]]:
-        drawn = tuple(phones.draw_phone(self.rng) for _ in range(count))
+    ) -> tuple[list[ContactLine], tuple[typed_phones.ComposedPhone, ...]]:
+        drawn = tuple(typed_phones.draw_phone(self.rng) for _ in range(count))
         return [self._line(owner_set, ref, kind, phone) for phone in drawn], drawn
 
     def _again(
-        self, owner_set: str, ref: str, shared: tuple[phones.ComposedPhone, ...]
+        self, owner_set: str, ref: str, shared: tuple[typed_phones.ComposedPhone, ...]
     ) -> list[ContactLine]:
         person = owner_set == CONTACT_PERSONS
         kind = self.kinds["ТелефонКонтактногоЛица" if person else "ТелефонКонтрагента"]
         return [self._line(owner_set, ref, kind, phone) for phone in shared]
 
     def _line(
-        self, owner_set: str, ref: str, kind: str, phone: phones.ComposedPhone
+        self, owner_set: str, ref: str, kind: str, phone: typed_phones.ComposedPhone
     ) -> ContactLine:
         text = phone.text
-        if self.whims.control_characters and self.roll() < 0.02:
+        if self.quirks.control_characters and self.roll() < 0.02:
             text = f"{text}\x00\x1f"
-        truth = self.world.intended_phones
+        truth = self.infobase.intended_phones
         for e164 in phone.intended:
             truth.append(IntendedPhone(owner_set, ref, e164, text, phone.manner))
-        return ContactLine(kind, phones.draw_writer(self.rng), text)
+        return ContactLine(kind, typed_phones.draw_writer(self.rng), text)

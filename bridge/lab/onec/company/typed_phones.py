@@ -1,7 +1,7 @@
 """How people write telephone numbers into 1C.
 
-`compose` draws an intended number and one of the many ways to type it (performance.md §3); `writer`
-draws who wrote the row, which decides what `columns` are filled.
+`compose` draws an intended number and one of the many ways to type it (docs/facts/performance.md,
+'Reading numbers'); `writer` draws who wrote the row, which decides what `columns` are filled.
 """
 # ruff: noqa: PLR2004 - the bare numbers are shares of a population
 

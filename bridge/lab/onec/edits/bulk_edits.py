@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.lab.onec.company import users as staff
+from bridge.lab.onec.company import users
 from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
@@ -47,7 +47,7 @@ class BulkEdits(ManagerActions):
         value was.
         """
         ref = self.infobase.extension_property
-        self.edit(PROPERTIES, ref, ValueType=staff.value_type(type_name))
+        self.edit(PROPERTIES, ref, ValueType=users.value_type(type_name))
         value = "2026-11-25T00:00:00" if type_name == "DateTime" else ""
         return self._write_extensions(-1, value)
 
@@ -83,7 +83,7 @@ class BulkEdits(ManagerActions):
         refs = refs if count < 0 else refs[:count]
         for ref in refs:
             row = dict(table.rows[ref])
-            staff.write_extension(self.infobase, row, value, "string")
+            users.write_extension(self.infobase, row, value, "string")
             table.replace(ref, row)
             del self.infobase.extensions[ref]
         return len(refs)

@@ -1,7 +1,8 @@
 """What a manager does at his desk in 1C: reminders that pop up, calls he writes, reads and reviews.
 
-All of it as УТ's forms do it, the configuration's own code included (ut11-metadata §4, §5); what
-only a form writes, such as the record that makes a call visible in a partner's list, is written.
+All of it as УТ's forms do it, the configuration's own code included (docs/facts/ut11.md, 'Writing a
+phone call' and 'Reminders'); what only a form writes, such as the record that makes a call visible
+in a partner's list, is written.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ _CALL_TYPE: Final = f"StandardODATA.{PHONE_CALLS}"
 class ManagerActions:
     """The people of one infobase at work; *now* is the server's wall time."""
 
-    def __init__(self, world: Infobase, now: Callable[[], datetime]) -> None:
-        self.infobase = world
+    def __init__(self, infobase: Infobase, now: Callable[[], datetime]) -> None:
+        self.infobase = infobase
         self._wall_time = now
-        self._rng = Random(f"{world.seed}/by hand")  # noqa: S311 - composed data
+        self._rng = Random(f"{infobase.seed}/by hand")  # noqa: S311 - composed data
 
     def edit(self, set_name: str, ref: str, **values: object) -> None:
         """Set attributes of one object and bump its version."""
@@ -142,7 +143,8 @@ class ManagerActions:
         """Return the calls in the interaction list of a partner or contact as people read it.
 
         Each row is the complete document and the columns Рассмотрено and РассмотретьПосле of the
-        list; a call without a record of its subject is not in it (ut11-metadata §4).
+        list; a call without a record of its subject is not in it (docs/facts/ut11.md, 'Writing a
+        phone call').
         """
         subjects = self.infobase.tables[SUBJECTS]
         listed = []

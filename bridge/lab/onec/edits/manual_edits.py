@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.lab.onec.company import users as staff
+from bridge.lab.onec.company import users
 from bridge.lab.onec.company.phone_cases import PHONE_CASES
 from bridge.lab.onec.edits.bulk_edits import BulkEdits
 from bridge.lab.onec.infobase.infobase import (
@@ -36,7 +36,7 @@ _KINDS: Final = {
 
 
 class ManualEdits(BulkEdits):
-    """Changes a world as its people would, and reads it as its people would."""
+    """Changes an infobase as its people would, and reads it as its people would."""
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:
         """Give a partner another main manager (the zero guid takes him away)."""
@@ -69,7 +69,7 @@ class ManualEdits(BulkEdits):
         """Give a user another extension; an empty one takes it away."""
         table = self.infobase.tables[USERS]
         row = dict(table.rows[user_ref])
-        staff.write_extension(self.infobase, row, extension, storage)
+        users.write_extension(self.infobase, row, extension, storage)
         table.replace(user_ref, row)
         self.infobase.extensions.pop(user_ref, None)
         if extension:
@@ -230,7 +230,7 @@ class ManualEdits(BulkEdits):
         """Return the calls a person sees in the interaction list of a partner or contact.
 
         The list joins the register of subjects strictly: a call without its record is invisible
-        (ut11-metadata §4).
+        (docs/facts/ut11.md, 'Writing a phone call').
         """
         shown = {row["Взаимодействие"] for row in self.subjects()}
         return [

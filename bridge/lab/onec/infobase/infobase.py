@@ -1,7 +1,7 @@
 """A composed Russian company as 1C UT 11 holds it, and the referee's own knowledge about it.
 
 `World.compose` is deterministic: the same arguments give the same rows, references and phones.
-Beside the rows the world keeps what nobody can read from 1C: which number the writer of every
+Beside the rows the infobase keeps what nobody can read from 1C: which number the writer of every
 phone meant (`truth`) and which extension every user has (`extensions`). Tests compare the bridge
 with these, never with a second parser.
 """
@@ -106,9 +106,9 @@ class Infobase:
         # Imported here: the composer needs the names above, and only this method needs it.
         from bridge.lab.onec.company.partners import compose_company  # noqa: PLC0415
 
-        world = cls(load_release(release), seed)
-        compose_company(world, partners, quirks or DataQuirks())
-        return world
+        infobase = cls(load_release(release), seed)
+        compose_company(infobase, partners, quirks or DataQuirks())
+        return infobase
 
     def table(self, name: str) -> EntityTable:
         """Return the table of the entity set *name*."""

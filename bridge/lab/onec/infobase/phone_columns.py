@@ -1,7 +1,7 @@
 """What 1C keeps of a phone somebody typed: the columns of one row of contact information.
 
-The algorithm is УправлениеКонтактнойИнформациейСлужебный of УТ 11.5.20 (ut11-metadata §3): a free
-text is split by groups of digits, and often wrongly.
+The algorithm is УправлениеКонтактнойИнформациейСлужебный of УТ 11.5.20 (docs/facts/ut11.md, 'Phones
+in contact information'): a free text is split by groups of digits, and often wrongly.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ EMPTY_REF: Final = "00000000-0000-0000-0000-000000000000"
 EMPTY_DATE: Final = "0001-01-01T00:00:00"
 UNDEFINED: Final = "StandardODATA.Undefined"
 
-#: Attributes that folders keep; everything else of a folder travels as null (onec-odata §3.2).
+#: Attributes that folders keep; everything else of a folder travels as null
+#: (docs/facts/onec-odata.md, 'Values in JSON').
 _OF_FOLDERS: Final = frozenset(
     {
         "Ref_Key",
@@ -201,7 +202,8 @@ def load_release(release: Release = "11.5.20") -> ReleaseSchema:
     )
     if release not in raw["releases"]:
         raise KeyError(release)
-    # Release 11.4.2 accepts any reference as the source of a reminder (ut11-metadata §2.7).
+    # Release 11.4.2 accepts any reference as the source of a reminder (docs/facts/ut11.md,
+    # 'НапоминанияПользователя').
     type_sets = {} if release == "11.4.2" else raw["type_sets"]
     sets: dict[str, EntitySet] = {}
     for name, entity in raw["sets"].items():

@@ -1,7 +1,7 @@
 """The words 1C refuses with: status, code and text of every error of the interface.
 
-Source: onec-odata.md §5. A text is kept in Russian and, where the English one is known, in
-English; the infobase's language picks.
+Source: docs/facts/onec-odata.md, 'Errors'. A text is kept in Russian and, where the English one is
+known, in English; the infobase's language picks.
 """
 
 from __future__ import annotations

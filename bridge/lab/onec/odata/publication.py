@@ -18,14 +18,14 @@ _PREFIX = "StandardODATA."
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A world seen through the composition and habits of its publication."""
+    """An infobase seen through the composition and habits of its publication."""
 
-    world: Infobase
+    infobase: Infobase
     switches: PublicationSwitches
 
     def publishes(self, name: str) -> bool:
         """Tell whether the entity set *name* exists for a client."""
-        found = self.world.entity_sets.get(name)
+        found = self.infobase.entity_sets.get(name)
         if found is None:
             return False
         root = found.owner or found.name
@@ -34,11 +34,11 @@ class Publication:
             return False
         if switches.composition is not None:
             return root in switches.composition
-        return self.world.entity_sets[root].published or root in switches.published_extras
+        return self.infobase.entity_sets[root].published or root in switches.published_extras
 
     def names(self) -> list[str]:
         """Return all published sets, tabular sections included."""
-        return [name for name in self.world.entity_sets if self.publishes(name)]
+        return [name for name in self.infobase.entity_sets if self.publishes(name)]
 
     def entity_set(self, name: str) -> EntitySet:
         """Return the schema of a published set.
@@ -48,11 +48,11 @@ class Publication:
         """
         if not self.publishes(name):
             raise errors.unknown_set(name)
-        return self.world.entity_sets[name]
+        return self.infobase.entity_sets[name]
 
     def table(self, entity_set: EntitySet) -> EntityTable:
         """Return the table that holds the set, or the owner of the section."""
-        return self.world.tables[entity_set.owner or entity_set.name]
+        return self.infobase.tables[entity_set.owner or entity_set.name]
 
     def section_name(self, entity_set: EntitySet) -> str:
         """Return the section's own name (`КонтактнаяИнформация`)."""
@@ -63,7 +63,7 @@ class Publication:
         prop = entity_set.navigation(name)
         if prop is None or prop.ref is None or not self.publishes(prop.ref):
             return None
-        return prop, self.world.entity_sets[prop.ref]
+        return prop, self.infobase.entity_sets[prop.ref]
 
     def type_on_wire(self, type_name: str) -> str:
         """Return a composite's type; an object nobody published is an `UnavailableEntity`."""

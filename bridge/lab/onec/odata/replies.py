@@ -1,6 +1,7 @@
 """What does not come from the OData layer: pages of web servers, platform and session errors.
 
-Only a body with `odata.error` proves that 1C spoke (onec-odata §5.4); these prove nothing.
+Only a body with `odata.error` proves that 1C spoke (docs/facts/onec-odata.md, 'Answers that OData
+did not give'); these prove nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Compiles `$select` and `$expand` into a projection of rows, and gives values their wire shape.
 
 Wide integers become strings, `DataVersion` its base64, types nobody published their alias;
-references not empty get a `@navigationLinkUrl` at the default metadata level (onec-odata §3.2).
+references not empty get a `@navigationLinkUrl` at the default metadata level
+(docs/facts/onec-odata.md, 'Values in JSON').
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def compile_projection(
     wanted = _wanted(publication, entity_set, options.get("$select"))
     expanded = _expanded(publication, entity_set, options.get("$expand"))
     if "$select" in options:
-        # Not in $select means silently not expanded (onec-odata §2.4).
+        # Not in $select means silently not expanded (docs/facts/onec-odata.md, 'Expand').
         expanded = {name: wanted.walked.get(name, []) for name in expanded if name in wanted.walked}
     related = {
         name: _related(publication, entity_set, name, columns) for name, columns in expanded.items()
@@ -59,7 +60,7 @@ def compile_projection(
         for label, get in getters:
             found[f"{label}{_SHOWN}"] = get(row)
         if wanted.itself:
-            found["Presentation"] = publication.world.presentation(
+            found["Presentation"] = publication.infobase.presentation(
                 entity_set.name, str(row.get("Ref_Key", EMPTY_REF))
             )
         for name, walk in related.items():
@@ -178,7 +179,8 @@ def _wanted(publication: Publication, entity_set: EntitySet, text: str | None) -
         else:
             names.add(_one(publication, entity_set, part, wanted))
     if bare:
-        # With ** a section stays out even when it is listed beside it (onec-odata §2.3).
+        # With ** a section stays out even when it is listed beside it (docs/facts/onec-odata.md,
+        # 'Select').
         names -= set(wanted.sections)
         wanted.sections = {}
     wanted.columns = _in_order(entity_set, names)
@@ -228,9 +230,9 @@ def _presented(publication: Publication, entity_set: EntitySet, name: str) -> Ca
         found = value(row, name)
         if prop.composite:
             owner = publication.owner_of_type(str(value(row, f"{name}_Type")))
-            return publication.world.presentation(owner, found) if "_" in owner else str(found)
+            return publication.infobase.presentation(owner, found) if "_" in owner else str(found)
         if prop.ref and prop.type == "Guid":
-            return publication.world.presentation(prop.ref, found or EMPTY_REF)
+            return publication.infobase.presentation(prop.ref, found or EMPTY_REF)
         return "" if found is None else str(found)
 
     return get

@@ -1,7 +1,8 @@
 """Answers one GET of an entity set: filter, order, page, project.
 
 Rows of equal order keys are permuted anew for every request, and pages without `$orderby` come in
-no promised order, because real pages lose and double rows that way (onec-odata §2.5).
+no promised order, because real pages lose and double rows that way (docs/facts/onec-odata.md,
+'Order').
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.odata import errors
 from bridge.lab.onec.odata.publication import Publication
-from bridge.lab.onec.odata.reading import evaluate, grammar
-from bridge.lab.onec.odata.reading import projection as select
+from bridge.lab.onec.odata.reading import evaluate, grammar, projection
 
 _KNOWN: Final = frozenset(
     {
@@ -79,7 +79,7 @@ class QueryRunner:
             Refused: as 1C refuses the options.
         """
         check_options(options)
-        project = select.compile_projection(publication, entity_set, options, links=links)
+        project = projection.compile_projection(publication, entity_set, options, links=links)
         ordered = self._ordered(publication, entity_set, options)
         rows, ties = ordered.rows, ordered.ties
         if publication.switches.rls_rows:
@@ -95,7 +95,7 @@ class QueryRunner:
         end = len(rows) if top is None else min(len(rows), skip + top)
         if "$orderby" not in options and (top is not None or skip):
             ties = [(at, min(at + _BLOCK, len(rows))) for at in range(0, len(rows), _BLOCK)]
-        shown = _slice(rows, ties, skip, end, f"{publication.world.seed}/{request}")
+        shown = _slice(rows, ties, skip, end, f"{publication.infobase.seed}/{request}")
         return QueryPage(entity_set, map(project, shown), count)
 
     def count(
@@ -139,7 +139,7 @@ class QueryRunner:
 def _revision(publication: Publication, entity_set: EntitySet, text: str) -> int:
     """Return the number of the last write that can change a result; other tables rarely can."""
     if "/" in text or "_Key" in text.replace("Ref_Key", ""):
-        return publication.world.write_counter.count
+        return publication.infobase.write_counter.count
     return publication.table(entity_set).revision
 
 
@@ -242,8 +242,11 @@ def _order_key(
 def _by_presentation(
     publication: Publication, owner: str, get: Callable[[Row], Any]
 ) -> Callable[[Row], Any]:
-    """Order a reference as 1C does: by what it shows, not by its guid (onec-odata §2.5)."""
-    table = publication.world.tables.get(owner)
+    """Order a reference as 1C does: by what it shows, not by its guid.
+
+    Source: docs/facts/onec-odata.md, 'Order'.
+    """
+    table = publication.infobase.tables.get(owner)
     if table is None:
         return get
     document = table.schema.kind == "Document"

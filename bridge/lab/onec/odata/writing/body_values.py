@@ -2,7 +2,7 @@
 
 Forgiven in silence: unknown fields, dangling references, long texts (cut), nonsense in a wide
 number (kept as it was). Refused: a text for a guid or a boolean, a list for a text, lines of a
-section without `LineNumber` from 1 without gaps (onec-odata §4).
+section without `LineNumber` from 1 without gaps (docs/facts/onec-odata.md, 'Writing').
 """
 
 from __future__ import annotations
