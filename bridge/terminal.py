@@ -29,7 +29,7 @@ from bridge.errors import RoutingFactsLost, SyncRefused
 from bridge.ports.stores.directory import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
-    from bridge.lab.demo import DemoStep
+    from bridge.lab.demo.steps import DemoStep
 
 #: The last two are typed on a keyboard left in Russian.
 _YES = frozenset({"y", "yes", "д", "да"})

@@ -70,7 +70,8 @@ def lab_sipuni(
     fixtures/stories/incoming_missed.jsonl as the body, roles recast in the query (?client=79…).
     Events also go to /ws where the switch events_over says so.
     """
-    from bridge.lab.sipuni import read_cabinet_switches, run_sipuni_lab
+    from bridge.lab.sipuni.app import run_sipuni_lab
+    from bridge.lab.sipuni.control import read_cabinet_switches
     from bridge.web.server import require_free_address
 
     del partners, seed  # every lab takes them; a cabinet has no company to compose
@@ -100,7 +101,8 @@ def demo(
     partners: Partners = 500,
 ) -> None:
     """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
-    from bridge.lab.demo import DemoError, DemoSettings, run_demo
+    from bridge.lab.demo.environment import DemoError, DemoSettings
+    from bridge.lab.demo.run import run_demo
 
     free = 0 if once else 8000
     settings = DemoSettings(partners, free if port is None else port, fast_clock=once)

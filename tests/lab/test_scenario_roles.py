@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.infobase import PARTNERS, Infobase
 from bridge.lab.scenario_roles import assign_roles, partner_with_number
-from bridge.lab.sipuni import read_scenarios
+from bridge.lab.sipuni.scenarios.scenario import read_scenarios
 
 STORIES = read_scenarios(Path(__file__).parents[2] / "fixtures" / "stories")
 
 
 @pytest.fixture(scope="module")
 def infobase() -> Infobase:
-    return Infobase.compose(200, seed=3)
+    return compose_infobase(200, seed=3)
 
 
 @pytest.mark.parametrize("nth", range(5))
@@ -59,7 +60,7 @@ def test_a_stranger_is_no_partner(infobase: Infobase) -> None:
 
 
 def test_too_small_a_company_is_told() -> None:
-    small = Infobase.compose(2, seed=1)
+    small = compose_infobase(2, seed=1)
     small.intended_phones.clear()
 
     with pytest.raises(LookupError, match="no partner"):

@@ -11,8 +11,8 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.outbox import EntryState
 from bridge.lab.scenario_roles import assign_roles
-from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
-from bridge.lab.sipuni.scenarios.scenario import ExpectedCall
+from bridge.lab.sipuni.scenarios.playback import Playback, queue_scenario
+from bridge.lab.sipuni.scenarios.scenario import ExpectedCall, Scenario, read_scenarios
 from tests.stories.in_process import (
     InProcessService,
     ManualClock,

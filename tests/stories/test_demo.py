@@ -11,10 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.lab.demo import DemoSettings, DemoStep, run_demo
 from bridge.lab.demo.callers import choose_callers
+from bridge.lab.demo.environment import DemoSettings
+from bridge.lab.demo.run import run_demo
+from bridge.lab.demo.steps import DemoStep
 from bridge.lab.onec.infobase.infobase import PARTNERS
-from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 from tests.stories.processes import (
     HOOK,
     CommandResult,

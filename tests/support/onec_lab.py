@@ -11,9 +11,15 @@ from bridge.adapters.onec.writing.journal import ODataJournal
 from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
 from bridge.domain.directory.entities import CandidateKind, EntityKind, Ref
 from bridge.domain.phone.fields import PhoneRules
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.infobase.infobase import DataQuirks, Infobase
-from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
+from bridge.lab.connection import LabConnectionLost
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
+from bridge.lab.onec.simulator import (
+    DEFAULT_PASSWORD,
+    DEFAULT_USER,
+    OneCLab,
+)
 from bridge.ports.onec import DirectoryObject
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -45,7 +51,7 @@ async def _no_sleep(_: float) -> None:
 
 def make_lab(partners: int = 60, *, whims: DataQuirks | None = None, **world: Any) -> OneCLab:
     """Compose a small company that stands still at `NOW`."""
-    composed = Infobase.compose(partners=partners, quirks=whims, **world)
+    composed = compose_infobase(partners=partners, quirks=whims, **world)
     return OneCLab(composed, clock=lambda: NOW, sleep=_no_sleep)
 
 

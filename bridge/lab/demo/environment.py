@@ -18,10 +18,13 @@ import httpx
 import uvicorn
 
 from bridge.lab.demo.callers import DemoCallers, choose_callers
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
+from bridge.lab.servers import LoopbackServer, ServerWithoutSignals
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 
 _READY_PATIENCE_S = 60.0
 _TAIL = 1500
@@ -42,33 +45,6 @@ class DemoSettings:
     #: Calls come a minute apart by the PBX's clock, however fast they are placed.
     fast_clock: bool = False
     command: Sequence[str] = (sys.executable, "-m", "bridge")
-
-
-class LoopbackServer:
-    """A simulator on a port of loopback; it can go away and come back on the same port."""
-
-    def __init__(self, server: Callable[[], uvicorn.Server]) -> None:
-        self._server = server
-        self.port = 0
-        self._running: tuple[uvicorn.Server, asyncio.Task[None]] | None = None
-
-    async def start(self) -> None:
-        """Listen, on the port of before if there was one."""
-        # Named as TCP: asyncio leaves Nagle's delay (40 ms an answer) on a socket that is not.
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", self.port))
-        sock.listen()  # whoever connects from now on waits for the server to come up
-        self.port = int(sock.getsockname()[1])
-        server = self._server()
-        self._running = (server, asyncio.create_task(server.serve(sockets=[sock])))
-
-    async def stop(self) -> None:
-        """Go away: whoever connects from now on is refused."""
-        if self._running is not None:
-            (server, task), self._running = self._running, None
-            server.should_exit = True
-            await task
 
 
 class DemoEnvironment:
@@ -231,7 +207,7 @@ async def start_environment(settings: DemoSettings) -> AsyncIterator[DemoEnviron
         port = settings.port or _free_port()
         if settings.port and _is_taken(settings.port):
             raise DemoError(f"port {settings.port} is taken; choose another with --port")
-        infobase = Infobase.compose(partners=settings.partners, seed=settings.seed)
+        infobase = compose_infobase(partners=settings.partners, seed=settings.seed)
         lab = OneCLab(infobase)
         onec = LoopbackServer(lambda: _OneCServer(lab, "127.0.0.1", 0, None))
         stack.push_async_callback(onec.stop)

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from bridge.lab.demo.environment import DemoEnvironment, DemoSettings, start_environment
 from bridge.lab.demo.steps import DemoStep, run_steps
-from bridge.lab.sipuni import CallPlan, PlannedOutcome
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.switches import PlannedOutcome
 
 _DID = "74950000001"
 _PAUSE_S = (3.0, 8.0)

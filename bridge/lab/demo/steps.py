@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bridge.lab.demo.callers import DemoCaller
 from bridge.lab.demo.environment import DemoEnvironment
 from bridge.lab.onec.infobase.infobase import PHONE_CALLS
-from bridge.lab.sipuni import CallPlan, CallReport, PlannedOutcome
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.switches import PlannedOutcome
 
 _DID = "74950000001"
 _PATIENCE_S = 12.0

@@ -24,16 +24,14 @@ authentication: bind the lab to loopback.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
 
 from bridge.lab.onec.faults import Fault
 from bridge.lab.onec.odata.replies import HttpReply
-
-if TYPE_CHECKING:
-    from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.simulator import OneCLab
 
 _JSON: Final = ("content-type", "application/json; charset=utf-8")
 CHANGES: Final = frozenset(

@@ -35,13 +35,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from bridge.lab.onec.switches import PublicationSwitches
 
-LossPhase = Literal["connect", "read", "timeout"]
 #: Of every eleven reads eight fail: the development base of docs/facts/onec-odata.md, 'What causes
 #: which error'.
 _FLAKY_GOOD: Final = frozenset({2, 6, 9})
@@ -75,17 +74,6 @@ REPLACING: Final = frozenset(
 AFTER_EXECUTION: Final = frozenset({"lost_reply", "hung_reply", "bad_gateway", "truncated", "cut"})
 ADDITIONAL: Final = frozenset({"slow", "shrunken"})
 KINDS: Final = REPLACING | AFTER_EXECUTION | ADDITIONAL
-
-
-class LabConnectionLost(ConnectionError):
-    """The connection broke, as a client in the same process sees it.
-
-    `phase` is `connect` (nothing was sent), `read` (the reply is lost) or `timeout`.
-    """
-
-    def __init__(self, phase: LossPhase) -> None:
-        super().__init__(f"the lab lost the connection ({phase})")
-        self.phase: LossPhase = phase
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -1,39 +1,26 @@
-"""One HTTP exchange with the simulator: the web server in front, the weather, the way back."""
+"""One HTTP exchange with the simulator: the web server in front, the faults, the way back."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote
 
+from bridge.lab.connection import LabConnectionLost, LossPhase
 from bridge.lab.onec import control
-from bridge.lab.onec.faults import Fault, LabConnectionLost, LossPhase, RequestFaults
+from bridge.lab.onec.faults import Fault, RequestFaults
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.odata import render, replies
 from bridge.lab.onec.odata.replies import HttpReply
-from bridge.lab.onec.odata.service import ODataRequest
-
-if TYPE_CHECKING:
-    from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.odata.request import ODataRequest
+from bridge.lab.onec.simulator import OneCLab, RequestLogEntry
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLogEntry:
-    """One request the publication saw; status 0 means that no reply left."""
-
-    method: str
-    set: str
-    path: str
-    query: str
-    status: int
-    bytes: int
 
 
 class HttpExchange:

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import gc
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.faults import FaultPlan, read_faults_file
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.switches import PublicationSwitches
 
 OnListening = Callable[[OneCLab, str], None]
-
-
-class ServerWithoutSignals(uvicorn.Server):
-    """A server whose owner minds Ctrl-C: a second set of handlers would fight his."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 class OneCServer(uvicorn.Server):
@@ -80,7 +71,7 @@ def run_onec_lab(
         weather.extend(forecast.faults)
         for name, wanted in forecast.switches.items():
             switches.set(name, wanted)
-    infobase = Infobase.compose(partners=partners, seed=seed)
+    infobase = compose_infobase(partners=partners, seed=seed)
     # A composed company stays for the life of the process: keep the collector out of it.
     gc.collect()
     gc.freeze()

@@ -1,12 +1,12 @@
-"""The simulator of a 1C UT 11 publication: an infobase, its interface, and the weather between.
+"""The simulator of a 1C UT 11 publication: an infobase, its interface, and the faults between.
 
-    lab = OneCLab(World.compose(partners=200))
+    lab = OneCLab(compose_infobase(partners=200))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=create_onec_app(lab)))
 
 The service root is `<publication>/odata/standard.odata`, by default `/ut11/odata/standard.odata`;
 the user is `Обмен` with the password `секрет-1с`, Basic in UTF-8 only. `/_lab/` is the control
 address (see `control`). In-process a lost connection raises `LabConnectionLost` through the
-transport; over uvicorn (`serving`) the socket is closed without a reply.
+transport; over uvicorn (`server`) the socket is closed without a reply.
 """
 
 from __future__ import annotations
@@ -20,26 +20,39 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from bridge.lab.onec.edits.bulk_edits import BulkEdits
+from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.edits.manual_edits import ManualEdits
 from bridge.lab.onec.faults import FaultPlan
-from bridge.lab.onec.http_exchange import HttpExchange, Receive, RequestLogEntry, Scope, Send
 from bridge.lab.onec.infobase.infobase import Infobase
 from bridge.lab.onec.odata import replies
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.replies import HttpReply
-from bridge.lab.onec.odata.service import ODataRequest, ODataService
+from bridge.lab.onec.odata.request import ODataRequest
+from bridge.lab.onec.odata.service import ODataService
 from bridge.lab.onec.switches import PublicationSwitches
-
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DEFAULT_USER: Final = "Обмен"
 DEFAULT_PASSWORD: Final = "секрет-1с"  # noqa: S105 - the password of a simulator
 _ROOT: Final = "/odata/standard.odata"
 
 
+@dataclass(frozen=True, slots=True)
+class RequestLogEntry:
+    """One request the publication saw; status 0 means that no reply left."""
+
+    method: str
+    set: str
+    path: str
+    query: str
+    status: int
+    bytes: int
+
+
 @dataclass(slots=True)
-class _Late:
+class _LateWrite:
     request: ODataRequest
+    #: After how many further requests it is executed.
     wait: int
 
 
@@ -47,12 +60,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class OneCLab(ManualEdits):
+class OneCLab(ManualEdits, BulkEdits, ManagerActions):
     """One simulated publication and the infobase behind it.
 
-    `switches` and `weather` may be changed at any time. `journal` keeps the last requests,
-    `requests` counts them by method and set. `clock` gives aware moments, `sleep` is awaited for
-    every delay: inject both in tests.
+    `switches` and `faults` may be changed at any time. `request_log` keeps the last requests,
+    `request_counts` counts them by method and set. `clock` gives aware moments, `sleep`
+    is awaited for every delay: inject both in tests.
     """
 
     def __init__(
@@ -80,7 +93,7 @@ class OneCLab(ManualEdits):
         self.clock = clock
         self.sleep = sleep
         self.odata = ODataService(Publication(infobase, self.switches), self.server_time, clock)
-        self._late: list[_Late] = []
+        self._late: list[_LateWrite] = []
         self._number = 0
         self._last_request: datetime | None = None
         self._sessions: set[str] = set()
@@ -124,7 +137,7 @@ class OneCLab(ManualEdits):
 
     def postpone_write(self, request: ODataRequest, wait: int) -> None:
         """Keep a write to be executed *wait* requests later."""
-        self._late.append(_Late(request, wait))
+        self._late.append(_LateWrite(request, wait))
 
     def cold_start_delay_s(self) -> float:
         """Return how long this request waits for 1C to wake up."""
@@ -153,18 +166,3 @@ class OneCLab(ManualEdits):
         if wish == "finish":
             self._sessions.discard(cookie)
         return []
-
-
-def create_onec_app(lab: OneCLab) -> AsgiApp:
-    """Return the ASGI application of *lab*; it keeps all state in the lab."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        exchange = HttpExchange(lab, scope, receive, send)
-        if exchange.path.startswith("/_lab"):
-            await exchange.serve_control()
-        else:
-            await exchange.serve_publication()
-
-    return app

@@ -1,10 +1,15 @@
 """A call somebody is going to make, the call as the cabinet remembers it, and what came of it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from bridge.lab.sipuni.protocol.event_sequences import EventSequence, apply_switches
 from bridge.lab.sipuni.protocol.events import CallHeader, Params, ScriptedEvent
 from bridge.lab.sipuni.protocol.history import HistoryRow
 from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
+
+Pause = Callable[[float], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +112,42 @@ class LabCall:
             record_id=self.record_id,
             recorded=bool(self.talks) and self.switches.recordings_ready,
         )
+
+    def plan_events(self, sequence: EventSequence, *, skip: int = 0) -> None:
+        """Set the events to push, and the truth for the statistics that events may distort.
+
+        *skip* events at the beginning have been pushed already.
+        """
+        finals = [event for event in sequence if event.code == "2"]
+        answers = [event for event in sequence if event.code == "3"]
+        if finals:
+            self.ends_at = finals[-1].at
+            ends = [*(event.at for event in answers[1:]), self.ends_at][: len(answers)]
+            self.talks = tuple(
+                (answer.extension or self.extension, end - answer.at)
+                for answer, end in zip(answers, ends, strict=True)
+            )
+        rings = (event.extension for event in sequence if event.code == "1")
+        self.rung_extensions = tuple(dict.fromkeys([*self.rung_extensions, *filter(None, rings)]))
+        self.pending_events = list(apply_switches(sequence, self.switches))[skip:]
+
+
+class OrderedPlayback(Protocol):
+    """A scenario that begins with an order of the API, being played."""
+
+    @property
+    def order_id(self) -> str:
+        """Return the id the cabinet gives to the order."""
+        ...
+
+    async def play(self, *, until_reply: bool = False) -> None:
+        """Play what is left of it, or only what overtakes the order's answer."""
+        ...
+
+
+class WaitsForOrder(Protocol):
+    """Something that begins with the order of a certain call."""
+
+    def start_for_order(self, phone: str, extension: str) -> OrderedPlayback | None:
+        """Return its playback if it waits for this order."""
+        ...

@@ -6,7 +6,7 @@ hook answers -> read_answer -> extension, or None for branch 0
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
@@ -88,6 +88,25 @@ class SipuniScheme:
     def has_extension(self, extension: str) -> bool:
         """Tell whether the cabinet has this extension."""
         return not self.employees or any(one.extension == extension for one in self.employees)
+
+    def find_ringing_extension(
+        self, routed: str | None, offline: Set[str]
+    ) -> tuple[str | None, list[str]]:
+        """Return the extension that rings, and what is wrong with those that cannot.
+
+        It is the *routed* one, else the default queue's, else None.
+        """
+        problems = []
+        for extension in (routed, self.default_extension):
+            if extension is None:
+                continue
+            if not self.has_extension(extension):
+                problems.append(f"the cabinet has no extension {extension}")
+            elif extension in offline:
+                problems.append(f"the telephone of {extension} is offline")
+            else:
+                return extension, problems
+        return None, problems
 
 
 def guess_events_url(hook_url: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.adapters.onec.probe import ODataProbe, PublicationFinding
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
-from bridge.lab.onec.infobase.infobase import DataQuirks
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport, make_draft, make_journal, make_lab
 

@@ -7,10 +7,17 @@ from typing import Any
 
 import httpx
 
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.infobase.infobase import PARTNERS, PHONE_CALLS, REMINDERS, DataQuirks, Infobase
+from bridge.lab.connection import LabConnectionLost
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
+from bridge.lab.onec.infobase.infobase import (
+    PARTNERS,
+    PHONE_CALLS,
+    REMINDERS,
+)
 from bridge.lab.onec.infobase.schema import Release
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.switches import PublicationSwitches
 
 NOWHERE = "0f9e375d-6e83-11e5-96ed-0025907c0298"
@@ -128,7 +135,7 @@ def open_lab(
     """Compose a small company and return a client of its publication."""
     clock = Clock()
     lab = OneCLab(
-        Infobase.compose(partners, seed, release, quirks),
+        compose_infobase(partners, seed, release, quirks),
         switches=switches,
         clock=clock,
         sleep=sleep or clock.sleep,

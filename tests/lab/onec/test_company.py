@@ -9,6 +9,8 @@ import phonenumbers
 import pytest
 
 from bridge.lab.onec.company import typed_phones
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.infobase import phone_columns
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_KINDS,
@@ -21,7 +23,6 @@ from bridge.lab.onec.infobase.infobase import (
     PROPERTY_SETS,
     PROPERTY_VALUES,
     USERS,
-    DataQuirks,
     ExtensionStorage,
     Infobase,
 )
@@ -34,11 +35,11 @@ CONTACTS = "КонтактнаяИнформация"
 
 @pytest.fixture(scope="module")
 def company() -> Infobase:
-    return Infobase.compose(300, seed=3)
+    return compose_infobase(300, seed=3)
 
 
 def test_a_seed_is_a_company() -> None:
-    one, same, other = (Infobase.compose(40, seed=seed) for seed in (5, 5, 6))
+    one, same, other = (compose_infobase(40, seed=seed) for seed in (5, 5, 6))
 
     assert all(one.rows(name) == same.rows(name) for name in one.tables)
     assert one.intended_phones == same.intended_phones
@@ -47,7 +48,7 @@ def test_a_seed_is_a_company() -> None:
 
 
 def test_composing_leaves_the_collector_as_it_was() -> None:
-    Infobase.compose(1)
+    compose_infobase(1)
 
     assert gc.isenabled()
 
@@ -140,7 +141,7 @@ def extension_in(infobase: Infobase, user: Row) -> str:
 @pytest.mark.parametrize("storage", get_args(ExtensionStorage))
 @pytest.mark.parametrize("release", ["11.4.2", "11.5.20"])
 def test_extensions_are_kept_in_every_way(storage: ExtensionStorage, release: Release) -> None:
-    infobase = Infobase.compose(5, release=release, quirks=DataQuirks(extension_storage=storage))
+    infobase = compose_infobase(5, release=release, quirks=DataQuirks(extension_storage=storage))
 
     read = {row["Ref_Key"]: extension_in(infobase, row) for row in infobase.rows(USERS)}
 
@@ -161,7 +162,7 @@ def test_values_of_the_mixed_attribute_are_of_several_types(company: Infobase) -
 
 def test_twins_share_an_extension_only_on_request() -> None:
     usual, twins = (
-        Infobase.compose(1, quirks=DataQuirks(twin_extensions=on)) for on in (False, True)
+        compose_infobase(1, quirks=DataQuirks(twin_extensions=on)) for on in (False, True)
     )
 
     assert max(Counter(usual.extensions.values()).values()) == 1
@@ -169,14 +170,14 @@ def test_twins_share_an_extension_only_on_request() -> None:
 
 
 def test_a_base_may_lack_the_attribute() -> None:
-    infobase = Infobase.compose(1, quirks=DataQuirks(attribute=False))
+    infobase = compose_infobase(1, quirks=DataQuirks(attribute=False))
 
     assert infobase.extensions == {}
     assert infobase.extension_property == EMPTY_REF
 
 
 def test_the_users_set_is_fixed_or_predefined() -> None:
-    new, old = Infobase.compose(1), Infobase.compose(1, release="11.4.2")
+    new, old = compose_infobase(1), compose_infobase(1, release="11.4.2")
     (by_name,) = new.find(PROPERTY_SETS, ИмяПредопределенногоНабора="Справочник_Пользователи")
     (by_predefined,) = old.find(PROPERTY_SETS, PredefinedDataName="Справочник_Пользователи")
 
@@ -219,7 +220,7 @@ def test_columns_come_and_go_with_releases(
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_rows_have_exactly_the_columns_of_their_release(release: Release) -> None:
-    infobase = Infobase.compose(20, release=release)
+    infobase = compose_infobase(20, release=release)
 
     for name, table in infobase.tables.items():
         template = table.schema.template()
@@ -230,7 +231,7 @@ def test_rows_have_exactly_the_columns_of_their_release(release: Release) -> Non
 
 def test_an_unknown_release_is_an_error() -> None:
     with pytest.raises(KeyError):
-        Infobase.compose(1, release="10.3")
+        compose_infobase(1, release="10.3")
 
 
 # ------------------------------------------------------------------ phones

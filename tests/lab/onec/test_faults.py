@@ -7,6 +7,7 @@ import anyio
 import httpx
 import pytest
 
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.faults import KINDS, Fault, read_faults_file
 from bridge.lab.onec.infobase.infobase import (
     ORDERS,
@@ -14,7 +15,6 @@ from bridge.lab.onec.infobase.infobase import (
     PHONE_CALLS,
     REMINDERS,
     USERS,
-    DataQuirks,
 )
 from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.switches import PublicationSwitches

@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.infobase import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, Infobase
 from bridge.lab.onec.odata.edmx import render
 from bridge.lab.onec.odata.publication import Publication
@@ -16,7 +17,7 @@ EDM = "{http://schemas.microsoft.com/ado/2009/11/edm}"
 
 @pytest.fixture(scope="module")
 def infobase() -> Infobase:
-    return Infobase.compose(1)
+    return compose_infobase(1)
 
 
 def schema_of(raw: bytes) -> ET.Element:

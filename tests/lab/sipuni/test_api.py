@@ -10,21 +10,18 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.sipuni import (
-    AcceptedForm,
+from bridge.lab.connection import LabConnectionLost
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan, Pause
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import play_scenario
+from bridge.lab.sipuni.scenarios.scenario import parse_scenario
+from bridge.lab.sipuni.scheme import (
     CabinetEmployee,
-    CallPlan,
-    OrderReplyMode,
-    Pause,
-    SipuniLab,
     SipuniScheme,
-    create_sipuni_app,
-    parse_scenario,
-    play_scenario,
     signature,
 )
-from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
+from bridge.lab.sipuni.switches import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
 
 pytestmark = pytest.mark.anyio
 

@@ -9,19 +9,18 @@ from urllib.parse import parse_qsl
 import httpx
 import pytest
 
-from bridge.lab.sipuni import (
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import play_scenario
+from bridge.lab.sipuni.scenarios.scenario import EventStep, read_scenarios
+from bridge.lab.sipuni.scheme import SipuniScheme
+from bridge.lab.sipuni.switches import (
     BodyForm,
     CabinetSwitches,
-    CallPlan,
     FieldSpelling,
     PlannedOutcome,
-    SipuniLab,
-    SipuniScheme,
     StatusSpelling,
-    play_scenario,
-    read_scenarios,
 )
-from bridge.lab.sipuni.scenarios.scenario import EventStep
 
 pytestmark = pytest.mark.anyio
 

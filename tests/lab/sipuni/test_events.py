@@ -7,7 +7,9 @@ from urllib.parse import parse_qsl
 import httpx
 import pytest
 
-from bridge.lab.sipuni import CallPlan, CallReport, SipuniLab, SipuniScheme
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, PlannedOutcome
 
 pytestmark = pytest.mark.anyio

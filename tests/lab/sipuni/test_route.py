@@ -10,13 +10,12 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from bridge.lab.sipuni import (
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import (
     CabinetEmployee,
-    CallPlan,
-    CallReport,
     NodeMode,
     SchemeNode,
-    SipuniLab,
     SipuniScheme,
 )
 from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, TimeSpelling

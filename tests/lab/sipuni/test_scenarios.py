@@ -17,22 +17,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.lab.sipuni import (
-    CabinetSwitches,
-    OrderReplyMode,
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import (
     Playback,
-    Scenario,
-    ScenarioError,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-    parse_scenario,
     play_scenario,
     queue_scenario,
-    read_scenarios,
-    signature,
 )
-from bridge.lab.sipuni.scenarios.scenario import EventStep, RouteStep, read_scenario
+from bridge.lab.sipuni.scenarios.scenario import (
+    EventStep,
+    RouteStep,
+    Scenario,
+    ScenarioError,
+    parse_scenario,
+    read_scenario,
+    read_scenarios,
+)
+from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.switches import CabinetSwitches, OrderReplyMode
 
 pytestmark = pytest.mark.anyio
 
@@ -382,7 +384,7 @@ async def test_a_story_is_staged_from_outside() -> None:
     ("query", "body", "words"),
     [
         ("", b"", "no header"),
-        ("?nobody=1", (FOLDER / "incoming_missed.jsonl").read_bytes(), "nobody in the cast"),
+        ("?nobody=1", (FOLDER / "incoming_missed.jsonl").read_bytes(), "no such role"),
         ("?staged=1", (FOLDER / "incoming_missed.jsonl").read_bytes(), "no order"),
     ],
 )

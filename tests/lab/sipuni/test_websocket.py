@@ -13,16 +13,15 @@ import pytest
 import uvicorn
 import websockets
 
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.sipuni import (
+from bridge.lab.servers import LoopbackServer
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.switches import (
     CabinetSwitches,
-    CallPlan,
     EventsOver,
     OrderReplyMode,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-    signature,
 )
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Fills an empty infobase with a company: users, partners, contact persons, counterparties.
+"""Composes the partners of a company, their contact persons and counterparties.
 
 What stands here is what a bridge stumbles over in real bases: predefined partners, holdings whose
 head has the good manager, managers who left, marked rows, ended contacts, orphaned counterparties.
@@ -7,89 +7,29 @@ head has the good manager, managers who left, marked rows, ended contacts, orpha
 
 from __future__ import annotations
 
-import gc
 from random import Random
 from typing import Final
 
 from bridge.lab.onec.company import names, typed_phones, users
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.infobase.infobase import (
-    CONTACT_KINDS,
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
-    DataQuirks,
     Infobase,
     IntendedPhone,
 )
 from bridge.lab.onec.infobase.schema import EMPTY_REF
-from bridge.lab.onec.infobase.tables import CONTACTS, ContactKind, ContactLine, Row, make_ref
+from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 
 _GROUPS: Final = "Catalog_ГруппыДоступаПартнеров"
 #: Every so manieth partner is the head of a holding.
 _HOLDING_STEP: Final = 25
 
 
-def compose_company(infobase: Infobase, partners: int, quirks: DataQuirks) -> None:
-    """Compose the whole company into *infobase*; see `World.compose`."""
-    collecting = gc.isenabled()
-    # A million fresh dicts and nothing to free: the collector alone would double the time.
-    gc.disable()
-    try:
-        rng = Random(f"{infobase.seed}/{infobase.schema.release}/{partners}")  # noqa: S311 - composed data
-        compose_contact_kinds(infobase, rng)
-        managers = users.compose_users(infobase, rng, quirks)
-        _Partners(infobase, rng, managers, quirks).fill(partners)
-    finally:
-        if collecting:
-            gc.enable()
+class PartnerComposer:
+    """Writes the partners of a company with their contact persons and counterparties."""
 
-
-def compose_contact_kinds(infobase: Infobase, rng: Random) -> None:
-    """Write the kinds of contact information: predefined folders and items, two users' own."""
-    table = infobase.tables[CONTACT_KINDS]
-    own_names = "ИмяПредопределенногоВида" in table.schema.properties
-
-    def put(name: str, title: str, folder: str, type_name: str) -> str:
-        ref = make_ref(rng)
-        row: Row = {"Ref_Key": ref, "Description": title, "Parent_Key": folder}
-        # BSP 3 creates kinds by code and names them in an attribute; 2.4 has predefined items.
-        if name:
-            row |= {"Predefined": True, "PredefinedDataName": name}
-        if type_name:
-            row |= {"IsFolder": False, "Тип": type_name, "Используется": True}
-            row["РеквизитДопУпорядочивания"] = len(table) + 1
-            if own_names:
-                row["ИмяПредопределенногоВида"] = name
-            infobase.contact_kinds[ref] = ContactKind(ref, name, type_name)
-        else:
-            row["IsFolder"] = True
-        table.put(row)
-        return ref
-
-    types = {"phone": "Телефон", "fax": "Факс", "email": "АдресЭлектроннойПочты"}
-    folders = {}
-    for owner, kinds in infobase.schema.contact_kinds.items():
-        folders[owner] = folder = put(
-            kinds["folder"], f"Информация: {kinds['folder']}", EMPTY_REF, ""
-        )
-        for group in ("phone", "fax", "email", "other"):
-            for name in kinds.get(group, ()):
-                if name.endswith("(11.5)"):
-                    continue
-                other = "Другое" if name.startswith("Другая") else "Адрес"
-                put(name, _title(name), folder, types.get(group, other))
-    # Users add kinds freely: phones are told by Тип, never by kind (docs/facts/ut11.md, 'Kinds of
-    # contact information').
-    put("", "Телефон для СМС", folders[CONTACT_PERSONS], "Телефон")
-    put("", "Телефон склада", folders[PARTNERS], "Телефон")
-
-
-def _title(name: str) -> str:
-    words = "".join(f" {ch.lower()}" if ch.isupper() else ch for ch in name).strip()
-    return words[:1].upper() + words[1:]
-
-
-class _Partners:
     def __init__(
         self, infobase: Infobase, rng: Random, managers: users.ComposedManagers, quirks: DataQuirks
     ) -> None:
@@ -105,7 +45,8 @@ class _Partners:
         self.heads: list[str] = []
         self.groups = self._access_groups()
 
-    def fill(self, count: int) -> None:
+    def write_all(self, count: int) -> None:
+        """Write the predefined partners, *count* others, and a few orphaned counterparties."""
         self._predefined()
         for index in range(count):
             self._partner(index)

@@ -13,13 +13,13 @@ from random import Random
 from typing import Final
 
 from bridge.lab.onec.company import names
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.infobase.infobase import (
     EXTRA_VALUES,
     PROPERTIES,
     PROPERTY_SETS,
     PROPERTY_VALUES,
     USERS,
-    DataQuirks,
     Infobase,
 )
 from bridge.lab.onec.infobase.schema import EMPTY_REF

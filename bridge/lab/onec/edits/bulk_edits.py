@@ -1,11 +1,11 @@
-"""What people do to a whole column of 1C at once, by mistake or by a new rule of the company."""
+"""What users change in a whole column of 1C at once, by mistake or by a new rule of the company."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from bridge.lab.onec.company import users
-from bridge.lab.onec.edits.manager_actions import ManagerActions
+from bridge.lab.onec.edits.infobase_access import InfobaseAccess
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -23,8 +23,8 @@ _OWNERS: Final = {
 }
 
 
-class BulkEdits(ManagerActions):
-    """Takes from rows what they are worth, and leaves every row where it is."""
+class BulkEdits(InfobaseAccess):
+    """Changes that make values of many rows useless and leave every row in place."""
 
     def rename_attribute(self, title: str) -> None:
         """Give the attribute of extensions another title; no user is touched."""
@@ -37,7 +37,7 @@ class BulkEdits(ManagerActions):
         )
 
     def empty_attribute(self, count: int = -1) -> int:
-        """Empty the attribute of extensions of all users, or of *count*; return of how many."""
+        """Empty the attribute of extensions of all users, or of *count*; return how many."""
         return self._write_extensions(count, "")
 
     def retype_attribute(self, type_name: str = "DateTime") -> int:
@@ -54,7 +54,7 @@ class BulkEdits(ManagerActions):
     def empty_owners(self, set_name: str, count: int = -1) -> int:
         """Empty the main managers of partners, or the partners of contacts and counterparties.
 
-        Of all rows, or of *count*; return of how many.
+        Of all rows, or of *count*; return how many.
         """
         table, column = self.infobase.tables[set_name], _OWNERS[set_name]
         refs = [ref for ref, row in table.rows.items() if row.get(column, EMPTY_REF) != EMPTY_REF]
@@ -64,7 +64,7 @@ class BulkEdits(ManagerActions):
         return len(refs)
 
     def garble_phones(self, set_name: str, text: str = "см. карточку") -> int:
-        """Write *text* into every telephone of a set; return of how many owners."""
+        """Write *text* into every telephone of a set; return how many owners."""
         table = self.infobase.tables[set_name]
         changed = 0
         for ref, row in list(table.rows.items()):

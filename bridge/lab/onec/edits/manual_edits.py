@@ -1,7 +1,7 @@
-"""What people do in 1C by hand while a bridge is watching: moves, marks, corrections, dismissals.
+"""What users change in 1C by hand while a bridge runs: managers, marks, names, phones, new objects.
 
 Nothing here goes through the interface; every change bumps `DataVersion` as a write in 1C does
-and keeps the referee's truth in step.
+and keeps the intended phones and extensions of the infobase in step.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ from typing import Final
 
 from bridge.lab.onec.company import users
 from bridge.lab.onec.company.phone_cases import PHONE_CASES
-from bridge.lab.onec.edits.bulk_edits import BulkEdits
+from bridge.lab.onec.edits.infobase_access import InfobaseAccess
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
-    CONTACT_STATES,
     COUNTERPARTIES,
     PARTNERS,
-    PHONE_CALLS,
-    REMINDERS,
-    STRING_CONTACTS,
-    SUBJECTS,
     USERS,
     ExtensionStorage,
     IntendedPhone,
 )
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF
 from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 
 _KINDS: Final = {
@@ -35,8 +30,8 @@ _KINDS: Final = {
 }
 
 
-class ManualEdits(BulkEdits):
-    """Changes an infobase as its people would, and reads it as its people would."""
+class ManualEdits(InfobaseAccess):
+    """Changes of single objects, as users make them in 1C."""
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:
         """Give a partner another main manager (the zero guid takes him away)."""
@@ -203,40 +198,3 @@ class ManualEdits(BulkEdits):
         if phone:
             self.change_phone(set_name, ref, phone, e164=e164)
         return ref
-
-    # -------------------------------------------------------------- what 1C holds
-
-    def phone_calls(self) -> list[Row]:
-        """Return all telephone calls, complete rows in the order they were written."""
-        return self.infobase.rows(PHONE_CALLS)
-
-    def reminders(self) -> list[Row]:
-        """Return all reminders."""
-        return self.infobase.rows(REMINDERS)
-
-    def subjects(self) -> list[Row]:
-        """Return the records that make calls visible in the partner's list."""
-        return self.infobase.rows(SUBJECTS)
-
-    def string_contacts(self) -> list[Row]:
-        """Return the contacts 1C made of unknown callers."""
-        return self.infobase.rows(STRING_CONTACTS)
-
-    def contact_states(self) -> list[Row]:
-        """Return the counters of interactions per contact."""
-        return self.infobase.rows(CONTACT_STATES)
-
-    def visible_calls(self, contact_ref: str) -> list[Row]:
-        """Return the calls a person sees in the interaction list of a partner or contact.
-
-        The list joins the register of subjects strictly: a call without its record is invisible
-        (docs/facts/ut11.md, 'Writing a phone call').
-        """
-        shown = {row["Взаимодействие"] for row in self.subjects()}
-        return [
-            row
-            for row in self.phone_calls()
-            if row["АбонентКонтакт"] == contact_ref
-            and row["Ref_Key"] in shown
-            and row["АбонентКонтакт_Type"] != UNDEFINED
-        ]

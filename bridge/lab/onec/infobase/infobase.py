@@ -8,15 +8,12 @@ with these, never with a second parser.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from bridge.lab.onec.infobase.schema import (
     EMPTY_REF,
     EntitySet,
-    Release,
     ReleaseSchema,
-    load_release,
 )
 from bridge.lab.onec.infobase.tables import ContactKind, EntityTable, Row, WriteCounter
 
@@ -55,23 +52,6 @@ class IntendedPhone(NamedTuple):
     manner: str
 
 
-@dataclass(frozen=True, slots=True)
-class DataQuirks:
-    """What is odd about a composed company; every field is off or usual by default.
-
-    Attributes:
-        extension_storage: where «Внутренний номер» is kept; `mixed` uses every kind of value.
-        attribute: is the attribute there at all (`setup-1c` creates it if not).
-        twin_extensions: two valid users share one extension.
-        control_characters: a few texts carry NUL and other control characters.
-    """
-
-    extension_storage: ExtensionStorage = "mixed"
-    attribute: bool = True
-    twin_extensions: bool = False
-    control_characters: bool = False
-
-
 class Infobase:
     """The tables of one infobase and the truth about them."""
 
@@ -89,26 +69,6 @@ class Infobase:
         self.intended_phones: list[IntendedPhone] = []
         self.extensions: dict[str, str] = {}
         self.extension_property = EMPTY_REF
-
-    @classmethod
-    def compose(
-        cls,
-        partners: int = 5000,
-        seed: int = 1,
-        release: Release = "11.5.20",
-        quirks: DataQuirks | None = None,
-    ) -> Infobase:
-        """Compose a company of *partners* partners in the columns of *release*.
-
-        5 000 partners take about 0.2 s, 200 000 about 8 s and 0.8 GB; a process that keeps so many
-        does well to `gc.freeze()` afterwards.
-        """
-        # Imported here: the composer needs the names above, and only this method needs it.
-        from bridge.lab.onec.company.partners import compose_company  # noqa: PLC0415
-
-        infobase = cls(load_release(release), seed)
-        compose_company(infobase, partners, quirks or DataQuirks())
-        return infobase
 
     def table(self, name: str) -> EntityTable:
         """Return the table of the entity set *name*."""

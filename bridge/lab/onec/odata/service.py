@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from random import Random
@@ -16,27 +15,12 @@ from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.reading import projection
 from bridge.lab.onec.odata.reading.query import QueryRunner, check_options
 from bridge.lab.onec.odata.replies import HttpReply
+from bridge.lab.onec.odata.request import ODataRequest
 from bridge.lab.onec.odata.writing import body_values, write
+from bridge.lab.onec.odata.writing.request import WriteRequest
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ACTIONS: Final = {"Post": True, "Unpost": False}
-
-
-@dataclass(frozen=True, slots=True)
-class ODataRequest:
-    """One request: everything below the service root, raw.
-
-    `keep` is what bad weather leaves of the rows; `headers` have lower-case names.
-    """
-
-    method: str
-    path: str
-    query: str
-    root: str
-    number: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    is_kept: Callable[[Row], bool] | None = None
 
 
 class ODataService:
@@ -262,9 +246,9 @@ class ODataService:
 
     # -------------------------------------------------------------- parts
 
-    def _write(self, request: ODataRequest, entity_set: EntitySet) -> write.WriteRequest:
+    def _write(self, request: ODataRequest, entity_set: EntitySet) -> WriteRequest:
         body = body_values.body_of(request.body, request.headers.get("content-type", ""))
-        return write.WriteRequest(
+        return WriteRequest(
             publication=self.publication,
             entity_set=entity_set,
             body=body,

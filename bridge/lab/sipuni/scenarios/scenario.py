@@ -26,7 +26,7 @@ saving the cabinet's settings page causes. Texts of params and expectations hold
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -181,15 +181,6 @@ class Scenario:
     def order(self) -> ScenarioOrder | None:
         """Give the order the story begins with, if it does."""
         return next((one.params for one in self.steps if isinstance(one, OrderStep)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingScenario:
-    """A story that waits for its order, with the cast and the pause it will be told with."""
-
-    scenario: Scenario
-    roles: Mapping[str, str]
-    pause: Callable[[float], Awaitable[object]] | None = None
 
 
 def read_scenario(path: Path) -> Scenario:

@@ -9,7 +9,6 @@ phone call').
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
@@ -24,9 +23,7 @@ from bridge.lab.onec.infobase.infobase import (
 from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
 from bridge.lab.onec.infobase.tables import Row, make_ref
 from bridge.lab.onec.odata import errors
-
-if TYPE_CHECKING:
-    from bridge.lab.onec.odata.writing.write import WriteRequest
+from bridge.lab.onec.odata.writing.request import WriteRequest
 
 _CALL_TYPE = f"StandardODATA.{PHONE_CALLS}"
 _EXTRAS = ("ДополнительныеРеквизиты", "ДополнительныеСведения")

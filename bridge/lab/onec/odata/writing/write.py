@@ -7,39 +7,16 @@ date and `DataVersion` (docs/facts/ut11.md, 'Writing a phone call').
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from random import Random
+from dataclasses import replace
 from typing import Any
 
 from bridge.lab.onec.infobase.infobase import PARTNERS
 from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, EntitySet
-from bridge.lab.onec.infobase.tables import EntityTable, Key, Row, make_ref
+from bridge.lab.onec.infobase.tables import Key, Row, make_ref
 from bridge.lab.onec.odata import errors
 from bridge.lab.onec.odata.address import KeyValue
-from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.writing import body_values, event_handlers
-
-
-@dataclass(frozen=True, slots=True)
-class WriteRequest:
-    """One request that changes something.
-
-    `now` is the server's wall time without zone; `loading` is the data-load mode of a header.
-    """
-
-    publication: Publication
-    entity_set: EntitySet
-    body: Row
-    now: datetime
-    rng: Random
-    is_data_load: bool = False
-    if_match: str = ""
-
-    @property
-    def table(self) -> EntityTable:
-        """Return where the rows of the set are kept."""
-        return self.publication.table(self.entity_set)
+from bridge.lab.onec.odata.writing.request import WriteRequest
 
 
 def create(write: WriteRequest) -> Key:
