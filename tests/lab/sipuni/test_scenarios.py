@@ -405,7 +405,7 @@ HEADER = '{"story": "s", "about": "a", "cast": {"client": "7"}, "expect": {"call
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", r"odd\.jsonl:1: the story has no header"),
+        ("", r"odd\.jsonl:1: the scenario has no header"),
         ("nonsense\n", r"odd\.jsonl:1: .*JSON"),
         ('{"story": "s"}\n', r"odd\.jsonl:1: .*missing required field `about`"),
         (HEADER, r"odd\.jsonl:1: nothing happens"),
@@ -419,7 +419,7 @@ HEADER = '{"story": "s", "about": "a", "cast": {"client": "7"}, "expect": {"call
         (HEADER + '{"at": 0, "do": "event", "together": true}', r"odd\.jsonl:2: .*together"),
         (
             HEADER + '{"at": 0, "do": "event", "params": {"src_num": "{nobody}"}}',
-            r"odd\.jsonl:2: nobody in the cast is \{nobody\}",
+            r"odd\.jsonl:2: no role or value of this name: \{nobody\}",
         ),
         (
             HEADER + '{"at": 0, "do": "event", "params": {"call_id": "{+0}.{#77}"}}',
@@ -438,7 +438,7 @@ def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, wor
 def test_a_story_is_named_as_its_file(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text(HEADER + '{"at": 0, "do": "event"}', "utf-8")
 
-    with pytest.raises(ScenarioError, match=r"other\.jsonl:1: the story calls itself s"):
+    with pytest.raises(ScenarioError, match=r"other\.jsonl:1: the scenario calls itself s"):
         read_scenarios(tmp_path)
 
 
