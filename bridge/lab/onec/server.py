@@ -19,7 +19,7 @@ OnListening = Callable[[OneCLab, str], None]
 
 
 class OneCServer(uvicorn.Server):
-    """A uvicorn server that tells when its socket listens.
+    """A uvicorn server that reports when its socket listens.
 
     `await server.serve()` in a task, or `server.run()`; stop it with `should_exit = True`.
     """
@@ -39,7 +39,7 @@ class OneCServer(uvicorn.Server):
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Bind, then tell the address: the URL of the publication without `/odata`."""
+        """Bind, then report the address: the URL of the publication without `/odata`."""
         await super().startup(sockets)
         if self._announce is not None and self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -65,15 +65,15 @@ def run_onec_lab(
         msgspec.DecodeError: the file is no JSON of the documented shape (see `faults`).
         ValueError: the file names an unknown switch.
     """
-    weather, switches = FaultPlan(), PublicationSwitches()
+    faults, switches = FaultPlan(), PublicationSwitches()
     if faults_file is not None:
-        forecast = read_faults_file(faults_file.read_bytes())
-        weather.extend(forecast.faults)
-        for name, wanted in forecast.switches.items():
-            switches.set(name, wanted)
+        file = read_faults_file(faults_file.read_bytes())
+        faults.extend(file.faults)
+        for name, value in file.switches.items():
+            switches.set(name, value)
     infobase = compose_infobase(partners=partners, seed=seed)
     # A composed company stays for the life of the process: keep the collector out of it.
     gc.collect()
     gc.freeze()
-    lab = OneCLab(infobase, switches=switches, faults=weather)
+    lab = OneCLab(infobase, switches=switches, faults=faults)
     OneCServer(lab, host, port, announce).run()

@@ -108,7 +108,7 @@ class OneCLab(ManualEdits, BulkEdits, ManagerActions):
         return self.clock().astimezone(self.zone).replace(tzinfo=None)
 
     def authorization(self) -> str:
-        """Return the header value that opens the publication."""
+        """Return the value of the Authorization header that the publication accepts."""
         pair = f"{self.user}:{self.password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
@@ -125,7 +125,7 @@ class OneCLab(ManualEdits, BulkEdits, ManagerActions):
         return len(waiting)
 
     def begin_request(self) -> int:
-        """Number the next request and execute the late writes whose time has come."""
+        """Return the number of the next request; late writes that are due are executed first."""
         self._number += 1
         due = [late for late in self._late if late.wait <= 0]
         self._late = [late for late in self._late if late.wait > 0]
@@ -136,11 +136,11 @@ class OneCLab(ManualEdits, BulkEdits, ManagerActions):
         return self._number
 
     def postpone_write(self, request: ODataRequest, wait: int) -> None:
-        """Keep a write to be executed *wait* requests later."""
+        """Execute a write only *wait* requests later."""
         self._late.append(_LateWrite(request, wait))
 
     def cold_start_delay_s(self) -> float:
-        """Return how long this request waits for 1C to wake up."""
+        """Return the seconds this request waits for 1C to start after idling."""
         before, now = self._last_request, self.clock()
         self._last_request = now
         if before is None or (now - before).total_seconds() > self.switches.idle_seconds:
@@ -149,7 +149,7 @@ class OneCLab(ManualEdits, BulkEdits, ManagerActions):
 
     def open_session(self, headers: dict[str, str]) -> HttpReply | list[tuple[str, str]]:
         """Return the headers of session control, or the refusal of a session."""
-        mode, wish = self.switches.ibsession, headers.get("ibsession", "").lower()
+        mode, action = self.switches.ibsession, headers.get("ibsession", "").lower()
         if mode == "pool_exhausted":
             return replies.pool_exhausted(as_json="json" in headers.get("accept", ""))
         if mode == "unsupported":
@@ -157,12 +157,12 @@ class OneCLab(ManualEdits, BulkEdits, ManagerActions):
         _, _, cookie = headers.get("cookie", "").partition("ibsession=")
         cookie = cookie.partition(";")[0]
         if cookie and cookie not in self._sessions:
-            # Reactions seen in the field: 400 or 404 for a cookie of a session that is gone.
-            return replies.html(400, "Bad ODataRequest", "Session not found")
-        if wish == "start":
+            # Real publications answer the cookie of an ended session with 400 or 404.
+            return replies.html(400, "Bad Request", "Session not found")
+        if action == "start":
             name = f"{self.infobase.seed:08x}-{self._number:08x}"
             self._sessions.add(name)
             return [("set-cookie", f"ibsession={name}; path={self.publication}")]
-        if wish == "finish":
+        if action == "finish":
             self._sessions.discard(cookie)
         return []

@@ -38,30 +38,30 @@ class Cabinet:
 
     @property
     def switches(self) -> CabinetSwitches:
-        """Give the switches of calls that bring none of their own."""
+        """Return the switches of calls that bring none of their own."""
         return self._switches
 
     def set_switches(self, switches: CabinetSwitches) -> None:
-        """Set the cabinet's switches and forgive the incorrect answers so far."""
+        """Set the cabinet's switches and reset the count of incorrect answers."""
         self._switches = switches
         self.bad_answers = 0
 
     @property
     def is_suspended(self) -> bool:
-        """Tell whether the cabinet has stopped pushing because of incorrect answers."""
+        """Return whether the cabinet has stopped pushing because of incorrect answers."""
         return 0 < self._switches.suspend_after <= self.bad_answers
 
     def unix_time(self) -> int:
-        """Give the cabinet's clock in Unix seconds."""
+        """Return the cabinet's clock in Unix seconds."""
         return int(self._clock())
 
     def reserve_serials(self, count: int) -> int:
-        """Reserve *count* counters for call ids; give the number before the first of them."""
+        """Reserve *count* counters for call ids; return the number before the first of them."""
         self._counter += count
         return self._counter - count
 
     def recording_link(self, record_id: str) -> str:
-        """Give the address a recording has in events: its own hash, no login."""
+        """Return the address a recording has in events: its own hash, no login."""
         scheme = self.scheme
         signed = signature({"id": record_id}, scheme.cabinet, scheme.key)
         return (

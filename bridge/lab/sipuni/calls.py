@@ -1,4 +1,4 @@
-"""A call somebody is going to make, the call as the cabinet remembers it, and what came of it."""
+"""A planned call, the call as the cabinet keeps it, and the report of what came of it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Pause = Callable[[float], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """A call that somebody is going to make; *switches* replace the lab's for this call alone."""
+    """A call to be made; *switches* replace the lab's for this call alone."""
 
     caller: str
     did: str
@@ -27,7 +27,7 @@ class CallPlan:
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """One routing question as it went, and what the node made of the answer."""
+    """One routing question and its answer, as the scheme node understood it."""
 
     label: str
     query: str
@@ -53,13 +53,13 @@ class PushedEvent:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What the caller lived through.
+    """What the caller met.
 
     Attributes:
-        rang_first: whose telephone rang first; None when nobody's could.
+        rang_first: the extension that rang first; None when none could.
         default_queue: the call fell out of the scheme's last 0-branch.
         silence_ms: how long the caller heard nothing while the nodes waited for answers.
-        problems: what went wrong, in words and in order.
+        problems: what went wrong, as sentences in order.
     """
 
     call_id: str
@@ -78,8 +78,8 @@ class CallReport:
 class LabCall:
     """A call the cabinet remembers, for its statistics and for the orders about it.
 
-    *over* tells that its script has run out; *closed* that nobody can end it any more, which a
-    call that lost its final event is not.
+    *is_over*: all its events have been pushed. *is_closed*: it cannot be ended any more, though a
+    call that lost its final event can.
     """
 
     header: CallHeader
@@ -98,7 +98,7 @@ class LabCall:
 
     @property
     def history_row(self) -> HistoryRow:
-        """Give the call's row of the statistics, which knows what events may have lost."""
+        """Return the call's row of the statistics, complete even where events were lost."""
         return HistoryRow(
             call_id=self.header.call_id,
             kind=self.kind,
@@ -114,7 +114,7 @@ class LabCall:
         )
 
     def plan_events(self, sequence: EventSequence, *, skip: int = 0) -> None:
-        """Set the events to push, and the truth for the statistics that events may distort.
+        """Set the events to push, and the real values for the statistics, which events may distort.
 
         *skip* events at the beginning have been pushed already.
         """

@@ -43,12 +43,12 @@ def compose_contact_kinds(infobase: Infobase, rng: Random) -> None:
                     continue
                 other = "Другое" if name.startswith("Другая") else "Адрес"
                 put(name, _title(name), folder, types.get(group, other))
-    # Users add kinds freely: phones are told by Тип, never by kind (docs/facts/ut11.md, 'Kinds of
-    # contact information').
+    # Users add kinds freely: a phone is recognised by Тип, never by kind
+    # (docs/facts/ut11.md, 'Kinds of contact information').
     put("", "Телефон для СМС", folders[CONTACT_PERSONS], "Телефон")
     put("", "Телефон склада", folders[PARTNERS], "Телефон")
 
 
 def _title(name: str) -> str:
-    words = "".join(f" {ch.lower()}" if ch.isupper() else ch for ch in name).strip()
-    return words[:1].upper() + words[1:]
+    title = "".join(f" {ch.lower()}" if ch.isupper() else ch for ch in name).strip()
+    return title[:1].upper() + title[1:]

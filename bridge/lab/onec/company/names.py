@@ -1,4 +1,4 @@
-"""The words a composed Russian company is written with: people, firms, towns, streets."""
+"""The names a composed Russian company is written with: people, firms, towns, streets."""
 # ruff: noqa: PLR2004 - the bare numbers are shares of a population
 
 from __future__ import annotations

@@ -115,11 +115,11 @@ class PartnerComposer:
             self._counterparty(ref, name, shared)
 
     def _belongs(self, row: Row, index: int) -> None:
-        """Give a partner a main manager and, to some, a holding above."""
+        """Return a partner a main manager and, to some, a holding above."""
         roll, rng = self.roll, self.rng
         manager = self.managers.draw(rng)
         if index % _HOLDING_STEP == 0:
-            # The head of a holding always has somebody who answers.
+            # The head of a holding always has a manager who can take calls.
             self.heads.append(row["Ref_Key"])
             manager = self.managers.draw_reachable(rng)
             row["Description"] = f"Холдинг {row['Description']}"[:100]
@@ -136,9 +136,9 @@ class PartnerComposer:
     ) -> tuple[list[ContactLine], tuple[typed_phones.ComposedPhone, ...]]:
         roll = self.roll
         chance = roll()
-        wanted = 2 if chance < 0.15 else 1 if chance < 0.75 else 0
+        count = 2 if chance < 0.15 else 1 if chance < 0.75 else 0
         kind = self.store if roll() < 0.03 else self.kinds["ТелефонПартнера"]
-        contacts, shared = self._phones(PARTNERS, ref, kind, wanted)
+        contacts, shared = self._phones(PARTNERS, ref, kind, count)
         if roll() < 0.6:
             mail = f"office{index}@firm.example"
             contacts.append(ContactLine(self.kinds["EmailПартнера"], "form", mail))
@@ -176,11 +176,11 @@ class PartnerComposer:
             # People of one firm write the firm's number down for each of them.
             contacts = self._again(CONTACT_PERSONS, ref, shared)
         else:
-            wanted = 2 if roll() < 0.25 else 1
+            count = 2 if roll() < 0.25 else 1
             mobile = self.kinds["МобильныйТелефонКонтактногоЛица"]
             kind = mobile if roll() < 0.6 else self.kinds["ТелефонКонтактногоЛица"]
             kind = self.sms if roll() < 0.03 else kind
-            contacts, _ = self._phones(CONTACT_PERSONS, ref, kind, wanted)
+            contacts, _ = self._phones(CONTACT_PERSONS, ref, kind, count)
         if roll() < 0.5:
             mail = f"{ref[:8]}@mail.example"
             contacts.append(ContactLine(self.kinds["EmailКонтактногоЛица"], "form", mail))
@@ -237,7 +237,7 @@ class PartnerComposer:
         text = phone.text
         if self.quirks.control_characters and self.roll() < 0.02:
             text = f"{text}\x00\x1f"
-        truth = self.infobase.intended_phones
+        intended = self.infobase.intended_phones
         for e164 in phone.intended:
-            truth.append(IntendedPhone(owner_set, ref, e164, text, phone.manner))
+            intended.append(IntendedPhone(owner_set, ref, e164, text, phone.manner))
         return ContactLine(kind, typed_phones.draw_writer(self.rng), text)

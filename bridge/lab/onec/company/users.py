@@ -40,7 +40,7 @@ class ComposedManagers:
     unreachable: tuple[str, ...]
 
     def draw(self, rng: Random) -> str:
-        """Draw whom a partner has as main manager: mostly somebody who answers."""
+        """Draw the main manager of a partner: mostly one who can take calls."""
         chance = rng.random()
         if chance < 0.88:
             return self.draw_reachable(rng)
@@ -94,7 +94,7 @@ def compose_users(infobase: Infobase, rng: Random, quirks: DataQuirks) -> Compos
         (bad if flaw else good).append(ref)
         if flaw != "silent":
             if quirks.attribute:
-                # The twin takes the extension of the user before him.
+                # The twin takes the extension of the previous user.
                 if quirks.twin_extensions and index == len(_FLAWS) + 1:
                     extension = str(100 + index)
                 infobase.extensions[ref] = extension
@@ -223,14 +223,14 @@ def _property(
     table = infobase.tables[PROPERTIES]
     ref = make_ref(rng)
     set_ref, set_title = owner
-    word = title.title().replace(" ", "")
+    identifier = title.title().replace(" ", "")
     row: Row = {
         "Ref_Key": ref,
         # BSP 2.4 puts the name of the set into brackets (docs/facts/ut11.md, 'Extensions of
         # managers').
         "Description": title if infobase.schema.library_is_3 else f"{title} ({set_title})",
         "Заголовок": title,
-        "Имя": f"{word}_{ref.replace('-', '')}",
+        "Имя": f"{identifier}_{ref.replace('-', '')}",
         "НаборСвойств_Key": set_ref,
         "Виден": True,
         "Доступен": True,
@@ -242,7 +242,7 @@ def _property(
     computed = {
         "ВидСвойств": kind,
         "ВидСвойства": kind,
-        "ИдентификаторДляФормул": f"{word}{len(table) or ''}",
+        "ИдентификаторДляФормул": f"{identifier}{len(table) or ''}",
     }
     row |= {name: text for name, text in computed.items() if name in table.schema.properties}
     table.put(row)

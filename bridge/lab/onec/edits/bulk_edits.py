@@ -24,7 +24,7 @@ _OWNERS: Final = {
 
 
 class BulkEdits(InfobaseAccess):
-    """Changes that make values of many rows useless and leave every row in place."""
+    """Changes that make the values of many rows useless and leave every row in place."""
 
     def rename_attribute(self, title: str) -> None:
         """Give the attribute of extensions another title; no user is touched."""
@@ -72,7 +72,7 @@ class BulkEdits(InfobaseAccess):
                 kept = [ContactLine(str(_kind_of(line)), "form", text) for line in lines]
                 table.replace(ref, {**row, CONTACTS: kept})
                 self.infobase.intended_phones = [
-                    truth for truth in self.infobase.intended_phones if truth.ref != ref
+                    phone for phone in self.infobase.intended_phones if phone.ref != ref
                 ]
                 changed += 1
         return changed

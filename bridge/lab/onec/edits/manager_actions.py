@@ -30,7 +30,7 @@ class ManagerActions(InfobaseAccess):
     def due_reminders(self, user_ref: str, at: datetime | None = None) -> list[Row]:
         """Return what pops up on a user's screen now (or at wall time *at*), the oldest first.
 
-        Nobody without a login of the infobase sees anything.
+        A user without a login of the infobase sees none.
         """
         user = self.infobase.tables[USERS].rows.get(user_ref, {})
         if user.get("ИдентификаторПользователяИБ", EMPTY_REF) == EMPTY_REF:
@@ -95,15 +95,15 @@ class ManagerActions(InfobaseAccess):
         *contact_set* and *contact_ref* name a partner, contact person or user; without them 1C
         keeps *phone* as a string contact. Nothing stops a person from leaving *phone* empty.
         """
-        known = bool(contact_ref)
-        shown = self.infobase.presentation(contact_set, contact_ref) if known else phone
+        has_contact = bool(contact_ref)
+        shown = self.infobase.presentation(contact_set, contact_ref) if has_contact else phone
         body: Row = {
             "Входящий": incoming,
             "Важность": "Обычная",
             "Тема": subject,
             "Описание": description or subject,
             "АбонентКонтакт": contact_ref,
-            "АбонентКонтакт_Type": f"StandardODATA.{contact_set}" if known else UNDEFINED,
+            "АбонентКонтакт_Type": f"StandardODATA.{contact_set}" if has_contact else UNDEFINED,
             "АбонентПредставление": shown,
             "АбонентКакСвязаться": phone,
             "Автор_Key": user_ref,

@@ -34,7 +34,7 @@ class ManualEdits(InfobaseAccess):
     """Changes of single objects, as users make them in 1C."""
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:
-        """Give a partner another main manager (the zero guid takes him away)."""
+        """Give a partner another main manager; the zero guid leaves it without one."""
         self.edit(PARTNERS, partner_ref, ОсновнойМенеджер_Key=user_ref)
 
     def mark(self, set_name: str, ref: str, *, marked: bool = True) -> None:
@@ -54,7 +54,7 @@ class ManualEdits(InfobaseAccess):
         self.edit(CONTACT_PERSONS, contact_ref, ДатаПрекращенияСвязи=day or EMPTY_DATE)
 
     def delete(self, set_name: str, ref: str) -> None:
-        """Delete an object physically; its phones are nobody's from now on."""
+        """Delete an object physically; its phones are no longer intended phones."""
         self.infobase.tables[set_name].remove(ref)
         self.infobase.intended_phones = [t for t in self.infobase.intended_phones if t.ref != ref]
 
@@ -88,17 +88,17 @@ class ManualEdits(InfobaseAccess):
         table = self.infobase.tables[set_name]
         row = table.rows[ref]
         kept = list(row.get(CONTACTS, ()))
-        places = [index for index, found in enumerate(kept) if self._is_phone(found)]
+        positions = [index for index, found in enumerate(kept) if self._is_phone(found)]
         kind = self.infobase.contact_kind(_KINDS[set_name]).ref
-        if len(places) >= line:
-            place = places[line - 1]
-            old = kept[place]
+        if len(positions) >= line:
+            position = positions[line - 1]
+            old = kept[position]
             kind = old.kind if isinstance(old, ContactLine) else str(old["Вид_Key"])
             typed = old.text if isinstance(old, ContactLine) else str(old.get("Представление", ""))
             self.infobase.intended_phones = [
                 t for t in self.infobase.intended_phones if not (t.ref == ref and t.typed == typed)
             ]
-            kept[place] = ContactLine(kind, writer, text)
+            kept[position] = ContactLine(kind, writer, text)
         else:
             kept.append(ContactLine(kind, writer, text))
         table.replace(ref, {**row, CONTACTS: kept})
@@ -135,8 +135,8 @@ class ManualEdits(InfobaseAccess):
             contact = self.add_contact(partner_ref, f"Случай: {case.name}")
             self.write_phone_line(CONTACT_PERSONS, contact, **case.columns)
             for e164 in case.intended:
-                truth = IntendedPhone(CONTACT_PERSONS, contact, e164, case.name, "case")
-                self.infobase.intended_phones.append(truth)
+                phone = IntendedPhone(CONTACT_PERSONS, contact, e164, case.name, "case")
+                self.infobase.intended_phones.append(phone)
             made[case.name] = contact
         return made
 

@@ -1,4 +1,4 @@
-"""What 1C keeps of a phone somebody typed: the columns of one row of contact information.
+"""The columns in which 1C keeps a typed phone: one row of contact information.
 
 The algorithm is УправлениеКонтактнойИнформациейСлужебный of УТ 11.5.20 (docs/facts/ut11.md, 'Phones
 in contact information'): a free text is split by groups of digits, and often wrongly.
@@ -70,7 +70,7 @@ def as_json(text: str, parts: SplitPhone) -> str:
 def columns_of(text: str, writer: str, *, has_json: bool) -> dict[str, str]:
     """Fill the phone columns of one row of contact information, as *written_by* leaves them.
 
-    *has_json* is false in release 11.4.2, which knows no column `Значение`. Rows of a foreign
+    *has_json* is false in release 11.4.2, which has no column `Значение`. Rows of a foreign
     writer keep only `Представление`; others lack the text or have damaged storages.
     """
     parts = split_phone(text)

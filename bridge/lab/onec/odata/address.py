@@ -44,7 +44,7 @@ class ODataAddress:
 
 
 def is_guid(text: str) -> bool:
-    """Tell whether *text* is a guid in its usual form."""
+    """Return whether *text* is a guid in its usual form."""
     return _GUID_TEXT.match(text) is not None
 
 

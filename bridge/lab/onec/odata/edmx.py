@@ -1,7 +1,7 @@
 """Renders `$metadata` in the shape of a real УТ 11: one schema, no AssociationSet, open types.
 
 Shape: docs/facts/onec-odata.md, 'Metadata'. The document is always XML. It can be padded with a
-comment to the size real publications have (15-17 MB), because a client has to live with that.
+comment to the size real publications have (15-17 MB), because a client must cope with it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Publication:
     switches: PublicationSwitches
 
     def publishes(self, name: str) -> bool:
-        """Tell whether the entity set *name* exists for a client."""
+        """Return whether the entity set *name* exists for a client."""
         found = self.infobase.entity_sets.get(name)
         if found is None:
             return False
@@ -44,7 +44,7 @@ class Publication:
         """Return the schema of a published set.
 
         Raises:
-            Refused: nobody published it (404/8).
+            Refused: it is not published (404/8).
         """
         if not self.publishes(name):
             raise errors.unknown_set(name)
@@ -66,7 +66,7 @@ class Publication:
         return prop, self.infobase.entity_sets[prop.ref]
 
     def type_on_wire(self, type_name: str) -> str:
-        """Return a composite's type; an object nobody published is an `UnavailableEntity`."""
+        """Return a composite's type; an object that is not published is an `UnavailableEntity`."""
         if not type_name.startswith(_PREFIX) or type_name == UNDEFINED:
             return type_name
         return type_name if self.publishes(type_name[len(_PREFIX) :]) else _unavailable(type_name)
@@ -80,7 +80,7 @@ class Publication:
         return _base64(0x44000 + stamp) if style == "global" else _base64(stamp << 32)
 
     def is_forbidden(self, row: Row) -> bool:
-        """Tell whether record-level access hides *row* from the client's user."""
+        """Return whether record-level access hides *row* from the client's user."""
         return bool(self.switches.rls_rows) and row.get("Ref_Key") in self.switches.rls_rows
 
     def owner_of_type(self, type_name: str) -> str:

@@ -37,7 +37,7 @@ class ResponseFormat:
 
     @property
     def has_links(self) -> bool:
-        """Tell whether `@navigationLinkUrl` members are sent."""
+        """Return whether `@navigationLinkUrl` members are sent."""
         return self.json and self.level != "nometadata"
 
     @property
@@ -52,8 +52,8 @@ def requested_format(options: dict[str, str], accept: str) -> ResponseFormat:
     Raises:
         Refused: a representation 1C does not have (code 3).
     """
-    wanted = options.get("$format") or ("json" if "application/json" in accept else "atom")
-    name, _, rest = wanted.partition(";")
+    asked = options.get("$format") or ("json" if "application/json" in accept else "atom")
+    name, _, rest = asked.partition(";")
     if name in {"json", "application/json"}:
         source = rest if "$format" in options else accept
         for level in ("nometadata", "fullmetadata"):
@@ -69,7 +69,7 @@ def collection(page: QueryPage, form: ResponseFormat, root: str) -> Iterator[byt
     """Write a collection in pieces.
 
     Raises:
-        Refused: a text cannot be written in Atom; known only after all rows are read.
+        ODataRefusal: a text cannot be written in Atom; this shows only after all rows are read.
     """
     if not form.json:
         yield _feed(page, root).encode()

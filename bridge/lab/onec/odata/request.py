@@ -12,7 +12,7 @@ from bridge.lab.onec.infobase.tables import Row
 class ODataRequest:
     """One request: everything below the service root, raw.
 
-    `keep` is what bad weather leaves of the rows; `headers` have lower-case names.
+    `is_kept` is false for rows that a fault removes; `headers` have lower-case names.
     """
 
     method: str

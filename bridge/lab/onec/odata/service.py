@@ -1,4 +1,4 @@
-"""Answers one request below `odata/standard.odata`, as 1C would in fine weather."""
+"""Answers one request below `odata/standard.odata`, as 1C does when no fault is in force."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ODataService:
         self._changed = clock()
 
     def answer(self, request: ODataRequest) -> HttpReply:
-        """Answer, or refuse in the words and status of 1C."""
+        """Answer, or refuse with the status and text of 1C."""
         form = render.ResponseFormat(json="application/json" in request.headers.get("accept", ""))
         try:
             options = address.parse_query(request.query)

@@ -1,6 +1,6 @@
 """The whole series of events that one call leaves, first as it was, then as a cabinet shows it.
 
-The order of events comes from published captures and, where the docstring says so, from public
+The order of events comes from published captures and, where the docstring names it, from public
 code alone.
 """
 
@@ -18,13 +18,13 @@ from bridge.lab.sipuni.protocol.events import (
 )
 from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
-GREETING_S = 1  # the greeting rings nobody; an employee's leg starts after it
+GREETING_S = 1  # the greeting rings no telephone; an employee's leg starts after it
 
 EventSequence = tuple[ScriptedEvent, ...]
 
 
 def unreachable_sequence(line: CallHeader, extension: str) -> EventSequence:
-    """Script an incoming call that found nobody's telephone registered."""
+    """Return the events of an incoming call that found no registered telephone."""
     return did_leg(line), final_event(
         line, line.started + GREETING_S, "CHANUNAVAIL", 0, last_called=extension
     )
@@ -40,7 +40,7 @@ def incoming_sequence(
     others: tuple[str, ...] = (),
     separator: str = ",",
 ) -> EventSequence:
-    """Script an incoming call that rings *extension* first.
+    """Return the events of an incoming call that rings *extension* first.
 
     *others* are the rest of a ring group, or the colleague who takes a transfer. The order of
     events within a group ring and a transfer is inferred from public code, not captured.
@@ -94,7 +94,7 @@ def external_sequence(
 
     Event 1 comes only when the second party is dialled, 8-13 s after the time in the call id; a
     first party who hangs up before that leaves no event at all; and the answer time is always
-    wrong, also when nobody answered (all captured).
+    wrong, also when unanswered (all captured).
     """
     if outcome is PlannedOutcome.GIVES_UP:
         return ()

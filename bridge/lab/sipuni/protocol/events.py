@@ -18,7 +18,7 @@ Params = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class CallHeader:
-    """One call as the exchange itself knows it.
+    """What the PBX itself keeps of one call.
 
     Attributes:
         call_id: `<unix seconds>.<counter>`, the same for all legs.
@@ -53,16 +53,16 @@ class ScriptedEvent:
 
     @property
     def code(self) -> str:
-        """Give the value of `event`."""
+        """Return the value of `event`."""
         return self.param("event")
 
     def param(self, name: str) -> str:
-        """Give the parameter called *name*, or an empty string."""
+        """Return the parameter called *name*, or an empty string."""
         return dict(self.params).get(name, "")
 
     @property
     def extension(self) -> str:
-        """Give the extension the leg leads to; empty for an outside leg."""
+        """Return the extension the leg leads to; empty for an outside leg."""
         return self.param("short_dst_num") if self.param("dst_type") == "2" else ""
 
     def with_params(self, **values: str) -> "ScriptedEvent":
@@ -71,7 +71,7 @@ class ScriptedEvent:
 
 
 def did_leg(line: CallHeader) -> ScriptedEvent:
-    """Compose event 1 of an incoming call on its DID: nobody is rung yet."""
+    """Compose event 1 of an incoming call on its DID: no telephone rings yet."""
     return outside_leg(line, "1", line.started)
 
 

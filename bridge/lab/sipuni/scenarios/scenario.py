@@ -241,7 +241,7 @@ def is_time_placeholder(name: str) -> bool:
     return _TIME.fullmatch(name) is not None
 
 
-def _decoded(
+def _decode(
     line: tuple[int, str], source: str, decoder: msgspec.json.Decoder[_Decoded]
 ) -> _Decoded:
     try:

@@ -107,7 +107,7 @@ def _composite_equals(left: Operand, right: Operand) -> Callable[[Row], bool]:
 
         return same
     edm = {"String": "Edm.String", "Number": "Edm.Double", "Boolean": "Edm.Boolean"}
-    wanted = edm.get(right.type, f"Edm.{right.type}" if right.type == "DateTime" else None)
+    type_name = edm.get(right.type, f"Edm.{right.type}" if right.type == "DateTime" else None)
     # A bare guid against a composite field is no error and finds nothing (docs/facts/onec-odata.md,
     # 'Filter').
-    return lambda row: wanted is not None and kind(row) == wanted and value(row) == other(row)
+    return lambda row: type_name is not None and kind(row) == type_name and value(row) == other(row)

@@ -1,4 +1,4 @@
-"""Parses `$filter` of the standard interface into a tree; knows syntax, not fields.
+"""Parses `$filter` of the standard interface into a tree; it checks syntax, not fields.
 
 Precedence is OData 3's: or, and, not, comparison, add and sub, mul and div, minus.
 """

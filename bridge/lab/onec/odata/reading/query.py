@@ -32,7 +32,7 @@ _KNOWN: Final = frozenset(
         "$metadata",
     }
 )
-#: Rows that come in any order among themselves when nobody asked for an order.
+#: Rows that come in any order among themselves when the request has no $orderby.
 _BLOCK: Final = 97
 
 RowCondition = Callable[[Row], bool]
@@ -193,18 +193,18 @@ def _sorted(
     if not keys:
         return _Ordered(rows, [])
     columns = [_comparable([get(row) for row in rows]) for get, _ in keys]
-    places = list(range(len(rows)))
+    positions = list(range(len(rows)))
     for column, (_, descending) in zip(reversed(columns), reversed(keys), strict=True):
-        places.sort(key=column.__getitem__, reverse=descending)
+        positions.sort(key=column.__getitem__, reverse=descending)
     ties: list[tuple[int, int]] = []
     start = 0
-    for at in range(1, len(places) + 1):
-        if at < len(places) and all(c[places[at]] == c[places[start]] for c in columns):
+    for at in range(1, len(positions) + 1):
+        if at < len(positions) and all(c[positions[at]] == c[positions[start]] for c in columns):
             continue
         if at - start > 1:
             ties.append((start, at))
         start = at
-    return _Ordered([rows[place] for place in places], ties)
+    return _Ordered([rows[position] for position in positions], ties)
 
 
 def _comparable(values: list[Any]) -> list[Any]:
@@ -218,14 +218,14 @@ def _comparable(values: list[Any]) -> list[Any]:
 def _order_key(
     publication: Publication, entity_set: EntitySet, part: str
 ) -> tuple[Callable[[Row], Any], bool]:
-    words = part.split()
-    if len(words) > 2 or (len(words) == 2 and words[1] not in {"asc", "desc"}):  # noqa: PLR2004
+    parts = part.split()
+    if len(parts) > 2 or (len(parts) == 2 and parts[1] not in {"asc", "desc"}):  # noqa: PLR2004
         raise errors.bad_option("$orderby")
     if "+" in part:
         raise errors.no_segment(part.strip())
     table = None if entity_set.is_section else publication.table(entity_set)
     scope = evaluate.FilterScope(publication, entity_set, table)
-    steps = tuple(words[0].split("/"))
+    steps = tuple(parts[0].split("/"))
     found = evaluate.compile_path(steps, scope)
     prop, get = found.prop, found.get
     if prop is not None and (prop.unlimited or prop.type in {"Binary", "Stream"}):
@@ -236,7 +236,7 @@ def _order_key(
     if owner is not None and found.type == "Guid":
         get = _by_presentation(publication, owner, get)
 
-    return get, len(words) > 1 and words[1] == "desc"
+    return get, len(parts) > 1 and parts[1] == "desc"
 
 
 def _by_presentation(

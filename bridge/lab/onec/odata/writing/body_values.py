@@ -110,8 +110,8 @@ def scalar(  # noqa: PLR0911 - one line per type
 def _text(prop: Property, given: Any, schema: ReleaseSchema) -> str:
     text = "" if given is None else str(given).lower() if isinstance(given, bool) else str(given)
     if prop.ref and prop.ref.startswith("Enum_"):
-        known = schema.enums.get(prop.ref.removeprefix("Enum_"))
-        if text and known and text not in known:
+        values = schema.enums.get(prop.ref.removeprefix("Enum_"))
+        if text and values and text not in values:
             raise errors.bad_value(text, "String")
         return text
     return text if prop.max is None else text[: prop.max]

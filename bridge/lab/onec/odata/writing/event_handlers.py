@@ -33,7 +33,7 @@ def before_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of an object; may change *row* or refuse it.
 
     Raises:
-        Refused: a rule of the configuration says no (500/-1).
+        Refused: a rule of the configuration refuses it (500/-1).
     """
     if write.is_data_load:
         return
@@ -59,7 +59,7 @@ def before_record_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of a register's record set.
 
     Raises:
-        Refused: a reminder for nobody, or its source is refused.
+        Refused: a reminder without a user, or its source is refused.
     """
     if write.entity_set.name != REMINDERS:
         return
@@ -121,7 +121,7 @@ def _string_contact(write: WriteRequest, shown: str) -> str:
 
 
 def _recalculate(write: WriteRequest, contact: str, kind: str) -> None:
-    """Count the contact's interactions nobody has reviewed, as they stand at this moment."""
+    """Count the contact's interactions that are not reviewed, as they stand at this moment."""
     infobase = write.publication.infobase
     calls, subjects = infobase.tables[PHONE_CALLS], infobase.tables[SUBJECTS]
     pending, last = 0, EMPTY_DATE

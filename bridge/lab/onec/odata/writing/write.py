@@ -23,7 +23,7 @@ def create(write: WriteRequest) -> Key:
     """Keep a new object and return its key.
 
     Raises:
-        Refused: the key is taken and honoured (400/15), a rule says no, a value cannot be read.
+        Refused: the key is taken and honoured (400/15), a rule refuses it, a value cannot be read.
     """
     if write.entity_set.is_section:
         raise errors.rows_apart()
@@ -48,10 +48,10 @@ def create(write: WriteRequest) -> Key:
 
 
 def change(write: WriteRequest, key: Key, *, reset: bool = False) -> Key:
-    """Lay the body over an object or record; *reset* is PUT, which empties what is not given.
+    """Apply the body to an object or record; *reset* is PUT, which empties what is not given.
 
     Raises:
-        Refused: no such key (404/9), a stale version where it is enforced (412), a rule says no.
+        Refused: no such key (404/9), a stale version where it is enforced (412), a rule refuses it.
     """
     table = write.table
     if key not in table.rows:
@@ -214,7 +214,7 @@ def _change_record(write: WriteRequest, key: Key, *, reset: bool) -> Key:
     body = {k: v for k, v in write.body.items() if moves or k not in entity_set.key}
     values = body_values.read_values(entity_set, body, _schema(write), table.complete(before))
     own = {name: table.value(before, name) for name in entity_set.key}
-    # Unless it moves, the key stays whatever the body says.
+    # Unless it moves, the key stays, whatever is in the body.
     row = (own if reset else dict(before)) | values | ({} if moves else own)
     event_handlers.before_record_write(replace(write, body=body), row)
     if table.key_of(row) == key:
@@ -227,7 +227,7 @@ def _change_record(write: WriteRequest, key: Key, *, reset: bool) -> Key:
 
 
 def _revive_record(write: WriteRequest, key: Key) -> Key:
-    """Create the record a PATCH names by its key, with what the body says besides."""
+    """Create the record a PATCH names by its key, with the other values of the body."""
     parts = key if isinstance(key, tuple) else (key,)
     body = {**write.body, **dict(zip(write.entity_set.key, parts, strict=True))}
     return _create_record(replace(write, body=body))
