@@ -1,4 +1,4 @@
-"""Stories are played by people of the composed company whom the referee can name."""
+"""The roles of scenarios are given to people of the composed company."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from bridge.lab.onec.infobase.infobase import PARTNERS, Infobase
 from bridge.lab.scenario_roles import assign_roles, partner_with_number
 from bridge.lab.sipuni.scenarios.scenario import read_scenarios
 
-STORIES = read_scenarios(Path(__file__).parents[2] / "fixtures" / "stories")
+SCENARIOS = read_scenarios(Path(__file__).parents[2] / "fixtures" / "stories")
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +18,20 @@ def infobase() -> Infobase:
 
 
 @pytest.mark.parametrize("nth", range(5))
-def test_the_client_is_somebody_whom_the_owner_answers_for(infobase: Infobase, nth: int) -> None:
-    cast = assign_roles(STORIES["group_missed"], infobase, nth)
+def test_the_client_belongs_to_a_partner_of_the_owner(infobase: Infobase, nth: int) -> None:
+    roles = assign_roles(SCENARIOS["group_missed"], infobase, nth)
 
     assert (
-        infobase.responsible_extension(partner_with_number(infobase, cast["client"]))
-        == cast["owner"]
+        infobase.responsible_extension(partner_with_number(infobase, roles["client"]))
+        == roles["owner"]
     )
-    assert len({cast["owner"], cast["second"], cast["third"]}) == 3
-    assert set(cast) == {"client", "owner", "second", "third"}
+    assert len({roles["owner"], roles["second"], roles["third"]}) == 3
+    assert set(roles) == {"client", "owner", "second", "third"}
 
 
-def test_two_numbers_are_one_clients_where_the_story_says_so(infobase: Infobase) -> None:
-    shared = assign_roles(STORIES["missed_twice_then_called_back"], infobase)
-    apart = assign_roles(STORIES["two_missed_one_called_back"], infobase)
+def test_two_numbers_are_one_clients_where_the_scenario_says_so(infobase: Infobase) -> None:
+    shared = assign_roles(SCENARIOS["missed_twice_then_called_back"], infobase)
+    apart = assign_roles(SCENARIOS["two_missed_one_called_back"], infobase)
 
     assert shared["client"] != shared["client2"]
     assert partner_with_number(infobase, shared["client"]) == partner_with_number(
@@ -44,24 +44,24 @@ def test_two_numbers_are_one_clients_where_the_story_says_so(infobase: Infobase)
 
 def test_other_turns_are_other_people(infobase: Infobase) -> None:
     clients = {
-        assign_roles(STORIES["incoming_missed"], infobase, nth)["client"] for nth in range(20)
+        assign_roles(SCENARIOS["incoming_missed"], infobase, nth)["client"] for nth in range(20)
     }
 
     assert len(clients) == 20
 
 
-def test_a_story_of_nobody_needs_nobody(infobase: Infobase) -> None:
-    assert assign_roles(STORIES["settings_page"], infobase) == {}
+def test_a_scenario_without_people_needs_none(infobase: Infobase) -> None:
+    assert assign_roles(SCENARIOS["settings_page"], infobase) == {}
 
 
-def test_a_stranger_is_no_partner(infobase: Infobase) -> None:
+def test_an_unknown_number_has_no_partner(infobase: Infobase) -> None:
     with pytest.raises(LookupError):
         partner_with_number(infobase, "79990000001")
 
 
-def test_too_small_a_company_is_told() -> None:
+def test_too_small_a_company_is_an_error() -> None:
     small = compose_infobase(2, seed=1)
     small.intended_phones.clear()
 
     with pytest.raises(LookupError, match="no partner"):
-        assign_roles(STORIES["incoming_missed"], small)
+        assign_roles(SCENARIOS["incoming_missed"], small)

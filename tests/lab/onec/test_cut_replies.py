@@ -59,7 +59,7 @@ async def test_a_document_whose_body_never_ended_is_not_created(body: bytes) -> 
     assert [(entry.set, entry.status) for entry in lab.request_log] == [(PHONE_CALLS, 0)]
 
 
-async def test_an_order_to_the_simulator_itself_is_obeyed_whole_or_not_at_all() -> None:
+async def test_a_control_request_is_executed_whole_or_not_at_all() -> None:
     lab = OneCLab(compose_infobase(partners=3))
     fault = msgspec.json.encode({"kind": "down"})
     client = Client({"type": "http.request", "body": fault, "more_body": True})

@@ -229,9 +229,9 @@ async def test_a_call_is_noted_at_its_contact_but_not_as_a_subject(onec: OneCCli
         АбонентКонтакт=partner, АбонентКонтакт_Type=kind, Date="2026-11-22T09:30:00"
     )
 
-    (noted,) = onec.lab.infobase.rows(CALL_CONTACTS)
+    (record,) = onec.lab.infobase.rows(CALL_CONTACTS)
     (state,) = onec.lab.contact_states()
-    assert (noted["Взаимодействие"], noted["Контакт"]) == (call, partner)
+    assert (record["Взаимодействие"], record["Контакт"]) == (call, partner)
     assert state["ДатаПоследнегоВзаимодействия"] == "2026-11-22T09:30:00"
     assert state["КоличествоНеРассмотрено"] == 1
     assert onec.lab.subjects() == []

@@ -84,7 +84,7 @@ class FakeBridge:
 
 
 class HeldBreath:
-    """A pause that lasts until it is told to end, and says when it began."""
+    """A pause that lasts until it is ended, and reports when it began."""
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
@@ -97,7 +97,7 @@ class HeldBreath:
 
 @dataclass
 class Cabinet:
-    """The lab's app, with hands that sign."""
+    """A client of the lab's app that signs its requests."""
 
     lab: SipuniLab
     bridge: FakeBridge
@@ -279,7 +279,7 @@ async def test_a_lost_answer_is_an_accepted_order_all_the_same() -> None:
         (AcceptedForm.NAMELESS, {"success"}),
     ],
 )
-async def test_an_accepted_order_is_told_in_each_known_form(
+async def test_an_accepted_order_is_answered_in_each_form(
     form: AcceptedForm, keys: set[str]
 ) -> None:
     async with cabinet(CabinetSwitches(accepted_form=form)) as sipuni:
@@ -315,7 +315,7 @@ async def test_every_address_checks_the_signature(path: str) -> None:
     assert sipuni.lab.calls == []
 
 
-async def test_refusals_have_other_words_and_forms() -> None:
+async def test_refusals_have_other_messages_and_forms() -> None:
     wrong = {"phone": CALLER}
     async with cabinet(CabinetSwitches(refusal_key="msg")) as sipuni:
         other_key = await sipuni.post("callback/call_number", wrong)
@@ -390,7 +390,9 @@ async def test_two_outside_numbers_are_seen_late_or_never(
         ("statistic/export", {"from": "yesterday", "to": "01.01.2026"}),
     ],
 )
-async def test_a_senseless_request_is_refused_in_words(path: str, params: dict[str, str]) -> None:
+async def test_a_senseless_request_is_refused_with_a_message(
+    path: str, params: dict[str, str]
+) -> None:
     async with cabinet() as sipuni:
         reply = await sipuni.post(path, params)
 
@@ -617,14 +619,14 @@ async def test_operators_are_listed_with_their_status() -> None:
 
 
 async def test_a_call_placed_by_lever_comes_back_as_a_report_and_is_remembered() -> None:
-    wanted = {
+    expected = {
         "caller": CALLER,
         "did": DID,
         "outcome": "no_answer",
         "switches": {"offline_ext": ["205"]},
     }
     async with cabinet() as sipuni:
-        report = (await sipuni.web.post("/_lab/call", json=wanted)).json()
+        report = (await sipuni.web.post("/_lab/call", json=expected)).json()
         remembered = (await sipuni.web.get("/_lab/calls")).json()
 
     assert (report["rang_first"], report["default_queue"]) == ("206", True)

@@ -1,9 +1,10 @@
-"""Odd cabinets: every switch of absent fields, other words and other bodies, seen on the wire."""
+"""Odd cabinets: every switch of absent fields, other spellings and bodies, seen on the wire."""
 
 import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
@@ -24,9 +25,9 @@ from bridge.lab.sipuni.switches import (
 
 pytestmark = pytest.mark.anyio
 
-STORIES = read_scenarios(Path(__file__).parents[3] / "fixtures" / "odd_stories")
+SCENARIOS = read_scenarios(Path(__file__).parents[3] / "fixtures" / "odd_stories")
 
-#: Every odd cabinet that has a story.
+#: Every odd cabinet that has a scenario.
 NAMES = [
     "caller_absent_from_events",
     "caller_of_a_five_digit_town",
@@ -57,8 +58,8 @@ NAMES = [
 ]
 
 
-def test_every_odd_cabinet_has_its_story() -> None:
-    assert sorted(STORIES) == NAMES
+def test_every_odd_cabinet_has_its_scenario() -> None:
+    assert sorted(SCENARIOS) == NAMES
 
 
 class Bridge:
@@ -79,11 +80,11 @@ class Bridge:
         return [dict(parse_qsl(one.url.query.decode())) for one in self.requests]
 
 
-async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: object) -> Bridge:
+async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: Any) -> Bridge:
     bridge = Bridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
-        wanted = CabinetSwitches(**switches)
-        lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=wanted)
+        changed = CabinetSwitches(**switches)
+        lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=changed)
         report = await lab.place_call(CallPlan("79001234567", "74950000001", outcome))
     assert report.problems == ()
     return bridge
@@ -95,7 +96,7 @@ async def test_fields_are_left_out() -> None:
     assert not any("type" in name for event in bridge.queries for name in event)
 
 
-async def test_types_and_statuses_are_other_words() -> None:
+async def test_types_and_statuses_are_spelled_otherwise() -> None:
     bridge = await pushed(party_types="mobile", status_word="REDIRECTED")
 
     assert {event["src_type"] for event in bridge.queries} == {"mobile"}
@@ -140,17 +141,19 @@ async def test_bodies_have_other_forms(form: BodyForm) -> None:
     if form is BodyForm.MULTIPART:
         assert b'name="call_id"' in body
         return
-    said = json.loads(body)
-    said = said[0] if form is BodyForm.JSON_LIST else said.get("request", said)
-    assert said["src_num"] == "79001234567"
+    content = json.loads(body)
+    content = content[0] if form is BodyForm.JSON_LIST else content.get("request", content)
+    assert content["src_num"] == "79001234567"
 
 
-@pytest.mark.parametrize("name", STORIES)
-async def test_an_odd_story_reaches_the_bridge_whole(name: str) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_an_odd_scenario_reaches_the_bridge_whole(name: str) -> None:
     bridge = Bridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0)
-        performance = await play_scenario(STORIES[name], lab)
+        playback = await play_scenario(SCENARIOS[name], lab)
 
-    assert performance.problems == ()
-    assert len(bridge.requests) == sum(isinstance(step, EventStep) for step in STORIES[name].steps)
+    assert playback.problems == ()
+    assert len(bridge.requests) == sum(
+        isinstance(step, EventStep) for step in SCENARIOS[name].steps
+    )

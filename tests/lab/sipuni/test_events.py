@@ -20,7 +20,7 @@ NOW = 1767225600.0
 
 @dataclass
 class FakeBridge:
-    """Sends everybody to 205, writes down events, and acknowledges them as told."""
+    """Routes every call to 205, records events, and acknowledges them as configured."""
 
     acknowledge: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True})
     seen: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ async def test_each_outcome_has_its_sequence(outcome: PlannedOutcome, sequence: 
     assert len({one["call_id"] for one in bridge.events}) == 1
 
 
-async def test_a_final_event_tells_the_whole_call() -> None:
+async def test_a_final_event_describes_the_whole_call() -> None:
     bridge = FakeBridge()
 
     await call(bridge)
@@ -113,7 +113,7 @@ async def test_an_employee_is_spelled_in_three_ways_within_one_call() -> None:
     assert leg["channel"].startswith("SIP/012345")
 
 
-async def test_a_call_nobody_answered_still_has_a_recording_link() -> None:
+async def test_an_unanswered_call_still_has_a_recording_link() -> None:
     bridge = FakeBridge()
 
     await call(bridge, PlannedOutcome.NO_ANSWER)
@@ -170,7 +170,7 @@ async def test_a_recording_may_bear_another_id_than_its_call() -> None:
     assert f"id={final['call_id'][:-1]}" in final["call_record_link"]
 
 
-async def test_a_renamed_scheme_tells_no_direction() -> None:
+async def test_a_renamed_scheme_shows_no_direction() -> None:
     bridge = FakeBridge()
 
     await call(bridge, switches=CabinetSwitches(renamed_scheme="Рабочее время"))
@@ -241,7 +241,7 @@ async def test_events_carry_the_number_the_carrier_gave(
     assert {one["src_num"] for one in bridge.events} == {number}
 
 
-async def test_nobody_reachable_is_a_call_without_an_employees_leg() -> None:
+async def test_a_call_without_a_reachable_extension_has_no_employees_leg() -> None:
     bridge = FakeBridge()
 
     report = await call(bridge, switches=CabinetSwitches(offline_ext=frozenset({"205", "200"})))
