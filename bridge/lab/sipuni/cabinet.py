@@ -1,7 +1,7 @@
-"""The cabinet behind all calls: its clock and switches, and the push of its events.
+"""The cabinet of all calls: its clock and switches, and the push of its events.
 
 Over HTTP each event is sent once, and incorrect answers may end the push; over the websocket it
-goes to whoever listens at this moment.
+goes to those who listen at this moment.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from bridge.lab.sipuni.transport.websocket_listeners import WebSocketListeners
 
 
 class Cabinet:
-    """One customer's settings at the exchange, and the way events leave it."""
+    """One customer's settings at the PBX, and the way its events are pushed."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Cabinet:
     async def push(
         self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
     ) -> list[PushedEvent]:
-        """PushedEvent one event, once by every way that is switched on and not suspended."""
+        """Push one event, once by every way that is switched on and not suspended."""
         ways, pushes = self._switches.events_over, []
         if ways is not EventsOver.WEBSOCKET and self.scheme.push_url and not self.is_suspended:
             pushes.append(await self._send(code, params, post=post, form=form))
@@ -82,7 +82,7 @@ class Cabinet:
         return pushes
 
     async def save_settings_page(self) -> PushedEvent:
-        """Push the call without a single field that saving the cabinet's settings may cause."""
+        """Push the request without any field that saving the cabinet's settings may cause."""
         return await self._send("", ())
 
     async def _send(

@@ -42,7 +42,8 @@ class AskedQuestion:
 class PushedEvent:
     """One pushed event and how the bridge took it; *problem* is empty for a correct answer.
 
-    A websocket acknowledges nothing: there the status is None, and all is well if anybody listened.
+    A websocket acknowledges nothing: the status is None, and the problem is empty if there was a
+    listener.
     """
 
     event: str
@@ -76,7 +77,7 @@ class CallReport:
 
 @dataclass(slots=True)
 class LabCall:
-    """A call the cabinet remembers, for its statistics and for the orders about it.
+    """A call the cabinet keeps, for its statistics and for the orders about it.
 
     *is_over*: all its events have been pushed. *is_closed*: it cannot be ended any more, though a
     call that lost its final event can.

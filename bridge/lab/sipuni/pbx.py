@@ -248,7 +248,7 @@ class SipuniLab(Cabinet):
         shifted = call_id[:-1] + str((int(call_id[-1]) + 1) % 10)
         record_id = shifted if switches.record_id_shift else call_id
         order = hashlib.md5(f"callback {call_id}".encode(), usedforsecurity=False).hexdigest()
-        line = CallHeader(
+        header = CallHeader(
             call_id=call_id,
             started=started,
             source=source,
@@ -263,7 +263,7 @@ class SipuniLab(Cabinet):
             callback_id=order if ordered else "",
         )
         extension = source if inner else ""
-        call = LabCall(line, record_id, kind, extension, [], switches, ends_at=started)
+        call = LabCall(header, record_id, kind, extension, [], switches, ends_at=started)
         self.calls.append(call)
         return call
 

@@ -115,7 +115,7 @@ class ManualEdits(InfobaseAccess):
         json_storage: str = "",
         text_storage: str = "",
     ) -> None:
-        """Write one more phone line as a program does over OData: column by column, as it likes."""
+        """Write one more phone line as a program does over OData: column by column."""
         table = self.infobase.tables[set_name]
         row = table.rows[ref]
         line: Row = {

@@ -25,7 +25,7 @@ _PARTS: Final = re.compile(r"(\+?)(\d+)(?:[^\d]+(\d+))?(?:[^\d]+(\d[\d \-]*\d|\d
 
 
 def split_phone(text: str) -> SplitPhone:
-    """Split a free text by groups of digits as 1C does: it is often wrong, and so are we."""
+    """Split a free text by groups of digits as 1C does, which is often wrong."""
     found = _PARTS.search(text)
     if found is None:
         return SplitPhone("", "", "", "")
@@ -68,7 +68,7 @@ def as_json(text: str, parts: SplitPhone) -> str:
 
 
 def columns_of(text: str, writer: str, *, has_json: bool) -> dict[str, str]:
-    """Fill the phone columns of one row of contact information, as *written_by* leaves them.
+    """Fill the phone columns of one row of contact information, as *writer* leaves them.
 
     *has_json* is false in release 11.4.2, which has no column `Значение`. Rows of a foreign
     writer keep only `Представление`; others lack the text or have damaged storages.

@@ -52,7 +52,7 @@ def datetime_text(text: str) -> str:
     """Return a datetime literal's text with seconds.
 
     Raises:
-        Refused: it is not a date of four-digit year.
+        ODataRefusal: it is not a date of four-digit year.
     """
     if _DATE_TEXT.match(text) is None:
         raise errors.bad_value(text, "DateTime")
@@ -65,7 +65,7 @@ def parse_address(path: str, query: str) -> ODataAddress:
     """Take the part of a raw target below the service root apart.
 
     Raises:
-        Refused: a key cannot be read.
+        ODataRefusal: a key cannot be read.
     """
     segments = tuple(_segment(unquote(raw)) for raw in path.split("/") if raw)
     return ODataAddress(segments, parse_query(query))

@@ -44,7 +44,7 @@ class Publication:
         """Return the schema of a published set.
 
         Raises:
-            Refused: it is not published (404/8).
+            ODataRefusal: it is not published (404/8).
         """
         if not self.publishes(name):
             raise errors.unknown_set(name)

@@ -50,7 +50,7 @@ def requested_format(options: dict[str, str], accept: str) -> ResponseFormat:
     """Read `$format` and `Accept`; without either it is Atom (docs/facts/onec-odata.md, 'Formats').
 
     Raises:
-        Refused: a representation 1C does not have (code 3).
+        ODataRefusal: a representation 1C does not have (code 3).
     """
     asked = options.get("$format") or ("json" if "application/json" in accept else "atom")
     name, _, rest = asked.partition(";")

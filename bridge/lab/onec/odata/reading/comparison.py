@@ -31,7 +31,7 @@ def compile_comparison(
     *exact* texts differ by the case of letters.
 
     Raises:
-        Refused: these two cannot be compared this way (500/-1).
+        ODataRefusal: these two cannot be compared this way (500/-1).
     """
     if left.literal and not right.literal:
         left, right = right, left

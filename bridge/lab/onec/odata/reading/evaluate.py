@@ -58,7 +58,7 @@ def compile_condition(tree: grammar.Node, scope: FilterScope) -> Callable[[Row],
     """Compile a filter.
 
     Raises:
-        Refused: as 1C would refuse it.
+        ODataRefusal: as 1C would refuse it.
     """
     found = _operand(tree, scope)
     if found.type != "Boolean":
@@ -103,7 +103,7 @@ def compile_path(steps: tuple[str, ...], scope: FilterScope) -> Operand:
     """Compile a path of fields: `ИНН`, `Партнер/Description`, `d/Тип`.
 
     Raises:
-        Refused: an unknown segment (400/6), or a section outside a lambda (500).
+        ODataRefusal: an unknown segment (400/6), or a section outside a lambda (500).
     """
     name, rest = steps[0], steps[1:]
     if name in scope.variables and rest:

@@ -90,7 +90,7 @@ def parse_filter(text: str) -> Node:
     """Return the tree of a filter.
 
     Raises:
-        Refused: the syntax is broken (400/14), or a plus stands for a space (500/-1).
+        ODataRefusal: the syntax is broken (400/14), or a plus stands for a space (500/-1).
     """
     reader = _Reader(_tokens(text))
     tree = reader.disjunction()

@@ -38,7 +38,7 @@ def compile_projection(
     *links* adds `@navigationLinkUrl` members.
 
     Raises:
-        Refused: an unknown field (400/6), or a section in `$expand` (501/0).
+        ODataRefusal: an unknown field (400/6), or a section in `$expand` (501/0).
     """
     selection = _read_selection(publication, entity_set, options.get("$select"))
     expanded = _expanded(publication, entity_set, options.get("$expand"))

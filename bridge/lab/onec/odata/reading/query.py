@@ -76,7 +76,7 @@ class QueryRunner:
         weather loses.
 
         Raises:
-            Refused: as 1C refuses the options.
+            ODataRefusal: as 1C refuses the options.
         """
         check_options(options)
         project = projection.compile_projection(publication, entity_set, options, links=links)

@@ -35,7 +35,7 @@ def body_of(raw: bytes, content_type: str) -> Row:
     """Decode a body.
 
     Raises:
-        Refused: a form instead of JSON, or broken JSON (500/-1 both, as measured).
+        ODataRefusal: a form instead of JSON, or broken JSON (500/-1 both, as measured).
     """
     if "x-www-form-urlencoded" in content_type or "multipart" in content_type:
         raise errors.internal()
@@ -54,7 +54,7 @@ def read_values(entity_set: EntitySet, body: Row, schema: ReleaseSchema, current
     *current* is the complete row before the write; a wide number that cannot be read keeps it.
 
     Raises:
-        Refused: see the module.
+        ODataRefusal: see the module.
     """
     values: Row = {}
     body = {**body, **_bound(body, entity_set)}

@@ -33,7 +33,7 @@ def before_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of an object; may change *row* or refuse it.
 
     Raises:
-        Refused: a rule of the configuration refuses it (500/-1).
+        ODataRefusal: a rule of the configuration refuses it (500/-1).
     """
     if write.is_data_load:
         return
@@ -59,7 +59,7 @@ def before_record_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of a register's record set.
 
     Raises:
-        Refused: a reminder without a user, or its source is refused.
+        ODataRefusal: a reminder without a user, or its source is refused.
     """
     if write.entity_set.name != REMINDERS:
         return

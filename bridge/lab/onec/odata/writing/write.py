@@ -23,7 +23,8 @@ def create(write: WriteRequest) -> Key:
     """Keep a new object and return its key.
 
     Raises:
-        Refused: the key is taken and honoured (400/15), a rule refuses it, a value cannot be read.
+        ODataRefusal: the key is taken and honoured (400/15), a rule refuses it, a value cannot
+            be read.
     """
     if write.entity_set.is_section:
         raise errors.rows_apart()
@@ -51,7 +52,8 @@ def change(write: WriteRequest, key: Key, *, reset: bool = False) -> Key:
     """Apply the body to an object or record; *reset* is PUT, which empties what is not given.
 
     Raises:
-        Refused: no such key (404/9), a stale version where it is enforced (412), a rule refuses it.
+        ODataRefusal: no such key (404/9), a stale version where it is enforced (412), a rule
+            refuses it.
     """
     table = write.table
     if key not in table.rows:
@@ -87,7 +89,7 @@ def delete(write: WriteRequest, key: Key) -> None:
     """Delete physically; references elsewhere are left dangling.
 
     Raises:
-        Refused: no such key (404/9), or a predefined object.
+        ODataRefusal: no such key (404/9), or a predefined object.
     """
     table = write.table
     if key not in table.rows:
@@ -103,7 +105,7 @@ def post(write: WriteRequest, ref: str, *, posted: bool) -> None:
     """Post or unpost a document; posting twice is no error.
 
     Raises:
-        Refused: the configuration denies posting (no such method), or the document is marked.
+        ODataRefusal: the configuration denies posting (no such method), or the document is marked.
     """
     table = write.table
     if ref not in table.rows:
@@ -117,7 +119,7 @@ def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
     """Return the key a parenthesis names.
 
     Raises:
-        Refused: a part is missing (400/7), the type half lacks its namespace, no guid (400/1).
+        ODataRefusal: a part is missing (400/7), the type half lacks its namespace, no guid (400/1).
     """
     if not write_set.is_register and not write_set.is_section:
         value = given.get("Ref_Key", given.get(""))
