@@ -1,4 +1,4 @@
-"""The lab's Sipuni serves the cabinet's API: signatures, orders, statistics, and the levers."""
+"""The lab's Sipuni serves the cabinet's API: signatures, orders, statistics, and `/_lab/`."""
 
 import asyncio
 import csv

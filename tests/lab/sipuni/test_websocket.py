@@ -125,7 +125,7 @@ async def test_nothing_is_replayed_after_a_gap() -> None:
     assert {one["request"]["call_id"] for one in messages} == {report.call_id}
 
 
-async def test_the_levers_cut_the_line() -> None:
+async def test_the_control_address_drops_the_connection() -> None:
     async with open_cabinet() as sipuni, sipuni.connect() as line:
         await sipuni.enter(line)
         async with httpx.AsyncClient(trust_env=False) as web:

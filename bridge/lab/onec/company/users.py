@@ -1,4 +1,4 @@
-"""Fills an infobase with the people who answer, and with the attribute that holds their extensions.
+"""Composes the users of an infobase, and the attribute that holds their extensions.
 
 «Внутренний номер» is an additional attribute of users; its value may be a string, a number, an
 element of a list, a long text, or a record of a register (docs/facts/ut11.md, 'Extensions of
@@ -70,8 +70,8 @@ def compose_users(infobase: Infobase, rng: Random, quirks: DataQuirks) -> Compos
     """Write users, the property sets and the extensions; return who may be a manager."""
     marked, foreign = _properties(infobase, rng, quirks)
     table = infobase.tables[USERS]
-    good: list[str] = []
-    bad: list[str] = []
+    reachable: list[str] = []
+    unreachable: list[str] = []
     count = 30 + int(rng.random() * 30)
     kind = infobase.contact_kind("ТелефонПользователя").ref
     for index in range(count):
@@ -84,18 +84,18 @@ def compose_users(infobase: Infobase, rng: Random, quirks: DataQuirks) -> Compos
             "ИдентификаторПользователяИБ": make_ref(rng),
         }
         extension = str(101 + index)
-        flaw = _FLAWS[index] if index < len(_FLAWS) else ""
-        if flaw and flaw != "silent":
-            row[flaw] = True
-        if flaw == "Служебный":
+        blocked_by = _BLOCKED_BY[index] if index < len(_BLOCKED_BY) else ""
+        if blocked_by and blocked_by != "no extension":
+            row[blocked_by] = True
+        if blocked_by == "Служебный":
             row["Description"] = f"Служебный пользователь {index}"
         if index % 9 == 8:
             del row["ИдентификаторПользователяИБ"]
-        (bad if flaw else good).append(ref)
-        if flaw != "silent":
+        (unreachable if blocked_by else reachable).append(ref)
+        if blocked_by != "no extension":
             if quirks.attribute:
                 # The twin takes the extension of the previous user.
-                if quirks.twin_extensions and index == len(_FLAWS) + 1:
+                if quirks.twin_extensions and index == len(_BLOCKED_BY) + 1:
                     extension = str(100 + index)
                 infobase.extensions[ref] = extension
                 write_extension(infobase, row, extension, _storage(quirks, index))
@@ -107,11 +107,12 @@ def compose_users(infobase: Infobase, rng: Random, quirks: DataQuirks) -> Compos
             _value_line(foreign, "М"),
         ]
         table.put(row, version=int(rng.random() * 20))
-    return ComposedManagers(tuple(good), tuple(bad))
+    return ComposedManagers(tuple(reachable), tuple(unreachable))
 
 
-_FLAWS: Final = (
-    "Недействителен", "Служебный", "DeletionMark", "silent", "silent", "Недействителен", "silent",
+_BLOCKED_BY: Final = (
+    "Недействителен", "Служебный", "DeletionMark", "no extension", "no extension",
+    "Недействителен", "no extension",
 )  # fmt: skip
 _MIX: Final = ("string", "string", "number", "list", "text", "string")
 
