@@ -67,7 +67,7 @@ def lab_sipuni(
     """Run a simulated Sipuni cabinet; it is controlled at /_lab/.
 
     POST /_lab/call {"caller", "did"} places a call. POST /_lab/story plays a scenario: a file such
-    as fixtures/stories/incoming_missed.jsonl as the body, roles replaced in the query (?client=79…).
+    as fixtures/stories/incoming_missed.jsonl as the body, roles in the query (?client=79…).
     Events also go to /ws where the switch events_over says so.
     """
     from bridge.lab.sipuni.app import run_sipuni_lab
