@@ -62,7 +62,8 @@ from bridge.web.hooks import HookRoutes
 from bridge.web.web_services import WebServices
 from tests.support.call_services import build_call_services
 from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
-from tests.support.onec_lab import ATTRIBUTE, LabTransport
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import ATTRIBUTE
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
 PHONES = PhoneRules(area_code="495")

@@ -3,16 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
 from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
 from bridge.domain.directory.entities import CandidateKind, EntityKind, Ref
 from bridge.domain.phone.fields import PhoneRules
-from bridge.lab.connection import LabConnectionLost
-from bridge.lab.onec.app import create_onec_app
 from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import (
@@ -21,28 +17,10 @@ from bridge.lab.onec.simulator import (
     OneCLab,
 )
 from bridge.ports.onec import DirectoryObject
+from tests.support.lab_transport import LabTransport
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ATTRIBUTE = "Внутренний номер"
-
-_FELT = {
-    "connect": httpx.ConnectError,
-    "read": httpx.ReadError,
-    "timeout": httpx.ReadTimeout,
-}
-
-
-class LabTransport(httpx.AsyncBaseTransport):
-    """Brings requests to the lab, and feels a lost connection as a socket would."""
-
-    def __init__(self, lab: OneCLab) -> None:
-        self._asgi = httpx.ASGITransport(app=create_onec_app(lab))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._asgi.handle_async_request(request)
-        except LabConnectionLost as lost:
-            raise _FELT[lost.phase](str(lost), request=request) from lost
 
 
 async def _no_sleep(_: float) -> None:

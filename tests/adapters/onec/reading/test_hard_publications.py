@@ -24,7 +24,12 @@ from bridge.lab.onec.infobase.infobase import (
     PARTNERS,
 )
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
-from tests.support.onec_lab import ATTRIBUTE, LabTransport, make_lab, pull
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import (
+    ATTRIBUTE,
+    make_lab,
+    pull,
+)
 from tests.support.sync_environment import SyncEnvironment, expected_index
 
 pytestmark = pytest.mark.anyio
