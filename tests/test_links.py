@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from bridge.cli import app
-from bridge.ports import AlarmName
+from bridge.ports.alarms import AlarmName
 
 ROOT = Path(__file__).parents[1]
 MANUAL = ROOT / "bridge" / "manual"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bridge.domain.work_hours import WorkHours
+from bridge.domain.calls.work_hours import WorkHours
 from bridge.settings import load_settings
 from tests.support.settings_pages import VARIABLES, Lang, env_example, settings_page
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from bridge.domain.work_hours import WorkHours
+from bridge.domain.calls.work_hours import WorkHours
 from bridge.settings import Settings
 
 Lang = Literal["en", "ru"]
