@@ -1,4 +1,4 @@
-"""Whatever the papers name exists: pages, headings, files, commands and their options, alarms."""
+"""Whatever the papers name exists: pages, headings, files, settings, commands, alarms."""
 
 import re
 from collections import Counter
@@ -11,6 +11,7 @@ import typer
 
 from bridge.cli import app
 from bridge.ports.alarms import AlarmName
+from tests.support.settings_pages import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 MANUAL = ROOT / "bridge" / "manual"
@@ -35,6 +36,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?: \"[^\"]*\")?\)")
 HEADING = re.compile(r"^(#{1,6}) +(.+?) *#*$", re.MULTILINE)
 #: A path of this repository in `code`; a test may follow its file behind ::.
 OUR_PATH = re.compile(r"(?:bridge|tests|fixtures|\.github|\.ci)/[\w./*-]*[\w/*]")
+SETTING = re.compile(r"\bBRIDGE_[A-Z0-9]+(?:_[A-Z0-9]+)*\b")
 #: The command, at the beginning of a line or of `code`, or behind what starts another program.
 COMMAND = re.compile(r"(?<![\w./:-])onec-bridge ((?!onec-bridge\b)[a-z][a-z0-9-]*)([^`\n#&;|]*)")
 
@@ -88,7 +90,7 @@ def command_of(name: str, rest: str) -> str:
     return f"{name} {first}" if name in GROUPS and re.fullmatch("[a-z]+", first) else name
 
 
-# ---------------------------------------------------------------- links and paths
+# ---------------------------------------------------------------- links, paths, settings
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=named)
@@ -116,6 +118,13 @@ def test_every_path_in_code_exists(paper: Path) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=named)
+def test_every_setting_exists(paper: Path) -> None:
+    spoken = set(SETTING.findall(paper.read_text("utf-8")))
+
+    assert spoken - set(VARIABLES) == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

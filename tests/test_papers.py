@@ -15,13 +15,6 @@ from tests.support.settings_pages import VARIABLES, Lang, env_example, settings_
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.ru.md")
 LANGS: tuple[Lang, ...] = ("en", "ru")
-#: The changelog speaks of variables of earlier versions too.
-USER_PAPERS = [
-    *READMES,
-    *sorted(
-        path.relative_to(ROOT).as_posix() for path in (ROOT / "bridge" / "manual").rglob("*.md")
-    ),
-]
 HOW_TO_WRITE = "write it anew: python -m tests.support.settings_pages"
 SETTINGS_ROW = re.compile(r"^\| `(BRIDGE_[A-Z0-9_]+)` \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 INSTALL_LINES = (
@@ -106,13 +99,6 @@ def test_the_settings_page_is_what_its_texts_make(lang: Lang) -> None:
 
 def test_the_example_is_what_its_texts_make() -> None:
     assert read(".env.example") == env_example(), HOW_TO_WRITE
-
-
-@pytest.mark.parametrize("paper", USER_PAPERS)
-def test_a_paper_names_no_unknown_variable(paper: str) -> None:
-    named = set(re.findall(r"\bBRIDGE_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", read(paper)))
-
-    assert named - set(VARIABLES) == set()
 
 
 # ---------------------------------------------------------------- install, image, constraints
