@@ -33,11 +33,12 @@ PAGES = [path for path in PAPERS if MANUAL in path.parents]
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?: \"[^\"]*\")?\)")
+LINK_WITH_TEXT = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 HEADING = re.compile(r"^(#{1,6}) +(.+?) *#*$", re.MULTILINE)
 #: A path of this repository in `code`; a test may follow its file behind ::.
 OUR_PATH = re.compile(r"(?:bridge|tests|fixtures|\.github|\.ci)/[\w./*-]*[\w/*]")
 SETTING = re.compile(r"\bBRIDGE_[A-Z0-9]+(?:_[A-Z0-9]+)*\b")
-#: The command, at the beginning of a line or of `code`, or behind what starts another program.
+#: The command by its bare name, and what stands behind it; not a path, a unit or a container.
 COMMAND = re.compile(r"(?<![\w./:-])onec-bridge ((?!onec-bridge\b)[a-z][a-z0-9-]*)([^`\n#&;|]*)")
 
 
@@ -55,7 +56,7 @@ def anchors_of(path: Path) -> set[str]:
     seen: Counter[str] = Counter()
     anchors = set()
     for _, title in HEADING.findall(prose_of(path)):
-        plain = re.sub(r"[^\w\- ]", "", LINK.sub("", title).lower()).replace(" ", "-")
+        plain = re.sub(r"[^\w\- ]", "", LINK_WITH_TEXT.sub(r"\1", title).lower()).replace(" ", "-")
         anchors.add(f"{plain}-{seen[plain]}" if seen[plain] else plain)
         seen[plain] += 1
     return anchors
