@@ -33,7 +33,7 @@ KEEPALIVE = json.dumps({"type": "keepalive"})
 
 @dataclass
 class FakeBridge:
-    """Sends everybody to 205 and writes down what comes over HTTP."""
+    """Routes every call to 205 and records what comes over HTTP."""
 
     codes: list[str] = field(default_factory=list)
 
@@ -45,7 +45,7 @@ class FakeBridge:
 
 
 @dataclass
-class House:
+class ServedCabinet:
     """The cabinet on a port of loopback, and the bridge it pushes to over HTTP."""
 
     lab: SipuniLab
@@ -65,7 +65,7 @@ class House:
 @asynccontextmanager
 async def open_cabinet(
     switches: CabinetSwitches | None = None, scheme: SipuniScheme | None = None
-) -> AsyncIterator[House]:
+) -> AsyncIterator[ServedCabinet]:
     bridge = FakeBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(
@@ -78,7 +78,7 @@ async def open_cabinet(
         served = LoopbackServer(lambda: uvicorn.Server(config))
         await served.start()
         try:
-            yield House(lab, bridge, served.port)
+            yield ServedCabinet(lab, bridge, served.port)
         finally:
             await served.stop()
 
@@ -138,7 +138,7 @@ async def test_the_control_address_drops_the_connection() -> None:
 
 async def test_a_silent_listener_is_dropped_and_one_that_keeps_alive_is_not() -> None:
     switches = CabinetSwitches(
-        events_over=EventsOver.WEBSOCKET, keepalive_s=0.2, single_listener=False
+        events_over=EventsOver.WEBSOCKET, keepalive_s=1.0, single_listener=False
     )
     async with (
         open_cabinet(switches) as sipuni,

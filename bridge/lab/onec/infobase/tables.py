@@ -167,7 +167,7 @@ class EntityTable:
         return self.complete(self.rows[key])
 
     def complete(self, row: Row) -> Row:
-        """Complete a sparse *row*; see `full`."""
+        """Return a sparse *row* with all columns; see `complete_row`."""
         found = {**(self._folder if row.get("IsFolder") else self._template), **row}
         for name in self.schema.sections:
             found[name] = self.section(row, name)

@@ -18,7 +18,7 @@ _PREFIX = "StandardODATA."
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """An infobase seen through the composition and habits of its publication."""
+    """What one publication shows of its infobase: its composition and its switches."""
 
     infobase: Infobase
     switches: PublicationSwitches

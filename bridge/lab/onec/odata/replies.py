@@ -1,4 +1,4 @@
-"""What does not come from the OData layer: pages of web servers, platform and session errors.
+"""Replies that do not come from the OData layer: pages of web servers, platform and session errors.
 
 Only a body with `odata.error` proves that 1C spoke (docs/facts/onec-odata.md, 'Answers that OData
 did not give'); these prove nothing.
