@@ -5,7 +5,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -22,6 +22,7 @@ from bridge.lab.sipuni.scheme import (
     signature,
 )
 from bridge.lab.sipuni.switches import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
@@ -66,23 +67,6 @@ WITHOUT_EVENTS = parse_scenario(
 )
 
 
-@dataclass
-class FakeBridge:
-    """Sends everybody to 205 and writes down what is pushed."""
-
-    events: list[dict[str, str]] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        self.events.append(dict(request.url.params))
-        return httpx.Response(200, json={"success": True})
-
-    @property
-    def codes(self) -> list[str]:
-        return [one["event"] for one in self.events]
-
-
 class HeldBreath:
     """A pause that lasts until it is ended, and reports when it began."""
 
@@ -100,7 +84,7 @@ class Cabinet:
     """A client of the lab's app that signs its requests."""
 
     lab: SipuniLab
-    bridge: FakeBridge
+    bridge: RecordingBridge
     web: httpx.AsyncClient
 
     async def post(self, path: str, params: Mapping[str, str]) -> httpx.Response:
@@ -115,7 +99,7 @@ async def cabinet(
     sleep: Pause = asyncio.sleep,
     clock: Callable[[], float] = lambda: NOW,
 ) -> AsyncIterator[Cabinet]:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
     scheme = SipuniScheme(
         default_extension="206",
         employees=(CabinetEmployee("205", "Иванов И."), CabinetEmployee("206", "Петров П.")),

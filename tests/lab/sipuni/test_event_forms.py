@@ -2,10 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -22,6 +20,7 @@ from bridge.lab.sipuni.switches import (
     PlannedOutcome,
     StatusSpelling,
 )
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
@@ -62,26 +61,10 @@ def test_every_odd_cabinet_has_its_scenario() -> None:
     assert sorted(SCENARIOS) == NAMES
 
 
-class Bridge:
-    """Takes everything and keeps the requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        self.requests.append(request)
-        return httpx.Response(200, json={"success": True})
-
-    @property
-    def queries(self) -> list[Mapping[str, str]]:
-        """Give the fields of events sent in the query."""
-        return [dict(parse_qsl(one.url.query.decode())) for one in self.requests]
-
-
-async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: Any) -> Bridge:
-    bridge = Bridge()
+async def pushed(
+    outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: Any
+) -> RecordingBridge:
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         changed = CabinetSwitches(**switches)
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=changed)
@@ -93,14 +76,14 @@ async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: 
 async def test_fields_are_left_out() -> None:
     bridge = await pushed(omitted_fields=frozenset({"src_type", "dst_type"}))
 
-    assert not any("type" in name for event in bridge.queries for name in event)
+    assert not any("type" in name for event in bridge.events for name in event)
 
 
 async def test_types_and_statuses_are_spelled_otherwise() -> None:
     bridge = await pushed(party_types="mobile", status_word="REDIRECTED")
 
-    assert {event["src_type"] for event in bridge.queries} == {"mobile"}
-    assert bridge.queries[-1]["status"] == "REDIRECTED"
+    assert {event["src_type"] for event in bridge.events} == {"mobile"}
+    assert bridge.events[-1]["status"] == "REDIRECTED"
 
 
 @pytest.mark.parametrize(
@@ -119,16 +102,16 @@ async def test_statuses_are_spelled_otherwise(
     talked = await pushed(status_spelling=spelling)
     silent = await pushed(PlannedOutcome.NO_ANSWER, status_spelling=spelling)
 
-    assert (talked.queries[-1]["status"], silent.queries[-1]["status"]) == (answered, missed)
+    assert (talked.events[-1]["status"], silent.events[-1]["status"]) == (answered, missed)
 
 
 async def test_names_and_times_are_spelled_otherwise() -> None:
     camel = await pushed(field_spelling=FieldSpelling.CAMEL, event_milliseconds=True)
     upper = await pushed(field_spelling=FieldSpelling.UPPER)
 
-    assert {"callId", "srcNum", "callStartTimestamp"} <= camel.queries[-1].keys()
-    assert camel.queries[-1]["timestamp"].endswith("000")
-    assert "CALL_ID" in upper.queries[0]
+    assert {"callId", "srcNum", "callStartTimestamp"} <= camel.events[-1].keys()
+    assert camel.events[-1]["timestamp"].endswith("000")
+    assert "CALL_ID" in upper.events[0]
 
 
 @pytest.mark.parametrize("form", [form for form in BodyForm if form is not BodyForm.FORM])
@@ -148,7 +131,7 @@ async def test_bodies_have_other_forms(form: BodyForm) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_an_odd_scenario_reaches_the_bridge_whole(name: str) -> None:
-    bridge = Bridge()
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0)
         playback = await play_scenario(SCENARIOS[name], lab)

@@ -4,9 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -23,6 +22,7 @@ from bridge.lab.sipuni.switches import (
     EventsOver,
     OrderReplyMode,
 )
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
@@ -32,24 +32,11 @@ KEEPALIVE = json.dumps({"type": "keepalive"})
 
 
 @dataclass
-class FakeBridge:
-    """Routes every call to 205 and records what comes over HTTP."""
-
-    codes: list[str] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        self.codes.append(dict(parse_qsl(request.url.query.decode())).get("event", ""))
-        return httpx.Response(200, json={"success": True})
-
-
-@dataclass
 class ServedCabinet:
     """The cabinet on a port of loopback, and the bridge it pushes to over HTTP."""
 
     lab: SipuniLab
-    bridge: FakeBridge
+    bridge: RecordingBridge
     port: int
 
     def connect(self) -> websockets.connect:
@@ -66,7 +53,7 @@ class ServedCabinet:
 async def open_cabinet(
     switches: CabinetSwitches | None = None, scheme: SipuniScheme | None = None
 ) -> AsyncIterator[ServedCabinet]:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(
             scheme or SipuniScheme(),
