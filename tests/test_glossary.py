@@ -1,24 +1,22 @@
 """The glossary is true of the code, and the code's names are the glossary's.
 
-What is checked here of names: every name that the glossary gives exists; no class name stands twice;
-no part of a name is a word that the glossary forbids.
+Every name that the glossary gives exists; no class name stands twice; no part of a name is a word
+that the glossary forbids.
 """
 
-import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-BRIDGE = ROOT / "bridge"
+from tests.support.source_code import BRIDGE, MODULES, Name, names_in
+
 GLOSSARY = (BRIDGE / "docs" / "glossary.md").read_text("utf-8")
 
-#: Names that keep a forbidden word, and why. Fields of a class `…View` are JSON keys that scripts read:
-#: they are not looked at.
+#: Names that keep a forbidden word, and why. Fields of a class `…View` are JSON keys that scripts
+#: read: they are not looked at.
 ALLOWED: Mapping[str, str] = {
     "Settings.settle_after_s": "the setting BRIDGE_SETTLE_AFTER_S",
     "Loss.words": "a key of stored sync runs and of `sync --json`",
@@ -31,80 +29,7 @@ ALLOWED: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name that the code defines: of a module, class, function, method or field."""
-
-    module: str  # "bridge.domain.calls.state"
-    path: str  # "CallState.is_over", empty for the module itself
-    line: int
-    is_function: bool = False
-
-    @property
-    def last(self) -> str:
-        """The name itself, without what it stands in."""
-        return (self.path or self.module).rpartition(".")[2]
-
-    def __str__(self) -> str:
-        file = self.module.replace(".", "/")
-        return f"{file}.py:{self.line}: {self.path or self.last}"
-
-
-def names_of(module: str, tree: ast.Module) -> Iterator[Name]:
-    """Yield what *tree* defines: classes, functions, methods, constants, fields, attributes."""
-
-    def walk(body: list[ast.stmt], prefix: str) -> Iterator[Name]:
-        for node in body:
-            if isinstance(node, ast.ClassDef):
-                yield Name(module, prefix + node.name, node.lineno)
-                yield from walk(node.body, f"{prefix}{node.name}.")
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield Name(module, prefix + node.name, node.lineno, is_function=True)
-                if prefix:
-                    yield from attributes_in(node, prefix)
-            elif isinstance(node, ast.If | ast.Try):
-                yield from walk(node.body, prefix)
-            else:
-                for target in targets_of(node):
-                    if isinstance(target, ast.Name):
-                        yield Name(module, prefix + target.id, node.lineno)
-
-    def attributes_in(method: ast.AST, prefix: str) -> Iterator[Name]:
-        for node in ast.walk(method):
-            for target in targets_of(node):
-                if (
-                    isinstance(target, ast.Attribute)
-                    and isinstance(target.value, ast.Name)
-                    and target.value.id == "self"
-                ):
-                    yield Name(module, prefix + target.attr, target.lineno)
-
-    yield Name(module, "", 1)
-    yield from walk(tree.body, "")
-
-
-def targets_of(node: ast.AST) -> list[ast.expr]:
-    """Return what an assignment assigns to."""
-    if isinstance(node, ast.Assign):
-        return [
-            part
-            for target in node.targets
-            for part in (target.elts if isinstance(target, ast.Tuple) else [target])
-        ]
-    return [node.target] if isinstance(node, ast.AnnAssign) else []
-
-
-def module_name(path: Path) -> str:
-    """Return the dotted name of the module in *path*; a package is named by its folder."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-NAMES = [
-    name
-    for path in sorted(BRIDGE.rglob("*.py"))
-    for name in names_of(module_name(path), ast.parse(path.read_text("utf-8")))
-]
+NAMES = [name for module in MODULES for name in names_in(module)]
 KNOWN = {f"{name.module}.{name.path}".rstrip(".") for name in NAMES}
 
 
@@ -175,11 +100,9 @@ def test_what_the_glossary_names_stands_in_the_code(name: str) -> None:
 
 def test_no_class_name_stands_twice() -> None:
     classes: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted(BRIDGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                where = f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
-                classes[node.name].append(where)
+    for name in NAMES:
+        if name.is_class:
+            classes[name.last].append(str(name))
 
     twice = {name: places for name, places in classes.items() if len(places) > 1}
 
@@ -209,7 +132,7 @@ def test_what_is_allowed_is_needed() -> None:
 
 
 def test_a_forbidden_word_is_found_in_any_spelling() -> None:
-    word = sorted(PARTS)[0]
+    word = min(PARTS)
 
     assert fault_of(f"_any_{word}_here") == word
     assert fault_of(f"Any{word.title()}Here") == word

@@ -1,13 +1,11 @@
-"""The layout of the code: folders that can be overseen, no circle, no module too long without a reason."""
+"""The layout of the code: small folders, no circle, no module too long without a reason."""
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-BRIDGE = ROOT / "bridge"
+from tests.support.source_code import MODULES, ROOT, imported_by
 
 MAX_MODULES = 12
 MAX_LINES = 300
@@ -18,30 +16,8 @@ LONG: Mapping[str, str] = {
     "bridge/errors.py": "the tree of all errors, a few lines each",
 }
 
-MODULES = sorted(BRIDGE.rglob("*.py"))
-
-
-def module_name(path: Path) -> str:
-    """Return the dotted name of the module in *path*; a package is named by its folder."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-NAMES = {module_name(path): path for path in MODULES}
-
-
-def imported_by(path: Path) -> Iterator[str]:
-    """Yield the modules of the bridge that the one in *path* imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in NAMES)
-        elif isinstance(node, ast.ImportFrom) and node.module in NAMES:
-            for alias in node.names:
-                submodule = f"{node.module}.{alias.name}"
-                yield submodule if submodule in NAMES else node.module
-
-
-IMPORTS = {name: set(imported_by(path)) - {name} for name, path in NAMES.items()}
+IMPORTS = {module: imported_by(module) for module in MODULES}
+PACKAGES = sorted(module for module, path in MODULES.items() if path.name == "__init__.py")
 
 
 def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
@@ -82,9 +58,6 @@ def children_graph(package: str) -> dict[str, set[str]]:
     return graph
 
 
-PACKAGES = sorted(module_name(path) for path in MODULES if path.name == "__init__.py")
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_folder_can_be_overseen(package: str) -> None:
     folder = ROOT.joinpath(*package.split("."))
@@ -98,7 +71,7 @@ def test_a_folder_can_be_overseen(package: str) -> None:
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
-    folders = {path.parent for path in MODULES}
+    folders = {path.parent for path in MODULES.values()}
 
     assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
 
@@ -119,7 +92,7 @@ def test_siblings_import_one_another_one_way_only(package: str) -> None:
 def test_a_module_is_short_or_says_why_not() -> None:
     lines = {
         path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
-        for path in MODULES
+        for path in MODULES.values()
     }
 
     too_long = {path: n for path, n in lines.items() if n > MAX_LINES and path not in LONG}
