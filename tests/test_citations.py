@@ -34,12 +34,12 @@ def headings(paper: Path) -> set[str]:
 
 def citations() -> list[tuple[str, str, str]]:
     """Return every citation: the file it stands in, the paper, and the heading (perhaps none)."""
-    found = []
-    for path in SOURCES:
-        for paper, quoted in _CITED.findall(running_text(path)):
-            for heading in re.findall(r"'([^']+)'", quoted) or [""]:
-                found.append((path.relative_to(ROOT).as_posix(), paper, heading))
-    return found
+    return [
+        (path.relative_to(ROOT).as_posix(), paper, heading)
+        for path in SOURCES
+        for paper, quoted in _CITED.findall(running_text(path))
+        for heading in re.findall(r"'([^']+)'", quoted) or [""]
+    ]
 
 
 CITATIONS = citations()
