@@ -53,7 +53,7 @@ class SettingsError(BridgeError):
 
 
 @dataclass(eq=False)
-class UnreadEvent(BridgeError):
+class UnreadableEvent(BridgeError):
     """An event of the PBX cannot be read and is kept as it came; *reason* says what is wrong."""
 
     reason: str
@@ -84,14 +84,14 @@ class OneCOutcomeUnknown(OneCUnavailable):
 SESSIONS_BLOCKED = "sessions blocked by the administrator"
 
 
-class OneCBlocked(OneCUnavailable):
+class OneCSessionsBlocked(OneCUnavailable):
     """Sessions are blocked by the administrator; *detail* holds his words."""
 
     def __str__(self) -> str:
         return f"1C, {self.where}: {SESSIONS_BLOCKED}: {self.detail}"
 
 
-class OneCChanged(OneCUnavailable):
+class OneCVersionConflict(OneCUnavailable):
     """Somebody changed the object since it was read: not done; read it again and decide anew."""
 
 
@@ -109,7 +109,7 @@ class OneCNotPublished(OneCError):
         )
 
 
-class OneCNotLetThrough(OneCNotPublished):
+class OneCFilteredByWebServer(OneCNotPublished):
     """The web server before 1C lets such a request not through: not done, and it never will be."""
 
     def __str__(self) -> str:
@@ -131,11 +131,11 @@ class OneCAlreadyExists(OneCRejected):
     """A record with this key exists (400, code 15); read it to learn whether it is ours."""
 
 
-class OneCGone(OneCRejected):
+class OneCObjectMissing(OneCRejected):
     """1C has no object or record of this key (404, code 9): a person deleted it."""
 
 
-class OneCNonsense(OneCError):
+class OneCInvalidResponse(OneCError):
     """The answer does not have the shape 1C gives; nothing was taken from it."""
 
 
@@ -162,10 +162,10 @@ class PbxRefused(PbxError):
 class OrderRefused(BridgeError):
     """A call was not ordered; *words* say why to a person."""
 
-    words: str
+    message: str
 
     def __str__(self) -> str:
-        return self.words
+        return self.message
 
 
 class OrderRepeated(OrderRefused):
@@ -176,10 +176,10 @@ class OrderRepeated(OrderRefused):
 class NotFound(BridgeError):
     """What was asked about is not there, or is not the only one; *words* say what and where."""
 
-    words: str
+    message: str
 
     def __str__(self) -> str:
-        return self.words
+        return self.message
 
 
 @dataclass(eq=False)
@@ -196,7 +196,7 @@ class CannotListen(BridgeError):
 
 
 @dataclass(eq=False)
-class ServiceAway(BridgeError):
+class ServiceUnreachable(BridgeError):
     """The running service at *address* did not do what was asked; *reason* says why."""
 
     address: str
@@ -226,7 +226,7 @@ class SyncRefused(BridgeError):
     allowed_share: float
 
     @property
-    def lost(self) -> tuple[Loss, ...]:
+    def all_losses(self) -> tuple[Loss, ...]:
         """What is gone, with its counts."""
         return (Loss(self.entity_set, f"rows of {self.entity_set}", self.held, self.listed),)
 
@@ -239,7 +239,7 @@ class SyncRefused(BridgeError):
 
 
 @dataclass(eq=False)
-class FactsLost(SyncRefused):
+class RoutingFactsLost(SyncRefused):
     """Rows lost what calls are routed by; *reason* says what is known of why.
 
     The fields of a shrunken listing are those of the first of *losses*.
@@ -249,7 +249,7 @@ class FactsLost(SyncRefused):
     reason: str = ""
 
     @property
-    def lost(self) -> tuple[Loss, ...]:
+    def all_losses(self) -> tuple[Loss, ...]:
         """What is gone, with its counts."""
         return self.losses
 
@@ -264,7 +264,7 @@ class FactsLost(SyncRefused):
 
 
 @dataclass(eq=False)
-class SyncRunning(BridgeError):
+class SyncAlreadyRunning(BridgeError):
     """Another process is syncing this data directory."""
 
     path: str
@@ -291,7 +291,7 @@ class StoreError(BridgeError):
         return self.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
     @property
-    def located(self) -> str:
+    def with_path(self) -> str:
         """Return the sentence with the whole path, for the administrator at his terminal."""
         return f"{self.path}: {self.reason}"
 
@@ -303,9 +303,9 @@ class StoreDamaged(StoreError):
     """
 
 
-class StoreForeign(StoreError):
+class StoreOfOtherProgram(StoreError):
     """The file belongs to another program: nothing of ours is in it."""
 
 
-class StoreTaken(StoreError):
+class StoreInUse(StoreError):
     """Another service works on this very store: two would write one call twice."""

@@ -12,7 +12,7 @@ _CALL: ContextVar[str] = ContextVar("call", default="")
 
 
 @contextmanager
-def about_call(key: str) -> Iterator[None]:
+def call_in_logs(key: str) -> Iterator[None]:
     """Have every log line of this task, and of tasks begun in it, bear the call's *key*."""
     token = _CALL.set(key)
     try:
@@ -21,6 +21,6 @@ def about_call(key: str) -> Iterator[None]:
         _CALL.reset(token)
 
 
-def current_call() -> str:
+def current_call_key() -> str:
     """Return the key of the call that this task is about; empty where it is about none."""
     return _CALL.get()

@@ -11,8 +11,8 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from bridge.domain.phone import mask_phone
-from bridge.log_context import current_call
+from bridge.domain.phone.fields import mask_phone
+from bridge.log_context import current_call_key
 
 #: Anything that may be somebody's number: seven digits or more, however separated.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
@@ -32,7 +32,7 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        name_call,
+        add_call_key,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Processor = (
@@ -61,9 +61,9 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def name_call(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def add_call_key(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Add the key of the call that the line is about, where its task knows it."""
-    call = current_call()
+    call = current_call_key()
     if call:
         event.setdefault("call", call)
     return event

@@ -26,7 +26,7 @@ class Loop:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def kick(self) -> None:
+    def run_soon(self) -> None:
         """Have the work done now; cheap enough for the ringing path."""
         self._wanted.set()
 

@@ -21,9 +21,14 @@ from apscheduler.triggers.base import BaseTrigger
 
 from bridge.errors import BridgeError
 from bridge.loops import Loop
-from bridge.ports import Clock, Events, Monotonic
-from bridge.services.sync_log import SyncLog
-from bridge.services.sync_outcome import SyncEnd, SyncReporting, read_sync_end
+from bridge.ports.clock import Clock, Monotonic
+from bridge.ports.events import EventPublisher
+from bridge.services.sync.process_log import SyncProcessLog
+from bridge.services.sync.process_result import (
+    SyncProcessResult,
+    SyncResultReporter,
+    read_process_result,
+)
 
 #: The exit code that a shell gives for a command that it cannot run.
 _NOT_STARTED = 126
@@ -46,7 +51,7 @@ class Timetable:
     stop_patience: timedelta = timedelta(seconds=5)
 
 
-class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+class PauseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
     """Fires every *pause*, once for all that was missed.
 
     APScheduler's own interval lists every missed moment before it drops all but the last: a clock
@@ -69,9 +74,9 @@ class Scheduler:
         *,
         timetable: Timetable,
         sync_command: Sequence[str],
-        drain: Callable[[], Awaitable[int]],
+        deliver: Callable[[], Awaitable[int]],
         refresh: Callable[[], None],
-        events: Events,
+        events: EventPublisher,
         clock: Clock,
         loops: Sequence[Loop] = (),
         monotonic: Monotonic = time.monotonic,
@@ -79,15 +84,15 @@ class Scheduler:
         self._timetable = timetable
         self._sync_command = tuple(sync_command)
         self._refresh = refresh
-        self._reporting = SyncReporting(events)
-        self._sync_log = SyncLog()
+        self._reporting = SyncResultReporter(events)
+        self._sync_log = SyncProcessLog()
         self._clock = clock
         self._monotonic = monotonic
         self._jobs = AsyncIOScheduler(
             timezone="UTC",
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        self._loops = (Loop("deliver", drain, timetable.delivery), *loops)
+        self._loops = (Loop("deliver", deliver, timetable.delivery), *loops)
         self._syncing: subprocess.Popen[bytes] | None = None
         self._stopping = False
         self._sync_idle = asyncio.Event()
@@ -102,13 +107,13 @@ class Scheduler:
         for loop in self._loops:
             loop.start()
         every = self._timetable
-        self._jobs.add_job(self._refresh_quietly, Every(every.refresh), id="refresh")
+        self._jobs.add_job(self._refresh_quietly, PauseTrigger(every.refresh), id="refresh")
         self._add_sync()
         self._jobs.start()
 
-    def kick(self) -> None:
+    def deliver_soon(self) -> None:
         """Have the delivery look now; cheap enough for the ringing path."""
-        self._loops[0].kick()
+        self._loops[0].run_soon()
 
     def sync_now(self, *, accept_shrink: bool = False) -> None:
         """Start a sync run as soon as the present one, if any, is over.
@@ -173,16 +178,18 @@ class Scheduler:
                 started = self._monotonic()
                 end = await asyncio.to_thread(self._run_sync)
                 if not self._stopping:
-                    self._reporting.take(end)
+                    self._reporting.report(end)
                 if not self._sync_again:
                     break
         finally:
             self._sync_idle.set()
             if not self._stopping:
                 took = timedelta(seconds=self._monotonic() - started)
-                self._add_sync(self._reporting.pause(pause_after(took, self._timetable)))
+                self._add_sync(
+                    self._reporting.pause_before_next(sync_pause_after(took, self._timetable))
+                )
 
-    def _run_sync(self) -> SyncEnd:
+    def _run_sync(self) -> SyncProcessResult:
         """Run one sync process to its end (in a thread); return how it ended."""
         accepted, self._accept_shrink = self._accept_shrink, False
         command = (*self._sync_command, "--accept-shrink") if accepted else self._sync_command
@@ -190,9 +197,9 @@ class Scheduler:
             return self._run(command)
         except OSError as error:  # no memory, no process, no file left for it
             words = f"the sync process cannot be started: {error.strerror or error}"
-            return read_sync_end(_NOT_STARTED, json.dumps({"error": words}))
+            return read_process_result(_NOT_STARTED, json.dumps({"error": words}))
 
-    def _run(self, command: Sequence[str]) -> SyncEnd:
+    def _run(self, command: Sequence[str]) -> SyncProcessResult:
         with subprocess.Popen(  # noqa: S603 - our own command, no shell
             command,
             stdin=subprocess.DEVNULL,
@@ -207,7 +214,9 @@ class Scheduler:
                 out = b"" if process.stdout is None else process.stdout.read()
             process.wait()
             self._syncing = None
-        return read_sync_end(process.returncode, out.decode("utf-8", "replace"), rest.result())
+        return read_process_result(
+            process.returncode, out.decode("utf-8", "replace"), rest.result()
+        )
 
     async def _end_sync(self) -> None:
         for end in (subprocess.Popen.terminate, subprocess.Popen.kill):
@@ -220,7 +229,7 @@ class Scheduler:
                 return
 
 
-def pause_after(took: timedelta, timetable: Timetable) -> timedelta:
+def sync_pause_after(took: timedelta, timetable: Timetable) -> timedelta:
     """Give the pause after a sync that *took* so long: longer where it would exceed its duty."""
     return max(timetable.sync_interval, took * (1 / timetable.sync_duty - 1))
 

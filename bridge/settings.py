@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
-from bridge.domain.work_hours import WorkHours, read_work_hours
+from bridge.domain.calls.work_hours import WorkHours, read_work_hours
 from bridge.errors import SettingsError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

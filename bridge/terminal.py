@@ -17,33 +17,33 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.checkup import Checkup, Verdict
-from bridge.domain.decision import RouteDecision, RouteQuestion
-from bridge.domain.directory import EntityKind
-from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.phone import format_phone
-from bridge.domain.texts import Language, say_rule, say_step
-from bridge.domain.writeback import candidate_name
-from bridge.errors import FactsLost, SyncRefused
-from bridge.ports import EntitySync, SyncReport
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.documents import candidate_name
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.phone.fields import format_phone
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
+from bridge.errors import RoutingFactsLost, SyncRefused
+from bridge.ports.stores.directory import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
-    from bridge.lab.demo import DayStep
+    from bridge.lab.demo import DemoStep
 
 #: The last two are typed on a keyboard left in Russian.
 _YES = frozenset({"y", "yes", "д", "да"})
 
 _MARKS = {
-    Verdict.WELL: "[green]ok[/]",
-    Verdict.WARNING: "[yellow]warning[/]",
-    Verdict.FAILURE: "[red]failure[/]",
+    CheckVerdict.OK: "[green]ok[/]",
+    CheckVerdict.WARNING: "[yellow]warning[/]",
+    CheckVerdict.FAILURE: "[red]failure[/]",
 }
 
 _STATE_STYLES = {
     EntryState.DUE: "yellow",
     EntryState.SENDING: "cyan",
-    EntryState.SETTLED: "green",
+    EntryState.DELIVERED: "green",
     EntryState.DEAD: "red",
 }
 
@@ -53,7 +53,7 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def show_console_link(link: str) -> None:
+def print_console_link(link: str) -> None:
     """Print the link that opens the console once; at once, for a journal may read us."""
     console().print(f"the console opens once, within an hour: {link}", markup=False, soft_wrap=True)
     sys.stdout.flush()
@@ -105,7 +105,7 @@ class ProgressBar:
         """Ask the person at the terminal whether 1C is right; anything but a yes is a no."""
         self._bar.stop()
         try:
-            said = self._screen.input(f"{loss_question(refused)} [y/N] ", markup=False)
+            said = self._screen.input(f"{format_loss_question(refused)} [y/N] ", markup=False)
         except EOFError:
             said = ""
         finally:
@@ -117,9 +117,9 @@ class ProgressBar:
         self._begin("indexing phone numbers", None)
 
 
-def loss_question(refused: SyncRefused) -> str:
+def format_loss_question(refused: SyncRefused) -> str:
     """Return what a person is asked about a loss."""
-    if not isinstance(refused, FactsLost):
+    if not isinstance(refused, RoutingFactsLost):
         what = EntityKind(refused.entity_set).plural
         return (
             f"1C lists {refused.listed:,} {what}, the bridge holds {refused.held:,}. "
@@ -132,7 +132,7 @@ def loss_question(refused: SyncRefused) -> str:
     return f"1C lost what calls are routed by. {lost}.{why} Is 1C right?"
 
 
-def sync_table(report: SyncReport) -> Table:
+def build_sync_table(report: SyncReport) -> Table:
     """Show one sync run: what was compared, what moved, what could not be read."""
     title = f"sync {'in full ' if report.full else ''}took {report.seconds:.1f} s"
     table = Table(title=title, title_justify="left")
@@ -145,7 +145,7 @@ def sync_table(report: SyncReport) -> Table:
     return table
 
 
-def sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
+def build_sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
     """Say in sentences what a person should know after a run."""
     notes = [f"{report.numbers:,} phone numbers are in the index."]
     notes += [_lost_set(entity) for entity in report.entities if entity.error]
@@ -177,24 +177,28 @@ def _lost_set(entity: EntitySync) -> str:
         return f"{entity.error}."
     return (
         f"{entity.error}. The {entity.held:,} {entity.kind.plural} held stay as they were at "
-        f"{short_time(entity.proven_at)}; to forget them, run: onec-bridge sync --accept-shrink"
+        f"{format_time(entity.proven_at)}; to forget them, run: onec-bridge sync --accept-shrink"
     )
 
 
-def route_lines(question: RouteQuestion, decision: RouteDecision, lang: Language) -> Sequence[str]:
+def build_route_lines(
+    question: RouteQuestion, decision: RouteDecision, lang: Language
+) -> Sequence[str]:
     """Tell a decision step by step, the answer last."""
-    lines = [f"{n}. {say_step(lang, step)}" for n, step in enumerate(decision.evidence, 1)]
+    lines = [
+        f"{n}. {format_evidence_step(lang, step)}" for n, step in enumerate(decision.evidence, 1)
+    ]
     number = question.caller.number
     caller = question.caller.raw or "—" if number is None else format_phone(number)
     who = decision.candidate
     named = f"{caller}, {candidate_name(who)}" if who else caller
     target = decision.target
     goal = "—" if target is None else f"{target.extension} {target.name}".strip()
-    lines.append(f"→ {named} → {goal} ({say_rule(lang, decision.rule)})")
+    lines.append(f"→ {named} → {goal} ({format_rule(lang, decision.rule)})")
     return lines
 
 
-def outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
+def build_outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
     """List what is owed to 1C; the last column says who called, and below it what 1C said."""
     table = Table(show_lines=True)
     for heading in ("id", "state", "call", "next"):
@@ -205,37 +209,37 @@ def outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
         table.add_row(
             entry.key[:8],
             f"[{style}]{entry.state.value}[/]",
-            short_time(call.arrived_at),
-            short_time(entry.due_at) if entry.state is EntryState.DUE else "",
-            escape("\n".join(filter(None, (caller_text(call), entry.last_error)))),
+            format_time(call.arrived_at),
+            format_time(entry.due_at) if entry.state is EntryState.DUE else "",
+            escape("\n".join(filter(None, (format_caller(call), entry.last_error)))),
         )
     return table
 
 
-def entry_lines(entry: OutboxEntry, call: PhoneCall, lang: Language) -> Sequence[str]:
+def build_entry_lines(entry: OutboxEntry, call: PhoneCall, lang: Language) -> Sequence[str]:
     """Tell everything about one debt."""
     lines = [
         f"{entry.key}: {entry.state.value}, stage {entry.stage.value}, {entry.attempts} attempts",
-        f"call of {short_time(call.arrived_at)}: {caller_text(call)}, line {call.did or '—'}",
+        f"call of {format_time(call.arrived_at)}: {format_caller(call)}, line {call.did or '—'}",
     ]
-    lines += [f"  {say_step(lang, step)}" for step in call.decision.evidence]
+    lines += [f"  {format_evidence_step(lang, step)}" for step in call.decision.evidence]
     if entry.document is not None:
         lines.append(f"document in 1C: {entry.document}")
     if entry.state is EntryState.DUE:
-        lines.append(f"next look at {short_time(entry.due_at)}")
+        lines.append(f"next look at {format_time(entry.due_at)}")
     if entry.last_error:
         lines.append(f"1C said: {entry.last_error}")
     return lines
 
 
-def check_table(findings: Sequence[Checkup]) -> Table:
+def build_check_table(findings: Sequence[CheckResult]) -> Table:
     """List the doctor's findings, each with what to do."""
     table = Table()
     for heading in ("", "area", "finding", "what to do"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
         mark = _MARKS[finding.verdict]
-        table.add_row(mark, finding.area, escape(finding.words), escape(finding.advice))
+        table.add_row(mark, finding.area, escape(finding.message), escape(finding.advice))
     return table
 
 
@@ -249,7 +253,7 @@ class DemoScreen:
         """Say a sentence."""
         self._console.print(words, markup=False, soft_wrap=True)
 
-    def table(self, steps: Sequence["DayStep"]) -> None:
+    def table(self, steps: Sequence["DemoStep"]) -> None:
         """Show the scripted day."""
         table = Table(title="one day of 1C-bridge, seen on the 1C side", title_justify="left")
         for heading in ("", "what was done", "had to be seen", "was seen"):
@@ -260,7 +264,7 @@ class DemoScreen:
         self._console.print(table)
 
 
-def caller_text(call: PhoneCall) -> str:
+def format_caller(call: PhoneCall) -> str:
     """Name the caller of *call* in a few words."""
     number = call.caller.number
     phone = call.caller.raw or "—" if number is None else format_phone(number)
@@ -268,21 +272,21 @@ def caller_text(call: PhoneCall) -> str:
     return phone if who is None else f"{phone} {candidate_name(who)}"
 
 
-def short_time(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Write a moment in the reader's own zone."""
     return moment.astimezone().strftime("%d.%m %H:%M:%S")
 
 
-def somebody_is_there() -> bool:
+def is_interactive() -> bool:
     """Tell whether a person can be asked: our question and his answer both go by a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Say what went wrong: one sentence on stderr."""
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
 
 
-def say_json(text: str) -> None:
+def print_json(text: str) -> None:
     """Print one JSON document on stdout, and nothing else there."""
     sys.stdout.write(text + "\n")

@@ -7,8 +7,9 @@ from typing import get_args
 
 import bridge
 from bridge.adapters.metrics import Metrics
-from bridge.domain.decision import Rule
-from bridge.ports import AlarmName, OutboxCounts
+from bridge.domain.routing.decision import Rule
+from bridge.ports.alarms import AlarmName
+from bridge.ports.stores.outbox import OutboxCounts
 
 RULES = (Path(bridge.__file__).parent / "manual" / "prometheus-alerts.yml").read_text("utf-8")
 

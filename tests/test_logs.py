@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
-from bridge.log_context import about_call
+from bridge.log_context import call_in_logs
 from bridge.logs import configure_logs
 from tests.support import builders as b
 
@@ -126,7 +126,7 @@ def test_a_line_written_while_a_call_is_worked_on_names_it(
     form: Literal["console", "json"],
 ) -> None:
     def speak(log: logging.Logger) -> None:
-        with about_call("c0ffee"):
+        with call_in_logs("c0ffee"):
             log.warning("an adapter that knows of no call")
             log.warning("one that does", extra={"call": "another"})
         log.warning("behind it")

@@ -14,9 +14,10 @@ import pytest
 import time_machine
 
 from bridge.errors import StoreError
-from bridge.ports import Alarm, OneCMood
-from bridge.scheduler import Every, Scheduler, Timetable, pause_after, sync_command
-from tests.support.memory_ledger import NotedEvents
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import OneCAvailability
+from bridge.scheduler import PauseTrigger, Scheduler, Timetable, sync_command, sync_pause_after
+from tests.support.fakes.ledger import RecordedEvents
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +51,7 @@ class Stage:
         self.script, self.pipe = folder / "script", folder / "pipe"
         self.script.write_text("\n".join(script))
         os.mkfifo(self.pipe)
-        self.events = NotedEvents()
+        self.events = RecordedEvents()
         self.drained = asyncio.Queue[None]()
         self.refreshed = asyncio.Queue[None]()
         self.delivers: Callable[[], Awaitable[object]] = self._nothing
@@ -92,7 +93,7 @@ class Stage:
             scheduler = Scheduler(
                 timetable=Timetable(interval, 1.0, delivery, refresh, stop_patience),
                 sync_command=self.command(),
-                drain=self._drain,
+                deliver=self._drain,
                 refresh=self._refresh,
                 events=self.events,
                 clock=lambda: datetime.now(UTC),
@@ -107,7 +108,7 @@ class Stage:
         return await asyncio.wait_for(self._output.readexactly(count), PATIENCE_S)
 
     def moods(self) -> list[tuple[bool, str]]:
-        return [(mood.up, mood.words) for mood in self.events.of(OneCMood)]
+        return [(mood.available, mood.message) for mood in self.events.of(OneCAvailability)]
 
     async def _drain(self) -> int:
         self.drained.put_nowait(None)
@@ -156,11 +157,11 @@ async def test_what_a_sync_writes_to_its_log_is_logged_here_and_no_bare_line(
     stage = Stage(tmp_path, script)
 
     async with stage.scheduler() as scheduler:
-        await stage.events.until(OneCMood, lambda mood: not mood.up)
+        await stage.events.wait_for(OneCAvailability, lambda mood: not mood.available)
         scheduler.sync_now()
         await stage.syncs(2)
         scheduler.sync_now()
-        await stage.events.until(OneCMood, lambda mood: mood.up)
+        await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
 
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("WARNING", "entity_set_lost"),
@@ -196,12 +197,12 @@ async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_no_mood_of_1c(
     stage = Stage(tmp_path, [spoken])
 
     async with stage.scheduler() as scheduler:
-        await stage.events.until(Alarm, lambda alarm: not alarm.clear)
+        await stage.events.wait_for(Alarm, lambda alarm: not alarm.clear)
         scheduler.sync_now()
-        await stage.events.until(Alarm, lambda alarm: alarm.clear)
+        await stage.events.wait_for(Alarm, lambda alarm: alarm.clear)
 
     alarm, over = stage.events.of(Alarm)
-    assert (alarm.name, alarm.words, over.name) == (name, words, name)
+    assert (alarm.name, alarm.message, over.name) == (name, words, name)
     assert not [words for up, words in stage.moods() if not up]  # 1C did nothing
 
 
@@ -209,19 +210,19 @@ async def test_a_sync_that_cannot_be_started_is_an_alarm_and_tried_again(tmp_pat
     stage = Stage(tmp_path, [])
     stage.program = (str(tmp_path / "no-such-program"),)
     async with stage.scheduler():
-        await stage.events.until(Alarm, lambda alarm: alarm.name == "sync_failed")
+        await stage.events.wait_for(Alarm, lambda alarm: alarm.name == "sync_failed")
 
     (alarm,) = stage.events.of(Alarm)
-    assert "cannot be started" in alarm.words
+    assert "cannot be started" in alarm.message
 
 
 async def test_a_sync_that_is_wished_for_starts_at_once(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [fails("away")])
 
     async with stage.scheduler() as scheduler:
-        await stage.events.until(OneCMood, lambda mood: not mood.up)
+        await stage.events.wait_for(OneCAvailability, lambda mood: not mood.available)
         scheduler.sync_now()
-        await stage.events.until(OneCMood, lambda mood: mood.up)
+        await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
 
 
 async def test_a_wish_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ async def test_a_wish_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
         for _ in range(3):
             scheduler.sync_now()
         await stage.syncs(1)
-        await stage.events.until(OneCMood, lambda mood: mood.up)
+        await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ async def test_a_wish_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
 def test_the_pause_is_stretched_so_that_1c_has_rest(took: int, duty: float, seconds: int) -> None:
     timetable = Timetable(timedelta(seconds=60), duty)
 
-    assert pause_after(timedelta(seconds=took), timetable) == timedelta(seconds=seconds)
+    assert sync_pause_after(timedelta(seconds=took), timetable) == timedelta(seconds=seconds)
 
 
 def test_a_background_sync_is_the_command_everybody_has() -> None:
@@ -254,9 +255,9 @@ async def test_a_kick_delivers_at_once(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [])
 
     async with stage.scheduler() as scheduler:
-        scheduler.kick()
+        scheduler.deliver_soon()
         await soon(stage.drained)
-        scheduler.kick()
+        scheduler.deliver_soon()
         await soon(stage.drained)
 
 
@@ -280,7 +281,7 @@ async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
     stage.delivers = breaks
     async with stage.scheduler() as scheduler:
         for _ in range(3):
-            scheduler.kick()
+            scheduler.deliver_soon()
             await soon(stage.drained)
 
     told = [record.message for record in caplog.records if record.name == "bridge.loops"]
@@ -336,7 +337,7 @@ async def test_a_stop_waits_for_the_delivery_under_way(tmp_path: Path) -> None:
 
     stage.delivers = delivers
     async with stage.scheduler() as scheduler:
-        scheduler.kick()
+        scheduler.deliver_soon()
         await soon(stage.drained)
         await scheduler.stop()
 
@@ -356,7 +357,7 @@ async def test_a_delivery_that_hangs_is_given_up_at_a_stop(tmp_path: Path) -> No
 
     stage.delivers = hangs
     async with stage.scheduler(stop_patience=timedelta(0)) as scheduler:
-        scheduler.kick()
+        scheduler.deliver_soon()
         await soon(stage.drained)
         await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
 
@@ -377,7 +378,7 @@ async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path):
 
 # ---------------------------------------------------------------- the wall clock
 def test_a_job_has_one_next_moment_however_far_the_clock_jumped() -> None:
-    every = Every(timedelta(seconds=1))
+    every = PauseTrigger(timedelta(seconds=1))
     before = datetime(2006, 3, 4, tzinfo=UTC)
     now = datetime(2026, 3, 4, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.work_hours import WorkHours
+from bridge.domain.calls.work_hours import WorkHours
 from bridge.errors import SettingsError
 from bridge.settings import Settings, load_settings
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.directory import EntityKind, Ref
-from bridge.errors import FactsLost, Loss, OneCNotPublished
-from bridge.ports import EntitySync, SyncReport
-from bridge.terminal import loss_question, sync_notes
+from bridge.domain.directory.entities import EntityKind, Ref
+from bridge.errors import Loss, OneCNotPublished, RoutingFactsLost
+from bridge.ports.stores.directory import EntitySync, SyncReport
+from bridge.terminal import build_sync_notes, format_loss_question
 from tests.support.builders import NOON
 
 _ASKS = """
@@ -71,7 +71,7 @@ def test_a_set_that_was_not_compared_is_told_with_its_menu_and_its_age() -> None
     never = EntitySync(EntityKind.CONTACT, error=str(missing))
     report = SyncReport(NOON, 1.0, False, False, 9, (held, never))
 
-    notes = sync_notes(report, "Внутренний номер")
+    notes = build_sync_notes(report, "Внутренний номер")
 
     assert "Состав. The 5 counterparties held stay as they were at " in notes[1]
     assert notes[2].endswith("→ Состав.")
@@ -79,9 +79,9 @@ def test_a_set_that_was_not_compared_is_told_with_its_menu_and_its_age() -> None
 
 def test_a_person_is_asked_of_every_fact_that_is_lost() -> None:
     losses = (Loss("extension", "managers with an extension", 1200, 0),)
-    refused = FactsLost("extension", 1200, 0, 0.2, losses, "1C has no such attribute.")
+    refused = RoutingFactsLost("extension", 1200, 0, 0.2, losses, "1C has no such attribute.")
 
-    asked = loss_question(refused)
+    asked = format_loss_question(refused)
 
     assert "managers with an extension: 1,200 before, 0 now" in asked
     assert asked.endswith("1C has no such attribute. Is 1C right?")
@@ -92,6 +92,6 @@ def test_a_directory_in_which_nobody_can_be_called_is_told() -> None:
         NOON, 1.0, True, True, 9, (), extension_property=Ref("x"), nobody_reachable=True
     )
 
-    (note,) = [n for n in sync_notes(report, "Кабинет") if "Кабинет" in n]
+    (note,) = [n for n in build_sync_notes(report, "Кабинет") if "Кабинет" in n]
 
     assert "BRIDGE_EXTENSION_ATTRIBUTE" in note

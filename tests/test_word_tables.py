@@ -8,42 +8,45 @@ from enum import Enum
 import pytest
 
 import bridge
-from bridge.adapters.onec.errors import Verdict
-from bridge.domain.outbox import EntryState, Stage
-from bridge.ports import AuditAct
+from bridge.adapters.onec.protocol.errors import RefusalMeaning
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.ports.audit import AuditAct
 
 #: Tables that are meant for some of the members only: why, and which ones they leave out.
 _NO_TELEPHONES = ("only what has telephones is looked up", {"MANAGER"})
 PARTIAL: Mapping[str, tuple[str, set[str]]] = {
-    "bridge.adapters.onec.drafts._CONTACT_TYPES": (
+    "bridge.adapters.onec.writing.drafts._CONTACT_TYPES": (
         "asked whether it knows the kind first",
         {"COUNTERPARTY"},
     ),
-    "bridge.adapters.onec.errors._CODED": (
+    "bridge.adapters.onec.protocol.errors._CODED": (
         "asked whether it knows the verdict first; the others are in _PLAIN, and two are cases",
-        {verdict.name for verdict in Verdict} - {"REJECTED", "EXISTS", "GONE"},
+        {verdict.name for verdict in RefusalMeaning} - {"REJECTED", "EXISTS", "GONE"},
     ),
-    "bridge.adapters.onec.errors._PLAIN": (
+    "bridge.adapters.onec.protocol.errors._PLAIN": (
         "asked after _CODED and the two cases",
         {"REJECTED", "EXISTS", "GONE", "UNKNOWN", "BLOCKED"},
     ),
-    "bridge.adapters.onec.lookup._READINGS": _NO_TELEPHONES,
+    "bridge.adapters.onec.reading.lookup._READINGS": _NO_TELEPHONES,
     "bridge.adapters.onec.schema.PHONE_LINES": _NO_TELEPHONES,
     "bridge.adapters.onec.schema.FOUND_COLUMNS": _NO_TELEPHONES,
-    "bridge.adapters.sipuni.words._KINDS": (
+    "bridge.adapters.pbx.sipuni.vocabulary._KINDS": (
         "what no event of the PBX says",
         {"HISTORY", "GIVEN_UP", "UNKNOWN"},
     ),
-    "bridge.domain.sync_pause._BACKOFF": ("asked whether it knows the outcome first", {"DONE"}),
-    "bridge.lab.sipuni.odd_forms._STATUSES": (
+    "bridge.domain.directory.sync_pause._BACKOFF": (
+        "asked whether it knows the outcome first",
+        {"DONE"},
+    ),
+    "bridge.lab.sipuni.protocol.event_forms._STATUSES": (
         "asked with a default, which is the documented spelling",
         {"DOCUMENTED", "LOWER"},
     ),
-    "bridge.domain.desk._LOST": (
+    "bridge.domain.reporting.desk._LOST": (
         "asked after those that ring, talk or were answered",
         {"RINGING", "TALKING", "ANSWERED"},
     ),
-    "bridge.domain.routing._UNREADABLE": ("asked without a number only", {"EXTERNAL"}),
+    "bridge.domain.routing.routing._UNREADABLE": ("asked without a number only", {"EXTERNAL"}),
 }
 
 _NOT_IMPORTED = "bridge.__main__"
@@ -82,5 +85,5 @@ def test_a_table_keyed_by_an_enum_knows_all_of_its_members(
 
 
 def test_the_tables_of_the_pages_are_among_those_that_were_found():
-    assert {Stage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
+    assert {DeliveryStage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
     assert not set(PARTIAL) - {name for name, _, _ in TABLES}

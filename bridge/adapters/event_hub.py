@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Self
 
-from bridge.domain.whole_numbers import read_whole
-from bridge.ports import Event
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.ports.events import Event
 
 
-class Told(NamedTuple):
+class NumberedEvent(NamedTuple):
     """One event with its id; *event* None is a gap: events before the next one were lost."""
 
     id: str
@@ -27,10 +27,12 @@ class Subscription:
     Cancelling a wait for the next event loses nothing.
     """
 
-    def __init__(self, kinds: tuple[type[Event], ...], depth: int, backlog: Iterable[Told]) -> None:
+    def __init__(
+        self, kinds: tuple[type[Event], ...], depth: int, backlog: Iterable[NumberedEvent]
+    ) -> None:
         self._kinds = kinds
         self._depth = depth
-        self._queue: deque[Told] = deque(backlog)
+        self._queue: deque[NumberedEvent] = deque(backlog)
         self._lost: str | None = None
         self._closed = False
         self._woken = asyncio.Event()
@@ -38,11 +40,11 @@ class Subscription:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Told:
+    async def __anext__(self) -> NumberedEvent:
         while True:
             if self._lost is not None:
                 lost, self._lost = self._lost, None
-                return Told(lost, None)
+                return NumberedEvent(lost, None)
             if self._queue:
                 return self._queue.popleft()
             if self._closed:
@@ -50,7 +52,7 @@ class Subscription:
             self._woken.clear()
             await self._woken.wait()
 
-    def tell(self, told: Told) -> None:
+    def offer(self, told: NumberedEvent) -> None:
         """Put *told* into the queue, if this listener wants its kind."""
         if not isinstance(told.event, self._kinds):
             return
@@ -59,7 +61,7 @@ class Subscription:
         self._queue.append(told)
         self._woken.set()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let the listener take what waits, then end."""
         self._closed = True
         self._woken.set()
@@ -72,10 +74,10 @@ class EventHub:
     as such, and whoever comes back with it is told of a gap.
     """
 
-    def __init__(self, epoch: str, *, ring: int = 500, depth: int = 200) -> None:
+    def __init__(self, epoch: str, *, history_size: int = 500, queue_size: int = 200) -> None:
         self._epoch = epoch
-        self._depth = depth
-        self._ring: deque[Told] = deque(maxlen=ring)
+        self._depth = queue_size
+        self._ring: deque[NumberedEvent] = deque(maxlen=history_size)
         self._count = 0
         self._listeners: set[Subscription] = set()
         self._closed = False
@@ -86,17 +88,17 @@ class EventHub:
         return f"{self._epoch}-{self._count}"
 
     @property
-    def listeners(self) -> int:
+    def listener_count(self) -> int:
         """How many listen now."""
         return len(self._listeners)
 
     def publish(self, event: Event) -> None:
         """Tell everybody who listens."""
         self._count += 1
-        told = Told(self.latest, event)
+        told = NumberedEvent(self.latest, event)
         self._ring.append(told)
         for listener in self._listeners:
-            listener.tell(told)
+            listener.offer(told)
 
     @asynccontextmanager
     async def subscribe(
@@ -109,7 +111,7 @@ class EventHub:
         wanted = tuple(kinds)
         listener = Subscription(wanted, self._depth, self._missed(after, wanted))
         if self._closed:
-            listener.end()
+            listener.close()
         self._listeners.add(listener)
         try:
             yield listener
@@ -120,18 +122,18 @@ class EventHub:
         """End all streams, and those yet to begin; for a server that must not hang at its stop."""
         self._closed = True
         for listener in self._listeners:
-            listener.end()
+            listener.close()
 
-    def _missed(self, after: str, kinds: tuple[type[Event], ...]) -> list[Told]:
+    def _missed(self, after: str, kinds: tuple[type[Event], ...]) -> list[NumberedEvent]:
         if not after:
             return []
         epoch, _, number = after.rpartition("-")
-        seen = read_whole(number, self._count) if epoch == self._epoch else None
+        seen = read_whole_number(number, self._count) if epoch == self._epoch else None
         if seen is None:
-            return [Told(self.latest, None)]
+            return [NumberedEvent(self.latest, None)]
         missed = self._count - seen
         kept = list(self._ring)[-missed:] if missed else []
         wanted = [told for told in kept if isinstance(told.event, kinds)]
         if missed > len(kept):
-            return [Told(after, None), *wanted]
+            return [NumberedEvent(after, None), *wanted]
         return wanted

@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 #: Name of the request extension that holds limits other than the transport's.
-LIMITS: Final = "read_limits"
+LIMITS_EXTENSION: Final = "read_limits"
 
 #: Compressed forms that are undone here, piece by piece.
 _COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
@@ -32,16 +32,16 @@ class ReadLimits:
     a large answer may take long, but not for nothing.
     """
 
-    most_bytes: int
+    max_bytes: int
     total_s: float
-    bytes_per_s: int = 16 * 1024
+    min_bytes_per_s: int = 16 * 1024
 
 
-class AnswerTooLarge(httpx.DecodingError):
+class ResponseTooLarge(httpx.DecodingError):
     """The answer has more bytes than it may; the rest was not read."""
 
 
-class AnswerTooSlow(httpx.ReadTimeout):
+class ResponseTooSlow(httpx.ReadTimeout):
     """The answer did not come whole in time; what was asked may have been done."""
 
 
@@ -61,7 +61,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*; its answer's head has to come within the time, too."""
-        limits: ReadLimits = request.extensions.get(LIMITS, self._limits)
+        limits: ReadLimits = request.extensions.get(LIMITS_EXTENSION, self._limits)
         meter = _Meter(limits, self._clock)
         try:
             async with asyncio.timeout(limits.total_s) as waiting:
@@ -133,7 +133,7 @@ class _Meter:
             httpx.DecodingError: it is not compressed as it says.
         """
         limits = self._limits
-        if self._clock() - self._began > limits.total_s + self._bytes / limits.bytes_per_s:
+        if self._clock() - self._began > limits.total_s + self._bytes / limits.min_bytes_per_s:
             raise self.too_slow()
         if self.decoder is None:
             yield self._counted(raw)
@@ -152,16 +152,16 @@ class _Meter:
         if self.decoder is not None and not self.decoder.eof and self._bytes:
             raise httpx.DecodingError("the compressed answer was cut short")
 
-    def too_slow(self) -> AnswerTooSlow:
+    def too_slow(self) -> ResponseTooSlow:
         """Make the error of an answer that takes too long."""
         seconds = self._clock() - self._began
-        return AnswerTooSlow(f"{self._bytes} bytes in {seconds:.0f} s; given up")
+        return ResponseTooSlow(f"{self._bytes} bytes in {seconds:.0f} s; given up")
 
     def _counted(self, piece: bytes) -> bytes:
         self._bytes += len(piece)
-        if self._bytes > self._limits.most_bytes:
-            raise AnswerTooLarge(
-                f"an answer of more than {self._limits.most_bytes} bytes; given up"
+        if self._bytes > self._limits.max_bytes:
+            raise ResponseTooLarge(
+                f"an answer of more than {self._limits.max_bytes} bytes; given up"
             )
         return piece
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bridge.domain.figures import LatencyHour
+from bridge.domain.reporting.figures import LatencyHour
 
 _HOUR_S: Final = 3600
 _KEPT_HOURS: Final = 48

@@ -10,8 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 
 from bridge.adapters.latency import LatencyLog
-from bridge.domain.decision import Rule
-from bridge.ports import Alarm, AlarmName, CallRecorded, Event, OneCMood, OutboxCounts
+from bridge.domain.routing.decision import Rule
+from bridge.ports.alarms import Alarm, AlarmName
+from bridge.ports.events import CallRecorded, Event, OneCAvailability
+from bridge.ports.stores.outbox import OutboxCounts
 
 #: From an answer of the index alone to the deadline of 700 ms and beyond.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.7, 1.5)
@@ -109,8 +111,8 @@ class Metrics:
         """Count what happened in the house."""
         if isinstance(event, CallRecorded):
             self._calls.inc()
-        elif isinstance(event, OneCMood):
-            self._onec_up.set(1 if event.up else 0)
+        elif isinstance(event, OneCAvailability):
+            self._onec_up.set(1 if event.available else 0)
         elif isinstance(event, Alarm):
             (self._standing.discard if event.clear else self._standing.add)(
                 (event.name, event.subject)
@@ -120,8 +122,8 @@ class Metrics:
 
     def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int) -> bytes:
         """Give the exposition; the arguments are what stands in the stores now; None: unread."""
-        for state in ("due", "sending", "dead", "settled"):
-            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state))
+        for state in EntryState:
+            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state.name.lower()))
         self._age.set(math.nan if age is None else age.total_seconds())
         self._numbers.set(numbers)
         return generate_latest(self._registry)

@@ -7,7 +7,7 @@ of the time that a command like `route` would take.
 
 from collections.abc import Callable
 
-from bridge.adapters.embedded.privacy import keep_files_private
+from bridge.adapters.sqlite.file.permissions import set_private_umask
 from bridge.bootstrap.commands import (
     call,
     check,
@@ -22,8 +22,8 @@ from bridge.bootstrap.commands import (
     set_up_logs,
     sync,
 )
-from bridge.bootstrap.courtesy import make_way
-from bridge.bootstrap.parts import now
+from bridge.bootstrap.process_priority import lower_priority
+from bridge.bootstrap.shared import now
 from bridge.settings import Settings
 
 __all__ = [
@@ -32,14 +32,14 @@ __all__ = [
     "console_link",
     "desk_link",
     "explain",
-    "keep_files_private",
-    "make_way",
+    "lower_priority",
     "now",
     "outbox_drop",
     "outbox_entries",
     "outbox_entry",
     "outbox_retry",
     "serve",
+    "set_private_umask",
     "set_up_background_logs",
     "set_up_logs",
     "sync",

@@ -7,61 +7,57 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from bridge.adapters.embedded import soundness
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.directory_store import DirectoryWriter
-from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.adapters.embedded.own_secret import existing_secret, own_secret
-from bridge.adapters.embedded.privacy import open_to_others
-from bridge.adapters.embedded.rescue_file import RescueFile
-from bridge.adapters.embedded.run_history import RunHistory
-from bridge.adapters.onec.probe import OneCProbe
-from bridge.adapters.onec.source import ODataSource
-from bridge.bootstrap.parts import (
+from bridge.adapters.onec.probe import ODataProbe
+from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.adapters.sqlite.file import integrity as soundness
+from bridge.adapters.sqlite.file.permissions import accessible_to_others
+from bridge.adapters.sqlite.service_secret import load_or_create_secret, read_secret
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
+from bridge.bootstrap.shared import (
     ENV_FILE,
-    audit_store,
-    cabinet,
-    deciding_of,
+    build_decider,
+    build_odata_client,
+    build_pbx_api,
     directory_path,
     ledger_path,
     make_data_folder,
     now,
-    odata,
+    onec_zone,
+    open_audit_store,
+    open_run_history,
     phone_rules,
-    plain,
-    run_history,
+    reveal_secret,
     secret_path,
-    zone_of,
 )
-from bridge.domain.calls import PhoneCall
-from bridge.domain.checkup import Checkup, Verdict
-from bridge.domain.directory import Manager
-from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.routing import NumberMemory, RouteDecision, RouteQuestion
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.directory.entities import Manager
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
+from bridge.domain.routing.routing import NumberMemory, RouteDecision, RouteQuestion
 from bridge.errors import (
     BridgeError,
-    FactsLost,
     NotFound,
+    RoutingFactsLost,
     SettingsError,
     StoreDamaged,
     StoreError,
     SyncRefused,
 )
 from bridge.logs import configure_logs
-from bridge.ports import (
-    AuditAct,
-    AuditRecord,
-    PlacedCall,
-    Shrink,
-    SyncReport,
-    SyncRun,
-)
-from bridge.services import diagnose
-from bridge.services.decide import Memory
-from bridge.services.examine_files import examine_files
-from bridge.services.pull import Progress, Pull, PullRules, nobody_confirms
-from bridge.services.situation import FanOut
-from bridge.services.sync_guard import Confirm
+from bridge.ports.audit import AuditAct, AuditRecord
+from bridge.ports.orders import PlacedCall
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
+from bridge.services.answering.decide import NumberMemoryLookup
+from bridge.services.diagnosis import diagnose
+from bridge.services.diagnosis.files import examine_files
+from bridge.services.health.system_state import EventFanOut
+from bridge.services.sync.guard import ConfirmLoss
+from bridge.services.sync.pull import DirectoryPull, Progress, PullRules, confirm_nothing
 from bridge.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -83,34 +79,34 @@ async def sync(
     settings: Settings,
     rules: PullRules,
     progress: Progress,
-    confirm: Confirm = nobody_confirms,
+    confirm: ConfirmLoss = confirm_nothing,
 ) -> SyncReport:
     """Run one sync, as `onec-bridge sync` and the scheduler do."""
     make_data_folder(settings)
-    client = odata(settings, reuse_sessions=True)
-    store = DirectoryWriter(directory_path(settings))
+    client = build_odata_client(settings, reuse_sessions=True)
+    store = SqliteDirectoryStore(directory_path(settings))
     try:
         source = ODataSource(
             client,
             rules=phone_rules(settings),
-            attribute=settings.extension_attribute,
+            extension_attribute=settings.extension_attribute,
             metadata_cache=settings.data_dir / "metadata.json",
         )
-        pull = Pull(
+        pull = DirectoryPull(
             source=source,
             store=store,
             clock=now,
             rules=rules,
             progress=progress,
-            confirm=confirm,
+            confirm_loss=confirm,
         )
-        return await _kept(_healed(pull, store), run_history(settings))
+        return await _kept(_healed(pull, store), open_run_history(settings))
     finally:
         store.close()
         await client.aclose()
 
 
-async def _healed(pull: Pull, store: DirectoryWriter) -> SyncReport:
+async def _healed(pull: DirectoryPull, store: SqliteDirectoryStore) -> SyncReport:
     """Run *pull*, and once more where the directory showed damage: nothing is held after that."""
     try:
         return await pull.run(store.report())
@@ -118,7 +114,7 @@ async def _healed(pull: Pull, store: DirectoryWriter) -> SyncReport:
         return await pull.run(store.report())
 
 
-async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
+async def _kept(run: Awaitable[SyncReport], history: SqliteSyncRuns) -> SyncReport:
     """Await *run* and keep what became of it; a history that cannot be written stops nothing."""
     started_at, began = now(), time.monotonic()
     outcome: SyncRun | None = None
@@ -128,7 +124,7 @@ async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
     except BridgeError as error:
         outcome = SyncRun(started_at, time.monotonic() - began, error=str(error))
         if isinstance(error, SyncRefused):
-            losses = error.losses if isinstance(error, FactsLost) else ()
+            losses = error.losses if isinstance(error, RoutingFactsLost) else ()
             shrink = Shrink(error.entity_set, error.held, error.listed, losses)
             outcome = replace(outcome, refused=shrink)
         raise
@@ -143,20 +139,20 @@ async def _kept(run: Awaitable[SyncReport], history: RunHistory) -> SyncReport:
 
 def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
     """Tell what the PBX would be told, from the files the service uses; changes nothing."""
-    directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
+    directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
-        deciding = deciding_of(settings, directory, _memory(settings), FanOut())
+        deciding = build_decider(settings, directory, _memory(settings), EventFanOut())
         return deciding.explain(number, did)
     finally:
         directory.close()
 
 
-def _memory(settings: Settings) -> Memory:
+def _memory(settings: Settings) -> NumberMemoryLookup:
     path = ledger_path(settings)
     if not path.exists():
         return lambda _: NumberMemory()
     try:
-        return LedgerStore.open(path, clock=now, shared=True).memory
+        return SqliteLedger.open(path, clock=now, as_guest=True).number_memory
     except StoreError as error:  # the service answers without it, so this does
         _log.warning("memory_not_read", extra={"reason": str(error)})
         return lambda _: NumberMemory()
@@ -170,18 +166,18 @@ def call(
     The data folder's secret proves the command. Where it cannot be read the password does, and
     *ask_password* is asked for one that the settings hold as a hash only.
     """
-    from bridge.adapters.own_service import OwnService
-    from bridge.web.access.seals import Seals
-    from bridge.web.access.secrets import is_hash
+    from bridge.adapters.service_client import ServiceClient
+    from bridge.web.access.secrets import is_password_hash
+    from bridge.web.access.signed_tokens import SignedTokens
 
-    secret = existing_secret(secret_path(settings))
+    secret = read_secret(secret_path(settings))
     if secret is not None:
-        proof = Seals(secret, "").command()
+        proof = SignedTokens(secret, "").create_command_proof()
     else:
-        proof = plain(settings.admin_password) or ""
-        if is_hash(proof):
+        proof = reveal_secret(settings.admin_password) or ""
+        if is_password_hash(proof):
             proof = ask_password()
-    return OwnService(settings.host, settings.port, proof).call(extension, number)
+    return ServiceClient(settings.host, settings.port, proof).place_call(extension, number)
 
 
 def console_link(settings: Settings) -> str:
@@ -190,23 +186,23 @@ def console_link(settings: Settings) -> str:
     Raises:
         NotFound: the data folder's secret cannot be read.
     """
-    from bridge.bootstrap.pages import console_link as link_of
+    from bridge.bootstrap.pages import build_console_link as link_of
 
-    secret = existing_secret(secret_path(settings))
+    secret = read_secret(secret_path(settings))
     if secret is None:
         words = "cannot be read: run this in the folder, and as the user, of onec-bridge serve"
         raise NotFound(f"{secret_path(settings)} {words}")
     return link_of(settings, secret, settings.port)
 
 
-async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
+async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
     """Examine settings, secrets, 1C and the local data; a broken setting ends it."""
     try:
         settings = load()
     except SettingsError as error:
-        return [Checkup("settings", Verdict.FAILURE, str(error), "see .env.example")]
-    findings = [Checkup("settings", Verdict.WELL, "every setting can be read")]
-    token = plain(settings.hook_token) or ""
+        return [CheckResult("settings", CheckVerdict.FAILURE, str(error), "see .env.example")]
+    findings = [CheckResult("settings", CheckVerdict.OK, "every setting can be read")]
+    token = reveal_secret(settings.hook_token) or ""
     findings += diagnose.examine_secrets(
         basic=settings.hook_user is not None,
         token_length=len(token),
@@ -218,35 +214,35 @@ async def check(load: Callable[[], Settings]) -> Sequence[Checkup]:
     )
     findings += diagnose.examine_store(
         str(settings.data_dir),
-        obstacle=soundness.obstacle(settings.data_dir),
+        obstacle=soundness.why_not_writable(settings.data_dir),
         free=soundness.free_bytes(settings.data_dir),
-        troubles=soundness.troubles(settings.data_dir),
-        aside=soundness.set_aside_before(settings.data_dir),
+        errors=soundness.check_files(settings.data_dir),
+        damaged_copies=soundness.files_set_aside(settings.data_dir),
     )
     findings += examine_files(
-        missing=soundness.missing(settings.data_dir),
-        unusable=soundness.unusable(settings.data_dir),
-        open_to_others=[str(path) for path in open_to_others(settings.data_dir, ENV_FILE)],
-        rescued=[str(path) for path in RescueFile(settings.data_dir).waiting()],
+        missing=soundness.missing_files(settings.data_dir),
+        unusable=soundness.unusable_files(settings.data_dir),
+        open_to_others=[str(path) for path in accessible_to_others(settings.data_dir, ENV_FILE)],
+        rescued=[str(path) for path in RescueFile(settings.data_dir).existing_paths()],
     )
     findings += await _check_onec(settings)
     findings.append(await _check_pbx(settings))
-    directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
+    directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
         moment = now()
         findings += diagnose.examine_directory(
             directory.report(),
             now=moment,
-            stale=directory.age(moment).stale,
-            trouble=directory.trouble(),
+            stale=directory.age(moment).is_stale,
+            error=directory.error(),
         )
     finally:
         directory.close()
     return findings
 
 
-async def _check_pbx(settings: Settings) -> Checkup:
-    pbx = None if settings.onec_timezone is None else cabinet(settings)
+async def _check_pbx(settings: Settings) -> CheckResult:
+    pbx = None if settings.onec_timezone is None else build_pbx_api(settings)
     try:
         return await diagnose.examine_pbx(pbx, now())
     finally:
@@ -254,14 +250,17 @@ async def _check_pbx(settings: Settings) -> Checkup:
             await pbx.aclose()
 
 
-async def _check_onec(settings: Settings) -> Sequence[Checkup]:
+async def _check_onec(settings: Settings) -> Sequence[CheckResult]:
     try:
         settings.require_onec()
     except SettingsError as error:
-        return [Checkup("settings", Verdict.FAILURE, str(error), "see .env.example")]
-    client = odata(settings)
-    probe = OneCProbe(
-        client, zone=zone_of(settings), attribute=settings.extension_attribute, clock=now
+        return [CheckResult("settings", CheckVerdict.FAILURE, str(error), "see .env.example")]
+    client = build_odata_client(settings)
+    probe = ODataProbe(
+        client,
+        zone=onec_zone(settings),
+        extension_attribute=settings.extension_attribute,
+        clock=now,
     )
     try:
         return await diagnose.examine_onec(probe)
@@ -270,7 +269,7 @@ async def _check_onec(settings: Settings) -> Sequence[Checkup]:
 
 
 @asynccontextmanager
-async def _shared_ledger(settings: Settings) -> AsyncIterator[LedgerStore | None]:
+async def _shared_ledger(settings: Settings) -> AsyncIterator[SqliteLedger | None]:
     """Open the ledger beside the service; None where no call was ever recorded."""
     path = ledger_path(settings)
     if not path.exists():
@@ -279,7 +278,7 @@ async def _shared_ledger(settings: Settings) -> AsyncIterator[LedgerStore | None
             raise StoreError(str(settings.data_dir), words)
         yield None
         return
-    ledger = LedgerStore.open(path, clock=now, shared=True)
+    ledger = SqliteLedger.open(path, clock=now, as_guest=True)
     try:
         yield ledger
     finally:
@@ -328,7 +327,7 @@ async def outbox_drop(settings: Settings, key: str) -> str:
         return _there(entry.key if dropped else None, key)
 
 
-async def _entry(ledger: LedgerStore | None, key: str) -> tuple[OutboxEntry, PhoneCall]:
+async def _entry(ledger: SqliteLedger | None, key: str) -> tuple[OutboxEntry, PhoneCall]:
     return _there(None if ledger is None else await ledger.entry(key), key)
 
 
@@ -347,31 +346,33 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
         NotFound: the extension is nobody's, or not one person's.
         StoreError: the directory or the audit list cannot be read.
     """
-    from bridge.adapters.own_service import reached_at
-    from bridge.web.access.gate import works_here
-    from bridge.web.access.seals import ManagerPass, Seals
+    from bridge.adapters.service_client import reachable_host
+    from bridge.web.access.access_control import is_active
+    from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 
-    directory = DirectoryReader(directory_path(settings), stale_after=settings.stale_after)
+    directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
-        manager, trouble = directory.owner_of(extension).manager, directory.trouble()
+        manager, trouble = directory.owner_of(extension).manager, directory.error()
     finally:
         directory.close()
     if trouble is not None:
         raise trouble
-    if manager is None or not works_here(manager):
+    if manager is None or not is_active(manager):
         words = f"no one user of 1C has the extension “{extension}”; run onec-bridge sync"
         raise NotFound(words)
-    audit = audit_store(settings)
+    audit = open_audit_store(settings)
     try:
         if revoke:
             await audit.revoke(manager.ref)
-            await audit.note(_at_the_terminal(AuditAct.LINK_REVOKED, manager))
-        await audit.note(_at_the_terminal(AuditAct.LINK_MADE, manager))
-        claim = ManagerPass(manager.ref, audit.generation(manager.ref))
+            await audit.append(_at_the_terminal(AuditAct.LINK_REVOKED, manager))
+        await audit.append(_at_the_terminal(AuditAct.LINK_MADE, manager))
+        claim = ManagerClaim(manager.ref, audit.generation(manager.ref))
     finally:
         await audit.close()
-    sealed = Seals(own_secret(secret_path(settings)), "").link(claim)
-    root = settings.public_url or f"http://{reached_at(settings.host)}:{settings.port}"
+    sealed = SignedTokens(load_or_create_secret(secret_path(settings)), "").create_personal_link(
+        claim
+    )
+    root = settings.public_url or f"http://{reachable_host(settings.host)}:{settings.port}"
     return manager.name, f"{root}/enter/{sealed}"
 
 

@@ -16,7 +16,7 @@ _FEW: Final = 1024
 _UNKNOWN: Final = 2048
 
 
-def raise_file_limit(wanted: int = _WANTED) -> int:
+def raise_file_limit(limit: int = _WANTED) -> int:
     """Raise the limit on open files as far as the system lets us, and return it."""
     if sys.platform == "win32":
         return _UNKNOWN
@@ -24,7 +24,7 @@ def raise_file_limit(wanted: int = _WANTED) -> int:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     infinite = resource.RLIM_INFINITY
-    most = wanted if hard == infinite else min(wanted, hard)
+    most = limit if hard == infinite else min(limit, hard)
     if soft != infinite and soft < most:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

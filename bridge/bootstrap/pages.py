@@ -6,123 +6,123 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.adapters.embedded.ended_sessions import EndedSessionsFile
-from bridge.adapters.embedded.tolerant_audit import TolerantAudit
-from bridge.adapters.own_service import reached_at
-from bridge.bootstrap.parts import (
+from bridge.adapters.service_client import reachable_host
+from bridge.adapters.sqlite.audit.ended_sessions import EndedSessionsFile
+from bridge.adapters.sqlite.audit.tolerant_audit import TolerantAudit
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.bootstrap.shared import (
     audit_path,
     directory_path,
     ledger_path,
     now,
-    plain,
+    reveal_secret,
 )
 from bridge.errors import SettingsError
-from bridge.ports import Events
+from bridge.ports.events import EventPublisher
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from bridge.adapters.embedded.call_history import CallHistory
-    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
     from bridge.adapters.event_hub import EventHub
+    from bridge.adapters.sqlite.calls.history import SqliteCallHistory
+    from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
     from bridge.web.access import AdminAccess, HookAccess
-    from bridge.web.desk.parts import DeskParts
+    from bridge.web.desk_state.state import DeskState
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class PageStores:
     """The files that pages alone read and write."""
 
     audit: TolerantAudit
-    history: "CallHistory"
-    flaws: "DirectoryFlaws"
+    history: "SqliteCallHistory"
+    data_quality: "SqliteDataQuality"
 
     async def aclose(self) -> None:
         """Let go of them."""
         await self.history.close()
-        await self.flaws.close()
+        await self.data_quality.close()
         await self.audit.close()
 
 
-def shelf_of(settings: Settings) -> Shelf:
+def open_page_stores(settings: Settings) -> PageStores:
     """Open the files of the pages."""
-    from bridge.adapters.embedded.call_history import CallHistory
-    from bridge.adapters.embedded.directory_flaws import DirectoryFlaws
+    from bridge.adapters.sqlite.calls.history import SqliteCallHistory
+    from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
 
-    return Shelf(
+    return PageStores(
         TolerantAudit(audit_path(settings), now, keep=timedelta(days=settings.audit_days)),
-        CallHistory(ledger_path(settings)),
-        DirectoryFlaws(directory_path(settings)),
+        SqliteCallHistory(ledger_path(settings)),
+        SqliteDataQuality(directory_path(settings)),
     )
 
 
-def desk_parts(settings: Settings, directory: DirectoryReader) -> "DeskParts":
+def build_desk(settings: Settings, directory: SqliteDirectory) -> "DeskState":
     """Build the desk."""
-    from bridge.adapters.onec.links import WebClient
-    from bridge.web.desk.board import Board
-    from bridge.web.desk.debts import DebtBook
-    from bridge.web.desk.parts import DeskParts, no_web_client
+    from bridge.adapters.onec.links import WebClientLinks
+    from bridge.web.desk_state.desk_calls import DeskCalls
+    from bridge.web.desk_state.missed_call_list import MissedCallList
+    from bridge.web.desk_state.state import DeskState, no_onec_link
 
-    board = Board(secrets.token_hex(4), now)
+    board = DeskCalls(secrets.token_hex(4), now)
     address = settings.onec_web_url
-    return DeskParts(
+    return DeskState(
         board,
-        DebtBook(board, directory.managers),
-        open_in_onec=no_web_client if address is None else WebClient(address).owner,
+        MissedCallList(board, directory.managers),
+        onec_link=no_onec_link if address is None else WebClientLinks(address).owner_link,
     )
 
 
-def ending(hub: "EventHub", desk: "DeskParts") -> Callable[[], None]:
+def build_stream_end(hub: "EventHub", desk: "DeskState") -> Callable[[], None]:
     """Give what ends the pages' streams: a stop would wait for them."""
 
     def end_streams() -> None:
         hub.close()
-        desk.board.close()
+        desk.calls.close()
 
     return end_streams
 
 
-def ended_sessions(settings: Settings, events: Events) -> EndedSessionsFile:
+def open_ended_sessions(settings: Settings, events: EventPublisher) -> EndedSessionsFile:
     """Open the list of the sessions that were signed out."""
     return EndedSessionsFile(settings.data_dir / "sessions.json", events)
 
 
-def console_link(settings: Settings, secret: bytes, port: int) -> str:
+def build_console_link(settings: Settings, secret: bytes, port: int) -> str:
     """Make the address that opens the console once."""
-    from bridge.web.access.gate import CONSOLE_LINK
-    from bridge.web.access.seals import Seals
+    from bridge.web.access.access_control import CONSOLE_LINK_PATH
+    from bridge.web.access.signed_tokens import SignedTokens
 
-    host = reached_at(settings.host)
+    host = reachable_host(settings.host)
     root = settings.public_url or f"http://{host}:{port}"
-    return f"{root}{CONSOLE_LINK}/{Seals(secret, '').console_link()}"
+    return f"{root}{CONSOLE_LINK_PATH}/{SignedTokens(secret, '').create_console_link()}"
 
 
-def hook_access_of(settings: Settings) -> "HookAccess":
+def build_hook_access(settings: Settings) -> "HookAccess":
     """Tell who may call the hooks."""
     from bridge.web.access import HookAccess
 
     return HookAccess(
         user=settings.hook_user,
-        password=plain(settings.hook_password),
-        token=plain(settings.hook_token),
+        password=reveal_secret(settings.hook_password),
+        token=reveal_secret(settings.hook_token),
         allow=settings.hook_allow,
         trusted_proxies=settings.trusted_proxies,
     )
 
 
-def admin_access_of(settings: Settings, secret: bytes) -> "AdminAccess":
+def build_admin_access(settings: Settings, secret: bytes) -> "AdminAccess":
     """Tell what opens the console.
 
     Raises:
         SettingsError: the password is a hash that cannot be read.
     """
     from bridge.web.access import AdminAccess
-    from bridge.web.access.secrets import PasswordHash, is_hash
+    from bridge.web.access.secrets import PasswordHash, is_password_hash
 
-    password = plain(settings.admin_password)
-    if password is not None and is_hash(password):
+    password = reveal_secret(settings.admin_password)
+    if password is not None and is_password_hash(password):
         try:
-            PasswordHash.read(password)
+            PasswordHash.parse(password)
         except ValueError as error:
             raise SettingsError("BRIDGE_ADMIN_PASSWORD", str(error)) from None
     return AdminAccess(
@@ -130,5 +130,5 @@ def admin_access_of(settings: Settings, secret: bytes) -> "AdminAccess":
         secret,
         settings.trusted_proxies,
         settings.mask_phones,
-        plain(settings.metrics_token),
+        reveal_secret(settings.metrics_token),
     )

@@ -10,7 +10,7 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.cli import access, outbox, service, simulators
-from bridge.cli.frame import Exit, exit_code, sentence
+from bridge.cli.shared import ExitCode, error_message, exit_code
 from bridge.errors import BridgeError
 
 app = typer.Typer(
@@ -28,10 +28,10 @@ app.add_typer(outbox.commands, name="outbox")
 
 def main() -> NoReturn:
     """Run the command line; every error is one sentence on stderr and an exit code."""
-    bootstrap.keep_files_private()
+    bootstrap.set_private_umask()
     try:
         app()
     except BridgeError as error:
-        terminal.complain(sentence(error))
+        terminal.print_error(error_message(error))
         sys.exit(exit_code(error))
-    sys.exit(Exit.DONE)
+    sys.exit(ExitCode.DONE)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bridge import bootstrap, terminal
-from bridge.cli.frame import AsJson, Exit, one_document, read_settings
+from bridge.cli.shared import ExitCode, JsonOption, json_errors, read_settings
 
 commands = typer.Typer()
 
@@ -20,26 +20,26 @@ def desk_link(
     revoke: Annotated[
         bool, typer.Option("--revoke", help="First make his earlier links and sessions worthless.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a manager's personal link to his desk; whoever has it sees his calls."""
-    with one_document(as_json=as_json):
+    with json_errors(as_json=as_json):
         settings = read_settings()
         name, link = asyncio.run(bootstrap.desk_link(settings, extension, revoke=revoke))
     if as_json:
-        terminal.say_json(json.dumps({"name": name, "link": link}, ensure_ascii=False))
+        terminal.print_json(json.dumps({"name": name, "link": link}, ensure_ascii=False))
         return
-    terminal.complain(f"the desk of {name}; pass it on privately")
+    terminal.print_error(f"the desk of {name}; pass it on privately")
     terminal.console().print(link, markup=False, soft_wrap=True)
 
 
 @commands.command("console-link")
-def console_link(*, as_json: AsJson = False) -> None:
+def console_link(*, as_json: JsonOption = False) -> None:
     """Make a link that opens the console of the running service once, within an hour."""
-    with one_document(as_json=as_json):
+    with json_errors(as_json=as_json):
         link = bootstrap.console_link(read_settings())
     if as_json:
-        terminal.say_json(json.dumps({"link": link}))
+        terminal.print_json(json.dumps({"link": link}))
     else:
         terminal.console().print(link, markup=False, soft_wrap=True)
 
@@ -49,11 +49,11 @@ def hash_password() -> None:
     """Ask for a password and print its hash, for BRIDGE_ADMIN_PASSWORD."""
     from bridge.web.access.secrets import PasswordHash
 
-    if terminal.somebody_is_there():
+    if terminal.is_interactive():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        terminal.complain("an empty password opens nothing")
-        raise typer.Exit(Exit.USAGE)
-    terminal.console().print(str(PasswordHash.make(password)), markup=False, soft_wrap=True)
+        terminal.print_error("an empty password opens nothing")
+        raise typer.Exit(ExitCode.USAGE)
+    terminal.console().print(str(PasswordHash.create(password)), markup=False, soft_wrap=True)

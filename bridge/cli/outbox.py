@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from bridge import bootstrap, terminal
-from bridge.cli.frame import AsJson, one_document, read_settings
-from bridge.domain.outbox import EntryState
+from bridge.cli.shared import JsonOption, json_errors, read_settings
+from bridge.domain.delivery.outbox import EntryState
 
 Key = Annotated[str, typer.Argument(help="The entry's id, or a beginning of it that is unique.")]
 
@@ -22,58 +22,60 @@ def list_entries(
         list[EntryState] | None, typer.Option(help="Only entries in this state.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List what is owed to 1C, newest first; settled entries only with --state settled."""
     states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
-    with one_document(as_json=as_json):
+    with json_errors(as_json=as_json):
         settings = read_settings()
         entries = asyncio.run(bootstrap.outbox_entries(settings, states, limit))
     if as_json:
-        from bridge.web.views_state import EntryView
+        from bridge.web.api.views.state import OutboxEntryView
 
-        views = [EntryView.of(e, c, settings.lang).model_dump(mode="json") for e, c in entries]
-        terminal.say_json(json.dumps(views, ensure_ascii=False))
+        views = [
+            OutboxEntryView.of(e, c, settings.lang).model_dump(mode="json") for e, c in entries
+        ]
+        terminal.print_json(json.dumps(views, ensure_ascii=False))
     elif entries:
-        terminal.console().print(terminal.outbox_table(entries))
+        terminal.console().print(terminal.build_outbox_table(entries))
     else:
         terminal.console().print("Nothing is owed to 1C.")
 
 
 @commands.command("show")
-def show_entry(key: Key, *, as_json: AsJson = False) -> None:
+def show_entry(key: Key, *, as_json: JsonOption = False) -> None:
     """Show one entry: its call, its state, 1C's own words."""
-    with one_document(as_json=as_json):
+    with json_errors(as_json=as_json):
         settings = read_settings()
         entry, call = asyncio.run(bootstrap.outbox_entry(settings, key))
     if as_json:
-        from bridge.web.views_state import EntryView
+        from bridge.web.api.views.state import OutboxEntryView
 
-        terminal.say_json(EntryView.of(entry, call, settings.lang).model_dump_json())
+        terminal.print_json(OutboxEntryView.of(entry, call, settings.lang).model_dump_json())
         return
     screen = terminal.console()
-    for line in terminal.entry_lines(entry, call, settings.lang):
+    for line in terminal.build_entry_lines(entry, call, settings.lang):
         screen.print(line, markup=False, soft_wrap=True)
 
 
 @commands.command("retry")
-def retry_entry(key: Key, *, as_json: AsJson = False) -> None:
+def retry_entry(key: Key, *, as_json: JsonOption = False) -> None:
     """Make an entry due at once; it is still looked for before anything is written."""
-    with one_document(as_json=as_json):
+    with json_errors(as_json=as_json):
         entry = asyncio.run(bootstrap.outbox_retry(read_settings(), key))
     if as_json:
-        terminal.say_json(json.dumps({"ok": True, "key": entry.key, "state": entry.state}))
+        terminal.print_json(json.dumps({"ok": True, "key": entry.key, "state": entry.state}))
     else:
         words = f"{entry.key}: {entry.state.value}, stage {entry.stage.value}"
         terminal.console().print(words, markup=False)
 
 
 @commands.command("drop")
-def drop_entry(key: Key, *, as_json: AsJson = False) -> None:
+def drop_entry(key: Key, *, as_json: JsonOption = False) -> None:
     """Forget a debt; the call stays in the bridge's journal, 1C never gets it."""
-    with one_document(as_json=as_json):
+    with json_errors(as_json=as_json):
         dropped = asyncio.run(bootstrap.outbox_drop(read_settings(), key))
     if as_json:
-        terminal.say_json(json.dumps({"ok": True, "key": dropped}))
+        terminal.print_json(json.dumps({"ok": True, "key": dropped}))
     else:
         terminal.console().print(f"{dropped}: dropped", markup=False)

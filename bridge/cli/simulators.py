@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge import terminal
-from bridge.cli.frame import Exit, wrong_usage
+from bridge.cli.shared import ExitCode, exit_with_usage_error
 
 if TYPE_CHECKING:
-    from bridge.lab.onec import OneCLab
+    from bridge.lab.onec.simulator import OneCLab
 
 _HOST = "127.0.0.1"
 
@@ -31,8 +31,8 @@ def lab_onec(
     faults: Annotated[Path | None, typer.Option(help="A script of faults (JSON).")] = None,
 ) -> None:
     """Run a simulated 1C UT 11 publication until interrupted."""
-    from bridge.lab.serving import run_onec_lab
-    from bridge.web.server import insist_on_address
+    from bridge.lab.onec.server import run_onec_lab
+    from bridge.web.server import require_free_address
 
     def announce(onec: "OneCLab", url: str) -> None:
         settings = {
@@ -44,13 +44,13 @@ def lab_onec(
         for name, value in settings.items():
             terminal.console().print(f"{name}={value}", markup=False, soft_wrap=True)
         address = url.removesuffix(onec.publication)
-        terminal.complain(f"the world and the weather are changed at {address}/_lab/")
+        terminal.print_error(f"the world and the weather are changed at {address}/_lab/")
 
-    insist_on_address(_HOST, port, "--port")
+    require_free_address(_HOST, port, "--port")
     try:
         run_onec_lab(port, partners, seed, faults, host=_HOST, announce=announce)
     except (OSError, ValueError) as error:
-        wrong_usage(f"--faults {faults}", error)
+        exit_with_usage_error(f"--faults {faults}", error)
 
 
 @lab.command("sipuni")
@@ -70,20 +70,20 @@ def lab_sipuni(
     fixtures/stories/incoming_missed.jsonl as the body, roles recast in the query (?client=79…).
     Events also go to /ws where the switch events_over says so.
     """
-    from bridge.lab.sipuni import read_switches, run_sipuni_lab
-    from bridge.web.server import insist_on_address
+    from bridge.lab.sipuni import read_cabinet_switches, run_sipuni_lab
+    from bridge.web.server import require_free_address
 
     del partners, seed  # every lab takes them; a cabinet has no company to compose
     if not hook.startswith(("http://", "https://")):
         raise typer.BadParameter("is not an http(s) address", param_hint="--hook")
     try:
-        switches = read_switches(faults.read_bytes()) if faults else None
+        switches = read_cabinet_switches(faults.read_bytes()) if faults else None
     except (OSError, ValueError) as error:
-        wrong_usage(f"--faults {faults}", error)
-    insist_on_address(_HOST, port, "--port")
+        exit_with_usage_error(f"--faults {faults}", error)
+    require_free_address(_HOST, port, "--port")
     levers = f"http://{_HOST}:{port}/_lab"
-    terminal.complain(f"it asks {_without_secret(hook)}; call at {levers}/call")
-    terminal.complain(f"tell a story: curl --data-binary @STORY.jsonl {levers}/story")
+    terminal.print_error(f"it asks {_without_secret(hook)}; call at {levers}/call")
+    terminal.print_error(f"tell a story: curl --data-binary @STORY.jsonl {levers}/story")
     run_sipuni_lab(hook_url=hook, host=_HOST, port=port, switches=switches)
 
 
@@ -100,19 +100,19 @@ def demo(
     partners: Partners = 500,
 ) -> None:
     """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
-    from bridge.lab.demo import StageError, StageSettings, demonstrate
+    from bridge.lab.demo import DemoError, DemoSettings, run_demo
 
     free = 0 if once else 8000
-    settings = StageSettings(partners, free if port is None else port, compressed=once)
+    settings = DemoSettings(partners, free if port is None else port, fast_clock=once)
     try:
-        passed = asyncio.run(demonstrate(settings, terminal.DemoScreen(), once=once))
-    except (StageError, LookupError) as error:
-        terminal.complain(str(error))
-        raise typer.Exit(Exit.WARNINGS) from None
+        passed = asyncio.run(run_demo(settings, terminal.DemoScreen(), once=once))
+    except (DemoError, LookupError) as error:
+        terminal.print_error(str(error))
+        raise typer.Exit(ExitCode.WARNINGS) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         # Asked to stop, it did. A day that was cut short has not been seen whole.
         passed = not once
-    raise typer.Exit(Exit.DONE if passed else Exit.WARNINGS)
+    raise typer.Exit(ExitCode.DONE if passed else ExitCode.WARNINGS)
 
 
 def _without_secret(url: str) -> str:

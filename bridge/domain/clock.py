@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 TOLERANCE = timedelta(seconds=2)
 
 #: After so long without a step the clock is taken for right.
-CALM = timedelta(hours=1)
+CALM_PERIOD = timedelta(hours=1)
 
 _NOTHING = timedelta(0)
 
@@ -46,7 +46,7 @@ class ClockState:
         return self.stepped_at is not None
 
 
-def stepped_by(before: ClockReading, after: ClockReading) -> timedelta:
+def find_clock_step(before: ClockReading, after: ClockReading) -> timedelta:
     """Return by how much the wall clock moved beyond the time that passed; zero where it agrees."""
     passed = timedelta(seconds=after.seconds - before.seconds)
     step = after.wall - before.wall - passed
@@ -65,20 +65,20 @@ def state_at_start(reading: ClockReading, last_seen: datetime | None) -> ClockSt
 
 def state_after(state: ClockState, reading: ClockReading) -> ClockState:
     """Return the state once *reading* was taken."""
-    step = stepped_by(state.reading, reading)
+    step = find_clock_step(state.reading, reading)
     if step:
         off = state.off + step
         if abs(off) <= TOLERANCE:
             return ClockState(reading)
         return ClockState(reading, off, reading.seconds)
     if state.stepped_at is not None:
-        calm = timedelta(seconds=reading.seconds - state.stepped_at) >= CALM
+        calm = timedelta(seconds=reading.seconds - state.stepped_at) >= CALM_PERIOD
         if calm:
             return ClockState(reading)
     return replace(state, reading=reading)
 
 
-def believable(moment: datetime, now: datetime) -> bool:
+def is_believable(moment: datetime, now: datetime) -> bool:
     """Return whether *moment*, said to be past, can be: one from the future proves nothing."""
     return moment <= now + TOLERANCE
 
@@ -102,7 +102,7 @@ def _span(length: timedelta) -> str:
 
 def age_by_wall(moment: datetime | None, now: datetime) -> timedelta | None:
     """Return how long ago *moment* was by the wall clock; None where it is in the future."""
-    if moment is None or not believable(moment, now):
+    if moment is None or not is_believable(moment, now):
         return None
     return max(_NOTHING, now - moment)
 
@@ -114,8 +114,8 @@ def age_of(moment: datetime, noted: ClockReading, now: ClockReading) -> timedelt
     in the future when it was told, at least so much is known once the wall clock is behind it.
     """
     passed = timedelta(seconds=now.seconds - noted.seconds)
-    if believable(moment, noted.wall):
+    if is_believable(moment, noted.wall):
         return max(_NOTHING, noted.wall - moment) + passed
-    if believable(moment, now.wall):
+    if is_believable(moment, now.wall):
         return max(now.wall - moment, passed)
     return None

@@ -1,70 +1,12 @@
-"""Who may look and who did what: the audit list, personal links, 1C's word on a password."""
+"""Who may sign in: personal links, ended sessions, 1C's answer to a password."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bridge.domain.directory import Ref
+from bridge.domain.directory.entities import Ref
 
 
-class AuditAct(StrEnum):
-    """What somebody did that others may ask about."""
-
-    SIGNED_IN = "signed_in"
-    SIGNED_OUT = "signed_out"
-    REFUSED = "refused"  # a wrong password, or a link that is no longer valid
-    LINK_MADE = "link_made"
-    LINK_REVOKED = "link_revoked"
-    REVEALED = "revealed"  # a masked number was shown in full
-    EXPORTED = "exported"  # calls left as a file
-    RETRIED = "retried"
-    DROPPED = "dropped"
-    SHRINK_ACCEPTED = "shrink_accepted"
-    CHOSEN = "chosen"  # whose number it is
-    NOTED = "noted"  # a note on a call
-    ORDERED = "ordered"  # an outgoing call
-    FORGOTTEN = "forgotten"  # calls and records that were too old
-    ORDER_DENIED = "order_denied"  # a call from a telephone that is not his
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """One thing somebody did. *subject* is what it was done to: a key, a reference, an extension.
-
-    *who* is a name for people, *role* theirs, *address* where they came from. *words* say what
-    the subject does not; numbers stand masked in them.
-    """
-
-    at: datetime
-    act: AuditAct
-    role: str
-    who: str = ""
-    address: str = ""
-    subject: str = ""
-    words: str = ""
-
-
-class Audit(Protocol):
-    """The audit list: written once, read by the administrator, forgotten after a set time."""
-
-    async def note(self, record: AuditRecord) -> None:
-        """Keep *record*; done means durable. Raises StoreError when it is not."""
-        ...
-
-    async def records(
-        self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
-    ) -> Sequence[tuple[int, AuditRecord]]:
-        """List records with their numbers, newest first, from behind the number *before* on."""
-        ...
-
-    async def forget(self, days: Sequence[date]) -> int:
-        """Delete what is older than the days to be kept, of *days* seen; give the number."""
-        ...
-
-
-class DeskKeys(Protocol):
+class PersonalLinks(Protocol):
     """Which generation of a manager's personal link is valid; a revoked one makes the next."""
 
     def generation(self, manager: Ref) -> int:
@@ -97,7 +39,7 @@ class EndedSessions(Protocol):
         ...
 
 
-class SignIn(StrEnum):
+class SignInAnswer(StrEnum):
     """What 1C says to a name and a password."""
 
     ACCEPTED = "accepted"
@@ -106,12 +48,12 @@ class SignIn(StrEnum):
     #: Wrong, or without the right to OData: a plain 401 does not tell which.
     REFUSED = "refused"
     #: The publication lets everybody in: its word proves nothing.
-    WORTHLESS = "worthless"
+    PROVES_NOTHING = "worthless"
 
 
 class OneCSignIn(Protocol):
     """1C as it is asked whether a name and a password belong together; keeps neither."""
 
-    async def check(self, name: str, password: str) -> SignIn:
+    async def check_credentials(self, name: str, password: str) -> SignInAnswer:
         """Ask 1C. May raise OneCUnavailable (also OneCBlocked), OneCNotPublished, OneCNonsense."""
         ...

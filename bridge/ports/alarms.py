@@ -36,16 +36,16 @@ class Alarm:
     """
 
     name: AlarmName
-    words: str
+    message: str
     subject: str = ""
     clear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class StandingAlarm:
+class ActiveAlarm:
     """An alarm that nobody took back, and the moment it began."""
 
     name: AlarmName
-    words: str
+    message: str
     since: datetime
     subject: str = ""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import OutboxEntry
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.ports.alarms import Alarm
-from bridge.ports.directory import SyncReport
+from bridge.ports.stores.directory import SyncReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class CallChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class DebtChanged:
+class MissedCallChanged:
     """A client waits to be called back, or does no longer."""
 
-    debt: MissedDebt
+    missed_call: MissedCall
 
 
 @dataclass(frozen=True, slots=True)
-class EntryMoved:
+class EntryChanged:
     """An outbox entry changed its state."""
 
     entry: OutboxEntry
@@ -46,17 +46,25 @@ class DirectoryChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class OneCMood:
+class OneCAvailability:
     """1C went away or came back, in one sentence; sent on the edge only."""
 
-    up: bool
-    words: str
+    available: bool
+    message: str
 
 
-Event = CallRecorded | CallChanged | DebtChanged | EntryMoved | DirectoryChanged | OneCMood | Alarm
+Event = (
+    CallRecorded
+    | CallChanged
+    | MissedCallChanged
+    | EntryChanged
+    | DirectoryChanged
+    | OneCAvailability
+    | Alarm
+)
 
 
-class Events(Protocol):
+class EventPublisher(Protocol):
     """Where services say what happened. Publishing never waits and never raises."""
 
     def publish(self, event: Event) -> None:

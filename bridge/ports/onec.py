@@ -8,19 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from bridge.domain.directory import (
-    ContactPerson,
-    Counterparty,
-    EntityKind,
-    ExtensionSources,
-    Manager,
-    Owner,
-    Partner,
-    Ref,
-    Version,
-)
-from bridge.domain.phone import PhoneNumber
-from bridge.domain.writeback import (
+from bridge.domain.delivery.documents import (
     CallRequest,
     PhoneCallChange,
     PhoneCallDraft,
@@ -28,9 +16,21 @@ from bridge.domain.writeback import (
     WrittenPhoneCall,
     WrittenReminder,
 )
+from bridge.domain.directory.entities import (
+    ContactPerson,
+    Counterparty,
+    EntityKind,
+    ExtensionSources,
+    Manager,
+    Partner,
+    PhoneOwner,
+    Ref,
+    Version,
+)
+from bridge.domain.phone.fields import PhoneNumber
 
 #: What the pull brings for each kind.
-Noun = Manager | Partner | ContactPerson | Counterparty
+DirectoryObject = Manager | Partner | ContactPerson | Counterparty
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class OneCSource(Protocol):
         """Requests and bytes since this source was made."""
         ...
 
-    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
+    async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
         """List every object of *kind*, complete or not at all.
 
         *known* is the fingerprint of a listing that need not be brought again.
@@ -76,7 +76,7 @@ class OneCSource(Protocol):
 
     def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int
-    ) -> AsyncIterator[Sequence[Noun]]:
+    ) -> AsyncIterator[Sequence[DirectoryObject]]:
         """Bring the bodies of *refs* in batches, each exactly once, read into domain nouns.
 
         *listed* is the size of the whole listing: few of many are asked by key, many by whole
@@ -101,14 +101,14 @@ class OneCSource(Protocol):
 class FoundOwners:
     """Whose a number is, as 1C says it now: the owners, and the partners above them."""
 
-    owners: tuple[Owner, ...] = ()
-    above: tuple[Partner, ...] = ()
+    owners: tuple[PhoneOwner, ...] = ()
+    parent_partners: tuple[Partner, ...] = ()
 
 
 class OneCLookup(Protocol):
     """1C as it is asked about one caller while he rings: narrowly, in two or three questions."""
 
-    async def find(self, number: PhoneNumber) -> FoundOwners:
+    async def find_owners(self, number: PhoneNumber) -> FoundOwners:
         """Find the owners of *number*; none when 1C has no phone line with these digits.
 
         May raise OneCUnavailable (also OneCBlocked), OneCUnauthorized, OneCNotPublished,
@@ -128,7 +128,7 @@ class FoundDocument:
     ref: Ref
     number: str
     at: datetime
-    marked: bool
+    deletion_mark: bool
 
 
 class OneCJournal(Protocol):
@@ -149,7 +149,7 @@ class OneCJournal(Protocol):
         """Create the document; the reference is 1C's own, whatever was proposed."""
         ...
 
-    async def mark_phone_call(self, document: Ref) -> None:
+    async def set_deletion_mark(self, document: Ref) -> None:
         """Set the deletion mark on a document that doubles another."""
         ...
 
@@ -181,7 +181,7 @@ class OneCJournal(Protocol):
         """
         ...
 
-    async def consider(self, document: Ref, *, considered: bool) -> None:
+    async def set_considered(self, document: Ref, *, considered: bool) -> None:
         """Set Рассмотрено in the call's subject record; repeating it does no harm."""
         ...
 
@@ -196,7 +196,7 @@ class OneCJournal(Protocol):
         """
         ...
 
-    async def withdraw_reminder(self, draft: ReminderDraft) -> bool:
+    async def delete_reminder(self, draft: ReminderDraft) -> bool:
         """Delete the reminder of the draft's key; False when it was gone already."""
         ...
 
@@ -205,10 +205,10 @@ class OneCJournal(Protocol):
         ...
 
 
-class OneCRequests(Protocol):
+class OneCCallRequests(Protocol):
     """1C as it is watched for calls that managers order from inside UT."""
 
-    async def call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
+    async def find_call_requests(self, since: datetime, mark: str) -> Sequence[CallRequest]:
         """Give outgoing phone call documents dated since *since* whose subject asks for a call.
 
         *mark* is what asks (`requests.asks_for_call`).

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import CandidateKind, Ref
-from bridge.domain.orders import CallOrder, OrderState
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.phone.fields import PhoneNumber
 
 
-class OrderBook(Protocol):
+class OrderStore(Protocol):
     """Where ordered calls stand, durable when a write returns.
 
     Every method may raise StoreError.
@@ -28,11 +28,11 @@ class OrderBook(Protocol):
         """
         ...
 
-    async def orders_open(self) -> Sequence[PhoneCall]:
+    async def orders_being_sent(self) -> Sequence[PhoneCall]:
         """Give the calls whose orders are SENDING."""
         ...
 
-    async def barring_order(
+    async def blocking_order(
         self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
         """Return the latest call ordered for this pair that bars a repeat (`calls.bars_repeat`)."""
@@ -56,14 +56,14 @@ class OwnedPhone:
     owner: Ref
     kind: CandidateKind
     name: str
-    typed: str
+    as_typed: str
     #: The extension typed behind the number («доб. 314»).
     extension: str | None = None
     #: The relation with its owner is over.
     ended: bool = False
 
 
-class PhoneBook(Protocol):
+class PartnerPhones(Protocol):
     """The directory as somebody reads it who wants to call."""
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:

@@ -8,21 +8,22 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
-from bridge.domain.directory import Ref
-from bridge.domain.outbox import EntryState, OutboxEntry
-from bridge.domain.phone import PhoneNumber, mask_phone
-from bridge.ports import AuditAct, EntryMoved
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import PhoneNumber, mask_phone
+from bridge.ports.audit import AuditAct
+from bridge.ports.events import EntryChanged
 from bridge.web.access import Viewer
-from bridge.web.language import Speech, mark
-from bridge.web.surface import WebServices
+from bridge.web.shared.language import Localizer, translatable
+from bridge.web.web_services import WebServices
 
 _log = logging.getLogger(__name__)
 
-_NOT_HIS = mark(
+_NOT_HIS = translatable(
     "From here you call from your own telephone %(own)s only, not from %(named)s. If your "
     "telephone is another one, ask the administrator to correct your extension in 1C."
 )
-NO_TELEPHONE = mark(
+NO_EXTENSION = translatable(
     "1C has no extension for you, so there is no telephone to call from. Ask the administrator to "
     "enter it in your user card in 1C."
 )
@@ -40,7 +41,7 @@ async def find_entry(services: WebServices, key: str) -> OutboxEntry:
     """
     found = await services.ledger.entry(key)
     if found is None:
-        raise HTTPException(404, mark("There is no such entry, or several begin so."))
+        raise HTTPException(404, translatable("There is no such entry, or several begin so."))
     return found[0]
 
 
@@ -51,19 +52,19 @@ async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> Outbox
         HTTPException: 404; 409 when it is in 1C already, or on its way this moment.
     """
     entry = await find_entry(services, key)
-    if entry.state is EntryState.SETTLED:
-        raise HTTPException(409, mark("This call is in 1C already."))
+    if entry.state is EntryState.DELIVERED:
+        raise HTTPException(409, translatable("This call is in 1C already."))
     if entry.state is EntryState.SENDING:
-        raise HTTPException(409, mark("This call is being written to 1C right now."))
+        raise HTTPException(409, translatable("This call is being written to 1C right now."))
     if entry.state is EntryState.DEAD or entry.due_at > services.clock() + _SOON:
         after = await services.ledger.retry_entry(entry.key, services.clock())
         if after is None:
-            raise HTTPException(404, mark("The entry was dropped meanwhile."))
+            raise HTTPException(404, translatable("The entry was dropped meanwhile."))
         entry = after
-        services.events.publish(EntryMoved(entry))
+        services.events.publish(EntryChanged(entry))
         _log.info("entry_retried", extra={"call": entry.key})
-        await note(services, viewer, AuditAct.RETRIED, entry.key)
-    services.kick()
+        await record_audit(services, viewer, AuditAct.ENTRY_RETRIED, entry.key)
+    services.deliver_soon()
     return entry
 
 
@@ -75,11 +76,11 @@ async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
     """
     entry = await find_entry(services, key)
     if entry.state is EntryState.SENDING:
-        raise HTTPException(409, mark("This call is being written to 1C right now."))
+        raise HTTPException(409, translatable("This call is being written to 1C right now."))
     if not await services.ledger.drop_entry(entry.key):
-        raise HTTPException(404, mark("The entry was dropped meanwhile."))
+        raise HTTPException(404, translatable("The entry was dropped meanwhile."))
     _log.warning("entry_dropped", extra={"call": entry.key, "state": entry.state.value})
-    await note(services, viewer, AuditAct.DROPPED, entry.key)
+    await record_audit(services, viewer, AuditAct.ENTRY_DROPPED, entry.key)
 
 
 async def choose_owner(
@@ -92,17 +93,17 @@ async def choose_owner(
     """
     card = services.directory.look_up(number)
     if card is None:
-        raise HTTPException(404, mark("1C does not know this number."))
+        raise HTTPException(404, translatable("1C does not know this number."))
     ref = Ref(owner.lower())
     names = [candidate.name for candidate in card.candidates if candidate.ref == ref]
     if not names:
-        raise HTTPException(409, mark("This is none of the number's owners."))
-    await services.ledger.remember_choice(number, ref)
-    await note(services, viewer, AuditAct.CHOSEN, mask_phone(number), names[0])
+        raise HTTPException(409, translatable("This is none of the number's owners."))
+    await services.ledger.save_choice(number, ref)
+    await record_audit(services, viewer, AuditAct.OWNER_CHOSEN, mask_phone(number), names[0])
 
 
-async def calling_telephone(
-    services: WebServices, viewer: Viewer, speech: Speech, named: str = ""
+async def calling_extension(
+    services: WebServices, viewer: Viewer, speech: Localizer, named: str = ""
 ) -> str:
     """Tell from which extension *viewer* calls: a manager from his own, the administrator from any.
 
@@ -118,13 +119,15 @@ async def calling_telephone(
     if own and named in {"", own}:
         return own
     named = named[:_LONGEST_NAMED]
-    await note(services, viewer, AuditAct.ORDER_DENIED, named)
-    words = speech.say(_NOT_HIS, own=own, named=named) if own else speech.say(NO_TELEPHONE)
+    await record_audit(services, viewer, AuditAct.ORDER_DENIED, named)
+    words = (
+        speech.translate(_NOT_HIS, own=own, named=named) if own else speech.translate(NO_EXTENSION)
+    )
     raise HTTPException(403, words)
 
 
-async def note(
+async def record_audit(
     services: WebServices, viewer: Viewer, act: AuditAct, subject: str = "", words: str = ""
 ) -> None:
     """Put what *viewer* did into the audit list; numbers come masked into it."""
-    await services.audit.note(viewer.record(services.clock(), act, subject, words))
+    await services.audit.append(viewer.audit_record(services.clock(), act, subject, words))

@@ -13,20 +13,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bridge import errors
-from bridge.web.access import Gate
-from bridge.web.access.attempts import Attempts
-from bridge.web.access.gate import is_navigation
-from bridge.web.api import api_router
-from bridge.web.calling import CallPage, calling_router
+from bridge.web.access import AccessControl
+from bridge.web.access.access_control import is_navigation
+from bridge.web.access.attempts import AttemptLimiter
+from bridge.web.api.docs import docs_route
+from bridge.web.api.operations import operations_routes
+from bridge.web.api.orders import PlaceCallPage, orders_router
+from bridge.web.api.routes import api_router
 from bridge.web.console import console_routes
-from bridge.web.desk.page import Desk
-from bridge.web.docs import docs_route
-from bridge.web.hooks import Hooks
-from bridge.web.language import mark
-from bridge.web.operations import operations_routes
-from bridge.web.pages import Pages, static_files
-from bridge.web.sign_in import SignInDoors
-from bridge.web.surface import WebServices
+from bridge.web.desk.pages import DeskPages
+from bridge.web.hooks import HookRoutes
+from bridge.web.shared.language import translatable
+from bridge.web.shared.pages import PageRenderer, static_files
+from bridge.web.sign_in.routes import SignInRoutes
+from bridge.web.web_services import WebServices
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -39,7 +39,7 @@ STATUSES: dict[type[errors.BridgeError], int] = {
     errors.OrderRefused: 422,
     errors.OrderRepeated: 409,
     errors.SyncRefused: 409,
-    errors.SyncRunning: 409,
+    errors.SyncAlreadyRunning: 409,
     errors.StoreError: 503,
 }
 
@@ -57,12 +57,12 @@ class BridgeApp(FastAPI):
     usual way.
     """
 
-    front: Hooks | None = None
+    hooks: HookRoutes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self.front is not None and scope["type"] == "http":
-            door = self.front.door(scope)
+        if self.hooks is not None and scope["type"] == "http":
+            door = self.hooks.endpoint(scope)
             if door is not None:
                 with suppress(HTTPException):  # not let in: nothing was sent yet
                     await door(scope, receive, send)
@@ -78,15 +78,15 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
 
     Run it without the server's own reading of proxy headers: whom to believe is decided here.
     """
-    gate = Gate(
+    gate = AccessControl(
         services.admin_access,
         managers=services.directory.managers,
         keys=services.desk_keys,
         ended=services.ended_sessions,
-        attempts=Attempts(services.monotonic, services.sleep),
+        attempts=AttemptLimiter(services.monotonic, services.sleep),
         monotonic=services.monotonic,
     )
-    pages = Pages(services.lang, services.zone)
+    pages = PageRenderer(services.lang, services.zone)
     app = BridgeApp(
         title="1C-bridge",
         version=version("onec-bridge"),
@@ -97,17 +97,17 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         redirect_slashes=False,  # a PBX follows no redirects (facts/telephony-apis.md §1.1)
     )
     # The hooks stand first: routes are tried in order, and a caller is waiting.
-    hooks = Hooks(services)
-    app.front = hooks
+    hooks = HookRoutes(services)
+    app.hooks = hooks
     app.router.routes[:0] = hooks.routes()
     app.include_router(api_router(services, gate))
-    app.include_router(calling_router(services, gate, pages))
+    app.include_router(orders_router(services, gate, pages))
     app.router.routes += [
         *operations_routes(services, gate),
-        *SignInDoors(services, gate, pages).routes(),
+        *SignInRoutes(services, gate, pages).routes(),
         *console_routes(services, gate, pages),
-        *Desk(services, gate, pages).routes(),
-        *CallPage(services, gate, pages).routes(),
+        *DeskPages(services, gate, pages).routes(),
+        *PlaceCallPage(services, gate, pages).routes(),
         static_files(),
         docs_route(app),
     ]
@@ -127,7 +127,7 @@ def _is_of_people(path: str) -> bool:
 Teller = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def _shown(pages: Pages, tell: Teller) -> Teller:
+def _shown(pages: PageRenderer, tell: Teller) -> Teller:
     """Show what *tell* says as a page to a person at a browser; scripts get it as it is."""
 
     async def answer(request: Request, error: Exception) -> Response:
@@ -136,7 +136,7 @@ def _shown(pages: Pages, tell: Teller) -> Teller:
             return said
         sentence = json.loads(bytes(said.body))["error"]
         kept = {name: said.headers[name] for name in ("retry-after",) if name in said.headers}
-        return pages.problem(request, said.status_code, sentence, kept)
+        return pages.render_problem(request, said.status_code, sentence, kept)
 
     return answer
 
@@ -167,7 +167,7 @@ async def _tell_gone(_: Request, error: Exception) -> Response:
 
 async def _tell_failure(_: Request, error: Exception) -> Response:
     del error  # the server logs it with its traceback
-    return _problem(500, mark("Something broke inside; the log tells what."))
+    return _problem(500, translatable("Something broke inside; the log tells what."))
 
 
 def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -17,13 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.phone import Caller, CallerKind
-from bridge.domain.routing import RouteDecision, RouteQuestion
+from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.routing.routing import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
-from bridge.ports import RawReply, RawRequest
-from bridge.web.access import HookGuard, HookGuesses
-from bridge.web.bodies import BodyTooLarge, read_bounded
-from bridge.web.surface import WebServices
+from bridge.ports.pbx import RawReply, RawRequest
+from bridge.web.access import HookGuard, HookGuessCounter
+from bridge.web.shared.bodies import BodyTooLarge, read_body
+from bridge.web.web_services import WebServices
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ Fields = tuple[tuple[str, str], ...]
 _LOOK = RawReply(200, b"", "")
 
 
-class Door:
+class HookEndpoint:
     """One of the PBX's requests as an ASGI application: called without any wrapping."""
 
     def __init__(self, answer: Callable[[Scope, Receive], Awaitable[RawReply]]) -> None:
@@ -70,23 +70,23 @@ class Door:
         await send({"type": "http.response.body", "body": reply.body})
 
 
-class Hooks:
+class HookRoutes:
     """The hooks of one PBX."""
 
     def __init__(
         self, services: WebServices, timer: Callable[[], float] = time.perf_counter
     ) -> None:
         self._telephony = services.telephony
-        self._answering = services.answering
-        self._receiving = services.receiving
-        self._meter = services.meter
+        self._answering = services.route_answers
+        self._receiving = services.event_intake
+        self._meter = services.metrics
         self._clock = services.clock
         self._guard = HookGuard(
-            services.hook_access, HookGuesses(services.events, services.monotonic)
+            services.hook_access, HookGuessCounter(services.events, services.monotonic)
         )
         self._timer = timer
-        self._route_door = Door(self.route)
-        self._event_door = Door(self.event)
+        self._route_door = HookEndpoint(self.answer_question)
+        self._event_door = HookEndpoint(self.receive_event)
         self._front = {("GET", _ROUTE): self._route_door}
         for method, path in product(("GET", "POST"), EVENT_PATHS):
             self._front[method, path] = self._event_door
@@ -102,7 +102,7 @@ class Hooks:
             for path, door, methods in doors
         ]
 
-    def door(self, scope: Scope) -> Door | None:
+    def endpoint(self, scope: Scope) -> HookEndpoint | None:
         """Give the door to a request of the PBX at its own address; note the token in it."""
         path: str = scope["path"]
         params = {}
@@ -114,19 +114,19 @@ class Hooks:
             scope["path_params"] = params
         return found
 
-    async def route(self, scope: Scope, receive: Receive) -> RawReply:
+    async def answer_question(self, scope: Scope, receive: Receive) -> RawReply:
         """Answer the routing question: status 200 and a body the PBX follows, whatever breaks."""
         del receive  # a question has no body that matters
         started = self._timer()
         token = scope["path_params"].get("token")
-        self._guard.admit(scope, token)
+        self._guard.require_pbx(scope, token)
         if scope["method"] == "HEAD":
             return _LOOK
         _know_address(scope)
         received_at = self._clock()
         question: RouteQuestion | None = None
         try:
-            question = self._telephony.parse_route(
+            question = self._telephony.parse_question(
                 RawRequest(
                     "GET",
                     _path(scope["path"], token),
@@ -136,7 +136,7 @@ class Hooks:
                 received_at,
             )
             decision = await self._answering.answer(question)
-            reply = self._telephony.render_route(question, decision)
+            reply = self._telephony.render_answer(question, decision)
         except Exception:  # noqa: BLE001 - logged with its traceback, answered by the fallback
             # The last line of defence: the customer on the line must not pay for our mistake.
             _log.exception("route_answer_broken")
@@ -144,16 +144,16 @@ class Hooks:
         self._meter.routed(self._telephony.provider, decision.rule, self._timer() - started)
         return reply
 
-    async def event(self, scope: Scope, receive: Receive) -> RawReply:
+    async def receive_event(self, scope: Scope, receive: Receive) -> RawReply:
         """Store the event, then acknowledge it; what is not stored is not acknowledged."""
         token = scope["path_params"].get("token")
-        self._guard.admit(scope, token)
+        self._guard.require_pbx(scope, token)
         if scope["method"] == "HEAD":
             return _LOOK
         body = b""
         if _has_body(scope):
             try:
-                body = await read_bounded(Request(scope, receive), MAX_BODY)
+                body = await read_body(Request(scope, receive), MAX_BODY)
             except ClientDisconnect:
                 # Half a field may say the opposite of the whole, and nobody waits for an answer.
                 _log.debug("event_cut_short")  # the PBX knows; a line each would be a flood
@@ -190,7 +190,7 @@ class Hooks:
             nobody = Caller(CallerKind.WITHHELD, "")
             question = RouteQuestion(self._telephony.provider, nobody, "", received_at)
         decision = self._answering.fallback(question)
-        return self._telephony.render_route(question, decision), decision
+        return self._telephony.render_answer(question, decision), decision
 
 
 def read_fields(encoded: bytes) -> Fields:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from bridge.errors import CannotListen
 from bridge.web.connections.limits import ConnectionLimits
 from bridge.web.connections.protocol import protocol_for
-from bridge.web.connections.registry import Connections
+from bridge.web.connections.registry import ConnectionRegistry
 
 #: A stop lets requests and streams end this long before it cuts them.
 _SHUTDOWN_S = 5
@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         app: Starlette,
         end_streams: Callable[[], None],
-        connections: Connections,
+        connections: ConnectionRegistry,
         announce: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(config)
@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Close connections that are late."""
         if counter % _TICKS_A_SWEEP == 0:
-            self._connections.sweep()
+            self._connections.close_overdue()
         return await super().on_tick(counter)
 
     @contextmanager
@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
             await self._opened.aclose()
 
 
-def insist_on_address(host: str, port: int, setting: str) -> None:
+def require_free_address(host: str, port: int, setting: str) -> None:
     """Make sure that somebody may listen on *host* and *port*: uvicorn says it less clearly.
 
     Raises:
@@ -110,8 +110,8 @@ def run(
         CannotListen: the port is taken, or the address is not this machine's.
         BridgeError: the application could not be opened.
     """
-    insist_on_address(host, port, "BRIDGE_HOST and BRIDGE_PORT")
-    connections = Connections(limits or ConnectionLimits(), time.monotonic)
+    require_free_address(host, port, "BRIDGE_HOST and BRIDGE_PORT")
+    connections = ConnectionRegistry(limits or ConnectionLimits(), time.monotonic)
     config = uvicorn.Config(
         app,
         host=host,

@@ -4,17 +4,18 @@ import asyncio
 
 import pytest
 
-from bridge.adapters.event_hub import EventHub, Subscription, Told
-from bridge.ports import Alarm, Event, OneCMood
+from bridge.adapters.event_hub import EventHub, NumberedEvent, Subscription
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import Event, OneCAvailability
 
 pytestmark = pytest.mark.anyio
 
-MOODS: tuple[type[Event], ...] = (OneCMood,)
-BOTH: tuple[type[Event], ...] = (OneCMood, Alarm)
+MOODS: tuple[type[Event], ...] = (OneCAvailability,)
+BOTH: tuple[type[Event], ...] = (OneCAvailability, Alarm)
 
 
-def mood(words: str) -> OneCMood:
-    return OneCMood(True, words)
+def mood(words: str) -> OneCAvailability:
+    return OneCAvailability(True, words)
 
 
 def down(words: str) -> Alarm:
@@ -24,7 +25,9 @@ def down(words: str) -> Alarm:
 async def taken(listener: Subscription, count: int) -> list[str | None]:
     """Take *count* events; None stands for a gap."""
     told = [await anext(listener) for _ in range(count)]
-    return [t.event.words if isinstance(t.event, OneCMood | Alarm) else None for t in told]
+    return [
+        t.event.message if isinstance(t.event, OneCAvailability | Alarm) else None for t in told
+    ]
 
 
 async def test_everybody_who_listens_is_told_in_order():
@@ -47,7 +50,7 @@ async def test_a_listener_hears_only_the_kinds_it_wants():
 
 
 async def test_a_slow_listener_loses_the_oldest_and_is_told_so():
-    hub = EventHub("a", depth=2)
+    hub = EventHub("a", queue_size=2)
     async with hub.subscribe(BOTH) as listener:
         for n in range(5):
             hub.publish(mood(str(n)))
@@ -56,13 +59,13 @@ async def test_a_slow_listener_loses_the_oldest_and_is_told_so():
 
 
 async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept():
-    hub = EventHub("a", depth=1)
+    hub = EventHub("a", queue_size=1)
     async with hub.subscribe(BOTH) as listener:
         hub.publish(mood("1"))
         hub.publish(mood("2"))
         gap = await anext(listener)
 
-    assert gap == Told("a-1", None)
+    assert gap == NumberedEvent("a-1", None)
     async with hub.subscribe(BOTH, gap.id) as again:
         assert await taken(again, 1) == ["2"]
 
@@ -89,7 +92,7 @@ async def test_who_missed_nothing_hears_only_what_is_new():
 
 
 async def test_who_was_away_longer_than_the_ring_is_told_of_a_gap():
-    hub = EventHub("a", ring=2)
+    hub = EventHub("a", history_size=2)
     for n in range(5):
         hub.publish(mood(str(n)))
 
@@ -138,6 +141,6 @@ async def test_closing_ends_every_stream_after_what_waits():
 async def test_who_leaves_is_forgotten():
     hub = EventHub("a")
     async with hub.subscribe(BOTH):
-        assert hub.listeners == 1
+        assert hub.listener_count == 1
 
-    assert hub.listeners == 0
+    assert hub.listener_count == 0

@@ -11,27 +11,27 @@ import msgspec
 import pytest
 
 from bridge.adapters.http_limits import (
-    LIMITS,
-    AnswerTooLarge,
-    AnswerTooSlow,
+    LIMITS_EXTENSION,
     BoundedSyncTransport,
     BoundedTransport,
     ReadLimits,
+    ResponseTooLarge,
+    ResponseTooSlow,
 )
-from bridge.adapters.onec.errors import TooLarge
-from bridge.adapters.onec.odata import ODataClient, ODataConfig, json_reader
-from bridge.adapters.onec.schema import ListingRow, Page
-from bridge.adapters.own_service import OwnService
-from bridge.adapters.sipuni.api import SipuniAccount, SipuniApi
-from bridge.domain.orders import CallOrder, OrderState
-from bridge.domain.phone import PhoneRules
-from bridge.errors import OneCOutcomeUnknown, OneCUnavailable, PbxUnavailable, ServiceAway
+from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig, lenient_json_decoder
+from bridge.adapters.onec.protocol.errors import RequestTooLarge
+from bridge.adapters.onec.schema import ListingRow, RowPage
+from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+from bridge.adapters.service_client import ServiceClient
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.phone.fields import PhoneRules
+from bridge.errors import OneCOutcomeUnknown, OneCUnavailable, PbxUnavailable, ServiceUnreachable
 from tests.support.builders import NOON
 
 pytestmark = pytest.mark.anyio
 
-SMALL = ReadLimits(1000, 10.0, bytes_per_s=100)
-ROWS = json_reader(msgspec.json.Decoder(Page[ListingRow]))
+SMALL = ReadLimits(1000, 10.0, min_bytes_per_s=100)
+ROWS = lenient_json_decoder(msgspec.json.Decoder(RowPage[ListingRow]))
 
 
 class Pieces(httpx.AsyncByteStream, httpx.SyncByteStream):
@@ -79,7 +79,7 @@ def client(transport: httpx.MockTransport, clock: Clock | None = None) -> httpx.
 async def test_an_answer_without_an_end_is_given_up():
     endless = Pieces(b"x" * 300)
     async with client(answering(endless)) as http:
-        with pytest.raises(AnswerTooLarge, match="more than 1000 bytes"):
+        with pytest.raises(ResponseTooLarge, match="more than 1000 bytes"):
             await http.get("http://h/")
 
     assert endless.sent == 4
@@ -89,7 +89,7 @@ async def test_a_byte_every_five_seconds_is_given_up():
     clock = Clock()
     slow = Pieces(b"x", clock.forward, pause=5)
     async with client(answering(slow), clock) as http:
-        with pytest.raises(AnswerTooSlow, match="2 bytes in 15 s"):
+        with pytest.raises(ResponseTooSlow, match="2 bytes in 15 s"):
             await http.get("http://h/")
 
 
@@ -97,7 +97,7 @@ async def test_a_large_answer_may_take_its_time():
     clock = Clock()
     steady = Pieces(b"x" * 300, clock.forward, pause=3)  # 100 bytes a second
     async with client(answering(steady), clock) as http:
-        with pytest.raises(AnswerTooLarge):  # not too slow
+        with pytest.raises(ResponseTooLarge):  # not too slow
             await http.get("http://h/")
 
 
@@ -108,7 +108,7 @@ async def test_a_bomb_is_counted_as_decoded_and_not_blown_up(form: str):
         lambda _: httpx.Response(200, content=bomb, headers={"Content-Encoding": form})
     )
     async with client(transport) as http:
-        with pytest.raises(AnswerTooLarge):
+        with pytest.raises(ResponseTooLarge):
             await http.get("http://h/")
 
 
@@ -147,7 +147,7 @@ async def test_what_is_not_compressed_as_it_says_is_an_error(body: bytes, form: 
 
 async def test_a_request_may_have_limits_of_its_own():
     async with client(httpx.MockTransport(lambda _: httpx.Response(200, text="x" * 5000))) as http:
-        answer = await http.get("http://h/", extensions={LIMITS: ReadLimits(5000, 10)})
+        answer = await http.get("http://h/", extensions={LIMITS_EXTENSION: ReadLimits(5000, 10)})
 
     assert len(answer.content) == 5000
 
@@ -161,13 +161,13 @@ async def test_a_head_that_never_comes_is_given_up():
 
     bounded = BoundedTransport(httpx.MockTransport(waits), ReadLimits(10, 0.01))
     async with httpx.AsyncClient(transport=bounded) as http:
-        with pytest.raises(AnswerTooSlow):
+        with pytest.raises(ResponseTooSlow):
             await http.get("http://h/")
 
 
 def test_a_client_that_waits_is_bounded_too():
     bounded = BoundedSyncTransport(answering(Pieces(b"x" * 300)), SMALL, clock=Clock())
-    with httpx.Client(transport=bounded) as http, pytest.raises(AnswerTooLarge):
+    with httpx.Client(transport=bounded) as http, pytest.raises(ResponseTooLarge):
         http.get("http://h/")
 
 
@@ -182,23 +182,23 @@ async def test_an_order_answered_without_an_end_is_unknown():
     reply = await sipuni(endless).originate(CallOrder("key", "205", 79035550123, NOON))
 
     assert reply.state is OrderState.UNKNOWN
-    assert "AnswerTooLarge" in reply.words
+    assert "ResponseTooLarge" in reply.reason
     assert endless.sent < 10
 
 
 async def test_statistics_without_an_end_are_no_statistics():
     now = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    with pytest.raises(PbxUnavailable, match="AnswerTooLarge"):
+    with pytest.raises(PbxUnavailable, match="ResponseTooLarge"):
         await sipuni(Pieces(b"x" * 10**6)).history(now - timedelta(hours=1), now)
 
 
 def onec(stream: Pieces) -> ODataClient:
-    config = ODataConfig("http://1c/ut11", "u", "p", most_bytes=10**5)
+    config = ODataConfig("http://1c/ut11", "u", "p", max_answer_bytes=10**5)
     return ODataClient(config, transport=answering(stream))
 
 
 async def test_a_listing_without_an_end_is_asked_for_in_smaller_parts():
-    with pytest.raises(TooLarge, match="more than 100000 bytes"):
+    with pytest.raises(RequestTooLarge, match="more than 100000 bytes"):
         await onec(Pieces(b"x" * 10_000)).read("Catalog", {}, ROWS, splittable=True)
 
 
@@ -217,9 +217,9 @@ async def test_a_streamed_answer_is_bounded_too():
 
 
 def test_the_running_service_is_bounded_too():
-    service = OwnService("127.0.0.1", 1, None, transport=answering(Pieces(b"x" * 10**6)))
-    with pytest.raises(ServiceAway, match="AnswerTooLarge"):
-        service.call("205", "+79035550123")
+    service = ServiceClient("127.0.0.1", 1, None, transport=answering(Pieces(b"x" * 10**6)))
+    with pytest.raises(ServiceUnreachable, match="ResponseTooLarge"):
+        service.place_call("205", "+79035550123")
 
 
 async def test_over_a_socket_a_head_that_does_not_end_is_given_up():
@@ -233,5 +233,5 @@ async def test_over_a_socket_a_head_that_does_not_end_is_given_up():
         port = server.sockets[0].getsockname()[1]
         bounded = BoundedTransport(httpx.AsyncHTTPTransport(), ReadLimits(10**6, 0.1))
         async with httpx.AsyncClient(transport=bounded) as http:
-            with pytest.raises(AnswerTooSlow):
+            with pytest.raises(ResponseTooSlow):
                 await http.get(f"http://127.0.0.1:{port}/")

@@ -5,8 +5,10 @@ from datetime import timedelta
 from prometheus_client import REGISTRY
 
 from bridge.adapters.metrics import Metrics
-from bridge.domain.decision import Rule
-from bridge.ports import Alarm, CallRecorded, DirectoryChanged, OneCMood, OutboxCounts
+from bridge.domain.routing.decision import Rule
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import CallRecorded, DirectoryChanged, OneCAvailability
+from bridge.ports.stores.outbox import OutboxCounts
 from tests.support.builders import call
 
 
@@ -50,7 +52,7 @@ def test_what_is_published_is_counted():
     metrics = Metrics()
 
     metrics.publish(CallRecorded(call()))
-    metrics.publish(OneCMood(False, "gone"))
+    metrics.publish(OneCAvailability(False, "gone"))
     metrics.publish(Alarm("store_slow", "slow"))
     metrics.publish(DirectoryChanged(None))
     metrics.event_stored("sipuni")

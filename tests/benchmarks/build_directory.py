@@ -4,9 +4,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.adapters.embedded.directory_store import DirectoryWriter
-from bridge.domain.directory import EntityKind
-from bridge.ports import EntitySync, SyncReport
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.domain.directory.entities import EntityKind
+from bridge.ports.stores.directory import EntitySync, SyncReport
 from tests.benchmarks.children import given, peak_mib, say
 from tests.benchmarks.company import managers, partners
 
@@ -16,7 +16,7 @@ def main() -> None:
     path = Path(spec["path"])
     before = peak_mib()
     started = time.perf_counter()
-    store = DirectoryWriter(path)
+    store = SqliteDirectoryStore(path)
     with store.transaction() as tx:
         tx.put(EntityKind.MANAGER, managers())
         tx.put(EntityKind.PARTNER, partners(spec["partners"], spec["each"]))

@@ -21,7 +21,7 @@ import uvicorn
 
 from bridge.web.connections.limits import ConnectionLimits
 from bridge.web.connections.protocol import protocol_for
-from bridge.web.connections.registry import Connections
+from bridge.web.connections.registry import ConnectionRegistry
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60.0
@@ -134,7 +134,7 @@ def serve(app: Any, *, lifespan: str = "on", bounded: bool = False) -> None:
 
     *bounded*: held to the limits of `onec-bridge serve`; else as uvicorn does by itself.
     """
-    connections = Connections(ConnectionLimits(), time.monotonic)
+    connections = ConnectionRegistry(ConnectionLimits(), time.monotonic)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

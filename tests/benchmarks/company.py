@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bridge.domain.directory import Manager, Partner, PhoneField, Ref, Version
-from bridge.domain.phone import PhoneNumber, TypedPhone
+from bridge.domain.directory.entities import Manager, Partner, PhoneField, Ref, Version
+from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
 
 MANAGERS = 50
 
@@ -65,5 +65,5 @@ def partners(count: int, numbers_each: int) -> Iterator[Partner]:
             True,
             False,
             False,
-            tuple([PhoneField(typed(n), (TypedPhone(n),)) for n in numbers]),
+            tuple([PhoneField(typed(n), (ParsedPhone(n),)) for n in numbers]),
         )

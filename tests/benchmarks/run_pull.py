@@ -11,15 +11,15 @@ from typing import Any
 import httpx
 import orjson
 
-from bridge.adapters.embedded.directory_store import DirectoryWriter
-from bridge.adapters.onec.odata import ODataClient, ODataConfig
-from bridge.adapters.onec.source import ODataSource
-from bridge.bootstrap.courtesy import make_way
-from bridge.domain.directory import EntityKind, Ref
-from bridge.domain.phone import PhoneRules
-from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER
-from bridge.ports import Listing, Noun
-from bridge.services.pull import Pull, PullRules
+from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.bootstrap.process_priority import lower_priority
+from bridge.domain.directory.entities import EntityKind, Ref
+from bridge.domain.phone.fields import PhoneRules
+from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER
+from bridge.ports.onec import DirectoryObject, Listing
+from bridge.services.sync.pull import DirectoryPull, PullRules
 from tests.benchmarks.children import given, peak_mib, say
 
 CONCURRENCY = 2
@@ -60,13 +60,13 @@ class TimedSource:
         self.extension_sources = source.extension_sources
         self.aclose = source.aclose
 
-    async def listing(self, kind: EntityKind, known: str = "") -> Listing:
+    async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
         with self._stages.stage("listing"):
-            return await self._source.listing(kind, known)
+            return await self._source.listing(kind, known_fingerprint)
 
     async def fetch(
         self, kind: EntityKind, refs: Sequence[Ref], listed: int
-    ) -> AsyncIterator[Sequence[Noun]]:
+    ) -> AsyncIterator[Sequence[DirectoryObject]]:
         batches = aiter(self._source.fetch(kind, refs, listed))
         while True:
             try:
@@ -87,7 +87,7 @@ class TimedRun:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._run, name)
 
-    def put(self, kind: EntityKind, nouns: Iterable[Noun]) -> None:
+    def put(self, kind: EntityKind, nouns: Iterable[DirectoryObject]) -> None:
         with self._stages.stage("documents, names"):
             self._run.put(kind, nouns)
 
@@ -100,7 +100,7 @@ class TimedRun:
 class TimedStore:
     """A store whose commit is timed."""
 
-    def __init__(self, store: DirectoryWriter, stages: Stages) -> None:
+    def __init__(self, store: SqliteDirectoryStore, stages: Stages) -> None:
         self._store = store
         self._stages = stages
         self.versions = store.versions
@@ -133,11 +133,11 @@ async def pull(port: int, path: Path, *, full: bool) -> None:
     source = ODataSource(
         ODataClient(config),
         rules=PhoneRules(),
-        attribute="Внутренний номер",
+        extension_attribute="Внутренний номер",
         metadata_cache=path.with_suffix(".metadata"),
     )
-    store = DirectoryWriter(path)
-    run = Pull(
+    store = SqliteDirectoryStore(path)
+    run = DirectoryPull(
         source=TimedSource(source, stages),
         store=TimedStore(store, stages),
         clock=lambda: datetime.now(UTC),
@@ -188,7 +188,7 @@ async def download(port: int, urls: Sequence[str]) -> None:
 def main() -> None:
     spec = given()
     if spec.get("aside", False):
-        make_way()
+        lower_priority()
     if "urls" in spec:
         asyncio.run(download(spec["port"], spec["urls"]))
     else:

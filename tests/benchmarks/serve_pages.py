@@ -12,9 +12,9 @@ import msgspec
 import orjson
 
 from bridge.adapters.onec import schema
-from bridge.domain.directory import EntityKind
-from bridge.lab.onec import OneCLab, create_onec_app
-from bridge.lab.world import USERS, World
+from bridge.domain.directory.entities import EntityKind
+from bridge.lab.onec.infobase.infobase import USERS, Infobase
+from bridge.lab.onec.simulator import OneCLab, create_onec_app
 from tests.benchmarks.children import given, serve
 from tests.benchmarks.company import name_of, number_of, ref_of, typed, version_of
 
@@ -93,7 +93,7 @@ def _row(at: int, manager: str) -> dict[str, object]:
 
 def create_app(partners: int) -> Callable[..., Any]:
     """Build the publication."""
-    world = World.compose(partners=5)
+    world = Infobase.compose(partners=5)
     lab = OneCLab(world)
     small = create_onec_app(lab)
     pages = Pages(partners, [str(ref) for ref in world.table(USERS).rows])

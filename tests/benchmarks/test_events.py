@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 import uvloop
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.sqlite.calls.store import SqliteLedger
 from tests.benchmarks import children
 from tests.benchmarks.callers import ADMIN_PASSWORD, plain_request, pushed_event
 from tests.benchmarks.load import Run, closed_loop, open_loop
@@ -97,9 +97,9 @@ async def _pushes(port: int, floor_port: int) -> tuple[float, list[float]]:
 
 async def _count(path: Path) -> tuple[int, int, int, int]:
     """Give the events kept, those told, the calls, and the PBX's ids among them."""
-    ledger = LedgerStore.open(path, lambda: datetime.now(UTC), shared=True)
+    ledger = SqliteLedger.open(path, lambda: datetime.now(UTC), as_guest=True)
     calls = await ledger.calls_since(datetime.now(UTC) - timedelta(days=1))
-    told = sum([len(await ledger.events_of(call.key)) for call in calls])
-    left = len(await ledger.untold(10**6))
+    told = sum([len(await ledger.events_of_call(call.key)) for call in calls])
+    left = len(await ledger.unapplied_events(10**6))
     await ledger.close()
-    return told + left, told, len(calls), len({call.life.call_ref for call in calls})
+    return told + left, told, len(calls), len({call.state.call_ref for call in calls})

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 import uvloop
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
+from bridge.adapters.sqlite.calls.store import SqliteLedger
 from tests.benchmarks import children
 from tests.benchmarks.callers import plain_request, routing_questions
 from tests.benchmarks.company import number_of
@@ -93,9 +93,9 @@ def _words(runs: list[Run]) -> str:
 
 
 async def _count(path: Path) -> tuple[int, int]:
-    ledger = LedgerStore.open(path, lambda: datetime.now(UTC), shared=True)
-    counts = await ledger.counts()
+    ledger = SqliteLedger.open(path, lambda: datetime.now(UTC), as_guest=True)
+    counts = await ledger.count_entries()
     calls = await ledger.calls_since(datetime.now(UTC) - timedelta(days=1))
     await ledger.close()
-    owed = counts.due + counts.sending + counts.dead + counts.settled
+    owed = counts.due + counts.sending + counts.dead + counts.delivered
     return len({call.key for call in calls}), owed

@@ -12,11 +12,11 @@ from statistics import median
 import pytest
 import uvloop
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.domain.calls import PhoneCall, begin_call
-from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
-from bridge.domain.outbox import OutboxEntry
-from bridge.domain.phone import PhoneRules, read_caller
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.domain.calls.call import PhoneCall, call_from_question
+from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.phone.fields import PhoneRules, read_caller
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from tests.benchmarks.company import number_of
 from tests.benchmarks.scoreboard import Scoreboard, percentile, rounds, spread
 
@@ -39,7 +39,7 @@ def test_a_durable_record_costs_little_more_than_a_bare_append(
     tails: list[float] = []
 
     async def measure() -> None:
-        ledger = LedgerStore.open(tmp_path / "ledger.db", lambda: datetime.now(UTC))
+        ledger = SqliteLedger.open(tmp_path / "ledger.db", lambda: datetime.now(UTC))
         for _ in rounds(REPEATS):
             floor.append(median(_appends(tmp_path / "appended")))
             times = [await _record(ledger, call) for call in islice(calls, RECORDS)]
@@ -65,7 +65,7 @@ def test_callers_that_wait_together_share_a_commit(board: Scoreboard, tmp_path: 
     rates: dict[int, list[float]] = {waiting: [] for waiting in WAITING}
 
     async def measure() -> None:
-        ledger = LedgerStore.open(tmp_path / "ledger.db", lambda: datetime.now(UTC))
+        ledger = SqliteLedger.open(tmp_path / "ledger.db", lambda: datetime.now(UTC))
         for _ in rounds(3):
             for waiting in WAITING:
                 each = TOGETHER // 4 if waiting == 1 else TOGETHER // waiting
@@ -103,12 +103,12 @@ def _calls() -> "itertools.chain[PhoneCall]":
     def one(count: int) -> PhoneCall:
         caller = read_caller(str(number_of(count)), rules)
         question = RouteQuestion("sipuni", caller, "74951234567", datetime.now(UTC))
-        return begin_call(question, decision)
+        return call_from_question(question, decision)
 
     return itertools.chain.from_iterable([map(one, itertools.count())])
 
 
-async def _record(ledger: LedgerStore, call: PhoneCall) -> float:
+async def _record(ledger: SqliteLedger, call: PhoneCall) -> float:
     entry = OutboxEntry(call.key, created_at=call.received_at, due_at=call.received_at)
     started = time.perf_counter()
     recorded = await ledger.record_call(call, entry)

@@ -9,8 +9,8 @@ from statistics import median
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.domain.phone import PhoneNumber
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.domain.phone.fields import PhoneNumber
 from tests.benchmarks import children
 from tests.benchmarks.company import number_of
 from tests.benchmarks.scoreboard import Scoreboard, rounds, spread
@@ -32,7 +32,7 @@ def test_a_look_up_in_a_million_numbers(board: Scoreboard, tmp_path: Path) -> No
     chance = random.Random(1)  # noqa: S311 - which numbers are asked
     hits = [number_of(chance.randrange(count)) for _ in range(LOOK_UPS)]
     misses = [number_of(count + chance.randrange(count)) for _ in range(LOOK_UPS)]
-    reader = DirectoryReader(path, stale_after=timedelta(hours=1))
+    reader = SqliteDirectory(path, stale_after=timedelta(hours=1))
     bare = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
     bare.execute("PRAGMA mmap_size = 1073741824")
     times: dict[str, list[float]] = {"floor": [], "hit": [], "floor miss": [], "miss": []}
@@ -75,7 +75,7 @@ def _select(bare: sqlite3.Connection, numbers: list[PhoneNumber], *, found: bool
     return spent / len(numbers) * 1e6
 
 
-def _look_up(reader: DirectoryReader, numbers: list[PhoneNumber], *, found: bool) -> float:
+def _look_up(reader: SqliteDirectory, numbers: list[PhoneNumber], *, found: bool) -> float:
     look_up = reader.look_up
     seen = 0
     started = time.perf_counter()

@@ -9,8 +9,8 @@ from statistics import median
 import phonenumbers
 import pytest
 
-from bridge.domain.phone import PhoneRules, read_phones
-from bridge.lab.company import phones as composer
+from bridge.domain.phone.fields import PhoneRules, read_phones
+from bridge.lab.onec.company import typed_phones as composer
 from tests.benchmarks.scoreboard import Scoreboard, rounds, spread
 
 pytestmark = pytest.mark.benchmark
@@ -51,14 +51,14 @@ def test_the_oddities_of_a_whole_company_are_read_faster_too(board: Scoreboard) 
     )
 
 
-def _composed(manners: frozenset[str]) -> list[composer.TypedPhone]:
+def _composed(manners: frozenset[str]) -> list[composer.ComposedPhone]:
     chance = random.Random(7)  # noqa: S311 - a composed corpus
-    drawn = (composer.compose(chance) for _ in itertools.count())
+    drawn = (composer.draw_phone(chance) for _ in itertools.count())
     return list(itertools.islice((f for f in drawn if f.manner in manners), NUMBERS))
 
 
 def _compare(
-    board: Scoreboard, name: str, fields: list[tuple[str, composer.TypedPhone]]
+    board: Scoreboard, name: str, fields: list[tuple[str, composer.ComposedPhone]]
 ) -> tuple[float, bool]:
     texts = [text for text, _ in fields]
     rules = PhoneRules()
@@ -79,7 +79,7 @@ def _compare(
         for text, our, their in zip(texts, ours, theirs, strict=True)
         if our and their and [phone.number for phone in our] != [their]
     ]
-    meant = [field.meant for _, field in fields]
+    meant = [field.intended for _, field in fields]
     right = sum(tuple(f"+{p.number}" for p in o) == m for o, m in zip(ours, meant, strict=True))
     their_right = sum((f"+{t}",) == m for t, m in zip(theirs, meant, strict=True))
     ratio = median(f / s for f, s in zip(floor, subject, strict=True))

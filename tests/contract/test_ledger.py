@@ -8,31 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import NumberMemory
-from bridge.domain.directory import Ref
-from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import (
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import (
     DeliveryRules,
+    DeliveryStage,
     EntryState,
     OutboxEntry,
-    Stage,
-    held,
-    refused,
+    mark_dead,
+    pause_entry,
 )
-from bridge.domain.phone import PhoneNumber
-from bridge.ports import (
-    UNREAD,
-    Change,
-    Forgotten,
-    Ledger,
-    OutboxCounts,
-    RawEvent,
-    Talk,
-)
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.routing.decision import NumberMemory
+from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.event_log import UNREAD
+from bridge.ports.stores.ledger import Ledger, LedgerChange
+from bridge.ports.stores.number_memory import Talk
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.retention import DeletedRecords
 from tests.support import builders as b
-from tests.support.memory_ledger import MemoryLedger
+from tests.support.fakes.ledger import MemoryLedger
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +42,7 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     opened: Ledger = (
         MemoryLedger(lambda: NOW)
         if request.param == "memory"
-        else LedgerStore.open(tmp_path / "ledger.db", lambda: NOW)
+        else SqliteLedger.open(tmp_path / "ledger.db", lambda: NOW)
     )
     yield opened
     await opened.close()
@@ -113,7 +110,7 @@ async def test_two_webhooks_of_one_call_at_once_are_one_call(ledger: Ledger) -> 
 async def test_a_call_that_its_events_put_there_first_is_owed_by_its_record(
     ledger: Ledger,
 ) -> None:
-    await ledger.apply(Change(calls=(call("a"),)))
+    await ledger.apply_change(LedgerChange(calls=(call("a"),)))
 
     await ledger.record_call(call("a"), debt("a"))
     await ledger.record_call(call("a"), debt("a"))
@@ -125,7 +122,7 @@ async def test_a_call_that_owes_nothing_has_no_entry(ledger: Ledger) -> None:
     await ledger.record_call(call("a"), None)
 
     assert await ledger.entry("a") is None
-    assert await ledger.counts() == OutboxCounts()
+    assert await ledger.count_entries() == OutboxCounts()
     assert not await ledger.save_entry(debt("a"))
 
 
@@ -133,15 +130,15 @@ async def test_only_what_is_due_is_given(ledger: Ledger) -> None:
     await owe(ledger, "now", "later", "sent", "dead", "done")
     await ledger.save_entry(replace(debt("later"), due_at=NOW + 5 * SECOND))
     await ledger.save_entry(sending("sent"))
-    await ledger.save_entry(refused(debt("dead"), why="no"))
-    await ledger.save_entry(replace(debt("done"), state=EntryState.SETTLED, settled_at=NOW))
+    await ledger.save_entry(mark_dead(debt("dead"), reason="no"))
+    await ledger.save_entry(replace(debt("done"), state=EntryState.DELIVERED, delivered_at=NOW))
 
-    assert [e.key for e, _ in await ledger.due(NOW + SECOND, 10)] == ["now"]
-    assert {e.key for e, _ in await ledger.due(NOW + 5 * SECOND, 10)} == {"now", "later"}
-    assert len(await ledger.due(NOW + 5 * SECOND, 1)) == 1
-    assert await ledger.due(NOW - SECOND, 10) == []
-    counted = await ledger.counts()
-    assert counted == OutboxCounts(due=2, sending=1, dead=1, settled=1, oldest_due=NOW)
+    assert [e.key for e, _ in await ledger.due_entries(NOW + SECOND, 10)] == ["now"]
+    assert {e.key for e, _ in await ledger.due_entries(NOW + 5 * SECOND, 10)} == {"now", "later"}
+    assert len(await ledger.due_entries(NOW + 5 * SECOND, 1)) == 1
+    assert await ledger.due_entries(NOW - SECOND, 10) == []
+    counted = await ledger.count_entries()
+    assert counted == OutboxCounts(due=2, sending=1, dead=1, delivered=1, oldest_due=NOW)
 
 
 async def test_a_fresh_call_goes_before_old_debts(ledger: Ledger) -> None:
@@ -152,7 +149,7 @@ async def test_a_fresh_call_goes_before_old_debts(ledger: Ledger) -> None:
         await ledger.save_entry(replace(debt(key, at), attempts=2))
     await owe(ledger, "fresh")
 
-    found = await ledger.due(NOW, 10)
+    found = await ledger.due_entries(NOW, 10)
 
     assert [entry.key for entry, _ in found] == ["fresh", "older", "old"]
     assert [one.key for _, one in found] == ["fresh", "older", "old"]
@@ -162,47 +159,47 @@ async def test_what_a_crash_left_in_sending_is_due_again_and_doubtful(ledger: Le
     await owe(ledger, "a", "b")
     await ledger.save_entry(sending("a"))
 
-    assert await ledger.recover() == 1
-    assert await ledger.recover() == 0
+    assert await ledger.recover_after_crash() == 1
+    assert await ledger.recover_after_crash() == 0
 
     found = await ledger.entry("a")
     assert found is not None
-    assert (found[0].state, found[0].doubtful) == (EntryState.DUE, True)
+    assert (found[0].state, found[0].needs_verification) == (EntryState.DUE, True)
     assert found[0].maybe_sent_at == NOW
 
 
 async def test_held_entries_are_released_by_stage_the_longest_held_first(ledger: Ledger) -> None:
     await owe(ledger, "a", "b", "c", "d")
     for n, key in enumerate("abc"):
-        stage = Stage.REMINDER if key == "c" else Stage.SUBJECT
+        stage = DeliveryStage.REMINDER if key == "c" else DeliveryStage.SUBJECT
         await ledger.save_entry(
-            held(
+            pause_entry(
                 replace(debt(key), stage=stage, document=Ref("document")),
                 NOW - n * SECOND,
-                why="no right",
+                reason="no right",
             )
         )
-    assert [e.key for e, _ in await ledger.due(NOW, 10)] == ["d"]
+    assert [e.key for e, _ in await ledger.due_entries(NOW, 10)] == ["d"]
 
-    assert await ledger.release(NOW, Stage.SUBJECT, 1) == 1
-    assert {e.key for e, _ in await ledger.due(NOW, 10)} == {"b", "d"}
-    assert await ledger.release(NOW, None, 1, freshest=True) == 1
-    assert {e.key for e, _ in await ledger.due(NOW, 10)} == {"b", "c", "d"}
-    assert await ledger.release(NOW, None, 10) == 1
-    assert await ledger.release(NOW, None, 10) == 0
+    assert await ledger.resume_entries(NOW, DeliveryStage.SUBJECT, 1) == 1
+    assert {e.key for e, _ in await ledger.due_entries(NOW, 10)} == {"b", "d"}
+    assert await ledger.resume_entries(NOW, None, 1, freshest=True) == 1
+    assert {e.key for e, _ in await ledger.due_entries(NOW, 10)} == {"b", "c", "d"}
+    assert await ledger.resume_entries(NOW, None, 10) == 1
+    assert await ledger.resume_entries(NOW, None, 10) == 0
 
-    assert {e.key for e, _ in await ledger.due(NOW, 10)} == {"a", "b", "c", "d"}
-    assert not any(e.held for e, _ in await ledger.entries())
+    assert {e.key for e, _ in await ledger.due_entries(NOW, 10)} == {"a", "b", "c", "d"}
+    assert not any(e.paused for e, _ in await ledger.entries())
 
 
 async def test_entries_are_listed_newest_first_by_state(ledger: Ledger) -> None:
     for n, key in enumerate("abc"):
         await owe(ledger, key, at=NOW + n * SECOND)
-    await ledger.save_entry(refused(debt("b"), why="no"))
+    await ledger.save_entry(mark_dead(debt("b"), reason="no"))
 
     assert [e.key for e, _ in await ledger.entries()] == ["c", "b", "a"]
     assert [e.key for e, _ in await ledger.entries([EntryState.DEAD])] == ["b"]
-    assert [e.key for e, _ in await ledger.entries([EntryState.DUE, EntryState.SETTLED])] == [
+    assert [e.key for e, _ in await ledger.entries([EntryState.DUE, EntryState.DELIVERED])] == [
         "c",
         "a",
     ]
@@ -247,12 +244,12 @@ async def test_calls_are_listed_newest_first(ledger: Ledger) -> None:
 
 
 async def test_what_an_operator_said_of_a_number_is_remembered(ledger: Ledger) -> None:
-    assert ledger.memory(b.NUMBER) == NumberMemory()
+    assert ledger.number_memory(b.NUMBER) == NumberMemory()
 
-    await ledger.remember_choice(b.NUMBER, Ref("first"))
-    await ledger.remember_choice(b.NUMBER, Ref("second"))
+    await ledger.save_choice(b.NUMBER, Ref("first"))
+    await ledger.save_choice(b.NUMBER, Ref("second"))
 
-    assert ledger.memory(b.NUMBER) == NumberMemory(choice=Ref("second"))
+    assert ledger.number_memory(b.NUMBER) == NumberMemory(chosen_owner=Ref("second"))
 
 
 async def test_events_are_kept(ledger: Ledger) -> None:
@@ -261,16 +258,16 @@ async def test_events_are_kept(ledger: Ledger) -> None:
 
 async def test_events_that_could_not_be_read_are_found_again(ledger: Ledger) -> None:
     raw = RawEvent("sipuni", NOW, (("kto", "1"),), "<x/>", "text/xml")
-    await ledger.apply(Change(arrived=((raw, UNREAD), (raw, ""), (raw, UNREAD))))
+    await ledger.apply_change(LedgerChange(new_events=((raw, UNREAD), (raw, ""), (raw, UNREAD))))
 
-    (first, kept), (second, _) = await ledger.unread(10)
+    (first, kept), (second, _) = await ledger.unread_events(10)
     assert kept == raw
-    assert [row for row, _ in await ledger.unread(10, first)] == [second]
-    assert await ledger.unread_count() == 2
-    assert await ledger.untold(10) == []
+    assert [row for row, _ in await ledger.unread_events(10, first)] == [second]
+    assert await ledger.count_unread_events() == 2
+    assert await ledger.unapplied_events(10) == []
 
-    await ledger.apply(Change(events=((first, ""),)))
-    assert await ledger.unread_count() == 1
+    await ledger.apply_change(LedgerChange(assigned_events=((first, ""),)))
+    assert await ledger.count_unread_events() == 1
 
 
 # ---------------------------------------------------------------- retention
@@ -278,17 +275,17 @@ DAY = timedelta(days=1)
 OLD = NOW - 10 * DAY
 
 
-def missed_call(key: str, *, closed: bool) -> MissedDebt:
-    return MissedDebt(
+def missed_call(key: str, *, closed: bool) -> MissedCall:
+    return MissedCall(
         key=key,
         client=key,
         name="",
         numbers=(),
-        calls=(key,),
-        holder=key,
+        call_keys=(key,),
+        reminder_call=key,
         owner=None,
         opened_at=OLD,
-        last_at=OLD,
+        last_missed_at=OLD,
         closed_at=OLD if closed else None,
     )
 
@@ -296,24 +293,26 @@ def missed_call(key: str, *, closed: bool) -> MissedDebt:
 async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger) -> None:
     await owe(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
     await owe(ledger, "young")
-    settled = {"state": EntryState.SETTLED, "settled_at": OLD}
+    settled = {"state": EntryState.DELIVERED, "settled_at": OLD}
     for key in ("done", "waits", "paid", "young"):
         await ledger.save_entry(replace(debt(key, OLD), **settled))
     await ledger.save_entry(sending("sending"))
-    await ledger.save_entry(refused(debt("dead", OLD), why="no"))
-    await ledger.save_entry(replace(debt("verify", OLD), stage=Stage.VERIFY))
-    await ledger.apply(
-        Change(debts=(missed_call("waits", closed=False), missed_call("paid", closed=True)))
+    await ledger.save_entry(mark_dead(debt("dead", OLD), reason="no"))
+    await ledger.save_entry(replace(debt("verify", OLD), stage=DeliveryStage.VERIFY))
+    await ledger.apply_change(
+        LedgerChange(
+            missed_calls=(missed_call("waits", closed=False), missed_call("paid", closed=True))
+        )
     )
 
-    forgotten = await ledger.forget(NOW - DAY)
+    forgotten = await ledger.delete_older_than(NOW - DAY)
 
     left = {call.key for call in await ledger.calls()}
     assert left == {"due", "sending", "dead", "verify", "waits", "young"}
-    assert forgotten == Forgotten(calls=2, missed_calls=1, kept=5)
-    assert [open_one.key for open_one in await ledger.open_debts()] == ["waits"]
-    assert (await ledger.counts()).settled == 2
-    assert await ledger.forget(NOW - DAY) == Forgotten(kept=5)
+    assert forgotten == DeletedRecords(calls=2, missed_calls=1, kept=5)
+    assert [open_one.key for open_one in await ledger.open_missed_calls()] == ["waits"]
+    assert (await ledger.count_entries()).delivered == 2
+    assert await ledger.delete_older_than(NOW - DAY) == DeletedRecords(kept=5)
 
 
 async def test_events_go_with_their_call_and_never_before_a_call_was_told(ledger: Ledger) -> None:
@@ -321,28 +320,32 @@ async def test_events_go_with_their_call_and_never_before_a_call_was_told(ledger
     await ledger.record_call(call("done", OLD), None)
     told = [RawEvent("sipuni", OLD, (("n", key),)) for key in ("owed", "done", "")]
     untold = RawEvent("sipuni", OLD, (("n", "untold"),))
-    await ledger.apply(Change(arrived=tuple(zip(told, ("owed", "done", ""), strict=True))))
+    await ledger.apply_change(
+        LedgerChange(new_events=tuple(zip(told, ("owed", "done", ""), strict=True)))
+    )
     await ledger.record_event(untold)
 
-    forgotten = await ledger.forget(NOW - DAY)
+    forgotten = await ledger.delete_older_than(NOW - DAY)
 
-    assert forgotten == Forgotten(calls=1, events=2, kept=1)
-    assert await ledger.events_of("owed") == [told[0]]
-    assert await ledger.events_of("done") == []
-    assert [raw for _, raw in await ledger.untold(10)] == [untold]
+    assert forgotten == DeletedRecords(calls=1, events=2, kept=1)
+    assert await ledger.events_of_call("owed") == [told[0]]
+    assert await ledger.events_of_call("done") == []
+    assert [raw for _, raw in await ledger.unapplied_events(10)] == [untold]
 
 
 async def test_who_talked_last_is_forgotten_and_a_person_s_choice_is_not(ledger: Ledger) -> None:
     owner = b.ref("ООО Ромашка")
-    await ledger.remember_choice(b.NUMBER, owner)
+    await ledger.save_choice(b.NUMBER, owner)
     other = PhoneNumber(b.NUMBER + 1)
-    await ledger.apply(Change(talks=(Talk(b.NUMBER, "205", OLD), Talk(other, "206", NOW))))
+    await ledger.apply_change(
+        LedgerChange(talks=(Talk(b.NUMBER, "205", OLD), Talk(other, "206", NOW)))
+    )
 
-    forgotten = await ledger.forget(NOW - DAY)
+    forgotten = await ledger.delete_older_than(NOW - DAY)
 
-    assert forgotten == Forgotten(talks=1)
-    assert ledger.memory(b.NUMBER) == NumberMemory(choice=owner)
-    assert ledger.memory(other) == NumberMemory(last_extension="206")
+    assert forgotten == DeletedRecords(talks=1)
+    assert ledger.number_memory(b.NUMBER) == NumberMemory(chosen_owner=owner)
+    assert ledger.number_memory(other) == NumberMemory(last_extension="206")
 
 
 async def test_many_old_calls_go_in_one_deletion(ledger: Ledger) -> None:
@@ -350,14 +353,14 @@ async def test_many_old_calls_go_in_one_deletion(ledger: Ledger) -> None:
         await ledger.record_call(call(f"{number}", OLD), None)
     await owe(ledger, "owed", at=OLD)
 
-    assert await ledger.forget(NOW - DAY) == Forgotten(calls=450, kept=1)
+    assert await ledger.delete_older_than(NOW - DAY) == DeletedRecords(calls=450, kept=1)
     assert [one.key for one in await ledger.calls()] == ["owed"]
 
 
 async def test_days_are_noted_in_the_order_they_were_seen(ledger: Ledger) -> None:
     assert (await ledger.days_seen(), await ledger.last_seen()) == ([], None)
     for at in (NOW, NOW + SECOND, NOW + 365 * DAY, NOW + DAY, NOW + DAY + SECOND, NOW):
-        await ledger.note_day(at)
+        await ledger.record_day(at)
 
     seen = [(NOW + day * DAY).date() for day in (365, 1, 0)]
     assert await ledger.days_seen() == seen
@@ -371,21 +374,23 @@ async def test_entries_of_before_a_step_back_are_not_taken_for_fresh(ledger: Led
     await ledger.retry_entry("future", NOW)
 
     at = NOW + timedelta(seconds=30)
-    assert [entry.key for entry, _ in await ledger.due(at, 10)] == ["due", "future"]
+    assert [entry.key for entry, _ in await ledger.due_entries(at, 10)] == ["due", "future"]
 
 
 async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None:
     rules, year = DeliveryRules(), timedelta(days=365)
     await owe(ledger, "due", "waits", "doubt", "verify", "sent", "done", "later")
-    settled = replace(debt("done"), state=EntryState.SETTLED, settled_at=NOW)
+    settled = replace(debt("done"), state=EntryState.DELIVERED, delivered_at=NOW)
     doubt = replace(debt("doubt"), attempts=1, maybe_sent_at=NOW - year)
-    verify = replace(debt("verify"), stage=Stage.VERIFY, due_at=NOW + year, verify_at=NOW + year)
-    postponed = replace(debt("later"), stage=Stage.REMINDER, due_at=NOW + year)
+    verify = replace(
+        debt("verify"), stage=DeliveryStage.VERIFY, due_at=NOW + year, verify_at=NOW + year
+    )
+    postponed = replace(debt("later"), stage=DeliveryStage.REMINDER, due_at=NOW + year)
     waits = replace(debt("waits"), attempts=3, due_at=NOW + year)
     for entry in (settled, doubt, verify, postponed, waits, sending("sent")):
         await ledger.save_entry(entry)
 
-    assert await ledger.rearm(NOW, rules) == 3
+    assert await ledger.reschedule_entries(NOW, rules) == 3
 
     found = {entry.key: entry for entry, _ in await ledger.entries()}
     assert found["due"] == debt("due")
@@ -393,12 +398,12 @@ async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None
     assert found["doubt"].maybe_sent_at == NOW
     assert found["verify"].due_at == found["verify"].verify_at == NOW + rules.verify_after
     assert (found["sent"], found["done"], found["later"]) == (sending("sent"), settled, postponed)
-    assert await ledger.rearm(NOW, rules) == 0
+    assert await ledger.reschedule_entries(NOW, rules) == 0
 
 
 async def test_many_waiting_entries_are_rearmed_at_once(ledger: Ledger) -> None:
     keys = [f"{number}" for number in range(450)]
     await owe(ledger, *keys, at=NOW + timedelta(hours=3))
 
-    assert await ledger.rearm(NOW, DeliveryRules()) == 450
-    assert len(await ledger.due(NOW + timedelta(seconds=10), 1_000)) == 450
+    assert await ledger.reschedule_entries(NOW, DeliveryRules()) == 450
+    assert len(await ledger.due_entries(NOW + timedelta(seconds=10), 1_000)) == 450

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.clock import (
-    CALM,
+    CALM_PERIOD,
     TOLERANCE,
     ClockReading,
     ClockState,
     age_of,
-    believable,
     describe_step,
+    find_clock_step,
+    is_believable,
     state_after,
     state_at_start,
-    stepped_by,
 )
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_a_step_is_seen_with_its_size_and_way(step: timedelta) -> None:
 def test_time_that_passes_is_no_step(passed: float, jitter: float) -> None:
     after = reading(timedelta(seconds=passed + jitter), passed)
 
-    assert stepped_by(BEGUN.reading, after) == timedelta(0)
+    assert find_clock_step(BEGUN.reading, after) == timedelta(0)
     assert not state_after(BEGUN, after).is_off
 
 
@@ -63,10 +63,10 @@ def test_a_clock_that_is_right_again_is_believed(step: timedelta) -> None:
 
 def test_a_clock_that_goes_on_without_a_step_is_taken_for_right_after_a_while() -> None:
     off = state_after(BEGUN, reading(-3 * HOUR, 0))
-    calm = CALM.total_seconds()
+    calm = CALM_PERIOD.total_seconds()
 
-    assert state_after(off, reading(CALM - 3 * HOUR - timedelta(seconds=1), calm - 1)).is_off
-    assert not state_after(off, reading(CALM - 3 * HOUR, calm)).is_off
+    assert state_after(off, reading(CALM_PERIOD - 3 * HOUR - timedelta(seconds=1), calm - 1)).is_off
+    assert not state_after(off, reading(CALM_PERIOD - 3 * HOUR, calm)).is_off
 
 
 @pytest.mark.parametrize("month", [3, 10])
@@ -100,9 +100,9 @@ def test_the_words_say_by_how_much_and_which_way() -> None:
 
 
 def test_a_moment_from_the_future_proves_nothing() -> None:
-    assert believable(NOON, NOON)
-    assert believable(NOON + TOLERANCE, NOON)
-    assert not believable(NOON + 3 * HOUR, NOON)
+    assert is_believable(NOON, NOON)
+    assert is_believable(NOON + TOLERANCE, NOON)
+    assert not is_believable(NOON + 3 * HOUR, NOON)
 
 
 @pytest.mark.parametrize("step", STEPS)

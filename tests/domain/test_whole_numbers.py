@@ -7,27 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.whole_numbers import MOST, read_whole
+from bridge.domain.whole_numbers import MAX_WHOLE_NUMBER, read_whole_number
 
 _BRIDGE = Path(__file__).parents[2] / "bridge"
 
 
 @given(st.text() | st.integers().map(str) | st.text("0123456789", min_size=5000, max_size=6000))
 def test_any_text_is_a_number_within_bounds_or_none(text: str):
-    number = read_whole(text)
+    number = read_whole_number(text)
 
-    assert number is None or (0 <= number <= MOST and int(text) == number)
+    assert number is None or (0 <= number <= MAX_WHOLE_NUMBER and int(text) == number)
 
 
 @pytest.mark.parametrize(
     "text", ["", "-1", "+1", "1_0", " 1", "²", "٣", "1.0", "9" * 5000, "0" * 99]
 )
 def test_what_is_no_number_of_ours_is_none(text: str):
-    assert read_whole(text) is None
+    assert read_whole_number(text) is None
 
 
 def test_a_number_above_the_most_is_none():
-    assert [read_whole("7", 7), read_whole("8", 7), read_whole("007", 1000)] == [7, None, 7]
+    assert [
+        read_whole_number("7", 7),
+        read_whole_number("8", 7),
+        read_whole_number("007", 1000),
+    ] == [7, None, 7]
 
 
 def test_nobody_else_reads_digits_of_any_length():

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bridge.domain.decision import Target
-from bridge.ports import AuditAct
-from bridge.ports.runs import Shrink, SyncRun
+from bridge.domain.routing.decision import Target
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import ADMIN, ANNA, DeskHouse, open_street, window
+from tests.e2e.desk_fixture import ADMIN, ANNA, DeskFixture, open_window, serve_desk
 
 pytestmark = pytest.mark.anyio
 
@@ -26,8 +26,8 @@ PAGES = (
 
 
 async def test_the_administrator_signs_in_and_out(browser: Browser) -> None:
-    house = DeskHouse()
-    async with open_street(house) as street, window(browser, known=False) as context:
+    house = DeskFixture()
+    async with serve_desk(house) as street, open_window(browser, known=False) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/console/calls")
         door = page.get_by_role("region", name="Administrator")
@@ -46,9 +46,9 @@ async def test_the_administrator_signs_in_and_out(browser: Browser) -> None:
 
 
 async def test_a_manager_signs_in_by_his_name_in_1c_and_sits_at_his_desk(browser: Browser) -> None:
-    house = DeskHouse()
-    house.onec_sign_in.known = {ANNA.name: "her password"}
-    async with open_street(house) as street, window(browser, known=False) as context:
+    house = DeskFixture()
+    house.onec_sign_in.passwords = {ANNA.name: "her password"}
+    async with serve_desk(house) as street, open_window(browser, known=False) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/desk")
         await page.get_by_label("Name in 1C").fill(ANNA.name)
@@ -67,9 +67,9 @@ async def test_a_manager_signs_in_by_his_name_in_1c_and_sits_at_his_desk(browser
 
 
 async def test_a_desk_whose_session_is_over_leads_to_the_sign_in(browser: Browser) -> None:
-    house = DeskHouse(heartbeat_s=0.5)
-    house.onec_sign_in.known = {ANNA.name: "her password"}
-    async with open_street(house) as street, window(browser, known=False) as context:
+    house = DeskFixture(heartbeat_s=0.5)
+    house.onec_sign_in.passwords = {ANNA.name: "her password"}
+    async with serve_desk(house) as street, open_window(browser, known=False) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/desk")
         await page.get_by_label("Name in 1C").fill(ANNA.name)
@@ -79,15 +79,15 @@ async def test_a_desk_whose_session_is_over_leads_to_the_sign_in(browser: Browse
 
         await house.audit.revoke(ANNA.ref)
         await street.close()
-        house.wake()
+        house.restart()
         await street.open()
 
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 async def test_the_language_is_switched_where_one_stands(browser: Browser) -> None:
-    house = DeskHouse()
-    async with open_street(house) as street, window(browser) as context:
+    house = DeskFixture()
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await context.new_page()
         await page.goto(street.desk())
         house.ring()
@@ -105,11 +105,11 @@ async def test_the_language_is_switched_where_one_stands(browser: Browser) -> No
 
 
 async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     call = house.ring()
     elsewhere = replace(call.decision, targets=(Target("299", None, "Кто-то прежний"),))
     house.show(replace(call, decision=elsewhere))
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/console/calls/{call.key}")
 
@@ -121,10 +121,10 @@ async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
 
 
 async def test_a_shrink_is_accepted(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     refused = Shrink("Catalog_Партнеры", 1000, 400)
     house.sync_runs.append(SyncRun(house.clock(), 1.5, error="refused", refused=refused))
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/console/sync")
         await expect(page.get_by_text("600 rows will be forgotten")).to_be_hidden()
@@ -134,20 +134,20 @@ async def test_a_shrink_is_accepted(browser: Browser) -> None:
 
         await expect(page.get_by_role("status")).to_contain_text("A run was started")
     assert house.syncs == [True]
-    assert AuditAct.SHRINK_ACCEPTED in [record.act for record in house.audit.kept]
+    assert AuditAct.SHRINK_ACCEPTED in [record.act for record in house.audit.appended]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_axe_finds_nothing_serious(browser: Browser, width: int) -> None:
-    house = DeskHouse(lang="ru")
+    house = DeskFixture(lang="ru")
     story = house.hang_up(house.pick_up(house.ring()))
     house.give_up(house.ring("+79161112233"))
     refused = Shrink("Catalog_Партнеры", 1000, 400)
     house.sync_runs.append(SyncRun(house.clock(), 1.5, error="отказано", refused=refused))
     size = {"width": width, "height": 900}
     async with (
-        open_street(house) as street,
-        window(browser, viewport=size, reduced_motion="reduce") as context,
+        serve_desk(house) as street,
+        open_window(browser, viewport=size, reduced_motion="reduce") as context,
     ):
         page = await context.new_page()
         found = {}

@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 import bridge.web
-from bridge.domain.orders import OrderState
-from bridge.domain.phone import PhoneNumber
+from bridge.domain.calls.orders import OrderState
+from bridge.domain.phone.fields import PhoneNumber
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import ANNA, BORIS, LUTIK, DeskHouse, open_street, window
+from tests.e2e.desk_fixture import ANNA, BORIS, LUTIK, DeskFixture, open_window, serve_desk
 from tests.support.builders import NUMBER
 
 pytestmark = pytest.mark.anyio
@@ -41,9 +41,9 @@ async def at_desk(page: Page, address: str) -> Page:
 
 
 async def test_a_ring_pops_the_card_with_all_that_is_known(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     house.hang_up(house.pick_up(house.ring()))
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         await expect(page.locator("#idle")).to_be_visible()
 
@@ -65,9 +65,12 @@ async def test_a_ring_pops_the_card_with_all_that_is_known(browser: Browser) -> 
 
 
 async def test_who_opens_the_desk_while_it_rings_sees_it_at_once(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     house.ring()
-    async with open_street(house) as street, window(browser, java_script_enabled=False) as context:
+    async with (
+        serve_desk(house) as street,
+        open_window(browser, java_script_enabled=False) as context,
+    ):
         page = await context.new_page()
         await page.goto(street.desk())
 
@@ -75,8 +78,8 @@ async def test_who_opens_the_desk_while_it_rings_sees_it_at_once(browser: Browse
 
 
 async def test_the_card_follows_the_call(browser: Browser) -> None:
-    house = DeskHouse()
-    async with open_street(house) as street, window(browser) as context:
+    house = DeskFixture()
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         answered, missed = house.ring(), house.ring("+79161112233")
         card = page.locator(f"#call-{answered.key}")
@@ -97,8 +100,8 @@ async def test_the_card_follows_the_call(browser: Browser) -> None:
 
 
 async def test_two_desks_one_ring(browser: Browser) -> None:
-    house = DeskHouse()
-    async with open_street(house) as street, window(browser) as context:
+    house = DeskFixture()
+    async with serve_desk(house) as street, open_window(browser) as context:
         anna = await at_desk(await context.new_page(), street.desk("205"))
         boris = await at_desk(await context.new_page(), street.desk("207"))
 
@@ -120,8 +123,8 @@ async def test_two_desks_one_ring(browser: Browser) -> None:
 
 
 async def test_a_restart_loses_no_ring(browser: Browser) -> None:
-    house = DeskHouse(heartbeat_s=0.5)
-    async with open_street(house) as street, window(browser) as context:
+    house = DeskFixture(heartbeat_s=0.5)
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         before = house.ring()
         await expect(page.locator(f"#call-{before.key}.ringing")).to_be_visible()
@@ -132,7 +135,7 @@ async def test_a_restart_loses_no_ring(browser: Browser) -> None:
         await expect(page.locator("#lost")).to_contain_text("Connection lost since")
         house.give_up(before)
         meanwhile = house.ring("+79161112233")
-        house.wake()
+        house.restart()
         await street.open()
 
         await expect(page.locator("#lost")).to_be_hidden()
@@ -144,8 +147,8 @@ async def test_a_restart_loses_no_ring(browser: Browser) -> None:
 
 
 async def test_a_broken_line_brings_what_was_missed_and_nothing_twice(browser: Browser) -> None:
-    house = DeskHouse(heartbeat_s=0.5)
-    async with open_street(house) as street, window(browser) as context:
+    house = DeskFixture(heartbeat_s=0.5)
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         house.ring()
         await expect(page.locator("#running .ringing")).to_have_count(1)
@@ -160,8 +163,8 @@ async def test_a_broken_line_brings_what_was_missed_and_nothing_twice(browser: B
 
 
 async def test_search_and_call(browser: Browser) -> None:
-    house = DeskHouse()
-    async with open_street(house) as street, window(browser) as context:
+    house = DeskFixture()
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         look_for = page.get_by_label("Name, company or number")
 
@@ -181,17 +184,17 @@ async def test_search_and_call(browser: Browser) -> None:
         await look_for.fill("такого нет")
         await expect(page.locator("#found")).to_contain_text("1C has nothing like it")
 
-    assert [(o.extension, o.number) for o in house.orders.taken] == [
+    assert [(o.extension, o.number) for o in house.orders.orders] == [
         ("205", NUMBER),
         ("205", PhoneNumber(79161112233)),
     ]
 
 
 async def test_a_refused_order_says_why(browser: Browser) -> None:
-    house = DeskHouse()
-    house.orders.state, house.orders.words = OrderState.REFUSED, "no money"
+    house = DeskFixture()
+    house.orders.state, house.orders.message = OrderState.REFUSED, "no money"
     call = house.give_up(house.ring())
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
 
         await page.locator(f"#call-{call.key}").get_by_role("button", name="Call back").click()
@@ -200,9 +203,9 @@ async def test_a_refused_order_says_why(browser: Browser) -> None:
 
 
 async def test_a_note_is_kept_and_shown(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     call = house.ring()
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         await page.get_by_text("Note on this call").click()
         text = page.get_by_role("textbox", name="Goes into the call's document in 1C")
@@ -218,9 +221,9 @@ async def test_a_note_is_kept_and_shown(browser: Browser) -> None:
 
 
 async def test_this_is_who_it_is(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     house.ring()
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
 
         await page.get_by_role("button", name="This is ИП Лютик").click()
@@ -233,28 +236,28 @@ async def test_this_is_who_it_is(browser: Browser) -> None:
 
 
 async def test_missed_calls_come_and_go(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     call = house.give_up(house.ring())
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         await expect(page.locator("#missed")).to_contain_text("Nobody waits")
 
-        debt = house.owe_call(call)
+        debt = house.miss_call(call)
         await expect(page.locator("#missed li")).to_contain_text("tried in vain: 2")
         await expect(page.locator(f"#call-{call.key} .debt")).to_contain_text("missed: 2")
         await page.locator("#missed").get_by_role("button", name="Call back").click()
         await expect(page.locator("#toast")).to_contain_text("Pick up 205")
-        house.pay(debt)
+        house.close_missed_call(debt)
 
         await expect(page.locator("#missed")).to_contain_text("Nobody waits")
-    assert [order.number for order in house.orders.taken] == [NUMBER]
+    assert [order.number for order in house.orders.orders] == [NUMBER]
 
 
 async def test_a_ring_is_heard_and_told_where_nobody_looks(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     async with (
-        open_street(house) as street,
-        window(browser, permissions=["notifications"]) as context,
+        serve_desk(house) as street,
+        open_window(browser, permissions=["notifications"]) as context,
     ):
         await context.add_init_script(_EARS)
         page = await at_desk(await context.new_page(), street.desk())
@@ -280,9 +283,9 @@ async def test_a_ring_is_heard_and_told_where_nobody_looks(browser: Browser) -> 
 
 
 async def test_everything_is_reached_by_keyboard(browser: Browser) -> None:
-    house = DeskHouse()
+    house = DeskFixture()
     house.ring()
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await at_desk(await context.new_page(), street.desk())
         await page.get_by_label("Name, company or number").focus()
         await page.keyboard.type("лютик")
@@ -299,15 +302,17 @@ async def test_everything_is_reached_by_keyboard(browser: Browser) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_axe_finds_nothing_serious(browser: Browser, scheme: str, width: int) -> None:
-    house = DeskHouse(lang="ru")
+    house = DeskFixture(lang="ru")
     house.hang_up(house.pick_up(house.ring()))
-    house.owe_call(house.give_up(house.ring("+79161112233")))
+    house.miss_call(house.give_up(house.ring("+79161112233")))
     house.pick_up(house.ring_group(caller="+79262223344"), "207")
     house.ring()
     size = {"width": width, "height": 900}
     async with (
-        open_street(house) as street,
-        window(browser, viewport=size, color_scheme=scheme, reduced_motion="reduce") as context,
+        serve_desk(house) as street,
+        open_window(
+            browser, viewport=size, color_scheme=scheme, reduced_motion="reduce"
+        ) as context,
     ):
         page = await at_desk(await context.new_page(), street.desk())
         await page.get_by_label("Имя, компания или номер").fill("лютик")

@@ -9,16 +9,16 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from bridge.domain.desk import SILENCE
-from bridge.domain.directory import Manager
-from bridge.ports import AuditAct
+from bridge.domain.directory.entities import Manager
+from bridge.domain.reporting.desk import RINGING_TIMEOUT
+from bridge.ports.audit import AuditAct
 from bridge.web.access import AdminAccess
-from bridge.web.access.gate import DESK_COOKIE
+from bridge.web.access.access_control import DESK_COOKIE
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import ANNA, BORIS, DeskHouse, Street, open_street, window
+from tests.e2e.desk_fixture import ANNA, BORIS, DeskFixture, DeskServer, open_window, serve_desk
 from tests.support.builders import NUMBER
-from tests.web.managers import SECRET, session_of
-from tests.web.support import ADMIN
+from tests.web.signed_in_managers import SECRET, session_of
+from tests.web.web_fixture import ADMIN
 
 pytestmark = pytest.mark.anyio
 
@@ -26,16 +26,16 @@ STRANGER = "+79161112233"
 WHOLE, HIDDEN = "+7 (916) 111-22-33", "+7916*****33"
 
 
-def masked_house(**changes: object) -> DeskHouse:
+def masked_house(**changes: object) -> DeskFixture:
     access = AdminAccess(ADMIN, SECRET, mask_phones=True)
-    return DeskHouse(admin_access=access, **changes)  # type: ignore[arg-type]  # any field of its own
+    return DeskFixture(admin_access=access, **changes)  # type: ignore[arg-type]  # any field of its own
 
 
-def without_extension(house: DeskHouse, who: Manager) -> None:
+def without_extension(house: DeskFixture, who: Manager) -> None:
     give_extension(house, who, None)
 
 
-def give_extension(house: DeskHouse, who: Manager, extension: str | None) -> None:
+def give_extension(house: DeskFixture, who: Manager, extension: str | None) -> None:
     for row, manager in tuple(house.directory.staff.items()):
         if manager.ref == who.ref:
             house.directory.staff[row] = replace(manager, extension=extension)
@@ -43,15 +43,15 @@ def give_extension(house: DeskHouse, who: Manager, extension: str | None) -> Non
 
 @asynccontextmanager
 async def signed_in(
-    browser: Browser, street: Street, who: Manager = ANNA, **options: object
+    browser: Browser, street: DeskServer, who: Manager = ANNA, **options: object
 ) -> AsyncIterator[BrowserContext]:
-    async with window(browser, known=False, **options) as context:
+    async with open_window(browser, known=False, **options) as context:
         cookie = {"name": DESK_COOKIE, "value": session_of(who), "url": street.url}
         await context.add_cookies([cookie])  # type: ignore[list-item]  # a dict as playwright takes it
         yield context
 
 
-async def at_desk(context: BrowserContext, street: Street) -> Page:
+async def at_desk(context: BrowserContext, street: DeskServer) -> Page:
     page = await context.new_page()
     await page.goto(f"{street.url}/desk")
     await expect(page.locator("#line.live")).to_be_visible()
@@ -60,7 +60,7 @@ async def at_desk(context: BrowserContext, street: Street) -> Page:
 
 async def test_a_hidden_number_is_shown_by_keyboard_and_stays(browser: Browser) -> None:
     house = masked_house()
-    async with open_street(house) as street, signed_in(browser, street) as context:
+    async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         call = house.ring(STRANGER)
         card = page.locator(f"#call-{call.key}")
@@ -77,15 +77,15 @@ async def test_a_hidden_number_is_shown_by_keyboard_and_stays(browser: Browser) 
         await expect(card.get_by_role("button", name="Show the number")).to_have_count(0)
         house.give_up(house.pick_up(call))
         await expect(page.locator("#over").locator(card)).to_contain_text(WHOLE)
-    assert [(r.act, r.who, r.subject) for r in house.audit.kept] == [
-        (AuditAct.REVEALED, ANNA.name, call.key)
+    assert [(r.act, r.who, r.subject) for r in house.audit.appended] == [
+        (AuditAct.NUMBER_REVEALED, ANNA.name, call.key)
     ]
 
 
 async def test_it_is_shown_at_all_his_desks_and_at_no_other(browser: Browser) -> None:
     house = masked_house()
     async with (
-        open_street(house) as street,
+        serve_desk(house) as street,
         signed_in(browser, street) as hers,
         signed_in(browser, street, BORIS) as his,
     ):
@@ -105,9 +105,9 @@ async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_pla
     browser: Browser,
 ) -> None:
     house = masked_house()
-    async with open_street(house) as street, signed_in(browser, street) as context:
+    async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
-        house.owe_call(house.give_up(house.ring(STRANGER)))
+        house.miss_call(house.give_up(house.ring(STRANGER)))
         owed = page.locator("#missed li")
         await expect(owed).to_contain_text(HIDDEN)
 
@@ -121,11 +121,11 @@ async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_pla
         await expect(found).to_contain_text("+7 (903) 555-01-23")
         await found.get_by_role("button", name="Call ИП Лютик").click()
         await expect(page.locator("#toast")).to_contain_text("Pick up 205")
-    assert [order.number for order in house.orders.taken] == [NUMBER]
-    assert [r.act for r in house.audit.kept] == [
-        AuditAct.REVEALED,
-        AuditAct.REVEALED,
-        AuditAct.ORDERED,
+    assert [order.number for order in house.orders.orders] == [NUMBER]
+    assert [r.act for r in house.audit.appended] == [
+        AuditAct.NUMBER_REVEALED,
+        AuditAct.NUMBER_REVEALED,
+        AuditAct.CALL_ORDERED,
     ]
 
 
@@ -133,7 +133,7 @@ async def test_without_scripts_the_number_is_shown_too(browser: Browser) -> None
     house = masked_house()
     house.ring(STRANGER)
     async with (
-        open_street(house) as street,
+        serve_desk(house) as street,
         signed_in(browser, street, java_script_enabled=False) as context,
     ):
         page = await context.new_page()
@@ -145,7 +145,7 @@ async def test_without_scripts_the_number_is_shown_too(browser: Browser) -> None
 
 async def test_a_call_link_rings_his_own_telephone(browser: Browser) -> None:
     house = masked_house()
-    async with open_street(house) as street, signed_in(browser, street) as context:
+    async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/call/{STRANGER}?extension=207")
 
@@ -155,7 +155,7 @@ async def test_a_call_link_rings_his_own_telephone(browser: Browser) -> None:
         await page.keyboard.press("Enter")  # the button has the focus
 
         await expect(page).to_have_url(re.compile("placed="))
-    assert [(o.extension, o.by) for o in house.orders.taken] == [("205", ANNA.name)]
+    assert [(o.extension, o.ordered_by) for o in house.orders.orders] == [("205", ANNA.name)]
 
 
 async def test_a_manager_whose_extension_is_missing_or_shared_reads_what_to_do(
@@ -163,7 +163,7 @@ async def test_a_manager_whose_extension_is_missing_or_shared_reads_what_to_do(
 ) -> None:
     house = masked_house()
     give_extension(house, BORIS, "205")
-    async with open_street(house) as street, signed_in(browser, street) as context:
+    async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         note = page.get_by_role("note")
         await expect(note).to_contain_text("extension 205: Анна Петрова, Борис Орлов")
@@ -181,14 +181,14 @@ async def test_a_manager_whose_extension_is_missing_or_shared_reads_what_to_do(
 
 async def test_a_missed_call_s_card_says_that_it_was_called_back(browser: Browser) -> None:
     house = masked_house()
-    async with open_street(house) as street, signed_in(browser, street) as context:
+    async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         call = house.give_up(house.ring())
         card = page.locator(f"#call-{call.key}")
-        debt = house.owe_call(call)
+        debt = house.miss_call(call)
         await expect(card).to_contain_text("Waits since")
 
-        house.pay(debt)
+        house.close_missed_call(debt)
 
         await expect(card).to_contain_text("the reminder was dismissed in 1C")
         await expect(card).not_to_contain_text("Waits since")
@@ -196,11 +196,11 @@ async def test_a_missed_call_s_card_says_that_it_was_called_back(browser: Browse
 
 async def test_while_the_bridge_is_away_nothing_seems_to_go_on(browser: Browser) -> None:
     house = masked_house(heartbeat_s=0.5)
-    async with open_street(house) as street, signed_in(browser, street) as context:
+    async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         # It rang for nearly as long as telephones ring.
         call = house.ring()
-        early = call.received_at - SILENCE + timedelta(seconds=2)
+        early = call.received_at - RINGING_TIMEOUT + timedelta(seconds=2)
         house.show(replace(call, received_at=early))
         over = house.hang_up(house.pick_up(house.ring(STRANGER)))
         await expect(page).to_have_title("☎ Иванов Пётр")
@@ -220,12 +220,12 @@ async def test_while_the_bridge_is_away_nothing_seems_to_go_on(browser: Browser)
 async def test_axe_finds_nothing_serious(browser: Browser, scheme: str, width: int) -> None:
     house = masked_house(lang="ru")
     give_extension(house, BORIS, "205")
-    house.pay(house.owe_call(house.give_up(house.ring())))
-    house.owe_call(house.give_up(house.ring(STRANGER)))
+    house.close_missed_call(house.miss_call(house.give_up(house.ring())))
+    house.miss_call(house.give_up(house.ring(STRANGER)))
     house.ring("+79261112233")
     size = {"width": width, "height": 900}
     async with (
-        open_street(house) as street,
+        serve_desk(house) as street,
         signed_in(browser, street, viewport=size, color_scheme=scheme) as context,
     ):
         page = await at_desk(context, street)

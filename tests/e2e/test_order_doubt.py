@@ -6,18 +6,18 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall, with_order
-from bridge.domain.orders import CallOrder, OrderState
-from bridge.domain.phone import read_caller
+from bridge.domain.calls.call import PhoneCall, with_order
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.phone.fields import read_caller
 from tests.e2e.axe import serious_faults
-from tests.e2e.desks import DeskHouse, open_street, window
+from tests.e2e.desk_fixture import DeskFixture, open_window, serve_desk
 from tests.support.builders import NUMBER, RULES, decision
 
 pytestmark = pytest.mark.anyio
 
 
-def ordered_in_doubt(house: DeskHouse) -> PhoneCall:
+def ordered_in_doubt(house: DeskFixture) -> PhoneCall:
     at = house.clock() - timedelta(minutes=1)
     order = CallOrder("doubt", "205", NUMBER, at)
     call = PhoneCall(
@@ -29,7 +29,7 @@ def ordered_in_doubt(house: DeskHouse) -> PhoneCall:
         arrived_at=at,
         received_at=at,
         decision=decision(),
-        asked=False,
+        has_question=False,
         placed_by="205",
         order=order,
     )
@@ -46,9 +46,9 @@ async def looks_right(page: Page, name: str) -> None:
 async def test_an_unknown_outcome_is_no_ringing_call_at_the_desk_nor_behind_the_link(
     browser: Browser,
 ):
-    house = DeskHouse(lang="ru")
+    house = DeskFixture(lang="ru")
     house.show(ordered_in_doubt(house))
-    async with open_street(house) as street, window(browser) as context:
+    async with serve_desk(house) as street, open_window(browser) as context:
         page = await context.new_page()
         await page.goto(street.desk())
         card = page.locator("#call-doubt")

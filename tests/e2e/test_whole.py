@@ -10,9 +10,9 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from bridge.lab.demo.cast import choose_cast
-from tests.e2e.desks import window
-from tests.stories.processes import Site, free_port, open_site, wait_until_alive
+from bridge.lab.demo.callers import choose_callers
+from tests.e2e.desk_fixture import open_window
+from tests.stories.processes import ServiceFolder, free_port, open_service_folder, wait_until_alive
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ DID = "74950000001"
 
 
 @asynccontextmanager
-async def life(site: Site) -> AsyncIterator[None]:
+async def life(site: ServiceFolder) -> AsyncIterator[None]:
     """Serve until the block ends, and be killed then."""
     process = await site.start("serve", heard=False, SYNC_INTERVAL_S="3600", LANG="en")
     try:
@@ -31,7 +31,7 @@ async def life(site: Site) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def ask(site: Site, caller: str, at: int) -> None:
+async def ask(site: ServiceFolder, caller: str, at: int) -> None:
     """Ask where a call goes, as the PBX does."""
     question = {"fromnum": caller, "tonum": DID, "time": str(at), "label": ""}
     async with httpx.AsyncClient(trust_env=False, auth=("pbx", "composed-pass")) as pbx:
@@ -39,7 +39,7 @@ async def ask(site: Site, caller: str, at: int) -> None:
         assert answer.is_success
 
 
-async def tell(site: Site, caller: str, at: int, extension: str, event: str) -> None:
+async def tell(site: ServiceFolder, caller: str, at: int, extension: str, event: str) -> None:
     """Tell an event of a call, as Sipuni does: 1 it rings at *extension*, 3 it was answered."""
     told = {
         "event": event,
@@ -65,32 +65,32 @@ async def tell(site: Site, caller: str, at: int, extension: str, event: str) -> 
 async def test_a_call_is_followed_from_the_hook_to_the_desk_through_a_kill(
     browser: Browser, tmp_path: Path
 ) -> None:
-    async with open_site(tmp_path) as site, window(browser) as context:
+    async with open_service_folder(tmp_path) as site, open_window(browser) as context:
         site.port = free_port()
         await site.sync()
-        client = choose_cast(site.lab.world).contact
+        client = choose_callers(site.lab.infobase).contact
         page = await context.new_page()
         async with life(site):
-            link = json.loads((await site.run("console-link", "--json")).out)["link"]
+            link = json.loads((await site.run_command("console-link", "--json")).out)["link"]
             await page.goto(link)
             await page.goto(f"http://127.0.0.1:{site.port}/desk")
             await page.get_by_role("link", name=f", {client.extension}").click()
             await expect(page.locator("#line.live")).to_be_visible()
             at = int(time.time())
 
-            await ask(site, client.sent, at)
+            await ask(site, client.sent_number, at)
 
             card = page.locator(".card")
             await expect(card.locator(".badge")).to_have_text("Ringing")
             heading = await card.get_by_role("heading").inner_text()
             assert heading in client.name
-            await tell(site, client.sent, at, client.extension, "1")
-            await tell(site, client.sent, at, client.extension, "3")
+            await tell(site, client.sent_number, at, client.extension, "1")
+            await tell(site, client.sent_number, at, client.extension, "3")
             await expect(card.locator(".badge")).to_have_text("Talking")
         await expect(page.locator("#lost")).to_contain_text("Connection lost since")
 
         async with life(site):
-            await ask(site, client.sent, at + 60)
+            await ask(site, client.sent_number, at + 60)
             await expect(page.locator("#lost")).to_be_hidden()
             await expect(page.locator("#running .ringing")).to_have_count(1)
             await expect(page.locator("#running .talking")).to_have_count(1)

@@ -4,23 +4,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import DataAge, Finding, Target
-from bridge.domain.life import Disposition
-from bridge.domain.outbox import EntryState, Stage
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.routing.decision import DataAge, Finding, Target
 from bridge.errors import OneCUnavailable
-from bridge.ports import AuditAct, FoundOwners, OneCMood, RawEvent
-from bridge.services.ask import Asking
-from bridge.services.clock_watch import ClockWatch
-from bridge.services.deliver import Delivery
-from bridge.services.retain import Retention
+from bridge.ports.audit import AuditAct
+from bridge.ports.events import OneCAvailability
+from bridge.ports.onec import FoundOwners
+from bridge.ports.pbx import RawEvent
+from bridge.services.answering.live_lookup import LiveLookup
+from bridge.services.calls.retention import Retention
+from bridge.services.delivery.deliver import Delivery
+from bridge.services.health.clock_watch import ClockWatch
 from tests.support import builders as b
-from tests.support.clocks import TwoClocks
-from tests.support.following import following
-from tests.support.memory_access import AuditInMemory
-from tests.support.memory_directory import MemoryDirectory
-from tests.support.memory_ledger import MemoryLedger, NotedEvents
-from tests.support.onec_model import ModelOneC, Mood
+from tests.support.call_services import build_call_services
+from tests.support.clocks import SteppingClock
+from tests.support.fakes.access import MemoryAudit
+from tests.support.fakes.directory import MemoryDirectory
+from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
+from tests.support.fakes.onec import FakeOneC, RequestOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -37,10 +40,10 @@ class Plant:
     """Delivery over a ledger in memory and a model of 1C, under two clocks."""
 
     def __init__(self) -> None:
-        self.clocks = TwoClocks()
-        self.events = NotedEvents()
+        self.clocks = SteppingClock()
+        self.events = RecordedEvents()
         # 1C's own clock is right.
-        self.onec = ModelOneC(lambda: b.NOON + timedelta(seconds=self.clocks.seconds))
+        self.onec = FakeOneC(lambda: b.NOON + timedelta(seconds=self.clocks.seconds))
         self.ledger = MemoryLedger(self.clocks.now)
         self.starts()
 
@@ -58,19 +61,19 @@ class Plant:
         )
 
     def owes(self) -> PhoneCall:
-        asked = b.question(asked_time=str(len(self.ledger.journal)))
+        asked = b.question(asked_time=str(len(self.ledger.calls_by_key)))
         call = b.call(asked, b.decision(target=Target("205", b.manager().ref)))
-        self.ledger.owes(call, self.clocks.now())
+        self.ledger.add_entry(call, self.clocks.now())
         return call
 
     async def passes(self, seconds: float, every: float = 5) -> None:
         for _ in range(int(seconds / every)):
-            self.clocks.passes(seconds=every)
-            self.onec.time_has_passed()
+            self.clocks.advance(seconds=every)
+            self.onec.commit_late_writes()
             await self.delivery.drain()
 
     def state(self, call: PhoneCall) -> EntryState:
-        return self.ledger.debts[call.key].state
+        return self.ledger.entries_by_key[call.key].state
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -80,17 +83,17 @@ async def test_what_waits_for_a_retry_is_delivered_in_minutes(
 ) -> None:
     plant = Plant()
     call = plant.owes()
-    plant.onec.has_moods([Mood.DOWN] * 6)
+    plant.onec.set_outcomes([RequestOutcome.UNREACHABLE] * 6)
     await plant.passes(30)
-    plant.clocks.off = step
+    plant.clocks.offset = step
     if restarts:
         plant.starts()
 
     await plant.passes(120)
 
-    assert len(plant.onec.of(call.key)) == 1
-    assert plant.state(call) is EntryState.SETTLED
-    assert [mood.up for mood in plant.events.of(OneCMood)][-1] is True
+    assert len(plant.onec.documents_of(call.key)) == 1
+    assert plant.state(call) is EntryState.DELIVERED
+    assert [mood.available for mood in plant.events.of(OneCAvailability)][-1] is True
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -100,18 +103,18 @@ async def test_the_quiet_before_creating_again_is_as_long_as_ever(
 ) -> None:
     plant = Plant()
     call = plant.owes()
-    plant.onec.has_moods([Mood.LATE])
-    plant.onec.lateness = timedelta(seconds=28)
+    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    plant.onec.commit_delay = timedelta(seconds=28)
     await plant.delivery.drain()
-    plant.clocks.passes(seconds=3)
-    plant.clocks.off = step
+    plant.clocks.advance(seconds=3)
+    plant.clocks.offset = step
     if restarts:
         plant.starts()
 
     await plant.passes(60)
 
     assert len(plant.onec.documents) == 1
-    assert len(plant.onec.of(call.key)) == 1
+    assert len(plant.onec.documents_of(call.key)) == 1
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -120,18 +123,18 @@ async def test_the_look_for_a_late_double_comes_after_ten_minutes_and_not_before
 ) -> None:
     plant = Plant()
     call = plant.owes()
-    plant.onec.has_moods([Mood.LATE])
-    plant.onec.lateness = timedelta(minutes=8)
+    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    plant.onec.commit_delay = timedelta(minutes=8)
     await plant.delivery.drain()
     await plant.passes(120)
-    assert plant.ledger.debts[call.key].stage is Stage.VERIFY
-    plant.clocks.off = step
+    assert plant.ledger.entries_by_key[call.key].stage is DeliveryStage.VERIFY
+    plant.clocks.offset = step
 
     await plant.passes(11 * 60, every=30)
 
     assert len(plant.onec.documents) == 2  # the late one came
-    assert len(plant.onec.of(call.key)) == 1  # and is marked
-    assert plant.state(call) is EntryState.SETTLED
+    assert len(plant.onec.documents_of(call.key)) == 1  # and is marked
+    assert plant.state(call) is EntryState.DELIVERED
 
 
 class Failing:
@@ -141,7 +144,7 @@ class Failing:
         self.asked = 0
         self.is_well = False
 
-    async def find(self, number: object) -> FoundOwners:
+    async def find_owners(self, number: object) -> FoundOwners:
         del number
         self.asked += 1
         if not self.is_well:
@@ -154,7 +157,7 @@ class Failing:
 class Proven(MemoryDirectory):
     """A directory proven as the test begins, whose age is true."""
 
-    def __init__(self, clocks: TwoClocks) -> None:
+    def __init__(self, clocks: SteppingClock) -> None:
         super().__init__()
         self._clocks, self._proven = clocks, clocks.seconds
 
@@ -166,8 +169,8 @@ class Proven(MemoryDirectory):
 async def test_an_unknown_caller_is_looked_for_again_half_a_minute_after_a_failure(
     step: timedelta,
 ) -> None:
-    clocks, onec = TwoClocks(), Failing()
-    asking = Asking(
+    clocks, onec = SteppingClock(), Failing()
+    asking = LiveLookup(
         lookup=onec,
         directory=Proven(clocks),
         clock=clocks.now,
@@ -175,19 +178,19 @@ async def test_an_unknown_caller_is_looked_for_again_half_a_minute_after_a_failu
         monotonic=clocks.monotonic,
     )
     for _ in range(4):
-        last = await asking.ask(b.NUMBER)
+        last = await asking.look_up(b.NUMBER)
     assert last.step.finding is Finding.ONEC_NOT_ASKED
-    clocks.off, onec.is_well = step, True
-    clocks.passes(seconds=31)
+    clocks.offset, onec.is_well = step, True
+    clocks.advance(seconds=31)
 
-    assert (await asking.ask(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+    assert (await asking.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
     # What it said holds for ten minutes, and no longer.
-    clocks.off = timedelta(0)
-    clocks.passes(minutes=5)
-    await asking.ask(b.NUMBER)
+    clocks.offset = timedelta(0)
+    clocks.advance(minutes=5)
+    await asking.look_up(b.NUMBER)
     assert onec.asked == 4
-    clocks.passes(minutes=6)
-    await asking.ask(b.NUMBER)
+    clocks.advance(minutes=6)
+    await asking.look_up(b.NUMBER)
     assert onec.asked == 5
 
 
@@ -206,19 +209,21 @@ def ringing(at: datetime) -> RawEvent:
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: timedelta) -> None:
-    clocks = TwoClocks()
+    clocks = SteppingClock()
     ledger = MemoryLedger(clocks.now)
-    book, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+    book, calls = build_call_services(
+        ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic
+    )
     await calls.receive(ringing(clocks.now()))
-    clocks.off = step
-    clocks.passes(minutes=1)
+    clocks.offset = step
+    clocks.advance(minutes=1)
     begun = b.question("+79161112233", received_at=clocks.now(), arrived_at=None, asked_time="")
-    calls.begin(begun, b.decision())
+    calls.open_call(begun, b.decision())
 
-    assert calls.unfinished(timedelta(minutes=10)) == []
-    assert len(list(book.open)) == 2
-    clocks.passes(minutes=10)
-    assert len(calls.unfinished(timedelta(minutes=10))) == 2
+    assert calls.unfinished_calls(timedelta(minutes=10)) == []
+    assert len(list(book.active_calls)) == 2
+    clocks.advance(minutes=10)
+    assert len(calls.unfinished_calls(timedelta(minutes=10))) == 2
 
 
 @pytest.mark.parametrize("off", [timedelta(0), timedelta(hours=13), *STEPS])
@@ -227,9 +232,9 @@ async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: 
 async def test_a_question_and_its_events_are_one_call_whatever_our_clock_says(
     off: timedelta, asked_first: bool, asked_time: str
 ) -> None:
-    clocks = TwoClocks(off=off)
+    clocks = SteppingClock(offset=off)
     ledger = MemoryLedger(clocks.now)
-    _, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+    _, calls = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
 
     async def ask() -> None:
         asked = b.question(
@@ -238,100 +243,100 @@ async def test_a_question_and_its_events_are_one_call_whatever_our_clock_says(
             received_at=clocks.now(),
             arrived_at=b.NOON if asked_time else None,
         )
-        call = calls.begin(asked, b.decision())
-        calls.recorded(await ledger.record_call(call, None))
+        call = calls.open_call(asked, b.decision())
+        calls.mark_recorded(await ledger.record_call(call, None))
 
     if asked_first:
         await ask()
-    clocks.passes(seconds=1)
+    clocks.advance(seconds=1)
     await calls.receive(ringing(clocks.now()))
     if not asked_first:
         await ask()
 
-    (call,) = ledger.journal.values()
-    assert (call.asked, len(call.heard)) == (True, 1)
+    (call,) = ledger.calls_by_key.values()
+    assert (call.has_question, len(call.applied_events)) == (True, 1)
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_call_in_progress_is_taken_up_after_a_restart(step: timedelta) -> None:
-    clocks = TwoClocks()
+    clocks = SteppingClock()
     ledger = MemoryLedger(clocks.now)
-    _, calls = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+    _, calls = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
     await calls.receive(ringing(clocks.now()))
-    clocks.off = step
-    book, _ = following(ledger, clocks.now, NotedEvents(), monotonic=clocks.monotonic)
+    clocks.offset = step
+    book, _ = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
 
-    await book.remember()
+    await book.load()
 
-    (call,) = book.open
-    assert call.life.disposition is Disposition.RINGING
+    (call,) = book.active_calls
+    assert call.state.disposition is Disposition.RINGING
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("keep_days", [1, 365])
 async def test_a_jump_of_the_clock_deletes_nothing(step: timedelta, keep_days: int) -> None:
-    clocks = TwoClocks()
+    clocks = SteppingClock()
     ledger = MemoryLedger(clocks.now)
-    watch = ClockWatch(clocks.now, clocks.monotonic, NotedEvents())
+    watch = ClockWatch(clocks.now, clocks.monotonic, RecordedEvents())
     retention = Retention(
         ledger=ledger,
-        audit=AuditInMemory(),
+        audit=MemoryAudit(),
         clock=watch.now,
         keep_days=keep_days,
         steady_for=watch.steady_for,
         lang="en",
     )
     for day in range(keep_days + 1):
-        clocks.passes(days=1)
+        clocks.advance(days=1)
         last = b.call(b.question(asked_time=str(day), received_at=clocks.now()))
-        ledger.journal[last.key] = last
-        await retention.forget()
-    kept = dict(ledger.journal)
+        ledger.calls_by_key[last.key] = last
+        await retention.delete_old()
+    kept = dict(ledger.calls_by_key)
 
-    clocks.off = step
+    clocks.offset = step
     for _ in range(3):
         watch.now()
-        clocks.passes(minutes=15)
-        await retention.forget()
-    assert len(ledger.journal) >= len(kept) - 1  # a day was seen, be it a wrong one
-    clocks.off = timedelta(0)
+        clocks.advance(minutes=15)
+        await retention.delete_old()
+    assert len(ledger.calls_by_key) >= len(kept) - 1  # a day was seen, be it a wrong one
+    clocks.offset = timedelta(0)
     watch.now()
-    clocks.passes(minutes=15)
-    await retention.forget()
+    clocks.advance(minutes=15)
+    await retention.delete_old()
 
-    assert last.key in ledger.journal
-    assert len(ledger.journal) >= len(kept) - 1
+    assert last.key in ledger.calls_by_key
+    assert len(ledger.calls_by_key) >= len(kept) - 1
 
 
 async def test_a_machine_that_begins_in_another_century_each_morning_has_not_seen_it() -> None:
-    clocks = TwoClocks()
+    clocks = SteppingClock()
     ledger = MemoryLedger(clocks.now)
     for day in range(5):
-        clocks.off = timedelta(days=-9560)
-        watch = ClockWatch(clocks.now, clocks.monotonic, NotedEvents())
+        clocks.offset = timedelta(days=-9560)
+        watch = ClockWatch(clocks.now, clocks.monotonic, RecordedEvents())
         retention = Retention(
             ledger=ledger,
-            audit=AuditInMemory(),
+            audit=MemoryAudit(),
             clock=watch.now,
             keep_days=1,
             steady_for=watch.steady_for,
             lang="en",
         )
-        await retention.forget()
-        clocks.passes(minutes=1)
-        clocks.off = timedelta(0)  # NTP has answered
+        await retention.delete_old()
+        clocks.advance(minutes=1)
+        clocks.offset = timedelta(0)  # NTP has answered
         call = b.call(b.question(asked_time=str(day), received_at=watch.now()))
-        ledger.journal[call.key] = call
+        ledger.calls_by_key[call.key] = call
         for _ in range(2):
-            await retention.forget()
-            clocks.passes(minutes=15)
-        clocks.passes(hours=23, minutes=29)
+            await retention.delete_old()
+            clocks.advance(minutes=15)
+        clocks.advance(hours=23, minutes=29)
 
-    assert [call.asked_time for call in ledger.journal.values()] == ["3", "4"]
+    assert [call.pbx_time_text for call in ledger.calls_by_key.values()] == ["3", "4"]
 
 
 async def test_what_is_owed_for_days_is_never_deleted_and_what_is_deleted_is_told() -> None:
-    clocks, audit = TwoClocks(), AuditInMemory()
+    clocks, audit = SteppingClock(), MemoryAudit()
     ledger = MemoryLedger(clocks.now)
     retention = Retention(
         ledger=ledger,
@@ -342,15 +347,15 @@ async def test_what_is_owed_for_days_is_never_deleted_and_what_is_deleted_is_tol
         lang="en",
     )
     owed, done = b.call(b.question(asked_time="1")), b.call(b.question(asked_time="2"))
-    ledger.owes(owed, clocks.now())
-    ledger.journal[done.key] = done
+    ledger.add_entry(owed, clocks.now())
+    ledger.calls_by_key[done.key] = done
     for _ in range(10):
-        await retention.forget()
-        clocks.passes(days=1)
+        await retention.delete_old()
+        clocks.advance(days=1)
 
-    assert list(ledger.journal) == [owed.key]
-    assert list(ledger.debts) == [owed.key]
-    (told,) = audit.kept
-    assert (told.act, told.who) == (AuditAct.FORGOTTEN, "1C-bridge")
+    assert list(ledger.calls_by_key) == [owed.key]
+    assert list(ledger.entries_by_key) == [owed.key]
+    (told,) = audit.appended
+    assert (told.act, told.who) == (AuditAct.OLD_CALLS_DELETED, "1C-bridge")
     assert told.subject == "2026-03-05"
     assert told.words == "calls 1, events 0, records 0; not done and kept 1"

@@ -15,21 +15,21 @@ from typing import IO
 import httpx
 
 from bridge import bootstrap
-from bridge.lab.demo.stage import Served
-from bridge.lab.onec import OneCLab
-from bridge.lab.serving import LeavesSignals, OneCServer
-from bridge.lab.world import World
-from bridge.ports import SyncReport
-from bridge.services.pull import PullRules
+from bridge.lab.demo.environment import LoopbackServer
+from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.stores.directory import SyncReport
+from bridge.services.sync.pull import PullRules
 from bridge.settings import Settings
-from tests.stories.house import Quiet
+from tests.stories.in_process import SilentProgress
 
 HOOK = "http://pbx:composed-pass@127.0.0.1:{port}/sipuni/route"
 _PATIENCE_S = 120.0
 _LOOK_S = 0.02
 
 
-class _Server(LeavesSignals, OneCServer):
+class _Server(ServerWithoutSignals, OneCServer):
     """The publication as a part of the tests."""
 
 
@@ -50,12 +50,12 @@ class Gate:
 
 
 @dataclass
-class Site:
+class ServiceFolder:
     """A simulated 1C that listens, and the folder and settings of a bridge beside it."""
 
     lab: OneCLab
     gate: Gate
-    onec: Served
+    onec: LoopbackServer
     folder: Path
     port: int = 0
 
@@ -95,14 +95,14 @@ class Site:
 
     async def sync(self, **rules: bool) -> SyncReport:
         """Run one sync in this process."""
-        return await bootstrap.sync(self.settings(), PullRules(**rules), Quiet())
+        return await bootstrap.sync(self.settings(), PullRules(**rules), SilentProgress())
 
-    async def run(self, *words: str, **changed: str | None) -> "Said":
+    async def run_command(self, *words: str, **changed: str | None) -> "CommandResult":
         """Run one command of the bridge to its end."""
         process = await self.start(*words, **changed)
         async with asyncio.timeout(_PATIENCE_S):
             out, err = await process.communicate()
-        return Said(process.returncode or 0, out.decode(), err.decode())
+        return CommandResult(process.returncode or 0, out.decode(), err.decode())
 
     async def start(
         self, *words: str, heard: bool = True, **changed: str | None
@@ -146,7 +146,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a command ended and what it said; never with a traceback."""
 
     code: int
@@ -158,20 +158,20 @@ class Said:
 
 
 @asynccontextmanager
-async def open_site(folder: Path, partners: int = 60) -> AsyncIterator[Site]:
+async def open_service_folder(folder: Path, partners: int = 60) -> AsyncIterator[ServiceFolder]:
     """Serve a simulated 1C on loopback until the block ends."""
     gate = Gate()
-    lab = OneCLab(World.compose(partners=partners), sleep=gate.sleep)
-    onec = Served(lambda: _Server(lab, "127.0.0.1", 0, None))
+    lab = OneCLab(Infobase.compose(partners=partners), sleep=gate.sleep)
+    onec = LoopbackServer(lambda: _Server(lab, "127.0.0.1", 0, None))
     await onec.start()
     try:
-        yield Site(lab, gate, onec, folder)
+        yield ServiceFolder(lab, gate, onec, folder)
     finally:
         gate.opened.set()
         await onec.stop()
 
 
-async def until(seen: Callable[[], bool], what: str) -> None:
+async def wait_until(seen: Callable[[], bool], what: str) -> None:
     """Look again and again, for processes tell of nothing; fail when patience is over."""
     deadline = time.monotonic() + _PATIENCE_S
     while not seen():

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bridge.web.access.secrets import PasswordHash
-from tests.stories.processes import Site, free_port, open_site, wait_until_alive
+from tests.stories.processes import ServiceFolder, free_port, open_service_folder, wait_until_alive
 
 pytestmark = pytest.mark.anyio
 
@@ -18,8 +18,8 @@ async def opened(link: str, browser: httpx.AsyncClient) -> int:
     return (await browser.get(link, headers={"Accept": "text/html"})).status_code
 
 
-async def make_link(site: Site, *words: str) -> str:
-    said = await site.run("desk-link", *words, "--json")
+async def make_link(site: ServiceFolder, *words: str) -> str:
+    said = await site.run_command("desk-link", *words, "--json")
     assert said.code == 0, said.err
     made = json.loads(said.out)
     assert made["name"] == "Звонков Олег"
@@ -27,7 +27,7 @@ async def make_link(site: Site, *words: str) -> str:
 
 
 async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_there(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
+    async with open_service_folder(tmp_path, partners=3) as site:
         site.lab.add_user("Звонков Олег", "205")
         await site.sync()
         site.port = free_port()
@@ -43,7 +43,7 @@ async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_ther
                 seen += [await opened(first, browser), await opened(second, browser)]
             async with httpx.AsyncClient(trust_env=False) as browser:
                 stranger = await opened(f"http://127.0.0.1:{site.port}/console/audit", browser)
-                console = json.loads((await site.run("console-link", "--json")).out)["link"]
+                console = json.loads((await site.run_command("console-link", "--json")).out)["link"]
                 seen += [await opened(console, browser)]
                 audit = await browser.get(f"http://127.0.0.1:{site.port}/console/audit")
                 seen += [await opened(console, browser)]
@@ -58,7 +58,7 @@ async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_ther
 
 
 async def test_the_link_that_serve_prints_opens_the_console_once(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
+    async with open_service_folder(tmp_path, partners=3) as site:
         process = await site.start("serve", SYNC_INTERVAL_S="3600", PORT="0")
         try:
             assert process.stdout is not None
@@ -79,7 +79,7 @@ async def test_the_link_that_serve_prints_opens_the_console_once(tmp_path: Path)
 
 
 async def test_with_a_password_serve_prints_no_link(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
+    async with open_service_folder(tmp_path, partners=3) as site:
         site.port = free_port()
         process = await site.start("serve", ADMIN_PASSWORD="composed", SYNC_INTERVAL_S="3600")
         await wait_until_alive(site.port, process)
@@ -90,8 +90,8 @@ async def test_with_a_password_serve_prints_no_link(tmp_path: Path):
 
 
 async def test_where_no_service_ever_ran_there_is_no_link_to_its_console(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
-        said = await site.run("console-link")
+    async with open_service_folder(tmp_path, partners=3) as site:
+        said = await site.run_command("console-link")
 
     assert said.code == 1
     assert "onec-bridge serve" in said.err
@@ -99,8 +99,8 @@ async def test_where_no_service_ever_ran_there_is_no_link_to_its_console(tmp_pat
 
 
 async def test_nobody_gets_a_link_to_a_telephone_that_is_nobody_s(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
-        said = await site.run("desk-link", "999")
+    async with open_service_folder(tmp_path, partners=3) as site:
+        said = await site.run_command("desk-link", "999")
 
     assert said.code == 1
     assert "999" in said.err
@@ -119,15 +119,15 @@ async def test_a_password_s_hash_is_printed_and_nothing_else(typed: str, code: i
 
     assert process.returncode == code
     if code == 0:
-        made = PasswordHash.read(out.decode().strip())
+        made = PasswordHash.parse(out.decode().strip())
         assert made.matches("тайна админа".encode())
     else:
         assert out == b""
 
 
 async def test_a_broken_hash_stops_the_start_with_one_sentence(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
-        said = await site.run("serve", ADMIN_PASSWORD="scrypt:1:2:3")
+    async with open_service_folder(tmp_path, partners=3) as site:
+        said = await site.run_command("serve", ADMIN_PASSWORD="scrypt:1:2:3")
 
     assert said.code == 2
     assert "BRIDGE_ADMIN_PASSWORD" in said.err

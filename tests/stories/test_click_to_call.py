@@ -12,11 +12,23 @@ import pytest
 import uvicorn
 
 from bridge import bootstrap
-from bridge.adapters.embedded.ledger_store import LedgerStore
-from bridge.lab.demo.stage import Served
-from bridge.lab.sipuni import EventsOver, SipuniLab, SipuniScheme, Switches, create_sipuni_app
+from bridge.adapters.sqlite.calls.store import SqliteLedger
+from bridge.lab.demo.environment import LoopbackServer
+from bridge.lab.sipuni import (
+    CabinetSwitches,
+    EventsOver,
+    SipuniLab,
+    SipuniScheme,
+    create_sipuni_app,
+)
 from bridge.web.access.secrets import PasswordHash
-from tests.stories.processes import Site, free_port, open_site, until, wait_until_alive
+from tests.stories.processes import (
+    ServiceFolder,
+    free_port,
+    open_service_folder,
+    wait_until,
+    wait_until_alive,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -27,21 +39,21 @@ CLIENT = "79001234567"
 class Office:
     """A bridge that serves, between a simulated 1C and a cabinet that it reaches by itself."""
 
-    site: Site
+    site: ServiceFolder
     cabinet: SipuniLab
     settings: dict[str, str]
 
     def rung(self) -> list[tuple[str, str]]:
         """Give the calls that the cabinet was told to place."""
-        calls = [call for call in self.cabinet.calls if call.line.callback_id]
-        return [(call.extension, call.line.destination) for call in calls]
+        calls = [call for call in self.cabinet.calls if call.header.callback_id]
+        return [(call.extension, call.header.destination) for call in calls]
 
     async def dispositions(self) -> list[str]:
         """Read how the calls went, from the file that the service writes."""
         path = self.site.folder / "data" / "ledger.db"
-        ledger = LedgerStore.open(path, clock=bootstrap.now, shared=True)
+        ledger = SqliteLedger.open(path, clock=bootstrap.now, as_guest=True)
         try:
-            return [call.life.disposition for call in await ledger.calls()]
+            return [call.state.disposition for call in await ledger.calls()]
         finally:
             await ledger.close()
 
@@ -58,11 +70,11 @@ class Office:
 async def open_cabinet() -> AsyncIterator[tuple[SipuniLab, int]]:
     """Serve a cabinet without a way to push over HTTP: its bridge has no public address."""
     async with httpx.AsyncClient(trust_env=False) as http:
-        switches = Switches(events_over=EventsOver.WEBSOCKET)
+        switches = CabinetSwitches(events_over=EventsOver.WEBSOCKET)
         lab = SipuniLab(SipuniScheme(), http, switches=switches)
         app = create_sipuni_app(lab)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
-        served = Served(lambda: _Server(config))
+        served = LoopbackServer(lambda: _Server(config))
         await served.start()
         try:
             yield lab, served.port
@@ -78,7 +90,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def open_office(site: Site, **settings: str) -> AsyncIterator[Office]:
+async def open_office(site: ServiceFolder, **settings: str) -> AsyncIterator[Office]:
     async with open_cabinet() as (cabinet, port):
         site.port = free_port()
         wired = {
@@ -101,9 +113,9 @@ async def open_office(site: Site, **settings: str) -> AsyncIterator[Office]:
 
 
 async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
+    async with open_service_folder(tmp_path, partners=3) as site:
         site.port = free_port()
-        said = await site.run("call", "205", "+79001234567")
+        said = await site.run_command("call", "205", "+79001234567")
 
     assert said.code == 1
     assert "onec-bridge serve" in said.err
@@ -111,10 +123,10 @@ async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path):
 
 
 async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site, open_office(site) as office:
-        await office.cabinet.listeners.arrive()
-        said = await site.run("call", "205", "8 (900) 123-45-67", **office.settings)
-        again = await site.run("call", "205", CLIENT, **office.settings)
+    async with open_service_folder(tmp_path, partners=3) as site, open_office(site) as office:
+        await office.cabinet.listeners.wait_for_listeners()
+        said = await site.run_command("call", "205", "8 (900) 123-45-67", **office.settings)
+        again = await site.run_command("call", "205", CLIENT, **office.settings)
 
         await office.hear_the_end()
 
@@ -125,29 +137,31 @@ async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_p
 
 
 async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
+    async with open_service_folder(tmp_path, partners=3) as site:
         user = site.lab.add_user("Звонков Олег", "205")
         site.lab.write_call(user, "Позвонить насчёт договора", phone="8 900 123-45-67")
         await site.sync()
         async with open_office(site, CALL_REQUESTS="true") as office:
-            await until(lambda: bool(office.rung()), "the telephone did not ring")
+            await wait_until(lambda: bool(office.rung()), "the telephone did not ring")
         async with open_office(site, CALL_REQUESTS="true") as again:
-            said = await site.run("call", "206", CLIENT, **again.settings)
+            said = await site.run_command("call", "206", CLIENT, **again.settings)
 
     assert office.rung() == [("205", CLIENT)]
     assert (said.code, again.rung()) == (0, [("206", CLIENT)])
 
 
 async def test_a_command_is_proved_by_the_data_folder_where_the_password_is_a_hash(tmp_path: Path):
-    hashed = str(PasswordHash.make("composed-pass"))
+    hashed = str(PasswordHash.create("composed-pass"))
     async with (
-        open_site(tmp_path, partners=3) as site,
+        open_service_folder(tmp_path, partners=3) as site,
         open_office(site, ADMIN_PASSWORD=hashed) as office,
     ):
-        said = await site.run("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
+        said = await site.run_command("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
         elsewhere = str(tmp_path / "other")
-        other = await site.run("call", "205", CLIENT, ADMIN_PASSWORD=hashed, DATA_DIR=elsewhere)
-        wrong = await site.run("call", "205", CLIENT, DATA_DIR=elsewhere)
+        other = await site.run_command(
+            "call", "205", CLIENT, ADMIN_PASSWORD=hashed, DATA_DIR=elsewhere
+        )
+        wrong = await site.run_command("call", "205", CLIENT, DATA_DIR=elsewhere)
 
     assert (said.code, office.rung()) == (0, [("205", CLIENT)])
     assert other.code == 2
@@ -158,12 +172,12 @@ async def test_a_command_is_proved_by_the_data_folder_where_the_password_is_a_ha
 
 
 async def test_a_manager_s_link_rings_his_own_telephone_and_nobody_else_s(tmp_path: Path):
-    async with open_site(tmp_path, partners=3) as site:
+    async with open_service_folder(tmp_path, partners=3) as site:
         site.lab.add_user("Звонков Олег", "205")
         site.lab.add_user("Чужова Нина", "206")
         await site.sync()
         async with open_office(site) as office:
-            made = await site.run("desk-link", "205", "--json")
+            made = await site.run_command("desk-link", "205", "--json")
             async with httpx.AsyncClient(trust_env=False) as browser:
                 await browser.get(json.loads(made.out)["link"])
                 address = f"http://127.0.0.1:{site.port}/call/{CLIENT}"
@@ -171,7 +185,7 @@ async def test_a_manager_s_link_rings_his_own_telephone_and_nobody_else_s(tmp_pa
                 denied = await browser.post(address, data={"extension": "206"})
                 nothing_yet = office.rung()
                 placed = await browser.post(address)
-            await until(lambda: bool(office.rung()), "the telephone did not ring")
+            await wait_until(lambda: bool(office.rung()), "the telephone did not ring")
 
     assert "ваш телефон 205" in page.text
     assert (denied.status_code, nothing_yet) == (403, [])

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.adapters.embedded.run_history import RunHistory
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
 from bridge.errors import StoreError
-from tests.stories.processes import Site, free_port, open_site, wait_until_alive
+from tests.stories.processes import ServiceFolder, free_port, open_service_folder, wait_until_alive
 
 _LIBRARIES = (
     Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
@@ -35,11 +35,11 @@ _ROUTE = "http://127.0.0.1:{port}/sipuni/route"
 class Machine:
     """A service under a wall clock that is set by `sets`."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: ServiceFolder) -> None:
         self.site = site
         self.log = site.folder / "serve.log"
         self._offset = site.folder / "offset"
-        self._runs = RunHistory(site.folder / "data" / "runs.db")
+        self._runs = SqliteSyncRuns(site.folder / "data" / "runs.db")
         self._calls = 0
 
     def sets(self, offset: str) -> None:
@@ -122,7 +122,7 @@ class Machine:
 async def test_the_service_goes_on_behind_a_step_of_the_clock(
     tmp_path: Path, before: str, after: str
 ) -> None:
-    async with open_site(tmp_path, partners=20) as site:
+    async with open_service_folder(tmp_path, partners=20) as site:
         site.gate.opened.set()
         site.port = free_port()
         machine = Machine(site)
@@ -142,7 +142,7 @@ async def test_the_service_goes_on_behind_a_step_of_the_clock(
 
 
 async def test_a_restart_behind_a_step_goes_on_too(tmp_path: Path) -> None:
-    async with open_site(tmp_path, partners=20) as site:
+    async with open_service_folder(tmp_path, partners=20) as site:
         site.gate.opened.set()
         site.port = free_port()
         machine = Machine(site)

@@ -13,9 +13,15 @@ import httpx
 import pytest
 
 from bridge.errors import SyncRefused
-from bridge.lab.demo.cast import choose_cast
-from bridge.lab.world import PARTNERS
-from tests.stories.processes import HOOK, Site, free_port, open_site, wait_until_alive
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.infobase.infobase import PARTNERS
+from tests.stories.processes import (
+    HOOK,
+    ServiceFolder,
+    free_port,
+    open_service_folder,
+    wait_until_alive,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +30,8 @@ NO_DATABASE = b"no database at all" * 500
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path) as opened:
+async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
+    async with open_service_folder(tmp_path) as opened:
         yield opened
 
 
@@ -33,7 +39,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 class Service:
     """A service that runs, and what it logs."""
 
-    site: Site
+    site: ServiceFolder
     log: Path
     http: httpx.AsyncClient
 
@@ -71,7 +77,7 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(site: Site, **changed: str | None) -> AsyncIterator[Service]:
+async def serving(site: ServiceFolder, **changed: str | None) -> AsyncIterator[Service]:
     site.port = free_port()
     log = site.folder / "service.log"
     environment = site.environment(LOG_FORMAT="json", **changed)
@@ -106,21 +112,23 @@ def spoil(path: Path, table: str) -> None:
     path.write_bytes(whole)
 
 
-async def test_a_service_with_a_damaged_index_has_it_anew_without_a_restart(site: Site) -> None:
-    cast = choose_cast(site.lab.world)
+async def test_a_service_with_a_damaged_index_has_it_anew_without_a_restart(
+    site: ServiceFolder,
+) -> None:
+    cast = choose_callers(site.lab.infobase)
     await site.sync()
     index = site.folder / "data" / "directory.db"
     index.write_bytes(NO_DATABASE)
-    why = json.loads((await site.run("route", cast.contact.sent, "--json")).out)
-    site.lab.weather.add("slow", seconds=1)  # until the gate is opened
+    why = json.loads((await site.run_command("route", cast.contact.sent_number, "--json")).out)
+    site.lab.faults.add("slow", seconds=1)  # until the gate is opened
 
     async with serving(site, DEFAULT_EXTENSION="100") as service:
         await site.gate.wait_until_reached()
-        before = await service.answer(cast.contact.sent)
+        before = await service.answer(cast.contact.sent_number)
         ready = await service.get("/readyz")
         site.gate.opened.set()
         await service.becomes_ready()
-        after = await service.answer(cast.contact.sent, did="74950000002")
+        after = await service.answer(cast.contact.sent_number, did="74950000002")
 
     assert "file is not a database" in json.dumps(why)
     assert before == "100"
@@ -135,12 +143,12 @@ async def test_a_service_with_a_damaged_index_has_it_anew_without_a_restart(site
 
 
 @pytest.mark.parametrize("table", ["partners", "checkpoint"])
-async def test_a_sync_that_meets_damage_is_a_first_load(site: Site, table: str) -> None:
+async def test_a_sync_that_meets_damage_is_a_first_load(site: ServiceFolder, table: str) -> None:
     first = await site.sync()
     index = site.folder / "data" / "directory.db"
     spoil(index, table)
     # Would be refused as a loss, were anything held.
-    site.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+    site.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
     again = await site.sync()
 
@@ -150,7 +158,7 @@ async def test_a_sync_that_meets_damage_is_a_first_load(site: Site, table: str) 
     assert not (await site.sync()).full
 
 
-async def test_damage_in_the_middle_of_a_run_is_mended_by_the_same_run(site: Site) -> None:
+async def test_damage_in_the_middle_of_a_run_is_mended_by_the_same_run(site: ServiceFolder) -> None:
     first = await site.sync()
     index = site.folder / "data" / "directory.db"
     spoil(index, "phone")
@@ -161,38 +169,40 @@ async def test_damage_in_the_middle_of_a_run_is_mended_by_the_same_run(site: Sit
     assert index.with_name("directory.db.damaged").exists()
 
 
-async def test_the_guard_watches_what_is_held_as_long_as_it_can_be_read(site: Site) -> None:
+async def test_the_guard_watches_what_is_held_as_long_as_it_can_be_read(
+    site: ServiceFolder,
+) -> None:
     await site.sync()
     spoil(site.folder / "data" / "directory.db", "phone")
-    site.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+    site.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
     with pytest.raises(SyncRefused):
         await site.sync(full=True)
 
 
-async def test_what_only_callers_meet_is_mended_by_the_next_sync(site: Site) -> None:
-    cast = choose_cast(site.lab.world)
+async def test_what_only_callers_meet_is_mended_by_the_next_sync(site: ServiceFolder) -> None:
+    cast = choose_callers(site.lab.infobase)
     await site.sync()
     spoil(site.folder / "data" / "directory.db", "phone")
-    met = await site.run("route", cast.contact.sent, "--json")
+    met = await site.run_command("route", cast.contact.sent_number, "--json")
 
     await site.sync()
 
-    routed = await site.run("route", cast.contact.sent, "--json")
+    routed = await site.run_command("route", cast.contact.sent_number, "--json")
     assert json.loads(met.out)["extension"] != cast.contact.extension
     assert json.loads(routed.out)["extension"] == cast.contact.extension
 
 
-async def checked(site: Site) -> list[dict[str, str]]:
-    findings: list[dict[str, str]] = json.loads((await site.run("check", "--json")).out)
+async def checked(site: ServiceFolder) -> list[dict[str, str]]:
+    findings: list[dict[str, str]] = json.loads((await site.run_command("check", "--json")).out)
     return findings
 
 
-async def test_doctor_and_link_say_what_is_true_of_a_broken_index(site: Site) -> None:
+async def test_doctor_and_link_say_what_is_true_of_a_broken_index(site: ServiceFolder) -> None:
     await site.sync()
     (site.folder / "data" / "directory.db").write_bytes(NO_DATABASE)
 
-    findings, link = await asyncio.gather(checked(site), site.run("desk-link", "205"))
+    findings, link = await asyncio.gather(checked(site), site.run_command("desk-link", "205"))
 
     (index,) = [f for f in findings if f["area"] == "index"]
     assert "cannot be read" in index["words"]
@@ -202,8 +212,8 @@ async def test_doctor_and_link_say_what_is_true_of_a_broken_index(site: Site) ->
     assert len(link.err.splitlines()) == 1
 
 
-async def made_link(site: Site) -> str:
-    said = await site.run("desk-link", "205", "--json")
+async def made_link(site: ServiceFolder) -> str:
+    said = await site.run_command("desk-link", "205", "--json")
     assert said.code == 0, said.err
     return str(json.loads(said.out)["link"]).partition(f":{site.port}")[2]
 
@@ -211,18 +221,18 @@ async def made_link(site: Site) -> str:
 async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_before(
     tmp_path: Path,
 ) -> None:
-    async with open_site(tmp_path) as site:
+    async with open_service_folder(tmp_path) as site:
         site.lab.add_user("Звонков Олег", "205")
         await site.sync()
-        cast = choose_cast(site.lab.world)
+        cast = choose_callers(site.lab.infobase)
         old = await made_link(site)
         audit = site.folder / "data" / "audit.db"
         spoil(audit, "desk_keys")
-        refused = await site.run("desk-link", "205")
+        refused = await site.run_command("desk-link", "205")
         no_service_yet = audit.with_name("audit.db.damaged").exists()
 
         async with serving(site, ADMIN_PASSWORD="composed-admin") as service:
-            answered = await service.answer(cast.contact.sent)
+            answered = await service.answer(cast.contact.sent_number)
             ready = (await service.get("/readyz")).json()
             dead = await service.get(old)
             alive = await service.get(await made_link(site))
@@ -251,12 +261,12 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
 
 @pytest.mark.parametrize("table", ["", "calls", "debts"])
 async def test_a_damaged_ledger_is_set_aside_and_keeps_nobody_waiting(
-    site: Site, table: str
+    site: ServiceFolder, table: str
 ) -> None:
-    cast = choose_cast(site.lab.world)
+    cast = choose_callers(site.lab.infobase)
     await site.sync()
     async with serving(site, SYNC_INTERVAL_S="3600") as service:
-        await service.answer(cast.contact.sent)
+        await service.answer(cast.contact.sent_number)
     ledger = site.folder / "data" / "ledger.db"
     if table:
         spoil(ledger, table)
@@ -265,7 +275,7 @@ async def test_a_damaged_ledger_is_set_aside_and_keeps_nobody_waiting(
     spoilt = ledger.read_bytes()
 
     async with serving(site, ADMIN_PASSWORD="composed-admin") as service:
-        answered = await service.answer(cast.contact.sent, did="74950000002")
+        answered = await service.answer(cast.contact.sent_number, did="74950000002")
         alarms = await service.standing("store_damaged")
         (told,) = service.told("store_damaged")
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.lab.demo import DayStep, StageSettings, demonstrate
-from bridge.lab.demo.cast import choose_cast
+from bridge.lab.demo import DemoSettings, DemoStep, run_demo
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.infobase.infobase import PARTNERS
 from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
-from bridge.lab.world import PARTNERS
 from tests.stories.processes import (
     HOOK,
-    Said,
-    Site,
+    CommandResult,
+    ServiceFolder,
     free_port,
-    open_site,
+    open_service_folder,
     secrets_in,
-    until,
+    wait_until,
     wait_until_alive,
 )
 
@@ -34,41 +34,41 @@ class NotedScreen:
 
     def __init__(self) -> None:
         self.said: list[str] = []
-        self.steps: list[DayStep] = []
+        self.steps: list[DemoStep] = []
 
     def say(self, words: str) -> None:
         self.said.append(words)
 
-    def table(self, steps: Sequence[DayStep]) -> None:
+    def table(self, steps: Sequence[DemoStep]) -> None:
         self.steps = list(steps)
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path) as opened:
+async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
+    async with open_service_folder(tmp_path) as opened:
         yield opened
 
 
 async def test_the_scripted_day_is_seen_on_the_1c_side() -> None:
     screen = NotedScreen()
-    settings = StageSettings(partners=200, compressed=True)
-    passed = await demonstrate(settings, screen, once=True)
+    settings = DemoSettings(partners=200, fast_clock=True)
+    passed = await run_demo(settings, screen, once=True)
     assert passed, [step for step in screen.steps if not step.passed] + screen.said
     assert len(screen.steps) > 10
 
 
-def is_one_sentence(said: Said) -> bool:
+def is_one_sentence(said: CommandResult) -> bool:
     lines = said.err.strip().splitlines()
     return len(lines) == 1 and not said.out
 
 
-async def test_what_is_wrong_is_one_sentence_and_an_exit_code(site: Site) -> None:
+async def test_what_is_wrong_is_one_sentence_and_an_exit_code(site: ServiceFolder) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/ut11"
     missing, unreachable, wrong, no_hook = await asyncio.gather(
-        site.run("sync", ONEC_URL=None),
-        site.run("sync", ONEC_URL=nowhere),
-        site.run("sync", ONEC_PASSWORD="wrong", DATA_DIR="other"),
-        site.run("serve", HOOK_USER=None, HOOK_PASSWORD=None),
+        site.run_command("sync", ONEC_URL=None),
+        site.run_command("sync", ONEC_URL=nowhere),
+        site.run_command("sync", ONEC_PASSWORD="wrong", DATA_DIR="other"),
+        site.run_command("serve", HOOK_USER=None, HOOK_PASSWORD=None),
     )
     assert (missing.code, unreachable.code, wrong.code) == (2, 4, 5)
     assert no_hook.code == 2
@@ -83,10 +83,12 @@ async def test_what_is_wrong_is_one_sentence_and_an_exit_code(site: Site) -> Non
         assert not secrets_in(said.err, site.environment())
 
 
-async def test_the_guard_has_an_exit_code_of_its_own_and_says_what_to_do(site: Site) -> None:
+async def test_the_guard_has_an_exit_code_of_its_own_and_says_what_to_do(
+    site: ServiceFolder,
+) -> None:
     await site.sync()
-    site.lab.weather.add("shrunken", set=PARTNERS, share=1.0)
-    refused, as_json = await site.run("sync"), await site.run("sync", "--json")
+    site.lab.faults.add("shrunken", set=PARTNERS, share=1.0)
+    refused, as_json = await site.run_command("sync"), await site.run_command("sync", "--json")
     assert refused.code == as_json.code == 3
     assert is_one_sentence(refused)
     assert "--accept-shrink" in refused.err
@@ -94,18 +96,18 @@ async def test_the_guard_has_an_exit_code_of_its_own_and_says_what_to_do(site: S
     assert (told["ok"], told["code"]) == (False, 3)
 
 
-async def test_json_is_one_document_and_nothing_else_on_stdout(site: Site) -> None:
-    cast = choose_cast(site.lab.world)
-    synced = await site.run("sync", "--json")
+async def test_json_is_one_document_and_nothing_else_on_stdout(site: ServiceFolder) -> None:
+    cast = choose_callers(site.lab.infobase)
+    synced = await site.run_command("sync", "--json")
     assert synced.code == 0
     assert json.loads(synced.out)["numbers"] > 0
     routed, unknown, nonsense, listed, shown, checked = await asyncio.gather(
-        site.run("route", cast.contact.sent, "--json"),
-        site.run("route", "+7 999 000-00-01", "--did", "74950000001", "--json"),
-        site.run("route", "нет номера"),
-        site.run("outbox", "list", "--json"),
-        site.run("outbox", "show", "nope"),
-        site.run("check", "--json"),
+        site.run_command("route", cast.contact.sent_number, "--json"),
+        site.run_command("route", "+7 999 000-00-01", "--did", "74950000001", "--json"),
+        site.run_command("route", "нет номера"),
+        site.run_command("outbox", "list", "--json"),
+        site.run_command("outbox", "show", "nope"),
+        site.run_command("check", "--json"),
     )
     answer = json.loads(routed.out)
     assert answer["decision"]["extension"] == cast.contact.extension
@@ -120,19 +122,21 @@ async def test_json_is_one_document_and_nothing_else_on_stdout(site: Site) -> No
     assert not secrets_in(checked.out + checked.err, site.environment())
 
 
-async def test_the_doctor_says_by_its_exit_code_how_bad_it_is(site: Site) -> None:
+async def test_the_doctor_says_by_its_exit_code_how_bad_it_is(site: ServiceFolder) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/ut11"
     broken, away = await asyncio.gather(
-        site.run("check", "--json", ONEC_TIMEOUT_S="soon"),
-        site.run("check", "--json", ONEC_URL=nowhere),
+        site.run_command("check", "--json", ONEC_TIMEOUT_S="soon"),
+        site.run_command("check", "--json", ONEC_URL=nowhere),
     )
     assert broken.code == away.code == 2
     assert "BRIDGE_ONEC_TIMEOUT_S" in broken.out
     assert json.loads(away.out)
 
 
-async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(site: Site) -> None:
-    cast = choose_cast(site.lab.world)
+async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
+    site: ServiceFolder,
+) -> None:
+    cast = choose_callers(site.lab.infobase)
     await site.sync()
     site.port = free_port()
     await site.onec.stop()
@@ -140,24 +144,24 @@ async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(site: Si
     await wait_until_alive(site.port, process)
     async with httpx.AsyncClient(trust_env=False) as http:
         pbx = SipuniLab(SipuniScheme(hook_url=HOOK.format(port=site.port)), http)
-        report = await pbx.place_call(CallPlan(cast.contact.sent, "74950000001"))
+        report = await pbx.place_call(CallPlan(cast.contact.sent_number, "74950000001"))
         assert report.rang_first == cast.contact.extension
         assert report.problems == ()
     process.send_signal(signal.SIGTERM)
     _, err = await asyncio.wait_for(process.communicate(), 15)
     assert process.returncode == 0
     assert "Traceback" not in err.decode()
-    owed = await site.run("outbox", "list", "--json")
+    owed = await site.run_command("outbox", "list", "--json")
     (entry,) = json.loads(owed.out)
     assert entry["state"] == "due"
-    shown = await site.run("outbox", "show", entry["key"][:6], "--json")
+    shown = await site.run_command("outbox", "show", entry["key"][:6], "--json")
     assert json.loads(shown.out)["key"] == entry["key"]
 
 
-async def test_a_port_that_is_taken_is_said_in_one_sentence(site: Site) -> None:
+async def test_a_port_that_is_taken_is_said_in_one_sentence(site: ServiceFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.port = int(taken.getsockname()[1])
-        said = await site.run("serve")
+        said = await site.run_command("serve")
     assert said.code == 1
     assert is_one_sentence(said)
     assert f"127.0.0.1:{site.port}: address already in use" in said.err
@@ -165,21 +169,21 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(site: Site) -> None:
 
 @pytest.mark.parametrize("lab", ["onec", "sipuni"])
 async def test_a_simulator_whose_port_is_taken_says_so_in_one_sentence(
-    site: Site, lab: str
+    site: ServiceFolder, lab: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = await site.run("lab", lab, "--port", str(taken.getsockname()[1]))
+        said = await site.run_command("lab", lab, "--port", str(taken.getsockname()[1]))
     assert said.code == 1
     assert is_one_sentence(said)
     assert "--port" in said.err
 
 
-async def test_a_simulator_refuses_what_it_does_not_know(site: Site) -> None:
+async def test_a_simulator_refuses_what_it_does_not_know(site: ServiceFolder) -> None:
     faults = site.folder / "faults.json"
     faults.write_text('{"switches": {"nope": true}}')
     unknown, nowhere = await asyncio.gather(
-        site.run("lab", "onec", "--faults", str(faults)),
-        site.run("lab", "sipuni", "--hook", "nowhere"),
+        site.run_command("lab", "onec", "--faults", str(faults)),
+        site.run_command("lab", "sipuni", "--hook", "nowhere"),
     )
     assert (unknown.code, nowhere.code) == (2, 2)
     assert is_one_sentence(unknown)
@@ -187,15 +191,15 @@ async def test_a_simulator_refuses_what_it_does_not_know(site: Site) -> None:
     assert "--hook" in nowhere.err
 
 
-async def test_a_data_folder_that_cannot_be_is_a_wrong_setting(site: Site) -> None:
+async def test_a_data_folder_that_cannot_be_is_a_wrong_setting(site: ServiceFolder) -> None:
     # The service alone starts all the same: see test_survival.
     taken = site.folder / "a file"
     taken.touch()
     nowhere = str(taken / "data")
     synced, linked, checked = await asyncio.gather(
-        site.run("sync", DATA_DIR=nowhere),
-        site.run("outbox", "list", DATA_DIR=nowhere),
-        site.run("check", "--json", DATA_DIR=nowhere),
+        site.run_command("sync", DATA_DIR=nowhere),
+        site.run_command("outbox", "list", DATA_DIR=nowhere),
+        site.run_command("check", "--json", DATA_DIR=nowhere),
     )
     assert synced.code == 2
     assert is_one_sentence(synced)
@@ -207,26 +211,26 @@ async def test_a_data_folder_that_cannot_be_is_a_wrong_setting(site: Site) -> No
     assert "BRIDGE_DATA_DIR" in store["advice"]
 
 
-async def test_looking_at_the_outbox_makes_no_file(site: Site) -> None:
+async def test_looking_at_the_outbox_makes_no_file(site: ServiceFolder) -> None:
     data = site.folder / "data"
-    elsewhere = await site.run("outbox", "list")
+    elsewhere = await site.run_command("outbox", "list")
     assert elsewhere.code == 1  # else a look in the wrong folder would say that nothing is owed
     data.mkdir()
     listed, shown = await asyncio.gather(
-        site.run("outbox", "list"), site.run("outbox", "retry", "abc", "--json")
+        site.run_command("outbox", "list"), site.run_command("outbox", "retry", "abc", "--json")
     )
     assert (listed.code, listed.out) == (0, "Nothing is owed to 1C.\n")
     assert (shown.code, json.loads(shown.out)["ok"]) == (1, False)
     assert list(data.iterdir()) == []
 
 
-async def test_the_doctor_finds_damaged_files_and_says_what_to_do(site: Site) -> None:
+async def test_the_doctor_finds_damaged_files_and_says_what_to_do(site: ServiceFolder) -> None:
     await site.sync()
     data = site.folder / "data"
     (data / "ledger.db").write_bytes(b"no database at all" * 50)
     whole = (data / "directory.db").read_bytes()
     (data / "directory.db").write_bytes(whole[:4096] + bytes(range(256)) * 16 + whole[8192:])
-    checked = await site.run("check", "--json")
+    checked = await site.run_command("check", "--json")
     found = {f["words"].split()[0]: f for f in json.loads(checked.out) if f["area"] == "store"}
     assert found.keys() >= {"ledger.db", "directory.db"}  # and that others may read them
     assert "backup" in found["ledger.db"]["advice"]
@@ -234,13 +238,14 @@ async def test_the_doctor_finds_damaged_files_and_says_what_to_do(site: Site) ->
     assert checked.code == 2
 
 
-async def test_a_caller_may_be_typed_as_1c_shows_him(site: Site) -> None:
+async def test_a_caller_may_be_typed_as_1c_shows_him(site: ServiceFolder) -> None:
     await site.sync()
-    cast = choose_cast(site.lab.world)
-    number = cast.contact.sent
+    cast = choose_callers(site.lab.infobase)
+    number = cast.contact.sent_number
     typed = f"+7 ({number[1:4]}) {number[4:7]}-{number[7:9]}-{number[9:]} вн.39"
     known, nonsense = await asyncio.gather(
-        site.run("route", typed, "--json"), site.run("route", "нет номера", "--json")
+        site.run_command("route", typed, "--json"),
+        site.run_command("route", "нет номера", "--json"),
     )
     assert json.loads(known.out)["extension"] == cast.contact.extension
     assert known.code == 0
@@ -262,7 +267,7 @@ def interruptible() -> Iterator[None]:
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 async def test_a_demonstration_that_is_stopped_leaves_nothing_behind(
-    site: Site, stop: signal.Signals
+    site: ServiceFolder, stop: signal.Signals
 ) -> None:
     port = free_port()
     demo = await asyncio.create_subprocess_exec(
@@ -282,7 +287,7 @@ async def test_a_demonstration_that_is_stopped_leaves_nothing_behind(
     assert list(site.folder.iterdir()) == []
 
 
-async def test_a_day_that_was_cut_short_was_not_seen_whole(site: Site) -> None:
+async def test_a_day_that_was_cut_short_was_not_seen_whole(site: ServiceFolder) -> None:
     day = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "demo", "--once", "--partners", "60"),
         env=site.environment() | {"TMPDIR": str(site.folder)},
@@ -290,7 +295,7 @@ async def test_a_day_that_was_cut_short_was_not_seen_whole(site: Site) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    await until(lambda: bool(list(site.folder.rglob("metadata.json"))), "the first sync")
+    await wait_until(lambda: bool(list(site.folder.rglob("metadata.json"))), "the first sync")
     day.send_signal(signal.SIGTERM)
     said, _ = await asyncio.wait_for(day.communicate(), 30)
     assert day.returncode == 1, said.decode()

@@ -10,26 +10,26 @@ from urllib.parse import unquote
 
 import pytest
 
-from bridge.adapters.embedded.directory_reader import DirectoryReader
-from bridge.domain.decision import RoutingRules, Rule
-from bridge.domain.directory import EntityKind
-from bridge.lab.company import phones
-from bridge.lab.onec import OneCLab
-from bridge.lab.schema import ZERO, Release
-from bridge.lab.world import (
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.routing.decision import RoutingRules, Rule
+from bridge.lab.onec.company import typed_phones as phones
+from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
     USERS,
+    DataQuirks,
     ExtensionStorage,
-    PhoneTruth,
-    Whims,
-    World,
+    Infobase,
+    IntendedPhone,
 )
-from bridge.ports import SyncReport
-from bridge.services.decide import Deciding
-from bridge.services.pull import PullRules
-from tests.stories.house import Clock, deciding, sync
+from bridge.lab.onec.infobase.schema import EMPTY_REF, Release
+from bridge.lab.onec.simulator import OneCLab
+from bridge.ports.stores.directory import SyncReport
+from bridge.services.answering.decide import RouteDecider
+from bridge.services.sync.pull import PullRules
+from tests.stories.in_process import ManualClock, build_decider, sync
 
 pytestmark = pytest.mark.anyio
 
@@ -50,12 +50,12 @@ Versions = dict[str, dict[object, tuple[int, int]]]
 
 
 def a_lab(release: Release, storage: ExtensionStorage, seed: int, partners: int = 400) -> OneCLab:
-    whims = Whims(extension_storage=storage, control_characters=seed % 2 == 0)
-    clock = Clock()
-    return OneCLab(World.compose(partners, seed, release, whims), clock=clock, sleep=clock.sleep)
+    whims = DataQuirks(extension_storage=storage, control_characters=seed % 2 == 0)
+    clock = ManualClock()
+    return OneCLab(Infobase.compose(partners, seed, release, whims), clock=clock, sleep=clock.sleep)
 
 
-def partner_of(world: World, truth: PhoneTruth) -> str | None:
+def partner_of(world: Infobase, truth: IntendedPhone) -> str | None:
     """Whose customer the owner of a phone is; None when he must not be found at all."""
     row = world.row(truth.owner_set, truth.ref)
     if row["DeletionMark"] or row.get("Predefined"):
@@ -75,10 +75,10 @@ def as_pbx_spells(e164: str, turn: int) -> str:
     return ways[turn % len(ways)]
 
 
-def disagreements(world: World, ask: Deciding) -> list[str]:
+def disagreements(world: Infobase, ask: RouteDecider) -> list[str]:
     """Ask about every number of the company; tell where bridge and referee differ."""
-    owners: dict[str, list[PhoneTruth]] = defaultdict(list)
-    for truth in world.truth:
+    owners: dict[str, list[IntendedPhone]] = defaultdict(list)
+    for truth in world.intended_phones:
         owners[truth.e164].append(truth)
     wrong = []
     for turn, (e164, found) in enumerate(owners.items()):
@@ -96,7 +96,7 @@ def disagreements(world: World, ask: Deciding) -> list[str]:
     return wrong
 
 
-def versions(world: World) -> Versions:
+def versions(world: Infobase) -> Versions:
     return {
         name: {key: world.tables[name].version(key) for key in world.tables[name].rows}
         for name in _KINDS.values()
@@ -112,12 +112,12 @@ def moved_refs(before: Versions, after: Versions) -> dict[str, set[str]]:
 
 async def pulled(lab: OneCLab, path: Path) -> tuple[SyncReport, list[str]]:
     """Sync once; give the report and where the bridge is wrong now."""
-    clock = Clock()
+    clock = ManualClock()
     # Sixty changes in a small firm may well bury more than a fifth of something.
     report = await sync(lab, path, clock, PullRules(max_shrink=0.9))
-    directory = DirectoryReader(path, stale_after=timedelta(days=1))
+    directory = SqliteDirectory(path, stale_after=timedelta(days=1))
     try:
-        return report, disagreements(lab.world, deciding(directory, clock, RoutingRules()))
+        return report, disagreements(lab.infobase, build_decider(directory, clock, RoutingRules()))
     finally:
         directory.close()
 
@@ -145,7 +145,7 @@ class Clerk:
         self.added = 0
 
     def one(self, set_name: str) -> str:
-        rows = self.lab.world.tables[set_name].rows
+        rows = self.lab.infobase.tables[set_name].rows
         return str(self.rng.choice([k for k, row in rows.items() if not row.get("Predefined")]))
 
     def owner(self) -> tuple[str, str]:
@@ -155,9 +155,9 @@ class Clerk:
     def number(self) -> tuple[str, str | None]:
         """A number typed in some manner, one number at most (the truth keeps one a change)."""
         while True:
-            typed = phones.compose(self.rng)
-            if len(typed.meant) <= 1:
-                return typed.text, typed.meant[0] if typed.meant else None
+            typed = phones.draw_phone(self.rng)
+            if len(typed.intended) <= 1:
+                return typed.text, typed.intended[0] if typed.intended else None
 
     def change(self) -> None:
         """Do one thing of those people do, changed phones most often."""
@@ -181,20 +181,20 @@ class Clerk:
         return self.added
 
     def move(self) -> None:
-        user = self.rng.choice([*self.lab.world.extensions, ZERO])
+        user = self.rng.choice([*self.lab.infobase.extensions, EMPTY_REF])
         self.lab.move_manager(self.one(PARTNERS), user)
 
     def mark(self) -> None:
         self.lab.mark(*self.owner())
 
     def unmark(self) -> None:
-        marked = self.lab.world.find(PARTNERS, DeletionMark=True)
+        marked = self.lab.infobase.find(PARTNERS, DeletionMark=True)
         if marked:
             self.lab.mark(PARTNERS, self.rng.choice(marked), marked=False)
 
     def retype(self) -> None:
         text, e164 = self.number()
-        self.lab.change_phone(*self.owner(), text, e164=e164, writer=phones.writer(self.rng))
+        self.lab.change_phone(*self.owner(), text, e164=e164, writer=phones.draw_writer(self.rng))
 
     def end(self) -> None:
         day = self.rng.choice(("", "2026-11-01T00:00:00"))
@@ -212,8 +212,8 @@ class Clerk:
         text, e164 = self.number()
         self.lab.add_partner(
             f"Новый {self.fresh()}",
-            manager=self.rng.choice(list(self.lab.world.extensions)),
-            parent=self.rng.choice((ZERO, self.one(PARTNERS))),
+            manager=self.rng.choice(list(self.lab.infobase.extensions)),
+            parent=self.rng.choice((EMPTY_REF, self.one(PARTNERS))),
             phone=text,
             e164=e164,
         )
@@ -234,11 +234,11 @@ async def test_after_a_busy_hour_an_incremental_run_makes_every_number_right_aga
     await pulled(lab, path)
     clerk = Clerk(lab, seed, storage)
     for _ in range(2):
-        before = versions(lab.world)
+        before = versions(lab.infobase)
         for _ in range(60):
             clerk.change()
-        after = versions(lab.world)
-        lab.journal.clear()
+        after = versions(lab.infobase)
+        lab.request_log.clear()
         report, wrong = await pulled(lab, path)
         assert not wrong
 
@@ -256,7 +256,7 @@ async def test_after_a_busy_hour_an_incremental_run_makes_every_number_right_aga
 def refs_asked_for(lab: OneCLab) -> dict[str, set[str]]:
     """Which bodies were asked for by key; small sets may come as one page instead."""
     asked: dict[str, set[str]] = defaultdict(set)
-    for request in lab.journal:
+    for request in lab.request_log:
         if request.set in _KINDS.values():
             asked[request.set].update(_GUID.findall(unquote(request.query)))
     return asked
@@ -268,9 +268,9 @@ async def test_one_change_among_thousands_costs_one_request_beside_the_listings(
     lab = a_lab("11.5.20", "mixed", 6)
     path = tmp_path / "directory.db"
     await pulled(lab, path)
-    person = lab.world.find(CONTACT_PERSONS)[50]
+    person = lab.infobase.find(CONTACT_PERSONS)[50]
     lab.rename(CONTACT_PERSONS, person, "Иванов Пётр Сергеевич")
-    lab.journal.clear()
+    lab.request_log.clear()
     report, wrong = await pulled(lab, path)
     assert not wrong
     assert sum(entity.fetched for entity in report.entities) == 1
@@ -280,17 +280,17 @@ async def test_one_change_among_thousands_costs_one_request_beside_the_listings(
         PARTNERS: set(),
         COUNTERPARTIES: set(),
     }
-    assert not [r for r in lab.journal if "$skip" in unquote(r.query)]
+    assert not [r for r in lab.request_log if "$skip" in unquote(r.query)]
 
 
 async def test_a_run_that_finds_nothing_new_asks_for_listings_only(tmp_path: Path) -> None:
     lab = a_lab("11.5.20", "mixed", 5, partners=60)
     path = tmp_path / "directory.db"
     await pulled(lab, path)
-    lab.journal.clear()
+    lab.request_log.clear()
     report, wrong = await pulled(lab, path)
     assert not wrong
     assert not report.changed
-    listed = [r for r in lab.journal if r.set in _KINDS.values()]
+    listed = [r for r in lab.request_log if r.set in _KINDS.values()]
     assert len(listed) == len(_KINDS)
     assert all("DataVersion" in r.query for r in listed)

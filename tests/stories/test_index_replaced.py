@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.embedded.sqlite_file import WriterLock
-from bridge.lab.demo.cast import choose_cast
-from tests.stories.processes import Site, open_site, until
+from bridge.adapters.sqlite.file.sqlite_file import WriterLock
+from bridge.lab.demo.callers import choose_callers
+from tests.stories.processes import ServiceFolder, open_service_folder, wait_until
 from tests.stories.test_damage import serving
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path) as opened:
+async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
+    async with open_service_folder(tmp_path) as opened:
         yield opened
 
 
@@ -43,24 +43,24 @@ def index_of_log_cut(index: Path) -> None:
 
 @pytest.mark.parametrize("harm", [cut, older, older_and_cut, index_of_log_cut, Path.unlink])
 async def test_a_service_has_its_index_anew_before_the_next_interval(
-    site: Site, harm: Callable[[Path], None]
+    site: ServiceFolder, harm: Callable[[Path], None]
 ) -> None:
     await site.sync()
     index = site.folder / "data" / "directory.db"
     shutil.copy(index, index.with_name("older.db"))
     await site.sync()
-    caller = choose_cast(site.lab.world).contact
-    asked = len(site.lab.journal)
+    caller = choose_callers(site.lab.infobase).contact
+    asked = len(site.lab.request_log)
 
     async with serving(site, SYNC_INTERVAL_S="86400", DEFAULT_EXTENSION="100") as service:
         await service.becomes_ready()
-        await until(lambda: len(site.lab.journal) > asked, "the first sync has begun")
+        await wait_until(lambda: len(site.lab.request_log) > asked, "the first sync has begun")
         await _until_synced(site)
-        before = await service.answer(caller.sent)
+        before = await service.answer(caller.sent_number)
         harm(index)
-        answered = await service.answer(caller.sent, did="74950000002")
-        await until(lambda: bool(service.told("index_restored")), "the index is well again")
-        after = await service.answer(caller.sent, did="74950000003")
+        answered = await service.answer(caller.sent_number, did="74950000002")
+        await wait_until(lambda: bool(service.told("index_restored")), "the index is well again")
+        after = await service.answer(caller.sent_number, did="74950000003")
         wanted = service.told("index_needs_sync")
 
     assert before == after == caller.extension
@@ -69,7 +69,7 @@ async def test_a_service_has_its_index_anew_before_the_next_interval(
     assert "directory.db" in wanted[0]["reason"]
 
 
-async def _until_synced(site: Site) -> None:
+async def _until_synced(site: ServiceFolder) -> None:
     """Wait until the first background sync is over: its lock can be had."""
     lock = WriterLock(site.folder / "data" / "directory.lock")
 
@@ -78,4 +78,4 @@ async def _until_synced(site: Site) -> None:
         lock.release()
         return free
 
-    await until(over, "the first sync is over")
+    await wait_until(over, "the first sync is over")

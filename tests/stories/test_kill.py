@@ -1,13 +1,13 @@
 """A service killed in the middle of everything loses and doubles nothing: the short form.
 
-The long one is `python -m tests.stories.killing --kills 300`.
+The long one is `python -m tests.stories.kill_repeatedly --kills 300`.
 """
 
 from pathlib import Path
 
 import pytest
 
-from tests.stories.killing import kill_again_and_again
+from tests.stories.kill_repeatedly import kill_repeatedly
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +15,7 @@ _KILLS = 5
 
 
 async def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None:
-    verdict = await kill_again_and_again(tmp_path, _KILLS, seed=20)
+    verdict = await kill_repeatedly(tmp_path, _KILLS, seed=20)
 
     assert verdict.faults == ()
     assert verdict.answered >= _KILLS

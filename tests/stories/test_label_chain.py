@@ -9,28 +9,28 @@ from typing import Literal
 import httpx
 import pytest
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import RoutingRules
-from bridge.lab.demo.cast import Cast, choose_cast
-from bridge.lab.onec import OneCLab
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.routing.decision import RoutingRules
+from bridge.lab.demo.callers import DemoCallers, choose_callers
+from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.sipuni import (
+    CabinetSwitches,
     CallerSpelling,
     NodeMode,
-    Outcome,
+    PlannedOutcome,
     SchemeNode,
-    Switches,
     TimeSpelling,
 )
-from tests.stories.house import (
+from tests.stories.in_process import (
     DID,
     PASSWORD,
     TOKEN,
     USER,
-    Clock,
-    House,
-    Plan,
-    compose_lab,
-    open_house,
+    InProcessService,
+    ManualClock,
+    ServiceOptions,
+    build_onec_lab,
+    run_service,
     sync,
 )
 
@@ -48,45 +48,47 @@ _HOOKS = (
 
 
 @pytest.fixture(scope="session")
-def company() -> tuple[OneCLab, Cast]:
+def company() -> tuple[OneCLab, DemoCallers]:
     """A company that no story of this file changes."""
-    lab = compose_lab(Clock())
-    return lab, choose_cast(lab.world)
+    lab = build_onec_lab(ManualClock())
+    return lab, choose_callers(lab.infobase)
 
 
 def chain(lab: OneCLab, mode: NodeMode = NodeMode.BRANCH) -> tuple[SchemeNode, ...]:
     """One node for each manager, as mode A wants it."""
-    world = lab.world
-    found = sorted(e for user, e in world.extensions.items() if world.is_offered(user))
+    world = lab.infobase
+    found = sorted(e for user, e in world.extensions.items() if world.may_take_calls(user))
     return tuple(SchemeNode(extension, mode) for extension in found)
 
 
 @asynccontextmanager
-async def furnished(folder: Path, plan: Plan) -> AsyncIterator[tuple[House, Cast]]:
+async def furnished(
+    folder: Path, plan: ServiceOptions
+) -> AsyncIterator[tuple[InProcessService, DemoCallers]]:
     """Open a house over a company of its own."""
-    clock = Clock()
-    lab = compose_lab(clock)
+    clock = ManualClock()
+    lab = build_onec_lab(clock)
     directory = folder / "directory.db"
     await sync(lab, directory, clock)
-    async with open_house(lab, directory, folder / "house", clock, plan) as house:
-        yield house, choose_cast(lab.world)
+    async with run_service(lab, directory, folder / "house", clock, plan) as house:
+        yield house, choose_callers(lab.infobase)
 
 
-async def only_call(house: House) -> PhoneCall:
+async def only_call(house: InProcessService) -> PhoneCall:
     """Give the one call of the journal, of which 1C holds one document."""
     (call,) = await house.ledger.calls()
-    await house.settle()
-    assert house.holdings()[:2] == (1, 1)
+    await house.deliver_all()
+    assert house.count_in_onec()[:2] == (1, 1)
     return call
 
 
 @pytest.mark.parametrize("hook", _HOOKS)
 async def test_every_address_leads_to_the_manager_through_the_chain_of_labels(
-    hook: str, company: tuple[OneCLab, Cast], tmp_path: Path
+    hook: str, company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
     nodes = chain(company[0])
-    async with furnished(tmp_path, Plan(nodes=nodes, hook=hook)) as (house, cast):
-        report = await house.call(cast.contact.sent)
+    async with furnished(tmp_path, ServiceOptions(nodes=nodes, hook=hook)) as (house, cast):
+        report = await house.call(cast.contact.sent_number)
         assert report.rang_first == cast.contact.extension
         assert not report.default_queue
         assert not [q for q in report.questions if q.problem]
@@ -94,7 +96,7 @@ async def test_every_address_leads_to_the_manager_through_the_chain_of_labels(
         assert len(report.questions) == place + 1
         call = await only_call(house)
         assert call.decision.extension == cast.contact.extension
-        assert house.holdings() == (1, 1, 1)
+        assert house.count_in_onec() == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -109,60 +111,62 @@ async def test_every_address_leads_to_the_manager_through_the_chain_of_labels(
 async def test_every_form_of_the_answer_is_followed(
     answer: Literal["auto", "number", "text"], mode: NodeMode, tmp_path: Path
 ) -> None:
-    label = choose_cast(compose_lab(Clock()).world).contact.extension
+    label = choose_callers(build_onec_lab(ManualClock()).infobase).contact.extension
     node = SchemeNode(label if mode is NodeMode.BRANCH else "", mode)
-    plan = Plan(answer=answer, nodes=(node,), whole=True)
+    plan = ServiceOptions(answer=answer, nodes=(node,), with_pages=True)
     async with furnished(tmp_path, plan) as (house, cast):
-        known = await house.call(cast.contact.sent)
+        known = await house.call(cast.contact.sent_number)
         assert (known.rang_first, known.problems) == (cast.contact.extension, ())
-        unknown = await house.call(cast.stranger.sent)
+        unknown = await house.call(cast.stranger.sent_number)
         assert (unknown.rang_first, unknown.default_queue) == ("200", True)
         assert unknown.problems == ()
         assert len(await house.ledger.calls()) == 2
 
 
 async def test_an_unknown_caller_falls_through_the_chain_into_one_document(
-    company: tuple[OneCLab, Cast], tmp_path: Path
+    company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
     nodes = chain(company[0])
-    async with furnished(tmp_path, Plan(nodes=nodes)) as (house, cast):
-        report = await house.call(cast.stranger.sent)
+    async with furnished(tmp_path, ServiceOptions(nodes=nodes)) as (house, cast):
+        report = await house.call(cast.stranger.sent_number)
         assert report.default_queue
         assert len(report.questions) == len(nodes)
         await only_call(house)
 
 
 async def test_a_manager_moved_between_two_nodes_changes_this_call_no_more(
-    company: tuple[OneCLab, Cast], tmp_path: Path
+    company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
-    async with furnished(tmp_path, Plan(nodes=chain(company[0]))) as (house, cast):
-        actor, world = cast.partner, house.lab.world
+    async with furnished(tmp_path, ServiceOptions(nodes=chain(company[0]))) as (house, cast):
+        actor, world = cast.partner, house.lab.infobase
         labels = [node.label for node in house.sipuni.scheme.nodes]
         assert labels.index(actor.extension) >= 1
         later = labels[-1]
-        other = next(u for u, e in world.extensions.items() if e == later and world.is_offered(u))
+        other = next(
+            u for u, e in world.extensions.items() if e == later and world.may_take_calls(u)
+        )
 
         async def move() -> None:
             house.lab.move_manager(actor.partner, other)
             assert (await house.sync()).changed
 
-        house.door.after[1] = move
-        report = await house.call(actor.sent)
+        house.transport.after[1] = move
+        report = await house.call(actor.sent_number)
         assert report.rang_first == actor.extension
         await only_call(house)
 
         house.clock.advance(60)
-        again = await house.call(actor.sent)
+        again = await house.call(actor.sent_number)
         assert again.rang_first == later
         assert len(await house.ledger.calls()) == 2
 
 
 async def test_a_restart_between_two_nodes_keeps_it_one_call(
-    company: tuple[OneCLab, Cast], tmp_path: Path
+    company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
-    async with furnished(tmp_path, Plan(nodes=chain(company[0]))) as (house, cast):
-        house.door.after[1] = house.lose_power
-        report = await house.call(cast.partner.sent)
+    async with furnished(tmp_path, ServiceOptions(nodes=chain(company[0]))) as (house, cast):
+        house.transport.after[1] = house.lose_power
+        report = await house.call(cast.partner.sent_number)
         assert report.rang_first == cast.partner.extension
         await only_call(house)
 
@@ -182,9 +186,9 @@ _HIDDEN = (CallerSpelling.ANONYMOUS, CallerSpelling.EMPTY, CallerSpelling.MISSIN
 
 
 async def test_spellings_and_quirks_change_neither_the_way_nor_the_journal(
-    company: tuple[OneCLab, Cast], tmp_path: Path
+    company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
-    best = Switches()
+    best = CabinetSwitches()
     moods = [replace(best, caller=spelling) for spelling in _READABLE]
     moods += [replace(best, time=spelling) for spelling in TimeSpelling]
     moods += [
@@ -197,15 +201,15 @@ async def test_spellings_and_quirks_change_neither_the_way_nor_the_journal(
         replace(best, post_instead_of_get=True, last_called_separator="&"),
         replace(best, renamed_scheme="Дневная схема", record_id_shift=True),
     ]
-    async with furnished(tmp_path, Plan(nodes=chain(company[0]))) as (house, cast):
+    async with furnished(tmp_path, ServiceOptions(nodes=chain(company[0]))) as (house, cast):
         for number, switches in enumerate(moods, start=1):
-            report = await house.call(cast.contact.sent, switches=switches)
+            report = await house.call(cast.contact.sent_number, switches=switches)
             assert report.rang_first == cast.contact.extension, switches
             assert report.problems == (), switches
             assert len(await house.ledger.calls()) == number, switches
             house.clock.advance(15)
-        await house.settle()
-        assert house.holdings() == (len(moods),) * 3
+        await house.deliver_all()
+        assert house.count_in_onec() == (len(moods),) * 3
         calls = await house.ledger.calls()
         assert {call.did for call in calls} == {DID}
         assert len({row["АбонентКакСвязаться"] for row in house.documents()}) == 1
@@ -215,18 +219,18 @@ async def test_spellings_and_quirks_change_neither_the_way_nor_the_journal(
 
 
 async def test_hidden_callers_are_journalled_without_a_name(
-    company: tuple[OneCLab, Cast], tmp_path: Path
+    company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
-    plan = Plan(RoutingRules(default_extension="999"), nodes=chain(company[0]))
+    plan = ServiceOptions(RoutingRules(default_extension="999"), nodes=chain(company[0]))
     async with furnished(tmp_path, plan) as (house, cast):
         for spelling in (*_HIDDEN, CallerSpelling.LOCAL_NINE):
-            switches = replace(Switches(), caller=spelling)
-            report = await house.call(cast.contact.sent, switches=switches)
+            switches = replace(CabinetSwitches(), caller=spelling)
+            report = await house.call(cast.contact.sent_number, switches=switches)
             assert report.default_queue
             assert report.problems == ()
             house.clock.advance(15)
-        await house.settle()
-        assert house.holdings() == (4, 4, 0)
+        await house.deliver_all()
+        assert house.count_in_onec() == (4, 4, 0)
         shown = [row["АбонентПредставление"] for row in house.documents()]
         assert shown.count("Неизвестный абонент, номер скрыт") == len(_HIDDEN)
 
@@ -234,33 +238,33 @@ async def test_hidden_callers_are_journalled_without_a_name(
 async def test_a_bare_question_owes_1c_nothing_and_its_call_is_known_from_its_events(
     tmp_path: Path,
 ) -> None:
-    async with furnished(tmp_path, Plan()) as (house, cast):
-        switches = replace(Switches(), bare_question=True)
-        report = await house.call(cast.contact.sent, switches=switches)
+    async with furnished(tmp_path, ServiceOptions()) as (house, cast):
+        switches = replace(CabinetSwitches(), bare_question=True)
+        report = await house.call(cast.contact.sent_number, switches=switches)
         assert report.default_queue
         assert not [q for q in report.questions if q.problem]
-        await house.settle()
+        await house.deliver_all()
         (document,) = house.documents()
-        assert document["АбонентКакСвязаться"].endswith(cast.contact.sent[-2:])
-        blank = [call for call in await house.ledger.calls() if call.blank]
+        assert document["АбонентКакСвязаться"].endswith(cast.contact.sent_number[-2:])
+        blank = [call for call in await house.ledger.calls() if call.is_test_request]
         assert len(blank) == 1
         assert await house.ledger.entry(blank[0].key) is None
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
+@pytest.mark.parametrize("outcome", list(PlannedOutcome))
 async def test_whatever_becomes_of_the_call_its_events_are_acknowledged(
-    outcome: Outcome, tmp_path: Path
+    outcome: PlannedOutcome, tmp_path: Path
 ) -> None:
-    async with furnished(tmp_path, Plan()) as (house, cast):
-        report = await house.call(cast.contact.sent, outcome=outcome)
+    async with furnished(tmp_path, ServiceOptions()) as (house, cast):
+        report = await house.call(cast.contact.sent_number, outcome=outcome)
         assert report.problems == ()
         assert report.pushes
         await only_call(house)
 
 
 async def test_a_wrong_secret_gets_no_answer_and_leaves_no_trace(tmp_path: Path) -> None:
-    async with furnished(tmp_path, Plan(whole=True)) as (house, _):
-        async with httpx.AsyncClient(transport=house.door) as stranger:
+    async with furnished(tmp_path, ServiceOptions(with_pages=True)) as (house, _):
+        async with httpx.AsyncClient(transport=house.transport) as stranger:
             answers = [
                 await stranger.get(f"http://bridge{path}?fromnum=79035550123&tonum={DID}")
                 for path in ("/sipuni/route", "/ut11/hs/sipuni/get", "/hook/guess/sipuni/route")

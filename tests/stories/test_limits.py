@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.processes import free_port, open_site, wait_until_alive
+from tests.stories.processes import free_port, open_service_folder, wait_until_alive
 
 pytestmark = [
     pytest.mark.anyio,
@@ -25,7 +25,7 @@ MIB = 1 << 20
 @asynccontextmanager
 async def service(folder: Path) -> AsyncIterator[tuple[int, Path, int]]:
     """Run a service that may open only a few files; give its port, its log, its process."""
-    async with open_site(folder, partners=20) as site:
+    async with open_service_folder(folder, partners=20) as site:
         site.port = free_port()
         log = folder / "log"
         settings = site.environment(

@@ -9,18 +9,18 @@ import httpx
 import pytest
 
 from bridge import bootstrap
-from bridge.cli import Exit, exit_code
-from bridge.errors import FactsLost, Loss
-from bridge.lab.demo.cast import choose_cast
-from bridge.lab.onec import OneCLab
-from bridge.lab.world import (
+from bridge.cli import ExitCode, exit_code
+from bridge.errors import Loss, RoutingFactsLost
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
     PROPERTIES,
     PROPERTY_SETS,
 )
-from tests.stories.processes import Site, open_site, until
+from bridge.lab.onec.simulator import OneCLab
+from tests.stories.processes import ServiceFolder, open_service_folder, wait_until
 from tests.stories.test_damage import Service, serving
 
 pytestmark = pytest.mark.anyio
@@ -30,12 +30,12 @@ _PATIENCE_S, _LOOK_S = 60, 0.05
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path) as opened:
+async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
+    async with open_service_folder(tmp_path) as opened:
         yield opened
 
 
-def told(site: Site, number: str) -> str | None:
+def told(site: ServiceFolder, number: str) -> str | None:
     """Give the extension the PBX would be told."""
     _, decision = bootstrap.explain(site.settings(), number, "")
     return decision.extension
@@ -62,7 +62,7 @@ LOSSES: dict[str, tuple[Callable[[OneCLab], object], str]] = {
 
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_loss(
-    site: Site, loss: str
+    site: ServiceFolder, loss: str
 ) -> None:
     first = await site.sync()
     number, before = _caller(site)
@@ -70,9 +70,9 @@ async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_los
     lose(site.lab)
 
     for full in (False, True):
-        with pytest.raises(FactsLost) as refused:
+        with pytest.raises(RoutingFactsLost) as refused:
             await site.sync(full=full)
-        assert exit_code(refused.value) is Exit.REFUSED
+        assert exit_code(refused.value) is ExitCode.REFUSED
         assert fact in [found.what for found in refused.value.losses]
         assert told(site, number) == before
     accepted = await site.sync(accept_shrink=True)
@@ -82,12 +82,12 @@ async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_los
     assert not later.changed
 
 
-async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: Site) -> None:
+async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: ServiceFolder) -> None:
     await site.sync()
     number, before = _caller(site)
 
-    said = await site.run("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
-    words = await site.run("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
+    said = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
+    words = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
 
     document = json.loads(said.out)
     assert (said.code, words.code) == (3, 3)
@@ -98,23 +98,23 @@ async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: Site) 
     assert "BRIDGE_EXTENSION_ATTRIBUTE" in words.err
     assert "--accept-shrink" in words.err
     assert told(site, number) == before
-    assert (await site.run("sync", "--json")).code == 0
+    assert (await site.run_command("sync", "--json")).code == 0
 
 
-async def test_a_shrunken_listing_names_its_own_alarm(site: Site) -> None:
+async def test_a_shrunken_listing_names_its_own_alarm(site: ServiceFolder) -> None:
     await site.sync()
-    site.lab.weather.add("shrunken", set=PARTNERS, share=0.5)
+    site.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
-    said = await site.run("sync", "--json")
+    said = await site.run_command("sync", "--json")
 
     assert (said.code, json.loads(said.out)["alarm"]) == (3, "sync_refused")
 
 
 async def test_a_first_run_with_a_mistyped_attribute_says_that_nobody_is_reached(
-    site: Site,
+    site: ServiceFolder,
 ) -> None:
-    said = await site.run("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
-    words = await site.run("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
+    said = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
+    words = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
 
     assert said.code == 0
     assert json.loads(said.out)["nobody_reachable"]
@@ -122,12 +122,12 @@ async def test_a_first_run_with_a_mistyped_attribute_says_that_nobody_is_reached
 
 
 async def test_the_service_raises_the_alarm_also_of_a_refusal_of_before_its_start(
-    site: Site,
+    site: ServiceFolder,
 ) -> None:
     await site.sync()
     number, before = _caller(site)
     site.lab.rename_attribute("Добавочный")
-    with pytest.raises(FactsLost):
+    with pytest.raises(RoutingFactsLost):
         await site.sync()
 
     async with serving(
@@ -149,12 +149,14 @@ async def test_the_service_raises_the_alarm_also_of_a_refusal_of_before_its_star
     assert len(failures) == 1
 
 
-async def test_a_wrong_password_leaves_one_structured_line_and_no_bare_one(site: Site) -> None:
+async def test_a_wrong_password_leaves_one_structured_line_and_no_bare_one(
+    site: ServiceFolder,
+) -> None:
     await site.sync()
     async with serving(site, SYNC_INTERVAL_S="1", ONEC_PASSWORD="wrong") as service:
-        await until(lambda: bool(service.told("sync_failed")), "the failure is logged")
-        asked = len(site.lab.journal)
-        await until(lambda: len(site.lab.journal) > asked, "1C is asked again")
+        await wait_until(lambda: bool(service.told("sync_failed")), "the failure is logged")
+        asked = len(site.lab.request_log)
+        await wait_until(lambda: len(site.lab.request_log) > asked, "1C is asked again")
     lines = service.log.read_text().splitlines()
     assert [line for line in lines if line[:1] != "{"] == []
     assert len([line for line in lines if "sync_failed" in line]) == 1
@@ -182,7 +184,9 @@ async def _alarms(service: Service, count: int) -> list[dict[str, str]]:
             await asyncio.sleep(_LOOK_S)  # between looks at another process only
 
 
-async def test_managers_who_leave_one_by_one_are_missed_when_they_are_many(site: Site) -> None:
+async def test_managers_who_leave_one_by_one_are_missed_when_they_are_many(
+    site: ServiceFolder,
+) -> None:
     first = await site.sync()
     held = first.facts["extension"]
     runs = await _lose_one_by_one(site)
@@ -191,16 +195,16 @@ async def test_managers_who_leave_one_by_one_are_missed_when_they_are_many(site:
     assert held - runs[-1].now == int(held * 0.2) + 1
 
 
-async def _lose_one_by_one(site: Site) -> tuple[Loss, ...]:
+async def _lose_one_by_one(site: ServiceFolder) -> tuple[Loss, ...]:
     for _ in range(200):
         site.lab.empty_attribute(1)
         try:
             await site.sync()
-        except FactsLost as refused:
+        except RoutingFactsLost as refused:
             return refused.losses
     raise AssertionError("nobody was missed")
 
 
-def _caller(site: Site) -> tuple[str, str]:
-    actor = choose_cast(site.lab.world).contact
-    return actor.sent, actor.extension
+def _caller(site: ServiceFolder) -> tuple[str, str]:
+    actor = choose_callers(site.lab.infobase).contact
+    return actor.sent_number, actor.extension

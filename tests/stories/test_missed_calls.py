@@ -12,17 +12,24 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.work_hours import read_work_hours
-from bridge.lab.demo.cast import choose_cast
-from bridge.lab.desk import Desk
-from bridge.lab.sipuni import Outcome
-from bridge.lab.tables import Row
-from bridge.services.debts import DebtRules
-from tests.stories.house import Clock, House, Plan, compose_lab, open_house, sync
+from bridge.domain.calls.work_hours import read_work_hours
+from bridge.lab.demo.callers import choose_callers
+from bridge.lab.onec.edits.manager_actions import ManagerActions
+from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.sipuni import PlannedOutcome
+from bridge.services.calls.missed_calls import MissedCallRules
+from tests.stories.in_process import (
+    InProcessService,
+    ManualClock,
+    ServiceOptions,
+    build_onec_lab,
+    run_service,
+    sync,
+)
 
 pytestmark = pytest.mark.anyio
 
-RULES = DebtRules(lang="ru", zone=ZoneInfo("Europe/Moscow"))
+RULES = MissedCallRules(lang="ru", zone=ZoneInfo("Europe/Moscow"))
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +38,8 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("missed") / "directory.db"
 
     async def pull() -> None:
-        clock = Clock()
-        await sync(compose_lab(clock), path, clock)
+        clock = ManualClock()
+        await sync(build_onec_lab(clock), path, clock)
 
     anyio.run(pull)
     return path
@@ -42,8 +49,8 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Scene:
     """A client, his manager's desk in UT, and the house between them."""
 
-    house: House
-    desk: Desk
+    house: InProcessService
+    desk: ManagerActions
     client: str
     extension: str
     manager: str
@@ -51,18 +58,18 @@ class Scene:
     async def misses(self, caller: str | None = None, **plan: Any) -> None:
         """Let the client call and nobody answer."""
         caller = caller or self.client
-        await self.house.call(caller, outcome=plan.pop("outcome", Outcome.NO_ANSWER), **plan)
+        await self.house.call(caller, outcome=plan.pop("outcome", PlannedOutcome.NO_ANSWER), **plan)
         await self.house.pass_time(40)
 
     async def is_answered(self, **plan: Any) -> None:
         """Let the client call and be answered."""
-        await self.house.call(self.client, outcome=Outcome.ANSWERED, **plan)
+        await self.house.call(self.client, outcome=PlannedOutcome.ANSWERED, **plan)
         await self.house.pass_time(40)
 
     async def calls_back(self) -> None:
         """Have his manager call him, and talk."""
-        await self.house.originating.order(self.extension, self.client, by="Анна")
-        await self.house.sipuni.settle()
+        await self.house.call_originator.order(self.extension, self.client, by="Анна")
+        await self.house.sipuni.wait_until_idle()
         await self.house.pass_time(90)
 
     def reminders(self, user: str | None = None) -> list[Row]:
@@ -77,14 +84,20 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(pulled: Path, folder: Path, rules: DebtRules = RULES) -> AsyncIterator[Scene]:
-    clock = Clock()
-    lab = compose_lab(clock)
-    cast = choose_cast(lab.world)
-    async with open_house(lab, pulled, folder / "house", clock, Plan(debts=rules)) as house:
-        manager = next(u for u, e in lab.world.extensions.items() if e == cast.contact.extension)
+async def scene(pulled: Path, folder: Path, rules: MissedCallRules = RULES) -> AsyncIterator[Scene]:
+    clock = ManualClock()
+    lab = build_onec_lab(clock)
+    cast = choose_callers(lab.infobase)
+    async with run_service(
+        lab, pulled, folder / "house", clock, ServiceOptions(missed_call_rules=rules)
+    ) as house:
+        manager = next(u for u, e in lab.infobase.extensions.items() if e == cast.contact.extension)
         yield Scene(
-            house, Desk(lab.world, lab.now), cast.contact.sent, cast.contact.extension, manager
+            house,
+            ManagerActions(lab.infobase, lab.server_time),
+            cast.contact.sent_number,
+            cast.contact.extension,
+            manager,
         )
 
 
@@ -94,7 +107,7 @@ async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_p
 
         (text,) = at.texts()
         assert text.startswith("Пропущен звонок в 12:30: ")
-        assert len(await at.house.ledger.open_debts()) == 1
+        assert len(await at.house.ledger.open_missed_calls()) == 1
         (document,) = at.house.documents()
         assert "Итог: пропущен, ожидание" in document["Описание"]
 
@@ -113,8 +126,8 @@ async def test_often_missed_is_one_reminder_that_tells_how_often_and_when_last(
         (reminder,) = at.reminders()
         assert reminder["ВремяСобытия"] == first
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 3, последний в 12:5")
-        assert at.house.holdings()[:2] == (3, 3)
-        assert len(await at.house.ledger.open_debts()) == 1
+        assert at.house.count_in_onec()[:2] == (3, 3)
+        assert len(await at.house.ledger.open_missed_calls()) == 1
 
 
 async def test_the_reminder_goes_when_anybody_talked_to_the_client(
@@ -126,7 +139,7 @@ async def test_the_reminder_goes_when_anybody_talked_to_the_client(
         await at.calls_back()
 
         assert at.reminders() == []
-        assert await at.house.ledger.open_debts() == []
+        assert await at.house.ledger.open_missed_calls() == []
 
 
 async def test_it_goes_too_when_he_calls_again_and_is_answered(
@@ -139,7 +152,7 @@ async def test_it_goes_too_when_he_calls_again_and_is_answered(
         # The answered call keeps its own ringing reminder: UT polls, and would never show it.
         (text,) = at.texts()
         assert text.startswith("Звонит ")
-        assert await at.house.ledger.open_debts() == []
+        assert await at.house.ledger.open_missed_calls() == []
 
 
 async def test_without_keeping_an_answered_calls_reminder_goes_when_it_is_over(
@@ -184,10 +197,12 @@ async def test_a_postponed_reminder_stays_where_its_manager_put_it(
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
 
 
-def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[DebtRules, str]:
+def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[MissedCallRules, str]:
     """Give rules by which a colleague is told, and who he is in 1C."""
-    world = at.house.lab.world
-    second = next(u for u in sorted(world.extensions) if world.is_offered(u) and u != at.manager)
+    world = at.house.lab.infobase
+    second = next(
+        u for u in sorted(world.extensions) if world.may_take_calls(u) and u != at.manager
+    )
     rules = replace(
         RULES,
         escalate_after=timedelta(minutes=minutes),
@@ -199,7 +214,7 @@ def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[DebtRules
 
 async def time_passes(at: Scene, minutes: float) -> None:
     at.house.clock.advance(minutes * 60)
-    await at.house.following.escalate()
+    await at.house.following.escalate_missed_calls()
     await at.house.pass_time(10)
 
 
@@ -238,7 +253,7 @@ async def test_a_step_of_the_clock_escalates_neither_at_once_nor_hours_late(
     async with escalation(pulled, tmp_path, 60) as (at, second):
         await at.misses()
         at.house.step_clock(step)
-        await at.house.following.escalate()
+        await at.house.following.escalate_missed_calls()
         await at.house.delivery.drain()
         assert at.reminders(second) == []
 
@@ -251,10 +266,10 @@ async def test_a_start_under_a_clock_set_back_escalates_in_time(
 ) -> None:
     async with escalation(pulled, tmp_path, 60) as (at, second):
         await at.misses()
-        await at.house.move_out()
-        at.house.clock.steps(timedelta(days=-3))
-        await at.house.move_in()
-        await at.house.following.escalate()
+        await at.house.stop()
+        at.house.clock.step(timedelta(days=-3))
+        await at.house.start()
+        await at.house.following.escalate_missed_calls()
         assert at.reminders(second) == []
 
         await time_passes(at, 61)
@@ -268,7 +283,7 @@ async def test_what_its_manager_dismissed_is_not_escalated(pulled: Path, tmp_pat
         await time_passes(at, 61)
 
         assert at.reminders(second) == []
-        assert await at.house.ledger.open_debts() == []
+        assert await at.house.ledger.open_missed_calls() == []
 
 
 async def test_what_its_manager_postponed_waits_for_its_new_time(
@@ -286,14 +301,14 @@ async def test_what_its_manager_postponed_waits_for_its_new_time(
 
 async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path) as at:
-        await at.house.call(at.client, outcome=Outcome.ANSWERED)
+        await at.house.call(at.client, outcome=PlannedOutcome.ANSWERED)
         await at.house.delivery.drain()
         (document,) = at.house.documents()
         typed = f"Хочет скидку\n{document['Описание']}\nПерезвонить в пятницу"
         at.desk.describe_call(document["Ref_Key"], typed)
         (call,) = await at.house.ledger.calls()
         await at.house.book.annotate(call.key, "Анна", "Счёт выслан")
-        await at.house.settle()
+        await at.house.deliver_all()
 
         (document,) = at.house.documents()
         lines = str(document["Описание"]).splitlines()
@@ -312,12 +327,12 @@ async def test_after_a_power_cut_nothing_is_lost_and_nothing_is_doubled(
         await at.house.lose_power()
         await at.misses()
         await at.house.lose_power()
-        await at.house.settle()
+        await at.house.deliver_all()
         (reminder,) = at.reminders()
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
         await at.calls_back()
         await at.house.lose_power()
-        await at.house.settle()
+        await at.house.deliver_all()
 
         assert at.reminders() == []
-        assert at.house.holdings()[:2] == (3, 3)
+        assert at.house.count_in_onec()[:2] == (3, 3)

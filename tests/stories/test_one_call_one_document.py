@@ -11,14 +11,11 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.decision import RoutingRules
-from bridge.domain.outbox import EntryState, Stage, retried
-from bridge.lab.demo.cast import Actor, Cast, choose_cast
-from bridge.lab.faults import KINDS
-from bridge.lab.onec import OneCLab
-from bridge.lab.schema import UNDEFINED, ZERO
-from bridge.lab.tables import Row
-from bridge.lab.world import (
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState, retry_now
+from bridge.domain.routing.decision import RoutingRules
+from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
+from bridge.lab.onec.faults import KINDS
+from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
     CONTACT_PERSONS,
     PARTNERS,
@@ -27,7 +24,17 @@ from bridge.lab.world import (
     STRING_CONTACTS,
     SUBJECTS,
 )
-from tests.stories.house import Clock, House, Plan, compose_lab, open_house, sync
+from bridge.lab.onec.infobase.schema import EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.onec.simulator import OneCLab
+from tests.stories.in_process import (
+    InProcessService,
+    ManualClock,
+    ServiceOptions,
+    build_onec_lab,
+    run_service,
+    sync,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -94,8 +101,8 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pulled") / "directory.db"
 
     async def pull() -> None:
-        clock = Clock()
-        await sync(compose_lab(clock), path, clock)
+        clock = ManualClock()
+        await sync(build_onec_lab(clock), path, clock)
 
     anyio.run(pull)
     return path
@@ -104,15 +111,15 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @asynccontextmanager
 async def furnished(
     pulled: Path, folder: Path, *, default: str | None = None, **lab: str
-) -> AsyncIterator[tuple[House, Cast]]:
+) -> AsyncIterator[tuple[InProcessService, DemoCallers]]:
     """Open a house over a fresh company, with the directory pulled before."""
-    clock = Clock()
-    onec = compose_lab(clock, **lab)
+    clock = ManualClock()
+    onec = build_onec_lab(clock, **lab)
     directory = folder / "directory.db"
     shutil.copy(pulled, directory)
-    cast = choose_cast(onec.world)
-    plan = Plan(RoutingRules(default_extension=default))
-    async with open_house(onec, directory, folder / "house", clock, plan) as house:
+    cast = choose_callers(onec.infobase)
+    plan = ServiceOptions(RoutingRules(default_extension=default))
+    async with run_service(onec, directory, folder / "house", clock, plan) as house:
         yield house, cast
 
 
@@ -121,27 +128,27 @@ def let_it_rage(lab: OneCLab, mood: Mood, write: str) -> None:
     lab.switches.rights_status = 403 if mood.rights_status == 403 else 401
     method = "POST" if mood.kind == "late_commit" else mood.method
     if mood.kind == "flaky":  # it troubles reads alone, and the first look needs a reason
-        lab.weather.add("lost_reply", method="POST", set=write, times=1)
+        lab.faults.add("lost_reply", method="POST", set=write, times=1)
     fields = {"after": 10**9} if mood.kind == "late_commit" else {}
-    lab.weather.add(mood.kind, method=method, set=write, times=mood.times, text=mood.text, **fields)
+    lab.faults.add(mood.kind, method=method, set=write, times=mood.times, text=mood.text, **fields)
 
 
-async def weather_the_mood(house: House, mood: Mood) -> None:
+async def weather_the_mood(house: InProcessService, mood: Mood) -> None:
     """Let the storm rage, let it clear; what 1C does late it does when its time has come."""
     if mood.late is None:
         await house.pass_time(100)
     else:
         await house.pass_time(mood.late)
         house.lab.commit_late_writes()
-    house.lab.weather.clear()
+    house.lab.faults.clear()
 
 
-async def revive_the_dead(house: House, mood: Mood) -> None:
+async def revive_the_dead(house: InProcessService, mood: Mood) -> None:
     """A person reads 1C's words and retries; nothing else may bring the dead back."""
     for entry, _ in await house.ledger.entries([EntryState.DEAD]):
         assert mood.dead
         assert mood.text in entry.last_error
-        await house.ledger.save_entry(retried(entry, house.clock()))
+        await house.ledger.save_entry(retry_now(entry, house.clock()))
 
 
 def test_every_kind_of_fault_has_its_mood() -> None:
@@ -166,16 +173,16 @@ async def test_one_call_is_one_document_one_subject_one_reminder(
     async with furnished(pulled, tmp_path) as (house, cast):
         house.lab.switches.honour_client_ref_key = honoured
         let_it_rage(house.lab, mood, write)
-        report = await house.call(cast.contact.sent)
+        report = await house.call(cast.contact.sent_number)
         assert report.rang_first == cast.contact.extension
         await weather_the_mood(house, mood)
         if mood.dead:
-            assert [e.state for e in await house.settle()] == [EntryState.DEAD]
+            assert [e.state for e in await house.deliver_all()] == [EntryState.DEAD]
         await revive_the_dead(house, mood)
-        entries = await house.settle()
+        entries = await house.deliver_all()
         house.lab.commit_late_writes()  # nothing of ours may be under way any more
-        assert house.holdings() == (1, 1, 1)
-        assert [entry.state for entry in entries] == [EntryState.SETTLED]
+        assert house.count_in_onec() == (1, 1, 1)
+        assert [entry.state for entry in entries] == [EntryState.DELIVERED]
         assert house.situation.alarms() == ()
 
 
@@ -187,16 +194,16 @@ async def test_a_power_cut_in_the_middle_changes_nothing(
 ) -> None:
     mood = next(mood for mood in _MOODS if mood.name == name)
     async with furnished(pulled, tmp_path) as (house, cast):
-        await house.call(cast.contact.sent)
-        house.line.hold("POST", write, executed=executed)
-        await house.drain_until_held()
+        await house.call(cast.contact.sent_number)
+        house.onec_transport.hold("POST", write, executed=executed)
+        await house.deliver_until_interrupted()
         await house.lose_power()
         let_it_rage(house.lab, mood, write)
         await weather_the_mood(house, mood)
         await house.lose_power()
-        entries = await house.settle()
-        assert house.holdings() == (1, 1, 1)
-        assert [entry.state for entry in entries] == [EntryState.SETTLED]
+        entries = await house.deliver_all()
+        assert house.count_in_onec() == (1, 1, 1)
+        assert [entry.state for entry in entries] == [EntryState.DELIVERED]
 
 
 @pytest.mark.parametrize("honoured", [False, True], ids=["own key", "our key"])
@@ -205,16 +212,16 @@ async def test_a_document_that_comes_late_is_marked_or_refused_by_its_key(
 ) -> None:
     async with furnished(pulled, tmp_path) as (house, cast):
         house.lab.switches.honour_client_ref_key = honoured
-        house.lab.weather.add("late_commit", set=PHONE_CALLS, times=1, after=10**9)
-        await house.call(cast.contact.sent)
+        house.lab.faults.add("late_commit", set=PHONE_CALLS, times=1, after=10**9)
+        await house.call(cast.contact.sent_number)
         await house.pass_time(120)
         (seen,) = house.documents()
         assert house.lab.commit_late_writes() == 1
         written = house.lab.phone_calls()
         assert len(written) == (1 if honoured else 2)
-        await house.settle()
+        await house.deliver_all()
         assert house.documents() == [seen]
-        assert house.holdings() == (1, 1, 1)
+        assert house.count_in_onec() == (1, 1, 1)
 
 
 @pytest.mark.parametrize("honoured", [False, True], ids=["own key", "our key"])
@@ -227,39 +234,39 @@ async def test_many_calls_through_changing_weather_and_power_cuts(
         for turn, mood in enumerate(_MOODS):
             let_it_rage(house.lab, mood, _WRITES[turn % 3])
             for actor in (cast.contact, cast.partner):
-                await house.call(actor.sent)
+                await house.call(actor.sent_number)
                 calls += 1
             await house.pass_time(20)
             if turn % 4 == 3:
                 await house.lose_power()
             if mood.late:
                 house.lab.commit_late_writes()
-            house.lab.weather.clear()
+            house.lab.faults.clear()
             await revive_the_dead(house, mood)
-        entries = await house.settle()
-        assert {entry.state for entry in entries} == {EntryState.SETTLED}
-        assert house.holdings() == (calls, calls, calls)
+        entries = await house.deliver_all()
+        assert {entry.state for entry in entries} == {EntryState.DELIVERED}
+        assert house.count_in_onec() == (calls, calls, calls)
         markers = [row["Комментарий"] for row in house.documents()]
         assert len(set(markers)) == calls
 
 
 # ---------------------------------------------------------------- what stands in 1C
-async def journalled(house: House, actor: Actor) -> Row:
+async def journalled(house: InProcessService, actor: DemoCaller) -> Row:
     """Let *actor* call and give the document of it."""
-    await house.call(actor.sent)
-    await house.settle()
+    await house.call(actor.sent_number)
+    await house.deliver_all()
     return house.documents()[-1]
 
 
 def owner_of(lab: OneCLab, extension: str) -> str:
     """Give the only user who may be called at *extension*."""
-    world = lab.world
-    (user,) = [u for u, e in world.extensions.items() if e == extension and world.is_offered(u)]
+    world = lab.infobase
+    (user,) = [u for u, e in world.extensions.items() if e == extension and world.may_take_calls(u)]
     return user
 
 
-def owner_ref(lab: OneCLab, actor: Actor, set_name: str) -> str:
-    (truth,) = [t for t in lab.world.truth if t.e164 == f"+{actor.sent}"]
+def owner_ref(lab: OneCLab, actor: DemoCaller, set_name: str) -> str:
+    (truth,) = [t for t in lab.infobase.intended_phones if t.e164 == f"+{actor.sent_number}"]
     assert truth.owner_set == set_name
     return truth.ref
 
@@ -275,10 +282,10 @@ async def test_the_document_says_who_called_whom_and_when(
         manager = owner_of(lab, actor.extension)
         person = owner_ref(lab, actor, CONTACT_PERSONS)
         local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat()
-        name = lab.world.presentation(CONTACT_PERSONS, person)
-        firm = lab.world.presentation(PARTNERS, actor.partner)
+        name = lab.infobase.presentation(CONTACT_PERSONS, person)
+        firm = lab.infobase.presentation(PARTNERS, actor.partner)
         who = f"{name} ({firm})"
-        reach = f"+7 ({actor.sent[1:4]}) {actor.sent[4:7]}-{actor.sent[7:9]}-{actor.sent[9:]}"
+        reach = f"+7 ({actor.sent_number[1:4]}) {actor.sent_number[4:7]}-{actor.sent_number[7:9]}-{actor.sent_number[9:]}"
         assert {
             "Date": local,
             "Входящий": True,
@@ -296,8 +303,10 @@ async def test_the_document_says_who_called_whom_and_when(
         assert actor.extension in row["Описание"]
         assert "[bridge:" in row["Комментарий"]
 
-        assert [r["Ref_Key"] for r in lab.calls_seen_at(person)] == [row["Ref_Key"]]
-        links = [r for r in lab.world.rows(CALL_CONTACTS) if r["Взаимодействие"] == row["Ref_Key"]]
+        assert [r["Ref_Key"] for r in lab.visible_calls(person)] == [row["Ref_Key"]]
+        links = [
+            r for r in lab.infobase.rows(CALL_CONTACTS) if r["Взаимодействие"] == row["Ref_Key"]
+        ]
         assert [link["Контакт"] for link in links] == [person]
         (subject,) = lab.subjects()
         assert {
@@ -305,7 +314,7 @@ async def test_the_document_says_who_called_whom_and_when(
             "Взаимодействие_Type": f"StandardODATA.{PHONE_CALLS}",
             "Предмет": row["Ref_Key"],
             "Предмет_Type": f"StandardODATA.{PHONE_CALLS}",
-            "ПапкаЭлектронногоПисьма_Key": ZERO,
+            "ПапкаЭлектронногоПисьма_Key": EMPTY_REF,
             "Рассмотрено": True,
         }.items() <= subject.items()
         (reminder,) = lab.reminders()
@@ -328,7 +337,7 @@ async def test_a_partners_own_number_points_at_the_partner(pulled: Path, tmp_pat
         assert row["АбонентКонтакт"] == owner_ref(house.lab, cast.partner, PARTNERS)
         assert row["АбонентКонтакт_Type"] == f"StandardODATA.{PARTNERS}"
         assert row["Ответственный_Key"] == owner_of(house.lab, cast.partner.extension)
-        assert house.lab.calls_seen_at(cast.partner.partner)
+        assert house.lab.visible_calls(cast.partner.partner)
 
 
 async def test_a_counterpartys_call_points_at_its_partner(pulled: Path, tmp_path: Path) -> None:
@@ -337,7 +346,7 @@ async def test_a_counterpartys_call_points_at_its_partner(pulled: Path, tmp_path
         assert row["АбонентКонтакт"] == cast.counterparty.partner
         assert row["АбонентКонтакт_Type"] == f"StandardODATA.{PARTNERS}"
         assert cast.counterparty.name in row["АбонентПредставление"]
-        assert house.lab.calls_seen_at(cast.counterparty.partner)
+        assert house.lab.visible_calls(cast.counterparty.partner)
 
 
 async def test_a_holdings_manager_answers_for_the_partner(pulled: Path, tmp_path: Path) -> None:
@@ -350,7 +359,7 @@ async def test_a_holdings_manager_answers_for_the_partner(pulled: Path, tmp_path
 async def test_an_unknown_caller_becomes_a_string_contact_of_the_default_user(
     pulled: Path, tmp_path: Path
 ) -> None:
-    clerk = choose_cast(compose_lab(Clock()).world).default_extension
+    clerk = choose_callers(build_onec_lab(ManualClock()).infobase).default_extension
     async with furnished(pulled, tmp_path, default=clerk) as (house, cast):
         lab = house.lab
         row = await journalled(house, cast.stranger)
@@ -361,7 +370,7 @@ async def test_an_unknown_caller_becomes_a_string_contact_of_the_default_user(
         (made,) = lab.string_contacts()
         assert made["Description"] == row["АбонентПредставление"]
         (link,) = [
-            r for r in lab.world.rows(CALL_CONTACTS) if r["Взаимодействие"] == row["Ref_Key"]
+            r for r in lab.infobase.rows(CALL_CONTACTS) if r["Взаимодействие"] == row["Ref_Key"]
         ]
         assert (link["Контакт"], link["Контакт_Type"]) == (
             made["Ref_Key"],
@@ -374,22 +383,22 @@ async def test_an_unknown_caller_becomes_a_string_contact_of_the_default_user(
 async def test_where_no_one_user_answers_there_is_a_document_and_no_reminder(
     default: str | None, tmp_path: Path
 ) -> None:
-    clock = Clock()
-    lab = compose_lab(clock, partners=20)
+    clock = ManualClock()
+    lab = build_onec_lab(clock, partners=20)
     if default == "twins":
         default = "777"
         for name in ("Первая", "Вторая"):
             lab.add_user(name, default)
     path = tmp_path / "directory.db"
     await sync(lab, path, clock)
-    plan = Plan(RoutingRules(default_extension=default))
-    async with open_house(lab, path, tmp_path / "house", clock, plan) as house:
+    plan = ServiceOptions(RoutingRules(default_extension=default))
+    async with run_service(lab, path, tmp_path / "house", clock, plan) as house:
         report = await house.call("79990000001")
-        await house.settle()
+        await house.deliver_all()
         assert (report.rang_first, report.default_queue) == (default or "200", default is None)
-        assert house.holdings() == (1, 1, 0)
+        assert house.count_in_onec() == (1, 1, 0)
         (row,) = house.documents()
-        assert row["Автор_Key"] == row["Ответственный_Key"] == ZERO
+        assert row["Автор_Key"] == row["Ответственный_Key"] == EMPTY_REF
 
 
 async def test_two_calls_of_one_second_are_two_documents(pulled: Path, tmp_path: Path) -> None:
@@ -397,19 +406,19 @@ async def test_two_calls_of_one_second_are_two_documents(pulled: Path, tmp_path:
         at = house.clock()
         for actor in (cast.contact, cast.partner):
             house.clock.now = at
-            await house.call(actor.sent)
-        await house.settle()
-        assert house.holdings() == (2, 2, 2)
+            await house.call(actor.sent_number)
+        await house.deliver_all()
+        assert house.count_in_onec() == (2, 2, 2)
 
 
 async def test_what_a_refused_entry_waits_for_is_a_person(pulled: Path, tmp_path: Path) -> None:
     async with furnished(pulled, tmp_path) as (house, cast):
-        house.lab.weather.add("business_refusal", set=PHONE_CALLS, times=1, text="Период закрыт")
-        await house.call(cast.contact.sent)
-        await house.settle()
+        house.lab.faults.add("business_refusal", set=PHONE_CALLS, times=1, text="Период закрыт")
+        await house.call(cast.contact.sent_number)
+        await house.deliver_all()
         ((entry, call),) = await house.ledger.entries([EntryState.DEAD])
         assert "Период закрыт" in entry.last_error
-        assert entry.stage is Stage.DOCUMENT
+        assert entry.stage is DeliveryStage.DOCUMENT
         assert call.arrived_at == datetime.fromisoformat("2026-11-23T09:30:00+00:00")
         await house.pass_time(24 * 60)
-        assert house.holdings() == (0, 0, 0)
+        assert house.count_in_onec() == (0, 0, 0)

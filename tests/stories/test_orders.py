@@ -9,23 +9,31 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge.adapters.onec.requests import ODataRequests
-from bridge.domain.directory import Ref
-from bridge.domain.life import Disposition
-from bridge.domain.orders import OrderState
+from bridge.adapters.onec.reading.call_requests import ODataCallRequests
+from bridge.domain.calls.orders import OrderState
+from bridge.domain.calls.state import Disposition
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OrderRepeated
-from bridge.lab.desk import Desk
-from bridge.lab.sipuni import AcceptedForm, OrderReply, Outcome, Switches
-from bridge.lab.tables import Row
-from bridge.services.requests import Requesting
-from tests.stories.house import PHONES, Clock, House, compose_lab, connect, open_house, sync
+from bridge.lab.onec.edits.manager_actions import ManagerActions
+from bridge.lab.onec.infobase.tables import Row
+from bridge.lab.sipuni import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
+from bridge.services.orders.call_requests import CallRequestPoller
+from tests.stories.in_process import (
+    PHONES,
+    InProcessService,
+    ManualClock,
+    build_onec_lab,
+    connect,
+    run_service,
+    sync,
+)
 
 pytestmark = pytest.mark.anyio
 
 CLIENT = "79001234567"
 #: Its reply is lost, and its telephone is not there: nobody ever tells of the order.
-SILENT = Switches(order_reply=OrderReply.LOST, offline_ext=frozenset({"777"}))
-LOST = Switches(order_reply=OrderReply.LOST)
+SILENT = CabinetSwitches(order_reply=OrderReplyMode.LOST, offline_ext=frozenset({"777"}))
+LOST = CabinetSwitches(order_reply=OrderReplyMode.LOST)
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +41,8 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("orders") / "directory.db"
 
     async def pull() -> None:
-        clock = Clock()
-        lab = compose_lab(clock)
+        clock = ManualClock()
+        lab = build_onec_lab(clock)
         lab.add_user("Звонков Олег", "777")
         await sync(lab, path, clock)
 
@@ -44,23 +52,23 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Scene:
-    house: House
-    desk: Desk
+    house: InProcessService
+    desk: ManagerActions
     user: str
-    requesting: Requesting = field(init=False)
+    requesting: CallRequestPoller = field(init=False)
 
     def __post_init__(self) -> None:
         house = self.house
-        self.requests = ODataRequests(connect(house.lab), house.lab.zone)
-        self.begin()
+        self.requests = ODataCallRequests(connect(house.lab), house.lab.zone)
+        self.open_call()
 
-    def begin(self) -> None:
+    def open_call(self) -> None:
         house = self.house
-        self.requesting = Requesting(
-            requests=self.requests,
-            originating=house.originating,
+        self.requesting = CallRequestPoller(
+            call_requests=self.requests,
+            originator=house.call_originator,
             directory=house.directory,
-            phone_book=house.directory,
+            partner_phones=house.directory,
             phones=PHONES,
             mark="позвонить",
             lang="ru",
@@ -75,26 +83,26 @@ class Scene:
         return next(row for row in self.house.lab.phone_calls() if row["Ref_Key"] == ref)
 
     def rung(self) -> int:
-        return sum(bool(call.line.callback_id) for call in self.house.sipuni.calls)
+        return sum(bool(call.header.callback_id) for call in self.house.sipuni.calls)
 
     async def looks(self) -> int:
-        placed = await self.requesting.look()
-        await self.house.sipuni.settle()
-        await self.house.look()
+        placed = await self.requesting.poll()
+        await self.house.sipuni.wait_until_idle()
+        await self.house.run_delivery_soon()
         return placed
 
 
 @asynccontextmanager
 async def scene(
-    pulled: Path, folder: Path, switches: Switches | None = None
+    pulled: Path, folder: Path, switches: CabinetSwitches | None = None
 ) -> AsyncIterator[Scene]:
-    clock = Clock()
-    lab = compose_lab(clock)
+    clock = ManualClock()
+    lab = build_onec_lab(clock)
     user = lab.add_user("Звонков Олег", "777")
-    async with open_house(lab, pulled, folder / "house", clock) as house:
+    async with run_service(lab, pulled, folder / "house", clock) as house:
         if switches is not None:
-            house.sipuni.switch(switches)
-        at = Scene(house, Desk(lab.world, lab.now), user)
+            house.sipuni.set_switches(switches)
+        at = Scene(house, ManagerActions(lab.infobase, lab.server_time), user)
         try:
             yield at
         finally:
@@ -113,14 +121,14 @@ async def test_an_unknown_outcome_is_told_in_1c_and_bars_until_the_statistics_we
 
         at.house.clock.advance(600)
         with pytest.raises(OrderRepeated, match="посмотрите в АТС"):
-            await at.house.originating.order("777", CLIENT, by="api")
+            await at.house.call_originator.order("777", CLIENT, by="api")
         again = at.writes()
         await at.looks()
         assert "исход неизвестен; посмотрите в АТС" in str(at.document(again)["Описание"])
         assert at.rung() == 1
 
-        await at.house.settle_calls(timedelta(minutes=31))
-        await at.house.originating.order("777", CLIENT, by="api")
+        await at.house.resolve_unfinished_calls(timedelta(minutes=31))
+        await at.house.call_originator.order("777", CLIENT, by="api")
         assert at.rung() == 2
 
 
@@ -130,7 +138,7 @@ async def test_what_the_events_tell_of_an_unknown_order_replaces_the_doubt(
     async with scene(pulled, tmp_path, LOST) as at:
         ordered = at.writes()
         await at.looks()
-        await at.house.settle()
+        await at.house.deliver_all()
 
         told = str(at.document(ordered)["Описание"])
         assert "Итог: разговор состоялся" in told
@@ -141,13 +149,13 @@ async def test_the_statistics_settle_an_unknown_order_whose_events_were_lost(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path, LOST) as at:
-        at.house.door.street = None  # no event arrives
+        at.house.transport.street = None  # no event arrives
         ordered = at.writes()
         await at.looks()
         assert "неизвестно" in str(at.document(ordered)["Описание"])
 
-        await at.house.settle_calls()
-        await at.house.settle()
+        await at.house.resolve_unfinished_calls()
+        await at.house.deliver_all()
 
         told = str(at.document(ordered)["Описание"])
         assert "Итог: разговор состоялся" in told
@@ -163,10 +171,10 @@ async def test_a_document_bears_our_mark_and_is_no_order_even_with_a_new_date_an
         assert "[bridge:" in str(at.document(ordered)["Комментарий"])
 
         at.house.clock.advance(400 * 86_400)
-        await at.house.ledger.forget(at.house.clock.now)
+        await at.house.ledger.delete_older_than(at.house.clock.now)
         await at.house.lose_power()
-        at.begin()
-        fresh = at.house.lab.now().isoformat(timespec="seconds")
+        at.open_call()
+        fresh = at.house.lab.server_time().isoformat(timespec="seconds")
         at.desk.edit("Document_ТелефонныйЗвонок", ordered, Date=fresh)
 
         assert await at.looks() == 0
@@ -177,8 +185,8 @@ async def test_a_document_bears_our_mark_and_is_no_order_even_with_a_new_date_an
 async def test_every_accepted_form_is_read_as_accepted(
     pulled: Path, tmp_path: Path, form: AcceptedForm
 ) -> None:
-    async with scene(pulled, tmp_path, Switches(accepted_form=form)) as at:
-        call = await at.house.originating.order("777", CLIENT, by="api")
+    async with scene(pulled, tmp_path, CabinetSwitches(accepted_form=form)) as at:
+        call = await at.house.call_originator.order("777", CLIENT, by="api")
 
         assert call.order is not None
         assert call.order.state is OrderState.ACCEPTED
@@ -196,20 +204,20 @@ async def test_a_negated_mark_rings_nobody(pulled: Path, tmp_path: Path) -> None
 async def test_the_statistics_of_the_first_call_do_not_end_the_second(
     pulled: Path, tmp_path: Path
 ) -> None:
-    switches = Switches(originated=Outcome.BUSY, record_id_shift=True)
+    switches = CabinetSwitches(originated=PlannedOutcome.BUSY, record_id_shift=True)
     async with scene(pulled, tmp_path, switches) as at:
-        first = await at.house.originating.order("777", CLIENT, by="api")
-        await at.house.sipuni.settle()
-        await at.house.look()
+        first = await at.house.call_originator.order("777", CLIENT, by="api")
+        await at.house.sipuni.wait_until_idle()
+        await at.house.run_delivery_soon()
         at.house.clock.advance(60)
-        at.house.door.street = None
-        at.house.sipuni.switch(replace(SILENT, order_reply=OrderReply.PROMPT))
-        second = await at.house.originating.order("777", CLIENT, by="api")
+        at.house.transport.street = None
+        at.house.sipuni.set_switches(replace(SILENT, order_reply=OrderReplyMode.PROMPT))
+        second = await at.house.call_originator.order("777", CLIENT, by="api")
 
         # The second is still talked about: the statistics know the first alone.
-        at.house.sipuni.calls[-1].over = False
-        await at.house.settle_calls()
+        at.house.sipuni.calls[-1].is_over = False
+        await at.house.resolve_unfinished_calls()
 
         ended = {call.key: call for call in await at.house.ledger.calls()}
-        assert ended[first.key].life.disposition is Disposition.NOT_REACHED
-        assert ended[second.key].life.disposition is Disposition.RINGING
+        assert ended[first.key].state.disposition is Disposition.NOT_REACHED
+        assert ended[second.key].state.disposition is Disposition.RINGING

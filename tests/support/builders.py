@@ -4,24 +4,23 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from bridge.domain.calls import PhoneCall, begin_call
-from bridge.domain.decision import RouteDecision, RouteQuestion, Rule, Target
-from bridge.domain.directory import (
+from bridge.domain.calls.call import PhoneCall, call_from_question
+from bridge.domain.directory.entities import (
     CallerCard,
     Candidate,
     ContactPerson,
     Counterparty,
     Manager,
-    Owner,
     Partner,
     PhoneField,
+    PhoneOwner,
     Ref,
     Version,
-    candidate_of,
-    owner_chain,
-    stable_order,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
 )
-from bridge.domain.phone import (
+from bridge.domain.phone.fields import (
     Caller,
     CallerKind,
     PhoneNumber,
@@ -29,6 +28,7 @@ from bridge.domain.phone import (
     read_caller,
     read_phones,
 )
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 NUMBER = PhoneNumber(79035550123)
@@ -72,7 +72,7 @@ def partner(
         parent=None if parent is None else ref(parent),
         manager=None if manager is None else ref(manager),
         customer=customer,
-        fields=fields(*phones),
+        phone_fields=fields(*phones),
     )
 
 
@@ -85,7 +85,7 @@ def contact(
 ) -> ContactPerson:
     owner = None if partner is None else ref(partner)
     return ContactPerson(
-        ref(name), Version("1"), name, partner=owner, ended=ended, fields=fields(*phones)
+        ref(name), Version("1"), name, partner=owner, ended=ended, phone_fields=fields(*phones)
     )
 
 
@@ -96,7 +96,7 @@ def counterparty(
     phones: Iterable[str] = (),
 ) -> Counterparty:
     owner = None if partner is None else ref(partner)
-    return Counterparty(ref(name), Version("1"), name, partner=owner, fields=fields(*phones))
+    return Counterparty(ref(name), Version("1"), name, partner=owner, phone_fields=fields(*phones))
 
 
 def rows(*managers: Manager) -> dict[int, Manager]:
@@ -105,20 +105,20 @@ def rows(*managers: Manager) -> dict[int, Manager]:
 
 
 def candidate(
-    owner: Owner, partners: Iterable[Partner] = (), managers: Iterable[Manager] = ()
+    owner: PhoneOwner, partners: Iterable[Partner] = (), managers: Iterable[Manager] = ()
 ) -> Candidate:
     """Make of *owner* what the phone index makes of him."""
     known = {p.ref: p for p in partners}
     start = owner.ref if isinstance(owner, Partner) else owner.partner
     if isinstance(owner, Partner):
         known.setdefault(owner.ref, owner)
-    chain = owner_chain(
+    chain = build_owner_chain(
         start,
         {p.ref: (p.name, p.parent, p.manager) for p in known.values()},
         {m.ref: row for row, m in rows(*managers).items()},
     )
     belongs_to = None if start is None else known.get(start)
-    return candidate_of(
+    return build_candidate(
         owner,
         chain,
         None,
@@ -128,7 +128,7 @@ def candidate(
 
 
 def card(
-    *owners: Owner,
+    *owners: PhoneOwner,
     partners: Iterable[Partner] = (),
     managers: Iterable[Manager] = (),
     number: PhoneNumber = NUMBER,
@@ -136,7 +136,7 @@ def card(
     """Make the card of a number that is written at *owners*."""
     partners, managers = tuple(partners), tuple(managers)
     found = [candidate(owner, partners, managers) for owner in owners]
-    return CallerCard(number, tuple(sorted(found, key=stable_order)))
+    return CallerCard(number, tuple(sorted(found, key=candidate_sort_key)))
 
 
 def question(
@@ -153,7 +153,7 @@ def question(
         caller=read_caller(caller, RULES),
         did=did,
         received_at=received_at,
-        asked_time=asked_time,
+        pbx_time_text=asked_time,
         arrived_at=arrived_at,
     )
 
@@ -175,7 +175,7 @@ def call(
     if decided is None:
         owner = candidate(contact(), [partner()], [manager()])
         decided = decision(owner, target=Target("205", manager().ref, manager().name))
-    return begin_call(asked or question(), decided)
+    return call_from_question(asked or question(), decided)
 
 
 def unreadable_caller(kind: CallerKind, raw: str) -> Caller:

@@ -8,23 +8,23 @@ from tests.support import builders as b
 
 
 @dataclass(slots=True)
-class TwoClocks:
+class SteppingClock:
     """It is noon when the test begins."""
 
     seconds: float = 1_000.0
-    off: timedelta = timedelta(0)
+    offset: timedelta = timedelta(0)
 
     def now(self) -> datetime:
-        return b.NOON + timedelta(seconds=self.seconds - 1_000.0) + self.off
+        return b.NOON + timedelta(seconds=self.seconds - 1_000.0) + self.offset
 
     def monotonic(self) -> float:
         return self.seconds
 
-    def passes(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         self.seconds += timedelta(**time).total_seconds()
 
-    def steps(self, **time: float) -> None:
-        self.off += timedelta(**time)
+    def step(self, **time: float) -> None:
+        self.offset += timedelta(**time)
 
 
 def seconds_of(clock: Callable[[], datetime]) -> Callable[[], float]:

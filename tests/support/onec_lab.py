@@ -5,16 +5,16 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.onec.journal import ODataJournal
-from bridge.adapters.onec.odata import ODataClient, ODataConfig
-from bridge.adapters.onec.source import ODataSource
-from bridge.domain.directory import CandidateKind, EntityKind, Ref
-from bridge.domain.phone import PhoneRules
-from bridge.domain.writeback import ContactRef, PhoneCallDraft, proposed_ref
-from bridge.lab.faults import LabConnectionLost
-from bridge.lab.onec import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
-from bridge.lab.world import Whims, World
-from bridge.ports import Noun
+from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.reading.source import ODataSource
+from bridge.adapters.onec.writing.journal import ODataJournal
+from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
+from bridge.domain.directory.entities import CandidateKind, EntityKind, Ref
+from bridge.domain.phone.fields import PhoneRules
+from bridge.lab.onec.faults import LabConnectionLost
+from bridge.lab.onec.infobase.infobase import DataQuirks, Infobase
+from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
+from bridge.ports.onec import DirectoryObject
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ATTRIBUTE = "Внутренний номер"
@@ -43,9 +43,9 @@ async def _no_sleep(_: float) -> None:
     return
 
 
-def make_lab(partners: int = 60, *, whims: Whims | None = None, **world: Any) -> OneCLab:
+def make_lab(partners: int = 60, *, whims: DataQuirks | None = None, **world: Any) -> OneCLab:
     """Compose a small company that stands still at `NOW`."""
-    composed = World.compose(partners=partners, whims=whims, **world)
+    composed = Infobase.compose(partners=partners, quirks=whims, **world)
     return OneCLab(composed, clock=lambda: NOW, sleep=_no_sleep)
 
 
@@ -60,7 +60,7 @@ def make_source(lab: OneCLab, *, cache: Any = None, **config: Any) -> ODataSourc
     return ODataSource(
         make_client(lab, **config),
         rules=PhoneRules(area_code="495"),
-        attribute=ATTRIBUTE,
+        extension_attribute=ATTRIBUTE,
         metadata_cache=cache,
     )
 
@@ -70,7 +70,7 @@ def make_journal(lab: OneCLab, **config: Any) -> ODataJournal:
     return ODataJournal(make_client(lab, **config), lab.zone)
 
 
-async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, Noun]:
+async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, DirectoryObject]:
     """List and fetch everything of *kind*; a noun that comes twice fails the test."""
     listed = await source.list_versions(kind)
     return await pull(source, kind, list(listed), len(listed))
@@ -78,9 +78,9 @@ async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, Noun]:
 
 async def pull(
     source: ODataSource, kind: EntityKind, refs: list[Ref], listed: int
-) -> dict[Ref, Noun]:
+) -> dict[Ref, DirectoryObject]:
     """Fetch *refs* of *kind*."""
-    found: dict[Ref, Noun] = {}
+    found: dict[Ref, DirectoryObject] = {}
     async for batch in source.fetch(kind, refs, listed):
         for noun in batch:
             assert noun.ref not in found

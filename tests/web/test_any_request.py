@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Mount, Route
 
-from bridge.domain.outbox import EntryState
+from bridge.domain.delivery.outbox import EntryState
 from tests.support.builders import call
-from tests.web.support import AS_ADMIN, BASIC, TOKEN, known_house
+from tests.web.web_fixture import AS_ADMIN, BASIC, TOKEN, web_with_known_caller
 
 #: What people, browsers and attackers put where a word is expected.
 NASTY = (
@@ -162,7 +162,7 @@ headers = st.dictionaries(
 def addresses() -> list[str]:
     """Give every address of the application, as its templates."""
     found: list[str] = []
-    for route in known_house().app().routes:
+    for route in web_with_known_caller().app().routes:
         if isinstance(route, Route):
             found.append(route.path)
         elif isinstance(route, Mount):
@@ -211,14 +211,14 @@ requests = st.builds(
 
 @pytest.mark.parametrize("template", addresses())
 def test_no_request_breaks_the_service(template: str):
-    house = known_house()
-    house.owe(call(), state=EntryState.DEAD, last_error="Нет прав")
-    house.hub.close()  # streams end at once
-    house.desk.board.close()
+    house = web_with_known_caller()
+    house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
+    house.event_feed.close()  # streams end at once
+    house.desk_state.calls.close()
     app = house.app()
 
     async def ask(method: str, path: str, auth: Any, sent: dict[str, Any]) -> httpx.Response:
-        async with house.caller(app=app, auth=auth) as client:
+        async with house.client(app=app, auth=auth) as client:
             return await client.request(method, path, **sent)
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -234,13 +234,13 @@ def test_no_request_breaks_the_service(template: str):
 
 @pytest.mark.parametrize("template", addresses())
 def test_no_word_in_any_field_breaks_the_service(template: str):
-    house = known_house()
-    house.hub.close()
-    house.desk.board.close()
+    house = web_with_known_caller()
+    house.event_feed.close()
+    house.desk_state.calls.close()
     app = house.app()
 
     async def ask_all() -> None:
-        async with house.caller(app=app, auth=AS_ADMIN) as client:
+        async with house.client(app=app, auth=AS_ADMIN) as client:
             for word in NASTY:
                 # A client sends no address over 64 KiB.
                 share = len(NAMES) if len(word) < 100 else 10

@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.domain.decision import RoutingRules
+from bridge.domain.routing.decision import RoutingRules
 from bridge.errors import StoreError
-from bridge.ports import RawEvent
+from bridge.ports.pbx import RawEvent
 from bridge.web.hooks import read_fields
-from tests.web.support import BASIC, TOKEN, House, knock, known_house
+from tests.web.web_fixture import BASIC, TOKEN, WebFixture, send_raw_query, web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ NOBODY = b'{"choice": 0, "extension": null}'
 @pytest.fixture(scope="module")
 def street() -> FastAPI:
     """One house for all hostile requests: it must survive them together."""
-    return known_house().app()
+    return web_with_known_caller().app()
 
 
 ROUTES = [
@@ -39,7 +39,7 @@ ROUTES = [
 
 @pytest.mark.parametrize("path", ROUTES)
 async def test_every_address_of_the_routing_question_answers(path: str):
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.get(path, params=QUESTION)
 
@@ -50,8 +50,8 @@ async def test_every_address_of_the_routing_question_answers(path: str):
 
 @pytest.mark.parametrize("path", ROUTES)
 async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str):
-    house = known_house()
-    async with house.caller(peer="203.0.113.7") as pbx:
+    house = web_with_known_caller()
+    async with house.client(peer="203.0.113.7") as pbx:
         answer = await pbx.get(f"/hook/{TOKEN}{path}", params=QUESTION)
 
     assert (answer.status_code, answer.content) == (200, TO_205)
@@ -66,7 +66,7 @@ async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str):
     ],
 )
 async def test_the_answer_has_the_form_that_was_set(form, known: bytes, stranger: bytes):
-    async with known_house(answer=form).pbx() as pbx:
+    async with web_with_known_caller(answer=form).pbx() as pbx:
         answers = [
             await pbx.get("/sipuni/route", params={"fromnum": number})
             for number in ("79035550123", "79990000000")
@@ -78,7 +78,7 @@ async def test_the_answer_has_the_form_that_was_set(form, known: bytes, stranger
 
 async def test_with_a_default_set_nobody_means_that_extension():
     rules = RoutingRules(default_extension="100", did_extensions={"78121234567": "200"})
-    async with known_house(rules=rules).pbx() as pbx:
+    async with web_with_known_caller(rules=rules).pbx() as pbx:
         default = await pbx.get("/sipuni/route")
         by_line = await pbx.get("/sipuni/route", params={"tonum": "8 812 123-45-67"})
 
@@ -90,7 +90,7 @@ async def test_with_a_default_set_nobody_means_that_extension():
 async def test_whatever_breaks_the_caller_gets_the_default(
     broken: Exception, caplog: pytest.LogCaptureFixture
 ):
-    house = known_house(rules=RoutingRules(default_extension="100"))
+    house = web_with_known_caller(rules=RoutingRules(default_extension="100"))
     house.answering.broken = broken
     async with house.pbx() as pbx:
         answer = await pbx.get("/sipuni/route", params=QUESTION)
@@ -101,7 +101,7 @@ async def test_whatever_breaks_the_caller_gets_the_default(
 
 
 async def test_a_monitor_s_look_is_no_call():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.head("/sipuni/route")
 
@@ -110,7 +110,7 @@ async def test_a_monitor_s_look_is_no_call():
 
 
 async def test_the_answer_s_figures_are_counted():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         await pbx.get("/sipuni/route", params=QUESTION)
     async with house.admin() as admin:
@@ -129,7 +129,7 @@ QUIET = settings(max_examples=200, deadline=None)
 @QUIET
 @given(query=st.binary(max_size=300))
 async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAPI):
-    status, body = await knock(street, "/sipuni/route", query)
+    status, body = await send_raw_query(street, "/sipuni/route", query)
 
     assert status == 200
     assert json.loads(body).keys() == {"choice", "extension"}
@@ -144,7 +144,7 @@ async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAP
 async def test_any_values_have_a_usable_answer(fields: list[tuple[str, str]], street: FastAPI):
     query = "&".join(f"{quote(k)}={quote(v.encode('utf-8', 'replace'))}" for k, v in fields)
 
-    status, body = await knock(street, "/sipuni/route", query.encode())
+    status, body = await send_raw_query(street, "/sipuni/route", query.encode())
 
     assert status == 200
     assert json.loads(body)["choice"] in {0, 1}
@@ -165,7 +165,7 @@ async def test_any_values_have_a_usable_answer(fields: list[tuple[str, str]], st
     ],
 )
 async def test_a_hostile_query_has_a_usable_answer(query: str, street: FastAPI):
-    status, body = await knock(street, "/sipuni/route", query.encode())
+    status, body = await send_raw_query(street, "/sipuni/route", query.encode())
 
     assert status == 200
     assert json.loads(body)["choice"] in {0, 1}
@@ -174,7 +174,7 @@ async def test_a_hostile_query_has_a_usable_answer(query: str, street: FastAPI):
 async def test_an_over_long_parameter_hides_no_other(street: FastAPI):
     query = b"label=" + b"x" * 100_000 + b"&fromnum=79035550123"
 
-    assert await knock(street, "/sipuni/route", query) == (200, TO_205)
+    assert await send_raw_query(street, "/sipuni/route", query) == (200, TO_205)
 
 
 def test_fields_keep_their_order_repeats_and_blanks():
@@ -195,7 +195,7 @@ EVENT = {"event": "1", "call_id": "1767225600.100001", "treeName": "Входящ
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_event_is_stored_then_acknowledged(method: str, path: str):
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.request(method, path, params=EVENT)
 
@@ -204,7 +204,7 @@ async def test_an_event_is_stored_then_acknowledged(method: str, path: str):
 
 
 async def test_a_posted_form_is_read_beside_the_query():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         await pbx.post("/sipuni/events?event=2", data={"call_id": "1.2"})
 
@@ -213,7 +213,7 @@ async def test_a_posted_form_is_read_beside_the_query():
 
 @pytest.mark.parametrize("body", [b"", b"\xff\x00" * 1000, b'{"event": 1}', b"a=" + b"x" * 200_000])
 async def test_whatever_is_posted_is_acknowledged(body: bytes):
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=body)
 
@@ -222,7 +222,7 @@ async def test_whatever_is_posted_is_acknowledged(body: bytes):
 
 
 async def test_an_event_that_is_not_stored_is_not_acknowledged(caplog: pytest.LogCaptureFixture):
-    house = known_house()
+    house = web_with_known_caller()
     house.ledger.full_disk = True
     async with house.pbx() as pbx:
         answer = await pbx.get("/sipuni/events", params=EVENT)
@@ -233,15 +233,15 @@ async def test_an_event_that_is_not_stored_is_not_acknowledged(caplog: pytest.Lo
 
 
 async def test_the_secret_of_the_path_goes_no_further():
-    house = House()
-    async with house.caller() as pbx:
+    house = WebFixture()
+    async with house.client() as pbx:
         await pbx.get(f"/hook/{TOKEN}/sipuni/events", params=EVENT)
 
     assert TOKEN not in repr(house.ledger.kept_events)
 
 
 async def test_the_credentials_work_beside_each_other():
-    async with known_house().caller(auth=BASIC) as pbx:
+    async with web_with_known_caller().client(auth=BASIC) as pbx:
         answer = await pbx.get("/sipuni/route")
 
     assert answer.status_code == 200
@@ -263,7 +263,7 @@ def form_parts(fields: dict[str, str]) -> dict[str, tuple[None, str]]:
 )
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str, object]):
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.request(method, "/sipuni/events", **sent)
 
@@ -272,7 +272,7 @@ async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str,
 
 
 async def test_a_body_that_cannot_be_read_is_kept_as_it_came():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         headers = {"content-type": "text/xml"}
         answer = await pbx.post("/sipuni/events", content=b"<call id='1.2'/>", headers=headers)
@@ -283,7 +283,7 @@ async def test_a_body_that_cannot_be_read_is_kept_as_it_came():
 
 
 async def test_events_of_one_list_are_kept_each():
-    house = known_house()
+    house = web_with_known_caller()
     async with house.pbx() as pbx:
         events = [EVENT | {"call_id": f"1.{n}"} for n in range(3)]
         await pbx.post("/sipuni/events?user_id=012345", json={"events": events})
@@ -294,7 +294,7 @@ async def test_events_of_one_list_are_kept_each():
 
 
 async def test_unread_events_are_shown_to_the_administrator_and_let_go():
-    house = known_house()
+    house = web_with_known_caller()
     house.ledger.kept_unread.append(RawEvent("sipuni", house.clock(), (("kto", "1"),), "<x/>"))
     async with house.admin() as admin:
         shown = (await admin.get("/api/v1/events/unread")).json()

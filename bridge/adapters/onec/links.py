@@ -9,23 +9,21 @@ that a 1C client gave).
 from urllib.parse import quote
 
 from bridge.adapters.onec.schema import LINK_TYPES
-from bridge.domain.directory import CandidateKind, Ref
+from bridge.domain.directory.entities import CandidateKind, Ref
 
 
-class WebClient:
+class WebClientLinks:
     """1C's web client at *address*, e.g. `https://1c.example.ru/ut11`."""
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
 
-    def owner(self, kind: CandidateKind, ref: Ref) -> str:
+    def owner_link(self, kind: CandidateKind, ref: Ref) -> str:
         """Give the address that opens the card of a partner, contact person or counterparty."""
-        return (
-            f"{self._address}/#e1cib/data/{quote(LINK_TYPES[kind], safe='.')}?ref={link_ref(ref)}"
-        )
+        return f"{self._address}/#e1cib/data/{quote(LINK_TYPES[kind], safe='.')}?ref={ref_in_link(ref)}"
 
 
-def link_ref(ref: Ref) -> str:
+def ref_in_link(ref: Ref) -> str:
     """Write *ref* as 1C's links do."""
     low, mid, high, clock, node = ref.split("-")
     return f"{clock}{node}{high}{mid}{low}"

@@ -9,7 +9,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from bridge.domain.directory import EMPTY_REF, CandidateKind, EntityKind
+from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, EntityKind
 
 # ---------------------------------------------------------------- entity sets
 MANAGERS: Final = "Catalog_Пользователи"
@@ -25,7 +25,7 @@ SUBJECTS: Final = "InformationRegister_ПредметыПапкиВзаимод�
 REMINDERS: Final = "InformationRegister_НапоминанияПользователя"
 
 #: The listing of each kind.
-SETS: Final = {
+ENTITY_SETS: Final = {
     EntityKind.MANAGER: MANAGERS,
     EntityKind.PARTNER: PARTNERS,
     EntityKind.CONTACT: CONTACT_PERSONS,
@@ -41,8 +41,8 @@ LINK_TYPES: Final = {
 
 TYPE_PREFIX: Final = "StandardODATA."
 PRIMITIVE_PREFIX: Final = "Edm."
-UNDEFINED: Final = TYPE_PREFIX + "Undefined"
-LIST_VALUE: Final = TYPE_PREFIX + PROPERTY_VALUES
+UNDEFINED_TYPE: Final = TYPE_PREFIX + "Undefined"
+LIST_VALUE_TYPE: Final = TYPE_PREFIX + PROPERTY_VALUES
 MANAGER_TYPE: Final = TYPE_PREFIX + MANAGERS
 PHONE_CALL_TYPE: Final = TYPE_PREFIX + PHONE_CALLS
 
@@ -50,8 +50,8 @@ PHONE_CALL_TYPE: Final = TYPE_PREFIX + PHONE_CALLS
 EMPTY_DATE: Final = "0001-01-01T00:00:00"
 
 #: Name and, from BSP 3.1 on, fixed reference of the users' set (facts/ut11-metadata.md §2.11).
-USERS_SET: Final = "Справочник_Пользователи"
-USERS_SET_REF: Final = "2bf06771-775a-406a-a5dc-45a10e98914f"
+USERS_PROPERTY_SET: Final = "Справочник_Пользователи"
+USERS_PROPERTY_SET_REF: Final = "2bf06771-775a-406a-a5dc-45a10e98914f"
 
 # ---------------------------------------------------------------- columns
 _LINES: Final = "КонтактнаяИнформация"
@@ -68,7 +68,7 @@ class Column(NamedTuple):
 
     path: str
     required: bool = False
-    everywhere: bool = True
+    in_every_release: bool = True
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ def _may(*paths: str) -> tuple[Column, ...]:
 
 
 def _newer(*paths: str) -> tuple[Column, ...]:
-    return tuple(Column(path, everywhere=False) for path in paths)
+    return tuple(Column(path, in_every_release=False) for path in paths)
 
 
 _OBJECT: Final = (
@@ -127,19 +127,20 @@ PHONE_SECTION: Final = Column(_LINES)
 
 #: The lines as sets of their own, in which owners are found by number; and what is asked for
 #: of an owner found so (the whole section, as at a second look) and of the partners above him.
-PHONE_LINES: Final = {
-    kind: f"{SETS[kind]}_{_LINES}"
+PHONE_LINE_SETS: Final = {
+    kind: f"{ENTITY_SETS[kind]}_{_LINES}"
     for kind in (EntityKind.CONTACT, EntityKind.PARTNER, EntityKind.COUNTERPARTY)
 }
 PHONE_LINE_TYPE: Final = "Тип"
-PHONE_LINE_DIGITS: Final = "НомерТелефона"
-PHONE_LINE_SHOWN: Final = "Представление"
-PHONE_LINE_STORAGE: Final = "ЗначенияПолей"
-PHONE_LINE_JSON: Final = "Значение"
-FOUND_COLUMNS: Final = {
-    kind: (*(c for c in COLUMNS[kind] if c not in _PHONES), PHONE_SECTION) for kind in PHONE_LINES
+PHONE_LINE_NUMBER: Final = "НомерТелефона"
+PHONE_LINE_PRESENTATION: Final = "Представление"
+PHONE_LINE_TEXT_STORAGE: Final = "ЗначенияПолей"
+PHONE_LINE_JSON_STORAGE: Final = "Значение"
+LOOKUP_COLUMNS: Final = {
+    kind: (*(c for c in COLUMNS[kind] if c not in _PHONES), PHONE_SECTION)
+    for kind in PHONE_LINE_SETS
 }
-HOLDING_COLUMNS: Final = tuple(c for c in COLUMNS[EntityKind.PARTNER] if c not in _PHONES)
+PARENT_PARTNER_COLUMNS: Final = tuple(c for c in COLUMNS[EntityKind.PARTNER] if c not in _PHONES)
 
 PROPERTY_SET_COLUMNS: Final = (
     *_must("Ref_Key"),
@@ -158,20 +159,20 @@ PROPERTY_VALUE_COLUMNS: Final = _must("Ref_Key", "Description")
 PROPERTY_VALUE_OWNER: Final = "Owner_Key"
 EXTRA_VALUE_COLUMNS: Final = _must("Объект", "Объект_Type", "Значение", "Значение_Type")
 EXTRA_VALUE_PROPERTY: Final = "Свойство_Key"
-REF: Final = "Ref_Key"
-VERSION: Final = "DataVersion"
+REF_KEY: Final = "Ref_Key"
+DATA_VERSION: Final = "DataVersion"
 PHONE_CALL_COLUMNS: Final = _must("Ref_Key", "Number", "Date", "DeletionMark", "Комментарий")
 PHONE_CALL_DATE: Final = "Date"
-PHONE_CALL_REACH: Final = "АбонентКакСвязаться"
+PHONE_CALL_HOW_TO_REACH: Final = "АбонентКакСвязаться"
 PHONE_CALL_INCOMING: Final = "Входящий"
-PHONE_CALL_MARKED: Final = "DeletionMark"
+PHONE_CALL_DELETION_MARK: Final = "DeletionMark"
 #: What a call as it stands is read by, and a call that a manager orders.
 WRITTEN_CALL_COLUMNS: Final = (
     *_must("Ref_Key", "DataVersion", "DeletionMark"),
     *_must("Тема", "Описание", "Комментарий", "Ответственный_Key"),
 )
-REQUEST_COLUMNS: Final = (
-    *_must("Ref_Key", "Date", "Тема", "Описание", "Комментарий", PHONE_CALL_REACH),
+CALL_REQUEST_COLUMNS: Final = (
+    *_must("Ref_Key", "Date", "Тема", "Описание", "Комментарий", PHONE_CALL_HOW_TO_REACH),
     *_must("Ответственный_Key", "Автор_Key", "АбонентКонтакт", "АбонентКонтакт_Type"),
 )
 SUBJECT_COLUMNS: Final = _must("Взаимодействие", "Взаимодействие_Type")
@@ -180,14 +181,14 @@ REMINDER_COLUMNS: Final = _must("Пользователь_Key", "ВремяСо�
 REMINDER_USER: Final = "Пользователь_Key"
 REMINDER_TIME: Final = "ВремяСобытия"
 REMINDER_SOURCE: Final = "Источник"
-REMINDER_DUE: Final = "СрокНапоминания"
-WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_must(REMINDER_DUE, "Описание"))
+REMINDER_DUE_TIME: Final = "СрокНапоминания"
+WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_must(REMINDER_DUE_TIME, "Описание"))
 
 # ---------------------------------------------------------------- rows
 Row = TypeVar("Row")
 
 
-class Page(Struct, Generic[Row], gc=False):
+class RowPage(Struct, Generic[Row], gc=False):
     """A collection; an answer without `value` is not 1C's, however well-formed."""
 
     value: list[Row]
@@ -205,13 +206,13 @@ class PhoneLineRow(Struct, gc=False):
     """One line of the contact information; the storages come only at a second look."""
 
     type: str | None = field(name="Тип", default=None)
-    shown: str | None = field(name="Представление", default=None)
-    digits: str | None = field(name="НомерТелефона", default=None)
+    presentation: str | None = field(name="Представление", default=None)
+    number: str | None = field(name="НомерТелефона", default=None)
     json_storage: str | None = field(name="Значение", default=None)
     text_storage: str | None = field(name="ЗначенияПолей", default=None)
 
 
-class ValueRow(Struct, gc=False):
+class PropertyValueRow(Struct, gc=False):
     """A value of the extension attribute, at a user or in the register of additional values."""
 
     property: str | None = field(name="Свойство_Key", default=None)
@@ -226,8 +227,8 @@ class ObjectRow(ListingRow, gc=False):
     """What every catalog element has."""
 
     name: str | None = field(name="Description", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
-    folder: bool | None = field(name="IsFolder", default=None)
+    deletion_mark: bool | None = field(name="DeletionMark", default=None)
+    is_folder: bool | None = field(name="IsFolder", default=None)
 
 
 class ManagerRow(ObjectRow, gc=False):
@@ -235,13 +236,13 @@ class ManagerRow(ObjectRow, gc=False):
 
     invalid: bool | None = field(name="Недействителен", default=None)
     service: bool | None = field(name="Служебный", default=None)
-    values: list[ValueRow] | None = field(name=_EXTRA, default=None)
+    property_values: list[PropertyValueRow] | None = field(name=_EXTRA, default=None)
 
 
 class OwnerRow(ObjectRow, gc=False):
     """Whoever may own telephones."""
 
-    lines: list[PhoneLineRow] | None = field(name=_LINES, default=None)
+    contact_lines: list[PhoneLineRow] | None = field(name=_LINES, default=None)
 
 
 class PartnerRow(OwnerRow, gc=False):
@@ -269,11 +270,11 @@ class CounterpartyRow(OwnerRow, gc=False):
     tax_id: str | None = field(name="ИНН", default=None)
 
 
-class MemberRow(Struct, gc=False):
+class PropertySetMemberRow(Struct, gc=False):
     """One property in a property set."""
 
     property: str | None = field(name="Свойство_Key", default=None)
-    marked: bool | None = field(name="ПометкаУдаления", default=None)
+    deletion_mark: bool | None = field(name="ПометкаУдаления", default=None)
 
 
 class PropertySetRow(Struct, gc=False):
@@ -282,8 +283,8 @@ class PropertySetRow(Struct, gc=False):
     ref: str = field(name="Ref_Key")
     predefined: str | None = field(name="PredefinedDataName", default=None)
     name: str | None = field(name="ИмяПредопределенногоНабора", default=None)
-    attributes: list[MemberRow] | None = field(name=_EXTRA, default=None)
-    extras: list[MemberRow] | None = field(name=_EXTRA_INFO, default=None)
+    attributes: list[PropertySetMemberRow] | None = field(name=_EXTRA, default=None)
+    register_properties: list[PropertySetMemberRow] | None = field(name=_EXTRA_INFO, default=None)
 
 
 class PropertyRow(Struct, gc=False):
@@ -292,7 +293,7 @@ class PropertyRow(Struct, gc=False):
     ref: str = field(name="Ref_Key")
     name: str | None = field(name="Description", default=None)
     title: str | None = field(name="Заголовок", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
+    deletion_mark: bool | None = field(name="DeletionMark", default=None)
     in_register: bool | None = field(name="ЭтоДополнительноеСведение", default=None)
     list_owner: str | None = field(name="ВладелецДополнительныхЗначений_Key", default=None)
 
@@ -303,23 +304,23 @@ class PhoneCallRow(Struct, gc=False):
     ref: str = field(name="Ref_Key")
     number: str | None = field(name="Number", default=None)
     at: str | None = field(name="Date", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
+    deletion_mark: bool | None = field(name="DeletionMark", default=None)
     comment: str | None = field(name="Комментарий", default=None)
 
 
-class WrittenCallRow(Struct, gc=False):
+class WrittenPhoneCallRow(Struct, gc=False):
     """A phone call document as it stands, as far as the bridge may change it."""
 
     ref: str = field(name="Ref_Key")
     version: str | None = field(name="DataVersion", default=None)
-    marked: bool | None = field(name="DeletionMark", default=None)
+    deletion_mark: bool | None = field(name="DeletionMark", default=None)
     subject: str | None = field(name="Тема", default=None)
     description: str | None = field(name="Описание", default=None)
     comment: str | None = field(name="Комментарий", default=None)
     responsible: str | None = field(name="Ответственный_Key", default=None)
 
 
-class RequestRow(Struct, gc=False):
+class CallRequestRow(Struct, gc=False):
     """An outgoing phone call document that may order a call."""
 
     ref: str = field(name="Ref_Key")
@@ -327,7 +328,7 @@ class RequestRow(Struct, gc=False):
     subject: str | None = field(name="Тема", default=None)
     description: str | None = field(name="Описание", default=None)
     comment: str | None = field(name="Комментарий", default=None)
-    reach: str | None = field(name=PHONE_CALL_REACH, default=None)
+    how_to_reach: str | None = field(name=PHONE_CALL_HOW_TO_REACH, default=None)
     responsible: str | None = field(name="Ответственный_Key", default=None)
     author: str | None = field(name="Автор_Key", default=None)
     contact: str | None = field(name="АбонентКонтакт", default=None)
@@ -346,7 +347,7 @@ class ReminderRow(Struct, gc=False):
     user: str | None = field(name=REMINDER_USER, default=None)
     at: str | None = field(name=REMINDER_TIME, default=None)
     source: str | None = field(name=REMINDER_SOURCE, default=None)
-    due: str | None = field(name=REMINDER_DUE, default=None)
+    due: str | None = field(name=REMINDER_DUE_TIME, default=None)
     text: str | None = field(name="Описание", default=None)
 
 
@@ -362,13 +363,13 @@ class PhoneCallBody(Struct, kw_only=True):
     contact: str = field(name="АбонентКонтакт")
     contact_type: str = field(name="АбонентКонтакт_Type")
     presentation: str = field(name="АбонентПредставление")
-    how_to_reach: str = field(name=PHONE_CALL_REACH)
+    how_to_reach: str = field(name=PHONE_CALL_HOW_TO_REACH)
     author: str = field(name="Автор_Key")
     responsible: str = field(name="Ответственный_Key")
     comment: str = field(name="Комментарий")
     importance: str = field(name="Важность", default="Обычная")
     basis: str = field(name="ВзаимодействиеОснование", default="")
-    basis_type: str = field(name="ВзаимодействиеОснование_Type", default=UNDEFINED)
+    basis_type: str = field(name="ВзаимодействиеОснование_Type", default=UNDEFINED_TYPE)
 
 
 class SubjectBody(Struct, kw_only=True):
@@ -389,22 +390,22 @@ class ReminderBody(Struct, kw_only=True):
     user: str = field(name=REMINDER_USER)
     at: str = field(name=REMINDER_TIME)
     source: str = field(name=REMINDER_SOURCE)
-    due: str = field(name=REMINDER_DUE)
+    due: str = field(name=REMINDER_DUE_TIME)
     text: str = field(name="Описание")
     source_type: str = field(name=f"{REMINDER_SOURCE}_Type", default=PHONE_CALL_TYPE)
     method: str = field(name="СпособУстановкиВремениНапоминания", default="ВУказанноеВремя")
     attribute: str = field(name="ИмяРеквизитаИсточника", default="")
-    source_shown: str = field(name="ПредставлениеИсточника", default="")
+    source_presentation: str = field(name="ПредставлениеИсточника", default="")
     identifier: str = field(name="Идентификатор", default="")
 
 
-class MarkBody(Struct):
+class DeletionMarkBody(Struct):
     """The deletion mark."""
 
-    marked: bool = field(name="DeletionMark", default=True)
+    deletion_mark: bool = field(name="DeletionMark", default=True)
 
 
-class CallChangeBody(Struct, kw_only=True):
+class PhoneCallChangeBody(Struct, kw_only=True):
     """Fields of a phone call document to be changed; what is unset is not sent."""
 
     subject: str | UnsetType = field(name="Тема", default=UNSET)
@@ -426,31 +427,31 @@ class ReminderTextBody(Struct, kw_only=True):
 
 
 #: Everything the bridge touches: what `onec-bridge check` looks for in the publication.
-NEEDED: Final[dict[str, tuple[Column, ...]]] = {
-    **{SETS[kind]: columns for kind, columns in COLUMNS.items()},
+USED_COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
+    **{ENTITY_SETS[kind]: columns for kind, columns in COLUMNS.items()},
     PROPERTY_SETS: PROPERTY_SET_COLUMNS,
     PROPERTIES: PROPERTY_COLUMNS,
     PROPERTY_VALUES: PROPERTY_VALUE_COLUMNS,
     EXTRA_VALUES: EXTRA_VALUE_COLUMNS,
     PHONE_CALLS: _must(
-        VERSION, "Number", PHONE_CALL_MARKED, *PhoneCallBody.__struct_encode_fields__
+        DATA_VERSION, "Number", PHONE_CALL_DELETION_MARK, *PhoneCallBody.__struct_encode_fields__
     ),
     SUBJECTS: _must(*SubjectBody.__struct_encode_fields__),
     REMINDERS: _must(*ReminderBody.__struct_encode_fields__),
 }
 
 #: Sets the bridge can do without: list values and additional information are one way of several.
-SPARE_SETS: Final = frozenset({PROPERTY_VALUES, EXTRA_VALUES})
+OPTIONAL_SETS: Final = frozenset({PROPERTY_VALUES, EXTRA_VALUES})
 
 # ---------------------------------------------------------------- words
 #: `Тип` of the lines that are telephones; faxes are another type and nobody calls from them.
-PHONE_LINE: Final = "Телефон"
+PHONE_CONTACT_TYPE: Final = "Телефон"
 
 #: Between a number and its extension; `read_phones` knows it.
-EXTENSION_WORD: Final = ", доб. "
+EXTENSION_SEPARATOR: Final = ", доб. "
 
 #: The parts of a phone in its storages: XML attributes, `Ключ=Значение` lines and JSON members.
-STORAGE_PARTS: Final = {
+PHONE_STORAGE_KEYS: Final = {
     "country": ("countryCode", "КодСтраны"),
     "area": ("areaCode", "КодГорода"),
     "number": ("number", "Номер", "НомерТелефона"),
@@ -459,9 +460,9 @@ STORAGE_PARTS: Final = {
 }
 
 #: By these 1C's texts of passing trouble are known, folded (facts/onec-odata.md §5.3-5.4).
-LOCK_WORDS: Final = ("ошибка блокировки данных", "конфликт блокировок", "lock conflict")
-MEMORY_WORDS: Final = ("недостаточно памяти", "not enough memory", "32767")
-LICENCE_WORDS: Final = (
+LOCK_PHRASES: Final = ("ошибка блокировки данных", "конфликт блокировок", "lock conflict")
+MEMORY_PHRASES: Final = ("недостаточно памяти", "not enough memory", "32767")
+LICENCE_PHRASES: Final = (
     "свободной лицензии",
     "не найдена лицензия",
     "не обнаружена лицензия",
@@ -469,10 +470,10 @@ LICENCE_WORDS: Final = (
     "no free license",
     "free license",
 )
-RIGHTS_WORDS: Final = ("нарушение прав доступа", "access rights violation", "access violation!")
+RIGHTS_PHRASES: Final = ("нарушение прав доступа", "access rights violation", "access violation!")
 #: The same where a web server or a page says it.
-PAGE_RIGHTS_WORDS: Final = (
-    *RIGHTS_WORDS,
+PAGE_RIGHTS_PHRASES: Final = (
+    *RIGHTS_PHRASES,
     "недостаточно прав",
     "insufficient access rights",
     "insufficient rights",
@@ -481,7 +482,7 @@ PAGE_RIGHTS_WORDS: Final = (
     "неверное имя пользователя или пароль",
     "user authentication failed",
 )
-BLOCK_WORDS: Final = (
+BLOCK_PHRASES: Final = (
     "начало сеанса с информационной базой запрещено",
     "база заблокирована",
     "база данных заблокирована",
@@ -491,13 +492,13 @@ BLOCK_WORDS: Final = (
     "session start is not allowed",
     "session start with the infobase",
 )
-EXCLUSIVE_WORDS: Final = ("монопольн", "exclusive mode", "exclusive lock")
-CAUSE_WORDS: Final = (
-    PAGE_RIGHTS_WORDS,
-    BLOCK_WORDS,
-    EXCLUSIVE_WORDS,
-    LICENCE_WORDS,
-    LOCK_WORDS,
-    MEMORY_WORDS,
+EXCLUSIVE_PHRASES: Final = ("монопольн", "exclusive mode", "exclusive lock")
+CAUSE_PHRASES: Final = (
+    PAGE_RIGHTS_PHRASES,
+    BLOCK_PHRASES,
+    EXCLUSIVE_PHRASES,
+    LICENCE_PHRASES,
+    LOCK_PHRASES,
+    MEMORY_PHRASES,
 )
-REASON_WORDS: Final = ("by reason:", "по причине:")
+REASON_PHRASES: Final = ("by reason:", "по причине:")

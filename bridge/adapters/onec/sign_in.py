@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec.errors import NoRights
-from bridge.adapters.onec.odata import ODataClient, json_reader
+from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
+from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.errors import OneCUnauthorized, OneCUnavailable
-from bridge.ports import Clock, SignIn
+from bridge.ports.access import SignInAnswer
+from bridge.ports.clock import Clock
 
 #: A publication is not changed every minute; a no to made-up credentials is believed this long.
 _BELIEVED: Final = timedelta(minutes=10)
@@ -30,7 +31,7 @@ class _ServiceRoot(msgspec.Struct):
     value: list[msgspec.Raw]
 
 
-_ROOT: Final = json_reader(msgspec.json.Decoder(_ServiceRoot))
+_ROOT: Final = lenient_json_decoder(msgspec.json.Decoder(_ServiceRoot))
 
 
 class ODataSignIn:
@@ -42,7 +43,7 @@ class ODataSignIn:
         self._turned_away: datetime | None = None  # when made-up credentials got a no
         self._waiting = 0
 
-    async def check(self, name: str, password: str) -> SignIn:
+    async def check_credentials(self, name: str, password: str) -> SignInAnswer:
         """Ask 1C whether *name* and *password* belong together."""
         if self._waiting >= _MOST_WAITING:
             raise OneCUnavailable(
@@ -54,25 +55,28 @@ class ODataSignIn:
         finally:
             self._waiting -= 1
 
-    async def _check(self, name: str, password: str) -> SignIn:
+    async def _check(self, name: str, password: str) -> SignInAnswer:
         said = await self._ask(name, password)
-        if said is SignIn.REFUSED:
+        if said is SignInAnswer.REFUSED:
             return said
         now = self._clock()
         if self._turned_away is None or now - self._turned_away > _BELIEVED:
-            if await self._ask(secrets.token_hex(8), secrets.token_hex(16)) is not SignIn.REFUSED:
-                return SignIn.WORTHLESS
+            if (
+                await self._ask(secrets.token_hex(8), secrets.token_hex(16))
+                is not SignInAnswer.REFUSED
+            ):
+                return SignInAnswer.PROVES_NOTHING
             self._turned_away = now
         return said
 
-    async def _ask(self, name: str, password: str) -> SignIn:
+    async def _ask(self, name: str, password: str) -> SignInAnswer:
         client = self._client(name, password)
         try:
             await client.read("", {"$format": "json"}, _ROOT)
         except NoRights:
-            return SignIn.NO_RIGHTS  # only behind the right password does 1C speak of rights
+            return SignInAnswer.NO_RIGHTS  # only behind the right password does 1C speak of rights
         except OneCUnauthorized:
-            return SignIn.REFUSED
+            return SignInAnswer.REFUSED
         finally:
             await client.aclose()
-        return SignIn.ACCEPTED
+        return SignInAnswer.ACCEPTED

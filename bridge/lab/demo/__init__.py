@@ -4,21 +4,21 @@ The bridge runs as its users run it: the same command, as processes of its own, 
 by its settings. What it did is read on the 1C side only.
 """
 
-from bridge.lab.demo.cast import Actor, Cast, choose_cast
-from bridge.lab.demo.day import DayStep, play_day
-from bridge.lab.demo.show import Screen, demonstrate
-from bridge.lab.demo.stage import Stage, StageError, StageSettings, set_stage
+from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
+from bridge.lab.demo.environment import DemoEnvironment, DemoError, DemoSettings, start_environment
+from bridge.lab.demo.run import DemoOutput, run_demo
+from bridge.lab.demo.steps import DemoStep, run_steps
 
 __all__ = [
-    "Actor",
-    "Cast",
-    "DayStep",
-    "Screen",
-    "Stage",
-    "StageError",
-    "StageSettings",
-    "choose_cast",
-    "demonstrate",
-    "play_day",
-    "set_stage",
+    "DemoCaller",
+    "DemoCallers",
+    "DemoEnvironment",
+    "DemoError",
+    "DemoOutput",
+    "DemoSettings",
+    "DemoStep",
+    "choose_callers",
+    "run_demo",
+    "run_steps",
+    "start_environment",
 ]

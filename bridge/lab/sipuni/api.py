@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.lab.faults import LabConnectionLost
-from bridge.lab.sipuni.exchange import SipuniLab
-from bridge.lab.sipuni.history import csv_bytes, history_csv, select_rows
-from bridge.lab.sipuni.performance import take_staged
+from bridge.lab.onec.faults import LabConnectionLost
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.protocol.history import csv_bytes, history_csv, select_rows
+from bridge.lab.sipuni.scenarios.playback import take_waiting_scenario
 from bridge.lab.sipuni.scheme import signature
-from bridge.lab.sipuni.switches import AcceptedForm, OrderReply
+from bridge.lab.sipuni.switches import AcceptedForm, OrderReplyMode
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 SignedAction = Callable[[Mapping[str, str]], Awaitable[Response]]
@@ -83,7 +83,7 @@ class CabinetApi:
         return endpoint
 
     def _too_many(self) -> bool:
-        now, limit = self._lab.now(), self._lab.switches.rate_limit
+        now, limit = self._lab.unix_time(), self._lab.switches.rate_limit
         self._recent.append(now)
         while self._recent[0] != now:
             self._recent.popleft()
@@ -101,22 +101,22 @@ class CabinetApi:
         if not (params.get("phone") and params.get("sipnumber")):
             return self._refuse("Не указан номер")
         lab, extension, phone = self._lab, params["sipnumber"], params["phone"]
-        staged = take_staged(lab, phone, extension)
+        staged = take_waiting_scenario(lab, phone, extension)
         if staged is not None:
             await staged.play(until_reply=True)
             return await self._accept(staged.order_id, staged.play)
         client_first = params.get("reverse") == "1"
         call = lab.order_call(extension, phone, tree=tree, client_first=client_first)
         if lab.switches.event_before_reply:
-            await lab.play(call, only_first=True)
-        return await self._accept(call.line.callback_id, partial(lab.play, call))
+            await lab.push_events(call, only_first=True)
+        return await self._accept(call.header.callback_id, partial(lab.push_events, call))
 
     async def _call_external(self, params: Mapping[str, str]) -> Response:
         if not (params.get("phoneFrom") and params.get("phoneTo")):
             return self._refuse("Не указан номер")
         # Its event 1 waits for the second party, so here nothing overtakes the reply.
         call = self._lab.order_external(params["phoneFrom"], params["phoneTo"])
-        return await self._accept(call.line.callback_id, partial(self._lab.play, call))
+        return await self._accept(call.header.callback_id, partial(self._lab.push_events, call))
 
     async def _cancel(self, params: Mapping[str, str]) -> Response:
         if await self._lab.cancel(params.get("callbackId", "")):
@@ -132,14 +132,14 @@ class CabinetApi:
         lab = self._lab
         zone = ZoneInfo(lab.scheme.zone)
         try:
-            rows = select_rows(lab.history(), params, zone, lab.switches)
+            rows = select_rows(lab.history_rows(), params, zone, lab.switches)
         except ValueError:
             return self._refuse("Неверный период")
         names = {one.extension: one.name for one in lab.scheme.employees}
         return _as_csv(history_csv(rows, names, zone, lab.switches))
 
     async def _record(self, params: Mapping[str, str]) -> Response:
-        wanted = (row for row in self._lab.history() if row.record_id == params.get("id"))
+        wanted = (row for row in self._lab.history_rows() if row.record_id == params.get("id"))
         row = next(wanted, None)
         if row is None or not row.recorded or not self._lab.switches.recordings_ready:
             return Response("Запись не найдена", media_type="text/html")
@@ -170,13 +170,13 @@ class CabinetApi:
             AcceptedForm.NAMELESS: {"success": True},
         }
         reply = _as_html(answers[switches.accepted_form])
-        if switches.order_reply is OrderReply.PROMPT:
+        if switches.order_reply is OrderReplyMode.PROMPT:
             # Starlette runs a background task after the reply has left: events follow their order.
             reply.background = BackgroundTask(ring)
             return reply
-        lab.run(ring())
+        lab.run_in_background(ring())
         await lab.sleep(switches.order_reply_s)
-        if switches.order_reply is OrderReply.LOST:
+        if switches.order_reply is OrderReplyMode.LOST:
             raise LabConnectionLost("timeout")
         return reply
 

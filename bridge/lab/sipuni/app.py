@@ -14,11 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.lab.sipuni.api import CabinetApi
 from bridge.lab.sipuni.calls import CallPlan
-from bridge.lab.sipuni.exchange import SipuniLab
-from bridge.lab.sipuni.performance import perform, stage
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import play_scenario, queue_scenario
+from bridge.lab.sipuni.scenarios.scenario import parse_scenario
 from bridge.lab.sipuni.scheme import DEFAULT_HOOK_URL, SipuniScheme
-from bridge.lab.sipuni.stories import parse_story
-from bridge.lab.sipuni.switches import Switches
+from bridge.lab.sipuni.switches import CabinetSwitches
 
 DEFAULT_PORT = 8082
 
@@ -81,7 +81,7 @@ class _Levers:
             {
                 "calls": reports,
                 "bad_answers": self._lab.bad_answers,
-                "suspended": self._lab.suspended,
+                "suspended": self._lab.is_suspended,
             }
         )
 
@@ -90,15 +90,15 @@ class _Levers:
         return _plain(
             [
                 {
-                    "id": call.line.callback_id,
-                    "call_id": call.line.call_id,
-                    "source": call.line.source,
-                    "destination": call.line.destination,
-                    "over": call.over,
+                    "id": call.header.callback_id,
+                    "call_id": call.header.call_id,
+                    "source": call.header.source,
+                    "destination": call.header.destination,
+                    "over": call.is_over,
                     "events": [push.event for push in call.pushes],
                 }
                 for call in self._lab.calls
-                if call.line.callback_id
+                if call.header.callback_id
             ]
         )
 
@@ -106,11 +106,11 @@ class _Levers:
         cast = dict(request.query_params)
         staged = cast.pop("staged", "") not in {"", "0"}
         try:
-            story = parse_story((await request.body()).decode())
+            story = parse_scenario((await request.body()).decode())
             if staged:
-                stage(story, self._lab, cast=cast)
+                queue_scenario(story, self._lab, roles=cast)
                 return _plain({"story": story.name, "waits_for": story.order})
-            told = await perform(story, self._lab, cast=cast)
+            told = await play_scenario(story, self._lab, roles=cast)
         except ValueError as mistake:
             return JSONResponse({"error": str(mistake)}, status_code=422)
         return _plain(
@@ -133,7 +133,7 @@ class _Levers:
             changed = _changed(self._lab.switches, _json_object(await request.body()))
         except ValueError as mistake:
             return JSONResponse({"error": str(mistake)}, status_code=422)
-        self._lab.switch(changed)
+        self._lab.set_switches(changed)
         return _plain(changed)
 
 
@@ -141,22 +141,22 @@ def _json_object(body: bytes) -> dict[str, object]:
     return msgspec.json.decode(body, type=dict[str, object])
 
 
-def _changed(switches: Switches, changes: object) -> Switches:
+def _changed(switches: CabinetSwitches, changes: object) -> CabinetSwitches:
     """Copy *switches* with *changes*; a ValueError names what does not fit."""
     standing: dict[str, object] = msgspec.to_builtins(switches)
     wanted = msgspec.convert(changes, dict[str, object])
     if unknown := sorted(wanted.keys() - standing.keys()):
         raise ValueError(f"no such switch: {', '.join(unknown)}")
-    return msgspec.convert(standing | wanted, Switches)
+    return msgspec.convert(standing | wanted, CabinetSwitches)
 
 
-def read_switches(raw: bytes) -> Switches:
+def read_cabinet_switches(raw: bytes) -> CabinetSwitches:
     """Read a file of faults, the same JSON that `POST /_lab/switches` takes.
 
     Raises:
         ValueError: it is no such JSON, or names an unknown switch.
     """
-    return _changed(Switches(), _json_object(raw))
+    return _changed(CabinetSwitches(), _json_object(raw))
 
 
 def _plain(answer: object) -> Response:
@@ -169,7 +169,7 @@ def run_sipuni_lab(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     scheme: SipuniScheme | None = None,
-    switches: Switches | None = None,
+    switches: CabinetSwitches | None = None,
     paced: bool = False,
 ) -> None:
     """Serve the lab until interrupted; *paced* lets events take the seconds they tell of."""
@@ -184,7 +184,7 @@ async def serve_sipuni_lab(
     *,
     host: str,
     port: int,
-    switches: Switches | None = None,
+    switches: CabinetSwitches | None = None,
     paced: bool = False,
 ) -> None:
     """Serve the lab inside a running loop."""

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import httpx
 
-from bridge.lab.sipuni.calls import Push
-from bridge.lab.sipuni.events import Params
-from bridge.lab.sipuni.listeners import Listeners
+from bridge.lab.sipuni.calls import PushedEvent
+from bridge.lab.sipuni.protocol.events import Params
 from bridge.lab.sipuni.scheme import SipuniScheme, signature
-from bridge.lab.sipuni.switches import BodyForm, EventsOver, Switches
-from bridge.lab.sipuni.wire import Wire
+from bridge.lab.sipuni.switches import BodyForm, CabinetSwitches, EventsOver
+from bridge.lab.sipuni.transport.bridge_client import BridgeClient
+from bridge.lab.sipuni.transport.websocket_listeners import WebSocketListeners
 
 
 class Cabinet:
@@ -26,36 +26,36 @@ class Cabinet:
         *,
         clock: Callable[[], float],
         stopwatch: Callable[[], float],
-        switches: Switches | None = None,
+        switches: CabinetSwitches | None = None,
     ) -> None:
         self.scheme = scheme
         self.bad_answers = 0
-        self.wire = Wire(scheme, http, stopwatch)
-        self.listeners = Listeners(scheme.ws_key, lambda: self._switches)
+        self.bridge_client = BridgeClient(scheme, http, stopwatch)
+        self.listeners = WebSocketListeners(scheme.ws_key, lambda: self._switches)
         self._clock = clock
-        self._switches = switches or Switches()
+        self._switches = switches or CabinetSwitches()
         self._counter = 100_000
 
     @property
-    def switches(self) -> Switches:
+    def switches(self) -> CabinetSwitches:
         """Give the switches of calls that bring none of their own."""
         return self._switches
 
-    def switch(self, switches: Switches) -> None:
+    def set_switches(self, switches: CabinetSwitches) -> None:
         """Set the cabinet's switches and forgive the incorrect answers so far."""
         self._switches = switches
         self.bad_answers = 0
 
     @property
-    def suspended(self) -> bool:
+    def is_suspended(self) -> bool:
         """Tell whether the cabinet has stopped pushing because of incorrect answers."""
         return 0 < self._switches.suspend_after <= self.bad_answers
 
-    def now(self) -> int:
+    def unix_time(self) -> int:
         """Give the cabinet's clock in Unix seconds."""
         return int(self._clock())
 
-    def serials(self, count: int) -> int:
+    def reserve_serials(self, count: int) -> int:
         """Reserve *count* counters for call ids; give the number before the first of them."""
         self._counter += count
         return self._counter - count
@@ -70,24 +70,24 @@ class Cabinet:
 
     async def push(
         self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
-    ) -> list[Push]:
-        """Push one event, once by every way that is switched on and not suspended."""
+    ) -> list[PushedEvent]:
+        """PushedEvent one event, once by every way that is switched on and not suspended."""
         ways, pushes = self._switches.events_over, []
-        if ways is not EventsOver.WEBSOCKET and self.scheme.push_url and not self.suspended:
+        if ways is not EventsOver.WEBSOCKET and self.scheme.push_url and not self.is_suspended:
             pushes.append(await self._send(code, params, post=post, form=form))
         if ways is not EventsOver.HTTP:
             reached = await self.listeners.notify(params)
             problem = "" if reached else "nobody listens on the websocket"
-            pushes.append(Push(event=code, params=params, status=None, problem=problem))
+            pushes.append(PushedEvent(event=code, params=params, status=None, problem=problem))
         return pushes
 
-    async def save_settings_page(self) -> Push:
+    async def save_settings_page(self) -> PushedEvent:
         """Push the call without a single field that saving the cabinet's settings may cause."""
         return await self._send("", ())
 
     async def _send(
         self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
-    ) -> Push:
-        push = await self.wire.push(code, params, post=post, form=form)
+    ) -> PushedEvent:
+        push = await self.bridge_client.push(code, params, post=post, form=form)
         self.bad_answers += bool(push.problem)
         return push

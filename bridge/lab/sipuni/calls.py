@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from bridge.lab.sipuni.events import Line, Params, ScriptedEvent
-from bridge.lab.sipuni.history import HistoryRow
-from bridge.lab.sipuni.switches import Outcome, Switches
+from bridge.lab.sipuni.protocol.events import CallHeader, Params, ScriptedEvent
+from bridge.lab.sipuni.protocol.history import HistoryRow
+from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +13,15 @@ class CallPlan:
 
     caller: str
     did: str
-    outcome: Outcome = Outcome.ANSWERED
+    outcome: PlannedOutcome = PlannedOutcome.ANSWERED
     dtmf: str = ""
     ring_s: int = 12
     talk_s: int = 60
-    switches: Switches | None = None
+    switches: CabinetSwitches | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AskedQuestion:
     """One routing question as it went, and what the node made of the answer."""
 
     label: str
@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
+class PushedEvent:
     """One pushed event and how the bridge took it; *problem* is empty for a correct answer.
 
     A websocket acknowledges nothing: there the status is None, and all is well if anybody listened.
@@ -60,12 +60,12 @@ class CallReport:
     call_id: str
     caller: str
     did: str
-    outcome: Outcome
+    outcome: PlannedOutcome
     rang_first: str | None
     default_queue: bool
     silence_ms: float
-    questions: tuple[Question, ...]
-    pushes: tuple[Push, ...]
+    questions: tuple[AskedQuestion, ...]
+    pushes: tuple[PushedEvent, ...]
     problems: tuple[str, ...]
 
 
@@ -77,33 +77,33 @@ class LabCall:
     call that lost its final event is not.
     """
 
-    line: Line
+    header: CallHeader
     record_id: str
     kind: str
     extension: str
-    rest: list[ScriptedEvent]
-    switches: Switches
+    pending_events: list[ScriptedEvent]
+    switches: CabinetSwitches
     talks: tuple[tuple[str, int], ...] = ()
-    rung: tuple[str, ...] = ()
-    ends: int = 0
-    over: bool = False
-    closed: bool = False
+    rung_extensions: tuple[str, ...] = ()
+    ends_at: int = 0
+    is_over: bool = False
+    is_closed: bool = False
     report: CallReport | None = None
-    pushes: list[Push] = field(default_factory=list)
+    pushes: list[PushedEvent] = field(default_factory=list)
 
     @property
-    def history(self) -> HistoryRow:
+    def history_row(self) -> HistoryRow:
         """Give the call's row of the statistics, which knows what events may have lost."""
         return HistoryRow(
-            call_id=self.line.call_id,
+            call_id=self.header.call_id,
             kind=self.kind,
-            started=self.line.started,
-            source=self.line.source,
-            destination=self.line.destination,
-            tree_name=self.switches.renamed_scheme or self.line.tree_name,
+            started=self.header.started,
+            source=self.header.source,
+            destination=self.header.destination,
+            tree_name=self.switches.renamed_scheme or self.header.tree_name,
             talks=self.talks,
-            rung=self.rung,
-            duration_s=self.ends - self.line.started,
+            rung_extensions=self.rung_extensions,
+            duration_s=self.ends_at - self.header.started,
             record_id=self.record_id,
             recorded=bool(self.talks) and self.switches.recordings_ready,
         )

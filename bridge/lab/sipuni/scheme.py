@@ -35,7 +35,7 @@ class SchemeNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Employee:
+class CabinetEmployee:
     """A person with an extension in the cabinet."""
 
     extension: str
@@ -72,25 +72,25 @@ class SipuniScheme:
     key: str = field(default="demo-secret", repr=False)
     ws_key: str = field(default="demo-ws-code", repr=False)
     scheme_number: str = "000-123456"
-    employees: tuple[Employee, ...] = ()
+    employees: tuple[CabinetEmployee, ...] = ()
     public_url: str = "https://sipuni.com"
     zone: str = "Europe/Moscow"
 
-    def chain(self, did: str) -> tuple[SchemeNode, ...]:
+    def nodes_of(self, did: str) -> tuple[SchemeNode, ...]:
         """Give the nodes that a call to *did* passes."""
         return self.did_nodes.get(did, self.nodes)
 
     @property
     def push_url(self) -> str:
         """Give the address of the event push; empty when neither set nor to be guessed."""
-        return self.events_url or events_beside(self.hook_url)
+        return self.events_url or guess_events_url(self.hook_url)
 
-    def knows(self, extension: str) -> bool:
+    def has_extension(self, extension: str) -> bool:
         """Tell whether the cabinet has this extension."""
         return not self.employees or any(one.extension == extension for one in self.employees)
 
 
-def events_beside(hook_url: str) -> str:
+def guess_events_url(hook_url: str) -> str:
     """Guess where a bridge takes events from where it takes questions.
 
     A path token and a proxy's prefix stay. The publication's name before `/hs/sipuni/get` goes:

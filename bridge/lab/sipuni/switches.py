@@ -31,7 +31,7 @@ class TimeSpelling(StrEnum):
     MISSING = "missing"
 
 
-class Outcome(StrEnum):
+class PlannedOutcome(StrEnum):
     """What becomes of a planned call once somebody's telephone rings."""
 
     ANSWERED = "answered"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
     @property
     def is_answered(self) -> bool:
         """Tell whether somebody talked to the caller."""
-        return self in {Outcome.ANSWERED, Outcome.GROUP_RING, Outcome.TRANSFER}
+        return self in {PlannedOutcome.ANSWERED, PlannedOutcome.GROUP_RING, PlannedOutcome.TRANSFER}
 
     @property
     def status(self) -> str:
@@ -55,7 +55,7 @@ class Outcome(StrEnum):
         """
         if self.is_answered:
             return "ANSWER"
-        return "BUSY" if self is Outcome.BUSY else "NOANSWER"
+        return "BUSY" if self is PlannedOutcome.BUSY else "NOANSWER"
 
 
 class EventsOver(StrEnum):
@@ -66,7 +66,7 @@ class EventsOver(StrEnum):
     BOTH = "both"
 
 
-class OrderReply(StrEnum):
+class OrderReplyMode(StrEnum):
     """How an accepted order is answered; the telephones ring whatever becomes of the answer."""
 
     PROMPT = "prompt"
@@ -114,7 +114,7 @@ class BodyForm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Switches:
+class CabinetSwitches:
     """Say how this cabinet behaves today; the defaults are its best day.
 
     Attributes:
@@ -196,9 +196,9 @@ class Switches:
     event_before_answer: bool = False
     event_before_reply: bool = True
     offline_ext: frozenset[str] = frozenset()
-    originated: Outcome = Outcome.ANSWERED
+    originated: PlannedOutcome = PlannedOutcome.ANSWERED
     reverse_swaps_parties: bool = True
-    order_reply: OrderReply = OrderReply.PROMPT
+    order_reply: OrderReplyMode = OrderReplyMode.PROMPT
     order_reply_s: float = 0.0
     accepted_form: AcceptedForm = AcceptedForm.ID
     recordings_ready: bool = True
@@ -233,6 +233,6 @@ class Switches:
     body_form: BodyForm = BodyForm.FORM
 
 
-def disorder(text: str) -> int:
+def arbitrary_sort_key(text: str) -> int:
     """Give a sort key that looks arbitrary and is the same every time."""
     return zlib.crc32(text.encode())

@@ -1,16 +1,16 @@
 """Who may come in, and what he may see: PBXs, the administrator, managers."""
 
-from bridge.web.access.gate import AdminAccess, Gate
-from bridge.web.access.pbx import HookAccess, HookGuard, HookGuesses
-from bridge.web.access.viewer import Role, Viewer, show_number
+from bridge.web.access.access_control import AccessControl, AdminAccess
+from bridge.web.access.hook_guard import HookAccess, HookGuard, HookGuessCounter
+from bridge.web.access.viewer import Role, Viewer, format_visible_number
 
 __all__ = [
+    "AccessControl",
     "AdminAccess",
-    "Gate",
     "HookAccess",
     "HookGuard",
-    "HookGuesses",
+    "HookGuessCounter",
     "Role",
     "Viewer",
-    "show_number",
+    "format_visible_number",
 ]

@@ -32,15 +32,15 @@ _FORGIVEN_AFTER: Final = 1800.0
 _MOST: Final = 10_000
 
 
-class Guess(NamedTuple):
+class GuessKey(NamedTuple):
     """What is counted together: guesses at *secret* from *network*; empty: from everywhere."""
 
     secret: str
     network: str
-    free: int = _FREE
+    free_failures: int = _FREE
 
 
-class TooManyGuesses(Exception):
+class TooManyAttempts(Exception):
     """This guess is not checked; *seconds* later it may be."""
 
     def __init__(self, seconds: float) -> None:
@@ -56,28 +56,33 @@ class _Counter:
     next_at: float = 0.0
 
 
-class Turn:
+class Attempt:
     """The leave to check one guess; it counts as wrong until `right` is called."""
 
     def __init__(
-        self, counters: tuple[_Counter, ...], *, clean: bool, worth_noting: bool, pause: float
+        self,
+        counters: tuple[_Counter, ...],
+        *,
+        no_failures: bool,
+        should_log: bool,
+        retry_after_s: float,
     ) -> None:
         self._counters = counters
         #: Seconds until the next one may be checked; 0 while guesses are free.
-        self.pause = math.ceil(pause)
+        self.retry_after_s = math.ceil(retry_after_s)
         #: Whether no mistake was known of whoever guesses.
-        self.clean = clean
+        self.no_failures = no_failures
         #: Whether a refusal should be logged: the first ones, then ever fewer.
-        self.worth_noting = worth_noting
+        self.should_log = should_log
 
-    def right(self) -> None:
+    def mark_right(self) -> None:
         """Take the count back: he knew it."""
         for counter in self._counters:
             counter.mistakes = max(counter.mistakes - 1, 0)
         self._counters = ()
 
 
-class Attempts:
+class AttemptLimiter:
     """Counts guesses, in memory. *monotonic* gives seconds; *sleep* waits so many of them."""
 
     def __init__(
@@ -87,12 +92,12 @@ class Attempts:
     ) -> None:
         self._now = monotonic
         self._sleep = sleep
-        self._counters: OrderedDict[Guess, _Counter] = OrderedDict()
+        self._counters: OrderedDict[GuessKey, _Counter] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._counters)
 
-    async def turn(self, *guesses: Guess) -> Turn:
+    async def begin(self, *guesses: GuessKey) -> Attempt:
         """Count *guesses* as wrong and wait until they may be checked.
 
         Raises:
@@ -100,24 +105,26 @@ class Attempts:
         """
         now = self._now()
         counters = tuple(self._counter(guess, now) for guess in guesses)
-        paced = [c for g, c in zip(guesses, counters, strict=True) if c.mistakes >= g.free]
+        paced = [c for g, c in zip(guesses, counters, strict=True) if c.mistakes >= g.free_failures]
         start = max([now, *(counter.next_at for counter in paced)])
         if start - now > _LONGEST_WAIT:
-            raise TooManyGuesses(start - now)
+            raise TooManyAttempts(start - now)
         clean = not any(counter.mistakes for counter in counters)
         pause = 0.0
         for guess, counter in zip(guesses, counters, strict=True):
-            if counter.mistakes >= guess.free:
-                counter.next_at = start + _pace(counter.mistakes - guess.free)
+            if counter.mistakes >= guess.free_failures:
+                counter.next_at = start + _pace(counter.mistakes - guess.free_failures)
                 pause = max(pause, counter.next_at - start)
             counter.mistakes += 1
             counter.last_at = now
         if start > now:
             await self._sleep(start - now)
         most = max(counter.mistakes for counter in counters)
-        return Turn(counters, clean=clean, worth_noting=_is_worth_noting(most), pause=pause)
+        return Attempt(
+            counters, no_failures=clean, should_log=_is_worth_noting(most), retry_after_s=pause
+        )
 
-    def wrong(self, guess: Guess) -> tuple[int, bool]:
+    def count_failure(self, guess: GuessKey) -> tuple[int, bool]:
         """Count a guess that was checked already; return the mistakes, and whether to log it."""
         now = self._now()
         counter = self._counter(guess, now)
@@ -125,7 +132,7 @@ class Attempts:
         counter.last_at = now
         return counter.mistakes, _is_worth_noting(counter.mistakes)
 
-    def _counter(self, guess: Guess, now: float) -> _Counter:
+    def _counter(self, guess: GuessKey, now: float) -> _Counter:
         counter = self._counters.pop(guess, None)
         if counter is None or now - counter.last_at > _FORGIVEN_AFTER:
             counter = _Counter()

@@ -26,7 +26,7 @@ def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None
     None when there is no telling; garbage in the header ends the search.
     """
     address = _peer(scope)
-    if not proxies or address is None or not is_in(address, proxies):
+    if not proxies or address is None or not is_in_networks(address, proxies):
         return address
     # Several header lines are one list (RFC 9110 §5.3).
     said = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
@@ -35,7 +35,7 @@ def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None
         if not hop.strip():
             continue
         address = _read_address(hop)
-        if address is None or not is_in(address, proxies):
+        if address is None or not is_in_networks(address, proxies):
             return address
     return address
 
@@ -51,13 +51,13 @@ def network_of(address: Address | None) -> str:
 
 def is_same_origin(scope: Scope) -> bool:
     """Whether our own page, or a script that is no browser, sent this request."""
-    site = header(scope, b"sec-fetch-site")
+    site = read_header(scope, b"sec-fetch-site")
     if site:
         return site in {b"same-origin", b"none"}
-    origin = header(scope, b"origin").decode("latin-1")
+    origin = read_header(scope, b"origin").decode("latin-1")
     if not origin:
         return True  # every browser sends it with what changes something
-    host = header(scope, b"host").decode("latin-1")
+    host = read_header(scope, b"host").decode("latin-1")
     try:
         return _split_host(urlsplit(origin).netloc) == _split_host(host)
     except ValueError:
@@ -68,14 +68,14 @@ def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     """Whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
     if scope.get("scheme") == "https":
         return True
-    if not is_in(_peer(scope), proxies):
+    if not is_in_networks(_peer(scope), proxies):
         return False
     # The proxy nearest to us wrote last.
-    said = header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
+    said = read_header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
     return said.strip().lower() == b"https"
 
 
-def header(scope: Scope, wanted: bytes) -> bytes:
+def read_header(scope: Scope, wanted: bytes) -> bytes:
     """Give a header's first value; empty when there is none."""
     for name, value in scope["headers"]:
         if name == wanted:
@@ -84,7 +84,7 @@ def header(scope: Scope, wanted: bytes) -> bytes:
     return b""
 
 
-def is_in(address: Address | None, networks: Iterable[Network]) -> bool:
+def is_in_networks(address: Address | None, networks: Iterable[Network]) -> bool:
     """Whether *address* lies in one of *networks*."""
     return address is not None and any(address in network for network in networks)
 

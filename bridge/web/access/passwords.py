@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from bridge.web.access.secrets import PasswordHash, Secret, is_hash
+from bridge.web.access.secrets import PasswordHash, Secret, is_password_hash
 
 #: So many wait for a thread at most; one more is turned away.
 _MOST_WAITING: Final = 20
@@ -45,14 +45,14 @@ class AdminPassword:
     """
 
     def __init__(self, setting: str, check: Callable[[bytes], bool] | None = None) -> None:
-        hashed = is_hash(setting)
+        hashed = is_password_hash(setting)
         self._plain = None if hashed else Secret(setting)
-        self._check = check or (PasswordHash.read(setting).matches if hashed else None)
+        self._check = check or (PasswordHash.parse(setting).matches if hashed else None)
         self._last_right: Secret | None = None
         self._clean = _Lane("password")
         self._suspect = _Lane("password guess")
 
-    async def matches(self, offered: bytes, *, clean: bool) -> bool:
+    async def matches(self, offered: bytes, *, no_failures: bool) -> bool:
         """Return whether *offered* is the password; *clean*: he made no mistake before.
 
         Raises:
@@ -62,8 +62,8 @@ class AdminPassword:
             return self._plain.matches(offered)
         if self._last_right is not None and self._last_right.matches(offered):
             return True
-        lane = self._clean if clean else self._suspect
+        lane = self._clean if no_failures else self._suspect
         if self._check is None or not await lane.do(self._check, offered):
             return False
-        self._last_right = Secret.of(offered)
+        self._last_right = Secret.from_bytes(offered)
         return True

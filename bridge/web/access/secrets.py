@@ -24,7 +24,7 @@ class Secret:
         self._digest = hashlib.sha256(secret.encode()).digest()
 
     @classmethod
-    def of(cls, secret: bytes) -> Self:
+    def from_bytes(cls, secret: bytes) -> Self:
         """Return the secret of these bytes, which need be no text."""
         made = cls("")
         made._digest = hashlib.sha256(secret).digest()
@@ -45,14 +45,14 @@ class PasswordHash(NamedTuple):
     digest: bytes
 
     @classmethod
-    def make(cls, password: str) -> "PasswordHash":
+    def create(cls, password: str) -> "PasswordHash":
         """Hash *password* with a new salt."""
         salt = secrets.token_bytes(_SALT_BYTES)
         blank = cls(_COST, _BLOCK, _PARALLEL, salt, bytes(_HASH_BYTES))
         return blank._replace(digest=blank._derive(password.encode()))
 
     @classmethod
-    def read(cls, text: str) -> "PasswordHash":
+    def parse(cls, text: str) -> "PasswordHash":
         """Read what `str()` wrote; raises ValueError for anything else."""
         parts = text.split(":")
         if len(parts) != len(cls._fields) + 1 or parts[0] != _PREFIX:
@@ -89,7 +89,7 @@ class PasswordHash(NamedTuple):
         return "PasswordHash(…)"
 
 
-def is_hash(setting: str) -> bool:
+def is_password_hash(setting: str) -> bool:
     """Whether a password in the settings is meant as a hash."""
     return setting.startswith(f"{_PREFIX}:")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.directory import CallerCard, Candidate, Manager, Ref
-from bridge.domain.phone import PhoneNumber, format_phone, mask_phone
-from bridge.ports import AuditAct, AuditRecord
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.directory.entities import CallerCard, Candidate, Manager, Ref
+from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
+from bridge.ports.audit import AuditAct, AuditRecord
 
 
 class Role(StrEnum):
@@ -30,7 +30,7 @@ class Viewer:
     manager: Ref | None = None
     extension: str | None = None
     name: str = ""
-    masked: bool = False
+    masks_numbers: bool = False
     address: str = ""
 
     @property
@@ -38,7 +38,7 @@ class Viewer:
         """Whether everything is his to see and to do."""
         return self.role is Role.ADMIN
 
-    def record(
+    def audit_record(
         self, at: datetime, act: AuditAct, subject: str = "", words: str = ""
     ) -> AuditRecord:
         """Make the audit record of what he does."""
@@ -51,7 +51,7 @@ class Viewer:
         if self.manager is None:
             return False
         decision = call.decision
-        people = (*decision.targets, *call.people)
+        people = (*decision.targets, *call.known_targets)
         if any(person.manager == self.manager for person in people):
             return True
         target = decision.target
@@ -61,7 +61,7 @@ class Viewer:
         known = {person.extension for person in people if person.manager is not None}
         if own in known:
             return False  # his telephone was somebody else's then
-        ends = {call.placed_by, *call.life.rung, *call.life.talked}
+        ends = {call.placed_by, *call.state.rung_extensions, *call.state.talked_extensions}
         return own in ends or (target is not None and target.extension == own)
 
     def serves(self, owners: Iterable[Candidate], managers: Mapping[int, Manager]) -> bool:
@@ -70,16 +70,16 @@ class Viewer:
             return True
         return any(_main_manager(owner, managers) == self.manager for owner in owners)
 
-    def sees_number(self, card: CallerCard | None, managers: Mapping[int, Manager]) -> bool:
+    def may_see_number(self, card: CallerCard | None, managers: Mapping[int, Manager]) -> bool:
         """Whether the number of *card* is shown to him in full; None: nobody's number."""
-        if self.is_admin or not self.masked:
+        if self.is_admin or not self.masks_numbers:
             return True
         return card is not None and self.serves(card.candidates, managers)
 
 
-def show_number(number: PhoneNumber, *, whole: bool) -> str:
+def format_visible_number(number: PhoneNumber, *, in_full: bool) -> str:
     """Write *number* for people: whole, or with its middle hidden."""
-    return format_phone(number) if whole else mask_phone(number)
+    return format_phone(number) if in_full else mask_phone(number)
 
 
 def _main_manager(owner: Candidate, managers: Mapping[int, Manager]) -> Ref | None:

@@ -25,7 +25,7 @@ class ConnectionLimits:
     network: all their clients come from one address.
     """
 
-    most: int = 1024 - _OTHER_FILES
+    max_connections: int = 1024 - _OTHER_FILES
     proxies: tuple[Network, ...] = ()
 
     #: A question's query of 64 KB is still answered; nginx allows 32 KB in all.
@@ -44,22 +44,22 @@ class ConnectionLimits:
     linger_bytes: int = 1024 * 1024
 
     @property
-    def reserved(self) -> int:
+    def reserved_for_pbx(self) -> int:
         """How many places only a known PBX may take."""
-        return max(8, self.most // 8)
+        return max(8, self.max_connections // 8)
 
     @property
-    def of_network(self) -> int:
+    def max_of_network(self) -> int:
         """How many connections one address (of IPv6: one /64) may hold."""
-        return max(16, self.most // 2)
+        return max(16, self.max_connections // 2)
 
     @property
-    def streams(self) -> int:
+    def max_streams(self) -> int:
         """How many connections may be streams of pages: they never wait to be closed."""
-        return max(8, self.most // 2)
+        return max(8, self.max_connections // 2)
 
 
-def limits_within(files: int, proxies: tuple[Network, ...] = ()) -> ConnectionLimits:
+def limits_for_open_files(open_files: int, proxies: tuple[Network, ...] = ()) -> ConnectionLimits:
     """Return the limits for a process that may have *files* open at once."""
-    most = min(_MOST, max(_FEWEST, files - _OTHER_FILES))
-    return ConnectionLimits(most=most, proxies=proxies)
+    most = min(_MOST, max(_FEWEST, open_files - _OTHER_FILES))
+    return ConnectionLimits(max_connections=most, proxies=proxies)

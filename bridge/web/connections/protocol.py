@@ -20,9 +20,9 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from bridge.web.connections import heads
-from bridge.web.connections.heads import HEAD_END, Refusal
-from bridge.web.connections.registry import Connections
+from bridge.web.connections import request_heads as heads
+from bridge.web.connections.registry import ConnectionRegistry
+from bridge.web.connections.request_heads import HEAD_END, Refusal
 
 #: httptools reads no longer address; a query behind it is cut off by ourselves.
 _LONGEST_PARSED: Final = 32 * 1024
@@ -47,10 +47,10 @@ class _Stop(Exception):
     """Makes the parser stop; why is kept beside."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class LimitedHttpProtocol(HttpToolsProtocol):
     """One connection. *registry* is set by a subclass for each server (`protocol_for`)."""
 
-    registry: ClassVar[Connections]
+    registry: ClassVar[ConnectionRegistry]
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a place, or refuse."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
-        if not self.registry.admit(self):
+        if not self.registry.accept(self):
             self._phase = _CLOSING
-            self.transport.write(heads.render(heads.FULL))
+            self.transport.write(heads.render_refusal(heads.FULL))
             self.transport.close()
             return
         self.deadline = self.registry.clock() + self._limits.head_s
@@ -131,7 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().shutdown()
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether it waits for its client, and may be closed when another needs the place."""
         return self._phase is not _ANSWER
 
@@ -141,7 +141,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._phase = _CLOSING
         self.transport.close()
 
-    def expire(self) -> None:
+    def time_out(self) -> None:
         """Close: the client took too long."""
         if self._phase is _BODY or (self._phase is _HEAD and self._held):
             self._refuse(heads.SLOW)
@@ -149,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             if self._phase is _ANSWER:
-                self.registry.note("answer_not_read", self.address)
+                self.registry.log_sparingly("answer_not_read", self.address)
             self.transport.abort()
 
     # ------------------------------------------------------------ heads
@@ -177,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Keep a request that was sent before the last one was answered: one is done at a time."""
         self._held += data
         if len(self._held) > self._limits.head_bytes + self._limits.body_bytes:
-            self.registry.note("request_refused", self.address, heads.LARGE_BODY.words)
+            self.registry.log_sparingly("request_refused", self.address, heads.LARGE_BODY.message)
             self.transport.abort()
             return
         self.flow.pause_reading()
@@ -262,7 +262,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
         if self.cycle.more_body:
             if not fit:
-                self._refuse(heads.UNFIT)
+                self._refuse(heads.UNREADABLE)
             return
         self._phase = _ANSWER
         self.deadline = _NEVER
@@ -303,10 +303,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in the application's stead, and end the connection."""
-        self.registry.note("request_refused", self.address, refusal.words)
+        self.registry.log_sparingly("request_refused", self.address, refusal.message)
         self._held.clear()
         if self._abandon_request():
-            self.transport.write(heads.render(refusal))
+            self.transport.write(heads.render_refusal(refusal))
             self._drop_the_rest()
         else:
             self.transport.abort()
@@ -324,13 +324,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def _know(self) -> None:
         if not self._known:
             self._known = True
-            self.registry.know(self.address)
+            self.registry.add_pbx_address(self.address)
 
 
 class _Lingering:
     """The transport of an answer that may come before the request's body has."""
 
-    def __init__(self, protocol: BoundedProtocol) -> None:
+    def __init__(self, protocol: LimitedHttpProtocol) -> None:
         self._protocol = protocol
         self.write = protocol.transport.write
         self.is_closing = protocol.transport.is_closing
@@ -340,6 +340,6 @@ class _Lingering:
         self._protocol.linger()
 
 
-def protocol_for(connections: Connections) -> type[BoundedProtocol]:
+def protocol_for(connections: ConnectionRegistry) -> type[LimitedHttpProtocol]:
     """Return the protocol of a server whose connections are counted in *connections*."""
-    return type("CountedProtocol", (BoundedProtocol,), {"registry": connections})
+    return type("CountedProtocol", (LimitedHttpProtocol,), {"registry": connections})

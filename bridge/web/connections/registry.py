@@ -31,7 +31,7 @@ class Connection(Protocol):
     deadline: float
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether it waits for its client: no answer is under way."""
         ...
 
@@ -39,12 +39,12 @@ class Connection(Protocol):
         """Close: another one needs the place."""
         ...
 
-    def expire(self) -> None:
+    def time_out(self) -> None:
         """Close: the deadline has passed."""
         ...
 
 
-class Connections:
+class ConnectionRegistry:
     """Counts connections and decides about new ones. Called on the event loop's thread only."""
 
     def __init__(self, limits: ConnectionLimits, clock: Callable[[], float]) -> None:
@@ -56,24 +56,24 @@ class Connections:
         self._logged: dict[str, float] = {}
 
     @property
-    def open(self) -> int:
+    def open_count(self) -> int:
         """How many connections are open."""
         return len(self._open)
 
     # ------------------------------------------------------------ one connection's life
-    def admit(self, connection: Connection) -> bool:
+    def accept(self, connection: Connection) -> bool:
         """Take *connection* in, closing a waiting one where there is no place; False: refused."""
         limits = self.limits
         network = self._network(connection.address)
-        known = self.is_known(connection.address)
-        if network and not known and self._of_network[network] >= limits.of_network:
-            self.note("network_full", connection.address)
+        known = self.is_pbx_address(connection.address)
+        if network and not known and self._of_network[network] >= limits.max_of_network:
+            self.log_sparingly("network_full", connection.address)
             if not self._evict(lambda other: self._open[other] == network):
                 return False
-        most = limits.most if known else limits.most - limits.reserved
+        most = limits.max_connections if known else limits.max_connections - limits.reserved_for_pbx
         if len(self._open) >= most:
-            self.note("connections_full", connection.address)
-            made = self._evict(lambda other: not self.is_known(other.address))
+            self.log_sparingly("connections_full", connection.address)
+            made = self._evict(lambda other: not self.is_pbx_address(other.address))
             if not made and not (known and self._evict(lambda _: True)):
                 return False
         self._open[connection] = network
@@ -90,7 +90,7 @@ class Connections:
             del self._of_network[network]
 
     # ------------------------------------------------------------ known addresses
-    def know(self, address: str) -> None:
+    def add_pbx_address(self, address: str) -> None:
         """Note that a question with the right secret came from *address*."""
         if self._known.get(address, 0.0) < self.clock():
             self._known.pop(address, None)  # to the end of the row
@@ -98,28 +98,28 @@ class Connections:
         while len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
 
-    def is_known(self, address: str) -> bool:
+    def is_pbx_address(self, address: str) -> bool:
         """Whether *address* asked a question with the right secret lately."""
         return self._known.get(address, 0.0) > self.clock()
 
     # ------------------------------------------------------------ all connections
-    def sweep(self) -> None:
+    def close_overdue(self) -> None:
         """Close what is late; called every second or so."""
         now = self.clock()
         for connection in [one for one in self._open if one.deadline < now]:
-            connection.expire()
+            connection.time_out()
 
-    def note(self, kind: str, address: str, words: str = "") -> None:
+    def log_sparingly(self, kind: str, address: str, words: str = "") -> None:
         """Log what happened to a connection: the first of its kind, then one a minute at most."""
         now = self.clock()
         last = self._logged.get(kind)
         if last is None or now - last >= _LOG_EVERY_S:
             self._logged[kind] = now
-            extra = {"client": address, "open": self.open}
+            extra = {"client": address, "open": self.open_count}
             _log.warning(kind, extra=extra | ({"reason": words} if words else {}))
 
     def _evict(self, may_go: Callable[[Connection], bool]) -> bool:
-        victim = next((one for one in self._open if one.waits and may_go(one)), None)
+        victim = next((one for one in self._open if one.is_waiting and may_go(one)), None)
         if victim is None:
             return False
         self.remove(victim)

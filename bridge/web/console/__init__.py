@@ -2,30 +2,32 @@
 
 from starlette.routing import BaseRoute
 
-from bridge.web.access import Gate
-from bridge.web.console.audit import AuditRoom
-from bridge.web.console.calls import CallsRoom
-from bridge.web.console.doctor import DoctorRoom
-from bridge.web.console.figures import FiguresRoom
-from bridge.web.console.outbox import OutboxRoom
-from bridge.web.console.overview import OverviewRoom
-from bridge.web.console.people import PeopleRoom
-from bridge.web.console.sync import SyncRoom
-from bridge.web.pages import Pages
-from bridge.web.surface import WebServices
+from bridge.web.access import AccessControl
+from bridge.web.console.audit import AuditPage
+from bridge.web.console.calls import CallsPage
+from bridge.web.console.data_quality import DataQualityPage
+from bridge.web.console.figures import FiguresPage
+from bridge.web.console.outbox import OutboxPage
+from bridge.web.console.overview import OverviewPage
+from bridge.web.console.people import PeoplePage
+from bridge.web.console.sync import SyncPage
+from bridge.web.shared.pages import PageRenderer
+from bridge.web.web_services import WebServices
 
 _ROOMS = (
-    OverviewRoom,
-    CallsRoom,
-    FiguresRoom,
-    OutboxRoom,
-    SyncRoom,
-    DoctorRoom,
-    PeopleRoom,
-    AuditRoom,
+    OverviewPage,
+    CallsPage,
+    FiguresPage,
+    OutboxPage,
+    SyncPage,
+    DataQualityPage,
+    PeoplePage,
+    AuditPage,
 )
 
 
-def console_routes(services: WebServices, gate: Gate, pages: Pages) -> list[BaseRoute]:
+def console_routes(
+    services: WebServices, gate: AccessControl, pages: PageRenderer
+) -> list[BaseRoute]:
     """Build the routes of all pages."""
     return [route for room in _ROOMS for route in room(services, gate, pages).routes()]

@@ -4,64 +4,67 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.whole_numbers import read_whole
-from bridge.ports import AuditAct
-from bridge.web.actions import note
-from bridge.web.console.room import Room, get
-from bridge.web.console.sheets import sheet
-from bridge.web.console.words import ACTS
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.ports.audit import AuditAct
+from bridge.web.actions import record_audit
+from bridge.web.console.console_page import ConsolePage, page_route
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import AUDIT_LABELS
 
 _PAGE = 100
 _MOST_ROWS = 20_000
 
 
-class AuditRoom(Room):
+class AuditPage(ConsolePage):
     """The page of the audit list."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
-        return [get("/console/audit", self.page), get("/console/audit.csv", self.download)]
+        return [
+            page_route("/console/audit", self.page),
+            page_route("/console/audit.csv", self.download),
+        ]
 
     async def page(self, request: Request) -> Response:
         """Show the records of one act, or all, newest first."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         act = _act(request)
         records = await self.services.audit.records(
             limit=_PAGE + 1,
-            before=read_whole(request.query_params.get("before", "")),
+            before=read_whole_number(request.query_params.get("before", "")),
             act=act,
         )
         more = records[_PAGE - 1][0] if len(records) > _PAGE else None
-        return self.show(
+        return self.render(
             request,
             viewer,
             "audit.html",
             records=records[:_PAGE],
             act=act,
-            acts=ACTS,
+            acts=AUDIT_LABELS,
             more=more,
             names={m.ref: m.name for m in self.services.directory.managers().values()},
         )
 
     async def download(self, request: Request) -> Response:
         """Give the records as a file."""
-        viewer = await self.gate.admin(request.scope)
-        await note(self.services, viewer, AuditAct.EXPORTED, "audit")
-        speech, zone = self.pages.speech(request.scope), self.services.zone
+        viewer = await self.gate.require_admin(request.scope)
+        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "audit")
+        speech, zone = self.pages.localizer_of(request.scope), self.services.zone
         rows = [
             (
                 record.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
                 record.role,
                 record.who,
                 record.address,
-                speech.say(ACTS[record.act]),
+                speech.translate(AUDIT_LABELS[record.act]),
                 record.subject,
                 record.words,
             )
             for _, record in await self.services.audit.records(limit=_MOST_ROWS, act=_act(request))
         ]
-        header = speech.say("Time; Role; Who; Address; What; Of what; Details")
-        return sheet(speech.lang, "audit", header.split("; "), rows)
+        header = speech.translate("Time; Role; Who; Address; What; Of what; Details")
+        return csv_response(speech.lang, "audit", header.split("; "), rows)
 
 
 def _act(request: Request) -> AuditAct | None:

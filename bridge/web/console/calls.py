@@ -12,27 +12,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.call_events import Direction
-from bridge.domain.calls import PhoneCall
-from bridge.domain.decision import RouteDecision
-from bridge.domain.life import Disposition
-from bridge.domain.phone import CallerKind, PhoneRules, format_phone, read_caller
-from bridge.domain.texts import Language, say_rule, say_step
-from bridge.domain.writeback import caller_name
-from bridge.ports import AuditAct, CallFilter, CallSearch
-from bridge.web.actions import note
-from bridge.web.console.room import Room, get
-from bridge.web.console.sheets import sheet
-from bridge.web.console.words import (
-    DIRECTIONS,
-    DISPOSITIONS,
-    ENTRY_STATES,
-    EVENTS,
-    OUTCOMES,
-    STAGES,
-    ending,
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.documents import caller_name
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
+from bridge.domain.routing.decision import RouteDecision
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.calls import CallFilter, CallSearch
+from bridge.web.actions import record_audit
+from bridge.web.console.console_page import ConsolePage, page_route
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import (
+    DIRECTION_LABELS,
+    DISPOSITION_LABELS,
+    ENTRY_STATE_LABELS,
+    EVENT_LABELS,
+    OUTCOME_LABELS,
+    STAGE_LABELS,
+    call_outcome_label,
 )
-from bridge.web.language import mark
+from bridge.web.shared.language import translatable
 
 _PAGE = 50
 _MOST_ROWS = 20_000
@@ -40,38 +41,38 @@ _FIELDS = ("q", "extension", "direction", "outcome", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayedDecision:
     """What would be decided today, beside what was: *lines* are pairs of then and now.
 
     A line's `same` tells whether both say the same; a side that says nothing is empty.
     """
 
     decision: RouteDecision
-    moved: bool
+    is_changed: bool
     lines: Sequence[tuple[str, str]]
 
 
-class CallsRoom(Room):
+class CallsPage(ConsolePage):
     """The list of calls and the page of one."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
         return [
-            get("/console/calls", self.page),
-            get("/console/calls.csv", self.download),
-            get("/console/calls/{key}", self.story),
+            page_route("/console/calls", self.page),
+            page_route("/console/calls.csv", self.download),
+            page_route("/console/calls/{key}", self.story),
         ]
 
     async def page(self, request: Request) -> Response:
         """Show the calls that were asked for, newest first."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         asked = _asked(request)
-        calls, more = await self.services.history.find(
+        calls, more = await self.services.call_journal.find(
             read_search(asked, self.services.zone, self.services.phones),
             limit=_PAGE,
             after=request.query_params.get("after", ""),
         )
-        return self.show(
+        return self.render(
             request,
             viewer,
             "calls.html",
@@ -80,72 +81,74 @@ class CallsRoom(Room):
             filtered=any(asked.values()),
             query=urlencode({name: value for name, value in asked.items() if value}),
             more=more,
-            directions=DIRECTIONS,
-            dispositions=DISPOSITIONS,
-            ending=ending,
+            directions=DIRECTION_LABELS,
+            dispositions=DISPOSITION_LABELS,
+            ending=call_outcome_label,
         )
 
     async def download(self, request: Request) -> Response:
         """Give the same calls as a file."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         asked = _asked(request)
-        calls, _ = await self.services.history.find(
+        calls, _ = await self.services.call_journal.find(
             read_search(asked, self.services.zone, self.services.phones), limit=_MOST_ROWS
         )
         words = urlencode({name: value for name, value in asked.items() if value and name != "q"})
-        await note(self.services, viewer, AuditAct.EXPORTED, "calls", words)
-        speech = self.pages.speech(request.scope)
-        header = speech.say(
+        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "calls", words)
+        speech = self.pages.localizer_of(request.scope)
+        header = speech.translate(
             "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Talked; "
             "Wait, s; Talk, s; Key"
         )
         rows = [self._row(call, speech.lang) for call in calls]
-        return sheet(speech.lang, "calls", header.split("; "), rows)
+        return csv_response(speech.lang, "calls", header.split("; "), rows)
 
     def _row(self, call: PhoneCall, lang: Language) -> Sequence[object]:
-        say = self.pages.speeches[lang].say
-        number, target, life = call.caller.number, call.decision.target, call.life
+        say = self.pages.localizers[lang].translate
+        number, target, life = call.caller.number, call.decision.target, call.state
         return (
             call.arrived_at.astimezone(self.services.zone).strftime("%Y-%m-%d %H:%M:%S"),
-            say(DIRECTIONS[call.direction]),
-            say(ending(call)),
+            say(DIRECTION_LABELS[call.direction]),
+            say(call_outcome_label(call)),
             caller_name(call, lang),
             call.caller.raw if number is None else format_phone(number),
             call.did,
             "" if target is None else target.extension,
             "" if target is None else target.name,
-            say_rule(lang, call.decision.rule),
+            format_rule(lang, call.decision.rule),
             life.answered_by,
-            _seconds(life.wait),
-            _seconds(life.talk),
+            _seconds(life.wait_time),
+            _seconds(life.talk_time),
             call.key,
         )
 
     async def story(self, request: Request) -> Response:
         """Show one call whole; with `replay`, also what would be decided on today's data."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         services = self.services
         call = await services.ledger.call(request.path_params["key"])
         if call is None:
-            raise HTTPException(404, mark("There is no such call."))
+            raise HTTPException(404, translatable("There is no such call."))
         owed = await services.ledger.entry(call.key)
         replayed = None
         if "replay" in request.query_params:
-            _, today = services.answering.explain(call.caller.raw, call.did)
-            replayed = compare(call.decision, today, self.pages.language(request.scope))
-        return self.show(
+            _, today = services.route_answers.explain(call.caller.raw, call.did)
+            replayed = compare_decisions(
+                call.decision, today, self.pages.language_of(request.scope)
+            )
+        return self.render(
             request,
             viewer,
             "story.html",
             call=call,
             entry=None if owed is None or owed[0].key != call.key else owed[0],
             replayed=replayed,
-            directions=DIRECTIONS,
-            ending=ending,
-            events=EVENTS,
-            outcomes=OUTCOMES,
-            states=ENTRY_STATES,
-            stages=STAGES,
+            directions=DIRECTION_LABELS,
+            ending=call_outcome_label,
+            events=EVENT_LABELS,
+            outcomes=OUTCOME_LABELS,
+            states=ENTRY_STATE_LABELS,
+            stages=STAGE_LABELS,
         )
 
 
@@ -175,15 +178,15 @@ def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> C
     )
 
 
-def compare(then: RouteDecision, now: RouteDecision, lang: Language) -> Replayed:
+def compare_decisions(then: RouteDecision, now: RouteDecision, lang: Language) -> ReplayedDecision:
     """Lay what was decided beside what is decided now, line by line."""
-    old = [say_step(lang, step) for step in then.evidence]
-    new = [say_step(lang, step) for step in now.evidence]
+    old = [format_evidence_step(lang, step) for step in then.evidence]
+    new = [format_evidence_step(lang, step) for step in now.evidence]
     lines: list[tuple[str, str]] = []
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     for _, i1, i2, j1, j2 in matcher.get_opcodes():
         lines += zip_longest(old[i1:i2], new[j1:j2], fillvalue="")
-    return Replayed(now, (then.extension, then.rule) != (now.extension, now.rule), lines)
+    return ReplayedDecision(now, (then.extension, then.rule) != (now.extension, now.rule), lines)
 
 
 def _asked(request: Request) -> dict[str, str]:

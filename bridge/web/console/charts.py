@@ -20,7 +20,7 @@ _MOST_MARKS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ChartSeries:
     """One row of values, None where there is none; *style* is a class of the style sheet."""
 
     name: str
@@ -29,7 +29,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class ChartBox:
     """A bar, with the words a pointer shows."""
 
     x: float
@@ -37,24 +37,24 @@ class Box:
     width: float
     height: float
     style: str
-    words: str
+    tooltip: str
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class AxisLabel:
     """A label on an axis, at *at* pixels from the left or the top."""
 
-    at: float
+    position: float
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A line through points; *points* as SVG writes them, one text for each unbroken stretch."""
 
     style: str
     points: Sequence[str]
-    dots: Sequence[Box]
+    dots: Sequence[ChartBox]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,90 +63,92 @@ class Chart:
 
     key: str
     title: str
-    legend: Sequence[Series]
+    legend: Sequence[ChartSeries]
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    below: Sequence[Mark]
-    beside: Sequence[Mark]
-    boxes: Sequence[Box] = ()
-    lines: Sequence[Line] = ()
+    x_labels: Sequence[AxisLabel]
+    y_labels: Sequence[AxisLabel]
+    boxes: Sequence[ChartBox] = ()
+    lines: Sequence[ChartLine] = ()
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
     right: int = WIDTH - _RIGHT
-    floor: int = HEIGHT - _BOTTOM
+    baseline: int = HEIGHT - _BOTTOM
     is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ChartSpec:
     """What a chart is made of. *write* writes a value; *top* is the least height of the scale."""
 
     key: str
     title: str
     #: What the columns are: "Hour", "Day".
-    over: str
+    column_title: str
     columns: Sequence[str]
-    series: Sequence[Series]
-    write: Callable[[float], str]
-    top: float = 1.0
+    series: Sequence[ChartSeries]
+    format_value: Callable[[float], str]
+    min_top: float = 1.0
     #: Whether values are counts: the scale then has no fractions.
-    whole: bool = False
+    is_count: bool = False
     #: Widths of a step of the scale, where a tenth of a thousand is no round number: times.
-    steps: Sequence[float] = ()
-    marks: Sequence[str] = field(default_factory=tuple)
+    tick_steps: Sequence[float] = ()
+    column_labels: Sequence[str] = field(default_factory=tuple)
 
 
-def stacked_bars(plan: Plan) -> Chart:
+def stacked_bars(plan: ChartSpec) -> Chart:
     """Draw a bar for each column, its series on top of each other."""
     sums = [sum(values) for values in zip(*(_filled(s) for s in plan.series), strict=True)]
-    scale = _Scale(max([*sums, plan.top]), plan)
+    scale = _Scale(max([*sums, plan.min_top]), plan)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(plan.columns), 1)
-    boxes: list[Box] = []
+    boxes: list[ChartBox] = []
     for place, column in enumerate(plan.columns):
         reached = 0.0
         for series in plan.series:
             value = series.values[place]
             if value:
                 upper, lower = scale.y(reached + value), scale.y(reached)
-                words = f"{column}: {series.name} {plan.write(value)}"
+                words = f"{column}: {series.name} {plan.format_value(value)}"
                 x = _LEFT + place * step + step * 0.12
                 boxes.append(
-                    Box(_at(x), upper, _at(step * 0.76), _at(lower - upper), series.style, words)
+                    ChartBox(
+                        _at(x), upper, _at(step * 0.76), _at(lower - upper), series.style, words
+                    )
                 )
                 reached += value
     return _chart(plan, scale, step, boxes=boxes)
 
 
-def lines(plan: Plan) -> Chart:
+def line_chart(plan: ChartSpec) -> Chart:
     """Draw a line for each series; it breaks where there is no value."""
     values = [value for series in plan.series for value in _filled(series)]
-    scale = _Scale(max([*values, plan.top]), plan)
+    scale = _Scale(max([*values, plan.min_top]), plan)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(plan.columns), 1)
-    drawn: list[Line] = []
+    drawn: list[ChartLine] = []
     for series in plan.series:
         stretches: list[list[str]] = [[]]
-        dots: list[Box] = []
+        dots: list[ChartBox] = []
         for place, value in enumerate(series.values):
             if value is None:
                 stretches.append([])
                 continue
             x, y = _at(_LEFT + (place + 0.5) * step), scale.y(value)
             stretches[-1].append(f"{x},{y}")
-            words = f"{plan.columns[place]}: {series.name} {plan.write(value)}"
-            dots.append(Box(x, y, 0, 0, series.style, words))
+            words = f"{plan.columns[place]}: {series.name} {plan.format_value(value)}"
+            dots.append(ChartBox(x, y, 0, 0, series.style, words))
         points = [" ".join(stretch) for stretch in stretches if stretch]
-        drawn.append(Line(series.style, points, dots))
+        drawn.append(ChartLine(series.style, points, dots))
     return _chart(plan, scale, step, lines=drawn)
 
 
 class _Scale:
     """Turns values into heights; ends at a round number."""
 
-    def __init__(self, highest: float, plan: Plan) -> None:
+    def __init__(self, highest: float, plan: ChartSpec) -> None:
         least = highest / _TICKS
-        round_up = _round_up(least, _WHOLE if plan.whole else _PARTS)
-        step = next((step for step in plan.steps if step >= least), round_up)
+        round_up = _round_up(least, _WHOLE if plan.is_count else _PARTS)
+        step = next((step for step in plan.tick_steps if step >= least), round_up)
         self.ticks = [step * n for n in range(_TICKS + 1)]
         self._top = self.ticks[-1]
 
@@ -157,17 +159,17 @@ class _Scale:
 
 
 def _chart(
-    plan: Plan,
+    plan: ChartSpec,
     scale: _Scale,
     step: float,
     *,
-    boxes: Sequence[Box] = (),
-    lines: Sequence[Line] = (),
+    boxes: Sequence[ChartBox] = (),
+    lines: Sequence[ChartLine] = (),
 ) -> Chart:
-    texts = plan.marks or plan.columns
+    texts = plan.column_labels or plan.columns
     every = -(-len(texts) // _MOST_MARKS)
     below = [
-        Mark(_at(_LEFT + (place + 0.5) * step), text)
+        AxisLabel(_at(_LEFT + (place + 0.5) * step), text)
         for place, text in enumerate(texts)
         if place % every == 0
     ]
@@ -180,21 +182,21 @@ def _chart(
         plan.key,
         plan.title,
         plan.series,
-        [plan.over, *(series.name for series in plan.series)],
+        [plan.column_title, *(series.name for series in plan.series)],
         rows,
         below,
-        [Mark(scale.y(tick), plan.write(tick)) for tick in scale.ticks],
+        [AxisLabel(scale.y(tick), plan.format_value(tick)) for tick in scale.ticks],
         boxes,
         lines,
         is_empty=not any(value for series in plan.series for value in series.values),
     )
 
 
-def _cell(value: float | None, plan: Plan) -> str:
-    return "" if value is None else plan.write(value)
+def _cell(value: float | None, plan: ChartSpec) -> str:
+    return "" if value is None else plan.format_value(value)
 
 
-def _filled(series: Series) -> list[float]:
+def _filled(series: ChartSeries) -> list[float]:
     return [value or 0.0 for value in series.values]
 
 

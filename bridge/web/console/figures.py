@@ -7,17 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.decision import Rule
-from bridge.domain.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
-from bridge.domain.life import Disposition
-from bridge.domain.texts import say_rule
-from bridge.ports import AuditAct, SyncRun
-from bridge.web.actions import note
-from bridge.web.console.charts import Chart, Plan, Series, lines, stacked_bars
-from bridge.web.console.room import Room, get, number_in
-from bridge.web.console.sheets import sheet
-from bridge.web.console.words import DISPOSITIONS
-from bridge.web.language import Speech
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.texts import format_rule
+from bridge.domain.reporting.figures import WAIT_CLASSES, CallFigures, LatencyHour, count_calls
+from bridge.domain.routing.decision import Rule
+from bridge.ports.audit import AuditAct
+from bridge.ports.stores.sync_runs import SyncRun
+from bridge.web.actions import record_audit
+from bridge.web.console.charts import Chart, ChartSeries, ChartSpec, line_chart, stacked_bars
+from bridge.web.console.console_page import ConsolePage, page_route, read_choice
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.labels import DISPOSITION_LABELS
+from bridge.web.shared.language import Localizer
 
 _DAYS = (1, 7, 30, 90)
 _RUNS = 2_000
@@ -37,21 +38,24 @@ _STACK = (
 )
 
 
-class FiguresRoom(Room):
+class FiguresPage(ConsolePage):
     """The page of charts."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
-        return [get("/console/figures", self.page), get("/console/figures.csv", self.download)]
+        return [
+            page_route("/console/figures", self.page),
+            page_route("/console/figures.csv", self.download),
+        ]
 
     async def page(self, request: Request) -> Response:
         """Show the charts of the last days."""
-        viewer = await self.gate.admin(request.scope)
-        days = number_in(request.query_params.get("days"), _DAYS, 7)
+        viewer = await self.gate.require_admin(request.scope)
+        days = read_choice(request.query_params.get("days"), _DAYS, 7)
         figures, charts = await self._draw(request, days)
-        lang = self.pages.language(request.scope)
+        lang = self.pages.language_of(request.scope)
         rules = sorted(figures.rules.items(), key=lambda pair: -pair[1])
-        return self.show(
+        return self.render(
             request,
             viewer,
             "figures.html",
@@ -59,7 +63,7 @@ class FiguresRoom(Room):
             choices=_DAYS,
             figures=figures,
             share=_share(figures),
-            rules=[(say_rule(lang, rule), count) for rule, count in rules],
+            rules=[(format_rule(lang, rule), count) for rule, count in rules],
             asked=sum(figures.rules.values()),
             owners=sum(count for rule, count in rules if rule in _OWNERS),
             charts=charts,
@@ -67,25 +71,27 @@ class FiguresRoom(Room):
 
     async def download(self, request: Request) -> Response:
         """Give the tables of all charts as one file."""
-        viewer = await self.gate.admin(request.scope)
-        days = number_in(request.query_params.get("days"), _DAYS, 7)
+        viewer = await self.gate.require_admin(request.scope)
+        days = read_choice(request.query_params.get("days"), _DAYS, 7)
         _, charts = await self._draw(request, days)
-        await note(self.services, viewer, AuditAct.EXPORTED, "figures")
+        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "figures")
         rows: list[Sequence[str]] = []
         for chart in charts:
             rows += [[chart.title], chart.header, *chart.rows, []]
-        return sheet(self.pages.language(request.scope), "figures", [], rows)
+        return csv_response(self.pages.language_of(request.scope), "figures", [], rows)
 
     async def _draw(self, request: Request, days: int) -> tuple[CallFigures, list[Chart]]:
-        services, speech = self.services, self.pages.speech(request.scope)
+        services, speech = self.services, self.pages.localizer_of(request.scope)
         now = services.clock()
         local = now.astimezone(services.zone)
         first = local.date() - timedelta(days=days - 1)
         since = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
         # A day more: midnights of winter and summer are not 24 hours apart.
-        facts = await services.history.facts(since - timedelta(days=1), now + timedelta(minutes=1))
+        facts = await services.call_journal.facts(
+            since - timedelta(days=1), now + timedelta(minutes=1)
+        )
         figures = count_calls(facts, first, local.date(), services.zone)
-        runs = await services.runs.runs(_RUNS, now - timedelta(hours=_HOURS + 1))
+        runs = await services.sync_runs.runs(_RUNS, now - timedelta(hours=_HOURS + 1))
         return figures, [
             _by_hour(figures, speech),
             _answered(figures, speech),
@@ -111,116 +117,120 @@ def _share(figures: CallFigures) -> float | None:
     return answered / known if known else None
 
 
-def _by_hour(figures: CallFigures, speech: Speech) -> Chart:
+def _by_hour(figures: CallFigures, speech: Localizer) -> Chart:
     series = [
-        Series(
-            speech.say(DISPOSITIONS[one]), one.value, [hour.get(one, 0) for hour in figures.hours]
+        ChartSeries(
+            speech.translate(DISPOSITION_LABELS[one]),
+            one.value,
+            [hour.get(one, 0) for hour in figures.hours],
         )
         for one in _STACK
         if any(hour.get(one) for hour in figures.hours)
     ]
     return stacked_bars(
-        Plan(
+        ChartSpec(
             "hours",
-            speech.say("Calls by hour of day and outcome"),
-            speech.say("Hour"),
+            speech.translate("Calls by hour of day and outcome"),
+            speech.translate("Hour"),
             [f"{hour}:00" for hour in range(_HOURS)],
             series,
-            speech.number,
-            top=4,
-            whole=True,
+            speech.format_number,
+            min_top=4,
+            is_count=True,
         )
     )
 
 
-def _answered(figures: CallFigures, speech: Speech) -> Chart:
+def _answered(figures: CallFigures, speech: Localizer) -> Chart:
     days = list(figures.days)
-    shares = [figures.days[day].share for day in days]
-    return lines(
-        Plan(
+    shares = [figures.days[day].answered_share for day in days]
+    return line_chart(
+        ChartSpec(
             "answered",
-            speech.say("Share of incoming calls answered"),
-            speech.say("Day"),
-            [speech.day(day) for day in days],
-            [Series(speech.say("answered"), "answered", shares)],
-            speech.percent,
-            marks=[speech.short_day(day) for day in days],
+            speech.translate("Share of incoming calls answered"),
+            speech.translate("Day"),
+            [speech.format_day(day) for day in days],
+            [ChartSeries(speech.translate("answered"), "answered", shares)],
+            speech.format_percent,
+            column_labels=[speech.format_short_day(day) for day in days],
         )
     )
 
 
-def _waits(figures: CallFigures, speech: Speech) -> Chart:
+def _waits(figures: CallFigures, speech: Localizer) -> Chart:
     columns = [
-        speech.say("longer") if limit is None else speech.say("up to %(seconds)s s", seconds=limit)
+        speech.translate("longer")
+        if limit is None
+        else speech.translate("up to %(seconds)s s", seconds=limit)
         for limit in WAIT_CLASSES
     ]
     return stacked_bars(
-        Plan(
+        ChartSpec(
             "waits",
-            speech.say("How long callers waited for an answer"),
-            speech.say("Wait"),
+            speech.translate("How long callers waited for an answer"),
+            speech.translate("Wait"),
             columns,
-            [Series(speech.say("calls"), "answered", list(figures.waits))],
-            speech.number,
-            top=4,
-            whole=True,
+            [ChartSeries(speech.translate("calls"), "answered", list(figures.waits))],
+            speech.format_number,
+            min_top=4,
+            is_count=True,
         )
     )
 
 
-def _latency(hours: Sequence[LatencyHour], now: datetime, speech: Speech) -> Chart:
+def _latency(hours: Sequence[LatencyHour], now: datetime, speech: Localizer) -> Chart:
     stretch = _last_hours(now)
-    known = {hour.begun: hour for hour in hours}
+    known = {hour.started_at: hour for hour in hours}
     found = [known.get(begun) for begun in stretch]
-    names = [speech.hour(begun) for begun in stretch]
-    return lines(
-        Plan(
+    names = [speech.format_hour(begun) for begun in stretch]
+    return line_chart(
+        ChartSpec(
             "latency",
-            speech.say("How long the PBX waited for the routing answer"),
-            speech.say("Hour"),
+            speech.translate("How long the PBX waited for the routing answer"),
+            speech.translate("Hour"),
             names,
             [
-                Series(
-                    speech.say("half of the answers within"),
+                ChartSeries(
+                    speech.translate("half of the answers within"),
                     "median",
                     [None if hour is None else hour.p50 for hour in found],
                 ),
-                Series(
-                    speech.say("95 of 100 within"),
+                ChartSeries(
+                    speech.translate("95 of 100 within"),
                     "tail",
                     [None if hour is None else hour.p95 for hour in found],
                 ),
             ],
-            speech.milliseconds,
-            top=0.004,
+            speech.format_milliseconds,
+            min_top=0.004,
         )
     )
 
 
-def _freshness(runs: Sequence[SyncRun], now: datetime, speech: Speech) -> Chart:
+def _freshness(runs: Sequence[SyncRun], now: datetime, speech: Localizer) -> Chart:
     stretch = _last_hours(now)
-    ages = oldest_ages(runs, stretch, now)
-    return lines(
-        Plan(
+    ages = max_data_ages(runs, stretch, now)
+    return line_chart(
+        ChartSpec(
             "freshness",
-            speech.say("How old the data were at most"),
-            speech.say("Hour"),
-            [speech.hour(begun) for begun in stretch],
+            speech.translate("How old the data were at most"),
+            speech.translate("Hour"),
+            [speech.format_hour(begun) for begun in stretch],
             [
-                Series(
-                    speech.say("age"),
+                ChartSeries(
+                    speech.translate("age"),
                     "age",
                     [None if age is None else age.total_seconds() for age in ages],
                 )
             ],
-            lambda seconds: speech.span(timedelta(seconds=seconds)),
-            top=120,
-            steps=_TIMES,
+            lambda seconds: speech.format_duration(timedelta(seconds=seconds)),
+            min_top=120,
+            tick_steps=_TIMES,
         )
     )
 
 
-def oldest_ages(
+def max_data_ages(
     runs: Sequence[SyncRun], hours: Sequence[datetime], now: datetime
 ) -> list[timedelta | None]:
     """Tell for each hour how old the data became in it; None where no proof is known before."""

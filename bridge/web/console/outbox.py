@@ -4,65 +4,65 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.outbox import EntryState
-from bridge.domain.writeback import caller_name, how_to_reach
-from bridge.ports import AuditAct
-from bridge.web.actions import drop_entry, note, retry_entry
-from bridge.web.console.room import Room, get, lead_to, post
-from bridge.web.console.sheets import sheet
-from bridge.web.console.words import ENTRY_STATES, STAGES
-from bridge.web.forms import read_form, safe_path
+from bridge.domain.delivery.documents import caller_name, how_to_reach
+from bridge.domain.delivery.outbox import EntryState
+from bridge.ports.audit import AuditAct
+from bridge.web.actions import drop_entry, record_audit, retry_entry
+from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
+from bridge.web.console.csv_file import csv_response
+from bridge.web.shared.forms import read_form, safe_path
+from bridge.web.shared.labels import ENTRY_STATE_LABELS, STAGE_LABELS
 
 _MOST = 200
 _MOST_ROWS = 10_000
 _OPEN = (EntryState.DEAD, EntryState.DUE, EntryState.SENDING)
 
 
-class OutboxRoom(Room):
+class OutboxPage(ConsolePage):
     """The page of debts."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
         entry = "/console/outbox/{key}"
         return [
-            get("/console/outbox", self.page),
-            get("/console/outbox.csv", self.download),
-            post(f"{entry}/retry", self.retry),
-            post(f"{entry}/drop", self.drop),
+            page_route("/console/outbox", self.page),
+            page_route("/console/outbox.csv", self.download),
+            action_route(f"{entry}/retry", self.retry),
+            action_route(f"{entry}/drop", self.drop),
         ]
 
     async def page(self, request: Request) -> Response:
         """Show the entries of one state, or all that are not settled."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         state = _state(request)
         entries = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST)
-        return self.show(
+        return self.render(
             request,
             viewer,
             "outbox.html",
             entries=entries,
-            counts=await self.services.ledger.counts(),
+            counts=await self.services.ledger.count_entries(),
             state=state,
-            states=ENTRY_STATES,
-            stages=STAGES,
+            states=ENTRY_STATE_LABELS,
+            stages=STAGE_LABELS,
             most=_MOST,
         )
 
     async def download(self, request: Request) -> Response:
         """Give the same as a file."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         state = _state(request)
         found = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST_ROWS)
-        await note(self.services, viewer, AuditAct.EXPORTED, "outbox")
-        speech = self.pages.speech(request.scope)
-        say, zone = speech.say, self.services.zone
+        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "outbox")
+        speech = self.pages.localizer_of(request.scope)
+        say, zone = speech.translate, self.services.zone
         rows = [
             (
                 call.arrived_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
                 caller_name(call, speech.lang),
                 how_to_reach(call, speech.lang),
-                say(ENTRY_STATES[entry.state]),
-                say(STAGES[entry.stage]),
+                say(ENTRY_STATE_LABELS[entry.state]),
+                say(STAGE_LABELS[entry.stage]),
                 entry.attempts,
                 entry.document or "",
                 entry.last_error,
@@ -70,20 +70,20 @@ class OutboxRoom(Room):
             )
             for entry, call in found
         ]
-        header = speech.say(
+        header = speech.translate(
             "Time; Caller; Number; State; Stage; Attempts; Document; 1C's words; Key"
         )
-        return sheet(speech.lang, "outbox", header.split("; "), rows)
+        return csv_response(speech.lang, "outbox", header.split("; "), rows)
 
     async def retry(self, request: Request) -> Response:
         """Retry a debt, and go back."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         await retry_entry(self.services, viewer, request.path_params["key"])
         return await _back(request)
 
     async def drop(self, request: Request) -> Response:
         """Drop a debt, and go back."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         await drop_entry(self.services, viewer, request.path_params["key"])
         return await _back(request)
 
@@ -95,4 +95,4 @@ def _state(request: Request) -> EntryState | None:
 
 async def _back(request: Request) -> Response:
     form = await read_form(request)
-    return lead_to(safe_path(form.get("next", ""), "/console/outbox"))
+    return redirect_to(safe_path(form.get("next", ""), "/console/outbox"))

@@ -10,18 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.figures import LatencyHour
-from bridge.domain.missed import MissedDebt
-from bridge.domain.outbox import EntryState, OutboxEntry
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.reporting.figures import LatencyHour
 from bridge.errors import SESSIONS_BLOCKED
-from bridge.ports import OneCMood, OutboxCounts, SyncReport
+from bridge.ports.events import OneCAvailability
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.outbox import OutboxCounts
 from bridge.web.access import Viewer
-from bridge.web.alarm_texts import ALARM_TEXTS
-from bridge.web.console.room import Room, get
-from bridge.web.console.words import ENTRY_STATES, KINDS, ending
-from bridge.web.known import known
-from bridge.web.language import mark
+from bridge.web.console.console_page import ConsolePage, page_route
+from bridge.web.shared.alarm_texts import ALARM_TEXTS
+from bridge.web.shared.labels import ENTITY_LABELS, ENTRY_STATE_LABELS, call_outcome_label
+from bridge.web.shared.language import translatable
+from bridge.web.shared.store_fallback import or_default
 
 #: How many calls and debts the page shows.
 _CALLS = 30
@@ -34,15 +36,15 @@ OneCState = Literal["unknown", "up", "slow", "blocked", "down"]
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class Overview:
     """What the top of the page tells."""
 
     onec: OneCState
     onec_since: datetime | None
-    onec_words: str
+    onec_message: str
     counts: OutboxCounts
     entries: Sequence[tuple[OutboxEntry, PhoneCall]]
-    debts: Sequence[MissedDebt]
+    missed_calls: Sequence[MissedCall]
     report: SyncReport | None
     numbers: int
     proven_at: datetime | None
@@ -51,22 +53,22 @@ class Glance:
     latency: LatencyHour | None
 
 
-class OverviewRoom(Room):
+class OverviewPage(ConsolePage):
     """The first page and its parts, which its script fetches anew."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
         return [
-            get("/", self.page),
-            get("/console/state", self.state),
-            get("/console/rows/{key}", self.row),
+            page_route("/", self.page),
+            page_route("/console/state", self.state),
+            page_route("/console/rows/{key}", self.row),
         ]
 
     async def page(self, request: Request) -> Response:
         """Show the whole page; its stream goes on from what it shows."""
-        viewer = await self.gate.admin(request.scope)
-        after = self.services.hub.latest
-        calls = await known(self.services.ledger.calls(limit=_CALLS), ())
+        viewer = await self.gate.require_admin(request.scope)
+        after = self.services.event_feed.latest
+        calls = await or_default(self.services.ledger.calls(limit=_CALLS), ())
         return self._show(
             request,
             viewer,
@@ -79,53 +81,53 @@ class OverviewRoom(Room):
 
     async def state(self, request: Request) -> Response:
         """Show the top of the page alone."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         return self._show(request, viewer, "state.html", s=await self._glance())
 
     async def row(self, request: Request) -> Response:
         """Show one call of the list alone."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         call = await self.services.ledger.call(request.path_params["key"])
         if call is None:
-            raise HTTPException(404, mark("There is no such call."))
+            raise HTTPException(404, translatable("There is no such call."))
         return self._show(request, viewer, "call.html", call=call)
 
     def _show(self, request: Request, viewer: Viewer, template: str, **fields: object) -> Response:
-        return self.show(
+        return self.render(
             request,
             viewer,
             template,
             alarms=self.services.alarms(),
             alarm_texts=ALARM_TEXTS,
-            kinds=KINDS,
-            states=ENTRY_STATES,
-            ending=ending,
+            kinds=ENTITY_LABELS,
+            states=ENTRY_STATE_LABELS,
+            ending=call_outcome_label,
             **fields,
         )
 
-    async def _glance(self) -> Glance:
+    async def _glance(self) -> Overview:
         services = self.services
         now = services.clock()
         age = services.directory.age(now)
         ledger = services.ledger
         # The refused ones first: they wait for a person, the others only for 1C.
-        dead = await known(ledger.entries([EntryState.DEAD], _ENTRIES), ())
-        rest = await known(ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES), ())
-        today = services.history.facts(self._midnight(now), now + timedelta(minutes=1))
+        dead = await or_default(ledger.entries([EntryState.DEAD], _ENTRIES), ())
+        rest = await or_default(ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES), ())
+        today = services.call_journal.facts(self._midnight(now), now + timedelta(minutes=1))
         report = services.directory.report()
-        mood = services.mood()
-        return Glance(
+        mood = services.onec_availability()
+        return Overview(
             onec=onec_state(mood, report),
-            onec_since=services.mood_since(),
-            onec_words="" if mood is None else mood.words,
-            counts=await known(ledger.counts(), OutboxCounts()),
-            debts=await known(ledger.open_debts(), ()),
-            entries=[*dead, *(pair for pair in rest if pair[0].owed)][:_ENTRIES],
+            onec_since=services.availability_since(),
+            onec_message="" if mood is None else mood.message,
+            counts=await or_default(ledger.count_entries(), OutboxCounts()),
+            missed_calls=await or_default(ledger.open_missed_calls(), ()),
+            entries=[*dead, *(pair for pair in rest if pair[0].is_pending)][:_ENTRIES],
             report=report,
-            numbers=services.directory.numbers(),
+            numbers=services.directory.count_numbers(),
             proven_at=age.proven_at,
-            stale=age.stale,
-            calls_today=len(await known(today, ())),
+            stale=age.is_stale,
+            calls_today=len(await or_default(today, ())),
             latency=services.latency.day(),
         )
 
@@ -134,12 +136,12 @@ class OverviewRoom(Room):
         return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def onec_state(mood: OneCMood | None, report: SyncReport | None) -> OneCState:
+def onec_state(mood: OneCAvailability | None, report: SyncReport | None) -> OneCState:
     """Name what 1C is like: by what was last heard of it, and how long its answers took."""
     if mood is None:
         return "unknown"
-    if not mood.up:
-        return "blocked" if SESSIONS_BLOCKED in mood.words else "down"
+    if not mood.available:
+        return "blocked" if SESSIONS_BLOCKED in mood.message else "down"
     entities = () if report is None else report.entities
     requests = sum(entity.requests for entity in entities)
     seconds = sum(entity.seconds for entity in entities)

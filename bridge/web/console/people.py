@@ -5,65 +5,65 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.directory import Manager, Ref
-from bridge.ports import AuditAct
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.ports.audit import AuditAct
 from bridge.web.access import Viewer
-from bridge.web.access.gate import works_here
-from bridge.web.actions import note
-from bridge.web.console.room import Room, get, lead_to, post
-from bridge.web.language import mark
+from bridge.web.access.access_control import is_active
+from bridge.web.actions import record_audit
+from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
+from bridge.web.shared.language import translatable
 
 
-class PeopleRoom(Room):
+class PeoplePage(ConsolePage):
     """The page of people."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
         person = "/console/people/{ref}"
         return [
-            get("/console/people", self.page),
-            post(f"{person}/link", self.link),
-            post(f"{person}/revoke", self.revoke),
+            page_route("/console/people", self.page),
+            action_route(f"{person}/link", self.link),
+            action_route(f"{person}/revoke", self.revoke),
         ]
 
     async def page(self, request: Request) -> Response:
         """Show who works here, with his extension."""
-        return self._show(request, await self.gate.admin(request.scope))
+        return self._show(request, await self.gate.require_admin(request.scope))
 
     async def link(self, request: Request) -> Response:
         """Show a person's link: this once, it is kept nowhere."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         manager = self._person(request)
-        await note(self.services, viewer, AuditAct.LINK_MADE, manager.ref, manager.name)
-        sealed = self.gate.seals.link(self.gate.pass_of(manager))
+        await record_audit(self.services, viewer, AuditAct.LINK_MADE, manager.ref, manager.name)
+        sealed = self.gate.tokens.create_personal_link(self.gate.claim_of(manager))
         root = self.services.public_url or self._root(request)
         return self._show(request, viewer, linked=manager, link=f"{root}/enter/{sealed}")
 
     async def revoke(self, request: Request) -> Response:
         """Make a person's links and sessions worthless."""
-        viewer = await self.gate.admin(request.scope)
+        viewer = await self.gate.require_admin(request.scope)
         manager = self._person(request)
         await self.gate.revoke(manager.ref)
-        await note(self.services, viewer, AuditAct.LINK_REVOKED, manager.ref, manager.name)
-        return lead_to(f"/console/people#p-{manager.ref}")
+        await record_audit(self.services, viewer, AuditAct.LINK_REVOKED, manager.ref, manager.name)
+        return redirect_to(f"/console/people#p-{manager.ref}")
 
     def _root(self, request: Request) -> str:
         scheme = "https" if self.gate.is_encrypted(request.scope) else "http"
         return f"{scheme}://{request.headers.get('host', '')}"
 
     def _person(self, request: Request) -> Manager:
-        manager = self.gate.staff(Ref(request.path_params["ref"]))
+        manager = self.gate.active_manager(Ref(request.path_params["ref"]))
         if manager is None:
-            raise HTTPException(404, mark("No such person works here."))
+            raise HTTPException(404, translatable("No such person works here."))
         return manager
 
     def _show(
         self, request: Request, viewer: Viewer, *, linked: Manager | None = None, link: str = ""
     ) -> Response:
-        staff = [m for m in self.services.directory.managers().values() if works_here(m)]
+        staff = [m for m in self.services.directory.managers().values() if is_active(m)]
         staff.sort(key=lambda m: (not m.extension, m.name))
         report = self.services.directory.report()
-        return self.show(
+        return self.render(
             request,
             viewer,
             "people.html",

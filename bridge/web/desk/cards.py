@@ -4,37 +4,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.desk import KEPT, SILENCE, Standing, standing
-from bridge.domain.directory import Candidate, Manager, Ref
-from bridge.domain.missed import MissedDebt
-from bridge.domain.phone import PhoneNumber, format_phone
-from bridge.domain.texts import Language
-from bridge.domain.whole_numbers import read_whole
-from bridge.domain.writeback import caller_name, candidate_name, how_to_reach
-from bridge.web.access import Viewer, show_number
-from bridge.web.console.words import DIRECTIONS
-from bridge.web.desk.board import Posted
-from bridge.web.desk.parts import OpenInOneC
-from bridge.web.desk.words import STANDINGS
-from bridge.web.language import Speech
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.entities import Candidate, Manager, Ref
+from bridge.domain.phone.fields import PhoneNumber, format_phone
+from bridge.domain.reporting.desk import RINGING_TIMEOUT, SHOWN_FOR, DeskStatus, find_desk_status
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.web.access import Viewer, format_visible_number
+from bridge.web.desk.labels import STANDING_LABELS
+from bridge.web.desk_state.desk_calls import CallUpdate
+from bridge.web.desk_state.state import OneCLink
+from bridge.web.shared.labels import DIRECTION_LABELS
+from bridge.web.shared.language import Localizer
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CallContext:
     """What is known beside a call: earlier calls of its number, its debts, whose number it is.
 
     *debt* is open, *paid* is the one that this very call left and that is closed.
     """
 
-    past: Sequence[PhoneCall] = ()
-    debt: MissedDebt | None = None
-    paid: MissedDebt | None = None
-    choice: Ref | None = None
+    earlier_calls: Sequence[PhoneCall] = ()
+    missed_call: MissedCall | None = None
+    closed_missed_call: MissedCall | None = None
+    chosen_owner: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class DeskAudience:
     """From where a card is looked at: one telephone's desk, and who sits there.
 
     Desks that see alike are equal, so *viewer* comes without the address he looks from.
@@ -44,16 +44,16 @@ class Sight:
     extension: str
     lang: Language
     viewer: Viewer
-    revealed: frozenset[PhoneNumber] = frozenset()
+    revealed_numbers: frozenset[PhoneNumber] = frozenset()
 
-    def whole(
+    def sees_number(
         self,
         number: PhoneNumber | None,
         owners: Sequence[Candidate],
         managers: Mapping[int, Manager],
     ) -> bool:
         """Whether *number* of *owners* is shown in full; of nobody, where there are none."""
-        if number is None or not self.viewer.masked or number in self.revealed:
+        if number is None or not self.viewer.masks_numbers or number in self.revealed_numbers:
             return True
         return self.viewer.serves(owners, managers)
 
@@ -64,13 +64,13 @@ class OwnerLine:
 
     ref: Ref
     name: str
-    chosen: bool
-    ended: bool
+    is_chosen: bool
+    is_ended: bool
     link: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class PastLine:
+class EarlierCallLine:
     """An earlier call of the number, in words."""
 
     at: datetime
@@ -81,107 +81,109 @@ class PastLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class CallCard:
     """A card's fields, ready to be written; times aware UTC, empty texts are left out."""
 
     key: str
-    change: int
-    standing: Standing
+    sequence: int
+    standing: DeskStatus
     state: str
-    who: str  # the colleague who talks
+    colleague: str  # the colleague who talks
     direction: str
     name: str
     company: str
     number: str
-    hidden: bool  # the number's middle, until he asks for it
-    stranger: bool
+    is_masked: bool  # the number's middle, until he asks for it
+    is_unknown: bool
     line: str
     manager: str
     arrived_at: datetime
-    ticks_from: datetime | None
-    lasted: timedelta | None
-    silent_at: datetime
-    gone_at: datetime
+    timer_from: datetime | None
+    talk_time: timedelta | None
+    silent_from: datetime
+    removed_at: datetime
     owners: tuple[OwnerLine, ...]
     link: str | None
-    debt: MissedDebt | None
-    paid: MissedDebt | None
-    past: tuple[PastLine, ...]
+    missed_call: MissedCall | None
+    closed_missed_call: MissedCall | None
+    earlier_calls: tuple[EarlierCallLine, ...]
     notes: tuple[str, ...]
-    callable: bool
+    can_call_back: bool
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """Say the card in one breath, for a screen reader and a notification."""
-        parts = (self.state, self.name, self.company, self.who)
+        parts = (self.state, self.name, self.company, self.colleague)
         return ", ".join(part for part in parts if part)
 
 
-def show_card(
-    posted: Posted,
-    known: Known,
-    sight: Sight,
+def build_card(
+    posted: CallUpdate,
+    known: CallContext,
+    sight: DeskAudience,
     *,
-    speech: Speech,
+    speech: Localizer,
     now: datetime,
     managers: Mapping[int, Manager],
-    open_in_onec: OpenInOneC,
-) -> Card:
+    open_in_onec: OneCLink,
+) -> CallCard:
     """Make the card of a call as *sight* sees it at *now*."""
     call = posted.call
     candidates = call.decision.candidates
-    owner = next((c for c in candidates if c.ref == known.choice), call.decision.candidate)
-    stands = standing(call, sight.extension, now)
-    whole = sight.whole(call.caller.number, candidates, managers)
+    owner = next((c for c in candidates if c.ref == known.chosen_owner), call.decision.candidate)
+    stands = find_desk_status(call, sight.extension, now)
+    whole = sight.sees_number(call.caller.number, candidates, managers)
     name, company = _names(call, owner, sight.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
-    life = call.life
+    life = call.state
     running = {
-        Standing.RINGING: call.received_at,
-        Standing.PASSED: call.received_at,
-        Standing.CALLING: call.received_at,
-        Standing.TALKING: life.answered_at or posted.at,
-        Standing.TAKEN: life.answered_at or posted.at,
+        DeskStatus.RINGING: call.received_at,
+        DeskStatus.RINGS_COLLEAGUE: call.received_at,
+        DeskStatus.CALLING: call.received_at,
+        DeskStatus.TALKING: life.answered_at or posted.shown_at,
+        DeskStatus.COLLEAGUE_TALKS: life.answered_at or posted.shown_at,
     }
-    return Card(
+    return CallCard(
         key=call.key,
-        change=posted.change,
+        sequence=posted.sequence,
         standing=stands,
-        state=speech.say(STANDINGS[stands]),
-        who=_colleague(call, stands),
-        direction=speech.say(DIRECTIONS[call.direction]),
+        state=speech.translate(STANDING_LABELS[stands]),
+        colleague=_colleague(call, stands),
+        direction=speech.translate(DIRECTION_LABELS[call.direction]),
         name=name,
         company=company,
         number=_number(call, sight.lang, whole=whole),
-        hidden=not whole,
-        stranger=not candidates and call.caller.number is not None,
+        is_masked=not whole,
+        is_unknown=not candidates and call.caller.number is not None,
         line=_line(call.did),
         manager=_manager_words(owner, managers),
         arrived_at=call.arrived_at,
-        ticks_from=running.get(stands),
-        lasted=life.talk,
-        silent_at=call.received_at + SILENCE,
-        gone_at=posted.at + KEPT,
+        timer_from=running.get(stands),
+        talk_time=life.talk_time,
+        silent_from=call.received_at + RINGING_TIMEOUT,
+        removed_at=posted.shown_at + SHOWN_FOR,
         owners=tuple(
             OwnerLine(
                 ref=c.ref,
                 name=candidate_name(c),
-                chosen=c.ref == known.choice,
-                ended=c.ended,
+                is_chosen=c.ref == known.chosen_owner,
+                is_ended=c.ended,
                 link=open_in_onec(c.kind, c.ref),
             )
             for c in several
         ),
         link=None if owner is None else open_in_onec(owner.kind, owner.ref),
-        debt=known.debt,
-        paid=known.paid if stands is Standing.MISSED and known.debt is None else None,
-        past=tuple(_past(c, speech, now) for c in known.past),
+        missed_call=known.missed_call,
+        closed_missed_call=known.closed_missed_call
+        if stands is DeskStatus.MISSED and known.missed_call is None
+        else None,
+        earlier_calls=tuple(_past(c, speech, now) for c in known.earlier_calls),
         notes=tuple(note.text for note in call.notes),
-        callable=call.caller.number is not None,
+        can_call_back=call.caller.number is not None,
     )
 
 
-def manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Manager | None:
+def main_manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Manager | None:
     """Find who serves *owner*: the main manager nearest up his chain, reachable or not."""
     for step in () if owner is None else owner.chain:
         if step.manager is not None:
@@ -190,7 +192,7 @@ def manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Mana
 
 
 def _manager_words(owner: Candidate | None, managers: Mapping[int, Manager]) -> str:
-    manager = manager_of(owner, managers)
+    manager = main_manager_of(owner, managers)
     if manager is None:
         return ""
     return f"{manager.name}, {manager.extension}" if manager.extension else manager.name
@@ -203,7 +205,7 @@ def _names(
     if owner is None or not candidate_name(owner):
         number = call.caller.number
         if number is not None:
-            return show_number(number, whole=whole), ""
+            return format_visible_number(number, in_full=whole), ""
         return caller_name(call, lang), ""
     partner = owner.partner
     name = owner.name.strip() or candidate_name(owner)
@@ -213,34 +215,36 @@ def _names(
 
 def _number(call: PhoneCall, lang: Language, *, whole: bool) -> str:
     number = call.caller.number
-    return how_to_reach(call, lang) if number is None else show_number(number, whole=whole)
+    return (
+        how_to_reach(call, lang) if number is None else format_visible_number(number, in_full=whole)
+    )
 
 
 def _line(did: str) -> str:
-    number = read_whole(did, _LONGEST_NUMBER) if len(did) > _LONGEST_EXTENSION else None
+    number = read_whole_number(did, _LONGEST_NUMBER) if len(did) > _LONGEST_EXTENSION else None
     return did if number is None else format_phone(PhoneNumber(number))
 
 
-def _colleague(call: PhoneCall, stands: Standing) -> str:
+def _colleague(call: PhoneCall, stands: DeskStatus) -> str:
     """Name who talks, or talked, where that is not the one who looks."""
-    if stands not in (Standing.TAKEN, Standing.ANSWERED):
+    if stands not in (DeskStatus.COLLEAGUE_TALKS, DeskStatus.ANSWERED):
         return ""
-    return person_words(call, call.life.answered_by)
+    return format_person(call, call.state.answered_by)
 
 
-def person_words(call: PhoneCall, extension: str) -> str:
+def format_person(call: PhoneCall, extension: str) -> str:
     """Name the 1C user behind *extension* as *call* knew him, with the extension."""
-    name = call.person(extension).name
+    name = call.target_of(extension).name
     return f"{name}, {extension}" if name and extension else name or extension
 
 
-def _past(call: PhoneCall, speech: Speech, now: datetime) -> PastLine:
-    stands = standing(call, call.life.answered_by or call.placed_by, now)
-    return PastLine(
+def _past(call: PhoneCall, speech: Localizer, now: datetime) -> EarlierCallLine:
+    stands = find_desk_status(call, call.state.answered_by or call.placed_by, now)
+    return EarlierCallLine(
         at=call.arrived_at,
-        direction=speech.say(DIRECTIONS[call.direction]),
-        outcome=speech.say(STANDINGS[stands]),
-        who=person_words(call, call.life.answered_by or call.placed_by),
+        direction=speech.translate(DIRECTION_LABELS[call.direction]),
+        outcome=speech.translate(STANDING_LABELS[stands]),
+        who=format_person(call, call.state.answered_by or call.placed_by),
         notes=tuple(note.text for note in call.notes),
     )
 

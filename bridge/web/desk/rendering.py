@@ -6,16 +6,16 @@ from collections.abc import Callable, Coroutine, Hashable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from bridge.domain.calls import PhoneCall
-from bridge.domain.desk import Standing, standing
-from bridge.domain.missed import MissedDebt
-from bridge.domain.phone import PhoneNumber
-from bridge.web.access import show_number
-from bridge.web.desk.board import Posted
-from bridge.web.desk.cards import Known, Sight, show_card
-from bridge.web.desk.search import MOST_FOUND, SHORTEST, Hit
-from bridge.web.pages import Pages
-from bridge.web.surface import WebServices
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.reporting.desk import DeskStatus, find_desk_status
+from bridge.web.access import format_visible_number
+from bridge.web.desk.cards import CallContext, DeskAudience, build_card
+from bridge.web.desk.search import MAX_HITS, MIN_SEARCH_LENGTH, SearchHit
+from bridge.web.desk_state.desk_calls import CallUpdate
+from bridge.web.shared.pages import PageRenderer
+from bridge.web.web_services import WebServices
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Made = TypeVar("_Made")
@@ -30,92 +30,94 @@ _KEPT = 512
 _SHARED_FOR = timedelta(seconds=5)
 
 
-class Rendering:
+class DeskRenderer:
     """Cards, lists and pages in the viewer's language."""
 
-    def __init__(self, services: WebServices, pages: Pages) -> None:
+    def __init__(self, services: WebServices, pages: PageRenderer) -> None:
         self._services = services
-        self._desk = services.desk
-        self._book = services.desk.book
+        self._desk = services.desk_state
+        self._book = services.desk_state.missed_calls
         self._pages = pages
-        self._known: OrderedDict[tuple[str, int], asyncio.Task[Known]] = OrderedDict()
-        self._cards: OrderedDict[tuple[str, int, Sight, Standing], asyncio.Task[str]]
+        self._known: OrderedDict[tuple[str, int], asyncio.Task[CallContext]] = OrderedDict()
+        self._cards: OrderedDict[tuple[str, int, DeskAudience, DeskStatus], asyncio.Task[str]]
         self._cards = OrderedDict()
-        self._missed: OrderedDict[tuple[Sight, tuple[MissedDebt, ...]], tuple[datetime, str]]
+        self._missed: OrderedDict[tuple[DeskAudience, tuple[MissedCall, ...]], tuple[datetime, str]]
         self._missed = OrderedDict()
 
-    async def card(self, posted: Posted, sight: Sight) -> str:
+    async def render_card(self, posted: CallUpdate, sight: DeskAudience) -> str:
         """Write a call's card; desks of one telephone that see alike share the text."""
         call = posted.call
-        stands = standing(call, sight.extension, self._services.clock())
-        key = (call.key, posted.change, sight, stands)
+        stands = find_desk_status(call, sight.extension, self._services.clock())
+        key = (call.key, posted.sequence, sight, stands)
         return await _once(self._cards, key, lambda: self._write_card(posted, sight))
 
-    def missed(self, debts: Sequence[MissedDebt], sight: Sight) -> str:
+    def render_missed_calls(self, debts: Sequence[MissedCall], sight: DeskAudience) -> str:
         """Write the list of who waits to be called back; desks that see alike share the text."""
         key, now = (sight, tuple(debts)), self._services.clock()
         at, text = self._missed.get(key, (None, ""))
         if at is None or not timedelta(0) <= now - at < _SHARED_FOR:
-            text = self.page("desk_missed.html", sight, debts=debts)
+            text = self.render_part("desk_missed.html", sight, debts=debts)
             self._missed[key] = now, text
             while len(self._missed) > _KEPT:
                 self._missed.popitem(last=False)
         return text
 
-    def found(self, typed: str, hits: Sequence[Hit], sight: Sight) -> str:
+    def render_hits(self, typed: str, hits: Sequence[SearchHit], sight: DeskAudience) -> str:
         """Write what a search for *typed* has found."""
-        return self.page(
+        return self.render_part(
             "desk_found.html",
             sight,
             hits=hits,
             typed=typed,
-            more=len(hits) >= MOST_FOUND,
-            short=len(typed.strip()) < SHORTEST,
+            more=len(hits) >= MAX_HITS,
+            short=len(typed.strip()) < MIN_SEARCH_LENGTH,
         )
 
-    def page(self, template: str, sight: Sight, **fields: object) -> str:
+    def render_part(self, template: str, sight: DeskAudience, **fields: object) -> str:
         """Write any part or page in the viewer's language."""
         shared = {
             "now": self._services.clock(),
             "sight": sight,
-            "can_call": self._services.originating is not None,
-            "show_number": lambda number: show_number(number, whole=self._whole(number, sight)),
+            "can_call": self._services.call_ordering is not None,
+            "show_number": lambda number: format_visible_number(
+                number, in_full=self._whole(number, sight)
+            ),
             "is_hidden": lambda number: not self._whole(number, sight),
         }
-        return self._pages.write(sight.lang, template, shared | fields)
+        return self._pages.render_text(sight.lang, template, shared | fields)
 
-    def _whole(self, number: PhoneNumber, sight: Sight) -> bool:
+    def _whole(self, number: PhoneNumber, sight: DeskAudience) -> bool:
         directory = self._services.directory
-        if not sight.viewer.masked or number in sight.revealed:
+        if not sight.viewer.masks_numbers or number in sight.revealed_numbers:
             return True
-        return sight.viewer.sees_number(directory.look_up(number), directory.managers())
+        return sight.viewer.may_see_number(directory.look_up(number), directory.managers())
 
-    async def _write_card(self, posted: Posted, sight: Sight) -> str:
-        key = (posted.call.key, posted.change)
+    async def _write_card(self, posted: CallUpdate, sight: DeskAudience) -> str:
+        key = (posted.call.key, posted.sequence)
         known = await _once(self._known, key, lambda: self._ask(posted.call))
-        card = show_card(
+        card = build_card(
             posted,
             known,
             sight,
-            speech=self._pages.speeches[sight.lang],
+            speech=self._pages.localizers[sight.lang],
             now=self._services.clock(),
             managers=self._services.directory.managers(),
-            open_in_onec=self._desk.open_in_onec,
+            open_in_onec=self._desk.onec_link,
         )
-        return self.page("desk_card.html", sight, card=card)
+        return self.render_part("desk_card.html", sight, card=card)
 
-    async def _ask(self, call: PhoneCall) -> Known:
+    async def _ask(self, call: PhoneCall) -> CallContext:
         number = call.caller.number
         if number is None:
-            return Known()
+            return CallContext()
         ledger = self._services.ledger
         calls = await ledger.calls(limit=_PAST + 1, number=number)
         past = [other for other in calls if other.key != call.key]
-        return Known(
+        return CallContext(
             past[:_PAST],
-            self._book.of_client(call.client, number),
-            self._book.paid_for(call.key),
-            ledger.memory(number).choice,
+            self._book.of_client(call.client_key, number),
+            self._book.closed_for_call(call.key),
+            ledger.number_memory(number).chosen_owner,
         )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.domain.directory import (
+from bridge.domain.delivery.documents import candidate_name
+from bridge.domain.directory.entities import (
     Candidate,
     CandidateKind,
     ContactPerson,
@@ -12,41 +13,40 @@ from bridge.domain.directory import (
     OwnerStep,
     Partner,
     Ref,
-    owner_chain,
+    build_owner_chain,
 )
-from bridge.domain.phone import CallerKind, PhoneNumber, PhoneRules, read_caller
-from bridge.domain.writeback import candidate_name
-from bridge.ports import Directory
-from bridge.ports.onec import Noun
-from bridge.web.access import show_number
-from bridge.web.desk.cards import Sight, manager_of
-from bridge.web.desk.parts import OpenInOneC
+from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
+from bridge.ports.onec import DirectoryObject
+from bridge.ports.stores.directory import Directory
+from bridge.web.access import format_visible_number
+from bridge.web.desk.cards import DeskAudience, main_manager_of
+from bridge.web.desk_state.state import OneCLink
 
 #: More than this nobody reads; the words say so.
-MOST_FOUND = 20
+MAX_HITS = 20
 
 #: What is typed beyond this is not looked at.
-LONGEST_SEARCH = 100
+MAX_SEARCH_LENGTH = 100
 
 #: Shorter texts find everybody.
-SHORTEST = 2
+MIN_SEARCH_LENGTH = 2
 
 #: Fewer digits are part of a name ("Школа 57").
 _FEWEST_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Phone:
+class FoundPhone:
     """A number to call; *shown* hides its middle where it is *hidden*."""
 
     number: PhoneNumber
     shown: str
     extension: str | None = None
-    hidden: bool = False
+    is_masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """Somebody found. *ref* is empty for a number that 1C does not know."""
 
     ref: str
@@ -55,7 +55,7 @@ class Hit:
     manager: str = ""
     #: A colleague's own telephone.
     extension: str = ""
-    phones: tuple[Phone, ...] = ()
+    phones: tuple[FoundPhone, ...] = ()
     link: str | None = None
 
 
@@ -66,28 +66,30 @@ _KINDS = {
 }
 
 
-class Search:
+class DirectorySearch:
     """Finds partners, contact persons, counterparties and colleagues."""
 
-    def __init__(self, directory: Directory, phones: PhoneRules, open_in_onec: OpenInOneC) -> None:
+    def __init__(self, directory: Directory, phones: PhoneRules, open_in_onec: OneCLink) -> None:
         self._directory = directory
         self._phones = phones
         self._open = open_in_onec
 
-    def find(self, typed: str, sight: Sight) -> Sequence[Hit]:
+    def find(self, typed: str, sight: DeskAudience) -> Sequence[SearchHit]:
         """Find who is meant by *typed*, at most `MOST_FOUND`, the best first.
 
         May raise StoreError.
         """
         typed = typed.strip()
-        if len(typed) < SHORTEST:
+        if len(typed) < MIN_SEARCH_LENGTH:
             return ()
         number = self._number(typed)
         if number is not None:
             return self._with_number(number)
-        return [self._hit(noun, sight) for noun in self._directory.find(typed, MOST_FOUND)]
+        return [self._hit(noun, sight) for noun in self._directory.find_by_name(typed, MAX_HITS)]
 
-    def pick(self, typed: str, ref: str, place: int, sight: Sight) -> tuple[Hit, Phone] | None:
+    def pick(
+        self, typed: str, ref: str, place: int, sight: DeskAudience
+    ) -> tuple[SearchHit, FoundPhone] | None:
         """Give a number of a hit of `find`, as a form names it; None when it is no longer so."""
         hit = next((hit for hit in self.find(typed, sight) if hit.ref == ref), None)
         if hit is None or not 0 <= place < len(hit.phones):
@@ -101,40 +103,44 @@ class Search:
         caller = read_caller(typed, self._phones)
         return caller.number if caller.kind is CallerKind.EXTERNAL else None
 
-    def _with_number(self, number: PhoneNumber) -> Sequence[Hit]:
+    def _with_number(self, number: PhoneNumber) -> Sequence[SearchHit]:
         card = self._directory.look_up(number)
         managers = self._directory.managers()
         if card is None:
-            shown = show_number(number, whole=True)  # he typed it himself
-            return [Hit("", shown, phones=(Phone(number, shown),))]
+            shown = format_visible_number(number, in_full=True)  # he typed it himself
+            return [SearchHit("", shown, phones=(FoundPhone(number, shown),))]
         return [
             self._candidate_hit(
-                c, [Phone(number, show_number(number, whole=True), c.extension)], managers
+                c,
+                [FoundPhone(number, format_visible_number(number, in_full=True), c.extension)],
+                managers,
             )
             for c in card.candidates
         ]
 
-    def _hit(self, noun: Noun, sight: Sight) -> Hit:
+    def _hit(self, noun: DirectoryObject, sight: DeskAudience) -> SearchHit:
         if isinstance(noun, Manager):
-            return Hit(noun.ref, noun.name, extension=noun.extension or "")
+            return SearchHit(noun.ref, noun.name, extension=noun.extension or "")
         managers = self._directory.managers()
         kind = _KINDS[type(noun)]
         partner = noun.ref if isinstance(noun, Partner) else noun.partner
         owner = Candidate(kind, noun.ref, noun.name, self._chain(partner, managers))
-        phones: dict[PhoneNumber, Phone] = {}
-        for phone in (phone for field in noun.fields for phone in field.phones):
-            whole = sight.whole(phone.number, [owner], managers)
-            shown = show_number(phone.number, whole=whole)
-            phones[phone.number] = Phone(phone.number, shown, phone.extension, hidden=not whole)
+        phones: dict[PhoneNumber, FoundPhone] = {}
+        for phone in (phone for field in noun.phone_fields for phone in field.phones):
+            whole = sight.sees_number(phone.number, [owner], managers)
+            shown = format_visible_number(phone.number, in_full=whole)
+            phones[phone.number] = FoundPhone(
+                phone.number, shown, phone.extension, is_masked=not whole
+            )
         return self._candidate_hit(owner, list(phones.values()), managers)
 
     def _candidate_hit(
-        self, owner: Candidate, phones: Sequence[Phone], managers: Mapping[int, Manager]
-    ) -> Hit:
+        self, owner: Candidate, phones: Sequence[FoundPhone], managers: Mapping[int, Manager]
+    ) -> SearchHit:
         partner = owner.partner
         apart = partner is not None and partner.partner != owner.ref
-        manager = manager_of(owner, managers)
-        return Hit(
+        manager = main_manager_of(owner, managers)
+        return SearchHit(
             ref=owner.ref,
             name=owner.name.strip() or candidate_name(owner),
             company=partner.name.strip() if partner is not None and apart else "",
@@ -153,4 +159,4 @@ class Search:
                 break
             steps[above] = (found.name, found.parent, found.manager)
             above = found.parent
-        return owner_chain(partner, steps, {m.ref: row for row, m in managers.items()})
+        return build_owner_chain(partner, steps, {m.ref: row for row, m in managers.items()})

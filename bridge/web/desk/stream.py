@@ -8,53 +8,53 @@ import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from bridge.domain.missed import MissedDebt
-from bridge.web.desk.board import Board, Posted
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.web.desk_state.desk_calls import CallUpdate, DeskCalls
 
 #: How soon a browser tries again by itself.
 _RETRY_MS = 1000
 
-WriteCard = Callable[[Posted], Awaitable[str]]
-WriteMissed = Callable[[Sequence[MissedDebt]], str]
+WriteCard = Callable[[CallUpdate], Awaitable[str]]
+WriteMissed = Callable[[Sequence[MissedCall]], str]
 
 
 async def desk_lines(
-    board: Board,
+    board: DeskCalls,
     extension: str,
     after: str,
     *,
     write_card: WriteCard,
-    debts: Callable[[], Sequence[MissedDebt]],
-    write_missed: WriteMissed,
-    beat_s: float,
-    now_words: Callable[[], str],
+    missed_calls: Callable[[], Sequence[MissedCall]],
+    write_missed_calls: WriteMissed,
+    heartbeat_s: float,
+    time_text: Callable[[], str],
 ) -> AsyncGenerator[str, None]:
     """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
 
     *write_missed* writes the list of *debts*; it is sent when they are others than before.
     """
-    told_debts: Sequence[MissedDebt] | None = None
+    told_debts: Sequence[MissedCall] | None = None
     with board.listen(extension) as listener:
         yield f"retry: {_RETRY_MS}\n\n"
         while not board.closed:
-            news = board.news(extension, after)
-            cards = [await write_card(posted) for posted in news.posted]
-            if news.whole:
-                yield _event("board", news.id, {"cards": cards})
+            news = board.updates_since(extension, after)
+            cards = [await write_card(posted) for posted in news.updates]
+            if news.is_complete:
+                yield _event("board", news.last_id, {"cards": cards})
             else:
                 # Each with the id of its own change: a break between two of them loses neither.
-                for posted, card in zip(news.posted, cards, strict=True):
-                    yield _event("card", board.id_of(posted), {"card": card})
-            after = news.id
-            owed = debts()
+                for posted, card in zip(news.updates, cards, strict=True):
+                    yield _event("card", board.update_id(posted), {"card": card})
+            after = news.last_id
+            owed = missed_calls()
             if owed != told_debts:
                 told_debts = owed
-                yield _event("missed", after, {"missed": write_missed(owed)})
+                yield _event("missed", after, {"missed": write_missed_calls(owed)})
             # A page that just came learns that it is level, and what time it is here.
-            yield _event("beat", after, {"now": now_words()})
+            yield _event("beat", after, {"now": time_text()})
             # A thousand desks that came back together must not beat together for ever.
-            while not await listener.wait(beat_s * random.uniform(0.7, 1.0)):  # noqa: S311 - no secret
-                yield _event("beat", after, {"now": now_words()})
+            while not await listener.wait(heartbeat_s * random.uniform(0.7, 1.0)):  # noqa: S311 - no secret
+                yield _event("beat", after, {"now": time_text()})
 
 
 def _event(kind: str, event_id: str, told: dict[str, str | Sequence[str]]) -> str:

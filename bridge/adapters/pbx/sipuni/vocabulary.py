@@ -1,0 +1,123 @@
+"""The words of Sipuni's fields that have a closed vocabulary, in every spelling that was seen.
+
+A word that is not here is not guessed at: what it means stays unknown.
+"""
+
+import re
+from typing import Final
+
+from bridge.domain.calls.events import EventKind, Outcome
+
+_KINDS: Final = {
+    EventKind.STARTED: ("1", "start", "started", "callstart", "ring", "ringing", "новый", "начало"),
+    EventKind.ENDED: ("2", "end", "ended", "finish", "finished", "hangup", "callend", "конец"),
+    EventKind.ANSWERED: ("3", "answer", "answered", "callanswer", "pickup", "ответ"),
+    EventKind.LEG_ENDED: ("4", "legend", "legended", "secondaryhangup"),
+}
+
+#: Codes of the vendor's own forwarder, which say nothing of a call's life.
+_SILENT_CODES: Final = frozenset({"5", "6", "7", "8", "9"})
+
+#: Asterisk's DIALSTATUS words, and what people translate them to.
+_OUTCOMES: Final = {
+    Outcome.ANSWERED: (
+        "answer",
+        "answered",
+        "answeredcall",
+        "talked",
+        "success",
+        "successful",
+        "completed",
+        "отвечен",
+        "отвечено",
+        "отвеченный",
+        "ответ",
+        "принят",
+        "принято",
+        "успешно",
+        "разговор",
+        "разговорсостоялся",
+    ),
+    Outcome.NO_ANSWER: (
+        "noanswer",
+        "noanswered",
+        "notanswered",
+        "unanswered",
+        "noreply",
+        "missed",
+        "timeout",
+        "неотвечен",
+        "неотвечено",
+        "неотвеченный",
+        "нетответа",
+        "безответа",
+        "пропущен",
+        "пропущено",
+        "пропущенный",
+        "непринят",
+        "непринято",
+    ),
+    Outcome.BUSY: ("busy", "userbusy", "занят", "занято"),
+    Outcome.CANCELLED: (
+        "cancel",
+        "cancelled",
+        "canceled",
+        "abandon",
+        "abandoned",
+        "отмена",
+        "отменен",
+        "отменено",
+        "сброшен",
+        "сброшено",
+    ),
+    Outcome.FAILED: (
+        "congestion",
+        "chanunavail",
+        "unavailable",
+        "failed",
+        "failure",
+        "error",
+        "недоступен",
+        "недоступно",
+        "ошибка",
+        "перегрузка",
+    ),
+}
+
+_OUTSIDE: Final = frozenset({"1", "external", "outside", "outer", "trunk", "внешний"})
+_INSIDE: Final = frozenset({"2", "internal", "inside", "inner", "extension", "внутренний"})
+
+_BETWEEN: Final = re.compile(r"[\W_]+")
+_POINT_ZERO: Final = re.compile(r"0*([0-9]+)(?:\.0+)?")
+
+_KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words}
+_OUTCOME_OF: Final = {word: outcome for outcome, words in _OUTCOMES.items() for word in words}
+
+
+def read_kind(text: str) -> EventKind:
+    """Return what an event's code says, UNKNOWN where it is none of the documented ones."""
+    return _KIND_OF.get(_word(text), EventKind.UNKNOWN)
+
+
+def is_ignored_code(text: str) -> bool:
+    """Return whether an event's code is one that says nothing of a call's life."""
+    return _word(text) in _SILENT_CODES
+
+
+def read_outcome(text: str) -> Outcome | None:
+    """Return how a call ended in the words of `status`, None where nobody knows them."""
+    return _OUTCOME_OF.get(_word(text))
+
+
+def read_outside_flag(text: str) -> bool | None:
+    """Return whether a party is stated to be outside, None where its type says neither."""
+    word = _word(text)
+    return True if word in _OUTSIDE else False if word in _INSIDE else None
+
+
+def _word(text: str) -> str:
+    """Return *text* as the tables spell it: "NO ANSWER", "no_answer" and "NoAnswer" are one."""
+    number = _POINT_ZERO.fullmatch(text.strip())
+    if number is not None:
+        return number[1]
+    return _BETWEEN.sub("", text).casefold().replace("ё", "е")

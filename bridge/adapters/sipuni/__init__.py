@@ -1,8 +1,0 @@
-"""Sipuni: `dialect` the scheme's node, `events` its push, `websocket` the same, `api` the cabinet.
-
-Forms and quirks are those of facts/telephony-apis.md §1.
-"""
-
-from bridge.adapters.sipuni.dialect import AnswerForm, Sipuni
-
-__all__ = ["AnswerForm", "Sipuni"]

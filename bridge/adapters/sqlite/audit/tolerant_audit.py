@@ -1,0 +1,223 @@
+"""The audit list of the running service: what is wrong with its file stops nobody who mends it.
+
+A record that the file does not take goes to the log at once, and is kept in memory until the file
+takes it. Only who wants to see what is hidden from him has to wait: without a lasting record he
+sees nothing.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from bridge.adapters.sqlite.audit.store import SqliteAudit
+from bridge.adapters.sqlite.file.set_aside import record_missing, set_aside
+from bridge.domain.directory.entities import Ref
+from bridge.errors import StoreDamaged, StoreError
+from bridge.ports.audit import AuditAct, AuditRecord
+from bridge.ports.clock import Clock
+
+_log = logging.getLogger(__name__)
+
+#: Records kept in memory at most; the oldest of more stand in the log alone.
+MAX_WAITING: Final = 10_000
+
+#: Nobody sees hidden numbers, or takes calls away, without a record that lasts.
+_NEEDS_THE_FILE: Final = frozenset({AuditAct.NUMBER_REVEALED, AuditAct.CALLS_EXPORTED})
+
+_REPLACED: Final = (
+    "was replaced while the service ran: who did what before may be lost, and links made before "
+    "may open nothing"
+)
+
+#: Behind the numbers of the records in the file.
+_WAITING_FROM: Final = 1 << 52
+
+
+class TolerantAudit:
+    """`Audit`, `DeskKeys` and `StoredFile` over an `AuditStore` that may be broken.
+
+    While the file cannot be read, links of before open nothing but what is known of them already.
+    """
+
+    name = "audit.db"
+
+    def __init__(self, path: Path, clock: Clock, *, keep: timedelta) -> None:
+        self._path = path
+        self._clock = clock
+        self._keep = keep
+        self._known = path.with_suffix(".known")
+        self._store: SqliteAudit | None = None
+        self._trouble: StoreError | None = None
+        self._waiting: deque[AuditRecord] = deque(maxlen=MAX_WAITING)
+        self._losses: list[str] = []
+        #: By manager, as the file said last; counted up where a revocation waits for the file.
+        self._generations: dict[Ref, int] = {}
+        self._revoked: dict[Ref, None] = {}
+        #: Of everybody else, while the file cannot be read: nobody's of before.
+        self._passing = int(clock().timestamp())
+        with suppress(StoreError):
+            self._opened()
+
+    # ------------------------------------------------------------ audit
+    async def append(self, record: AuditRecord) -> None:
+        """Keep *record*: in the file, or else in memory and in the log.
+
+        Raises StoreError only for what nobody may see unless it lasts.
+        """
+        try:
+            if self._waiting:
+                await self._write_waiting()
+            await self._opened().append(record)
+        except StoreError as error:
+            self._failed(error)
+            if record.act in _NEEDS_THE_FILE:
+                raise
+            self._waiting.append(record)
+            extra = {
+                "act": record.act.value,
+                "role": record.role,
+                "who": record.who,
+                "client": record.address,
+                "subject": record.subject,
+                "words": record.words,
+                "reason": error.reason,
+            }
+            _log.warning("audit_record_waits", extra=extra)
+
+    async def records(
+        self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
+    ) -> Sequence[tuple[int, AuditRecord]]:
+        """List records with their numbers, newest first: those that wait, then the file's."""
+        waiting = [
+            (number, record)
+            for number, record in reversed(list(enumerate(self._waiting, _WAITING_FROM)))
+            if (before is None or number < before) and act in (None, record.act)
+        ][:limit]
+        try:
+            kept = await self._opened().records(limit=limit, before=before, act=act)
+        except StoreError as error:
+            self._failed(error)
+            kept = []
+        return [*waiting, *kept][:limit]
+
+    async def delete_old(self, days: Sequence[date]) -> int:
+        """Delete what is older than the days to be kept, of *days* seen; return the number."""
+        try:
+            return await self._opened().delete_old(days)
+        except StoreError as error:
+            self._failed(error)
+            return 0
+
+    # ------------------------------------------------------------ links
+    def generation(self, manager: Ref) -> int:
+        """Return the generation of links that is valid now."""
+        if manager not in self._revoked:
+            try:
+                self._generations[manager] = self._opened().generation(manager)
+            except StoreError as error:
+                self._failed(error)
+        return self._generations.get(manager, self._passing)
+
+    async def revoke(self, manager: Ref) -> int:
+        """Make links of before worthless; where the file does not take it, until it does."""
+        try:
+            if manager not in self._revoked:
+                self._generations[manager] = await self._opened().revoke(manager)
+                return self._generations[manager]
+        except StoreError as error:
+            self._failed(error)
+        self._generations[manager] = self.generation(manager) + 1
+        self._revoked[manager] = None
+        _log.warning("revocation_waits", extra={"manager": manager})
+        return self._generations[manager]
+
+    # ------------------------------------------------------------ health
+    async def examine(self) -> StoreError | None:
+        """Return what keeps the list from being written, after a try to mend it."""
+        try:
+            store = self._opened()
+            if store.was_replaced():
+                if self._path.exists():  # one that is gone is told of when it is made anew
+                    self._losses.append(_REPLACED)
+                await self._let_go()
+                store = self._opened()
+            for manager in list(self._revoked):
+                await store.revoke(manager)
+                del self._revoked[manager]
+            await self._write_waiting()
+        except StoreDamaged as error:
+            await self._let_go()  # opening reads all of it, and sets it aside
+            self._failed(error)
+        except StoreError as error:
+            self._failed(error)
+        else:
+            if self._trouble is None or self._store is None:
+                return self._trouble
+            return await self._probe()
+        return self._trouble
+
+    def take_losses(self) -> Sequence[str]:
+        """Return what happened to the file since this was asked last."""
+        losses, self._losses = self._losses, []
+        return losses
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the file."""
+        with suppress(StoreError):
+            await self._write_waiting()
+        await self._let_go()
+
+    async def _probe(self) -> StoreError | None:
+        """Learn by writing whether the trouble is over."""
+        try:
+            await self._opened().probe()
+        except StoreError as error:
+            self._failed(error)
+        else:
+            self._trouble = None
+        return self._trouble
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            await self._opened().append(self._waiting[0])
+            self._waiting.popleft()
+
+    def _opened(self) -> SqliteAudit:
+        """Return the store, opened; a damaged file is set aside. Raises StoreError."""
+        if self._store is None:
+            try:
+                self._store = self._open()
+            except StoreError as error:
+                self._failed(error)
+                raise
+            with suppress(OSError):  # the next start notes it
+                self._known.touch(mode=0o600)
+        return self._store
+
+    def _open(self) -> SqliteAudit:
+        if self._known.exists() and not self._path.exists():
+            words = "was missing: who did what before is lost, links made before open nothing"
+            record_missing(self._path, f"{self.name} {words}")
+            self._losses.append(words)
+            self._known.unlink()
+        try:
+            return SqliteAudit(self._path, self._clock, keep=self._keep)
+        except StoreDamaged as error:
+            aside = set_aside(self._path)
+            extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
+            _log.error("store_damaged", extra=extra)
+            words = f"was damaged and is kept as {aside.name}: links made before open nothing"
+            self._losses.append(words)
+        return SqliteAudit(self._path, self._clock, keep=self._keep)
+
+    async def _let_go(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
+
+    def _failed(self, error: StoreError) -> None:
+        self._trouble = error

@@ -1,0 +1,110 @@
+"""What can still be read of a damaged ledger, row by row, for its successor.
+
+A damaged page hides the rows on it and no others: reading goes on behind it. A document that
+cannot be read is left where it is; what stays behind is kept with the file that was set aside.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from bridge.adapters.sqlite.calls.rows import (
+    COLUMNS,
+    decode_call,
+    decode_choice,
+    decode_entry,
+    decode_event,
+    decode_missed_call,
+    decode_talk,
+    entry_row,
+)
+from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SQLITE_ERRORS, Row, SqliteFile
+from bridge.domain.delivery.outbox import EntryState, recover_after_crash
+from bridge.errors import StoreDamaged
+
+# ruff: noqa: S608 - tables and columns are constants of ours.
+
+_READERS: Final[dict[str, Callable[[str], object]]] = {
+    "calls": decode_call,
+    "outbox": decode_entry,
+    "choices": decode_choice,
+    "debts": decode_missed_call,
+    "talks": decode_talk,
+    "events": decode_event,
+}
+_LAST_ROW: Final = 1 << 62
+
+
+def salvage(source: Path, target: SqliteFile, now: datetime) -> int:
+    """Copy what can be read of the file at *source* to *target*; return the number of calls.
+
+    What was being sent is due again, and is looked for in 1C before it is created.
+    """
+    try:
+        connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)
+    except SQLITE_ERRORS:
+        return 0
+    try:
+        with target.transaction():
+            return _copy_all(connection, target, now)
+    finally:
+        connection.close()
+
+
+def check_documents(file: SqliteFile) -> None:
+    """Read every document of the ledger; raises StoreDamaged where one is none."""
+    for table, read in _READERS.items():
+        for _, text in file.stream(f"SELECT id, doc FROM {table}"):
+            try:
+                read(text)
+            except DECODE_ERRORS as error:
+                words = f"a document of {table} is damaged: {type(error).__name__}"
+                raise StoreDamaged(str(file.path), words) from error
+
+
+def _copy_all(source: sqlite3.Connection, target: SqliteFile, now: datetime) -> int:
+    calls = 0
+    for table, read in _READERS.items():
+        columns = ("id", "doc", *(name for name, _ in COLUMNS.get(table, ())))
+        places = ", ".join("?" * len(columns))
+        sound = (row for row in _rows(source, table, columns) if _is_sound(read, row[1]))
+        if table == "outbox":
+            sound = (_due_again(row, now) for row in sound)
+        statement = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
+        copied = target.execute_many(statement, sound)
+        calls += copied if table == "calls" else 0
+    # An entry whose call stayed behind could not be written: nobody knows what to write.
+    target.execute("DELETE FROM outbox WHERE id NOT IN (SELECT id FROM calls)")
+    return calls
+
+
+def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iterator[Row]:
+    """Give the rows that can be read; behind damage with steps that double."""
+    question = f"SELECT {', '.join(columns)} FROM {table} WHERE id > ? ORDER BY id"
+    last, step = 0, 0
+    while last + step < _LAST_ROW:
+        try:
+            for row in source.execute(question, (last + step,)):
+                last, step = int(row[0]), 0
+                yield row
+        except (*SQLITE_ERRORS, *DECODE_ERRORS):
+            step = 2 * step + 1
+        else:
+            return
+
+
+def _is_sound(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text)
+    except DECODE_ERRORS:
+        return False
+    return True
+
+
+def _due_again(row: Row, now: datetime) -> Row:
+    entry = decode_entry(row[1])
+    if entry.state is not EntryState.SENDING:
+        return row
+    return (row[0], *entry_row(recover_after_crash(entry, now)))

@@ -1,0 +1,118 @@
+"""Whether the files of the data folder can be used: damage, room to write; leaves no trace."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bridge.adapters.sqlite.file.set_aside import list_set_aside
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.domain.reporting.alarm_rules import DiskUsage
+from bridge.errors import StoreDamaged, StoreError
+
+#: Every file of ours; a missing one is made when it is needed.
+DATABASE_FILES = ("ledger.db", "directory.db", "audit.db", "runs.db")
+
+
+#: Files that are no databases, and how many bytes each has at least.
+_PLAIN_FILES = {"secret.key": 32, "metadata.json": 2, "ledger.lock": 0, "directory.lock": 0}
+
+#: As much as a few calls take.
+_PROBE_BYTES = 1 << 16
+
+
+def check_files(folder: Path) -> Mapping[str, StoreError]:
+    """Tell what is wrong with files of *folder*, by name: StoreDamaged or another; reads all."""
+    found = {name: _trouble(folder / name) for name in DATABASE_FILES if (folder / name).exists()}
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def files_set_aside(folder: Path) -> Sequence[str]:
+    """Name the files of which a damaged one is still kept beside."""
+    return list(list_set_aside(folder))
+
+
+def why_not_writable(folder: Path) -> str:
+    """Say why nothing can be written to *folder*; empty when it can, or could once it is made."""
+    place = _nearest(folder)
+    if not place.is_dir():
+        return f"{place} is no folder"
+    if not os.access(place, os.W_OK | os.X_OK):
+        return f"{place} may not be written by this user"
+    return _refusal(place) if place == folder.absolute() else ""
+
+
+def _refusal(folder: Path) -> str:
+    """Write something to *folder* and take it away again; say why that cannot be done."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="directory.probe-") as probe:
+            probe.write(b"\0" * _PROBE_BYTES)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return f"{folder} takes nothing: {error.strerror or type(error).__name__}"
+    return ""
+
+
+def missing_files(folder: Path) -> Sequence[str]:
+    """Name the files that this installation had and that are gone, or empty."""
+    known = [name for name in DATABASE_FILES if (folder / name).with_suffix(".known").exists()]
+    return [name for name in known if not _size(folder / name)]
+
+
+def unusable_files(folder: Path) -> Mapping[str, str]:
+    """Say what is wrong with files that are no databases, by name; nothing is made."""
+    found: dict[str, str] = {}
+    for name, least in _PLAIN_FILES.items():
+        path = folder / name
+        try:
+            if path.exists() and len(path.read_bytes()) < least:
+                found[name] = "is cut short"
+        except OSError as error:
+            found[name] = error.strerror or type(error).__name__
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def free_bytes(folder: Path) -> int:
+    """Tell how much room the disk of *folder* has for us."""
+    return shutil.disk_usage(_nearest(folder)).free
+
+
+def disk_usage(folder: Path) -> DiskUsage:
+    """Return the room on the disk of *folder*, and what the files in it hold; may block."""
+    held = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
+    return DiskUsage(free_bytes(folder), held)
+
+
+def _nearest(folder: Path) -> Path:
+    """Give *folder*, or the nearest above it that is there."""
+    whole = folder.absolute()
+    return next(place for place in (whole, *whole.parents) if place.exists())
+
+
+def check_integrity(file: SqliteFile) -> None:
+    """Read all of *file*, but not what its documents say; raises StoreDamaged."""
+    ((words,), *_) = file.read("PRAGMA quick_check(1)")
+    if words != "ok":
+        # The first line names the database, which has one name only.
+        raise StoreDamaged(str(file.path), str(words).splitlines()[-1])
+
+
+def _trouble(path: Path) -> StoreError | None:
+    try:
+        file = SqliteFile(path, read_only=True)
+        try:
+            check_integrity(file)
+        finally:
+            file.close()
+    except StoreError as error:
+        return error
+    return None

@@ -1,0 +1,78 @@
+"""Damaged files, taken out of the way: kept beside their successors, each under a name of its own.
+
+    ledger.db.damaged, ledger.db.damaged.2, …   what was in the file, its log beside it
+    ledger.db.missing, …                        nothing was left: a note that says so
+
+A file is the memory of its own alarm: whoever has done what was to be done deletes it.
+"""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from bridge.errors import StoreError
+
+#: What SQLite keeps beside a file.
+LOG_SUFFIXES = ("-wal", "-shm")
+
+_KEPT = re.compile(r"(?P<name>.+)\.(?P<what>damaged|missing)(\.\d+)?")
+
+
+def damaged_path(path: Path) -> Path:
+    """Tell where the first damaged file of *path* is kept."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def set_aside(path: Path, *, latest_only: bool = False) -> Path:
+    """Take a damaged file out of the way, its log with it; give where it is kept now.
+
+    An earlier one stays; with *only_latest* it goes, as befits what can be made anew. Nobody of
+    this process may hold the file open.
+
+    Raises:
+        StoreError: the system does not let us.
+    """
+    aside = damaged_path(path) if latest_only else _free(path, "damaged")
+    try:
+        # The file first: without its log it might look sound, and would lack what was written last.
+        if path.exists():
+            path.replace(aside)
+        for log in LOG_SUFFIXES:
+            remains, kept = path.with_name(path.name + log), aside.with_name(aside.name + log)
+            if remains.exists():
+                remains.replace(kept)
+            else:
+                kept.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(str(path), error.strerror or str(error)) from error
+    return aside
+
+
+def record_missing(path: Path, words: str) -> Path:
+    """Keep the note that *path* was gone; a disk that takes no note has an alarm of its own."""
+    note = _free(path, "missing")
+    with suppress(OSError):
+        note.write_text(words + "\n", "utf-8")
+    return note
+
+
+def list_set_aside(folder: Path) -> dict[str, list[str]]:
+    """Return the names of what was set aside in *folder*, by the file that it was."""
+    found: dict[str, list[str]] = {}
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return {}  # whoever writes there meets the trouble, and says it
+    for name in names:
+        kept = _KEPT.fullmatch(name)
+        if kept is not None:
+            found.setdefault(kept["name"], []).append(name)
+    return found
+
+
+def _free(path: Path, what: str) -> Path:
+    number, place = 1, path.with_name(f"{path.name}.{what}")
+    while place.exists():
+        number += 1
+        place = path.with_name(f"{path.name}.{what}.{number}")
+    return place

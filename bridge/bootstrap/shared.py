@@ -1,0 +1,206 @@
+"""What every way of building shares: paths, rules and clients, from the settings."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from bridge.adapters.onec.protocol.client import MAX_ANSWER_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
+from bridge.adapters.sqlite.audit.store import SqliteAudit
+from bridge.adapters.sqlite.file.permissions import restrict_to_owner
+from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
+from bridge.domain.phone.fields import PhoneRules, read_did
+from bridge.domain.routing.routing import RoutingRules
+from bridge.errors import SettingsError
+from bridge.ports.events import EventPublisher
+from bridge.ports.stores.directory import Directory
+from bridge.services.answering.decide import NumberMemoryLookup, RouteDecider
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from bridge.adapters.pbx.sipuni.api import SipuniApi
+
+_log = logging.getLogger(__name__)
+
+#: Where settings may stand; it holds passwords.
+ENV_FILE = Path(".env")
+
+#: A question about a caller who has long been answered is given up after this.
+LIVE_LOOKUP_TIMEOUT_S = 20.0
+
+#: A person at the sign-in waits no longer for 1C's word on his password.
+_SIGN_IN_TIMEOUT_S = 30.0
+
+#: What a live look-up or a sign-in reads has some kilobytes.
+_MOST_OF_A_SHORT_ANSWER = 16 * 1024 * 1024
+
+
+_SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Tell the seconds since the machine started, also those it slept, where the system can."""
+    return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
+
+
+def phone_rules(settings: Settings) -> PhoneRules:
+    """How numbers without country or city are read."""
+    return PhoneRules(settings.phone_region, settings.phone_area_code)
+
+
+def routing_rules(settings: Settings) -> RoutingRules:
+    """Where a caller goes whom nobody is responsible for; DIDs are read as the PBX's are."""
+    phones = phone_rules(settings)
+    by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
+    return RoutingRules(settings.default_extension, by_did)
+
+
+def build_decider(
+    settings: Settings, directory: Directory, memory: NumberMemoryLookup, events: EventPublisher
+) -> RouteDecider:
+    """Build what decides where a caller goes: the same for the service and for `route`."""
+    return RouteDecider(
+        directory=directory,
+        number_memory=memory,
+        events=events,
+        rules=routing_rules(settings),
+        phones=phone_rules(settings),
+        clock=now,
+    )
+
+
+def build_odata_client(
+    settings: Settings,
+    longest_s: float = math.inf,
+    *,
+    reuse_sessions: bool = False,
+    as_user: tuple[str, str] | None = None,
+    slots: ClientSlots | None = None,
+) -> ODataClient:
+    """Make a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user.
+
+    *slots* is the limit that it shares with other clients of this process.
+    """
+    user, password = as_user or (
+        settings.onec_user or "",
+        reveal_secret(settings.onec_password) or "",
+    )
+    return ODataClient(
+        ODataConfig(
+            url=settings.onec_url or "",
+            user=user,
+            password=password,
+            timeout_s=min(settings.onec_timeout_s, longest_s),
+            concurrency=settings.onec_concurrency,
+            ca_file=settings.onec_ca_file,
+            reuse_sessions=reuse_sessions,
+            # Who may not wait long asks little.
+            max_answer_bytes=MAX_ANSWER_BYTES if math.isinf(longest_s) else _MOST_OF_A_SHORT_ANSWER,
+        ),
+        slots=slots,
+    )
+
+
+def build_request_slots(settings: Settings) -> RequestSlots:
+    """Make the limit that all of a process's clients of 1C share."""
+    return RequestSlots(settings.onec_concurrency, reserved=1 if settings.live_lookup else 0)
+
+
+def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
+    """Give what makes a client of somebody's own name and password."""
+    mine = slots.for_client(Urgency.INTERACTIVE)
+    return lambda name, password: build_odata_client(
+        settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine
+    )
+
+
+def onec_zone(settings: Settings) -> ZoneInfo:
+    """Give the zone of the 1C server's clock.
+
+    Raises:
+        SettingsError: it is not set.
+    """
+    if settings.onec_timezone is None:
+        raise SettingsError("BRIDGE_ONEC_TIMEZONE", "is missing")
+    return settings.onec_timezone
+
+
+def make_data_folder(settings: Settings) -> None:
+    """Have the data folder, readable to its owner alone: it holds people's data.
+
+    Raises:
+        SettingsError: it cannot be made, or is no folder.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"it cannot be a folder of ours: {error.strerror or type(error).__name__}"
+        raise SettingsError("BRIDGE_DATA_DIR", reason) from error
+
+
+def directory_path(settings: Settings) -> Path:
+    """Where the directory stands."""
+    return settings.data_dir / "directory.db"
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Where the ledger stands."""
+    return settings.data_dir / "ledger.db"
+
+
+def audit_path(settings: Settings) -> Path:
+    """Where the audit list stands."""
+    return settings.data_dir / "audit.db"
+
+
+def try_make_data_folder(settings: Settings) -> None:
+    """Have the data folder private, where there can be one: callers do not need it."""
+    try:
+        make_data_folder(settings)
+    except SettingsError as error:
+        _log.error("data_folder_missing", extra={"reason": error.reason})
+    restrict_to_owner(settings.data_dir, ENV_FILE)
+
+
+def secret_path(settings: Settings) -> Path:
+    """Where the secret stands that signs sessions and links."""
+    return settings.data_dir / "secret.key"
+
+
+def open_audit_store(settings: Settings) -> SqliteAudit:
+    """Open the audit list."""
+    make_data_folder(settings)
+    return SqliteAudit(audit_path(settings), now, keep=timedelta(days=settings.audit_days))
+
+
+def open_run_history(settings: Settings) -> SqliteSyncRuns:
+    """Open the history of sync runs."""
+    return SqliteSyncRuns(settings.data_dir / "runs.db")
+
+
+def build_pbx_api(settings: Settings) -> "SipuniApi | None":
+    """Build the cabinet's API; None where nothing is set that opens it."""
+    from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+
+    key = reveal_secret(settings.sipuni_key)
+    if settings.sipuni_user is None or key is None:
+        return None
+    zone = settings.sipuni_timezone or onec_zone(settings)
+    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
+    return SipuniApi(account, phone_rules(settings))
+
+
+def reveal_secret(secret: object) -> str | None:
+    """Give a secret as it is; None for none."""
+    reveal = getattr(secret, "get_secret_value", None)
+    return None if reveal is None else str(reveal())

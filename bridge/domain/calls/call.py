@@ -1,0 +1,302 @@
+"""A call as the bridge knows it: what makes two questions one call, and what it has heard.
+
+How it went is read from the set of its events: their order and repetition change nothing
+(`domain.life`).
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from bridge.domain.calls.desired import DesiredReminder
+from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
+from bridge.domain.calls.orders import REPEAT_PAUSE, CallOrder, OrderState
+from bridge.domain.calls.parties import Parties, derive_parties, fit_event, is_unknown_caller
+from bridge.domain.calls.state import CallState, Disposition, add_event, derive_state
+from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Target
+
+#: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
+REPEAT_WINDOW = timedelta(seconds=120)
+
+#: Without a time the same pair within this is the same call (contract.md §5).
+PAIR_WINDOW = timedelta(seconds=10)
+
+#: A PBX clock further off than this says nothing about when the call came.
+CLOCK_TOLERANCE = timedelta(days=1)
+
+_NOTHING_HEARD = CallState()
+
+
+@dataclass(frozen=True, slots=True)
+class CallNote:
+    """What an operator wrote about a call; goes into its document in 1C."""
+
+    at: datetime
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """What the PBX repeats at every node of one call, and for how long it means the same call."""
+
+    provider: str
+    caller: str
+    did: str
+    pbx_time_text: str
+
+    @property
+    def window(self) -> timedelta:
+        """How long after the first question an equal one is still the same call."""
+        return REPEAT_WINDOW if self.pbx_time_text else PAIR_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCall:
+    """One conversation, from the first question or event on. Times are aware UTC.
+
+    *caller* is the outside party, also where we call him; on an internal call the one who dials.
+
+    *key* is the idempotency key: the same call asked about again, after a restart too, has the
+    same one.
+    """
+
+    key: str
+    provider: str
+    direction: Direction
+    caller: Caller
+    did: str
+    arrived_at: datetime
+    received_at: datetime
+    decision: RouteDecision
+    #: The PBX's own time text, part of what makes a later question the same call.
+    pbx_time_text: str = ""
+    #: A cabinet's test request without caller and number: journalled, never written to 1C.
+    is_test_request: bool = False
+    #: False where the PBX never asked: *decision* is then what it would have been told.
+    has_question: bool = True
+    #: The extension of who dials, on an outgoing or internal call.
+    placed_by: str = ""
+    #: The 1C users behind the extensions that rang, talked or dialled, as of that moment.
+    known_targets: tuple[Target, ...] = ()
+    applied_events: tuple[CallEvent, ...] = ()
+    state: CallState = _NOTHING_HEARD
+    order: CallOrder | None = None
+    notes: tuple[CallNote, ...] = ()
+    #: What 1C should hold besides the document; None: the ringing reminder of `domain.writeback`.
+    desired_reminders: tuple[DesiredReminder, ...] | None = None
+    #: Counts the changes that 1C has to be told; the outbox entry keeps which one it has told.
+    revision: int = 0
+
+    @property
+    def client_key(self) -> str:
+        """By what one client is known, whichever of his numbers rings: his partner, or the number.
+
+        Empty where he is nobody to call back: a withheld number, a colleague.
+        """
+        number = self.caller.number
+        if number is None:
+            return ""
+        candidate = self.decision.candidate
+        partner = None if candidate is None else candidate.partner
+        return f"+{number}" if partner is None else partner.partner
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Return whether the PBX may still be asked how the call ended.
+
+        An order whose outcome nobody knows is not over before its statistics were asked.
+        """
+        return self.state.needs_history or self._is_in_doubt
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        in_doubt = self.order is not None and self.order.state is OrderState.UNKNOWN
+        given_up = any(event.kind is EventKind.GIVEN_UP for event in self.applied_events)
+        return in_doubt and self.state.disposition is Disposition.UNKNOWN and not given_up
+
+    @property
+    def identity(self) -> CallIdentity:
+        """By what a later question of this call is known."""
+        return CallIdentity(self.provider, self.caller.raw, self.did, self.pbx_time_text)
+
+    @property
+    def needs_document(self) -> bool:
+        """Whether 1C should get a document: a person called, from outside."""
+        return self.direction is Direction.INBOUND and not self.is_test_request
+
+    def target_of(self, extension: str) -> Target:
+        """Give the telephone of *extension* with the 1C user behind it, where one was known."""
+        known = (*self.known_targets, *filter(None, (self.decision.target,)))
+        return next((t for t in known if t.extension == extension), Target(extension))
+
+
+def question_identity(question: RouteQuestion) -> CallIdentity:
+    """Tell by what a later question of the same call will be known."""
+    return CallIdentity(
+        question.provider, question.caller.raw, question.did, question.pbx_time_text
+    )
+
+
+def believable_arrival(question: RouteQuestion) -> datetime | None:
+    """Give the PBX's arrival time where it can be believed, else None."""
+    at = question.arrived_at
+    if at is None or abs(at - question.received_at) > CLOCK_TOLERANCE:
+        return None
+    return at
+
+
+def call_key(question: RouteQuestion) -> str:
+    """Derive the idempotency key of the call that *question* begins: 20 hex digits.
+
+    With a believable arrival time the key is the same whenever the question is repeated, also
+    after a restart; without one it holds the moment of the first question.
+    """
+    arrived = believable_arrival(question)
+    moment = (
+        f"@{int(arrived.timestamp())}"
+        if arrived is not None
+        else f"~{question.received_at.astimezone(UTC).isoformat()}"
+    )
+    parts = (question.provider, question.caller.raw, question.did, question.pbx_time_text, moment)
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20]
+
+
+def call_from_question(question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
+    """Make the call that *question* begins and *decision* answers."""
+    internal = question.caller.kind is CallerKind.INTERNAL
+    return PhoneCall(
+        key=call_key(question),
+        provider=question.provider,
+        direction=Direction.INTERNAL if internal else Direction.INBOUND,
+        caller=question.caller,
+        did=question.did,
+        arrived_at=believable_arrival(question) or question.received_at,
+        received_at=question.received_at,
+        decision=decision,
+        pbx_time_text=question.pbx_time_text,
+        is_test_request=question.is_blank,
+    )
+
+
+def call_from_event(
+    event: CallEvent, decision: RouteDecision, *, received_at: datetime, caller: Caller
+) -> PhoneCall:
+    """Make the call that *event* is the first word of; the PBX did not ask for it (yet).
+
+    *decision* is what it would have been told.
+    """
+    parts = (event.provider, "ref", event.call_ref)
+    return PhoneCall(
+        key=hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20],
+        provider=event.provider,
+        direction=event.direction or Direction.INBOUND,
+        caller=caller,
+        did=event.did,
+        arrived_at=event.started_at or event.at,
+        received_at=received_at,
+        decision=decision,
+        has_question=False,
+        placed_by=_dialling(event, caller),
+    )
+
+
+def _dialling(event: CallEvent, caller: Caller) -> str:
+    if event.direction is Direction.INTERNAL:
+        return caller.extension or ""
+    return event.extension if event.direction is Direction.OUTBOUND else ""
+
+
+def apply_event(call: PhoneCall, event: CallEvent) -> PhoneCall:
+    """Give *call* having heard *event*; the same call when it says nothing new.
+
+    `revision` moves when 1C has to be told: the call is over, or its end reads otherwise now.
+    """
+    heard = add_event(call.applied_events, event)
+    if heard == call.applied_events:
+        return call
+    after = _retold(call, heard)
+    told = after.state.disposition.is_over and after.state != call.state
+    moved = (after.direction, after.caller) != (call.direction, call.caller)
+    return replace(after, revision=call.revision + (told or moved))
+
+
+def _retold(call: PhoneCall, heard: tuple[CallEvent, ...]) -> PhoneCall:
+    """Give *call* with parties and life read from all that it has *heard*."""
+    begun = Parties(call.direction, call.caller, call.did, call.placed_by)
+    parties = derive_parties(
+        begun, heard, has_question=call.has_question, is_ordered=call.order is not None
+    )
+    retold = replace(
+        call,
+        direction=parties.direction,
+        caller=parties.caller,
+        did=parties.did,
+        placed_by=parties.placed_by,
+        applied_events=heard,
+    )
+    return replace(retold, state=_life_of(retold))
+
+
+def with_order(call: PhoneCall, order: CallOrder) -> PhoneCall:
+    """Return *call* with what became of its order; `revision` moves when 1C has to be told."""
+    changed = replace(call, order=order)
+    life = _life_of(changed)
+    tells = order != call.order and order.state in (OrderState.REFUSED, OrderState.UNKNOWN)
+    return replace(changed, state=life, revision=call.revision + tells)
+
+
+def blocks_repeat_order(call: PhoneCall, now: datetime) -> bool:
+    """Return whether the order of *call* bars another one of the same pair at *now*.
+
+    Its state decides: the client may be rung again only when the first call is known to be over.
+    """
+    order = call.order
+    if order is None or order.state is OrderState.REFUSED:
+        return False
+    if order.state is OrderState.SENDING or call.is_unfinished:
+        return True
+    return now - order.requested_at < REPEAT_PAUSE
+
+
+def _life_of(call: PhoneCall) -> CallState:
+    """Return the life of *call*; of an order that no event followed its outcome is all we know."""
+    parties = Parties(call.direction, call.caller, call.did, call.placed_by)
+    fitted = [fit_event(event, parties) for event in call.applied_events]
+    life = derive_state(call.direction, call.arrived_at, fitted)
+    if call.order is None or call.applied_events:
+        return life
+    match call.order.state:
+        case OrderState.REFUSED:
+            return replace(life, disposition=Disposition.NOT_REACHED, outcome=Outcome.FAILED)
+        case OrderState.UNKNOWN:
+            return replace(life, disposition=Disposition.UNKNOWN)
+    return life
+
+
+def with_late_question(
+    call: PhoneCall, question: RouteQuestion, decision: RouteDecision
+) -> PhoneCall:
+    """Give a call that began with its events the question that came behind them."""
+    return join_question(call, replace(call_from_question(question, decision), key=call.key))
+
+
+def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
+    """Give *standing* with the question of *again*, its same call, where it had none of its own.
+
+    What it has heard meanwhile stays.
+    """
+    if standing.has_question or not again.has_question:
+        return standing
+    joined = replace(
+        standing,
+        decision=again.decision,
+        has_question=True,
+        pbx_time_text=again.pbx_time_text,
+        direction=again.direction,
+        caller=standing.caller if is_unknown_caller(again.caller) else again.caller,
+        did=again.did or standing.did,
+        revision=standing.revision + 1,
+    )
+    return _retold(joined, joined.applied_events) if joined.applied_events else joined

@@ -1,0 +1,98 @@
+"""What a PBX tells about a call after the question: its events, read into neutral words.
+
+One PBX event becomes one `CallEvent`; the statistics' word on a finished call and our own giving
+up are events too, so that the life of a call has one source (`domain.calls.tell_life`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from bridge.domain.phone.fields import Caller
+
+
+class Direction(StrEnum):
+    """Which way a call goes, seen from the company."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class EventKind(StrEnum):
+    """What an event says; UNKNOWN is kept and shown, and changes nothing."""
+
+    STARTED = "started"  # a leg began: the line is dialled, or somebody's telephone rings
+    ANSWERED = "answered"
+    LEG_ENDED = "leg_ended"  # one leg is over, the call may go on
+    ENDED = "ended"
+    HISTORY = "history"  # the PBX's statistics tell how the call ended
+    GIVEN_UP = "given_up"  # nobody ever told how it ended
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """How a call or a leg ended."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class DirectionSource(IntEnum):
+    """How an event knows which way its call goes, the weakest first."""
+
+    NONE = 0  # nothing in it says so
+    NUMBERS = 1  # only the form of its numbers does
+    STATED = 2  # the PBX states what its parties are
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One thing a PBX said about a call. Times are aware UTC, empty texts mean "not said".
+
+    *client* is the outside party, whichever way the call goes; on an internal call the one who
+    dials. *extension* is the company's end of this leg: the telephone that rings or answers, or
+    the one that dials outside; on an internal call the dialled one. *did* is digits only.
+    *answered_at* is set only where the PBX's word on it can be believed. *leg* names the leg so
+    that a repeated event can be told from a second one. *rung* are extensions in ringing order.
+    *recording* is an address or an id, set only where there was a talk to record.
+
+    *outcome* None on an event that ends the call: how it ended was not said, or in words that
+    nobody knows.
+    """
+
+    provider: str
+    kind: EventKind
+    at: datetime
+    call_ref: str = ""
+    code: str = ""
+    direction: Direction | None = None
+    client: Caller | None = None
+    did: str = ""
+    extension: str = ""
+    leg: str = ""
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    outcome: Outcome | None = None
+    talk_time: timedelta | None = None
+    rung_extensions: tuple[str, ...] = ()
+    transferred_by: str = ""
+    recording: str = ""
+    order_ref: str = ""
+    scheme: str = ""
+    direction_source: DirectionSource = DirectionSource.STATED
+
+    @property
+    def repeat_key(self) -> tuple[str, ...]:
+        """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2).
+
+        Two that say different things are no repeat: neither may swallow the other's word on how
+        the call ended, which way it goes, or with whom.
+        """
+        outcome, direction = self.outcome or "", self.direction or ""
+        client = "" if self.client is None else self.client.kind
+        said = (outcome, direction, client, self.did)
+        return (self.kind, self.call_ref, self.code, self.extension, self.leg, *said)

@@ -1,0 +1,100 @@
+"""How a call went, told in the words a manager reads in 1C and on the pages."""
+
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.events import Direction, Outcome
+from bridge.domain.calls.orders import CallOrder, OrderState
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.texts import Language, format_duration, format_text
+
+
+def unresolved_order_state(call: PhoneCall) -> OrderState | None:
+    """Return REFUSED or UNKNOWN where that is all there is to know of an ordered call."""
+    if call.order is None:
+        return None
+    if call.order.state is OrderState.REFUSED and not call.applied_events:
+        return OrderState.REFUSED
+    unknown = call.order.state is OrderState.UNKNOWN
+    return OrderState.UNKNOWN if unknown and call.state.disposition is Disposition.UNKNOWN else None
+
+
+def format_outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
+    """Say how the call went, once it is over; nothing of a call nobody told about."""
+    life = call.state
+    if call.order is not None and life.disposition is not Disposition.ANSWERED:
+        lines = _order_lines(call, call.order, lang)
+        if lines:
+            return lines
+    if life.disposition is Disposition.UNKNOWN:
+        return _unknown(call, lang)
+    return _known_lines(call, lang) if life.disposition.is_over else []
+
+
+def _known_lines(call: PhoneCall, lang: Language) -> list[str]:
+    life = call.state
+    words = [format_outcome(call, lang)]
+    if life.talk_time is not None:
+        words.append(format_text(lang, "call.talk", time=format_duration(lang, life.talk_time)))
+    if life.wait_time is not None:
+        words.append(format_text(lang, "call.wait", time=format_duration(lang, life.wait_time)))
+    lines = [format_text(lang, "call.outcome", words=", ".join(words))]
+    if len(life.talked_extensions) > 1:
+        chain = " → ".join(
+            format_telephone(call, extension) for extension in life.talked_extensions
+        )
+        lines.append(format_text(lang, "call.talked", who=chain))
+    silent = [
+        extension for extension in life.rung_extensions if extension not in life.talked_extensions
+    ]
+    if silent:
+        rung = ", ".join(format_telephone(call, extension) for extension in silent)
+        lines.append(format_text(lang, "call.rung", who=rung))
+    if life.scheme:
+        lines.append(format_text(lang, "call.scheme", name=life.scheme))
+    if life.recording:
+        lines.append(format_text(lang, "call.recording", address=life.recording))
+    return lines
+
+
+def _order_lines(call: PhoneCall, order: CallOrder, lang: Language) -> list[str]:
+    """Return what is to say of an order that became no call; nothing of one that did."""
+    match unresolved_order_state(call):
+        case OrderState.REFUSED:
+            return [format_text(lang, "call.order_refused", words=order.reason)]
+        case OrderState.UNKNOWN:
+            return [format_text(lang, "call.order_unknown")]
+    silent = call.state.disposition is Disposition.UNKNOWN
+    return [format_text(lang, "call.order_silent")] if silent else []
+
+
+def _unknown(call: PhoneCall, lang: Language) -> list[str]:
+    """Return that nobody knows how the call ended, where it is known to be over."""
+    if call.state.ended_at is None:
+        return []
+    return [format_text(lang, "call.outcome", words=format_outcome(call, lang))]
+
+
+def format_outcome(call: PhoneCall, lang: Language) -> str:
+    """Say in a few words what became of a call: «ответил 205 Анна Петрова», «пропущен»."""
+    life = call.state
+    if life.disposition is Disposition.ANSWERED:
+        if call.direction is Direction.OUTBOUND or not life.answered_by:
+            return format_text(lang, "outcome.talked")
+        if life.is_lost_in_transfer:
+            return format_text(
+                lang, "outcome.lost_in_transfer", who=format_telephone(call, life.answered_by)
+            )
+        return format_text(
+            lang, "outcome.answered_by", who=format_telephone(call, life.answered_by)
+        )
+    fate = unresolved_order_state(call)
+    if fate is not None:
+        return format_text(lang, f"outcome.order_{fate}")
+    words = format_text(lang, f"outcome.{life.disposition}")
+    if life.outcome in (Outcome.BUSY, Outcome.FAILED):
+        words += f" ({format_text(lang, f'outcome.{life.outcome}')})"
+    return words
+
+
+def format_telephone(call: PhoneCall, extension: str) -> str:
+    """Name a telephone of the company: «205 Анна Петрова», or its extension alone."""
+    return f"{extension} {call.target_of(extension).name}".strip()

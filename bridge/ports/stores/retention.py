@@ -1,0 +1,41 @@
+"""Deletion by age, counted in days that the service has seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedRecords:
+    """What a deletion by age deleted; *kept* calls are old, but something is owed for them."""
+
+    calls: int = 0
+    events: int = 0
+    missed_calls: int = 0
+    talks: int = 0
+    kept: int = 0
+
+
+class RetentionStore(Protocol):
+    """Days seen, and the deletion of what is older. Every method may raise StoreError."""
+
+    async def delete_older_than(self, before: datetime) -> DeletedRecords:
+        """Delete what was received before that moment and is done (`domain.retention`).
+
+        With a call go its entry, its events and its closed missed call. Events of which no call
+        was told yet stay, and an operator's choice, which has no age.
+        """
+        ...
+
+    async def record_day(self, now: datetime) -> None:
+        """Note that the service runs on the day of *now*, and that it was *now* last."""
+        ...
+
+    async def days_seen(self) -> Sequence[date]:
+        """Give the days that were noted, each once, the one noted last at the end."""
+        ...
+
+    async def last_seen(self) -> datetime | None:
+        """Give the moment that was noted last; None before the first."""
+        ...

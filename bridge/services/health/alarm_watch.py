@@ -1,0 +1,143 @@
+"""Watches the state of the service, and publishes the alarms that follow from it on their edges."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from bridge.domain.calls.work_hours import WorkHours
+from bridge.domain.reporting.alarm_rules import (
+    OFFICE_HOURS,
+    AlarmKey,
+    DiskUsage,
+    Health,
+    PbxContact,
+    active_alarms,
+    usual_silence,
+)
+from bridge.errors import StoreError
+from bridge.ports.alarms import ActiveAlarm, Alarm
+from bridge.ports.clock import Clock
+from bridge.ports.events import EventPublisher, OneCAvailability
+from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.outbox import OutboxCounts
+
+_log = logging.getLogger(__name__)
+
+#: What is usual is learnt from so many days, anew so often.
+_LEARN_FROM = timedelta(days=14)
+_LEARN_EVERY = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedState:
+    """Where the watch looks.
+
+    *contacts* counts what each PBX sent since the start; *past_contacts* gives the moments of a
+    PBX's calls since a moment; *disk* may block, and is asked off the event loop.
+    """
+
+    directory: Directory
+    availability: Callable[[], OneCAvailability | None]
+    alarms: Callable[[], Sequence[ActiveAlarm]]
+    counts: Callable[[], Awaitable[OutboxCounts]]
+    contacts: Callable[[], Mapping[str, int]]
+    past_contacts: Callable[[datetime], Awaitable[Mapping[str, Sequence[datetime]]]]
+    disk: Callable[[], Awaitable[DiskUsage | None]]
+
+
+class AlarmWatch:
+    """Looks when asked to; what it cannot see now keeps the alarms it had."""
+
+    def __init__(
+        self,
+        *,
+        watched: WatchedState,
+        events: EventPublisher,
+        clock: Clock,
+        zone: tzinfo,
+        hours: WorkHours,
+        stale_after: timedelta,
+    ) -> None:
+        self._watched = watched
+        self._events = events
+        self._clock = clock
+        self._zone = zone
+        self._hours = hours if hours.spans else OFFICE_HOURS
+        self._stale_after = stale_after
+        self._started_at = clock()
+        self._learnt_at: datetime | None = None
+        self._seen: dict[str, int] = {}
+        self._pbxs: dict[str, PbxContact] = {}
+        self._dead = 0
+        self._standing: dict[AlarmKey, str] = {}
+
+    async def check(self) -> None:
+        """Look once, and publish what changed."""
+        now = self._clock()
+        await self._learn(now)
+        self._note_contacts(now)
+        health = Health(
+            now=now,
+            onec_down=self._why_down(),
+            index_stale=self._why_stale(now),
+            dead_entries=await self._dead_entries(),
+            disk=await self._watched.disk(),
+            pbxs=self._pbxs,
+        )
+        found = active_alarms(health, self._standing, self._hours, self._zone)
+        for key, words in found.items():
+            if self._standing.get(key) != words:
+                if key not in self._standing:
+                    _log.warning(key[0], extra={"subject": key[1], "reason": words})
+                self._events.publish(Alarm(key[0], words, key[1]))
+        for key in self._standing.keys() - found.keys():
+            _log.info("alarm_over", extra={"alarm": key[0], "subject": key[1]})
+            self._events.publish(Alarm(key[0], "over", key[1], clear=True))
+        self._standing = found
+
+    async def _learn(self, now: datetime) -> None:
+        """Learn from past calls how long each PBX is silent as a rule."""
+        if self._learnt_at is not None and timedelta(0) <= now - self._learnt_at < _LEARN_EVERY:
+            return
+        try:
+            past = await self._watched.past_contacts(now - _LEARN_FROM)
+        except StoreError:
+            return  # whoever writes to that file raises the alarm
+        self._learnt_at = now
+        for pbx, moments in past.items():
+            limit = usual_silence(moments, self._hours, self._zone)
+            known = self._pbxs.get(pbx)
+            # After a start it was not silent: it was we who did not listen.
+            last = self._started_at if known is None else known.last
+            self._pbxs[pbx] = PbxContact(last, limit)
+
+    def _note_contacts(self, now: datetime) -> None:
+        for pbx, count in self._watched.contacts().items():
+            if self._seen.get(pbx) != count:
+                known = self._pbxs.get(pbx)
+                self._pbxs[pbx] = PbxContact(now, None if known is None else known.limit)
+                self._seen[pbx] = count
+
+    async def _dead_entries(self) -> int:
+        with suppress(StoreError):  # whoever writes to that file raises the alarm
+            self._dead = (await self._watched.counts()).dead
+        return self._dead
+
+    def _why_down(self) -> str:
+        mood = self._watched.availability()
+        refuses = any(alarm.name == "onec_refuses" for alarm in self._watched.alarms())
+        return "" if mood is None or mood.available or refuses else mood.message
+
+    def _why_stale(self, now: datetime) -> str:
+        age = self._watched.directory.age(now)
+        if age.proven_at is None:
+            waited = now - self._started_at
+            return "nothing was pulled from 1C yet" if waited > self._stale_after else ""
+        if not age.is_stale:
+            return ""
+        report = self._watched.directory.report()
+        behind = None if report is None else report.lagging_entity
+        what = "the data" if behind is None else behind.kind.plural
+        return f"{what} could not be compared with 1C since {age.proven_at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,235 @@
+"""Pull: bring the directory level with 1C.
+
+    list ─► compare ─► guard ─► fetch what moved ─► apply in one transaction ─► report
+
+The listing is the proof: whatever happens after it, readers see the old world or the new one.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bridge.domain.directory.entities import (
+    EntityKind,
+    ExtensionSources,
+    Manager,
+    Ref,
+    Version,
+    with_extension,
+)
+from bridge.domain.directory.reconcile import ListingChanges
+from bridge.errors import OneCFilteredByWebServer, OneCNotPublished, SyncRefused
+from bridge.ports.clock import Clock
+from bridge.ports.onec import OneCSource
+from bridge.ports.stores.directory import (
+    DirectoryStore,
+    DirectoryTransaction,
+    EntitySync,
+    SyncReport,
+)
+from bridge.services.sync.guard import ConfirmLoss, SyncGuard
+from bridge.services.sync.report import EntityPlan, build_report
+
+_log = logging.getLogger(__name__)
+
+
+def confirm_nothing(refused: SyncRefused) -> bool:
+    """Believe no loss: nobody is there to be asked."""
+    del refused
+    return False
+
+
+#: Managers first: chains point at their rows. Owners of phones after the partners they belong to.
+_ORDER = (EntityKind.MANAGER, EntityKind.PARTNER, EntityKind.CONTACT, EntityKind.COUNTERPARTY)
+
+#: Without these there is nobody to route to, or nobody to route for.
+_REQUIRED = frozenset({EntityKind.MANAGER, EntityKind.PARTNER})
+
+
+class Progress(Protocol):
+    """Where a run tells how far it is; a terminal's bar, or nothing."""
+
+    def listing(self, kind: EntityKind) -> None:
+        """Say that *kind* is being listed."""
+        ...
+
+    def fetching(self, kind: EntityKind, total: int) -> None:
+        """Say how many bodies of *kind* will be fetched."""
+        ...
+
+    def fetched(self, kind: EntityKind, count: int) -> None:
+        """Say that *count* more bodies are here."""
+        ...
+
+    def indexing(self) -> None:
+        """Say that the phone index is being brought level."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PullRules:
+    """*full*: bring every body anew. *accept_shrink*: a person said the listing is right."""
+
+    max_shrink: float = 0.2
+    full: bool = False
+    accept_shrink: bool = False
+
+
+class DirectoryPull:
+    """One sync run over a 1C source and a directory store."""
+
+    def __init__(
+        self,
+        *,
+        source: OneCSource,
+        store: DirectoryStore,
+        clock: Clock,
+        rules: PullRules,
+        progress: Progress,
+        confirm_loss: ConfirmLoss = confirm_nothing,
+        stopwatch: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._progress = progress
+        self._guard = SyncGuard(
+            rules.max_shrink, accept_all=rules.accept_shrink, confirm_loss=confirm_loss
+        )
+        self._stopwatch = stopwatch
+
+    async def run(self, last: SyncReport | None) -> SyncReport:
+        """Run once; *last* is the report of the run before, None when there was none.
+
+        Where 1C lost too much, `confirm` is asked before the run is refused.
+
+        Raises:
+            OneCError: nothing was changed.
+            SyncRefused: a listing shrank too much, or its rows lost what calls are routed by, and
+                nobody said that 1C is right; nothing was changed.
+            StoreError: nothing was changed.
+        """
+        started_at = self._clock()
+        start = self._stopwatch()
+        sources = await self._extension_sources(last)
+        full = self._rules.full or last is None
+        anew = full or (last is not None and last.extension_property != sources.attribute_ref)
+        plans = [await self._plan(kind, last, full=full, anew=anew) for kind in _ORDER]
+        with self._store.transaction() as tx:
+            before = tx.routing_facts()
+            managers_before = () if last is None else tx.managers()
+            # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
+            if full and not any(plan.error for plan in plans):
+                tx.clear()
+            for plan in plans:
+                await self._apply(plan, tx)
+            managers, moved_extensions = self._resolve_extensions(tx, sources)
+            changed = full or moved_extensions or any(plan.changes for plan in plans)
+            if changed:
+                if last is not None:
+                    self._guard.check_facts(
+                        before, tx.routing_facts(), (managers_before, managers), sources, last
+                    )
+                self._progress.indexing()
+                numbers = tx.reindex()
+            else:
+                numbers = 0 if last is None else last.numbers
+            facts = tx.routing_facts()
+            report = replace(
+                build_report(tx, plans, sources, last, started_at, managers=managers),
+                seconds=self._stopwatch() - start,
+                full=full,
+                changed=changed,
+                numbers=numbers,
+                facts=facts,
+                days=self._guard.updated_days(last, started_at.date(), facts),
+                nobody_reachable=self._guard.is_nobody_reachable(last, facts),
+            )
+            tx.save_report(report)
+        return report
+
+    async def _extension_sources(self, last: SyncReport | None) -> ExtensionSources:
+        try:
+            return await self._source.extension_sources()
+        except OneCFilteredByWebServer:
+            raise
+        except OneCNotPublished as missing:
+            self._guard.check_missing_attribute(missing, last)
+            return ExtensionSources()
+
+    async def _plan(
+        self, kind: EntityKind, last: SyncReport | None, *, full: bool, anew: bool
+    ) -> EntityPlan:
+        self._progress.listing(kind)
+        start, before = self._stopwatch(), replace(self._source.traffic)
+        asked_at = self._clock()
+        known = EntitySync(kind) if last is None else last.entity(kind)
+        every = full or (anew and kind is EntityKind.MANAGER)
+        versions: Mapping[Ref, Version] = {}
+        listed, mark, error = 0, "", ""
+        try:
+            listing = await self._source.listing(kind, "" if every else known.fingerprint)
+            mark = listing.fingerprint
+            if listing.versions is None:
+                listed, changes = known.listed, ListingChanges(unchanged=known.listed)
+            else:
+                versions, listed = listing.versions, len(listing.versions)
+                changes = self._guard.compare_rows(kind, self._store.versions(kind), versions)
+        except OneCNotPublished as missing:
+            if kind in _REQUIRED:
+                raise
+            error, changes = str(missing), ListingChanges()
+            if self._rules.accept_shrink:
+                changes = ListingChanges(deleted=tuple(self._store.versions(kind)))
+        if bool(error) != bool(known.error):
+            told = "entity_set_lost" if error else "entity_set_back"
+            _log.warning(told, extra={"kind": kind.value, "reason": error})
+        if every:
+            changes = replace(changes, added=tuple(versions), changed=(), unchanged=0)
+        spent = self._source.traffic
+        return EntityPlan(
+            kind,
+            versions,
+            listed,
+            changes,
+            mark,
+            asked_at,
+            self._stopwatch() - start,
+            spent.requests - before.requests,
+            spent.bytes - before.bytes,
+            error,
+        )
+
+    async def _apply(self, plan: EntityPlan, tx: DirectoryTransaction) -> None:
+        wanted = () if plan.error else plan.changes.to_fetch
+        start, before = self._stopwatch(), replace(self._source.traffic)
+        if wanted:
+            self._progress.fetching(plan.kind, len(wanted))
+            listed = plan.versions
+            async for batch in self._source.fetch(plan.kind, wanted, plan.listed):
+                tx.put(plan.kind, batch)
+                plan.fetched += len(batch)
+                plan.as_listed += len([1 for n in batch if listed.get(n.ref) == n.version])
+                self._progress.fetched(plan.kind, len(batch))
+        if plan.changes.deleted:
+            tx.remove(plan.kind, plan.changes.deleted)
+        plan.seconds += self._stopwatch() - start
+        plan.requests += self._source.traffic.requests - before.requests
+        plan.bytes += self._source.traffic.bytes - before.bytes
+
+    def _resolve_extensions(
+        self, tx: DirectoryTransaction, sources: ExtensionSources
+    ) -> tuple[Sequence[Manager], bool]:
+        """Give every manager the extension 1C holds for him now; it may stand outside him.
+
+        Return all managers, and whether somebody's extension moved.
+        """
+        held = tx.managers()
+        managers = [with_extension(manager, sources) for manager in held]
+        moved = [new for old, new in zip(held, managers, strict=True) if new != old]
+        if moved:
+            tx.put(EntityKind.MANAGER, moved)
+        return managers, bool(moved)

@@ -1,0 +1,303 @@
+"""The gate of pages and API: gives the `Viewer` of a request, or raises the refusal it gets.
+
+The administrator comes by session cookie (by his password, or by a one-time link), by Basic or
+Bearer with his password (scripts), or by the proof of a command that may read the data folder. A
+manager comes by session cookie alone. Where a request comes from lets nobody in.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from secrets import token_bytes
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
+from starlette.types import Scope
+
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.ports.access import EndedSessions, PersonalLinks
+from bridge.web.access.attempts import Attempt, AttemptLimiter, GuessKey, TooManyAttempts
+from bridge.web.access.network import (
+    Network,
+    client_address,
+    is_encrypted,
+    is_same_origin,
+    network_of,
+    read_header,
+)
+from bridge.web.access.passwords import AdminPassword, TooManyChecks
+from bridge.web.access.secrets import Secret, bearer_token, offered_password
+from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
+from bridge.web.access.stream_guard import GuardedStreams
+from bridge.web.access.viewer import Role, Viewer
+from bridge.web.shared.language import translatable
+
+_log = logging.getLogger(__name__)
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="1C-bridge", charset="UTF-8"'}
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: One cookie for each role: the administrator may try a manager's link and remain one.
+ADMIN_COOKIE = "bridge_admin"
+DESK_COOKIE = "bridge_desk"
+
+SIGN_IN_PATH = "/login"
+CONSOLE_LINK_PATH = "/login/link"
+DESK_PATH = "/desk"
+
+_NO_PASSWORD = translatable(
+    "BRIDGE_ADMIN_PASSWORD is not set, so this opens by a one-time link alone: serve printed one "
+    "at its start, and onec-bridge console-link prints another."
+)
+_ADMIN_ONLY = translatable("This is for the administrator alone.")
+FOREIGN_PAGE = translatable("Another site's page asked for this; it was not done.")
+_TOO_MANY = translatable("Too many wrong passwords: wait a while before the next one.")
+_BUSY = translatable("Too many passwords are being checked at this moment: try again.")
+
+
+@dataclass(frozen=True, slots=True)
+class AdminAccess:
+    """What opens the pages and the API; without a password only one-time links and commands do.
+
+    *password* is plain or a hash (`access.secrets.PasswordHash`). *secret* signs sessions and
+    links. *metrics_token* opens `/metrics` and nothing else. *mask_phones* hides from a manager
+    the numbers of people who are not his clients.
+    """
+
+    password: str | None = field(default=None, repr=False)
+    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+    trusted_proxies: tuple[Network, ...] = ()
+    mask_phones: bool = False
+    metrics_token: str | None = field(default=None, repr=False)
+
+
+class AccessControl:
+    """Tells who looks. *managers* gives 1C's users as they are now: who left is let in no more."""
+
+    def __init__(
+        self,
+        access: AdminAccess,
+        *,
+        managers: Callable[[], Mapping[int, Manager]],
+        keys: PersonalLinks,
+        ended: EndedSessions | None = None,
+        attempts: AttemptLimiter | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.attempts = AttemptLimiter(monotonic) if attempts is None else attempts
+        self.streams = GuardedStreams(monotonic)
+        self.tokens = SignedTokens(access.secret, access.password or "", ended)
+        self._access = access
+        self._managers = managers
+        self._keys = keys
+        self._password = AdminPassword(access.password) if access.password else None
+        self._metrics = Secret(access.metrics_token) if access.metrics_token else None
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the administrator has a password."""
+        return self._password is not None
+
+    async def require_admin(self, scope: Scope) -> Viewer:
+        """Admit the administrator; no foreign page makes his browser change anything.
+
+        Raises:
+            HTTPException: 303 to the sign-in for a person at a browser; 401 without or with a
+                wrong password, 403 for a stranger or a foreign page, 429 after many wrong ones.
+        """
+        viewer = await self._admin(scope)
+        if viewer is None:
+            raise self._stranger(scope)
+        return self._checked(scope, viewer)
+
+    async def require_viewer(self, scope: Scope) -> Viewer:
+        """Admit a manager, or else the administrator; raises what `admin` does."""
+        viewer = self.signed_in_manager(scope) or await self._admin(scope)
+        if viewer is None:
+            raise self._stranger(scope)
+        return self._checked(scope, viewer)
+
+    async def require_order_placer(self, scope: Scope) -> Viewer:
+        """Admit who may have a call placed: the administrator, or a manager; raises as `admin`.
+
+        Who has both sessions keeps the administrator's choice of telephone.
+        """
+        viewer = await self._admin(scope) or self.signed_in_manager(scope)
+        if viewer is None:
+            raise self._stranger(scope)
+        return self._checked(scope, viewer)
+
+    async def require_metrics_reader(self, scope: Scope) -> None:
+        """Admit who wants figures only: by the token for them, or the administrator."""
+        token = bearer_token(read_header(scope, b"authorization"))
+        if self._metrics is None or token is None or not self._metrics.matches(token):
+            await self.require_admin(scope)
+
+    def access_check(self, scope: Scope, viewer: Viewer) -> Callable[[], bool]:
+        """Return what tells whether *viewer*, admitted with *scope*, is still, as the same one."""
+        if not viewer.is_admin:
+            return lambda: self.signed_in_manager(scope) == viewer
+        sealed = read_cookie(scope, ADMIN_COOKIE)
+        if not self.tokens.is_valid_admin_session(sealed):
+            return lambda: True  # a right password, or a command's proof: only a session ends
+        return lambda: self.tokens.is_valid_admin_session(sealed)
+
+    async def sign_out(self, scope: Scope) -> Viewer | None:
+        """End the sessions of *scope* for good; return who he was, None for nobody."""
+        sealed, desk = read_cookie(scope, ADMIN_COOKIE), read_cookie(scope, DESK_COOKIE)
+        manager = self.signed_in_manager(scope)
+        is_admin = bool(sealed) and self.tokens.is_valid_admin_session(sealed)
+        if is_admin:
+            await self.tokens.end_admin_session(sealed)
+        if manager is not None:
+            await self.tokens.end_manager_session(desk)
+        self.streams.recheck()
+        return Viewer(Role.ADMIN, address=self.address(scope)) if is_admin else manager
+
+    async def revoke(self, manager: Ref) -> None:
+        """Make a manager's links and sessions worthless, and end his streams."""
+        await self._keys.revoke(manager)
+        self.streams.recheck()
+
+    def signed_in_manager(self, scope: Scope) -> Viewer | None:
+        """Find the manager whose session this is; None when it is nobody's, or over."""
+        sealed = read_cookie(scope, DESK_COOKIE)
+        session = self.tokens.read_manager_session(sealed) if sealed else None
+        manager = None if session is None else self.manager_of_claim(session)
+        if manager is None:
+            return None
+        return Viewer(
+            Role.MANAGER,
+            manager=manager.ref,
+            extension=manager.extension,
+            name=manager.name,
+            masks_numbers=self._access.mask_phones,
+            address=self.address(scope),
+        )
+
+    def manager_of_claim(self, claim: ManagerClaim) -> Manager | None:
+        """Find whom a link or session lets in; None when it was revoked, or he left 1C."""
+        manager = self.active_manager(claim.manager)
+        if manager is None or claim.generation != self._keys.generation(claim.manager):
+            return None
+        return manager
+
+    def active_manager(self, ref: Ref) -> Manager | None:
+        """Find a 1C user who works here."""
+        for manager in self._managers().values():
+            if manager.ref == ref:
+                return manager if is_active(manager) else None
+        return None
+
+    def claim_of(self, manager: Manager) -> ManagerClaim:
+        """Give what opens the desk for *manager* now."""
+        return ManagerClaim(manager.ref, self._keys.generation(manager.ref))
+
+    async def is_admin_password(self, scope: Scope, offered: bytes) -> bool:
+        """Return whether *offered* is the administrator's password; wrong ones are counted.
+
+        Raises:
+            HTTPException: 429 for one of too many wrong ones from this network, 503 when too many
+                are being checked.
+        """
+        if self._password is None:
+            return False
+        turn = await self.begin_attempt(GuessKey("admin", self.network(scope)))
+        try:
+            right = await self._password.matches(offered, no_failures=turn.no_failures)
+        except TooManyChecks:
+            turn.mark_right()  # it is not known to be wrong
+            raise HTTPException(503, _BUSY, {"Retry-After": "2"}) from None
+        if right:
+            turn.mark_right()
+        elif turn.should_log:
+            _log.warning("admin_refused", extra={"client": self.address(scope)})
+        if not right and turn.retry_after_s:
+            raise too_many_attempts(turn.retry_after_s)
+        return right
+
+    async def begin_attempt(self, *guesses: GuessKey) -> Attempt:
+        """Wait until *guesses* may be checked; raises HTTPException 429 where too many wait."""
+        try:
+            return await self.attempts.begin(*guesses)
+        except TooManyAttempts as error:
+            raise too_many_attempts(error.seconds) from None
+
+    def network(self, scope: Scope) -> str:
+        """Return the network that a request is counted under."""
+        return network_of(client_address(scope, self._access.trusted_proxies))
+
+    def address(self, scope: Scope) -> str:
+        """Tell where a request comes from; empty when there is no telling."""
+        address = client_address(scope, self._access.trusted_proxies)
+        return "" if address is None else str(address)
+
+    def is_encrypted(self, scope: Scope) -> bool:
+        """Whether the client's line is TLS, as far as we can know."""
+        return is_encrypted(scope, self._access.trusted_proxies)
+
+    async def _admin(self, scope: Scope) -> Viewer | None:
+        """Find the administrator; None for a stranger.
+
+        Raises:
+            HTTPException: 401 for a wrong password, 429 after many.
+        """
+        viewer = Viewer(Role.ADMIN, address=self.address(scope))
+        sealed = read_cookie(scope, ADMIN_COOKIE)
+        if sealed and self.tokens.is_valid_admin_session(sealed):
+            return viewer
+        said = read_header(scope, b"authorization")
+        if not said:
+            return None
+        proof = bearer_token(said)
+        if proof is not None and self.tokens.is_command_proof(proof.decode("latin-1")):
+            return viewer
+        if self._password is None:
+            return None
+        offered = offered_password(said)
+        if offered is None or not await self.is_admin_password(scope, offered):
+            raise HTTPException(401, headers=_CHALLENGE)
+        return viewer
+
+    def _stranger(self, scope: Scope) -> HTTPException:
+        if self.signed_in_manager(scope) is not None:
+            if is_navigation(scope) and scope["path"] == "/":
+                return HTTPException(303, headers={"Location": DESK_PATH})
+            return HTTPException(403, _ADMIN_ONLY)
+        if is_navigation(scope):
+            query = scope["query_string"].decode("latin-1")
+            there = scope["path"] + (f"?{query}" if query else "")
+            return HTTPException(303, headers={"Location": f"{SIGN_IN_PATH}?next={quote(there)}"})
+        if self._password is None:
+            return HTTPException(403, _NO_PASSWORD)
+        # A page's own script gets no challenge: the browser would ask over the page.
+        ours = read_header(scope, b"sec-fetch-mode") in {b"cors", b"same-origin", b"no-cors"}
+        return HTTPException(401, headers=None if ours else _CHALLENGE)
+
+    @staticmethod
+    def _checked(scope: Scope, viewer: Viewer) -> Viewer:
+        if scope["method"] not in _SAFE_METHODS and not is_same_origin(scope):
+            raise HTTPException(403, FOREIGN_PAGE)
+        return viewer
+
+
+def too_many_attempts(seconds: int) -> HTTPException:
+    """Return the refusal of one more guess."""
+    return HTTPException(429, _TOO_MANY, {"Retry-After": str(seconds)})
+
+
+def is_active(manager: Manager) -> bool:
+    """Whether a 1C user is somebody who may look at his calls."""
+    return not (manager.invalid or manager.service or manager.deletion_mark)
+
+
+def is_navigation(scope: Scope) -> bool:
+    """Whether a person at a browser wants to see a page."""
+    return scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")
+
+
+def read_cookie(scope: Scope, name: str) -> str:
+    """Give a cookie; empty when there is none."""
+    return cookie_parser(read_header(scope, b"cookie").decode("latin-1")).get(name, "")

@@ -1,0 +1,99 @@
+"""Server-sent events: the house's events as lines that a page reads as they happen."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
+
+from bridge.domain.delivery.texts import Language
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import (
+    CallChanged,
+    CallRecorded,
+    DirectoryChanged,
+    EntryChanged,
+    Event,
+    MissedCallChanged,
+    OneCAvailability,
+)
+from bridge.web.api.views.calls import CallView, MissedCallView, View
+from bridge.web.api.views.state import (
+    AlarmView,
+    DirectoryChangeView,
+    OneCAvailabilityView,
+    OutboxEntryView,
+)
+from bridge.web.web_services import WebServices
+
+#: Names of events on the wire.
+EVENT_KINDS: dict[str, type[Event]] = {
+    "call": CallRecorded,
+    "call_changed": CallChanged,
+    "debt": MissedCallChanged,
+    "entry": EntryChanged,
+    "directory": DirectoryChanged,
+    "onec": OneCAvailability,
+    "alarm": Alarm,
+}
+
+_HEARTBEAT = ": still here\n\n"
+
+
+async def event_lines(
+    services: WebServices, kinds: Sequence[str], after: str
+) -> AsyncGenerator[str, None]:
+    """Give the events of *kinds* (all when empty) from behind the id *after* on, as lines.
+
+    They end when the house stops; a heartbeat breaks every long silence.
+    """
+    wanted = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
+    async with services.event_feed.subscribe(wanted, after) as listener:
+        # Sends the headers through whatever stands between, and tells a page it is connected.
+        yield "retry: 2000\n\n"
+        while True:
+            try:
+                # Not wait_for: it makes a task of each wait, and the page hears a turn later.
+                async with asyncio.timeout(services.heartbeat_s):
+                    told = await anext(listener)
+            except TimeoutError:
+                yield _HEARTBEAT
+                continue
+            except StopAsyncIteration:
+                return
+            # One text for all who listen; an id names one event in the life of a process.
+            yield services.event_texts.get_or_write(
+                told[0], partial(format_event, *told, services.lang)
+            )
+
+
+def format_event(event_id: str, event: Event | None, lang: Language) -> str:
+    """Write one event; a gap, None, tells the page to look anew."""
+    if event is None:
+        return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
+    kind, text = _tell(event, lang)
+    return f"id: {event_id}\nevent: {kind}\ndata: {text}\n\n"
+
+
+def _tell(event: Event, lang: Language) -> tuple[str, str]:
+    # JSON of pydantic holds no line breaks, so one data line is enough.
+    return _NAMES[type(event)], _view(event, lang).model_dump_json()
+
+
+_NAMES = {kind: name for name, kind in EVENT_KINDS.items()}
+
+
+def _view(event: Event, lang: Language) -> View:
+    view: View
+    match event:
+        case CallRecorded(call) | CallChanged(call):
+            view = CallView.of(call, lang)
+        case MissedCallChanged(debt):
+            view = MissedCallView.of(debt)
+        case EntryChanged(entry):
+            view = OutboxEntryView.of(entry, None, lang)
+        case DirectoryChanged(report):
+            view = DirectoryChangeView.of(report)
+        case OneCAvailability():
+            view = OneCAvailabilityView.of(event)
+        case Alarm():
+            view = AlarmView.of(event)
+    return view

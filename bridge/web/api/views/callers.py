@@ -1,0 +1,93 @@
+"""What the API shows of a caller: how his number was read, whose it is, where his call would go.
+
+Numbers stand here in full: only the administrator sees them.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.entities import CallerCard
+from bridge.domain.phone.fields import CallerKind, PhoneNumber, format_phone
+from bridge.domain.routing.decision import NumberMemory, RouteDecision, RouteQuestion
+from bridge.web.api.views.calls import CandidateView, DecisionView, View, format_e164
+
+
+class QuestionView(View):
+    """How a caller and a line were read."""
+
+    caller_raw: str
+    caller_kind: CallerKind
+    number: str | None
+    extension: str | None
+    did: str
+
+    @classmethod
+    def of(cls, question: RouteQuestion) -> Self:
+        """Show *question*."""
+        caller = question.caller
+        return cls(
+            caller_raw=caller.raw,
+            caller_kind=caller.kind,
+            number=format_e164(caller.number),
+            extension=caller.extension,
+            did=question.did,
+        )
+
+
+class ExplanationView(View):
+    """What the PBX would be told, and why; the same as `onec-bridge route --json`."""
+
+    extension: str | None = Field(description="what the PBX would be told; null: nobody")
+    question: QuestionView
+    decision: DecisionView
+
+    @classmethod
+    def of(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
+        """Show *decision* on *question*."""
+        return cls(
+            extension=decision.extension,
+            question=QuestionView.of(question),
+            decision=DecisionView.of(decision, lang),
+        )
+
+
+class CallerCardView(View):
+    """All a number tells, and what would be done with its call now."""
+
+    number: str
+    formatted: str
+    known: bool
+    candidates: list[CandidateView]
+    choice: str | None = Field(description="whose number it is, on an operator's word")
+    last_extension: str | None = Field(description="who talked to it last")
+    decision: DecisionView
+
+    @classmethod
+    def of(
+        cls,
+        number: PhoneNumber,
+        card: CallerCard | None,
+        memory: NumberMemory,
+        decision: RouteDecision,
+        lang: Language,
+    ) -> Self:
+        """Show the *card* of *number*."""
+        return cls(
+            number=f"+{number}",
+            formatted=format_phone(number),
+            known=card is not None,
+            candidates=[] if card is None else [CandidateView.of(c) for c in card.candidates],
+            choice=memory.chosen_owner,
+            last_extension=memory.last_extension,
+            decision=DecisionView.of(decision, lang),
+        )
+
+
+class NewOwnerChoice(BaseModel):
+    """An operator's word on whose number it is: the reference of one of its owners."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str = Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")

@@ -1,0 +1,221 @@
+"""What the desk's buttons do: call, call back, note, "this is …", show a hidden number.
+
+The page's script gets words to show, with the parts of the page that changed; a browser without it
+is led back to the page.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bridge.domain.calls.orders import OrderState
+from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.errors import OrderRefused
+from bridge.ports.audit import AuditAct
+from bridge.web.actions import calling_extension, choose_owner
+from bridge.web.desk.contexts import DeskContext, DeskContexts
+from bridge.web.desk.labels import ORDER_LABELS
+from bridge.web.desk.rendering import DeskRenderer
+from bridge.web.desk.search import MAX_SEARCH_LENGTH, DirectorySearch, FoundPhone, SearchHit
+from bridge.web.shared.language import translatable
+from bridge.web.shared.pages import PAGE_HEADERS
+from bridge.web.web_services import WebServices
+
+_LONGEST_NOTE = 2000
+
+_WITHHELD = translatable("Nothing to call: the number is withheld or too short.")
+_SHOWN = translatable("%(number)s. That you asked to see it stands in the audit list.")
+_NOTHING_HIDDEN = translatable("Nothing to show: the number is withheld or too short.")
+_NOT_FOUND = translatable("1C has nothing like it")
+
+
+class DeskActions:
+    """Does what the desk's buttons say."""
+
+    def __init__(
+        self,
+        services: WebServices,
+        seats: DeskContexts,
+        rendering: DeskRenderer,
+        search: DirectorySearch,
+    ) -> None:
+        self._services = services
+        self._seats = seats
+        self._board = services.desk_state.calls
+        self._book = services.desk_state.missed_calls
+        self._rendering = rendering
+        self._search = search
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the buttons' routes."""
+        call = "/desk/calls/{key}"
+        return [
+            Route(path, button, methods=["POST"], include_in_schema=False)
+            for path, button in (
+                (f"{call}/callback", self.call_back),
+                (f"{call}/note", self.add_note),
+                (f"{call}/owner", self.choose_owner),
+                (f"{call}/number", self.reveal_caller),
+                ("/desk/order", self.order),
+                ("/desk/number", self.reveal_hit),
+            )
+        ]
+
+    async def order(self, request: Request) -> Response:
+        """Call a number that a search has found."""
+        seat, form = await self._seats.of_form(request)
+        _, phone = self._found(seat, form)
+        return await self._order(request, seat, phone.number)
+
+    async def call_back(self, request: Request) -> Response:
+        """Call the caller of a call back."""
+        seat, _ = await self._seats.of_form(request)
+        call = await self._seats.require_call(request, seat)
+        if call.caller.number is None:
+            raise HTTPException(409, seat.speech.translate(_WITHHELD))
+        return await self._order(request, seat, call.caller.number)
+
+    async def add_note(self, request: Request) -> Response:
+        """Write a note on a call, into its document in 1C too."""
+        seat, form = await self._seats.of_form(request)
+        call = await self._seats.require_call(request, seat)
+        text = form.get("text", "").strip()[:_LONGEST_NOTE]
+        if not text:
+            raise HTTPException(422, seat.speech.translate("The note is empty."))
+        if await self._services.call_notes.annotate(call.key, seat.author, text) is None:
+            raise HTTPException(404, seat.speech.translate("There is no such call."))
+        await self._seats.record_audit(seat, AuditAct.NOTE_WRITTEN, call.key)
+        return _done(request, seat, seat.speech.translate("Saved."))
+
+    async def choose_owner(self, request: Request) -> Response:
+        """Keep the operator's word on whose number it is."""
+        seat, form = await self._seats.of_form(request)
+        call = await self._seats.require_call(request, seat)
+        number = call.caller.number
+        if number is None:
+            raise HTTPException(409, seat.speech.translate(_WITHHELD))
+        try:
+            await choose_owner(self._services, seat.viewer, number, form.get("owner", ""))
+        except HTTPException as refusal:
+            said = seat.speech.translate(str(refusal.detail))
+            raise HTTPException(refusal.status_code, said) from refusal
+        self._board.refresh_number(number)
+        return _done(
+            request,
+            seat,
+            seat.speech.translate("Remembered: from the next call on the number leads to him."),
+        )
+
+    async def reveal_caller(self, request: Request) -> Response:
+        """Show the hidden number of a call, to him and from now on."""
+        seat, _ = await self._seats.of_form(request)
+        call = await self._seats.require_call(request, seat)
+        if call.caller.number is None:
+            raise HTTPException(409, seat.speech.translate(_NOTHING_HIDDEN))
+        await self._reveal(seat, call.caller.number, call.key, mask_phone(call.caller.number))
+        return await self._shown(request, seat, call.caller.number, call.key)
+
+    async def reveal_hit(self, request: Request) -> Response:
+        """Show the hidden number of somebody whom a search has found."""
+        seat, form = await self._seats.of_form(request)
+        hit, phone = self._found(seat, form)
+        await self._reveal(seat, phone.number, mask_phone(phone.number), hit.name)
+        typed = form.get("q", "")[:MAX_SEARCH_LENGTH]
+        return await self._shown(request, seat, phone.number, typed=typed)
+
+    def _found(self, seat: DeskContext, form: Mapping[str, str]) -> tuple[SearchHit, FoundPhone]:
+        place = read_whole_number(form.get("place", "0"))
+        found = self._search.pick(
+            form.get("q", "")[:MAX_SEARCH_LENGTH],
+            form.get("of", ""),
+            -1 if place is None else place,
+            seat.audience,
+        )
+        if found is None:
+            raise HTTPException(409, seat.speech.translate(_NOT_FOUND))
+        return found
+
+    async def _order(self, request: Request, seat: DeskContext, number: PhoneNumber) -> Response:
+        originating, sight = self._services.call_ordering, seat.audience
+        extension = await calling_extension(
+            self._services, seat.viewer, seat.speech, sight.extension
+        )
+        if originating is None:
+            raise HTTPException(
+                404, seat.speech.translate("No calls from here: access to the PBX is not set up.")
+            )
+        try:
+            call = await originating.order(extension, f"+{number}", by=seat.author)
+        except OrderRefused as refusal:
+            raise HTTPException(409, str(refusal)) from refusal
+        await self._seats.record_audit(seat, AuditAct.CALL_ORDERED, call.key, mask_phone(number))
+        order = call.order
+        state = OrderState.UNKNOWN if order is None else order.state
+        said = seat.speech.translate(
+            ORDER_LABELS[state],
+            extension=extension,
+            words="" if order is None else order.reason,
+        )
+        if state is OrderState.REFUSED:
+            raise HTTPException(409, said)
+        return _done(request, seat, said)
+
+    async def _reveal(
+        self, seat: DeskContext, number: PhoneNumber, subject: str, words: str
+    ) -> None:
+        """Let him see *number*, once it stands in the audit list that he asked."""
+        viewer = seat.viewer
+        if (
+            not viewer.masks_numbers
+            or viewer.manager is None
+            or number in seat.audience.revealed_numbers
+        ):
+            return
+        await self._seats.record_audit(seat, AuditAct.NUMBER_REVEALED, subject, words)
+        self._seats.reveals.add(viewer.manager, number)
+        self._board.refresh_number(number)
+
+    async def _shown(
+        self,
+        request: Request,
+        seat: DeskContext,
+        number: PhoneNumber,
+        key: str = "",
+        typed: str = "",
+    ) -> Response:
+        """Tell *number*, with the card, the debts or the search in which it now stands."""
+        sight = self._seats.with_revealed(seat.audience)
+        owed = self._book.of_extension(sight.extension)
+        parts = {"missed": self._rendering.render_missed_calls(owed, sight)}
+        posted = self._board.find_call(key, sight.extension)
+        if posted is not None:
+            parts["card"] = await self._rendering.render_card(posted, sight)
+        if typed:
+            parts["found"] = self._rendering.render_hits(
+                typed, self._search.find(typed, sight), sight
+            )
+        said = format_phone(number)
+        if sight.viewer.masks_numbers:
+            said = seat.speech.translate(_SHOWN, number=said)
+        return _done(request, seat, said, parts, typed=typed)
+
+
+def _done(
+    request: Request,
+    seat: DeskContext,
+    said: str,
+    parts: Mapping[str, str] | None = None,
+    *,
+    typed: str = "",
+) -> Response:
+    """Tell the page's script, or lead a browser without it back to the page."""
+    if "application/json" in request.headers.get("accept", ""):
+        told = {"words": said, **(parts or {})}
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+    fields = {"extension": seat.audience.extension} | ({"q": typed} if typed else {})
+    return RedirectResponse(f"/desk?{urlencode(fields)}", 303, headers=dict(PAGE_HEADERS))

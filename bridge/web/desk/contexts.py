@@ -1,0 +1,111 @@
+"""Who sits at a desk: whose telephone it shows, what he sees of numbers, which calls are his."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.reporting.desk import involved_extensions
+from bridge.ports.audit import AuditAct
+from bridge.web.access import AccessControl, Viewer
+from bridge.web.desk.cards import DeskAudience
+from bridge.web.desk.revealed_numbers import RevealedNumbers
+from bridge.web.shared.forms import read_form
+from bridge.web.shared.language import Localizer, translatable
+from bridge.web.shared.pages import PageRenderer
+from bridge.web.web_services import WebServices
+
+_LONGEST_EXTENSION = 20
+
+_NO_SUCH_CALL = translatable("This desk shows no such call.")
+
+
+@dataclass(frozen=True, slots=True)
+class DeskContext:
+    """Who sits at a desk: *sight* tells whose telephone it shows and what he sees of numbers."""
+
+    viewer: Viewer
+    audience: DeskAudience
+    #: Whose telephone it is; empty for one that nobody or several have.
+    owner: str
+    #: The names of all who have this extension in 1C, where they are several.
+    shared: tuple[str, ...]
+    speech: Localizer
+
+    @property
+    def author(self) -> str:
+        """By what name he signs what he does."""
+        return self.viewer.name or self.speech.translate("administrator")
+
+
+class DeskContexts:
+    """Tells who sits where, and remembers which hidden numbers he asked to see."""
+
+    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
+        self._services = services
+        self._gate = gate
+        self._pages = pages
+        self.reveals = RevealedNumbers(services.clock)
+
+    async def of_request(self, request: Request) -> DeskContext:
+        """Tell who sits there: a manager at his own telephone, the administrator at any.
+
+        Raises:
+            HTTPException: what `Gate.viewer` does.
+        """
+        viewer = await self._gate.require_viewer(request.scope)
+        named = request.query_params.get("extension", "")[:_LONGEST_EXTENSION]
+        extension = named if viewer.is_admin else viewer.extension or ""
+        found = self._services.directory.owner_of(extension)
+        owner = viewer.name or ("" if found.manager is None else found.manager.name)
+        sight = DeskAudience(
+            extension, self._pages.language_of(request.scope), replace(viewer, address="")
+        )
+        return DeskContext(
+            viewer,
+            self.with_revealed(sight),
+            owner,
+            tuple(manager.name for manager in found.shared),
+            self._pages.localizer_of(request.scope),
+        )
+
+    def with_revealed(self, sight: DeskAudience) -> DeskAudience:
+        """Give *sight* with the numbers he has asked to see by now."""
+        return replace(sight, revealed_numbers=self.reveals.of_manager(sight.viewer.manager))
+
+    async def of_form(self, request: Request) -> tuple[DeskContext, Mapping[str, str]]:
+        """Tell who sent a form, and read it."""
+        seat = await self.of_request(request)
+        return seat, await read_form(request)
+
+    async def require_call(self, request: Request, seat: DeskContext) -> PhoneCall:
+        """Give the call of the path, if it concerns this telephone.
+
+        Raises:
+            HTTPException: 404.
+        """
+        desk, key, extension = (
+            self._services.desk_state,
+            request.path_params["key"],
+            seat.audience.extension,
+        )
+        posted = desk.calls.find_call(key, extension)
+        call = await self._services.ledger.call(key) if posted is None else posted.call
+        mine = call is not None and (
+            posted is not None
+            or extension in involved_extensions(call)
+            or any(key in debt.call_keys for debt in desk.missed_calls.of_extension(extension))
+        )
+        if call is None or not mine:
+            raise HTTPException(404, seat.speech.translate(_NO_SUCH_CALL))
+        return call
+
+    async def record_audit(
+        self, seat: DeskContext, act: AuditAct, subject: str, said: str = ""
+    ) -> None:
+        """Put what he did into the audit list."""
+        await self._services.audit.append(
+            seat.viewer.audit_record(self._services.clock(), act, subject, said)
+        )

@@ -1,0 +1,182 @@
+"""The board: the calls that desks show now, by the telephones they concern.
+
+It keeps states, not events. A desk that comes, or comes back, asks what changed behind the number
+it saw last; one that another life of the process gave gets everything that stands. So no break
+loses a ring, and a slow desk sees the last state instead of a queue of old ones.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.reporting.desk import involved_extensions, is_shown_on_desk
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.ports.clock import Clock
+from bridge.ports.events import CallChanged, CallRecorded, Event
+
+_SWEEP_EVERY = timedelta(minutes=1)
+
+
+class CallUpdate(NamedTuple):
+    """A call as it stands on the board, with the number of its last change."""
+
+    call: PhoneCall
+    sequence: int
+    shown_at: datetime
+
+
+class CallUpdates(NamedTuple):
+    """What changed for one telephone, the oldest change first; *whole*: it is all that stands."""
+
+    last_id: str
+    updates: Sequence[CallUpdate]
+    is_complete: bool
+
+
+class DeskListener:
+    """One desk that waits for news."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    def notify(self) -> None:
+        """Tell that there may be news."""
+        self._woken.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for news at most so long; False when there was none."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True
+
+
+class DeskCalls:
+    """Calls by telephone, and who waits for news of them. Called on the event loop's thread only.
+
+    *epoch* names this life of the process.
+    """
+
+    def __init__(self, epoch: str, clock: Clock) -> None:
+        self._epoch = epoch
+        self._clock = clock
+        self._count = 0
+        self._posted: dict[str, CallUpdate] = {}
+        self._of: dict[str, set[str]] = {}
+        self._listeners: dict[str, set[DeskListener]] = {}
+        self._sweep_at = clock() + _SWEEP_EVERY
+        self.closed = False
+
+    def publish(self, event: Event) -> None:
+        """Take note of *event*, if it is about a call."""
+        if isinstance(event, CallRecorded | CallChanged):
+            self.show(event.call)
+
+    def load(self, calls: Iterable[PhoneCall]) -> None:
+        """Take up the calls of before a restart, the oldest first."""
+        now = self._clock()
+        for call in calls:
+            last = max([call.received_at, *(event.at for event in call.applied_events)])
+            if is_shown_on_desk(call, last, now):
+                self.show(call)
+
+    def show(self, call: PhoneCall) -> None:
+        """Show *call* as it is now to everybody whom it concerns."""
+        concerned = involved_extensions(call)
+        if not concerned:
+            return
+        now = self._clock()
+        if now >= self._sweep_at:
+            self._sweep(now)
+        self._count += 1
+        self._posted[call.key] = CallUpdate(call, self._count, now)
+        for extension in concerned:
+            self._of.setdefault(extension, set()).add(call.key)
+            self.notify(extension)
+
+    def shift_clock(self, step: timedelta) -> None:
+        """Date what is shown anew, behind a *step* of the wall clock: nothing of it is older."""
+        self._sweep_at += step
+        for key, posted in self._posted.items():
+            self._posted[key] = posted._replace(shown_at=posted.shown_at + step)
+
+    def refresh_number(self, number: PhoneNumber) -> None:
+        """Show the calls of *number* anew: what is known of it has changed."""
+        for posted in tuple(self._posted.values()):
+            if posted.call.caller.number == number:
+                self.show(posted.call)
+
+    def find_call(self, key: str, extension: str) -> CallUpdate | None:
+        """Give a call that *extension*'s desk shows."""
+        return self._posted.get(key) if key in self._of.get(extension, ()) else None
+
+    def updates_since(self, extension: str, after: str) -> CallUpdates:
+        """Give what changed for *extension* behind the id *after*, or everything that stands."""
+        now = self._clock()
+        seen = self._seen(after)
+        found = [
+            posted
+            for key in self._of.get(extension, ())
+            if (posted := self._posted[key]).sequence > (seen or 0)
+            and is_shown_on_desk(posted.call, posted.shown_at, now)
+        ]
+        found.sort(key=lambda posted: posted.sequence)
+        return CallUpdates(f"{self._epoch}-{self._count}", found, is_complete=seen is None)
+
+    def update_id(self, posted: CallUpdate) -> str:
+        """Give the id of a call's last change."""
+        return f"{self._epoch}-{posted.sequence}"
+
+    def notify(self, extension: str) -> None:
+        """Wake the desks of *extension*."""
+        for listener in self._listeners.get(extension, ()):
+            listener.notify()
+
+    @contextmanager
+    def listen(self, extension: str) -> Iterator[DeskListener]:
+        """Wait for news of *extension* while the block lasts."""
+        listener = DeskListener()
+        self._listeners.setdefault(extension, set()).add(listener)
+        try:
+            yield listener
+        finally:
+            others = self._listeners[extension]
+            others.discard(listener)
+            if not others:
+                del self._listeners[extension]
+
+    def count_listeners(self, extension: str | None = None) -> int:
+        """Count the desks that listen: of *extension*, or all."""
+        if extension is not None:
+            return len(self._listeners.get(extension, ()))
+        return sum(len(some) for some in self._listeners.values())
+
+    def close(self) -> None:
+        """End all streams; for a server that must not hang at its stop."""
+        self.closed = True
+        for extension in self._listeners:
+            self.notify(extension)
+
+    def _seen(self, after: str) -> int | None:
+        epoch, _, number = after.rpartition("-")
+        return read_whole_number(number, self._count) if epoch == self._epoch else None
+
+    def _sweep(self, now: datetime) -> None:
+        """Take down what no desk shows any more."""
+        self._sweep_at = now + _SWEEP_EVERY
+        for key, posted in tuple(self._posted.items()):
+            if is_shown_on_desk(posted.call, posted.shown_at, now):
+                continue
+            del self._posted[key]
+            for extension in involved_extensions(posted.call):
+                keys = self._of.get(extension, set())
+                keys.discard(key)
+                if not keys:
+                    self._of.pop(extension, None)

@@ -1,0 +1,38 @@
+"""What the desk is built of: its board and its book of debts, which listen to the house."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.ports.events import Event
+from bridge.web.desk_state.desk_calls import DeskCalls
+from bridge.web.desk_state.missed_call_list import MissedCallList
+
+#: Gives the address that opens an owner of a number in 1C; None where there is no web client.
+OneCLink = Callable[[CandidateKind, Ref], str | None]
+
+
+def no_onec_link(kind: CandidateKind, ref: Ref) -> None:
+    """Give no link: BRIDGE_ONEC_WEB_URL is not set."""
+    del kind, ref
+
+
+@dataclass(frozen=True, slots=True)
+class DeskState:
+    """The desk's parts."""
+
+    calls: DeskCalls
+    missed_calls: MissedCallList
+    onec_link: OneCLink = no_onec_link
+
+    def publish(self, event: Event) -> None:
+        """Take note of what happened in the house."""
+        self.calls.publish(event)
+        self.missed_calls.publish(event)
+
+    def load(self, calls: Iterable[PhoneCall], debts: Iterable[MissedCall]) -> None:
+        """Take up what was before a restart: calls, the oldest first, and the open debts."""
+        self.missed_calls.load(debts)
+        self.calls.load(calls)

@@ -1,0 +1,159 @@
+"""How pages are made: templates in the viewer's language, with headers that let nothing in.
+
+A page has no inline script or style, asks no other host, stands in no frame and sends its forms
+back to us alone.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
+from bridge.domain.phone.fields import format_phone
+from bridge.web.access.access_control import read_cookie
+from bridge.web.shared.language import (
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    Localizer,
+    translatable,
+    translations,
+)
+
+_ROOM = Path(__file__).parent
+
+#: Keeps a person's choice of language.
+LANG_COOKIE: Final = "bridge_lang"
+
+PAGE_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # With no-referrer browsers send "Origin: null" along with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class _Static(StaticFiles):
+    """The pages' own files; asked about anew each time, so that an update shows at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def static_files() -> Mount:
+    """Give the route of scripts and styles."""
+    return Mount("/static", _Static(directory=_ROOM / "static"), name="static")
+
+
+class PageRenderer:
+    """Renders templates. *lang* is the house's language, unless a person chose another."""
+
+    def __init__(self, lang: Language, zone: tzinfo) -> None:
+        self._lang = lang
+        self.localizers = {one: Localizer(one, zone) for one in LANGUAGES}
+        self._rooms = {one: _templates(self.localizers[one]) for one in LANGUAGES}
+
+    def language_of(self, scope: Scope) -> Language:
+        """Tell in which language a person reads: as his cookie says, else the house's."""
+        chosen = read_cookie(scope, LANG_COOKIE)
+        return next((one for one in LANGUAGES if one == chosen), self._lang)
+
+    def localizer_of(self, scope: Scope) -> Localizer:
+        """Give the language of a request."""
+        return self.localizers[self.language_of(scope)]
+
+    def render(
+        self,
+        request: Request,
+        template: str,
+        fields: Mapping[str, object],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Render *template* with *fields* for *request*."""
+        lang = self.language_of(request.scope)
+        text = self.render_text(lang, template, {"path": request.url.path, **fields})
+        return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
+
+    def render_text(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
+        """Write *template*, a page or a part of one, in *lang*."""
+        return self._rooms[lang].get_template(template).render(fields)
+
+    def render_problem(
+        self, request: Request, status: int, sentence: str, headers: Mapping[str, str]
+    ) -> Response:
+        """Show a refusal or a failure as a page."""
+        speech = self.localizer_of(request.scope)
+        title = speech.translate(_TITLES.get(status, _BROKEN))
+        return self.render(
+            request,
+            "problem.html",
+            {"viewer": None, "title": title, "sentence": speech.translate(sentence)},
+            status=status,
+            headers=headers,
+        )
+
+
+_BROKEN = translatable("It did not work")
+_TITLES = {
+    403: translatable("Not for you"),
+    404: translatable("Nothing is here"),
+    409: translatable("It cannot be done now"),
+    429: translatable("Too many wrong passwords"),
+}
+
+
+def _templates(speech: Localizer) -> Environment:
+    lang = speech.lang
+    room = Environment(
+        loader=FileSystemLoader(_ROOM / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    # jinja2 adds these methods for the extension; its types do not know them.
+    install = getattr(room, "install_gettext_translations")  # noqa: B009
+    install(translations(lang), newstyle=True)
+    room.globals.update(
+        lang=lang,
+        languages=LANGUAGE_NAMES,
+        caller_name=lambda call: caller_name(call, lang),
+        how_to_reach=lambda call: how_to_reach(call, lang),
+        say_rule=lambda rule: format_rule(lang, rule),
+        say_step=lambda step: format_evidence_step(lang, step),
+    )
+    room.filters.update(
+        iso=datetime.isoformat,
+        clock=speech.format_time,
+        moment=speech.format_moment,
+        day=speech.format_day,
+        ago=speech.format_ago,
+        span=speech.format_duration,
+        stopwatch=speech.format_stopwatch,
+        number=speech.format_number,
+        percent=speech.format_percent,
+        ms=speech.format_milliseconds,
+        phone=format_phone,
+        candidate_name=candidate_name,
+    )
+    return room

@@ -1,0 +1,20 @@
+"""What a page shows where a file cannot be read: the alarms above all, so never an error alone."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from bridge.errors import StoreError
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+async def or_default(question: Awaitable[T], otherwise: D) -> T | D:
+    """Return the answer to *question*, or *otherwise* where the store cannot tell.
+
+    For what is shown beside the alarms, one of which says why.
+    """
+    try:
+        return await question
+    except StoreError:
+        return otherwise

@@ -1,0 +1,331 @@
+"""The ways of an outbox entry, as a table: what 1C lacks, what failed, what may be repeated."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.domain.calls.desired import (
+    DesiredReminder,
+    DesiredState,
+    DocumentText,
+    ReminderState,
+    SentReminder,
+)
+from bridge.domain.delivery import outbox
+from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from tests.support import builders as b
+
+RULES = DeliveryRules()
+DUE = OutboxEntry("k", b.NOON, b.NOON)
+DOCUMENT = b.ref("document")
+LATER = b.NOON + timedelta(seconds=5)
+
+
+TOLD = DocumentText("Входящий звонок: Иванов", "Звонит: +7 (903) 555-01-23")
+ANNA, BORIS = b.ref("Анна Петрова"), b.ref("Борис Юдин")
+RINGS = DesiredReminder(ANNA, "Звонит Иванов")
+WANTED = DesiredState(TOLD, considered=False, reminders=(RINGS,), revision=1)
+NO_REMINDER = replace(WANTED, reminders=())
+
+
+def sending(stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
+    """Give an entry in the middle of *stage*, with all that comes before it in 1C."""
+    entry = replace(DUE, stage=stage)
+    if stage is not DeliveryStage.DOCUMENT:
+        entry = replace(entry, document=DOCUMENT, written_text=TOLD)
+    if stage in (DeliveryStage.REMINDER, DeliveryStage.VERIFY):
+        entry = replace(entry, subject_written=True)
+    return outbox.start_sending(entry, WANTED)
+
+
+def done(entry: OutboxEntry) -> OutboxEntry:
+    """Give what the stage of *entry* leaves in 1C."""
+    match entry.stage:
+        case DeliveryStage.DOCUMENT:
+            return replace(entry, document=DOCUMENT)
+        case DeliveryStage.SUBJECT:
+            return replace(entry, subject_written=True)
+        case DeliveryStage.REMINDER:
+            kept = outbox.with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
+            return replace(entry, reminders=kept)
+    return entry
+
+
+# ---------------------------------------------------------------- one step
+def test_an_entry_being_sent_is_no_longer_due() -> None:
+    entry = sending()
+
+    assert (entry.state, entry.attempts) == (EntryState.SENDING, 1)
+    assert not entry.is_due(LATER)
+
+
+@pytest.mark.parametrize(
+    ("stage", "reminder", "doubtful", "state", "then"),
+    [
+        (DeliveryStage.DOCUMENT, True, False, EntryState.DUE, DeliveryStage.SUBJECT),
+        (DeliveryStage.DOCUMENT, False, True, EntryState.DUE, DeliveryStage.SUBJECT),
+        (DeliveryStage.SUBJECT, True, False, EntryState.DUE, DeliveryStage.REMINDER),
+        (DeliveryStage.SUBJECT, False, False, EntryState.DELIVERED, DeliveryStage.SUBJECT),
+        (DeliveryStage.SUBJECT, False, True, EntryState.DUE, DeliveryStage.VERIFY),
+        (DeliveryStage.REMINDER, True, False, EntryState.DELIVERED, DeliveryStage.REMINDER),
+        (DeliveryStage.REMINDER, True, True, EntryState.DUE, DeliveryStage.VERIFY),
+    ],
+)
+def test_stages_follow_each_other(
+    stage: DeliveryStage, *, reminder: bool, doubtful: bool, state: EntryState, then: DeliveryStage
+) -> None:
+    wanted = WANTED if reminder else NO_REMINDER
+    entry = replace(
+        sending(stage), needs_verification=doubtful, maybe_sent_at=b.NOON, last_error="?"
+    )
+
+    moved = outbox.advance(done(entry), wanted, LATER, RULES)
+
+    assert (moved.state, moved.stage, moved.document) == (state, then, DOCUMENT)
+    assert (moved.attempts, moved.maybe_sent_at, moved.last_error) == (0, None, "")
+    assert (moved.delivered_at == LATER) == (state is EntryState.DELIVERED)
+    pause = (
+        RULES.verify_after
+        if then is DeliveryStage.VERIFY and state is EntryState.DUE
+        else timedelta(0)
+    )
+    assert moved.due_at == LATER + pause
+
+
+# ---------------------------------------------------------------- what 1C lacks
+SETTLED = replace(
+    DUE,
+    state=EntryState.DELIVERED,
+    stage=DeliveryStage.REMINDER,
+    document=DOCUMENT,
+    subject_written=True,
+    written_text=TOLD,
+    reminders=(SentReminder(ANNA, RINGS.text),),
+    revision=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "lacks"),
+    [
+        (DesiredState(TOLD, considered=False, reminders=(RINGS,)), None),
+        (DesiredState(replace(TOLD, description="Итог"), False, (RINGS,)), DeliveryStage.OUTCOME),
+        (DesiredState(replace(TOLD, responsible=BORIS), False, (RINGS,)), DeliveryStage.OUTCOME),
+        (DesiredState(TOLD, True, (RINGS,)), DeliveryStage.CONSIDERED),
+        (DesiredState(TOLD, False, ()), DeliveryStage.REMINDER),
+        (DesiredState(TOLD, False, (replace(RINGS, text="Пропущен"),)), DeliveryStage.REMINDER),
+        (
+            DesiredState(TOLD, False, (RINGS, DesiredReminder(BORIS, "Не перезвонили"))),
+            DeliveryStage.REMINDER,
+        ),
+    ],
+)
+def test_what_1c_lacks_is_the_next_stage(change: DesiredState, lacks: DeliveryStage | None) -> None:
+    assert outbox.next_stage(SETTLED, change) is lacks
+
+
+def test_a_dismissed_reminder_is_neither_made_again_nor_withdrawn() -> None:
+    gone = replace(SETTLED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
+
+    assert outbox.next_reminder(gone, WANTED) is None
+    assert outbox.next_reminder(gone, NO_REMINDER) is None
+
+
+def test_a_second_person_is_not_told_of_what_the_first_dismissed() -> None:
+    second = DesiredReminder(BORIS, "Не перезвонили", unless_dismissed_by=ANNA)
+    wanted = replace(WANTED, reminders=(RINGS, second))
+    gone = replace(SETTLED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
+
+    assert outbox.next_reminder(SETTLED, wanted) == second
+    assert outbox.next_reminder(gone, wanted) is None
+
+
+def test_the_new_reminder_is_there_before_the_old_one_goes() -> None:
+    wanted = replace(WANTED, reminders=(DesiredReminder(BORIS, "Пропущен"),))
+
+    assert outbox.next_reminder(SETTLED, wanted) == wanted.reminders[0]
+
+
+def test_a_reminder_that_may_be_there_is_withdrawn_all_the_same() -> None:
+    unsure = outbox.start_sending(
+        replace(SETTLED, stage=DeliveryStage.REMINDER, reminders=()), WANTED
+    )
+
+    step = outbox.next_reminder(unsure, NO_REMINDER)
+
+    assert step == SentReminder(ANNA, RINGS.text, ReminderState.SENDING)
+
+
+def test_a_call_that_moved_on_wakes_what_rests_and_not_what_failed() -> None:
+    verify = replace(SETTLED, state=EntryState.DUE, stage=DeliveryStage.VERIFY, due_at=LATER)
+    failed = replace(DUE, attempts=3, due_at=LATER + timedelta(minutes=4))
+
+    assert outbox.reopen_entry(SETTLED, b.NOON).is_due(b.NOON)
+    assert outbox.reopen_entry(verify, b.NOON).is_due(b.NOON)
+    assert outbox.reopen_entry(failed, b.NOON) == failed
+
+
+def test_another_stage_begins_without_the_doubts_of_the_last_one() -> None:
+    doubtful = replace(SETTLED, state=EntryState.DUE, maybe_sent_at=b.NOON)
+    told = replace(WANTED, told=replace(TOLD, description="Итог"))
+
+    aimed = outbox.at_next_stage(doubtful, told)
+
+    assert (aimed.stage, aimed.maybe_sent_at) == (DeliveryStage.OUTCOME, None)
+
+
+# ---------------------------------------------------------------- when it fails
+def test_a_crash_while_sending_is_an_unknown_outcome() -> None:
+    entry = outbox.recover_after_crash(sending(), b.NOON)
+
+    assert (entry.state, entry.maybe_sent_at, entry.needs_verification) == (
+        EntryState.DUE,
+        b.NOON,
+        True,
+    )
+    assert entry.last_error
+    assert outbox.must_search_first(entry)
+
+
+def test_a_crash_behind_the_document_casts_no_doubt_on_it() -> None:
+    entry = outbox.recover_after_crash(
+        replace(sending(DeliveryStage.SUBJECT), last_error="away"), b.NOON
+    )
+
+    assert (entry.needs_verification, entry.last_error) == (False, "away")
+
+
+@pytest.mark.parametrize(
+    ("stage", "sent", "looks", "doubtful"),
+    [
+        (DeliveryStage.DOCUMENT, True, True, True),
+        (DeliveryStage.DOCUMENT, False, False, False),
+        (DeliveryStage.SUBJECT, True, True, False),
+        (DeliveryStage.REMINDER, False, False, False),
+    ],
+)
+def test_only_what_may_have_been_sent_is_looked_for(
+    stage: DeliveryStage, *, sent: bool, looks: bool, doubtful: bool
+) -> None:
+    entry = outbox.retry_later(sending(stage), LATER, RULES, reason="w" * 5000, maybe_sent=sent)
+
+    assert entry.state is EntryState.DUE
+    assert entry.due_at == LATER + RULES.first_backoff
+    assert (outbox.must_search_first(entry), entry.needs_verification) == (looks, doubtful)
+    assert len(entry.last_error) == 2000
+
+
+def test_an_unknown_outcome_is_not_forgotten_when_1c_goes_down_next() -> None:
+    unknown = outbox.retry_later(sending(), b.NOON, RULES, reason="lost", maybe_sent=True)
+
+    down = outbox.retry_later(
+        outbox.start_sending(unknown, WANTED), LATER, RULES, reason="down", maybe_sent=False
+    )
+
+    assert (down.maybe_sent_at, down.needs_verification) == (b.NOON, True)
+
+
+@pytest.mark.parametrize(
+    ("since", "may"),
+    [
+        (None, True),
+        (timedelta(0), False),
+        (RULES.quiet_period - timedelta(microseconds=1), False),
+        (RULES.quiet_period, True),
+    ],
+)
+def test_nothing_found_is_believed_only_after_the_quiet(
+    since: timedelta | None, *, may: bool
+) -> None:
+    entry = replace(DUE, maybe_sent_at=None if since is None else LATER - since)
+
+    assert outbox.may_create(entry, LATER, RULES) is may
+
+
+def test_waiting_changes_nothing_but_the_time() -> None:
+    entry = replace(sending(), attempts=3, maybe_sent_at=b.NOON)
+
+    waits = outbox.wait_for_quiet(entry, LATER, RULES, reason="not found yet")
+
+    assert waits.due_at == LATER + timedelta(seconds=8)
+    assert (waits.state, waits.maybe_sent_at) == (EntryState.DUE, b.NOON)
+    assert waits.last_error == "not found yet"
+
+
+def test_an_absent_1c_holds_an_entry_back_for_seconds_only() -> None:
+    entry = outbox.retry_after_outage(replace(sending(), attempts=50), LATER, RULES, reason="down")
+
+    assert (entry.state, entry.due_at) == (EntryState.DUE, LATER + timedelta(seconds=20))
+    assert entry.maybe_sent_at is None
+
+
+def test_a_lost_reference_is_looked_for_and_verified() -> None:
+    entry = outbox.restart_at_document(sending(DeliveryStage.REMINDER), LATER)
+
+    assert (entry.state, entry.stage, entry.needs_verification) == (
+        EntryState.DUE,
+        DeliveryStage.DOCUMENT,
+        True,
+    )
+    assert outbox.must_search_first(entry)
+
+
+def test_a_refusal_keeps_1cs_words() -> None:
+    entry = outbox.mark_dead(sending(), why="Период закрыт")
+
+    assert (entry.state, entry.last_error, entry.is_pending) == (
+        EntryState.DEAD,
+        "Период закрыт",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "stage", "again"),
+    [
+        (EntryState.DEAD, DeliveryStage.DOCUMENT, True),
+        (EntryState.DEAD, DeliveryStage.VERIFY, True),
+        (EntryState.DUE, DeliveryStage.DOCUMENT, True),
+        (EntryState.DUE, DeliveryStage.VERIFY, False),
+        (EntryState.SENDING, DeliveryStage.DOCUMENT, False),
+        (EntryState.DELIVERED, DeliveryStage.REMINDER, False),
+    ],
+)
+def test_a_person_hurries_only_what_is_dead_or_waits(
+    state: EntryState, stage: DeliveryStage, *, again: bool
+) -> None:
+    waits = timedelta(minutes=4)
+    entry = replace(
+        DUE, state=state, stage=stage, attempts=9, maybe_sent_at=b.NOON, due_at=b.NOON + waits
+    )
+
+    hurried = outbox.retry_now(entry, LATER)
+
+    if again:
+        assert hurried.is_due(LATER)
+        assert (hurried.attempts, hurried.maybe_sent_at) == (0, b.NOON)
+    else:
+        assert hurried == entry
+
+
+@pytest.mark.parametrize(
+    ("attempts", "seconds"),
+    [(0, 2), (1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (17, 300), (10**9, 300)],
+)
+def test_the_pause_doubles_up_to_five_minutes(attempts: int, seconds: int) -> None:
+    assert outbox.backoff_pause(attempts, RULES) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("state", "stage", "owed"),
+    [
+        (EntryState.DUE, DeliveryStage.DOCUMENT, True),
+        (EntryState.SENDING, DeliveryStage.REMINDER, True),
+        (EntryState.DUE, DeliveryStage.VERIFY, False),
+        (EntryState.DEAD, DeliveryStage.DOCUMENT, False),
+        (EntryState.DELIVERED, DeliveryStage.REMINDER, False),
+    ],
+)
+def test_a_final_look_is_no_debt(state: EntryState, stage: DeliveryStage, *, owed: bool) -> None:
+    assert replace(DUE, state=state, stage=stage).is_pending is owed

@@ -1,0 +1,405 @@
+"""Calls, events, moods, crashes and time in any order: nothing owed is lost, nothing is doubled.
+
+The real services over a ledger in memory and a model of 1C. Events come in any order, twice, or
+not at all; the bridge is killed at any write; 1C loses replies and commits late.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, timedelta
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.documents import build_phone_call_draft
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.routing.decision import Rule, Target
+from bridge.ports.pbx import RawEvent
+from bridge.services.delivery.deliver import Delivery
+from tests.support import builders as b
+from tests.support.call_services import build_call_services
+from tests.support.clocks import seconds_of
+from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
+from tests.support.fakes.onec import Crash, CrashTimer, FakeOneC, RequestOutcome
+
+RULES = DeliveryRules()
+ANNA = b.manager()
+#: What a cabinet may push of one call; any of them, in any order, any number of times.
+PUSHES = {
+    "rings": {"event": "1", "dst_type": "2", "short_dst_num": "205"},
+    "answers": {"event": "3", "dst_type": "2", "short_dst_num": "205"},
+    "leg ends": {"event": "4", "dst_type": "2", "short_dst_num": "205", "status": "NOANSWER"},
+    "ends answered": {"event": "2", "status": "ANSWER", "last_called": "205"},
+    "ends unanswered": {"event": "2", "status": "NOANSWER", "last_called": "205"},
+    "unknown": {"event": "7"},
+}
+
+
+class Delivering(RuleBasedStateMachine):
+    """The world: calls come, their events come, 1C has moods, the bridge is killed anywhere."""
+
+    #: How long after a request 1C may still commit it.
+    latest: ClassVar[timedelta]
+    #: Whether two documents of one call may stand side by side until the final look.
+    doubles_for_a_while: ClassVar[bool]
+    request_takes: ClassVar[timedelta]
+
+    @initialize(honours_refs=st.booleans())
+    def the_world_begins(self, *, honours_refs: bool) -> None:
+        self.now = b.NOON
+        self.onec = FakeOneC(lambda: self.now, honours_refs, before_request=self.a_request_leaves)
+        self.memory = MemoryLedger(lambda: self.now, around_save=self.a_save_may_kill)
+        self.began: list[int] = []
+        self.called_back: list[int] = []
+        self.dismissed = False
+        self.loop = asyncio.Runner()
+        self.starts()
+
+    @property
+    def ledger(self) -> dict[str, OutboxEntry]:
+        return self.memory.entries_by_key
+
+    @property
+    def calls(self) -> dict[str, PhoneCall]:
+        return self.memory.calls_by_key
+
+    def starts(self) -> None:
+        """Start the bridge: all it remembers is in the ledger."""
+        book, self.following = build_call_services(self.memory, lambda: self.now, RecordedEvents())
+        self.delivery = Delivery(
+            ledger=self.memory,
+            journal=self.onec,
+            events=RecordedEvents(),
+            clock=lambda: self.now,
+            monotonic=seconds_of(lambda: self.now),
+            lang="ru",
+            zone=UTC,
+            rules=RULES,
+            reminder_changed=self.following.reminder_changed,
+        )
+        self.loop.run(book.load())
+
+    # ------------------------------------------------------------ what happens
+    @precondition(lambda self: len(self.began) < 3)
+    @rule(known=st.booleans(), asks=st.booleans())
+    def a_call_comes(self, *, known: bool, asks: bool) -> None:
+        """One client, calls far enough apart to be told from each other."""
+        self.now += timedelta(seconds=200)
+        self.began.append(int(self.now.timestamp()))
+        if asks:
+            target = Target("205", ANNA.ref if known else None, ANNA.name)
+            self.question_comes(target)
+
+    def question_comes(self, target: Target) -> None:
+        asked = b.question(
+            asked_time=str(self.began[-1]), arrived_at=self.now, received_at=self.now
+        )
+        decided = b.decision(target=target, rule=Rule.CONTACT_MANAGER)
+        call = self.following.open_call(asked, decided)
+        stored = self.loop.run(
+            self.memory.record_call(call, OutboxEntry(call.key, self.now, self.now))
+        )
+        self.following.mark_recorded(stored)
+
+    @precondition(lambda self: self.began)
+    @rule(
+        which=st.integers(0, 2),
+        name=st.sampled_from(sorted(PUSHES)),
+        after=st.sampled_from([0, 1, 12, 60]),
+        told=st.booleans(),
+    )
+    def an_event_comes(self, which: int, name: str, after: int, *, told: bool = False) -> None:
+        """It is *told* to its call as it comes, or kept, as a kill or a bad disk leave it."""
+        began = self.began[which % len(self.began)]
+        fields = {
+            "call_id": f"{began}.{100000 + which % len(self.began)}",
+            "timestamp": str(began + after),
+            "src_num": "79035550123",
+            "src_type": "1",
+            "dst_num": "74852550102",
+            "dst_type": "1",
+            "user_id": "012345",
+            "call_start_timestamp": str(began),
+            **PUSHES[name],
+        }
+        raw = RawEvent("sipuni", self.now, tuple(fields.items()))
+        if told:
+            self.onec.crash_timer = CrashTimer()
+            self.loop.run(self.following.receive(raw))
+        else:
+            self.memory.stored_events.append(raw)
+
+    @precondition(lambda self: self.began and len(self.called_back) < 2)
+    @rule(codes=st.permutations(["1", "3", "2"]), heard=st.integers(1, 3))
+    def the_client_is_called_back(self, codes: list[str], heard: int) -> None:
+        """A colleague calls him and they talk; some of the events may get lost."""
+        self.now += timedelta(seconds=200)
+        began = int(self.now.timestamp())
+        self.called_back.append(began)
+        for code in codes[:heard]:
+            fields = {
+                "event": code,
+                "call_id": f"{began}.200000",
+                "timestamp": str(began + 5 * int(code)),
+                "src_num": "012345205",
+                "src_type": "2",
+                "dst_num": "79035550123",
+                "dst_type": "1",
+                "user_id": "012345",
+                **({"status": "ANSWER", "last_called": "205"} if code == "2" else {}),
+            }
+            self.memory.stored_events.append(RawEvent("sipuni", self.now, tuple(fields.items())))
+
+    @rule(seconds=st.sampled_from([1, 5, 29, 30, 59, 60, 61, 300, 599, 600, 601]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.onec.commit_late_writes()
+
+    @rule(
+        moods=st.lists(st.sampled_from(RequestOutcome), max_size=3),
+        killed_after=st.one_of(st.none(), st.integers(0, 9)),
+        late=st.sampled_from([0.1, 0.5, 0.99, 1.0]),
+    )
+    def the_bridge_works(
+        self, moods: list[RequestOutcome], killed_after: int | None, late: float
+    ) -> None:
+        self.onec.set_outcomes(moods)
+        self.onec.commit_delay = self.latest * late
+        self.onec.crash_timer = CrashTimer(killed_after)
+        with suppress(Crash):
+            self.works()
+
+    @rule()
+    def the_bridge_restarts(self) -> None:
+        self.onec.crash_timer = CrashTimer()
+        self.starts()
+
+    @rule()
+    def a_person_retries_all(self) -> None:
+        for key in self.ledger:
+            self.memory.retry(key, self.now)
+
+    @rule()
+    def a_manager_dismisses_his_reminders(self) -> None:
+        self.dismissed = self.dismissed or bool(self.onec.reminders)
+        self.onec.dismiss_reminders(ANNA.ref)
+
+    # ------------------------------------------------------------ what must hold
+    @invariant()
+    def nothing_owed_is_lost(self) -> None:
+        asked = [call.key for call in self.calls.values() if call.has_question]
+        assert set(asked) <= self.ledger.keys() <= self.calls.keys()
+        for entry in self.ledger.values():
+            if entry.state is EntryState.DEAD:
+                assert entry.last_error
+            if entry.state is EntryState.DELIVERED:
+                assert entry.revision == self.calls[entry.key].revision
+                assert entry.document in [found.ref for found in self.onec.documents_of(entry.key)]
+
+    @invariant()
+    def nobody_sees_two_documents_of_one_call(self) -> None:
+        if not self.doubles_for_a_while:
+            assert all(len(self.onec.documents_of(key)) <= 1 for key in self.calls)
+
+    @invariant()
+    def one_call_of_the_pbx_is_one_call(self) -> None:
+        refs = [c.state.call_ref for c in self.calls.values() if c.state.call_ref]
+        assert len(refs) == len(set(refs))
+        assert len(self.calls) <= len(self.began) + len(self.called_back)
+
+    @invariant()
+    def answered_never_turns_into_missed(self) -> None:
+        for call in self.calls.values():
+            if call.state.talked_extensions:
+                assert call.state.disposition in (Disposition.TALKING, Disposition.ANSWERED)
+
+    def teardown(self) -> None:
+        """Let the world calm down: then everything owed is there, once, as it stands now."""
+        with self.loop:
+            self.calms_down()
+
+    def calms_down(self) -> None:
+        self.onec.set_outcomes([])
+        self.onec.crash_timer = CrashTimer()
+        self.works()
+        # A document is completed once, when its call is over: as the settling does in the end.
+        endless = [c for c in self.calls.values() if not c.state.disposition.is_over]
+        self.loop.run(self.following.give_up(endless))
+        for _ in range(30):
+            self.a_person_retries_all()
+            self.works()
+            self.time_passes(120)
+        assert not [
+            row
+            for row in range(len(self.memory.stored_events))
+            if row not in self.memory.event_keys
+        ]
+        for entry in self.ledger.values():
+            assert entry.state is EntryState.DELIVERED
+            self.is_whole(entry)
+        for debt in self.memory.missed_calls.values():
+            self.is_reminded(debt)
+
+    def is_whole(self, entry: OutboxEntry) -> None:
+        """One document, with its subject, that tells all that is known."""
+        (found,) = self.onec.documents_of(entry.key)
+        assert entry.document == found.ref
+        assert found.ref in self.onec.subjects
+        draft = build_phone_call_draft(self.calls[entry.key], "ru", UTC)
+        assert self.onec.texts[found.ref].description == draft.description
+        answered = self.calls[entry.key].state.disposition is Disposition.ANSWERED
+        assert self.onec.considered.get(found.ref, False) is answered
+
+    def is_reminded(self, debt: MissedCall) -> None:
+        """A client who waits is reminded of once, unless his manager said "no more"."""
+        documents = {self.ledger[key].document for key in debt.call_keys if key in self.ledger}
+        there = [held for held in self.onec.reminders if held.document in documents]
+        if not debt.is_open:
+            assert there == []
+        elif debt.owner is not None and debt.owner.manager is not None and not self.dismissed:
+            assert len(there) == 1
+
+    # ------------------------------------------------------------ how it works
+    def works(self) -> None:
+        """Do what the loops do: tell events, deliver, take up what became of reminders."""
+        try:
+            self.loop.run(self.following.apply_stored_events())
+            self.loop.run(self.delivery.drain())
+            self.loop.run(self.following.apply_stored_events())
+        except BaseException:
+            self.onec.crash_timer = CrashTimer()
+            self.starts()  # killed: all that was in memory is gone
+            raise
+
+    def a_request_leaves(self) -> None:
+        self.now += self.request_takes
+
+    def a_save_may_kill(self) -> None:
+        self.onec.crash_timer.step()
+
+
+class OneCThatCommitsWithinTheQuiet(Delivering):
+    latest = RULES.quiet_period
+    doubles_for_a_while = False
+    request_takes = timedelta(0)
+
+
+class OneCThatCommitsMuchLater(Delivering):
+    latest = RULES.verify_after - timedelta(seconds=1)
+    doubles_for_a_while = True
+    request_takes = timedelta(seconds=1)
+
+
+def late_onec() -> OneCThatCommitsMuchLater:
+    """Begin with one known call, before anything of it was sent."""
+    world = OneCThatCommitsMuchLater()
+    world.the_world_begins(honours_refs=False)
+    world.a_call_comes(known=True, asks=True)
+    return world
+
+
+def unmarked(world: Delivering) -> int:
+    return sum(len(world.onec.documents_of(key)) for key in world.calls)
+
+
+@pytest.mark.parametrize("killed_after", [None, 3])
+def test_a_double_that_comes_after_the_quiet_is_marked_in_the_end(killed_after: int | None) -> None:
+    world = late_onec()
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], killed_after, 0.5)
+    for _ in range(2):  # a kill makes the quiet begin anew
+        world.time_passes(61)
+        world.the_bridge_works([], None, 1.0)
+    world.time_passes(300)
+    assert unmarked(world) == 2
+
+    world.time_passes(601)
+    world.the_bridge_works([], None, 1.0)
+
+    assert unmarked(world) == 1
+    world.teardown()
+
+
+def test_the_document_people_were_pointed_at_stays_even_if_it_is_the_younger() -> None:
+    world = late_onec()
+    between_look_and_create = timedelta(seconds=61.5) / world.latest
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, between_look_and_create)
+    world.time_passes(60)
+    world.the_bridge_works([], None, 1.0)
+    (entry,) = world.ledger.values()
+    older, younger = world.onec.documents_of(entry.key)
+
+    world.teardown()
+
+    assert world.ledger[entry.key].document == younger.ref
+    assert world.onec.documents_of(entry.key) == [younger]
+    assert older.number < younger.number
+
+
+def test_what_a_kill_left_half_known_is_replaced_and_not_taken_for_a_persons_words() -> None:
+    world = late_onec()
+    world.the_bridge_works([], None, 1.0)
+    world.an_event_comes(0, "ends answered", 0)
+    for kill in range(1, 12):  # among them the moment between 1C's commit and our note of it
+        world.the_bridge_works([], kill, 1.0)
+        world.time_passes(61)
+    world.an_event_comes(0, "answers", 12)
+
+    world.teardown()
+
+
+@pytest.mark.parametrize("killed_after", range(10))
+def test_a_kill_between_the_outcome_and_the_next_event_leaves_no_line_twice(
+    killed_after: int,
+) -> None:
+    world = late_onec()
+    world.the_bridge_works([], None, 1.0)
+    world.an_event_comes(0, "ends answered", 0)
+    world.the_bridge_works([], killed_after, 1.0)
+    world.an_event_comes(0, "answers", 12)
+
+    world.teardown()
+
+
+def test_hurrying_does_not_bring_the_final_look_forward() -> None:
+    world = late_onec()
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, 1.0)
+    world.time_passes(61)
+    world.the_bridge_works([], None, 1.0)
+
+    world.a_person_retries_all()
+    world.the_bridge_works([], None, 1.0)
+
+    assert [entry.stage for entry in world.ledger.values()] == [DeliveryStage.VERIFY]
+    world.teardown()
+
+
+def test_a_call_that_moves_on_does_not_bring_the_final_look_forward() -> None:
+    world = late_onec()
+    world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, 1.0)
+    world.time_passes(61)
+    world.the_bridge_works([], None, 1.0)
+
+    world.loop.run(world.following.give_up(list(world.calls.values())))
+    world.the_bridge_works([], None, 1.0)
+
+    assert [entry.stage for entry in world.ledger.values()] == [DeliveryStage.VERIFY]
+    assert [entry.state for entry in world.ledger.values()] == [EntryState.DUE]
+    world.teardown()
+
+
+_QUICK = settings(
+    max_examples=150,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestOneCThatCommitsWithinTheQuiet = OneCThatCommitsWithinTheQuiet.TestCase
+TestOneCThatCommitsWithinTheQuiet.settings = _QUICK
+TestOneCThatCommitsMuchLater = OneCThatCommitsMuchLater.TestCase
+TestOneCThatCommitsMuchLater.settings = _QUICK

@@ -1,0 +1,162 @@
+"""A refusal that is the same for all costs 1C a few requests a minute, however much is owed."""
+
+from collections import Counter
+
+import pytest
+
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.errors import (
+    OneCError,
+    OneCInvalidResponse,
+    OneCNotPublished,
+    OneCRejected,
+    OneCSessionsBlocked,
+    OneCUnauthorized,
+    OneCUnavailable,
+)
+from bridge.ports.alarms import Alarm
+from tests.services.delivery.test_deliver import Plant
+
+pytestmark = pytest.mark.anyio
+
+OWED = 300
+DOCUMENT = ["document", "find"]
+SUBJECT = ["subject", "has subject"]
+REMINDER = ["reminder", "has reminder"]
+NO_RIGHT = OneCUnauthorized("InformationRegister", "Нарушение прав доступа")
+UNPUBLISHED = OneCNotPublished("InformationRegister", "no such entity set")
+BUSINESS = OneCRejected("1c", "Запись запрещена настройкой", status=500, code="-1")
+NO_PATCH = OneCRejected("1c", "this server does not take such requests", status=405, code="")
+
+
+@pytest.fixture
+def plant() -> Plant:
+    return Plant()
+
+
+async def minutes_of(plant: Plant, methods: list[str], minutes: int = 10) -> list[int]:
+    """Let *minutes* pass as the scheduler does; give the requests of *methods* in each."""
+    counted = []
+    for _ in range(minutes):
+        plant.onec.requests.clear()
+        for _ in range(60):
+            await plant.passes(seconds=1)
+        said = Counter(plant.onec.requests)
+        counted.append(sum(said[method] for method in methods))
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("error", "methods", "first", "later"),
+    [
+        pytest.param(NO_RIGHT, SUBJECT, 6, 2, id="no right on the register"),
+        pytest.param(NO_RIGHT, REMINDER, 6, 2, id="no right on reminders"),
+        pytest.param(NO_RIGHT, DOCUMENT, 3, 3, id="no right on documents, or a wrong password"),
+        pytest.param(UNPUBLISHED, SUBJECT, 6, 2, id="the register is not published"),
+        pytest.param(UNPUBLISHED, DOCUMENT, 3, 3, id="documents are not published"),
+        pytest.param(BUSINESS, DOCUMENT, 9, 3, id="a handler refuses every document"),
+        pytest.param(BUSINESS, SUBJECT, 9, 3, id="a handler refuses every record"),
+        pytest.param(NO_PATCH, REMINDER, 9, 3, id="the server takes no such request"),
+        pytest.param(OneCUnavailable("1c", "refused"), DOCUMENT, 10, 8, id="1C is down"),
+        pytest.param(
+            OneCSessionsBlocked("1c", "обновление"), DOCUMENT, 10, 8, id="sessions are blocked"
+        ),
+        pytest.param(
+            OneCInvalidResponse("1c", "a page"), DOCUMENT, 10, 8, id="a page that is not 1C's"
+        ),
+    ],
+)
+async def test_what_1c_refuses_to_all_is_tried_by_one_at_a_time(
+    plant: Plant, error: OneCError, methods: list[str], first: int, later: int
+) -> None:
+    plant.owes(OWED)
+    plant.onec.says(error, to=methods)
+
+    counted = await minutes_of(plant, methods)
+
+    assert counted[0] <= first
+    assert max(counted[1:]) <= later
+    assert min(counted) >= 1  # somebody looks whether it is over
+
+
+@pytest.mark.parametrize(
+    ("error", "methods"),
+    [(NO_RIGHT, SUBJECT), (UNPUBLISHED, REMINDER), (NO_RIGHT, DOCUMENT), (NO_PATCH, REMINDER)],
+)
+async def test_when_it_is_over_all_go_on_within_two_minutes_and_once(
+    plant: Plant, error: OneCError, methods: list[str]
+) -> None:
+    calls = plant.owes(OWED)
+    plant.onec.says(error, to=methods)
+    await minutes_of(plant, methods, 5)
+
+    plant.onec.is_well()
+    await minutes_of(plant, methods, 2)
+
+    dead = [c for c in calls if plant.ledger.entries_by_key[c.key].state is EntryState.DEAD]
+    assert len(dead) <= (2 if isinstance(error, OneCRejected) else 0)
+    assert all(plant.is_whole(call) for call in calls if call not in dead)
+    assert plant.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
+
+
+async def test_a_stopped_stage_keeps_no_other_waiting(plant: Plant) -> None:
+    plant.owes(OWED)
+    plant.onec.says(NO_RIGHT, to=SUBJECT)
+    await minutes_of(plant, SUBJECT, 2)
+    fresh = plant.owes(3)
+
+    await plant.passes(seconds=1)
+
+    assert all(len(plant.onec.documents_of(call.key)) == 1 for call in fresh)
+
+
+async def test_one_call_that_1c_refuses_stops_nobody(plant: Plant) -> None:
+    refused = plant.owes(2)
+    others = plant.owes(20)
+    for call in refused:
+        plant.onec.says(BUSINESS, to=["document"], of=call)
+
+    await plant.delivery.drain()
+
+    assert [plant.state(call)[0] for call in refused] == [EntryState.DEAD] * 2
+    assert all(plant.is_whole(call) for call in others)
+    assert not plant.events.of(Alarm)
+
+
+async def test_many_calls_with_one_flaw_of_their_own_let_the_others_through(plant: Plant) -> None:
+    refused = plant.owes(60)
+    others = plant.owes(20)
+    for call in refused:
+        plant.onec.says(BUSINESS, to=["document"], of=call)
+
+    await minutes_of(plant, DOCUMENT, 1)
+    assert all(plant.is_whole(call) for call in others)
+
+    await minutes_of(plant, DOCUMENT, 60)
+
+    assert all(plant.is_whole(call) for call in others)
+    assert [plant.state(call) for call in refused] == [
+        (EntryState.DEAD, DeliveryStage.DOCUMENT)
+    ] * 60
+
+
+async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(plant: Plant) -> None:
+    calls = plant.owes(OWED)
+    for at, call in enumerate(calls):
+        words = f"Не заполнено поле «Поле {at}» в документе {at:09d}"
+        plant.onec.says(OneCRejected("1c", words, status=500, code="-1"), to=["document"], of=call)
+
+    counted = await minutes_of(plant, DOCUMENT, 3)
+
+    assert counted[0] <= 9
+
+
+async def test_a_restart_releases_what_was_held(plant: Plant) -> None:
+    calls = plant.owes(20)
+    plant.onec.says(NO_RIGHT, to=SUBJECT)
+    await plant.delivery.drain()
+    plant.onec.is_well()
+
+    await plant.starts().drain()
+
+    assert all(plant.is_whole(call) for call in calls)

@@ -1,0 +1,42 @@
+"""What is the matter now, told from the events."""
+
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import OneCAvailability
+from bridge.services.health.system_state import EventFanOut, SystemState
+from tests.support.builders import NOON
+from tests.support.fakes.ledger import RecordedEvents
+
+
+def test_alarms_are_up_until_taken_back() -> None:
+    situation = SystemState(lambda: NOON)
+    for event in (
+        Alarm("store_slow", "slow"),
+        Alarm("onec_refuses", "wrong password"),
+        Alarm("store_slow", "slower"),
+        Alarm("onec_refuses", "fine", clear=True),
+        Alarm("index_broken", "never was", clear=True),
+    ):
+        situation.publish(event)
+
+    assert [alarm.message for alarm in situation.alarms()] == ["slower"]
+
+
+def test_the_last_mood_counts() -> None:
+    situation = SystemState(lambda: NOON)
+    assert situation.availability() is None
+
+    situation.publish(OneCAvailability(False, "connection refused"))
+    situation.publish(OneCAvailability(True, "back"))
+
+    assert situation.availability() == OneCAvailability(True, "back")
+
+
+def test_everybody_hears_everything_in_order() -> None:
+    first, second = RecordedEvents(), RecordedEvents()
+    fan_out = EventFanOut(first, second)
+    events = [OneCAvailability(False, "away"), OneCAvailability(True, "back")]
+
+    for event in events:
+        fan_out.publish(event)
+
+    assert first.published == second.published == events

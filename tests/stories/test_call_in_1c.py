@@ -1,0 +1,120 @@
+"""Every story of the cabinet comes out as its referee expects: in the ledger, and in 1C."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.outbox import EntryState
+from bridge.lab.scenario_roles import assign_roles
+from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
+from bridge.lab.sipuni.scenarios.scenario import ExpectedCall
+from tests.stories.in_process import (
+    InProcessService,
+    ManualClock,
+    build_onec_lab,
+    run_service,
+    sync,
+)
+
+pytestmark = pytest.mark.anyio
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+STORIES = read_scenarios(FIXTURES / "stories") | read_scenarios(FIXTURES / "odd_stories")
+NOBODY_TALKED = (Disposition.MISSED, Disposition.NOT_REACHED)
+DISPOSITIONS = {
+    "answered": (Disposition.ANSWERED,),
+    "missed": NOBODY_TALKED,
+    "busy": NOBODY_TALKED,
+    "failed": NOBODY_TALKED,
+    "unknown": (Disposition.UNKNOWN, Disposition.RINGING),
+}
+
+
+@pytest.fixture(scope="session")
+def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the directory of a company that is the same in every story."""
+    path = tmp_path_factory.mktemp("life") / "directory.db"
+
+    async def pull() -> None:
+        clock = ManualClock()
+        await sync(build_onec_lab(clock), path, clock)
+
+    anyio.run(pull)
+    return path
+
+
+@asynccontextmanager
+async def furnished(pulled: Path, folder: Path) -> AsyncIterator[InProcessService]:
+    clock = ManualClock()
+    async with run_service(build_onec_lab(clock), pulled, folder / "house", clock) as house:
+        yield house
+
+
+async def told(house: InProcessService, story: Scenario) -> Playback:
+    """Tell *story* with the company's people; where it begins with an order, we order it."""
+    cast = dict(assign_roles(story, house.lab.infobase))
+    if story.order is None:
+        return await house.play(story, **cast)
+    queue_scenario(story, house.sipuni, roles=cast, pause=house.pause)
+    performance = Playback(story, house.sipuni, roles=cast)  # told by the cabinet itself
+    order = performance.scenario.order
+    assert order is not None
+    extension = performance.fill_placeholders(order.sipnumber)
+    if not extension:
+        house.sipuni.waiting_scenarios.clear()
+        return await house.play(story, **cast)
+    await house.call_originator.order(
+        extension, performance.fill_placeholders(order.phone), by="Анна"
+    )
+    await house.sipuni.wait_until_idle()
+    return performance
+
+
+def find(calls: list[PhoneCall], expected: ExpectedCall) -> PhoneCall:
+    """Find a call by the cabinet's id; one the cabinet never named, by its party."""
+    for call in calls:
+        if call.state.call_ref == expected.call:
+            return call
+    (found,) = [c for c in calls if str(c.caller.number or "") == expected.caller]
+    return found
+
+
+def check(call: PhoneCall, expected: ExpectedCall) -> None:
+    life = call.state
+    assert call.direction == expected.direction
+    assert life.disposition in DISPOSITIONS[expected.disposition]
+    assert life.talked_extensions == expected.talked
+    assert bool(life.recording) is expected.recording
+    assert str(call.caller.number or "") == expected.caller
+    assert not expected.did or call.did == expected.did
+    if expected.disposition == "answered":
+        assert life.talk_time is not None
+        assert abs(life.talk_time.total_seconds() - expected.talk_s) <= 1
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
+    async with furnished(pulled, tmp_path) as house:
+        performance = await told(house, STORIES[name])
+        await house.resolve_unfinished_calls()
+        entries = await house.deliver_all()
+        # An order of which the cabinet never told anything has rung nobody.
+        calls = [c for c in await house.ledger.calls() if c.applied_events or c.order is None]
+
+        assert performance.problems == ()
+        expected = performance.expect.calls
+        assert len(calls) == len(expected)
+        for one in expected:
+            check(find(calls, one), one)
+        # The cabinet's clients owed a call-back, and nobody else.
+        owed = {str(n) for debt in await house.ledger.open_missed_calls() for n in debt.numbers}
+        assert owed == set(performance.expect.owed)
+        # 1C holds one document of every call it was owed, each in its partner's list.
+        assert house.count_in_onec()[:2] == (len(entries), len(entries))
+        assert {entry.state for entry in entries} <= {EntryState.DELIVERED}
+        assert len(await house.ledger.unapplied_events(1)) == 0

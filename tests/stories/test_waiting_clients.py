@@ -1,0 +1,210 @@
+"""Whoever was missed belongs to whom 1C names now, and waits until somebody talked to him since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.lab.onec.infobase.infobase import PARTNERS
+from bridge.lab.sipuni import PlannedOutcome
+from bridge.ports.pbx import RawEvent
+from bridge.services.sync.pull import PullRules
+from tests.stories.test_missed_calls import RULES, Scene, pulled, scene
+
+__all__ = ["pulled"]
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Colleague:
+    ref: str
+    extension: str
+
+
+def colleague(at: Scene) -> Colleague:
+    """Return another user of 1C who may be offered calls."""
+    world = at.house.lab.infobase
+    ref = next(u for u in sorted(world.extensions) if world.may_take_calls(u) and u != at.manager)
+    return Colleague(ref, world.extensions[ref])
+
+
+def partner_of(at: Scene) -> str:
+    _, decision = at.house.answering.explain(at.client)
+    assert decision.candidate is not None
+    assert decision.candidate.partner is not None
+    return decision.candidate.partner.partner
+
+
+async def onec_changes(at: Scene, *, accepted: bool = False) -> None:
+    """Have the bridge learn what was changed in 1C; *accepted*: a person says that it is right."""
+    await at.house.sync(PullRules(accept_shrink=accepted))
+    await at.house.following.escalate_missed_calls()
+    await at.house.pass_time(40)
+
+
+async def debts(at: Scene) -> Sequence[MissedCall]:
+    return await at.house.ledger.open_missed_calls()
+
+
+@pytest.fixture
+def own(pulled: Path, tmp_path: Path) -> Path:
+    """Give a directory of one's own: the story changes 1C."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in ("directory.db", "metadata.json"):
+        if pulled.with_name(name).exists():
+            (folder / name).write_bytes(pulled.with_name(name).read_bytes())
+    return folder / "directory.db"
+
+
+async def test_a_missed_call_moves_to_the_manager_whom_1c_names_now(
+    own: Path, tmp_path: Path
+) -> None:
+    async with scene(own, tmp_path) as at:
+        await at.misses()
+        (first,) = at.reminders()
+        other = colleague(at)
+        at.house.lab.move_manager(partner_of(at), other.ref)
+        await onec_changes(at)
+
+        (moved,) = at.reminders()
+        assert moved["Пользователь_Key"] == other.ref
+        assert moved["Источник"] == first["Источник"]
+        (debt,) = await debts(at)
+        assert debt.owner is not None
+        assert debt.owner.extension == other.extension
+
+
+async def test_missed_again_at_the_next_manager_the_client_is_reminded_of_to_him(
+    own: Path, tmp_path: Path
+) -> None:
+    async with scene(own, tmp_path) as at:
+        await at.misses()
+        other = colleague(at)
+        at.house.lab.move_manager(partner_of(at), other.ref)
+        at.house.lab.invalidate_user(at.manager)
+        await at.house.sync()
+        at.house.clock.advance(600)
+        await at.misses()
+
+        (reminder,) = at.reminders()
+        assert reminder["Пользователь_Key"] == other.ref
+        assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
+
+
+async def test_a_missed_call_that_moves_there_and_back_is_reminded_of_again(
+    own: Path, tmp_path: Path
+) -> None:
+    async with scene(own, tmp_path) as at:
+        await at.misses()
+        partner, other = partner_of(at), colleague(at)
+        for user in (other.ref, at.manager):
+            at.house.lab.move_manager(partner, user)
+            await onec_changes(at)
+            assert [row["Пользователь_Key"] for row in at.reminders()] == [user]
+
+
+async def test_who_left_without_a_successor_leaves_the_client_to_the_second_person(
+    own: Path, tmp_path: Path
+) -> None:
+    async with scene(own, tmp_path / "before") as before:
+        other = colleague(before)
+    rules = replace(RULES, escalate_after=timedelta(hours=9), escalation_extension=other.extension)
+    async with scene(own, tmp_path / "after", rules) as at:
+        await at.misses()
+        world = at.house.lab.infobase
+        for user in sorted(world.extensions):
+            if user != other.ref:
+                at.house.lab.invalidate_user(user)
+        await onec_changes(at, accepted=True)
+
+        assert other.ref in [row["Пользователь_Key"] for row in at.reminders()]
+
+
+async def test_a_partner_deleted_between_two_misses_leaves_one_debt_and_one_reminder(
+    own: Path, tmp_path: Path
+) -> None:
+    async with scene(own, tmp_path) as at:
+        await at.misses()
+        at.house.lab.delete(PARTNERS, partner_of(at))
+        await at.house.sync()
+        at.house.clock.advance(600)
+        await at.misses()
+
+        (debt,) = await debts(at)
+        assert len(debt.call_keys) == 2
+        (reminder,) = at.reminders()
+        assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
+
+
+async def test_a_talk_that_was_before_the_missed_call_does_not_pay_it(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        # The lab plays a call at once, its times run ahead: the talk ends after the miss began.
+        await at.house.call(at.client, outcome=PlannedOutcome.ANSWERED)
+        await at.misses()
+
+        (debt,) = await debts(at)
+        assert len(debt.call_keys) == 1
+        assert any(text.startswith("Пропущен звонок") for text in at.texts())
+
+
+async def tells(
+    at: Scene, ref: str, *said: tuple[str, float, dict[str, str]], began: datetime | None = None
+) -> None:
+    """Have the cabinet push events of a call to the client, made from the manager's telephone."""
+    first = int((began or at.house.clock()).timestamp())
+    for code, after, more in said:
+        fields = {
+            "event": code,
+            "call_id": f"{first}.{ref}",
+            "timestamp": str(int(first + after)),
+            "src_num": f"012345{at.extension}",
+            "src_type": "2",
+            "dst_num": at.client,
+            "dst_type": "1",
+            "user_id": "012345",
+            **more,
+        }
+        raw = RawEvent("sipuni", at.house.clock(), tuple(fields.items()))
+        await at.house.following.receive(raw)
+    await at.house.pass_time(60)
+
+
+async def test_our_own_telephone_picked_up_is_no_talk_with_the_client(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        await tells(at, "900001", ("1", 0, {}), ("3", 3, {}))
+        assert len(await debts(at)) == 1  # who picked up is not known yet
+        await tells(at, "900002", ("1", 0, {}), ("3", 3, {}), ("2", 30, {"status": "NOANSWER"}))
+
+        assert len(await debts(at)) == 1
+        assert len(at.reminders(at.manager)) >= 1
+
+        await tells(at, "900003", ("1", 0, {}), ("3", 3, {}), ("2", 30, {"status": "ANSWER"}))
+        assert await debts(at) == []
+
+
+async def test_a_talk_told_late_pays_the_misses_before_it_and_not_the_one_after(
+    pulled: Path, tmp_path: Path
+) -> None:
+    async with scene(pulled, tmp_path) as at:
+        await at.misses()
+        talked = at.house.clock() + timedelta(minutes=1)
+        at.house.clock.advance(600)
+        await at.misses()
+        (before,) = await debts(at)
+        answered = (("1", 0.0, {}), ("3", 3.0, {}), ("2", 30.0, {"status": "ANSWER"}))
+        await tells(at, "900001", *answered, began=talked)
+
+        (left,) = await debts(at)
+        assert left.call_keys == before.call_keys[1:]
+        (text,) = at.texts()
+        assert text.startswith("Пропущен звонок в 12:4")

@@ -1,0 +1,522 @@
+"""The console's pages: what each tells, what its buttons do, and what is noted of it."""
+
+import csv
+import gzip
+import html
+import re
+from dataclasses import replace
+from datetime import UTC, timedelta
+from io import StringIO
+from pathlib import Path
+
+import httpx
+import pytest
+
+import bridge.web
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.state import CallState, Disposition
+from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.texts import Language
+from bridge.domain.reporting.data_quality import (
+    DataQualityIssue,
+    DataQualityIssueKind,
+    DataQualityIssues,
+)
+from bridge.domain.routing.decision import EvidenceStep, Finding, Rule, Target
+from bridge.errors import Loss
+from bridge.ports.audit import AuditAct, AuditRecord
+from bridge.ports.stores.calls import CallFilter, CallSearch
+from bridge.ports.stores.directory import SyncReport
+from bridge.ports.stores.sync_runs import Shrink, SyncRun
+from bridge.web.console.calls import read_search
+from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacked_bars
+from bridge.web.console.figures import max_data_ages
+from bridge.web.console.sync import group_runs
+from bridge.web.shared.labels import STAGE_LABELS
+from tests.support.builders import (
+    NOON,
+    NUMBER,
+    RULES,
+    call,
+    candidate,
+    contact,
+    decision,
+    manager,
+    partner,
+    question,
+)
+from tests.web.web_fixture import WebFixture, partial_report, web_with_known_caller
+
+pytestmark = pytest.mark.anyio
+
+PAGES = ["", "calls", "figures", "outbox", "sync", "doctor", "people", "audit"]
+TABLES = ["calls", "figures", "outbox", "sync", "doctor", "audit"]
+STATIC = Path(bridge.web.__file__).parent / "static"
+ANNA = manager()
+
+
+def answered(n: int = 0, **life: object) -> PhoneCall:
+    at = NOON - timedelta(minutes=n)
+    made = call(question(asked_time=str(n), arrived_at=at, received_at=at))
+    lived = CallState(
+        Disposition.ANSWERED,
+        talked_extensions=("205",),
+        wait_time=timedelta(seconds=7),
+        talk_time=timedelta(seconds=65),
+        **life,
+    )
+    return replace(made, state=lived)
+
+
+def busy_house(**changes: object) -> WebFixture:
+    """Give a house that has something to tell on every page."""
+    house = web_with_known_caller(**changes)
+    for n in range(3):
+        made = answered(n)
+        house.ledger.stored[made.key] = made
+    house.add_entry(answered(9), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено")
+    house.directory.last_report = partial_report()
+    house.sync_runs.append(SyncRun(NOON - timedelta(minutes=5), 2.0, partial_report()))
+    house.data_quality.unmanaged = DataQualityIssues(
+        DataQualityIssueKind.NO_MANAGER,
+        1,
+        2,
+        [DataQualityIssue(DataQualityIssueKind.NO_MANAGER, "ООО Ничей", "00-1", 2)],
+    )
+    return house
+
+
+async def shown(house: WebFixture, path: str, method: str = "GET") -> httpx.Response:
+    async with house.admin() as admin:
+        return await admin.request(method, path, headers={"Origin": "http://127.0.0.1"})
+
+
+# ---------------------------------------------------------------- all of them
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+@pytest.mark.parametrize("house", [busy_house, WebFixture], ids=["busy", "empty"])
+@pytest.mark.parametrize("page", PAGES)
+async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
+    page: str, house: type[WebFixture], lang: Language
+):
+    answer = await shown(house(lang=lang), f"/console/{page}" if page else "/")
+
+    text = answer.text
+    assert answer.status_code == 200
+    assert f'<html lang="{lang}">' in text
+    assert text.count("<h1") == 1
+    assert 'href="#main"' in text
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert not re.search(r"<style|<script(?! src=\"/static/)|\son\w+=|\sstyle=", text)
+    assert not re.search(r"(src|href|action)=\"(?!/|#)", text)
+    assert len(set(re.findall(r'\sid="([^"]*)"', text))) == len(re.findall(r'\sid="', text))
+    for field in re.findall(r'<(?:input|select)(?![^>]*type="hidden")[^>]*>', text):
+        name = re.search(r'\sid="([^"]*)"', field)
+        assert name is not None, field
+        assert f'for="{name[1]}"' in text
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(f"{table}.csv" for table in TABLES)])
+async def test_no_page_is_for_strangers(page: str):
+    async with busy_house().client(peer="203.0.113.7") as stranger:
+        answer = await stranger.get(f"/console/{page}" if page else "/")
+
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(("lang", "between"), [("ru", ";"), ("en", ",")])
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_table_opens_in_the_reader_s_spreadsheet_and_its_leaving_is_noted(
+    table: str, lang: Language, between: str
+):
+    house = busy_house(lang=lang)
+
+    answer = await shown(house, f"/console/{table}.csv")
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    read = list(csv.reader(StringIO(answer.content.decode("utf-8-sig")), delimiter=between))
+    assert len(read) > 1
+    assert max(len(row) for row in read) > 1
+    assert [r.act for r in house.audit.appended] == [AuditAct.CALLS_EXPORTED]
+
+
+def test_scripts_and_styles_of_all_pages_are_small():
+    files = [path.read_bytes() for path in STATIC.iterdir() if path.suffix in {".css", ".js"}]
+
+    assert sum(len(gzip.compress(content)) for content in files) <= 100 * 1024
+
+
+# ---------------------------------------------------------------- calls
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, CallSearch()),
+        ({"q": "8 (903) 555-01-23"}, CallSearch(CallFilter(number=NUMBER))),
+        ({"q": "555-01"}, CallSearch(digits="55501")),
+        ({"q": "Ромашка 2"}, CallSearch(name="Ромашка 2")),
+        ({"outcome": "missed"}, CallSearch(CallFilter(dispositions=(Disposition.MISSED,)))),
+        ({"outcome": "nonsense", "direction": "sideways", "from": "soon"}, CallSearch()),
+        (
+            {"from": "2026-03-04", "to": "2026-03-04"},
+            CallSearch(
+                CallFilter(since=NOON - timedelta(hours=12), until=NOON + timedelta(hours=12))
+            ),
+        ),
+        ({"to": "9999-12-31"}, CallSearch()),
+    ],
+)
+def test_a_search_is_read_as_a_person_means_it(asked: dict[str, str], expected: CallSearch):
+    assert read_search(asked, UTC, RULES) == expected
+
+
+async def test_the_list_shows_what_was_asked_for_and_keeps_the_question():
+    house = busy_house()
+
+    found = await shown(house, "/console/calls?q=иванов&outcome=answered")
+    nothing = await shown(house, "/console/calls?q=иванов&outcome=missed")
+
+    assert found.text.count("+7 (903) 555-01-23") == 4
+    assert 'value="иванов"' in found.text
+    assert "answered" in found.text
+    assert "No call is like that" in nothing.text
+
+
+async def test_long_lists_go_on_page_by_page_with_their_filter():
+    house = WebFixture()
+    for n in range(60):
+        made = answered(n)
+        house.ledger.stored[made.key] = made
+
+    first = await shown(house, "/console/calls?outcome=answered")
+    following = re.search(r'href="(/console/calls\?[^"]*after=[^"]*)"', first.text)
+    assert following is not None
+    second = await shown(house, html.unescape(following[1]))
+
+    keys = [
+        set(re.findall(r"/console/calls/([0-9a-f]{20})", page.text)) for page in (first, second)
+    ]
+    assert len(keys[0]) == 50
+    assert len(keys[1]) == 10
+    assert not keys[0] & keys[1]
+
+
+async def test_a_formula_in_a_name_is_a_text_in_the_table():
+    house = WebFixture()
+    owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()], [ANNA])
+    made = call(decided=decision(owner, target=Target("205")))
+    house.ledger.stored[made.key] = made
+
+    answer = await shown(house, "/console/calls.csv")
+
+    assert "'=cmd" in answer.text
+    assert ",=cmd" not in answer.text
+    assert "+7 (903) 555-01-23" in answer.text
+    assert "'+7" not in answer.text
+
+
+FORMULAS = ["==cmd|'/c calc'!A1", "+cmd|' /c calc'!A1", " =1+1", "\t=1", "@SUM(1)", "-2+3", "=1"]
+
+
+@pytest.mark.parametrize("typed", FORMULAS)
+async def test_a_formula_sent_as_a_number_is_a_text_in_every_table(typed: str):
+    house = WebFixture()
+    made = call(question(typed))
+    house.add_entry(made)
+
+    texts = [(await shown(house, f"/console/{table}.csv")).text for table in ("outbox", "calls")]
+    cells = [cell for text in texts for row in csv.reader(StringIO(text)) for cell in row]
+
+    assert not [cell for cell in cells if cell.lstrip().startswith(("=", "@", "-", "+c"))]
+
+
+@pytest.mark.parametrize("stage", DeliveryStage)
+async def test_the_table_of_debts_names_every_stage(stage: DeliveryStage):
+    house = WebFixture()
+    made = answered()
+    house.add_entry(made, stage=stage)
+
+    answer = await shown(house, "/console/outbox.csv")
+
+    assert answer.status_code == 200
+    assert STAGE_LABELS[stage] in answer.text
+
+
+# ---------------------------------------------------------------- a call's story
+
+
+async def story(house: WebFixture, made: PhoneCall, query: str = "") -> str:
+    house.ledger.stored.setdefault(made.key, made)
+    return html.unescape((await shown(house, f"/console/calls/{made.key}{query}")).text)
+
+
+async def test_a_story_tells_question_decision_life_and_what_1c_got():
+    house = web_with_known_caller()
+    made = answered(recording="https://sipuni.example/rec/1")
+    steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
+    decided = replace(made.decision, evidence=steps, proven_at=NOON - timedelta(seconds=90))
+    made = replace(made, decision=decided)
+    house.add_entry(made, state=EntryState.DEAD, attempts=3, last_error="Поле «Автор» не заполнено")
+
+    page = await story(house, made)
+
+    assert "the call goes to Анна Петрова, 205" in page
+    assert "+79035550123" in page
+    assert "Иванов Пётр (ООО Ромашка)" in page
+    assert "1:05" in page
+    assert "Поле «Автор» не заполнено" in page
+    assert "attempts: 3" in page
+    assert f"/console/outbox/{made.key}/retry" in page
+    assert 'href="https://sipuni.example/rec/1"' in page
+
+
+async def test_a_recording_that_is_no_address_is_no_link():
+    page = await story(WebFixture(), answered(recording="javascript:alert(1)"))
+
+    assert "javascript" not in page
+
+
+async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs():
+    same = web_with_known_caller()
+    old = call(decided=decision(target=Target("900"), rule=Rule.DEFAULT))
+
+    unchanged = await story(same, replace(call(), decision=now(same)), "?replay=1")
+    changed = await story(web_with_known_caller(), old, "?replay=1")
+    unasked = await story(web_with_known_caller(), old)
+
+    assert "It would go to the same place: 205" in unchanged
+    assert "differs" not in unchanged
+    assert "It would go elsewhere: then 900 (by default), now 205" in changed
+    assert 'class="differs"' in changed
+    assert "Decide again" in unasked
+    assert not same.answering.questions  # nothing was recorded
+
+
+def now(house: WebFixture):
+    return house.answering.explain("+79035550123", "74852550102")[1]
+
+
+async def test_an_unknown_call_is_a_page_that_says_so():
+    async with WebFixture().admin() as admin:
+        answer = await admin.get("/console/calls/none", headers={"Accept": "text/html"})
+
+    assert answer.status_code == 404
+    assert "There is no such call" in answer.text
+
+
+# ---------------------------------------------------------------- outbox, sync, doctor, people
+
+
+@pytest.mark.parametrize(
+    ("button", "act"), [("retry", AuditAct.ENTRY_RETRIED), ("drop", AuditAct.ENTRY_DROPPED)]
+)
+async def test_a_button_leads_back_to_where_it_was_pushed_and_is_noted(button: str, act: AuditAct):
+    house = WebFixture()
+    entry = house.add_entry(call(), state=EntryState.DEAD)
+    async with house.admin() as admin:
+        answer = await admin.post(
+            f"/console/outbox/{entry.key}/{button}", data={"next": f"/console/calls/{entry.key}"}
+        )
+
+    assert answer.headers["location"] == f"/console/calls/{entry.key}"
+    assert [(r.act, r.subject) for r in house.audit.appended] == [(act, entry.key)]
+
+
+async def test_the_outbox_tells_1c_s_words_and_shows_one_state_when_asked():
+    house = busy_house()
+
+    every = await shown(house, "/console/outbox")
+    due = await shown(house, "/console/outbox?state=due")
+
+    assert "Поле «Автор» не заполнено" in every.text
+    assert "Поле «Автор» не заполнено" not in due.text
+
+
+async def test_a_refused_shrink_is_accepted_by_a_person_once_and_noted():
+    house = WebFixture()
+    house.sync_runs.append(
+        SyncRun(NOON, 1.0, error="partner: 1C lists 3", refused=Shrink("partner", 100, 3))
+    )
+    asked = await shown(house, "/console/sync")
+    accepted = await shown(house, "/console/sync/accept", "POST")
+    house.sync_runs.append(SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ())))
+    again = await shown(house, "/console/sync/accept", "POST")
+
+    assert "97 rows will be forgotten here" in asked.text
+    assert accepted.headers["location"] == "/console/sync?started=accept"
+    assert again.status_code == 409
+    assert house.syncs == [True]
+    assert [(r.act, r.words) for r in house.audit.appended] == [
+        (AuditAct.SHRINK_ACCEPTED, "100 → 3")
+    ]
+
+
+LOSSES = (
+    Loss("extension", "managers with an extension", 12, 0),
+    Loss("contact_phone", "phone numbers of contact persons", 3400, 20),
+)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ["managers with an extension: 12 before, 0 now", "3,400 before, 20 now"]),
+        ("ru", ["менеджеры с внутренним номером: было 12, стало 0", "стало 20"]),
+    ],
+)
+async def test_what_rows_lost_is_shown_fact_by_fact_and_accepted_by_a_person(
+    lang: Language, words: list[str]
+):
+    house = WebFixture(lang=lang)
+    refused = Shrink("extension", 12, 0, LOSSES)
+    house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 12", refused=refused))
+    page = (await shown(house, "/console/sync")).text
+    accepted = await shown(house, "/console/sync/accept", "POST")
+
+    for sentence in words:
+        assert sentence in page
+    assert accepted.status_code == 303
+    assert house.syncs == [True]
+    assert [(r.act, r.subject, r.words) for r in house.audit.appended] == [
+        (AuditAct.SHRINK_ACCEPTED, "extension, contact_phone", "12 → 0, 3400 → 20")
+    ]
+
+
+async def test_that_nobody_has_an_extension_is_accepted_by_a_person():
+    house = WebFixture()
+    house.directory.last_report = SyncReport(NOON, 1.0, True, True, 3, (), nobody_reachable=True)
+    page = (await shown(house, "/console/sync")).text
+    accepted = await shown(house, "/console/sync/accept", "POST")
+
+    assert "Nobody in 1C has an extension" in page
+    assert (accepted.status_code, house.syncs) == (303, [True])
+
+
+async def test_a_fact_of_another_release_is_shown_in_its_own_words():
+    house = WebFixture()
+    refused = Shrink("tariff", 9, 0, (Loss("tariff", "tariffs", 9, 0),))
+    house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 9", refused=refused))
+
+    assert "tariffs: 9 before, 0 now" in (await shown(house, "/console/sync")).text
+
+
+async def test_a_person_may_start_a_run():
+    house = WebFixture()
+
+    await shown(house, "/console/sync/run", "POST")
+
+    assert house.syncs == [False]
+
+
+async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost():
+    house = busy_house()
+    house.directory.staff.update({9: manager("Вера Немая", None)})
+    steps = (EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
+    for n in range(2):
+        decided = decision(target=Target("100"), rule=Rule.DEFAULT)
+        made = call(question(asked_time=f"v{n}"), replace(decided, evidence=steps))
+        house.ledger.stored[made.key] = made
+
+    page = (await shown(house, "/console/doctor")).text
+
+    assert re.search(r"Вера Немая</th>.*?>2</td>", page, re.DOTALL)
+    assert "ООО Ничей" in page
+
+
+async def test_people_get_links_that_open_their_desks_and_each_is_noted():
+    house = busy_house(public_url="https://bridge.example.ru")
+    made = await shown(house, f"/console/people/{ANNA.ref}/link", "POST")
+    link = re.search(r'value="(https://bridge.example.ru/enter/[^"]+)"', made.text)
+    assert link is not None
+    path = link[1].removeprefix("https://bridge.example.ru")
+    revoked = await shown(house, f"/console/people/{ANNA.ref}/revoke", "POST")
+
+    assert revoked.status_code == 303
+    assert house.audit.generation(ANNA.ref) == 1
+    assert [r.act for r in house.audit.appended] == [AuditAct.LINK_MADE, AuditAct.LINK_REVOKED]
+    assert path not in (await shown(house, "/console/people")).text
+    assert (await shown(house, "/console/people/none/link", "POST")).status_code == 404
+
+
+async def test_the_audit_list_tells_who_did_what():
+    house = busy_house()
+    house.audit.appended += [
+        AuditRecord(
+            NOON, AuditAct.NUMBER_REVEALED, "manager", "Анна Петрова", "10.0.0.7", "k1", "+7903*"
+        ),
+        AuditRecord(NOON, AuditAct.LINK_MADE, "admin", subject=ANNA.ref, words=ANNA.name),
+    ]
+
+    every = (await shown(house, "/console/audit")).text
+    one = (await shown(house, "/console/audit?act=link_made")).text
+
+    assert "looked at a hidden number" in every
+    assert "10.0.0.7" in every
+    assert "10.0.0.7" not in one
+    assert ANNA.ref not in one  # told by name
+
+
+# ---------------------------------------------------------------- charts
+
+
+def plan(*values: float | None) -> ChartSpec:
+    columns = [str(n) for n in range(len(values))]
+    return ChartSpec(
+        "k", "A chart", "Hour", columns, [ChartSeries("calls", "answered", values)], str
+    )
+
+
+def test_bars_stand_on_the_floor_and_reach_their_value():
+    chart = stacked_bars(plan(2, 0, 4))
+
+    assert [round(box.y + box.height) for box in chart.boxes] == [chart.baseline] * 2
+    assert chart.boxes[1].height == pytest.approx(2 * chart.boxes[0].height, abs=0.3)
+    assert chart.rows == [["0", "2"], ["1", "0"], ["2", "4"]]
+
+
+def test_a_line_breaks_where_nothing_is_known():
+    chart = line_chart(plan(1, 2, None, 3))
+
+    (line,) = chart.lines
+    assert [len(points.split()) for points in line.points] == [2, 1]
+    assert len(chart.rows) == 3
+
+
+def test_a_chart_of_nothing_says_so():
+    assert stacked_bars(plan(0, 0)).is_empty
+    assert line_chart(plan(None, None)).is_empty
+
+
+def test_a_scale_of_time_is_marked_in_round_times():
+    chart = line_chart(replace(plan(100, 130), tick_steps=(60, 3600)))
+
+    assert [mark.text for mark in chart.y_labels] == ["0", "60", "120", "180", "240"]
+
+
+def proof(minutes: int) -> SyncRun:
+    at = NOON + timedelta(minutes=minutes)
+    entity = replace(partial_report().entities[0], proven_at=at)
+    return SyncRun(at, 0.0, SyncReport(at, 0.0, False, False, 1, (entity,)))
+
+
+def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof():
+    hours = [NOON + timedelta(hours=n) for n in range(3)]
+    runs = [proof(-10), proof(20), proof(30), proof(125)]
+
+    ages = max_data_ages(runs, hours, NOON + timedelta(minutes=130))
+
+    assert ages == [timedelta(minutes=m) for m in (30, 90, 95)]
+    assert max_data_ages([], hours, NOON) == [None] * 3
+
+
+def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line():
+    quiet = replace(proof(0), report=replace(proof(0).report, changed=False))
+    down = SyncRun(NOON, 1.0, error="connection refused")
+    news = SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ()))
+
+    joined = group_runs([down, down, quiet, quiet, quiet, news, news])
+
+    assert [stretch.count for stretch in joined] == [2, 3, 1, 1]

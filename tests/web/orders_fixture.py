@@ -1,0 +1,42 @@
+"""A house whose telephones ring a PBX that answers as it is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from bridge.domain.directory.entities import Ref
+from bridge.ports.orders import OwnedPhone
+from bridge.services.orders.originate import CallOriginator
+from tests.support.builders import NOON, RULES, decision
+from tests.support.fakes.orders import FakePbx, MemoryOrderStore
+from tests.web.web_fixture import WebFixture, web_with_known_caller
+
+
+@dataclass
+class OrdersFixture:
+    """A house that can call, its PBX, and a phone book."""
+
+    pbx: FakePbx = field(default_factory=FakePbx)
+    phones: dict[Ref, Sequence[OwnedPhone]] = field(default_factory=dict)
+    house: WebFixture = field(default_factory=web_with_known_caller)
+
+    def __post_init__(self) -> None:
+        book = MemoryOrderStore(self.house.ledger.stored)
+        self.house.partner_phones = self
+        self.house.call_ordering = CallOriginator(
+            pbx=self.pbx,
+            provider="sipuni",
+            order_store=book,
+            decide=lambda _: decision(),
+            phones=RULES,
+            lang="en",
+            clock=lambda: NOON,
+        )
+
+    def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
+        return self.phones.get(owner)
+
+    async def place_order(self, wish: dict[str, str]) -> httpx.Response:
+        async with self.house.admin() as admin:
+            return await admin.post("/api/v1/calls", json=wish)

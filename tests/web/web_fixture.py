@@ -1,0 +1,553 @@
+"""A house for the street to stand before: small true services in memory, with moods."""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+import httpx
+from fastapi import FastAPI
+from starlette.types import Message, Scope
+
+from bridge.adapters.event_hub import EventHub
+from bridge.adapters.metrics import Metrics
+from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.domain.calls.call import CallNote, PhoneCall, call_from_question
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.entities import (
+    CallerCard,
+    EntityKind,
+    ExtensionOwner,
+    Manager,
+    PhoneOwner,
+    Ref,
+    find_extension_owner,
+)
+from bridge.domain.phone.fields import PhoneNumber, read_caller, read_did
+from bridge.domain.reporting.data_quality import DataQualityIssueKind, DataQualityIssues
+from bridge.domain.reporting.figures import CallFact
+from bridge.domain.reporting.search_names import normalise_name, searchable_names
+from bridge.domain.routing.decision import (
+    DataAge,
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+    RoutingRules,
+)
+from bridge.domain.routing.routing import decide_route
+from bridge.domain.whole_numbers import read_whole_number
+from bridge.errors import OneCNotPublished, StoreError
+from bridge.ports.alarms import Alarm
+from bridge.ports.events import CallChanged, OneCAvailability
+from bridge.ports.orders import PartnerPhones
+from bridge.ports.pbx import RawEvent
+from bridge.ports.stores.calls import CallFilter, CallSearch
+from bridge.ports.stores.directory import EntitySync, SyncReport
+from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.sync_runs import SyncRun
+from bridge.web.access import AdminAccess, HookAccess
+from bridge.web.access.signed_tokens import EndedSessionsInMemory
+from bridge.web.app import create_app
+from bridge.web.desk_state.desk_calls import DeskCalls
+from bridge.web.desk_state.missed_call_list import MissedCallList
+from bridge.web.desk_state.state import DeskState
+from bridge.web.shared.event_stream import StreamLimits
+from bridge.web.web_services import CallOrdering, WebServices
+from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
+from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
+
+USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
+BASIC = (USER, PASSWORD)
+AS_ADMIN = ("admin", ADMIN)
+BASE = "http://127.0.0.1"
+
+
+@dataclass
+class LedgerInMemory:
+    """Keeps calls, debts and words; *full_disk* makes every access fail."""
+
+    stored: dict[str, PhoneCall] = field(default_factory=dict)
+    owed: dict[str, OutboxEntry] = field(default_factory=dict)
+    kept_events: list[RawEvent] = field(default_factory=list)
+    kept_unread: list[RawEvent] = field(default_factory=list)
+    missed: list[MissedCall] = field(default_factory=list)
+    choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
+    full_disk: bool = False
+
+    def _touch(self) -> None:
+        if self.full_disk:
+            raise StoreError("ledger.db", "disk full")
+
+    async def unread(self, limit: int, after: int = -1) -> list[tuple[int, RawEvent]]:
+        self._touch()
+        return list(enumerate(self.kept_unread))[after + 1 :][:limit]
+
+    async def count_unread_events(self) -> int:
+        self._touch()
+        return len(self.kept_unread)
+
+    async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
+        self._touch()
+        if call.key in self.stored:
+            return self.stored[call.key]
+        self.stored[call.key] = call
+        if entry is not None:
+            self.owed[entry.key] = entry
+        return call
+
+    async def record_event(self, event: RawEvent) -> None:
+        self._touch()
+        self.kept_events.append(event)
+
+    async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
+        self._touch()
+        if key in self.owed:
+            self.owed[key] = retry_now(self.owed[key], now)
+        return self.owed.get(key)
+
+    async def save_entry(self, entry: OutboxEntry) -> bool:
+        self._touch()
+        if entry.key not in self.owed:
+            return False
+        self.owed[entry.key] = entry
+        return True
+
+    async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        due = [e for e in self.owed.values() if e.is_due(now)]
+        return [(e, self.stored[e.key]) for e in due[:limit]]
+
+    async def recover_after_crash(self) -> int:
+        return 0
+
+    async def entries(
+        self, states: Sequence[EntryState] = (), limit: int = 100
+    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+        self._touch()
+        found = [e for e in self.owed.values() if not states or e.state in states]
+        found.sort(key=lambda e: e.created_at, reverse=True)
+        return [(e, self.stored[e.key]) for e in found[:limit]]
+
+    async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
+        self._touch()
+        found = [e for e in self.owed.values() if e.key.startswith(key)]
+        return (found[0], self.stored[found[0].key]) if len(found) == 1 else None
+
+    async def drop_entry(self, key: str) -> bool:
+        self._touch()
+        return self.owed.pop(key, None) is not None
+
+    async def open_missed_calls(self) -> Sequence[MissedCall]:
+        self._touch()
+        return self.missed
+
+    async def counts(self) -> OutboxCounts:
+        self._touch()
+        states = [e.state for e in self.owed.values()]
+        return OutboxCounts(
+            due=states.count(EntryState.DUE),
+            sending=states.count(EntryState.SENDING),
+            dead=states.count(EntryState.DEAD),
+            delivered=states.count(EntryState.DELIVERED),
+            oldest_due=min(
+                (e.created_at for e in self.owed.values() if e.state is EntryState.DUE),
+                default=None,
+            ),
+        )
+
+    async def calls(
+        self,
+        *,
+        limit: int = 50,
+        before: datetime | None = None,
+        number: PhoneNumber | None = None,
+        wanted: CallFilter | None = None,
+    ) -> Sequence[PhoneCall]:
+        self._touch()
+        wanted = wanted or CallFilter()
+        number = wanted.number if number is None else number
+        found = [
+            c
+            for c in self.stored.values()
+            if (before is None or c.received_at < before)
+            and (number is None or c.caller.number == number)
+            and wanted.client in (None, c.client_key)
+            and wanted.direction in (None, c.direction)
+            and (not wanted.dispositions or c.state.disposition in wanted.dispositions)
+        ]
+        return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
+
+    async def call(self, key: str) -> PhoneCall | None:
+        self._touch()
+        return self.stored.get(key)
+
+    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
+        return [c for c in self.stored.values() if c.received_at >= moment]
+
+    def number_memory(self, number: PhoneNumber) -> NumberMemory:
+        return NumberMemory(chosen_owner=self.choices.get(number))
+
+    async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
+        self._touch()
+        self.choices[number] = owner
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class DirectoryInMemory:
+    """Knows the cards it is given; *proven_at* and *stale* are its freshness."""
+
+    cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
+    staff: dict[int, Manager] = field(default_factory=dict)
+    proven_at: datetime | None = NOON - timedelta(minutes=1)
+    stale: bool = False
+    last_report: SyncReport | None = None
+    broken: StoreError | None = None
+
+    def look_up(self, number: PhoneNumber) -> CallerCard | None:
+        return self.cards.get(number)
+
+    def managers(self) -> Mapping[int, Manager]:
+        return self.staff
+
+    def owner_of(self, extension: str) -> ExtensionOwner:
+        return find_extension_owner(extension, self.staff)
+
+    def age(self, now: datetime) -> DataAge:
+        del now
+        return DataAge(self.proven_at, self.stale)
+
+    def report(self) -> SyncReport | None:
+        return self.last_report
+
+    def error(self) -> StoreError | None:
+        return self.broken
+
+    def refresh(self) -> bool:
+        return False
+
+    def find(self, words: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
+        del words, limit
+        return ()
+
+    def count_numbers(self) -> int:
+        return len(self.cards)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class AnsweringInMemory:
+    """Decides from the directory and records at once; *broken* makes it raise what it is."""
+
+    ledger: LedgerInMemory
+    directory: DirectoryInMemory
+    clock: Callable[[], datetime]
+    rules: RoutingRules = field(default_factory=RoutingRules)
+    broken: Exception | None = None
+    questions: list[RouteQuestion] = field(default_factory=list)
+
+    async def answer(self, question: RouteQuestion) -> RouteDecision:
+        self.questions.append(question)
+        if self.broken is not None:
+            raise self.broken
+        decision = self._decide(question)
+        call = call_from_question(question, decision)
+        entry = OutboxEntry(call.key, call.received_at, call.received_at)
+        await self.ledger.record_call(call, entry if call.needs_document else None)
+        return decision
+
+    def fallback(self, question: RouteQuestion) -> RouteDecision:
+        return decide_route(
+            question, None, {}, lambda _: ExtensionOwner(None), self.rules, index_error="broken"
+        )
+
+    def explain(self, caller: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
+        question = RouteQuestion(
+            "explain", read_caller(caller, RULES), read_did(did, RULES), self.clock()
+        )
+        return question, self._decide(question)
+
+    def _decide(self, question: RouteQuestion) -> RouteDecision:
+        number = question.caller.number
+        return decide_route(
+            question,
+            None if number is None else self.directory.look_up(number),
+            self.directory.managers(),
+            self.directory.owner_of,
+            self.rules,
+            memory=None if number is None else self.ledger.number_memory(number),
+            age=self.directory.age(question.received_at),
+        )
+
+
+@dataclass
+class HistoryInMemory:
+    """Looks through the ledger's calls: by outcome, direction, extension, number, name, days."""
+
+    ledger: LedgerInMemory
+
+    async def find(
+        self, wanted: CallSearch, *, limit: int, after: str = ""
+    ) -> tuple[Sequence[PhoneCall], str]:
+        found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
+        begun = read_whole_number(after) or 0
+        page = found[begun : begun + limit]
+        return page, str(begun + limit) if len(found) > begun + limit else ""
+
+    async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
+        return [
+            CallFact(
+                c.received_at, c.direction, c.state.disposition, c.decision.rule, c.state.wait_time
+            )
+            for c in self.ledger.stored.values()
+            if since <= c.received_at < until and not c.is_test_request
+        ]
+
+    async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
+        for call in self.ledger.stored.values():
+            if call.received_at >= since:
+                look(call)
+
+
+def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
+    target, wanted = call.decision.target, search.filter
+    return (
+        (wanted.since is None or call.received_at >= wanted.since)
+        and (wanted.until is None or call.received_at < wanted.until)
+        and wanted.direction in {None, call.direction}
+        and (not wanted.dispositions or call.state.disposition in wanted.dispositions)
+        and (not wanted.extension or (target is not None and target.extension == wanted.extension))
+        and wanted.number in {None, call.caller.number}
+        and search.digits in str(call.caller.number)
+        and normalise_name(search.name) in searchable_names(call)
+    )
+
+
+@dataclass
+class DataQualityInMemory:
+    """Gives the flaws it was told."""
+
+    unmanaged: DataQualityIssues = field(
+        default_factory=lambda: DataQualityIssues(DataQualityIssueKind.NO_MANAGER, 0, 0)
+    )
+    unreadable: DataQualityIssues = field(
+        default_factory=lambda: DataQualityIssues(DataQualityIssueKind.UNREADABLE, 0, 0)
+    )
+
+    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> DataQualityIssues:
+        del costs, limit
+        return self.unmanaged
+
+    async def unreadable_phones(
+        self, unknown_tails: Mapping[str, int], limit: int
+    ) -> DataQualityIssues:
+        del unknown_tails, limit
+        return self.unreadable
+
+
+@dataclass
+class WebFixture:
+    """Everything behind the street, to be asked by tests, and the application before it."""
+
+    ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
+    directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
+    event_feed: EventHub = field(default_factory=lambda: EventHub("life1"))
+    metrics: Metrics = field(default_factory=Metrics)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    onec_sign_in: FakeOneCSignIn = field(default_factory=FakeOneCSignIn)
+    rules: RoutingRules = field(default_factory=RoutingRules)
+    answer: Literal["auto", "number", "text"] = "auto"
+    hook_access: HookAccess = field(default_factory=lambda: HookAccess(USER, PASSWORD, TOKEN))
+    admin_access: AdminAccess = field(default_factory=lambda: AdminAccess(ADMIN))
+    lang: Language = "en"
+    onec_availability: OneCAvailability | None = None
+    alarms: tuple[Alarm, ...] = ()
+    delivery_wakeups: int = 0
+    data_quality: DataQualityInMemory = field(default_factory=DataQualityInMemory)
+    sync_runs: list[SyncRun] = field(default_factory=list)
+    syncs: list[bool] = field(default_factory=list)
+    now: datetime = NOON
+    heartbeat_s: float = 15.0
+    public_url: str = ""
+    call_ordering: CallOrdering | None = None
+    partner_phones: PartnerPhones | None = None
+    stream_limits: StreamLimits = field(default_factory=StreamLimits)
+    #: Seconds that have passed by the clock nobody sets; who waits makes them pass.
+    passed: float = 0.0
+    ended: EndedSessionsInMemory = field(default_factory=EndedSessionsInMemory)
+    desk_state: DeskState = field(init=False)
+    answering: AnsweringInMemory = field(init=False)
+
+    def __post_init__(self) -> None:
+        board = DeskCalls("life1", self.clock)
+        self.desk_state = DeskState(board, MissedCallList(board, self.directory.managers))
+        self.answering = AnsweringInMemory(self.ledger, self.directory, self.clock, self.rules)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+    def kick(self) -> None:
+        self.delivery_wakeups += 1
+
+    def sync_now(self, *, accept_shrink: bool = False) -> None:
+        self.syncs.append(accept_shrink)
+
+    async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
+        newest = reversed(self.sync_runs)
+        return [run for run in newest if since is None or run.started_at >= since][:limit]
+
+    async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
+        call = self.ledger.stored.get(key)
+        if call is None:
+            return None
+        noted = replace(call, notes=(*call.notes, CallNote(self.clock(), by, text)))
+        self.ledger.stored[key] = noted
+        self.desk_state.publish(CallChanged(noted))
+        return noted
+
+    async def dismiss_unread(self) -> int:
+        gone, self.ledger.kept_unread = len(self.ledger.kept_unread), []
+        return gone
+
+    async def receive(self, event: RawEvent) -> None:
+        await self.ledger.record_event(event)
+
+    def services(self) -> WebServices:
+        return WebServices(
+            telephony=SipuniTelephony(self.answer, RULES),
+            route_answers=self.answering,
+            event_intake=self,
+            call_notes=self,
+            desk_state=self.desk_state,
+            ledger=self.ledger,
+            directory=self.directory,
+            event_feed=self.event_feed,
+            events=self.event_feed,
+            metrics=self.metrics,
+            audit=self.audit,
+            desk_keys=self.audit,
+            latency=self.metrics.latency,
+            call_journal=HistoryInMemory(self.ledger),
+            data_quality=self.data_quality,
+            sync_runs=self,
+            sync_now=self.sync_now,
+            onec_sign_in=self.onec_sign_in,
+            clock=self.clock,
+            onec_availability=lambda: self.onec_availability,
+            availability_since=lambda: (
+                None if self.onec_availability is None else self.now - timedelta(minutes=7)
+            ),
+            alarms=lambda: self.alarms,
+            deliver_soon=self.kick,
+            hook_access=self.hook_access,
+            admin_access=self.admin_access,
+            phones=RULES,
+            lang=self.lang,
+            stream_limits=self.stream_limits,
+            heartbeat_s=self.heartbeat_s,
+            public_url=self.public_url,
+            call_ordering=self.call_ordering,
+            partner_phones=self.partner_phones,
+            ended_sessions=self.ended,
+            monotonic=self.monotonic,
+            sleep=self.sleep,
+        )
+
+    def app(self) -> FastAPI:
+        return create_app(self.services())
+
+    def client(
+        self,
+        *,
+        peer: str = "127.0.0.1",
+        auth: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        app: FastAPI | None = None,
+    ) -> httpx.AsyncClient:
+        """Give a client that comes from *peer*."""
+        # Errors end as 500 answers, as they do on a server.
+        transport = httpx.ASGITransport(
+            app or self.app(), client=(peer, 40000), raise_app_exceptions=False
+        )
+        return httpx.AsyncClient(transport=transport, base_url=BASE, auth=auth, headers=headers)
+
+    def admin(self) -> httpx.AsyncClient:
+        return self.client(auth=AS_ADMIN)
+
+    def pbx(self) -> httpx.AsyncClient:
+        return self.client(auth=BASIC, peer="203.0.113.7")
+
+    def add_entry(self, call: PhoneCall, **changes: object) -> OutboxEntry:
+        """Put *call* into the journal with a debt changed by *changes*."""
+        entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)
+        self.ledger.stored[call.key] = call
+        self.ledger.owed[call.key] = entry
+        return entry
+
+
+async def send_raw_query(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
+    """Ask as the PBX with a *query* of any bytes and length, past what clients refuse to send."""
+    credentials = b64encode(f"{USER}:{PASSWORD}".encode())
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "root_path": "",
+        "headers": [(b"authorization", b"Basic " + credentials)],
+        "client": ("203.0.113.7", 40000),
+        "server": ("127.0.0.1", 80),
+        "scheme": "http",
+        "http_version": "1.1",
+    }
+    await app(scope, receive, send)
+    body = b"".join(m.get("body", b"") for m in said)
+    return said[0]["status"], body
+
+
+def partial_report() -> SyncReport:
+    """A run at noon that could compare partners, but not contact persons, for a day now."""
+    missing = OneCNotPublished("Catalog_КонтактныеЛицаПартнеров", "the entity set is not published")
+    partners = EntitySync(
+        EntityKind.PARTNER,
+        listed=7,
+        held=7,
+        unread_phones=2,
+        seconds=1.5,
+        requests=3,
+        bytes=4096,
+        proven_at=NOON,
+    )
+    day_before = NOON - timedelta(days=1)
+    contacts = EntitySync(EntityKind.CONTACT, held=5, proven_at=day_before, error=str(missing))
+    return SyncReport(NOON, 2.0, False, False, 9, (partners, contacts))
+
+
+def web_with_known_caller(**changes: object) -> WebFixture:
+    """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
+    boss = manager()
+    house = WebFixture(**changes)
+    house.directory.staff.update(rows(boss))
+    house.directory.cards[NUMBER] = card(contact(), partners=[partner()], managers=[boss])
+    return house
