@@ -23,6 +23,9 @@ ALLOWED: Mapping[str, str] = {
     "PlacedCall.words": "a key of `call --json`",
     "AuditRecord.words": "a stored field of the audit list",
     "EntitySync.buried": "a stored field of sync reports, and a key of the API",
+    "SavedDocuments.items": "the method of a mapping",
+    "event_handlers": "1C's own word for the code that runs when an object is written",
+    "by_handler": "the same",
     "BoundedTransport.handle_async_request": "httpx's name",
     "BoundedSyncTransport.handle_request": "httpx's name",
     "SessionTransport.handle_async_request": "httpx's name",
@@ -119,7 +122,7 @@ def faults() -> Iterator[tuple[Name, str]]:
 
 
 def test_no_name_holds_a_forbidden_word() -> None:
-    found = sorted({f"{name} ({word})" for name, word in faults() if name.path not in ALLOWED})
+    found = sorted({f"{name} ({word})" for name, word in faults() if (name.path or name.last) not in ALLOWED})
 
     assert not found, (
         f"{len(found)} names; say it in the words of bridge/docs/glossary.md, or add the reason to "
@@ -128,7 +131,7 @@ def test_no_name_holds_a_forbidden_word() -> None:
 
 
 def test_what_is_allowed_is_needed() -> None:
-    assert set(ALLOWED) - {name.path for name, _ in faults()} == set()
+    assert set(ALLOWED) - {name.path or name.last for name, _ in faults()} == set()
 
 
 def test_a_forbidden_word_is_found_in_any_spelling() -> None:
