@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source_code import BRIDGE, ROOT
+from tests.support.source_code import BRIDGE, MODULES, ROOT, names_in
 
 DOCS = BRIDGE / "docs"
 
@@ -58,6 +58,32 @@ def test_what_is_cited_is_there(paper: str) -> None:
     there = headings(DOCS / paper) | {""}
     missing = sorted((file, heading) for file, heading in cited if heading not in there)
     assert not missing, f"bridge/docs/{paper} has no such headings; it has {sorted(there)}"
+
+
+#: `bridge/domain/calls/state.py: derive_state`, with or without the first folder.
+_SYMBOLS = re.compile(r"`((?:[\w-]+/)*\w+\.py): ([\w.]+(?:, [\w.]+)*)`")
+
+
+def test_the_map_of_the_code_names_what_is_there() -> None:
+    known = {
+        path.relative_to(ROOT).as_posix(): {name.path for name in names_in(module)}
+        for module, path in MODULES.items()
+    }
+    cited = [
+        (file if file.startswith("bridge/") else f"bridge/{file}", symbol)
+        for paper in (BRIDGE / "README.md", DOCS / "design.md")
+        for file, symbols in _SYMBOLS.findall(paper.read_text("utf-8"))
+        for symbol in symbols.split(", ")
+    ]
+
+    missing = [
+        f"{file}: {symbol}"
+        for file, symbol in cited
+        if not any(f".{path}".endswith(f".{symbol}") for path in known.get(file, ()))
+    ]
+
+    assert len(cited) > 5
+    assert not missing, f"bridge/README.md names what does not exist: {missing}"
 
 
 def test_nothing_outside_the_repository_is_cited() -> None:
