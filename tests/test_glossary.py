@@ -122,7 +122,9 @@ def faults() -> Iterator[tuple[Name, str]]:
 
 
 def test_no_name_holds_a_forbidden_word() -> None:
-    found = sorted({f"{name} ({word})" for name, word in faults() if (name.path or name.last) not in ALLOWED})
+    found = sorted(
+        {f"{name} ({word})" for name, word in faults() if (name.path or name.last) not in ALLOWED}
+    )
 
     assert not found, (
         f"{len(found)} names; say it in the words of bridge/docs/glossary.md, or add the reason to "
