@@ -16,7 +16,8 @@ from starlette.applications import Starlette
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal

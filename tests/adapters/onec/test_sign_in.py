@@ -1,11 +1,13 @@
 """1C's word on a name and a password: believed only where 1C really asks for them."""
 
 from datetime import timedelta
+from typing import Literal
 
 import httpx
 import pytest
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.errors import OneCSessionsBlocked, OneCUnavailable
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
@@ -31,7 +33,7 @@ class Doorman:
         return ODataSignIn(self.client, lambda: self.now)
 
 
-async def test_the_right_password_is_accepted_and_another_is_not():
+async def test_the_right_password_is_accepted_and_another_is_not() -> None:
     asking = Doorman(make_lab(5)).sign_in()
 
     assert await asking.check_credentials(DEFAULT_USER, DEFAULT_PASSWORD) is SignInAnswer.ACCEPTED
@@ -40,7 +42,7 @@ async def test_the_right_password_is_accepted_and_another_is_not():
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_whom_1c_itself_denies_the_data_it_knows(status: int):
+async def test_whom_1c_itself_denies_the_data_it_knows(status: Literal[401, 403]) -> None:
     doorman = Doorman(make_lab(5))
     doorman.lab.switches.rights_status = status
     doorman.lab.faults.add("rights", times=1)
@@ -62,7 +64,7 @@ class WideOpen(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(request)
 
 
-async def test_a_publication_that_lets_everybody_in_vouches_for_nobody():
+async def test_a_publication_that_lets_everybody_in_vouches_for_nobody() -> None:
     lab = make_lab(5)
 
     def client(name: str, password: str) -> ODataClient:
@@ -74,7 +76,7 @@ async def test_a_publication_that_lets_everybody_in_vouches_for_nobody():
     )
 
 
-async def test_that_1c_asks_for_passwords_at_all_is_tried_now_and_then_only():
+async def test_that_1c_asks_for_passwords_at_all_is_tried_now_and_then_only() -> None:
     doorman = Doorman(make_lab(5))
     asking = doorman.sign_in()
     for minutes in (0, 1, 11):
@@ -89,7 +91,7 @@ async def test_that_1c_asks_for_passwords_at_all_is_tried_now_and_then_only():
 )
 async def test_a_1c_that_is_away_says_nothing_about_the_password(
     fault: str, error: type[Exception]
-):
+) -> None:
     doorman = Doorman(make_lab(5))
     doorman.lab.faults.add(fault)
 

@@ -9,7 +9,7 @@ numbers whose parts stand in a storage in another order; the sync reads those.
 from typing import Final
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.protocol.client import text_literal
+from bridge.adapters.onec.protocol.query import text_literal
 from bridge.domain.phone.fields import PhoneNumber, PhoneRules
 
 #: Only Russia and Kazakhstan write one number in three ways of digits.

@@ -41,7 +41,7 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
     """Return a kept event in neutral words; None where it is no call's, as a test of the address.
 
     Raises:
-        UnreadEvent: it may well be a call's, and it does not say of which call, or what.
+        UnreadableEvent: it may well be a call's, and it does not say of which call, or what.
     """
     if event.body:
         raise UnreadableEvent("its body is neither a form nor JSON")

@@ -2,18 +2,21 @@
 
 from collections import deque
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Literal
 
 import httpx
 import msgspec
 import pytest
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.protocol.session import SessionTransport
 from bridge.domain.directory.entities import EntityKind
 from bridge.errors import OneCUnavailable
 from bridge.lab.onec.simulator import OneCLab
 from bridge.ports.onec import Traffic
 from tests.support.onec_lab import (
+    list_versions,
     make_draft,
     make_journal,
     make_lab,
@@ -181,7 +184,7 @@ async def test_a_write_carries_no_session_even_where_1c_gives_cookies_unasked() 
     client = ODataClient(ODataConfig("http://h", "u", "p", reuse_sessions=True), transport=wire)
 
     await client.read("Catalog", {}, len)
-    await client.write("POST", "Document", {}, len)  # type: ignore[arg-type]  # any body will do
+    await client.write("POST", "Document", {}, len)
 
     assert wire.seen == ["GET start", "POST"]
 
@@ -202,7 +205,9 @@ def sessions_of(lab: OneCLab) -> set[str]:
 
 
 @pytest.mark.parametrize("mode", ["unsupported", "supported"])
-async def test_a_whole_company_is_read_with_sessions_and_without(mode: str) -> None:
+async def test_a_whole_company_is_read_with_sessions_and_without(
+    mode: Literal["supported", "unsupported"],
+) -> None:
     lab = make_lab(60)
     lab.switches.ibsession = mode
     source = make_source(lab, reuse_sessions=True)
@@ -221,11 +226,11 @@ async def test_sessions_ended_by_the_administrator_cost_one_more_question() -> N
     lab = make_lab(5)
     lab.switches.ibsession = "supported"
     source = make_source(lab, reuse_sessions=True)
-    await source.list_versions(EntityKind.PARTNER)
+    await list_versions(source, EntityKind.PARTNER)
     sessions_of(lab).clear()
     lab.request_log.clear()
 
-    assert await source.list_versions(EntityKind.PARTNER)
+    assert await list_versions(source, EntityKind.PARTNER)
     assert [entry.status for entry in lab.request_log] == [400, 200]
 
 
@@ -234,7 +239,7 @@ async def test_an_exhausted_pool_is_told_as_1c_tells_it() -> None:
     lab.switches.ibsession = "pool_exhausted"
 
     with pytest.raises(OneCUnavailable, match="Истекло время ожидания сеанса"):
-        await make_source(lab, reuse_sessions=True).list_versions(EntityKind.PARTNER)
+        await list_versions(make_source(lab, reuse_sessions=True), EntityKind.PARTNER)
 
 
 async def test_a_delivery_knows_no_sessions() -> None:

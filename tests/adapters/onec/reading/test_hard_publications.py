@@ -1,12 +1,13 @@
 """Publications that hide, lose, break and break off: what a run makes of them, start to end."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.phone.fields import PhoneRules
@@ -93,14 +94,14 @@ async def test_a_group_of_nulls_is_a_noun_that_nobody_calls(kind: EntityKind) ->
     [noun] = (await pull(source, kind, [Ref("g-1")], 1)).values()
 
     assert (noun.name, noun.version) == ("Архив", "v1")
-    assert not getattr(noun, "fields", ())
-    assert not getattr(noun, "reachable", False)
+    assert not getattr(noun, "phone_fields", ())
+    assert not getattr(noun, "is_reachable", False)
 
 
 # ---------------------------------------------------------------- rights
 @pytest.mark.parametrize("status", [401, 403])
 async def test_rows_hidden_by_rights_end_the_run_and_the_old_index_stays(
-    tmp_path: Path, status: int
+    tmp_path: Path, status: Literal[401, 403]
 ) -> None:
     house = SyncEnvironment(make_lab(30), tmp_path)
     await house.sync()

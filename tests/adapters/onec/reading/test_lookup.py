@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.onec.protocol.client import encode_query, listing_query
+from bridge.adapters.onec.protocol.query import encode_query, listing_query
 from bridge.adapters.onec.reading.line_filters import digit_spellings, wide_filter
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
@@ -210,11 +210,11 @@ async def test_whom_the_pull_indexes_the_lookup_finds_just_so(tmp_path: Path) ->
 
 # ---------------------------------------------------------------- lines of other programs
 FIXTURE = json.loads(
-    (Path(__file__).parents[2] / "fixtures" / "onec" / "phone_lines.json").read_text()
+    (Path(__file__).parents[4] / "fixtures" / "onec" / "phone_lines.json").read_text()
 )["lines"]
 COLUMNS = {
-    "shown": "Представление",
-    "digits": "НомерТелефона",
+    "presentation": "Представление",
+    "number": "НомерТелефона",
     "json_storage": "Значение",
     "text_storage": "ЗначенияПолей",
 }
@@ -422,8 +422,8 @@ async def test_metadata_are_believed_but_never_asked_for(tmp_path: Path) -> None
     a_customer(lab)
     lab.request_log.clear()
 
-    for wishes in ({}, {"metadata_cache": tmp_path / "metadata.json"}):
-        assert (await make_lookup(lab, **wishes).find_owners(NUMBER)).owners
+    for cache in (None, tmp_path / "metadata.json"):
+        assert (await make_lookup(lab, metadata_cache=cache).find_owners(NUMBER)).owners
 
     assert "$metadata" not in asked(lab)
 

@@ -142,7 +142,7 @@ async def test_a_change_decided_upon_an_older_version_is_not_written(world: dict
         lab.switches.set(name, position)
     found = await journal.read_phone_call(document)
     assert found is not None
-    change = PhoneCallChange(subject="О цене", seen=found.version)
+    change = PhoneCallChange(subject="О цене", seen_version=found.version)
     await journal.change_phone_call(document, change)  # nobody was here meanwhile
     lab.edit(CALLS, document, Тема="Правка менеджера")
 

@@ -15,7 +15,7 @@ from bridge.errors import UnreadableEvent
 from bridge.ports.pbx import RawEvent, Telephony
 from tests.support.builders import RULES
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "sipuni"
+FIXTURES = Path(__file__).parents[4] / "fixtures" / "sipuni"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HEARD = START + timedelta(seconds=90)
 LINK = "https://sipuni.com/api/crm/record?id=1767225600.100001&hash=ab12&user=012345"
@@ -53,7 +53,7 @@ def seconds(count: int) -> datetime:
 # ---------------------------------------------------------------- codes and times
 
 
-def test_an_incoming_call_begins_on_its_did_and_rings_nobody_yet():
+def test_an_incoming_call_begins_on_its_did_and_rings_nobody_yet() -> None:
     event = fixture("event1__incoming")
 
     assert event.kind is EventKind.STARTED
@@ -65,14 +65,14 @@ def test_an_incoming_call_begins_on_its_did_and_rings_nobody_yet():
     assert (event.scheme, event.leg) == ("Входящая", "SIP/012345100003-0000abcd")
 
 
-def test_the_repeated_event_1_is_known_as_the_same():
+def test_the_repeated_event_1_is_known_as_the_same() -> None:
     first, again = fixture("event1__incoming"), fixture("event1__duplicate")
 
     assert again.at - first.at == timedelta(seconds=1)
     assert again.repeat_key == first.repeat_key
 
 
-def test_an_answer_names_the_extension_and_its_moment():
+def test_an_answer_names_the_extension_and_its_moment() -> None:
     event = fixture("event3__answered")
 
     assert (event.kind, event.extension) == (EventKind.ANSWERED, "205")
@@ -80,13 +80,13 @@ def test_an_answer_names_the_extension_and_its_moment():
     assert event.did == ""
 
 
-def test_a_greeting_that_picks_up_answers_nobody():
+def test_a_greeting_that_picks_up_answers_nobody() -> None:
     event = heard("3", TO_DID)
 
     assert (event.kind, event.extension, event.answered_at) == (EventKind.ANSWERED, "", None)
 
 
-def test_the_end_of_an_answered_call_tells_all():
+def test_the_end_of_an_answered_call_tells_all() -> None:
     event = fixture("event2__answered")
 
     assert (event.kind, event.outcome) == (EventKind.ENDED, Outcome.ANSWERED)
@@ -95,7 +95,7 @@ def test_the_end_of_an_answered_call_tells_all():
     assert event.recording.startswith("https://sipuni.com/api/crm/record?id=1767225600.100001&")
 
 
-def test_an_unanswered_call_has_no_answer_and_no_recording_whatever_the_link_says():
+def test_an_unanswered_call_has_no_answer_and_no_recording_whatever_the_link_says() -> None:
     event = fixture("event2__noanswer")
 
     assert event.outcome is Outcome.NO_ANSWER
@@ -103,27 +103,27 @@ def test_an_unanswered_call_has_no_answer_and_no_recording_whatever_the_link_say
     assert event.rung_extensions == ("205", "206")
 
 
-def test_an_answer_before_the_start_is_not_believed():
+def test_an_answer_before_the_start_is_not_believed() -> None:
     event = fixture("event2__broken_answer_time")
 
     assert (event.outcome, event.answered_at) == (Outcome.ANSWERED, None)
     assert event.started_at == START
 
 
-def test_the_leg_that_gave_the_call_away_ends_alone():
+def test_the_leg_that_gave_the_call_away_ends_alone() -> None:
     event = fixture("event4__transfer")
 
     assert (event.kind, event.extension) == (EventKind.LEG_ENDED, "205")
     assert event.transferred_by == "205"
 
 
-def test_an_unknown_code_is_kept_as_unknown():
+def test_an_unknown_code_is_kept_as_unknown() -> None:
     event = fixture("event_unknown__7")
 
     assert (event.kind, event.code) == (EventKind.UNKNOWN, "7")
 
 
-def test_what_names_no_call_is_no_event_of_a_call():
+def test_what_names_no_call_is_no_event_of_a_call() -> None:
     saved = RawEvent("sipuni", HEARD, (("event", "1"), ("call_id", " ")))
 
     assert PBX.read_event(saved) is None
@@ -131,7 +131,7 @@ def test_what_names_no_call_is_no_event_of_a_call():
 
 
 @pytest.mark.parametrize("stamp", ["", "0", "soon", "1" * 30, "1577836800", "١٧٦٧٢٢٥٦٠٠"])
-def test_without_a_believable_time_an_event_is_as_old_as_its_arrival(stamp: str):
+def test_without_a_believable_time_an_event_is_as_old_as_its_arrival(stamp: str) -> None:
     assert heard("1", TO_DID, timestamp=stamp).at == HEARD
 
 
@@ -149,13 +149,13 @@ def test_without_a_believable_time_an_event_is_as_old_as_its_arrival(stamp: str)
         ("", None),
     ],
 )
-def test_statuses_are_asterisk_s(status: str, outcome: Outcome | None):
+def test_statuses_are_asterisk_s(status: str, outcome: Outcome | None) -> None:
     assert heard("2", TO_DID, status=status).outcome is outcome
     assert heard("1", TO_DID, status=status).outcome is None
 
 
 @pytest.mark.parametrize("answered", ["0", "", "1767225600", "1767225599", "1767225661", "x"])
-def test_an_answer_that_cannot_be_is_none(answered: str):
+def test_an_answer_that_cannot_be_is_none(answered: str) -> None:
     ended = heard(
         "2",
         TO_DID,
@@ -185,7 +185,7 @@ def test_an_answer_that_cannot_be_is_none(answered: str):
 )
 def test_the_direction_follows_the_types_of_the_parties(
     sides: dict[str, str], direction: Direction, client: str, extension: str, did: str
-):
+) -> None:
     event = heard("1", sides, treeName="Входящая")
 
     assert event.direction is direction
@@ -194,7 +194,7 @@ def test_the_direction_follows_the_types_of_the_parties(
     assert (event.extension, event.did) == (extension, did)
 
 
-def test_the_name_of_the_scheme_tells_no_direction():
+def test_the_name_of_the_scheme_tells_no_direction() -> None:
     event = heard("1", {"treeName": "Исходящая"})
 
     assert (event.direction, event.client, event.extension) == (None, None, "")
@@ -235,7 +235,7 @@ def test_numbers_tell_what_types_do_not(
     did: str,
     *,
     words: dict[str, str],
-):
+) -> None:
     event = heard("1", numbers, words)
 
     assert (event.direction, event.extension, event.did) == (direction, extension, did)
@@ -245,7 +245,7 @@ def test_numbers_tell_what_types_do_not(
     )
 
 
-def test_a_number_beats_a_type_that_contradicts_it():
+def test_a_number_beats_a_type_that_contradicts_it() -> None:
     ours = heard("1", TO_DID | {"src_num": "012345205", "dst_num": "79001234567"}, CABINET)
     outside = heard("1", TO_205 | {"src_type": "2"}, CABINET)
 
@@ -253,21 +253,21 @@ def test_a_number_beats_a_type_that_contradicts_it():
     assert (outside.direction, outside.extension) == (Direction.INBOUND, "205")
 
 
-def test_the_trunk_leg_may_name_the_telephone_that_rings():
+def test_the_trunk_leg_may_name_the_telephone_that_rings() -> None:
     event = heard("1", TO_DID, {"short_dst_num": "777"})
 
     assert (event.extension, event.did) == ("777", DID)
 
 
 @pytest.mark.parametrize("number", ["900", "0500", "12345"])
-def test_few_digits_from_outside_are_a_client(number: str):
+def test_few_digits_from_outside_are_a_client(number: str) -> None:
     event = heard("1", TO_DID, {"src_num": number, "short_src_num": number})
 
     assert event.direction is Direction.INBOUND
     assert event.client == Caller(CallerKind.SHORT, number)
 
 
-def test_few_digits_that_we_dial_are_no_colleague():
+def test_few_digits_that_we_dial_are_no_colleague() -> None:
     event = heard("1", FROM_205, {"dst_num": "112"})
 
     assert event.client == Caller(CallerKind.SHORT, "112")
@@ -284,11 +284,13 @@ def test_few_digits_that_we_dial_are_no_colleague():
         *((word, None) for word in ("REDIRECTED", "17", "Неизвестно", "ANSWERED?NO")),
     ],
 )
-def test_a_status_is_read_in_every_spelling_and_never_guessed(status: str, outcome: Outcome | None):
+def test_a_status_is_read_in_every_spelling_and_never_guessed(
+    status: str, outcome: Outcome | None
+) -> None:
     assert heard("2", TO_DID, status=status).outcome is outcome
 
 
-def test_without_a_status_the_time_of_the_answer_tells():
+def test_without_a_status_the_time_of_the_answer_tells() -> None:
     times = {"call_start_timestamp": "1767225600"}
 
     assert heard("2", TO_DID, times, call_answer_timestamp="1767225605").outcome is ANSWERED
@@ -298,7 +300,7 @@ def test_without_a_status_the_time_of_the_answer_tells():
 
 
 @pytest.mark.parametrize("code", ["1.0", "01", "start", "CallStart"])
-def test_a_code_is_read_in_every_spelling(code: str):
+def test_a_code_is_read_in_every_spelling(code: str) -> None:
     assert heard(code, TO_DID).kind is EventKind.STARTED
 
 
@@ -311,12 +313,12 @@ def test_a_code_is_read_in_every_spelling(code: str):
         {"kto": "79001234567"},
     ],
 )
-def test_what_may_be_a_call_and_is_not_understood_is_unread(fields: dict[str, str]):
+def test_what_may_be_a_call_and_is_not_understood_is_unread(fields: dict[str, str]) -> None:
     with pytest.raises(UnreadableEvent, match="cannot be read"):
         PBX.read_event(RawEvent("sipuni", HEARD, tuple(fields.items())))
 
 
-def test_fields_are_known_in_other_spellings():
+def test_fields_are_known_in_other_spellings() -> None:
     sent = {
         "Event": "2",
         "callId": "1767225600.1",
@@ -346,7 +348,7 @@ def test_fields_are_known_in_other_spellings():
     assert event.direction_source is DirectionSource.STATED
 
 
-def test_the_vendors_spelling_wins():
+def test_the_vendors_spelling_wins() -> None:
     both = (("callId", "9.9"), ("call_id", "1.1"), ("event", "1"), ("src", "205"))
 
     event = PBX.read_event(RawEvent("sipuni", HEARD, both))
@@ -371,7 +373,9 @@ def test_the_vendors_spelling_wins():
         ({"dst_num": "Local/205@vatsout-ab;1"}, ""),
     ],
 )
-def test_an_employee_is_known_in_each_of_his_spellings(spelled: dict[str, str], extension: str):
+def test_an_employee_is_known_in_each_of_his_spellings(
+    spelled: dict[str, str], extension: str
+) -> None:
     inner = {"src_num": "79001234567", "src_type": "1", "dst_type": "2"}
 
     assert heard("1", inner, spelled).extension == extension
@@ -388,7 +392,7 @@ def test_an_employee_is_known_in_each_of_his_spellings(spelled: dict[str, str], 
         {"dst_num": "84950000001"},
     ],
 )
-def test_a_did_is_known_in_each_of_its_spellings(spelled: dict[str, str]):
+def test_a_did_is_known_in_each_of_its_spellings(spelled: dict[str, str]) -> None:
     line = {"src_num": "79001234567", "src_type": "1", "dst_type": "1"}
 
     assert heard("1", line, spelled).did == "74950000001"
@@ -397,14 +401,14 @@ def test_a_did_is_known_in_each_of_its_spellings(spelled: dict[str, str]):
 @pytest.mark.parametrize(
     "spelled", [{"pbxdstnum": "+79001234567"}, {"pbxdstnum": "100021"}, {"dst_num": "89001234567"}]
 )
-def test_a_called_client_is_known_in_each_of_his_spellings(spelled: dict[str, str]):
+def test_a_called_client_is_known_in_each_of_his_spellings(spelled: dict[str, str]) -> None:
     event = heard("1", FROM_205, spelled)
 
     assert event.client is not None
     assert event.client.number == 79001234567
 
 
-def test_a_hidden_caller_is_withheld():
+def test_a_hidden_caller_is_withheld() -> None:
     event = heard("1", TO_DID, src_num="anonymous")
 
     assert event.client is not None
@@ -412,7 +416,7 @@ def test_a_hidden_caller_is_withheld():
 
 
 @pytest.mark.parametrize("said", ["205,206", "205&206", " 012345205 ; 012345206;", "205,206,205"])
-def test_who_was_rung_is_read_whatever_separates_them(said: str):
+def test_who_was_rung_is_read_whatever_separates_them(said: str) -> None:
     assert heard("2", TO_DID, CABINET, last_called=said).rung_extensions == ("205", "206")
 
 
@@ -431,7 +435,7 @@ def test_who_was_rung_is_read_whatever_separates_them(said: str):
         ("", ""),
     ],
 )
-def test_a_recording_is_an_address_or_an_id(link: str, kept: str):
+def test_a_recording_is_an_address_or_an_id(link: str, kept: str) -> None:
     assert heard("2", TO_DID, status="ANSWER", call_record_link=link).recording == kept
 
 
@@ -449,7 +453,7 @@ VALUES = st.one_of(
 
 
 @given(st.lists(st.tuples(NAMES | st.text(max_size=10), VALUES), max_size=40))
-def test_nothing_a_cabinet_sends_makes_the_reading_raise(fields: list[tuple[str, str]]):
+def test_nothing_a_cabinet_sends_makes_the_reading_raise(fields: list[tuple[str, str]]) -> None:
     named = any(value.strip() for name, value in fields if name == "call_id")
     try:
         event = PBX.read_event(RawEvent("sipuni", HEARD, tuple(fields)))
@@ -467,7 +471,9 @@ def test_nothing_a_cabinet_sends_makes_the_reading_raise(fields: list[tuple[str,
 
 
 @given(st.permutations(list((TO_205 | CABINET | {"event": "1", "call_id": "1.1"}).items())))
-def test_the_order_of_fields_and_their_repetition_change_nothing(fields: list[tuple[str, str]]):
+def test_the_order_of_fields_and_their_repetition_change_nothing(
+    fields: list[tuple[str, str]],
+) -> None:
     repeated = (("call_id", ""), *fields, ("call_id", "2.2"), ("event", "4"))
 
     assert PBX.read_event(RawEvent("sipuni", HEARD, repeated)) == PBX.read_event(

@@ -97,7 +97,7 @@ async def during(
         await listener.aclose()
 
 
-async def test_an_event_arrives_as_the_http_push_would_bring_it():
+async def test_an_event_arrives_as_the_http_push_would_bring_it() -> None:
     async with opened(Cabinet()) as desk:
 
         async def story(line: ServerConnection) -> None:
@@ -119,7 +119,7 @@ async def test_an_event_arrives_as_the_http_push_would_bring_it():
         {"action": "notify", "request": FIELDS | {"event": 1, "label": None}},
     ],
 )
-async def test_other_wrappings_of_an_event_are_understood(message: dict[str, object]):
+async def test_other_wrappings_of_an_event_are_understood(message: dict[str, object]) -> None:
     async with opened(Cabinet()) as desk:
 
         async def story(line: ServerConnection) -> None:
@@ -130,7 +130,7 @@ async def test_other_wrappings_of_an_event_are_understood(message: dict[str, obj
         await during(desk.listener(), desk, story)
 
 
-async def test_what_is_no_event_is_passed_over():
+async def test_what_is_no_event_is_passed_over() -> None:
     async with opened(Cabinet()) as desk:
 
         async def story(line: ServerConnection) -> None:
@@ -144,7 +144,7 @@ async def test_what_is_no_event_is_passed_over():
         await during(desk.listener(), desk, story)
 
 
-async def test_an_event_that_overtakes_the_admission_is_kept():
+async def test_an_event_that_overtakes_the_admission_is_kept() -> None:
     async with opened(Cabinet(early=json.dumps(FIELDS))) as desk:
 
         async def story(_: ServerConnection) -> None:
@@ -153,18 +153,18 @@ async def test_an_event_that_overtakes_the_admission_is_kept():
         await during(desk.listener(), desk, story)
 
 
-async def test_the_line_is_kept_alive():
+async def test_the_line_is_kept_alive() -> None:
     async with opened(Cabinet()) as desk:
 
         async def story(_: ServerConnection) -> None:
-            for _ in range(2):
+            for _turn in range(2):
                 kept = await asyncio.wait_for(desk.cabinet.keepalives.get(), 10)
                 assert json.loads(kept) == {"type": "keepalive"}
 
         await during(desk.listener(keepalive_s=0.01), desk, story)
 
 
-async def test_a_broken_line_is_an_alarm_until_it_stands_again():
+async def test_a_broken_line_is_an_alarm_until_it_stands_again() -> None:
     async with opened(Cabinet()) as desk:
 
         async def story(line: ServerConnection) -> None:
@@ -179,7 +179,9 @@ async def test_a_broken_line_is_an_alarm_until_it_stands_again():
     assert {alarm.name for alarm in desk.events.of(Alarm)} == {"pbx_events_lost"}
 
 
-async def test_a_wrong_key_is_told_once_and_without_the_key(caplog: pytest.LogCaptureFixture):
+async def test_a_wrong_key_is_told_once_and_without_the_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with opened(Cabinet(key="another")) as desk:
         listener = desk.listener()
         listener.start()
@@ -194,7 +196,7 @@ async def test_a_wrong_key_is_told_once_and_without_the_key(caplog: pytest.LogCa
     assert KEY not in caplog.text + "".join(told)
 
 
-async def test_a_cabinet_that_is_not_there_is_told_once():
+async def test_a_cabinet_that_is_not_there_is_told_once() -> None:
     async with opened(Cabinet()) as desk:
         desk.server.close()
         await desk.server.wait_closed()
@@ -208,7 +210,7 @@ async def test_a_cabinet_that_is_not_there_is_told_once():
 
 async def test_an_event_the_disk_refuses_is_offered_until_it_is_taken(
     caplog: pytest.LogCaptureFixture,
-):
+) -> None:
     async with opened(Cabinet()) as desk:
         desk.refusals = 1
 
@@ -221,7 +223,7 @@ async def test_an_event_the_disk_refuses_is_offered_until_it_is_taken(
     assert [record.message for record in caplog.records] == ["event_not_stored"]
 
 
-async def test_a_mistake_of_ours_ends_no_listening(caplog: pytest.LogCaptureFixture):
+async def test_a_mistake_of_ours_ends_no_listening(caplog: pytest.LogCaptureFixture) -> None:
     async with opened(Cabinet()) as desk:
         stumbled = False
 
@@ -248,7 +250,9 @@ async def test_a_mistake_of_ours_ends_no_listening(caplog: pytest.LogCaptureFixt
     assert desk.alarms() == [False, True]
 
 
-async def test_a_stop_does_not_wait_for_a_disk_that_refuses(caplog: pytest.LogCaptureFixture):
+async def test_a_stop_does_not_wait_for_a_disk_that_refuses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with opened(Cabinet()) as desk:
         desk.refusals = 1_000
 
