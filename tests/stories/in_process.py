@@ -21,8 +21,8 @@ from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.pbx.sipuni import AnswerForm, SipuniTelephony
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+from bridge.adapters.pbx.sipuni.questions import AnswerForm, SipuniTelephony
 from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality

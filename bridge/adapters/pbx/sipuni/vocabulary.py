@@ -1,6 +1,6 @@
-"""The words of Sipuni's fields that have a closed vocabulary, in every spelling that was seen.
+"""Values of Sipuni's fields that have a closed vocabulary, in every spelling that was seen.
 
-A word that is not here is not guessed at: what it means stays unknown.
+A value that is not here is not guessed at: its meaning stays unknown.
 """
 
 import re
@@ -15,8 +15,8 @@ _KINDS: Final = {
     EventKind.LEG_ENDED: ("4", "legend", "legended", "secondaryhangup"),
 }
 
-#: Codes of the vendor's own forwarder, which say nothing of a call's life.
-_SILENT_CODES: Final = frozenset({"5", "6", "7", "8", "9"})
+#: Codes of the vendor's own forwarder, which do not change a call's state.
+_IGNORED_CODES: Final = frozenset({"5", "6", "7", "8", "9"})
 
 #: Asterisk's DIALSTATUS words, and what people translate them to.
 _OUTCOMES: Final = {
@@ -95,22 +95,22 @@ _OUTCOME_OF: Final = {word: outcome for outcome, words in _OUTCOMES.items() for 
 
 
 def read_kind(text: str) -> EventKind:
-    """Return what an event's code says, UNKNOWN where it is none of the documented ones."""
+    """Return the kind of an event's code, UNKNOWN where it is none of the documented ones."""
     return _KIND_OF.get(_word(text), EventKind.UNKNOWN)
 
 
 def is_ignored_code(text: str) -> bool:
-    """Return whether an event's code is one that says nothing of a call's life."""
-    return _word(text) in _SILENT_CODES
+    """Return whether an event's code is one that does not change a call's state."""
+    return _word(text) in _IGNORED_CODES
 
 
 def read_outcome(text: str) -> Outcome | None:
-    """Return how a call ended in the words of `status`, None where nobody knows them."""
+    """Return how a call ended by the value of `status`, None where it is not known."""
     return _OUTCOME_OF.get(_word(text))
 
 
 def read_outside_flag(text: str) -> bool | None:
-    """Return whether a party is stated to be outside, None where its type says neither."""
+    """Return whether a party's type says outside, None where it says neither."""
     word = _word(text)
     return True if word in _OUTSIDE else False if word in _INSIDE else None
 

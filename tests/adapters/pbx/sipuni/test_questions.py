@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.domain.phone.fields import CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.ports.pbx import RawRequest
@@ -19,6 +19,8 @@ FIXTURES = Path(__file__).parents[4] / "fixtures" / "sipuni"
 ASKED = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
 ARRIVED = datetime(2026, 1, 1, tzinfo=UTC)
 
+FORM = "application/x-www-form-urlencoded"
+
 TO_205 = RouteDecision(Rule.CONTACT_MANAGER, (Target("205"),))
 BY_DEFAULT = RouteDecision(Rule.DEFAULT, fallback=Target("100"))
 TO_NOBODY = RouteDecision(Rule.NOBODY)
@@ -26,11 +28,11 @@ TO_NOBODY = RouteDecision(Rule.NOBODY)
 
 def sent(name: str) -> RawRequest:
     case = json.loads((FIXTURES / f"{name}.json").read_text("utf-8"))
-    return RawRequest(case["method"], "/sipuni/route", tuple(case["query"].items()))
+    return RawRequest(tuple(case["query"].items()))
 
 
 def asked(*query: tuple[str, str]) -> RouteQuestion:
-    return SipuniTelephony("auto", RULES).parse_question(RawRequest("GET", "/", query), ASKED)
+    return SipuniTelephony("auto", RULES).parse_question(RawRequest(query), ASKED)
 
 
 # ---------------------------------------------------------------- the question
@@ -187,7 +189,7 @@ def test_an_event_is_kept_as_it_came(name: str) -> None:
 
 
 def test_query_and_form_of_an_event_are_one() -> None:
-    request = RawRequest("POST", "/", (("event", "1"),), (("call_id", "1.2"), ("event", "2")))
+    request = RawRequest((("event", "1"),), FORM, b"call_id=1.2&event=2")
 
     (event,) = SipuniTelephony("auto", RULES).parse_events(request, ASKED)
 
@@ -195,7 +197,7 @@ def test_query_and_form_of_an_event_are_one() -> None:
 
 
 def test_an_event_is_cut_to_a_sane_size() -> None:
-    request = RawRequest("GET", "/", (("x" * 999, "y" * 9999 + "\ud800"),) * 500)
+    request = RawRequest((("x" * 999, "y" * 9999 + "\ud800"),) * 500)
 
     (event,) = SipuniTelephony("auto", RULES).parse_events(request, ASKED)
 

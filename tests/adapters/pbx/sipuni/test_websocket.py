@@ -69,7 +69,7 @@ class Desk:
 
     def listener(self, **how: float) -> SipuniWebsocket:
         return SipuniWebsocket(
-            self.url, KEY, self.receive, self.events, lambda: NOON, first_pause_s=0.01, **how
+            self.url, KEY, self.receive, self.events, lambda: NOON, first_backoff_s=0.01, **how
         )
 
     async def next_event(self) -> RawEvent:
@@ -235,7 +235,7 @@ async def test_a_mistake_of_ours_ends_no_listening(caplog: pytest.LogCaptureFixt
             desk.received.put_nowait(event)
 
         listener = SipuniWebsocket(
-            desk.url, KEY, stumble, desk.events, lambda: NOON, first_pause_s=0.01
+            desk.url, KEY, stumble, desk.events, lambda: NOON, first_backoff_s=0.01
         )
 
         async def story(line: ServerConnection) -> None:
