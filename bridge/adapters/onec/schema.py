@@ -455,7 +455,7 @@ USED_COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
 OPTIONAL_SETS: Final = frozenset({PROPERTY_VALUES, EXTRA_VALUES})
 
 # ---------------------------------------------------------------- texts
-#: `Тип` of the lines that are telephones; faxes are another type and nobody calls from them.
+#: `Тип` of the lines that are phones; faxes are another type, and no calls come from them.
 PHONE_CONTACT_TYPE: Final = "Телефон"
 
 #: Between a number and its extension; `read_phones` knows it.

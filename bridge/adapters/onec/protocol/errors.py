@@ -166,7 +166,7 @@ _TABLE: Final = (
         _P, _M.INVALID_RESPONSE, _M.OUTCOME_UNKNOWN,
         text="a page that is not 1C's ({status}): {message}",
     ),
-    # ---- of 1C's form, but not known
+    # ---- of 1C's form, and in no row above
     _Rule(None, _M.INVALID_RESPONSE, _M.OUTCOME_UNKNOWN, text=_QUOTED),
 )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Which of the fields we use this publication has: `$metadata`, read as a stream and cached.
 
 On a real UT 11 the document has 17 MB and takes half a minute, so only the fields of our own sets
-are kept, in a file, and used for a day. The cache may say "it is there" but never "it is not":
-before a set or field is reported as missing, 1C is asked again.
+are kept, in a file, and used for a day. What the file does not have is not reported as missing
+before 1C is asked again.
 Source: docs/facts/onec-odata.md, 'Metadata'.
 """
 

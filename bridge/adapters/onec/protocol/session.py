@@ -3,7 +3,7 @@
 Without that every request begins and ends a session of its own, which costs a tenth of a second or
 more; a hundred calls took 29.9 s without and 3 s with. A publication that knows nothing of it
 ignores the header and is not asked again. A session serves one request at a time, and only reads:
-of a write that failed nobody could tell whether 1C or the session refused it.
+after a failed write it would not be known whether 1C or the session refused it.
 Source: docs/facts/onec-odata.md, 'Sessions'.
 """
 

@@ -47,7 +47,7 @@ class RequestSlots:
             raise
 
     def release(self) -> None:
-        """Give a slot back; the most urgent request waiting takes it."""
+        """Return a slot; the most urgent waiting request takes it."""
         self.in_flight -= 1
         for urgency in Urgency:
             waiting = self._waiting[urgency]

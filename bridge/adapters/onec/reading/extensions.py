@@ -54,13 +54,13 @@ def find_property(rows: Iterable[PropertyRow], title: str) -> PropertyRow | None
 
     Releases 11.4 name a property by its title with the set in brackets.
     """
-    wanted = _folded(title)
+    title_or_ref = _folded(title)
     unmarked = sorted((r for r in rows if not r.deletion_mark), key=lambda row: row.ref)
     for matches in (
-        lambda row: row.ref.lower() == wanted,
-        lambda row: _folded(row.title) == wanted,
-        lambda row: _folded(row.name) == wanted,
-        lambda row: _folded(row.name).startswith(f"{wanted} ("),
+        lambda row: row.ref.lower() == title_or_ref,
+        lambda row: _folded(row.title) == title_or_ref,
+        lambda row: _folded(row.name) == title_or_ref,
+        lambda row: _folded(row.name).startswith(f"{title_or_ref} ("),
     ):
         for row in unmarked:
             if matches(row):

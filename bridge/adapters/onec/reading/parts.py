@@ -151,11 +151,11 @@ def refs_per_request(query: Query) -> int:
     return max(1, (max_filter_bytes(query) - _SPARE_BYTES + link) // (one + link))
 
 
-def is_cheaper_by_refs(wanted: int, listed: int, per_request: int, page: int) -> bool:
-    """Return whether *wanted* of *listed* objects are cheaper by reference than by whole pages."""
-    by_keys = -(-wanted // per_request) * _REQUEST_S + wanted / 1000 * _THOUSAND_ROWS_S
+def is_cheaper_by_refs(needed: int, listed: int, per_request: int, page: int) -> bool:
+    """Return whether *needed* of *listed* objects are cheaper by reference than by whole pages."""
+    by_refs = -(-needed // per_request) * _REQUEST_S + needed / 1000 * _THOUSAND_ROWS_S
     by_pages = -(-listed // page) * _REQUEST_S + listed / 1000 * _THOUSAND_ROWS_S
-    return by_keys <= by_pages
+    return by_refs <= by_pages
 
 
 def _condition(refs: Sequence[Ref]) -> str:

@@ -1,6 +1,6 @@
 """Sipuni's routing question and its answer, and the events of its push: pure translation.
 
-Source: docs/facts/sipuni.md; the bodies of the answers: contract.md §5.
+Source: docs/facts/sipuni.md, 'The routing question'.
 """
 
 import json
@@ -24,7 +24,7 @@ from bridge.domain.phone.fields import PhoneRules, read_caller, read_did, read_o
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.ports.pbx import RawEvent, RawReply, RawRequest
 
-#: Which form of the routing answer the cabinet's node follows (contract.md §5).
+#: Which form of the routing answer the cabinet's scheme node follows.
 AnswerForm = Literal["auto", "number", "text"]
 
 _MAX_TIME: Final = 40
@@ -82,8 +82,8 @@ class SipuniTelephony:
             text = (extension or "").encode("utf-8", "replace")
             return RawReply(200, text, "text/plain; charset=utf-8")
         if extension is None:
-            nobody = b'{"choice": 0, "extension": null}'
-            return RawReply(200, nobody if self._answer_form == "auto" else b'{"choice": 0}')
+            no_extension = b'{"choice": 0, "extension": null}'
+            return RawReply(200, no_extension if self._answer_form == "auto" else b'{"choice": 0}')
         # Extensions are typed in 1C and may hold any character: dumps escapes it.
         quoted = json.dumps(extension)
         if self._answer_form == "number":
