@@ -257,7 +257,7 @@ def test_a_giant_page_is_not_worked_through(scrap: str) -> None:
     assert len(parse_response(200, scrap.encode() * 200_000).message) <= 500
 
 
-def test_a_page_to_sign_in_at_is_told_as_what_it_is() -> None:
+def test_a_page_to_sign_in_at_is_reported_as_what_it_is() -> None:
     error = error_of_response(parse_response(200, SIGN_IN), "Set", write=False)
 
     assert "a page to sign in at" in error.detail
@@ -275,7 +275,7 @@ def test_a_long_page_becomes_few_words() -> None:
     assert len(parse_response(500, b"<p>" + b"x" * 100_000).message) <= 500
 
 
-def test_the_address_of_a_redirect_is_told() -> None:
+def test_the_address_of_a_redirect_is_reported() -> None:
     error = error_of_response(
         parse_response(302, b"", "https://login.example.ru/"), "Set", write=False
     )

@@ -78,7 +78,7 @@ async def test_a_document_of_real_size_is_read() -> None:
     assert await Metadata(make_client(lab)).fields() is not None
 
 
-async def test_a_memory_is_believed_for_a_day_and_then_compared_by_size_and_date(
+async def test_a_memory_is_used_for_a_day_and_then_compared_by_size_and_date(
     tmp_path: Path,
 ) -> None:
     lab = make_lab(5)

@@ -40,7 +40,7 @@ class Slow(httpx.AsyncBaseTransport):
         return httpx.Response(401)
 
 
-async def settled() -> None:
+async def all_requests_wait() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -59,7 +59,7 @@ async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_ag
     onec, slots = Slow(), RequestSlots(2)
     sign_in = ODataSignIn(lambda _n, _p: client_at(onec, slots, Urgency.INTERACTIVE), lambda: NOW)
     everybody = [asyncio.create_task(sign_in.check_credentials(str(n), "pw")) for n in range(300)]
-    await settled()
+    await all_requests_wait()
     waiting = onec.in_flight
     onec.let.set()
     said = await asyncio.gather(*everybody, return_exceptions=True)
@@ -76,10 +76,10 @@ async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_k
     caller, person = (client_at(onec, slots, u) for u in (Urgency.CALLER, Urgency.INTERACTIVE))
     tasks = [asyncio.create_task(ask(delivery, f"delivery{n}")) for n in range(5)]
     tasks += [asyncio.create_task(ask(person, "person"))]
-    await settled()
+    await all_requests_wait()
     before = list(onec.asked)
     tasks += [asyncio.create_task(ask(caller, f"caller{n}")) for n in range(2)]
-    await settled()
+    await all_requests_wait()
     meanwhile = list(onec.asked)
     onec.let.set()
     await asyncio.gather(*tasks)
@@ -90,13 +90,13 @@ async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_k
     assert (onec.most, slots.in_flight) == (3, 0)
 
 
-async def test_who_gives_up_waiting_takes_no_slot_with_him() -> None:
+async def test_who_gives_up_waiting_takes_no_slot_along() -> None:
     slots = RequestSlots(1)
     await slots.acquire(Urgency.DELIVERY)
     gone = [asyncio.create_task(slots.acquire(Urgency.INTERACTIVE)) for _ in range(3)]
-    await settled()
+    await all_requests_wait()
     gone[0].cancel()
-    await settled()
+    await all_requests_wait()
     slots.release()
     gone[1].cancel()  # the slot was given to it this moment
     await asyncio.gather(*gone, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Rows of 1C as nouns: nulls, groups, empty dates, values of the extension attribute."""
+"""Rows of 1C as objects: nulls, groups, empty dates, values of the extension attribute."""
 
 from datetime import date
 

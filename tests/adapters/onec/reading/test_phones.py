@@ -36,7 +36,7 @@ def test_a_number_with_its_country_is_read_where_the_text_says_nothing() -> None
     assert numbers(presentation="Иван", number="79035550123") == [(79035550123, None)]
 
 
-def test_ten_digits_without_a_country_are_not_believed_before_the_storages() -> None:
+def test_ten_digits_without_a_country_are_not_used_before_the_storages() -> None:
     # +49 30 123456 becomes 4930123456, which would be a number of Ivanovo.
     german = json.dumps({"countryCode": "49", "areaCode": "30", "number": "123456"})
 
@@ -55,7 +55,7 @@ def test_ten_digits_without_a_country_are_not_believed_before_the_storages() -> 
         {"text_storage": "+7 (4852) 55-01-02, доб. 314"},
     ],
 )
-def test_every_storage_tells_number_and_extension(storage: dict[str, str]) -> None:
+def test_every_storage_has_number_and_extension(storage: dict[str, str]) -> None:
     assert numbers(**storage) == [(74852550102, "314")]
 
 
@@ -89,7 +89,7 @@ def test_a_line_without_any_text_shows_what_its_storage_says() -> None:
     assert field.text == "+7 (4852) 55-01-02"
 
 
-def test_without_the_text_a_storage_tells_more_than_the_column_of_digits() -> None:
+def test_without_the_text_a_storage_has_more_than_the_column_of_digits() -> None:
     both = XML.format(presentation="+7 495 280-56-31 / 321-17-46")
 
     assert numbers(number="74952805631", text_storage=both) == [

@@ -1,4 +1,4 @@
-"""The pull's view of a simulated УТ 11, in fine weather and in every other."""
+"""A simulated УТ 11 as the pull reads it, with and without faults."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -49,10 +49,10 @@ async def test_every_number_of_the_company_is_read_as_its_writer_meant_it(releas
     source = make_source(lab)
     read: set[tuple[str, str]] = set()
     for kind in OWNERS:
-        for noun in (await pull_all(source, kind)).values():
-            assert isinstance(noun, PhoneOwner)
-            for field in noun.phone_fields:
-                read |= {(noun.ref, f"+{phone.number}") for phone in field.phones}
+        for entity in (await pull_all(source, kind)).values():
+            assert isinstance(entity, PhoneOwner)
+            for field in entity.phone_fields:
+                read |= {(entity.ref, f"+{phone.number}") for phone in field.phones}
 
     assert read == {(truth.ref, truth.e164) for truth in lab.infobase.intended_phones}
 
@@ -63,7 +63,7 @@ async def test_every_object_listed_is_brought_once_with_its_version() -> None:
     for kind in EntityKind:
         listed = await list_versions(source, kind)
         found = await pull(source, kind, list(listed), len(listed))
-        assert {ref: noun.version for ref, noun in found.items()} == listed
+        assert {ref: entity.version for ref, entity in found.items()} == listed
     assert source.traffic.requests == len(lab.request_log)
     assert source.traffic.bytes == sum(entry.bytes for entry in lab.request_log)
 
@@ -81,7 +81,7 @@ async def test_a_partner_is_read_with_manager_holding_and_flags() -> None:
     assert (partner.name, partner.manager, partner.parent) == ("Ромашка", manager, holding)
     assert (partner.customer, partner.deletion_mark, partner.predefined) == (True, True, False)
     assert partner.phone_fields[0].text == "8 903 555-01-23"
-    assert sum(noun.predefined for noun in found.values() if isinstance(noun, Partner)) == 3
+    assert sum(entity.predefined for entity in found.values() if isinstance(entity, Partner)) == 3
 
 
 @pytest.mark.parametrize("style", ["per_object", "global", "high_dword"])
@@ -138,12 +138,12 @@ async def test_few_of_many_are_asked_by_key_within_the_length_of_an_address() ->
     lab = make_lab(300)
     source = make_source(lab)
     listed = await list_versions(source, EntityKind.PARTNER)
-    wanted = list(listed)[:40]
+    requested = list(listed)[:40]
     lab.request_log.clear()
-    # The listing is said to be a large one, so that pages would cost more.
-    found = await pull(source, EntityKind.PARTNER, wanted, 200_000)
+    # The listing is given as a large one, so that pages would cost more.
+    found = await pull(source, EntityKind.PARTNER, requested, 200_000)
 
-    assert set(found) == set(wanted)
+    assert set(found) == set(requested)
     assert not asked(lab, "$skip")
     assert len(asked(lab, "$filter")) <= 6
     assert all(len(entry.query) <= 2048 for entry in lab.request_log)
@@ -198,7 +198,7 @@ async def test_nothing_is_asked_for_nothing() -> None:
     assert not lab.request_log
 
 
-async def test_the_fat_columns_are_asked_only_for_phones_that_are_still_unread() -> None:
+async def test_the_large_columns_are_asked_only_for_phones_that_are_still_unread() -> None:
     lab = make_lab(0)
     source = make_source(lab)
     plain = lab.add_partner("Ромашка", phone="+7 (903) 555-01-23")
@@ -211,9 +211,9 @@ async def test_the_fat_columns_are_asked_only_for_phones_that_are_still_unread()
     [fat] = [q for q in asked(lab, "$filter") if "%D0%9F%D1%80%D0%B5%D0%B4" not in q]
     assert hidden in fat
     assert plain not in fat
-    noun = found[Ref(hidden)]
-    assert isinstance(noun, Partner)
-    assert [p.number for p in noun.phone_fields[0].phones] == [79035550124]
+    entity = found[Ref(hidden)]
+    assert isinstance(entity, Partner)
+    assert [p.number for p in entity.phone_fields[0].phones] == [79035550124]
 
 
 async def test_leaving_a_fetch_early_leaves_nothing_under_way() -> None:
@@ -328,7 +328,7 @@ async def test_a_row_that_1c_cannot_serve_at_all_ends_the_pull() -> None:
 
 
 def paged(rows: int, counts: list[Any], pages: list[Any]) -> ODataSource:
-    """A publication that counts and pages as told, and breaks over whole listings."""
+    """A publication that counts and pages as given, and fails over whole listings."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         query = str(request.url.query, "ascii")
@@ -389,7 +389,7 @@ async def test_a_section_that_is_not_published_is_named() -> None:
         await list_versions(make_source(lab), EntityKind.PARTNER)
 
 
-async def test_a_web_server_that_hides_1cs_words_is_told_as_such() -> None:
+async def test_a_web_server_that_hides_1cs_message_is_reported_as_such() -> None:
     lab = make_lab(5)
     lab.switches.iis_html_404 = True
     lab.switches.unpublished = {"Catalog_Контрагенты"}
@@ -409,7 +409,7 @@ async def test_rows_hidden_by_rights_are_an_error_and_never_a_shorter_listing() 
             await list_versions(make_source(lab), EntityKind.PARTNER)
 
 
-async def test_a_wrong_password_is_told_as_such() -> None:
+async def test_a_wrong_password_is_reported_as_such() -> None:
     with pytest.raises(OneCUnauthorized):
         await list_versions(make_source(make_lab(5), password="другой"), EntityKind.PARTNER)
 
@@ -427,7 +427,7 @@ async def test_a_small_publication_with_all_its_habits_is_read() -> None:
         assert set(await pull(source, kind, list(listed), len(listed))) == set(listed)
 
 
-# ---------------------------------------------------------------- weather
+# ---------------------------------------------------------------- faults
 async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -> None:
     lab = make_lab(5)
     lab.faults.add("flaky", nth=3)
@@ -462,9 +462,7 @@ async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -
         ("cut", OneCUnavailable),
     ],
 )
-async def test_bad_weather_ends_a_listing_with_its_own_error(
-    kind: str, error: type[OneCError]
-) -> None:
+async def test_a_fault_ends_a_listing_with_its_own_error(kind: str, error: type[OneCError]) -> None:
     lab = make_lab(30)
     lab.faults.add(kind)
 

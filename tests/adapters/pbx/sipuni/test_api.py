@@ -1,4 +1,4 @@
-"""The cabinet's API: signed by the rule, ordered once, every answer told for what it is."""
+"""The cabinet's API: signed by the rule, ordered once, every answer history_of for what it is."""
 
 import asyncio
 import json
@@ -154,7 +154,7 @@ async def test_success_is_read_by_its_content(body: str, ref: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "words"),
+    ("body", "status", "reason"),
     [
         ('{"success": false, "message": "Неверная подпись запроса"}', 200, "Неверная подпись"),
         ('{"success": false, "msg": "нет денег"}', 403, "нет денег"),
@@ -167,11 +167,13 @@ async def test_success_is_read_by_its_content(body: str, ref: str) -> None:
         ("", 404, "BRIDGE_SIPUNI_URL"),
     ],
 )
-async def test_a_refusal_is_told_in_the_pbx_s_words(body: str, status: int, words: str) -> None:
+async def test_a_refusal_is_reported_with_the_pbx_s_message(
+    body: str, status: int, reason: str
+) -> None:
     reply = await saying(body, status).originate(ORDER)
 
     assert reply.state is OrderState.REFUSED
-    assert words in reply.reason
+    assert reason in reply.reason
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ async def test_an_order_is_never_repeated_by_itself() -> None:
 
 
 @pytest.mark.parametrize("body", [f"bad key {KEY}", json.dumps({"message": f"{KEY}\n{KEY}" * 99})])
-async def test_the_key_is_in_no_words_however_the_pbx_echoes_it(body: str) -> None:
+async def test_the_key_is_in_no_message_however_the_pbx_echoes_it(body: str) -> None:
     reply = await saying(body, 403).originate(ORDER)
 
     assert KEY not in reply.reason
@@ -247,11 +249,11 @@ async def test_orders_leave_two_a_second_at_most_and_exports_one() -> None:
     loop = asyncio.get_running_loop()
     left: dict[str, list[float]] = {}
 
-    def note(request: httpx.Request) -> httpx.Response:
+    def record(request: httpx.Request) -> httpx.Response:
         left.setdefault(request.url.path, []).append(loop.time())
         return httpx.Response(200, text=HEADERS if "export" in request.url.path else "1")
 
-    pbx = api(note)
+    pbx = api(record)
     await asyncio.gather(
         *(pbx.originate(ORDER) for _ in range(4)), *(pbx.history(NOON, NOON) for _ in range(3))
     )
@@ -265,7 +267,7 @@ async def test_orders_leave_two_a_second_at_most_and_exports_one() -> None:
 # ---------------------------------------------------------------- the statistics
 
 
-async def told(text: str) -> list[object]:
+async def history_of(text: str) -> list[object]:
     return list(await saying(text).history(day(0), day(23, 59)))
 
 
@@ -293,7 +295,7 @@ async def test_columns_are_known_by_their_header_wherever_they_stand() -> None:
     backwards = list(reversed(cells))
     table = ";".join(backwards) + "\n" + ";".join(cells[name] for name in backwards)
 
-    assert await told(table) == await told(f"{HEADERS}\n{TALK}")
+    assert await history_of(table) == await history_of(f"{HEADERS}\n{TALK}")
 
 
 async def test_optional_columns_and_units_may_be_missing() -> None:
@@ -383,7 +385,7 @@ def test_only_a_span_within_one_day_is_narrowed_by_the_clock(
         ("slow down", 429, PbxUnavailable),
     ],
 )
-async def test_what_is_no_table_is_an_error_in_the_pbx_s_words(
+async def test_what_is_no_table_is_an_error_with_the_pbx_s_message(
     body: str, status: int, error: type[PbxError]
 ) -> None:
     with pytest.raises(error) as failure:
@@ -423,7 +425,7 @@ def cabinet() -> tuple[SipuniLab, PbxControl]:
     return lab, SipuniApi(account, RULES, transport=transport)
 
 
-async def test_the_simulated_cabinet_takes_an_order_and_tells_of_it(
+async def test_the_simulated_cabinet_takes_an_order_and_reports_it(
     cabinet: tuple[SipuniLab, PbxControl],
 ) -> None:
     lab, pbx = cabinet

@@ -25,7 +25,7 @@ def read(body: bytes, content_type: str = "") -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         EVENT,
         [EVENT],
@@ -37,17 +37,17 @@ def read(body: bytes, content_type: str = "") -> list[dict[str, str]]:
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
-def test_json_is_read_however_it_is_wrapped(said: object, content_type: str) -> None:
-    (found,) = read(json.dumps(said).encode(), content_type)
+def test_json_is_read_however_it_is_wrapped(content: object, content_type: str) -> None:
+    (found,) = read(json.dumps(content).encode(), content_type)
 
     assert {"event": "1", "call_id": "1.2"}.items() <= found.items()
     assert "79001234567" in found.values()
 
 
 def test_a_list_is_as_many_events_and_what_stands_beside_it_is_said_of_each() -> None:
-    said = {"user_id": "012345", "events": [EVENT, EVENT | {"event": "2"}]}
+    content = {"user_id": "012345", "events": [EVENT, EVENT | {"event": "2"}]}
 
-    assert [(e["event"], e["user_id"]) for e in read(json.dumps(said).encode())] == [
+    assert [(e["event"], e["user_id"]) for e in read(json.dumps(content).encode())] == [
         ("1", "012345"),
         ("2", "012345"),
     ]

@@ -1,4 +1,4 @@
-"""Sipuni's dialect against contract.md §5 and the composed fixtures."""
+"""Sipuni's routing question and its answer, and its events, against the composed fixtures."""
 
 import json
 from datetime import UTC, datetime, timedelta
