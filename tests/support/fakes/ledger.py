@@ -112,9 +112,9 @@ class MemoryLedger:
         self.missed_calls |= {debt.key: debt for debt in change.missed_calls}
         self.talks |= {talk.number: talk for talk in change.talks}
         self.event_keys |= dict(change.assigned_events)
-        for raw, key in change.new_events:
-            if key is not None:
-                self.event_keys[len(self.stored_events)] = key
+        for raw, call_key in change.new_events:
+            if call_key is not None:
+                self.event_keys[len(self.stored_events)] = call_key
             self.stored_events.append(raw)
         self.around_save()
 

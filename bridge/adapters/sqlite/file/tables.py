@@ -254,7 +254,9 @@ class SqliteDb(TinyDB):
         any_thread: bool = False,
         page_size: int = PAGE_SIZE,
     ):
-        super().__init__(path, busy_timeout_s=busy_timeout_s, any_thread=any_thread, page_size=page_size)
+        super().__init__(
+            path, busy_timeout_s=busy_timeout_s, any_thread=any_thread, page_size=page_size
+        )
 
     @property
     def file(self) -> SqliteFile:
