@@ -103,8 +103,8 @@ def order_due_entries(newest_first: Iterable[OutboxEntry], now: datetime) -> lis
         in_fresh_run = in_fresh_run and is_fresh(entry, now)
         if entry.is_due(now):
             (fresh if in_fresh_run else rest).append(entry)
-    # Of equal moments the one added first comes first.
-    return fresh + sorted(reversed(rest), key=lambda entry: entry.due_at)
+    rest.reverse()  # of equal moments the one added first comes first
+    return fresh + sorted(rest, key=lambda entry: entry.due_at)
 
 
 def has_timers(entry: OutboxEntry, now: datetime) -> bool:

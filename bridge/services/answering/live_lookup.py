@@ -20,7 +20,12 @@ from bridge.domain.clock import age_by_wall
 from bridge.domain.directory.entities import build_caller_card
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_valid
+from bridge.domain.circuit_breaker import CircuitBreaker
+from bridge.domain.routing.live_lookup import (
+    BREAKER_RULES,
+    OPEN_UNTIL_REPAIRED,
+    is_still_valid,
+)
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import FoundOwners, OneCLookup
@@ -89,7 +94,7 @@ class LiveLookup:
         self._patience = patience.total_seconds()
         self._at_once = concurrency
         self._slots = asyncio.Semaphore(concurrency)
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = CircuitBreaker(BREAKER_RULES)
         self._said: dict[PhoneNumber, _Said] = {}
         self._questions: dict[PhoneNumber, _Question] = {}
 
@@ -238,7 +243,7 @@ class LiveLookup:
     def _note_answer(self) -> None:
         if self._breaker.is_open:
             _log.info("live_lookup_back")
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = self._breaker.after_success()
 
 
 def _seconds() -> float:

@@ -19,7 +19,8 @@ from bridge.domain.delivery.documents import CallRequest
 from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.directory.entities import Manager, Ref
 from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker
+from bridge.domain.circuit_breaker import CircuitBreaker
+from bridge.domain.routing.live_lookup import BREAKER_RULES, OPEN_UNTIL_REPAIRED
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import OneCCallRequests

@@ -132,6 +132,7 @@ def test_only_an_entry_with_timers_is_rescheduled(
     due: int,
     maybe_sent: int | None,
     verify: int | None,
+    *,
     stage: DeliveryStage,
     state: EntryState,
     attempts: int,

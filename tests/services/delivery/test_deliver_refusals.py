@@ -1,6 +1,7 @@
 """A refusal that is the same for all costs 1C a few requests a minute, however much is owed."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 

@@ -137,12 +137,7 @@ class MemoryLedger:
         return [missed for missed in self.missed_calls.values() if missed.is_open]
 
     async def delete_older_than(self, before: datetime) -> DeletedRecords:
-        waiting = {
-            key
-            for missed in self.missed_calls.values()
-            if missed.is_open
-            for key in missed.call_keys
-        }
+        waiting = {key for missed in await self.open_missed_calls() for key in missed.call_keys}
         old = [call for call in self.calls_by_key.values() if call.received_at < before]
         done = [
             call.key
