@@ -50,9 +50,9 @@ def manager(
     *,
     invalid: bool = False,
     service: bool = False,
-    marked: bool = False,
+    deletion_mark: bool = False,
 ) -> Manager:
-    return Manager(ref(name), Version("1"), name, extension, invalid, service, marked)
+    return Manager(ref(name), Version("1"), name, extension, invalid, service, deletion_mark)
 
 
 def partner(

@@ -275,7 +275,7 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
     ),
     (
         "two managers and a word on somebody else",
-        these(owned_by(OLGA, IVAN), remembered(NumberMemory(choice=b.ref("чужой")))),
+        these(owned_by(OLGA, IVAN), remembered(NumberMemory(chosen_owner=b.ref("чужой")))),
         "205",
         Rule.CONTACT_MANAGER,
         [F.CANDIDATE, F.CANDIDATE, F.SEVERAL_MANAGERS, F.STABLE_ORDER, F.MANAGER_CHOSEN],
