@@ -502,7 +502,7 @@ def _release(file: SqliteFile, write: ResumeEntries) -> int:
     stage = "" if write.stage is None else write.stage.value
     order = "id DESC" if write.freshest else "due"
     held = file.read(
-        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} AND doc ->> '$.held' "
+        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} AND doc ->> '$.paused' "
         f"AND (? = '' OR doc ->> '$.stage' = ?) ORDER BY {order} LIMIT ?",
         (stage, stage, write.limit),
     )

@@ -63,17 +63,17 @@ def manager(n: int, **more: object) -> Manager:
 
 def partner(n: int, *numbers: int, **more: object) -> Partner:
     fields = tuple(typed(number) for number in numbers)
-    return replace(Partner(guid(n), Version("1"), f"ООО «Ромашка {n}»", fields=fields), **more)
+    return replace(Partner(guid(n), Version("1"), f"ООО «Ромашка {n}»", phone_fields=fields), **more)
 
 
 def contact(n: int, *numbers: int, **more: object) -> ContactPerson:
     fields = tuple(typed(number) for number in numbers)
-    return replace(ContactPerson(guid(n), Version("1"), f"Иванов Пётр {n}", fields=fields), **more)
+    return replace(ContactPerson(guid(n), Version("1"), f"Иванов Пётр {n}", phone_fields=fields), **more)
 
 
 def counterparty(n: int, *numbers: int, **more: object) -> Counterparty:
     fields = tuple(typed(number) for number in numbers)
-    return replace(Counterparty(guid(n), Version("1"), f"ИП Ёлкин {n}", fields=fields), **more)
+    return replace(Counterparty(guid(n), Version("1"), f"ИП Ёлкин {n}", phone_fields=fields), **more)
 
 
 def kind_of(noun: DirectoryObject) -> EntityKind:
@@ -196,7 +196,7 @@ def test_a_number_typed_twice_is_one_candidate_with_its_first_extension(
     assert only(reader, N2).extension == "314"
 
 
-@pytest.mark.parametrize("silenced", [{"marked": True}, {"predefined": True}])
+@pytest.mark.parametrize("silenced", [{"deletion_mark": True}, {"predefined": True}])
 def test_a_marked_or_predefined_partner_is_nobodys_caller(
     writer: SqliteDirectoryStore, reader: SqliteDirectory, silenced: dict[str, bool]
 ) -> None:
@@ -344,7 +344,7 @@ _partners = st.builds(
     customer=st.booleans(),
     deletion_mark=st.booleans(),
     predefined=st.integers(0, 5).map(lambda n: n == 0),
-    fields=_fields,
+    phone_fields=_fields,
 )
 _contacts = st.builds(
     contact,
@@ -352,14 +352,14 @@ _contacts = st.builds(
     partner=st.none() | st.integers(10, 14).map(guid),
     ended=st.none() | st.just(date(2026, 1, 1)),
     deletion_mark=st.booleans(),
-    fields=_fields,
+    phone_fields=_fields,
 )
 _counterparties = st.builds(
     counterparty,
     st.integers(30, 31),
     partner=st.none() | st.integers(10, 14).map(guid),
     deletion_mark=st.booleans(),
-    fields=_fields,
+    phone_fields=_fields,
 )
 _nouns = st.one_of(_managers, _partners, _partners, _contacts, _counterparties)
 _runs = st.lists(
@@ -601,7 +601,7 @@ def test_what_is_held_is_given_with_its_versions(writer: SqliteDirectoryStore) -
 def test_an_object_that_comes_twice_in_the_first_load_is_kept_once(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
-    old = replace(partner(11, N1), fields=(typed(N1), PhoneField("звонить Оле", ())))
+    old = replace(partner(11, N1), phone_fields=(typed(N1), PhoneField("звонить Оле", ())))
     with writer.transaction() as run:
         run.put(EntityKind.PARTNER, [old, partner(12), partner(11, N2, name="Новый")])
         assert run.count_rows(EntityKind.PARTNER) == 2
@@ -748,7 +748,7 @@ def _be_in_the_way(writer: SqliteDirectoryStore, path: Path) -> None:
 
 _KILLED = """
 import os, sys, tests_directory as t
-writer = t.DirectoryWriter(t.Path(sys.argv[1]))
+writer = t.SqliteDirectoryStore(t.Path(sys.argv[1]))
 with writer.transaction() as run:
     run.clear()
     run.put(t.EntityKind.PARTNER, (t.partner(n, 74950000000 + n) for n in range(20, 12000)))
