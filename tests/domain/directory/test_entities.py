@@ -97,7 +97,7 @@ def test_whose_phone_it_is(owner: PhoneOwner, kind: CandidateKind, *, ended: boo
 
 
 def test_the_partner_of_a_candidate_is_where_his_chain_begins() -> None:
-    found = b.candidate(b.contact(), [b.partner()], [ANNA])
+    found = b.candidate(b.contact(), [b.partner()])
 
     assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", 1)
 

@@ -115,7 +115,6 @@ def test_an_answer_holds_for_a_while(
 def test_a_card_is_what_the_index_would_make_of_the_owners(owners: tuple[PhoneOwner, ...]) -> None:
     holding = b.partner("Холдинг", manager="Борис Иванов")
     firm = b.partner(parent="Холдинг", phones=["8 903 555-01-23"])
-    people = (b.manager(), b.manager("Борис Иванов", "300"))
     owners = tuple(firm if o.ref == firm.ref else o for o in owners)
 
     card = build_caller_card(b.NUMBER, owners, [firm, holding])
