@@ -9,7 +9,7 @@ import pytest
 
 import bridge
 from bridge.adapters.onec.protocol.errors import RefusalMeaning
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.ports.audit import AuditAct
 
 #: Tables that are meant for some of the members only: why, and which ones they leave out.

@@ -10,7 +10,7 @@ import typer
 from bridge import bootstrap, terminal
 from bridge.cli.shared import ExitCode, JsonOption, json_errors, read_settings
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import SettingsError
 from bridge.services.sync.pull import PullRules, confirm_nothing

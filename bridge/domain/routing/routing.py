@@ -7,15 +7,17 @@ the answer.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
+    OwnerStep,
+)
+from bridge.domain.directory.entities import (
     ExtensionOwner,
     Manager,
-    OwnerStep,
     Ref,
 )
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import (
     DataAge,
     EvidenceStep,

@@ -16,11 +16,12 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bridge.domain.circuit_breakers import LookupCircuitBreaker
 from bridge.domain.clock import age_by_wall
-from bridge.domain.directory.entities import build_caller_card
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_valid
+from bridge.domain.routing.live_lookup import is_still_valid
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import FoundOwners, OneCLookup

@@ -7,7 +7,7 @@ import logging
 import time
 from datetime import timedelta
 
-from bridge.domain.delivery.outbox import DeliveryStage
+from bridge.domain.delivery.entry import DeliveryStage
 from bridge.errors import OneCError, OneCSessionsBlocked
 from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Monotonic

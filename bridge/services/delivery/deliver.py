@@ -18,14 +18,19 @@ from datetime import timedelta, tzinfo
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.desired import DesiredState, DocumentText
 from bridge.domain.delivery import outbox
+from bridge.domain.delivery.document_drafts import PhoneCallDraft
 from bridge.domain.delivery.documents import (
-    PhoneCallDraft,
     build_desired_state,
     build_document_change,
     build_phone_call_draft,
     document_marker,
 )
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import Ref
 from bridge.errors import (

@@ -9,8 +9,9 @@ from dataclasses import replace
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.desired import DesiredState, ReminderState, SentReminder
 from bridge.domain.delivery import outbox
-from bridge.domain.delivery.documents import ReminderDraft, build_reminder_draft
-from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
+from bridge.domain.delivery.document_drafts import ReminderDraft
+from bridge.domain.delivery.documents import build_reminder_draft
+from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCAlreadyExists
 from bridge.ports.clock import Clock

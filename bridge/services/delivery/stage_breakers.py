@@ -4,8 +4,8 @@ import logging
 from datetime import datetime
 from typing import Final
 
-from bridge.domain.delivery.outbox import DeliveryStage
-from bridge.domain.delivery.stage_circuit_breaker import StageCircuitBreaker
+from bridge.domain.circuit_breakers import StageCircuitBreaker
+from bridge.domain.delivery.entry import DeliveryStage
 from bridge.ports.clock import Monotonic
 from bridge.ports.stores.ledger import Ledger
 

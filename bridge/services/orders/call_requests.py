@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.circuit_breakers import LookupCircuitBreaker
 from bridge.domain.delivery.call_requests import MAX_REQUEST_AGE, MAX_REQUEST_AHEAD, resolve_request
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import OneCCallRequests

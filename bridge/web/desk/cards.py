@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.caller_names import (
+    caller_name,
+    candidate_name,
+    how_to_reach,
+)
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import Candidate, Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, format_phone
+from bridge.domain.directory.caller_card import Candidate
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.phone.formatting import format_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import RINGING_TIMEOUT, SHOWN_FOR, DeskStatus, find_desk_status
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.web.access import Viewer, format_visible_number

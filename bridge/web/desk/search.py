@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.directory.entities import (
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    OwnerStep,
+    build_owner_chain,
+)
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     Manager,
-    OwnerStep,
     Partner,
     Ref,
-    build_owner_chain,
 )
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import Directory
 from bridge.web.access import format_visible_number

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 

@@ -13,7 +13,12 @@ from bridge.domain.calls.desired import (
     SentReminder,
 )
 from bridge.domain.delivery import outbox
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from tests.support import builders as b
 
 RULES = DeliveryRules()

@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.directory.entities import (
-    AttributeValue,
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
+    AttributeValue,
     ExtensionSources,
     Manager,
     PhoneOwner,
     Ref,
-    build_candidate,
-    build_owner_chain,
-    candidate_sort_key,
     find_extension_owner,
     with_extension,
 )

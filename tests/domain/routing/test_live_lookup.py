@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.directory.entities import PhoneOwner, build_caller_card
+from bridge.domain.circuit_breakers import (
+    FAILURES_TO_OPEN,
+    OPEN_FOR,
+    OPEN_UNTIL_REPAIRED,
+    LookupCircuitBreaker,
+)
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.directory.entities import PhoneOwner
 from bridge.domain.routing.decision import (
     EvidenceStep,
     Finding,
@@ -13,12 +20,8 @@ from bridge.domain.routing.decision import (
     Rule,
 )
 from bridge.domain.routing.live_lookup import (
-    FAILURES_TO_OPEN,
     FOUND_VALID_FOR,
-    OPEN_FOR,
-    OPEN_UNTIL_REPAIRED,
     UNKNOWN_VALID_FOR,
-    LookupCircuitBreaker,
     is_still_valid,
 )
 from bridge.domain.routing.routing import decide_route

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall, join_question
 from bridge.domain.delivery import outbox
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.delivery.retention import day_of, is_done
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports.events import Event

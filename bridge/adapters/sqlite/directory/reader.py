@@ -49,8 +49,8 @@ from bridge.adapters.sqlite.file.sqlite_file import (
 )
 from bridge.adapters.sqlite.file.wal_index import MappedWalIndex
 from bridge.domain.clock import TOLERANCE, ClockReading, age_of
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -59,8 +59,8 @@ from bridge.domain.directory.entities import (
     Ref,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import PhoneNumber
-from bridge.domain.routing.routing import DataAge
+from bridge.domain.phone.phone import PhoneNumber
+from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports.clock import Monotonic
 from bridge.ports.orders import OwnedPhone

@@ -21,23 +21,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bridge.adapters.sqlite.directory.documents import TABLES
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.directory.entities import (
-    AttributeValue,
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    OwnerStep,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
+    AttributeValue,
     ContactPerson,
     Counterparty,
     EntityKind,
     Manager,
-    OwnerStep,
     Partner,
     PhoneField,
     Ref,
     Version,
-    candidate_sort_key,
 )
 from bridge.domain.directory.routing_facts import count_facts
-from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber
 from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError, SyncAlreadyRunning
 from bridge.ports.onec import DirectoryObject

@@ -1,24 +1,29 @@
-"""Circuit breakers of delivery, one a stage: a refusal that is the same for all stops it for all.
+"""Circuit breakers towards 1C: open, nothing is sent; then one trial at a time, until one succeeds.
 
-    closed ──refused for want of rights, or in the same words again and again──► open
-      ▲                                                                            │ the pause ends
-      └──────────────accepted────────── one entry at a time tries ◄────────────────┘
+    closed ──failures──► open ──the pause ends──► one trial ──it succeeds──► closed
+                           ▲                          │
+                           └────────it fails──────────┘
 
-A missing right or a handler that fails for everybody would otherwise cost 1C one request an entry.
-Nothing here keeps entries: the stopped ones are held in the ledger (`outbox.held`).
+`LookupCircuitBreaker` stands before questions about callers. `StageCircuitBreaker` stands before
+one stage of delivery: a missing right, or a handler in 1C that fails for everybody, would otherwise
+cost 1C one request for each entry. Entries that it stops are paused in the outbox (`pause_entry`).
+Moments are seconds of a clock that only grows.
 """
 
 import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, Self
 
 #: The pause before one entry tries again, seconds: doubling, so that a right given is used soon.
 FIRST_PAUSE_S: Final = 5.0
+
 MAX_PAUSE_S: Final = 60.0
 
 #: So many entries in a row refused in the same words are no longer each one's own matter; nor are
 #: so many in any words.
 SAME_WORDS: Final = 3
+
 ANY_WORDS: Final = 10
 
 _OWN: Final = re.compile(r"«[^»]*»|\"[^\"]*\"|'[^']*'|[0-9a-f-]*[0-9][0-9a-f-]*", re.IGNORECASE)
@@ -108,3 +113,51 @@ class StageCircuitBreaker:
 def _common(words: str) -> str:
     """Return what of *words* does not name one entry: without numbers, references and quotes."""
     return " ".join(_OWN.sub("", words.casefold()).split())
+
+
+#: So many failures in a row, late answers among them, and 1C is left alone.
+FAILURES_TO_OPEN = 3
+
+#: How long it is left alone; then one question tries whether it is back.
+OPEN_FOR = timedelta(seconds=30)
+
+#: The same where a person must act in 1C first (rights, publication): one question at a time is
+#: enough to see that he did.
+OPEN_UNTIL_REPAIRED = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupCircuitBreaker:
+    """Counts failures in a row; *resting_until* is set while nothing, or one try, goes through.
+
+    Moments are seconds of a clock that only grows.
+    """
+
+    failures: int = 0
+    open_until: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether 1C is known to fail, be it that one question is trying just now."""
+        return self.open_until is not None
+
+    def allows(self, now: float) -> bool:
+        """Tell whether a question may go through now."""
+        return self.open_until is None or now >= self.open_until
+
+    def with_trial(self, now: float) -> Self:
+        """Give the breaker behind a question that was let through: of a rest's end only one is."""
+        if self.open_until is None:
+            return self
+        return replace(self, open_until=now + OPEN_FOR.total_seconds())
+
+    def after_failure(self, now: float, *, needs_person: bool = False) -> Self:
+        """Give the breaker after a failure; a late answer is one."""
+        failures = self.failures + 1
+        if needs_person:
+            return replace(
+                self, failures=failures, open_until=now + OPEN_UNTIL_REPAIRED.total_seconds()
+            )
+        if failures >= FAILURES_TO_OPEN or self.is_open:
+            return replace(self, failures=failures, open_until=now + OPEN_FOR.total_seconds())
+        return replace(self, failures=failures)
