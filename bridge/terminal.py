@@ -18,11 +18,11 @@ from rich.progress import (
 from rich.table import Table
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import format_phone
+from bridge.domain.phone.formatting import format_phone
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import RoutingFactsLost, SyncRefused

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 
 from bridge.adapters.latency import LatencyLog
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.routing.decision import Rule
 from bridge.ports.alarms import Alarm, AlarmName
 from bridge.ports.events import CallRecorded, Event, OneCAvailability
@@ -122,8 +123,9 @@ class Metrics:
 
     def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int) -> bytes:
         """Give the exposition; the arguments are what stands in the stores now; None: unread."""
-        for state in ("due", "sending", "dead", "settled"):
-            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state))
+        for state in EntryState:
+            count = math.nan if counts is None else getattr(counts, state.name.lower())
+            self._entries.labels(state.value).set(count)
         self._age.set(math.nan if age is None else age.total_seconds())
         self._numbers.set(numbers)
         return generate_latest(self._registry)

@@ -34,10 +34,14 @@ from bridge.bootstrap.shared import (
     secret_path,
 )
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Manager
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
-from bridge.domain.routing.routing import NumberMemory, RouteDecision, RouteQuestion
+from bridge.domain.routing.decision import (
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+)
 from bridge.errors import (
     BridgeError,
     NotFound,

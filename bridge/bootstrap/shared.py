@@ -14,8 +14,9 @@ from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgen
 from bridge.adapters.sqlite.audit.store import SqliteAudit
 from bridge.adapters.sqlite.file.permissions import restrict_to_owner
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.domain.phone.fields import PhoneRules, read_did
-from bridge.domain.routing.routing import RoutingRules
+from bridge.domain.phone.callers import read_did
+from bridge.domain.phone.phone import PhoneRules
+from bridge.domain.routing.decision import RoutingRules
 from bridge.errors import SettingsError
 from bridge.ports.events import EventPublisher
 from bridge.ports.stores.directory import Directory

@@ -6,24 +6,16 @@ How it went is read from the set of its events: their order and repetition chang
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bridge.domain.calls.desired import DesiredReminder
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
+from bridge.domain.calls.identity import CallIdentity, believable_arrival, call_key
 from bridge.domain.calls.orders import REPEAT_PAUSE, CallOrder, OrderState
 from bridge.domain.calls.parties import Parties, derive_parties, fit_event, is_unknown_caller
 from bridge.domain.calls.state import CallState, Disposition, add_event, derive_state
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Target
-
-#: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
-REPEAT_WINDOW = timedelta(seconds=120)
-
-#: Without a time the same pair within this is the same call (contract.md §5).
-PAIR_WINDOW = timedelta(seconds=10)
-
-#: A PBX clock further off than this says nothing about when the call came.
-CLOCK_TOLERANCE = timedelta(days=1)
 
 _NOTHING_HEARD = CallState()
 
@@ -35,21 +27,6 @@ class CallNote:
     at: datetime
     by: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallIdentity:
-    """What the PBX repeats at every node of one call, and for how long it means the same call."""
-
-    provider: str
-    caller: str
-    did: str
-    pbx_time_text: str
-
-    @property
-    def window(self) -> timedelta:
-        """How long after the first question an equal one is still the same call."""
-        return REPEAT_WINDOW if self.pbx_time_text else PAIR_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,37 +107,6 @@ class PhoneCall:
         """Give the telephone of *extension* with the 1C user behind it, where one was known."""
         known = (*self.known_targets, *filter(None, (self.decision.target,)))
         return next((t for t in known if t.extension == extension), Target(extension))
-
-
-def question_identity(question: RouteQuestion) -> CallIdentity:
-    """Tell by what a later question of the same call will be known."""
-    return CallIdentity(
-        question.provider, question.caller.raw, question.did, question.pbx_time_text
-    )
-
-
-def believable_arrival(question: RouteQuestion) -> datetime | None:
-    """Give the PBX's arrival time where it can be believed, else None."""
-    at = question.arrived_at
-    if at is None or abs(at - question.received_at) > CLOCK_TOLERANCE:
-        return None
-    return at
-
-
-def call_key(question: RouteQuestion) -> str:
-    """Derive the idempotency key of the call that *question* begins: 20 hex digits.
-
-    With a believable arrival time the key is the same whenever the question is repeated, also
-    after a restart; without one it holds the moment of the first question.
-    """
-    arrived = believable_arrival(question)
-    moment = (
-        f"@{int(arrived.timestamp())}"
-        if arrived is not None
-        else f"~{question.received_at.astimezone(UTC).isoformat()}"
-    )
-    parts = (question.provider, question.caller.raw, question.did, question.pbx_time_text, moment)
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20]
 
 
 def call_from_question(question: RouteQuestion, decision: RouteDecision) -> PhoneCall:

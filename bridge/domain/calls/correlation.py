@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.domain.calls.call import PhoneCall, believable_arrival
+from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import CallEvent, Direction
+from bridge.domain.calls.identity import believable_arrival
 from bridge.domain.calls.parties import is_unknown_caller
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteQuestion
 
 #: How far the PBX's clock of a question may stand from that of its events, one second off being

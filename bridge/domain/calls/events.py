@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from bridge.domain.phone.fields import Caller
+from bridge.domain.phone.callers import Caller
 
 
 class Direction(StrEnum):

@@ -11,15 +11,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.emergency import is_emergency_number
-from bridge.domain.phone.fields import (
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
     read_caller,
-    read_phones,
 )
+from bridge.domain.phone.emergency import is_emergency_number
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
 #: A double click is one wish, however fast its call was over; else its state decides.
 REPEAT_PAUSE = timedelta(seconds=10)

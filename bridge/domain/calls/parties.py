@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 
 #: An outside line has more digits than any extension.
 _LONGEST_EXTENSION = 5

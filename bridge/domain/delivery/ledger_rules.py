@@ -11,12 +11,12 @@ from typing import Final
 
 from bridge.domain.calls.call import PhoneCall, join_question
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.delivery.outbox import (
+from bridge.domain.delivery.entry import (
     DeliveryStage,
     EntryState,
     OutboxEntry,
-    reopen_entry,
 )
+from bridge.domain.delivery.outbox import reopen_entry
 
 #: An entry made within this is fresh: its call is delivered before those that wait longer.
 FRESH_FOR: Final = timedelta(minutes=1)

@@ -17,10 +17,10 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.desired import DesiredReminder, ReminderState, SentReminder
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.documents import caller_name, reminder_text
+from bridge.domain.delivery.caller_names import caller_name, reminder_text
 from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import RouteDecision, Target
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Finding, Rule
 
 #: Calls that reached an owner's manager, whatever else was found on the way.

@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from bridge.domain.directory.entities import CallerCard, Candidate, Ref
-from bridge.domain.phone.fields import Caller
+from bridge.domain.directory.caller_card import CallerCard, Candidate
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.callers import Caller
 
 
 @dataclass(frozen=True, slots=True)

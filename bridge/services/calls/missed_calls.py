@@ -16,9 +16,9 @@ from bridge.domain.calls.talks import is_later_talk, is_talk_with_client
 from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.delivery import missed_calls as missed
 from bridge.domain.delivery import outbox
-from bridge.domain.delivery.documents import reminder_text
+from bridge.domain.delivery.caller_names import reminder_text
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import ExtensionOwner
 from bridge.ports.clock import Clock

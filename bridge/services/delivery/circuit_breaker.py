@@ -8,8 +8,8 @@ import time
 from datetime import timedelta
 from typing import Final
 
-from bridge.domain.circuit_breaker import BreakerRules, CircuitBreaker
-from bridge.domain.delivery.outbox import DeliveryStage
+from bridge.domain.circuit_breakers import BreakerRules, CircuitBreaker
+from bridge.domain.delivery.entry import DeliveryStage
 from bridge.errors import OneCError, OneCSessionsBlocked
 from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Monotonic

@@ -16,9 +16,10 @@ from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import OrderState, read_dialled_number
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.directory.entities import CandidateKind, Ref
-from bridge.domain.phone.fields import format_phone, mask_phone
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.formatting import format_phone, mask_phone
 from bridge.errors import OrderRefused, OrderRepeated
 from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,

@@ -41,8 +41,14 @@ from bridge.adapters.onec.schema import (
     RowPage,
 )
 from bridge.adapters.sqlite.directory.documents import distinct_phones
-from bridge.domain.directory.entities import EntityKind, Partner, PhoneOwner, Ref, build_caller_card
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.directory.entities import (
+    EntityKind,
+    Partner,
+    PhoneOwner,
+    Ref,
+)
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, StoreError
 from bridge.ports.onec import FoundOwners
 
@@ -132,7 +138,7 @@ class ODataLookup:
             _log.warning("live_lookup_without", extra={"kind": kind, "reason": str(error)})
         owners = tuple(owner for some in found for owner in some)
         above = await self._above(owners)
-        if build_caller_card(number, owners, above, {}) is None:
+        if build_caller_card(number, owners, above) is None:
             # Nobody, or those alone whom a number does not lead to.
             rest = [kind for kind in kinds if kind not in missing]
             if more := await self._elsewhere(number, rest):

@@ -28,10 +28,10 @@ from bridge.errors import StoreDamaged
 
 _PARTNERS: Final = TABLES[EntityKind.PARTNER]
 _UNMANAGED: Final = (
-    "json_extract(doc, '$.manager') IS NULL AND json_extract(doc, '$.marked') IS NULL "
+    "json_extract(doc, '$.manager') IS NULL AND json_extract(doc, '$.deletion_mark') IS NULL "
     "AND json_extract(doc, '$.predefined') IS NULL"
 )
-_cost = attrgetter("calls")
+_cost = attrgetter("call_count")
 
 _Question = Callable[[SqliteFile], DataQualityIssues]
 

@@ -312,11 +312,11 @@ def test_two_connections_see_each_others_writes(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with SqliteDb(path) as one, SqliteDb(path) as two:
         question = where("n") == 1
-        assert two.table("t").show_search(question) == []
+        assert two.table("t").search(question) == []
 
         assert one.table("t").insert({"n": 1}) == 1
 
-        assert len(two.table("t").show_search(question)) == 1
+        assert len(two.table("t").search(question)) == 1
         assert two.table("t").insert({"n": 2}) == 2
         assert one.table("t").insert({"n": 3}) == 3
 

@@ -21,7 +21,8 @@ from bridge.adapters.sqlite.calls.rows import (
     entry_row,
 )
 from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SQLITE_ERRORS, Row, SqliteFile
-from bridge.domain.delivery.outbox import EntryState, recover_after_crash
+from bridge.domain.delivery.entry import EntryState
+from bridge.domain.delivery.outbox import recover_after_crash
 from bridge.errors import StoreDamaged
 
 # ruff: noqa: S608 - tables and columns are constants of ours.

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.circuit_breaker import BreakerRules, CircuitBreaker
-from bridge.domain.routing.live_lookup import (
-    BREAKER_RULES,
+from bridge.domain.circuit_breakers import (
     FAILURES_TO_OPEN,
+    LOOKUP_RULES,
     OPEN_FOR,
     OPEN_UNTIL_REPAIRED,
+    BreakerRules,
+    CircuitBreaker,
 )
 
 NOW = 1_000.0
@@ -18,7 +19,7 @@ MOMENT_S = 0.001
 
 
 def failing(times: int, at: float = NOW) -> CircuitBreaker:
-    breaker = CircuitBreaker(BREAKER_RULES)
+    breaker = CircuitBreaker(LOOKUP_RULES)
     for _ in range(times):
         breaker = breaker.after_failure(at)
     return breaker
@@ -59,7 +60,7 @@ def test_a_try_of_which_nothing_is_heard_is_followed_by_another() -> None:
 
 
 def test_what_needs_a_person_is_left_alone_at_once_and_for_long() -> None:
-    breaker = CircuitBreaker(BREAKER_RULES).after_failure(NOW, pause=OPEN_UNTIL_REPAIRED)
+    breaker = CircuitBreaker(LOOKUP_RULES).after_failure(NOW, pause=OPEN_UNTIL_REPAIRED)
 
     assert not breaker.allows(NOW + OPEN_UNTIL_REPAIRED.total_seconds() - MOMENT_S)
     assert breaker.allows(NOW + OPEN_UNTIL_REPAIRED.total_seconds())
