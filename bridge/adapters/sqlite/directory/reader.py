@@ -27,7 +27,7 @@ from bridge.adapters.sqlite.directory.documents import (
     REPORT_ID,
     TABLES,
     TOTALS_ID,
-    decode_object,
+    decode_object_of_any_format,
     decode_report,
     owner_of_row_id,
 )
@@ -141,7 +141,7 @@ class SqliteDirectory:
             rows = self._file.read(
                 f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {REF_EXPRESSION} = ?", (ref,)
             )
-            noun = decode_object(EntityKind.PARTNER, rows[0][0]) if rows else None
+            noun = decode_object_of_any_format(EntityKind.PARTNER, rows[0][0]) if rows else None
         return noun if isinstance(noun, Partner) else None
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
@@ -245,7 +245,7 @@ class SqliteDirectory:
             kind, doc_id = owner_of_row_id(row)
             rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
-                noun = decode_object(kind, rows[0][0])
+                noun = decode_object_of_any_format(kind, rows[0][0])
                 name = fold_name(noun.name)
                 if all(word in name for word in wanted):
                     found.append(noun)
@@ -387,7 +387,9 @@ class SqliteDirectory:
                 for row, text in self._file.read(
                     f"SELECT id, doc FROM {TABLES[EntityKind.MANAGER]}"
                 )
-                if isinstance(noun := decode_object(EntityKind.MANAGER, text), Manager)
+                if isinstance(
+                    noun := decode_object_of_any_format(EntityKind.MANAGER, text), Manager
+                )
             }
             checkpoint = DocumentRows(self._file, CHECKPOINT_TABLE)
             text, totals = checkpoint.get(REPORT_ID), checkpoint.get(TOTALS_ID)

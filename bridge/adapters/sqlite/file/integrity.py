@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bridge.adapters.sqlite.file.set_aside import list_set_aside
-from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import OLDEST_FORMAT, SqliteFile
 from bridge.domain.reporting.alarm_rules import DiskUsage
 from bridge.errors import StoreDamaged, StoreError
 
@@ -108,7 +108,7 @@ def check_integrity(file: SqliteFile) -> None:
 
 def _trouble(path: Path) -> StoreError | None:
     try:
-        file = SqliteFile(path, read_only=True)
+        file = SqliteFile(path, read_only=True, oldest_format=OLDEST_FORMAT)
         try:
             check_integrity(file)
         finally:

@@ -22,8 +22,10 @@ from bridge.errors import StoreDamaged, StoreError, StoreOfOtherProgram
 #: Written into every file of ours ("1Cbr"), so that nobody else's file is ever taken for ours.
 APPLICATION_ID = 0x31436272
 
-#: Raised when the layout of rows changes so that another bridge would misread them.
-FORMAT_VERSION = 1
+#: Raised when the layout of rows changes so that another bridge would misread them. Format 1: the
+#: documents of calls, entries, missed calls and directory objects had other keys.
+FORMAT_VERSION = 2
+OLDEST_FORMAT = 1
 
 #: SQLite's own choice.
 PAGE_SIZE = 4096
@@ -73,11 +75,15 @@ class OpenMode(Enum):
 class SqliteFile:
     """An open file (WAL, synchronous=FULL): a transaction that returned survives a power cut.
 
-    A connection belongs to the thread that opened it, unless *lent*: then others may use it, one
-    at a time. *wait_s* is how long a write waits for another process's. *read_only* neither makes
-    the file nor writes to it. *page_size* (bytes) is that of a file made now. *beside* is what the
-    disk has to give. A file of another program or format raises StoreError, a damaged one
-    StoreDamaged; each is left as it is.
+    A connection belongs to the thread that opened it, unless *any_thread*: then others may use it,
+    one at a time. *busy_timeout_s* is how long a write waits for another process's. *read_only*
+    neither creates the file nor writes to it. *page_size* (bytes) is that of a file created now.
+    Files of formats from *oldest_format* on are opened: whoever names one that is not today's has
+    to look at `format_version`.
+
+    Raises:
+        StoreError: it cannot be opened, or is of a format that is not read here.
+        StoreOfOtherProgram, StoreDamaged: it is left as it is.
     """
 
     def __init__(
@@ -88,17 +94,18 @@ class SqliteFile:
         read_only: bool = False,
         any_thread: bool = False,
         page_size: int = PAGE_SIZE,
-        beside: OpenMode = OpenMode.SHARED,
+        mode: OpenMode = OpenMode.SHARED,
+        oldest_format: int = FORMAT_VERSION,
     ):
         self.path = Path(path)
         self._depth = 0
         try:
             # mode=rw, not ro: a reader of a WAL file has to be able to make its -shm.
-            mode = "rw" if read_only else "rwc"
-            if beside is OpenMode.IMMUTABLE:
-                mode = "ro&immutable=1"
+            access = "rw" if read_only else "rwc"
+            if mode is OpenMode.IMMUTABLE:
+                access = "ro&immutable=1"
             self.connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode={mode}",
+                f"{self.path.absolute().as_uri()}?mode={access}",
                 uri=True,
                 timeout=busy_timeout_s,
                 isolation_level=None,
@@ -107,15 +114,15 @@ class SqliteFile:
         except SQLITE_ERRORS as error:
             raise self.as_store_error(error) from error
         try:
-            if beside is OpenMode.EXCLUSIVE:
+            if mode is OpenMode.EXCLUSIVE:
                 self.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._claim(read_only=read_only, page_size=page_size)
+            self._claim(read_only=read_only, page_size=page_size, oldest_format=oldest_format)
             self._identity = identity_at(self.path)
         except BaseException:
             self.connection.close()
             raise
 
-    def _claim(self, *, read_only: bool, page_size: int) -> None:
+    def _claim(self, *, read_only: bool, page_size: int, oldest_format: int) -> None:
         if self._is_new():
             if read_only:
                 raise StoreError(str(self.path), "the file is still empty")
@@ -127,16 +134,21 @@ class SqliteFile:
         application, version = self._mark()
         if application != APPLICATION_ID:
             raise StoreOfOtherProgram(str(self.path), "this SQLite file belongs to another program")
-        if version != FORMAT_VERSION:
-            raise StoreError(
-                str(self.path),
-                f"the file has format {version}, this bridge reads format {FORMAT_VERSION}",
-            )
+        if not oldest_format <= version <= FORMAT_VERSION:
+            reason = f"the file has format {version}, this bridge reads format {FORMAT_VERSION}"
+            if 0 < version < FORMAT_VERSION:
+                reason += "; the next start of the service, or the next sync, upgrades it"
+            raise StoreError(str(self.path), reason)
         if read_only:
             self.execute("PRAGMA query_only = 1")
         else:
             self.execute("PRAGMA journal_mode = WAL")
             self.execute("PRAGMA synchronous = FULL")
+
+    @property
+    def format_version(self) -> int:
+        """The format of the file; `FORMAT_VERSION` unless an older one was allowed."""
+        return self._mark()[1]
 
     def _is_new(self) -> bool:
         return self._mark() == (0, 0) and not self.read("SELECT 1 FROM sqlite_master LIMIT 1")

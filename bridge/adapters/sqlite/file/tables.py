@@ -19,6 +19,7 @@ from tinydb.table import Document, Table
 
 from bridge.adapters.sqlite.file.sqlite_file import (
     DOCUMENT_COLUMNS,
+    FORMAT_VERSION,
     PAGE_SIZE,
     DocumentRows,
     SqliteFile,
@@ -40,9 +41,14 @@ class SqliteStorage(Storage):
         busy_timeout_s: float = 5.0,
         any_thread: bool = False,
         page_size: int = PAGE_SIZE,
+        oldest_format: int = FORMAT_VERSION,
     ):
         self.file = SqliteFile(
-            path, busy_timeout_s=busy_timeout_s, any_thread=any_thread, page_size=page_size
+            path,
+            busy_timeout_s=busy_timeout_s,
+            any_thread=any_thread,
+            page_size=page_size,
+            oldest_format=oldest_format,
         )
 
     def tables(self) -> set[str]:
@@ -253,8 +259,15 @@ class SqliteDb(TinyDB):
         busy_timeout_s: float = 5.0,
         any_thread: bool = False,
         page_size: int = PAGE_SIZE,
+        oldest_format: int = FORMAT_VERSION,
     ):
-        super().__init__(path, busy_timeout_s=busy_timeout_s, any_thread=any_thread, page_size=page_size)
+        super().__init__(
+            path,
+            busy_timeout_s=busy_timeout_s,
+            any_thread=any_thread,
+            page_size=page_size,
+            oldest_format=oldest_format,
+        )
 
     @property
     def file(self) -> SqliteFile:

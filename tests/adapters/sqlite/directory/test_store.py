@@ -63,17 +63,23 @@ def manager(n: int, **more: object) -> Manager:
 
 def partner(n: int, *numbers: int, **more: object) -> Partner:
     fields = tuple(typed(number) for number in numbers)
-    return replace(Partner(guid(n), Version("1"), f"ООО «Ромашка {n}»", phone_fields=fields), **more)
+    return replace(
+        Partner(guid(n), Version("1"), f"ООО «Ромашка {n}»", phone_fields=fields), **more
+    )
 
 
 def contact(n: int, *numbers: int, **more: object) -> ContactPerson:
     fields = tuple(typed(number) for number in numbers)
-    return replace(ContactPerson(guid(n), Version("1"), f"Иванов Пётр {n}", phone_fields=fields), **more)
+    return replace(
+        ContactPerson(guid(n), Version("1"), f"Иванов Пётр {n}", phone_fields=fields), **more
+    )
 
 
 def counterparty(n: int, *numbers: int, **more: object) -> Counterparty:
     fields = tuple(typed(number) for number in numbers)
-    return replace(Counterparty(guid(n), Version("1"), f"ИП Ёлкин {n}", phone_fields=fields), **more)
+    return replace(
+        Counterparty(guid(n), Version("1"), f"ИП Ёлкин {n}", phone_fields=fields), **more
+    )
 
 
 def kind_of(noun: DirectoryObject) -> EntityKind:
