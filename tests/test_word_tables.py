@@ -21,15 +21,15 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
     ),
     "bridge.adapters.onec.protocol.errors._CODED": (
         "asked whether it knows the verdict first; the others are in _PLAIN, and two are cases",
-        {verdict.name for verdict in RefusalMeaning} - {"REJECTED", "EXISTS", "GONE"},
+        {verdict.name for verdict in RefusalMeaning} - {"REJECTED", "ALREADY_EXISTS", "GONE"},
     ),
     "bridge.adapters.onec.protocol.errors._PLAIN": (
         "asked after _CODED and the two cases",
-        {"REJECTED", "EXISTS", "GONE", "UNKNOWN", "BLOCKED"},
+        {"REJECTED", "ALREADY_EXISTS", "GONE", "OUTCOME_UNKNOWN", "BLOCKED"},
     ),
     "bridge.adapters.onec.reading.lookup._READINGS": _NO_TELEPHONES,
-    "bridge.adapters.onec.schema.PHONE_LINES": _NO_TELEPHONES,
-    "bridge.adapters.onec.schema.FOUND_COLUMNS": _NO_TELEPHONES,
+    "bridge.adapters.onec.schema.PHONE_LINE_SETS": _NO_TELEPHONES,
+    "bridge.adapters.onec.schema.LOOKUP_COLUMNS": _NO_TELEPHONES,
     "bridge.adapters.pbx.sipuni.vocabulary._KINDS": (
         "what no event of the PBX says",
         {"HISTORY", "GIVEN_UP", "UNKNOWN"},

@@ -202,7 +202,7 @@ class DirectoryInMemory:
     """Knows the cards it is given; *proven_at* and *stale* are its freshness."""
 
     cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
-    staff: dict[int, Manager] = field(default_factory=dict)
+    staff: dict[Ref, Manager] = field(default_factory=dict)
     proven_at: datetime | None = NOON - timedelta(minutes=1)
     stale: bool = False
     last_report: SyncReport | None = None
@@ -211,7 +211,7 @@ class DirectoryInMemory:
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
         return self.cards.get(number)
 
-    def managers(self) -> Mapping[int, Manager]:
+    def managers(self) -> Mapping[Ref, Manager]:
         return self.staff
 
     def owner_of(self, extension: str) -> ExtensionOwner:
@@ -549,5 +549,5 @@ def web_with_known_caller(**changes: object) -> WebFixture:
     boss = manager()
     house = WebFixture(**changes)
     house.directory.staff.update(rows(boss))
-    house.directory.cards[NUMBER] = card(contact(), partners=[partner()], managers=[boss])
+    house.directory.cards[NUMBER] = card(contact(), partners=[partner()])
     return house

@@ -153,17 +153,13 @@ class CandidateKind(IntEnum):
     COUNTERPARTY = 3
 
 
-#: Stands where 1C names a manager whom it does not list; no row of the directory has it.
-UNLISTED = -1
-
-
 class OwnerStep(NamedTuple):
     """One step up the owner chain: a partner and the main manager 1C names for him."""
 
     partner: Ref
     name: str
-    #: Row number of the manager in the directory, or UNLISTED; None when 1C names nobody.
-    manager: int | None
+    #: None where 1C names nobody; a manager whom 1C names may be missing from its own list.
+    manager: Ref | None
 
 
 class Candidate(NamedTuple):
@@ -215,7 +211,6 @@ def candidate_sort_key(candidate: Candidate) -> tuple[bool, int, bool, str, str,
 def build_owner_chain(
     partner: Ref | None,
     partners: Mapping[Ref, tuple[str, Ref | None, Ref | None]],
-    manager_rows: Mapping[Ref, int],
 ) -> tuple[OwnerStep, ...]:
     """Walk from *partner* up its holdings; *partners* gives (name, parent, manager) of each.
 
@@ -229,8 +224,7 @@ def build_owner_chain(
         if known is None:
             break
         name, parent, manager = known
-        row = None if manager is None else manager_rows.get(manager, UNLISTED)
-        steps.append(OwnerStep(partner, name, row))
+        steps.append(OwnerStep(partner, name, manager))
         partner = parent
     return tuple(steps)
 
@@ -259,29 +253,25 @@ def may_be_caller(owner: PhoneOwner) -> bool:
 
 
 def build_caller_card(
-    number: PhoneNumber,
-    owners: Iterable[PhoneOwner],
-    above: Iterable[Partner],
-    managers: Mapping[int, Manager],
+    number: PhoneNumber, owners: Iterable[PhoneOwner], parent_partners: Iterable[Partner]
 ) -> CallerCard | None:
     """Make the card of *number* from its *owners*, as the phone index would.
 
-    *above* are the partners they belong to, with their holdings; owners who are none or do not
-    have the number are left out. None when nobody is left.
+    *parent_partners* are the partners they belong to, with their holdings; owners who are no
+    callers or do not have the number are left out. None when nobody is left.
     """
     owners = tuple(owners)
-    partners = {p.ref: p for p in above} | {o.ref: o for o in owners if isinstance(o, Partner)}
+    partners = {p.ref: p for p in parent_partners} | {
+        o.ref: o for o in owners if isinstance(o, Partner)
+    }
     # A predefined partner is nobody's holding, and has no manager worth asking.
     steps = {p.ref: (p.name, p.parent, p.manager) for p in partners.values() if not p.predefined}
-    rows = {manager.ref: row for row, manager in managers.items()}
     candidates: list[Candidate] = []
     for owner in filter(may_be_caller, owners):
         typed = next((p for f in owner.phone_fields for p in f.phones if p.number == number), None)
         if typed is None:
             continue
-        chain = build_owner_chain(
-            owner.ref if isinstance(owner, Partner) else owner.partner, steps, rows
-        )
+        chain = build_owner_chain(owner.ref if isinstance(owner, Partner) else owner.partner, steps)
         partner = partners[chain[0].partner] if chain else None
         candidates.append(
             build_candidate(
@@ -316,7 +306,7 @@ def with_extension(manager: Manager, sources: ExtensionSources) -> Manager:
     return replace(manager, extension=text.strip() or None)
 
 
-def find_extension_owner(extension: str, managers: Mapping[int, Manager]) -> ExtensionOwner:
+def find_extension_owner(extension: str, managers: Mapping[Ref, Manager]) -> ExtensionOwner:
     """Find the 1C user behind *extension*; two users with one extension are never guessed."""
     found = tuple(m for m in managers.values() if m.is_reachable and m.extension == extension)
     if len(found) == 1:

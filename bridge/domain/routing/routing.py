@@ -13,6 +13,7 @@ from bridge.domain.directory.entities import (
     ExtensionOwner,
     Manager,
     OwnerStep,
+    Ref,
 )
 from bridge.domain.phone.fields import CallerKind
 from bridge.domain.routing.decision import (
@@ -64,7 +65,7 @@ class _Reached(NamedTuple):
 def decide_route(
     question: RouteQuestion,
     card: CallerCard | None,
-    managers: Mapping[int, Manager],
+    managers: Mapping[Ref, Manager],
     owner_of: OwnerOf,
     rules: RoutingRules,
     *,
@@ -158,7 +159,7 @@ def _chosen_first(
 
 
 def _reach(
-    candidate: Candidate, managers: Mapping[int, Manager], evidence: list[EvidenceStep]
+    candidate: Candidate, managers: Mapping[Ref, Manager], evidence: list[EvidenceStep]
 ) -> _Reached | None:
     """Climb the candidate's owner chain to the first manager who can be called."""
     finding = Finding.CANDIDATE_ENDED if candidate.ended else Finding.CANDIDATE

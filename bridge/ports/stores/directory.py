@@ -166,8 +166,8 @@ class CallerDirectory(Protocol):
         """Find all owners of *number*; raises StoreError when the file cannot be read."""
         ...
 
-    def managers(self) -> Mapping[int, Manager]:
-        """Give the managers by row number, as of the last refresh."""
+    def managers(self) -> Mapping[Ref, Manager]:
+        """Return the managers by reference, as of the last refresh."""
         ...
 
     def owner_of(self, extension: str) -> ExtensionOwner:

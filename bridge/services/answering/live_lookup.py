@@ -198,10 +198,7 @@ class LiveLookup:
 
     # ------------------------------------------------------------ what 1C said
     def _told(self, number: PhoneNumber, said: FoundOwners) -> LiveLookupResult:
-        # Made anew each time: managers stand in a card by their rows in today's directory.
-        card = build_caller_card(
-            number, said.owners, said.parent_partners, self._directory.managers()
-        )
+        card = build_caller_card(number, said.owners, said.parent_partners)
         return LiveLookupResult(
             EvidenceStep(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card
         )
@@ -219,7 +216,7 @@ class LiveLookup:
         return None
 
     def _remember(self, number: PhoneNumber, found: FoundOwners) -> FoundOwners:
-        if build_caller_card(number, found.owners, found.parent_partners, {}) is None:
+        if build_caller_card(number, found.owners, found.parent_partners) is None:
             found = FoundOwners()  # those whom a number does not lead to are not worth keeping
         self._said.pop(number, None)
         while len(self._said) >= _MOST_REMEMBERED:

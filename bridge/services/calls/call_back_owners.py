@@ -25,7 +25,7 @@ class CallBackOwners:
         self,
         *,
         decide: Callable[[RouteQuestion], RouteDecision],
-        managers: Callable[[], Mapping[int, Manager]],
+        managers: Callable[[], Mapping[Ref, Manager]],
         lang: Language,
         clock: Clock,
     ) -> None:
@@ -42,7 +42,7 @@ class CallBackOwners:
         managers = self._managers()
         if not managers:
             return True
-        found = next((m for m in managers.values() if m.ref == user), None)
+        found = managers.get(user)
         return found is not None and not (found.invalid or found.deletion_mark or found.service)
 
     def with_call(self, debt: MissedCall, call: PhoneCall) -> MissedCall:

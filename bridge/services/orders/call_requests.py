@@ -109,7 +109,7 @@ class CallRequestPoller:
         return call is not None
 
     def _user(self, ref: Ref | None) -> Manager | None:
-        return next((m for m in self._directory.managers().values() if m.ref == ref), None)
+        return None if ref is None else self._directory.managers().get(ref)
 
     def _phones_of(self, request: CallRequest) -> Sequence[PhoneNumber]:
         if request.contact is None:

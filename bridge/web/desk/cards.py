@@ -50,7 +50,7 @@ class DeskAudience:
         self,
         number: PhoneNumber | None,
         owners: Sequence[Candidate],
-        managers: Mapping[int, Manager],
+        managers: Mapping[Ref, Manager],
     ) -> bool:
         """Whether *number* of *owners* is shown in full; of nobody, where there are none."""
         if number is None or not self.viewer.masks_numbers or number in self.revealed_numbers:
@@ -124,7 +124,7 @@ def build_card(
     *,
     speech: Localizer,
     now: datetime,
-    managers: Mapping[int, Manager],
+    managers: Mapping[Ref, Manager],
     open_in_onec: OneCLink,
 ) -> CallCard:
     """Make the card of a call as *sight* sees it at *now*."""
@@ -183,7 +183,7 @@ def build_card(
     )
 
 
-def main_manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Manager | None:
+def main_manager_of(owner: Candidate | None, managers: Mapping[Ref, Manager]) -> Manager | None:
     """Find who serves *owner*: the main manager nearest up his chain, reachable or not."""
     for step in () if owner is None else owner.chain:
         if step.manager is not None:
@@ -191,7 +191,7 @@ def main_manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) ->
     return None
 
 
-def _manager_words(owner: Candidate | None, managers: Mapping[int, Manager]) -> str:
+def _manager_words(owner: Candidate | None, managers: Mapping[Ref, Manager]) -> str:
     manager = main_manager_of(owner, managers)
     if manager is None:
         return ""

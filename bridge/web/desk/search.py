@@ -124,7 +124,7 @@ class DirectorySearch:
         managers = self._directory.managers()
         kind = _KINDS[type(noun)]
         partner = noun.ref if isinstance(noun, Partner) else noun.partner
-        owner = Candidate(kind, noun.ref, noun.name, self._chain(partner, managers))
+        owner = Candidate(kind, noun.ref, noun.name, self._chain(partner))
         phones: dict[PhoneNumber, FoundPhone] = {}
         for phone in (phone for field in noun.phone_fields for phone in field.phones):
             whole = sight.sees_number(phone.number, [owner], managers)
@@ -135,7 +135,7 @@ class DirectorySearch:
         return self._candidate_hit(owner, list(phones.values()), managers)
 
     def _candidate_hit(
-        self, owner: Candidate, phones: Sequence[FoundPhone], managers: Mapping[int, Manager]
+        self, owner: Candidate, phones: Sequence[FoundPhone], managers: Mapping[Ref, Manager]
     ) -> SearchHit:
         partner = owner.partner
         apart = partner is not None and partner.partner != owner.ref
@@ -149,7 +149,7 @@ class DirectorySearch:
             link=self._open(owner.kind, owner.ref),
         )
 
-    def _chain(self, partner: Ref | None, managers: Mapping[int, Manager]) -> tuple[OwnerStep, ...]:
+    def _chain(self, partner: Ref | None) -> tuple[OwnerStep, ...]:
         """Walk up from *partner* in the directory, as the index did when it was built."""
         steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
         above = partner
@@ -159,4 +159,4 @@ class DirectorySearch:
                 break
             steps[above] = (found.name, found.parent, found.manager)
             above = found.parent
-        return build_owner_chain(partner, steps, {m.ref: row for row, m in managers.items()})
+        return build_owner_chain(partner, steps)

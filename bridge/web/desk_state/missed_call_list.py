@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.directory.entities import Manager
+from bridge.domain.directory.entities import Manager, Ref
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
@@ -16,7 +16,7 @@ _MOST_PAID = 1000
 class MissedCallList:
     """Which clients wait to be called back; *managers* tells the telephone of a second person."""
 
-    def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[int, Manager]]) -> None:
+    def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[Ref, Manager]]) -> None:
         self._board = board
         self._managers = managers
         self._open: dict[str, MissedCall] = {}
@@ -74,6 +74,7 @@ class MissedCallList:
     def _telephones(self, debt: MissedCall) -> set[str]:
         found = set() if debt.owner is None else {debt.owner.extension}
         if debt.escalated_to is not None:
-            second = (m for m in self._managers().values() if m.ref == debt.escalated_to)
-            found |= {manager.extension for manager in second if manager.extension}
+            second = self._managers().get(debt.escalated_to)
+            if second is not None and second.extension:
+                found.add(second.extension)
         return found

@@ -130,7 +130,7 @@ class Localizer:
         value = seconds * 1000
         return self.translate(
             "%(time)s ms", time=self.format_number(value, 1 if 0 < value < 10 else 0)
-        )  # noqa: PLR2004
+        )
 
     def _day_of(self, local: datetime, now: datetime) -> str:
         here = now.astimezone(self.zone)

@@ -168,7 +168,7 @@ def test_a_call_that_moved_on_wakes_what_rests_and_not_what_failed() -> None:
 
 def test_another_stage_begins_without_the_doubts_of_the_last_one() -> None:
     doubtful = replace(SETTLED, state=EntryState.DUE, maybe_sent_at=b.NOON)
-    told = replace(WANTED, told=replace(TOLD, description="Итог"))
+    told = replace(WANTED, document_text=replace(TOLD, description="Итог"))
 
     aimed = outbox.at_next_stage(doubtful, told)
 
@@ -272,7 +272,7 @@ def test_a_lost_reference_is_looked_for_and_verified() -> None:
 
 
 def test_a_refusal_keeps_1cs_words() -> None:
-    entry = outbox.mark_dead(sending(), why="Период закрыт")
+    entry = outbox.mark_dead(sending(), reason="Период закрыт")
 
     assert (entry.state, entry.last_error, entry.is_pending) == (
         EntryState.DEAD,

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.domain.phone.fields import ParsedPhone, PhoneRules, read_phones
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "onec"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "onec"
 
 RU = PhoneRules()
 MOSCOW = PhoneRules(area_code="495")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.directory.entities import UNLISTED, PhoneOwner, build_caller_card
+from bridge.domain.directory.entities import PhoneOwner, build_caller_card
 from bridge.domain.routing.decision import (
     EvidenceStep,
     Finding,
@@ -115,43 +115,40 @@ def test_an_answer_holds_for_a_while(
 def test_a_card_is_what_the_index_would_make_of_the_owners(owners: tuple[PhoneOwner, ...]) -> None:
     holding = b.partner("Холдинг", manager="Борис Иванов")
     firm = b.partner(parent="Холдинг", phones=["8 903 555-01-23"])
-    people = (b.manager(), b.manager("Борис Иванов", "300"))
     owners = tuple(firm if o.ref == firm.ref else o for o in owners)
 
-    card = build_caller_card(b.NUMBER, owners, [firm, holding], b.rows(*people))
+    card = build_caller_card(b.NUMBER, owners, [firm, holding])
 
-    assert card == b.card(*owners, partners=[firm, holding], managers=people)
+    assert card == b.card(*owners, partners=[firm, holding])
 
 
 def test_an_extension_typed_behind_the_number_is_shown() -> None:
     owner = b.contact(phones=["+7 (903) 555-01-23, доб. 314"])
 
-    card = build_caller_card(b.NUMBER, [owner], [b.partner()], b.rows(b.manager()))
+    card = build_caller_card(b.NUMBER, [owner], [b.partner()])
 
     assert card is not None
     assert card.candidates[0].extension == "314"
 
 
-def test_a_manager_whom_the_directory_does_not_have_is_unlisted() -> None:
-    card = build_caller_card(
-        b.NUMBER, [b.contact()], [b.partner(manager="Новая")], b.rows(b.manager())
-    )
+def test_a_manager_whom_the_directory_does_not_have_is_named_all_the_same() -> None:
+    card = build_caller_card(b.NUMBER, [b.contact()], [b.partner(manager="Новая")])
 
     assert card is not None
-    assert [step.manager for step in card.candidates[0].chain] == [UNLISTED]
+    assert [step.manager for step in card.candidates[0].chain] == [b.ref("Новая")]
 
 
 def test_owners_who_do_not_have_the_number_make_no_card() -> None:
     owner = b.contact(phones=["+7 903 555-01-24"])
 
-    assert build_caller_card(b.NUMBER, [owner], [b.partner()], b.rows(b.manager())) is None
-    assert build_caller_card(b.NUMBER, [], [], {}) is None
+    assert build_caller_card(b.NUMBER, [owner], [b.partner()]) is None
+    assert build_caller_card(b.NUMBER, [], []) is None
 
 
 # ---------------------------------------------------------------- the evidence
 def test_an_owner_named_by_1c_is_told_as_such() -> None:
     people = [b.manager()]
-    found = b.card(b.contact(), partners=[b.partner()], managers=people)
+    found = b.card(b.contact(), partners=[b.partner()])
     asked = LiveLookupResult(EvidenceStep(Finding.ONEC_FOUND), found)
 
     decision = decide_route(
@@ -170,7 +167,7 @@ def test_an_owner_named_by_1c_is_told_as_such() -> None:
 
 def test_what_the_index_knows_is_not_asked_of_1c() -> None:
     people = [b.manager()]
-    known = b.card(b.contact(), partners=[b.partner()], managers=people)
+    known = b.card(b.contact(), partners=[b.partner()])
 
     decision = decide_route(
         b.question(),

@@ -62,7 +62,7 @@ class House:
     def knows(self, *people: Manager) -> None:
         """Have the usual contact's partner be looked after by *people*."""
         self.directory.people = b.rows(*people)
-        known = b.card(b.contact(), partners=[b.partner()], managers=people)
+        known = b.card(b.contact(), partners=[b.partner()])
         self.directory.cards = {b.NUMBER: known}
 
 

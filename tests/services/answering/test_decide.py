@@ -18,9 +18,7 @@ class Office:
 
     def __init__(self, memory: NumberMemory | None = None) -> None:
         self.directory = MemoryDirectory()
-        self.directory.cards = {
-            b.NUMBER: b.card(b.contact(), partners=[b.partner()], managers=[b.manager()])
-        }
+        self.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[b.partner()])}
         self.events = RecordedEvents()
         self.deciding = RouteDecider(
             directory=self.directory,
@@ -83,7 +81,6 @@ def test_what_an_operator_said_is_used() -> None:
             b.contact(),
             b.contact("Сидоров", partner="ЗАО Клён"),
             partners=[b.partner(), b.partner("ЗАО Клён", manager="Олег Ким")],
-            managers=others,
         )
     }
 

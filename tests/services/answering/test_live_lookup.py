@@ -203,7 +203,7 @@ async def test_his_next_call_costs_1c_no_question(house: House) -> None:
 
 
 async def test_a_caller_whom_the_index_knows_is_never_asked_for(house: House) -> None:
-    known = b.card(b.contact(), partners=[b.partner()], managers=[b.manager()])
+    known = b.card(b.contact(), partners=[b.partner()])
     house.directory.cards = {b.NUMBER: known}
 
     decision = await house.call()
@@ -251,7 +251,9 @@ async def test_marked_owners_are_nobody(house: House) -> None:
 
 async def test_managers_are_those_of_the_index_at_the_moment_of_the_call(house: House) -> None:
     await house.call()
-    house.directory.people = {7: b.manager("Борис Иванов", "300"), 8: b.manager(extension="206")}
+    house.directory.people = b.rows(
+        b.manager("Борис Иванов", "300"), b.manager(extension="206")
+    )
 
     decision = await house.call()
 
@@ -364,9 +366,7 @@ async def test_what_the_index_learnt_goes_before_what_1c_said(house: House) -> N
     boss = b.manager("Борис Иванов", "300")
     moved = b.partner(manager=boss.name)
     house.directory.people = b.rows(b.manager(), boss)
-    house.directory.cards = {
-        b.NUMBER: b.card(b.contact(), partners=[moved], managers=[b.manager(), boss])
-    }
+    house.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[moved])}
 
     decision = await house.call()
 
@@ -380,7 +380,7 @@ async def test_an_index_that_learns_the_number_while_1c_is_asked_goes_before_it(
     house.onec.learns()
     ringing = asyncio.create_task(house.call())
     await asyncio.sleep(0.1)
-    known = b.card(b.contact(), partners=[b.partner()], managers=[b.manager()])
+    known = b.card(b.contact(), partners=[b.partner()])
     house.directory.cards = {b.NUMBER: known}
 
     decision = await ringing

@@ -87,8 +87,8 @@ class Missing(RuleBasedStateMachine):
         self.loop.run(book.load())
 
     # ------------------------------------------------------------ 1C as it stands now
-    def staff(self) -> Mapping[int, Manager]:
-        return dict(enumerate(self.managers.values(), start=1))
+    def staff(self) -> Mapping[Ref, Manager]:
+        return b.rows(*self.managers.values())
 
     def decide(self, question: RouteQuestion) -> RouteDecision:
         del question

@@ -29,7 +29,7 @@ from tests.support import builders as b
 class MemoryDirectory:
     """Answers from *cards*; *broken* holds the words with which its file refuses."""
 
-    people: dict[int, Manager] = field(default_factory=lambda: b.rows(b.manager()))
+    people: dict[Ref, Manager] = field(default_factory=lambda: b.rows(b.manager()))
     cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
     read_error: str = ""
     #: Told instead of "proven a minute ago", where it is set.
@@ -40,7 +40,7 @@ class MemoryDirectory:
             raise StoreError("directory.db", self.read_error)
         return self.cards.get(number)
 
-    def managers(self) -> Mapping[int, Manager]:
+    def managers(self) -> Mapping[Ref, Manager]:
         return self.people
 
     def owner_of(self, extension: str) -> ExtensionOwner:

@@ -132,7 +132,7 @@ class ODataLookup:
             _log.warning("live_lookup_without", extra={"kind": kind, "reason": str(error)})
         owners = tuple(owner for some in found for owner in some)
         above = await self._above(owners)
-        if build_caller_card(number, owners, above, {}) is None:
+        if build_caller_card(number, owners, above) is None:
             # Nobody, or those alone whom a number does not lead to.
             rest = [kind for kind in kinds if kind not in missing]
             if more := await self._elsewhere(number, rest):

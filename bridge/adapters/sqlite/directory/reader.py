@@ -31,7 +31,12 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_report,
     owner_of_row_id,
 )
-from bridge.adapters.sqlite.directory.index.caller_cards import unpack_card
+from bridge.adapters.sqlite.directory.index.caller_cards import (
+    ManagerRefs,
+    UnknownManagerRow,
+    unpack_card,
+    with_unknown_rows,
+)
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_name
 from bridge.adapters.sqlite.directory.opening import open_for_reading
 from bridge.adapters.sqlite.directory.suspected_damage import identity_from, record_suspected_damage
@@ -93,7 +98,8 @@ class SqliteDirectory:
         self._damage: StoreError | None = None
         self._suspected: tuple[int, int] | None = None
         self._version = 0
-        self._managers: Mapping[int, Manager] = {}
+        self._managers: Mapping[Ref, Manager] = {}
+        self._manager_refs = ManagerRefs({})
         self._extensions: Mapping[str, ExtensionOwner] = {}
         self._report: SyncReport | None = None
         self._proven_at: datetime | None = None
@@ -115,20 +121,16 @@ class SqliteDirectory:
             ).fetchone()
             if row is None:
                 return None
-            card = unpack_card(number, row[0])
+            try:
+                return unpack_card(number, row[0], self._manager_refs)
+            except UnknownManagerRow:
+                self.refresh()
+                return unpack_card(number, row[0], with_unknown_rows(self._manager_refs))
         except SQLITE_ERRORS as error:
             raise self._met(self._file.as_store_error(error)) from error
         except DECODE_ERRORS as error:
             words = f"the card of a number is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
-        managers = self._managers
-        for candidate in card.candidates:
-            for step in candidate.chain:
-                # None or UNLISTED is no row; a row is unknown when a run has just committed.
-                if step.manager is not None and step.manager > 0 and step.manager not in managers:
-                    self.refresh()
-                    return card
-        return card
 
     def partner(self, ref: Ref) -> Partner | None:
         """Find a partner by reference; raises StoreError when the file cannot be read."""
@@ -154,8 +156,8 @@ class SqliteDirectory:
             self._keep_mapped()
             return partner_phones.read_partner_phones(self._file, owner)
 
-    def managers(self) -> Mapping[int, Manager]:
-        """Give the managers by row number, as of the last refresh."""
+    def managers(self) -> Mapping[Ref, Manager]:
+        """Return the managers by reference, as of the last refresh."""
         return self._managers
 
     def owner_of(self, extension: str) -> ExtensionOwner:
@@ -382,7 +384,7 @@ class SqliteDirectory:
         if version == self._version:
             return False
         try:
-            managers = {
+            managers_by_row = {
                 row: noun
                 for row, text in self._file.read(
                     f"SELECT id, doc FROM {TABLES[EntityKind.MANAGER]}"
@@ -401,7 +403,9 @@ class SqliteDirectory:
         except StoreDamaged as error:
             self._met(error)
             raise
+        managers = {manager.ref: manager for manager in managers_by_row.values()}
         self._managers = managers
+        self._manager_refs = ManagerRefs({row: m.ref for row, m in managers_by_row.items()})
         self._extensions = _by_extension(managers)
         self._report = report
         proven_at = None if report is None else report.proven_at
@@ -432,9 +436,9 @@ class SqliteDirectory:
         return error
 
 
-def _by_extension(managers: Mapping[int, Manager]) -> dict[str, ExtensionOwner]:
-    sharing: dict[str, dict[int, Manager]] = {}
-    for row, manager in managers.items():
+def _by_extension(managers: Mapping[Ref, Manager]) -> dict[str, ExtensionOwner]:
+    sharing: dict[str, dict[Ref, Manager]] = {}
+    for ref, manager in managers.items():
         if manager.extension:
-            sharing.setdefault(manager.extension, {})[row] = manager
+            sharing.setdefault(manager.extension, {})[ref] = manager
     return {extension: find_extension_owner(extension, some) for extension, some in sharing.items()}

@@ -18,10 +18,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bridge.adapters.sqlite.directory.documents import TABLES
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import (
-    UNLISTED,
     AttributeValue,
     Candidate,
     CandidateKind,
@@ -127,6 +127,13 @@ def put(writer: SqliteDirectoryStore, *nouns: DirectoryObject) -> None:
         run.save_report(report())
 
 
+def manager_rows(writer: SqliteDirectoryStore) -> list[int]:
+    """Return the row numbers of the managers, by which cards name them."""
+    table = TABLES[EntityKind.MANAGER]
+    rows = writer._db.file.read(f"SELECT id FROM {table} ORDER BY id")  # noqa: SLF001, S608 - ours
+    return [row for (row,) in rows]
+
+
 def names_at(reader: SqliteDirectory, number: PhoneNumber) -> list[str]:
     reader.refresh()
     card = reader.look_up(number)
@@ -156,14 +163,13 @@ def test_a_contacts_card_tells_partner_holding_and_managers(
 
     candidate = only(reader, N1)
 
-    rows = {m.ref: row for row, m in reader.managers().items()}
     assert candidate == Candidate(
         CandidateKind.CONTACT,
         guid(20),
         "Иванов Пётр 20",
         (
-            OwnerStep(guid(11), "ООО «Ромашка 11»", rows[guid(1)]),
-            OwnerStep(guid(10), "Холдинг", rows[guid(2)]),
+            OwnerStep(guid(11), "ООО «Ромашка 11»", guid(1)),
+            OwnerStep(guid(10), "Холдинг", guid(2)),
         ),
         "00-11",
         customer=True,
@@ -255,33 +261,32 @@ def test_a_manager_who_appears_and_goes_is_seen_in_the_chains_of_his_partners(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, partner(11, N1, manager=guid(1)))
-    assert only(reader, N1).chain[0].manager == UNLISTED
+    assert only(reader, N1).chain[0].manager == guid(1)
+    assert guid(1) not in reader.managers()
 
     put(writer, manager(1))
-    row = only(reader, N1).chain[0].manager
-    assert row is not None
-    assert reader.managers()[row].name == "Менеджер 1"
+    assert only(reader, N1).chain[0].manager == guid(1)
+    assert reader.managers()[guid(1)].name == "Менеджер 1"
 
     put(writer, manager(1, extension="777"))
-    assert only(reader, N1).chain[0].manager == row
-    assert reader.managers()[row].extension == "777"
+    assert only(reader, N1).chain[0].manager == guid(1)
+    assert reader.managers()[guid(1)].extension == "777"
 
     with writer.transaction() as run:
         run.remove(EntityKind.MANAGER, [guid(1)])
-    assert only(reader, N1).chain[0].manager == UNLISTED
+    assert only(reader, N1).chain[0].manager == guid(1)
+    assert guid(1) not in reader.managers()
 
 
-def test_a_managers_row_is_never_given_to_another(
-    writer: SqliteDirectoryStore, reader: SqliteDirectory
-) -> None:
+def test_a_managers_row_is_never_given_to_another(writer: SqliteDirectoryStore) -> None:
     put(writer, manager(1))
-    (old,) = _refreshed(reader).managers()
+    (old,) = manager_rows(writer)
 
     with writer.transaction() as run:
         run.clear()
         run.put(EntityKind.MANAGER, [manager(2)])
 
-    (new,) = _refreshed(reader).managers()
+    (new,) = manager_rows(writer)
     assert new > old
 
 
@@ -299,7 +304,7 @@ _NUMBERS = (N1, N2, N3)
 
 
 def referee(
-    nouns: Mapping[tuple[EntityKind, Ref], DirectoryObject], rows: Mapping[Ref, int]
+    nouns: Mapping[tuple[EntityKind, Ref], DirectoryObject],
 ) -> dict[int, list[Candidate]]:
     """Say plainly what the index must hold, from the rules alone."""
     partners = {n.ref: n for n in nouns.values() if isinstance(n, Partner) and not n.predefined}
@@ -310,7 +315,7 @@ def referee(
         chain: list[OwnerStep] = []
         at = partners.get(noun.ref if isinstance(noun, Partner) else noun.partner)
         while at is not None and at.ref not in [step.partner for step in chain]:
-            chain.append(OwnerStep(at.ref, at.name, at.manager and rows.get(at.manager, UNLISTED)))
+            chain.append(OwnerStep(at.ref, at.name, at.manager))
             at = partners.get(at.parent)
         first = partners[chain[0].partner] if chain else None
         seen = set()
@@ -446,8 +451,7 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def index_is_the_referees(self) -> None:
         self.reader.refresh()
-        rows = {m.ref: row for row, m in self.reader.managers().items()}
-        expected = referee(self.world, rows)
+        expected = referee(self.world)
         for number in _NUMBERS:
             card = self.reader.look_up(number)
             found = None if card is None else list(card.candidates)
@@ -559,7 +563,8 @@ def test_of_a_world_brought_anew_only_what_differs_is_written(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(writer, *_HOUSE)
-    (row, *_) = _refreshed(reader).managers()
+    (ref, *_) = _refreshed(reader).managers()
+    rows = manager_rows(writer)
 
     with writer.transaction() as run:
         run.clear()
@@ -574,8 +579,9 @@ def test_of_a_world_brought_anew_only_what_differs_is_written(
     assert names_at(reader, N3) == ["Иванов Пётр 21"]
     assert [step.partner for step in only(reader, N3).chain] == [guid(14)]
     assert [noun.name for noun in reader.find_by_name("ромашка")] == ["ООО «Ромашка 14»"]
-    assert row in reader.managers()
+    assert ref in reader.managers()
     assert len(reader.managers()) == 2
+    assert rows[0] in manager_rows(writer)
 
 
 def test_a_document_of_three_hundred_lines_is_loaded_whole(
