@@ -293,9 +293,9 @@ def missed_call(key: str, *, closed: bool) -> MissedCall:
 async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger) -> None:
     await owe(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
     await owe(ledger, "young")
-    settled = {"state": EntryState.DELIVERED, "settled_at": OLD}
     for key in ("done", "waits", "paid", "young"):
-        await ledger.save_entry(replace(debt(key, OLD), **settled))
+        delivered = replace(debt(key, OLD), state=EntryState.DELIVERED, delivered_at=OLD)
+        await ledger.save_entry(delivered)
     await ledger.save_entry(sending("sending"))
     await ledger.save_entry(mark_dead(debt("dead", OLD), reason="no"))
     await ledger.save_entry(replace(debt("verify", OLD), stage=DeliveryStage.VERIFY))

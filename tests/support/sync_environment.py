@@ -127,7 +127,7 @@ class SyncEnvironment:
             file.close()
 
     def _numbers(self) -> list[int]:
-        return [number for number, _ in self.tables().get("phone", [])]
+        return [int(str(number)) for number, _ in self.tables().get("phone", [])]
 
     def _whose(self, reader: SqliteDirectory, number: int) -> frozenset[OwnerFacts]:
         card = reader.look_up(PhoneNumber(number))

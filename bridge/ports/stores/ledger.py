@@ -42,18 +42,12 @@ class ChangeWriter(Protocol):
         ...
 
 
-class Ledger(
-    CallRecords,
-    EventLog,
-    OutboxQueue,
-    OutboxEntries,
-    MissedCallRecords,
-    NumberMemoryStore,
-    RetentionStore,
-    ChangeWriter,
-    Protocol,
-):
-    """Calls and what they owe to 1C, in one file with one writer.
+class CallLedger(CallRecords, EventLog, MissedCallRecords, OutboxEntries, ChangeWriter, Protocol):
+    """The ledger as the tracking of calls needs it."""
+
+
+class Ledger(CallLedger, OutboxQueue, NumberMemoryStore, RetentionStore, Protocol):
+    """All that one ledger stores: calls, events, outbox entries, missed calls; with one writer.
 
     Async writes return when durable; several that wait share one commit, off the event loop.
     Every method may raise StoreError.

@@ -16,7 +16,7 @@ from bridge.domain.calls.call import REPEAT_WINDOW, CallIdentity, PhoneCall, que
 from bridge.domain.clock import TOLERANCE
 from bridge.domain.routing.routing import RouteDecision, RouteQuestion
 from bridge.ports.clock import Clock, Monotonic
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.calls import CallRecords
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.answering.live_lookup import LiveLookup
 from bridge.services.answering.record import CallRecorder
@@ -69,7 +69,7 @@ class RouteAnswerer:
         *,
         decider: RouteDecider,
         recorder: CallRecorder,
-        ledger: Ledger,
+        ledger: CallRecords,
         clock: Clock,
         deliver_soon: Callable[[], None],
         call_opener: CallOpener,

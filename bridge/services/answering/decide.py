@@ -25,7 +25,7 @@ from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Clock
 from bridge.ports.events import EventPublisher
-from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class RouteDecider:
     def __init__(
         self,
         *,
-        directory: Directory,
+        directory: CallerDirectory,
         number_memory: NumberMemoryLookup,
         events: EventPublisher,
         rules: RoutingRules,

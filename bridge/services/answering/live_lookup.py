@@ -24,7 +24,7 @@ from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_val
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import FoundOwners, OneCLookup
-from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class LiveLookup:
         self,
         *,
         lookup: OneCLookup,
-        directory: Directory,
+        directory: CallerDirectory,
         clock: Clock,
         patience: timedelta,
         concurrency: int = _MOST_ASKED,

@@ -23,7 +23,7 @@ from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import ExtensionOwner
 from bridge.ports.clock import Clock
 from bridge.ports.pbx import RawEvent
-from bridge.ports.stores.ledger import Ledger, LedgerChange
+from bridge.ports.stores.ledger import CallLedger, LedgerChange
 from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.active_calls import ActiveCalls
 from bridge.services.calls.call_back_owners import CallBackOwners
@@ -81,7 +81,7 @@ class MissedCalls:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: CallLedger,
         active_calls: ActiveCalls,
         owner_of: Callable[[str], ExtensionOwner],
         owners: CallBackOwners,

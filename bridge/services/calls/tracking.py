@@ -31,7 +31,7 @@ from bridge.log_context import call_in_logs
 from bridge.ports.clock import Clock
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.event_log import UNREAD
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.ledger import CallLedger
 from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.call_store import CallStore
 from bridge.services.calls.correlation import CallFinder
@@ -59,7 +59,7 @@ class CallTracker:
         self,
         *,
         call_store: CallStore,
-        ledger: Ledger,
+        ledger: CallLedger,
         missed_calls: MissedCalls,
         read_event: Callable[[RawEvent], CallEvent | None],
         decide: Callable[[RouteQuestion], RouteDecision],

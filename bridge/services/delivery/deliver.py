@@ -44,7 +44,7 @@ from bridge.log_context import call_in_logs
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.events import EntryChanged, EventPublisher
 from bridge.ports.onec import FoundDocument, OneCJournal
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.outbox import OutboxQueue
 from bridge.services.delivery.circuit_breaker import TURNED_DOWN_PAUSE, OneCCircuitBreaker
 from bridge.services.delivery.reminders import ReminderDelivery
 from bridge.services.delivery.stage_breakers import StageBreakers
@@ -63,7 +63,7 @@ class Delivery:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: OutboxQueue,
         journal: OneCJournal,
         events: EventPublisher,
         clock: Clock,

@@ -7,7 +7,7 @@ from typing import Final
 from bridge.domain.delivery.outbox import DeliveryStage
 from bridge.domain.delivery.stage_circuit_breaker import StageCircuitBreaker
 from bridge.ports.clock import Monotonic
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.outbox import OutboxQueue
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _CLOSED: Final = StageCircuitBreaker()
 class StageBreakers:
     """Stops a stage that 1C refuses to all, lets one entry try it, and releases the others."""
 
-    def __init__(self, ledger: Ledger, monotonic: Monotonic) -> None:
+    def __init__(self, ledger: OutboxQueue, monotonic: Monotonic) -> None:
         self._ledger = ledger
         self._monotonic = monotonic
         self._breakers: dict[DeliveryStage, StageCircuitBreaker] = {}

@@ -24,7 +24,7 @@ from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreEr
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import OneCCallRequests
 from bridge.ports.orders import PartnerPhones
-from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class CallRequestPoller:
         *,
         call_requests: OneCCallRequests,
         originator: _Originating,
-        directory: Directory,
+        directory: CallerDirectory,
         partner_phones: PartnerPhones,
         phones: PhoneRules,
         mark: str,

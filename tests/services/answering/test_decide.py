@@ -73,7 +73,7 @@ def test_explaining_reads_numbers_as_the_pbx_would_send_them() -> None:
 
 
 def test_what_an_operator_said_is_used() -> None:
-    office = Office(NumberMemory(choice=b.contact("Сидоров").ref))
+    office = Office(NumberMemory(chosen_owner=b.contact("Сидоров").ref))
     others = [b.manager(), b.manager("Олег Ким", "207")]
     office.directory.people = b.rows(*others)
     office.directory.cards = {

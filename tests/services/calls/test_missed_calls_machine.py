@@ -120,7 +120,7 @@ class Missing(RuleBasedStateMachine):
         self.onec.dismiss_reminders(STAFF[extension].ref)
 
     # ------------------------------------------------------------ calls
-    @precondition(lambda self: len(self.intended_phones) < 6)
+    @precondition(lambda self: len(self.truth) < 6)
     @rule(number=st.sampled_from(CLIENTS), asks=st.booleans())
     def the_client_is_missed(self, number: str, *, asks: bool) -> None:
         began = self.passes(200)
@@ -131,7 +131,7 @@ class Missing(RuleBasedStateMachine):
         self.tells(ref, began, "1", 1, inbound | {"dst_type": "2", "short_dst_num": "205"})
         self.tells(ref, began, "2", 30, inbound | {"status": "NOANSWER", "last_called": "205"})
 
-    @precondition(lambda self: len(self.intended_phones) < 6)
+    @precondition(lambda self: len(self.truth) < 6)
     @rule(
         number=st.sampled_from(CLIENTS),
         talked=st.booleans(),

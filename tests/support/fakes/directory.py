@@ -11,6 +11,7 @@ from bridge.domain.directory.entities import (
     EntityKind,
     ExtensionOwner,
     Manager,
+    Partner,
     PhoneOwner,
     Ref,
     Version,
@@ -52,17 +53,21 @@ class MemoryDirectory:
     def report(self) -> SyncReport | None:
         return None
 
-    def trouble(self) -> StoreError | None:
+    def error(self) -> StoreError | None:
         return StoreError("directory.db", self.read_error) if self.read_error else None
 
     def refresh(self) -> bool:
         return False
 
-    def find(self, words: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        del words, limit
+    def partner(self, ref: Ref) -> Partner | None:
+        del ref
+        return None
+
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
+        del text, limit
         return []
 
-    def numbers(self) -> int:
+    def count_numbers(self) -> int:
         return len(self.cards)
 
     def close(self) -> None:
