@@ -110,15 +110,9 @@ def test_an_extension_that_moved_within_its_attribute_is_no_loss() -> None:
     # Another attribute, with other values: the number of a desk, say.
     assert count_lost_extensions(before, renumbered, attribute_changed=True) == 1
     assert (
-<<<<<<< HEAD
         count_lost_extensions(
             before, [b.manager("Олег", "202", deletion_mark=True)], attribute_changed=False
         )
-||||||| 6c22a32
-    assert count_lost_extensions(before, [b.manager("Олег", "202", deletion_mark=True)], changed=False) == 2
-=======
-        count_lost_extensions(before, [b.manager("Олег", "202", deletion_mark=True)], changed=False)
->>>>>>> d222e40
         == 2
     )
 

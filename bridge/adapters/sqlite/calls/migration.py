@@ -63,6 +63,10 @@ _MISSED_CALL: Final = {
     "merging": "separate_reminder_calls",
 }
 
+#: Stands for a manager whom format 1 knew by the number of his row in the directory of that time:
+#: whose number it is not kept, only that 1C named a manager.
+_SOME_MANAGER: Final = "unlisted"
+
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -76,6 +80,11 @@ def upgrade_call(call: _Json) -> _Json:
             upgraded[key] = [_renamed(one, names) for one in part]
         elif part is not None:
             upgraded[key] = _renamed(part, names)
+    for candidate in upgraded["decision"].get("candidates", ()):
+        # [kind, ref, name, chain, …]; a step of the chain is [partner, name, manager].
+        for step in candidate[3]:
+            if isinstance(step[2], int):
+                step[2] = _SOME_MANAGER
     return upgraded
 
 

@@ -78,6 +78,14 @@ def values(document: object) -> object:
     return [values(part) for part in document] if isinstance(document, list) else document
 
 
+def with_manager_references(call: dict[str, Any]) -> dict[str, Any]:
+    """Return *call* with a reference where format 1 had the number of a manager's row."""
+    for candidate in call["decision"]["candidates"]:
+        for step in candidate[3]:
+            step[2] = step[2] if step[2] is None else "unlisted"
+    return call
+
+
 def written(stored: PhoneCall | OutboxEntry | MissedCall) -> dict[str, Any]:
     return dict(json.loads(msgspec.json.encode(stored)))
 
@@ -94,7 +102,7 @@ async def test_every_value_of_an_earlier_ledger_is_read_under_its_new_name(path:
     for (entry, call), old_call in zip(pairs, old_calls, strict=True):
         for before, after in CALL_KEYS.items():
             assert values(written(call)[after]) == values(old_call[before]), after
-        assert values(written(call)) == values(old_call)
+        assert values(written(call)) == values(with_manager_references(old_call))
         for before, after in ENTRY_KEYS.items():
             assert values(written(entry)[after]) == values(old_entries[call.key][before]), after
         assert values(written(entry)) == values(old_entries[call.key])
