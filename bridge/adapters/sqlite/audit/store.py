@@ -22,8 +22,8 @@ from bridge.adapters.sqlite.file.sqlite_file import (
     FORMAT_VERSION,
     OLDEST_FORMAT,
     SqliteFile,
-    decoding_documents,
 )
+from bridge.adapters.sqlite.file.store_errors import decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.delivery.retention import oldest_kept
 from bridge.domain.directory.entities import Ref

@@ -42,7 +42,8 @@ from bridge.adapters.sqlite.directory.suspected_damage import (
     read_suspected_damage,
 )
 from bridge.adapters.sqlite.file.set_aside import set_aside
-from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, OLDEST_FORMAT, WriterLock
+from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, OLDEST_FORMAT
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.directory.entities import EntityKind, Manager, Ref, Version
 from bridge.domain.directory.routing_facts import FactCounts

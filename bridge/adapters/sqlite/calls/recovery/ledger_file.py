@@ -30,12 +30,10 @@ from bridge.adapters.sqlite.file.set_aside import LOG_SUFFIXES, record_missing, 
 from bridge.adapters.sqlite.file.sqlite_file import (
     FORMAT_VERSION,
     OLDEST_FORMAT,
-    SQLITE_ERRORS,
     SqliteFile,
-    WriterLock,
-    decoding_documents,
-    restore_shared_memory,
 )
+from bridge.adapters.sqlite.file.store_errors import SQLITE_ERRORS, decoding_documents
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError, StoreInUse, StoreOfOtherProgram
 from bridge.ports.clock import Clock
@@ -308,7 +306,8 @@ class LedgerFile:
             raise StoreDamaged(str(self._path), self._doubt.reason)
         looks = self._look()
         if looks[2][1] < self._looks[2][1]:
-            restore_shared_memory(self._path)
+            with suppress(StoreError):
+                file.wal_index.restore_length()
             looks = self._look()
         self._insist_on_identity(looks)
         for (_, size, _), (_, had, _) in zip(looks, self._looks, strict=True):

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from bridge.adapters.sqlite.calls.migration import upgrade_call, upgrade_entry
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.errors import StoreError
