@@ -230,10 +230,10 @@ class Scheduler:
 
 
 def sync_pause_after(took: timedelta, timetable: Timetable) -> timedelta:
-    """Give the pause after a sync that *took* so long: longer where it would exceed its duty."""
+    """Return the pause after a sync that *took* so long: longer where it would exceed its duty."""
     return max(timetable.sync_interval, took * (1 / timetable.sync_duty - 1))
 
 
 def sync_command() -> tuple[str, ...]:
-    """Give the command line of one background sync run in this very environment."""
+    """Return the command line of one background sync run in this very environment."""
     return (sys.executable, "-m", "bridge", "sync", "--json", "--background")

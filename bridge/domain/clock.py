@@ -1,4 +1,4 @@
-"""Whether the wall clock agrees with the time that has passed.
+"""Return whether the wall clock agrees with the time that has passed.
 
     steady ──the wall moved otherwise than the seconds──► off ─┬─ it moved back again ─► steady
                                                                └─ nothing for `CALM` ──► steady
@@ -42,7 +42,7 @@ class ClockState:
 
     @property
     def is_off(self) -> bool:
-        """Whether the wall clock contradicts what was known before."""
+        """Return whether the wall clock contradicts what was known before."""
         return self.stepped_at is not None
 
 

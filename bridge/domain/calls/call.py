@@ -100,11 +100,11 @@ class PhoneCall:
 
     @property
     def needs_document(self) -> bool:
-        """Whether 1C should get a document: a person called, from outside."""
+        """Return whether 1C should get a document: a person called, from outside."""
         return self.direction is Direction.INBOUND and not self.is_test_request
 
     def target_of(self, extension: str) -> Target:
-        """Give the telephone of *extension* with the 1C user behind it, where one was known."""
+        """Return the telephone of *extension* with the 1C user behind it, where one was known."""
         known = (*self.known_targets, *filter(None, (self.decision.target,)))
         return next((t for t in known if t.extension == extension), Target(extension))
 
@@ -155,7 +155,7 @@ def _dialling(event: CallEvent, caller: Caller) -> str:
 
 
 def apply_event(call: PhoneCall, event: CallEvent) -> PhoneCall:
-    """Give *call* having heard *event*; the same call when it says nothing new.
+    """Return *call* having heard *event*; the same call when it says nothing new.
 
     `revision` moves when 1C has to be told: the call is over, or its end reads otherwise now.
     """
@@ -169,7 +169,7 @@ def apply_event(call: PhoneCall, event: CallEvent) -> PhoneCall:
 
 
 def _retold(call: PhoneCall, heard: tuple[CallEvent, ...]) -> PhoneCall:
-    """Give *call* with parties and life read from all that it has *heard*."""
+    """Return *call* with parties and life read from all that it has *heard*."""
     begun = Parties(call.direction, call.caller, call.did, call.placed_by)
     parties = derive_parties(
         begun, heard, has_question=call.has_question, is_ordered=call.order is not None
@@ -224,12 +224,12 @@ def _life_of(call: PhoneCall) -> CallState:
 def with_late_question(
     call: PhoneCall, question: RouteQuestion, decision: RouteDecision
 ) -> PhoneCall:
-    """Give a call that began with its events the question that came behind them."""
+    """Return a call that began with its events the question that came behind them."""
     return join_question(call, replace(call_from_question(question, decision), key=call.key))
 
 
 def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
-    """Give *standing* with the question of *again*, its same call, where it had none of its own.
+    """Return *standing* with the question of *again*, its same call, where it had none of its own.
 
     What it has heard meanwhile stays.
     """

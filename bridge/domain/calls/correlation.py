@@ -125,7 +125,7 @@ def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
 
 
 def _dials_line(call: PhoneCall, did: str) -> bool:
-    """Whether *call* reads as one of ours to our own line, without anybody who dialled."""
+    """Return whether *call* reads as one of ours to our own line, without anybody who dialled."""
     outbound = call.direction is Direction.OUTBOUND and not call.placed_by
     return outbound and str(call.caller.number or "") == did != ""
 
@@ -162,7 +162,7 @@ def find_call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -
 
 
 def is_same_party(one: Caller, other: Caller) -> bool:
-    """Tell whether two callers are one: by number, by extension, else by what the PBX sent."""
+    """Return whether two callers are one: by number, by extension, else by what the PBX sent."""
     if one.short_number or other.short_number:
         # An extension and a short number from outside: which of them it is, the line decides.
         return one.short_number == other.short_number
@@ -174,12 +174,12 @@ def is_same_party(one: Caller, other: Caller) -> bool:
 
 
 def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
-    """Whether a call that began with its events may be one that came in, for all that is known."""
+    """Return whether a call that began with its events may be one that came in, for all that is known."""
     return call.direction is Direction.INBOUND or bool(question.caller.short_number)
 
 
 def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:
-    """Whether *call* has the caller of *question*, also where its events took him for ours."""
+    """Return whether *call* has the caller of *question*, also where its events took him for ours."""
     if is_same_party(call.caller, question.caller):
         return True
     short = question.caller.short_number
@@ -205,7 +205,7 @@ def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
 
 
 def needs_history_now(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
-    """Whether an unfinished *call* was *silent* for so long that the PBX must be asked."""
+    """Return whether an unfinished *call* was *silent* for so long that the PBX must be asked."""
     if not call.is_unfinished or call.is_test_request:
         return False
     return silent >= after

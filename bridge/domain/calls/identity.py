@@ -32,14 +32,14 @@ class CallIdentity:
 
 
 def question_identity(question: RouteQuestion) -> CallIdentity:
-    """Tell by what a later question of the same call will be known."""
+    """Return by what a later question of the same call will be known."""
     return CallIdentity(
         question.provider, question.caller.raw, question.did, question.pbx_time_text
     )
 
 
 def believable_arrival(question: RouteQuestion) -> datetime | None:
-    """Give the PBX's arrival time where it can be believed, else None."""
+    """Return the PBX's arrival time where it can be believed, else None."""
     at = question.arrived_at
     if at is None or abs(at - question.received_at) > CLOCK_TOLERANCE:
         return None

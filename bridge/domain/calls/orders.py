@@ -114,7 +114,7 @@ def without_scheme(typed: str) -> str:
 def find_order_problem(
     extension: str, called: Caller, recent: CallOrder | None = None
 ) -> OrderProblem | None:
-    """Tell why the call from *extension* to *called* must not be ordered; None where it may be.
+    """Return why the call from *extension* to *called* must not be ordered; None where it may be.
 
     *recent* is an order of this very pair that bars a repeat.
     """

@@ -25,7 +25,7 @@ class Disposition(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether the call has ended."""
+        """Return whether the call has ended."""
         return self not in (Disposition.RINGING, Disposition.TALKING)
 
 
@@ -57,12 +57,12 @@ class CallState:
 
     @property
     def needs_history(self) -> bool:
-        """Whether only the PBX's statistics can say how the call ended."""
+        """Return whether only the PBX's statistics can say how the call ended."""
         return self.is_outcome_unread or not self.disposition.is_over
 
     @property
     def answered_by(self) -> str:
-        """Give the extension of who talked last; empty when nobody did, or it is not known."""
+        """Return the extension of who talked last; empty when nobody did, or it is not known."""
         return self.talked_extensions[-1] if self.talked_extensions else ""
 
 
@@ -72,7 +72,7 @@ _EARLY = datetime.min.replace(tzinfo=UTC)
 
 
 def add_event(heard: Sequence[CallEvent], event: CallEvent) -> tuple[CallEvent, ...]:
-    """Give *heard* with *event*, in order of time; of a repeated one the earliest stays."""
+    """Return *heard* with *event*, in order of time; of a repeated one the earliest stays."""
     same = [other for other in heard if other.repeat_key == event.repeat_key]
     others = [other for other in heard if other.repeat_key != event.repeat_key]
     return tuple(sorted([*others, min([*same, event], key=_order)], key=_order))
@@ -126,7 +126,7 @@ def _is_lost_in_transfer(
     answers: Sequence[CallEvent],
     ended_at: datetime | None,
 ) -> bool:
-    """Whether a client was answered, sent on, and gave up while nobody took him.
+    """Return whether a client was answered, sent on, and gave up while nobody took him.
 
     What counts is what the client got. Everybody who talked to him had left before the call
     ended, and a telephone that was rung after the last answer still rang then and nobody picked
@@ -163,7 +163,7 @@ def _is_lost_in_transfer(
 def _left_early(
     answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime
 ) -> datetime | None:
-    """Give when whoever gave *answer* left a call that went on, None where he stayed."""
+    """Return when whoever gave *answer* left a call that went on, None where he stayed."""
     left = _left(answer, events, ended_at)
     return left if left < ended_at else None
 
@@ -180,7 +180,7 @@ def _disposition(
 
 
 def _is_talk(direction: Direction, event: CallEvent) -> bool:
-    """Whether *event* says that a person picked up; a greeting answers the line, not a client."""
+    """Return whether *event* says that a person picked up; a greeting answers the line, not a client."""
     if event.kind is not EventKind.ANSWERED:
         return False
     return bool(event.extension) or direction is Direction.OUTBOUND
@@ -199,7 +199,7 @@ def _rung(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...]:
 
 
 def _talked(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...]:
-    """Tell who talked, in order; where only the end was heard, whom the PBX names there."""
+    """Return who talked, in order; where only the end was heard, whom the PBX names there."""
     heard = [e.extension for e in events if _is_talk(direction, e) and e.extension]
     for event in events:
         final = event.kind in (EventKind.ENDED, EventKind.HISTORY)
@@ -232,7 +232,7 @@ def _talk(
 
 
 def _left(answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime) -> datetime:
-    """Tell when whoever gave *answer* left the call."""
+    """Return when whoever gave *answer* left the call."""
     return min(
         (
             e.at
@@ -246,7 +246,7 @@ def _left(answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime) ->
 
 
 def _recording(events: Sequence[CallEvent]) -> str:
-    """Give the recording; of a call that ended in a vain transfer the leg that talked has it."""
+    """Return the recording; of a call that ended in a vain transfer the leg that talked has it."""
     ends = (EventKind.ENDED, EventKind.HISTORY, EventKind.LEG_ENDED)
     found = [e for e in events if e.recording and e.kind in ends]
     whole = [e.recording for e in found if e.kind is not EventKind.LEG_ENDED]

@@ -40,7 +40,7 @@ MARKER_START = "[bridge:"
 
 
 def document_marker(key: str) -> str:
-    """Give the mark by which a document is known as ours; searched before anything is created."""
+    """Return the mark by which a document is known as ours; searched before anything is created."""
     return f"{MARKER_START}{key}]"
 
 
@@ -54,7 +54,7 @@ def proposed_ref(key: str) -> Ref:
 
 
 def build_desired_state(call: PhoneCall, lang: Language, zone: tzinfo) -> DesiredState:
-    """Tell what 1C should hold of *call* by now; *zone* is the one its people live in."""
+    """Return what 1C should hold of *call* by now; *zone* is the one its people live in."""
     draft = build_phone_call_draft(call, lang, zone)
     return DesiredState(
         document_text=DocumentText(draft.subject, draft.description, draft.responsible),
@@ -101,7 +101,7 @@ def build_reminder_draft(call: PhoneCall, user: Ref, text: str, document: Ref) -
 def build_document_change(
     present: WrittenPhoneCall, before: Sequence[DocumentText], now: DocumentText, mark: str = ""
 ) -> PhoneCallChange:
-    """Tell what to change in a document so that it reads as *now*, and bears *mark*.
+    """Return what to change in a document so that it reads as *now*, and bears *mark*.
 
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
     as we wrote it is replaced; a person's words and choices stay.

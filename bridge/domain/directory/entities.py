@@ -81,7 +81,7 @@ class Manager:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a call may be sent to him."""
+        """Return whether a call may be sent to him."""
         return bool(self.extension) and not (self.invalid or self.service or self.deletion_mark)
 
 
@@ -153,12 +153,12 @@ class ExtensionOwner(NamedTuple):
 
 
 def may_be_caller(owner: PhoneOwner) -> bool:
-    """Whether the owner's numbers lead to him at all."""
+    """Return whether the owner's numbers lead to him at all."""
     return not owner.deletion_mark and not (isinstance(owner, Partner) and owner.predefined)
 
 
 def with_extension(manager: Manager, sources: ExtensionSources) -> Manager:
-    """Give *manager* with the extension that 1C holds for him now."""
+    """Return *manager* with the extension that 1C holds for him now."""
     value = (
         manager.attribute
         if sources.register_values is None

@@ -22,7 +22,7 @@ class ListingChanges:
         return self.added + self.changed
 
     def __bool__(self) -> bool:
-        """Whether anything moved at all."""
+        """Return whether anything moved at all."""
         return bool(self.added or self.changed or self.deleted)
 
 

@@ -35,7 +35,7 @@ class DeskStatus(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is to be waited for."""
+        """Return whether nothing is to be waited for."""
         return self not in (
             DeskStatus.RINGING,
             DeskStatus.RINGS_COLLEAGUE,
@@ -46,7 +46,7 @@ class DeskStatus(StrEnum):
 
 
 def involved_extensions(call: PhoneCall) -> frozenset[str]:
-    """Give the extensions whose desks show *call*: it rang there, was to, was answered or dialled.
+    """Return the extensions whose desks show *call*: it rang there, was to, was answered or dialled.
 
     Where the PBX never asked it was told of nobody, so only its events count. A test request of
     the PBX's cabinet is nobody's call.
@@ -69,7 +69,7 @@ _LOST = {
 
 
 def find_desk_status(call: PhoneCall, extension: str, now: datetime) -> DeskStatus:
-    """Tell where *call* stands at *now*, seen from *extension*."""
+    """Return where *call* stands at *now*, seen from *extension*."""
     life = call.state
     dials = bool(extension) and extension == _dialling(call)
     if life.disposition is Disposition.RINGING:
@@ -88,7 +88,7 @@ def find_desk_status(call: PhoneCall, extension: str, now: datetime) -> DeskStat
 
 
 def is_shown_on_desk(call: PhoneCall, touched_at: datetime, now: datetime) -> bool:
-    """Whether the desks still show *call*, of which the last word came at *touched_at*."""
+    """Return whether the desks still show *call*, of which the last word came at *touched_at*."""
     talked_about = call.state.disposition is Disposition.TALKING
     return now - touched_at <= (MAX_TALK_TIME if talked_about else SHOWN_FOR)
 
@@ -106,7 +106,7 @@ def _dialling(call: PhoneCall) -> str:
 
 
 def _passed(call: PhoneCall, extension: str) -> bool:
-    """Whether the leg of *extension* is over although the call goes on."""
+    """Return whether the leg of *extension* is over although the call goes on."""
     legs = (EventKind.STARTED, EventKind.LEG_ENDED)
     said = [e.kind for e in call.applied_events if e.extension == extension and e.kind in legs]
     return bool(said) and said[-1] is EventKind.LEG_ENDED

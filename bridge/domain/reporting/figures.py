@@ -98,7 +98,7 @@ def count_calls(facts: Iterable[CallFact], first: date, last: date, zone: tzinfo
 
 
 def quantile(ordered: Sequence[timedelta], share: float) -> timedelta | None:
-    """Give the value below which *share* of *ordered* lie; None of nothing."""
+    """Return the value below which *share* of *ordered* lie; None of nothing."""
     if not ordered:
         return None
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -9,7 +9,7 @@ def normalise_name(text: str) -> str:
 
 
 def searchable_names(call: PhoneCall) -> str:
-    """Give the names a person may look for a call by, folded."""
+    """Return the names a person may look for a call by, folded."""
     decision = call.decision
     names = [person.name for person in (*decision.targets, *call.known_targets)]
     if decision.fallback is not None:

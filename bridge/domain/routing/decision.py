@@ -30,7 +30,7 @@ class RouteQuestion:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing of a call is in it: a cabinet's test request, not a caller."""
+        """Return whether nothing of a call is in it: a cabinet's test request, not a caller."""
         return not self.caller.raw and not self.did
 
 

@@ -14,7 +14,7 @@ UNKNOWN_VALID_FOR = timedelta(seconds=60)
 
 
 def is_still_valid(found: bool, age: timedelta, *, proven_since: bool) -> bool:
-    """Tell whether what 1C said *age* ago may answer a call now that the index cannot.
+    """Return whether what 1C said *age* ago may answer a call now that the index cannot.
 
     An index proven equal to 1C since then knows better: it does not have the number any more.
     """
