@@ -1,7 +1,7 @@
 """The jobs on APScheduler: sync, delivery, taking up a new directory, housekeeping.
 
 The sync runs as a process of its own, started by Popen in a thread: uvloop's spawn stalls the
-loop by 14-18 ms (facts/performance.md §5), and a sync of a million rows must stall nobody.
+loop by 14-18 ms, and a sync of a million rows must stall nobody.
 """
 
 import asyncio

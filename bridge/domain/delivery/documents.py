@@ -1,7 +1,8 @@
 """A call → what UT 11 shall hold of it: the phone call document, its subject, the reminder.
 
-1C fills nothing for us over OData (facts/ut11-metadata.md §4), so every field is decided here.
+1C fills in nothing over OData, so every field is decided here.
 Drafts are a pure function of the recorded call: after a crash the same draft is made again.
+Source: docs/facts/ut11.md, 'Writing a phone call'.
 """
 
 import hashlib
@@ -31,7 +32,8 @@ from bridge.domain.delivery.texts import Language, format_rule, format_text
 from bridge.domain.directory.caller_card import Candidate, CandidateKind
 from bridge.domain.directory.entities import Ref
 
-#: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
+#: Attribute lengths in УТ 11; 1C cuts longer texts silently.
+#: Source: docs/facts/ut11.md, 'ТелефонныйЗвонок'.
 MAX_SUBJECT = 1024
 MAX_PRESENTATION = 1024
 
