@@ -11,7 +11,7 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from bridge.domain.phone.fields import mask_phone
+from bridge.domain.phone.formatting import mask_phone
 from bridge.log_context import current_call_key
 
 #: Anything that may be somebody's number: seven digits or more, however separated.

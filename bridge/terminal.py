@@ -18,11 +18,11 @@ from rich.progress import (
 from rich.table import Table
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import format_phone
+from bridge.domain.phone.formatting import format_phone
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import RoutingFactsLost, SyncRefused
@@ -49,7 +49,7 @@ _STATE_STYLES = {
 
 
 def console() -> Console:
-    """Give the console of human results: stdout."""
+    """Return the console of human results: stdout."""
     return Console(highlight=False)
 
 
@@ -278,12 +278,12 @@ def format_time(moment: datetime) -> str:
 
 
 def is_interactive() -> bool:
-    """Tell whether a person can be asked: our question and his answer both go by a terminal."""
+    """Return whether a person can be asked: our question and his answer both go by a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_error(sentence: str) -> None:
-    """Say what went wrong: one sentence on stderr."""
+    """Return what went wrong: one sentence on stderr."""
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
 
 

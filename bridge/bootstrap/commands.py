@@ -34,10 +34,14 @@ from bridge.bootstrap.shared import (
     secret_path,
 )
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Manager
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
-from bridge.domain.routing.routing import NumberMemory, RouteDecision, RouteQuestion
+from bridge.domain.routing.decision import (
+    NumberMemory,
+    RouteDecision,
+    RouteQuestion,
+)
 from bridge.errors import (
     BridgeError,
     NotFound,
@@ -138,7 +142,7 @@ async def _kept(run: Awaitable[SyncReport], history: SqliteSyncRuns) -> SyncRepo
 
 
 def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
-    """Tell what the PBX would be told, from the files the service uses; changes nothing."""
+    """Return what the PBX would be told, from the files the service uses; changes nothing."""
     directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
         deciding = build_decider(settings, directory, _memory(settings), EventFanOut())

@@ -52,7 +52,7 @@ from bridge.bootstrap.shared import (
     try_make_data_folder,
 )
 from bridge.bootstrap.state_loader import CHECK_STORES_EVERY, StateLoader, open_pbx_connection
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.loops import Loop
 from bridge.ports.events import DirectoryChanged
 from bridge.scheduler import Scheduler, Timetable, sync_command

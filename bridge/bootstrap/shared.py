@@ -15,8 +15,9 @@ from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgen
 from bridge.adapters.sqlite.audit.store import SqliteAudit
 from bridge.adapters.sqlite.file.permissions import restrict_to_owner
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.domain.phone.fields import PhoneRules, read_did
-from bridge.domain.routing.routing import RoutingRules
+from bridge.domain.phone.callers import read_did
+from bridge.domain.phone.phone import PhoneRules
+from bridge.domain.routing.decision import RoutingRules
 from bridge.errors import SettingsError
 from bridge.ports.events import EventPublisher
 from bridge.ports.stores.directory import Directory
@@ -45,12 +46,12 @@ _SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Tell the seconds since the machine started, also those it slept, where the system can."""
+    """Return the seconds since the machine started, also those it slept, where the system can."""
     return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
 
@@ -118,7 +119,7 @@ def build_request_slots(settings: Settings) -> RequestSlots:
 
 
 def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
-    """Give what makes a client of somebody's own name and password."""
+    """Return what makes a client of somebody's own name and password."""
     mine = slots.for_client(Urgency.INTERACTIVE)
     return lambda name, password: build_odata_client(
         settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine
@@ -126,7 +127,7 @@ def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str,
 
 
 def onec_zone(settings: Settings) -> ZoneInfo:
-    """Give the zone of the 1C server's clock.
+    """Return the zone of the 1C server's clock.
 
     Raises:
         SettingsError: it is not set.
@@ -202,6 +203,6 @@ def build_pbx_api(settings: Settings) -> "SipuniApi | None":
 
 
 def reveal_secret(secret: object) -> str | None:
-    """Give a secret as it is; None for none."""
+    """Return a secret as it is; None for none."""
     reveal = getattr(secret, "get_secret_value", None)
     return None if reveal is None else str(reveal())

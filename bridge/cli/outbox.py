@@ -8,7 +8,7 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.cli.shared import JsonOption, json_errors, read_settings
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 
 Key = Annotated[str, typer.Argument(help="The entry's id, or a beginning of it that is unique.")]
 

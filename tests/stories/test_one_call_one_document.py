@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState, retry_now
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.routing.decision import RoutingRules
 from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
 from bridge.lab.onec.faults import KINDS
@@ -285,7 +286,8 @@ async def test_the_document_says_who_called_whom_and_when(
         name = lab.infobase.presentation(CONTACT_PERSONS, person)
         firm = lab.infobase.presentation(PARTNERS, actor.partner)
         who = f"{name} ({firm})"
-        reach = f"+7 ({actor.sent_number[1:4]}) {actor.sent_number[4:7]}-{actor.sent_number[7:9]}-{actor.sent_number[9:]}"
+        sent = actor.sent_number
+        reach = f"+7 ({sent[1:4]}) {sent[4:7]}-{sent[7:9]}-{sent[9:]}"
         assert {
             "Date": local,
             "Входящий": True,

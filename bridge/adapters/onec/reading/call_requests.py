@@ -18,7 +18,8 @@ from bridge.adapters.onec.protocol.query import date_literal, listing_query
 from bridge.adapters.onec.protocol.wall_clock import earliest_wall_time, instant_or
 from bridge.adapters.onec.schema import CallRequestRow, RowPage
 from bridge.domain.delivery.call_requests import asks_for_call
-from bridge.domain.delivery.documents import MARKER_START, CallRequest, ContactRef
+from bridge.domain.delivery.document_drafts import CallRequest, ContactRef
+from bridge.domain.delivery.documents import MARKER_START
 from bridge.domain.directory.entities import Ref
 
 _REQUESTS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[CallRequestRow]))

@@ -10,7 +10,7 @@ from typing import Final
 
 from bridge.adapters.onec import schema
 from bridge.adapters.onec.protocol.query import text_literal
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
 #: Numbers of this country code, Russia's and Kazakhstan's, are written in three ways.
 _COUNTRY_CODE: Final = "7"

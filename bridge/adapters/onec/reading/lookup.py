@@ -36,8 +36,14 @@ from bridge.adapters.onec.schema import (
     ListingRow,
     RowPage,
 )
-from bridge.domain.directory.entities import EntityKind, Partner, PhoneOwner, Ref, build_caller_card
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.directory.entities import (
+    EntityKind,
+    Partner,
+    PhoneOwner,
+    Ref,
+)
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, StoreError
 from bridge.ports.onec import FoundOwners
 
@@ -108,7 +114,7 @@ class ODataLookup:
             _log.warning("live_lookup_without", extra={"kind": kind, "reason": str(error)})
         owners = tuple(owner for some in found for owner in some)
         parents = await self._parent_partners(owners)
-        if build_caller_card(number, owners, parents, {}) is None:
+        if build_caller_card(number, owners, parents) is None:
             # No owners, or only owners who get no caller card.
             rest = [kind for kind in kinds if kind not in missing]
             if more := await self._search_wide(number, rest):

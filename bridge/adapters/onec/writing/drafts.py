@@ -19,7 +19,7 @@ from bridge.adapters.onec.schema import (
     SubjectBody,
     WrittenPhoneCallRow,
 )
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     ContactRef,
     PhoneCallChange,
     PhoneCallDraft,

@@ -15,7 +15,13 @@ from typing import Final
 from bridge.adapters.pbx.sipuni.raw_events import PROVIDER
 from bridge.adapters.pbx.sipuni.vocabulary import read_outcome
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
+from bridge.domain.phone.callers import (
+    Caller,
+    CallerKind,
+    read_did,
+    read_outside_caller,
+)
+from bridge.domain.phone.phone import PhoneRules
 
 #: What is requested besides the time: all calls, with every extension that rang and talked.
 _OPTIONS: Final = {

@@ -15,15 +15,14 @@ from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.domain.directory.caller_card import build_caller_card
 from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
-    Manager,
     Partner,
     Ref,
-    build_caller_card,
 )
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,
@@ -191,7 +190,7 @@ async def test_the_lookup_finds_owners_as_the_pull_indexes_them(tmp_path: Path) 
     for number in numbers:
         held = directory.look_up(number)
         found = await lookup.find_owners(number)
-        card = build_caller_card(number, found.owners, found.parent_partners, directory.managers())
+        card = build_caller_card(number, found.owners, found.parent_partners)
         if card is not None:
             assert held is not None
             assert set(card.candidates) <= set(held.candidates)
@@ -329,14 +328,13 @@ async def test_holdings_are_climbed_to_the_top() -> None:
 
     found = await make_lookup(lab).find_owners(NUMBER)
 
-    manager = Manager(Ref(boss), found.parent_partners[0].version, "Кузнецов", "300")
-    card = build_caller_card(NUMBER, found.owners, found.parent_partners, {5: manager})
+    card = build_caller_card(NUMBER, found.owners, found.parent_partners)
     assert card is not None
     [candidate] = card.candidates
     assert [(s.partner, s.manager) for s in candidate.chain] == [
         (partner, None),
         (middle, None),
-        (top, 5),
+        (top, boss),
     ]
 
 
