@@ -50,6 +50,30 @@ _MAX_QUOTED: Final = 100
 T = TypeVar("T")
 
 
+class _Request(NamedTuple):
+    """A request to be sent; *write* where it may change something in 1C."""
+
+    method: str
+    path: str
+    query: Query
+    content: bytes | None = None
+    version: str = ""
+    write: bool = False
+
+    @property
+    def entity_set(self) -> str:
+        """Return the entity set in the path, for errors."""
+        return self.path.partition("/")[0].partition("(")[0] or "service root"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers beside those of every request."""
+        headers = {"If-Match": self.version} if self.version else {}
+        if self.content is not None:
+            headers["Content-Type"] = "application/json;charset=utf-8"
+        return headers
+
+
 class _RawResponse(NamedTuple):
     """An answer as it came; *location* is the header of a redirect."""
 
@@ -144,18 +168,18 @@ class ODataClient:
         return await self._read(path, query, decode)
 
     async def _read(self, path: str, query: Query, decode: Callable[[bytes], T]) -> T:
-        entity_set = _entity_set_in(path)
-        response = await self._exchange("GET", path, query, write=False)
+        request = _Request("GET", path, query)
+        response = await self._exchange(request)
         if response.status != _OK:
-            raise error_of_response(response.parsed(), entity_set, write=False)
+            raise error_of_response(response.parsed(), request.entity_set, write=False)
         try:
             return decode(response.body)
         except ValueError as error:
             if not is_json(response.body):
                 parsed = parse_response(response.status, response.body)
-                raise error_of_response(parsed, entity_set, write=False) from error
+                raise error_of_response(parsed, request.entity_set, write=False) from error
             reason = f"an answer that cannot be read: {error}"
-            raise OneCInvalidResponse(entity_set, reason) from error
+            raise OneCInvalidResponse(request.entity_set, reason) from error
 
     async def write(
         self,
@@ -177,14 +201,11 @@ class ODataClient:
             OneCNotPublished: not done.
             OneCRejected: refused for good; also OneCAlreadyExists and OneCObjectMissing.
         """
-        entity_set = _entity_set_in(path)
         content = None if body is None else msgspec.json.encode(body)
-        headers = {"If-Match": version} if version else {}
-        response = await self._exchange(
-            method, path, {"$format": "json"}, content, headers, write=True
-        )
+        request = _Request(method, path, {"$format": "json"}, content, version, write=True)
+        response = await self._exchange(request)
         if response.status not in _WRITTEN:
-            raise error_of_response(response.parsed(), entity_set, write=True)
+            raise error_of_response(response.parsed(), request.entity_set, write=True)
         try:
             # From the body, never from `Location`: that header is raw UTF-8.
             # A register's answer may be empty; where a reference is read from it, that is unknown.
@@ -192,24 +213,15 @@ class ODataClient:
         except ValueError as error:
             parsed = parse_response(response.status, response.body)
             if not is_json(response.body):
-                raise error_of_response(parsed, entity_set, write=True) from error
+                raise error_of_response(parsed, request.entity_set, write=True) from error
             quoted = parsed.message[:_MAX_QUOTED]
             raise OneCOutcomeUnknown(
-                entity_set,
+                request.entity_set,
                 f"an answer that cannot be read ({quoted}); the write may have been done",
             ) from error
 
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        write: bool,
-    ) -> _RawResponse:
-        async with self._send(method, path, query, content, headers, write=write) as response:
+    async def _exchange(self, request: _Request) -> _RawResponse:
+        async with self._send(request) as response:
             # The standalone server refuses PATCH without a length and keeps the socket open:
             # reading on would hang until the time-out.
             # Source: docs/facts/onec-odata.md, 'Replace, delete, standalone server'.
@@ -229,12 +241,13 @@ class ODataClient:
         Raises:
             OneCError: as `read` does, but nothing is retried.
         """
-        async with self._send("GET", path, query or {}, write=False) as response:
+        request = _Request("GET", path, query or {})
+        async with self._send(request) as response:
             if response.status_code != _OK:
                 body = await response.aread()
                 location = response.headers.get("Location", "")
                 parsed = parse_response(response.status_code, body, location)
-                raise error_of_response(parsed, _entity_set_in(path), write=False)
+                raise error_of_response(parsed, request.entity_set, write=False)
             yield response.headers, self._counted(response)
 
     async def _counted(self, response: httpx.Response) -> AsyncIterator[bytes]:
@@ -243,41 +256,28 @@ class ODataClient:
             yield piece
 
     @asynccontextmanager
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        write: bool,
-    ) -> AsyncIterator[httpx.Response]:
-        options = f"?{encode_query(query)}" if query else ""
-        url = f"{self._root}/{quote(path, safe=_SAFE_IN_PATH)}{options}"
-        all_headers = dict(headers or {})
-        if content is not None:
-            all_headers["Content-Type"] = "application/json;charset=utf-8"
+    async def _send(self, request: _Request) -> AsyncIterator[httpx.Response]:
+        options = f"?{encode_query(request.query)}" if request.query else ""
+        url = f"{self._root}/{quote(request.path, safe=_SAFE_IN_PATH)}{options}"
         async with self._slots:
             self.traffic.requests += 1
-            with _translated_errors(_entity_set_in(path), write=write):
-                extensions = {LIMITS_EXTENSION: self._write_limits} if write else None
+            with _translated_errors(request):
                 async with self._http.stream(
-                    method, url, content=content, headers=all_headers, extensions=extensions
+                    request.method,
+                    url,
+                    content=request.content,
+                    headers=request.headers,
+                    extensions={LIMITS_EXTENSION: self._write_limits} if request.write else None,
                 ) as response:
                     yield response
 
 
 @contextmanager
-def _translated_errors(entity_set: str, *, write: bool) -> Iterator[None]:
+def _translated_errors(request: _Request) -> Iterator[None]:
     """Raise errors of httpx as ours."""
     try:
         yield
     except httpx.RequestError as error:
-        raise error_of_transport(error, entity_set, write=write) from error
+        raise error_of_transport(error, request.entity_set, write=request.write) from error
     except httpx.InvalidURL as error:
         raise SettingsError("BRIDGE_ONEC_URL", str(error)) from error
-
-
-def _entity_set_in(path: str) -> str:
-    return path.partition("/")[0].partition("(")[0] or "service root"

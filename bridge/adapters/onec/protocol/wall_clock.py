@@ -1,6 +1,6 @@
 """Instants and the wall clock of 1C's server: 1C's dates have no zone.
 
-Source: docs/facts/ut11.md, 'Reminders'.
+Source: docs/facts/onec-odata.md, 'Values in JSON'.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -29,7 +29,7 @@ _WRITTEN: Final = lenient_json_decoder(msgspec.json.Decoder(dict[str, msgspec.Ra
 
 
 class ODataReminders:
-    """The reminders of an `OneCJournal`; *zone* is that of the 1C server's wall clock."""
+    """Reminders in 1C; *zone* is that of the 1C server's wall clock."""
 
     def __init__(self, client: ODataClient, zone: ZoneInfo) -> None:
         self._client = client
