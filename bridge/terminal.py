@@ -29,7 +29,7 @@ from bridge.errors import RoutingFactsLost, SyncRefused
 from bridge.ports.stores.directory import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
-    from bridge.lab.demo import DemoStep
+    from bridge.lab.demo.steps import DemoStep
 
 #: The last two are typed on a keyboard left in Russian.
 _YES = frozenset({"y", "yes", "д", "да"})
@@ -244,17 +244,17 @@ def build_check_table(findings: Sequence[CheckResult]) -> Table:
 
 
 class DemoScreen:
-    """What the demonstration says to a person."""
+    """Shows the demonstration on the terminal."""
 
     def __init__(self) -> None:
         self._console = console()
 
-    def say(self, words: str) -> None:
-        """Say a sentence."""
-        self._console.print(words, markup=False, soft_wrap=True)
+    def write_line(self, text: str) -> None:
+        """Write one sentence."""
+        self._console.print(text, markup=False, soft_wrap=True)
 
-    def table(self, steps: Sequence["DemoStep"]) -> None:
-        """Show the scripted day."""
+    def show_steps(self, steps: Sequence["DemoStep"]) -> None:
+        """Show the steps and whether they passed."""
         table = Table(title="one day of 1C-bridge, seen on the 1C side", title_justify="left")
         for heading in ("", "what was done", "had to be seen", "was seen"):
             table.add_column(heading, overflow="fold")

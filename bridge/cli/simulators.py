@@ -44,7 +44,7 @@ def lab_onec(
         for name, value in settings.items():
             terminal.console().print(f"{name}={value}", markup=False, soft_wrap=True)
         address = url.removesuffix(onec.publication)
-        terminal.print_error(f"the world and the weather are changed at {address}/_lab/")
+        terminal.print_error(f"rows, faults and switches are changed at {address}/_lab/")
 
     require_free_address(_HOST, port, "--port")
     try:
@@ -64,13 +64,14 @@ def lab_sipuni(
     partners: Annotated[int, typer.Option(hidden=True)] = 0,
     seed: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
-    """Run a simulated Sipuni cabinet; its levers are at /_lab/.
+    """Run a simulated Sipuni cabinet; it is controlled at /_lab/.
 
-    POST /_lab/call {"caller", "did"} places a call, POST /_lab/story tells a story: a file such as
-    fixtures/stories/incoming_missed.jsonl as the body, roles recast in the query (?client=79…).
+    POST /_lab/call {"caller", "did"} places a call. POST /_lab/story plays a scenario: a file such
+    as fixtures/stories/incoming_missed.jsonl as the body, roles in the query (?client=79…).
     Events also go to /ws where the switch events_over says so.
     """
-    from bridge.lab.sipuni import read_cabinet_switches, run_sipuni_lab
+    from bridge.lab.sipuni.app import run_sipuni_lab
+    from bridge.lab.sipuni.control import read_cabinet_switches
     from bridge.web.server import require_free_address
 
     del partners, seed  # every lab takes them; a cabinet has no company to compose
@@ -81,9 +82,9 @@ def lab_sipuni(
     except (OSError, ValueError) as error:
         exit_with_usage_error(f"--faults {faults}", error)
     require_free_address(_HOST, port, "--port")
-    levers = f"http://{_HOST}:{port}/_lab"
-    terminal.print_error(f"it asks {_without_secret(hook)}; call at {levers}/call")
-    terminal.print_error(f"tell a story: curl --data-binary @STORY.jsonl {levers}/story")
+    control = f"http://{_HOST}:{port}/_lab"
+    terminal.print_error(f"it asks {_without_secret(hook)}; call at {control}/call")
+    terminal.print_error(f"play a scenario: curl --data-binary @FILE.jsonl {control}/story")
     run_sipuni_lab(hook_url=hook, host=_HOST, port=port, switches=switches)
 
 
@@ -100,7 +101,8 @@ def demo(
     partners: Partners = 500,
 ) -> None:
     """Run a simulated 1C, a simulated Sipuni and the bridge between them."""
-    from bridge.lab.demo import DemoError, DemoSettings, run_demo
+    from bridge.lab.demo.environment import DemoError, DemoSettings
+    from bridge.lab.demo.run import run_demo
 
     free = 0 if once else 8000
     settings = DemoSettings(partners, free if port is None else port, fast_clock=once)
@@ -110,7 +112,7 @@ def demo(
         terminal.print_error(str(error))
         raise typer.Exit(ExitCode.WARNINGS) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
-        # Asked to stop, it did. A day that was cut short has not been seen whole.
+        # It was stopped on request; steps that were cut short have not passed.
         passed = not once
     raise typer.Exit(ExitCode.DONE if passed else ExitCode.WARNINGS)
 

@@ -15,7 +15,7 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.directory.entities import Manager, PhoneOwner, Ref
 from bridge.domain.routing.decision import RouteDecision, Rule, Target
-from bridge.lab.demo.environment import LoopbackServer
+from bridge.lab.servers import LoopbackServer
 from bridge.ports.events import CallChanged, CallRecorded, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList

@@ -33,21 +33,16 @@ from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import NumberMemory, RoutingRules
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.connection import LabConnectionLost
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni import (
-    CallPlan,
-    CallReport,
-    Playback,
-    Scenario,
-    SchemeNode,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-    play_scenario,
-)
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import Playback, play_scenario
+from bridge.lab.sipuni.scenarios.scenario import Scenario
+from bridge.lab.sipuni.scheme import SchemeNode, SipuniScheme
 from bridge.ports.stores.directory import SyncReport
 from bridge.services.answering.answer import RouteAnswerer
 from bridge.services.answering.decide import RouteDecider
@@ -68,7 +63,8 @@ from bridge.web.hooks import HookRoutes
 from bridge.web.web_services import WebServices
 from tests.support.call_services import build_call_services
 from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
-from tests.support.onec_lab import ATTRIBUTE, LabTransport
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import ATTRIBUTE
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
 PHONES = PhoneRules(area_code="495")
@@ -126,7 +122,7 @@ class SilentProgress:
 
 def build_onec_lab(clock: ManualClock, partners: int = 80, **lab: Any) -> OneCLab:
     """Compose the company of the stories; the same arguments give the same company."""
-    world = Infobase.compose(partners=partners)
+    world = compose_infobase(partners=partners)
     return OneCLab(world, clock=clock, sleep=clock.sleep, **lab)
 
 

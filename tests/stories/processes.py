@@ -15,10 +15,10 @@ from typing import IO
 import httpx
 
 from bridge import bootstrap
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.servers import LoopbackServer, ServerWithoutSignals
 from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.pull import PullRules
 from bridge.settings import Settings
@@ -161,7 +161,7 @@ class CommandResult:
 async def open_service_folder(folder: Path, partners: int = 60) -> AsyncIterator[ServiceFolder]:
     """Serve a simulated 1C on loopback until the block ends."""
     gate = Gate()
-    lab = OneCLab(Infobase.compose(partners=partners), sleep=gate.sleep)
+    lab = OneCLab(compose_infobase(partners=partners), sleep=gate.sleep)
     onec = LoopbackServer(lambda: _Server(lab, "127.0.0.1", 0, None))
     await onec.start()
     try:

@@ -11,8 +11,8 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.entry import EntryState
 from bridge.lab.scenario_roles import assign_roles
-from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
-from bridge.lab.sipuni.scenarios.scenario import ExpectedCall
+from bridge.lab.sipuni.scenarios.playback import Playback, queue_scenario
+from bridge.lab.sipuni.scenarios.scenario import ExpectedCall, Scenario, read_scenarios
 from tests.stories.in_process import (
     InProcessService,
     ManualClock,
@@ -113,7 +113,7 @@ async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path:
             check(find(calls, one), one)
         # The cabinet's clients owed a call-back, and nobody else.
         owed = {str(n) for debt in await house.ledger.open_missed_calls() for n in debt.numbers}
-        assert owed == set(performance.expect.owed)
+        assert owed == set(performance.expect.to_call_back)
         # 1C holds one document of every call it was owed, each in its partner's list.
         assert house.count_in_onec()[:2] == (len(entries), len(entries))
         assert {entry.state for entry in entries} <= {EntryState.DELIVERED}

@@ -13,14 +13,11 @@ import uvicorn
 
 from bridge import bootstrap
 from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.sipuni import (
-    CabinetSwitches,
-    EventsOver,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-)
+from bridge.lab.servers import LoopbackServer
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
+from bridge.lab.sipuni.switches import CabinetSwitches, EventsOver
 from bridge.web.access.secrets import PasswordHash
 from tests.stories.processes import (
     ServiceFolder,

@@ -11,10 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.lab.demo import DemoSettings, DemoStep, run_demo
 from bridge.lab.demo.callers import choose_callers
+from bridge.lab.demo.environment import DemoSettings
+from bridge.lab.demo.run import run_demo
+from bridge.lab.demo.steps import DemoStep
 from bridge.lab.onec.infobase.infobase import PARTNERS
-from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 from tests.stories.processes import (
     HOOK,
     CommandResult,
@@ -33,13 +37,13 @@ class NotedScreen:
     """Keeps what a person would have seen."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.steps: list[DemoStep] = []
 
-    def say(self, words: str) -> None:
-        self.said.append(words)
+    def write_line(self, text: str) -> None:
+        self.lines.append(text)
 
-    def table(self, steps: Sequence[DemoStep]) -> None:
+    def show_steps(self, steps: Sequence[DemoStep]) -> None:
         self.steps = list(steps)
 
 
@@ -53,7 +57,7 @@ async def test_the_scripted_day_is_seen_on_the_1c_side() -> None:
     screen = NotedScreen()
     settings = DemoSettings(partners=200, fast_clock=True)
     passed = await run_demo(settings, screen, once=True)
-    assert passed, [step for step in screen.steps if not step.passed] + screen.said
+    assert passed, [step for step in screen.steps if not step.passed] + screen.lines
     assert len(screen.steps) > 10
 
 

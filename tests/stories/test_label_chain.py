@@ -13,12 +13,11 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.routing.decision import RoutingRules
 from bridge.lab.demo.callers import DemoCallers, choose_callers
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni import (
+from bridge.lab.sipuni.scheme import NodeMode, SchemeNode
+from bridge.lab.sipuni.switches import (
     CabinetSwitches,
     CallerSpelling,
-    NodeMode,
     PlannedOutcome,
-    SchemeNode,
     TimeSpelling,
 )
 from tests.stories.in_process import (

@@ -16,7 +16,7 @@ from bridge.domain.calls.work_hours import read_work_hours
 from bridge.lab.demo.callers import choose_callers
 from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.infobase.tables import Row
-from bridge.lab.sipuni import PlannedOutcome
+from bridge.lab.sipuni.switches import PlannedOutcome
 from bridge.services.calls.missed_calls import MissedCallRules
 from tests.stories.in_process import (
     InProcessService,

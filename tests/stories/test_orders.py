@@ -16,7 +16,12 @@ from bridge.domain.directory.entities import Ref
 from bridge.errors import OrderRepeated
 from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.infobase.tables import Row
-from bridge.lab.sipuni import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
+from bridge.lab.sipuni.switches import (
+    AcceptedForm,
+    CabinetSwitches,
+    OrderReplyMode,
+    PlannedOutcome,
+)
 from bridge.services.orders.call_requests import CallRequestPoller
 from tests.stories.in_process import (
     PHONES,

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.lab.onec.infobase.infobase import PARTNERS
-from bridge.lab.sipuni import PlannedOutcome
+from bridge.lab.sipuni.switches import PlannedOutcome
 from bridge.ports.pbx import RawEvent
 from bridge.services.sync.pull import PullRules
 from tests.stories.test_missed_calls import RULES, Scene, pulled, scene

@@ -24,7 +24,8 @@ from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.guard import ConfirmLoss
 from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
-from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import ATTRIBUTE, NOW
 
 #: Whose number it is: reference, name, and the chain of (partner, his manager).
 OwnerChainStep = tuple[str, str | None]

@@ -8,12 +8,18 @@ import httpx
 import pytest
 
 from bridge.adapters.onec.probe import ODataProbe
-from bridge.adapters.onec.protocol.client import ODataClient
-from bridge.adapters.onec.protocol.config import ODataConfig
-from bridge.lab.onec.infobase.infobase import DataQuirks
+from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.ports.onec import ProbeFinding
-from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport, make_draft, make_journal, make_lab
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import (
+    ATTRIBUTE,
+    NOW,
+    make_draft,
+    make_journal,
+    make_lab,
+)
 
 pytestmark = pytest.mark.anyio
 

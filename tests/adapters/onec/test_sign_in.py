@@ -12,7 +12,12 @@ from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.errors import OneCSessionsBlocked, OneCUnavailable
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.ports.access import SignInAnswer
-from tests.support.onec_lab import NOW, LabTransport, make_client, make_lab
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import (
+    NOW,
+    make_client,
+    make_lab,
+)
 
 pytestmark = pytest.mark.anyio
 

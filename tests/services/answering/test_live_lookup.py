@@ -32,7 +32,7 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.simulator import OneCLab
 from bridge.ports.onec import FoundOwners, OneCLookup
 from bridge.services.answering.answer import RouteAnswerer
@@ -620,7 +620,7 @@ async def test_what_is_told_of_an_unknown_caller_names_no_card(house: House) -> 
 
 # ---------------------------------------------------------------- over a simulated 1C
 async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() -> None:
-    lab = OneCLab(Infobase.compose(partners=20), sleep=asyncio.sleep)
+    lab = OneCLab(compose_infobase(partners=20), sleep=asyncio.sleep)
     partner = lab.add_partner("Ромашка", manager=b.manager().ref)
     lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
     lab.faults.add("slow", seconds=0.1)
@@ -643,7 +643,7 @@ async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() ->
 
 
 async def test_over_a_slow_1c_the_answer_is_in_time_and_the_next_one_right() -> None:
-    lab = OneCLab(Infobase.compose(partners=20), sleep=asyncio.sleep)
+    lab = OneCLab(compose_infobase(partners=20), sleep=asyncio.sleep)
     partner = lab.add_partner("Ромашка", manager=b.manager().ref)
     contact = lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
     lab.faults.add("slow", seconds=3)

@@ -18,9 +18,19 @@ from bridge.errors import (
     OneCUnauthorized,
     SyncRefused,
 )
-from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, DataQuirks
+from bridge.lab.onec.company.quirks import DataQuirks
+from bridge.lab.onec.infobase.infobase import (
+    CONTACT_PERSONS,
+    COUNTERPARTIES,
+    PARTNERS,
+)
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
-from tests.support.onec_lab import ATTRIBUTE, LabTransport, make_lab, pull
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import (
+    ATTRIBUTE,
+    make_lab,
+    pull,
+)
 from tests.support.sync_environment import SyncEnvironment, expected_index
 
 pytestmark = pytest.mark.anyio

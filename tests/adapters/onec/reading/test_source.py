@@ -27,7 +27,7 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.lab.onec.infobase.infobase import DataQuirks
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import OneCLab
 from bridge.ports.onec import Listing
 from tests.support.onec_lab import ATTRIBUTE, list_versions, make_lab, make_source, pull, pull_all

@@ -18,7 +18,11 @@ from bridge.domain.calls.events import Direction, EventKind, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
-from bridge.lab.sipuni import CabinetSwitches, CallPlan, SipuniLab, SipuniScheme, create_sipuni_app
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
+from bridge.lab.sipuni.switches import CabinetSwitches
 from bridge.ports.pbx import PbxControl
 from tests.support.builders import NOON, RULES
 from tests.support.virtual_time import VirtualLoop
