@@ -30,7 +30,7 @@ def build_alarm_loop(
     ledger: SqliteLedger,
     history: "SqliteCallHistory",
     metrics: "Metrics",
-    situation: SystemState,
+    system_state: SystemState,
     events: EventFanOut,
 ) -> Loop:
     """Return the loop that looks every ten seconds."""
@@ -52,8 +52,8 @@ def build_alarm_loop(
     watch = AlarmWatch(
         watched=WatchedState(
             directory=directory,
-            availability=situation.availability,
-            alarms=situation.alarms,
+            availability=system_state.availability,
+            alarms=system_state.alarms,
             counts=ledger.count_entries,
             contacts=metrics.contacts,
             past_contacts=past_contacts,
