@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 
-_LOOK_EVERY = timedelta(seconds=10)
+_CHECK_EVERY = timedelta(seconds=10)
 
 
 def build_alarm_loop(
@@ -33,18 +33,18 @@ def build_alarm_loop(
     system_state: SystemState,
     events: EventFanOut,
 ) -> Loop:
-    """Return the loop that looks every ten seconds."""
+    """Build the loop that checks every ten seconds."""
 
     async def disk() -> DiskUsage | None:
         try:
             return await asyncio.to_thread(disk_usage, settings.data_dir)
         except OSError:
-            return None  # a folder that is away is told by whoever writes to it
+            return None  # a folder that is gone is reported by whoever writes to it
 
     async def past_contacts(since: datetime) -> Mapping[str, Sequence[datetime]]:
         moments: dict[str, list[datetime]] = {}
         for fact in await history.facts(since, now()):
-            # A call of which the PBX never said anything is no contact.
+            # A call about which the PBX never sent anything is no contact.
             if fact.provider and fact.disposition is not Disposition.UNKNOWN:
                 moments.setdefault(fact.provider, []).append(fact.at)
         return moments
@@ -65,4 +65,4 @@ def build_alarm_loop(
         hours=settings.work_hours,
         stale_after=settings.stale_after,
     )
-    return Loop("alarms", watch.check, _LOOK_EVERY)
+    return Loop("alarms", watch.check, _CHECK_EVERY)

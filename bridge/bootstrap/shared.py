@@ -1,4 +1,4 @@
-"""What every way of building shares: paths, rules and clients, from the settings."""
+"""What every way of building shares: clocks, rules and clients of 1C, from the settings."""
 
 import logging
 import math
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 #: A question about a caller who has long been answered is given up after this.
 LIVE_LOOKUP_TIMEOUT_S = 20.0
 
-#: A person at the sign-in waits no longer for 1C's word on his password.
+#: A manager at the sign-in waits no longer for 1C to check the password.
 _SIGN_IN_TIMEOUT_S = 30.0
 
 #: What a live look-up or a sign-in reads has some kilobytes.

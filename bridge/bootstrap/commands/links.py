@@ -28,8 +28,8 @@ def console_link(settings: Settings) -> str:
 
     secret = read_secret(secret_path(settings))
     if secret is None:
-        words = "cannot be read: run this in the folder, and as the user, of onec-bridge serve"
-        raise NotFound(f"{secret_path(settings)} {words}")
+        reason = "cannot be read: run this in the folder, and as the user, of onec-bridge serve"
+        raise NotFound(f"{secret_path(settings)} {reason}")
     return link_of(settings, secret, settings.port)
 
 
@@ -54,8 +54,8 @@ async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tupl
     if trouble is not None:
         raise trouble
     if manager is None or not is_active(manager):
-        words = f"no one user of 1C has the extension “{extension}”; run onec-bridge sync"
-        raise NotFound(words)
+        message = f"no one user of 1C has the extension “{extension}”; run onec-bridge sync"
+        raise NotFound(message)
     audit = open_audit_store(settings)
     try:
         if revoke:

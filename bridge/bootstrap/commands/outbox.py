@@ -28,8 +28,8 @@ async def _shared_ledger(settings: Settings) -> AsyncIterator[SqliteLedger | Non
     path = ledger_path(settings)
     if not path.exists():
         if not settings.data_dir.is_dir():
-            words = "there is no such folder; is this the folder that onec-bridge serve is run in?"
-            raise StoreError(str(settings.data_dir), words)
+            reason = "there is no such folder; is this the folder that onec-bridge serve is run in?"
+            raise StoreError(str(settings.data_dir), reason)
         yield None
         return
     ledger = SqliteLedger.open(path, clock=now, as_guest=True)
@@ -54,7 +54,7 @@ async def outbox_entry(settings: Settings, key: str) -> tuple[OutboxEntry, Phone
         NotFound: there is none, or more than one.
     """
     async with _shared_ledger(settings) as ledger:
-        return await _entry(ledger, key)
+        return await _find_entry(ledger, key)
 
 
 async def outbox_retry(settings: Settings, key: str) -> OutboxEntry:
@@ -64,28 +64,28 @@ async def outbox_retry(settings: Settings, key: str) -> OutboxEntry:
         NotFound: there is none, or more than one.
     """
     async with _shared_ledger(settings) as ledger:
-        entry, _ = await _entry(ledger, key)
+        entry, _ = await _find_entry(ledger, key)
         retried = None if ledger is None else await ledger.retry_entry(entry.key, now())
-        return _there(retried, key)
+        return _found_or_error(retried, key)
 
 
 async def outbox_drop(settings: Settings, key: str) -> str:
-    """Forget one debt; give its key.
+    """Drop one entry; return its key.
 
     Raises:
         NotFound: there is none, or more than one.
     """
     async with _shared_ledger(settings) as ledger:
-        entry, _ = await _entry(ledger, key)
+        entry, _ = await _find_entry(ledger, key)
         dropped = ledger is not None and await ledger.drop_entry(entry.key)
-        return _there(entry.key if dropped else None, key)
+        return _found_or_error(entry.key if dropped else None, key)
 
 
-async def _entry(ledger: SqliteLedger | None, key: str) -> tuple[OutboxEntry, PhoneCall]:
-    return _there(None if ledger is None else await ledger.entry(key), key)
+async def _find_entry(ledger: SqliteLedger | None, key: str) -> tuple[OutboxEntry, PhoneCall]:
+    return _found_or_error(None if ledger is None else await ledger.entry(key), key)
 
 
-def _there(found: T | None, key: str) -> T:
+def _found_or_error(found: T | None, key: str) -> T:
     if found is None:
         raise NotFound(f"no outbox entry, or more than one, begins with “{key}”")
     return found

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
-    """Return what the PBX would be told, from the files the service uses; changes nothing."""
+    """Return what the PBX would be answered, by the files of the service; changes nothing."""
     directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
         deciding = build_decider(settings, directory, _memory(settings), EventFanOut())
