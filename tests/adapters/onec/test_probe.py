@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from bridge.adapters.onec.probe import ODataProbe
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.ports.onec import ProbeFinding
