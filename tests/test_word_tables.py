@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from types import ModuleType
 
 import pytest
 
@@ -60,7 +61,8 @@ def tables() -> Iterator[tuple[str, type[Enum], frozenset[Enum]]]:
             continue
         module = importlib.import_module(found.name)
         classes = [c for c in vars(module).values() if isinstance(c, type)]
-        for owner in (module, *(c for c in classes if c.__module__ == found.name)):
+        own: list[ModuleType | type] = [c for c in classes if c.__module__ == found.name]
+        for owner in (module, *own):
             for name, value in vars(owner).items():
                 if not isinstance(value, Mapping) or not value or id(value) in seen:
                     continue  # an import gives the same table under another name
@@ -78,12 +80,12 @@ TABLES = list(tables())
 )
 def test_a_table_keyed_by_an_enum_knows_all_of_its_members(
     name: str, kind: type[Enum], keys: frozenset[Enum]
-):
+) -> None:
     missing = set(kind) - keys
     left_out = PARTIAL.get(name, ("", set()))[1]
     assert {one.name for one in missing} == left_out, f"{name} has no entry for {missing}"
 
 
-def test_the_tables_of_the_pages_are_among_those_that_were_found():
+def test_the_tables_of_the_pages_are_among_those_that_were_found() -> None:
     assert {DeliveryStage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
     assert not set(PARTIAL) - {name for name, _, _ in TABLES}
