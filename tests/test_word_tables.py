@@ -73,7 +73,8 @@ def tables() -> Iterator[tuple[str, type[Enum], frozenset[Enum]]]:
         module = importlib.import_module(found.name)
         classes = [c for c in vars(module).values() if isinstance(c, type)]
         assigned = _assigned_names(module)
-        for owner in (module, *(c for c in classes if c.__module__ == found.name)):
+        own: list[ModuleType | type] = [c for c in classes if c.__module__ == found.name]
+        for owner in (module, *own):
             for name, value in vars(owner).items():
                 if not isinstance(value, Mapping) or not value or id(value) in seen:
                     continue
@@ -93,12 +94,12 @@ TABLES = list(tables())
 )
 def test_a_table_keyed_by_an_enum_knows_all_of_its_members(
     name: str, kind: type[Enum], keys: frozenset[Enum]
-):
+) -> None:
     missing = set(kind) - keys
     left_out = PARTIAL.get(name, ("", set()))[1]
     assert {one.name for one in missing} == left_out, f"{name} has no entry for {missing}"
 
 
-def test_the_tables_of_the_pages_are_among_those_that_were_found():
+def test_the_tables_of_the_pages_are_among_those_that_were_found() -> None:
     assert {DeliveryStage, EntryState, AuditAct} <= {kind for _, kind, _ in TABLES}
     assert not set(PARTIAL) - {name for name, _, _ in TABLES}

@@ -12,22 +12,22 @@ MAX_REMINDER = 255
 
 
 def reminder_text(call: PhoneCall, lang: Language, key: str, **more: str) -> str:
-    """Say *key* of the caller in at most 255 characters; the number stays whole."""
+    """Return the text *key* about the caller, at most 255 characters; the number stays whole."""
     name = _known_name(call) or format_text(lang, "caller.stranger")
     more["number"] = how_to_reach(call, lang)
-    room = max(0, MAX_REMINDER - len(format_text(lang, key, name="", **more)))
-    return format_text(lang, key, name=name[:room], **more)[:MAX_REMINDER]
+    space = max(0, MAX_REMINDER - len(format_text(lang, key, name="", **more)))
+    return format_text(lang, key, name=name[:space], **more)[:MAX_REMINDER]
 
 
 def caller_name(call: PhoneCall, lang: Language) -> str:
-    """Name the caller as people read it: «Иванов Пётр (ООО Ромашка)», or his number."""
+    """Return the caller as people read it: «Иванов Пётр (ООО Ромашка)», or the number."""
     if call.caller.kind is CallerKind.INTERNAL:
         return format_text(lang, "caller.internal", number=call.caller.extension or call.caller.raw)
     return _known_name(call) or format_text(lang, "caller.unknown", number=how_to_reach(call, lang))
 
 
 def candidate_name(candidate: Candidate) -> str:
-    """Name one owner of a number: the person with his partner in brackets.
+    """Return one owner of a number by name: the person with the partner in brackets.
 
     Empty only where 1C has no name for either: imports leave such objects behind.
     """

@@ -1,4 +1,4 @@
-"""A call → what UT 11 shall hold of it: the phone call document, its subject, the reminder.
+"""A call → what UT 11 should hold of it: the phone call document, its subject, the reminder.
 
 1C fills in nothing over OData, so every field is decided here.
 Drafts are a pure function of the recorded call: after a crash the same draft is made again.
@@ -37,12 +37,12 @@ from bridge.domain.directory.entities import Ref
 MAX_SUBJECT = 1024
 MAX_PRESENTATION = 1024
 
-#: By this a document of ours is known in Комментарий, whichever call it is of.
+#: How the mark of every document of ours begins, in Комментарий.
 MARKER_START = "[bridge:"
 
 
 def document_marker(key: str) -> str:
-    """Return the mark by which a document is known as ours; searched before anything is created."""
+    """Return the mark by which our document is found; searched before anything is created."""
     return f"{MARKER_START}{key}]"
 
 
@@ -88,7 +88,7 @@ def build_phone_call_draft(call: PhoneCall, lang: Language, zone: tzinfo) -> Pho
 
 
 def build_ringing_reminders(call: PhoneCall, lang: Language) -> tuple[DesiredReminder, ...]:
-    """Wish the reminder for the 1C user whose telephone rings; none when nobody's does."""
+    """Return the reminder for the 1C user whose telephone rings; none when nobody's does."""
     target = call.decision.target
     if target is None or target.manager is None or not call.has_question:
         return ()
@@ -106,7 +106,7 @@ def build_document_change(
     """Return what to change in a document so that it reads as *now*, and bears *mark*.
 
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
-    as we wrote it is replaced; a person's words and choices stay.
+    as we wrote it is replaced; what users changed stays.
     """
     former = find_written_text(present.description, [told.description for told in before])
     description = merge_text(present.description, former, now.description)
@@ -133,7 +133,7 @@ def _contact(candidate: Candidate | None) -> ContactRef | None:
 
 
 def _responsible(call: PhoneCall) -> Ref | None:
-    """Name who has the client: who talked, else who dials, else whose telephone was to ring."""
+    """Return who has the client: who talked, else who dials, else whose telephone was to ring."""
     talked = call.target_of(call.state.answered_by).manager
     if talked is not None:
         return talked
@@ -144,7 +144,7 @@ def _responsible(call: PhoneCall) -> Ref | None:
 
 
 def _description(call: PhoneCall, lang: Language, zone: tzinfo) -> str:
-    """Tell in lines a manager reads: who, on which line, to whom and why, and how it went."""
+    """Return the lines a manager reads: who, on which line, to whom and why, and how it went."""
     inbound = call.direction is Direction.INBOUND
     number = how_to_reach(call, lang)
     lines = [

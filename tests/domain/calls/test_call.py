@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.calls.call import Direction, call_from_question
+from bridge.domain.calls.call import call_from_question
+from bridge.domain.calls.events import Direction
 from bridge.domain.calls.identity import (
     PAIR_WINDOW,
     REPEAT_WINDOW,

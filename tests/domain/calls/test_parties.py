@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -15,16 +16,17 @@ from bridge.domain.calls.correlation import (
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.calls.state import Disposition
 from bridge.domain.phone.callers import Caller, CallerKind
+from bridge.domain.phone.phone import PhoneNumber
 from tests.support import builders as b
 
-CLIENT = Caller(CallerKind.EXTERNAL, "79001234567", 79001234567)
+CLIENT = Caller(CallerKind.EXTERNAL, "79001234567", PhoneNumber(79001234567))
 COLLEAGUE = Caller(CallerKind.INTERNAL, "900", extension="900")
 SHORT = Caller(CallerKind.SHORT, "900")
 DID = "74950000001"
-LINE = Caller(CallerKind.EXTERNAL, DID, int(DID))
+LINE = Caller(CallerKind.EXTERNAL, DID, PhoneNumber(int(DID)))
 
 
-def event(second: int = 0, kind: EventKind = EventKind.STARTED, **parts: object) -> CallEvent:
+def event(second: int = 0, kind: EventKind = EventKind.STARTED, **parts: Any) -> CallEvent:
     at = b.NOON + timedelta(seconds=second)
     return replace(CallEvent("sipuni", kind, at, "1.1", code=kind.value), **parts)
 

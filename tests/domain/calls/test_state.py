@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from tests.support import builders as b
 REF = "1772625600.100001"
 
 
-def event(kind: EventKind, second: int = 0, **parts: object) -> CallEvent:
+def event(kind: EventKind, second: int = 0, **parts: Any) -> CallEvent:
     at = b.NOON + timedelta(seconds=second)
     return replace(CallEvent("sipuni", kind, at, REF, code=kind.value), **parts)
 
