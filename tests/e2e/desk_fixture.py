@@ -67,9 +67,7 @@ class DeskFixture(WebFixture):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.directory.staff.update(rows(ANNA, BORIS))
-        self.directory.cards[NUMBER] = card(
-            IVANOV, LUTIK, partners=[ROMASHKA, LUTIK], managers=[ANNA, BORIS]
-        )
+        self.directory.cards[NUMBER] = card(IVANOV, LUTIK, partners=[ROMASHKA, LUTIK])
         self.orders = FakeOriginator(self.clock)
         self.call_ordering = self.orders
         self.owed_calls: dict[str, MissedCall] = {}

@@ -1,4 +1,4 @@
-"""The whole house in one process: the real parts, both simulators, and a clock that jumps."""
+"""The whole service in one process: the real parts, both simulators, and a clock set by hand."""
 
 import asyncio
 import shutil
@@ -16,21 +16,22 @@ from starlette.applications import Starlette
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.pbx.sipuni import AnswerForm, SipuniTelephony
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+from bridge.adapters.pbx.sipuni.questions import AnswerForm, SipuniTelephony
 from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import NumberMemory, RoutingRules
 from bridge.lab.connection import LabConnectionLost
 from bridge.lab.onec.company.compose import compose_infobase
@@ -214,18 +215,18 @@ class ServiceTransport(httpx.AsyncBaseTransport):
     """The way from the cabinet to the bridge; something may happen after its n-th request."""
 
     def __init__(self) -> None:
-        self.street: httpx.AsyncBaseTransport | None = None
+        self.inner: httpx.AsyncBaseTransport | None = None
         self.after: dict[int, Callable[[], Awaitable[object]]] = {}
         self.passed = 0
 
     def connect(self, app: Callable[..., Awaitable[None]]) -> None:
         """Lead to *app* from now on."""
-        self.street = httpx.ASGITransport(app=app)
+        self.inner = httpx.ASGITransport(app=app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.street is None:
-            raise httpx.ConnectError("nobody is at home", request=request)
-        response = await self.street.handle_async_request(request)
+        if self.inner is None:
+            raise httpx.ConnectError("the service is stopped", request=request)
+        response = await self.inner.handle_async_request(request)
         self.passed += 1
         if self.passed in self.after:
             await self.after.pop(self.passed)()
@@ -234,7 +235,7 @@ class ServiceTransport(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """How a house of the stories is furnished."""
+    """How the service of a story is built."""
 
     routing: RoutingRules = field(default_factory=lambda: RoutingRules(default_extension=None))
     answer: AnswerForm = "auto"
@@ -258,7 +259,7 @@ class InProcessService:
 
     def __init__(
         self, lab: OneCLab, directory: Path, folder: Path, clock: ManualClock, plan: ServiceOptions
-    ):
+    ) -> None:
         self.lab = lab
         self.clock = clock
         self.options = plan
@@ -397,13 +398,13 @@ class InProcessService:
             phones=PHONES,
             zone=self.lab.zone,
         )
-        # The whole street takes 80 ms to build; callers need the hooks alone.
-        street = (
+        # The whole app takes 80 ms to build; callers need the hooks alone.
+        app = (
             create_app(services)
             if plan.with_pages
             else Starlette(routes=HookRoutes(services).routes())
         )
-        self.transport.connect(street)
+        self.transport.connect(app)
 
     async def stop(self) -> None:
         """Close everything in order."""
@@ -464,9 +465,9 @@ class InProcessService:
         await self.delivery.drain()
         await self.following.apply_stored_events()
 
-    async def play(self, story: Scenario, **cast: str) -> Playback:
+    async def play(self, story: Scenario, **callers: str) -> Playback:
         """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
-        return await play_scenario(story, self.sipuni, roles=cast, pause=self.pause)
+        return await play_scenario(story, self.sipuni, roles=callers, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass in one leap."""
@@ -524,10 +525,10 @@ async def run_service(
     clock: ManualClock,
     plan: ServiceOptions | None = None,
 ) -> AsyncIterator[InProcessService]:
-    """Furnish a house over a directory that was pulled from *lab*."""
-    house = InProcessService(lab, directory, folder, clock, plan or ServiceOptions())
-    await house.start()
+    """Run the service on a directory that was pulled from *lab*."""
+    service = InProcessService(lab, directory, folder, clock, plan or ServiceOptions())
+    await service.start()
     try:
-        yield house
+        yield service
     finally:
-        await house.close()
+        await service.close()

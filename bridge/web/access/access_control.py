@@ -80,7 +80,7 @@ class AccessControl:
         self,
         access: AdminAccess,
         *,
-        managers: Callable[[], Mapping[int, Manager]],
+        managers: Callable[[], Mapping[Ref, Manager]],
         keys: PersonalLinks,
         ended: EndedSessions | None = None,
         attempts: AttemptLimiter | None = None,
@@ -186,10 +186,8 @@ class AccessControl:
 
     def active_manager(self, ref: Ref) -> Manager | None:
         """Find a 1C user who works here."""
-        for manager in self._managers().values():
-            if manager.ref == ref:
-                return manager if is_active(manager) else None
-        return None
+        manager = self._managers().get(ref)
+        return manager if manager is not None and is_active(manager) else None
 
     def claim_of(self, manager: Manager) -> ManagerClaim:
         """Give what opens the desk for *manager* now."""

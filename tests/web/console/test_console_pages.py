@@ -15,7 +15,7 @@ import pytest
 import bridge.web
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import CallState, Disposition
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.domain.reporting.data_quality import (
     DataQualityIssue,
@@ -206,7 +206,7 @@ async def test_long_lists_go_on_page_by_page_with_their_filter():
 
 async def test_a_formula_in_a_name_is_a_text_in_the_table():
     house = WebFixture()
-    owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()], [ANNA])
+    owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()])
     made = call(decided=decision(owner, target=Target("205")))
     house.ledger.stored[made.key] = made
 
