@@ -63,7 +63,8 @@ class MangoExchange:
     def begin(self, plan: MangoPlan, *, command_id: str = "") -> MangoCall:
         """Return a new call without a leg."""
         serial = self._next_serial()
-        entry_id = base64.b64encode(f"{30_000_000_000 + serial}".encode()).decode()
+        # Of the clock too: a lab that is started again must not use its identifiers again.
+        entry_id = base64.b64encode(f"{int(self.clock())}{serial}".encode()).decode()
         line = self.cabinet.line(plan.did)
         call = MangoCall(entry_id, serial, plan, line, int(self.clock()), command_id)
         self.calls.append(call)
@@ -83,7 +84,7 @@ class MangoExchange:
         is_silent: bool = False,
     ) -> MangoLeg:
         """Return a new leg, which has appeared."""
-        name = f"1:{self.cabinet.product}:17:{self._next_serial()}"
+        name = f"1:{self.cabinet.product}:17:{int(self.clock())}{self._next_serial()}"
         if place is LegPlace.MENU:
             name += ":1"
         leg = MangoLeg(
@@ -124,7 +125,7 @@ class MangoExchange:
         recorded = [one for one in call.legs if one.recording_id]
         call.answered_leg = call.answered_leg or leg
         if self.switches_of(call).recordings:
-            serial = f"rec:{self.cabinet.product}:{call.serial}"
+            serial = f"rec:{self.cabinet.product}:{call.began_at}{call.serial}"
             leg.recording_id = base64.b64encode(serial.encode()).decode()
             state = "Continued" if recorded else "Started"
             self._push_recording(call, leg, state, 1 + len(recorded))

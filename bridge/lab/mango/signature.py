@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 #: A form has three fields; somebody who sends hundreds is no client of this API.
 MAX_FIELDS: Final = 20
@@ -24,7 +24,7 @@ class MangoForm:
     def is_signed(self, salt: str) -> bool:
         """Return whether the signature is right for the form's own key and text."""
         right = _sha256(self.key, self.json_text, salt.encode())
-        return hmac.compare_digest(self.sign.lower(), right.encode())
+        return hmac.compare_digest(self.sign, right.encode())
 
 
 def sign_json(key: str, json_text: str, salt: str) -> str:
@@ -44,11 +44,9 @@ def encode_form(key: str, sign: str, json_text: str) -> bytes:
 
 def decode_form(body: bytes) -> MangoForm | None:
     """Return the form's fields, decoded once; None where one is missing or stands twice."""
-    try:
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        return None
-    fields = dict(pairs)
+    parts = body.split(b"&", MAX_FIELDS)
+    pairs = [part.replace(b"+", b" ").partition(b"=") for part in parts]
+    fields = {unquote_to_bytes(name): unquote_to_bytes(value) for name, _, value in pairs}
     if len(fields) != len(pairs) or not {b"vpbx_api_key", b"sign", b"json"} <= fields.keys():
         return None
     return MangoForm(fields[b"vpbx_api_key"], fields[b"sign"], fields[b"json"])
