@@ -140,7 +140,7 @@ def lab_mango(
         }
         for name, value in settings.items():
             terminal.console().print(f"{name}={value}", markup=False, soft_wrap=True)
-        terminal.print_error(f"it pushes to {_without_secret(hook)}; call at {address}/_lab/call")
+        terminal.print_error(f"it pushes to {_without_secret(hook)}; control: {address}/_lab/")
 
     serving = serve_mango_lab(
         cabinet,

@@ -3,13 +3,14 @@
 import socket
 from collections.abc import Callable
 from dataclasses import fields, replace
+from inspect import cleandoc
 
 import httpx
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -34,14 +35,18 @@ def create_mango_app(lab: MangoLab) -> Starlette:
     - `GET /_lab/orders` → calls ordered through the API, and their pushes
     - `GET /_lab/requests` → every request to the API and the code it got
     - `GET /_lab/pushes` → every push and how it was taken
+    - `POST /_lab/push` `{path, fields}` pushes anything, signed: `events/record/tagged`,
+      `events/sms`, or what no document names
     - `POST /_lab/ping` `{signed?}` presses «Проверить подключение»
     - `GET /_lab/switches`, `POST /_lab/switches` `{switch: value, …}` → all switches
+    - `GET /_lab/` → these lines
     """
     api = MangoApi(lab)
     control = _CabinetControl(lab, api)
     return _MangoServer(
         routes=[
             *api.routes(),
+            Route("/_lab/", control.index),
             Route("/_lab/call", control.call, methods=["POST"]),
             Route("/_lab/answer", control.answer, methods=["POST"]),
             Route("/_lab/hangup", control.hang_up, methods=["POST"]),
@@ -49,6 +54,7 @@ def create_mango_app(lab: MangoLab) -> Starlette:
             Route("/_lab/orders", control.orders),
             Route("/_lab/requests", control.requests),
             Route("/_lab/pushes", control.pushes),
+            Route("/_lab/push", control.push, methods=["POST"]),
             Route("/_lab/ping", control.ping, methods=["POST"]),
             Route("/_lab/switches", control.switches, methods=["GET", "POST"]),
         ]
@@ -74,6 +80,11 @@ class _HangUp(msgspec.Struct, forbid_unknown_fields=True):
     by: str = "caller"
 
 
+class _Push(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    fields: dict[str, object]
+
+
 class _Ping(msgspec.Struct, forbid_unknown_fields=True):
     signed: bool = True
 
@@ -84,6 +95,10 @@ class _CabinetControl:
     def __init__(self, lab: MangoLab, api: MangoApi) -> None:
         self._lab = lab
         self._api = api
+
+    async def index(self, request: Request) -> Response:
+        del request
+        return PlainTextResponse(cleandoc(create_mango_app.__doc__ or ""))
 
     async def call(self, request: Request) -> Response:
         try:
@@ -141,6 +156,13 @@ class _CabinetControl:
     async def pushes(self, request: Request) -> Response:
         del request
         return _plain(self._lab.sender.log)
+
+    async def push(self, request: Request) -> Response:
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=_Push)
+        except ValueError as mistake:
+            return _refused(mistake)
+        return _plain(await self._lab.push_anything(wanted.path.strip("/"), wanted.fields))
 
     async def ping(self, request: Request) -> Response:
         try:

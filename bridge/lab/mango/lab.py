@@ -22,7 +22,7 @@ from bridge.lab.mango.calls import (
 )
 from bridge.lab.mango.exchange import MangoExchange
 from bridge.lab.mango.flows import CallFlow
-from bridge.lab.mango.push_fields import result_event, write_json
+from bridge.lab.mango.push_fields import Fields, result_event, write_json
 from bridge.lab.mango.switches import MangoSwitches
 
 
@@ -134,9 +134,13 @@ class MangoLab(MangoExchange):
 
     async def push_result(self, command: str, command_id: str, code: int) -> None:
         """Push `result/<command>` and wait for the answer."""
-        fields = result_event(self.switches, command_id, code)
-        text = write_json(fields, self.switches.json_style)
-        await self._push_now(MangoPush(f"result/{command}", text))
+        await self.push_anything(f"result/{command}", result_event(self.switches, command_id, code))
+
+    async def push_anything(self, path: str, fields: Fields) -> MangoPush:
+        """Push what no call of the lab's does, and wait for the answer."""
+        push = MangoPush(path, write_json(fields, self.switches.json_style))
+        await self._push_now(push)
+        return push
 
     async def ping(self, *, is_signed: bool = True) -> MangoPush:
         """Press «Проверить подключение»: a signed `{}` or an empty form."""

@@ -54,7 +54,7 @@ def summary_event(cabinet: MangoCabinet, switches: MangoSwitches, call: MangoCal
         caller = MangoParty(call.plan.extension, cabinet.sip_user(call.plan.extension))
         callee: Fields = {"number": call.plan.number}
     else:
-        callee = _side(answered.callee, switches) if answered else _missed_by(call)
+        callee = _side(answered.callee, switches) if answered else _missed_by(call, switches)
     lost_in_menu = outside and all(leg.place is LegPlace.MENU for leg in call.legs)
     contradicts = lost_in_menu and switches.menu_end_contradicts
     has_begun = answered is not None or not outside
@@ -160,7 +160,7 @@ def _called_side(
     if call.plan.kind is not MangoKind.INTERNAL and not is_left_out:
         side["line_number"] = _line(cabinet, switches, call)
     if leg.group:
-        side["acd_group"] = leg.group
+        side["acd_group"] = "" if switches.groups_without_number else leg.group
     if leg.state is LegState.ON_HOLD:
         side["hold_initiator"] = True
     if leg.state is LegState.DISCONNECTED and leg.transfer == "out":
@@ -190,13 +190,13 @@ def _side(party: MangoParty, switches: MangoSwitches, *, hides: bool = False) ->
     return side
 
 
-def _missed_by(call: MangoCall) -> Fields:
+def _missed_by(call: MangoCall, switches: MangoSwitches) -> Fields:
     """Return who missed the call first: an employee, a group by its number alone, or nobody."""
     for leg in call.legs:
         if leg.place is LegPlace.QUEUE:
-            return {"extension": leg.group} if leg.group else {}
+            return {} if switches.groups_without_number else {"extension": leg.group}
         if leg.place is LegPlace.EMPLOYEE:
-            return _side(leg.callee, MangoSwitches())
+            return _side(leg.callee, switches)
     return {}
 
 

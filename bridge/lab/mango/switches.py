@@ -21,14 +21,19 @@ class MangoOutcome(StrEnum):
     SCHEME_END = "scheme_end"  # nobody routes him, and the scheme hangs up
     EMPLOYEE_SILENT = "employee_silent"  # of a callback: the employee does not pick up his leg
     BLIND_TRANSFER = "blind_transfer"
+    RETURNED_TRANSFER = "returned_transfer"  # blind, the colleague does not answer (inferred)
     CONSULTED_TRANSFER = "consulted_transfer"
     MANUAL = "manual"  # it rings, and whoever runs the experiment answers and hangs up
 
     @property
     def is_answered(self) -> bool:
         """Return whether somebody answers without being made to."""
-        transfers = {MangoOutcome.BLIND_TRANSFER, MangoOutcome.CONSULTED_TRANSFER}
-        return self is MangoOutcome.ANSWERED or self in transfers
+        return self in {
+            MangoOutcome.ANSWERED,
+            MangoOutcome.BLIND_TRANSFER,
+            MangoOutcome.RETURNED_TRANSFER,
+            MangoOutcome.CONSULTED_TRANSFER,
+        }
 
 
 class PushOrder(StrEnum):
@@ -121,6 +126,7 @@ class MangoSwitches:
         connected_twice: a consultation lets its leg connect again with the caller's number.
         sip_lines: every line is told as a SIP URI.
         connected_without_line: Connected events lack `to.line_number`.
+        groups_without_number: `to.acd_group` is an empty text.
         hidden_callers: every caller hides his number: `from.number` is absent.
         menu_end_contradicts: the summary of a call that ended in the menu has entry_result 1 and a
             forward_time, as the vendor's sample has.
@@ -172,6 +178,7 @@ class MangoSwitches:
     connected_twice: bool = True
     sip_lines: bool = False
     connected_without_line: bool = False
+    groups_without_number: bool = False
     hidden_callers: bool = False
     menu_end_contradicts: bool = False
     cyrillic_initiator: bool = False

@@ -36,6 +36,8 @@ class TalkFlow:
         """Let two people talk until somebody hangs up, or transfers the other."""
         if self._plan.outcome is MangoOutcome.BLIND_TRANSFER:
             leg = await self._transfer_blindly(leg)
+        elif self._plan.outcome is MangoOutcome.RETURNED_TRANSFER:
+            leg = await self._transfer_in_vain(leg)
         elif self._plan.outcome is MangoOutcome.CONSULTED_TRANSFER:
             leg = await self._consult(leg)
         is_manual = self._plan.outcome is MangoOutcome.MANUAL
@@ -45,6 +47,29 @@ class TalkFlow:
         self._exchange.end(self._call, leg, step.reason if isinstance(step, LegCut) else reason)
 
     async def _transfer_blindly(self, leg: MangoLeg) -> MangoLeg:
+        second = await self._ring_colleague(leg)
+        self._exchange.connect(self._call, second)
+        return second
+
+    async def _transfer_in_vain(self, leg: MangoLeg) -> MangoLeg:
+        """Let a blind transfer come back to the one who made it."""
+        second = await self._ring_colleague(leg)
+        self._exchange.end(self._call, second, MangoCode.TIME_OUT)
+        third = self._exchange.add_leg(
+            self._call,
+            LegPlace.EMPLOYEE,
+            self._caller,
+            leg.callee,
+            taken_from=second,
+            command_id=leg.command_id,
+            transfer="return_blind",
+        )
+        await self._pass(5)
+        self._exchange.connect(self._call, third)
+        return third
+
+    async def _ring_colleague(self, leg: MangoLeg) -> MangoLeg:
+        """Return the leg at the colleague to whom the caller is given without a word."""
         call, exchange = self._call, self._exchange
         await self._pass(10)
         exchange.hold(call, leg)
@@ -53,7 +78,6 @@ class TalkFlow:
         exchange.end(call, leg, MangoCode.CALLEE)
         exchange.substitute_caller(call, second, self._caller, leg)
         await self._pass(5)
-        exchange.connect(call, second)
         return second
 
     async def _consult(self, leg: MangoLeg) -> MangoLeg:

@@ -115,6 +115,7 @@ async def test_a_call_may_have_switches_of_its_own() -> None:
         ("answer", {"entry_id": 1}),
         ("hangup", {"entry": "1"}),
         ("ping", {"sign": True}),
+        ("push", {"path": "events/sms"}),
         ("switches", {"colour": "red"}),
         ("switches", {"push_order": "sideways"}),
     ],
@@ -168,6 +169,22 @@ async def test_the_connection_is_checked_by_a_ping(body: Fields, empty: int) -> 
         assert (push["path"], push["status"], push["problem"]) == ("ping", 200, "")
         assert world.bridge.empty == empty
         assert [one.fields for one in world.bridge.received] == [{}] * (1 - empty)
+
+
+async def test_anything_may_be_pushed_signed() -> None:
+    async with mango_world() as world:
+        wanted = {"path": "events/sms", "fields": {"command_id": "cmd-1", "reason": 1000}}
+        push = await post(world, "push", wanted)
+
+        assert (push["path"], push["status"]) == ("events/sms", 200)
+        assert world.bridge.of("events/sms") == [{"command_id": "cmd-1", "reason": 1000}]
+
+
+async def test_the_control_explains_itself() -> None:
+    async with mango_world() as world:
+        words = (await world.control.get("/_lab/")).text
+
+        assert "POST /_lab/switches" in words
 
 
 async def test_a_bridge_that_is_away_is_a_problem_of_the_report() -> None:

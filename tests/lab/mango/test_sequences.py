@@ -244,6 +244,21 @@ async def test_a_blind_transfer_lets_its_leg_appear_twice() -> None:
         assert first["transfer"] == "blind"
 
 
+async def test_a_blind_transfer_that_nobody_answers_comes_back() -> None:
+    async with mango_world(WITHOUT_RECORDINGS, bridge=ReceivingBridge(routes_to="205")) as world:
+        await world.call(MangoOutcome.RETURNED_TRANSFER)
+
+        assert world.bridge.shape()[-4:] == [
+            "L3 abonent Disconnected 1111",
+            "L4 abonent Appeared",
+            "L4 abonent Connected",
+            "L4 abonent Disconnected 1120",
+        ]
+        back = world.bridge.events[-1]
+        assert (back["transfer"], back["to"]["extension"]) == ("return_blind", "205")
+        assert back["from"]["number"] == CALLER
+
+
 async def test_a_consultation_lets_its_leg_connect_twice() -> None:
     async with mango_world(WITHOUT_RECORDINGS, bridge=ReceivingBridge(routes_to="205")) as world:
         await world.call(MangoOutcome.CONSULTED_TRANSFER, ended_by="caller", transfer_to="207")

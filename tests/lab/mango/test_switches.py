@@ -252,6 +252,14 @@ async def test_a_connected_event_may_lack_its_line() -> None:
         assert without == ["Connected"]
 
 
+async def test_a_group_may_have_no_number() -> None:
+    async with mango_world(MangoSwitches(groups_without_number=True)) as world:
+        await world.call(MangoOutcome.NO_ANSWER)
+
+        assert {one["to"].get("acd_group") for one in world.bridge.events[2:]} == {""}
+        assert world.bridge.summary["to"] == {}
+
+
 async def test_a_hidden_caller_has_no_number_anywhere() -> None:
     async with mango_world(MangoSwitches(hidden_callers=True), bridge=routing()) as world:
         report = await world.call(dtmf="1")

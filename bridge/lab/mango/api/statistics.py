@@ -1,7 +1,7 @@
 """The extended statistics: asked for by one request, read by another while their key lives.
 
-docs/facts/mango.md, 'History'; the names of fields from a public digest of the vendor's document,
-which has no heading of its own there: `context_…` of a call, `call_…` of its legs.
+docs/facts/mango.md, 'History'. A call's fields are `context_…`, those of its legs `call_…`, as
+public clients read them.
 """
 
 import base64
