@@ -19,7 +19,9 @@ class MangoKind(StrEnum):
     @property
     def direction(self) -> int:
         """Return `call_direction` of the summary: 0 internal, 1 in, 2 out."""
-        return {MangoKind.INTERNAL: 0, MangoKind.INCOMING: 1}.get(self, 2)
+        if self is MangoKind.INTERNAL:
+            return 0
+        return 1 if self is MangoKind.INCOMING else 2
 
 
 class LegState(StrEnum):

@@ -24,7 +24,12 @@ LONGEST_PERIOD: Final = timedelta(days=30)
 SHORTEST_SEARCH: Final = 3
 _DATES: Final = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y")
 _ISO_DATES: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
-_CONTEXT_TYPES: Final = {MangoKind.INCOMING: 1, MangoKind.INTERNAL: 3}
+_CONTEXT_TYPES: Final = {
+    MangoKind.INCOMING: 1,
+    MangoKind.OUTGOING: 2,
+    MangoKind.INTERNAL: 3,
+    MangoKind.CALLBACK: 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +184,7 @@ class CallStatistics:
 
 
 def _context_type(call: MangoCall) -> int:
-    return _CONTEXT_TYPES.get(call.plan.kind, 2)
+    return _CONTEXT_TYPES[call.plan.kind]
 
 
 def _caller_number(call: MangoCall) -> str:
