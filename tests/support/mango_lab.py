@@ -168,7 +168,7 @@ class MangoClient:
     async def send(
         self, path: str, fields: Mapping[str, object] | str, *, sign: str = "", key: str = KEY
     ) -> httpx.Response:
-        text = fields if isinstance(fields, str) else json.dumps(fields, ensure_ascii=False)
+        text = fields if isinstance(fields, str) else json.dumps(fields)
         form = {"vpbx_api_key": key, "sign": sign or signed(key, text, SALT), "json": text}
         return await self.http.post(
             f"/vpbx/{path}",

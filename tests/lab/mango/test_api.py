@@ -231,6 +231,7 @@ async def test_a_callback_sent_twice_rings_twice() -> None:
         ({"from": "205"}, 3104),
         ({"from": {"extension": ["205"]}}, 3104),
         ({"to_number": ""}, 3103),
+        ({"to_number": "\ud800"}, 3104),
         ({"command_id": True}, 3104),
         ({"from": {"extension": "999"}}, 1133),
         ({"from": {"extension": 205}}, 1000),

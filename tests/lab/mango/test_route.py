@@ -51,6 +51,17 @@ async def test_a_route_that_comes_too_late_is_over() -> None:
         assert bridge.of("result/route") == [{"command_id": "cmd-1", "result": 4101}]
 
 
+@pytest.mark.parametrize("thinks_s", [4.9999, 5, 5.0001])
+async def test_at_the_last_moment_the_reply_and_the_call_agree(thinks_s: float) -> None:
+    bridge = ReceivingBridge(routes_to="207", thinks_s=thinks_s)
+    async with mango_world(bridge=bridge) as world:
+        report = await world.call()
+        await world.idle()
+
+        assert bridge.replies == [{"result": 4101 if report.went_to_default else 1000}]
+        assert report.answered_by == ("205" if report.went_to_default else "207")
+
+
 async def test_an_unknown_leg_is_over() -> None:
     async with mango_world() as world:
         assert await route(world, "bm9ib2R5") == 4101

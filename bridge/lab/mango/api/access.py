@@ -59,7 +59,11 @@ def optional_text(fields: Mapping[str, object], name: str, most: int = MAX_TEXT)
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RequestRefused(MangoCode.WRONG_FORMAT)
-    if len(str(value).encode(errors="replace")) > most:
+    try:
+        size = len(str(value).encode())
+    except UnicodeEncodeError:  # half of a character, which JSON can write and nobody can send
+        raise RequestRefused(MangoCode.WRONG_FORMAT) from None
+    if size > most:
         raise RequestRefused(MangoCode.WRONG_FORMAT)
     return str(value)
 

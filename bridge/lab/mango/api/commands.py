@@ -234,7 +234,7 @@ class MangoApi:
 def _json_object(raw: bytes) -> Mapping[str, object]:
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestRefused(MangoCode.NOT_JSON) from None
     if not isinstance(value, dict):
         # PHP writes an empty array where it means an empty object.
