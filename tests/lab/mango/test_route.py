@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from bridge.lab.mango import MangoCabinet, MangoKind, MangoLine, MangoOutcome, MangoSwitches
+from bridge.lab.mango import (
+    MangoCabinet,
+    MangoKind,
+    MangoLine,
+    MangoOutcome,
+    MangoPlan,
+    MangoSwitches,
+)
+from bridge.lab.mango.calls import LegPickedUp
 from tests.support.mango_lab import (
     CALLER,
     DID,
@@ -60,6 +68,18 @@ async def test_at_the_last_moment_the_reply_and_the_call_agree(thinks_s: float) 
 
         assert bridge.replies == [{"result": 4101 if report.went_to_default else 1000}]
         assert report.answered_by == ("205" if report.went_to_default else "207")
+
+
+async def test_a_command_at_the_very_end_of_the_silence_counts() -> None:
+    async with mango_world() as world:
+        call = world.lab.begin(MangoPlan(caller=CALLER))
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_task(world.lab.wait(call, 1, is_paced=False))
+        await asyncio.sleep(0)
+
+        loop.call_at(1, call.interventions.put_nowait, LegPickedUp())
+
+        assert await waiting == LegPickedUp()
 
 
 async def test_an_unknown_leg_is_over() -> None:

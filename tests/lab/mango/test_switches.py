@@ -380,8 +380,9 @@ async def test_the_silence_is_the_window_of_a_route(silence_s: float, is_routed:
         assert bridge.replies == [{"result": 1000 if is_routed else 4101}]
 
 
-async def test_a_route_may_take_its_time() -> None:
-    async with mango_world(MangoSwitches(route_delay_s=29), bridge=routing()) as world:
+@pytest.mark.parametrize("pace", [0, 1])
+async def test_a_route_may_take_its_time(pace: float) -> None:
+    async with mango_world(MangoSwitches(route_delay_s=29), bridge=routing(), pace=pace) as world:
         report = await world.call()
 
         assert report.answered_by == "205"

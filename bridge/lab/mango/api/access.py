@@ -29,7 +29,7 @@ RATES: Final = {
 
 
 class RequestRefused(Exception):
-    """The API answers with this code alone."""
+    """The request is wrong, which counts for the lock; *code* is why."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)

@@ -1,8 +1,8 @@
 """The cabinet's API: who may ask, its commands, and how it answers.
 
-docs/facts/mango.md, 'Commands', 'Result codes' and 'Limits'. What the facts leave open is decided
-for the worse: a wrong request is one whose code is 31xx, 32xx or 34xx, so a recording that is not
-ready yet (3320) locks nobody out.
+docs/facts/mango.md, 'Commands', 'Result codes' and 'Limits'. A wrong request is one that is not
+signed, not JSON, or lacks what it needs. A recording that is not ready (3320) is none, though its
+code begins with a 3: the vendor asks clients to try again each minute.
 """
 
 import asyncio
@@ -106,8 +106,7 @@ class MangoApi:
         try:
             return await self._act(path, self._trusted_fields(method, form))
         except RequestRefused as refused:
-            is_wrong = refused.code // 100 in {31, 32, 34}
-            if is_wrong and switches.lock and self._gate.count_wrong(key):
+            if switches.lock and self._gate.count_wrong(key):
                 return _locked()
             return self._queries.reply(refused.code)
 
