@@ -48,6 +48,8 @@ class MangoExchange:
         self.clock = clock
         self.switches = switches or MangoSwitches()
         self.calls: list[MangoCall] = []
+        #: Every leg by its identifier, with its call.
+        self.legs: dict[str, tuple[MangoCall, MangoLeg]] = {}
         self.sender = PushSender(cabinet, http, seed=seed)
         self._pace = pace
         self._serial = 1000 * seed
@@ -100,6 +102,7 @@ class MangoExchange:
             is_silent=is_silent,
         )
         call.legs.append(leg)
+        self.legs[leg.call_id] = call, leg
         self._push_state(call, leg, LegState.APPEARED)
         return leg
 

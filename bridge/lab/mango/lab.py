@@ -16,7 +16,6 @@ from bridge.lab.mango.calls import (
     MangoCall,
     MangoCode,
     MangoKind,
-    MangoLeg,
     MangoPlan,
     MangoPush,
 )
@@ -78,13 +77,17 @@ class MangoLab(MangoExchange):
         return CallFlow(self, self.begin(plan, command_id=command_id)).run()
 
     def route(self, command_id: str, call_id: str, to_number: str) -> MangoCode:
-        """Move a leg that nobody has answered; 4101 where it is over, 4100 where it talks."""
-        found = self.find_leg(call_id)
-        if found is None or found[1].is_over or found[1].is_silent:
+        """Move a leg that nobody has answered; 4101 where it is over, 4100 where it cannot be.
+
+        It cannot where people talk, where a command moves it already, and where an employee is
+        giving the caller to another.
+        """
+        found = self.legs.get(call_id)
+        if found is None or found[1].is_over:
             return MangoCode.OVER
         call, leg = found
-        is_inbound = call.plan.kind is MangoKind.INCOMING
-        if leg.state is not LegState.APPEARED or not is_inbound or leg.is_routed:
+        is_free = leg.state is LegState.APPEARED and not leg.is_routed and not leg.transfer
+        if call.plan.kind is not MangoKind.INCOMING or not is_free:
             return MangoCode.NOT_NOW
         leg.is_routed = True
         call.interventions.put_nowait(LegRouted(leg, to_number, command_id))
@@ -92,7 +95,7 @@ class MangoLab(MangoExchange):
 
     def hang_up(self, call_id: str) -> MangoCode:
         """End a leg, but not in a queue."""
-        found = self.find_leg(call_id)
+        found = self.legs.get(call_id)
         if found is None or found[1].is_over:
             return MangoCode.OVER
         call, leg = found
@@ -126,11 +129,6 @@ class MangoLab(MangoExchange):
     def find_call(self, entry_id: str) -> MangoCall | None:
         """Return the call with this identifier."""
         return next((one for one in self.calls if one.entry_id == entry_id), None)
-
-    def find_leg(self, call_id: str) -> tuple[MangoCall, MangoLeg] | None:
-        """Return the leg with this identifier, and its call."""
-        legs = ((call, leg) for call in self.calls for leg in call.legs)
-        return next((found for found in legs if found[1].call_id == call_id), None)
 
     async def push_result(self, command: str, command_id: str, code: int) -> None:
         """Push `result/<command>` and wait for the answer."""

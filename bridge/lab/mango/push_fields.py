@@ -57,8 +57,9 @@ def summary_event(cabinet: MangoCabinet, switches: MangoSwitches, call: MangoCal
         callee = _side(answered.callee, switches) if answered else _missed_by(call, switches)
     lost_in_menu = outside and all(leg.place is LegPlace.MENU for leg in call.legs)
     contradicts = lost_in_menu and switches.menu_end_contradicts
-    has_begun = answered is not None or not outside
-    forwarded_at = call.began_at if has_begun else contradicts * call.ended_at
+    forwarded_at = call.began_at if answered or not outside else 0
+    if contradicts:
+        forwarded_at = call.ended_at
     event: Fields = {
         "entry_id": call.entry_id,
         "call_direction": kind.direction,

@@ -134,6 +134,16 @@ async def test_a_leg_that_rings_at_somebody_else_is_moved() -> None:
         assert moved["command_id"] == "cmd-2"
 
 
+async def test_a_caller_whom_an_employee_gives_away_is_not_moved() -> None:
+    async with mango_world(MangoSwitches(silence_s=0)) as world:
+        world.start(MangoOutcome.BLIND_TRANSFER)
+        await asyncio.sleep(24)
+
+        given = world.bridge.events[-1]
+        assert (given["call_state"], given["transfer"]) == ("Appeared", "blind")
+        assert await route(world, given["call_id"]) == 4100
+
+
 async def test_a_caller_in_a_queue_is_moved() -> None:
     async with mango_world(MangoSwitches(silence_s=0)) as world:
         entry = world.start(MangoOutcome.ANSWERED)
