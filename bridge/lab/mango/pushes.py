@@ -17,6 +17,10 @@ from bridge.lab.mango.signature import encode_form, sign_json
 from bridge.lab.mango.switches import MangoSwitches, PushOrder, PushSignature
 
 
+#: Pushes under way together. More only queue up in the HTTP client, which takes long to sort them.
+MOST_AT_ONCE = 32
+
+
 class PushSender:
     """Sends pushes in the order the switches name; whatever the bridge does becomes a value."""
 
@@ -25,6 +29,7 @@ class PushSender:
         self._http = http
         self._random = Random(seed)  # noqa: S311 - an order of pushes is no secret
         self._turn = asyncio.Lock()
+        self._lines = asyncio.Semaphore(MOST_AT_ONCE)
         self._held: list[tuple[MangoPush, MangoSwitches]] = []
         self._running: set[asyncio.Task[None]] = set()
         #: Every push so far, also those that were lost on purpose.
@@ -68,7 +73,7 @@ class PushSender:
         push.status, limit = None, self._cabinet.push_timeout_s
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
-            async with asyncio.timeout(limit):
+            async with self._lines, asyncio.timeout(limit):
                 answer = await self._http.post(
                     address, content=body, headers=headers, timeout=None, follow_redirects=False
                 )
