@@ -16,7 +16,6 @@ from bridge.lab.mango.push_fields import Fields, write_json
 from bridge.lab.mango.signature import encode_form, sign_json
 from bridge.lab.mango.switches import MangoSwitches, PushOrder, PushSignature
 
-
 #: Pushes under way together. More only queue up in the HTTP client, which takes long to sort them.
 MOST_AT_ONCE = 32
 

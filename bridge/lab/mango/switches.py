@@ -156,6 +156,8 @@ class MangoSwitches:
         recording_ready_after_s: how long after its end a recording can be fetched.
         recording_links: recordings can be fetched by a signed GET link (off by default).
         stats_ready_after_s: how long the statistics take.
+        stats_not_ready_204: until then they are a bare 204 and no `work`.
+        stats_partial: until then they carry a first part of their rows, as a client saw.
         stats_key_life_s: how long the key to them lives.
         stats_as_object: `data` is an object and no array of days.
         stats_service_rows: the legs of a call include a row without times.
@@ -207,6 +209,8 @@ class MangoSwitches:
     recording_ready_after_s: float = 0.0
     recording_links: bool = False
     stats_ready_after_s: float = 1.0
+    stats_not_ready_204: bool = False
+    stats_partial: bool = False
     stats_key_life_s: float = 60.0
     stats_as_object: bool = False
     stats_service_rows: bool = False

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -690,6 +691,30 @@ async def test_the_statistics_may_take_their_time_and_forget_soon() -> None:
             states.append((await world.api.ask("stats/calls/result/", {"key": key}))["status"])
 
         assert states == ["work", "complete", "not-found"]
+
+
+async def first_look(world: MangoWorld) -> httpx.Response:
+    await world.call()
+    await world.call()
+    wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 5, "offset": 0}
+    key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+    return await world.api.send("stats/calls/result/", {"key": key})
+
+
+async def test_statistics_that_are_not_ready_may_be_a_bare_204() -> None:
+    async with mango_world(MangoSwitches(stats_not_ready_204=True)) as world:
+        reply = await first_look(world)
+
+        assert (reply.status_code, reply.content) == (204, b"")
+
+
+async def test_statistics_that_are_not_ready_may_show_a_part() -> None:
+    async with mango_world(MangoSwitches(stats_partial=True)) as world:
+        reply = (await first_look(world)).json()
+
+        (day,) = reply["data"]
+        assert reply["status"] == "work"
+        assert len(day["list"]) == 1
 
 
 async def test_the_statistics_may_take_iso_dates() -> None:

@@ -96,6 +96,8 @@ class CabinetQueries:
 
     async def _read_statistics(self, fields: Mapping[str, object]) -> Response:
         status, days = self._statistics.read(required_text(fields, "key"))
+        if status == "work" and self._lab.switches.stats_not_ready_204:
+            return Response(status_code=204)
         if days is None:
             return self.reply(MangoCode.DONE, status=status)
         is_object = self._lab.switches.stats_as_object and len(days) == 1

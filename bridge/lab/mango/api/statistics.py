@@ -79,13 +79,13 @@ class CallStatistics:
         return key
 
     def read(self, key: str) -> tuple[str, list[Row] | None]:
-        """Return the status of a report, and its days once it is complete."""
+        """Return the status of a report, and its days once there are any."""
         report, switches = self._reports.get(key), self._lab.switches
         if report is None:
             return "not-found", None
         age = self._lab.clock() - report.asked_at
         if age < switches.stats_ready_after_s:
-            return "work", None
+            return "work", _first_part(report.days) if switches.stats_partial else None
         if age > switches.stats_ready_after_s + switches.stats_key_life_s:
             return "not-found", None
         return "complete", report.days
@@ -181,6 +181,11 @@ class CallStatistics:
         if self._lab.switches.stats_call_ids:
             row["external_call_id"] = leg.call_id
         return row
+
+
+def _first_part(days: list[Row]) -> list[Row]:
+    """Return the newest call alone."""
+    return [day | {"list": rows[:1]} for day in days[:1] if isinstance(rows := day["list"], list)]
 
 
 def _context_type(call: MangoCall) -> int:
