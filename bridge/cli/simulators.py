@@ -1,6 +1,8 @@
 """The simulators: one alone for integrators, or all of it together."""
 
 import asyncio
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,14 @@ _HOST = "127.0.0.1"
 
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535)]
 Partners = Annotated[int, typer.Option(help="Size of the company.", min=1, max=1_000_000)]
+
+
+class Pace(StrEnum):
+    """How fast the seconds of a simulator's calls pass."""
+
+    REAL = "real"
+    FAST = "fast"
+
 
 commands = typer.Typer()
 lab = typer.Typer(help="One simulator alone, for integrators.", no_args_is_help=True)
@@ -86,6 +96,64 @@ def lab_sipuni(
     terminal.print_error(f"it asks {_without_secret(hook)}; call at {control}/call")
     terminal.print_error(f"play a scenario: curl --data-binary @FILE.jsonl {control}/story")
     run_sipuni_lab(hook_url=hook, host=_HOST, port=port, switches=switches)
+
+
+@lab.command("mango")
+def lab_mango(
+    *,
+    port: Port = 8083,
+    hook: Annotated[str, typer.Option(help="The base its events are pushed to.")] = (
+        "http://127.0.0.1:8000/mango"
+    ),
+    faults: Annotated[Path | None, typer.Option(help="Switches of the cabinet (JSON).")] = None,
+    pace: Annotated[Pace, typer.Option(help="Whether ringing and talking take time.")] = Pace.FAST,
+    extensions: Annotated[
+        str, typer.Option(help="Its employees: 205,206,207; the first two are the group.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="The same seed, the same disorder.")] = 1,
+    partners: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Run a simulated Mango Office cabinet; it is controlled at /_lab/.
+
+    POST /_lab/call {"caller", "did"} places a call: it waits in silence for a route, then goes to
+    the group. POST /_lab/switches {"numbers": "text"} switches a trap on, GET shows them all.
+    """
+    from bridge.lab.mango import MangoCabinet, read_mango_switches, serve_mango_lab
+    from bridge.web.server import require_free_address
+
+    del partners  # every lab takes them; a cabinet has no company to compose
+    if not hook.startswith(("http://", "https://")):
+        raise typer.BadParameter("is not an http(s) address", param_hint="--hook")
+    try:
+        switches = read_mango_switches(faults.read_bytes()) if faults else None
+    except (OSError, ValueError) as error:
+        exit_with_usage_error(f"--faults {faults}", error)
+    cabinet = MangoCabinet(hook_url=hook)
+    if extensions:
+        cabinet = cabinet.with_extensions(tuple(filter(None, extensions.split(","))))
+    require_free_address(_HOST, port, "--port")
+
+    def announce(address: str) -> None:
+        settings = {
+            "BRIDGE_MANGO_URL": f"{address}/vpbx",
+            "BRIDGE_MANGO_KEY": cabinet.key,
+            "BRIDGE_MANGO_SALT": cabinet.salt,
+        }
+        for name, value in settings.items():
+            terminal.console().print(f"{name}={value}", markup=False, soft_wrap=True)
+        terminal.print_error(f"it pushes to {_without_secret(hook)}; control: {address}/_lab/")
+
+    serving = serve_mango_lab(
+        cabinet,
+        host=_HOST,
+        port=port,
+        switches=switches,
+        pace=1.0 if pace is Pace.REAL else 0.0,
+        seed=seed,
+        announce=announce,
+    )
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serving)
 
 
 @commands.command()
