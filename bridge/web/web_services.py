@@ -22,14 +22,22 @@ from bridge.ports.clock import Clock
 from bridge.ports.events import Event, EventPublisher, OneCAvailability
 from bridge.ports.orders import PartnerPhones
 from bridge.ports.pbx import RawEvent, Telephony
-from bridge.ports.stores.calls import CallSearch
+from bridge.ports.stores.calls import CallRecords, CallSearch
 from bridge.ports.stores.directory import Directory
-from bridge.ports.stores.ledger import Ledger
-from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.event_log import EventLog
+from bridge.ports.stores.missed_calls import MissedCallRecords
+from bridge.ports.stores.number_memory import NumberMemoryStore
+from bridge.ports.stores.outbox import OutboxCounts, OutboxEntries
 from bridge.ports.stores.sync_runs import SyncRunList
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.desk_state.state import DeskState
 from bridge.web.shared.event_stream import StreamLimits, TextCache
+
+
+class WebLedger(
+    CallRecords, EventLog, OutboxEntries, MissedCallRecords, NumberMemoryStore, Protocol
+):
+    """The part of the ledger that pages and the API read and change."""
 
 
 class RouteAnswers(Protocol):
@@ -187,7 +195,7 @@ class WebServices:
     route_answers: RouteAnswers
     event_intake: EventIntake
     call_notes: CallNotes
-    ledger: Ledger
+    ledger: WebLedger
     directory: Directory
     event_feed: EventFeed
     events: EventPublisher

@@ -9,7 +9,8 @@ from bridge.domain.routing.decision import Target
 from bridge.ports.audit import AuditAct
 from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from tests.e2e.axe import serious_faults
-from tests.e2e.desk_fixture import ADMIN, ANNA, DeskFixture, open_window, serve_desk
+from tests.e2e.desk_fixture import ANNA, DeskFixture, open_window, serve_desk
+from tests.web.web_fixture import ADMIN
 
 pytestmark = pytest.mark.anyio
 

@@ -189,7 +189,7 @@ def addresses(app: FastAPI) -> Iterator[str]:
         for one in [route] if inner is None else inner.routes:
             methods = set(getattr(one, "methods", None) or {"GET"}) - {"HEAD"}
             for method in sorted(methods):
-                yield f"{method} {one.path}"
+                yield f"{method} {getattr(one, 'path', '')}"
 
 
 async def home_of(caller: str) -> WebFixture:
@@ -274,7 +274,7 @@ def last_what_ends_a_session(address: str) -> tuple[bool, bool]:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-async def test_every_address_admits_whom_its_rule_names_and_nobody_else(caller: str):
+async def test_every_address_admits_whom_its_rule_names_and_nobody_else(caller: str) -> None:
     home = await home_of(caller)
     app = home.app()
     wrong = []
@@ -290,7 +290,7 @@ async def test_every_address_admits_whom_its_rule_names_and_nobody_else(caller: 
     assert wrong == []
 
 
-def test_every_address_has_a_rule_and_every_rule_an_address():
+def test_every_address_has_a_rule_and_every_rule_an_address() -> None:
     listed = set(addresses(WebFixture().app()))
 
     assert listed - RULES.keys() == set(), "say in RULES who may ask these"
@@ -298,7 +298,7 @@ def test_every_address_has_a_rule_and_every_rule_an_address():
 
 
 @pytest.mark.parametrize("caller", [c for c in CALLERS if not ADMIN_DOES.admits(c)])
-async def test_what_was_refused_did_not_happen(caller: str):
+async def test_what_was_refused_did_not_happen(caller: str) -> None:
     home = await home_of(caller)
     app = home.app()
     before = (
