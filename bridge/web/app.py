@@ -23,6 +23,7 @@ from bridge.web.api.routes import api_router
 from bridge.web.console import console_routes
 from bridge.web.desk.pages import DeskPages
 from bridge.web.hooks import HookRoutes
+from bridge.web.manual import ManualRoutes
 from bridge.web.shared.language import translatable
 from bridge.web.shared.pages import PageRenderer, static_files
 from bridge.web.sign_in.routes import SignInRoutes
@@ -108,6 +109,7 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         *console_routes(services, access, pages),
         *DeskPages(services, access, pages).routes(),
         *PlaceCallPage(services, access, pages).routes(),
+        *ManualRoutes(pages).routes(),
         static_files(),
         docs_route(app),
     ]
@@ -121,7 +123,9 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
 
 
 def _is_of_people(path: str) -> bool:
-    return path == "/" or path.startswith(("/api/", "/console/", "/desk", "/call", "/log"))
+    return path == "/" or path.startswith(
+        ("/api/", "/console/", "/desk", "/call", "/log", "/manual")
+    )
 
 
 Teller = Callable[[Request, Exception], Awaitable[Response]]

@@ -20,6 +20,7 @@ from bridge.domain.delivery.documents import caller_name, candidate_name, how_to
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.phone.fields import format_phone
 from bridge.web.access.access_control import read_cookie
+from bridge.web.access.network import read_header
 from bridge.web.shared.language import (
     LANGUAGE_NAMES,
     LANGUAGES,
@@ -75,6 +76,16 @@ class PageRenderer:
         chosen = read_cookie(scope, LANG_COOKIE)
         return next((one for one in LANGUAGES if one == chosen), self._lang)
 
+    def reading_language(self, scope: Scope) -> Language:
+        """Return the language chosen by the page's switch, else the browser's, else the default.
+
+        For pages without sign-in: whoever reads them may never have used the switch.
+        """
+        chosen = read_cookie(scope, LANG_COOKIE)
+        accepted = read_header(scope, b"accept-language").decode("latin-1").lower()
+        wanted = [chosen, *(part.strip()[:2] for part in accepted.split(","))]
+        return next((one for want in wanted for one in LANGUAGES if one == want), self._lang)
+
     def localizer_of(self, scope: Scope) -> Localizer:
         """Give the language of a request."""
         return self.localizers[self.language_of(scope)]
@@ -87,9 +98,10 @@ class PageRenderer:
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        lang: Language | None = None,
     ) -> Response:
-        """Render *template* with *fields* for *request*."""
-        lang = self.language_of(request.scope)
+        """Render *template* with *fields* for *request*, in the reader's language or in *lang*."""
+        lang = lang or self.language_of(request.scope)
         text = self.render_text(lang, template, {"path": request.url.path, **fields})
         return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
 

@@ -106,6 +106,12 @@ RULES: Mapping[str, Rule] = {
     "GET /docs": OPEN,
     "GET /openapi.json": OPEN,
     "GET /static": OPEN,
+    "GET /manual": OPEN,
+    "GET /manual/": OPEN,
+    "GET /manual/{name}": OPEN,
+    "GET /manual/images/{file}": OPEN,
+    "GET /manual/{lang}/": OPEN,
+    "GET /manual/{lang}/{name}": OPEN,
     "GET /login": OPEN,
     "POST /login/admin": TRIES,
     "POST /login/manager": TRIES,
@@ -253,6 +259,9 @@ def path_of(address: str, caller: str, home: WebFixture) -> str:
         "ref": ANNA.ref,
         "number": "+79035550123",
         "sealed": "nobody-made-this",
+        "lang": "en",
+        "name": "promises",
+        "file": "nothing.png",
     }
     path = re.sub(r"\{(\w+)(?::path)?\}", lambda found: filled[found[1]], path)
     return f"{path}/console.css" if path == "/static" else path
