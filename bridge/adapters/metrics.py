@@ -122,8 +122,8 @@ class Metrics:
 
     def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int) -> bytes:
         """Give the exposition; the arguments are what stands in the stores now; None: unread."""
-        for state in ("due", "sending", "dead", "settled"):
-            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state))
+        for state in EntryState:
+            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state.name.lower()))
         self._age.set(math.nan if age is None else age.total_seconds())
         self._numbers.set(numbers)
         return generate_latest(self._registry)
