@@ -25,19 +25,10 @@ from bridge.web.shared.pages import PAGE_HEADERS, PageRenderer
 MANUAL_PATH: Final = "/manual"
 
 #: The pages in the order of the contents list; others follow by name.
-PAGE_ORDER: Final = (
-    "index",
-    "install",
-    "onec",
-    "sipuni",
-    "settings",
-    "operating",
-    "routing",
-    "security",
-    "api",
-    "troubleshooting",
-    "promises",
-    "reverse-proxy",
+PAGE_ORDER: Final[Sequence[str]] = (
+    *("index", "install", "onec", "sipuni", "settings", "commands", "operating"),
+    *("desk", "click-to-call", "routing", "life-of-a-call", "security", "api"),
+    *("troubleshooting", "limits", "promises", "reverse-proxy"),
 )
 
 _FOLDER: Final = Path(__file__).parent.parent / "manual"

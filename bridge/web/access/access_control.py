@@ -13,7 +13,6 @@ from secrets import token_bytes
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from bridge.domain.directory.entities import Manager, Ref
@@ -25,7 +24,6 @@ from bridge.web.access.network import (
     is_encrypted,
     is_same_origin,
     network_of,
-    read_header,
 )
 from bridge.web.access.passwords import AdminPassword, TooManyChecks
 from bridge.web.access.secrets import Secret, bearer_token, offered_password
@@ -33,6 +31,7 @@ from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from bridge.web.access.stream_guard import GuardedStreams
 from bridge.web.access.viewer import Role, Viewer
 from bridge.web.shared.language import translatable
+from bridge.web.shared.request_headers import read_cookie, read_header
 
 _log = logging.getLogger(__name__)
 
@@ -296,8 +295,3 @@ def is_active(manager: Manager) -> bool:
 def is_navigation(scope: Scope) -> bool:
     """Whether a person at a browser wants to see a page."""
     return scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")
-
-
-def read_cookie(scope: Scope, name: str) -> str:
-    """Give a cookie; empty when there is none."""
-    return cookie_parser(read_header(scope, b"cookie").decode("latin-1")).get(name, "")

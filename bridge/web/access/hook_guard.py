@@ -17,9 +17,9 @@ from bridge.web.access.network import (
     client_address,
     is_in_networks,
     network_of,
-    read_header,
 )
 from bridge.web.access.secrets import Secret, basic_credentials
+from bridge.web.shared.request_headers import read_header
 
 _log = logging.getLogger(__name__)
 

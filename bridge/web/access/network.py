@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from bridge.web.shared.request_headers import read_header
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -73,15 +75,6 @@ def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     # The proxy nearest to us wrote last.
     said = read_header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
     return said.strip().lower() == b"https"
-
-
-def read_header(scope: Scope, wanted: bytes) -> bytes:
-    """Give a header's first value; empty when there is none."""
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return b""
 
 
 def is_in_networks(address: Address | None, networks: Iterable[Network]) -> bool:

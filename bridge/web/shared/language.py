@@ -32,6 +32,9 @@ _CATALOGUES: Final = Path(__file__).parent.parent / "locale"
 
 _JUST_NOW: Final = timedelta(seconds=2)
 
+#: Milliseconds from here on are written without a digit behind the point.
+_WITHOUT_DIGITS_MS: Final = 10
+
 _MINUTE = 60
 _HOUR = 3600
 
@@ -128,9 +131,8 @@ class Localizer:
     def format_milliseconds(self, seconds: float) -> str:
         """Write a short time: "0,4 мс", "12 мс"."""
         value = seconds * 1000
-        return self.translate(
-            "%(time)s ms", time=self.format_number(value, 1 if 0 < value < 10 else 0)
-        )
+        digits = 1 if 0 < value < _WITHOUT_DIGITS_MS else 0
+        return self.translate("%(time)s ms", time=self.format_number(value, digits))
 
     def _day_of(self, local: datetime, now: datetime) -> str:
         here = now.astimezone(self.zone)

@@ -19,8 +19,6 @@ from starlette.types import Scope
 from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.phone.fields import format_phone
-from bridge.web.access.access_control import read_cookie
-from bridge.web.access.network import read_header
 from bridge.web.shared.language import (
     LANGUAGE_NAMES,
     LANGUAGES,
@@ -28,6 +26,7 @@ from bridge.web.shared.language import (
     translatable,
     translations,
 )
+from bridge.web.shared.request_headers import read_cookie, read_header
 
 _WEB_DIR = Path(__file__).parent.parent
 
