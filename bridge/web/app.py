@@ -171,7 +171,7 @@ async def _tell_gone(_: Request, error: Exception) -> Response:
 
 async def _tell_failure(_: Request, error: Exception) -> Response:
     del error  # the server logs it with its traceback
-    return _problem(500, translatable("Something broke inside; the log tells what."))
+    return _problem(500, translatable("Internal error of the bridge; see the service's log."))
 
 
 def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -114,7 +114,7 @@ async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
         page = await context.new_page()
         await page.goto(f"{street.url}/console/calls/{call.key}")
 
-        await page.get_by_role("button", name="Decide again").click()
+        await page.get_by_role("button", name="Check against current data").click()
 
         verdict = page.locator("#replay .verdict")
         await expect(verdict).to_contain_text("It would go elsewhere: then 299")

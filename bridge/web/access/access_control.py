@@ -51,7 +51,7 @@ _NO_PASSWORD = translatable(
     "at its start, and onec-bridge console-link prints another."
 )
 _ADMIN_ONLY = translatable("This is for the administrator alone.")
-FOREIGN_PAGE = translatable("Another site's page asked for this; it was not done.")
+FOREIGN_PAGE = translatable("This request came from another site's page; nothing was done.")
 _TOO_MANY = translatable("Too many wrong passwords: wait a while before the next one.")
 _BUSY = translatable("Too many passwords are being checked at this moment: try again.")
 

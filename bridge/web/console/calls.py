@@ -97,7 +97,7 @@ class CallsPage(ConsolePage):
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "calls", words)
         localizer = self.pages.localizer_of(request.scope)
         header = localizer.translate(
-            "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Talked; "
+            "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Answered by; "
             "Wait, s; Talk, s; Key"
         )
         rows = [self._row(call, localizer.lang) for call in calls]

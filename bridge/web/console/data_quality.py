@@ -72,7 +72,7 @@ class DataQualityPage(ConsolePage):
             for found in lists
             for flaw in found.issues
         ]
-        header = localizer.translate("Flaw; Who; What stands there; Calls it cost; Reference")
+        header = localizer.translate("Error; Who; What is entered; Calls lost; Reference")
         return csv_response(localizer.lang, "doctor", header.split("; "), rows)
 
     async def _examine(

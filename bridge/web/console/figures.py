@@ -191,12 +191,12 @@ def _latency(hours: Sequence[LatencyHour], now: datetime, localizer: Localizer) 
             names,
             [
                 ChartSeries(
-                    localizer.translate("half of the answers within"),
+                    localizer.translate("usual"),
                     "median",
                     [None if hour is None else hour.p50 for hour in found],
                 ),
                 ChartSeries(
-                    localizer.translate("95 of 100 within"),
+                    localizer.translate("95th percentile"),
                     "tail",
                     [None if hour is None else hour.p95 for hour in found],
                 ),

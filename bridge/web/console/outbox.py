@@ -71,7 +71,7 @@ class OutboxPage(ConsolePage):
             for entry, call in found
         ]
         header = localizer.translate(
-            "Time; Caller; Number; State; Stage; Attempts; Document; 1C's words; Key"
+            "Time; Caller; Number; State; Stage; Attempts; Document; 1C's answer; Key"
         )
         return csv_response(localizer.lang, "outbox", header.split("; "), rows)
 

@@ -54,7 +54,9 @@ class PeoplePage(ConsolePage):
     def _person(self, request: Request) -> Manager:
         manager = self.access.active_manager(Ref(request.path_params["ref"]))
         if manager is None:
-            raise HTTPException(404, translatable("No such person works here."))
+            raise HTTPException(
+                404, translatable("There is no such user in 1C, or the user is inactive.")
+            )
         return manager
 
     def _show(

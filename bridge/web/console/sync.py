@@ -95,7 +95,7 @@ class SyncPage(ConsolePage):
         if refused is None and self._nobody_reachable():
             refused = _NOBODY
         if refused is None:
-            raise HTTPException(409, translatable("No listing is refused any more."))
+            raise HTTPException(409, translatable("There is nothing to accept any more."))
         lost = refused.losses or (Loss(refused.entity_set, "", refused.held, refused.listed),)
         subject = ", ".join(loss.what for loss in lost)
         words = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)

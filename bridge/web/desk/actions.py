@@ -29,9 +29,9 @@ from bridge.web.web_services import WebServices
 _LONGEST_NOTE = 2000
 
 _WITHHELD = translatable("Nothing to call: the number is withheld or too short.")
-_SHOWN = translatable("%(number)s. That you asked to see it stands in the audit list.")
+_SHOWN = translatable("%(number)s. This is recorded in the audit list.")
 _NOTHING_HIDDEN = translatable("Nothing to show: the number is withheld or too short.")
-_NOT_FOUND = translatable("1C has nothing like it")
+_NOT_FOUND = translatable("Nothing found in 1C")
 
 
 class DeskActions:
@@ -109,7 +109,7 @@ class DeskActions:
             request,
             context,
             context.localizer.translate(
-                "Remembered: from the next call on the number leads to him."
+                "Saved: the next call from this number goes to this owner's manager."
             ),
         )
 

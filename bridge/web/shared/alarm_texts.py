@@ -28,7 +28,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
         ),
     ),
     "onec_refuses": AlarmText(
-        translatable("1C turns the bridge down"),
+        translatable("1C refuses the bridge's requests"),
         translatable(
             "Calls wait, nothing is lost: mend the password or the rights of the bridge's 1C user, "
             "or publish the set that 1C names. onec-bridge check tells which. The bridge tries "
@@ -38,8 +38,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     "index_stale": AlarmText(
         translatable("The data from 1C are old"),
         translatable(
-            "Callers are routed by what was known then. Look at the sync runs and at onec-bridge "
-            "check."
+            "Calls are routed by the older data. Look at the sync runs and at onec-bridge check."
         ),
     ),
     "sync_refused": AlarmText(
@@ -61,8 +60,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     "outbox_dead": AlarmText(
         translatable("1C refused to take calls"),
         translatable(
-            "They are kept. Read 1C's reason under what is owed to 1C, mend it in 1C, then write "
-            "them again or drop them."
+            "They are kept. Read 1C's reason on the page “Waiting for 1C”, correct it in 1C, then retry or cancel the writing."
         ),
     ),
     "store_slow": AlarmText(
@@ -91,7 +89,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
         ),
     ),
     "pbx_refuses": AlarmText(
-        translatable("The PBX turns the bridge down"),
+        translatable("The PBX refuses the bridge's requests"),
         translatable(
             "Look at the key in the PBX's cabinet and in the settings, and at its rights."
         ),
@@ -104,7 +102,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     ),
     "sync_failed": AlarmText(
         translatable("Sync"),
-        translatable("It did not come to its end; calls are routed by what was held before."),
+        translatable("It was not completed; calls are routed by the previous data."),
     ),
     "index_broken": AlarmText(
         translatable("The index cannot be read"),

@@ -123,9 +123,9 @@ class PageRenderer:
         )
 
 
-_BROKEN = translatable("It did not work")
+_BROKEN = translatable("This failed")
 _TITLES = {
-    403: translatable("Not for you"),
+    403: translatable("No access"),
     404: translatable("Nothing is here"),
     409: translatable("It cannot be done now"),
     429: translatable("Too many wrong passwords"),

@@ -292,7 +292,7 @@ async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs() -
     assert "differs" not in unchanged
     assert "It would go elsewhere: then 900 (by default), now 205" in changed
     assert 'class="differs"' in changed
-    assert "Decide again" in unasked
+    assert "Check against current data" in unasked
     assert not same.answering.questions  # nothing was recorded
 
 
