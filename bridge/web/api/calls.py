@@ -78,8 +78,8 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
             raise HTTPException(404, "There is no such call.")
         lang = lang or services.lang
         found = await services.ledger.entry(key)
-        entry = None if found is None else OutboxEntryView.of(found[0], None, lang)
-        return CallStoryView.of(call, entry, lang)
+        entry = None if found is None else OutboxEntryView.of(found[0], lang)
+        return CallStoryView.of(call, lang, entry=entry)
 
     @router.post("/calls/{key}/notes", status_code=201)
     async def note_call(key: Key, note: NewNote, lang: Lang = None) -> CallStoryView:
@@ -87,7 +87,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
         call = await services.call_notes.annotate(key, note.by or "API", note.text)
         if call is None:
             raise HTTPException(404, "There is no such call.")
-        return CallStoryView.of(call, None, lang or services.lang)
+        return CallStoryView.of(call, lang or services.lang, entry=None)
 
     @router.get("/debts")
     async def list_debts() -> MissedCallsView:

@@ -24,7 +24,7 @@ from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import NO_EXTENSION, calling_extension, record_audit
-from bridge.web.api.views.calls import ErrorView, View
+from bridge.web.api.views.base import ErrorView, Source, View, format_e164
 from bridge.web.shared.bodies import route_class_admitting_first
 from bridge.web.shared.forms import read_form
 from bridge.web.shared.language import translatable
@@ -71,50 +71,31 @@ class PlacedOrderView(View):
     """What became of an order."""
 
     key: str = Field(description="key of the call in the journal")
-    state: OrderState
-    extension: str
+    state: Annotated[
+        OrderState, Source(lambda call: call.order.state if call.order else OrderState.UNKNOWN)
+    ]
+    extension: Annotated[str, Source(lambda call: call.placed_by)]
     number: str = Field(description="E.164 with the plus; masked where it is hidden from you")
-    words: str = Field(description="what the PBX said of a failure")
-
-    @classmethod
-    def of(cls, call: PhoneCall, *, whole: bool = True) -> Self:
-        """Show the order of *call*; its number in full, if *whole*."""
-        order = call.order
-        number = f"+{call.caller.number}"
-        return cls(
-            key=call.key,
-            state=OrderState.UNKNOWN if order is None else order.state,
-            extension=call.placed_by,
-            number=number if whole else mask_phone(number),
-            words="" if order is None else order.reason,
-        )
+    words: Annotated[str, Source(lambda call: call.order.reason if call.order else "")] = Field(
+        description="what the PBX said of a failure"
+    )
 
 
 class PhoneView(View):
     """One number of a partner."""
 
-    number: str = Field(description="E.164 with the plus")
-    formatted: str
-    typed: str = Field(description="as it stands in 1C")
+    number: Annotated[str, Source(lambda phone: format_e164(phone.number))] = Field(
+        description="E.164 with the plus"
+    )
+    formatted: Annotated[str, Source(lambda phone: format_phone(phone.number))]
+    typed: Annotated[str, Source(lambda phone: phone.as_typed)] = Field(
+        description="as it stands in 1C"
+    )
     extension: str | None = Field(description="typed behind the number")
     owner: str
     kind: CandidateKind = Field(description="1 contact person, 2 partner, 3 counterparty")
     name: str = Field(description="whose number it is")
     ended: bool = Field(description="the relation with its owner is over")
-
-    @classmethod
-    def of(cls, phone: OwnedPhone) -> Self:
-        """Show *phone*."""
-        return cls(
-            number=f"+{phone.number}",
-            formatted=format_phone(phone.number),
-            typed=phone.as_typed,
-            extension=phone.extension,
-            owner=phone.owner,
-            kind=phone.kind,
-            name=phone.name,
-            ended=phone.ended,
-        )
 
 
 class PhonesView(View):
@@ -162,7 +143,10 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
         call = await _originating(services).order(extension, number, by=viewer.name or "api")
         await _noted(services, viewer, call)
         # Who typed the number knows it; a partner's may be hidden from him.
-        view = PlacedOrderView.of(call, whole=bool(wish.number) or _sees(services, viewer, call))
+        shown = f"+{call.caller.number}"
+        if not wish.number and not _sees(services, viewer, call):
+            shown = mask_phone(shown)
+        view = PlacedOrderView.of(call, number=shown)
         if view.state is OrderState.REFUSED:
             raise HTTPException(409, view.words)
         if view.state is not OrderState.ACCEPTED:

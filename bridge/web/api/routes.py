@@ -13,8 +13,8 @@ from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.api.calls import Key, Lang, add_call_routes, read_number
 from bridge.web.api.stream import event_lines
 from bridge.web.api.unread_events import add_unread_event_routes
+from bridge.web.api.views.base import ErrorView
 from bridge.web.api.views.callers import CallerCardView, ExplanationView, NewOwnerChoice
-from bridge.web.api.views.calls import ErrorView
 from bridge.web.api.views.state import (
     FreshnessView,
     OutboxCountsView,
@@ -69,7 +69,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         number = read_number(services, typed)
         _, decision = services.route_answers.explain(typed, "")
         card = services.directory.look_up(number)
-        return CallerCardView.of(
+        return CallerCardView.build(
             number, card, services.ledger.number_memory(number), decision, lang
         )
 
@@ -97,7 +97,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
     ) -> ExplanationView:
         """Tell what the PBX would be told for this caller, and why; records nothing."""
         question, decision = services.route_answers.explain(number, did)
-        return ExplanationView.of(question, decision, lang or services.lang)
+        return ExplanationView.build(question, decision, lang or services.lang)
 
 
 def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
@@ -116,7 +116,8 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         return OutboxView(
             counts=OutboxCountsView.of(await services.ledger.count_entries()),
             entries=[
-                OutboxEntryView.of(entry, call, lang or services.lang) for entry, call in entries
+                OutboxEntryView.of(entry, lang or services.lang, call=call)
+                for entry, call in entries
             ],
         )
 
@@ -125,7 +126,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         """Show one entry; an unambiguous beginning of its key is enough."""
         entry = await find_entry(services, key)
         call = await services.ledger.call(entry.key)
-        return OutboxEntryView.of(entry, call, lang or services.lang)
+        return OutboxEntryView.of(entry, lang or services.lang, call=call)
 
     @router.post("/outbox/{key}/retry")
     async def retry(
@@ -133,7 +134,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
     ) -> OutboxEntryView:
         """Make a dead or waiting entry due at once; it is looked for before anything is written."""
         entry = await retry_entry(services, viewer, key)
-        return OutboxEntryView.of(entry, None, lang or services.lang)
+        return OutboxEntryView.of(entry, lang or services.lang)
 
     @router.delete("/outbox/{key}", status_code=204)
     async def drop(key: Key, viewer: Annotated[Viewer, Depends(admitted)]) -> None:
@@ -155,7 +156,7 @@ def _add_state(
         """Tell when the directory was last proven equal to 1C, and what 1C is like."""
         now = services.clock()
         directory = services.directory
-        return FreshnessView.of(
+        return FreshnessView.build(
             directory.age(now),
             now,
             directory.count_numbers(),

@@ -15,7 +15,8 @@ from bridge.ports.events import (
     MissedCallChanged,
     OneCAvailability,
 )
-from bridge.web.api.views.calls import CallView, MissedCallView, View
+from bridge.web.api.views.base import View
+from bridge.web.api.views.calls import CallView, MissedCallView
 from bridge.web.api.views.state import (
     AlarmView,
     DirectoryChangeView,
@@ -89,9 +90,9 @@ def _view(event: Event, lang: Language) -> View:
         case MissedCallChanged(missed_call):
             view = MissedCallView.of(missed_call)
         case EntryChanged(entry):
-            view = OutboxEntryView.of(entry, None, lang)
+            view = OutboxEntryView.of(entry, lang)
         case DirectoryChanged(report):
-            view = DirectoryChangeView.of(report)
+            view = DirectoryChangeView.build(report)
         case OneCAvailability():
             view = OneCAvailabilityView.of(event)
         case Alarm():

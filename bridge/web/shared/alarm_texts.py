@@ -60,7 +60,8 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     "outbox_dead": AlarmText(
         translatable("1C refused to take calls"),
         translatable(
-            "They are kept. Read 1C's reason on the page “Waiting for 1C”, correct it in 1C, then retry or cancel the writing."
+            "They are kept. Read 1C's reason on the page “Waiting for 1C”, correct it in 1C, then "
+            "retry or cancel the writing."
         ),
     ),
     "store_slow": AlarmText(

@@ -51,7 +51,8 @@ _SAME_NAME: Final = translatable(
     "Several 1C users bear this name: ask the administrator for a personal link."
 )
 _WORTHLESS: Final = translatable(
-    "The 1C publication accepts any password, so yours cannot be checked: ask the administrator for a personal link."
+    "The 1C publication accepts any password, so yours cannot be checked: ask the administrator "
+    "for a personal link."
 )
 _ONEC_AWAY: Final = translatable("1C is not available now. Its answer: %(words)s")
 _DEAD_LINK: Final = translatable("This link is no longer valid: ask the administrator for another.")

@@ -3,7 +3,7 @@
 Numbers stand here in full: only the administrator sees them.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,29 +11,18 @@ from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import CallerCard
 from bridge.domain.phone.fields import CallerKind, PhoneNumber, format_phone
 from bridge.domain.routing.decision import NumberMemory, RouteDecision, RouteQuestion
-from bridge.web.api.views.calls import CandidateView, DecisionView, View, format_e164
+from bridge.web.api.views.base import Source, View, format_e164
+from bridge.web.api.views.calls import CandidateView, DecisionView
 
 
 class QuestionView(View):
     """How a caller and a line were read."""
 
-    caller_raw: str
-    caller_kind: CallerKind
-    number: str | None
-    extension: str | None
+    caller_raw: Annotated[str, Source(lambda question: question.caller.raw)]
+    caller_kind: Annotated[CallerKind, Source(lambda question: question.caller.kind)]
+    number: Annotated[str | None, Source(lambda question: format_e164(question.caller.number))]
+    extension: Annotated[str | None, Source(lambda question: question.caller.extension)]
     did: str
-
-    @classmethod
-    def of(cls, question: RouteQuestion) -> Self:
-        """Show *question*."""
-        caller = question.caller
-        return cls(
-            caller_raw=caller.raw,
-            caller_kind=caller.kind,
-            number=format_e164(caller.number),
-            extension=caller.extension,
-            did=question.did,
-        )
 
 
 class ExplanationView(View):
@@ -44,7 +33,7 @@ class ExplanationView(View):
     decision: DecisionView
 
     @classmethod
-    def of(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
+    def build(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
         """Show *decision* on *question*."""
         return cls(
             extension=decision.extension,
@@ -65,7 +54,7 @@ class CallerCardView(View):
     decision: DecisionView
 
     @classmethod
-    def of(
+    def build(
         cls,
         number: PhoneNumber,
         card: CallerCard | None,
