@@ -1,4 +1,4 @@
-"""What a person may do to the house from outside: retry a debt, drop it, tell whose number it is.
+"""What people change: retry an outbox entry, drop it, choose whose number it is.
 
 The API and the pages do the same things through here, and each goes into the audit list.
 """
@@ -34,7 +34,7 @@ _SOON = timedelta(seconds=2)
 
 
 async def find_entry(services: WebServices, key: str) -> OutboxEntry:
-    """Give the entry of *key*, or of an unambiguous beginning of it.
+    """Return the entry of *key*, or of an unambiguous beginning of it.
 
     Raises:
         HTTPException: 404.
@@ -46,7 +46,7 @@ async def find_entry(services: WebServices, key: str) -> OutboxEntry:
 
 
 async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> OutboxEntry:
-    """Make a dead or waiting entry due at once on *viewer*'s word, and wake the delivery.
+    """Make a dead or waiting entry due at once, and let the delivery run.
 
     Raises:
         HTTPException: 404; 409 when it is in 1C already, or on its way this moment.
@@ -69,7 +69,7 @@ async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> Outbox
 
 
 async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
-    """Forget a debt; the call stays in the journal, and 1C never hears of it.
+    """Delete an outbox entry; the call stays in the journal, and is never written to 1C.
 
     Raises:
         HTTPException: 404; 409 when it is on its way this moment.
@@ -86,7 +86,7 @@ async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
 async def choose_owner(
     services: WebServices, viewer: Viewer, number: PhoneNumber, owner: str
 ) -> None:
-    """Keep a person's word on whose number it is.
+    """Save whose number it is, as the viewer chose.
 
     Raises:
         HTTPException: 404 when 1C does not know the number; 409 when *owner* is none of its owners.
@@ -105,7 +105,7 @@ async def choose_owner(
 async def calling_extension(
     services: WebServices, viewer: Viewer, localizer: Localizer, named: str = ""
 ) -> str:
-    """Tell from which extension *viewer* calls: a manager from his own, the administrator from any.
+    """Return from which extension *viewer* calls: a manager's own, the administrator's any.
 
     *named* is the one that was asked for; empty, where none was.
 
@@ -131,5 +131,5 @@ async def calling_extension(
 async def record_audit(
     services: WebServices, viewer: Viewer, act: AuditAct, subject: str = "", words: str = ""
 ) -> None:
-    """Put what *viewer* did into the audit list; numbers come masked into it."""
+    """Record in the audit list what *viewer* did; numbers are masked there."""
     await services.audit.append(viewer.audit_record(services.clock(), act, subject, words))

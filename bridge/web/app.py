@@ -1,4 +1,4 @@
-"""The street side of the house: hooks, API, console and operations in one application."""
+"""Hooks, API, console, desk and operations in one application."""
 
 import json
 from collections.abc import Awaitable, Callable

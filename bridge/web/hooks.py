@@ -1,7 +1,7 @@
-"""The PBX's doors: the routing question and the event push, as raw ASGI applications.
+"""The PBX's hooks: the routing question and the event push, as raw ASGI applications.
 
-The ringing path. No middleware and no framework beyond a Route; one door serves every spelling of
-an address. Whatever breaks, the question gets a usable answer.
+The ringing path. No middleware and no framework beyond a Route; one endpoint serves every spelling
+of an address. Whatever breaks, the question gets a usable answer.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class HookRoutes:
             self._front[method, path] = self._event_door
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes, the most asked first; with and without the slash cabinets may add."""
+        """Return the routes, the most asked first; with and without the slash cabinets may add."""
         doors = [(path, self._route_door, ["GET"]) for path in ROUTE_PATHS]
         doors += [(path, self._event_door, ["GET", "POST"]) for path in EVENT_PATHS]
         return [
@@ -103,7 +103,7 @@ class HookRoutes:
         ]
 
     def endpoint(self, scope: Scope) -> HookEndpoint | None:
-        """Give the door to a request of the PBX at its own address; note the token in it."""
+        """Return the endpoint of a PBX request, after storing its path token in *scope*."""
         path: str = scope["path"]
         params = {}
         if path.startswith(_HOOK_ROOT):
@@ -233,7 +233,7 @@ def _pair(piece: str) -> tuple[str, str]:
 
 
 def _has_body(scope: Scope) -> bool:
-    """Whether a body follows; some programs send one with a GET."""
+    """Return whether a body follows; some programs send one with a GET."""
     if scope["method"] == "POST":
         return True
     names = {name for name, value in scope["headers"] if value != b"0"}
@@ -241,7 +241,7 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _form_headers(scope: Scope) -> dict[str, str]:
-    """Give the headers that tell the form of the body."""
+    """Return the headers that tell the form of the body."""
     wanted = (b"content-type", b"content-encoding")
     return {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n in wanted}
 
@@ -254,5 +254,5 @@ def _know_address(scope: Scope) -> None:
 
 
 def _path(path: str, token: str | None) -> str:
-    """Give *path* without the secret in it."""
+    """Return *path* without the secret in it."""
     return path if token is None else path.removeprefix(f"/hook/{token}")

@@ -181,7 +181,7 @@ def slug(text: str) -> str:
 
 
 def _add_anchors(tokens: Sequence[Token]) -> list[Heading]:
-    """Give each heading an id, a number behind it where two read alike; return the headings."""
+    """Add an id to each heading, a number behind it where two read alike; return the headings."""
     headings: list[Heading] = []
     seen: dict[str, int] = {}
     for place, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""The gate of pages and API: gives the `Viewer` of a request, or raises the refusal it gets.
+"""Access to pages and API: the `Viewer` of a request, or the refusal it gets.
 
 The administrator comes by session cookie (by his password, or by a one-time link), by Basic or
 Bearer with his password (scripts), or by the proof of a command that may read the data folder. A
@@ -73,7 +73,7 @@ class AdminAccess:
 
 
 class AccessControl:
-    """Tells who looks. *managers* gives 1C's users as they are now: who left is let in no more."""
+    """Finds who asks. *managers* returns 1C's users as they are now: who left is let in no more."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class AccessControl:
 
     @property
     def has_password(self) -> bool:
-        """Whether the administrator has a password."""
+        """Return whether the administrator has a password."""
         return self._password is not None
 
     async def require_admin(self, scope: Scope) -> Viewer:
@@ -156,12 +156,12 @@ class AccessControl:
         return Viewer(Role.ADMIN, address=self.address(scope)) if is_admin else manager
 
     async def revoke(self, manager: Ref) -> None:
-        """Make a manager's links and sessions worthless, and end his streams."""
+        """Revoke a manager's links and sessions, and end the manager's streams."""
         await self._keys.revoke(manager)
         self.streams.recheck()
 
     def signed_in_manager(self, scope: Scope) -> Viewer | None:
-        """Find the manager whose session this is; None when it is nobody's, or over."""
+        """Return the signed-in manager of *scope*; None without a session, or when it is over."""
         sealed = read_cookie(scope, DESK_COOKIE)
         session = self.tokens.read_manager_session(sealed) if sealed else None
         manager = None if session is None else self.manager_of_claim(session)
@@ -177,21 +177,21 @@ class AccessControl:
         )
 
     def manager_of_claim(self, claim: ManagerClaim) -> Manager | None:
-        """Find whom a link or session lets in; None when it was revoked, or he left 1C."""
+        """Return the manager of a link or session; None when revoked, or no longer active in 1C."""
         manager = self.active_manager(claim.manager)
         if manager is None or claim.generation != self._keys.generation(claim.manager):
             return None
         return manager
 
     def active_manager(self, ref: Ref) -> Manager | None:
-        """Find a 1C user who works here."""
+        """Return the active 1C user *ref*; None for others."""
         for manager in self._managers().values():
             if manager.ref == ref:
                 return manager if is_active(manager) else None
         return None
 
     def claim_of(self, manager: Manager) -> ManagerClaim:
-        """Give what opens the desk for *manager* now."""
+        """Return what opens the desk for *manager* now."""
         return ManagerClaim(manager.ref, self._keys.generation(manager.ref))
 
     async def is_admin_password(self, scope: Scope, offered: bytes) -> bool:
@@ -229,12 +229,12 @@ class AccessControl:
         return network_of(client_address(scope, self._access.trusted_proxies))
 
     def address(self, scope: Scope) -> str:
-        """Tell where a request comes from; empty when there is no telling."""
+        """Return the client's address; empty when it is not known."""
         address = client_address(scope, self._access.trusted_proxies)
         return "" if address is None else str(address)
 
     def is_encrypted(self, scope: Scope) -> bool:
-        """Whether the client's line is TLS, as far as we can know."""
+        """Return whether the client's line is TLS, as far as we can know."""
         return is_encrypted(scope, self._access.trusted_proxies)
 
     async def _admin(self, scope: Scope) -> Viewer | None:
@@ -288,10 +288,10 @@ def too_many_attempts(seconds: int) -> HTTPException:
 
 
 def is_active(manager: Manager) -> bool:
-    """Whether a 1C user is somebody who may look at his calls."""
+    """Return whether a 1C user may sign in: valid, no service user, not marked for deletion."""
     return not (manager.invalid or manager.service or manager.deletion_mark)
 
 
 def is_navigation(scope: Scope) -> bool:
-    """Whether a person at a browser wants to see a page."""
+    """Return whether a person at a browser wants to see a page."""
     return scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")

@@ -76,7 +76,7 @@ class Attempt:
         self.should_log = should_log
 
     def mark_right(self) -> None:
-        """Take the count back: he knew it."""
+        """Take the count back: the secret was right."""
         for counter in self._counters:
             counter.mistakes = max(counter.mistakes - 1, 0)
         self._counters = ()

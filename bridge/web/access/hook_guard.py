@@ -80,7 +80,7 @@ class HookGuessCounter:
             _log.warning("hook_not_allowed", extra={"client": network, "tries": mistakes})
 
     def clear_when_quiet(self) -> None:
-        """Take the alarm back when nobody guessed for a while."""
+        """End the alarm when nobody guessed for a while."""
         if self._last_at is not None and self._now() - self._last_at >= _QUIET_S:
             self._last_at = None
             self._events.publish(Alarm("hooks_guessed", "", clear=True))

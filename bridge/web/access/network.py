@@ -52,7 +52,7 @@ def network_of(address: Address | None) -> str:
 
 
 def is_same_origin(scope: Scope) -> bool:
-    """Whether our own page, or a script that is no browser, sent this request."""
+    """Return whether our own page, or a script that is no browser, sent this request."""
     site = read_header(scope, b"sec-fetch-site")
     if site:
         return site in {b"same-origin", b"none"}
@@ -67,7 +67,7 @@ def is_same_origin(scope: Scope) -> bool:
 
 
 def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
-    """Whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
+    """Return whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
     if scope.get("scheme") == "https":
         return True
     if not is_in_networks(_peer(scope), proxies):
@@ -78,7 +78,7 @@ def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
 
 
 def is_in_networks(address: Address | None, networks: Iterable[Network]) -> bool:
-    """Whether *address* lies in one of *networks*."""
+    """Return whether *address* lies in one of *networks*."""
     return address is not None and any(address in network for network in networks)
 
 

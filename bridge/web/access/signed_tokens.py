@@ -76,7 +76,7 @@ class SignedTokens:
         return self._goes_on(_loads(self._admin, sealed, ADMIN_SESSION_AGE))
 
     async def end_admin_session(self, sealed: str) -> None:
-        """Make a session worthless wherever else its cookie may be, for good."""
+        """End a session for good, wherever else its cookie may be."""
         await self._end(_loads(self._admin, sealed, ADMIN_SESSION_AGE))
 
     def create_manager_session(self, who: ManagerClaim) -> str:
@@ -90,11 +90,11 @@ class SignedTokens:
         return _pass_of(said[2:]) if isinstance(said, list) and self._goes_on(said) else None
 
     async def end_manager_session(self, sealed: str) -> None:
-        """Make a session worthless wherever else its cookie may be, for good."""
+        """End a session for good, wherever else its cookie may be."""
         await self._end(_loads(self._manager, sealed, MANAGER_SESSION_AGE))
 
     def create_console_link(self) -> str:
-        """Make the secret part of a link that opens the console once."""
+        """Return the secret part of a link that opens the console once."""
         return str(self._console.dumps(_new_id()))
 
     async def use_console_link(self, sealed: str) -> bool:
@@ -106,7 +106,7 @@ class SignedTokens:
         return True
 
     def create_command_proof(self) -> str:
-        """Make what proves that a command may read the data folder."""
+        """Return the proof that a command may read the data folder."""
         return str(self._command.dumps(_new_id()))
 
     def is_command_proof(self, sealed: str) -> bool:
@@ -114,7 +114,7 @@ class SignedTokens:
         return _loads(self._command, sealed, _COMMAND) is not None
 
     def create_personal_link(self, who: ManagerClaim) -> str:
-        """Make the secret part of a personal link."""
+        """Return the secret part of a personal link."""
         return str(self._link.dumps([who.manager, who.generation]))
 
     def read_personal_link(self, sealed: str) -> ManagerClaim | None:

@@ -39,7 +39,7 @@ class GuardedStreams:
     async def guard(
         self, lines: AsyncGenerator[str, None], may_read: Callable[[], bool], every_s: float
     ) -> AsyncGenerator[str, None]:
-        """Give *lines* until their reader may read no more.
+        """Return *lines* until their reader may read no more.
 
         That is asked at a line once *every_s* have passed, and whenever `recheck` is called.
         """

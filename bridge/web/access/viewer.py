@@ -35,17 +35,17 @@ class Viewer:
 
     @property
     def is_admin(self) -> bool:
-        """Whether everything is his to see and to do."""
+        """Return whether the viewer may see and do everything."""
         return self.role is Role.ADMIN
 
     def audit_record(
         self, at: datetime, act: AuditAct, subject: str = "", words: str = ""
     ) -> AuditRecord:
-        """Make the audit record of what he does."""
+        """Return the audit record of what the viewer does."""
         return AuditRecord(at, act, self.role.value, self.name, self.address, subject, words)
 
     def took_part(self, call: PhoneCall) -> bool:
-        """Whether *call* is his to see: it was sent to him, rang him, or he talked or dialled."""
+        """Return whether *call* was sent to the viewer, rang there, or was talked or dialled."""
         if self.is_admin:
             return True
         if self.manager is None:
@@ -65,20 +65,20 @@ class Viewer:
         return own in ends or (target is not None and target.extension == own)
 
     def serves(self, owners: Iterable[Candidate], managers: Mapping[int, Manager]) -> bool:
-        """Whether one of *owners* is his client: his partner's main manager is the viewer."""
+        """Return whether the viewer is the main manager of one of *owners*."""
         if self.is_admin:
             return True
         return any(_main_manager(owner, managers) == self.manager for owner in owners)
 
     def may_see_number(self, card: CallerCard | None, managers: Mapping[int, Manager]) -> bool:
-        """Whether the number of *card* is shown to him in full; None: nobody's number."""
+        """Return whether the viewer sees the number of *card* in full; None: an unknown number."""
         if self.is_admin or not self.masks_numbers:
             return True
         return card is not None and self.serves(card.candidates, managers)
 
 
 def format_visible_number(number: PhoneNumber, *, in_full: bool) -> str:
-    """Write *number* for people: whole, or with its middle hidden."""
+    """Return *number* for people: whole, or with its middle hidden."""
     return format_phone(number) if in_full else mask_phone(number)
 
 

@@ -72,7 +72,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
 
     @router.get("/calls/{key}/story")
     async def tell_call(key: Key, lang: Lang = None) -> CallStoryView:
-        """Tell the whole life of one call: what was asked, what happened, what 1C got."""
+        """Show the whole story of one call: what was asked, what happened, what 1C got."""
         call = await services.ledger.call(key)
         if call is None:
             raise HTTPException(404, "There is no such call.")

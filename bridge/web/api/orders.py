@@ -170,7 +170,7 @@ class PlaceCallPage:
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
-        """Give the page's routes; a number may come as a whole `tel:` address."""
+        """Return the page's routes; a number may come as a whole `tel:` address."""
         path = "/call/{number:path}"
         return [
             Route(path, self.show, include_in_schema=False),

@@ -85,7 +85,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         viewer: Annotated[Viewer, Depends(admitted)],
         lang: Lang = None,
     ) -> CallerCardView:
-        """Tell whose number it is, where several share it; heeded from the next call on."""
+        """Save whose number it is, where several share it; it counts from the next call on."""
         await choose_owner(services, viewer, read_number(services, number), choice.owner)
         return card_of(number, lang or services.lang)
 
@@ -95,7 +95,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         did: Annotated[str, Query(max_length=100, description="the number dialled")] = "",
         lang: Lang = None,
     ) -> ExplanationView:
-        """Tell what the PBX would be told for this caller, and why; records nothing."""
+        """Show what the PBX would be answered for this caller, and why; records nothing."""
         question, decision = services.route_answers.explain(number, did)
         return ExplanationView.build(question, decision, lang or services.lang)
 
@@ -138,7 +138,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
 
     @router.delete("/outbox/{key}", status_code=204)
     async def drop(key: Key, viewer: Annotated[Viewer, Depends(admitted)]) -> None:
-        """Forget a debt: the call stays in the journal, 1C never gets it."""
+        """Delete an outbox entry: the call stays in the journal and is never written to 1C."""
         await drop_entry(services, viewer, key)
 
 
@@ -153,7 +153,7 @@ def _add_state(
 
     @router.get("/freshness")
     async def show_freshness() -> FreshnessView:
-        """Tell when the directory was last proven equal to 1C, and what 1C is like."""
+        """Show when the directory was last proven equal to 1C, and whether 1C answers."""
         now = services.clock()
         directory = services.directory
         return FreshnessView.build(

@@ -1,4 +1,4 @@
-"""Server-sent events: the house's events as lines that a page reads as they happen."""
+"""Server-sent events: what happens in the service, as lines that a page reads."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -42,9 +42,9 @@ _HEARTBEAT = ": still here\n\n"
 async def event_lines(
     services: WebServices, kinds: Sequence[str], after: str
 ) -> AsyncGenerator[str, None]:
-    """Give the events of *kinds* (all when empty) from behind the id *after* on, as lines.
+    """Return the events of *kinds* (all when empty) from behind the id *after* on, as lines.
 
-    They end when the house stops; a heartbeat breaks every long silence.
+    They end when the service stops; a heartbeat breaks every long silence.
     """
     wanted = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
     async with services.event_feed.subscribe(wanted, after) as listener:
@@ -67,7 +67,7 @@ async def event_lines(
 
 
 def format_event(event_id: str, event: Event | None, lang: Language) -> str:
-    """Write one event; a gap, None, tells the page to look anew."""
+    """Return one event; a gap, None, tells the page to look anew."""
     if event is None:
         return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
     kind, text = _tell(event, lang)

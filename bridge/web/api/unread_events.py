@@ -45,5 +45,5 @@ def add_unread_event_routes(router: APIRouter, services: WebServices) -> None:
 
     @router.post("/events/unread/dismiss")
     async def dismiss_unread() -> DismissedEventsView:
-        """Let the unread events go: the alarm is over, and no newer bridge reads them."""
+        """Delete the unread events: the alarm is over, and no newer bridge reads them."""
         return DismissedEventsView(dismissed=await services.event_intake.dismiss_unread())

@@ -56,7 +56,7 @@ class CallsPage(ConsolePage):
     """The list of calls and the page of one."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/calls", self.page),
             page_route("/console/calls.csv", self.download),
@@ -87,7 +87,7 @@ class CallsPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give the same calls as a file."""
+        """Return the same calls as a file."""
         viewer = await self.access.require_admin(request.scope)
         asked = _asked(request)
         calls, _ = await self.services.call_journal.find(

@@ -1,4 +1,4 @@
-"""The data doctor: what is wrong in 1C's data, each flaw with the calls it cost."""
+"""Errors in 1C's data, each with the calls that were lost by it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,17 +27,17 @@ _MOST_ROWS = 5_000
 
 
 class DataQualityPage(ConsolePage):
-    """The page of flaws."""
+    """The page of data errors."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/doctor", self.page),
             page_route("/console/doctor.csv", self.download),
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show the flaws of each kind, the costly first."""
+        """Show the errors of each kind, those with most lost calls first."""
         viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 30)
         costs, lists = await self._examine(days, _SHOWN)
@@ -55,7 +55,7 @@ class DataQualityPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give all of them as a file: a work list."""
+        """Return all of them as a file: a work list."""
         viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 30)
         _, lists = await self._examine(days, _MOST_ROWS)

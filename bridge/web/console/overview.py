@@ -1,4 +1,4 @@
-"""The first page: the state of the house at a glance, and the last calls as they come."""
+"""The first page: the state of the service, and the last calls as they come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class OverviewPage(ConsolePage):
     """The first page and its parts, which its script fetches anew."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/", self.page),
             page_route("/console/state", self.state),

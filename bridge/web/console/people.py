@@ -18,7 +18,7 @@ class PeoplePage(ConsolePage):
     """The page of people."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         person = "/console/people/{ref}"
         return [
             page_route("/console/people", self.page),
@@ -40,7 +40,7 @@ class PeoplePage(ConsolePage):
         return self._show(request, viewer, linked=manager, link=f"{root}/enter/{sealed}")
 
     async def revoke(self, request: Request) -> Response:
-        """Make a person's links and sessions worthless."""
+        """Revoke a manager's links and sessions."""
         viewer = await self.access.require_admin(request.scope)
         manager = self._person(request)
         await self.access.revoke(manager.ref)

@@ -51,7 +51,7 @@ class SyncPage(ConsolePage):
     """The page of sync runs."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/sync", self.page),
             page_route("/console/sync.csv", self.download),
@@ -104,7 +104,7 @@ class SyncPage(ConsolePage):
         return redirect_to("/console/sync?started=accept")
 
     async def download(self, request: Request) -> Response:
-        """Give the runs as a file, a line for each entity set."""
+        """Return the runs as a file, a line for each entity set."""
         viewer = await self.access.require_admin(request.scope)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "sync")
         localizer, zone = self.pages.localizer_of(request.scope), self.services.zone
@@ -147,7 +147,7 @@ def group_runs(runs: Sequence[SyncRun]) -> list[RunGroup]:
 
 
 def _tells(run: SyncRun) -> tuple[object, ...] | None:
-    """Give what is to be told of a run; None when that is its own."""
+    """Return what is to be told of a run; None when that is its own."""
     if run.report is None:
         return (run.error,)
     if run.report.changed:

@@ -52,7 +52,7 @@ class DeskActions:
         self._search = search
 
     def routes(self) -> list[BaseRoute]:
-        """Give the buttons' routes."""
+        """Return the buttons' routes."""
         call = "/desk/calls/{key}"
         return [
             Route(path, button, methods=["POST"], include_in_schema=False)
@@ -93,7 +93,7 @@ class DeskActions:
         return _done(request, context, context.localizer.translate("Saved."))
 
     async def choose_owner(self, request: Request) -> Response:
-        """Keep the operator's word on whose number it is."""
+        """Save whose number it is, as the manager chose."""
         context, form = await self._contexts.of_form(request)
         call = await self._contexts.require_call(request, context)
         number = call.caller.number
@@ -173,7 +173,7 @@ class DeskActions:
     async def _reveal(
         self, context: DeskContext, number: PhoneNumber, subject: str, words: str
     ) -> None:
-        """Let him see *number*, once it stands in the audit list that he asked."""
+        """Show *number* to the viewer from now on, once this is in the audit list."""
         viewer = context.viewer
         if (
             not viewer.masks_numbers
@@ -193,7 +193,7 @@ class DeskActions:
         key: str = "",
         typed: str = "",
     ) -> Response:
-        """Tell *number*, with the card, the debts or the search in which it now stands."""
+        """Answer with *number* and the card, the missed calls or the search that now show it."""
         audience = self._contexts.with_revealed(context.audience)
         owed = self._missed_calls.of_extension(audience.extension)
         parts = {"missed": self._renderer.render_missed_calls(owed, audience)}
@@ -218,7 +218,7 @@ def _done(
     *,
     typed: str = "",
 ) -> Response:
-    """Tell the page's script, or lead a browser without it back to the page."""
+    """Answer the page's script with JSON, or redirect a browser without it to the page."""
     if "application/json" in request.headers.get("accept", ""):
         told = {"words": said, **(parts or {})}
         return JSONResponse(told, headers={"Cache-Control": "no-store"})

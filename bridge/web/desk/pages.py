@@ -35,7 +35,7 @@ class DeskPages:
         self._buttons = DeskActions(services, self._contexts, self._renderer, self._search)
 
     def routes(self) -> list[BaseRoute]:
-        """Give the desk's routes."""
+        """Return the desk's routes."""
         return [
             Route("/desk", self.show_desk, include_in_schema=False),
             Route("/desk/stream", self.stream, include_in_schema=False),

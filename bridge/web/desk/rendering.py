@@ -45,7 +45,7 @@ class DeskRenderer:
         self._missed = OrderedDict()
 
     async def render_card(self, update: CallUpdate, audience: DeskAudience) -> str:
-        """Write a call's card; desks of one telephone that see alike share the text."""
+        """Return a call's card; desks of one telephone that see alike share the text."""
         call = update.call
         status = find_desk_status(call, audience.extension, self._services.clock())
         key = (call.key, update.sequence, audience, status)
@@ -54,7 +54,7 @@ class DeskRenderer:
     def render_missed_calls(
         self, missed_calls: Sequence[MissedCall], audience: DeskAudience
     ) -> str:
-        """Write the list of who waits to be called back; desks that see alike share the text."""
+        """Return the list of who waits to be called back; desks that see alike share the text."""
         key, now = (audience, tuple(missed_calls)), self._services.clock()
         at, text = self._missed.get(key, (None, ""))
         if at is None or not timedelta(0) <= now - at < _SHARED_FOR:
@@ -65,7 +65,7 @@ class DeskRenderer:
         return text
 
     def render_hits(self, typed: str, hits: Sequence[SearchHit], audience: DeskAudience) -> str:
-        """Write what a search for *typed* has found."""
+        """Return what a search for *typed* has found."""
         return self.render_part(
             "desk_found.html",
             audience,
@@ -76,7 +76,7 @@ class DeskRenderer:
         )
 
     def render_part(self, template: str, audience: DeskAudience, **fields: object) -> str:
-        """Write any part or page in the viewer's language."""
+        """Return any part or page in the viewer's language."""
         shared = {
             "now": self._services.clock(),
             "audience": audience,
@@ -128,7 +128,7 @@ async def _once(
     key: _Key,
     make: Callable[[], Coroutine[object, object, _Made]],
 ) -> _Made:
-    """Make what *key* names once, however many ask for it at a time; a failure is not kept."""
+    """Return what *key* names, made once however many ask at a time; a failure is not cached."""
     task = kept.get(key)
     if task is None:
         task = kept[key] = asyncio.create_task(make())

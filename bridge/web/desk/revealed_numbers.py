@@ -34,7 +34,7 @@ class RevealedNumbers:
             del asked[next(iter(asked))]
 
     def of_manager(self, manager: Ref | None) -> frozenset[PhoneNumber]:
-        """Give the numbers that *manager* sees because he asked."""
+        """Return the numbers that *manager* has asked to see."""
         asked = self._asked.get(manager) if manager is not None else None
         if not asked:
             return frozenset()

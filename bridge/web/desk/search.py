@@ -90,7 +90,7 @@ class DirectorySearch:
     def pick(
         self, typed: str, ref: str, place: int, audience: DeskAudience
     ) -> tuple[SearchHit, FoundPhone] | None:
-        """Give a number of a hit of `find`, as a form names it; None when it is no longer so."""
+        """Return a number of a hit of `find`, as a form names it; None when it is no longer so."""
         hit = next((hit for hit in self.find(typed, audience) if hit.ref == ref), None)
         if hit is None or not 0 <= place < len(hit.phones):
             return None

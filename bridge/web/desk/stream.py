@@ -1,4 +1,4 @@
-"""The desk's stream: cards as they change, the list of debts, and a beat that a page can hear.
+"""The desk's stream: cards as they change, the list of debts, and a heartbeat.
 
 Event names on the wire: `board` (all cards that stand, after a break that the board does not
 remember), `card`, `missed`, `beat`. Every one carries the id from which to go on.
@@ -29,7 +29,7 @@ async def desk_lines(
     heartbeat_s: float,
     time_text: Callable[[], str],
 ) -> AsyncGenerator[str, None]:
-    """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
+    """Yield the lines of *extension*'s stream from behind the id *after*, until the stop.
 
     *write_missed* writes the list of *missed_calls*; it is sent when they are others than before.
     """

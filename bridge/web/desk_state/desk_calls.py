@@ -1,4 +1,4 @@
-"""The board: the calls that desks show now, by the telephones they concern.
+"""The calls that desks show now, by the extensions they concern.
 
 It keeps states, not events. A desk that comes, or comes back, asks what changed behind the number
 it saw last; one that another life of the process gave gets everything that stands. So no break
@@ -22,7 +22,7 @@ _SWEEP_EVERY = timedelta(minutes=1)
 
 
 class CallUpdate(NamedTuple):
-    """A call as it stands on the board, with the number of its last change."""
+    """A call as desks show it, with the sequence number of its last change."""
 
     call: PhoneCall
     sequence: int
@@ -44,7 +44,7 @@ class DeskListener:
         self._woken = asyncio.Event()
 
     def notify(self) -> None:
-        """Tell that there may be news."""
+        """Announce that there may be updates."""
         self._woken.set()
 
     async def wait(self, seconds: float) -> bool:
@@ -75,12 +75,12 @@ class DeskCalls:
         self.closed = False
 
     def publish(self, event: Event) -> None:
-        """Take note of *event*, if it is about a call."""
+        """Show the call of *event*, if it is about one."""
         if isinstance(event, CallRecorded | CallChanged):
             self.show(event.call)
 
     def load(self, calls: Iterable[PhoneCall]) -> None:
-        """Take up the calls of before a restart, the oldest first."""
+        """Load the calls of before a restart, the oldest first."""
         now = self._clock()
         for call in calls:
             last = max([call.received_at, *(event.at for event in call.applied_events)])
@@ -114,11 +114,11 @@ class DeskCalls:
                 self.show(update.call)
 
     def find_call(self, key: str, extension: str) -> CallUpdate | None:
-        """Give a call that *extension*'s desk shows."""
+        """Return a call that *extension*'s desk shows."""
         return self._posted.get(key) if key in self._of.get(extension, ()) else None
 
     def updates_since(self, extension: str, after: str) -> CallUpdates:
-        """Give what changed for *extension* behind the id *after*, or everything that stands."""
+        """Return what changed for *extension* behind the id *after*, or everything that stands."""
         now = self._clock()
         seen = self._seen(after)
         found = [
@@ -131,11 +131,11 @@ class DeskCalls:
         return CallUpdates(f"{self._epoch}-{self._count}", found, is_complete=seen is None)
 
     def update_id(self, update: CallUpdate) -> str:
-        """Give the id of a call's last change."""
+        """Return the id of a call's last change."""
         return f"{self._epoch}-{update.sequence}"
 
     def notify(self, extension: str) -> None:
-        """Wake the desks of *extension*."""
+        """Notify the desks of *extension*."""
         for listener in self._listeners.get(extension, ()):
             listener.notify()
 
@@ -169,7 +169,7 @@ class DeskCalls:
         return read_whole_number(number, self._count) if epoch == self._epoch else None
 
     def _sweep(self, now: datetime) -> None:
-        """Take down what no desk shows any more."""
+        """Remove what no desk shows any more."""
         self._sweep_at = now + _SWEEP_EVERY
         for key, update in tuple(self._posted.items()):
             if is_shown_on_desk(update.call, update.shown_at, now):

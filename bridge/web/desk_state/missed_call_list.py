@@ -1,4 +1,4 @@
-"""The debts as desks show them: open ones by the telephones that owe, paid ones by their calls."""
+"""Missed calls as desks show them: open ones by extension, closed ones by their calls."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ _MOST_PAID = 1000
 
 
 class MissedCallList:
-    """Which clients wait to be called back; *managers* tells the telephone of a second person."""
+    """Clients waiting to be called back; *managers* gives the extension after an escalation."""
 
     def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[int, Manager]]) -> None:
         self._desk_calls = board
@@ -23,7 +23,7 @@ class MissedCallList:
         self._paid: OrderedDict[str, MissedCall] = OrderedDict()
 
     def publish(self, event: Event) -> None:
-        """Take note of *event*, if it is about a debt, and wake the desks that show it."""
+        """Apply *event*, if it is about a missed call, and notify the desks that show it."""
         if not isinstance(event, MissedCallChanged):
             return
         missed_call = event.missed_call
@@ -42,11 +42,11 @@ class MissedCallList:
             self._desk_calls.refresh_number(number)
 
     def load(self, missed_calls: Iterable[MissedCall]) -> None:
-        """Take up the open debts of before a restart."""
+        """Load the open missed calls of before a restart."""
         self._open |= {missed_call.key: missed_call for missed_call in missed_calls}
 
     def of_extension(self, extension: str) -> Sequence[MissedCall]:
-        """Give the debts of a telephone, the longest waiting first."""
+        """Return the missed calls of an extension, the longest waiting first."""
         mine = [
             missed_call
             for missed_call in self._open.values()
@@ -55,7 +55,7 @@ class MissedCallList:
         return sorted(mine, key=lambda missed_call: missed_call.opened_at)
 
     def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedCall | None:
-        """Give the debt to a client (`PhoneCall.client`), whoever has to call him back.
+        """Return the missed call of a client (`PhoneCall.client_key`), whoever has to call back.
 
         A *number* stays his when 1C learns or forgets whose it is.
         """
@@ -69,7 +69,7 @@ class MissedCallList:
         )
 
     def closed_for_call(self, key: str) -> MissedCall | None:
-        """Give the debt that the call of *key* left, if it is closed since; not of before a start.
+        """Return the closed missed call that the call of *key* belongs to; none of before a start.
 
         Of several the last.
         """

@@ -58,12 +58,12 @@ class _Static(StaticFiles):
 
 
 def static_files() -> Mount:
-    """Give the route of scripts and styles."""
+    """Return the route of scripts and styles."""
     return Mount("/static", _Static(directory=_WEB_DIR / "static"), name="static")
 
 
 class PageRenderer:
-    """Renders templates. *lang* is the house's language, unless a person chose another."""
+    """Renders templates. *lang* is the service's language, unless the reader chose another."""
 
     def __init__(self, lang: Language, zone: tzinfo) -> None:
         self._lang = lang
@@ -71,7 +71,7 @@ class PageRenderer:
         self._environments = {one: _templates(self.localizers[one]) for one in LANGUAGES}
 
     def language_of(self, scope: Scope) -> Language:
-        """Tell in which language a person reads: as his cookie says, else the house's."""
+        """Return the reader's language: as the cookie says, else the service's."""
         chosen = read_cookie(scope, LANG_COOKIE)
         return next((one for one in LANGUAGES if one == chosen), self._lang)
 
@@ -86,7 +86,7 @@ class PageRenderer:
         return next((one for want in wanted for one in LANGUAGES if one == want), self._lang)
 
     def localizer_of(self, scope: Scope) -> Localizer:
-        """Give the language of a request."""
+        """Return the language of a request."""
         return self.localizers[self.language_of(scope)]
 
     def render(
@@ -105,7 +105,7 @@ class PageRenderer:
         return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
 
     def render_text(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
-        """Write *template*, a page or a part of one, in *lang*."""
+        """Return *template*, a page or a part of one, in *lang*."""
         return self._environments[lang].get_template(template).render(fields)
 
     def render_problem(

@@ -1,4 +1,4 @@
-"""The doors for people: sign-in of the administrator and of managers, links, sign-out, language."""
+"""Sign-in of the administrator and of managers, personal links, sign-out, language."""
 
 import logging
 from datetime import timedelta
@@ -77,7 +77,7 @@ class SignInRoutes:
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         post = ["POST"]
         return [
             Route(SIGN_IN_PATH, self.show_form, include_in_schema=False),
@@ -161,7 +161,7 @@ class SignInRoutes:
         return self._form(request, next_path=there, status=status, wrong_manager=wrong, name=name)
 
     async def open_desk(self, request: Request) -> Response:
-        """Let a manager in by his personal link."""
+        """Sign a manager in by a personal link."""
         claim = self._access.tokens.read_personal_link(request.path_params["sealed"])
         manager = None if claim is None else self._access.manager_of_claim(claim)
         if manager is None:
@@ -182,7 +182,7 @@ class SignInRoutes:
         return answer
 
     async def choose_language(self, request: Request) -> Response:
-        """Keep a person's choice of language."""
+        """Save the choice of language in a cookie."""
         _refuse_foreign(request.scope)
         form = await read_form(request)
         answer = _lead_to(safe_path(form.get("next", "/")))

@@ -1,4 +1,4 @@
-"""What the API shows of the house's state: debts to 1C, sync runs, freshness."""
+"""What the API shows of the service's state: the outbox, sync runs, freshness."""
 
 from datetime import datetime
 from typing import Annotated, Self
