@@ -46,7 +46,7 @@ Fields = tuple[tuple[str, str], ...]
 
 
 #: The answer to a monitor's HEAD, which is no call.
-_LOOK = RawReply(200, b"", "")
+_HEAD_ANSWER = RawReply(200, b"", "")
 
 
 class HookEndpoint:
@@ -64,7 +64,7 @@ class HookEndpoint:
             # A GET's answer may be kept by a proxy unless told otherwise.
             (b"cache-control", b"no-store"),
         ]
-        if reply is _LOOK:
+        if reply is _HEAD_ANSWER:
             del headers[1]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
@@ -85,21 +85,21 @@ class HookRoutes:
             services.hook_access, HookGuessCounter(services.events, services.monotonic)
         )
         self._timer = timer
-        self._route_door = HookEndpoint(self.answer_question)
-        self._event_door = HookEndpoint(self.receive_event)
-        self._front = {("GET", _ROUTE): self._route_door}
+        self._question_endpoint = HookEndpoint(self.answer_question)
+        self._event_endpoint = HookEndpoint(self.receive_event)
+        self._by_address = {("GET", _ROUTE): self._question_endpoint}
         for method, path in product(("GET", "POST"), EVENT_PATHS):
-            self._front[method, path] = self._event_door
+            self._by_address[method, path] = self._event_endpoint
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, the most asked first; with and without the slash cabinets may add."""
-        doors = [(path, self._route_door, ["GET"]) for path in ROUTE_PATHS]
-        doors += [(path, self._event_door, ["GET", "POST"]) for path in EVENT_PATHS]
+        endpoints = [(path, self._question_endpoint, ["GET"]) for path in ROUTE_PATHS]
+        endpoints += [(path, self._event_endpoint, ["GET", "POST"]) for path in EVENT_PATHS]
         return [
-            Route(prefix + path + slash, door, methods=methods, include_in_schema=False)
+            Route(prefix + path + slash, endpoint, methods=methods, include_in_schema=False)
             for slash in ("", "/")
             for prefix in ("", "/hook/{token}")
-            for path, door, methods in doors
+            for path, endpoint, methods in endpoints
         ]
 
     def endpoint(self, scope: Scope) -> HookEndpoint | None:
@@ -109,7 +109,7 @@ class HookRoutes:
         if path.startswith(_HOOK_ROOT):
             token, slash, rest = path[len(_HOOK_ROOT) :].partition("/")
             path, params = slash + rest, {"token": token}
-        found = self._front.get((scope["method"], path))
+        found = self._by_address.get((scope["method"], path))
         if found is not None:
             scope["path_params"] = params
         return found
@@ -121,8 +121,8 @@ class HookRoutes:
         token = scope["path_params"].get("token")
         self._guard.require_pbx(scope, token)
         if scope["method"] == "HEAD":
-            return _LOOK
-        _know_address(scope)
+            return _HEAD_ANSWER
+        _reserve_connections(scope)
         received_at = self._clock()
         question: RouteQuestion | None = None
         try:
@@ -149,7 +149,7 @@ class HookRoutes:
         token = scope["path_params"].get("token")
         self._guard.require_pbx(scope, token)
         if scope["method"] == "HEAD":
-            return _LOOK
+            return _HEAD_ANSWER
         body = b""
         if _has_body(scope):
             try:
@@ -187,8 +187,8 @@ class HookRoutes:
     ) -> tuple[RawReply, RouteDecision]:
         self._meter.route_failed(self._telephony.provider)
         if question is None:
-            nobody = Caller(CallerKind.WITHHELD, "")
-            question = RouteQuestion(self._telephony.provider, nobody, "", received_at)
+            withheld = Caller(CallerKind.WITHHELD, "")
+            question = RouteQuestion(self._telephony.provider, withheld, "", received_at)
         decision = self._answering.fallback(question)
         return self._telephony.render_answer(question, decision), decision
 
@@ -246,7 +246,7 @@ def _form_headers(scope: Scope) -> dict[str, str]:
     return {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n in wanted}
 
 
-def _know_address(scope: Scope) -> None:
+def _reserve_connections(scope: Scope) -> None:
     """Have the server keep places for the address of a question with the right secret."""
     know = scope.get("state", {}).get("know_address")
     if know is not None:

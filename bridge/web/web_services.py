@@ -72,7 +72,7 @@ class CallOrdering(Protocol):
     """Orders calls through the PBX."""
 
     async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
-        """Ring *extension*, then *number*; the call tells what became of it.
+        """Ring *extension*, then *number*; the returned call has the order's outcome.
 
         Raises OrderRefused (OrderRepeated) where nothing was ordered.
         """

@@ -1,8 +1,8 @@
 """Access to pages and API: the `Viewer` of a request, or the refusal it gets.
 
-The administrator comes by session cookie (by his password, or by a one-time link), by Basic or
-Bearer with his password (scripts), or by the proof of a command that may read the data folder. A
-manager comes by session cookie alone. Where a request comes from lets nobody in.
+The administrator comes by session cookie (by the password, or by a one-time link), by Basic or
+Bearer with the password (scripts), or by the proof of a command that may read the data folder. A
+manager comes by session cookie alone. An address admits nobody.
 """
 
 import logging
@@ -62,7 +62,7 @@ class AdminAccess:
 
     *password* is plain or a hash (`access.secrets.PasswordHash`). *secret* signs sessions and
     links. *metrics_token* opens `/metrics` and nothing else. *mask_phones* hides from a manager
-    the numbers of people who are not his clients.
+    the numbers of people who are not that manager's clients.
     """
 
     password: str | None = field(default=None, repr=False)
@@ -92,7 +92,7 @@ class AccessControl:
         self._managers = managers
         self._keys = keys
         self._password = AdminPassword(access.password) if access.password else None
-        self._metrics = Secret(access.metrics_token) if access.metrics_token else None
+        self._metrics_token = Secret(access.metrics_token) if access.metrics_token else None
 
     @property
     def has_password(self) -> bool:
@@ -100,7 +100,7 @@ class AccessControl:
         return self._password is not None
 
     async def require_admin(self, scope: Scope) -> Viewer:
-        """Admit the administrator; no foreign page makes his browser change anything.
+        """Admit the administrator; no foreign page makes the browser change anything.
 
         Raises:
             HTTPException: 303 to the sign-in for a person at a browser; 401 without or with a
@@ -108,14 +108,14 @@ class AccessControl:
         """
         viewer = await self._admin(scope)
         if viewer is None:
-            raise self._stranger(scope)
+            raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_viewer(self, scope: Scope) -> Viewer:
         """Admit a manager, or else the administrator; raises what `admin` does."""
         viewer = self.signed_in_manager(scope) or await self._admin(scope)
         if viewer is None:
-            raise self._stranger(scope)
+            raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_order_placer(self, scope: Scope) -> Viewer:
@@ -125,17 +125,17 @@ class AccessControl:
         """
         viewer = await self._admin(scope) or self.signed_in_manager(scope)
         if viewer is None:
-            raise self._stranger(scope)
+            raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_metrics_reader(self, scope: Scope) -> None:
         """Admit who wants figures only: by the token for them, or the administrator."""
         token = bearer_token(read_header(scope, b"authorization"))
-        if self._metrics is None or token is None or not self._metrics.matches(token):
+        if self._metrics_token is None or token is None or not self._metrics_token.matches(token):
             await self.require_admin(scope)
 
     def access_check(self, scope: Scope, viewer: Viewer) -> Callable[[], bool]:
-        """Return what tells whether *viewer*, admitted with *scope*, is still, as the same one."""
+        """Return a check whether *viewer* is still admitted with *scope*, as the same viewer."""
         if not viewer.is_admin:
             return lambda: self.signed_in_manager(scope) == viewer
         sealed = read_cookie(scope, ADMIN_COOKIE)
@@ -144,7 +144,7 @@ class AccessControl:
         return lambda: self.tokens.is_valid_admin_session(sealed)
 
     async def sign_out(self, scope: Scope) -> Viewer | None:
-        """End the sessions of *scope* for good; return who he was, None for nobody."""
+        """End the sessions of *scope* for good; return who it was, None without a session."""
         sealed, desk = read_cookie(scope, ADMIN_COOKIE), read_cookie(scope, DESK_COOKIE)
         manager = self.signed_in_manager(scope)
         is_admin = bool(sealed) and self.tokens.is_valid_admin_session(sealed)
@@ -203,18 +203,18 @@ class AccessControl:
         """
         if self._password is None:
             return False
-        turn = await self.begin_attempt(GuessKey("admin", self.network(scope)))
+        attempt = await self.begin_attempt(GuessKey("admin", self.network(scope)))
         try:
-            right = await self._password.matches(offered, no_failures=turn.no_failures)
+            right = await self._password.matches(offered, no_failures=attempt.no_failures)
         except TooManyChecks:
-            turn.mark_right()  # it is not known to be wrong
+            attempt.mark_right()  # it is not known to be wrong
             raise HTTPException(503, _BUSY, {"Retry-After": "2"}) from None
         if right:
-            turn.mark_right()
-        elif turn.should_log:
+            attempt.mark_right()
+        elif attempt.should_log:
             _log.warning("admin_refused", extra={"client": self.address(scope)})
-        if not right and turn.retry_after_s:
-            raise too_many_attempts(turn.retry_after_s)
+        if not right and attempt.retry_after_s:
+            raise too_many_attempts(attempt.retry_after_s)
         return right
 
     async def begin_attempt(self, *guesses: GuessKey) -> Attempt:
@@ -247,28 +247,28 @@ class AccessControl:
         sealed = read_cookie(scope, ADMIN_COOKIE)
         if sealed and self.tokens.is_valid_admin_session(sealed):
             return viewer
-        said = read_header(scope, b"authorization")
-        if not said:
+        credentials = read_header(scope, b"authorization")
+        if not credentials:
             return None
-        proof = bearer_token(said)
+        proof = bearer_token(credentials)
         if proof is not None and self.tokens.is_command_proof(proof.decode("latin-1")):
             return viewer
         if self._password is None:
             return None
-        offered = offered_password(said)
+        offered = offered_password(credentials)
         if offered is None or not await self.is_admin_password(scope, offered):
             raise HTTPException(401, headers=_CHALLENGE)
         return viewer
 
-    def _stranger(self, scope: Scope) -> HTTPException:
+    def _refusal(self, scope: Scope) -> HTTPException:
         if self.signed_in_manager(scope) is not None:
             if is_navigation(scope) and scope["path"] == "/":
                 return HTTPException(303, headers={"Location": DESK_PATH})
             return HTTPException(403, _ADMIN_ONLY)
         if is_navigation(scope):
             query = scope["query_string"].decode("latin-1")
-            there = scope["path"] + (f"?{query}" if query else "")
-            return HTTPException(303, headers={"Location": f"{SIGN_IN_PATH}?next={quote(there)}"})
+            target = scope["path"] + (f"?{query}" if query else "")
+            return HTTPException(303, headers={"Location": f"{SIGN_IN_PATH}?next={quote(target)}"})
         if self._password is None:
             return HTTPException(403, _NO_PASSWORD)
         # A page's own script gets no challenge: the browser would ask over the page.

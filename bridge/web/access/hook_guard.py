@@ -89,7 +89,7 @@ class HookGuessCounter:
 class HookGuard:
     """Admits a PBX's request, or raises the refusal it gets.
 
-    A right secret passes, whoever guesses beside it from the same network: these secrets are made
+    A right secret passes, even while others guess from the same network: these secrets are made
     for machines and compared in a microsecond. What guesses are is limited, logged and alarmed.
     """
 
@@ -108,9 +108,9 @@ class HookGuard:
             HTTPException: 401 or 403 on plain paths; 404 on paths with a token, and wherever the
                 way in is not set up, as if there were no such path; 429 after many wrong ones.
         """
-        refused = scope.get(_REFUSED)
-        if refused is not None:  # the usual way of refusals comes by here again
-            raise refused
+        earlier = scope.get(_REFUSED)
+        if earlier is not None:  # the usual way of refusals comes by here again
+            raise earlier
         try:
             self._check(scope, token)
         except HTTPException as refusal:
@@ -130,10 +130,10 @@ class HookGuard:
                 self._count(scope, "path token")
                 raise HTTPException(404)
             return
-        said = read_header(scope, b"authorization")
-        offered = basic_credentials(said)
+        credentials = read_header(scope, b"authorization")
+        offered = basic_credentials(credentials)
         if offered is None or not secret.matches(offered):
-            if said:  # nothing offered is no guess: some clients wait for the challenge
+            if credentials:  # nothing offered is no guess: some clients wait for the challenge
                 self._count(scope, "Basic")
             raise HTTPException(401, headers=_CHALLENGE)
 

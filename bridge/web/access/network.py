@@ -31,8 +31,8 @@ def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None
     if not proxies or address is None or not is_in_networks(address, proxies):
         return address
     # Several header lines are one list (RFC 9110 §5.3).
-    said = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
-    hops = said.decode("latin-1").rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
+    value = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
+    hops = value.decode("latin-1").rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
     for hop in reversed(hops):
         if not hop.strip():
             continue
@@ -73,8 +73,8 @@ def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     if not is_in_networks(_peer(scope), proxies):
         return False
     # The proxy nearest to us wrote last.
-    said = read_header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
-    return said.strip().lower() == b"https"
+    value = read_header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
+    return value.strip().lower() == b"https"
 
 
 def is_in_networks(address: Address | None, networks: Iterable[Network]) -> bool:

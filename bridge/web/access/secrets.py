@@ -120,5 +120,5 @@ def offered_password(header: bytes) -> bytes | None:
 
 
 def _credentials(header: bytes, scheme: bytes) -> bytes | None:
-    said, _, value = header.partition(b" ")
-    return value.strip() if said.lower() == scheme else None
+    name, _, value = header.partition(b" ")
+    return value.strip() if name.lower() == scheme else None

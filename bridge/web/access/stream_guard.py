@@ -1,6 +1,6 @@
-"""Streams that go on only as long as whoever reads them may: their access is checked again.
+"""Streams that go on only as long as their reader may read: access is checked again.
 
-Every some seconds, and at once when somebody signs out or is revoked.
+Every some seconds, and at once at a sign-out or a revocation.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Who looks at a page, as a value, and what of a client's numbers he sees."""
+"""Who looks at a page, and which numbers and calls are shown there."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bridge.ports.audit import AuditAct, AuditRecord
 
 
 class Role(StrEnum):
-    """What somebody is to the bridge."""
+    """What a viewer is to the bridge."""
 
     ADMIN = "admin"
     MANAGER = "manager"
@@ -20,10 +20,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks: the administrator, or one 1C user with his extension as 1C has it now.
+    """Who looks: the administrator, or one 1C user with the extension that 1C has now.
 
-    *masked*: numbers of people who are not his clients are hidden from him until he reveals them.
-    *address* is where he looks from, for the audit list.
+    *masks_numbers*: numbers of other managers' clients are hidden until they are revealed.
+    *address* is where the request came from, for the audit list.
     """
 
     role: Role
@@ -60,7 +60,7 @@ class Viewer:
             return False
         known = {person.extension for person in people if person.manager is not None}
         if own in known:
-            return False  # his telephone was somebody else's then
+            return False  # the extension was another manager's then
         ends = {call.placed_by, *call.state.rung_extensions, *call.state.talked_extensions}
         return own in ends or (target is not None and target.extension == own)
 

@@ -1,4 +1,4 @@
-"""`/api/v1/calls` and `/api/v1/debts`: the history of calls, the story of one, who waits."""
+"""`/api/v1/calls` and `/api/v1/debts`: the history of calls, the story of one, missed calls."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -40,7 +40,9 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
         ] = None,
         extension: Annotated[
             str | None,
-            Query(max_length=10, description="one that rang, talked, dialled or was told"),
+            Query(
+                max_length=10, description="one that rang, talked, dialled or was named to the PBX"
+            ),
         ] = None,
         direction: Direction | None = None,
         disposition: Annotated[list[Disposition] | None, Query(max_length=6)] = None,

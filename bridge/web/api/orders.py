@@ -1,7 +1,7 @@
 """Calls that people order: the API for scripts and pages, and the page behind a link or `tel:`.
 
 A GET never rings a telephone: browsers prefetch links and load images. The page asks for a word,
-and its form is heeded from our own page alone. A manager calls from his own telephone, whatever a
+and its form is accepted from our own page alone. A manager calls from the own extension, whatever a
 link or a script names; the administrator chooses.
 """
 
@@ -34,9 +34,9 @@ from bridge.web.web_services import CallOrdering, WebServices
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": ErrorView, "description": "The admin password is missing or wrong."},
     403: {"model": ErrorView, "description": "Not from here, or not from this telephone."},
-    404: {"model": ErrorView, "description": "There is no such partner, or he has no number."},
+    404: {"model": ErrorView, "description": "There is no such partner, or it has no number."},
     409: {"model": ErrorView, "description": "The PBX refused, rings already, or is not set up."},
-    422: {"model": ErrorView, "description": "The wish makes no sense; the sentence says why."},
+    422: {"model": ErrorView, "description": "The order makes no sense; the sentence says why."},
     503: {"model": ErrorView, "description": "The store cannot be read or written."},
 }
 _REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -55,10 +55,10 @@ class NewOrder(BaseModel):
         default=None,
         min_length=1,
         max_length=10,
-        description="the telephone that rings first; a signed-in manager's is his own",
+        description="the telephone that rings first; a signed-in manager's own is the default",
     )
     number: str | None = Field(default=None, min_length=1, max_length=_MAX_TYPED)
-    partner: str | None = Field(default=None, pattern=_REF, description="his first number is taken")
+    partner: str | None = Field(default=None, pattern=_REF, description="the first number is taken")
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -99,7 +99,7 @@ class PhoneView(View):
 
 
 class PhonesView(View):
-    """All numbers of a partner and his people, in the order in which one would try them."""
+    """All numbers of a partner and its people, in the order to try them."""
 
     phones: list[PhoneView]
 
@@ -133,7 +133,7 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
     ) -> PlacedOrderView:
         """Ring the extension, then the number. An order is sent once, whatever its answer.
 
-        A signed-in manager calls from his own extension, which he need not give.
+        A signed-in manager calls from the own extension, which need not be given.
         """
         localizer = pages.localizer_of(request.scope)
         extension = await calling_extension(services, viewer, localizer, wish.extension or "")
@@ -142,7 +142,7 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
         number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
         call = await _originating(services).order(extension, number, by=viewer.name or "api")
         await _noted(services, viewer, call)
-        # Who typed the number knows it; a partner's may be hidden from him.
+        # Who typed the number knows it; a partner's may be hidden.
         shown = f"+{call.caller.number}"
         if not wish.number and not _sees(services, viewer, call):
             shown = mask_phone(shown)
@@ -155,14 +155,14 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
 
     @router.get("/partners/{ref}/phones", dependencies=[Depends(admitted)])
     async def list_phones(ref: Annotated[str, Path(pattern=_REF)]) -> PhonesView:
-        """List the numbers of a partner, his contact persons and legal entities."""
+        """List the numbers of a partner, its contact persons and legal entities."""
         return PhonesView(phones=[PhoneView.of(p) for p in _phones_of(services, Ref(ref.lower()))])
 
     return router
 
 
 class PlaceCallPage:
-    """The page behind a link: it shows who would be called, and calls when told to."""
+    """The page behind a link: it shows who would be called, and calls when the form is sent."""
 
     def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
@@ -262,8 +262,8 @@ def _originating(services: WebServices) -> CallOrdering:
 
 
 def _phones_of(services: WebServices, ref: Ref) -> list[OwnedPhone]:
-    book = services.partner_phones
-    phones = None if book is None else book.phones_of(ref)
+    partner_phones = services.partner_phones
+    phones = None if partner_phones is None else partner_phones.phones_of(ref)
     if phones is None:
         raise HTTPException(404, "There is no such partner in the directory.")
     return list(phones)

@@ -75,7 +75,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
 
     @router.get("/callers/{number}")
     async def show_caller(number: Number, lang: Lang = None) -> CallerCardView:
-        """Show all that 1C tells of a number, and where its call would go now."""
+        """Show all that 1C knows of a number, and where its call would go now."""
         return card_of(number, lang or services.lang)
 
     @router.put("/callers/{number}/choice")
@@ -110,7 +110,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         lang: Lang = None,
     ) -> OutboxView:
-        """List what is owed to 1C, newest first."""
+        """List outbox entries, newest first."""
         states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
         entries = await services.ledger.entries(states, limit)
         return OutboxView(

@@ -54,7 +54,7 @@ async def event_lines(
             try:
                 # Not wait_for: it makes a task of each wait, and the page hears a turn later.
                 async with asyncio.timeout(services.heartbeat_s):
-                    told = await anext(listener)
+                    numbered = await anext(listener)
             except TimeoutError:
                 yield _HEARTBEAT
                 continue
@@ -62,12 +62,12 @@ async def event_lines(
                 return
             # One text for all who listen; an id names one event in the life of a process.
             yield services.event_texts.get_or_write(
-                told[0], partial(format_event, *told, services.lang)
+                numbered[0], partial(format_event, *numbered, services.lang)
             )
 
 
 def format_event(event_id: str, event: Event | None, lang: Language) -> str:
-    """Return one event; a gap, None, tells the page to look anew."""
+    """Return one event; a gap, None, tells the page to reload."""
     if event is None:
         return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
     kind, text = _tell(event, lang)

@@ -44,7 +44,7 @@ _FIELDS = ("q", "extension", "direction", "outcome", "from", "to")
 class ReplayedDecision:
     """What would be decided today, beside what was: *lines* are pairs of then and now.
 
-    A line's `same` tells whether both say the same; a side that says nothing is empty.
+    A side without a counterpart is empty.
     """
 
     decision: RouteDecision
@@ -129,7 +129,7 @@ class CallsPage(ConsolePage):
         call = await services.ledger.call(request.path_params["key"])
         if call is None:
             raise HTTPException(404, translatable("There is no such call."))
-        owed = await services.ledger.entry(call.key)
+        found = await services.ledger.entry(call.key)
         replayed = None
         if "replay" in request.query_params:
             _, today = services.route_answers.explain(call.caller.raw, call.did)
@@ -141,7 +141,7 @@ class CallsPage(ConsolePage):
             viewer,
             "story.html",
             call=call,
-            entry=None if owed is None or owed[0].key != call.key else owed[0],
+            entry=None if found is None or found[0].key != call.key else found[0],
             replayed=replayed,
             directions=DIRECTION_LABELS,
             call_outcome_label=call_outcome_label,

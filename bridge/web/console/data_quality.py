@@ -64,13 +64,13 @@ class DataQualityPage(ConsolePage):
         rows = [
             (
                 localizer.translate(DATA_QUALITY_LABELS[found.kind][0]),
-                flaw.owner_name,
-                flaw.detail,
-                flaw.call_count,
-                flaw.ref or "",
+                issue.owner_name,
+                issue.detail,
+                issue.call_count,
+                issue.ref or "",
             )
             for found in lists
-            for flaw in found.issues
+            for issue in found.issues
         ]
         header = localizer.translate("Error; Who; What is entered; Calls lost; Reference")
         return csv_response(localizer.lang, "doctor", header.split("; "), rows)
@@ -93,13 +93,13 @@ def managers_without_extension(
     managers: Sequence[Manager], costs: IssueCosts, limit: int
 ) -> DataQualityIssues:
     """List the users who work here and have no extension."""
-    flaws = [
+    issues = [
         DataQualityIssue(
             DataQualityIssueKind.NO_EXTENSION, m.name, "", costs.by_manager.get(m.name, 0), m.ref
         )
         for m in managers
         if is_active(m) and not m.extension
     ]
-    flaws.sort(key=lambda flaw: (-flaw.call_count, flaw.owner_name))
-    calls = sum(flaw.call_count for flaw in flaws)
-    return DataQualityIssues(DataQualityIssueKind.NO_EXTENSION, len(flaws), calls, flaws[:limit])
+    issues.sort(key=lambda issue: (-issue.call_count, issue.owner_name))
+    calls = sum(issue.call_count for issue in issues)
+    return DataQualityIssues(DataQualityIssueKind.NO_EXTENSION, len(issues), calls, issues[:limit])

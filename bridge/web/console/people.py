@@ -27,7 +27,7 @@ class PeoplePage(ConsolePage):
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show who works here, with his extension."""
+        """Show the active 1C users with their extensions."""
         return self._show(request, await self.access.require_admin(request.scope))
 
     async def link(self, request: Request) -> Response:

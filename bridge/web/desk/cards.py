@@ -60,7 +60,7 @@ class DeskAudience:
 
 @dataclass(frozen=True, slots=True)
 class OwnerLine:
-    """One owner of the number; *link* opens him in 1C."""
+    """One owner of the number; *link* opens it in 1C."""
 
     ref: Ref
     name: str
@@ -93,7 +93,7 @@ class CallCard:
     name: str
     company: str
     number: str
-    is_masked: bool  # the number's middle, until he asks for it
+    is_masked: bool  # the number's middle, until it is revealed
     is_unknown: bool
     line: str
     manager: str
@@ -233,7 +233,7 @@ def _colleague(call: PhoneCall, status: DeskStatus) -> str:
 
 
 def format_person(call: PhoneCall, extension: str) -> str:
-    """Name the 1C user behind *extension* as *call* knew him, with the extension."""
+    """Name the 1C user behind *extension* as *call* recorded it, with the extension."""
     name = call.target_of(extension).name
     return f"{name}, {extension}" if name and extension else name or extension
 

@@ -24,11 +24,11 @@ _NO_SUCH_CALL = translatable("This desk shows no such call.")
 
 @dataclass(frozen=True, slots=True)
 class DeskContext:
-    """Who sits at a desk: *audience* tells whose telephone it shows and what he sees of numbers."""
+    """A desk's request: who asks, and for which extension (*audience*)."""
 
     viewer: Viewer
     audience: DeskAudience
-    #: Whose telephone it is; empty for one that nobody or several have.
+    #: The only owner of the extension; empty where there is none or several.
     owner: str
     #: The names of all who have this extension in 1C, where they are several.
     shared: tuple[str, ...]
@@ -36,7 +36,7 @@ class DeskContext:
 
     @property
     def author(self) -> str:
-        """By what name he signs what he does."""
+        """The name under which the viewer writes notes and orders calls."""
         return self.viewer.name or self.localizer.translate("administrator")
 
 
@@ -106,9 +106,9 @@ class DeskContexts:
         return call
 
     async def record_audit(
-        self, context: DeskContext, act: AuditAct, subject: str, said: str = ""
+        self, context: DeskContext, act: AuditAct, subject: str, details: str = ""
     ) -> None:
         """Record in the audit list what the viewer did."""
         await self._services.audit.append(
-            context.viewer.audit_record(self._services.clock(), act, subject, said)
+            context.viewer.audit_record(self._services.clock(), act, subject, details)
         )

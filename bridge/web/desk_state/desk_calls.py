@@ -68,8 +68,8 @@ class DeskCalls:
         self._epoch = epoch
         self._clock = clock
         self._count = 0
-        self._posted: dict[str, CallUpdate] = {}
-        self._of: dict[str, set[str]] = {}
+        self._updates: dict[str, CallUpdate] = {}
+        self._of_extension: dict[str, set[str]] = {}
         self._listeners: dict[str, set[DeskListener]] = {}
         self._sweep_at = clock() + _SWEEP_EVERY
         self.closed = False
@@ -96,35 +96,35 @@ class DeskCalls:
         if now >= self._sweep_at:
             self._sweep(now)
         self._count += 1
-        self._posted[call.key] = CallUpdate(call, self._count, now)
+        self._updates[call.key] = CallUpdate(call, self._count, now)
         for extension in concerned:
-            self._of.setdefault(extension, set()).add(call.key)
+            self._of_extension.setdefault(extension, set()).add(call.key)
             self.notify(extension)
 
     def shift_clock(self, step: timedelta) -> None:
         """Date what is shown anew, behind a *step* of the wall clock: nothing of it is older."""
         self._sweep_at += step
-        for key, update in self._posted.items():
-            self._posted[key] = update._replace(shown_at=update.shown_at + step)
+        for key, update in self._updates.items():
+            self._updates[key] = update._replace(shown_at=update.shown_at + step)
 
     def refresh_number(self, number: PhoneNumber) -> None:
         """Show the calls of *number* anew: what is known of it has changed."""
-        for update in tuple(self._posted.values()):
+        for update in tuple(self._updates.values()):
             if update.call.caller.number == number:
                 self.show(update.call)
 
     def find_call(self, key: str, extension: str) -> CallUpdate | None:
         """Return a call that *extension*'s desk shows."""
-        return self._posted.get(key) if key in self._of.get(extension, ()) else None
+        return self._updates.get(key) if key in self._of_extension.get(extension, ()) else None
 
     def updates_since(self, extension: str, after: str) -> CallUpdates:
         """Return what changed for *extension* behind the id *after*, or everything that stands."""
         now = self._clock()
-        seen = self._seen(after)
+        seen = self._seen_sequence(after)
         found = [
             update
-            for key in self._of.get(extension, ())
-            if (update := self._posted[key]).sequence > (seen or 0)
+            for key in self._of_extension.get(extension, ())
+            if (update := self._updates[key]).sequence > (seen or 0)
             and is_shown_on_desk(update.call, update.shown_at, now)
         ]
         found.sort(key=lambda update: update.sequence)
@@ -164,19 +164,19 @@ class DeskCalls:
         for extension in self._listeners:
             self.notify(extension)
 
-    def _seen(self, after: str) -> int | None:
+    def _seen_sequence(self, after: str) -> int | None:
         epoch, _, number = after.rpartition("-")
         return read_whole_number(number, self._count) if epoch == self._epoch else None
 
     def _sweep(self, now: datetime) -> None:
         """Remove what no desk shows any more."""
         self._sweep_at = now + _SWEEP_EVERY
-        for key, update in tuple(self._posted.items()):
+        for key, update in tuple(self._updates.items()):
             if is_shown_on_desk(update.call, update.shown_at, now):
                 continue
-            del self._posted[key]
+            del self._updates[key]
             for extension in involved_extensions(update.call):
-                keys = self._of.get(extension, set())
+                keys = self._of_extension.get(extension, set())
                 keys.discard(key)
                 if not keys:
-                    self._of.pop(extension, None)
+                    self._of_extension.pop(extension, None)

@@ -9,18 +9,20 @@ from bridge.domain.phone.fields import PhoneNumber
 from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 
-#: Paid debts remembered: the cards of their calls tell so while the desks show them.
-_MOST_PAID = 1000
+#: Closed missed calls kept: their calls' cards show it.
+_MAX_CLOSED = 1000
 
 
 class MissedCallList:
     """Clients waiting to be called back; *managers* gives the extension after an escalation."""
 
-    def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[int, Manager]]) -> None:
-        self._desk_calls = board
+    def __init__(
+        self, desk_calls: DeskCalls, managers: Callable[[], Mapping[int, Manager]]
+    ) -> None:
+        self._desk_calls = desk_calls
         self._managers = managers
         self._open: dict[str, MissedCall] = {}
-        self._paid: OrderedDict[str, MissedCall] = OrderedDict()
+        self._closed: OrderedDict[str, MissedCall] = OrderedDict()
 
     def publish(self, event: Event) -> None:
         """Apply *event*, if it is about a missed call, and notify the desks that show it."""
@@ -28,14 +30,14 @@ class MissedCallList:
             return
         missed_call = event.missed_call
         before = self._open.pop(missed_call.key, None)
-        self._paid.pop(missed_call.key, None)
+        self._closed.pop(missed_call.key, None)
         if missed_call.is_open:
             self._open[missed_call.key] = missed_call
         else:
-            self._paid[missed_call.key] = missed_call
-            while len(self._paid) > _MOST_PAID:
-                self._paid.popitem(last=False)
-        concerned = self._telephones(missed_call) | (self._telephones(before) if before else set())
+            self._closed[missed_call.key] = missed_call
+            while len(self._closed) > _MAX_CLOSED:
+                self._closed.popitem(last=False)
+        concerned = self._extensions(missed_call) | (self._extensions(before) if before else set())
         for extension in concerned:
             self._desk_calls.notify(extension)
         for number in missed_call.numbers:
@@ -50,14 +52,14 @@ class MissedCallList:
         mine = [
             missed_call
             for missed_call in self._open.values()
-            if extension in self._telephones(missed_call)
+            if extension in self._extensions(missed_call)
         ]
         return sorted(mine, key=lambda missed_call: missed_call.opened_at)
 
     def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedCall | None:
         """Return the missed call of a client (`PhoneCall.client_key`), whoever has to call back.
 
-        A *number* stays his when 1C learns or forgets whose it is.
+        A *number* stays the client's when 1C learns or forgets whose it is.
         """
         return next(
             (
@@ -76,13 +78,13 @@ class MissedCallList:
         return next(
             (
                 missed_call
-                for missed_call in reversed(self._paid.values())
+                for missed_call in reversed(self._closed.values())
                 if key in missed_call.call_keys
             ),
             None,
         )
 
-    def _telephones(self, missed_call: MissedCall) -> set[str]:
+    def _extensions(self, missed_call: MissedCall) -> set[str]:
         found = set() if missed_call.owner is None else {missed_call.owner.extension}
         if missed_call.escalated_to is not None:
             second = (m for m in self._managers().values() if m.ref == missed_call.escalated_to)

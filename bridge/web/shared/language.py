@@ -40,7 +40,7 @@ _HOUR = 3600
 
 
 def translatable(text: str) -> str:
-    """Mark a text for the catalogues that is said later, by `Speech.say`."""
+    """Mark a text for the catalogues that `Localizer.translate` translates later."""
     return text
 
 
@@ -68,8 +68,8 @@ class Localizer:
 
     def translate(self, text: str, **fields: object) -> str:
         """Return *text* in this language, its `%(name)s` filled."""
-        said = self._words.gettext(text) if text else ""  # "" is the catalogue's own header
-        return said % fields if fields else said
+        translated = self._words.gettext(text) if text else ""  # "" is the catalogue's own header
+        return translated % fields if fields else translated
 
     def format_time(self, moment: datetime, now: datetime) -> str:
         """Return a moment: the time, and the day too unless it is today."""

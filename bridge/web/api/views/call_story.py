@@ -1,4 +1,4 @@
-"""What the API shows of a call's life: how it went, what the PBX said, what people added."""
+"""What the API shows of a call's story: its state, the PBX's events, notes."""
 
 from datetime import datetime
 from typing import Annotated
@@ -33,12 +33,12 @@ class CallStateView(View):
     recording: Annotated[str, Source(lambda call: call.state.recording)]
     scheme: Annotated[str, Source(lambda call: call.state.scheme)]
     lost_in_transfer: Annotated[bool, Source(lambda call: call.state.is_lost_in_transfer)] = Field(
-        description="answered, sent on, and nobody took him: to be called back"
+        description="answered, sent on, and nobody took the call: to be called back"
     )
 
 
 class CallEventView(View):
-    """One thing the PBX said of a call."""
+    """One event of the PBX about a call."""
 
     kind: EventKind
     code: str = Field(description="the PBX's own code")
@@ -80,7 +80,7 @@ class CallStoryView(View):
     events: Annotated[list[CallEventView], Source(lambda call: call.applied_events)]
     order: CallOrderView | None
     notes: list[CallNoteView]
-    entry: OutboxEntryView | None = Field(description="what 1C got; null where it is owed nothing")
+    entry: OutboxEntryView | None = Field(description="what 1C got; null where nothing is written")
 
 
 class MissedCallsView(View):

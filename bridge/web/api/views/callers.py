@@ -1,4 +1,4 @@
-"""What the API shows of a caller: how his number was read, whose it is, where his call would go.
+"""What the API shows of a caller: how the number was read, whose it is, where the call would go.
 
 Numbers stand here in full: only the administrator sees them.
 """
@@ -26,9 +26,9 @@ class QuestionView(View):
 
 
 class ExplanationView(View):
-    """What the PBX would be told, and why; the same as `onec-bridge route --json`."""
+    """What the PBX would be answered, and why; the same as `onec-bridge route --json`."""
 
-    extension: str | None = Field(description="what the PBX would be told; null: nobody")
+    extension: str | None = Field(description="what the PBX would be answered; null: nobody")
     question: QuestionView
     decision: DecisionView
 
@@ -43,7 +43,7 @@ class ExplanationView(View):
 
 
 class CallerCardView(View):
-    """All a number tells, and what would be done with its call now."""
+    """All that is known of a number, and where its call would go now."""
 
     number: str
     formatted: str

@@ -45,7 +45,7 @@ class CandidateView(View):
 
 
 class TargetView(View):
-    """Somebody's telephone."""
+    """A target of a call: an extension and its manager."""
 
     extension: str
     manager: str | None = Field(description="reference of the 1C user behind it")
@@ -123,17 +123,17 @@ class CallsView(View):
 
 
 class MissedCallView(View):
-    """A client who was not answered, and whether he still waits to be called back."""
+    """A missed call: a client who waits, or waited, to be called back."""
 
-    key: str = Field(description="key of his first missed call")
-    client: str = Field(description="reference of his partner, or his number")
+    key: str = Field(description="key of the client's first missed call")
+    client: str = Field(description="reference of the partner, or the number")
     name: str
     numbers: Annotated[
         list[str],
         Source(lambda missed_call: [format_e164(number) for number in missed_call.numbers]),
     ]
     calls: Annotated[list[str], Source(lambda missed_call: missed_call.call_keys)] = Field(
-        description="keys of his missed calls, oldest first"
+        description="keys of the client's missed calls, oldest first"
     )
     owner_extension: Annotated[
         str | None, Source(lambda missed_call: missed_call.owner and missed_call.owner.extension)

@@ -19,7 +19,7 @@ from bridge.web.shared.language import translations
 
 
 class OutboxEntryView(View):
-    """One call owed to 1C, and where it stands; `last_error` in 1C's own words."""
+    """One outbox entry: a call to be written to 1C; `last_error` is 1C's own text."""
 
     key: str
     state: EntryState
@@ -34,7 +34,7 @@ class OutboxEntryView(View):
 
 
 class OutboxCountsView(View):
-    """How much is owed to 1C."""
+    """How many outbox entries there are by state."""
 
     due: int
     sending: int
@@ -44,7 +44,7 @@ class OutboxCountsView(View):
 
 
 class OutboxView(View):
-    """What is owed to 1C, newest first."""
+    """Outbox entries, newest first."""
 
     counts: OutboxCountsView
     entries: list[OutboxEntryView]
