@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
+from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.fields import PhoneNumber, mask_phone
@@ -27,6 +28,7 @@ NO_EXTENSION = translatable(
     "1C has no extension for you, so there is no telephone to call from. Ask the administrator to "
     "enter it in your user card in 1C."
 )
+_NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
 _LONGEST_NAMED = 20
 
 #: An entry due sooner may be taken up by the delivery while we write: it is left alone.
@@ -126,6 +128,22 @@ async def calling_extension(
         else localizer.translate(NO_EXTENSION)
     )
     raise HTTPException(403, words)
+
+
+async def order_call(
+    services: WebServices, viewer: Viewer, extension: str, number: str, *, by: str
+) -> PhoneCall:
+    """Order a call from *extension* to *number* under the name *by*; the audit list has it.
+
+    Raises:
+        HTTPException: 409 where the PBX's API is not set up.
+        OrderRefused: nothing was ordered.
+    """
+    if services.call_ordering is None:
+        raise HTTPException(409, _NOT_SET_UP)
+    call = await services.call_ordering.order(extension, number, by=by)
+    await record_audit(services, viewer, AuditAct.CALL_ORDERED, call.key, call.placed_by)
+    return call
 
 
 async def record_audit(

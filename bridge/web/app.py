@@ -19,10 +19,11 @@ from bridge.web.access.access_control import is_navigation
 from bridge.web.access.attempts import AttemptLimiter
 from bridge.web.api.docs import docs_route
 from bridge.web.api.operations import operations_routes
-from bridge.web.api.orders import PlaceCallPage, orders_router
+from bridge.web.api.orders import orders_router
 from bridge.web.api.routes import api_router
 from bridge.web.console import console_routes
 from bridge.web.desk.pages import DeskPages
+from bridge.web.desk.place_call import PlaceCallPage
 from bridge.web.hooks import HookRoutes
 from bridge.web.manual import ManualRoutes
 from bridge.web.shared.language import translatable

@@ -1,35 +1,26 @@
-"""Calls that people order: the API for scripts and pages, and the page behind a link or `tel:`.
+"""`POST /api/v1/calls` and the numbers of a partner: calls that scripts order.
 
-A GET never rings a telephone: browsers prefetch links and load images. The page asks for a word,
-and its form is accepted from our own page alone. A manager calls from the own extension, whatever a
-link or a script names; the administrator chooses.
+A manager calls from the own extension, whatever a script names; the administrator chooses.
 """
 
 from typing import Annotated, Self
-from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.calls.orders import OrderState, read_dialled_number
-from bridge.domain.delivery.documents import candidate_name
+from bridge.domain.calls.orders import OrderState
 from bridge.domain.directory.entities import CandidateKind, Ref
 from bridge.domain.phone.fields import format_phone, mask_phone
-from bridge.errors import OrderRefused, OrderRepeated
-from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access import AccessControl, Viewer
-from bridge.web.actions import NO_EXTENSION, calling_extension, record_audit
+from bridge.web.actions import calling_extension, order_call
 from bridge.web.api.views.base import ErrorView, Source, View, format_e164
 from bridge.web.shared.bodies import route_class_admitting_first
-from bridge.web.shared.forms import read_form
 from bridge.web.shared.language import translatable
-from bridge.web.shared.pages import PAGE_HEADERS, PageRenderer
-from bridge.web.web_services import CallOrdering, WebServices
+from bridge.web.shared.pages import PageRenderer
+from bridge.web.web_services import WebServices
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     401: {"model": ErrorView, "description": "The admin password is missing or wrong."},
@@ -43,7 +34,6 @@ _REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MAX_TYPED = 200
 
 _WHOSE = translatable("extension: say which telephone rings first.")
-_NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
 
 
 class NewOrder(BaseModel):
@@ -126,7 +116,7 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
         responses={202: {"model": PlacedOrderView, "description": "No answer: it may ring."}},
     )
     async def place_call(
-        wish: NewOrder,
+        order: NewOrder,
         request: Request,
         response: Response,
         viewer: Annotated[Viewer, Depends(calling)],
@@ -136,15 +126,14 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
         A signed-in manager calls from the own extension, which need not be given.
         """
         localizer = pages.localizer_of(request.scope)
-        extension = await calling_extension(services, viewer, localizer, wish.extension or "")
+        extension = await calling_extension(services, viewer, localizer, order.extension or "")
         if not extension:
             raise HTTPException(422, localizer.translate(_WHOSE))
-        number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
-        call = await _originating(services).order(extension, number, by=viewer.name or "api")
-        await _noted(services, viewer, call)
+        number = order.number or _number_of(services, Ref((order.partner or "").lower()))
+        call = await order_call(services, viewer, extension, number, by=viewer.name or "api")
         # Who typed the number knows it; a partner's may be hidden.
         shown = f"+{call.caller.number}"
-        if not wish.number and not _sees(services, viewer, call):
+        if not order.number and not _sees(services, viewer, call):
             shown = mask_phone(shown)
         view = PlacedOrderView.of(call, number=shown)
         if view.state is OrderState.REFUSED:
@@ -161,104 +150,10 @@ def orders_router(services: WebServices, access: AccessControl, pages: PageRende
     return router
 
 
-class PlaceCallPage:
-    """The page behind a link: it shows who would be called, and calls when the form is sent."""
-
-    def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
-        self._services = services
-        self._access = access
-        self._pages = pages
-
-    def routes(self) -> list[BaseRoute]:
-        """Return the page's routes; a number may come as a whole `tel:` address."""
-        path = "/call/{number:path}"
-        return [
-            Route(path, self.show, include_in_schema=False),
-            Route(path, self.place, methods=["POST"], include_in_schema=False),
-        ]
-
-    async def show(self, request: Request) -> Response:
-        """Show whom the number belongs to and ask; behind an order, what became of it."""
-        viewer = await self._access.require_order_placer(request.scope)
-        key = request.query_params.get("placed", "")
-        placed = await self._services.ledger.call(key) if key else None
-        if placed is not None and not viewer.took_part(placed):
-            placed = None
-        named = request.query_params.get("extension", "")
-        return self._render(request, viewer, _number_in(request), named, placed)
-
-    async def place(self, request: Request) -> Response:
-        """Order the call, and show what became of it at an address that orders nothing."""
-        viewer = await self._access.require_order_placer(request.scope)
-        number = _number_in(request)
-        named = (await read_form(request)).get("extension", "").strip()
-        services, localizer = self._services, self._pages.localizer_of(request.scope)
-        try:
-            extension = await calling_extension(services, viewer, localizer, named)
-        except HTTPException as denial:
-            words = str(denial.detail)
-            return self._render(request, viewer, number, refusal=words, status=denial.status_code)
-        try:
-            by = viewer.name or "page"
-            call = await _originating(services).order(extension, number, by=by)
-        except OrderRefused as refusal:
-            status = 409 if isinstance(refusal, OrderRepeated) else 422
-            return self._render(
-                request, viewer, number, extension, refusal=str(refusal), status=status
-            )
-        await _noted(self._services, viewer, call)
-        query = urlencode({"extension": extension, "placed": call.key})
-        return RedirectResponse(f"/call/{quote(number, safe='+')}?{query}", 303, dict(PAGE_HEADERS))
-
-    def _render(
-        self,
-        request: Request,
-        viewer: Viewer,
-        number: str,
-        named: str = "",
-        placed: PhoneCall | None = None,
-        *,
-        refusal: str = "",
-        status: int = 200,
-    ) -> Response:
-        services = self._services
-        called = read_dialled_number(number, services.phones)
-        name = ""
-        if called.number is not None:
-            _, decision = services.route_answers.explain(f"+{called.number}", "")
-            name = "" if decision.candidate is None else candidate_name(decision.candidate)
-        extension = named if viewer.is_admin else viewer.extension or ""
-        owner = services.directory.owner_of(extension)
-        fields = {
-            "viewer": viewer,
-            "number": called.raw if called.number is None else format_phone(called.number),
-            "name": name,
-            "extension": extension,
-            "named": named,
-            "shared": [] if viewer.is_admin else [manager.name for manager in owner.shared],
-            "no_telephone": NO_EXTENSION,
-            "can_call": called.number is not None and services.call_ordering is not None,
-            "order": None if placed is None else placed.order,
-            "refusal": refusal,
-            "set_up": services.call_ordering is not None,
-        }
-        return self._pages.render(request, "calling.html", fields, status=status)
-
-
-async def _noted(services: WebServices, viewer: Viewer, call: PhoneCall) -> None:
-    await record_audit(services, viewer, AuditAct.CALL_ORDERED, call.key, call.placed_by)
-
-
 def _sees(services: WebServices, viewer: Viewer, call: PhoneCall) -> bool:
     number, directory = call.caller.number, services.directory
     card = None if number is None else directory.look_up(number)
     return viewer.may_see_number(card, directory.managers())
-
-
-def _originating(services: WebServices) -> CallOrdering:
-    if services.call_ordering is None:
-        raise HTTPException(409, _NOT_SET_UP)
-    return services.call_ordering
 
 
 def _phones_of(services: WebServices, ref: Ref) -> list[OwnedPhone]:
@@ -274,8 +169,3 @@ def _number_of(services: WebServices, ref: Ref) -> str:
     if not phones:
         raise HTTPException(404, "This partner has no telephone number.")
     return f"+{phones[0].number}"
-
-
-def _number_in(request: Request) -> str:
-    number: str = request.path_params["number"]
-    return number[:_MAX_TYPED]
