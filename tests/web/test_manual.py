@@ -7,7 +7,8 @@ import pytest
 
 import bridge.web
 from bridge.domain.delivery.texts import Language
-from bridge.web.manual import Manual, slug
+from bridge.web.manual import PAGE_ORDER, Manual, slug
+from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from tests.web.web_fixture import WebFixture
 
 pytestmark = pytest.mark.anyio
@@ -128,3 +129,9 @@ def test_both_languages_have_the_same_pages(lang: Language) -> None:
 
 def test_anchors_are_those_of_github() -> None:
     assert slug("Резервная копия, обновление и откат") == "резервная-копия-обновление-и-откат"
+
+
+def test_every_page_of_the_contents_order_and_of_the_alarms_is_there() -> None:
+    linked = {*PAGE_ORDER, *(text.page for text in ALARM_TEXTS.values())}
+
+    assert linked == linked & {page.name for page in PAGES}

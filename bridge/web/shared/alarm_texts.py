@@ -17,6 +17,8 @@ class AlarmText:
 
     title: str
     advice: str
+    #: The page of the manual that says more.
+    page: str = "operating"
 
 
 ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
@@ -26,6 +28,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "Callers are routed from the bridge's index and what is to be written to 1C waits: "
             "look whether 1C and its web server run."
         ),
+        "onec",
     ),
     "onec_refuses": AlarmText(
         translatable("1C refuses the bridge's requests"),
@@ -34,6 +37,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "or publish the set that 1C names. onec-bridge check tells which. The bridge tries "
             "again every minute."
         ),
+        "onec",
     ),
     "index_stale": AlarmText(
         translatable("The data from 1C are old"),
@@ -56,6 +60,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "BRIDGE_EXTENSION_ATTRIBUTE. Where 1C is right, accept it on the page of the sync "
             "runs, or by onec-bridge sync --accept-shrink."
         ),
+        "onec",
     ),
     "outbox_dead": AlarmText(
         translatable("1C refused to take calls"),
@@ -88,12 +93,14 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "Nothing came from it for much longer than is usual at this hour: look at the "
             "addresses in the PBX's cabinet, and whether the Internet reaches the bridge."
         ),
+        "troubleshooting",
     ),
     "pbx_refuses": AlarmText(
         translatable("The PBX refuses the bridge's requests"),
         translatable(
             "Look at the key in the PBX's cabinet and in the settings, and at its rights."
         ),
+        "troubleshooting",
     ),
     "clock_off": AlarmText(
         translatable("The clock is wrong"),
@@ -123,6 +130,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     "pbx_events_lost": AlarmText(
         translatable("No events from the PBX"),
         translatable("Calls are routed; how they ended is learnt later, from the statistics."),
+        "troubleshooting",
     ),
     "pbx_events_unread": AlarmText(
         translatable("Events of the PBX that cannot be read"),
@@ -131,6 +139,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "look at the settings of the events in the PBX's cabinet, and report their form to us. "
             "GET /api/v1/events/unread shows them, POST /api/v1/events/unread/dismiss lets them go."
         ),
+        "troubleshooting",
     ),
     "hooks_guessed": AlarmText(
         translatable("Wrong secrets at the PBX's address"),
@@ -138,5 +147,6 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "Somebody calls the addresses of the PBX with a wrong password or token. Where it is "
             "the PBX, put the right address into its cabinet."
         ),
+        "security",
     ),
 }
