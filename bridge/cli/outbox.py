@@ -35,7 +35,7 @@ def list_entries(
         from bridge.web.api.views.state import OutboxEntryView
 
         views = [
-            OutboxEntryView.of(e, c, settings.lang).model_dump(mode="json") for e, c in entries
+            OutboxEntryView.of(e, settings.lang, call=c).model_dump(mode="json") for e, c in entries
         ]
         terminal.print_json(json.dumps(views, ensure_ascii=False))
     elif entries:
@@ -53,7 +53,7 @@ def show_entry(key: Key, *, as_json: JsonOption = False) -> None:
     if as_json:
         from bridge.web.api.views.state import OutboxEntryView
 
-        terminal.print_json(OutboxEntryView.of(entry, call, settings.lang).model_dump_json())
+        terminal.print_json(OutboxEntryView.of(entry, settings.lang, call=call).model_dump_json())
         return
     screen = terminal.console()
     for line in terminal.build_entry_lines(entry, call, settings.lang):

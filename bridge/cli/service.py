@@ -99,7 +99,7 @@ def route(
     if as_json:
         from bridge.web.api.views.callers import ExplanationView
 
-        view = ExplanationView.of(question, decision, settings.lang)
+        view = ExplanationView.build(question, decision, settings.lang)
         terminal.print_json(view.model_dump_json())
     else:
         screen = terminal.console()

@@ -1,1 +1,1 @@
-"""The street side: PBX hooks, API, pages."""
+"""What comes in over HTTP: PBX hooks, API, pages."""

@@ -1,4 +1,4 @@
-"""What a person may do to the house from outside: retry a debt, drop it, tell whose number it is.
+"""What people change: retry an outbox entry, drop it, choose whose number it is.
 
 The API and the pages do the same things through here, and each goes into the audit list.
 """
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
+from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.formatting import mask_phone
@@ -28,6 +29,7 @@ NO_EXTENSION = translatable(
     "1C has no extension for you, so there is no telephone to call from. Ask the administrator to "
     "enter it in your user card in 1C."
 )
+_NOT_SET_UP = "Nothing opens the PBX's API: set BRIDGE_SIPUNI_USER and BRIDGE_SIPUNI_KEY."
 _LONGEST_NAMED = 20
 
 #: An entry due sooner may be taken up by the delivery while we write: it is left alone.
@@ -35,7 +37,7 @@ _SOON = timedelta(seconds=2)
 
 
 async def find_entry(services: WebServices, key: str) -> OutboxEntry:
-    """Give the entry of *key*, or of an unambiguous beginning of it.
+    """Return the entry of *key*, or of an unambiguous beginning of it.
 
     Raises:
         HTTPException: 404.
@@ -47,7 +49,7 @@ async def find_entry(services: WebServices, key: str) -> OutboxEntry:
 
 
 async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> OutboxEntry:
-    """Make a dead or waiting entry due at once on *viewer*'s word, and wake the delivery.
+    """Make a dead or waiting entry due at once, and let the delivery run.
 
     Raises:
         HTTPException: 404; 409 when it is in 1C already, or on its way this moment.
@@ -70,7 +72,7 @@ async def retry_entry(services: WebServices, viewer: Viewer, key: str) -> Outbox
 
 
 async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
-    """Forget a debt; the call stays in the journal, and 1C never hears of it.
+    """Delete an outbox entry; the call stays in the journal, and is never written to 1C.
 
     Raises:
         HTTPException: 404; 409 when it is on its way this moment.
@@ -87,7 +89,7 @@ async def drop_entry(services: WebServices, viewer: Viewer, key: str) -> None:
 async def choose_owner(
     services: WebServices, viewer: Viewer, number: PhoneNumber, owner: str
 ) -> None:
-    """Keep a person's word on whose number it is.
+    """Save whose number it is, as the viewer chose.
 
     Raises:
         HTTPException: 404 when 1C does not know the number; 409 when *owner* is none of its owners.
@@ -106,7 +108,7 @@ async def choose_owner(
 async def calling_extension(
     services: WebServices, viewer: Viewer, localizer: Localizer, named: str = ""
 ) -> str:
-    """Tell from which extension *viewer* calls: a manager from his own, the administrator from any.
+    """Return from which extension *viewer* calls: a manager's own, the administrator's any.
 
     *named* is the one that was asked for; empty, where none was.
 
@@ -129,8 +131,24 @@ async def calling_extension(
     raise HTTPException(403, words)
 
 
+async def order_call(
+    services: WebServices, viewer: Viewer, extension: str, number: str, *, by: str
+) -> PhoneCall:
+    """Order a call from *extension* to *number* under the name *by*; the audit list has it.
+
+    Raises:
+        HTTPException: 409 where the PBX's API is not set up.
+        OrderRefused: nothing was ordered.
+    """
+    if services.call_ordering is None:
+        raise HTTPException(409, _NOT_SET_UP)
+    call = await services.call_ordering.order(extension, number, by=by)
+    await record_audit(services, viewer, AuditAct.CALL_ORDERED, call.key, call.placed_by)
+    return call
+
+
 async def record_audit(
     services: WebServices, viewer: Viewer, act: AuditAct, subject: str = "", words: str = ""
 ) -> None:
-    """Put what *viewer* did into the audit list; numbers come masked into it."""
+    """Record in the audit list what *viewer* did; numbers are masked there."""
     await services.audit.append(viewer.audit_record(services.clock(), act, subject, words))

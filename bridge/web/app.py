@@ -1,8 +1,9 @@
-"""The street side of the house: hooks, API, console and operations in one application."""
+"""Hooks, API, console, desk and operations in one application."""
 
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from http import HTTPStatus
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -18,11 +19,13 @@ from bridge.web.access.access_control import is_navigation
 from bridge.web.access.attempts import AttemptLimiter
 from bridge.web.api.docs import docs_route
 from bridge.web.api.operations import operations_routes
-from bridge.web.api.orders import PlaceCallPage, orders_router
+from bridge.web.api.orders import orders_router
 from bridge.web.api.routes import api_router
 from bridge.web.console import console_routes
 from bridge.web.desk.pages import DeskPages
+from bridge.web.desk.place_call import PlaceCallPage
 from bridge.web.hooks import HookRoutes
+from bridge.web.manual import ManualRoutes
 from bridge.web.shared.language import translatable
 from bridge.web.shared.pages import PageRenderer, static_files
 from bridge.web.sign_in.routes import SignInRoutes
@@ -51,9 +54,9 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class BridgeApp(FastAPI):
-    """FastAPI behind front doors: the PBX's requests go past its middleware and router.
+    """FastAPI with a short cut: the PBX's requests go past its middleware and router.
 
-    They cost as much as answering does. Whoever is not let in, and every other address, takes the
+    These cost as much as answering does. A refused request, and every other address, takes the
     usual way.
     """
 
@@ -62,12 +65,12 @@ class BridgeApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self.hooks is not None and scope["type"] == "http":
-            door = self.hooks.endpoint(scope)
-            if door is not None:
+            endpoint = self.hooks.endpoint(scope)
+            if endpoint is not None:
                 with suppress(HTTPException):  # not let in: nothing was sent yet
-                    await door(scope, receive, send)
+                    await endpoint(scope, receive, send)
                     return
-            elif len(scope["query_string"]) > _LONGEST_QUERY and _is_of_people(scope["path"]):
+            elif len(scope["query_string"]) > _LONGEST_QUERY and _is_page_or_api(scope["path"]):
                 await _problem(414, _LONG_ADDRESS)(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
@@ -108,51 +111,61 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         *console_routes(services, access, pages),
         *DeskPages(services, access, pages).routes(),
         *PlaceCallPage(services, access, pages).routes(),
+        *ManualRoutes(pages).routes(),
         static_files(),
         docs_route(app),
     ]
     for error in STATUSES:
-        app.add_exception_handler(error, _shown(pages, _tell_bridge_error))
-    app.add_exception_handler(HTTPException, _shown(pages, _tell_refusal))
-    app.add_exception_handler(RequestValidationError, _tell_unreadable)
-    app.add_exception_handler(ClientDisconnect, _tell_gone)
-    app.add_exception_handler(Exception, _shown(pages, _tell_failure))
+        app.add_exception_handler(error, _as_page(pages, _answer_bridge_error))
+    app.add_exception_handler(HTTPException, _as_page(pages, _answer_refusal))
+    app.add_exception_handler(RequestValidationError, _answer_unreadable)
+    app.add_exception_handler(ClientDisconnect, _answer_disconnect)
+    app.add_exception_handler(Exception, _as_page(pages, _answer_failure))
     return app
 
 
-def _is_of_people(path: str) -> bool:
-    return path == "/" or path.startswith(("/api/", "/console/", "/desk", "/call", "/log"))
+def _is_page_or_api(path: str) -> bool:
+    return path == "/" or path.startswith(
+        ("/api/", "/console/", "/desk", "/call", "/log", "/manual")
+    )
 
 
-Teller = Callable[[Request, Exception], Awaitable[Response]]
+ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def _shown(pages: PageRenderer, tell: Teller) -> Teller:
-    """Show what *tell* says as a page to a person at a browser; scripts get it as it is."""
+def _as_page(pages: PageRenderer, handler: ErrorHandler) -> ErrorHandler:
+    """Show what *handler* says as a page to a person at a browser; scripts get it as it is."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        said = await tell(request, error)
-        if not is_navigation(request.scope) or said.status_code < 400 or said.status_code == 401:  # noqa: PLR2004 - a challenge is the browser's own to answer
-            return said
-        sentence = json.loads(bytes(said.body))["error"]
-        kept = {name: said.headers[name] for name in ("retry-after",) if name in said.headers}
-        return pages.render_problem(request, said.status_code, sentence, kept)
+        response = await handler(request, error)
+        # A challenge, 401, is the browser's own to answer.
+        if (
+            not is_navigation(request.scope)
+            or response.status_code < HTTPStatus.BAD_REQUEST
+            or response.status_code == HTTPStatus.UNAUTHORIZED
+        ):
+            return response
+        sentence = json.loads(bytes(response.body))["error"]
+        headers = {
+            name: response.headers[name] for name in ("retry-after",) if name in response.headers
+        }
+        return pages.render_problem(request, response.status_code, sentence, headers)
 
     return answer
 
 
-async def _tell_bridge_error(_: Request, error: Exception) -> Response:
+async def _answer_bridge_error(_: Request, error: Exception) -> Response:
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     return _problem(status, str(error))
 
 
-async def _tell_refusal(_: Request, error: Exception) -> Response:
+async def _answer_refusal(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     return _problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
 
-async def _tell_unreadable(_: Request, error: Exception) -> Response:
+async def _answer_unreadable(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
@@ -160,14 +173,14 @@ async def _tell_unreadable(_: Request, error: Exception) -> Response:
     return _problem(422, f"{where}: {first['msg']}")
 
 
-async def _tell_gone(_: Request, error: Exception) -> Response:
-    del error  # nobody waits for the answer, and nothing of ours is broken
+async def _answer_disconnect(_: Request, error: Exception) -> Response:
+    del error  # the client is gone, and nothing of ours is broken
     return _problem(400, "The request did not come whole.")
 
 
-async def _tell_failure(_: Request, error: Exception) -> Response:
+async def _answer_failure(_: Request, error: Exception) -> Response:
     del error  # the server logs it with its traceback
-    return _problem(500, translatable("Something broke inside; the log tells what."))
+    return _problem(500, translatable("Internal error of the bridge; see the service's log."))
 
 
 def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

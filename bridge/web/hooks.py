@@ -1,7 +1,7 @@
-"""The PBX's doors: the routing question and the event push, as raw ASGI applications.
+"""The PBX's hooks: the routing question and the event push, as raw ASGI applications.
 
-The ringing path. No middleware and no framework beyond a Route; one door serves every spelling of
-an address. Whatever breaks, the question gets a usable answer.
+The ringing path. No middleware and no framework beyond a Route; one endpoint serves every spelling
+of an address. Whatever breaks, the question gets a usable answer.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ Fields = tuple[tuple[str, str], ...]
 
 
 #: The answer to a monitor's HEAD, which is no call.
-_LOOK = RawReply(200, b"", "")
+_HEAD_ANSWER = RawReply(200, b"", "")
 
 
 class HookEndpoint:
@@ -64,7 +64,7 @@ class HookEndpoint:
             # A GET's answer may be kept by a proxy unless told otherwise.
             (b"cache-control", b"no-store"),
         ]
-        if reply is _LOOK:
+        if reply is _HEAD_ANSWER:
             del headers[1]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
@@ -85,31 +85,31 @@ class HookRoutes:
             services.hook_access, HookGuessCounter(services.events, services.monotonic)
         )
         self._timer = timer
-        self._route_door = HookEndpoint(self.answer_question)
-        self._event_door = HookEndpoint(self.receive_event)
-        self._front = {("GET", _ROUTE): self._route_door}
+        self._question_endpoint = HookEndpoint(self.answer_question)
+        self._event_endpoint = HookEndpoint(self.receive_event)
+        self._by_address = {("GET", _ROUTE): self._question_endpoint}
         for method, path in product(("GET", "POST"), EVENT_PATHS):
-            self._front[method, path] = self._event_door
+            self._by_address[method, path] = self._event_endpoint
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes, the most asked first; with and without the slash cabinets may add."""
-        doors = [(path, self._route_door, ["GET"]) for path in ROUTE_PATHS]
-        doors += [(path, self._event_door, ["GET", "POST"]) for path in EVENT_PATHS]
+        """Return the routes, the most asked first; with and without the slash cabinets may add."""
+        endpoints = [(path, self._question_endpoint, ["GET"]) for path in ROUTE_PATHS]
+        endpoints += [(path, self._event_endpoint, ["GET", "POST"]) for path in EVENT_PATHS]
         return [
-            Route(prefix + path + slash, door, methods=methods, include_in_schema=False)
+            Route(prefix + path + slash, endpoint, methods=methods, include_in_schema=False)
             for slash in ("", "/")
             for prefix in ("", "/hook/{token}")
-            for path, door, methods in doors
+            for path, endpoint, methods in endpoints
         ]
 
     def endpoint(self, scope: Scope) -> HookEndpoint | None:
-        """Give the door to a request of the PBX at its own address; note the token in it."""
+        """Return the endpoint of a PBX request, after storing its path token in *scope*."""
         path: str = scope["path"]
         params = {}
         if path.startswith(_HOOK_ROOT):
             token, slash, rest = path[len(_HOOK_ROOT) :].partition("/")
             path, params = slash + rest, {"token": token}
-        found = self._front.get((scope["method"], path))
+        found = self._by_address.get((scope["method"], path))
         if found is not None:
             scope["path_params"] = params
         return found
@@ -121,8 +121,8 @@ class HookRoutes:
         token = scope["path_params"].get("token")
         self._guard.require_pbx(scope, token)
         if scope["method"] == "HEAD":
-            return _LOOK
-        _know_address(scope)
+            return _HEAD_ANSWER
+        _reserve_connections(scope)
         received_at = self._clock()
         question: RouteQuestion | None = None
         try:
@@ -143,7 +143,7 @@ class HookRoutes:
         token = scope["path_params"].get("token")
         self._guard.require_pbx(scope, token)
         if scope["method"] == "HEAD":
-            return _LOOK
+            return _HEAD_ANSWER
         body = b""
         if _has_body(scope):
             try:
@@ -178,8 +178,8 @@ class HookRoutes:
     ) -> tuple[RawReply, RouteDecision]:
         self._meter.route_failed(self._telephony.provider)
         if question is None:
-            nobody = Caller(CallerKind.WITHHELD, "")
-            question = RouteQuestion(self._telephony.provider, nobody, "", received_at)
+            withheld = Caller(CallerKind.WITHHELD, "")
+            question = RouteQuestion(self._telephony.provider, withheld, "", received_at)
         decision = self._answering.fallback(question)
         return self._telephony.render_answer(question, decision), decision
 
@@ -224,7 +224,7 @@ def _pair(piece: str) -> tuple[str, str]:
 
 
 def _has_body(scope: Scope) -> bool:
-    """Whether a body follows; some programs send one with a GET."""
+    """Return whether a body follows; some programs send one with a GET."""
     if scope["method"] == "POST":
         return True
     names = {name for name, value in scope["headers"] if value != b"0"}
@@ -237,7 +237,7 @@ def _content_type(scope: Scope) -> str:
     return found[-1].decode("latin-1") if found else ""
 
 
-def _know_address(scope: Scope) -> None:
+def _reserve_connections(scope: Scope) -> None:
     """Have the server keep places for the address of a question with the right secret."""
     know = scope.get("state", {}).get("know_address")
     if know is not None:

@@ -1,7 +1,7 @@
 """The server under the application: uvicorn, with a stop that pages' streams do not hold up.
 
 It opens the application itself: of an error at the start uvicorn would print a traceback and no
-more, and whoever started us is owed a sentence and an exit code.
+more, and the command that started it shall print a sentence and exit with a code.
 """
 
 import os
@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
 
 
 def require_free_address(host: str, port: int, setting: str) -> None:
-    """Make sure that somebody may listen on *host* and *port*: uvicorn says it less clearly.
+    """Check that *host* and *port* can be listened on: uvicorn's message is less clear.
 
     Raises:
         CannotListen: the port is taken, or the address is not this machine's.
@@ -101,7 +101,7 @@ def run(
     limits: ConnectionLimits | None = None,
     announce: Callable[[int], None] | None = None,
 ) -> None:
-    """Serve *app* until the process is told to stop; *end_streams* is called as that begins.
+    """Serve *app* until the process is stopped; *end_streams* is called as that begins.
 
     Connections are held to *limits*. *announce* is called with the port once the service can be
     reached there.

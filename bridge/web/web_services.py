@@ -1,4 +1,4 @@
-"""What the street needs from the house: the services behind it, as Protocols, in one bundle."""
+"""What hooks, API and pages need from behind: services and stores as Protocols, in one bundle."""
 
 import asyncio
 import time
@@ -22,14 +22,22 @@ from bridge.ports.clock import Clock
 from bridge.ports.events import Event, EventPublisher, OneCAvailability
 from bridge.ports.orders import PartnerPhones
 from bridge.ports.pbx import RawEvent, Telephony
-from bridge.ports.stores.calls import CallSearch
+from bridge.ports.stores.calls import CallRecords, CallSearch
 from bridge.ports.stores.directory import Directory
-from bridge.ports.stores.ledger import Ledger
-from bridge.ports.stores.outbox import OutboxCounts
+from bridge.ports.stores.event_log import EventLog
+from bridge.ports.stores.missed_calls import MissedCallRecords
+from bridge.ports.stores.number_memory import NumberMemoryStore
+from bridge.ports.stores.outbox import OutboxCounts, OutboxEntries
 from bridge.ports.stores.sync_runs import SyncRunList
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.desk_state.state import DeskState
 from bridge.web.shared.event_stream import StreamLimits, TextCache
+
+
+class WebLedger(
+    CallRecords, EventLog, OutboxEntries, MissedCallRecords, NumberMemoryStore, Protocol
+):
+    """The part of the ledger that pages and the API read and change."""
 
 
 class RouteAnswers(Protocol):
@@ -44,7 +52,7 @@ class RouteAnswers(Protocol):
         ...
 
     def explain(self, caller: str, did: str, /) -> tuple[RouteQuestion, RouteDecision]:
-        """Tell what the PBX would be told, and why; records nothing."""
+        """Return what the PBX would be answered, and why; records nothing."""
         ...
 
 
@@ -56,7 +64,7 @@ class EventIntake(Protocol):
         ...
 
     def dismiss_unread(self) -> Awaitable[int]:
-        """Let the events go that could not be read; give their number."""
+        """Delete the events that could not be read; return their number."""
         ...
 
 
@@ -64,7 +72,7 @@ class CallOrdering(Protocol):
     """Orders calls through the PBX."""
 
     async def order(self, extension: str, number: str, *, by: str) -> PhoneCall:
-        """Ring *extension*, then *number*; the call tells what became of it.
+        """Ring *extension*, then *number*; the returned call has the order's outcome.
 
         Raises OrderRefused (OrderRepeated) where nothing was ordered.
         """
@@ -75,7 +83,7 @@ class CallNotes(Protocol):
     """Keeps what operators write about calls."""
 
     def annotate(self, key: str, by: str, text: str, /) -> Awaitable[PhoneCall | None]:
-        """Keep *text* with the call of *key* and owe it to its document; None: no such call."""
+        """Add *text* to the call of *key* and to its 1C document; None: no such call."""
         ...
 
 
@@ -92,13 +100,13 @@ class EventFeed(Protocol):
     ) -> AbstractAsyncContextManager[AsyncIterator[tuple[str, Event | None]]]:
         """Listen, from behind the id *after* if given; None for an event marks a gap.
 
-        The iterator ends when the house stops; cancelling a wait for its next loses nothing.
+        The iterator ends when the service stops; cancelling a wait for its next loses nothing.
         """
         ...
 
 
 class WebMetrics(Protocol):
-    """Counts what goes over the street, and shows the figures."""
+    """Counts questions and events, and writes the metrics."""
 
     @property
     def content_type(self) -> str:
@@ -118,7 +126,7 @@ class WebMetrics(Protocol):
         ...
 
     def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int, /) -> bytes:
-        """Give the exposition; the arguments are what stands in the stores now; None: unread."""
+        """Return the exposition; the arguments are what stands in the stores now; None: unread."""
         ...
 
 
@@ -126,11 +134,11 @@ class RouteLatency(Protocol):
     """How long routing answers took since the service began."""
 
     def hours(self) -> Sequence[LatencyHour]:
-        """Give every hour that had answers, the oldest first."""
+        """Return every hour that had answers, the oldest first."""
         ...
 
     def day(self) -> LatencyHour | None:
-        """Give the last 24 hours as one; None when there was no answer."""
+        """Return the last 24 hours as one; None when there was no answer."""
         ...
 
 
@@ -144,7 +152,7 @@ class CallJournal(Protocol):
         ...
 
     async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
-        """Give what figures are made of, for the calls received from *since* until *until*."""
+        """Return what figures are made of, for the calls received from *since* until *until*."""
         ...
 
     async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
@@ -176,18 +184,18 @@ class SyncStart(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WebServices:
-    """Everything the street is built from; ready to use when given.
+    """Everything that hooks, API and pages use; ready to use when given.
 
-    *zone* is the one the administrator's clock shows. *public_url* is where people's browsers reach
-    the pages; empty: where the request came to. *kick* wakes the delivery. *heartbeat_s* is
-    the longest silence on a stream: proxies cut lines that say nothing for a minute.
+    *zone* is the administrator's time zone. *public_url* is where browsers reach the pages; empty:
+    where the request came to. *deliver_soon* lets the delivery run at once. *heartbeat_s* is the
+    longest silence on a stream: proxies cut lines that say nothing for a minute.
     """
 
     telephony: Telephony
     route_answers: RouteAnswers
     event_intake: EventIntake
     call_notes: CallNotes
-    ledger: Ledger
+    ledger: WebLedger
     directory: Directory
     event_feed: EventFeed
     events: EventPublisher

@@ -1,6 +1,6 @@
 """axe-core's word on a page, as axe-playwright-python brings it (axe is MPL 2.0, by Deque)."""
 
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Page
 
 

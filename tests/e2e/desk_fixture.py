@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import uvicorn
 from playwright.async_api import Browser, BrowserContext
@@ -13,7 +14,7 @@ from bridge.domain.calls.call import PhoneCall, call_from_question
 from bridge.domain.calls.events import Outcome
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.directory.entities import Manager, PhoneOwner, Ref
+from bridge.domain.directory.entities import Manager, Partner, PhoneOwner, Ref
 from bridge.domain.routing.decision import RouteDecision, Rule, Target
 from bridge.lab.servers import LoopbackServer
 from bridge.ports.events import CallChanged, CallRecorded, MissedCallChanged
@@ -49,7 +50,7 @@ class SearchableDirectory(DirectoryInMemory):
         wanted = text.casefold()
         return [noun for noun in self.nouns if wanted in noun.name.casefold()][:limit]
 
-    def partner(self, ref: Ref) -> PhoneOwner | None:
+    def partner(self, ref: Ref) -> Partner | None:
         return next((p for p in (ROMASHKA, LUTIK) if p.ref == ref), None)
 
 
@@ -111,7 +112,7 @@ class DeskFixture(WebFixture):
         """Let *caller* ring at everybody's telephone."""
         return self.change(self.ring(caller), rung=("205", "207"))
 
-    def change(self, call: PhoneCall, **life: object) -> PhoneCall:
+    def change(self, call: PhoneCall, **life: Any) -> PhoneCall:
         """Let the life of *call* go on."""
         changed = replace(call, state=replace(call.state, **life))
         self.show(changed)
@@ -215,7 +216,7 @@ async def serve_desk(house: DeskFixture) -> AsyncIterator[DeskServer]:
 
 @asynccontextmanager
 async def open_window(
-    browser: Browser, *, known: bool = True, **options: object
+    browser: Browser, *, known: bool = True, **options: Any
 ) -> AsyncIterator[BrowserContext]:
     """Open a browser window; *known*: it is the administrator's, without his signing in.
 

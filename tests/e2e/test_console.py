@@ -9,7 +9,8 @@ from bridge.domain.routing.decision import Target
 from bridge.ports.audit import AuditAct
 from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from tests.e2e.axe import serious_faults
-from tests.e2e.desk_fixture import ADMIN, ANNA, DeskFixture, open_window, serve_desk
+from tests.e2e.desk_fixture import ANNA, DeskFixture, open_window, serve_desk
+from tests.web.web_fixture import ADMIN
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +114,7 @@ async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
         page = await context.new_page()
         await page.goto(f"{street.url}/console/calls/{call.key}")
 
-        await page.get_by_role("button", name="Decide again").click()
+        await page.get_by_role("button", name="Check against current data").click()
 
         verdict = page.locator("#replay .verdict")
         await expect(verdict).to_contain_text("It would go elsewhere: then 299")

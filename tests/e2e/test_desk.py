@@ -182,7 +182,7 @@ async def test_search_and_call(browser: Browser) -> None:
         await page.locator("#found button").click()
         await expect(page.locator("#toast")).to_be_visible()
         await look_for.fill("такого нет")
-        await expect(page.locator("#found")).to_contain_text("1C has nothing like it")
+        await expect(page.locator("#found")).to_contain_text("Nothing found in 1C")
 
     assert [(o.extension, o.number) for o in house.orders.orders] == [
         ("205", NUMBER),

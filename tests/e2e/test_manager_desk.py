@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -26,9 +27,9 @@ STRANGER = "+79161112233"
 WHOLE, HIDDEN = "+7 (916) 111-22-33", "+7916*****33"
 
 
-def masked_house(**changes: object) -> DeskFixture:
+def masked_house(**changes: Any) -> DeskFixture:
     access = AdminAccess(ADMIN, SECRET, mask_phones=True)
-    return DeskFixture(admin_access=access, **changes)  # type: ignore[arg-type]  # any field of its own
+    return DeskFixture(admin_access=access, **changes)
 
 
 def without_extension(house: DeskFixture, who: Manager) -> None:
@@ -42,7 +43,7 @@ def give_extension(house: DeskFixture, who: Manager, extension: str | None) -> N
 
 @asynccontextmanager
 async def signed_in(
-    browser: Browser, street: DeskServer, who: Manager = ANNA, **options: object
+    browser: Browser, street: DeskServer, who: Manager = ANNA, **options: Any
 ) -> AsyncIterator[BrowserContext]:
     async with open_window(browser, known=False, **options) as context:
         cookie = {"name": DESK_COOKIE, "value": session_of(who), "url": street.url}

@@ -45,7 +45,7 @@ async def looks_right(page: Page, name: str) -> None:
 
 async def test_an_unknown_outcome_is_no_ringing_call_at_the_desk_nor_behind_the_link(
     browser: Browser,
-):
+) -> None:
     house = DeskFixture(lang="ru")
     house.show(ordered_in_doubt(house))
     async with serve_desk(house) as street, open_window(browser) as context:

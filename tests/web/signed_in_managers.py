@@ -1,5 +1,7 @@
 """Managers at their browsers: signed in, from an address that is nobody else's."""
 
+from typing import Any
+
 import httpx
 
 from bridge.domain.directory.entities import Manager
@@ -13,7 +15,7 @@ ANNA, BORIS = manager(), manager("Борис Орлов", "207")
 SECRET = b"composed secret of the house" * 2
 
 
-def web_with_managers(*, masked: bool = False, **changes: object) -> WebFixture:
+def web_with_managers(*, masked: bool = False, **changes: Any) -> WebFixture:
     """Give the known house with Anna at 205 and Boris at 207."""
     access = AdminAccess(ADMIN, SECRET, mask_phones=masked)
     made = web_with_known_caller(**{"admin_access": access, **changes})

@@ -210,7 +210,7 @@ requests = st.builds(
 
 
 @pytest.mark.parametrize("template", addresses())
-def test_no_request_breaks_the_service(template: str):
+def test_no_request_breaks_the_service(template: str) -> None:
     house = web_with_known_caller()
     house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
     house.event_feed.close()  # streams end at once
@@ -233,7 +233,7 @@ def test_no_request_breaks_the_service(template: str):
 
 
 @pytest.mark.parametrize("template", addresses())
-def test_no_word_in_any_field_breaks_the_service(template: str):
+def test_no_word_in_any_field_breaks_the_service(template: str) -> None:
     house = web_with_known_caller()
     house.event_feed.close()
     house.desk_state.calls.close()

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -38,7 +39,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize("path", ROUTES)
-async def test_every_address_of_the_routing_question_answers(path: str):
+async def test_every_address_of_the_routing_question_answers(path: str) -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.get(path, params=QUESTION)
@@ -49,7 +50,7 @@ async def test_every_address_of_the_routing_question_answers(path: str):
 
 
 @pytest.mark.parametrize("path", ROUTES)
-async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str):
+async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str) -> None:
     house = web_with_known_caller()
     async with house.client(peer="203.0.113.7") as pbx:
         answer = await pbx.get(f"/hook/{TOKEN}{path}", params=QUESTION)
@@ -65,7 +66,9 @@ async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str):
         ("text", b"205", b""),
     ],
 )
-async def test_the_answer_has_the_form_that_was_set(form, known: bytes, stranger: bytes):
+async def test_the_answer_has_the_form_that_was_set(
+    form: str, known: bytes, stranger: bytes
+) -> None:
     async with web_with_known_caller(answer=form).pbx() as pbx:
         answers = [
             await pbx.get("/sipuni/route", params={"fromnum": number})
@@ -76,7 +79,7 @@ async def test_the_answer_has_the_form_that_was_set(form, known: bytes, stranger
     assert [a.status_code for a in answers] == [200, 200]
 
 
-async def test_with_a_default_set_nobody_means_that_extension():
+async def test_with_a_default_set_nobody_means_that_extension() -> None:
     rules = RoutingRules(default_extension="100", did_extensions={"78121234567": "200"})
     async with web_with_known_caller(rules=rules).pbx() as pbx:
         default = await pbx.get("/sipuni/route")
@@ -89,7 +92,7 @@ async def test_with_a_default_set_nobody_means_that_extension():
 @pytest.mark.parametrize("broken", [StoreError("index", "gone"), RuntimeError("a mistake of ours")])
 async def test_whatever_breaks_the_caller_gets_the_default(
     broken: Exception, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     house = web_with_known_caller(rules=RoutingRules(default_extension="100"))
     house.answering.broken = broken
     async with house.pbx() as pbx:
@@ -100,7 +103,7 @@ async def test_whatever_breaks_the_caller_gets_the_default(
     assert [r.exc_info is not None for r in told] == [True]
 
 
-async def test_a_monitor_s_look_is_no_call():
+async def test_a_monitor_s_look_is_no_call() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.head("/sipuni/route")
@@ -109,7 +112,7 @@ async def test_a_monitor_s_look_is_no_call():
     assert not house.answering.questions
 
 
-async def test_the_answer_s_figures_are_counted():
+async def test_the_answer_s_figures_are_counted() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         await pbx.get("/sipuni/route", params=QUESTION)
@@ -128,7 +131,7 @@ QUIET = settings(max_examples=200, deadline=None)
 
 @QUIET
 @given(query=st.binary(max_size=300))
-async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAPI):
+async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAPI) -> None:
     status, body = await send_raw_query(street, "/sipuni/route", query)
 
     assert status == 200
@@ -141,7 +144,9 @@ async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAP
         st.tuples(st.sampled_from(["fromnum", "tonum", "label", "time", "я"]), st.text())
     )
 )
-async def test_any_values_have_a_usable_answer(fields: list[tuple[str, str]], street: FastAPI):
+async def test_any_values_have_a_usable_answer(
+    fields: list[tuple[str, str]], street: FastAPI
+) -> None:
     query = "&".join(f"{quote(k)}={quote(v.encode('utf-8', 'replace'))}" for k, v in fields)
 
     status, body = await send_raw_query(street, "/sipuni/route", query.encode())
@@ -164,24 +169,24 @@ async def test_any_values_have_a_usable_answer(fields: list[tuple[str, str]], st
         "fromnum[]=79035550123&fromnum[$ne]=1",
     ],
 )
-async def test_a_hostile_query_has_a_usable_answer(query: str, street: FastAPI):
+async def test_a_hostile_query_has_a_usable_answer(query: str, street: FastAPI) -> None:
     status, body = await send_raw_query(street, "/sipuni/route", query.encode())
 
     assert status == 200
     assert json.loads(body)["choice"] in {0, 1}
 
 
-async def test_an_over_long_parameter_hides_no_other(street: FastAPI):
+async def test_an_over_long_parameter_hides_no_other(street: FastAPI) -> None:
     query = b"label=" + b"x" * 100_000 + b"&fromnum=79035550123"
 
     assert await send_raw_query(street, "/sipuni/route", query) == (200, TO_205)
 
 
-def test_fields_keep_their_order_repeats_and_blanks():
+def test_fields_keep_their_order_repeats_and_blanks() -> None:
     assert read_fields(b"a=1&b=&a=2&c") == (("a", "1"), ("b", ""), ("a", "2"), ("c", ""))
 
 
-def test_no_more_than_a_hundred_fields_are_read():
+def test_no_more_than_a_hundred_fields_are_read() -> None:
     assert len(read_fields(b"&".join(b"a=1" for _ in range(500)))) == 100
 
 
@@ -194,7 +199,7 @@ EVENT = {"event": "1", "call_id": "1767225600.100001", "treeName": "Входящ
     "path", ["/sipuni/events", "/sipuni/events/", f"/hook/{TOKEN}/sipuni/events/"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_event_is_stored_then_acknowledged(method: str, path: str):
+async def test_an_event_is_stored_then_acknowledged(method: str, path: str) -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.request(method, path, params=EVENT)
@@ -203,7 +208,7 @@ async def test_an_event_is_stored_then_acknowledged(method: str, path: str):
     assert [e.fields for e in house.ledger.kept_events] == [tuple(EVENT.items())]
 
 
-async def test_a_posted_form_is_read_beside_the_query():
+async def test_a_posted_form_is_read_beside_the_query() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         await pbx.post("/sipuni/events?event=2", data={"call_id": "1.2"})
@@ -212,7 +217,7 @@ async def test_a_posted_form_is_read_beside_the_query():
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\x00" * 1000, b'{"event": 1}', b"a=" + b"x" * 200_000])
-async def test_whatever_is_posted_is_acknowledged(body: bytes):
+async def test_whatever_is_posted_is_acknowledged(body: bytes) -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=body)
@@ -221,7 +226,9 @@ async def test_whatever_is_posted_is_acknowledged(body: bytes):
     assert len(house.ledger.kept_events) == 1
 
 
-async def test_an_event_that_is_not_stored_is_not_acknowledged(caplog: pytest.LogCaptureFixture):
+async def test_an_event_that_is_not_stored_is_not_acknowledged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     house = web_with_known_caller()
     house.ledger.full_disk = True
     async with house.pbx() as pbx:
@@ -232,7 +239,7 @@ async def test_an_event_that_is_not_stored_is_not_acknowledged(caplog: pytest.Lo
     assert told.exc_info is None  # a full disk is no fault of ours: one line an event
 
 
-async def test_the_secret_of_the_path_goes_no_further():
+async def test_the_secret_of_the_path_goes_no_further() -> None:
     house = WebFixture()
     async with house.client() as pbx:
         await pbx.get(f"/hook/{TOKEN}/sipuni/events", params=EVENT)
@@ -240,7 +247,7 @@ async def test_the_secret_of_the_path_goes_no_further():
     assert TOKEN not in repr(house.ledger.kept_events)
 
 
-async def test_the_credentials_work_beside_each_other():
+async def test_the_credentials_work_beside_each_other() -> None:
     async with web_with_known_caller().client(auth=BASIC) as pbx:
         answer = await pbx.get("/sipuni/route")
 
@@ -262,7 +269,7 @@ def form_parts(fields: dict[str, str]) -> dict[str, tuple[None, str]]:
     ids=["json", "multipart", "list", "gzip"],
 )
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str, object]):
+async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str, Any]) -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.request(method, "/sipuni/events", **sent)
@@ -271,7 +278,7 @@ async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str,
     assert [e.fields for e in house.ledger.kept_events] == [tuple(EVENT.items())]
 
 
-async def test_a_body_that_cannot_be_read_is_kept_as_it_came():
+async def test_a_body_that_cannot_be_read_is_kept_as_it_came() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         headers = {"content-type": "text/xml"}
@@ -282,7 +289,7 @@ async def test_a_body_that_cannot_be_read_is_kept_as_it_came():
     assert (kept.fields, kept.body, kept.content_type) == ((), "<call id='1.2'/>", "text/xml")
 
 
-async def test_events_of_one_list_are_kept_each():
+async def test_events_of_one_list_are_kept_each() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         events = [EVENT | {"call_id": f"1.{n}"} for n in range(3)]
@@ -293,7 +300,7 @@ async def test_events_of_one_list_are_kept_each():
     assert {fields["user_id"] for fields in kept} == {"012345"}
 
 
-async def test_unread_events_are_shown_to_the_administrator_and_let_go():
+async def test_unread_events_are_shown_to_the_administrator_and_let_go() -> None:
     house = web_with_known_caller()
     house.ledger.kept_unread.append(RawEvent("sipuni", house.clock(), (("kto", "1"),), "<x/>"))
     async with house.admin() as admin:
@@ -315,5 +322,5 @@ async def test_unread_events_are_shown_to_the_administrator_and_let_go():
         (b"a=%D0%9F%D1&b=1", (("a", "П\ufffd"), ("b", "1"))),
     ],
 )
-def test_fields_are_read_in_the_alphabet_they_were_written_in(encoded: bytes, read: object):
+def test_fields_are_read_in_the_alphabet_they_were_written_in(encoded: bytes, read: object) -> None:
     assert read_fields(encoded) == read

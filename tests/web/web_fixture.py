@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 from fastapi import FastAPI
@@ -23,6 +23,7 @@ from bridge.domain.directory.entities import (
     EntityKind,
     ExtensionOwner,
     Manager,
+    Partner,
     PhoneOwner,
     Ref,
     find_extension_owner,
@@ -42,7 +43,7 @@ from bridge.domain.routing.decision import (
 from bridge.domain.routing.routing import decide_route
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OneCNotPublished, StoreError
-from bridge.ports.alarms import Alarm
+from bridge.ports.alarms import ActiveAlarm
 from bridge.ports.events import CallChanged, OneCAvailability
 from bridge.ports.orders import PartnerPhones
 from bridge.ports.pbx import RawEvent
@@ -83,7 +84,7 @@ class LedgerInMemory:
         if self.full_disk:
             raise StoreError("ledger.db", "disk full")
 
-    async def unread(self, limit: int, after: int = -1) -> list[tuple[int, RawEvent]]:
+    async def unread_events(self, limit: int, after: int = -1) -> list[tuple[int, RawEvent]]:
         self._touch()
         return list(enumerate(self.kept_unread))[after + 1 :][:limit]
 
@@ -117,7 +118,9 @@ class LedgerInMemory:
         self.owed[entry.key] = entry
         return True
 
-    async def due(self, now: datetime, limit: int) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
+    async def due_entries(
+        self, now: datetime, limit: int
+    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
         due = [e for e in self.owed.values() if e.is_due(now)]
         return [(e, self.stored[e.key]) for e in due[:limit]]
 
@@ -145,7 +148,7 @@ class LedgerInMemory:
         self._touch()
         return self.missed
 
-    async def counts(self) -> OutboxCounts:
+    async def count_entries(self) -> OutboxCounts:
         self._touch()
         states = [e.state for e in self.owed.values()]
         return OutboxCounts(
@@ -165,10 +168,10 @@ class LedgerInMemory:
         limit: int = 50,
         before: datetime | None = None,
         number: PhoneNumber | None = None,
-        wanted: CallFilter | None = None,
+        matching: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         self._touch()
-        wanted = wanted or CallFilter()
+        wanted = matching or CallFilter()
         number = wanted.number if number is None else number
         found = [
             c
@@ -185,8 +188,24 @@ class LedgerInMemory:
         self._touch()
         return self.stored.get(key)
 
-    async def calls_since(self, moment: datetime) -> Sequence[PhoneCall]:
-        return [c for c in self.stored.values() if c.received_at >= moment]
+    async def calls_since(
+        self, moment: datetime, until: datetime | None = None
+    ) -> Sequence[PhoneCall]:
+        return [
+            c
+            for c in self.stored.values()
+            if c.received_at >= moment and (until is None or c.received_at < until)
+        ]
+
+    async def call_by_ref(self, ref: str) -> PhoneCall | None:
+        return next((c for c in self.stored.values() if ref and c.state.call_ref == ref), None)
+
+    async def unapplied_events(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
+        return list(enumerate(self.kept_events))[:limit]
+
+    async def events_of_call(self, key: str) -> Sequence[RawEvent]:
+        del key
+        return ()
 
     def number_memory(self, number: PhoneNumber) -> NumberMemory:
         return NumberMemory(chosen_owner=self.choices.get(number))
@@ -232,9 +251,13 @@ class DirectoryInMemory:
     def refresh(self) -> bool:
         return False
 
-    def find(self, words: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        del words, limit
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
+        del text, limit
         return ()
+
+    def partner(self, ref: Ref) -> Partner | None:
+        del ref
+        return None
 
     def count_numbers(self) -> int:
         return len(self.cards)
@@ -369,7 +392,7 @@ class WebFixture:
     admin_access: AdminAccess = field(default_factory=lambda: AdminAccess(ADMIN))
     lang: Language = "en"
     onec_availability: OneCAvailability | None = None
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[ActiveAlarm, ...] = ()
     delivery_wakeups: int = 0
     data_quality: DataQualityInMemory = field(default_factory=DataQualityInMemory)
     sync_runs: list[SyncRun] = field(default_factory=list)
@@ -491,7 +514,7 @@ class WebFixture:
     def pbx(self) -> httpx.AsyncClient:
         return self.client(auth=BASIC, peer="203.0.113.7")
 
-    def add_entry(self, call: PhoneCall, **changes: object) -> OutboxEntry:
+    def add_entry(self, call: PhoneCall, **changes: Any) -> OutboxEntry:
         """Put *call* into the journal with a debt changed by *changes*."""
         entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)
         self.ledger.stored[call.key] = call
@@ -546,7 +569,7 @@ def partial_report() -> SyncReport:
     return SyncReport(NOON, 2.0, False, False, 9, (partners, contacts))
 
 
-def web_with_known_caller(**changes: object) -> WebFixture:
+def web_with_known_caller(**changes: Any) -> WebFixture:
     """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
     boss = manager()
     house = WebFixture(**changes)

@@ -25,7 +25,8 @@ from bridge.ports.events import CallChanged, EventPublisher, MissedCallChanged
 from bridge.ports.stores.calls import CallFilter
 from bridge.ports.stores.ledger import CallLedger, LedgerChange
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
-from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
+from bridge.services.calls.change_builder import ChangeBuilder
+from bridge.services.calls.missed_calls import MissedCalls
 
 _log = logging.getLogger(__name__)
 

@@ -34,8 +34,9 @@ from bridge.ports.stores.event_log import UNREAD
 from bridge.ports.stores.ledger import CallLedger
 from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.call_store import CallStore
+from bridge.services.calls.change_builder import ChangeBuilder
 from bridge.services.calls.correlation import CallFinder
-from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
+from bridge.services.calls.missed_calls import MissedCalls
 from bridge.services.calls.unread_events import UnreadEvents
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Who may come in, and what he may see: PBXs, the administrator, managers."""
+"""Who may use hooks, pages and API, and what they may see."""
 
 from bridge.web.access.access_control import AccessControl, AdminAccess
 from bridge.web.access.hook_guard import HookAccess, HookGuard, HookGuessCounter

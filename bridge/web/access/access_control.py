@@ -1,8 +1,8 @@
-"""The gate of pages and API: gives the `Viewer` of a request, or raises the refusal it gets.
+"""Access to pages and API: the `Viewer` of a request, or the refusal it gets.
 
-The administrator comes by session cookie (by his password, or by a one-time link), by Basic or
-Bearer with his password (scripts), or by the proof of a command that may read the data folder. A
-manager comes by session cookie alone. Where a request comes from lets nobody in.
+The administrator comes by session cookie (by the password, or by a one-time link), by Basic or
+Bearer with the password (scripts), or by the proof of a command that may read the data folder. A
+manager comes by session cookie alone. An address admits nobody.
 """
 
 import logging
@@ -13,7 +13,6 @@ from secrets import token_bytes
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from bridge.domain.directory.entities import Manager, Ref
@@ -25,7 +24,6 @@ from bridge.web.access.network import (
     is_encrypted,
     is_same_origin,
     network_of,
-    read_header,
 )
 from bridge.web.access.passwords import AdminPassword, TooManyChecks
 from bridge.web.access.secrets import Secret, bearer_token, offered_password
@@ -33,6 +31,7 @@ from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from bridge.web.access.stream_guard import GuardedStreams
 from bridge.web.access.viewer import Role, Viewer
 from bridge.web.shared.language import translatable
+from bridge.web.shared.request_headers import read_cookie, read_header
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ _NO_PASSWORD = translatable(
     "at its start, and onec-bridge console-link prints another."
 )
 _ADMIN_ONLY = translatable("This is for the administrator alone.")
-FOREIGN_PAGE = translatable("Another site's page asked for this; it was not done.")
+FOREIGN_PAGE = translatable("This request came from another site's page; nothing was done.")
 _TOO_MANY = translatable("Too many wrong passwords: wait a while before the next one.")
 _BUSY = translatable("Too many passwords are being checked at this moment: try again.")
 
@@ -63,7 +62,7 @@ class AdminAccess:
 
     *password* is plain or a hash (`access.secrets.PasswordHash`). *secret* signs sessions and
     links. *metrics_token* opens `/metrics` and nothing else. *mask_phones* hides from a manager
-    the numbers of people who are not his clients.
+    the numbers of people who are not that manager's clients.
     """
 
     password: str | None = field(default=None, repr=False)
@@ -74,7 +73,7 @@ class AdminAccess:
 
 
 class AccessControl:
-    """Tells who looks. *managers* gives 1C's users as they are now: who left is let in no more."""
+    """Finds who asks. *managers* returns 1C's users as they are now: who left is let in no more."""
 
     def __init__(
         self,
@@ -93,15 +92,15 @@ class AccessControl:
         self._managers = managers
         self._keys = keys
         self._password = AdminPassword(access.password) if access.password else None
-        self._metrics = Secret(access.metrics_token) if access.metrics_token else None
+        self._metrics_token = Secret(access.metrics_token) if access.metrics_token else None
 
     @property
     def has_password(self) -> bool:
-        """Whether the administrator has a password."""
+        """Return whether the administrator has a password."""
         return self._password is not None
 
     async def require_admin(self, scope: Scope) -> Viewer:
-        """Admit the administrator; no foreign page makes his browser change anything.
+        """Admit the administrator; no foreign page makes the browser change anything.
 
         Raises:
             HTTPException: 303 to the sign-in for a person at a browser; 401 without or with a
@@ -109,14 +108,14 @@ class AccessControl:
         """
         viewer = await self._admin(scope)
         if viewer is None:
-            raise self._stranger(scope)
+            raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_viewer(self, scope: Scope) -> Viewer:
         """Admit a manager, or else the administrator; raises what `admin` does."""
         viewer = self.signed_in_manager(scope) or await self._admin(scope)
         if viewer is None:
-            raise self._stranger(scope)
+            raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_order_placer(self, scope: Scope) -> Viewer:
@@ -126,17 +125,17 @@ class AccessControl:
         """
         viewer = await self._admin(scope) or self.signed_in_manager(scope)
         if viewer is None:
-            raise self._stranger(scope)
+            raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_metrics_reader(self, scope: Scope) -> None:
         """Admit who wants figures only: by the token for them, or the administrator."""
         token = bearer_token(read_header(scope, b"authorization"))
-        if self._metrics is None or token is None or not self._metrics.matches(token):
+        if self._metrics_token is None or token is None or not self._metrics_token.matches(token):
             await self.require_admin(scope)
 
     def access_check(self, scope: Scope, viewer: Viewer) -> Callable[[], bool]:
-        """Return what tells whether *viewer*, admitted with *scope*, is still, as the same one."""
+        """Return a check whether *viewer* is still admitted with *scope*, as the same viewer."""
         if not viewer.is_admin:
             return lambda: self.signed_in_manager(scope) == viewer
         sealed = read_cookie(scope, ADMIN_COOKIE)
@@ -145,7 +144,7 @@ class AccessControl:
         return lambda: self.tokens.is_valid_admin_session(sealed)
 
     async def sign_out(self, scope: Scope) -> Viewer | None:
-        """End the sessions of *scope* for good; return who he was, None for nobody."""
+        """End the sessions of *scope* for good; return who it was, None without a session."""
         sealed, desk = read_cookie(scope, ADMIN_COOKIE), read_cookie(scope, DESK_COOKIE)
         manager = self.signed_in_manager(scope)
         is_admin = bool(sealed) and self.tokens.is_valid_admin_session(sealed)
@@ -157,12 +156,12 @@ class AccessControl:
         return Viewer(Role.ADMIN, address=self.address(scope)) if is_admin else manager
 
     async def revoke(self, manager: Ref) -> None:
-        """Make a manager's links and sessions worthless, and end his streams."""
+        """Revoke a manager's links and sessions, and end the manager's streams."""
         await self._keys.revoke(manager)
         self.streams.recheck()
 
     def signed_in_manager(self, scope: Scope) -> Viewer | None:
-        """Find the manager whose session this is; None when it is nobody's, or over."""
+        """Return the signed-in manager of *scope*; None without a session, or when it is over."""
         sealed = read_cookie(scope, DESK_COOKIE)
         session = self.tokens.read_manager_session(sealed) if sealed else None
         manager = None if session is None else self.manager_of_claim(session)
@@ -178,19 +177,19 @@ class AccessControl:
         )
 
     def manager_of_claim(self, claim: ManagerClaim) -> Manager | None:
-        """Find whom a link or session lets in; None when it was revoked, or he left 1C."""
+        """Return the manager of a link or session; None when revoked, or no longer active in 1C."""
         manager = self.active_manager(claim.manager)
         if manager is None or claim.generation != self._keys.generation(claim.manager):
             return None
         return manager
 
     def active_manager(self, ref: Ref) -> Manager | None:
-        """Find a 1C user who works here."""
+        """Return the active 1C user *ref*; None for others."""
         manager = self._managers().get(ref)
         return manager if manager is not None and is_active(manager) else None
 
     def claim_of(self, manager: Manager) -> ManagerClaim:
-        """Give what opens the desk for *manager* now."""
+        """Return what opens the desk for *manager* now."""
         return ManagerClaim(manager.ref, self._keys.generation(manager.ref))
 
     async def is_admin_password(self, scope: Scope, offered: bytes) -> bool:
@@ -202,18 +201,18 @@ class AccessControl:
         """
         if self._password is None:
             return False
-        turn = await self.begin_attempt(GuessKey("admin", self.network(scope)))
+        attempt = await self.begin_attempt(GuessKey("admin", self.network(scope)))
         try:
-            right = await self._password.matches(offered, no_failures=turn.no_failures)
+            right = await self._password.matches(offered, no_failures=attempt.no_failures)
         except TooManyChecks:
-            turn.mark_right()  # it is not known to be wrong
+            attempt.mark_right()  # it is not known to be wrong
             raise HTTPException(503, _BUSY, {"Retry-After": "2"}) from None
         if right:
-            turn.mark_right()
-        elif turn.should_log:
+            attempt.mark_right()
+        elif attempt.should_log:
             _log.warning("admin_refused", extra={"client": self.address(scope)})
-        if not right and turn.retry_after_s:
-            raise too_many_attempts(turn.retry_after_s)
+        if not right and attempt.retry_after_s:
+            raise too_many_attempts(attempt.retry_after_s)
         return right
 
     async def begin_attempt(self, *guesses: GuessKey) -> Attempt:
@@ -228,12 +227,12 @@ class AccessControl:
         return network_of(client_address(scope, self._access.trusted_proxies))
 
     def address(self, scope: Scope) -> str:
-        """Tell where a request comes from; empty when there is no telling."""
+        """Return the client's address; empty when it is not known."""
         address = client_address(scope, self._access.trusted_proxies)
         return "" if address is None else str(address)
 
     def is_encrypted(self, scope: Scope) -> bool:
-        """Whether the client's line is TLS, as far as we can know."""
+        """Return whether the client's line is TLS, as far as we can know."""
         return is_encrypted(scope, self._access.trusted_proxies)
 
     async def _admin(self, scope: Scope) -> Viewer | None:
@@ -246,28 +245,28 @@ class AccessControl:
         sealed = read_cookie(scope, ADMIN_COOKIE)
         if sealed and self.tokens.is_valid_admin_session(sealed):
             return viewer
-        said = read_header(scope, b"authorization")
-        if not said:
+        credentials = read_header(scope, b"authorization")
+        if not credentials:
             return None
-        proof = bearer_token(said)
+        proof = bearer_token(credentials)
         if proof is not None and self.tokens.is_command_proof(proof.decode("latin-1")):
             return viewer
         if self._password is None:
             return None
-        offered = offered_password(said)
+        offered = offered_password(credentials)
         if offered is None or not await self.is_admin_password(scope, offered):
             raise HTTPException(401, headers=_CHALLENGE)
         return viewer
 
-    def _stranger(self, scope: Scope) -> HTTPException:
+    def _refusal(self, scope: Scope) -> HTTPException:
         if self.signed_in_manager(scope) is not None:
             if is_navigation(scope) and scope["path"] == "/":
                 return HTTPException(303, headers={"Location": DESK_PATH})
             return HTTPException(403, _ADMIN_ONLY)
         if is_navigation(scope):
             query = scope["query_string"].decode("latin-1")
-            there = scope["path"] + (f"?{query}" if query else "")
-            return HTTPException(303, headers={"Location": f"{SIGN_IN_PATH}?next={quote(there)}"})
+            target = scope["path"] + (f"?{query}" if query else "")
+            return HTTPException(303, headers={"Location": f"{SIGN_IN_PATH}?next={quote(target)}"})
         if self._password is None:
             return HTTPException(403, _NO_PASSWORD)
         # A page's own script gets no challenge: the browser would ask over the page.
@@ -287,15 +286,10 @@ def too_many_attempts(seconds: int) -> HTTPException:
 
 
 def is_active(manager: Manager) -> bool:
-    """Whether a 1C user is somebody who may look at his calls."""
+    """Return whether a 1C user may sign in: valid, no service user, not marked for deletion."""
     return not (manager.invalid or manager.service or manager.deletion_mark)
 
 
 def is_navigation(scope: Scope) -> bool:
-    """Whether a person at a browser wants to see a page."""
+    """Return whether a person at a browser wants to see a page."""
     return scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")
-
-
-def read_cookie(scope: Scope, name: str) -> str:
-    """Give a cookie; empty when there is none."""
-    return cookie_parser(read_header(scope, b"cookie").decode("latin-1")).get(name, "")

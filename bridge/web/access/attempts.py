@@ -1,10 +1,10 @@
-"""How fast somebody may guess: a few wrong secrets cost nothing, then each check waits its turn.
+"""Limits guesses at secrets: a few wrong ones cost nothing, then each check waits its turn.
 
 One counter for each secret and network, so that knowing one secret forgives no guess at another.
 Nobody is locked out: past the free guesses of a network its checks come one after another, some
-seconds apart, and whoever brings the right secret passes in his turn. More at once than can wait
-are turned away unchecked. A right secret takes back its own count and no other: someone who asks
-all day long with the right one must not open the way to whoever guesses beside him.
+seconds apart, and the right secret passes in its turn. More at once than can wait
+are turned away unchecked. A right secret takes back its own count and no other: a client that
+asks all day long with the right one must not open the way to guesses from beside it.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ _FREE: Final = 5
 _FIRST_PACE: Final = 1.0
 _LONGEST_PACE: Final = 5.0
 
-#: Nobody is kept waiting longer; who would have to is turned away.
+#: No check waits longer; one that would have to is turned away.
 _LONGEST_WAIT: Final = 6.0
 
 #: A network that made no mistake for so long starts anew.
 _FORGIVEN_AFTER: Final = 1800.0
 
-#: Counters kept at once; above it the one not touched for longest is forgotten.
+#: Counters kept at once; above it the one not touched for longest is dropped.
 _MOST: Final = 10_000
 
 
@@ -70,13 +70,13 @@ class Attempt:
         self._counters = counters
         #: Seconds until the next one may be checked; 0 while guesses are free.
         self.retry_after_s = math.ceil(retry_after_s)
-        #: Whether no mistake was known of whoever guesses.
+        #: Whether no mistake of the same network and secret was known.
         self.no_failures = no_failures
         #: Whether a refusal should be logged: the first ones, then ever fewer.
         self.should_log = should_log
 
     def mark_right(self) -> None:
-        """Take the count back: he knew it."""
+        """Take the count back: the secret was right."""
         for counter in self._counters:
             counter.mistakes = max(counter.mistakes - 1, 0)
         self._counters = ()

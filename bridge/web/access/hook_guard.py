@@ -17,9 +17,9 @@ from bridge.web.access.network import (
     client_address,
     is_in_networks,
     network_of,
-    read_header,
 )
 from bridge.web.access.secrets import Secret, basic_credentials
+from bridge.web.shared.request_headers import read_header
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class HookGuessCounter:
             _log.warning("hook_not_allowed", extra={"client": network, "tries": mistakes})
 
     def clear_when_quiet(self) -> None:
-        """Take the alarm back when nobody guessed for a while."""
+        """End the alarm when nobody guessed for a while."""
         if self._last_at is not None and self._now() - self._last_at >= _QUIET_S:
             self._last_at = None
             self._events.publish(Alarm("hooks_guessed", "", clear=True))
@@ -89,7 +89,7 @@ class HookGuessCounter:
 class HookGuard:
     """Admits a PBX's request, or raises the refusal it gets.
 
-    A right secret passes, whoever guesses beside it from the same network: these secrets are made
+    A right secret passes, even while others guess from the same network: these secrets are made
     for machines and compared in a microsecond. What guesses are is limited, logged and alarmed.
     """
 
@@ -108,9 +108,9 @@ class HookGuard:
             HTTPException: 401 or 403 on plain paths; 404 on paths with a token, and wherever the
                 way in is not set up, as if there were no such path; 429 after many wrong ones.
         """
-        refused = scope.get(_REFUSED)
-        if refused is not None:  # the usual way of refusals comes by here again
-            raise refused
+        earlier = scope.get(_REFUSED)
+        if earlier is not None:  # the usual way of refusals comes by here again
+            raise earlier
         try:
             self._check(scope, token)
         except HTTPException as refusal:
@@ -130,10 +130,10 @@ class HookGuard:
                 self._count(scope, "path token")
                 raise HTTPException(404)
             return
-        said = read_header(scope, b"authorization")
-        offered = basic_credentials(said)
+        credentials = read_header(scope, b"authorization")
+        offered = basic_credentials(credentials)
         if offered is None or not secret.matches(offered):
-            if said:  # nothing offered is no guess: some clients wait for the challenge
+            if credentials:  # nothing offered is no guess: some clients wait for the challenge
                 self._count(scope, "Basic")
             raise HTTPException(401, headers=_CHALLENGE)
 

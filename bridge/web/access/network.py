@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from bridge.web.shared.request_headers import read_header
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,8 +31,8 @@ def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None
     if not proxies or address is None or not is_in_networks(address, proxies):
         return address
     # Several header lines are one list (RFC 9110 §5.3).
-    said = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
-    hops = said.decode("latin-1").rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
+    value = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
+    hops = value.decode("latin-1").rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
     for hop in reversed(hops):
         if not hop.strip():
             continue
@@ -50,7 +52,7 @@ def network_of(address: Address | None) -> str:
 
 
 def is_same_origin(scope: Scope) -> bool:
-    """Whether our own page, or a script that is no browser, sent this request."""
+    """Return whether our own page, or a script that is no browser, sent this request."""
     site = read_header(scope, b"sec-fetch-site")
     if site:
         return site in {b"same-origin", b"none"}
@@ -65,27 +67,18 @@ def is_same_origin(scope: Scope) -> bool:
 
 
 def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
-    """Whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
+    """Return whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
     if scope.get("scheme") == "https":
         return True
     if not is_in_networks(_peer(scope), proxies):
         return False
     # The proxy nearest to us wrote last.
-    said = read_header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
-    return said.strip().lower() == b"https"
-
-
-def read_header(scope: Scope, wanted: bytes) -> bytes:
-    """Give a header's first value; empty when there is none."""
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return b""
+    value = read_header(scope, b"x-forwarded-proto").rsplit(b",", 1)[-1]
+    return value.strip().lower() == b"https"
 
 
 def is_in_networks(address: Address | None, networks: Iterable[Network]) -> bool:
-    """Whether *address* lies in one of *networks*."""
+    """Return whether *address* lies in one of *networks*."""
     return address is not None and any(address in network for network in networks)
 
 

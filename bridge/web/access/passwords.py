@@ -2,7 +2,7 @@
 
 Checking a hash takes a tenth of a second and 16 MiB, so few are checked at once. The last right
 password is remembered by a digest and passes without hashing. Any other goes to one of two
-threads: whoever made no mistake has one to himself, those who did share the second.
+threads: networks without a mistake use the first, those with one share the second.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ class TooManyChecks(Exception):
     """So many passwords are being checked that this one is not."""
 
 
-class _Lane:
+class _HashThread:
     """One thread that checks hashes, and who waits for it."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._waiting = 0
 
-    async def do(self, check: Callable[[bytes], bool], offered: bytes) -> bool:
+    async def run(self, check: Callable[[bytes], bool], offered: bytes) -> bool:
         if self._waiting >= _MOST_WAITING:
             raise TooManyChecks
         self._waiting += 1
@@ -49,11 +49,11 @@ class AdminPassword:
         self._plain = None if hashed else Secret(setting)
         self._check = check or (PasswordHash.parse(setting).matches if hashed else None)
         self._last_right: Secret | None = None
-        self._clean = _Lane("password")
-        self._suspect = _Lane("password guess")
+        self._thread = _HashThread("password")
+        self._guess_thread = _HashThread("password guess")
 
     async def matches(self, offered: bytes, *, no_failures: bool) -> bool:
-        """Return whether *offered* is the password; *clean*: he made no mistake before.
+        """Return whether *offered* is the password; *no_failures*: none of this network is known.
 
         Raises:
             TooManyChecks: it was not checked.
@@ -62,8 +62,8 @@ class AdminPassword:
             return self._plain.matches(offered)
         if self._last_right is not None and self._last_right.matches(offered):
             return True
-        lane = self._clean if no_failures else self._suspect
-        if self._check is None or not await lane.do(self._check, offered):
+        thread = self._thread if no_failures else self._guess_thread
+        if self._check is None or not await thread.run(self._check, offered):
             return False
         self._last_right = Secret.from_bytes(offered)
         return True

@@ -31,7 +31,7 @@ class Secret:
         return made
 
     def matches(self, offered: bytes) -> bool:
-        """Tell whether *offered* is the secret."""
+        """Return whether *offered* is the secret."""
         return hmac.compare_digest(hashlib.sha256(offered).digest(), self._digest)
 
 
@@ -67,7 +67,7 @@ class PasswordHash(NamedTuple):
         return made
 
     def matches(self, offered: bytes) -> bool:
-        """Tell whether *offered* is the password; takes its time, so not on the event loop."""
+        """Return whether *offered* is the password; takes its time, so not on the event loop."""
         return hmac.compare_digest(self._derive(offered), self.digest)
 
     def _derive(self, password: bytes) -> bytes:
@@ -90,7 +90,7 @@ class PasswordHash(NamedTuple):
 
 
 def is_password_hash(setting: str) -> bool:
-    """Whether a password in the settings is meant as a hash."""
+    """Return whether a password in the settings is meant as a hash."""
     return setting.startswith(f"{_PREFIX}:")
 
 
@@ -120,5 +120,5 @@ def offered_password(header: bytes) -> bytes | None:
 
 
 def _credentials(header: bytes, scheme: bytes) -> bytes | None:
-    said, _, value = header.partition(b" ")
-    return value.strip() if said.lower() == scheme else None
+    name, _, value = header.partition(b" ")
+    return value.strip() if name.lower() == scheme else None

@@ -14,7 +14,7 @@ from bridge.domain.directory.entities import Ref
 from bridge.ports.access import EndedSessions
 
 #: How long a sign-in lasts: the administrator's for a day's work, a manager's for a month, as it
-#: ends by itself when he leaves 1C or his link is revoked.
+#: ends by itself when the manager leaves 1C or the link is revoked.
 ADMIN_SESSION_AGE: Final = timedelta(hours=12)
 MANAGER_SESSION_AGE: Final = timedelta(days=30)
 
@@ -29,7 +29,7 @@ _ID_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class ManagerClaim:
-    """What opens the desk: which 1C user, and the generation of his links it belongs to."""
+    """What opens the desk: which 1C user, and the generation of links it belongs to."""
 
     manager: Ref
     generation: int
@@ -71,68 +71,72 @@ class SignedTokens:
         """Begin a session of the administrator."""
         return str(self._admin.dumps([_new_id(), self._ended.generation]))
 
-    def is_valid_admin_session(self, sealed: str) -> bool:
-        """Return whether *sealed* is a session of the administrator that goes on."""
-        return self._goes_on(_loads(self._admin, sealed, ADMIN_SESSION_AGE))
+    def is_valid_admin_session(self, token: str) -> bool:
+        """Return whether *token* is a session of the administrator that goes on."""
+        return self._is_valid(_read(self._admin, token, ADMIN_SESSION_AGE))
 
-    async def end_admin_session(self, sealed: str) -> None:
-        """Make a session worthless wherever else its cookie may be, for good."""
-        await self._end(_loads(self._admin, sealed, ADMIN_SESSION_AGE))
+    async def end_admin_session(self, token: str) -> None:
+        """End a session for good, wherever else its cookie may be."""
+        await self._end(_read(self._admin, token, ADMIN_SESSION_AGE))
 
     def create_manager_session(self, who: ManagerClaim) -> str:
         """Begin a manager's session."""
         claim = [_new_id(), self._ended.generation, who.manager, who.generation]
         return str(self._manager.dumps(claim))
 
-    def read_manager_session(self, sealed: str) -> ManagerClaim | None:
+    def read_manager_session(self, token: str) -> ManagerClaim | None:
         """Read a session back; None when it is over or not ours."""
-        said = _loads(self._manager, sealed, MANAGER_SESSION_AGE)
-        return _pass_of(said[2:]) if isinstance(said, list) and self._goes_on(said) else None
+        payload = _read(self._manager, token, MANAGER_SESSION_AGE)
+        return (
+            _claim_of(payload[2:])
+            if isinstance(payload, list) and self._is_valid(payload)
+            else None
+        )
 
-    async def end_manager_session(self, sealed: str) -> None:
-        """Make a session worthless wherever else its cookie may be, for good."""
-        await self._end(_loads(self._manager, sealed, MANAGER_SESSION_AGE))
+    async def end_manager_session(self, token: str) -> None:
+        """End a session for good, wherever else its cookie may be."""
+        await self._end(_read(self._manager, token, MANAGER_SESSION_AGE))
 
     def create_console_link(self) -> str:
-        """Make the secret part of a link that opens the console once."""
+        """Return the secret part of a link that opens the console once."""
         return str(self._console.dumps(_new_id()))
 
-    async def use_console_link(self, sealed: str) -> bool:
-        """Return whether *sealed* opens the console; it does not a second time."""
-        said = _loads(self._console, sealed, CONSOLE_LINK_AGE)
-        if not isinstance(said, str) or self._ended.is_ended(said):
+    async def use_console_link(self, token: str) -> bool:
+        """Return whether *token* opens the console; it does not a second time."""
+        payload = _read(self._console, token, CONSOLE_LINK_AGE)
+        if not isinstance(payload, str) or self._ended.is_ended(payload):
             return False
-        await self._ended.end(said)  # in memory at once: two at a time are one
+        await self._ended.end(payload)  # in memory at once: two at a time are one
         return True
 
     def create_command_proof(self) -> str:
-        """Make what proves that a command may read the data folder."""
+        """Return the proof that a command may read the data folder."""
         return str(self._command.dumps(_new_id()))
 
-    def is_command_proof(self, sealed: str) -> bool:
-        """Return whether *sealed* was made by a command a moment ago."""
-        return _loads(self._command, sealed, _COMMAND) is not None
+    def is_command_proof(self, token: str) -> bool:
+        """Return whether *token* was made by a command a moment ago."""
+        return _read(self._command, token, _COMMAND) is not None
 
     def create_personal_link(self, who: ManagerClaim) -> str:
-        """Make the secret part of a personal link."""
+        """Return the secret part of a personal link."""
         return str(self._link.dumps([who.manager, who.generation]))
 
-    def read_personal_link(self, sealed: str) -> ManagerClaim | None:
+    def read_personal_link(self, token: str) -> ManagerClaim | None:
         """Read a link back; None when it is not ours."""
         try:
-            said = self._link.loads(sealed)
+            payload = self._link.loads(token)
         except BadSignature:
             return None
-        return _pass_of(said)
+        return _claim_of(payload)
 
-    def _goes_on(self, said: object) -> bool:
-        match said:
+    def _is_valid(self, payload: object) -> bool:
+        match payload:
             case [str(session), str(generation), *_]:
                 return generation == self._ended.generation and not self._ended.is_ended(session)
         return False
 
-    async def _end(self, said: object) -> None:
-        match said:
+    async def _end(self, payload: object) -> None:
+        match payload:
             case [str(session), *_]:
                 await self._ended.end(session)
 
@@ -141,15 +145,15 @@ def _new_id() -> str:
     return secrets.token_hex(_ID_BYTES)
 
 
-def _loads(seal: URLSafeTimedSerializer, sealed: str, age: timedelta) -> object:
+def _read(serializer: URLSafeTimedSerializer, token: str, age: timedelta) -> object:
     try:
-        return seal.loads(sealed, max_age=int(age.total_seconds()))
+        return serializer.loads(token, max_age=int(age.total_seconds()))
     except BadSignature:
         return None
 
 
-def _pass_of(said: object) -> ManagerClaim | None:
-    match said:
+def _claim_of(payload: object) -> ManagerClaim | None:
+    match payload:
         case [str(manager), int(generation)]:
             return ManagerClaim(Ref(manager), generation)
     return None

@@ -1,6 +1,6 @@
-"""Streams that go on only as long as whoever reads them may: their access is checked again.
+"""Streams that go on only as long as their reader may read: access is checked again.
 
-Every some seconds, and at once when somebody signs out or is revoked.
+Every some seconds, and at once at a sign-out or a revocation.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class GuardedStreams:
     async def guard(
         self, lines: AsyncGenerator[str, None], may_read: Callable[[], bool], every_s: float
     ) -> AsyncGenerator[str, None]:
-        """Give *lines* until their reader may read no more.
+        """Return *lines* until their reader may read no more.
 
         That is asked at a line once *every_s* have passed, and whenever `recheck` is called.
         """

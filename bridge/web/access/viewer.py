@@ -1,4 +1,4 @@
-"""Who looks at a page, as a value, and what of a client's numbers he sees."""
+"""Who looks at a page, and which numbers and calls are shown there."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bridge.ports.audit import AuditAct, AuditRecord
 
 
 class Role(StrEnum):
-    """What somebody is to the bridge."""
+    """What a viewer is to the bridge."""
 
     ADMIN = "admin"
     MANAGER = "manager"
@@ -22,10 +22,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks: the administrator, or one 1C user with his extension as 1C has it now.
+    """Who looks: the administrator, or one 1C user with the extension that 1C has now.
 
-    *masked*: numbers of people who are not his clients are hidden from him until he reveals them.
-    *address* is where he looks from, for the audit list.
+    *masks_numbers*: numbers of other managers' clients are hidden until they are revealed.
+    *address* is where the request came from, for the audit list.
     """
 
     role: Role
@@ -37,17 +37,17 @@ class Viewer:
 
     @property
     def is_admin(self) -> bool:
-        """Whether everything is his to see and to do."""
+        """Return whether the viewer may see and do everything."""
         return self.role is Role.ADMIN
 
     def audit_record(
         self, at: datetime, act: AuditAct, subject: str = "", words: str = ""
     ) -> AuditRecord:
-        """Make the audit record of what he does."""
+        """Return the audit record of what the viewer does."""
         return AuditRecord(at, act, self.role.value, self.name, self.address, subject, words)
 
     def took_part(self, call: PhoneCall) -> bool:
-        """Whether *call* is his to see: it was sent to him, rang him, or he talked or dialled."""
+        """Return whether *call* was sent to the viewer, rang there, or was talked or dialled."""
         if self.is_admin:
             return True
         if self.manager is None:
@@ -62,25 +62,25 @@ class Viewer:
             return False
         known = {person.extension for person in people if person.manager is not None}
         if own in known:
-            return False  # his telephone was somebody else's then
+            return False  # the extension was another manager's then
         ends = {call.placed_by, *call.state.rung_extensions, *call.state.talked_extensions}
         return own in ends or (target is not None and target.extension == own)
 
     def serves(self, owners: Iterable[Candidate], managers: Mapping[Ref, Manager]) -> bool:
-        """Whether one of *owners* is his client: his partner's main manager is the viewer."""
+        """Return whether the viewer is the main manager of one of *owners*."""
         if self.is_admin:
             return True
         return any(_main_manager(owner, managers) == self.manager for owner in owners)
 
     def may_see_number(self, card: CallerCard | None, managers: Mapping[Ref, Manager]) -> bool:
-        """Whether the number of *card* is shown to him in full; None: nobody's number."""
+        """Return whether the viewer sees the number of *card* in full; None: an unknown number."""
         if self.is_admin or not self.masks_numbers:
             return True
         return card is not None and self.serves(card.candidates, managers)
 
 
 def format_visible_number(number: PhoneNumber, *, in_full: bool) -> str:
-    """Write *number* for people: whole, or with its middle hidden."""
+    """Return *number* for people: whole, or with its middle hidden."""
     return format_phone(number) if in_full else mask_phone(number)
 
 

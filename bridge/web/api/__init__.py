@@ -1,1 +1,1 @@
-"""Api."""
+"""`/api/v1`, its page `/docs`, and `/healthz`, `/readyz`, `/metrics` for operations."""

@@ -1,4 +1,4 @@
-"""`/api/v1/calls` and `/api/v1/debts`: the history of calls, the story of one, who waits."""
+"""`/api/v1/calls` and `/api/v1/debts`: the history of calls, the story of one, missed calls."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -41,7 +41,9 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
         ] = None,
         extension: Annotated[
             str | None,
-            Query(max_length=10, description="one that rang, talked, dialled or was told"),
+            Query(
+                max_length=10, description="one that rang, talked, dialled or was named to the PBX"
+            ),
         ] = None,
         direction: Direction | None = None,
         disposition: Annotated[list[Disposition] | None, Query(max_length=6)] = None,
@@ -73,14 +75,14 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
 
     @router.get("/calls/{key}/story")
     async def tell_call(key: Key, lang: Lang = None) -> CallStoryView:
-        """Tell the whole life of one call: what was asked, what happened, what 1C got."""
+        """Show the whole story of one call: what was asked, what happened, what 1C got."""
         call = await services.ledger.call(key)
         if call is None:
             raise HTTPException(404, "There is no such call.")
         lang = lang or services.lang
         found = await services.ledger.entry(key)
-        entry = None if found is None else OutboxEntryView.of(found[0], None, lang)
-        return CallStoryView.of(call, entry, lang)
+        entry = None if found is None else OutboxEntryView.of(found[0], lang)
+        return CallStoryView.of(call, lang, entry=entry)
 
     @router.post("/calls/{key}/notes", status_code=201)
     async def note_call(key: Key, note: NewNote, lang: Lang = None) -> CallStoryView:
@@ -88,7 +90,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
         call = await services.call_notes.annotate(key, note.by or "API", note.text)
         if call is None:
             raise HTTPException(404, "There is no such call.")
-        return CallStoryView.of(call, None, lang or services.lang)
+        return CallStoryView.of(call, lang or services.lang, entry=None)
 
     @router.get("/debts")
     async def list_debts() -> MissedCallsView:

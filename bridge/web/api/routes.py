@@ -13,8 +13,8 @@ from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.api.calls import Key, Lang, add_call_routes, read_number
 from bridge.web.api.stream import event_lines
 from bridge.web.api.unread_events import add_unread_event_routes
+from bridge.web.api.views.base import ErrorView
 from bridge.web.api.views.callers import CallerCardView, ExplanationView, NewOwnerChoice
-from bridge.web.api.views.calls import ErrorView
 from bridge.web.api.views.state import (
     FreshnessView,
     OutboxCountsView,
@@ -69,13 +69,13 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         number = read_number(services, typed)
         _, decision = services.route_answers.explain(typed, "")
         card = services.directory.look_up(number)
-        return CallerCardView.of(
+        return CallerCardView.build(
             number, card, services.ledger.number_memory(number), decision, lang
         )
 
     @router.get("/callers/{number}")
     async def show_caller(number: Number, lang: Lang = None) -> CallerCardView:
-        """Show all that 1C tells of a number, and where its call would go now."""
+        """Show all that 1C knows of a number, and where its call would go now."""
         return card_of(number, lang or services.lang)
 
     @router.put("/callers/{number}/choice")
@@ -85,7 +85,7 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         viewer: Annotated[Viewer, Depends(admitted)],
         lang: Lang = None,
     ) -> CallerCardView:
-        """Tell whose number it is, where several share it; heeded from the next call on."""
+        """Save whose number it is, where several share it; it counts from the next call on."""
         await choose_owner(services, viewer, read_number(services, number), choice.owner)
         return card_of(number, lang or services.lang)
 
@@ -95,9 +95,9 @@ def _add_callers(router: APIRouter, services: WebServices, admitted: Admitted) -
         did: Annotated[str, Query(max_length=100, description="the number dialled")] = "",
         lang: Lang = None,
     ) -> ExplanationView:
-        """Tell what the PBX would be told for this caller, and why; records nothing."""
+        """Show what the PBX would be answered for this caller, and why; records nothing."""
         question, decision = services.route_answers.explain(number, did)
-        return ExplanationView.of(question, decision, lang or services.lang)
+        return ExplanationView.build(question, decision, lang or services.lang)
 
 
 def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) -> None:
@@ -110,13 +110,14 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         lang: Lang = None,
     ) -> OutboxView:
-        """List what is owed to 1C, newest first."""
+        """List outbox entries, newest first."""
         states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
         entries = await services.ledger.entries(states, limit)
         return OutboxView(
             counts=OutboxCountsView.of(await services.ledger.count_entries()),
             entries=[
-                OutboxEntryView.of(entry, call, lang or services.lang) for entry, call in entries
+                OutboxEntryView.of(entry, lang or services.lang, call=call)
+                for entry, call in entries
             ],
         )
 
@@ -125,7 +126,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
         """Show one entry; an unambiguous beginning of its key is enough."""
         entry = await find_entry(services, key)
         call = await services.ledger.call(entry.key)
-        return OutboxEntryView.of(entry, call, lang or services.lang)
+        return OutboxEntryView.of(entry, lang or services.lang, call=call)
 
     @router.post("/outbox/{key}/retry")
     async def retry(
@@ -133,11 +134,11 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
     ) -> OutboxEntryView:
         """Make a dead or waiting entry due at once; it is looked for before anything is written."""
         entry = await retry_entry(services, viewer, key)
-        return OutboxEntryView.of(entry, None, lang or services.lang)
+        return OutboxEntryView.of(entry, lang or services.lang)
 
     @router.delete("/outbox/{key}", status_code=204)
     async def drop(key: Key, viewer: Annotated[Viewer, Depends(admitted)]) -> None:
-        """Forget a debt: the call stays in the journal, 1C never gets it."""
+        """Delete an outbox entry: the call stays in the journal and is never written to 1C."""
         await drop_entry(services, viewer, key)
 
 
@@ -152,10 +153,10 @@ def _add_state(
 
     @router.get("/freshness")
     async def show_freshness() -> FreshnessView:
-        """Tell when the directory was last proven equal to 1C, and what 1C is like."""
+        """Show when the directory was last proven equal to 1C, and whether 1C answers."""
         now = services.clock()
         directory = services.directory
-        return FreshnessView.of(
+        return FreshnessView.build(
             directory.age(now),
             now,
             directory.count_numbers(),

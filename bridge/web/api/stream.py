@@ -1,4 +1,4 @@
-"""Server-sent events: the house's events as lines that a page reads as they happen."""
+"""Server-sent events: what happens in the service, as lines that a page reads."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -15,7 +15,8 @@ from bridge.ports.events import (
     MissedCallChanged,
     OneCAvailability,
 )
-from bridge.web.api.views.calls import CallView, MissedCallView, View
+from bridge.web.api.views.base import View
+from bridge.web.api.views.calls import CallView, MissedCallView
 from bridge.web.api.views.state import (
     AlarmView,
     DirectoryChangeView,
@@ -41,9 +42,9 @@ _HEARTBEAT = ": still here\n\n"
 async def event_lines(
     services: WebServices, kinds: Sequence[str], after: str
 ) -> AsyncGenerator[str, None]:
-    """Give the events of *kinds* (all when empty) from behind the id *after* on, as lines.
+    """Return the events of *kinds* (all when empty) from behind the id *after* on, as lines.
 
-    They end when the house stops; a heartbeat breaks every long silence.
+    They end when the service stops; a heartbeat breaks every long silence.
     """
     wanted = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
     async with services.event_feed.subscribe(wanted, after) as listener:
@@ -53,7 +54,7 @@ async def event_lines(
             try:
                 # Not wait_for: it makes a task of each wait, and the page hears a turn later.
                 async with asyncio.timeout(services.heartbeat_s):
-                    told = await anext(listener)
+                    numbered = await anext(listener)
             except TimeoutError:
                 yield _HEARTBEAT
                 continue
@@ -61,12 +62,12 @@ async def event_lines(
                 return
             # One text for all who listen; an id names one event in the life of a process.
             yield services.event_texts.get_or_write(
-                told[0], partial(format_event, *told, services.lang)
+                numbered[0], partial(format_event, *numbered, services.lang)
             )
 
 
 def format_event(event_id: str, event: Event | None, lang: Language) -> str:
-    """Write one event; a gap, None, tells the page to look anew."""
+    """Return one event; a gap, None, tells the page to reload."""
     if event is None:
         return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
     kind, text = _tell(event, lang)
@@ -89,9 +90,9 @@ def _view(event: Event, lang: Language) -> View:
         case MissedCallChanged(missed_call):
             view = MissedCallView.of(missed_call)
         case EntryChanged(entry):
-            view = OutboxEntryView.of(entry, None, lang)
+            view = OutboxEntryView.of(entry, lang)
         case DirectoryChanged(report):
-            view = DirectoryChangeView.of(report)
+            view = DirectoryChangeView.build(report)
         case OneCAvailability():
             view = OneCAvailabilityView.of(event)
         case Alarm():

@@ -1,13 +1,12 @@
 """`/api/v1/events/unread`: events of the PBX that could not be read, as they came."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from bridge.ports.pbx import RawEvent
-from bridge.web.api.views.calls import View
+from bridge.web.api.views.base import View
 from bridge.web.web_services import WebServices
 
 
@@ -19,17 +18,6 @@ class UnreadEventView(View):
     fields: list[list[str]] = Field(description="name and value, in the order sent")
     body: str = Field(description="where no fields could be read; “base64:” before bytes")
     content_type: str
-
-    @classmethod
-    def of(cls, raw: RawEvent) -> Self:
-        """Show *raw*."""
-        return cls(
-            provider=raw.provider,
-            received_at=raw.received_at,
-            fields=[list(pair) for pair in raw.fields],
-            body=raw.body,
-            content_type=raw.content_type,
-        )
 
 
 class UnreadEventsView(View):
@@ -57,5 +45,5 @@ def add_unread_event_routes(router: APIRouter, services: WebServices) -> None:
 
     @router.post("/events/unread/dismiss")
     async def dismiss_unread() -> DismissedEventsView:
-        """Let the unread events go: the alarm is over, and no newer bridge reads them."""
+        """Delete the unread events: the alarm is over, and no newer bridge reads them."""
         return DismissedEventsView(dismissed=await services.event_intake.dismiss_unread())

@@ -45,17 +45,17 @@ class ConnectionLimits:
 
     @property
     def reserved_for_pbx(self) -> int:
-        """How many places only a known PBX may take."""
+        """Return how many places only a known PBX may take."""
         return max(8, self.max_connections // 8)
 
     @property
     def max_of_network(self) -> int:
-        """How many connections one address (of IPv6: one /64) may hold."""
+        """Return how many connections one address (of IPv6: one /64) may hold."""
         return max(16, self.max_connections // 2)
 
     @property
     def max_streams(self) -> int:
-        """How many connections may be streams of pages: they never wait to be closed."""
+        """Return how many connections may be streams of pages: they never wait to be closed."""
         return max(8, self.max_connections // 2)
 
 

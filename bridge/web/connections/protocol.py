@@ -77,7 +77,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     # ------------------------------------------------------------ the connection
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
-        """Take a place, or refuse."""
+        """Register the connection, or refuse it."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
         if not self.registry.accept(self):
@@ -88,7 +88,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.deadline = self.registry.clock() + self._limits.head_s
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Remove the connection from the registry."""
         self.registry.remove(self)
         self._phase = _CLOSING
         self._unset_keepalive_if_required()
@@ -115,7 +115,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Give a client that does not read its answer a while."""
+        """Limit how long the client may leave its answer unread."""
         super().pause_writing()
         self.deadline = self.registry.clock() + self._limits.drain_s
 
@@ -132,7 +132,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for its client, and may be closed when another needs the place."""
+        """Return whether it waits for its client, and may be closed for another connection."""
         return self._phase is not _ANSWER
 
     def evict(self) -> None:
@@ -312,7 +312,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _abandon_request(self) -> bool:
-        """Let the application know that its request will not come; False: it has answered it."""
+        """Tell the application that its request was cut off; return False if it has answered."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             return True

@@ -32,7 +32,7 @@ class Connection(Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for its client: no answer is under way."""
+        """Return whether it waits for its client: no answer is under way."""
         ...
 
     def evict(self) -> None:
@@ -57,7 +57,7 @@ class ConnectionRegistry:
 
     @property
     def open_count(self) -> int:
-        """How many connections are open."""
+        """Return how many connections are open."""
         return len(self._open)
 
     # ------------------------------------------------------------ one connection's life
@@ -81,7 +81,7 @@ class ConnectionRegistry:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Forget *connection*."""
+        """Remove *connection*."""
         network = self._open.pop(connection, None)
         if network is None:
             return
@@ -99,7 +99,7 @@ class ConnectionRegistry:
             self._known.popitem(last=False)
 
     def is_pbx_address(self, address: str) -> bool:
-        """Whether *address* asked a question with the right secret lately."""
+        """Return whether *address* asked a question with the right secret lately."""
         return self._known.get(address, 0.0) > self.clock()
 
     # ------------------------------------------------------------ all connections

@@ -124,7 +124,7 @@ def refusal_of_body(headers: Headers, limits: ConnectionLimits) -> Refusal | Non
 
 
 def render_refusal(refusal: Refusal) -> bytes:
-    """Write *refusal* as the whole answer of a connection that ends with it."""
+    """Return *refusal* as the whole answer of a connection that ends with it."""
     body = json.dumps({"error": refusal.message}).encode()
     status = HTTPStatus(refusal.status)
     retry = "retry-after: 5\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else ""

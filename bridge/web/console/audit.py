@@ -19,7 +19,7 @@ class AuditPage(ConsolePage):
     """The page of the audit list."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/audit", self.page),
             page_route("/console/audit.csv", self.download),
@@ -47,7 +47,7 @@ class AuditPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give the records as a file."""
+        """Return the records as a file."""
         viewer = await self.access.require_admin(request.scope)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "audit")
         localizer, zone = self.pages.localizer_of(request.scope), self.services.zone

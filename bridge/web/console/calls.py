@@ -46,7 +46,7 @@ _FIELDS = ("q", "extension", "direction", "outcome", "from", "to")
 class ReplayedDecision:
     """What would be decided today, beside what was: *lines* are pairs of then and now.
 
-    A line's `same` tells whether both say the same; a side that says nothing is empty.
+    A side without a counterpart is empty.
     """
 
     decision: RouteDecision
@@ -58,7 +58,7 @@ class CallsPage(ConsolePage):
     """The list of calls and the page of one."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/calls", self.page),
             page_route("/console/calls.csv", self.download),
@@ -89,7 +89,7 @@ class CallsPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give the same calls as a file."""
+        """Return the same calls as a file."""
         viewer = await self.access.require_admin(request.scope)
         asked = _asked(request)
         calls, _ = await self.services.call_journal.find(
@@ -99,7 +99,7 @@ class CallsPage(ConsolePage):
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "calls", words)
         localizer = self.pages.localizer_of(request.scope)
         header = localizer.translate(
-            "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Talked; "
+            "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Answered by; "
             "Wait, s; Talk, s; Key"
         )
         rows = [self._row(call, localizer.lang) for call in calls]
@@ -131,7 +131,7 @@ class CallsPage(ConsolePage):
         call = await services.ledger.call(request.path_params["key"])
         if call is None:
             raise HTTPException(404, translatable("There is no such call."))
-        owed = await services.ledger.entry(call.key)
+        found = await services.ledger.entry(call.key)
         replayed = None
         if "replay" in request.query_params:
             _, today = services.route_answers.explain(call.caller.raw, call.did)
@@ -143,7 +143,7 @@ class CallsPage(ConsolePage):
             viewer,
             "story.html",
             call=call,
-            entry=None if owed is None or owed[0].key != call.key else owed[0],
+            entry=None if found is None or found[0].key != call.key else found[0],
             replayed=replayed,
             directions=DIRECTION_LABELS,
             call_outcome_label=call_outcome_label,

@@ -153,7 +153,7 @@ class _Scale:
         self._top = self.ticks[-1]
 
     def y(self, value: float) -> float:
-        """Give the height of *value*, counted from above."""
+        """Return the height of *value*, counted from above."""
         environment = HEIGHT - _TOP - _BOTTOM
         return _at(_TOP + environment * (1 - value / self._top))
 
@@ -205,7 +205,7 @@ _WHOLE = (0.1, 0.2, 0.5, 1.0)
 
 
 def _round_up(value: float, parts: Sequence[float]) -> float:
-    """Give the least of *parts* of a power of ten that is no less than *value*."""
+    """Return the least of *parts* of a power of ten that is no less than *value*."""
     size = 1.0
     while size < value:
         size *= 10

@@ -31,17 +31,17 @@ class ConsolePage:
 
 
 def page_route(path: str, page: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Make the route of a page."""
+    """Return the route of a page."""
     return Route(path, page, include_in_schema=False)
 
 
 def action_route(path: str, button: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Make the route of a button."""
+    """Return the route of a button."""
     return Route(path, button, methods=["POST"], include_in_schema=False)
 
 
 def redirect_to(path: str) -> Response:
-    """Lead a browser on after a button."""
+    """Redirect the browser after a button."""
     return RedirectResponse(path, 303, headers=dict(PAGE_HEADERS))
 
 

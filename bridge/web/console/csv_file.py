@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\+[0-9](?:[0-9 ()-]{0,30}[0-9])?")
 def csv_response(
     lang: Language, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> Response:
-    """Give *rows* as a file: UTF-8 with its mark, `;` between cells where the comma is decimal."""
+    """Return *rows* as a file: UTF-8 with a BOM, `;` between cells where the comma is decimal."""
     text = StringIO()
     writer = csv.writer(text, delimiter=";" if lang == "ru" else ",")
     writer.writerow([_cell(title) for title in header])

@@ -1,4 +1,4 @@
-"""The data doctor: what is wrong in 1C's data, each flaw with the calls it cost."""
+"""Errors in 1C's data, each with the calls that were lost by it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,17 +27,17 @@ _MOST_ROWS = 5_000
 
 
 class DataQualityPage(ConsolePage):
-    """The page of flaws."""
+    """The page of data errors."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/doctor", self.page),
             page_route("/console/doctor.csv", self.download),
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show the flaws of each kind, the costly first."""
+        """Show the errors of each kind, those with most lost calls first."""
         viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 30)
         costs, lists = await self._examine(days, _SHOWN)
@@ -55,7 +55,7 @@ class DataQualityPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give all of them as a file: a work list."""
+        """Return all of them as a file: a work list."""
         viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 30)
         _, lists = await self._examine(days, _MOST_ROWS)
@@ -64,15 +64,15 @@ class DataQualityPage(ConsolePage):
         rows = [
             (
                 localizer.translate(DATA_QUALITY_LABELS[found.kind][0]),
-                flaw.owner_name,
-                flaw.detail,
-                flaw.call_count,
-                flaw.ref or "",
+                issue.owner_name,
+                issue.detail,
+                issue.call_count,
+                issue.ref or "",
             )
             for found in lists
-            for flaw in found.issues
+            for issue in found.issues
         ]
-        header = localizer.translate("Flaw; Who; What stands there; Calls it cost; Reference")
+        header = localizer.translate("Error; Who; What is entered; Calls lost; Reference")
         return csv_response(localizer.lang, "doctor", header.split("; "), rows)
 
     async def _examine(
@@ -93,13 +93,13 @@ def managers_without_extension(
     managers: Sequence[Manager], costs: IssueCosts, limit: int
 ) -> DataQualityIssues:
     """List the users who work here and have no extension."""
-    flaws = [
+    issues = [
         DataQualityIssue(
             DataQualityIssueKind.NO_EXTENSION, m.name, "", costs.by_manager.get(m.name, 0), m.ref
         )
         for m in managers
         if is_active(m) and not m.extension
     ]
-    flaws.sort(key=lambda flaw: (-flaw.call_count, flaw.owner_name))
-    calls = sum(flaw.call_count for flaw in flaws)
-    return DataQualityIssues(DataQualityIssueKind.NO_EXTENSION, len(flaws), calls, flaws[:limit])
+    issues.sort(key=lambda issue: (-issue.call_count, issue.owner_name))
+    calls = sum(issue.call_count for issue in issues)
+    return DataQualityIssues(DataQualityIssueKind.NO_EXTENSION, len(issues), calls, issues[:limit])

@@ -42,7 +42,7 @@ class FiguresPage(ConsolePage):
     """The page of charts."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/figures", self.page),
             page_route("/console/figures.csv", self.download),
@@ -70,7 +70,7 @@ class FiguresPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give the tables of all charts as one file."""
+        """Return the tables of all charts as one file."""
         viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 7)
         _, charts = await self._draw(request, days)
@@ -191,12 +191,12 @@ def _latency(hours: Sequence[LatencyHour], now: datetime, localizer: Localizer) 
             names,
             [
                 ChartSeries(
-                    localizer.translate("half of the answers within"),
+                    localizer.translate("usual"),
                     "median",
                     [None if hour is None else hour.p50 for hour in found],
                 ),
                 ChartSeries(
-                    localizer.translate("95 of 100 within"),
+                    localizer.translate("95th percentile"),
                     "tail",
                     [None if hour is None else hour.p95 for hour in found],
                 ),
@@ -233,7 +233,7 @@ def _freshness(runs: Sequence[SyncRun], now: datetime, localizer: Localizer) -> 
 def max_data_ages(
     runs: Sequence[SyncRun], hours: Sequence[datetime], now: datetime
 ) -> list[timedelta | None]:
-    """Tell for each hour how old the data became in it; None where no proof is known before."""
+    """Return for each hour how old the data became in it; None without an earlier proof."""
     # At the end of a run the data are as old as its proof; until then, as the proof before it.
     proofs = sorted(
         (run.started_at + timedelta(seconds=run.seconds), run.report.proven_at)

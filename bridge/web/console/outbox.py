@@ -1,4 +1,4 @@
-"""What is owed to 1C: with 1C's own words, to be retried or let go."""
+"""Calls not written to 1C yet, with 1C's own answer, to be retried or dropped."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,10 +19,10 @@ _OPEN = (EntryState.DEAD, EntryState.DUE, EntryState.SENDING)
 
 
 class OutboxPage(ConsolePage):
-    """The page of debts."""
+    """The page of outbox entries."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         entry = "/console/outbox/{key}"
         return [
             page_route("/console/outbox", self.page),
@@ -49,7 +49,7 @@ class OutboxPage(ConsolePage):
         )
 
     async def download(self, request: Request) -> Response:
-        """Give the same as a file."""
+        """Return the same as a file."""
         viewer = await self.access.require_admin(request.scope)
         state = _state(request)
         found = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST_ROWS)
@@ -71,18 +71,18 @@ class OutboxPage(ConsolePage):
             for entry, call in found
         ]
         header = localizer.translate(
-            "Time; Caller; Number; State; Stage; Attempts; Document; 1C's words; Key"
+            "Time; Caller; Number; State; Stage; Attempts; Document; 1C's answer; Key"
         )
         return csv_response(localizer.lang, "outbox", header.split("; "), rows)
 
     async def retry(self, request: Request) -> Response:
-        """Retry a debt, and go back."""
+        """Retry an entry, and go back."""
         viewer = await self.access.require_admin(request.scope)
         await retry_entry(self.services, viewer, request.path_params["key"])
         return await _back(request)
 
     async def drop(self, request: Request) -> Response:
-        """Drop a debt, and go back."""
+        """Drop an entry, and go back."""
         viewer = await self.access.require_admin(request.scope)
         await drop_entry(self.services, viewer, request.path_params["key"])
         return await _back(request)

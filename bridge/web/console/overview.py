@@ -1,4 +1,4 @@
-"""The first page: the state of the house at a glance, and the last calls as they come."""
+"""The first page: the state of the service, and the last calls as they come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from bridge.web.shared.labels import ENTITY_LABELS, ENTRY_STATE_LABELS, call_out
 from bridge.web.shared.language import translatable
 from bridge.web.shared.store_fallback import or_default
 
-#: How many calls and debts the page shows.
+#: How many calls and outbox entries the page shows.
 _CALLS = 30
 _ENTRIES = 10
 
@@ -37,7 +37,7 @@ OneCState = Literal["unknown", "up", "slow", "blocked", "down"]
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the top of the page tells."""
+    """What the top of the page shows."""
 
     onec: OneCState
     onec_since: datetime | None
@@ -57,7 +57,7 @@ class OverviewPage(ConsolePage):
     """The first page and its parts, which its script fetches anew."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/", self.page),
             page_route("/console/state", self.state),
@@ -73,7 +73,7 @@ class OverviewPage(ConsolePage):
             request,
             viewer,
             "overview.html",
-            s=await self._glance(),
+            s=await self._overview(),
             after=after,
             calls=calls,
             limit=_CALLS,
@@ -82,7 +82,7 @@ class OverviewPage(ConsolePage):
     async def state(self, request: Request) -> Response:
         """Show the top of the page alone."""
         viewer = await self.access.require_admin(request.scope)
-        return self._show(request, viewer, "state.html", s=await self._glance())
+        return self._show(request, viewer, "state.html", s=await self._overview())
 
     async def row(self, request: Request) -> Response:
         """Show one call of the list alone."""
@@ -105,7 +105,7 @@ class OverviewPage(ConsolePage):
             **fields,
         )
 
-    async def _glance(self) -> Overview:
+    async def _overview(self) -> Overview:
         services = self.services
         now = services.clock()
         age = services.directory.age(now)
@@ -115,11 +115,11 @@ class OverviewPage(ConsolePage):
         rest = await or_default(ledger.entries([EntryState.DUE, EntryState.SENDING], _ENTRIES), ())
         today = services.call_journal.facts(self._midnight(now), now + timedelta(minutes=1))
         report = services.directory.report()
-        mood = services.onec_availability()
+        availability = services.onec_availability()
         return Overview(
-            onec=onec_state(mood, report),
+            onec=onec_state(availability, report),
             onec_since=services.availability_since(),
-            onec_message="" if mood is None else mood.message,
+            onec_message="" if availability is None else availability.message,
             counts=await or_default(ledger.count_entries(), OutboxCounts()),
             missed_calls=await or_default(ledger.open_missed_calls(), ()),
             entries=[*dead, *(pair for pair in rest if pair[0].is_pending)][:_ENTRIES],
@@ -136,12 +136,12 @@ class OverviewPage(ConsolePage):
         return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def onec_state(mood: OneCAvailability | None, report: SyncReport | None) -> OneCState:
-    """Name what 1C is like: by what was last heard of it, and how long its answers took."""
-    if mood is None:
+def onec_state(availability: OneCAvailability | None, report: SyncReport | None) -> OneCState:
+    """Return the state of 1C by its last answer, and by how long its answers took."""
+    if availability is None:
         return "unknown"
-    if not mood.available:
-        return "blocked" if SESSIONS_BLOCKED in mood.message else "down"
+    if not availability.available:
+        return "blocked" if SESSIONS_BLOCKED in availability.message else "down"
     entities = () if report is None else report.entities
     requests = sum(entity.requests for entity in entities)
     seconds = sum(entity.seconds for entity in entities)

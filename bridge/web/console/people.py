@@ -18,7 +18,7 @@ class PeoplePage(ConsolePage):
     """The page of people."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         person = "/console/people/{ref}"
         return [
             page_route("/console/people", self.page),
@@ -27,7 +27,7 @@ class PeoplePage(ConsolePage):
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show who works here, with his extension."""
+        """Show the active 1C users with their extensions."""
         return self._show(request, await self.access.require_admin(request.scope))
 
     async def link(self, request: Request) -> Response:
@@ -40,7 +40,7 @@ class PeoplePage(ConsolePage):
         return self._show(request, viewer, linked=manager, link=f"{root}/enter/{sealed}")
 
     async def revoke(self, request: Request) -> Response:
-        """Make a person's links and sessions worthless."""
+        """Revoke a manager's links and sessions."""
         viewer = await self.access.require_admin(request.scope)
         manager = self._person(request)
         await self.access.revoke(manager.ref)
@@ -54,7 +54,9 @@ class PeoplePage(ConsolePage):
     def _person(self, request: Request) -> Manager:
         manager = self.access.active_manager(Ref(request.path_params["ref"]))
         if manager is None:
-            raise HTTPException(404, translatable("No such person works here."))
+            raise HTTPException(
+                404, translatable("There is no such user in 1C, or the user is inactive.")
+            )
         return manager
 
     def _show(

@@ -31,8 +31,8 @@ ROUTING_FACT_LABELS: Final[Mapping[RoutingFact, str]] = {
     RoutingFact.COUNTERPARTY_OWNER: translatable("counterparties with a partner"),
 }
 
-#: What a person accepts where nobody ever had an extension.
-_NOBODY: Final = Shrink(RoutingFact.EXTENSION.value, 0, 0)
+#: What is accepted where no manager ever had an extension.
+_NO_EXTENSIONS: Final = Shrink(RoutingFact.EXTENSION.value, 0, 0)
 
 _SHOWN = 500
 _MOST_ROWS = 2_000
@@ -40,7 +40,7 @@ _MOST_ROWS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class RunGroup:
-    """Runs in a row of which nothing else is to be told than of the *last*: *count*, *since*."""
+    """Runs in a row that ended like the *last*: how many, and since when."""
 
     last: SyncRun
     since: datetime
@@ -51,7 +51,7 @@ class SyncPage(ConsolePage):
     """The page of sync runs."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             page_route("/console/sync", self.page),
             page_route("/console/sync.csv", self.download),
@@ -93,9 +93,9 @@ class SyncPage(ConsolePage):
         runs = await self.services.sync_runs.runs(1)
         refused = runs[0].refused if runs else None
         if refused is None and self._nobody_reachable():
-            refused = _NOBODY
+            refused = _NO_EXTENSIONS
         if refused is None:
-            raise HTTPException(409, translatable("No listing is refused any more."))
+            raise HTTPException(409, translatable("There is nothing to accept any more."))
         lost = refused.losses or (Loss(refused.entity_set, "", refused.held, refused.listed),)
         subject = ", ".join(loss.what for loss in lost)
         words = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)
@@ -104,7 +104,7 @@ class SyncPage(ConsolePage):
         return redirect_to("/console/sync?started=accept")
 
     async def download(self, request: Request) -> Response:
-        """Give the runs as a file, a line for each entity set."""
+        """Return the runs as a file, a line for each entity set."""
         viewer = await self.access.require_admin(request.scope)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "sync")
         localizer, zone = self.pages.localizer_of(request.scope), self.services.zone
@@ -139,15 +139,19 @@ def group_runs(runs: Sequence[SyncRun]) -> list[RunGroup]:
     joined: list[RunGroup] = []
     for run in runs:
         before = joined[-1] if joined else None
-        if before is not None and _tells(run) is not None and _tells(run) == _tells(before.last):
+        if (
+            before is not None
+            and _summary_of(run) is not None
+            and _summary_of(run) == _summary_of(before.last)
+        ):
             joined[-1] = RunGroup(before.last, run.started_at, before.count + 1)
         else:
             joined.append(RunGroup(run, run.started_at))
     return joined
 
 
-def _tells(run: SyncRun) -> tuple[object, ...] | None:
-    """Give what is to be told of a run; None when that is its own."""
+def _summary_of(run: SyncRun) -> tuple[object, ...] | None:
+    """Return what runs are grouped by; None for a run that stands alone."""
     if run.report is None:
         return (run.error,)
     if run.report.changed:

@@ -1,1 +1,1 @@
-"""The desk: the operator's screen, on which a card appears the moment his telephone rings."""
+"""The desk: the manager's page, where a card appears the moment the telephone rings."""

@@ -30,9 +30,9 @@ from bridge.web.web_services import WebServices
 _LONGEST_NOTE = 2000
 
 _WITHHELD = translatable("Nothing to call: the number is withheld or too short.")
-_SHOWN = translatable("%(number)s. That you asked to see it stands in the audit list.")
+_SHOWN = translatable("%(number)s. This is recorded in the audit list.")
 _NOTHING_HIDDEN = translatable("Nothing to show: the number is withheld or too short.")
-_NOT_FOUND = translatable("1C has nothing like it")
+_NOT_FOUND = translatable("Nothing found in 1C")
 
 
 class DeskActions:
@@ -53,7 +53,7 @@ class DeskActions:
         self._search = search
 
     def routes(self) -> list[BaseRoute]:
-        """Give the buttons' routes."""
+        """Return the buttons' routes."""
         call = "/desk/calls/{key}"
         return [
             Route(path, button, methods=["POST"], include_in_schema=False)
@@ -94,7 +94,7 @@ class DeskActions:
         return _done(request, context, context.localizer.translate("Saved."))
 
     async def choose_owner(self, request: Request) -> Response:
-        """Keep the operator's word on whose number it is."""
+        """Save whose number it is, as the manager chose."""
         context, form = await self._contexts.of_form(request)
         call = await self._contexts.require_call(request, context)
         number = call.caller.number
@@ -103,19 +103,19 @@ class DeskActions:
         try:
             await choose_owner(self._services, context.viewer, number, form.get("owner", ""))
         except HTTPException as refusal:
-            said = context.localizer.translate(str(refusal.detail))
-            raise HTTPException(refusal.status_code, said) from refusal
+            message = context.localizer.translate(str(refusal.detail))
+            raise HTTPException(refusal.status_code, message) from refusal
         self._desk_calls.refresh_number(number)
         return _done(
             request,
             context,
             context.localizer.translate(
-                "Remembered: from the next call on the number leads to him."
+                "Saved: the next call from this number goes to this owner's manager."
             ),
         )
 
     async def reveal_caller(self, request: Request) -> Response:
-        """Show the hidden number of a call, to him and from now on."""
+        """Show the hidden number of a call, to this viewer from now on."""
         context, _ = await self._contexts.of_form(request)
         call = await self._contexts.require_call(request, context)
         if call.caller.number is None:
@@ -124,7 +124,7 @@ class DeskActions:
         return await self._shown(request, context, call.caller.number, call.key)
 
     async def reveal_hit(self, request: Request) -> Response:
-        """Show the hidden number of somebody whom a search has found."""
+        """Show the hidden number of a search hit."""
         context, form = await self._contexts.of_form(request)
         hit, phone = self._found(context, form)
         await self._reveal(context, phone.number, mask_phone(phone.number), hit.name)
@@ -162,19 +162,19 @@ class DeskActions:
         )
         order = call.order
         state = OrderState.UNKNOWN if order is None else order.state
-        said = context.localizer.translate(
+        message = context.localizer.translate(
             ORDER_LABELS[state],
             extension=extension,
             words="" if order is None else order.reason,
         )
         if state is OrderState.REFUSED:
-            raise HTTPException(409, said)
-        return _done(request, context, said)
+            raise HTTPException(409, message)
+        return _done(request, context, message)
 
     async def _reveal(
         self, context: DeskContext, number: PhoneNumber, subject: str, words: str
     ) -> None:
-        """Let him see *number*, once it stands in the audit list that he asked."""
+        """Show *number* to the viewer from now on, once this is in the audit list."""
         viewer = context.viewer
         if (
             not viewer.masks_numbers
@@ -194,10 +194,10 @@ class DeskActions:
         key: str = "",
         typed: str = "",
     ) -> Response:
-        """Tell *number*, with the card, the debts or the search in which it now stands."""
+        """Answer with *number* and the card, the missed calls or the search that now show it."""
         audience = self._contexts.with_revealed(context.audience)
-        owed = self._missed_calls.of_extension(audience.extension)
-        parts = {"missed": self._renderer.render_missed_calls(owed, audience)}
+        missed_calls = self._missed_calls.of_extension(audience.extension)
+        parts = {"missed": self._renderer.render_missed_calls(missed_calls, audience)}
         update = self._desk_calls.find_call(key, audience.extension)
         if update is not None:
             parts["card"] = await self._renderer.render_card(update, audience)
@@ -205,23 +205,23 @@ class DeskActions:
             parts["found"] = self._renderer.render_hits(
                 typed, self._search.find(typed, audience), audience
             )
-        said = format_phone(number)
+        message = format_phone(number)
         if audience.viewer.masks_numbers:
-            said = context.localizer.translate(_SHOWN, number=said)
-        return _done(request, context, said, parts, typed=typed)
+            message = context.localizer.translate(_SHOWN, number=message)
+        return _done(request, context, message, parts, typed=typed)
 
 
 def _done(
     request: Request,
     context: DeskContext,
-    said: str,
+    message: str,
     parts: Mapping[str, str] | None = None,
     *,
     typed: str = "",
 ) -> Response:
-    """Tell the page's script, or lead a browser without it back to the page."""
+    """Answer the page's script with JSON, or redirect a browser without it to the page."""
     if "application/json" in request.headers.get("accept", ""):
-        told = {"words": said, **(parts or {})}
-        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+        answer = {"words": message, **(parts or {})}
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
     fields = {"extension": context.audience.extension} | ({"q": typed} if typed else {})
     return RedirectResponse(f"/desk?{urlencode(fields)}", 303, headers=dict(PAGE_HEADERS))

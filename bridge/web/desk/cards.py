@@ -28,7 +28,7 @@ from bridge.web.shared.language import Localizer
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What is known beside a call: earlier calls of its number, its debts, whose number it is.
+    """What a card shows besides its call: earlier calls, missed calls, the chosen owner.
 
     *missed_call* is open, *paid* is the one that this very call left and that is closed.
     """
@@ -41,10 +41,10 @@ class CallContext:
 
 @dataclass(frozen=True, slots=True)
 class DeskAudience:
-    """From where a card is looked at: one telephone's desk, and who sits there.
+    """For whom a desk part is rendered: an extension and a viewer.
 
-    Desks that see alike are equal, so *viewer* comes without the address he looks from.
-    *revealed* are the hidden numbers he asked to see.
+    Desks that see alike are equal, so *viewer* comes without an address.
+    *revealed_numbers* are hidden numbers that the viewer asked to see.
     """
 
     extension: str
@@ -58,7 +58,7 @@ class DeskAudience:
         owners: Sequence[Candidate],
         managers: Mapping[Ref, Manager],
     ) -> bool:
-        """Whether *number* of *owners* is shown in full; of nobody, where there are none."""
+        """Return whether *number* of *owners* is shown in full; of nobody, where there are none."""
         if number is None or not self.viewer.masks_numbers or number in self.revealed_numbers:
             return True
         return self.viewer.serves(owners, managers)
@@ -66,7 +66,7 @@ class DeskAudience:
 
 @dataclass(frozen=True, slots=True)
 class OwnerLine:
-    """One owner of the number; *link* opens him in 1C."""
+    """One owner of the number; *link* opens it in 1C."""
 
     ref: Ref
     name: str
@@ -99,7 +99,7 @@ class CallCard:
     name: str
     company: str
     number: str
-    is_masked: bool  # the number's middle, until he asks for it
+    is_masked: bool  # the number's middle, until it is revealed
     is_unknown: bool
     line: str
     manager: str
@@ -118,7 +118,7 @@ class CallCard:
 
     @property
     def summary(self) -> str:
-        """Say the card in one breath, for a screen reader and a notification."""
+        """Return the card in one line, for a screen reader and a notification."""
         parts = (self.state, self.name, self.company, self.colleague)
         return ", ".join(part for part in parts if part)
 
@@ -133,7 +133,7 @@ def build_card(
     managers: Mapping[Ref, Manager],
     open_in_onec: OneCLink,
 ) -> CallCard:
-    """Make the card of a call as *audience* sees it at *now*."""
+    """Return the card of a call as *audience* sees it at *now*."""
     call = update.call
     candidates = call.decision.candidates
     owner = next((c for c in candidates if c.ref == known.chosen_owner), call.decision.candidate)
@@ -190,7 +190,7 @@ def build_card(
 
 
 def main_manager_of(owner: Candidate | None, managers: Mapping[Ref, Manager]) -> Manager | None:
-    """Find who serves *owner*: the main manager nearest up his chain, reachable or not."""
+    """Return the main manager of *owner*: the nearest up the chain, reachable or not."""
     for step in () if owner is None else owner.chain:
         if step.manager is not None:
             return managers.get(step.manager)
@@ -207,7 +207,7 @@ def _manager_words(owner: Candidate | None, managers: Mapping[Ref, Manager]) -> 
 def _names(
     call: PhoneCall, owner: Candidate | None, lang: Language, *, whole: bool
 ) -> tuple[str, str]:
-    """Give whom the card names, and the company he belongs to."""
+    """Return whom the card names, and the company."""
     if owner is None or not candidate_name(owner):
         number = call.caller.number
         if number is not None:
@@ -239,7 +239,7 @@ def _colleague(call: PhoneCall, status: DeskStatus) -> str:
 
 
 def format_person(call: PhoneCall, extension: str) -> str:
-    """Name the 1C user behind *extension* as *call* knew him, with the extension."""
+    """Name the 1C user behind *extension* as *call* recorded it, with the extension."""
     name = call.target_of(extension).name
     return f"{name}, {extension}" if name and extension else name or extension
 

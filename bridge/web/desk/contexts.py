@@ -1,4 +1,4 @@
-"""Who sits at a desk: whose telephone it shows, what he sees of numbers, which calls are his."""
+"""The context of a desk's request: its extension, its viewer, which numbers and calls it shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ _NO_SUCH_CALL = translatable("This desk shows no such call.")
 
 @dataclass(frozen=True, slots=True)
 class DeskContext:
-    """Who sits at a desk: *audience* tells whose telephone it shows and what he sees of numbers."""
+    """A desk's request: who asks, and for which extension (*audience*)."""
 
     viewer: Viewer
     audience: DeskAudience
-    #: Whose telephone it is; empty for one that nobody or several have.
+    #: The only owner of the extension; empty where there is none or several.
     owner: str
     #: The names of all who have this extension in 1C, where they are several.
     shared: tuple[str, ...]
@@ -36,12 +36,12 @@ class DeskContext:
 
     @property
     def author(self) -> str:
-        """By what name he signs what he does."""
+        """The name under which the viewer writes notes and orders calls."""
         return self.viewer.name or self.localizer.translate("administrator")
 
 
 class DeskContexts:
-    """Tells who sits where, and remembers which hidden numbers he asked to see."""
+    """Finds the context of requests, and keeps which hidden numbers were revealed."""
 
     def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
@@ -50,7 +50,7 @@ class DeskContexts:
         self.reveals = RevealedNumbers(services.clock)
 
     async def of_request(self, request: Request) -> DeskContext:
-        """Tell who sits there: a manager at his own telephone, the administrator at any.
+        """Return the context: a manager at the own extension, the administrator at any.
 
         Raises:
             HTTPException: what `Gate.viewer` does.
@@ -72,16 +72,16 @@ class DeskContexts:
         )
 
     def with_revealed(self, audience: DeskAudience) -> DeskAudience:
-        """Give *audience* with the numbers he has asked to see by now."""
+        """Return *audience* with the numbers revealed by now."""
         return replace(audience, revealed_numbers=self.reveals.of_manager(audience.viewer.manager))
 
     async def of_form(self, request: Request) -> tuple[DeskContext, Mapping[str, str]]:
-        """Tell who sent a form, and read it."""
+        """Return the context of a form, and its fields."""
         context = await self.of_request(request)
         return context, await read_form(request)
 
     async def require_call(self, request: Request, context: DeskContext) -> PhoneCall:
-        """Give the call of the path, if it concerns this telephone.
+        """Return the call of the path, if it concerns this telephone.
 
         Raises:
             HTTPException: 404.
@@ -106,9 +106,9 @@ class DeskContexts:
         return call
 
     async def record_audit(
-        self, context: DeskContext, act: AuditAct, subject: str, said: str = ""
+        self, context: DeskContext, act: AuditAct, subject: str, details: str = ""
     ) -> None:
-        """Put what he did into the audit list."""
+        """Record in the audit list what the viewer did."""
         await self._services.audit.append(
-            context.viewer.audit_record(self._services.clock(), act, subject, said)
+            context.viewer.audit_record(self._services.clock(), act, subject, details)
         )

@@ -35,7 +35,7 @@ class DeskPages:
         self._buttons = DeskActions(services, self._contexts, self._renderer, self._search)
 
     def routes(self) -> list[BaseRoute]:
-        """Give the desk's routes."""
+        """Return the desk's routes."""
         return [
             Route("/desk", self.show_desk, include_in_schema=False),
             Route("/desk/stream", self.stream, include_in_schema=False),
@@ -49,24 +49,25 @@ class DeskPages:
         context = await self._contexts.of_request(request)
         audience = context.audience
         if not audience.extension:
-            return self._choose_seat(context)
+            return self._choose_extension(context)
         typed = request.query_params.get("q", "")[:MAX_SEARCH_LENGTH]
         # Before anything is awaited: what happens meanwhile comes by the stream.
-        news = self._desk_calls.updates_since(audience.extension, "")
+        updates = self._desk_calls.updates_since(audience.extension, "")
         over: list[str] = []
         running: list[str] = []
         now = self._services.clock()
-        status = [
-            (find_desk_status(p.call, audience.extension, now), p) for p in reversed(news.updates)
+        shown = [
+            (find_desk_status(p.call, audience.extension, now), p)
+            for p in reversed(updates.updates)
         ]
         # What rings stands first: it cannot wait.
-        for where, update in sorted(status, key=lambda pair: pair[0] is not DeskStatus.RINGING):
+        for status, update in sorted(shown, key=lambda pair: pair[0] is not DeskStatus.RINGING):
             text = await self._renderer.render_card(update, audience)
-            (over if where.is_over else running).append(text)
+            (over if status.is_over else running).append(text)
         return self._html(
             "desk.html",
             context,
-            after=news.last_id,
+            after=updates.last_id,
             running=running,
             over=over,
             missed=self._renderer.render_missed_calls(
@@ -80,15 +81,15 @@ class DeskPages:
     async def stream(self, request: Request) -> Response:
         """Stream what happens at this telephone; 503 when too many listen already."""
         context = await self._contexts.of_request(request)
-        audience, board = context.audience, self._desk_calls
+        audience, desk_calls = context.audience, self._desk_calls
         if not audience.extension:
             raise HTTPException(404, "There is no telephone to listen to.")
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         lines = desk_lines(
-            board,
+            desk_calls,
             audience.extension,
             after[:64],
-            # He may have asked to see a number since the stream began.
+            # A number may have been revealed since the stream began.
             write_card=lambda update: self._renderer.render_card(
                 update, self._contexts.with_revealed(audience)
             ),
@@ -121,7 +122,7 @@ class DeskPages:
     def _found(self, typed: str, audience: DeskAudience) -> str:
         return self._renderer.render_hits(typed, self._search.find(typed, audience), audience)
 
-    def _choose_seat(self, context: DeskContext) -> Response:
+    def _choose_extension(self, context: DeskContext) -> Response:
         staff = self._services.directory.managers().values() if context.viewer.is_admin else ()
         people = sorted((m for m in staff if m.is_reachable), key=lambda m: m.name)
         telephones = [person.extension for person in people]

@@ -21,13 +21,13 @@ _Key = TypeVar("_Key", bound=Hashable)
 _Made = TypeVar("_Made")
 
 #: Earlier calls that a card shows.
-_PAST = 5
+_MAX_EARLIER_CALLS = 5
 
 #: Cards and what is known beside them, kept until so many newer ones were written.
-_KEPT = 512
+_MAX_CACHED = 512
 
 #: The list says how long clients have waited, in minutes.
-_SHARED_FOR = timedelta(seconds=5)
+_MISSED_CALLS_CACHED_FOR = timedelta(seconds=5)
 
 
 class DeskRenderer:
@@ -38,34 +38,34 @@ class DeskRenderer:
         self._desk = services.desk_state
         self._missed_calls = services.desk_state.missed_calls
         self._pages = pages
-        self._known: OrderedDict[tuple[str, int], asyncio.Task[CallContext]] = OrderedDict()
+        self._contexts: OrderedDict[tuple[str, int], asyncio.Task[CallContext]] = OrderedDict()
         self._cards: OrderedDict[tuple[str, int, DeskAudience, DeskStatus], asyncio.Task[str]]
         self._cards = OrderedDict()
         self._missed: OrderedDict[tuple[DeskAudience, tuple[MissedCall, ...]], tuple[datetime, str]]
         self._missed = OrderedDict()
 
     async def render_card(self, update: CallUpdate, audience: DeskAudience) -> str:
-        """Write a call's card; desks of one telephone that see alike share the text."""
+        """Return a call's card; desks of one telephone that see alike share the text."""
         call = update.call
         status = find_desk_status(call, audience.extension, self._services.clock())
         key = (call.key, update.sequence, audience, status)
-        return await _once(self._cards, key, lambda: self._write_card(update, audience))
+        return await _cached(self._cards, key, lambda: self._write_card(update, audience))
 
     def render_missed_calls(
         self, missed_calls: Sequence[MissedCall], audience: DeskAudience
     ) -> str:
-        """Write the list of who waits to be called back; desks that see alike share the text."""
+        """Return the list of who waits to be called back; desks that see alike share the text."""
         key, now = (audience, tuple(missed_calls)), self._services.clock()
         at, text = self._missed.get(key, (None, ""))
-        if at is None or not timedelta(0) <= now - at < _SHARED_FOR:
+        if at is None or not timedelta(0) <= now - at < _MISSED_CALLS_CACHED_FOR:
             text = self.render_part("desk_missed.html", audience, missed_calls=missed_calls)
             self._missed[key] = now, text
-            while len(self._missed) > _KEPT:
+            while len(self._missed) > _MAX_CACHED:
                 self._missed.popitem(last=False)
         return text
 
     def render_hits(self, typed: str, hits: Sequence[SearchHit], audience: DeskAudience) -> str:
-        """Write what a search for *typed* has found."""
+        """Return what a search for *typed* has found."""
         return self.render_part(
             "desk_found.html",
             audience,
@@ -76,19 +76,19 @@ class DeskRenderer:
         )
 
     def render_part(self, template: str, audience: DeskAudience, **fields: object) -> str:
-        """Write any part or page in the viewer's language."""
+        """Return any part or page in the viewer's language."""
         shared = {
             "now": self._services.clock(),
             "audience": audience,
             "can_call": self._services.call_ordering is not None,
             "show_number": lambda number: format_visible_number(
-                number, in_full=self._whole(number, audience)
+                number, in_full=self._sees_number(number, audience)
             ),
-            "is_hidden": lambda number: not self._whole(number, audience),
+            "is_hidden": lambda number: not self._sees_number(number, audience),
         }
         return self._pages.render_text(audience.lang, template, shared | fields)
 
-    def _whole(self, number: PhoneNumber, audience: DeskAudience) -> bool:
+    def _sees_number(self, number: PhoneNumber, audience: DeskAudience) -> bool:
         directory = self._services.directory
         if not audience.viewer.masks_numbers or number in audience.revealed_numbers:
             return True
@@ -96,10 +96,10 @@ class DeskRenderer:
 
     async def _write_card(self, update: CallUpdate, audience: DeskAudience) -> str:
         key = (update.call.key, update.sequence)
-        known = await _once(self._known, key, lambda: self._ask(update.call))
+        context = await _cached(self._contexts, key, lambda: self._read_context(update.call))
         card = build_card(
             update,
-            known,
+            context,
             audience,
             localizer=self._pages.localizers[audience.lang],
             now=self._services.clock(),
@@ -108,35 +108,35 @@ class DeskRenderer:
         )
         return self.render_part("desk_card.html", audience, card=card)
 
-    async def _ask(self, call: PhoneCall) -> CallContext:
+    async def _read_context(self, call: PhoneCall) -> CallContext:
         number = call.caller.number
         if number is None:
             return CallContext()
         ledger = self._services.ledger
-        calls = await ledger.calls(limit=_PAST + 1, number=number)
+        calls = await ledger.calls(limit=_MAX_EARLIER_CALLS + 1, number=number)
         past = [other for other in calls if other.key != call.key]
         return CallContext(
-            past[:_PAST],
+            past[:_MAX_EARLIER_CALLS],
             self._missed_calls.of_client(call.client_key, number),
             self._missed_calls.closed_for_call(call.key),
             ledger.number_memory(number).chosen_owner,
         )
 
 
-async def _once(
-    kept: OrderedDict[_Key, asyncio.Task[_Made]],
+async def _cached(
+    cache: OrderedDict[_Key, asyncio.Task[_Made]],
     key: _Key,
     make: Callable[[], Coroutine[object, object, _Made]],
 ) -> _Made:
-    """Make what *key* names once, however many ask for it at a time; a failure is not kept."""
-    task = kept.get(key)
+    """Return what *key* names, made once however many ask at a time; a failure is not cached."""
+    task = cache.get(key)
     if task is None:
-        task = kept[key] = asyncio.create_task(make())
-        while len(kept) > _KEPT:
-            kept.popitem(last=False)
+        task = cache[key] = asyncio.create_task(make())
+        while len(cache) > _MAX_CACHED:
+            cache.popitem(last=False)
     try:
         # A desk that leaves must not take the text from the others.
         return await asyncio.shield(task)
     except Exception:
-        kept.pop(key, None)
+        cache.pop(key, None)
         raise

@@ -1,6 +1,6 @@
-"""The hidden numbers that managers asked to see: each stays whole for him for a working day.
+"""Hidden numbers that managers asked to see: each stays visible to its manager for a working day.
 
-Only for him, at all his desks, and until a restart. That he asked stands in the audit list, once.
+Only for that manager, at every desk, and until a restart. The audit list has it once.
 """
 
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ from bridge.domain.directory.entities import Ref
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.clock import Clock
 
-#: So long a number stays whole for whoever asked: a card changes while one talks, and he calls
-#: back in the afternoon.
+#: How long a number stays visible: a card changes during the talk, and the manager may call back
+#: in the afternoon.
 REVEALED_FOR: Final = timedelta(hours=12)
 
 #: Numbers remembered for one manager; above it the one asked for first is hidden again.
@@ -34,7 +34,7 @@ class RevealedNumbers:
             del asked[next(iter(asked))]
 
     def of_manager(self, manager: Ref | None) -> frozenset[PhoneNumber]:
-        """Give the numbers that *manager* sees because he asked."""
+        """Return the numbers that *manager* has asked to see."""
         asked = self._asked.get(manager) if manager is not None else None
         if not asked:
             return frozenset()

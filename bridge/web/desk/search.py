@@ -25,7 +25,7 @@ from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import DeskAudience, main_manager_of
 from bridge.web.desk_state.state import OneCLink
 
-#: More than this nobody reads; the words say so.
+#: More hits are not shown; the page says so.
 MAX_HITS = 20
 
 #: What is typed beyond this is not looked at.
@@ -50,7 +50,7 @@ class FoundPhone:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """Somebody found. *ref* is empty for a number that 1C does not know."""
+    """One owner or colleague found. *ref* is empty for a number that 1C does not know."""
 
     ref: str
     name: str
@@ -93,7 +93,7 @@ class DirectorySearch:
     def pick(
         self, typed: str, ref: str, place: int, audience: DeskAudience
     ) -> tuple[SearchHit, FoundPhone] | None:
-        """Give a number of a hit of `find`, as a form names it; None when it is no longer so."""
+        """Return a number of a hit of `find`, as a form names it; None when it is no longer so."""
         hit = next((hit for hit in self.find(typed, audience) if hit.ref == ref), None)
         if hit is None or not 0 <= place < len(hit.phones):
             return None
@@ -110,7 +110,7 @@ class DirectorySearch:
         card = self._directory.look_up(number)
         managers = self._directory.managers()
         if card is None:
-            shown = format_visible_number(number, in_full=True)  # he typed it himself
+            shown = format_visible_number(number, in_full=True)  # the viewer typed it
             return [SearchHit("", shown, phones=(FoundPhone(number, shown),))]
         return [
             self._candidate_hit(

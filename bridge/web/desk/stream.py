@@ -1,7 +1,7 @@
-"""The desk's stream: cards as they change, the list of debts, and a beat that a page can hear.
+"""The desk's stream: cards as they change, the list of missed calls, and a heartbeat.
 
-Event names on the wire: `board` (all cards that stand, after a break that the board does not
-remember), `card`, `missed`, `beat`. Every one carries the id from which to go on.
+Event names on the wire: `board` (all cards that are shown, after a break longer than what is kept),
+`card`, `missed`, `beat`. Every one carries the id from which to go on.
 """
 
 import json
@@ -19,7 +19,7 @@ WriteMissed = Callable[[Sequence[MissedCall]], str]
 
 
 async def desk_lines(
-    board: DeskCalls,
+    calls: DeskCalls,
     extension: str,
     after: str,
     *,
@@ -29,27 +29,27 @@ async def desk_lines(
     heartbeat_s: float,
     time_text: Callable[[], str],
 ) -> AsyncGenerator[str, None]:
-    """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
+    """Yield the lines of *extension*'s stream from behind the id *after*, until the stop.
 
     *write_missed* writes the list of *missed_calls*; it is sent when they are others than before.
     """
-    told_debts: Sequence[MissedCall] | None = None
-    with board.listen(extension) as listener:
+    sent_missed_calls: Sequence[MissedCall] | None = None
+    with calls.listen(extension) as listener:
         yield f"retry: {_RETRY_MS}\n\n"
-        while not board.closed:
-            news = board.updates_since(extension, after)
-            cards = [await write_card(update) for update in news.updates]
-            if news.is_complete:
-                yield _event("board", news.last_id, {"cards": cards})
+        while not calls.closed:
+            updates = calls.updates_since(extension, after)
+            cards = [await write_card(update) for update in updates.updates]
+            if updates.is_complete:
+                yield _event("board", updates.last_id, {"cards": cards})
             else:
                 # Each with the id of its own change: a break between two of them loses neither.
-                for update, card in zip(news.updates, cards, strict=True):
-                    yield _event("card", board.update_id(update), {"card": card})
-            after = news.last_id
-            owed = missed_calls()
-            if owed != told_debts:
-                told_debts = owed
-                yield _event("missed", after, {"missed": write_missed_calls(owed)})
+                for update, card in zip(updates.updates, cards, strict=True):
+                    yield _event("card", calls.update_id(update), {"card": card})
+            after = updates.last_id
+            now_missed = missed_calls()
+            if now_missed != sent_missed_calls:
+                sent_missed_calls = now_missed
+                yield _event("missed", after, {"missed": write_missed_calls(now_missed)})
             # A page that just came learns that it is level, and what time it is here.
             yield _event("beat", after, {"now": time_text()})
             # A thousand desks that came back together must not beat together for ever.
@@ -57,7 +57,7 @@ async def desk_lines(
                 yield _event("beat", after, {"now": time_text()})
 
 
-def _event(kind: str, event_id: str, told: dict[str, str | Sequence[str]]) -> str:
+def _event(kind: str, event_id: str, fields: dict[str, str | Sequence[str]]) -> str:
     # JSON holds no line breaks, so one data line is enough.
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
     return f"id: {event_id}\nevent: {kind}\ndata: {text}\n\n"

@@ -1,4 +1,4 @@
-"""The board: the calls that desks show now, by the telephones they concern.
+"""The calls that desks show now, by the extensions they concern.
 
 It keeps states, not events. A desk that comes, or comes back, asks what changed behind the number
 it saw last; one that another life of the process gave gets everything that stands. So no break
@@ -22,7 +22,7 @@ _SWEEP_EVERY = timedelta(minutes=1)
 
 
 class CallUpdate(NamedTuple):
-    """A call as it stands on the board, with the number of its last change."""
+    """A call as desks show it, with the sequence number of its last change."""
 
     call: PhoneCall
     sequence: int
@@ -44,7 +44,7 @@ class DeskListener:
         self._woken = asyncio.Event()
 
     def notify(self) -> None:
-        """Tell that there may be news."""
+        """Announce that there may be updates."""
         self._woken.set()
 
     async def wait(self, seconds: float) -> bool:
@@ -68,19 +68,19 @@ class DeskCalls:
         self._epoch = epoch
         self._clock = clock
         self._count = 0
-        self._posted: dict[str, CallUpdate] = {}
-        self._of: dict[str, set[str]] = {}
+        self._updates: dict[str, CallUpdate] = {}
+        self._of_extension: dict[str, set[str]] = {}
         self._listeners: dict[str, set[DeskListener]] = {}
         self._sweep_at = clock() + _SWEEP_EVERY
         self.closed = False
 
     def publish(self, event: Event) -> None:
-        """Take note of *event*, if it is about a call."""
+        """Show the call of *event*, if it is about one."""
         if isinstance(event, CallRecorded | CallChanged):
             self.show(event.call)
 
     def load(self, calls: Iterable[PhoneCall]) -> None:
-        """Take up the calls of before a restart, the oldest first."""
+        """Load the calls of before a restart, the oldest first."""
         now = self._clock()
         for call in calls:
             last = max([call.received_at, *(event.at for event in call.applied_events)])
@@ -96,46 +96,46 @@ class DeskCalls:
         if now >= self._sweep_at:
             self._sweep(now)
         self._count += 1
-        self._posted[call.key] = CallUpdate(call, self._count, now)
+        self._updates[call.key] = CallUpdate(call, self._count, now)
         for extension in concerned:
-            self._of.setdefault(extension, set()).add(call.key)
+            self._of_extension.setdefault(extension, set()).add(call.key)
             self.notify(extension)
 
     def shift_clock(self, step: timedelta) -> None:
         """Date what is shown anew, behind a *step* of the wall clock: nothing of it is older."""
         self._sweep_at += step
-        for key, update in self._posted.items():
-            self._posted[key] = update._replace(shown_at=update.shown_at + step)
+        for key, update in self._updates.items():
+            self._updates[key] = update._replace(shown_at=update.shown_at + step)
 
     def refresh_number(self, number: PhoneNumber) -> None:
         """Show the calls of *number* anew: what is known of it has changed."""
-        for update in tuple(self._posted.values()):
+        for update in tuple(self._updates.values()):
             if update.call.caller.number == number:
                 self.show(update.call)
 
     def find_call(self, key: str, extension: str) -> CallUpdate | None:
-        """Give a call that *extension*'s desk shows."""
-        return self._posted.get(key) if key in self._of.get(extension, ()) else None
+        """Return a call that *extension*'s desk shows."""
+        return self._updates.get(key) if key in self._of_extension.get(extension, ()) else None
 
     def updates_since(self, extension: str, after: str) -> CallUpdates:
-        """Give what changed for *extension* behind the id *after*, or everything that stands."""
+        """Return what changed for *extension* behind the id *after*, or everything that stands."""
         now = self._clock()
-        seen = self._seen(after)
+        seen = self._seen_sequence(after)
         found = [
             update
-            for key in self._of.get(extension, ())
-            if (update := self._posted[key]).sequence > (seen or 0)
+            for key in self._of_extension.get(extension, ())
+            if (update := self._updates[key]).sequence > (seen or 0)
             and is_shown_on_desk(update.call, update.shown_at, now)
         ]
         found.sort(key=lambda update: update.sequence)
         return CallUpdates(f"{self._epoch}-{self._count}", found, is_complete=seen is None)
 
     def update_id(self, update: CallUpdate) -> str:
-        """Give the id of a call's last change."""
+        """Return the id of a call's last change."""
         return f"{self._epoch}-{update.sequence}"
 
     def notify(self, extension: str) -> None:
-        """Wake the desks of *extension*."""
+        """Notify the desks of *extension*."""
         for listener in self._listeners.get(extension, ()):
             listener.notify()
 
@@ -164,19 +164,19 @@ class DeskCalls:
         for extension in self._listeners:
             self.notify(extension)
 
-    def _seen(self, after: str) -> int | None:
+    def _seen_sequence(self, after: str) -> int | None:
         epoch, _, number = after.rpartition("-")
         return read_whole_number(number, self._count) if epoch == self._epoch else None
 
     def _sweep(self, now: datetime) -> None:
-        """Take down what no desk shows any more."""
+        """Remove what no desk shows any more."""
         self._sweep_at = now + _SWEEP_EVERY
-        for key, update in tuple(self._posted.items()):
+        for key, update in tuple(self._updates.items()):
             if is_shown_on_desk(update.call, update.shown_at, now):
                 continue
-            del self._posted[key]
+            del self._updates[key]
             for extension in involved_extensions(update.call):
-                keys = self._of.get(extension, set())
+                keys = self._of_extension.get(extension, set())
                 keys.discard(key)
                 if not keys:
-                    self._of.pop(extension, None)
+                    self._of_extension.pop(extension, None)

@@ -1,4 +1,4 @@
-"""The debts as desks show them: open ones by the telephones that owe, paid ones by their calls."""
+"""Missed calls as desks show them: open ones by extension, closed ones by their calls."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,55 +9,57 @@ from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 
-#: Paid debts remembered: the cards of their calls tell so while the desks show them.
-_MOST_PAID = 1000
+#: Closed missed calls kept: their calls' cards show it.
+_MAX_CLOSED = 1000
 
 
 class MissedCallList:
-    """Which clients wait to be called back; *managers* tells the telephone of a second person."""
+    """Clients waiting to be called back; *managers* gives the extension after an escalation."""
 
-    def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[Ref, Manager]]) -> None:
-        self._desk_calls = board
+    def __init__(
+        self, desk_calls: DeskCalls, managers: Callable[[], Mapping[Ref, Manager]]
+    ) -> None:
+        self._desk_calls = desk_calls
         self._managers = managers
         self._open: dict[str, MissedCall] = {}
-        self._paid: OrderedDict[str, MissedCall] = OrderedDict()
+        self._closed: OrderedDict[str, MissedCall] = OrderedDict()
 
     def publish(self, event: Event) -> None:
-        """Take note of *event*, if it is about a debt, and wake the desks that show it."""
+        """Apply *event*, if it is about a missed call, and notify the desks that show it."""
         if not isinstance(event, MissedCallChanged):
             return
         missed_call = event.missed_call
         before = self._open.pop(missed_call.key, None)
-        self._paid.pop(missed_call.key, None)
+        self._closed.pop(missed_call.key, None)
         if missed_call.is_open:
             self._open[missed_call.key] = missed_call
         else:
-            self._paid[missed_call.key] = missed_call
-            while len(self._paid) > _MOST_PAID:
-                self._paid.popitem(last=False)
-        concerned = self._telephones(missed_call) | (self._telephones(before) if before else set())
+            self._closed[missed_call.key] = missed_call
+            while len(self._closed) > _MAX_CLOSED:
+                self._closed.popitem(last=False)
+        concerned = self._extensions(missed_call) | (self._extensions(before) if before else set())
         for extension in concerned:
             self._desk_calls.notify(extension)
         for number in missed_call.numbers:
             self._desk_calls.refresh_number(number)
 
     def load(self, missed_calls: Iterable[MissedCall]) -> None:
-        """Take up the open debts of before a restart."""
+        """Load the open missed calls of before a restart."""
         self._open |= {missed_call.key: missed_call for missed_call in missed_calls}
 
     def of_extension(self, extension: str) -> Sequence[MissedCall]:
-        """Give the debts of a telephone, the longest waiting first."""
+        """Return the missed calls of an extension, the longest waiting first."""
         mine = [
             missed_call
             for missed_call in self._open.values()
-            if extension in self._telephones(missed_call)
+            if extension in self._extensions(missed_call)
         ]
         return sorted(mine, key=lambda missed_call: missed_call.opened_at)
 
     def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedCall | None:
-        """Give the debt to a client (`PhoneCall.client`), whoever has to call him back.
+        """Return the missed call of a client (`PhoneCall.client_key`), whoever has to call back.
 
-        A *number* stays his when 1C learns or forgets whose it is.
+        A *number* stays the client's when 1C learns or forgets whose it is.
         """
         return next(
             (
@@ -69,20 +71,20 @@ class MissedCallList:
         )
 
     def closed_for_call(self, key: str) -> MissedCall | None:
-        """Give the debt that the call of *key* left, if it is closed since; not of before a start.
+        """Return the closed missed call that the call of *key* belongs to; none of before a start.
 
         Of several the last.
         """
         return next(
             (
                 missed_call
-                for missed_call in reversed(self._paid.values())
+                for missed_call in reversed(self._closed.values())
                 if key in missed_call.call_keys
             ),
             None,
         )
 
-    def _telephones(self, missed_call: MissedCall) -> set[str]:
+    def _extensions(self, missed_call: MissedCall) -> set[str]:
         found = set() if missed_call.owner is None else {missed_call.owner.extension}
         if missed_call.escalated_to is not None:
             second = self._managers().get(missed_call.escalated_to)

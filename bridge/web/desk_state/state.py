@@ -1,4 +1,4 @@
-"""What the desk is built of: its board and its book of debts, which listen to the house."""
+"""What desks show now: calls and missed calls, kept up to date by the service's events."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ OneCLink = Callable[[CandidateKind, Ref], str | None]
 
 
 def no_onec_link(kind: CandidateKind, ref: Ref) -> None:
-    """Give no link: BRIDGE_ONEC_WEB_URL is not set."""
+    """Return no link: BRIDGE_ONEC_WEB_URL is not set."""
     del kind, ref
 
 
 @dataclass(frozen=True, slots=True)
 class DeskState:
-    """The desk's parts."""
+    """What desks show, and how they link to 1C."""
 
     calls: DeskCalls
     missed_calls: MissedCallList
     onec_link: OneCLink = no_onec_link
 
     def publish(self, event: Event) -> None:
-        """Take note of what happened in the house."""
+        """Apply *event* to what desks show."""
         self.calls.publish(event)
         self.missed_calls.publish(event)
 
     def load(self, calls: Iterable[PhoneCall], missed_calls: Iterable[MissedCall]) -> None:
-        """Take up what was before a restart: calls, the oldest first, and the open debts."""
+        """Load what was before a restart: calls, the oldest first, and open missed calls."""
         self.missed_calls.load(missed_calls)
         self.calls.load(calls)

@@ -17,6 +17,8 @@ class AlarmText:
 
     title: str
     advice: str
+    #: The page of the manual that says more.
+    page: str = "operating"
 
 
 ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
@@ -26,20 +28,21 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "Callers are routed from the bridge's index and what is to be written to 1C waits: "
             "look whether 1C and its web server run."
         ),
+        "onec",
     ),
     "onec_refuses": AlarmText(
-        translatable("1C turns the bridge down"),
+        translatable("1C refuses the bridge's requests"),
         translatable(
             "Calls wait, nothing is lost: mend the password or the rights of the bridge's 1C user, "
             "or publish the set that 1C names. onec-bridge check tells which. The bridge tries "
             "again every minute."
         ),
+        "onec",
     ),
     "index_stale": AlarmText(
         translatable("The data from 1C are old"),
         translatable(
-            "Callers are routed by what was known then. Look at the sync runs and at onec-bridge "
-            "check."
+            "Calls are routed by the older data. Look at the sync runs and at onec-bridge check."
         ),
     ),
     "sync_refused": AlarmText(
@@ -57,12 +60,13 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "BRIDGE_EXTENSION_ATTRIBUTE. Where 1C is right, accept it on the page of the sync "
             "runs, or by onec-bridge sync --accept-shrink."
         ),
+        "onec",
     ),
     "outbox_dead": AlarmText(
         translatable("1C refused to take calls"),
         translatable(
-            "They are kept. Read 1C's reason under what is owed to 1C, mend it in 1C, then write "
-            "them again or drop them."
+            "They are kept. Read 1C's reason on the page “Waiting for 1C”, correct it in 1C, then "
+            "retry or cancel the writing."
         ),
     ),
     "store_slow": AlarmText(
@@ -89,12 +93,14 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "Nothing came from it for much longer than is usual at this hour: look at the "
             "addresses in the PBX's cabinet, and whether the Internet reaches the bridge."
         ),
+        "troubleshooting",
     ),
     "pbx_refuses": AlarmText(
-        translatable("The PBX turns the bridge down"),
+        translatable("The PBX refuses the bridge's requests"),
         translatable(
             "Look at the key in the PBX's cabinet and in the settings, and at its rights."
         ),
+        "troubleshooting",
     ),
     "clock_off": AlarmText(
         translatable("The clock is wrong"),
@@ -104,7 +110,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     ),
     "sync_failed": AlarmText(
         translatable("Sync"),
-        translatable("It did not come to its end; calls are routed by what was held before."),
+        translatable("It was not completed; calls are routed by the previous data."),
     ),
     "index_broken": AlarmText(
         translatable("The index cannot be read"),
@@ -124,6 +130,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
     "pbx_events_lost": AlarmText(
         translatable("No events from the PBX"),
         translatable("Calls are routed; how they ended is learnt later, from the statistics."),
+        "troubleshooting",
     ),
     "pbx_events_unread": AlarmText(
         translatable("Events of the PBX that cannot be read"),
@@ -132,6 +139,7 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "look at the settings of the events in the PBX's cabinet, and report their form to us. "
             "GET /api/v1/events/unread shows them, POST /api/v1/events/unread/dismiss lets them go."
         ),
+        "troubleshooting",
     ),
     "hooks_guessed": AlarmText(
         translatable("Wrong secrets at the PBX's address"),
@@ -139,5 +147,6 @@ ALARM_TEXTS: Final[Mapping[AlarmName, AlarmText]] = {
             "Somebody calls the addresses of the PBX with a wrong password or token. Where it is "
             "the PBX, put the right address into its cabinet."
         ),
+        "security",
     ),
 }

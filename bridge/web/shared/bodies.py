@@ -12,7 +12,7 @@ from starlette.types import Message
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.web.shared.language import translatable
 
-#: What scripts send: a wish for a call, a choice, a note.
+#: What scripts send: an order, a choice, a note.
 MAX_API_BODY = 64 * 1024
 
 _TOO_LARGE = translatable("This request is too large.")
@@ -27,26 +27,26 @@ class BodyTooLarge(HTTPException):
         super().__init__(413, _TOO_LARGE)
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """Return the body, of at most *most* bytes.
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body, of at most *max_bytes* bytes.
 
     Raises:
         BodyTooLarge: it is, or says that it is, larger.
         ClientDisconnect: it did not come whole.
     """
-    require_length(request, most)
+    require_length(request, max_bytes)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most:
+        if len(body) > max_bytes:
             raise BodyTooLarge
     return bytes(body)
 
 
-def require_length(request: Request, most: int) -> None:
-    """Raise BodyTooLarge where the head announces more than *most* bytes."""
-    said = request.headers.get("content-length", "")
-    if said and read_whole_number(said, most) is None:
+def require_length(request: Request, max_bytes: int) -> None:
+    """Raise BodyTooLarge where the head announces more than *max_bytes* bytes."""
+    announced = request.headers.get("content-length", "")
+    if announced and read_whole_number(announced, max_bytes) is None:
         raise BodyTooLarge
 
 
@@ -74,13 +74,13 @@ def route_class_admitting_first(admit: Admit) -> type[APIRoute]:
 
 
 def _bounded(request: Request) -> Callable[[], Awaitable[Message]]:
-    taken = 0
+    read_bytes = 0
 
     async def receive() -> Message:
-        nonlocal taken
+        nonlocal read_bytes
         message = await request.receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_API_BODY:
+        read_bytes += len(message.get("body", b""))
+        if read_bytes > MAX_API_BODY:
             raise BodyTooLarge
         return message
 

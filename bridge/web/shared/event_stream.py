@@ -55,11 +55,11 @@ class StreamLimits:
 
     @property
     def open_count(self) -> int:
-        """How many are open."""
+        """Return how many are open."""
         return self._open.total()
 
     def acquire(self, who: str) -> None:
-        """Take a place for *who*.
+        """Count one more stream of *who*.
 
         Raises:
             HTTPException: 503, there is none.
@@ -69,7 +69,7 @@ class StreamLimits:
         self._open[who] += 1
 
     def release(self, who: str) -> None:
-        """Give the place of *who* back."""
+        """Count one stream of *who* less."""
         self._open[who] -= 1
         if not self._open[who]:
             del self._open[who]

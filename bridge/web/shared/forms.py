@@ -30,7 +30,7 @@ async def read_form(request: Request) -> Mapping[str, str]:
 
 
 def safe_path(wanted: str, otherwise: str = "/") -> str:
-    """Give *wanted* if it is a path of ours, else *otherwise*: nobody is led to another site."""
+    """Return *wanted* if it is a path of ours, else *otherwise*: nobody is led to another site."""
     parts = urlsplit(wanted)
     plain = wanted.isprintable() and "\\" not in wanted and not parts.scheme and not parts.netloc
     return wanted if plain and wanted.startswith("/") and not wanted.startswith("//") else otherwise

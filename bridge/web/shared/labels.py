@@ -49,8 +49,8 @@ EVENT_LABELS: Final[Mapping[EventKind, str]] = {
     EventKind.ANSWERED: translatable("answered"),
     EventKind.LEG_ENDED: translatable("one end hung up"),
     EventKind.ENDED: translatable("the call ended"),
-    EventKind.HISTORY: translatable("told by the PBX's statistics"),
-    EventKind.GIVEN_UP: translatable("nobody told how it ended"),
+    EventKind.HISTORY: translatable("from the PBX's statistics"),
+    EventKind.GIVEN_UP: translatable("the PBX did not report how it ended"),
     EventKind.UNKNOWN: translatable("an event the bridge does not know"),
 }
 
@@ -94,32 +94,36 @@ DATA_QUALITY_LABELS: Final[Mapping[DataQualityIssueKind, tuple[str, str]]] = {
     ),
     DataQualityIssueKind.NO_EXTENSION: (
         translatable("Users without an extension"),
-        translatable("Calls of their customers go on up the chain. Enter the extension in 1C."),
+        translatable(
+            "Calls of their customers go to the next in the chain. Enter the extension in 1C."
+        ),
     ),
     DataQualityIssueKind.UNREADABLE: (
-        translatable("Phones that cannot be read"),
+        translatable("Unrecognised telephones"),
         translatable("No number was found in these fields. Correct them in 1C."),
     ),
     DataQualityIssueKind.SHARED: (
         translatable("Numbers of several owners with different managers"),
-        translatable("Whose call it is has to be guessed. Leave the number with one of them."),
+        translatable(
+            "Whose call it is cannot be told for certain. Leave the number with one of them."
+        ),
     ),
 }
 
 AUDIT_LABELS: Final[Mapping[AuditAct, str]] = {
     AuditAct.SIGNED_IN: translatable("signed in"),
     AuditAct.SIGNED_OUT: translatable("signed out"),
-    AuditAct.SIGN_IN_REFUSED: translatable("was not let in"),
+    AuditAct.SIGN_IN_REFUSED: translatable("sign-in refused"),
     AuditAct.LINK_MADE: translatable("made a personal link"),
     AuditAct.LINK_REVOKED: translatable("revoked a personal link"),
     AuditAct.NUMBER_REVEALED: translatable("looked at a hidden number"),
     AuditAct.CALLS_EXPORTED: translatable("downloaded a table"),
     AuditAct.ENTRY_RETRIED: translatable("retried a write to 1C"),
-    AuditAct.ENTRY_DROPPED: translatable("dropped a write to 1C"),
-    AuditAct.SHRINK_ACCEPTED: translatable("accepted a shrunken listing"),
-    AuditAct.OWNER_CHOSEN: translatable("said whose number it is"),
+    AuditAct.ENTRY_DROPPED: translatable("cancelled a write to 1C"),
+    AuditAct.SHRINK_ACCEPTED: translatable("accepted a loss of rows"),
+    AuditAct.OWNER_CHOSEN: translatable("chose whose number it is"),
     AuditAct.NOTE_WRITTEN: translatable("wrote a note"),
     AuditAct.CALL_ORDERED: translatable("placed a call"),
-    AuditAct.OLD_CALLS_DELETED: translatable("deleted what was too old"),
-    AuditAct.ORDER_DENIED: translatable("was refused a call from a telephone that is not his"),
+    AuditAct.OLD_CALLS_DELETED: translatable("deleted old records"),
+    AuditAct.ORDER_DENIED: translatable("refused: a call from another's telephone"),
 }

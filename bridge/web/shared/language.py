@@ -32,18 +32,21 @@ _CATALOGUES: Final = Path(__file__).parent.parent / "locale"
 
 _JUST_NOW: Final = timedelta(seconds=2)
 
+#: Milliseconds from here on are written without a digit behind the point.
+_WITHOUT_DIGITS_MS: Final = 10
+
 _MINUTE = 60
 _HOUR = 3600
 
 
 def translatable(text: str) -> str:
-    """Mark a text for the catalogues that is said later, by `Speech.say`."""
+    """Mark a text for the catalogues that `Localizer.translate` translates later."""
     return text
 
 
 @cache
 def translations(lang: Language) -> Translations:
-    """Give the words of *lang*; English is its own catalogue."""
+    """Return the words of *lang*; English is its own catalogue."""
     path = _CATALOGUES / f"{lang}.po"
     if not path.exists():
         return Translations()
@@ -64,44 +67,44 @@ class Localizer:
         self._words = translations(lang)
 
     def translate(self, text: str, **fields: object) -> str:
-        """Say *text* in this language, its `%(name)s` filled."""
-        said = self._words.gettext(text) if text else ""  # "" is the catalogue's own header
-        return said % fields if fields else said
+        """Return *text* in this language, its `%(name)s` filled."""
+        translated = self._words.gettext(text) if text else ""  # "" is the catalogue's own header
+        return translated % fields if fields else translated
 
     def format_time(self, moment: datetime, now: datetime) -> str:
-        """Write a moment: the time, and the day too unless it is today."""
+        """Return a moment: the time, and the day too unless it is today."""
         local = moment.astimezone(self.zone)
         if local.date() == now.astimezone(self.zone).date():
             return str(format_time(local, "HH:mm:ss", locale=self._locale))
         return f"{self._day_of(local, now)}, {format_time(local, 'HH:mm', locale=self._locale)}"
 
     def format_moment(self, moment: datetime) -> str:
-        """Write a moment in full, down to the second."""
+        """Return a moment in full, down to the second."""
         local = moment.astimezone(self.zone)
         day = format_date(local, "long", locale=self._locale)
         return f"{day}, {format_time(local, 'HH:mm:ss', locale=self._locale)}"
 
     def format_day(self, day: date) -> str:
-        """Write a day, with its weekday."""
+        """Return a day, with its weekday."""
         return str(format_skeleton("yMMMEd", day, locale=self._locale))
 
     def format_short_day(self, day: date) -> str:
-        """Write a day as it fits under a chart."""
+        """Return a day as it fits under a chart."""
         return str(format_skeleton("MMMd", day, locale=self._locale))
 
     def format_hour(self, moment: datetime) -> str:
-        """Write the hour that begins at *moment*."""
+        """Return the hour that begins at *moment*."""
         return str(format_time(moment.astimezone(self.zone), "HH:mm", locale=self._locale))
 
     def format_ago(self, moment: datetime, now: datetime) -> str:
-        """Tell how long ago *moment* was: «12 минут назад»."""
+        """Return how long ago *moment* was: «12 минут назад»."""
         since = min(moment - now, timedelta(0))
         if since > -_JUST_NOW:
             return self.translate("just now")
         return str(format_timedelta(since, add_direction=True, threshold=1, locale=self._locale))
 
     def format_duration(self, span: timedelta) -> str:
-        """Write a length of time roughly, in its largest unit: "40 с", "12 мин"."""
+        """Return a length of time roughly, in its largest unit: "40 с", "12 мин"."""
         return str(
             format_timedelta(
                 max(span, timedelta(0)), threshold=1, format="short", locale=self._locale
@@ -110,27 +113,26 @@ class Localizer:
 
     @staticmethod
     def format_stopwatch(span: timedelta) -> str:
-        """Write a length of time to the second: "0:07", "12:40", "1:02:03"."""
+        """Return a length of time to the second: "0:07", "12:40", "1:02:03"."""
         seconds = max(round(span.total_seconds()), 0)
         if seconds < _HOUR:
             return f"{seconds // _MINUTE}:{seconds % _MINUTE:02}"
         return f"{seconds // _HOUR}:{seconds // _MINUTE % 60:02}:{seconds % _MINUTE:02}"
 
     def format_number(self, number: float, digits: int = 0) -> str:
-        """Write a number, grouped, with so many digits behind the point."""
+        """Return a number, grouped, with so many digits behind the point."""
         fraction = f".{'0' * digits}" if digits else ""
         return str(format_decimal(number, f"#,##0{fraction}", locale=self._locale))
 
     def format_percent(self, share: float) -> str:
-        """Write a share as a percentage."""
+        """Return a share as a percentage."""
         return str(format_percent(share, locale=self._locale))
 
     def format_milliseconds(self, seconds: float) -> str:
-        """Write a short time: "0,4 мс", "12 мс"."""
+        """Return a short time: "0,4 мс", "12 мс"."""
         value = seconds * 1000
-        return self.translate(
-            "%(time)s ms", time=self.format_number(value, 1 if 0 < value < 10 else 0)
-        )
+        digits = 1 if 0 < value < _WITHOUT_DIGITS_MS else 0
+        return self.translate("%(time)s ms", time=self.format_number(value, digits))
 
     def _day_of(self, local: datetime, now: datetime) -> str:
         here = now.astimezone(self.zone)

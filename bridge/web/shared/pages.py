@@ -23,7 +23,6 @@ from bridge.domain.delivery.caller_names import (
 )
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.phone.formatting import format_phone
-from bridge.web.access.access_control import read_cookie
 from bridge.web.shared.language import (
     LANGUAGE_NAMES,
     LANGUAGES,
@@ -31,6 +30,7 @@ from bridge.web.shared.language import (
     translatable,
     translations,
 )
+from bridge.web.shared.request_headers import read_cookie, read_header
 
 _WEB_DIR = Path(__file__).parent.parent
 
@@ -62,12 +62,12 @@ class _Static(StaticFiles):
 
 
 def static_files() -> Mount:
-    """Give the route of scripts and styles."""
+    """Return the route of scripts and styles."""
     return Mount("/static", _Static(directory=_WEB_DIR / "static"), name="static")
 
 
 class PageRenderer:
-    """Renders templates. *lang* is the house's language, unless a person chose another."""
+    """Renders templates. *lang* is the service's language, unless the reader chose another."""
 
     def __init__(self, lang: Language, zone: tzinfo) -> None:
         self._lang = lang
@@ -75,12 +75,22 @@ class PageRenderer:
         self._environments = {one: _templates(self.localizers[one]) for one in LANGUAGES}
 
     def language_of(self, scope: Scope) -> Language:
-        """Tell in which language a person reads: as his cookie says, else the house's."""
+        """Return the reader's language: as the cookie says, else the service's."""
         chosen = read_cookie(scope, LANG_COOKIE)
         return next((one for one in LANGUAGES if one == chosen), self._lang)
 
+    def reading_language(self, scope: Scope) -> Language:
+        """Return the language chosen by the page's switch, else the browser's, else the default.
+
+        For pages without sign-in: whoever reads them may never have used the switch.
+        """
+        chosen = read_cookie(scope, LANG_COOKIE)
+        accepted = read_header(scope, b"accept-language").decode("latin-1").lower()
+        wanted = [chosen, *(part.strip()[:2] for part in accepted.split(","))]
+        return next((one for want in wanted for one in LANGUAGES if one == want), self._lang)
+
     def localizer_of(self, scope: Scope) -> Localizer:
-        """Give the language of a request."""
+        """Return the language of a request."""
         return self.localizers[self.language_of(scope)]
 
     def render(
@@ -91,14 +101,15 @@ class PageRenderer:
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        lang: Language | None = None,
     ) -> Response:
-        """Render *template* with *fields* for *request*."""
-        lang = self.language_of(request.scope)
+        """Render *template* with *fields* for *request*, in the reader's language or in *lang*."""
+        lang = lang or self.language_of(request.scope)
         text = self.render_text(lang, template, {"path": request.url.path, **fields})
         return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
 
     def render_text(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
-        """Write *template*, a page or a part of one, in *lang*."""
+        """Return *template*, a page or a part of one, in *lang*."""
         return self._environments[lang].get_template(template).render(fields)
 
     def render_problem(
@@ -116,9 +127,9 @@ class PageRenderer:
         )
 
 
-_BROKEN = translatable("It did not work")
+_BROKEN = translatable("This failed")
 _TITLES = {
-    403: translatable("Not for you"),
+    403: translatable("No access"),
     404: translatable("Nothing is here"),
     409: translatable("It cannot be done now"),
     429: translatable("Too many wrong passwords"),

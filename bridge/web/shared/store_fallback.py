@@ -10,7 +10,7 @@ D = TypeVar("D")
 
 
 async def or_default(question: Awaitable[T], otherwise: D) -> T | D:
-    """Return the answer to *question*, or *otherwise* where the store cannot tell.
+    """Return the answer to *question*, or *otherwise* where the store cannot be read.
 
     For what is shown beside the alarms, one of which says why.
     """

@@ -1,1 +1,1 @@
-"""Sign in."""
+"""Sign-in and sign-out of the administrator and of managers."""

@@ -1,4 +1,4 @@
-"""The doors for people: sign-in of the administrator and of managers, links, sign-out, language."""
+"""Sign-in of the administrator and of managers, personal links, sign-out, language."""
 
 import logging
 from datetime import timedelta
@@ -51,10 +51,10 @@ _SAME_NAME: Final = translatable(
     "Several 1C users bear this name: ask the administrator for a personal link."
 )
 _WORTHLESS: Final = translatable(
-    "The 1C publication lets everybody in, whatever the password, so it cannot vouch for you: ask "
-    "the administrator for a personal link."
+    "The 1C publication accepts any password, so yours cannot be checked: ask the administrator "
+    "for a personal link."
 )
-_ONEC_AWAY: Final = translatable("1C cannot be asked just now. Its answer: %(words)s")
+_ONEC_AWAY: Final = translatable("1C is not available now. Its answer: %(words)s")
 _DEAD_LINK: Final = translatable("This link is no longer valid: ask the administrator for another.")
 _USED_LINK: Final = translatable(
     "This link was used already, or is more than an hour old. On the bridge's machine the command "
@@ -77,7 +77,7 @@ class SignInRoutes:
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes."""
+        """Return the routes."""
         post = ["POST"]
         return [
             Route(SIGN_IN_PATH, self.show_form, include_in_schema=False),
@@ -101,8 +101,8 @@ class SignInRoutes:
         return self._form(request, next_path=safe_path(request.query_params.get("next", "/")))
 
     async def sign_in_admin(self, request: Request) -> Response:
-        """Sign the administrator in by his password."""
-        _refuse_foreign(request.scope)
+        """Sign the administrator in by the password."""
+        _require_same_origin(request.scope)
         form = await read_form(request)
         there = safe_path(form.get("next", "/"))
         try:
@@ -110,85 +110,87 @@ class SignInRoutes:
                 request.scope, form.get("password", "").encode()
             )
         except HTTPException as busy:
-            return self._not_now(request, busy, there, wrong_admin=busy.detail)
+            return self._refuse_for_now(request, busy, there, wrong_admin=busy.detail)
         if not right:
-            await self._refused(request.scope, "admin", Role.ADMIN)
+            await self._record_refusal(request.scope, "admin", Role.ADMIN)
             return self._form(request, next_path=there, status=401, wrong_admin=_WRONG_PASSWORD)
-        return await self._welcome_admin(request, there)
+        return await self._start_admin_session(request, there)
 
     async def open_console(self, request: Request) -> Response:
-        """Sign in by a one-time link whoever can read what the service or a command printed."""
+        """Sign the administrator in by a one-time link that the service or a command printed."""
         if request.method == "HEAD":  # a look at a link does not use it
             return Response(headers=dict(PAGE_HEADERS))
         if not await self._access.tokens.use_console_link(request.path_params["sealed"]):
-            await self._refused(request.scope, "link", Role.ADMIN)
+            await self._record_refusal(request.scope, "link", Role.ADMIN)
             return self._form(request, next_path="/", status=403, wrong_admin=_USED_LINK)
-        return await self._welcome_admin(request, "/", "link")
+        return await self._start_admin_session(request, "/", "link")
 
     async def sign_in_manager(self, request: Request) -> Response:
-        """Sign a manager in by 1C's word on his name and password; neither is kept."""
-        _refuse_foreign(request.scope)
+        """Sign a manager in by name and password, which 1C checks; neither is kept."""
+        _require_same_origin(request.scope)
         form = await read_form(request)
         name = " ".join(form.get("name", "").split())[:_LONGEST_NAME]
         there = safe_path(form.get("next", ""), DESK_PATH)
         try:
-            turn = await self._access.begin_attempt(*self._guesses(request.scope, name))
+            attempt = await self._access.begin_attempt(*self._guesses(request.scope, name))
         except HTTPException as busy:
-            return self._not_now(request, busy, there, wrong_manager=busy.detail, name=name)
+            return self._refuse_for_now(request, busy, there, wrong_manager=busy.detail, name=name)
         status, words, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
         try:
-            said = await self._services.onec_sign_in.check_credentials(
+            answer = await self._services.onec_sign_in.check_credentials(
                 name, form.get("password", "")
             )
         except OneCError as error:
-            said, status, words, fields = None, 503, _ONEC_AWAY, {"words": str(error)}
-        if said is SignInAnswer.PROVES_NOTHING:
+            answer, status, words, fields = None, 503, _ONEC_AWAY, {"words": str(error)}
+        if answer is SignInAnswer.PROVES_NOTHING:
             status, words = 503, _WORTHLESS
-        if said is not SignInAnswer.REFUSED:
-            turn.mark_right()  # where 1C did not say that it is wrong, nothing was learnt
-        if said in {SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS}:
-            found = self._of_name(name)
+        if answer is not SignInAnswer.REFUSED:
+            attempt.mark_right()  # where 1C did not say that it is wrong, nothing was learnt
+        if answer in {SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS}:
+            found = self._managers_named(name)
             if len(found) == 1:
-                return await self._welcome(request, found[0], there, "1c")
+                return await self._start_manager_session(request, found[0], there, "1c")
             status, words = 403, _SAME_NAME if found else _UNKNOWN_NAME
-        if said is SignInAnswer.REFUSED and turn.should_log:
-            await self._note(request.scope, AuditAct.SIGN_IN_REFUSED, Role.MANAGER)
+        if answer is SignInAnswer.REFUSED and attempt.should_log:
+            await self._record_audit(request.scope, AuditAct.SIGN_IN_REFUSED, Role.MANAGER)
             _log.warning("manager_refused", extra={"client": self._access.address(request.scope)})
-        if said is SignInAnswer.REFUSED and turn.retry_after_s:
-            refusal = too_many_attempts(turn.retry_after_s)
-            return self._not_now(request, refusal, there, wrong_manager=refusal.detail, name=name)
+        if answer is SignInAnswer.REFUSED and attempt.retry_after_s:
+            refusal = too_many_attempts(attempt.retry_after_s)
+            return self._refuse_for_now(
+                request, refusal, there, wrong_manager=refusal.detail, name=name
+            )
         wrong = self._pages.localizer_of(request.scope).translate(words, **fields)
         return self._form(request, next_path=there, status=status, wrong_manager=wrong, name=name)
 
     async def open_desk(self, request: Request) -> Response:
-        """Let a manager in by his personal link."""
+        """Sign a manager in by a personal link."""
         claim = self._access.tokens.read_personal_link(request.path_params["sealed"])
         manager = None if claim is None else self._access.manager_of_claim(claim)
         if manager is None:
-            await self._refused(request.scope, "link", Role.MANAGER)
+            await self._record_refusal(request.scope, "link", Role.MANAGER)
             words = self._pages.localizer_of(request.scope).translate(_DEAD_LINK)
             return self._form(request, next_path=DESK_PATH, status=403, wrong_manager=words)
-        return await self._welcome(request, manager, DESK_PATH, "link")
+        return await self._start_manager_session(request, manager, DESK_PATH, "link")
 
     async def sign_out(self, request: Request) -> Response:
         """Sign out."""
-        _refuse_foreign(request.scope)
+        _require_same_origin(request.scope)
         viewer = await self._access.sign_out(request.scope)
         if viewer is not None:
-            await self._note(request.scope, AuditAct.SIGNED_OUT, viewer.role, viewer.name)
-        answer = _lead_to(SIGN_IN_PATH)
+            await self._record_audit(request.scope, AuditAct.SIGNED_OUT, viewer.role, viewer.name)
+        response = _redirect(SIGN_IN_PATH)
         for name in (ADMIN_COOKIE, DESK_COOKIE):
-            answer.delete_cookie(name, path="/")
-        return answer
+            response.delete_cookie(name, path="/")
+        return response
 
     async def choose_language(self, request: Request) -> Response:
-        """Keep a person's choice of language."""
-        _refuse_foreign(request.scope)
+        """Save the choice of language in a cookie."""
+        _require_same_origin(request.scope)
         form = await read_form(request)
-        answer = _lead_to(safe_path(form.get("next", "/")))
+        response = _redirect(safe_path(form.get("next", "/")))
         if form.get("lang") in LANGUAGES:
-            self._give(request, answer, LANG_COOKIE, form["lang"], _YEAR)
-        return answer
+            self._set_cookie(request, response, LANG_COOKIE, form["lang"], _YEAR)
+        return response
 
     def _guesses(self, scope: Scope, name: str) -> tuple[GuessKey, ...]:
         secret, network = f"1C {name.casefold()}", self._access.network(scope)
@@ -198,43 +200,45 @@ class SignInRoutes:
             GuessKey("1C", network, _FREE_OF_OFFICE),
         )
 
-    async def _refused(self, scope: Scope, secret: str, role: Role) -> None:
+    async def _record_refusal(self, scope: Scope, secret: str, role: Role) -> None:
         """Note a refusal, unless there were so many that the list would drown in them."""
         guess = GuessKey(f"{secret} noted", self._access.network(scope))
         _, worth_noting = self._access.attempts.count_failure(guess)
         if worth_noting:
-            await self._note(scope, AuditAct.SIGN_IN_REFUSED, role)
+            await self._record_audit(scope, AuditAct.SIGN_IN_REFUSED, role)
 
-    async def _welcome_admin(self, request: Request, there: str, how: str = "") -> Response:
-        await self._note(request.scope, AuditAct.SIGNED_IN, Role.ADMIN, words=how)
-        answer = _lead_to(there)
-        self._give(
+    async def _start_admin_session(self, request: Request, there: str, how: str = "") -> Response:
+        await self._record_audit(request.scope, AuditAct.SIGNED_IN, Role.ADMIN, words=how)
+        response = _redirect(there)
+        self._set_cookie(
             request,
-            answer,
+            response,
             ADMIN_COOKIE,
             self._access.tokens.create_admin_session(),
             ADMIN_SESSION_AGE,
         )
-        return answer
+        return response
 
-    async def _welcome(self, request: Request, manager: Manager, there: str, how: str) -> Response:
-        await self._note(request.scope, AuditAct.SIGNED_IN, Role.MANAGER, manager.name, how)
-        answer = _lead_to(there)
+    async def _start_manager_session(
+        self, request: Request, manager: Manager, there: str, how: str
+    ) -> Response:
+        await self._record_audit(request.scope, AuditAct.SIGNED_IN, Role.MANAGER, manager.name, how)
+        response = _redirect(there)
         session = self._access.tokens.create_manager_session(self._access.claim_of(manager))
-        self._give(request, answer, DESK_COOKIE, session, MANAGER_SESSION_AGE)
-        return answer
+        self._set_cookie(request, response, DESK_COOKIE, session, MANAGER_SESSION_AGE)
+        return response
 
-    def _of_name(self, name: str) -> list[Manager]:
+    def _managers_named(self, name: str) -> list[Manager]:
         staff = self._services.directory.managers().values()
-        return [m for m in staff if is_active(m) and _folded(m.name) == name.casefold()]
+        return [m for m in staff if is_active(m) and _fold(m.name) == name.casefold()]
 
-    def _not_now(
+    def _refuse_for_now(
         self, request: Request, refusal: HTTPException, there: str, **fields: str
     ) -> Response:
         """Show the form with a refusal to check anything now: a person sent it, not a script."""
-        answer = self._form(request, next_path=there, status=refusal.status_code, **fields)
-        answer.headers.update(refusal.headers or {})
-        return answer
+        response = self._form(request, next_path=there, status=refusal.status_code, **fields)
+        response.headers.update(refusal.headers or {})
+        return response
 
     def _form(
         self,
@@ -257,10 +261,10 @@ class SignInRoutes:
         }
         return self._pages.render(request, "login.html", fields, status=status)
 
-    def _give(
-        self, request: Request, answer: Response, name: str, value: str, age: timedelta
+    def _set_cookie(
+        self, request: Request, response: Response, name: str, value: str, age: timedelta
     ) -> None:
-        answer.set_cookie(
+        response.set_cookie(
             name,
             value,
             max_age=int(age.total_seconds()),
@@ -271,7 +275,7 @@ class SignInRoutes:
             secure=self._access.is_encrypted(request.scope),
         )
 
-    async def _note(
+    async def _record_audit(
         self, scope: Scope, act: AuditAct, role: Role, who: str = "", words: str = ""
     ) -> None:
         services = self._services
@@ -281,14 +285,14 @@ class SignInRoutes:
         await services.audit.append(record)
 
 
-def _refuse_foreign(scope: Scope) -> None:
+def _require_same_origin(scope: Scope) -> None:
     if not is_same_origin(scope):
         raise HTTPException(403, FOREIGN_PAGE)
 
 
-def _lead_to(path: str) -> Response:
+def _redirect(path: str) -> Response:
     return RedirectResponse(path, 303, headers=dict(PAGE_HEADERS))
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return " ".join(name.split()).casefold()

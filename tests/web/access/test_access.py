@@ -53,7 +53,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
-async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str, str]):
+async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str, str]) -> None:
     house = web_with_known_caller()
     async with house.client(headers=headers) as stranger:
         answers = [
@@ -68,7 +68,7 @@ async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str
     assert not house.ledger.kept_events
 
 
-async def test_credentials_may_be_cyrillic():
+async def test_credentials_may_be_cyrillic() -> None:
     house = web_with_known_caller(hook_access=HookAccess("атс", "пароль: со знаком"))
     async with house.client(headers=basic("атс", "пароль: со знаком")) as pbx:
         answer = await pbx.get("/sipuni/route")
@@ -76,7 +76,7 @@ async def test_credentials_may_be_cyrillic():
     assert answer.status_code == 200
 
 
-async def test_the_scheme_s_name_may_be_written_in_any_case():
+async def test_the_scheme_s_name_may_be_written_in_any_case() -> None:
     headers = {"authorization": basic(USER, PASSWORD)["Authorization"].replace("Basic", "bAsIc")}
     async with web_with_known_caller().client(headers=headers) as pbx:
         assert (await pbx.get("/sipuni/route")).status_code == 200
@@ -86,7 +86,7 @@ async def test_the_scheme_s_name_may_be_written_in_any_case():
 
 
 @pytest.mark.parametrize("token", ["wrong", TOKEN + "x", TOKEN[:-1], "%00", "%D1%8F", "x" * 50_000])
-async def test_a_wrong_token_looks_like_a_path_that_does_not_exist(token: str):
+async def test_a_wrong_token_looks_like_a_path_that_does_not_exist(token: str) -> None:
     async with web_with_known_caller().client() as stranger:
         wrong = await stranger.get(f"/hook/{token}/sipuni/route")
         unknown = await stranger.get("/no/such/path/here")
@@ -95,7 +95,7 @@ async def test_a_wrong_token_looks_like_a_path_that_does_not_exist(token: str):
     assert (wrong.content, wrong.headers) == (unknown.content, unknown.headers)
 
 
-async def test_what_is_not_set_up_is_not_there():
+async def test_what_is_not_set_up_is_not_there() -> None:
     only_token = web_with_known_caller(hook_access=HookAccess(token=TOKEN))
     only_basic = web_with_known_caller(hook_access=HookAccess(USER, PASSWORD))
     nothing = web_with_known_caller(hook_access=HookAccess())
@@ -154,14 +154,14 @@ PROXIES = networks("10.0.0.0/8", "fd00::/8")
 )
 def test_the_address_is_the_last_one_our_proxies_do_not_own(
     peer: str | None, said: list[str], address: str | None
-):
+) -> None:
     found = client_address(scope(peer, *forwarded(*said)), PROXIES)
 
     assert (None if found is None else str(found)) == address
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=200))
-def test_garbage_in_the_header_never_raises(said: str):
+def test_garbage_in_the_header_never_raises(said: str) -> None:
     client_address(scope("10.0.0.1", *forwarded(said)), PROXIES)
 
 
@@ -176,7 +176,9 @@ def test_garbage_in_the_header_never_raises(said: str):
         ("10.0.0.1", ["x" * 8000], 403),
     ],
 )
-async def test_only_the_networks_that_were_named_may_call(peer: str, said: list[str], status: int):
+async def test_only_the_networks_that_were_named_may_call(
+    peer: str, said: list[str], status: int
+) -> None:
     access = HookAccess(USER, PASSWORD, TOKEN, networks("203.0.113.0/24"), PROXIES)
     headers = {"X-Forwarded-For": ",".join(said)} if said else {}
     async with web_with_known_caller(hook_access=access).client(peer=peer, headers=headers) as pbx:
@@ -193,7 +195,7 @@ PAGES = ["/", "/api/v1/calls", "/api/v1/stream", "/console/state"]
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_without_the_password_nothing_is_shown(path: str):
+async def test_without_the_password_nothing_is_shown(path: str) -> None:
     async with WebFixture().client() as stranger:
         answers = [
             await stranger.get(path),
@@ -206,7 +208,7 @@ async def test_without_the_password_nothing_is_shown(path: str):
     assert all(a.headers["www-authenticate"].startswith("Basic") for a in answers)
 
 
-async def test_any_user_with_the_password_is_the_administrator():
+async def test_any_user_with_the_password_is_the_administrator() -> None:
     async with WebFixture().client(peer="203.0.113.7") as admin:
         answers = [
             await admin.get("/api/v1/calls", auth=("кто угодно", ADMIN)),
@@ -221,7 +223,7 @@ async def test_any_user_with_the_password_is_the_administrator():
 @pytest.mark.parametrize("said", [{}, {"Authorization": "Basic Og=="}, {"Authorization": "Bearer"}])
 async def test_without_a_password_no_machine_is_a_proof_of_a_person(
     peer: str, said: dict[str, str]
-):
+) -> None:
     house = WebFixture(admin_access=AdminAccess())
     async with house.client(peer=peer, headers=said) as somebody:
         answers = [
@@ -233,7 +235,7 @@ async def test_without_a_password_no_machine_is_a_proof_of_a_person(
     assert all("console-link" in a.json()["error"] for a in answers)
 
 
-async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_a_moment():
+async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_a_moment() -> None:
     secret = b"of the data folder, of 32 bytes."
     house = WebFixture(admin_access=AdminAccess(secret=secret))
     proof, foreign = (
@@ -255,7 +257,7 @@ async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_
     assert late.status_code == 403
 
 
-async def test_figures_are_for_their_token_and_for_the_administrator():
+async def test_figures_are_for_their_token_and_for_the_administrator() -> None:
     house = WebFixture(admin_access=AdminAccess(ADMIN, metrics_token="f1gures"))
     token = {"Authorization": "Bearer f1gures"}
     async with house.client() as here:
@@ -287,7 +289,7 @@ async def test_figures_are_for_their_token_and_for_the_administrator():
 )
 async def test_no_foreign_page_makes_the_administrator_s_browser_act(
     headers: dict[str, str], allowed: bool
-):
+) -> None:
     async with WebFixture().admin() as admin:
         answers = [
             await admin.post(path, headers=headers)
@@ -297,7 +299,7 @@ async def test_no_foreign_page_makes_the_administrator_s_browser_act(
     assert [a.status_code for a in answers] == [404 if allowed else 403] * 2
 
 
-def test_secrets_show_in_no_repr():
+def test_secrets_show_in_no_repr() -> None:
     shown = repr((HookAccess(USER, PASSWORD, TOKEN), AdminAccess(ADMIN)))
 
     assert not any(secret in shown for secret in (PASSWORD, TOKEN, ADMIN))

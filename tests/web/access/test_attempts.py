@@ -57,7 +57,7 @@ async def sign_in_to_1c(browser: httpx.AsyncClient, name: str, password: str) ->
 # ---------------------------------------------------------------- the counter
 
 
-async def test_some_guesses_are_free_and_the_others_come_one_after_another():
+async def test_some_guesses_are_free_and_the_others_come_one_after_another() -> None:
     time = Time()
     attempts = AttemptLimiter(time, time.sleep)
 
@@ -71,7 +71,7 @@ async def test_some_guesses_are_free_and_the_others_come_one_after_another():
     assert time.now == start
 
 
-async def test_more_at_once_than_can_wait_are_turned_away_unchecked():
+async def test_more_at_once_than_can_wait_are_turned_away_unchecked() -> None:
     waiting = asyncio.Event()
 
     async def sleep(_: float) -> None:
@@ -88,7 +88,7 @@ async def test_more_at_once_than_can_wait_are_turned_away_unchecked():
     assert all(error.seconds > 0 for error in refused)
 
 
-async def test_a_right_one_takes_back_its_own_count_and_no_other():
+async def test_a_right_one_takes_back_its_own_count_and_no_other() -> None:
     time = Time()
     attempts = AttemptLimiter(time, time.sleep)
     for _ in range(50):
@@ -101,7 +101,7 @@ async def test_a_right_one_takes_back_its_own_count_and_no_other():
     assert time.now > start
 
 
-async def test_counters_are_bounded_and_forgiven_by_a_clock_that_nobody_sets():
+async def test_counters_are_bounded_and_forgiven_by_a_clock_that_nobody_sets() -> None:
     time = Time()
     attempts = AttemptLimiter(time, time.sleep)
     for n in range(30_000):
@@ -124,7 +124,7 @@ async def test_counters_are_bounded_and_forgiven_by_a_clock_that_nobody_sets():
         ("203.0.113.7", "203.0.113.8", False),
     ],
 )
-def test_a_customer_s_ipv6_is_one_network(one: str, other: str, same: bool):
+def test_a_customer_s_ipv6_is_one_network(one: str, other: str, same: bool) -> None:
     networks = [network_of(ipaddress.ip_address(text)) for text in (one, other)]
 
     assert (networks[0] == networks[1]) == same
@@ -133,7 +133,7 @@ def test_a_customer_s_ipv6_is_one_network(one: str, other: str, same: bool):
 # ---------------------------------------------------------------- the administrator's password
 
 
-async def test_a_manager_s_sign_in_forgives_no_guess_at_the_administrator_s_password():
+async def test_a_manager_s_sign_in_forgives_no_guess_at_the_administrator_s_password() -> None:
     home = web_with_known_caller()
     home.onec_sign_in.passwords[ANNA.name] = "1c"
     app = home.app()
@@ -148,14 +148,16 @@ async def test_a_manager_s_sign_in_forgives_no_guess_at_the_administrator_s_pass
     assert home.passed > 200  # held, though each one of them had a manager's sign-in behind it
 
 
-async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes():
+async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     home = web_with_known_caller()
     released = asyncio.Event()
 
     async def sleep(_: float) -> None:
         await released.wait()
 
-    home.sleep = sleep
+    monkeypatch.setattr(home, "sleep", sleep)
     app = home.app()
     async with (
         home.client(peer="2001:db8::7", app=app) as browser,
@@ -172,7 +174,7 @@ async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes():
 
 
 @pytest.mark.parametrize("wrong", [5, 6, 50])
-async def test_the_right_password_passes_whoever_guessed_beside_it(wrong: int):
+async def test_the_right_password_passes_whoever_guessed_beside_it(wrong: int) -> None:
     home = web_with_known_caller()
     async with home.client(peer="203.0.113.7") as browser:
         for n in range(wrong):
@@ -182,7 +184,7 @@ async def test_the_right_password_passes_whoever_guessed_beside_it(wrong: int):
     assert right == 303
 
 
-async def test_the_audit_list_does_not_drown_in_refusals():
+async def test_the_audit_list_does_not_drown_in_refusals() -> None:
     home = web_with_known_caller()
     async with home.client(peer="203.0.113.7") as browser:
         for n in range(100):
@@ -202,7 +204,7 @@ def held_check() -> tuple[AdminPassword, threading.Event, list[bytes]]:
     return AdminPassword("scrypt:composed", check), held, checked
 
 
-async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess():
+async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess() -> None:
     password, held, checked = held_check()
     assert await password.matches(b"right", no_failures=True)
     offered = [b"wrong %d" % n for n in range(40)]
@@ -218,7 +220,7 @@ async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess():
     assert len(checked) == 21
 
 
-async def test_who_made_no_mistake_is_not_hashed_behind_those_who_did():
+async def test_who_made_no_mistake_is_not_hashed_behind_those_who_did() -> None:
     password, held, _ = held_check()
     guesses = [asyncio.create_task(password.matches(b"wrong", no_failures=False)) for _ in range(5)]
     await asyncio.sleep(0)
@@ -234,7 +236,7 @@ async def test_who_made_no_mistake_is_not_hashed_behind_those_who_did():
 # ---------------------------------------------------------------- 1C's passwords
 
 
-async def test_a_name_is_not_for_guessing_from_everywhere_nor_all_names_from_one_office():
+async def test_a_name_is_not_for_guessing_from_everywhere_nor_all_names_from_one_office() -> None:
     home = web_with_known_caller()
     app = home.app()
     for n in range(40):
@@ -272,7 +274,7 @@ async def alarms_of(home: WebFixture) -> list[Alarm]:
 @pytest.mark.parametrize("way", ["Basic", "token"])
 async def test_wrong_hook_secrets_are_limited_logged_and_alarmed_and_the_right_one_passes(
     way: str, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     home = web_with_known_caller()
     async with home.client(peer="203.0.113.7") as pbx:
         seen = []
@@ -299,7 +301,7 @@ async def test_wrong_hook_secrets_are_limited_logged_and_alarmed_and_the_right_o
     assert "203.0.113.7" in alarms[0].message
 
 
-async def test_a_request_without_a_secret_is_no_guess():
+async def test_a_request_without_a_secret_is_no_guess() -> None:
     home = web_with_known_caller()
     async with home.client(peer="203.0.113.7") as pbx:
         seen = {(await pbx.get("/sipuni/route")).status_code for _ in range(50)}

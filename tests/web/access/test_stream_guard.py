@@ -27,7 +27,7 @@ def listening(home: WebFixture) -> int:
     return home.event_feed.listener_count + home.desk_state.calls.count_listeners()
 
 
-async def test_signing_out_ends_the_administrator_s_streams_and_no_other():
+async def test_signing_out_ends_the_administrator_s_streams_and_no_other() -> None:
     home = WebFixture(heartbeat_s=3600)
     app = home.app()
     async with (
@@ -55,7 +55,7 @@ async def test_signing_out_ends_the_administrator_s_streams_and_no_other():
         await asyncio.gather(*streams)
 
 
-async def test_revoking_a_manager_s_link_ends_his_streams():
+async def test_revoking_a_manager_s_link_ends_his_streams() -> None:
     home = web_with_managers(heartbeat_s=3600)
     app = home.app()
     async with (
@@ -72,7 +72,9 @@ async def test_revoking_a_manager_s_link_ends_his_streams():
 
 
 @pytest.mark.parametrize("change", ["revoked elsewhere", "left 1C", "another telephone"])
-async def test_a_stream_ends_at_its_next_beat_when_its_reader_is_another_by_then(change: str):
+async def test_a_stream_ends_at_its_next_beat_when_its_reader_is_another_by_then(
+    change: str,
+) -> None:
     home = web_with_managers(heartbeat_s=0)
     app = home.app()
     async with desk_of(home, app) as anna:
@@ -99,7 +101,7 @@ async def endless() -> AsyncGenerator[str, None]:
         yield "line"
 
 
-async def test_access_is_not_asked_for_at_every_line():
+async def test_access_is_not_asked_for_at_every_line() -> None:
     asked, now = [], [0.0]
 
     def may_read() -> bool:

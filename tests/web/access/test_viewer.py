@@ -58,12 +58,12 @@ TO_DEFAULT = call(decided=decision(target=Target("100"), rule=Rule.DEFAULT))
         ),
     ],
 )
-def test_a_manager_sees_the_calls_he_took_part_in(made: PhoneCall, hers: bool):
+def test_a_manager_sees_the_calls_he_took_part_in(made: PhoneCall, hers: bool) -> None:
     assert eyes().took_part(made) is hers
     assert ADMIN.took_part(made)
 
 
-def test_without_an_extension_only_what_was_sent_to_him_by_name_is_his():
+def test_without_an_extension_only_what_was_sent_to_him_by_name_is_his() -> None:
     assert eyes(extension=None).took_part(call())
     assert not eyes(extension=None).took_part(with_life(TO_DEFAULT, "205"))
 
@@ -76,7 +76,7 @@ HIS = card(
 )
 
 
-def test_a_stranger_s_number_is_masked_and_one_s_own_client_s_is_not():
+def test_a_stranger_s_number_is_masked_and_one_s_own_client_s_is_not() -> None:
     assert eyes().may_see_number(HERS, STAFF)
     assert not eyes().may_see_number(HIS, STAFF)
     assert not eyes().may_see_number(None, STAFF)
@@ -84,6 +84,6 @@ def test_a_stranger_s_number_is_masked_and_one_s_own_client_s_is_not():
     assert ADMIN.may_see_number(HIS, STAFF)
 
 
-def test_a_masked_number_keeps_its_ends_only():
+def test_a_masked_number_keeps_its_ends_only() -> None:
     assert format_visible_number(NUMBER, in_full=True) == "+7 (903) 555-01-23"
     assert format_visible_number(NUMBER, in_full=False) == "+7903*****23"

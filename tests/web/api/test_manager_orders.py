@@ -46,7 +46,7 @@ def acts(house: WebFixture) -> list[tuple[AuditAct, str, str]]:
 
 
 @pytest.mark.parametrize("wish", [NUMBER_WISH, NUMBER_WISH | {"extension": "205"}])
-async def test_over_the_api_his_own_telephone_rings_named_or_not(wish: dict[str, str]):
+async def test_over_the_api_his_own_telephone_rings_named_or_not(wish: dict[str, str]) -> None:
     at = desk()
     async with as_manager(at.house, ANNA) as anna:
         answer = await anna.post("/api/v1/calls", json=wish)
@@ -59,7 +59,7 @@ async def test_over_the_api_his_own_telephone_rings_named_or_not(wish: dict[str,
     assert acts(at.house) == [(AuditAct.CALL_ORDERED, ANNA.name, placed["key"])]
 
 
-async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_once():
+async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_once() -> None:
     at = desk()
     async with as_manager(at.house, ANNA) as anna:
         page = await anna.get(LINK)
@@ -77,7 +77,7 @@ async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_onc
     assert [act for act, *_ in acts(at.house)] == [AuditAct.CALL_ORDERED]
 
 
-async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so():
+async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so() -> None:
     at = desk()
     async with as_manager(at.house, BORIS) as boris:
         page = await boris.get(LINK, params={"extension": "205"})
@@ -98,7 +98,9 @@ DENIED = {
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
-async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_audit(lang: Language):
+async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_audit(
+    lang: Language,
+) -> None:
     at = desk(lang)
     async with as_manager(at.house, BORIS) as boris:
         api = await boris.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
@@ -112,7 +114,7 @@ async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_aud
     assert acts(at.house) == [(AuditAct.ORDER_DENIED, BORIS.name, "205")] * 2
 
 
-async def test_without_an_extension_he_is_told_what_to_do():
+async def test_without_an_extension_he_is_told_what_to_do() -> None:
     at = desk(boris=replace(BORIS, extension=None))
     async with as_manager(at.house, BORIS) as boris:
         page = await boris.get(LINK)
@@ -130,7 +132,7 @@ async def test_without_an_extension_he_is_told_what_to_do():
     assert at.pbx.orders == []
 
 
-async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it():
+async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it() -> None:
     at = desk(boris=replace(BORIS, extension="205"))
     async with as_manager(at.house, BORIS) as boris:
         page = await boris.get(LINK)
@@ -140,7 +142,7 @@ async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it():
     assert at.pbx.originated() == [("205", "79035550123")]
 
 
-async def test_who_left_1c_calls_nobody_any_more():
+async def test_who_left_1c_calls_nobody_any_more() -> None:
     at = desk(boris=replace(BORIS, invalid=True))
     async with as_manager(at.house, BORIS) as boris:
         answers = [await boris.post("/api/v1/calls", json=NUMBER_WISH), await boris.post(LINK)]
@@ -149,7 +151,7 @@ async def test_who_left_1c_calls_nobody_any_more():
     assert at.pbx.orders == []
 
 
-async def test_a_foreign_page_has_his_telephone_ring_nobody():
+async def test_a_foreign_page_has_his_telephone_ring_nobody() -> None:
     at = desk()
     async with as_manager(at.house, ANNA, **{"Sec-Fetch-Site": "cross-site"}) as anna:
         answers = [
@@ -161,7 +163,7 @@ async def test_a_foreign_page_has_his_telephone_ring_nobody():
     assert at.pbx.orders == []
 
 
-async def test_the_rest_of_the_api_stays_the_administrator_s():
+async def test_the_rest_of_the_api_stays_the_administrator_s() -> None:
     at = desk()
     async with as_manager(at.house, ANNA) as anna:
         answers = [
@@ -172,7 +174,7 @@ async def test_the_rest_of_the_api_stays_the_administrator_s():
     assert {answer.status_code for answer in answers} == {403}
 
 
-async def test_what_became_of_another_s_order_is_not_shown_to_him():
+async def test_what_became_of_another_s_order_is_not_shown_to_him() -> None:
     at = desk()
     async with at.house.admin() as admin:
         placed = await admin.post("/call/+79160000000", data={"extension": "205"})
@@ -187,7 +189,7 @@ async def test_what_became_of_another_s_order_is_not_shown_to_him():
 # ---------------------------------------------------------------- hidden numbers
 
 
-async def test_a_partner_s_hidden_number_is_rung_and_not_told():
+async def test_a_partner_s_hidden_number_is_rung_and_not_told() -> None:
     at = desk(masked=True)
     at.house.directory.cards[NUMBER] = card(HIS)
     async with as_manager(at.house, ANNA) as anna, as_manager(at.house, BORIS) as boris:
@@ -202,7 +204,7 @@ async def test_a_partner_s_hidden_number_is_rung_and_not_told():
 # ---------------------------------------------------------------- the administrator
 
 
-async def test_the_administrator_still_chooses_and_must():
+async def test_the_administrator_still_chooses_and_must() -> None:
     at = desk()
     async with at.house.admin() as admin:
         page = await admin.get(LINK)
@@ -218,7 +220,7 @@ async def test_the_administrator_still_chooses_and_must():
     assert at.pbx.originated() == [("207", "79035550123")]
 
 
-async def test_an_administrator_who_tries_a_manager_s_link_remains_one():
+async def test_an_administrator_who_tries_a_manager_s_link_remains_one() -> None:
     at = desk()
     both = {
         ADMIN_COOKIE: SignedTokens(SECRET, ADMIN).create_admin_session(),
@@ -233,7 +235,9 @@ async def test_an_administrator_who_tries_a_manager_s_link_remains_one():
     assert placed.status_code == 201
 
 
-async def test_without_a_password_managers_call_from_their_own_telephones_and_strangers_do_not():
+async def test_without_a_password_managers_call_from_their_own_telephones_and_others_do_not() -> (
+    None
+):
     at = desk()
     at.house.admin_access = replace(at.house.admin_access, password=None)
     async with at.house.client(headers={"Cookie": f"{DESK_COOKIE}={session_of(BORIS)}"}) as here:
@@ -245,7 +249,7 @@ async def test_without_a_password_managers_call_from_their_own_telephones_and_st
     assert "console-link" in placed.json()["error"]
 
 
-async def test_a_stranger_is_led_to_the_sign_in_and_back_to_the_call():
+async def test_a_stranger_is_led_to_the_sign_in_and_back_to_the_call() -> None:
     at = desk()
     async with at.house.client(peer="203.0.113.9", headers={"Accept": "text/html"}) as stranger:
         led = await stranger.get(LINK)

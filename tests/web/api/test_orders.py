@@ -24,7 +24,7 @@ OWNER = OwnedPhone(NUMBER, PARTNER, CandidateKind.PARTNER, "ООО Ромашк�
 # ---------------------------------------------------------------- the API
 
 
-async def test_a_script_has_a_call_placed():
+async def test_a_script_has_a_call_placed() -> None:
     desk = OrdersFixture()
 
     answer = await desk.place_order(WISH)
@@ -36,7 +36,7 @@ async def test_a_script_has_a_call_placed():
     assert placed["key"] in desk.house.ledger.stored
 
 
-async def test_an_order_in_doubt_is_no_failure_to_be_repeated():
+async def test_an_order_in_doubt_is_no_failure_to_be_repeated() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.UNKNOWN, reason="no answer")))
 
     answer = await desk.place_order(WISH)
@@ -45,7 +45,7 @@ async def test_an_order_in_doubt_is_no_failure_to_be_repeated():
     assert answer.json()["words"] == "no answer"
 
 
-async def test_a_refusal_tells_the_pbx_s_words():
+async def test_a_refusal_tells_the_pbx_s_words() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="no money")))
 
     answer = await desk.place_order(WISH)
@@ -53,7 +53,7 @@ async def test_a_refusal_tells_the_pbx_s_words():
     assert (answer.status_code, answer.json()) == (409, {"error": "no money"})
 
 
-async def test_a_double_wish_rings_once():
+async def test_a_double_wish_rings_once() -> None:
     desk = OrdersFixture()
     await desk.place_order(WISH)
 
@@ -75,7 +75,7 @@ async def test_a_double_wish_rings_once():
         WISH | {"more": "1"},
     ],
 )
-async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]):
+async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]) -> None:
     desk = OrdersFixture()
 
     answer = await desk.place_order(wish)
@@ -85,7 +85,7 @@ async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]):
     assert desk.pbx.orders == []
 
 
-async def test_a_partner_is_called_at_his_first_number():
+async def test_a_partner_is_called_at_his_first_number() -> None:
     desk = OrdersFixture(phones={PARTNER: [OWNER]})
 
     answer = await desk.place_order({"extension": "205", "partner": PARTNER.upper()})
@@ -97,7 +97,7 @@ async def test_a_partner_is_called_at_his_first_number():
 @pytest.mark.parametrize("phones", [{}, {PARTNER: []}])
 async def test_a_partner_without_numbers_cannot_be_called(
     phones: dict[Ref, Sequence[OwnedPhone]],
-):
+) -> None:
     desk = OrdersFixture(phones=phones)
 
     answer = await desk.place_order({"extension": "205", "partner": PARTNER})
@@ -105,7 +105,7 @@ async def test_a_partner_without_numbers_cannot_be_called(
     assert answer.status_code == 404
 
 
-async def test_without_the_cabinet_s_key_it_is_told_what_to_set():
+async def test_without_the_cabinet_s_key_it_is_told_what_to_set() -> None:
     async with web_with_known_caller().admin() as admin:
         answer = await admin.post("/api/v1/calls", json=WISH)
 
@@ -113,7 +113,7 @@ async def test_without_the_cabinet_s_key_it_is_told_what_to_set():
     assert "BRIDGE_SIPUNI_KEY" in answer.json()["error"]
 
 
-async def test_strangers_order_nothing():
+async def test_strangers_order_nothing() -> None:
     desk = OrdersFixture()
     async with desk.house.client(peer="203.0.113.9") as stranger:
         answers = [
@@ -127,7 +127,7 @@ async def test_strangers_order_nothing():
     assert desk.pbx.orders == []
 
 
-async def test_the_numbers_of_a_partner_are_listed():
+async def test_the_numbers_of_a_partner_are_listed() -> None:
     desk = OrdersFixture(phones={PARTNER: [OWNER]})
     async with desk.house.admin() as admin:
         listed = await admin.get(f"/api/v1/partners/{PARTNER}/phones")
@@ -154,7 +154,7 @@ LINKS = ["+79035550123", quote("tel:+79035550123", safe=""), quote("callto://890
 
 
 @pytest.mark.parametrize("link", LINKS)
-async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str):
+async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str) -> None:
     desk = OrdersFixture()
     async with desk.house.admin() as admin:
         page = await admin.get(f"/call/{link}", params={"extension": "205"})
@@ -167,7 +167,7 @@ async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str):
     assert desk.pbx.orders == []
 
 
-async def test_its_button_rings_once_however_often_the_result_is_reloaded():
+async def test_its_button_rings_once_however_often_the_result_is_reloaded() -> None:
     desk = OrdersFixture()
     async with desk.house.admin() as admin:
         placed = await admin.post("/call/tel:+79035550123", data={"extension": "205"})
@@ -178,7 +178,7 @@ async def test_its_button_rings_once_however_often_the_result_is_reloaded():
     assert desk.pbx.originated() == [("205", "79035550123")]
 
 
-async def test_a_refusal_of_the_pbx_is_shown_with_its_words():
+async def test_a_refusal_of_the_pbx_is_shown_with_its_words() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="<no money>")))
     async with desk.house.admin() as admin:
         placed = await admin.post("/call/+79035550123", data={"extension": "205"})
@@ -194,7 +194,7 @@ async def test_a_refusal_of_the_pbx_is_shown_with_its_words():
 )
 async def test_the_page_says_what_is_wrong_with_a_wish(
     form: dict[str, str], status: int, words: str
-):
+) -> None:
     desk = OrdersFixture()
     async with desk.house.admin() as admin:
         page = await admin.post("/call/+79035550123", data=form)
@@ -204,7 +204,7 @@ async def test_the_page_says_what_is_wrong_with_a_wish(
     assert desk.pbx.orders == []
 
 
-async def test_a_foreign_page_s_form_rings_nobody():
+async def test_a_foreign_page_s_form_rings_nobody() -> None:
     desk = OrdersFixture()
     async with desk.house.admin() as admin:
         for headers in (
@@ -220,7 +220,7 @@ async def test_a_foreign_page_s_form_rings_nobody():
 
 
 @pytest.mark.parametrize("link", ["nowhere", "205", "%3Cscript%3Ealert(1)%3C%2Fscript%3E"])
-async def test_a_link_to_no_number_offers_no_button(link: str):
+async def test_a_link_to_no_number_offers_no_button(link: str) -> None:
     async with OrdersFixture().house.admin() as admin:
         page = await admin.get(f"/call/{link}")
 
@@ -229,7 +229,7 @@ async def test_a_link_to_no_number_offers_no_button(link: str):
     assert "<script>" not in page.text
 
 
-async def test_without_the_cabinet_s_key_the_page_says_so():
+async def test_without_the_cabinet_s_key_the_page_says_so() -> None:
     async with web_with_known_caller().admin() as admin:
         page = await admin.get("/call/+79035550123")
 

@@ -56,7 +56,7 @@ def full_house() -> WebFixture:
     return house
 
 
-async def test_every_kind_of_event_is_written():
+async def test_every_kind_of_event_is_written() -> None:
     text = await listened(full_house(), "/api/v1/stream?after=life1-0")
 
     assert [kind for kind, _ in told(text)] == ["call", "entry", "directory", "onec", "alarm"]
@@ -65,13 +65,13 @@ async def test_every_kind_of_event_is_written():
     assert told(text)[3][1] == {"up": False, "words": "Сеансы заблокированы"}
 
 
-async def test_a_page_that_comes_back_hears_what_it_missed():
+async def test_a_page_that_comes_back_hears_what_it_missed() -> None:
     text = await listened(full_house(), "/api/v1/stream", **{"Last-Event-ID": "life1-3"})
 
     assert [kind for kind, _ in told(text)] == ["onec", "alarm"]
 
 
-async def test_the_header_wins_over_the_address():
+async def test_the_header_wins_over_the_address() -> None:
     # A browser reconnects to the same address: what it names is old by then.
     text = await listened(
         full_house(), "/api/v1/stream?after=life1-0", **{"Last-Event-ID": "life1-4"}
@@ -80,19 +80,19 @@ async def test_the_header_wins_over_the_address():
     assert [kind for kind, _ in told(text)] == ["alarm"]
 
 
-async def test_a_page_of_another_life_is_told_to_look_anew():
+async def test_a_page_of_another_life_is_told_to_look_anew() -> None:
     text = await listened(full_house(), "/api/v1/stream", **{"Last-Event-ID": "life0-3"})
 
     assert told(text) == [("gap", {})]
 
 
-async def test_a_page_hears_only_what_it_asked_for():
+async def test_a_page_hears_only_what_it_asked_for() -> None:
     text = await listened(full_house(), "/api/v1/stream?after=life1-0&kind=onec&kind=alarm")
 
     assert [kind for kind, _ in told(text)] == ["onec", "alarm"]
 
 
-async def test_an_open_stream_hears_what_happens_and_ends_with_the_house():
+async def test_an_open_stream_hears_what_happens_and_ends_with_the_house() -> None:
     house = WebFixture()
     lines = event_lines(house.services(), [], "")
     await anext(lines)  # from here on it listens
@@ -105,7 +105,7 @@ async def test_an_open_stream_hears_what_happens_and_ends_with_the_house():
     assert house.event_feed.listener_count == 0
 
 
-async def test_silence_is_broken_by_a_heartbeat():
+async def test_silence_is_broken_by_a_heartbeat() -> None:
     house = WebFixture(heartbeat_s=0)
     lines = event_lines(house.services(), [], "")
 
@@ -116,12 +116,12 @@ async def test_silence_is_broken_by_a_heartbeat():
     assert house.event_feed.listener_count == 0
 
 
-def test_every_event_of_the_house_has_its_name():
+def test_every_event_of_the_house_has_its_name() -> None:
     assert set(EVENT_KINDS.values()) == set(get_args(Event))
     assert set(EVENT_KINDS) == set(get_args(Kind))
 
 
-async def test_an_event_is_written_once_for_all_who_listen():
+async def test_an_event_is_written_once_for_all_who_listen() -> None:
     house = full_house()
     services = house.services()
     house.event_feed.close()
@@ -133,7 +133,9 @@ async def test_an_event_is_written_once_for_all_who_listen():
 
 
 @pytest.mark.parametrize(("places", "taken"), [((1, 50), "someone else"), ((50, 1), "admin")])
-async def test_too_many_streams_are_refused_in_a_sentence(places: tuple[int, int], taken: str):
+async def test_too_many_streams_are_refused_in_a_sentence(
+    places: tuple[int, int], taken: str
+) -> None:
     house = WebFixture(stream_limits=StreamLimits(*places))
     house.stream_limits.acquire(taken)
     async with house.admin() as admin:
@@ -145,14 +147,14 @@ async def test_too_many_streams_are_refused_in_a_sentence(places: tuple[int, int
     assert house.stream_limits.open_count == 1
 
 
-async def test_a_stream_that_ended_gives_its_place_back():
+async def test_a_stream_that_ended_gives_its_place_back() -> None:
     house = full_house()
     await listened(house, "/api/v1/stream?after=life1-0")
 
     assert house.stream_limits.open_count == 0
 
 
-async def test_a_listener_that_breaks_off_at_once_gives_its_place_back():
+async def test_a_listener_that_breaks_off_at_once_gives_its_place_back() -> None:
     house = WebFixture()
 
     async def gone() -> dict[str, str]:

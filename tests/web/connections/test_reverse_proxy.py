@@ -76,7 +76,7 @@ class _Server(ServerWithoutSignals, uvicorn.Server):
     """The bridge as a part of the tests."""
 
 
-def test_the_manual_says_the_same_in_both_languages():
+def test_the_manual_says_the_same_in_both_languages() -> None:
     english, russian = recipes("en"), recipes("ru")
 
     assert english == russian
@@ -91,7 +91,7 @@ def test_the_manual_says_the_same_in_both_languages():
 @pytest.mark.parametrize("recipe", RECIPES)
 async def test_the_pbx_comes_through_and_nobody_believes_what_it_says_of_its_address(
     recipe: Recipe, tmp_path: Path
-):
+) -> None:
     async with behind(recipe, tmp_path) as site, site.proxy.client() as pbx:
         liar = {"X-Forwarded-For": "203.0.113.9"}
         answers = [
@@ -114,7 +114,7 @@ async def test_the_pbx_comes_through_and_nobody_believes_what_it_says_of_its_add
 @pytest.mark.parametrize("recipe", RECIPES)
 async def test_no_secret_and_no_number_stands_in_a_log_also_when_the_bridge_is_away(
     recipe: Recipe, tmp_path: Path
-):
+) -> None:
     link = SignedTokens(SECRET, "").create_personal_link(ManagerClaim(ANNA.ref, 0))
     once = SignedTokens(SECRET, "").create_console_link()
     paths = [
@@ -140,7 +140,7 @@ async def test_no_secret_and_no_number_stands_in_a_log_also_when_the_bridge_is_a
 @pytest.mark.parametrize("recipe", WITH_PAGES)
 async def test_buttons_work_in_browsers_old_and_new_and_not_from_other_sites(
     recipe: Recipe, tmp_path: Path
-):
+) -> None:
     async with behind(recipe, tmp_path) as site, site.proxy.client() as browser:
         ours = f"https://localhost:{site.proxy.port}"
         form = {"password": ADMIN}
@@ -162,7 +162,7 @@ async def test_buttons_work_in_browsers_old_and_new_and_not_from_other_sites(
 
 
 @pytest.mark.parametrize("recipe", WITH_PAGES)
-async def test_events_reach_a_page_as_they_happen(recipe: Recipe, tmp_path: Path):
+async def test_events_reach_a_page_as_they_happen(recipe: Recipe, tmp_path: Path) -> None:
     async with behind(recipe, tmp_path) as site, site.proxy.client() as script:
         stream = script.stream("GET", "/api/v1/stream", auth=("admin", ADMIN))
         async with asyncio.timeout(60), stream as answer:
@@ -174,7 +174,7 @@ async def test_events_reach_a_page_as_they_happen(recipe: Recipe, tmp_path: Path
 @pytest.mark.parametrize("recipe", WITH_PAGES)
 async def test_without_a_password_a_proxy_on_this_machine_opens_nothing(
     recipe: Recipe, tmp_path: Path
-):
+) -> None:
     async with behind(recipe, tmp_path) as site:
         bare = WebFixture(admin_access=AdminAccess(None, SECRET))
         transport = httpx.ASGITransport(bare.app(), client=("127.0.0.1", 1))

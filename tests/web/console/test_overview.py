@@ -33,7 +33,7 @@ async def shown(house: WebFixture, path: str = "/") -> str:
     return answer.text
 
 
-async def test_a_call_shows_who_to_whom_and_why():
+async def test_a_call_shows_who_to_whom_and_why() -> None:
     made = call()
     steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
     made = replace(made, decision=replace(made.decision, evidence=steps))
@@ -48,7 +48,7 @@ async def test_a_call_shows_who_to_whom_and_why():
     assert "<li>the call goes to Анна Петрова, 205</li>" in page
 
 
-async def test_unknown_callers_test_calls_and_the_scheme_s_calls_are_shown_too():
+async def test_unknown_callers_test_calls_and_the_scheme_s_calls_are_shown_too() -> None:
     house = WebFixture()
     for n, caller in enumerate(["+79990000000", "anonymous", "nonsense", None]):
         asked = question(caller, "" if caller is None else "200", asked_time=str(n))
@@ -62,17 +62,17 @@ async def test_unknown_callers_test_calls_and_the_scheme_s_calls_are_shown_too()
     assert "the PBX scheme" in page
 
 
-async def test_before_the_first_call_the_page_says_so():
+async def test_before_the_first_call_the_page_says_so() -> None:
     page = await shown(WebFixture())
 
     assert "No calls yet" in page
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
-async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language):
+async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language) -> None:
     house = web_with_known_caller(
         lang=lang,
-        mood=OneCAvailability(False, "Сеансы заблокированы: обновление"),
+        onec_availability=OneCAvailability(False, "Сеансы заблокированы: обновление"),
         alarms=(ActiveAlarm("store_slow", "the disk took over 100 ms", NOON),),
     )
     house.directory.stale = True
@@ -91,14 +91,14 @@ async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language):
     assert ("попыток: 3" if lang == "ru" else "attempts: 3") in page
 
 
-async def test_a_house_without_an_index_says_what_to_do():
+async def test_a_house_without_an_index_says_what_to_do() -> None:
     house = WebFixture()
     house.directory.proven_at = None
 
     assert "Run onec-bridge sync" in await shown(house)
 
 
-async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do():
+async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do() -> None:
     house = WebFixture()
     house.directory.last_report = partial_report()
 
@@ -108,7 +108,7 @@ async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do():
     assert "publish it in 1C: Администрирование" in page
 
 
-async def test_what_is_wrong_in_1c_s_data_is_told():
+async def test_what_is_wrong_in_1c_s_data_is_told() -> None:
     house = WebFixture()
     house.directory.last_report = SyncReport(
         NOON,
@@ -128,14 +128,14 @@ async def test_what_is_wrong_in_1c_s_data_is_told():
     assert "Managers without an extension: 4" in page
 
 
-async def test_a_final_look_is_no_debt():
+async def test_a_final_look_is_no_debt() -> None:
     house = WebFixture()
     house.add_entry(call(), stage=DeliveryStage.VERIFY)
 
     assert "/retry" not in await shown(house)
 
 
-async def test_refused_entries_are_not_hidden_behind_waiting_ones():
+async def test_refused_entries_are_not_hidden_behind_waiting_ones() -> None:
     house = WebFixture()
     for n in range(30):
         at = NOON + timedelta(minutes=n)
@@ -150,7 +150,9 @@ async def test_refused_entries_are_not_hidden_behind_waiting_ones():
 
 
 @pytest.mark.parametrize(("button", "left"), [("retry", EntryState.DUE), ("drop", None)])
-async def test_the_buttons_do_what_they_say_and_lead_back(button: str, left: EntryState | None):
+async def test_the_buttons_do_what_they_say_and_lead_back(
+    button: str, left: EntryState | None
+) -> None:
     house = WebFixture()
     entry = house.add_entry(call(), state=EntryState.DEAD)
     async with house.admin() as admin:
@@ -163,14 +165,14 @@ async def test_the_buttons_do_what_they_say_and_lead_back(button: str, left: Ent
     assert (None if kept is None else kept.state) == left
 
 
-async def test_a_button_cannot_be_pushed_by_following_a_link():
+async def test_a_button_cannot_be_pushed_by_following_a_link() -> None:
     async with WebFixture().admin() as admin:
         answer = await admin.get("/console/outbox/any/drop")
 
     assert answer.status_code == 405
 
 
-async def test_parts_of_the_page_are_what_the_page_shows():
+async def test_parts_of_the_page_are_what_the_page_shows() -> None:
     made = call()
     house = WebFixture()
     house.ledger.stored[made.key] = made
@@ -185,14 +187,14 @@ async def test_parts_of_the_page_are_what_the_page_shows():
         assert (await admin.get("/console/rows/none")).status_code == 404
 
 
-async def test_the_stream_goes_on_from_what_the_page_shows():
+async def test_the_stream_goes_on_from_what_the_page_shows() -> None:
     house = WebFixture()
     house.event_feed.publish(OneCAvailability(True, "up"))
 
     assert 'data-after="life1-1"' in await shown(house)
 
 
-async def test_what_1c_and_callers_say_is_never_markup():
+async def test_what_1c_and_callers_say_is_never_markup() -> None:
     house = WebFixture(onec_availability=OneCAvailability(False, "<script>alert(1)</script>"))
     made = call(question("<img src=x onerror=alert(1)>"), decision())
     house.add_entry(made, state=EntryState.DEAD, last_error='"><script>alert(2)</script>')
@@ -204,7 +206,7 @@ async def test_what_1c_and_callers_say_is_never_markup():
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(path: str):
+async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(path: str) -> None:
     async with WebFixture().admin() as admin:
         answer = await admin.get(path)
 
@@ -218,7 +220,7 @@ async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(path: st
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in STATIC.iterdir()))
-async def test_what_the_page_loads_is_there(name: str):
+async def test_what_the_page_loads_is_there(name: str) -> None:
     async with WebFixture().client() as somebody:
         answer = await somebody.get(f"/static/{name}")
 
@@ -240,7 +242,7 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def test_every_ink_is_readable_on_every_ground():
+def test_every_ink_is_readable_on_every_ground() -> None:
     css = (STATIC / "console.css").read_text("utf-8")
     schemes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     assert len(schemes) == 3  # light, dark, paper
@@ -253,7 +255,7 @@ def test_every_ink_is_readable_on_every_ground():
 
 
 @pytest.mark.parametrize("name", get_args(AlarmName))
-async def test_an_alarm_says_in_the_reader_s_language_what_it_means(name: AlarmName):
+async def test_an_alarm_says_in_the_reader_s_language_what_it_means(name: AlarmName) -> None:
     house = web_with_known_caller(
         lang="ru", alarms=(ActiveAlarm(name, "the words of the trouble", NOON),)
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.anyio
 SEATED = "/desk?extension=205"
 
 
-def house(*, masked: bool = False, **changes: object) -> WebFixture:
+def house(*, masked: bool = False, **changes: Any) -> WebFixture:
     made = web_with_managers(masked=masked, **changes)
     made.call_ordering = FakeOriginator(made.clock)
     return made
@@ -44,7 +45,7 @@ def record(at: WebFixture, shown: PhoneCall | None = None) -> PhoneCall:
     return shown
 
 
-def told(text: str) -> list[tuple[str, str, Mapping[str, object]]]:
+def told(text: str) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Read a stream's text into (id, event, data)."""
     found = []
     for block in text.split("\n\n"):
@@ -164,7 +165,7 @@ async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
     assert len(whole[0][2]["cards"]) == 2
 
 
-async def first_lines(at: WebFixture, after: str) -> list[tuple[str, str, Mapping[str, object]]]:
+async def first_lines(at: WebFixture, after: str) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Give what a stream says at once, until its first beat."""
     rendering = DeskRenderer(at.services(), PageRenderer("en", UTC))
     sight = DeskAudience("205", "en", Viewer(Role.ADMIN))
@@ -196,7 +197,7 @@ async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> N
     async with as_manager(at, ANNA) as anna:
         seen = []
         for change in ({}, {"closed_at": NOON, "closed_by": "later"}, {"closed_at": NOON}):
-            at.desk_state.publish(MissedCallChanged(replace(debt, **change)))  # type: ignore[arg-type]  # any field
+            at.desk_state.publish(MissedCallChanged(replace(debt, **change)))
             seen.append((await anna.get(f"/desk/calls/{key}")).text)
 
     assert "Waits since" in seen[0]

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.directory.entities import Manager, PhoneOwner
+from bridge.domain.directory.entities import Manager, Partner, PhoneOwner, Ref
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Target
 from bridge.ports.audit import AuditAct
@@ -32,7 +32,7 @@ class Searched(DirectoryInMemory):
     def find_by_name(self, text: str, limit: int = 20) -> tuple[PhoneOwner | Manager, ...]:
         return (LUTIK,)[:limit] if text in LUTIK.name else ()
 
-    def partner(self, ref: str) -> PhoneOwner | None:
+    def partner(self, ref: Ref) -> Partner | None:
         return LUTIK if ref == LUTIK.ref else None
 
 

@@ -64,7 +64,9 @@ async def send(house: WebFixture, method: str, path: str, body: Receive, **heade
         ("POST", "/nowhere", 404),
     ],
 )
-async def test_a_stranger_is_refused_before_his_body_is_read(method: str, path: str, refused: int):
+async def test_a_stranger_is_refused_before_his_body_is_read(
+    method: str, path: str, refused: int
+) -> None:
     body = Unread()
 
     status = await send(WebFixture(), method, path, body, content_type="application/json")
@@ -82,7 +84,9 @@ async def test_a_stranger_is_refused_before_his_body_is_read(method: str, path: 
     ],
 )
 @pytest.mark.parametrize("announced", [True, False])
-async def test_the_api_reads_no_more_than_its_limit(method: str, path: str, announced: bool):
+async def test_the_api_reads_no_more_than_its_limit(
+    method: str, path: str, announced: bool
+) -> None:
     body = Unread()
     length = {"content_length": str(MAX_API_BODY + 1)} if announced else {}
     bearer = {"authorization": f"Bearer {ADMIN}", "content_type": "application/json"}
@@ -93,7 +97,7 @@ async def test_the_api_reads_no_more_than_its_limit(method: str, path: str, anno
     assert body.asked == (0 if announced else MAX_API_BODY // 1000 + 1)
 
 
-async def test_a_sign_in_form_is_bounded_though_anybody_may_send_it():
+async def test_a_sign_in_form_is_bounded_though_anybody_may_send_it() -> None:
     body = Unread()
 
     status = await send(WebFixture(), "POST", "/login/admin", body)
@@ -102,13 +106,13 @@ async def test_a_sign_in_form_is_bounded_though_anybody_may_send_it():
     assert body.asked < 100
 
 
-async def test_a_form_that_was_cut_short_is_no_fault_of_ours():
+async def test_a_form_that_was_cut_short_is_no_fault_of_ours() -> None:
     status = await send(WebFixture(), "POST", "/login/admin", Unread(1))
 
     assert status == 400
 
 
-async def test_an_event_of_a_usual_size_and_far_above_is_read():
+async def test_an_event_of_a_usual_size_and_far_above_is_read() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=b"event=1&a=" + b"x" * (MAX_BODY - 10))
@@ -117,7 +121,7 @@ async def test_an_event_of_a_usual_size_and_far_above_is_read():
     assert len(house.ledger.kept_events) == 1
 
 
-async def test_an_event_too_large_to_be_one_is_not_acknowledged():
+async def test_an_event_too_large_to_be_one_is_not_acknowledged() -> None:
     house = web_with_known_caller()
     async with house.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=b"event=1&a=" + b"x" * MAX_BODY)
@@ -126,7 +130,7 @@ async def test_an_event_too_large_to_be_one_is_not_acknowledged():
     assert not house.ledger.kept_events
 
 
-async def test_a_page_reads_no_query_without_an_end():
+async def test_a_page_reads_no_query_without_an_end() -> None:
     async with WebFixture().client() as admin:
         answer = await admin.get("/api/v1/outbox?" + "a=b&" * 8000, auth=AS_ADMIN)
 
@@ -135,7 +139,7 @@ async def test_a_page_reads_no_query_without_an_end():
 
 
 @pytest.mark.parametrize("path", ["/sipuni/route", "/sipuni/route/", "/ut11/hs/sipuni/get"])
-async def test_a_question_with_a_query_of_64_kb_is_answered(path: str):
+async def test_a_question_with_a_query_of_64_kb_is_answered(path: str) -> None:
     query = b"fromnum=79035550123&label=" + b"a" * 65536
 
     status, answer = await send_raw_query(web_with_known_caller().app(), path, query)
@@ -145,7 +149,7 @@ async def test_a_question_with_a_query_of_64_kb_is_answered(path: str):
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "9" * 18, "0" * 400, "²"])
 @pytest.mark.parametrize("path", ["/console/audit?before=", "/console/calls?after="])
-async def test_no_page_breaks_over_digits_without_an_end(path: str, digits: str):
+async def test_no_page_breaks_over_digits_without_an_end(path: str, digits: str) -> None:
     async with WebFixture().client() as admin:
         answer = await admin.get(f"{path}{digits}", auth=AS_ADMIN)
 

@@ -17,7 +17,13 @@ from tests.support.builders import NOON
 WEB = Path(bridge.web.__file__).parent
 MSK = ZoneInfo("Europe/Moscow")
 
-_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "mark": None, "say": None}
+_KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "translatable": None,
+    "translate": None,
+}
 _JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
 
 
@@ -33,13 +39,13 @@ def catalogue() -> list[Message]:
         return [message for message in read_po(file, locale="ru") if message.id]
 
 
-def test_everything_the_pages_say_is_in_the_catalogue_and_nothing_else():
+def test_everything_the_pages_say_is_in_the_catalogue_and_nothing_else() -> None:
     kept = {m.id if isinstance(m.id, str) else tuple(m.id) for m in catalogue()}
 
     assert kept == said()
 
 
-def test_every_text_is_translated_with_its_fields():
+def test_every_text_is_translated_with_its_fields() -> None:
     for message in catalogue():
         assert not message.fuzzy, message.id
         assert all(message.string if isinstance(message.string, tuple) else [message.string]), (
@@ -51,7 +57,7 @@ def test_every_text_is_translated_with_its_fields():
 @pytest.mark.parametrize(
     ("count", "words"), [(1, "1 звонок"), (2, "2 звонка"), (5, "5 звонков"), (21, "21 звонок")]
 )
-def test_russian_counts_as_people_do(count: int, words: str):
+def test_russian_counts_as_people_do(count: int, words: str) -> None:
     text = translations("ru").ungettext("%(num)s call", "%(num)s calls", count)
 
     assert text % {"num": count} == words
@@ -70,7 +76,7 @@ def test_russian_counts_as_people_do(count: int, words: str):
         ),
     ],
 )
-def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str):
+def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str) -> None:
     speech = Localizer(lang, MSK)
 
     written = (
@@ -96,16 +102,16 @@ def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str
         (timedelta(days=2), "2 дн."),
     ],
 )
-def test_a_span_is_told_in_its_largest_unit(span: timedelta, words: str):
+def test_a_span_is_told_in_its_largest_unit(span: timedelta, words: str) -> None:
     assert Localizer("ru", UTC).format_duration(span).replace("\u00a0", " ") == words
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0, "0:00"), (7, "0:07"), (760, "12:40"), (3723, "1:02:03")]
 )
-def test_a_talk_is_told_to_the_second(seconds: int, words: str):
+def test_a_talk_is_told_to_the_second(seconds: int, words: str) -> None:
     assert Localizer.format_stopwatch(timedelta(seconds=seconds)) == words
 
 
-def test_what_happens_this_moment_is_not_told_to_come():
+def test_what_happens_this_moment_is_not_told_to_come() -> None:
     assert Localizer("ru", UTC).format_ago(NOON + timedelta(seconds=3), NOON) == "только что"

@@ -26,7 +26,8 @@ from bridge.adapters.sqlite.calls.queries import (
     read_number_memories,
     read_numbers_with_talks,
 )
-from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.file_watch import LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile
 from bridge.adapters.sqlite.calls.rows import (
     CALL_KEY,
     CALL_RECEIVED_AT,
@@ -35,7 +36,6 @@ from bridge.adapters.sqlite.calls.rows import (
     ENTRY_STATE,
     LEDGER_PAGE_SIZE,
     call_row,
-    create_tables,
     day_of_column,
     decode_call,
     decode_day,
@@ -46,6 +46,8 @@ from bridge.adapters.sqlite.calls.rows import (
     entry_row,
     to_micros,
 )
+from bridge.adapters.sqlite.calls.schema import create_tables
+from bridge.adapters.sqlite.calls.writer import LedgerWriter, open_as_guest
 from bridge.adapters.sqlite.calls.writes import (
     ApplyChange,
     CheckFile,
@@ -54,7 +56,6 @@ from bridge.adapters.sqlite.calls.writes import (
     DeleteOldEvents,
     DropEntry,
     LedgerWrite,
-    LedgerWriter,
     RearmedBatch,
     RearmEntries,
     RecordCall,
@@ -66,7 +67,6 @@ from bridge.adapters.sqlite.calls.writes import (
     SaveChoice,
     SaveEntry,
     WriteResult,
-    open_as_guest,
 )
 from bridge.adapters.sqlite.file.integrity import check_integrity
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile

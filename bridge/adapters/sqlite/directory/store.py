@@ -29,12 +29,9 @@ from bridge.adapters.sqlite.directory.documents import (
     migrate_directory,
 )
 from bridge.adapters.sqlite.directory.draft import DirectoryDraft
+from bridge.adapters.sqlite.directory.index.changes import IndexChanges
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex
-from bridge.adapters.sqlite.directory.index.phone_index import (
-    IndexChanges,
-    PhoneIndex,
-    rare_garbage_collection,
-)
+from bridge.adapters.sqlite.directory.index.phone_index import PhoneIndex, rare_garbage_collection
 from bridge.adapters.sqlite.directory.load import BulkLoad
 from bridge.adapters.sqlite.directory.object_tables import ObjectTables
 from bridge.adapters.sqlite.directory.suspected_damage import (

@@ -1,9 +1,9 @@
-"""What the API shows of a caller: how his number was read, whose it is, where his call would go.
+"""What the API shows of a caller: how the number was read, whose it is, where the call would go.
 
 Numbers stand here in full: only the administrator sees them.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,40 +13,29 @@ from bridge.domain.phone.callers import CallerKind
 from bridge.domain.phone.formatting import format_phone
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory, RouteDecision, RouteQuestion
-from bridge.web.api.views.calls import CandidateView, DecisionView, View, format_e164
+from bridge.web.api.views.base import Source, View, format_e164
+from bridge.web.api.views.calls import CandidateView, DecisionView
 
 
 class QuestionView(View):
     """How a caller and a line were read."""
 
-    caller_raw: str
-    caller_kind: CallerKind
-    number: str | None
-    extension: str | None
+    caller_raw: Annotated[str, Source(lambda question: question.caller.raw)]
+    caller_kind: Annotated[CallerKind, Source(lambda question: question.caller.kind)]
+    number: Annotated[str | None, Source(lambda question: format_e164(question.caller.number))]
+    extension: Annotated[str | None, Source(lambda question: question.caller.extension)]
     did: str
-
-    @classmethod
-    def of(cls, question: RouteQuestion) -> Self:
-        """Show *question*."""
-        caller = question.caller
-        return cls(
-            caller_raw=caller.raw,
-            caller_kind=caller.kind,
-            number=format_e164(caller.number),
-            extension=caller.extension,
-            did=question.did,
-        )
 
 
 class ExplanationView(View):
-    """What the PBX would be told, and why; the same as `onec-bridge route --json`."""
+    """What the PBX would be answered, and why; the same as `onec-bridge route --json`."""
 
-    extension: str | None = Field(description="what the PBX would be told; null: nobody")
+    extension: str | None = Field(description="what the PBX would be answered; null: nobody")
     question: QuestionView
     decision: DecisionView
 
     @classmethod
-    def of(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
+    def build(cls, question: RouteQuestion, decision: RouteDecision, lang: Language) -> Self:
         """Show *decision* on *question*."""
         return cls(
             extension=decision.extension,
@@ -56,7 +45,7 @@ class ExplanationView(View):
 
 
 class CallerCardView(View):
-    """All a number tells, and what would be done with its call now."""
+    """All that is known of a number, and where its call would go now."""
 
     number: str
     formatted: str
@@ -67,7 +56,7 @@ class CallerCardView(View):
     decision: DecisionView
 
     @classmethod
-    def of(
+    def build(
         cls,
         number: PhoneNumber,
         card: CallerCard | None,

@@ -1,31 +1,25 @@
-"""What the API shows of the house's state: debts to 1C, sync runs, freshness."""
+"""What the API shows of the service's state: the outbox, sync runs, freshness."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
-from bridge.domain.calls.call import PhoneCall
 from bridge.domain.clock import age_by_wall
-from bridge.domain.delivery.entry import (
-    DeliveryStage,
-    EntryState,
-    OutboxEntry,
-)
-from bridge.domain.delivery.texts import Language
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.routing.decision import DataAge
-from bridge.ports.alarms import ActiveAlarm, Alarm, AlarmName
+from bridge.ports.alarms import AlarmName
 from bridge.ports.events import OneCAvailability
-from bridge.ports.stores.directory import EntitySync, SyncReport
-from bridge.ports.stores.outbox import OutboxCounts
-from bridge.web.api.views.calls import CallSummaryView, View
+from bridge.ports.stores.directory import SyncReport
+from bridge.web.api.views.base import SentenceSource, Source, View
+from bridge.web.api.views.calls import CallSummaryView
 from bridge.web.shared.alarm_texts import ALARM_TEXTS
 from bridge.web.shared.language import translations
 
 
 class OutboxEntryView(View):
-    """One call owed to 1C, and where it stands; `last_error` in 1C's own words."""
+    """One outbox entry: a call to be written to 1C; `last_error` is 1C's own text."""
 
     key: str
     state: EntryState
@@ -33,51 +27,24 @@ class OutboxEntryView(View):
     attempts: int
     created_at: datetime
     due_at: datetime
-    settled_at: datetime | None
+    settled_at: Annotated[datetime | None, Source(lambda entry: entry.delivered_at)]
     document: str | None = Field(description="reference of the document in 1C")
     last_error: str
     call: CallSummaryView | None = None
 
-    @classmethod
-    def of(cls, entry: OutboxEntry, call: PhoneCall | None, lang: Language) -> Self:
-        """Show *entry*, with its *call* where that is at hand."""
-        return cls(
-            key=entry.key,
-            state=entry.state,
-            stage=entry.stage,
-            attempts=entry.attempts,
-            created_at=entry.created_at,
-            due_at=entry.due_at,
-            settled_at=entry.delivered_at,
-            document=entry.document,
-            last_error=entry.last_error,
-            call=None if call is None else CallSummaryView.of(call, lang),
-        )
-
 
 class OutboxCountsView(View):
-    """How much is owed to 1C."""
+    """How many outbox entries there are by state."""
 
     due: int
     sending: int
     dead: int
-    settled: int
+    settled: Annotated[int, Source(lambda counts: counts.delivered)]
     oldest_due: datetime | None
-
-    @classmethod
-    def of(cls, counts: OutboxCounts) -> Self:
-        """Show *counts*."""
-        return cls(
-            due=counts.due,
-            sending=counts.sending,
-            dead=counts.dead,
-            settled=counts.delivered,
-            oldest_due=counts.oldest_due,
-        )
 
 
 class OutboxView(View):
-    """What is owed to 1C, newest first."""
+    """Outbox entries, newest first."""
 
     counts: OutboxCountsView
     entries: list[OutboxEntryView]
@@ -100,23 +67,6 @@ class EntitySyncView(View):
     )
     error: str = Field(description="why it could not be compared in the last run")
 
-    @classmethod
-    def of(cls, entity: EntitySync) -> Self:
-        """Show *entity*."""
-        return cls(
-            kind=entity.kind,
-            listed=entity.listed,
-            held=entity.held,
-            fetched=entity.fetched,
-            buried=entity.buried,
-            unread_phones=entity.unread_phones,
-            seconds=entity.seconds,
-            requests=entity.requests,
-            bytes=entity.bytes,
-            proven_at=entity.proven_at,
-            error=entity.error,
-        )
-
 
 class SyncReportView(View):
     """The last sync run that proved the directory."""
@@ -135,25 +85,6 @@ class SyncReportView(View):
     facts: dict[str, int] = Field(description="what calls are routed by, counted")
     nobody_reachable: bool = Field(description="nobody has an extension, and nobody accepted that")
 
-    @classmethod
-    def of(cls, report: SyncReport) -> Self:
-        """Show *report*."""
-        return cls(
-            started_at=report.started_at,
-            seconds=report.seconds,
-            full=report.full,
-            changed=report.changed,
-            numbers=report.numbers,
-            proven_at=report.proven_at,
-            entities=[EntitySyncView.of(entity) for entity in report.entities],
-            shared_extensions={k: list(names) for k, names in report.shared_extensions.items()},
-            extension_property=report.extension_property,
-            managers_without_extension=report.managers_without_extension,
-            unread_examples=list(report.unread_examples),
-            facts=dict(report.facts),
-            nobody_reachable=report.nobody_reachable,
-        )
-
 
 class FreshnessView(View):
     """When the directory was last proven equal to 1C, and what 1C is like now."""
@@ -167,12 +98,12 @@ class FreshnessView(View):
     entities: list[EntitySyncView] = Field(description="the same for each entity set of 1C")
 
     @classmethod
-    def of(
+    def build(
         cls,
         age: DataAge,
         now: datetime,
         numbers: int,
-        mood: OneCAvailability | None,
+        availability: OneCAvailability | None,
         report: SyncReport | None,
     ) -> Self:
         """Show the freshness at *now*; *report* is that of the last run."""
@@ -182,8 +113,8 @@ class FreshnessView(View):
             age_seconds=None if old is None else old.total_seconds(),
             stale=age.is_stale,
             numbers=numbers,
-            onec_up=None if mood is None else mood.available,
-            onec_words="" if mood is None else mood.message,
+            onec_up=None if availability is None else availability.available,
+            onec_words="" if availability is None else availability.message,
             entities=[] if report is None else [EntitySyncView.of(e) for e in report.entities],
         )
 
@@ -195,7 +126,7 @@ class DirectoryChangeView(View):
     proven_at: datetime | None
 
     @classmethod
-    def of(cls, report: SyncReport | None) -> Self:
+    def build(cls, report: SyncReport | None) -> Self:
         """Show what *report* says of it."""
         if report is None:
             return cls(numbers=None, proven_at=None)
@@ -205,26 +136,16 @@ class DirectoryChangeView(View):
 class OneCAvailabilityView(View):
     """1C went away or came back."""
 
-    up: bool
-    words: str
-
-    @classmethod
-    def of(cls, mood: OneCAvailability) -> Self:
-        """Show *mood*."""
-        return cls(up=mood.available, words=mood.message)
+    up: Annotated[bool, Source(lambda event: event.available)]
+    words: Annotated[str, Source(lambda event: event.message)]
 
 
 class AlarmView(View):
     """Something a person should see; `clear` takes it back."""
 
     name: str
-    words: str
+    words: Annotated[str, Source(lambda alarm: alarm.message)]
     clear: bool
-
-    @classmethod
-    def of(cls, alarm: Alarm) -> Self:
-        """Show *alarm*."""
-        return cls(name=alarm.name, words=alarm.message, clear=alarm.clear)
 
 
 class StandingAlarmView(View):
@@ -232,20 +153,17 @@ class StandingAlarmView(View):
 
     name: AlarmName
     subject: str
-    title: str
-    words: str
-    advice: str
+    title: Annotated[
+        str,
+        SentenceSource(
+            lambda alarm, lang: translations(lang).gettext(ALARM_TEXTS[alarm.name].title)
+        ),
+    ]
+    words: Annotated[str, Source(lambda alarm: alarm.message)]
+    advice: Annotated[
+        str,
+        SentenceSource(
+            lambda alarm, lang: translations(lang).gettext(ALARM_TEXTS[alarm.name].advice)
+        ),
+    ]
     since: datetime
-
-    @classmethod
-    def of(cls, alarm: ActiveAlarm, lang: Language) -> Self:
-        """Show *alarm* in *lang*."""
-        text, catalogue = ALARM_TEXTS[alarm.name], translations(lang)
-        return cls(
-            name=alarm.name,
-            subject=alarm.subject,
-            title=catalogue.gettext(text.title),
-            words=alarm.message,
-            advice=catalogue.gettext(text.advice),
-            since=alarm.since,
-        )

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from bridge.adapters.sqlite.calls.recovery.file_watch import LedgerReplaced
 
-from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile
 from bridge.adapters.sqlite.calls.rows import call_row
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.calls.writes import RecordCall
