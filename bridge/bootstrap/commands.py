@@ -57,8 +57,11 @@ from bridge.ports.orders import PlacedCall
 from bridge.ports.stores.directory import SyncReport
 from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from bridge.services.answering.decide import NumberMemoryLookup
-from bridge.services.diagnosis import diagnose
+from bridge.services.diagnosis.connections import examine_onec, examine_pbx
+from bridge.services.diagnosis.directory import examine_directory
 from bridge.services.diagnosis.files import examine_files
+from bridge.services.diagnosis.settings import examine_fallback, examine_secrets
+from bridge.services.diagnosis.store import examine_store
 from bridge.services.health.system_state import EventFanOut
 from bridge.services.sync.guard import ConfirmLoss
 from bridge.services.sync.pull import DirectoryPull, Progress, PullRules, confirm_nothing
@@ -207,16 +210,16 @@ async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
         return [CheckResult("settings", CheckVerdict.FAILURE, str(error), "see .env.example")]
     findings = [CheckResult("settings", CheckVerdict.OK, "every setting can be read")]
     token = reveal_secret(settings.hook_token) or ""
-    findings += diagnose.examine_secrets(
+    findings += examine_secrets(
         basic=settings.hook_user is not None,
         token_length=len(token),
         admin_password=settings.admin_password is not None,
         host=settings.host,
     )
-    findings += diagnose.examine_fallback(
+    findings += examine_fallback(
         default_extension=settings.default_extension, dids=len(settings.did_extensions)
     )
-    findings += diagnose.examine_store(
+    findings += examine_store(
         str(settings.data_dir),
         obstacle=soundness.why_not_writable(settings.data_dir),
         free=soundness.free_bytes(settings.data_dir),
@@ -234,7 +237,7 @@ async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
     directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
         moment = now()
-        findings += diagnose.examine_directory(
+        findings += examine_directory(
             directory.report(),
             now=moment,
             stale=directory.age(moment).is_stale,
@@ -248,7 +251,7 @@ async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
 async def _check_pbx(settings: Settings) -> CheckResult:
     pbx = None if settings.onec_timezone is None else build_pbx_api(settings)
     try:
-        return await diagnose.examine_pbx(pbx, now())
+        return await examine_pbx(pbx, now())
     finally:
         if pbx is not None:
             await pbx.aclose()
@@ -267,7 +270,7 @@ async def _check_onec(settings: Settings) -> Sequence[CheckResult]:
         clock=now,
     )
     try:
-        return await diagnose.examine_onec(probe)
+        return await examine_onec(probe)
     finally:
         await client.aclose()
 
