@@ -1,7 +1,7 @@
 """The jobs on APScheduler: sync, delivery, taking up a new directory, housekeeping.
 
 The sync runs as a process of its own, started by Popen in a thread: uvloop's spawn stalls the
-loop by 14-18 ms (facts/performance.md §5), and a sync of a million rows must stall nobody.
+loop by 14-18 ms, and a sync of a million rows must stall nobody.
 """
 
 import asyncio
@@ -230,10 +230,10 @@ class Scheduler:
 
 
 def sync_pause_after(took: timedelta, timetable: Timetable) -> timedelta:
-    """Give the pause after a sync that *took* so long: longer where it would exceed its duty."""
+    """Return the pause after a sync that *took* so long: longer where it would exceed its duty."""
     return max(timetable.sync_interval, took * (1 / timetable.sync_duty - 1))
 
 
 def sync_command() -> tuple[str, ...]:
-    """Give the command line of one background sync run in this very environment."""
+    """Return the command line of one background sync run in this very environment."""
     return (sys.executable, "-m", "bridge", "sync", "--json", "--background")

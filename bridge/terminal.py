@@ -49,7 +49,7 @@ _STATE_STYLES = {
 
 
 def console() -> Console:
-    """Give the console of human results: stdout."""
+    """Return the console of human results: stdout."""
     return Console(highlight=False)
 
 
@@ -278,12 +278,12 @@ def format_time(moment: datetime) -> str:
 
 
 def is_interactive() -> bool:
-    """Tell whether a person can be asked: our question and his answer both go by a terminal."""
+    """Return whether a person can be asked: our question and his answer both go by a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_error(sentence: str) -> None:
-    """Say what went wrong: one sentence on stderr."""
+    """Return what went wrong: one sentence on stderr."""
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
 
 

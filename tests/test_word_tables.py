@@ -42,7 +42,7 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
         "asked with a default, which is the documented spelling",
         {"DOCUMENTED", "LOWER"},
     ),
-    "bridge.domain.reporting.desk._LOST": (
+    "bridge.domain.reporting.desk._UNANSWERED": (
         "asked after those that ring, talk or were answered",
         {"RINGING", "TALKING", "ANSWERED"},
     ),

@@ -123,7 +123,7 @@ def build_periodic_loops(
     events: EventFanOut,
     watch: ClockWatch,
 ) -> Sequence[Loop]:
-    """Give the work that goes round by itself: escalation, settling, retention."""
+    """Return the work that goes round by itself: escalation, settling, retention."""
     settling = UnfinishedCalls(
         tracker=following,
         pbx=pbx,
@@ -163,7 +163,7 @@ class PbxConnection:
     websocket: "SipuniWebsocket | None" = None
 
     async def open(self) -> None:
-        """Give up what a stop left in doubt, then listen."""
+        """Return up what a stop left in doubt, then listen."""
         if self.call_originator is not None:
             await self.call_originator.recover_after_crash()
         if self.websocket is not None:

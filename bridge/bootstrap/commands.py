@@ -145,7 +145,7 @@ async def _kept(run: Awaitable[SyncReport], history: SqliteSyncRuns) -> SyncRepo
 
 
 def explain(settings: Settings, number: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
-    """Tell what the PBX would be told, from the files the service uses; changes nothing."""
+    """Return what the PBX would be told, from the files the service uses; changes nothing."""
     directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
         deciding = build_decider(settings, directory, _memory(settings), EventFanOut())

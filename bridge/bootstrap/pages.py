@@ -73,7 +73,7 @@ def build_desk(settings: Settings, directory: SqliteDirectory) -> "DeskState":
 
 
 def build_stream_end(hub: "EventHub", desk: "DeskState") -> Callable[[], None]:
-    """Give what ends the pages' streams: a stop would wait for them."""
+    """Return what ends the pages' streams: a stop would wait for them."""
 
     def end_streams() -> None:
         hub.close()
@@ -98,7 +98,7 @@ def build_console_link(settings: Settings, secret: bytes, port: int) -> str:
 
 
 def build_hook_access(settings: Settings) -> "HookAccess":
-    """Tell who may call the hooks."""
+    """Return who may call the hooks."""
     from bridge.web.access import HookAccess
 
     return HookAccess(
@@ -111,7 +111,7 @@ def build_hook_access(settings: Settings) -> "HookAccess":
 
 
 def build_admin_access(settings: Settings, secret: bytes) -> "AdminAccess":
-    """Tell what opens the console.
+    """Return what opens the console.
 
     Raises:
         SettingsError: the password is a hash that cannot be read.

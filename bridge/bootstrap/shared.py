@@ -45,12 +45,12 @@ _SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Tell the seconds since the machine started, also those it slept, where the system can."""
+    """Return the seconds since the machine started, also those it slept, where the system can."""
     return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
 
@@ -118,7 +118,7 @@ def build_request_slots(settings: Settings) -> RequestSlots:
 
 
 def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
-    """Give what makes a client of somebody's own name and password."""
+    """Return what makes a client of somebody's own name and password."""
     mine = slots.for_client(Urgency.INTERACTIVE)
     return lambda name, password: build_odata_client(
         settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine
@@ -126,7 +126,7 @@ def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str,
 
 
 def onec_zone(settings: Settings) -> ZoneInfo:
-    """Give the zone of the 1C server's clock.
+    """Return the zone of the 1C server's clock.
 
     Raises:
         SettingsError: it is not set.
@@ -202,6 +202,6 @@ def build_pbx_api(settings: Settings) -> "SipuniApi | None":
 
 
 def reveal_secret(secret: object) -> str | None:
-    """Give a secret as it is; None for none."""
+    """Return a secret as it is; None for none."""
     reveal = getattr(secret, "get_secret_value", None)
     return None if reveal is None else str(reveal())

@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(error: BridgeError) -> ExitCode:
-    """Say by which code a script knows *error*."""
+    """Return by which code a script knows *error*."""
     if isinstance(error, SettingsError):
         return ExitCode.USAGE
     if isinstance(error, SyncRefused):
@@ -54,7 +54,7 @@ def exit_code(error: BridgeError) -> ExitCode:
 
 
 def error_message(error: BridgeError) -> str:
-    """Say what went wrong and what to do: 1C's words alone tell nobody which setting to look at."""
+    """Return what went wrong and what to do: 1C's words alone tell nobody which setting to look at."""
     advice = ""
     if isinstance(error, OneCUnauthorized):
         advice = "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has he the rights? "

@@ -7,7 +7,7 @@
 `CircuitBreaker` counts failures in a row: it stands before delivery, before questions about callers
 and before the look for call requests, each with rules of its own. `StageCircuitBreaker` stands
 before one stage of delivery: a missing right, or a handler in 1C that fails for everybody, would
-otherwise cost 1C one request for each entry. Entries that it stops are paused in the outbox (`pause_entry`).
+otherwise cost 1C one request for each entry. Its entries are paused in the outbox (`pause_entry`).
 Moments are seconds of a clock that only grows.
 """
 
@@ -16,40 +16,41 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Self
 
-#: The pause before one entry tries again, seconds: doubling, so that a right given is used soon.
+#: The pause before a trial, in seconds: doubling, so that a right that was given is used soon.
 FIRST_PAUSE_S: Final = 5.0
 
 MAX_PAUSE_S: Final = 60.0
 
-#: So many entries in a row refused in the same words are no longer each one's own matter; nor are
-#: so many in any words.
-SAME_WORDS: Final = 3
+#: So many entries refused in a row for the same reason open the breaker; so do so many for any.
+SAME_REASON: Final = 3
 
-ANY_WORDS: Final = 10
+ANY_REASON: Final = 10
 
-_OWN: Final = re.compile(r"«[^»]*»|\"[^\"]*\"|'[^']*'|[0-9a-f-]*[0-9][0-9a-f-]*", re.IGNORECASE)
+_OWN_PARTS: Final = re.compile(
+    r"«[^»]*»|\"[^\"]*\"|'[^']*'|[0-9a-f-]*[0-9][0-9a-f-]*", re.IGNORECASE
+)
 
 _MAX_DOUBLINGS: Final = 10
 
-#: So many failures in a row, late answers among them, and 1C is left alone.
+#: So many failures in a row, late answers among them, open the breaker of look-ups.
 FAILURES_TO_OPEN = 3
 
-#: How long it is left alone; then one question tries whether it is back.
+#: How long it stays open; then one question is the trial.
 OPEN_FOR = timedelta(seconds=30)
 
 #: The same where a person must act in 1C first (rights, publication): one question at a time is
-#: enough to see that he did.
+#: enough to see that it was done.
 OPEN_UNTIL_REPAIRED = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class StageCircuitBreaker:
-    """What the latest refusals of one stage say; moments are seconds of a clock that only grows.
+    """Counts refusals of one stage that are alike; *reason* is what 1C answered last.
 
-    *tries* is the key of the entry that tries whether 1C takes the stage again. *released*: an
-    entry for the try was looked for since the pause ended. *refused* are the latest refusals in a
-    row, each the key of its entry and what is not its own of 1C's words. *looked* counts the tries
-    that entries were looked for; *not_for_all* are words that stopped a stage though others passed.
+    *trial_key* is the key of the entry that is the trial; *trial_requested*: an entry for the trial
+    was asked for since the pause ended; *trial_count* counts those requests. *refusals* are the
+    latest ones in a row, each the key of its entry and the part of 1C's answer that is common to
+    entries. *individual_reason* is a reason that opened the breaker though other entries passed.
     """
 
     reason: str = ""
@@ -63,7 +64,7 @@ class StageCircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the stage is stopped, be it that one entry tries it just now."""
+        """Return whether the stage is stopped, also while a trial is under way."""
         return self.open_until is not None
 
     def allows(self, key: str, now: float) -> bool:
@@ -73,11 +74,11 @@ class StageCircuitBreaker:
         return not self.trial_key and now >= self.open_until
 
     def with_trial(self, key: str) -> Self:
-        """Return the breaker while *key* is sent."""
+        """Return the breaker while the entry *key* is sent."""
         return replace(self, trial_key=key) if self.is_open else self
 
     def needs_trial_entry(self, now: float) -> bool:
-        """Return whether an entry must be looked for that tries the stage again."""
+        """Return whether an entry has to be resumed as the trial."""
         return (
             self.open_until is not None
             and not self.trial_key
@@ -86,20 +87,20 @@ class StageCircuitBreaker:
         )
 
     def after_trial_requested(self) -> Self:
-        """Return the breaker when an entry was looked for that tries the stage."""
+        """Return the breaker after an entry was asked for as the trial."""
         return replace(self, trial_requested=True, trial_count=self.trial_count + 1)
 
     def after_success(self) -> Self:
-        """Return the breaker when 1C took the stage of an entry."""
-        words = _common(self.reason) if self.is_open else self.individual_reason
-        return type(self)(individual_reason=words)
+        """Return the breaker after 1C accepted the stage of an entry."""
+        reason = _common_part(self.reason) if self.is_open else self.individual_reason
+        return type(self)(individual_reason=reason)
 
-    def after_common_refusal(self, words: str, now: float) -> Self:
-        """Return the breaker behind a refusal that is the same for all."""
+    def after_common_refusal(self, reason: str, now: float) -> Self:
+        """Return the breaker after a refusal that is the same for all entries."""
         pause = min(self.pause_s * 2, MAX_PAUSE_S) if self.is_open else FIRST_PAUSE_S
         return replace(
             self,
-            reason=words,
+            reason=reason,
             open_until=now + pause,
             pause_s=pause,
             trial_key="",
@@ -107,25 +108,26 @@ class StageCircuitBreaker:
             refusals=(),
         )
 
-    def after_refusal(self, key: str, words: str, now: float) -> Self:
-        """Return the breaker behind a refusal of one entry, which may be the same for others."""
+    def after_refusal(self, key: str, reason: str, now: float) -> Self:
+        """Return the breaker after a refusal of one entry, which may be the same for others."""
         if self.is_open:
-            return self.after_common_refusal(words, now)
-        refused = (*self.refusals, (key, _common(words)))[-ANY_WORDS:]
-        same = {other for other, said in refused if said == _common(words)}
-        counted = replace(self, refusals=refused)
-        enough = ANY_WORDS if _common(words) == self.individual_reason else SAME_WORDS
-        common = len(same) >= enough or len({other for other, _ in refused}) >= ANY_WORDS
-        return counted.after_common_refusal(words, now) if common else counted
+            return self.after_common_refusal(reason, now)
+        part = _common_part(reason)
+        refusals = (*self.refusals, (key, part))[-ANY_REASON:]
+        same = {other for other, other_part in refusals if other_part == part}
+        counted = replace(self, refusals=refusals)
+        enough = ANY_REASON if part == self.individual_reason else SAME_REASON
+        common = len(same) >= enough or len({other for other, _ in refusals}) >= ANY_REASON
+        return counted.after_common_refusal(reason, now) if common else counted
 
     def after_attempt(self, key: str) -> Self:
-        """Return the breaker when *key* is not sent any more, whatever came of it."""
+        """Return the breaker when the entry *key* is not sent any more, whatever the outcome."""
         return replace(self, trial_key="", trial_requested=False) if self.trial_key == key else self
 
 
-def _common(words: str) -> str:
-    """Return what of *words* does not name one entry: without numbers, references and quotes."""
-    return " ".join(_OWN.sub("", words.casefold()).split())
+def _common_part(reason: str) -> str:
+    """Return *reason* without what names one entry: numbers, references and quotes."""
+    return " ".join(_OWN_PARTS.sub("", reason.casefold()).split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +181,5 @@ class CircuitBreaker:
         return type(self)(self.rules)
 
 
-#: When questions to 1C that somebody waits for are given up for a while.
+#: For questions to 1C about callers, and for the look for call requests.
 LOOKUP_RULES: Final = BreakerRules(FAILURES_TO_OPEN, OPEN_FOR, OPEN_FOR)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.sqlite.file.sqlite_file import WriterLock
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.lab.demo.callers import choose_callers
 from tests.stories.processes import ServiceFolder, open_service_folder, wait_until
 from tests.stories.test_damage import serving

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.domain.routing.decision import RouteQuestion
 
-#: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
+#: Sipuni asks once per scheme node with one arrival time.
+#: Source: docs/facts/sipuni.md, 'Ways to reach a manager'.
 REPEAT_WINDOW = timedelta(seconds=120)
 
-#: Without a time the same pair within this is the same call (contract.md §5).
+#: Without a time the same caller and line within this are the same call.
 PAIR_WINDOW = timedelta(seconds=10)
 
 #: A PBX clock further off than this says nothing about when the call came.
@@ -27,19 +28,19 @@ class CallIdentity:
 
     @property
     def window(self) -> timedelta:
-        """How long after the first question an equal one is still the same call."""
+        """For how long after the first question an equal one is still the same call."""
         return REPEAT_WINDOW if self.pbx_time_text else PAIR_WINDOW
 
 
 def question_identity(question: RouteQuestion) -> CallIdentity:
-    """Tell by what a later question of the same call will be known."""
+    """Return what a later question of the same call is recognised by."""
     return CallIdentity(
         question.provider, question.caller.raw, question.did, question.pbx_time_text
     )
 
 
 def believable_arrival(question: RouteQuestion) -> datetime | None:
-    """Give the PBX's arrival time where it can be believed, else None."""
+    """Return the PBX's arrival time where it can be believed, else None."""
     at = question.arrived_at
     if at is None or abs(at - question.received_at) > CLOCK_TOLERANCE:
         return None

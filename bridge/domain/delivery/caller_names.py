@@ -42,7 +42,7 @@ def candidate_name(candidate: Candidate) -> str:
 
 
 def how_to_reach(call: PhoneCall, lang: Language) -> str:
-    """Give the caller's number as 1C writes numbers; never empty, at most 100 characters."""
+    """Return the caller's number as 1C writes numbers; never empty, at most 100 characters."""
     caller = call.caller
     if caller.number is not None:
         return format_phone(caller.number)

@@ -79,7 +79,7 @@ class PhoneCallChange:
     seen_version: Version | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is to be changed at all."""
+        """Return whether anything is to be changed at all."""
         return self != PhoneCallChange(seen_version=self.seen_version)
 
 

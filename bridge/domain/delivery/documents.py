@@ -1,7 +1,8 @@
 """A call → what UT 11 shall hold of it: the phone call document, its subject, the reminder.
 
-1C fills nothing for us over OData (facts/ut11-metadata.md §4), so every field is decided here.
+1C fills in nothing over OData, so every field is decided here.
 Drafts are a pure function of the recorded call: after a crash the same draft is made again.
+Source: docs/facts/ut11.md, 'Writing a phone call'.
 """
 
 import hashlib
@@ -31,7 +32,8 @@ from bridge.domain.delivery.texts import Language, format_rule, format_text
 from bridge.domain.directory.caller_card import Candidate, CandidateKind
 from bridge.domain.directory.entities import Ref
 
-#: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
+#: Attribute lengths in УТ 11; 1C cuts longer texts silently.
+#: Source: docs/facts/ut11.md, 'ТелефонныйЗвонок'.
 MAX_SUBJECT = 1024
 MAX_PRESENTATION = 1024
 
@@ -40,7 +42,7 @@ MARKER_START = "[bridge:"
 
 
 def document_marker(key: str) -> str:
-    """Give the mark by which a document is known as ours; searched before anything is created."""
+    """Return the mark by which a document is known as ours; searched before anything is created."""
     return f"{MARKER_START}{key}]"
 
 
@@ -54,7 +56,7 @@ def proposed_ref(key: str) -> Ref:
 
 
 def build_desired_state(call: PhoneCall, lang: Language, zone: tzinfo) -> DesiredState:
-    """Tell what 1C should hold of *call* by now; *zone* is the one its people live in."""
+    """Return what 1C should hold of *call* by now; *zone* is the one its people live in."""
     draft = build_phone_call_draft(call, lang, zone)
     return DesiredState(
         document_text=DocumentText(draft.subject, draft.description, draft.responsible),
@@ -101,7 +103,7 @@ def build_reminder_draft(call: PhoneCall, user: Ref, text: str, document: Ref) -
 def build_document_change(
     present: WrittenPhoneCall, before: Sequence[DocumentText], now: DocumentText, mark: str = ""
 ) -> PhoneCallChange:
-    """Tell what to change in a document so that it reads as *now*, and bears *mark*.
+    """Return what to change in a document so that it reads as *now*, and bears *mark*.
 
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
     as we wrote it is replaced; a person's words and choices stay.

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.calls.desired import (
-    DocumentText,
-    SentReminder,
-)
+from bridge.domain.calls.desired import DocumentText, ReminderState, SentReminder
 from bridge.domain.directory.entities import Ref
+
+_MAX_BACKOFF = timedelta(minutes=5)
+_MAX_DOUBLINGS = 16
 
 
 class EntryState(StrEnum):
-    """Where an entry stands."""
+    """Where an entry stands in the outbox; values are stored."""
 
     DUE = "due"
     SENDING = "sending"
@@ -21,35 +21,45 @@ class EntryState(StrEnum):
 
 
 class DeliveryStage(StrEnum):
-    """The writes that journal one call, in their order."""
+    """The writes that bring one call to 1C, in their order."""
 
     DOCUMENT = "document"
     SUBJECT = "subject"
-    REMINDER = "reminder"  # made, changed or withdrawn, one at a time
-    OUTCOME = "outcome"  # the document tells how the call went
-    CONSIDERED = "considered"
-    VERIFY = "verify"
+    REMINDER = "reminder"  # created, changed or withdrawn, one at a time
+    OUTCOME = "outcome"  # the document gets the outcome of the call
+    CONSIDERED = "considered"  # the call is marked as dealt with
+    VERIFY = "verify"  # a last search for a late duplicate
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRules:
-    """How patient delivery is. *quiet*: how long a lost create may still be committed in 1C."""
+    """How long delivery waits, and for what."""
 
-    #: 1C waits 20 s for a lock, and may finish a request that nobody waits for any more.
+    #: How long 1C may still commit a create whose reply was lost: it waits 20 s for a lock, and may
+    #: finish a request that nobody waits for any more.
     quiet_period: timedelta = timedelta(seconds=30)
-    #: The look for a late double, long after any request of ours can still be running.
+    #: When a late duplicate is searched for: long after any request of ours can still be running.
     verify_after: timedelta = timedelta(minutes=10)
     first_backoff: timedelta = timedelta(seconds=2)
+
+    def backoff_after(self, attempts: int) -> timedelta:
+        """Return the pause after so many attempts: doubling, at most five minutes.
+
+        Doubling without jitter: one bridge talks to one 1C, so there is no crowd to spread.
+        """
+        doublings = min(max(attempts, 1) - 1, _MAX_DOUBLINGS)
+        return min(self.first_backoff * (1 << doublings), _MAX_BACKOFF)
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One call owed to 1C. *key* is the call's; *document* the reference once 1C gave it.
+    """One call to be written to 1C. *key* is the call's; *document* the reference once 1C gave it.
 
-    *maybe_sent_at* is set once a create of the present stage was sent whose fate is unknown: the
-    latest such moment. *doubtful* stays set once that happened to the document: it is verified
-    at the end. *told* is what the document tells, and *telling* what it may tell instead, since
-    a write of it left whose fate is unknown.
+    *maybe_sent_at* is set once a create of the present stage was sent and its outcome is unknown:
+    the latest such moment. *needs_verification* stays set once that happened to the document: a
+    duplicate is searched for at the end. *written_text* is what the document holds by our last
+    confirmed write; *maybe_written_texts* what it may hold instead, since the outcome of those
+    writes is unknown.
     """
 
     key: str
@@ -68,20 +78,33 @@ class OutboxEntry:
     maybe_written_texts: tuple[DocumentText, ...] = ()
     considered_written: bool = False
     reminders: tuple[SentReminder, ...] = ()
-    #: The revision of the call whose wishes were last fulfilled.
+    #: The revision of the call that 1C was last brought to.
     revision: int = 0
     verify_at: datetime | None = None
-    #: It was not sent, for 1C refuses its stage to all entries (`domain.stage_breaker`).
+    #: It is not sent while the circuit breaker of its stage is open.
     paused: bool = False
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it may be attempted at *now*."""
+        """Return whether it may be attempted at *now*."""
         return self.state is EntryState.DUE and self.due_at <= now
 
     @property
     def is_pending(self) -> bool:
-        """Whether 1C still lacks something of it (a final look is no debt)."""
+        """Return whether 1C still lacks something of it; a verification lacks nothing."""
         return (
             self.state in (EntryState.DUE, EntryState.SENDING)
             and self.stage is not DeliveryStage.VERIFY
         )
+
+
+def find_sent_reminder(entry: OutboxEntry, user: Ref) -> SentReminder | None:
+    """Return the reminder of *user* as it was last written; None where there was none."""
+    return next((reminder for reminder in entry.reminders if reminder.user == user), None)
+
+
+def with_reminder(
+    entry: OutboxEntry, user: Ref, text: str, state: ReminderState
+) -> tuple[SentReminder, ...]:
+    """Return the reminders of *entry* with that of *user* replaced."""
+    others = tuple(reminder for reminder in entry.reminders if reminder.user != user)
+    return (*others, SentReminder(user, text, state))

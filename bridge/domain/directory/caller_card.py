@@ -27,7 +27,7 @@ class CandidateKind(IntEnum):
 
 
 class OwnerStep(NamedTuple):
-    """One step up the owner chain: a partner and the main manager 1C names for him."""
+    """One step up the owner chain: a partner and its main manager as 1C names it."""
 
     partner: Ref
     name: str
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
     kind: CandidateKind
     ref: Ref
     name: str
-    #: The partner first, then his holdings upwards; empty when the owner has no partner.
+    #: The partner first, then its holdings upwards; empty when the owner has no partner.
     chain: tuple[OwnerStep, ...]
     code: str = ""
     customer: bool = False
@@ -56,14 +56,14 @@ class Candidate(NamedTuple):
 
 
 class CallerCard(NamedTuple):
-    """All a number tells: its candidates, already in stable order."""
+    """What is known of one number: its candidates, already in stable order."""
 
     number: PhoneNumber
     candidates: tuple[Candidate, ...]
 
 
 def candidate_sort_key(candidate: Candidate) -> tuple[bool, int, bool, str, str, str]:
-    """Sort candidates as design.md §7 says: active, kind, customers first, lowest code."""
+    """Return the key of the stable order: active first, then kind, customers first, lowest code."""
     return (
         candidate.ended,
         candidate.kind,
@@ -78,7 +78,7 @@ def build_owner_chain(
     partner: Ref | None,
     partners: Mapping[Ref, tuple[str, Ref | None, Ref | None]],
 ) -> tuple[OwnerStep, ...]:
-    """Walk from *partner* up its holdings; *partners* gives (name, parent, manager) of each.
+    """Return the chain from *partner* up; *partners* gives (name, parent, manager) of each.
 
     A partner that 1C does not list ends the chain (a dangling reference), a cycle ends it too.
     """
@@ -103,7 +103,7 @@ def build_candidate(
     customer: bool,
     code: str,
 ) -> Candidate:
-    """Make the candidate that *owner* is for one of his numbers."""
+    """Return the candidate that *owner* is for one of its numbers."""
     if isinstance(owner, ContactPerson):
         kind = CandidateKind.CONTACT
         ended = owner.ended is not None
@@ -116,7 +116,7 @@ def build_candidate(
 def build_caller_card(
     number: PhoneNumber, owners: Iterable[PhoneOwner], parent_partners: Iterable[Partner]
 ) -> CallerCard | None:
-    """Make the card of *number* from its *owners*, as the phone index would.
+    """Return the card of *number* from its *owners*, as the phone index would build it.
 
     *parent_partners* are the partners they belong to, with their holdings; owners who are no
     callers or do not have the number are left out. None when nobody is left.

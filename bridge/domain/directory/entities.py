@@ -1,9 +1,4 @@
-"""Who is who in 1C: partners, contact persons, counterparties, managers, and the caller's card.
-
-`…` nouns hold what the pull read; `CallerCard` is what the phone index answers with. Cards are
-NamedTuples, not dataclasses: one is decoded on the ringing path of every call, and a tuple is
-written as a short array and built in C.
-"""
+"""Who is who in 1C, as the pull reads it: partners, contact persons, counterparties, managers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +12,8 @@ if TYPE_CHECKING:
     #: `Ref_Key` of a 1C object: a lower-case guid. 1C's forms show upper case; compare lower.
     Ref = NewType("Ref", str)
 
-    #: `DataVersion`: opaque, compared for equality only (facts/onec-odata.md §3.3).
+    #: `DataVersion`: opaque, compared for equality only.
+    #: Source: docs/facts/onec-odata.md, 'DataVersion'.
     Version = NewType("Version", str)
 else:
     # The call of a NewType is Python's: it took a tenth of the time in which a row is read.
@@ -37,7 +33,7 @@ class EntityKind(StrEnum):
 
     @property
     def plural(self) -> str:
-        """Name several of them, as people read it."""
+        """Return the name of several of them, as people read it."""
         return _PLURALS[self]
 
 
@@ -66,13 +62,13 @@ class AttributeValue:
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """A 1C user: who answers calls. *extension* is None when 1C has none for him."""
+    """A 1C user: who answers calls. *extension* is None when 1C holds none."""
 
     ref: Ref
     version: Version
     name: str
     extension: str | None = None
-    #: Недействителен: he has left; Служебный: a technical account; neither may be offered calls.
+    #: Недействителен: the user has left; Служебный: a technical account; neither gets calls.
     invalid: bool = False
     service: bool = False
     deletion_mark: bool = False
@@ -81,13 +77,13 @@ class Manager:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a call may be sent to him."""
+        """Return whether a call may be sent to this manager."""
         return bool(self.extension) and not (self.invalid or self.service or self.deletion_mark)
 
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A partner (Партнеры); *parent* is his holding, *manager* the main manager."""
+    """A partner (Партнеры); *parent* is its holding, *manager* the main manager."""
 
     ref: Ref
     version: Version
@@ -131,10 +127,11 @@ class Counterparty:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionSources:
-    """Where extensions stand besides the users themselves (facts/ut11-metadata.md §6).
+    """Where extensions are kept besides the users themselves.
 
-    *property* is the attribute (None: 1C has none of that title); *register* gives the value by
-    user when it is kept as additional information; *listed* gives the texts of list values.
+    *attribute_ref* is the attribute (None: 1C has none of that title); *register_values* are by
+    user, where it is kept as additional information; *list_values* are the texts of list values.
+    Source: docs/facts/ut11.md, 'Extensions of managers'.
     """
 
     attribute_ref: Ref | None = None
@@ -153,12 +150,12 @@ class ExtensionOwner(NamedTuple):
 
 
 def may_be_caller(owner: PhoneOwner) -> bool:
-    """Whether the owner's numbers lead to him at all."""
+    """Return whether the numbers of *owner* lead to it at all."""
     return not owner.deletion_mark and not (isinstance(owner, Partner) and owner.predefined)
 
 
 def with_extension(manager: Manager, sources: ExtensionSources) -> Manager:
-    """Give *manager* with the extension that 1C holds for him now."""
+    """Return *manager* with the extension that 1C holds now."""
     value = (
         manager.attribute
         if sources.register_values is None
@@ -175,7 +172,7 @@ def with_extension(manager: Manager, sources: ExtensionSources) -> Manager:
 
 
 def find_extension_owner(extension: str, managers: Mapping[Ref, Manager]) -> ExtensionOwner:
-    """Find the 1C user behind *extension*; two users with one extension are never guessed."""
+    """Return the 1C user behind *extension*; of two users with one extension none is guessed."""
     found = tuple(m for m in managers.values() if m.is_reachable and m.extension == extension)
     if len(found) == 1:
         return ExtensionOwner(found[0])

@@ -51,9 +51,9 @@ class Caller:
 def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
     """Read what a PBX sends as caller ID.
 
-    Two to five digits are an extension (Sipuni: 200-9999, facts/telephony-apis.md §5). A number
-    need only be possible: the carrier has delivered it. A lost "+" is tolerated, also where
-    URL decoding made a blank of it. Never raises.
+    Two to five digits are an extension (at Sipuni 200-9999). A number need only be possible: the
+    carrier has delivered it. A lost "+" is tolerated, also where URL decoding made a blank of it.
+    Never raises. Source: docs/facts/sipuni.md, 'Numbers'.
     """
     if raw is None:
         return Caller(CallerKind.WITHHELD, "")
@@ -78,7 +78,7 @@ def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
 
 
 def read_outside_caller(raw: str | None, rules: PhoneRules) -> Caller:
-    """Read the caller ID of somebody who is known to call from outside.
+    """Read the caller ID of a call that is known to come from outside.
 
     What `read_caller` takes for an extension is then a number of the caller's town, where
     *rules* name one and it has that many digits, else a SHORT one. Never raises.
@@ -135,7 +135,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff
 
 _SCHEME = re.compile(r"\s*(?:sips?|tel):", re.IGNORECASE)
 
-_CABINET_SUFFIX = re.compile(r"_id[0-9]+\s*$")  # Sipuni (facts/telephony-apis.md §5)
+_CABINET_SUFFIX = re.compile(r"_id[0-9]+\s*$")  # Sipuni: docs/facts/sipuni.md, 'Numbers'
 
 
 def _sip_user(sent: str) -> str:

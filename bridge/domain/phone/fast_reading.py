@@ -108,8 +108,9 @@ def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
 
     +7, 8 or 7 before ten digits that begin as Russian numbers do is accepted without asking whether
     the range is assigned: carriers get new ranges earlier than libraries learn of them. "+8" before
-    ten such digits is +7 (facts/performance.md §3): that shadows some Vietnamese mobiles, yet the
-    caller and the stored number are misread alike and still meet.
+    ten such digits is +7 as well: that shadows some Vietnamese mobiles, yet the
+    caller and the stored number are misread alike and still match.
+    Source: docs/facts/performance.md, 'Reading numbers'.
     """
     if rules.region not in PLUS_SEVEN_REGIONS:
         return None

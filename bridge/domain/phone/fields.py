@@ -1,8 +1,8 @@
-"""Phones as people type them into 1C and as PBXs send them, read into E.164.
+"""Phone fields of 1C as people type them, read into E.164.
 
-`read_phones` is for stored fields, `read_caller` and `read_did` for a call; all of them give the
-same number the same digits, which is what makes a caller meet his card. Nothing here raises,
-whatever the text: the worst field costs a match, never a pull or a call.
+`read_phones` reads a number into the same digits as `callers.read_caller`, so that a caller is found
+by the stored number. Nothing here raises, whatever the text: the worst field costs a match, never a
+pull or a call.
 """
 
 import re
@@ -28,7 +28,7 @@ from bridge.domain.phone.short_numbers import (
     may_share_area_code,
 )
 
-_FIELD_LENGTH = 500  # Представление holds no more (facts/ut11-metadata.md §3)
+_FIELD_LENGTH = 500  # docs/facts/ut11.md, 'Phones in contact information'
 _SHORT_FIELD = 64  # one number and its extension; longer texts are not worth the fast path
 _LOCAL = range(5, 8)  # digits of a number dialled within one city
 _EXTENSION_LENGTH = 8

@@ -1,7 +1,7 @@
-"""One typed number into E.164: a fast path for what Russians type, phonenumbers for the rest.
+"""One typed number into E.164: the fast path first, phonenumbers for the rest.
 
-Nothing here knows of fields, separators or callers; `bridge.domain.phone.fields` does. The decisions and
-the measurements behind them are in facts/performance.md §3; each is a row of the tests' tables.
+Nothing here knows of fields, separators or callers. Every decision is a row of the tests' tables;
+the measurements behind them are in docs/facts/performance.md, 'Reading numbers'.
 """
 
 import re
@@ -118,7 +118,7 @@ def read_international(text: str, rules: PhoneRules) -> PhoneNumber | None:
     """Read bare digits that begin with a country code whose "+" was lost: "375 29 123-45-67".
 
     1C's НомерТелефона and some PBXs drop the plus. From eleven digits on only: shorter ones
-    would make a country out of a city (facts/telephony-apis.md §5).
+    would make a country out of a city. Source: docs/facts/telephony.md, 'Numbers and who is who'.
     """
     digits = strip_separators(text)
     if len(digits) not in _INTERNATIONAL or not _MIGHT_BE_E164.fullmatch("+" + digits):
@@ -181,7 +181,7 @@ def _without_idd(digits: str) -> str:
 
 
 def _is_no_number(text: str, digits: str, rules: PhoneRules) -> bool:
-    """Tell ten digits that are a number with one lost, a tax number, or a day and an hour."""
+    """Return whether ten digits are a number that lost one, a tax number, or a day and an hour."""
     if len(digits) != NATIONAL_LENGTH or rules.region not in PLUS_SEVEN_REGIONS:
         return False
     if _LONE_TRUNK.match(text) or LOOKS_LIKE_TIME.match(text):

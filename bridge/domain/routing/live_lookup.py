@@ -1,22 +1,22 @@
-"""Asking 1C itself about a caller: when it may be asked, and how long its answer holds.
+"""Live look-up, asking 1C itself about a caller: for how long an answer is valid.
 
-A question costs the caller on the line time and 1C a query, so both are spared where asking is of
-no use: `CircuitBreaker` lets nothing through while 1C fails, and its answers are kept for a while.
+A question costs the caller time and 1C a query, so none is asked where it is of no use: a
+`CircuitBreaker` stops them while 1C fails, and answers are kept for a while.
 """
 
 from datetime import timedelta
 
-#: An owner named by 1C is believed so long, unless the index is proven later (`is_still_valid`).
+#: An owner named by 1C is valid for so long, unless the index is proven later (`is_still_valid`).
 FOUND_VALID_FOR = timedelta(minutes=10)
 
-#: A caller unknown to 1C may ring again within this without costing it another question.
+#: For so long a caller unknown to 1C may ring again without another question.
 UNKNOWN_VALID_FOR = timedelta(seconds=60)
 
 
 def is_still_valid(found: bool, age: timedelta, *, proven_since: bool) -> bool:
-    """Tell whether what 1C said *age* ago may answer a call now that the index cannot.
+    """Return whether what 1C answered *age* ago may decide a call that the index cannot.
 
-    An index proven equal to 1C since then knows better: it does not have the number any more.
+    An index proven equal to 1C since then is newer: it does not have the number.
     """
     if not found:
         return age < UNKNOWN_VALID_FOR

@@ -15,9 +15,8 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.calls.talks import is_later_talk, is_talk_with_client
 from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.delivery import missed_calls as rules_of
-from bridge.domain.delivery import outbox
 from bridge.domain.delivery.caller_names import reminder_text
-from bridge.domain.delivery.entry import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry, find_sent_reminder
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import ExtensionOwner
@@ -105,7 +104,7 @@ class MissedCalls:
             owner = missed.owner.manager if missed.owner else None
             if call is None or owner is None:
                 continue
-            sent = outbox.find_sent_reminder(entry, owner)
+            sent = find_sent_reminder(entry, owner)
             after = rules_of.apply_sent_reminder(
                 missed, sent, call.desired_reminders, self._clock()
             )

@@ -16,7 +16,12 @@ from bridge.domain.calls.desired import (
 from bridge.domain.delivery import outbox
 from bridge.domain.delivery.document_drafts import ReminderDraft
 from bridge.domain.delivery.documents import build_reminder_draft
-from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    OutboxEntry,
+    find_sent_reminder,
+    with_reminder,
+)
 from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCAlreadyExists
 from bridge.ports.clock import Clock
@@ -74,7 +79,7 @@ class ReminderDelivery:
         A second person is reminded only while the owner has not dismissed or postponed the first
         reminder in 1C.
         """
-        sent = outbox.find_sent_reminder(entry, owner)
+        sent = find_sent_reminder(entry, owner)
         if sent is None or not sent.state.may_be_in_onec or entry.document is None:
             return None
         draft = build_reminder_draft(call, owner, sent.text, entry.document)
@@ -93,7 +98,7 @@ class ReminderDelivery:
         reminder: DesiredReminder,
         draft: ReminderDraft,
     ) -> OutboxEntry:
-        sent = outbox.find_sent_reminder(entry, reminder.user)
+        sent = find_sent_reminder(entry, reminder.user)
         state = ReminderState.WRITTEN
         if sent is None or sent.state is not ReminderState.WRITTEN:
             await self._create(entry, draft)
@@ -114,5 +119,5 @@ class ReminderDelivery:
     def _advanced(
         self, entry: OutboxEntry, desired: DesiredState, user: Ref, text: str, state: ReminderState
     ) -> OutboxEntry:
-        entry = replace(entry, reminders=outbox.with_reminder(entry, user, text, state))
+        entry = replace(entry, reminders=with_reminder(entry, user, text, state))
         return outbox.advance(entry, desired, self._clock(), self._rules)

@@ -94,7 +94,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
     async def list_debts() -> MissedCallsView:
         """List the clients who were missed and wait to be called back."""
         debts = await services.ledger.open_missed_calls()
-        return MissedCallsView(debts=[MissedCallView.of(debt) for debt in debts])
+        return MissedCallsView(debts=[MissedCallView.of(missed_call) for missed_call in debts])
 
 
 def read_number(services: WebServices, typed: str) -> PhoneNumber:

@@ -33,7 +33,7 @@ class DeskState:
         self.calls.publish(event)
         self.missed_calls.publish(event)
 
-    def load(self, calls: Iterable[PhoneCall], debts: Iterable[MissedCall]) -> None:
+    def load(self, calls: Iterable[PhoneCall], missed_calls: Iterable[MissedCall]) -> None:
         """Take up what was before a restart: calls, the oldest first, and the open debts."""
-        self.missed_calls.load(debts)
+        self.missed_calls.load(missed_calls)
         self.calls.load(calls)

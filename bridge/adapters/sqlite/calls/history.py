@@ -20,7 +20,8 @@ from bridge.adapters.sqlite.calls.rows import (
     decode_call,
     to_micros,
 )
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition

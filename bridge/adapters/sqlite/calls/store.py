@@ -69,8 +69,10 @@ from bridge.adapters.sqlite.calls.writes import (
     open_as_guest,
 )
 from bridge.adapters.sqlite.file.integrity import check_integrity
-from bridge.adapters.sqlite.file.sqlite_file import SqliteFile, WriterLock, decoding_documents
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.entry import (
     DeliveryRules,

@@ -14,7 +14,8 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_object,
     owner_of_row_id,
 )
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.reporting.data_quality import (
     DataQualityIssue,

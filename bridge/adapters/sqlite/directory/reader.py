@@ -27,7 +27,7 @@ from bridge.adapters.sqlite.directory.documents import (
     REPORT_ID,
     TABLES,
     TOTALS_ID,
-    decode_object,
+    decode_object_of_any_format,
     decode_report,
     owner_of_row_id,
 )
@@ -39,14 +39,11 @@ from bridge.adapters.sqlite.directory.index.caller_cards import (
 )
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_name
 from bridge.adapters.sqlite.directory.opening import open_for_reading
-from bridge.adapters.sqlite.directory.suspected_damage import identity_from, record_suspected_damage
-from bridge.adapters.sqlite.file.sqlite_file import (
-    DECODE_ERRORS,
-    SQLITE_ERRORS,
-    DocumentRows,
-    OpenMode,
-    SqliteFile,
-)
+from bridge.adapters.sqlite.directory.suspected_damage import record_suspected_damage
+from bridge.adapters.sqlite.file.document_rows import DocumentRows
+from bridge.adapters.sqlite.file.identity import identity_of
+from bridge.adapters.sqlite.file.sqlite_file import OpenMode, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.adapters.sqlite.file.wal_index import MappedWalIndex
 from bridge.domain.clock import TOLERANCE, ClockReading, age_of
 from bridge.domain.directory.caller_card import CallerCard
@@ -143,7 +140,7 @@ class SqliteDirectory:
             rows = self._file.read(
                 f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {REF_EXPRESSION} = ?", (ref,)
             )
-            noun = decode_object(EntityKind.PARTNER, rows[0][0]) if rows else None
+            noun = decode_object_of_any_format(EntityKind.PARTNER, rows[0][0]) if rows else None
         return noun if isinstance(noun, Partner) else None
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
@@ -247,7 +244,7 @@ class SqliteDirectory:
             kind, doc_id = owner_of_row_id(row)
             rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
-                noun = decode_object(kind, rows[0][0])
+                noun = decode_object_of_any_format(kind, rows[0][0])
                 name = fold_name(noun.name)
                 if all(word in name for word in wanted):
                     found.append(noun)
@@ -276,7 +273,7 @@ class SqliteDirectory:
             return False
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
-        identity, written = identity_from(status), (status.st_size, status.st_mtime_ns)
+        identity, written = identity_of(status), (status.st_size, status.st_mtime_ns)
         well = self._trouble is None and self._file is not None
         same = identity == self._identity
         unchanged = same and written == self._written and self._beside is OpenMode.SHARED
@@ -349,7 +346,7 @@ class SqliteDirectory:
         self.close()
         self._file, self._identity, self._version = file, identity, 0
         self._beside = beside
-        self._wal_index = MappedWalIndex(self._path)
+        self._wal_index = file.wal_index
         self._damage = None
         self._reread()
         self._written = written
@@ -389,7 +386,9 @@ class SqliteDirectory:
                 for row, text in self._file.read(
                     f"SELECT id, doc FROM {TABLES[EntityKind.MANAGER]}"
                 )
-                if isinstance(noun := decode_object(EntityKind.MANAGER, text), Manager)
+                if isinstance(
+                    noun := decode_object_of_any_format(EntityKind.MANAGER, text), Manager
+                )
             }
             checkpoint = DocumentRows(self._file, CHECKPOINT_TABLE)
             text, totals = checkpoint.get(REPORT_ID), checkpoint.get(TOTALS_ID)

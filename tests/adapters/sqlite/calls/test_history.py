@@ -59,7 +59,7 @@ async def history(tmp_path: Path, ledger: SqliteLedger) -> AsyncIterator[SqliteC
         made(0, life=answered),
         other(1),
         made(2, direction=Direction.OUTBOUND, placed_by="400"),
-        made(3, blank=True),
+        made(3, is_test_request=True),
     ):
         await ledger.record_call(call, None)
     opened = SqliteCallHistory(tmp_path / "ledger.db")
@@ -106,7 +106,7 @@ async def test_pages_follow_each_other_though_calls_came_in_one_moment(
     history: SqliteCallHistory, ledger: SqliteLedger
 ):
     for n in range(7):
-        same = b.question("+74950000000", pbx_time_text=f"same {n}", received_at=b.NOON)
+        same = b.question("+74950000000", asked_time=f"same {n}", received_at=b.NOON)
         await ledger.record_call(b.call(same, b.decision()), None)
     seen: list[str] = []
     after = ""
