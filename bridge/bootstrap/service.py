@@ -15,7 +15,7 @@ from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory

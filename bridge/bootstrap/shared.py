@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bridge.adapters.onec.protocol.client import MAX_ANSWER_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import MAX_ANSWER_BYTES, ODataConfig
 from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
 from bridge.adapters.sqlite.audit.store import SqliteAudit
 from bridge.adapters.sqlite.file.permissions import restrict_to_owner

@@ -4,7 +4,7 @@ Errors are those of `bridge.errors` only.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -219,23 +219,16 @@ class OneCCallRequests(Protocol):
         ...
 
 
-class ProbeFinding(Protocol):
-    """One thing seen in 1C: *name* of the look, how it went, and what was seen."""
+@dataclass(frozen=True, slots=True)
+class ProbeFinding:
+    """One thing seen in 1C: *name* of the check, how it went, and what was seen.
 
-    @property
-    def name(self) -> str:
-        """What was looked at."""
-        ...
+    `error` among *fields* is a whole sentence.
+    """
 
-    @property
-    def level(self) -> Literal["ok", "warn", "fail"]:
-        """How it went."""
-        ...
-
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """What was seen; `error` among them is a whole sentence."""
-        ...
+    name: str
+    level: Literal["ok", "warn", "fail"]
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class OneCProbe(Protocol):
