@@ -135,7 +135,7 @@ class PhoneCallDocuments(Protocol):
     """Phone call documents in 1C. Errors are those of `OneCJournal`."""
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
-        """Return documents with the draft's marker, the oldest first, deletion-marked ones included."""
+        """Return documents with the draft's marker, the oldest first, deleted ones included."""
         ...
 
     async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
@@ -160,7 +160,7 @@ class PhoneCallDocuments(Protocol):
 
 
 class PhoneCallSubjects(Protocol):
-    """The subject records of phone calls, by which a partner's list shows them. Errors are those of `OneCJournal`."""
+    """The subject records of phone calls. Errors are those of `OneCJournal`."""
 
     async def create_subject(self, document: Ref) -> None:
         """Create the record without which the call is missing from the partner's list."""

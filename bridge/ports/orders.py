@@ -39,7 +39,7 @@ class OrderStore(Protocol):
     async def blocking_order(
         self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
-        """Return the latest call ordered for this pair that blocks a repeat (`blocks_repeat_order`)."""
+        """Return the latest order of this pair for which `blocks_repeat_order` is true."""
         ...
 
 

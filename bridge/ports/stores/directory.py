@@ -85,7 +85,7 @@ class SyncReport:
 
     @property
     def lagging_entity(self) -> EntitySync | None:
-        """Return the entity set that could not be compared in this run, if its proof is the oldest."""
+        """Return the entity set that this run could not compare, if its proof is the oldest."""
         oldest = self.oldest_proof
         return oldest if oldest is not None and oldest.error else None
 
@@ -184,7 +184,7 @@ class CallerDirectory(Protocol):
         ...
 
     def age(self, now: datetime) -> DataAge:
-        """Return when the directory was last proven equal to 1C, and whether that is too long ago."""
+        """Return when the data were last proven equal to 1C, and whether that is too long ago."""
         ...
 
 

@@ -17,7 +17,7 @@ class EventLog(Protocol):
         ...
 
     async def unapplied_events(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
-        """Return stored events that are applied to no call yet, with their numbers, oldest first."""
+        """Return events that are applied to no call yet, with their numbers, oldest first."""
         ...
 
     async def unread_events(self, limit: int, after: int = -1) -> Sequence[tuple[int, RawEvent]]:
