@@ -71,9 +71,10 @@ class PartnerPhones(Protocol):
     """The numbers in the directory, for outgoing calls."""
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
-        """Return the numbers of a partner, or of a contact person; None where 1C has no such object.
+        """Return the numbers of a partner, or of a contact person; None where there is no such.
 
-        A partner's own come first, then those of contact persons, then of counterparties, each once.
+        A partner's own come first, then those of contact persons, then of counterparties; each
+        once.
         Raises StoreError when the file cannot be read.
         """
         ...

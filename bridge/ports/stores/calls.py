@@ -16,7 +16,8 @@ from bridge.domain.phone.phone import PhoneNumber
 class CallFilter:
     """Which calls a list shows; None matches all. *since* ≤ received < *until*.
 
-    *client* is a `PhoneCall.client_key`; *extension* one that rang, talked, dialled or was the target.
+    *client* is a `PhoneCall.client_key`; *extension* one that rang, talked, dialled or was
+    the target.
     """
 
     number: PhoneNumber | None = None

@@ -34,7 +34,7 @@ class SyncRun:
 
 
 class SyncRunList(Protocol):
-    """The last runs, whoever started them."""
+    """The last runs, by whatever started them."""
 
     async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
         """Return runs, newest first. Raises StoreError."""

@@ -98,7 +98,7 @@ class MissedCalls:
                 self._set_reminders(changes, after, ())
 
     async def reminder_changed(self, changes: ChangeBuilder, entry: OutboxEntry) -> None:
-        """Apply what 1C is known to hold of a missed call's reminder."""
+        """Apply the known state in 1C of a missed call's reminder."""
         for missed in [m for m in self._open.values() if m.reminder_call == entry.key]:
             call = await self._call(changes, entry.key)
             owner = missed.owner.manager if missed.owner else None

@@ -105,7 +105,7 @@ class AlarmWatch:
         try:
             past = await self._watched.past_contacts(now - _LEARN_FROM)
         except StoreError:
-            return  # whoever writes to that file raises the alarm
+            return  # what writes to that file raises the alarm
         self._learnt_at = now
         for pbx, moments in past.items():
             limit = usual_silence(moments, self._hours, self._zone)
@@ -122,7 +122,7 @@ class AlarmWatch:
                 self._contact_counts[pbx] = count
 
     async def _count_dead_entries(self) -> int:
-        with suppress(StoreError):  # whoever writes to that file raises the alarm
+        with suppress(StoreError):  # what writes to that file raises the alarm
             self._dead_entries = (await self._watched.counts()).dead
         return self._dead_entries
 
