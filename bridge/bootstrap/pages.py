@@ -10,12 +10,11 @@ from bridge.adapters.service_client import reachable_host
 from bridge.adapters.sqlite.audit.ended_sessions import EndedSessionsFile
 from bridge.adapters.sqlite.audit.tolerant_audit import TolerantAudit
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.bootstrap.shared import (
+from bridge.bootstrap.shared import now, reveal_secret
+from bridge.bootstrap.stores import (
     audit_path,
     directory_path,
     ledger_path,
-    now,
-    reveal_secret,
 )
 from bridge.errors import SettingsError
 from bridge.ports.events import EventPublisher

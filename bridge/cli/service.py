@@ -92,7 +92,7 @@ def route(
     did: Annotated[str, typer.Option(help="The number that was dialled.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Return what the PBX would be told for this caller, and why, step by step."""
+    """Show what the PBX would be answered for this caller, and why, step by step."""
     with json_errors(as_json=as_json):
         settings = read_settings()
         question, decision = bootstrap.explain(settings, number, did)

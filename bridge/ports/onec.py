@@ -149,8 +149,8 @@ class PhoneCallDocuments(Protocol):
     async def change_phone_call(self, document: Ref, change: PhoneCallChange) -> None:
         """Change fields of a document; a repeat does no harm.
 
-        Raises OneCVersionConflict where 1C reports that the document changed since the version seen; many
-        publications do not, so read it right before.
+        Raises OneCVersionConflict where 1C reports that the document changed since it was read;
+        many publications do not, so read it right before.
         """
         ...
 

@@ -35,7 +35,7 @@ class DataQualityIssueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataQualityIssue:
-    """One thing to correct in 1C: *owner_name* has it, *detail* is its value, *call_count* its cost."""
+    """One thing to correct in 1C: *owner_name* has it, *detail* is its value."""
 
     kind: DataQualityIssueKind
     owner_name: str

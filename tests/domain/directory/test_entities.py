@@ -101,7 +101,7 @@ def test_whose_phone_it_is(owner: PhoneOwner, kind: CandidateKind, *, ended: boo
 def test_the_partner_of_a_candidate_is_where_his_chain_begins() -> None:
     found = b.candidate(b.contact(), [b.partner()])
 
-    assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", 1)
+    assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", ANNA.ref)
 
 
 FIRST = Candidate(CandidateKind.CONTACT, A, "Яковлев", (), code="2", customer=True)
