@@ -60,7 +60,7 @@ class DeliveryOnTwoClocks:
             clock_steps=lambda: self.watch.steps,
         )
 
-    def owes(self) -> PhoneCall:
+    def add_entries(self) -> PhoneCall:
         asked = b.question(asked_time=str(len(self.ledger.calls_by_key)))
         call = b.call(asked, b.decision(target=Target("205", b.manager().ref)))
         self.ledger.add_entry(call, self.clocks.now())
@@ -82,7 +82,7 @@ async def test_what_waits_for_a_retry_is_delivered_in_minutes(
     step: timedelta, restarts: bool
 ) -> None:
     env = DeliveryOnTwoClocks()
-    call = env.owes()
+    call = env.add_entries()
     env.onec.set_outcomes([RequestOutcome.UNREACHABLE] * 6)
     await env.passes(30)
     env.clocks.offset = step
@@ -93,16 +93,16 @@ async def test_what_waits_for_a_retry_is_delivered_in_minutes(
 
     assert len(env.onec.documents_of(call.key)) == 1
     assert env.state(call) is EntryState.DELIVERED
-    assert [mood.available for mood in env.events.of(OneCAvailability)][-1] is True
+    assert [outcome.available for outcome in env.events.of(OneCAvailability)][-1] is True
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("restarts", [False, True])
-async def test_the_quiet_before_creating_again_is_as_long_as_ever(
+async def test_the_quiet_period_before_creating_again_is_as_long_as_ever(
     step: timedelta, restarts: bool
 ) -> None:
     env = DeliveryOnTwoClocks()
-    call = env.owes()
+    call = env.add_entries()
     env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
     env.onec.commit_delay = timedelta(seconds=28)
     await env.delivery.drain()
@@ -118,11 +118,11 @@ async def test_the_quiet_before_creating_again_is_as_long_as_ever(
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_the_look_for_a_late_double_comes_after_ten_minutes_and_not_before(
+async def test_the_verification_comes_after_ten_minutes_and_not_before(
     step: timedelta,
 ) -> None:
     env = DeliveryOnTwoClocks()
-    call = env.owes()
+    call = env.add_entries()
     env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
     env.onec.commit_delay = timedelta(minutes=8)
     await env.delivery.drain()
@@ -208,10 +208,10 @@ def ringing(at: datetime) -> RawEvent:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: timedelta) -> None:
+async def test_a_call_in_progress_is_neither_given_up_nor_deleted_early(step: timedelta) -> None:
     clocks = SteppingClock()
     ledger = MemoryLedger(clocks.now)
-    book, calls = build_call_services(
+    call_store, calls = build_call_services(
         ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic
     )
     await calls.receive(ringing(clocks.now()))
@@ -221,7 +221,7 @@ async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: 
     calls.open_call(begun, b.decision())
 
     assert calls.unfinished_calls(timedelta(minutes=10)) == []
-    assert len(list(book.active_calls)) == 2
+    assert len(list(call_store.active_calls)) == 2
     clocks.advance(minutes=10)
     assert len(calls.unfinished_calls(timedelta(minutes=10))) == 2
 
@@ -264,11 +264,13 @@ async def test_a_call_in_progress_is_taken_up_after_a_restart(step: timedelta) -
     _, calls = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
     await calls.receive(ringing(clocks.now()))
     clocks.offset = step
-    book, _ = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
+    call_store, _ = build_call_services(
+        ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic
+    )
 
-    await book.load()
+    await call_store.load()
 
-    (call,) = book.active_calls
+    (call,) = call_store.active_calls
     assert call.state.disposition is Disposition.RINGING
 
 
@@ -335,7 +337,9 @@ async def test_a_machine_that_begins_in_another_century_each_morning_has_not_see
     assert [call.pbx_time_text for call in ledger.calls_by_key.values()] == ["3", "4"]
 
 
-async def test_what_is_owed_for_days_is_never_deleted_and_what_is_deleted_is_told() -> None:
+async def test_what_is_pending_for_days_is_never_deleted_and_deletion_is_in_the_audit_list() -> (
+    None
+):
     clocks, audit = SteppingClock(), MemoryAudit()
     ledger = MemoryLedger(clocks.now)
     retention = Retention(

@@ -34,7 +34,7 @@ _FELT = {
 
 
 class LabTransport(httpx.AsyncBaseTransport):
-    """Brings requests to the lab, and feels a lost connection as a socket would."""
+    """Sends requests to the lab, and raises for a lost connection what a socket would."""
 
     def __init__(self, lab: OneCLab) -> None:
         self._asgi = httpx.ASGITransport(app=create_onec_app(lab))
@@ -83,7 +83,7 @@ async def list_versions(source: ODataSource, kind: EntityKind) -> dict[Ref, Vers
 
 
 async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, DirectoryObject]:
-    """List and fetch everything of *kind*; a noun that comes twice fails the test."""
+    """List and fetch everything of *kind*; an object that comes twice fails the test."""
     listed = await list_versions(source, kind)
     return await pull(source, kind, list(listed), len(listed))
 

@@ -74,7 +74,7 @@ def service() -> AnsweringService:
     return service
 
 
-async def test_a_known_caller_gets_his_manager_and_is_on_record(service: AnsweringService) -> None:
+async def test_a_known_caller_gets_the_manager_and_is_on_record(service: AnsweringService) -> None:
     decision = await service.opens().answer(b.question())
 
     (call,) = service.ledger.calls_by_key.values()
@@ -267,7 +267,7 @@ async def test_a_broken_disk_does_not_keep_the_caller_waiting(service: Answering
     assert [alarm.name for alarm in service.events.of(Alarm)] == ["store_down"]
 
 
-async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(
+async def test_a_test_request_is_recorded_without_an_outbox_entry(
     service: AnsweringService,
 ) -> None:
     blank = b.question(caller=None, did="", asked_time="", arrived_at=None)
@@ -279,7 +279,7 @@ async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(
     assert not service.ledger.entries_by_key
 
 
-async def test_a_colleague_who_calls_is_no_debt(service: AnsweringService) -> None:
+async def test_a_colleague_who_calls_gets_no_outbox_entry(service: AnsweringService) -> None:
     inside = b.question(caller="214")
     assert inside.caller.kind is CallerKind.INTERNAL
 
@@ -313,7 +313,7 @@ async def test_nonsense_gets_an_answer_too(
 # ---------------------------------------------------------------- a wall clock that steps
 @pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
 @pytest.mark.parametrize(("seconds", "calls"), [(9, 1), (11, 2)])
-async def test_a_repeat_is_told_by_the_time_that_passed(
+async def test_a_repeat_is_recognised_by_the_time_that_passed(
     service: AnsweringService, days: float, seconds: float, calls: int
 ) -> None:
     clocks = SteppingClock()

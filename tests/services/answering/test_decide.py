@@ -20,7 +20,7 @@ class DecisionSetup:
         self.directory = MemoryDirectory()
         self.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[b.partner()])}
         self.events = RecordedEvents()
-        self.deciding = RouteDecider(
+        self.decider = RouteDecider(
             directory=self.directory,
             number_memory=lambda _: memory or NumberMemory(),
             events=self.events,
@@ -34,18 +34,20 @@ def test_a_broken_index_sends_the_caller_to_the_default() -> None:
     env = DecisionSetup()
     env.directory.read_error = "disk I/O error"
 
-    decision = env.deciding.decide(b.question(did=""))
+    decision = env.decider.decide(b.question(did=""))
 
     assert (decision.rule, decision.extension) == (Rule.DEFAULT, "100")
     assert Finding.INDEX_BROKEN in [step.finding for step in decision.evidence]
 
 
-def test_a_broken_index_is_told_once_and_taken_back_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_alarm_about_a_broken_index_is_raised_once_and_cleared_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     env = DecisionSetup()
     for words in ("disk I/O error", "disk I/O error", "malformed", "", ""):
         env.directory.read_error = words
-        env.deciding.decide(b.question())
+        env.decider.decide(b.question())
 
     assert [(a.name, a.clear) for a in env.events.of(Alarm)] == [
         ("index_broken", False),
@@ -57,22 +59,22 @@ def test_a_broken_index_is_told_once_and_taken_back_once(caplog: pytest.LogCaptu
 def test_a_withheld_caller_does_not_make_a_broken_index_whole() -> None:
     env = DecisionSetup()
     env.directory.read_error = "disk I/O error"
-    env.deciding.decide(b.question())
+    env.decider.decide(b.question())
 
-    env.deciding.decide(b.question(caller="anonymous"))
-    env.deciding.decide(b.question())
+    env.decider.decide(b.question(caller="anonymous"))
+    env.decider.decide(b.question())
 
     assert [alarm.clear for alarm in env.events.of(Alarm)] == [False]
 
 
 def test_explaining_reads_numbers_as_the_pbx_would_send_them() -> None:
-    question, decision = DecisionSetup().deciding.explain("8 (903) 555-01-23", "+7 4852 55-01-02")
+    question, decision = DecisionSetup().decider.explain("8 (903) 555-01-23", "+7 4852 55-01-02")
 
     assert (question.caller.number, question.did) == (b.NUMBER, "74852550102")
     assert decision.extension == "205"
 
 
-def test_what_an_operator_said_is_used() -> None:
+def test_an_operators_choice_is_used() -> None:
     env = DecisionSetup(NumberMemory(chosen_owner=b.contact("Сидоров").ref))
     others = [b.manager(), b.manager("Олег Ким", "207")]
     env.directory.people = b.rows(*others)
@@ -84,14 +86,14 @@ def test_what_an_operator_said_is_used() -> None:
         )
     }
 
-    assert env.deciding.decide(b.question()).extension == "207"
+    assert env.decider.decide(b.question()).extension == "207"
 
 
 def test_the_fallback_needs_nothing_but_the_settings() -> None:
     env = DecisionSetup()
     env.directory.read_error = "gone"
 
-    decision = env.deciding.fallback(b.question(), "the sky fell")
+    decision = env.decider.fallback(b.question(), "the sky fell")
 
     assert decision.extension == "200"
     assert any(step.detail == "the sky fell" for step in decision.evidence)

@@ -143,7 +143,7 @@ class AnsweringService:
     async def call(
         self, caller: str | None = "+79035550123", asked_time: str | None = None
     ) -> RouteDecision:
-        """Let somebody call now; every call has a time of its own unless one is given."""
+        """Let a caller call now; every call has a time of its own unless one is given."""
         at = virtual_now()
         own = str(at.timestamp()) if asked_time is None else asked_time
         asked = b.question(caller, asked_time=own, arrived_at=None, received_at=at)
@@ -172,7 +172,7 @@ def findings(decision: RouteDecision) -> list[Finding]:
 
 
 # ---------------------------------------------------------------- who is found
-async def test_a_caller_who_is_in_1c_only_reaches_his_manager(service: AnsweringService) -> None:
+async def test_a_caller_who_is_in_1c_only_reaches_the_manager(service: AnsweringService) -> None:
     decision = await service.call()
 
     assert (decision.extension, decision.rule) == ("205", Rule.CONTACT_MANAGER)
@@ -180,7 +180,7 @@ async def test_a_caller_who_is_in_1c_only_reaches_his_manager(service: Answering
     assert service.journal[0].decision == decision
 
 
-async def test_his_call_is_written_to_the_very_contact(service: AnsweringService) -> None:
+async def test_the_call_is_written_to_the_very_contact(service: AnsweringService) -> None:
     await service.call()
 
     draft = build_phone_call_draft(service.journal[0], "ru", UTC)
@@ -189,7 +189,7 @@ async def test_his_call_is_written_to_the_very_contact(service: AnsweringService
     assert draft.responsible == b.manager().ref
 
 
-async def test_his_next_call_costs_1c_no_question(service: AnsweringService) -> None:
+async def test_the_next_call_costs_1c_no_request(service: AnsweringService) -> None:
     await service.call()
     answered = passed()
 
@@ -272,7 +272,7 @@ async def test_a_broken_index_leaves_1c_to_be_asked(service: AnsweringService) -
 
 
 # ---------------------------------------------------------------- how long anybody waits
-async def test_a_slow_1c_costs_the_caller_no_more_than_his_patience(
+async def test_a_slow_1c_costs_the_caller_no_more_than_the_patience(
     service: AnsweringService,
 ) -> None:
     service.onec.takes = 8
@@ -425,7 +425,9 @@ async def test_an_index_that_cannot_be_proven_does_not_keep_an_owner_for_ever(
     assert len(service.onec.questions) == 2
 
 
-async def test_a_flood_of_strangers_is_not_remembered_for_ever(service: AnsweringService) -> None:
+async def test_the_answers_about_many_strangers_are_not_kept_for_ever(
+    service: AnsweringService,
+) -> None:
     service.onec.takes = 0
     numbers = [PhoneNumber(79030000000 + n) for n in range(2001)]
     await service.strangers(*numbers)
@@ -534,7 +536,7 @@ async def test_a_try_that_is_answered_ends_the_rest(service: AnsweringService) -
         OneCUnauthorized("Catalog_X", "no rights"),
     ],
 )
-async def test_where_a_person_must_act_1c_is_left_alone_for_long_and_told_of_once(
+async def test_where_an_administrator_must_act_1c_is_asked_rarely_and_that_is_logged_once(
     service: AnsweringService, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.onec.error = error
@@ -633,7 +635,7 @@ async def test_a_stop_drops_the_questions_under_way(service: AnsweringService) -
     assert passed() < 1
 
 
-async def test_what_is_told_of_an_unknown_caller_names_no_card(service: AnsweringService) -> None:
+async def test_the_evidence_of_an_unknown_caller_names_no_card(service: AnsweringService) -> None:
     asked = await service.live_lookup.look_up(OTHERS[0])
 
     assert isinstance(asked, LiveLookupResult)

@@ -57,11 +57,11 @@ class RecordingSetup:
         )
 
     def alarms(self) -> list[bool]:
-        """Tell of each alarm whether it took the earlier one back."""
+        """Return of each alarm whether it cleared the earlier one."""
         return [alarm.clear for alarm in self.events.of(Alarm)]
 
 
-async def test_a_call_and_its_debt_are_written_together() -> None:
+async def test_a_call_and_its_outbox_entry_are_written_together() -> None:
     env = RecordingSetup()
     call = b.call()
 
@@ -123,7 +123,7 @@ async def test_the_alarm_stays_while_a_record_still_waits() -> None:
     assert env.alarms() == [False, True]
 
 
-async def test_a_disk_that_refuses_is_told_once_until_it_works_again() -> None:
+async def test_the_alarm_about_a_refusing_disk_is_raised_once_until_it_works_again() -> None:
     env = RecordingSetup()
     env.ledger.broken = True
     for second in range(3):
@@ -172,7 +172,7 @@ async def test_a_disk_that_is_well_again_is_written_to_at_once() -> None:
     assert env.alarms() == [False, True]
 
 
-async def test_what_memory_has_no_room_for_is_kept_elsewhere() -> None:
+async def test_calls_beyond_the_limit_in_memory_go_to_the_rescue_file() -> None:
     env = RecordingSetup(most_in_memory=2)
     env.ledger.broken = True
     for second in range(5):
@@ -187,7 +187,7 @@ async def test_what_memory_has_no_room_for_is_kept_elsewhere() -> None:
     assert len(env.ledger.calls_by_key) == len(env.ledger.entries_by_key) == 5
 
 
-async def test_a_call_whose_events_came_before_its_record_is_owed_all_the_same() -> None:
+async def test_a_call_whose_events_came_before_its_record_gets_its_entry_all_the_same() -> None:
     env = RecordingSetup()
     call = b.call()
     await env.ledger.apply_change(LedgerChange(calls=(call,)))

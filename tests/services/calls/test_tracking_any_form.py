@@ -1,4 +1,7 @@
-"""Events in any form: one call a call id, read or kept with an alarm, and never the worst guess."""
+"""Events in any form.
+
+One call for each id, read or stored with an alarm, and never the worst guess.
+"""
 
 import asyncio
 import json
@@ -34,26 +37,26 @@ PBX: Final = SipuniTelephony("auto", b.RULES)
 
 
 class TrackingSetup:
-    """CallTracker over a ledger in memory, asked and told as a cabinet does."""
+    """CallTracker over a ledger in memory, asked and sent events as a cabinet does."""
 
     def __init__(self, ledger: MemoryLedger | None = None) -> None:
         self.ledger = ledger or MemoryLedger(lambda: b.NOON)
         self.events = RecordedEvents()
-        self.following: CallTracker
-        _, self.following = build_call_services(self.ledger, lambda: b.NOON, self.events)
+        self.tracker: CallTracker
+        _, self.tracker = build_call_services(self.ledger, lambda: b.NOON, self.events)
 
     async def ask(self, caller: str) -> None:
         query = (("fromnum", caller), ("tonum", DID), ("time", str(START)))
         question = PBX.parse_question(RawRequest(query), b.NOON)
-        call = self.following.open_call(question, b.decision())
-        self.following.mark_recorded(await self.ledger.record_call(call, None))
+        call = self.tracker.open_call(question, b.decision())
+        self.tracker.mark_recorded(await self.ledger.record_call(call, None))
 
     async def tell(self, *events: dict[str, str]) -> None:
         for fields in events:
             request = RawRequest(tuple(fields.items()))
             for raw in PBX.parse_events(request, b.NOON):
-                await self.following.receive(raw)
-        await self.following.apply_stored_events()
+                await self.tracker.receive(raw)
+        await self.tracker.apply_stored_events()
 
     @property
     def calls(self) -> list[PhoneCall]:
@@ -177,7 +180,7 @@ async def test_an_unknown_end_is_no_missed_call_and_the_statistics_are_asked() -
     (call,) = env.calls
     assert call.state.disposition is Disposition.UNKNOWN
     assert await env.ledger.open_missed_calls() == []
-    assert [c.key for c in env.following.unfinished_calls(timedelta(minutes=-1))] == [call.key]
+    assert [c.key for c in env.tracker.unfinished_calls(timedelta(minutes=-1))] == [call.key]
 
 
 async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so() -> None:
@@ -192,8 +195,8 @@ async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so()
     await env.tell(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
 
     (call,) = env.calls
-    (debt,) = await env.ledger.open_missed_calls()
-    assert (call.state.disposition, debt.call_keys) == (Disposition.ANSWERED, (call.key,))
+    (missed_call,) = await env.ledger.open_missed_calls()
+    assert (call.state.disposition, missed_call.call_keys) == (Disposition.ANSWERED, (call.key,))
     assert format_outcome(call, "ru") == "ответил 777, перевод никто не принял"
     assert not build_desired_state(call, "ru", UTC).considered
 
@@ -209,7 +212,7 @@ async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
 # ---------------------------------------------------------------- unread
 
 
-async def test_what_cannot_be_read_is_kept_and_said() -> None:
+async def test_what_cannot_be_read_is_stored_with_an_alarm() -> None:
     env = TrackingSetup()
     await env.tell({"kto": "79001234567", "kogda": "now2"}, *answered("77273501122"))
 
@@ -228,7 +231,7 @@ async def test_the_alarm_counts_and_goes_with_the_last_of_them() -> None:
     await env.tell({"kto": "79001234567"}, {"kto": "79001234568"})
     assert env.alarms()[-1].message.startswith("2 kept unread")
 
-    assert await env.following.dismiss_unread() == 2
+    assert await env.tracker.dismiss_unread() == 2
 
     assert env.alarms()[-1].clear
     assert await env.ledger.count_unread_events() == 0
@@ -243,8 +246,8 @@ async def test_a_newer_bridge_reads_what_an_older_one_could_not() -> None:
     ledger.event_keys |= {0: UNREAD, 1: UNREAD}
     env = TrackingSetup(ledger)
 
-    await env.following.apply_stored_events()
-    await env.following.apply_stored_events()
+    await env.tracker.apply_stored_events()
+    await env.tracker.apply_stored_events()
 
     (call,) = env.calls
     assert call.caller.number == 77273501122
@@ -252,13 +255,13 @@ async def test_a_newer_bridge_reads_what_an_older_one_could_not() -> None:
     assert [alarm.message[:13] for alarm in env.alarms()] == ["1 kept unread"]
 
 
-async def test_an_event_that_breaks_the_reading_is_kept_with_an_alarm(
+async def test_an_event_that_breaks_the_reading_is_stored_with_an_alarm(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     env = TrackingSetup()
     strange = RawEvent("sipuni", b.NOON, ((REF, 7),))  # type: ignore[arg-type]
 
-    await env.following.receive(strange)
+    await env.tracker.receive(strange)
 
     assert await env.ledger.count_unread_events() == 1
     assert [alarm.name for alarm in env.alarms()] == ["pbx_events_unread"]

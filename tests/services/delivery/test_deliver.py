@@ -1,4 +1,4 @@
-"""What is owed reaches 1C exactly once, through every mood of 1C and every crash of ours."""
+"""Every pending entry reaches 1C exactly once, however 1C answers and the service crashes."""
 
 import asyncio
 import logging
@@ -217,7 +217,7 @@ class DeliverySetup:
         return documents[0] in self.onec.subjects and held == wanted
 
     def availability(self) -> list[bool]:
-        return [mood.available for mood in self.events.of(OneCAvailability)]
+        return [outcome.available for outcome in self.events.of(OneCAvailability)]
 
     def alarms(self) -> list[tuple[str, bool]]:
         return [(alarm.name, alarm.clear) for alarm in self.events.of(Alarm)]
@@ -241,7 +241,7 @@ async def test_a_call_becomes_one_document_with_subject_and_reminder(env: Delive
     assert moved == [DeliveryStage.SUBJECT, DeliveryStage.REMINDER, DeliveryStage.REMINDER]
 
 
-async def test_nobody_is_reminded_where_nobody_owns_the_extension(env: DeliverySetup) -> None:
+async def test_without_an_owner_of_the_extension_no_reminder_is_created(env: DeliverySetup) -> None:
     (call,) = env.add_calls(manager=False)
 
     await env.delivery.drain()
@@ -282,7 +282,9 @@ async def test_a_lost_reply_is_healed_by_looking(env: DeliverySetup, lost_at: in
     assert created == ["document", "subject", "reminder"]
 
 
-async def test_nothing_found_is_created_again_only_after_the_quiet(env: DeliverySetup) -> None:
+async def test_nothing_found_is_created_again_only_after_the_quiet_period(
+    env: DeliverySetup,
+) -> None:
     (call,) = env.add_calls()
     env.onec.set_outcomes([RequestOutcome.NEVER_COMMITTED])
     await env.delivery.drain()
@@ -296,7 +298,7 @@ async def test_nothing_found_is_created_again_only_after_the_quiet(env: Delivery
     assert env.is_whole(call)
 
 
-async def test_a_slow_look_does_not_shorten_the_quiet(env: DeliverySetup) -> None:
+async def test_a_slow_search_does_not_shorten_the_quiet_period(env: DeliverySetup) -> None:
     (call,) = env.add_calls()
     env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
     env.onec.commit_delay = timedelta(seconds=59)
@@ -387,7 +389,7 @@ async def test_a_document_that_a_person_marked_is_not_written_anew(env: Delivery
 
 # ---------------------------------------------------------------- crashes
 @pytest.mark.parametrize(
-    "mood",
+    "outcome",
     [
         RequestOutcome.ANSWERED,
         RequestOutcome.REPLY_LOST,
@@ -397,12 +399,12 @@ async def test_a_document_that_a_person_marked_is_not_written_anew(env: Delivery
 )
 @pytest.mark.parametrize("steps", range(18))
 async def test_a_crash_between_any_two_steps_doubles_and_loses_nothing(
-    env: DeliverySetup, steps: int, mood: RequestOutcome
+    env: DeliverySetup, steps: int, outcome: RequestOutcome
 ) -> None:
     first, second = env.add_calls(2)
     fuse = env.onec.crash_timer = CrashTimer(steps)
     env.ledger.around_save = fuse.step
-    env.onec.set_outcomes([mood])
+    env.onec.set_outcomes([outcome])
     with pytest.raises(Crash):
         await env.deliver_all()
 
@@ -416,7 +418,7 @@ async def test_a_crash_between_any_two_steps_doubles_and_loses_nothing(
     assert {entry.state for entry in env.ledger.entries_by_key.values()} == {EntryState.DELIVERED}
 
 
-async def test_a_failed_save_stops_the_drain_and_the_next_one_takes_it_up(
+async def test_a_failed_save_stops_the_drain_and_the_next_drain_recovers_the_entry(
     env: DeliverySetup,
 ) -> None:
     calls = env.add_calls(4)
@@ -471,7 +473,7 @@ async def test_hours_without_1c_cost_two_log_lines_and_no_call(
     assert {entry.attempts for entry in env.ledger.entries_by_key.values()} == {0}
 
 
-async def test_a_closed_lane_asks_with_one_request_at_a_time(env: DeliverySetup) -> None:
+async def test_an_open_breaker_tries_one_request_at_a_time(env: DeliverySetup) -> None:
     env.add_calls(20)
     env.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
     await env.delivery.drain()
@@ -592,7 +594,7 @@ async def test_a_mistake_of_ours_about_one_call_is_shown_to_a_person(
     assert caplog.records[0].exc_info is not None
 
 
-async def test_a_mistake_about_an_answer_does_not_double_the_document(env: DeliverySetup) -> None:
+async def test_a_misread_response_creates_no_second_document(env: DeliverySetup) -> None:
     (call,) = env.add_calls()
 
     def is_misread() -> None:
@@ -684,7 +686,7 @@ async def test_a_closed_register_does_not_keep_documents_waiting(
     assert [clear for _, clear in env.alarms()] == [False, True]
 
 
-async def test_an_unpublished_document_stops_the_lane(env: DeliverySetup) -> None:
+async def test_an_unpublished_document_opens_the_breaker(env: DeliverySetup) -> None:
     calls = env.add_calls(50)
     env.onec.says(UNPUBLISHED, to=["document"])
 
@@ -697,7 +699,7 @@ async def test_an_unpublished_document_stops_the_lane(env: DeliverySetup) -> Non
     assert all(env.is_whole(call) for call in calls)
 
 
-async def test_an_alarm_tells_a_trouble_that_turned_into_another(env: DeliverySetup) -> None:
+async def test_an_alarm_is_raised_anew_where_the_kind_of_error_changes(env: DeliverySetup) -> None:
     env.add_calls()
     env.onec.says(UNPUBLISHED, to=["subject"])
     await env.delivery.drain()
@@ -763,7 +765,7 @@ async def test_a_lost_reference_is_looked_for(env: DeliverySetup) -> None:
 
 
 # ---------------------------------------------------------------- logs
-async def test_whatever_is_logged_in_a_delivery_bears_the_call(env: DeliverySetup) -> None:
+async def test_every_log_line_of_a_delivery_names_its_call(env: DeliverySetup) -> None:
     (call,) = env.add_calls()
     seen: list[str] = []
 

@@ -1,4 +1,4 @@
-"""A refusal that is the same for all costs 1C a few requests a minute, however much is owed."""
+"""A refusal that is the same for all costs 1C a few requests a minute, whatever is pending."""
 
 from collections import Counter
 from datetime import timedelta
@@ -124,7 +124,7 @@ async def test_one_call_that_1c_refuses_stops_nobody(env: DeliverySetup) -> None
     assert not env.events.of(Alarm)
 
 
-async def test_many_calls_with_one_flaw_of_their_own_let_the_others_through(
+async def test_many_calls_with_a_fault_of_their_own_let_the_others_through(
     env: DeliverySetup,
 ) -> None:
     refused = env.add_calls(60)
@@ -155,7 +155,7 @@ async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(
     assert counted[0] <= 9
 
 
-async def test_a_restart_releases_what_was_held(env: DeliverySetup) -> None:
+async def test_a_restart_resumes_paused_entries(env: DeliverySetup) -> None:
     calls = env.add_calls(20)
     env.onec.says(NO_RIGHT, to=SUBJECT)
     await env.delivery.drain()

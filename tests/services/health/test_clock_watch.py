@@ -1,4 +1,4 @@
-"""A step of the wall clock is told once, acted upon, and taken back when it is over."""
+"""A step of the wall clock raises one alarm, is acted upon, and is cleared when it is over."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ class WatchedClock:
         return [(alarm.name, alarm.clear) for alarm in self.events.of(Alarm)]
 
 
-async def test_a_steady_clock_is_nothing_to_tell() -> None:
+async def test_a_steady_clock_raises_no_alarm() -> None:
     post = WatchedClock()
     for _ in range(100):
         post.clocks.advance(seconds=1)
@@ -73,7 +73,7 @@ async def test_a_clock_put_right_takes_the_alarm_back_at_once(step: timedelta) -
     assert post.steps == [step, -step]
 
 
-async def test_whoever_reads_the_time_notices_the_step_first() -> None:
+async def test_a_step_is_noticed_by_the_first_reading() -> None:
     post = WatchedClock()
     post.clocks.step(days=365)
 

@@ -41,7 +41,7 @@ class OrderSetup:
     now: datetime = b.NOON
 
     def __post_init__(self) -> None:
-        self.originating = self.started()
+        self.originator = self.started()
 
     def started(self) -> CallOriginator:
         return CallOriginator(
@@ -55,12 +55,12 @@ class OrderSetup:
         )
 
     async def order(self, number: str = CLIENT) -> OrderState:
-        call = await self.originating.order("205", number, by="env")
+        call = await self.originator.order("205", number, by="env")
         assert call.order is not None
         return call.order.state
 
     def hears(self, kind: EventKind, outcome: Outcome | None = None) -> None:
-        """Let every ordered call hear an event, now."""
+        """Apply an event to every ordered call, now."""
         for key, call in self.book.calls.items():
             event = CallEvent("sipuni", kind, self.now, f"ref {key}", outcome=outcome)
             self.book.calls[key] = apply_event(call, event)
@@ -82,7 +82,7 @@ async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once() -> None:
 
 
 @pytest.mark.parametrize("minutes", [1, 25, 300])
-async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes: int) -> None:
+async def test_an_accepted_order_blocks_its_repeat_until_the_call_is_over(minutes: int) -> None:
     env = OrderSetup()
     await env.order()
     env.hears(EventKind.STARTED)
@@ -95,7 +95,7 @@ async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes:
 
 
 @pytest.mark.parametrize("end", [EventKind.ENDED, EventKind.HISTORY, EventKind.GIVEN_UP])
-async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind) -> None:
+async def test_an_unknown_outcome_blocks_the_repeat_until_it_is_known(end: EventKind) -> None:
     env = OrderSetup()
     env.pbx.reply = OrderReply(OrderState.UNKNOWN, reason="no answer")
     await env.order()
@@ -110,12 +110,12 @@ async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind) -> N
     assert len(env.pbx.orders) == 2
 
 
-async def test_a_document_that_repeats_an_order_is_told_so() -> None:
+async def test_a_document_that_repeats_an_order_gets_that_as_its_reason() -> None:
     env = OrderSetup()
     await env.order()
     env.now += timedelta(minutes=2)
 
-    call = await env.originating.order_from_document(b.ref("document"), "205", CLIENT, by="Anna")
+    call = await env.originator.order_from_document(b.ref("document"), "205", CLIENT, by="Anna")
 
     assert call is not None
     assert call.order is not None
@@ -127,19 +127,19 @@ async def test_a_document_that_repeats_an_order_is_told_so() -> None:
 # ---------------------------------------------------------------- what happened is written down
 
 
-async def test_what_the_pbx_accepted_is_told_though_the_disk_fails_and_written_later() -> None:
+async def test_what_the_pbx_accepted_is_returned_though_the_disk_fails_and_saved_later() -> None:
     env = OrderSetup()
     env.pbx.before_reply = lambda: setattr(env.book, "broken", True)
 
     assert await env.order() is OrderState.ACCEPTED  # the telephone rings: that is the truth
     assert env.book.states() == [OrderState.SENDING]
     with pytest.raises(StoreError):
-        await env.originating.save_unsaved_outcomes()
+        await env.originator.save_unsaved_outcomes()
 
     env.book.broken = False
-    assert await env.originating.save_unsaved_outcomes() == 1
+    assert await env.originator.save_unsaved_outcomes() == 1
     assert env.book.states() == [OrderState.ACCEPTED]
-    assert await env.originating.save_unsaved_outcomes() == 0
+    assert await env.originator.save_unsaved_outcomes() == 0
 
 
 async def test_a_repeat_of_what_could_not_be_written_is_barred() -> None:
@@ -165,7 +165,7 @@ async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown() -> 
     with suppress(asyncio.CancelledError):
         await first
 
-    await env.originating.save_unsaved_outcomes()
+    await env.originator.save_unsaved_outcomes()
 
     assert env.book.states() == [OrderState.UNKNOWN]
     with pytest.raises(OrderRepeated):

@@ -1,4 +1,4 @@
-"""Somebody wants to call: on disk before it leaves, sent once, told for what it became."""
+"""An ordered call: on disk before it is sent, sent once, with its outcome."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ DOCUMENT = b.ref("document")
 
 @dataclass
 class OrderSetup:
-    """The service with a book and a PBX that can be asked."""
+    """The service with an order store and a PBX that a test can read."""
 
     book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
     pbx: FakePbx = field(default_factory=FakePbx)
@@ -29,7 +29,7 @@ class OrderSetup:
     asked: list[RouteQuestion] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.originating = self.started()
+        self.originator = self.started()
 
     def started(self) -> CallOriginator:
         return CallOriginator(
@@ -50,7 +50,7 @@ class OrderSetup:
 async def test_an_accepted_order_is_a_call_that_knows_whom_it_goes_to() -> None:
     env = OrderSetup()
 
-    call = await env.originating.order("205", "8 903 555-01-23", by="env")
+    call = await env.originator.order("205", "8 903 555-01-23", by="env")
 
     assert env.pbx.originated() == [("205", "79035550123")]
     assert (call.direction, call.placed_by, call.has_question) == (Direction.OUTBOUND, "205", False)
@@ -71,7 +71,7 @@ async def test_the_order_is_on_disk_before_it_leaves() -> None:
     seen: list[list[OrderState]] = []
     env.pbx.before_reply = lambda: seen.append(env.book.states())
 
-    await env.originating.order("205", "+79035550123", by="env")
+    await env.originator.order("205", "+79035550123", by="env")
 
     assert seen == [[OrderState.SENDING]]
 
@@ -81,17 +81,17 @@ async def test_what_is_not_on_disk_does_not_leave() -> None:
     env.book.broken = True
 
     with pytest.raises(StoreError):
-        await env.originating.order("205", "+79035550123", by="env")
+        await env.originator.order("205", "+79035550123", by="env")
 
     assert env.pbx.orders == []
 
 
 @pytest.mark.parametrize("state", [OrderState.REFUSED, OrderState.UNKNOWN])
-async def test_what_became_of_it_is_kept_with_its_words(state: OrderState) -> None:
+async def test_the_outcome_is_saved_with_its_reason(state: OrderState) -> None:
     env = OrderSetup()
     env.pbx.reply = OrderReply(state, reason="no money")
 
-    call = await env.originating.order("205", "+79035550123", by="env")
+    call = await env.originator.order("205", "+79035550123", by="env")
 
     assert call.order is not None
     assert (call.order.state, call.order.reason) == (state, "no money")
@@ -108,13 +108,13 @@ async def test_what_became_of_it_is_kept_with_its_words(state: OrderState) -> No
         ("205", "", "no telephone number"),
     ],
 )
-async def test_a_wish_that_makes_no_sense_is_refused_and_leaves_nothing(
+async def test_an_order_that_makes_no_sense_is_refused_and_leaves_nothing(
     extension: str, number: str, words: str
 ) -> None:
     env = OrderSetup()
 
     with pytest.raises(OrderRefused, match=words):
-        await env.originating.order(extension, number, by="env")
+        await env.originator.order(extension, number, by="env")
 
     assert (env.pbx.orders, env.book.calls) == ([], {})
 
@@ -123,8 +123,8 @@ async def test_a_double_click_rings_once() -> None:
     env = OrderSetup()
 
     first, second = await asyncio.gather(
-        env.originating.order("205", "+79035550123", by="env"),
-        env.originating.order("205", "8 903 555 01 23", by="api"),
+        env.originator.order("205", "+79035550123", by="env"),
+        env.originator.order("205", "8 903 555 01 23", by="api"),
         return_exceptions=True,
     )
 
@@ -135,7 +135,7 @@ async def test_a_double_click_rings_once() -> None:
 
 async def test_nor_does_it_ring_twice_across_a_restart() -> None:
     env = OrderSetup()
-    await env.originating.order("205", "+79035550123", by="env")
+    await env.originator.order("205", "+79035550123", by="env")
     env.now += REPEAT_PAUSE - timedelta(seconds=1)
 
     with pytest.raises(OrderRepeated):
@@ -144,8 +144,8 @@ async def test_nor_does_it_ring_twice_across_a_restart() -> None:
 
 async def test_another_telephone_may_ring_at_once() -> None:
     env = OrderSetup()
-    await env.originating.order("205", "+79035550123", by="env")
-    await env.originating.order("206", "+79035550123", by="env")
+    await env.originator.order("205", "+79035550123", by="env")
+    await env.originator.order("206", "+79035550123", by="env")
 
     assert len(env.pbx.orders) == 2
 
@@ -153,10 +153,10 @@ async def test_another_telephone_may_ring_at_once() -> None:
 async def test_a_refused_order_may_be_tried_again_at_once() -> None:
     env = OrderSetup()
     env.pbx.reply = OrderReply(OrderState.REFUSED, reason="the PBX cannot be reached")
-    await env.originating.order("205", "+79035550123", by="env")
+    await env.originator.order("205", "+79035550123", by="env")
     env.now += timedelta(seconds=1)
 
-    await env.originating.order("205", "+79035550123", by="env")
+    await env.originator.order("205", "+79035550123", by="env")
 
     assert len(env.pbx.orders) == 2
 
@@ -169,7 +169,7 @@ async def test_what_a_crash_left_on_its_way_is_in_doubt_and_never_sent_again() -
 
     env.pbx.before_reply = crash
     with pytest.raises(KeyboardInterrupt):
-        await env.originating.order("205", "+79035550123", by="env")
+        await env.originator.order("205", "+79035550123", by="env")
     env.pbx.before_reply = lambda: None
 
     assert await env.started().recover_after_crash() == 1
@@ -186,7 +186,7 @@ async def test_what_a_crash_left_on_its_way_is_in_doubt_and_never_sent_again() -
 async def test_a_document_is_an_order_once_for_ever() -> None:
     env = OrderSetup()
 
-    first = await env.originating.order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
+    first = await env.originator.order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
     env.now += timedelta(hours=1)
     again = await env.started().order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
 
@@ -202,7 +202,7 @@ async def test_two_looks_at_one_document_ring_once() -> None:
 
     made = await asyncio.gather(
         *(
-            env.originating.order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
+            env.originator.order_from_document(DOCUMENT, "205", "+79035550123", by="Анна")
             for _ in range(3)
         )
     )
@@ -219,16 +219,16 @@ async def test_two_looks_at_one_document_ring_once() -> None:
         ("+79035550123", "the user has no extension", "the user has no extension"),
     ],
 )
-async def test_a_document_s_senseless_wish_is_kept_so_that_it_can_be_told(
+async def test_a_senseless_order_of_a_document_is_recorded_with_its_reason(
     number: str, words: str, told: str
 ) -> None:
     env = OrderSetup()
 
-    call = await env.originating.order_from_document(
+    call = await env.originator.order_from_document(
         DOCUMENT, "205", number, by="Анна", refusal=words
     )
 
     assert call is not None
     assert (env.book.states(), env.book.messages()) == ([OrderState.REFUSED], [told])
     assert env.pbx.orders == []
-    assert await env.originating.order_from_document(DOCUMENT, "205", number, by="Анна") is None
+    assert await env.originator.order_from_document(DOCUMENT, "205", number, by="Анна") is None

@@ -38,7 +38,7 @@ OPTIONAL = [EntityKind.CONTACT, EntityKind.COUNTERPARTY]
 
 
 class SourceOfObjects:
-    """1C as a pull reads it: objects by kind, and a mood for the n-th request."""
+    """1C as a pull reads it: objects by kind, and a failure of the n-th request."""
 
     def __init__(self) -> None:
         self.objects: dict[EntityKind, dict[Ref, DirectoryObject]] = {
@@ -189,7 +189,7 @@ def of(report: SyncReport, kind: EntityKind) -> EntitySync:
 
 
 # ---------------------------------------------------------------- what moved
-async def test_the_first_run_brings_everything() -> None:
+async def test_the_first_run_fetches_everything() -> None:
     env = PullSetup()
 
     report = await env.runs()
@@ -306,7 +306,7 @@ async def test_a_full_run_fetches_all_again(env: PullSetup) -> None:
 # ---------------------------------------------------------------- the guard
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("kind", list(EntityKind))
-async def test_a_shrunken_listing_is_refused_and_the_old_world_stays(
+async def test_a_shrunken_listing_is_refused_and_the_directory_stays(
     env: PullSetup, kind: EntityKind, *, full: bool
 ) -> None:
     before, report = env.store.objects, env.store.report()
@@ -330,7 +330,7 @@ async def test_a_person_may_accept_the_loss(env: PullSetup, *, full: bool) -> No
     assert not env.held(EntityKind.PARTNER)
 
 
-async def test_a_person_is_asked_and_his_yes_goes_on_in_the_same_run(env: PullSetup) -> None:
+async def test_a_confirmed_loss_is_applied_in_the_same_run(env: PullSetup) -> None:
     env.loses(EntityKind.PARTNER, 0.5)
     asked: list[SyncRefused] = []
 
@@ -344,7 +344,7 @@ async def test_a_person_is_asked_and_his_yes_goes_on_in_the_same_run(env: PullSe
     assert of(report, EntityKind.PARTNER).buried == 5
 
 
-async def test_a_persons_no_leaves_the_old_world(env: PullSetup) -> None:
+async def test_a_loss_that_is_not_confirmed_changes_nothing(env: PullSetup) -> None:
     before = env.store.objects
     env.loses(EntityKind.PARTNER, 0.5)
 
@@ -491,7 +491,7 @@ async def test_a_person_may_accept_what_rows_lost_and_is_asked_once(
     assert (again.changed, again.nobody_reachable) == (False, False)
 
 
-async def test_the_refusal_says_what_is_known_of_why(large: PullSetup) -> None:
+async def test_the_refusal_says_what_is_known_of_its_reason(large: PullSetup) -> None:
     attribute_renamed(large)
     with pytest.raises(RoutingFactsLost, match="BRIDGE_EXTENSION_ATTRIBUTE"):
         await large.runs()
@@ -652,7 +652,7 @@ async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize("kind", OPTIONAL)
-async def test_a_set_is_told_to_be_missing_until_it_is_back(
+async def test_a_set_is_reported_missing_until_it_is_back(
     env: PullSetup, kind: EntityKind, caplog: pytest.LogCaptureFixture
 ) -> None:
     proven = env.now
@@ -670,7 +670,7 @@ async def test_a_set_is_told_to_be_missing_until_it_is_back(
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("kind", OPTIONAL)
-async def test_a_person_may_have_a_missing_set_forgotten(
+async def test_an_administrator_may_have_the_rows_of_a_missing_set_deleted(
     env: PullSetup, kind: EntityKind, *, full: bool
 ) -> None:
     env.source.not_published = {kind}
@@ -713,7 +713,7 @@ REQUESTS_OF_A_FULL_RUN = 1 + 4 + 1 + 5 + 1 + 1
 @pytest.mark.parametrize(
     "error", [OneCUnavailable("1c", "reset"), OneCUnauthorized("1c", "no rights")]
 )
-async def test_a_failure_at_any_request_leaves_the_old_world(
+async def test_a_failure_at_any_request_changes_nothing(
     env: PullSetup, request_number: int, error: OneCError
 ) -> None:
     before, report = env.store.objects, env.store.report()
@@ -749,7 +749,7 @@ async def test_the_report_counts_what_the_run_cost_and_found(env: PullSetup) -> 
     assert report.shared_extensions == {"205": ("Анна Петрова", "Двойник")}
 
 
-async def test_a_run_tells_how_far_it_is(env: PullSetup) -> None:
+async def test_a_run_reports_its_progress(env: PullSetup) -> None:
     env.source.has(*(b.contact(f"Новый {n}") for n in range(3)))
 
     await env.runs()
