@@ -53,39 +53,39 @@ def call(key: str, at: datetime = NOW, number: PhoneNumber | None = b.NUMBER) ->
     return replace(plain, key=key, received_at=at, arrived_at=at, caller=caller)
 
 
-def debt(key: str, at: datetime = NOW) -> OutboxEntry:
+def entry_of(key: str, at: datetime = NOW) -> OutboxEntry:
     return OutboxEntry(key, created_at=at, due_at=at)
 
 
 def sending(key: str) -> OutboxEntry:
-    return replace(debt(key), state=EntryState.SENDING, attempts=1)
+    return replace(entry_of(key), state=EntryState.SENDING, attempts=1)
 
 
-async def owe(ledger: Ledger, *keys: str, at: datetime = NOW) -> None:
+async def add_entries(ledger: Ledger, *keys: str, at: datetime = NOW) -> None:
     for key in keys:
-        await ledger.record_call(call(key, at), debt(key, at))
+        await ledger.record_call(call(key, at), entry_of(key, at))
 
 
 async def test_a_recorded_call_is_given_back_as_it_was(ledger: Ledger) -> None:
     one = b.call()
 
-    assert await ledger.record_call(one, debt(one.key)) is one
+    assert await ledger.record_call(one, entry_of(one.key)) is one
 
     found = await ledger.call(one.key)
     assert found == one
     assert found is not None
     assert type(found.decision.candidates[0]) is type(one.decision.candidates[0])
-    assert await ledger.entry(one.key) == (debt(one.key), one)
+    assert await ledger.entry(one.key) == (entry_of(one.key), one)
     assert await ledger.call("nothing") is None
 
 
 async def test_a_call_recorded_again_is_the_first_one(ledger: Ledger) -> None:
     first = call("a")
-    await ledger.record_call(first, debt("a"))
-    moved = replace(debt("a"), attempts=3)
+    await ledger.record_call(first, entry_of("a"))
+    moved = replace(entry_of("a"), attempts=3)
     await ledger.save_entry(moved)
 
-    again = await ledger.record_call(call("a", NOW + SECOND), debt("a", NOW + SECOND))
+    again = await ledger.record_call(call("a", NOW + SECOND), entry_of("a", NOW + SECOND))
 
     assert again == first
     assert await ledger.entries() == [(moved, first)]
@@ -96,7 +96,7 @@ async def test_two_webhooks_of_one_call_at_once_are_one_call(ledger: Ledger) -> 
     twins = [call("a", NOW + n * SECOND) for n in range(4)]
 
     stored = await asyncio.gather(
-        *(ledger.record_call(twin, debt("a")) for twin in twins),
+        *(ledger.record_call(twin, entry_of("a")) for twin in twins),
         *(ledger.record_call(call(f"b{n}"), None) for n in range(3)),
     )
 
@@ -106,31 +106,31 @@ async def test_two_webhooks_of_one_call_at_once_are_one_call(ledger: Ledger) -> 
     assert len(await ledger.entries()) == 1
 
 
-async def test_a_call_that_its_events_put_there_first_is_owed_by_its_record(
+async def test_a_call_that_its_events_put_there_first_gets_its_entry_by_its_record(
     ledger: Ledger,
 ) -> None:
     await ledger.apply_change(LedgerChange(calls=(call("a"),)))
 
-    await ledger.record_call(call("a"), debt("a"))
-    await ledger.record_call(call("a"), debt("a"))
+    await ledger.record_call(call("a"), entry_of("a"))
+    await ledger.record_call(call("a"), entry_of("a"))
 
     assert [entry.key for entry, _ in await ledger.entries()] == ["a"]
 
 
-async def test_a_call_that_owes_nothing_has_no_entry(ledger: Ledger) -> None:
+async def test_a_call_without_a_document_has_no_entry(ledger: Ledger) -> None:
     await ledger.record_call(call("a"), None)
 
     assert await ledger.entry("a") is None
     assert await ledger.count_entries() == OutboxCounts()
-    assert not await ledger.save_entry(debt("a"))
+    assert not await ledger.save_entry(entry_of("a"))
 
 
 async def test_only_what_is_due_is_given(ledger: Ledger) -> None:
-    await owe(ledger, "now", "later", "sent", "dead", "done")
-    await ledger.save_entry(replace(debt("later"), due_at=NOW + 5 * SECOND))
+    await add_entries(ledger, "now", "later", "sent", "dead", "done")
+    await ledger.save_entry(replace(entry_of("later"), due_at=NOW + 5 * SECOND))
     await ledger.save_entry(sending("sent"))
-    await ledger.save_entry(mark_dead(debt("dead"), reason="no"))
-    await ledger.save_entry(replace(debt("done"), state=EntryState.DELIVERED, delivered_at=NOW))
+    await ledger.save_entry(mark_dead(entry_of("dead"), reason="no"))
+    await ledger.save_entry(replace(entry_of("done"), state=EntryState.DELIVERED, delivered_at=NOW))
 
     assert [e.key for e, _ in await ledger.due_entries(NOW + SECOND, 10)] == ["now"]
     assert {e.key for e, _ in await ledger.due_entries(NOW + 5 * SECOND, 10)} == {"now", "later"}
@@ -140,13 +140,13 @@ async def test_only_what_is_due_is_given(ledger: Ledger) -> None:
     assert counted == OutboxCounts(due=2, sending=1, dead=1, delivered=1, oldest_due=NOW)
 
 
-async def test_a_fresh_call_goes_before_old_debts(ledger: Ledger) -> None:
+async def test_a_fresh_call_goes_before_old_entries(ledger: Ledger) -> None:
     long_ago = NOW - timedelta(hours=2)
-    await owe(ledger, "older", at=long_ago - SECOND)
-    await owe(ledger, "old", at=long_ago)
+    await add_entries(ledger, "older", at=long_ago - SECOND)
+    await add_entries(ledger, "old", at=long_ago)
     for key, at in (("old", long_ago), ("older", long_ago - SECOND)):
-        await ledger.save_entry(replace(debt(key, at), attempts=2))
-    await owe(ledger, "fresh")
+        await ledger.save_entry(replace(entry_of(key, at), attempts=2))
+    await add_entries(ledger, "fresh")
 
     found = await ledger.due_entries(NOW, 10)
 
@@ -154,8 +154,8 @@ async def test_a_fresh_call_goes_before_old_debts(ledger: Ledger) -> None:
     assert [one.key for _, one in found] == ["fresh", "older", "old"]
 
 
-async def test_what_a_crash_left_in_sending_is_due_again_and_doubtful(ledger: Ledger) -> None:
-    await owe(ledger, "a", "b")
+async def test_what_a_crash_left_in_sending_is_due_again_and_to_be_verified(ledger: Ledger) -> None:
+    await add_entries(ledger, "a", "b")
     await ledger.save_entry(sending("a"))
 
     assert await ledger.recover_after_crash() == 1
@@ -167,13 +167,13 @@ async def test_what_a_crash_left_in_sending_is_due_again_and_doubtful(ledger: Le
     assert found[0].maybe_sent_at == NOW
 
 
-async def test_held_entries_are_released_by_stage_the_longest_held_first(ledger: Ledger) -> None:
-    await owe(ledger, "a", "b", "c", "d")
+async def test_paused_entries_are_resumed_by_stage_the_longest_paused_first(ledger: Ledger) -> None:
+    await add_entries(ledger, "a", "b", "c", "d")
     for n, key in enumerate("abc"):
         stage = DeliveryStage.REMINDER if key == "c" else DeliveryStage.SUBJECT
         await ledger.save_entry(
             pause_entry(
-                replace(debt(key), stage=stage, document=Ref("document")),
+                replace(entry_of(key), stage=stage, document=Ref("document")),
                 NOW - n * SECOND,
                 reason="no right",
             )
@@ -193,8 +193,8 @@ async def test_held_entries_are_released_by_stage_the_longest_held_first(ledger:
 
 async def test_entries_are_listed_newest_first_by_state(ledger: Ledger) -> None:
     for n, key in enumerate("abc"):
-        await owe(ledger, key, at=NOW + n * SECOND)
-    await ledger.save_entry(mark_dead(debt("b"), reason="no"))
+        await add_entries(ledger, key, at=NOW + n * SECOND)
+    await ledger.save_entry(mark_dead(entry_of("b"), reason="no"))
 
     assert [e.key for e, _ in await ledger.entries()] == ["c", "b", "a"]
     assert [e.key for e, _ in await ledger.entries([EntryState.DEAD])] == ["b"]
@@ -206,7 +206,7 @@ async def test_entries_are_listed_newest_first_by_state(ledger: Ledger) -> None:
 
 
 async def test_an_entry_is_found_by_a_beginning_that_means_one(ledger: Ledger) -> None:
-    await owe(ledger, "abc1", "abd2")
+    await add_entries(ledger, "abc1", "abd2")
     await ledger.record_call(call("ax"), None)
 
     found = await ledger.entry("abc")
@@ -217,12 +217,12 @@ async def test_an_entry_is_found_by_a_beginning_that_means_one(ledger: Ledger) -
     assert await ledger.entry("zz") is None
 
 
-async def test_a_dropped_debt_is_not_brought_back_by_its_delivery(ledger: Ledger) -> None:
-    await owe(ledger, "a")
+async def test_a_dropped_entry_is_not_brought_back_by_its_delivery(ledger: Ledger) -> None:
+    await add_entries(ledger, "a")
 
     assert await ledger.drop_entry("a")
 
-    assert not await ledger.save_entry(replace(debt("a"), attempts=1))
+    assert not await ledger.save_entry(replace(entry_of("a"), attempts=1))
     assert not await ledger.drop_entry("a")
     assert await ledger.entry("a") is None
     assert await ledger.call("a") == call("a")
@@ -242,7 +242,7 @@ async def test_calls_are_listed_newest_first(ledger: Ledger) -> None:
     assert [c.key for c in await ledger.calls_since(NOW + 2 * SECOND)] == ["k2", "k3"]
 
 
-async def test_what_an_operator_said_of_a_number_is_remembered(ledger: Ledger) -> None:
+async def test_an_operators_choice_for_a_number_is_kept(ledger: Ledger) -> None:
     assert ledger.number_memory(b.NUMBER) == NumberMemory()
 
     await ledger.save_choice(b.NUMBER, Ref("first"))
@@ -289,15 +289,15 @@ def missed_call(key: str, *, closed: bool) -> MissedCall:
     )
 
 
-async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger) -> None:
-    await owe(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
-    await owe(ledger, "young")
+async def test_age_deletes_what_is_done_and_nothing_that_is_pending(ledger: Ledger) -> None:
+    await add_entries(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
+    await add_entries(ledger, "young")
     for key in ("done", "waits", "paid", "young"):
-        delivered = replace(debt(key, OLD), state=EntryState.DELIVERED, delivered_at=OLD)
+        delivered = replace(entry_of(key, OLD), state=EntryState.DELIVERED, delivered_at=OLD)
         await ledger.save_entry(delivered)
     await ledger.save_entry(sending("sending"))
-    await ledger.save_entry(mark_dead(debt("dead", OLD), reason="no"))
-    await ledger.save_entry(replace(debt("verify", OLD), stage=DeliveryStage.VERIFY))
+    await ledger.save_entry(mark_dead(entry_of("dead", OLD), reason="no"))
+    await ledger.save_entry(replace(entry_of("verify", OLD), stage=DeliveryStage.VERIFY))
     await ledger.apply_change(
         LedgerChange(
             missed_calls=(missed_call("waits", closed=False), missed_call("paid", closed=True))
@@ -314,8 +314,8 @@ async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger)
     assert await ledger.delete_older_than(NOW - DAY) == DeletedRecords(kept=5)
 
 
-async def test_events_go_with_their_call_and_never_before_a_call_was_told(ledger: Ledger) -> None:
-    await owe(ledger, "owed", at=OLD)
+async def test_events_go_with_their_call_and_never_before_they_are_applied(ledger: Ledger) -> None:
+    await add_entries(ledger, "owed", at=OLD)
     await ledger.record_call(call("done", OLD), None)
     told = [RawEvent("sipuni", OLD, (("n", key),)) for key in ("owed", "done", "")]
     untold = RawEvent("sipuni", OLD, (("n", "untold"),))
@@ -332,7 +332,9 @@ async def test_events_go_with_their_call_and_never_before_a_call_was_told(ledger
     assert [raw for _, raw in await ledger.unapplied_events(10)] == [untold]
 
 
-async def test_who_talked_last_is_forgotten_and_a_person_s_choice_is_not(ledger: Ledger) -> None:
+async def test_the_last_talk_is_deleted_by_age_and_an_operators_choice_is_not(
+    ledger: Ledger,
+) -> None:
     owner = b.ref("ООО Ромашка")
     await ledger.save_choice(b.NUMBER, owner)
     other = PhoneNumber(b.NUMBER + 1)
@@ -350,13 +352,13 @@ async def test_who_talked_last_is_forgotten_and_a_person_s_choice_is_not(ledger:
 async def test_many_old_calls_go_in_one_deletion(ledger: Ledger) -> None:
     for number in range(450):
         await ledger.record_call(call(f"{number}", OLD), None)
-    await owe(ledger, "owed", at=OLD)
+    await add_entries(ledger, "owed", at=OLD)
 
     assert await ledger.delete_older_than(NOW - DAY) == DeletedRecords(calls=450, kept=1)
     assert [one.key for one in await ledger.calls()] == ["owed"]
 
 
-async def test_days_are_noted_in_the_order_they_were_seen(ledger: Ledger) -> None:
+async def test_days_are_recorded_in_the_order_they_were_seen(ledger: Ledger) -> None:
     assert (await ledger.days_seen(), await ledger.last_seen()) == ([], None)
     for at in (NOW, NOW + SECOND, NOW + 365 * DAY, NOW + DAY, NOW + DAY + SECOND, NOW):
         await ledger.record_day(at)
@@ -368,31 +370,31 @@ async def test_days_are_noted_in_the_order_they_were_seen(ledger: Ledger) -> Non
 
 async def test_entries_of_before_a_step_back_are_not_taken_for_fresh(ledger: Ledger) -> None:
     later = NOW + timedelta(hours=3)
-    await owe(ledger, "due", at=NOW)
-    await owe(ledger, "future", at=later)
+    await add_entries(ledger, "due", at=NOW)
+    await add_entries(ledger, "future", at=later)
     await ledger.retry_entry("future", NOW)
 
     at = NOW + timedelta(seconds=30)
     assert [entry.key for entry, _ in await ledger.due_entries(at, 10)] == ["due", "future"]
 
 
-async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None:
+async def test_waiting_entries_are_rescheduled_and_no_others(ledger: Ledger) -> None:
     rules, year = DeliveryRules(), timedelta(days=365)
-    await owe(ledger, "due", "waits", "doubt", "verify", "sent", "done", "later")
-    settled = replace(debt("done"), state=EntryState.DELIVERED, delivered_at=NOW)
-    doubt = replace(debt("doubt"), attempts=1, maybe_sent_at=NOW - year)
+    await add_entries(ledger, "due", "waits", "doubt", "verify", "sent", "done", "later")
+    settled = replace(entry_of("done"), state=EntryState.DELIVERED, delivered_at=NOW)
+    doubt = replace(entry_of("doubt"), attempts=1, maybe_sent_at=NOW - year)
     verify = replace(
-        debt("verify"), stage=DeliveryStage.VERIFY, due_at=NOW + year, verify_at=NOW + year
+        entry_of("verify"), stage=DeliveryStage.VERIFY, due_at=NOW + year, verify_at=NOW + year
     )
-    postponed = replace(debt("later"), stage=DeliveryStage.REMINDER, due_at=NOW + year)
-    waits = replace(debt("waits"), attempts=3, due_at=NOW + year)
+    postponed = replace(entry_of("later"), stage=DeliveryStage.REMINDER, due_at=NOW + year)
+    waits = replace(entry_of("waits"), attempts=3, due_at=NOW + year)
     for entry in (settled, doubt, verify, postponed, waits, sending("sent")):
         await ledger.save_entry(entry)
 
     assert await ledger.reschedule_entries(NOW, rules) == 3
 
     found = {entry.key: entry for entry, _ in await ledger.entries()}
-    assert found["due"] == debt("due")
+    assert found["due"] == entry_of("due")
     assert found["waits"].due_at == NOW + timedelta(seconds=10)
     assert found["doubt"].maybe_sent_at == NOW
     assert found["verify"].due_at == found["verify"].verify_at == NOW + rules.verify_after
@@ -400,9 +402,9 @@ async def test_waiting_entries_are_rearmed_and_no_others(ledger: Ledger) -> None
     assert await ledger.reschedule_entries(NOW, rules) == 0
 
 
-async def test_many_waiting_entries_are_rearmed_at_once(ledger: Ledger) -> None:
+async def test_many_waiting_entries_are_rescheduled_at_once(ledger: Ledger) -> None:
     keys = [f"{number}" for number in range(450)]
-    await owe(ledger, *keys, at=NOW + timedelta(hours=3))
+    await add_entries(ledger, *keys, at=NOW + timedelta(hours=3))
 
     assert await ledger.reschedule_entries(NOW, DeliveryRules()) == 450
     assert len(await ledger.due_entries(NOW + timedelta(seconds=10), 1_000)) == 450

@@ -29,10 +29,10 @@ Opened = Callable[[], Awaitable[OrderStore]]
 
 @asynccontextmanager
 async def in_memory(_: Path) -> AsyncIterator[Opened]:
-    book = MemoryOrderStore()
+    call_store = MemoryOrderStore()
 
     async def opened() -> OrderStore:
-        return book
+        return call_store
 
     yield opened
 
@@ -42,9 +42,9 @@ async def on_disk(folder: Path) -> AsyncIterator[Opened]:
     ledger = SqliteLedger.open(folder / "ledger.db", clock=lambda: b.NOON)
 
     async def opened() -> OrderStore:
-        book, _ = build_call_services(ledger, lambda: b.NOON, EventFanOut())
-        await book.load()
-        return book
+        call_store, _ = build_call_services(ledger, lambda: b.NOON, EventFanOut())
+        await call_store.load()
+        return call_store
 
     try:
         yield opened
@@ -79,8 +79,8 @@ def ordered(
 
 
 async def test_an_order_is_kept_once_and_the_first_counts(opened: Opened) -> None:
-    book = await opened()
-    first = await book.add_order(ordered())
+    call_store = await opened()
+    first = await call_store.add_order(ordered())
     again = await (await opened()).add_order(ordered(seconds=-5, ordered_by="somebody else"))
 
     assert first.order == again.order == ordered().order
@@ -97,13 +97,13 @@ async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened) -> No
     assert [open_.key for open_ in await (await opened()).orders_being_sent()] == ["k1"]
 
 
-async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened) -> None:
+async def test_an_order_of_the_pair_blocks_until_it_is_over(opened: Opened) -> None:
     await (await opened()).add_order(ordered(seconds=5))
-    book = await opened()
+    call_store = await opened()
 
     async def barring(extension: str, number: int, seconds: int = 0) -> str | None:
         now = b.NOON + timedelta(seconds=seconds)
-        call = await book.blocking_order(extension, PhoneNumber(number), now)
+        call = await call_store.blocking_order(extension, PhoneNumber(number), now)
         return None if call is None else call.key
 
     assert await barring("205", b.NUMBER) == "k1"
@@ -114,20 +114,20 @@ async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened) -> Non
     order = ordered(seconds=5).order
     assert order is not None
     for state in (OrderState.ACCEPTED, OrderState.UNKNOWN):
-        await book.save_order("k1", replace(order, state=state))
+        await call_store.save_order("k1", replace(order, state=state))
         assert await barring("205", b.NUMBER, 3600) == "k1"
-    await book.save_order("k1", replace(order, state=OrderState.REFUSED, reason="no money"))
+    await call_store.save_order("k1", replace(order, state=OrderState.REFUSED, reason="no money"))
     assert await barring("205", b.NUMBER) is None
 
 
-async def test_what_became_of_an_order_that_is_not_there_changes_nothing(opened: Opened) -> None:
-    book = await opened()
+async def test_the_outcome_of_an_order_that_is_not_there_changes_nothing(opened: Opened) -> None:
+    call_store = await opened()
     order = ordered().order
     assert order is not None
 
-    await book.save_order("k1", replace(order, state=OrderState.REFUSED))
+    await call_store.save_order("k1", replace(order, state=OrderState.REFUSED))
 
-    assert await book.orders_being_sent() == []
+    assert await call_store.orders_being_sent() == []
 
 
 async def test_a_document_without_a_number_is_kept_too(opened: Opened) -> None:

@@ -36,7 +36,7 @@ STEPS = [
 ]
 
 
-class Plant:
+class DeliveryOnTwoClocks:
     """Delivery over a ledger in memory and a model of 1C, under two clocks."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Plant:
             clock_steps=lambda: self.watch.steps,
         )
 
-    def owes(self) -> PhoneCall:
+    def add_entries(self) -> PhoneCall:
         asked = b.question(asked_time=str(len(self.ledger.calls_by_key)))
         call = b.call(asked, b.decision(target=Target("205", b.manager().ref)))
         self.ledger.add_entry(call, self.clocks.now())
@@ -81,60 +81,60 @@ class Plant:
 async def test_what_waits_for_a_retry_is_delivered_in_minutes(
     step: timedelta, restarts: bool
 ) -> None:
-    plant = Plant()
-    call = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.UNREACHABLE] * 6)
-    await plant.passes(30)
-    plant.clocks.offset = step
+    env = DeliveryOnTwoClocks()
+    call = env.add_entries()
+    env.onec.set_outcomes([RequestOutcome.UNREACHABLE] * 6)
+    await env.passes(30)
+    env.clocks.offset = step
     if restarts:
-        plant.starts()
+        env.starts()
 
-    await plant.passes(120)
+    await env.passes(120)
 
-    assert len(plant.onec.documents_of(call.key)) == 1
-    assert plant.state(call) is EntryState.DELIVERED
-    assert [mood.available for mood in plant.events.of(OneCAvailability)][-1] is True
+    assert len(env.onec.documents_of(call.key)) == 1
+    assert env.state(call) is EntryState.DELIVERED
+    assert [outcome.available for outcome in env.events.of(OneCAvailability)][-1] is True
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("restarts", [False, True])
-async def test_the_quiet_before_creating_again_is_as_long_as_ever(
+async def test_the_quiet_period_before_creating_again_is_as_long_as_ever(
     step: timedelta, restarts: bool
 ) -> None:
-    plant = Plant()
-    call = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
-    plant.onec.commit_delay = timedelta(seconds=28)
-    await plant.delivery.drain()
-    plant.clocks.advance(seconds=3)
-    plant.clocks.offset = step
+    env = DeliveryOnTwoClocks()
+    call = env.add_entries()
+    env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    env.onec.commit_delay = timedelta(seconds=28)
+    await env.delivery.drain()
+    env.clocks.advance(seconds=3)
+    env.clocks.offset = step
     if restarts:
-        plant.starts()
+        env.starts()
 
-    await plant.passes(60)
+    await env.passes(60)
 
-    assert len(plant.onec.documents) == 1
-    assert len(plant.onec.documents_of(call.key)) == 1
+    assert len(env.onec.documents) == 1
+    assert len(env.onec.documents_of(call.key)) == 1
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_the_look_for_a_late_double_comes_after_ten_minutes_and_not_before(
+async def test_the_verification_comes_after_ten_minutes_and_not_before(
     step: timedelta,
 ) -> None:
-    plant = Plant()
-    call = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
-    plant.onec.commit_delay = timedelta(minutes=8)
-    await plant.delivery.drain()
-    await plant.passes(120)
-    assert plant.ledger.entries_by_key[call.key].stage is DeliveryStage.VERIFY
-    plant.clocks.offset = step
+    env = DeliveryOnTwoClocks()
+    call = env.add_entries()
+    env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    env.onec.commit_delay = timedelta(minutes=8)
+    await env.delivery.drain()
+    await env.passes(120)
+    assert env.ledger.entries_by_key[call.key].stage is DeliveryStage.VERIFY
+    env.clocks.offset = step
 
-    await plant.passes(11 * 60, every=30)
+    await env.passes(11 * 60, every=30)
 
-    assert len(plant.onec.documents) == 2  # the late one came
-    assert len(plant.onec.documents_of(call.key)) == 1  # and is marked
-    assert plant.state(call) is EntryState.DELIVERED
+    assert len(env.onec.documents) == 2  # the late one came
+    assert len(env.onec.documents_of(call.key)) == 1  # and is marked
+    assert env.state(call) is EntryState.DELIVERED
 
 
 class Failing:
@@ -208,10 +208,10 @@ def ringing(at: datetime) -> RawEvent:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: timedelta) -> None:
+async def test_a_call_in_progress_is_neither_given_up_nor_deleted_early(step: timedelta) -> None:
     clocks = SteppingClock()
     ledger = MemoryLedger(clocks.now)
-    book, calls = build_call_services(
+    call_store, calls = build_call_services(
         ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic
     )
     await calls.receive(ringing(clocks.now()))
@@ -221,7 +221,7 @@ async def test_a_call_in_progress_is_neither_given_up_nor_forgotten_early(step: 
     calls.open_call(begun, b.decision())
 
     assert calls.unfinished_calls(timedelta(minutes=10)) == []
-    assert len(list(book.active_calls)) == 2
+    assert len(list(call_store.active_calls)) == 2
     clocks.advance(minutes=10)
     assert len(calls.unfinished_calls(timedelta(minutes=10))) == 2
 
@@ -264,11 +264,13 @@ async def test_a_call_in_progress_is_taken_up_after_a_restart(step: timedelta) -
     _, calls = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
     await calls.receive(ringing(clocks.now()))
     clocks.offset = step
-    book, _ = build_call_services(ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic)
+    call_store, _ = build_call_services(
+        ledger, clocks.now, RecordedEvents(), monotonic=clocks.monotonic
+    )
 
-    await book.load()
+    await call_store.load()
 
-    (call,) = book.active_calls
+    (call,) = call_store.active_calls
     assert call.state.disposition is Disposition.RINGING
 
 
@@ -335,7 +337,9 @@ async def test_a_machine_that_begins_in_another_century_each_morning_has_not_see
     assert [call.pbx_time_text for call in ledger.calls_by_key.values()] == ["3", "4"]
 
 
-async def test_what_is_owed_for_days_is_never_deleted_and_what_is_deleted_is_told() -> None:
+async def test_what_is_pending_for_days_is_never_deleted_and_deletion_is_in_the_audit_list() -> (
+    None
+):
     clocks, audit = SteppingClock(), MemoryAudit()
     ledger = MemoryLedger(clocks.now)
     retention = Retention(

@@ -37,7 +37,7 @@ RULES = PhoneRules()
 
 
 def ref(name: str) -> Ref:
-    """Give the reference of the 1C object called *name*: always the same one."""
+    """Return the reference of the 1C object called *name*: always the same one."""
     return Ref(str(uuid.uuid5(uuid.NAMESPACE_OID, name)))
 
 
@@ -106,7 +106,7 @@ def rows(*managers: Manager) -> dict[Ref, Manager]:
 
 
 def candidate(owner: PhoneOwner, partners: Iterable[Partner] = ()) -> Candidate:
-    """Make of *owner* what the phone index makes of him."""
+    """Make the candidate of *owner*, as the phone index does."""
     known = {p.ref: p for p in partners}
     start = owner.ref if isinstance(owner, Partner) else owner.partner
     if isinstance(owner, Partner):
@@ -165,7 +165,7 @@ def call(
     asked: RouteQuestion | None = None,
     decided: RouteDecision | None = None,
 ) -> PhoneCall:
-    """Make a call; by default a known contact's, sent to his manager."""
+    """Make a call; by default a known contact's, sent to the manager."""
     if decided is None:
         owner = candidate(contact(), [partner()])
         decided = decision(owner, target=Target("205", manager().ref, manager().name))

@@ -1,4 +1,4 @@
-"""The following of calls as bootstrap builds it, over whatever ledger a test has."""
+"""The call services as bootstrap builds them, over the ledger of a test."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ def build_call_services(
     deliver_soon: Callable[[], None] = lambda: None,
     apply_soon: Callable[[], None] = lambda: None,
 ) -> tuple[CallStore, CallTracker]:
-    """Build them; nothing is remembered yet."""
+    """Build them; nothing is loaded yet."""
     dialect = SipuniTelephony("auto", PhoneRules())
     open_calls = ActiveCalls(monotonic or seconds_of(clock))
     rules = missed_call_rules or MissedCallRules(lang="ru", zone=UTC)

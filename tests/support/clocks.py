@@ -1,4 +1,4 @@
-"""A wall clock that somebody sets, over seconds that only grow."""
+"""A wall clock that is set during the test, over seconds that only grow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,5 +28,5 @@ class SteppingClock:
 
 
 def seconds_of(clock: Callable[[], datetime]) -> Callable[[], float]:
-    """Give the seconds of a clock that never steps."""
+    """Return the seconds of a clock that never steps."""
     return lambda: clock().timestamp()

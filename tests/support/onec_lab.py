@@ -67,7 +67,7 @@ async def list_versions(source: ODataSource, kind: EntityKind) -> dict[Ref, Vers
 
 
 async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, DirectoryObject]:
-    """List and fetch everything of *kind*; a noun that comes twice fails the test."""
+    """List and fetch everything of *kind*; an object that comes twice fails the test."""
     listed = await list_versions(source, kind)
     return await pull(source, kind, list(listed), len(listed))
 

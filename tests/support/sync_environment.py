@@ -1,6 +1,6 @@
-"""A simulated 1C, the real pull, a real directory file, and a referee who knows none of them.
+"""A simulated 1C, the real pull, a real directory file, and a referee that knows none of them.
 
-The referee reads the company's own rows and what the writers of its phones meant; what he says is
+The referee reads the company's own rows and what the writers of its phones meant: its result is
 what callers must be answered from.
 """
 
@@ -38,7 +38,7 @@ _PARTNER_OF = {CONTACT_PERSONS: "Owner_Key", COUNTERPARTIES: "Партнер_Key
 
 
 class LabConnection(LabTransport):
-    """The way to the lab; people may change the world just before the n-th request passes."""
+    """The connection to the lab; 1C may be changed just before the n-th request."""
 
     def __init__(self, lab: OneCLab) -> None:
         super().__init__(lab)
@@ -52,7 +52,7 @@ class LabConnection(LabTransport):
 
 
 class NoProgress:
-    """A progress that nobody looks at."""
+    """A progress that is ignored."""
 
     def listing(self, kind: EntityKind) -> None: ...
     def fetching(self, kind: EntityKind, total: int) -> None: ...
@@ -77,7 +77,10 @@ class SyncEnvironment:
         before: dict[int, Callable[[], object]] | None = None,
         **rules: Any,
     ) -> SyncReport:
-        """Run once, as the sync process does; *before* lets people work meanwhile."""
+        """Run once, as the sync process does.
+
+        *before* changes 1C meanwhile, by number of the request.
+        """
         self.now += timedelta(minutes=1)
         door = LabConnection(self.lab)
         door.before.update(before or {})
@@ -106,7 +109,7 @@ class SyncEnvironment:
             await source.aclose()
 
     def index(self) -> Index:
-        """Tell what callers are answered from now."""
+        """Return what callers are answered from now."""
         if not self.path.exists():
             return {}
         reader = SqliteDirectory(self.path, stale_after=timedelta(hours=1))
@@ -116,7 +119,7 @@ class SyncEnvironment:
             reader.close()
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """Give every row of the file, table by table."""
+        """Return every row of the file, table by table."""
         file = sqlite3.connect(self.path)
         try:
             names = file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
@@ -152,7 +155,7 @@ def _name_of(manager: Ref | None, listed: Mapping[Ref, Manager]) -> str | None:
 
 
 def expected_index(lab: OneCLab) -> Index:
-    """Tell what 1C itself implies, by the referee's own reading."""
+    """Return what 1C itself implies, by the referee's own reading."""
     found: dict[int, set[OwnerFacts]] = {}
     for truth in lab.infobase.intended_phones:
         row = lab.infobase.tables[truth.owner_set].rows.get(truth.ref)

@@ -41,5 +41,5 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_now() -> datetime:
-    """Tell the time of day by the loop's clock; it is noon when the loop begins."""
+    """Return the time of day by the loop's clock; it is noon when the loop begins."""
     return b.NOON + timedelta(seconds=asyncio.get_running_loop().time())

@@ -18,13 +18,13 @@ NOW = b.NOON + timedelta(minutes=5)
 async def test_calls_in_memory_are_written_again_and_looked_for_before_they_are_created() -> None:
     ledger = MemoryLedger(lambda: NOW)
     kicks: list[bool] = []
-    book, _ = build_call_services(
+    call_store, _ = build_call_services(
         ledger, lambda: NOW, RecordedEvents(), deliver_soon=lambda: kicks.append(True)
     )
     call = b.call()
-    book.active_calls.put(call)
+    call_store.active_calls.put(call)
 
-    await book.restore_ledger()
+    await call_store.restore_ledger()
 
     assert ledger.calls_by_key == {call.key: call}
     assert must_search_first(ledger.entries_by_key[call.key])
@@ -34,13 +34,13 @@ async def test_calls_in_memory_are_written_again_and_looked_for_before_they_are_
 
 async def test_an_entry_that_was_not_lost_stays_as_it_is() -> None:
     ledger = MemoryLedger(lambda: NOW)
-    book, _ = build_call_services(ledger, lambda: NOW, RecordedEvents())
+    call_store, _ = build_call_services(ledger, lambda: NOW, RecordedEvents())
     call = b.call()
     standing = OutboxEntry(call.key, created_at=b.NOON, due_at=b.NOON, attempts=3)
     ledger.entries_by_key[call.key] = standing
-    book.active_calls.put(call)
+    call_store.active_calls.put(call)
 
-    await book.restore_ledger()
+    await call_store.restore_ledger()
 
     assert ledger.entries_by_key[call.key].attempts == standing.attempts
     assert not ledger.entries_by_key[call.key].needs_verification
@@ -48,9 +48,9 @@ async def test_an_entry_that_was_not_lost_stays_as_it_is() -> None:
 
 async def test_a_call_that_is_still_being_recorded_is_left_to_its_record() -> None:
     ledger = MemoryLedger(lambda: NOW)
-    book, _ = build_call_services(ledger, lambda: NOW, RecordedEvents())
-    book.active_calls.put(b.call(), on_disk=False)
+    call_store, _ = build_call_services(ledger, lambda: NOW, RecordedEvents())
+    call_store.active_calls.put(b.call(), is_recorded=False)
 
-    await book.restore_ledger()
+    await call_store.restore_ledger()
 
     assert ledger.calls_by_key == {}

@@ -38,7 +38,10 @@ DEFAULT = "207"
 
 @dataclass(frozen=True)
 class Truth:
-    """What really happened: he was *missed*, *talked* to, or called in vain, by the PBX's clock."""
+    """What really happened.
+
+    The client was missed, talked to, or called in vain, by the PBX's clock.
+    """
 
     number: str
     began: datetime
@@ -48,7 +51,7 @@ class Truth:
 
 
 class Missing(RuleBasedStateMachine):
-    """The world: the client is missed and called back, 1C changes, reminders are dismissed."""
+    """The client is missed and called back, 1C changes, reminders are dismissed."""
 
     @initialize()
     def the_world_begins(self) -> None:
@@ -66,7 +69,7 @@ class Missing(RuleBasedStateMachine):
     def starts(self) -> None:
         """Start the bridge: all it remembers is in the ledger."""
         self.onec.crash_timer = CrashTimer()
-        book, self.following = build_call_services(
+        call_store, self.tracker = build_call_services(
             self.memory,
             lambda: self.now,
             RecordedEvents(),
@@ -81,10 +84,10 @@ class Missing(RuleBasedStateMachine):
             lang="ru",
             zone=UTC,
             rules=DeliveryRules(),
-            reminder_changed=self.following.reminder_changed,
+            reminder_changed=self.tracker.reminder_changed,
             monotonic=seconds_of(lambda: self.now),
         )
-        self.loop.run(book.load())
+        self.loop.run(call_store.load())
 
     # ------------------------------------------------------------ 1C as it stands now
     def staff(self) -> Mapping[Ref, Manager]:
@@ -138,7 +141,7 @@ class Missing(RuleBasedStateMachine):
         earlier=st.sampled_from([0, 0, 30, 190, 400]),
     )
     def he_is_called(self, number: str, earlier: int, *, talked: bool) -> None:
-        """Our own telephone answers first, whether he does or not; it may be told late."""
+        """Our own telephone answers first, whether the client does or not; events may come late."""
         began = self.passes(200) - timedelta(seconds=earlier)
         ref = self.happens(number, began, 20, talked=talked)
         outbound = {"src_num": "012345205", "src_type": "2", "dst_num": number, "dst_type": "1"}
@@ -167,7 +170,7 @@ class Missing(RuleBasedStateMachine):
             "user_id": "012345",
             **said,
         }
-        self.loop.run(self.following.receive(RawEvent("sipuni", self.now, tuple(fields.items()))))
+        self.loop.run(self.tracker.receive(RawEvent("sipuni", self.now, tuple(fields.items()))))
 
     def question_comes(self, number: str) -> None:
         asked = b.question(
@@ -176,11 +179,11 @@ class Missing(RuleBasedStateMachine):
             arrived_at=self.now,
             received_at=self.now,
         )
-        call = self.following.open_call(asked, self.decide(asked))
+        call = self.tracker.open_call(asked, self.decide(asked))
         stored = self.loop.run(
             self.memory.record_call(call, OutboxEntry(call.key, self.now, self.now))
         )
-        self.following.mark_recorded(stored)
+        self.tracker.mark_recorded(stored)
 
     def passes(self, seconds: int) -> datetime:
         self.now += timedelta(seconds=seconds)
@@ -189,11 +192,11 @@ class Missing(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ the bridge
     @rule(
-        moods=st.lists(st.sampled_from(RequestOutcome), max_size=2),
+        outcomes=st.lists(st.sampled_from(RequestOutcome), max_size=2),
         killed_after=st.sampled_from([None, None, None, 1, 3, 6]),
     )
-    def the_bridge_works(self, moods: list[RequestOutcome], killed_after: int | None) -> None:
-        self.onec.set_outcomes(moods)
+    def the_bridge_works(self, outcomes: list[RequestOutcome], killed_after: int | None) -> None:
+        self.onec.set_outcomes(outcomes)
         self.onec.crash_timer = CrashTimer(killed_after)
         with suppress(Crash):
             self.works()
@@ -205,10 +208,10 @@ class Missing(RuleBasedStateMachine):
 
     def works(self) -> None:
         try:
-            self.loop.run(self.following.escalate_missed_calls())
-            self.loop.run(self.following.apply_stored_events())
+            self.loop.run(self.tracker.escalate_missed_calls())
+            self.loop.run(self.tracker.apply_stored_events())
             self.loop.run(self.delivery.drain())
-            self.loop.run(self.following.apply_stored_events())
+            self.loop.run(self.tracker.apply_stored_events())
         except BaseException:
             self.starts()
             raise
@@ -219,7 +222,9 @@ class Missing(RuleBasedStateMachine):
     # ------------------------------------------------------------ what must hold
     @invariant()
     def one_number_is_one_debt(self) -> None:
-        numbers = [number for debt in self.open_missed_calls() for number in debt.numbers]
+        numbers = [
+            number for missed_call in self.open_missed_calls() for number in missed_call.numbers
+        ]
         assert len(numbers) == len(set(numbers))
 
     @invariant()
@@ -243,10 +248,15 @@ class Missing(RuleBasedStateMachine):
         return bool(calls) and calls[0].state.disposition.is_over
 
     def open_missed_calls(self) -> list[MissedCall]:
-        return [debt for debt in self.memory.missed_calls.values() if debt.is_open]
+        return [
+            missed_call for missed_call in self.memory.missed_calls.values() if missed_call.is_open
+        ]
 
     def teardown(self) -> None:
-        """Let the world calm down: who waits is reminded of once, to whom 1C names, if he sees."""
+        """Let time pass.
+
+        Each client who waits has one reminder, of the owner in 1C who can see it.
+        """
         with self.loop:
             self.onec.set_outcomes([])
             for _ in range(12):
@@ -255,22 +265,22 @@ class Missing(RuleBasedStateMachine):
                 for key in self.memory.entries_by_key:
                     self.memory.retry(key, self.now)
             self.who_waits_was_not_talked_to_since_and_who_was_not_waits()
-            for debt in self.memory.missed_calls.values():
-                self.is_reminded(debt)
+            for missed_call in self.memory.missed_calls.values():
+                self.is_reminded(missed_call)
 
-    def is_reminded(self, debt: MissedCall) -> None:
-        documents = {self.memory.entries_by_key[key].document for key in debt.call_keys}
+    def is_reminded(self, missed_call: MissedCall) -> None:
+        documents = {self.memory.entries_by_key[key].document for key in missed_call.call_keys}
         there = [held.user for held in self.onec.reminders if held.document in documents]
-        if not debt.is_open:
+        if not missed_call.is_open:
             assert there == []
             return
         named = self.decide(RouteQuestion("sipuni", read_caller("", b.RULES), "", self.now))
         if named.targets:
-            assert debt.owner == named.targets[0]
+            assert missed_call.owner == named.targets[0]
         if not self.dismissed:
-            assert debt.owner is not None
-            assert there == [debt.owner.manager]
-            assert self.sees(debt.owner.manager)
+            assert missed_call.owner is not None
+            assert there == [missed_call.owner.manager]
+            assert self.sees(missed_call.owner.manager)
 
     def sees(self, user: Ref | None) -> bool:
         return any(m.ref == user and not m.invalid for m in self.managers.values())

@@ -1,4 +1,4 @@
-"""Calls, events, moods, crashes and time in any order: nothing owed is lost, nothing is doubled.
+"""Calls, events, faults, crashes and time in any order: nothing is lost, nothing is written twice.
 
 The real services over a ledger in memory and a model of 1C. Events come in any order, twice, or
 not at all; the bridge is killed at any write; 1C loses replies and commits late.
@@ -47,7 +47,7 @@ PUSHES = {
 
 
 class Delivering(RuleBasedStateMachine):
-    """The world: calls come, their events come, 1C has moods, the bridge is killed anywhere."""
+    """Calls and their events come, 1C fails in any way, the service is killed anywhere."""
 
     #: How long after a request 1C may still commit it.
     latest: ClassVar[timedelta]
@@ -76,7 +76,9 @@ class Delivering(RuleBasedStateMachine):
 
     def starts(self) -> None:
         """Start the bridge: all it remembers is in the ledger."""
-        book, self.following = build_call_services(self.memory, lambda: self.now, RecordedEvents())
+        call_store, self.tracker = build_call_services(
+            self.memory, lambda: self.now, RecordedEvents()
+        )
         self.delivery = Delivery(
             ledger=self.memory,
             journal=self.onec,
@@ -86,15 +88,15 @@ class Delivering(RuleBasedStateMachine):
             lang="ru",
             zone=UTC,
             rules=RULES,
-            reminder_changed=self.following.reminder_changed,
+            reminder_changed=self.tracker.reminder_changed,
         )
-        self.loop.run(book.load())
+        self.loop.run(call_store.load())
 
     # ------------------------------------------------------------ what happens
     @precondition(lambda self: len(self.began) < 3)
     @rule(known=st.booleans(), asks=st.booleans())
     def a_call_comes(self, *, known: bool, asks: bool) -> None:
-        """One client, calls far enough apart to be told from each other."""
+        """One client, calls far enough apart to be distinguished."""
         self.now += timedelta(seconds=200)
         self.began.append(int(self.now.timestamp()))
         if asks:
@@ -106,11 +108,11 @@ class Delivering(RuleBasedStateMachine):
             asked_time=str(self.began[-1]), arrived_at=self.now, received_at=self.now
         )
         decided = b.decision(target=target, rule=Rule.CONTACT_MANAGER)
-        call = self.following.open_call(asked, decided)
+        call = self.tracker.open_call(asked, decided)
         stored = self.loop.run(
             self.memory.record_call(call, OutboxEntry(call.key, self.now, self.now))
         )
-        self.following.mark_recorded(stored)
+        self.tracker.mark_recorded(stored)
 
     @precondition(lambda self: self.began)
     @rule(
@@ -120,7 +122,7 @@ class Delivering(RuleBasedStateMachine):
         told=st.booleans(),
     )
     def an_event_comes(self, which: int, name: str, after: int, *, told: bool = False) -> None:
-        """It is *told* to its call as it comes, or kept, as a kill or a bad disk leave it."""
+        """It is applied at once (*told*), or stored, as a kill or a bad disk leave it."""
         began = self.began[which % len(self.began)]
         fields = {
             "call_id": f"{began}.{100000 + which % len(self.began)}",
@@ -136,14 +138,14 @@ class Delivering(RuleBasedStateMachine):
         raw = RawEvent("sipuni", self.now, tuple(fields.items()))
         if told:
             self.onec.crash_timer = CrashTimer()
-            self.loop.run(self.following.receive(raw))
+            self.loop.run(self.tracker.receive(raw))
         else:
             self.memory.stored_events.append(raw)
 
     @precondition(lambda self: self.began and len(self.called_back) < 2)
     @rule(codes=st.permutations(["1", "3", "2"]), heard=st.integers(1, 3))
     def the_client_is_called_back(self, codes: list[str], heard: int) -> None:
-        """A colleague calls him and they talk; some of the events may get lost."""
+        """A colleague calls the client and they talk; some of the events may get lost."""
         self.now += timedelta(seconds=200)
         began = int(self.now.timestamp())
         self.called_back.append(began)
@@ -167,14 +169,14 @@ class Delivering(RuleBasedStateMachine):
         self.onec.commit_late_writes()
 
     @rule(
-        moods=st.lists(st.sampled_from(RequestOutcome), max_size=3),
+        outcomes=st.lists(st.sampled_from(RequestOutcome), max_size=3),
         killed_after=st.one_of(st.none(), st.integers(0, 9)),
         late=st.sampled_from([0.1, 0.5, 0.99, 1.0]),
     )
     def the_bridge_works(
-        self, moods: list[RequestOutcome], killed_after: int | None, late: float
+        self, outcomes: list[RequestOutcome], killed_after: int | None, late: float
     ) -> None:
-        self.onec.set_outcomes(moods)
+        self.onec.set_outcomes(outcomes)
         self.onec.commit_delay = self.latest * late
         self.onec.crash_timer = CrashTimer(killed_after)
         with suppress(Crash):
@@ -225,7 +227,7 @@ class Delivering(RuleBasedStateMachine):
                 assert call.state.disposition in (Disposition.TALKING, Disposition.ANSWERED)
 
     def teardown(self) -> None:
-        """Let the world calm down: then everything owed is there, once, as it stands now."""
+        """Let everything be delivered: then all of it is in 1C, once, in its present state."""
         with self.loop:
             self.calms_down()
 
@@ -235,7 +237,7 @@ class Delivering(RuleBasedStateMachine):
         self.works()
         # A document is completed once, when its call is over: as the settling does in the end.
         endless = [c for c in self.calls.values() if not c.state.disposition.is_over]
-        self.loop.run(self.following.give_up(endless))
+        self.loop.run(self.tracker.give_up(endless))
         for _ in range(30):
             self.a_person_retries_all()
             self.works()
@@ -247,12 +249,12 @@ class Delivering(RuleBasedStateMachine):
         ]
         for entry in self.ledger.values():
             assert entry.state is EntryState.DELIVERED
-            self.is_whole(entry)
-        for debt in self.memory.missed_calls.values():
-            self.is_reminded(debt)
+            self.check_delivered(entry)
+        for missed_call in self.memory.missed_calls.values():
+            self.is_reminded(missed_call)
 
-    def is_whole(self, entry: OutboxEntry) -> None:
-        """One document, with its subject, that tells all that is known."""
+    def check_delivered(self, entry: OutboxEntry) -> None:
+        """One document, with its subject, with all that is known."""
         (found,) = self.onec.documents_of(entry.key)
         assert entry.document == found.ref
         assert found.ref in self.onec.subjects
@@ -261,22 +263,28 @@ class Delivering(RuleBasedStateMachine):
         answered = self.calls[entry.key].state.disposition is Disposition.ANSWERED
         assert self.onec.considered.get(found.ref, False) is answered
 
-    def is_reminded(self, debt: MissedCall) -> None:
-        """A client who waits is reminded of once, unless his manager said "no more"."""
-        documents = {self.ledger[key].document for key in debt.call_keys if key in self.ledger}
+    def is_reminded(self, missed_call: MissedCall) -> None:
+        """A client who waits has one reminder, unless the manager dismissed it."""
+        documents = {
+            self.ledger[key].document for key in missed_call.call_keys if key in self.ledger
+        }
         there = [held for held in self.onec.reminders if held.document in documents]
-        if not debt.is_open:
+        if not missed_call.is_open:
             assert there == []
-        elif debt.owner is not None and debt.owner.manager is not None and not self.dismissed:
+        elif (
+            missed_call.owner is not None
+            and missed_call.owner.manager is not None
+            and not self.dismissed
+        ):
             assert len(there) == 1
 
     # ------------------------------------------------------------ how it works
     def works(self) -> None:
-        """Do what the loops do: tell events, deliver, take up what became of reminders."""
+        """Do what the loops do: apply events, deliver, apply changes of reminders."""
         try:
-            self.loop.run(self.following.apply_stored_events())
+            self.loop.run(self.tracker.apply_stored_events())
             self.loop.run(self.delivery.drain())
-            self.loop.run(self.following.apply_stored_events())
+            self.loop.run(self.tracker.apply_stored_events())
         except BaseException:
             self.onec.crash_timer = CrashTimer()
             self.starts()  # killed: all that was in memory is gone
@@ -314,7 +322,9 @@ def unmarked(world: Delivering) -> int:
 
 
 @pytest.mark.parametrize("killed_after", [None, 3])
-def test_a_double_that_comes_after_the_quiet_is_marked_in_the_end(killed_after: int | None) -> None:
+def test_a_duplicate_committed_after_the_quiet_period_is_marked_in_the_end(
+    killed_after: int | None,
+) -> None:
     world = late_onec()
     world.the_bridge_works([RequestOutcome.COMMITTED_LATE], killed_after, 0.5)
     for _ in range(2):  # a kill makes the quiet begin anew
@@ -371,7 +381,7 @@ def test_a_kill_between_the_outcome_and_the_next_event_leaves_no_line_twice(
     world.teardown()
 
 
-def test_hurrying_does_not_bring_the_final_look_forward() -> None:
+def test_a_retry_does_not_bring_the_verification_forward() -> None:
     world = late_onec()
     world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, 1.0)
     world.time_passes(61)
@@ -384,13 +394,13 @@ def test_hurrying_does_not_bring_the_final_look_forward() -> None:
     world.teardown()
 
 
-def test_a_call_that_moves_on_does_not_bring_the_final_look_forward() -> None:
+def test_a_call_that_changes_does_not_bring_the_verification_forward() -> None:
     world = late_onec()
     world.the_bridge_works([RequestOutcome.COMMITTED_LATE], None, 1.0)
     world.time_passes(61)
     world.the_bridge_works([], None, 1.0)
 
-    world.loop.run(world.following.give_up(list(world.calls.values())))
+    world.loop.run(world.tracker.give_up(list(world.calls.values())))
     world.the_bridge_works([], None, 1.0)
 
     assert [entry.stage for entry in world.ledger.values()] == [DeliveryStage.VERIFY]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass
 class File:
-    """A file that is what it is told to be."""
+    """A file in the state that a test sets."""
 
     name: str
     trouble: StoreError | None = None
@@ -29,7 +29,7 @@ class File:
         return losses
 
 
-class Desk:
+class Setup:
     """A watch over two files."""
 
     def __init__(self) -> None:
@@ -59,55 +59,55 @@ class Desk:
 
 
 async def test_trouble_is_said_once_and_taken_back_once() -> None:
-    desk = Desk()
-    desk.audit.trouble = StoreError("/srv/data/audit.db", "disk full")
+    env = Setup()
+    env.audit.trouble = StoreError("/srv/data/audit.db", "disk full")
     for _ in range(3):
-        await desk.watch.check()
-    desk.audit.trouble = None
+        await env.watch.check()
+    env.audit.trouble = None
     for _ in range(3):
-        await desk.watch.check()
+        await env.watch.check()
 
-    assert desk.said() == [("store_down", "audit.db", False), ("store_down", "audit.db", True)]
-    assert "/srv" not in desk.events.of(Alarm)[0].message
+    assert env.said() == [("store_down", "audit.db", False), ("store_down", "audit.db", True)]
+    assert "/srv" not in env.events.of(Alarm)[0].message
 
 
 async def test_memory_is_written_back_only_to_a_ledger_that_is_well_and_until_it_took_it() -> None:
-    desk = Desk()
-    desk.ledger.trouble = StoreError("ledger.db", "disk full")
-    desk.ledger.losses = ["was damaged"]
-    await desk.watch.check()
-    in_trouble = list(desk.restored)
-    desk.ledger.trouble, desk.refusal = None, StoreError("ledger.db", "disk full again")
-    await desk.watch.check()
-    desk.refusal = None
-    await desk.watch.check()
-    await desk.watch.check()
+    env = Setup()
+    env.ledger.trouble = StoreError("ledger.db", "disk full")
+    env.ledger.losses = ["was damaged"]
+    await env.watch.check()
+    in_trouble = list(env.restored)
+    env.ledger.trouble, env.refusal = None, StoreError("ledger.db", "disk full again")
+    await env.watch.check()
+    env.refusal = None
+    await env.watch.check()
+    await env.watch.check()
 
     assert in_trouble == []
-    assert desk.restored == [True, False]
+    assert env.restored == [True, False]
 
 
-async def test_damage_is_said_as_long_as_the_damaged_file_is_kept() -> None:
-    desk = Desk()
-    desk.kept = {"ledger.db": ["ledger.db.damaged"]}
-    desk.ledger.losses = ["was damaged and is kept as ledger.db.damaged"]
-    await desk.watch.check()
-    await desk.watch.check()
-    desk.kept = {}
-    await desk.watch.check()
+async def test_the_alarm_about_damage_stays_as_long_as_the_damaged_file_is_kept() -> None:
+    env = Setup()
+    env.kept = {"ledger.db": ["ledger.db.damaged"]}
+    env.ledger.losses = ["was damaged and is kept as ledger.db.damaged"]
+    await env.watch.check()
+    await env.watch.check()
+    env.kept = {}
+    await env.watch.check()
 
-    assert desk.said() == [
+    assert env.said() == [
         ("store_damaged", "ledger.db", False),
         ("store_damaged", "ledger.db", True),
     ]
 
 
-async def test_a_file_kept_since_before_the_start_is_said_too() -> None:
-    desk = Desk()
-    desk.kept = {"audit.db": ["audit.db.damaged"], "ledger.db": ["ledger.db.missing"]}
+async def test_a_damaged_file_from_before_the_start_raises_the_alarm_too() -> None:
+    env = Setup()
+    env.kept = {"audit.db": ["audit.db.damaged"], "ledger.db": ["ledger.db.missing"]}
 
-    await desk.watch.check()
+    await env.watch.check()
 
-    words = {alarm.subject: alarm.message for alarm in desk.events.of(Alarm)}
+    words = {alarm.subject: alarm.message for alarm in env.events.of(Alarm)}
     assert "was damaged" in words["audit.db"]
     assert "was missing" in words["ledger.db"]

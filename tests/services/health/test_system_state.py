@@ -1,4 +1,4 @@
-"""What is the matter now, told from the events."""
+"""The state of the system now, from the published events."""
 
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import OneCAvailability
@@ -21,7 +21,7 @@ def test_alarms_are_up_until_taken_back() -> None:
     assert [alarm.message for alarm in situation.alarms()] == ["slower"]
 
 
-def test_the_last_mood_counts() -> None:
+def test_the_last_availability_counts() -> None:
     situation = SystemState(lambda: NOON)
     assert situation.availability() is None
 
@@ -31,7 +31,7 @@ def test_the_last_mood_counts() -> None:
     assert situation.availability() == OneCAvailability(True, "back")
 
 
-def test_everybody_hears_everything_in_order() -> None:
+def test_every_listener_gets_every_event_in_order() -> None:
     first, second = RecordedEvents(), RecordedEvents()
     fan_out = EventFanOut(first, second)
     events = [OneCAvailability(False, "away"), OneCAvailability(True, "back")]

@@ -1,4 +1,7 @@
-"""Calls ordered from inside UT: each document once, its failures told, 1C left alone when away."""
+"""Calls ordered from inside UT.
+
+Each document once, failures written to it, 1C asked rarely while unavailable.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -23,12 +26,12 @@ from tests.support.fakes.orders import FakePbx, MemoryOrderStore
 pytestmark = pytest.mark.anyio
 
 ANNA = b.manager()
-WISH = CallRequest(b.ref("wish"), b.NOON, "Позвонить по счёту", "", ANNA.ref, "+79035550123")
+REQUEST = CallRequest(b.ref("wish"), b.NOON, "Позвонить по счёту", "", ANNA.ref, "+79035550123")
 PHONE = OwnedPhone(b.NUMBER, b.ref("Иванов"), CandidateKind.CONTACT, "Иванов", "8 903 555-01-23")
 
 
 @dataclass
-class Desk:
+class OrderSetup:
     """A 1C with documents, a directory, a PBX; *failure* is how 1C answers."""
 
     documents: list[CallRequest] = field(default_factory=list)
@@ -40,7 +43,7 @@ class Desk:
     now: datetime = b.NOON + timedelta(seconds=4)
 
     def __post_init__(self) -> None:
-        self.requesting = self.started()
+        self.poller = self.started()
 
     def started(self) -> CallRequestPoller:
         originating = CallOriginator(
@@ -75,133 +78,133 @@ class Desk:
 
 
 async def test_a_document_rings_the_telephone_of_its_user_once() -> None:
-    desk = Desk([WISH])
+    env = OrderSetup([REQUEST])
 
-    assert await desk.requesting.poll() == 1
-    desk.now += timedelta(seconds=5)
-    assert await desk.requesting.poll() == 0
+    assert await env.poller.poll() == 1
+    env.now += timedelta(seconds=5)
+    assert await env.poller.poll() == 0
 
-    assert desk.pbx.originated() == [("205", "79035550123")]
-    (call,) = desk.book.calls.values()
+    assert env.pbx.originated() == [("205", "79035550123")]
+    (call,) = env.book.calls.values()
     assert call.order is not None
-    assert (call.order.document, call.order.ordered_by) == (WISH.document, ANNA.name)
-    assert desk.asked[0] == (b.NOON + timedelta(seconds=4) - timedelta(minutes=15), "позвонить")
+    assert (call.order.document, call.order.ordered_by) == (REQUEST.document, ANNA.name)
+    assert env.asked[0] == (b.NOON + timedelta(seconds=4) - timedelta(minutes=15), "позвонить")
 
 
 async def test_nor_does_it_ring_again_after_a_restart() -> None:
-    desk = Desk([WISH])
-    await desk.requesting.poll()
+    env = OrderSetup([REQUEST])
+    await env.poller.poll()
 
-    assert await desk.started().poll() == 0
+    assert await env.started().poll() == 0
 
-    assert len(desk.pbx.orders) == 1
+    assert len(env.pbx.orders) == 1
 
 
 async def test_a_contact_s_number_is_taken_where_the_document_has_none() -> None:
     contact = ContactRef(CandidateKind.CONTACT, PHONE.owner)
-    desk = Desk([replace(WISH, how_to_reach="", contact=contact)])
-    desk.phones[PHONE.owner] = [PHONE]
+    env = OrderSetup([replace(REQUEST, how_to_reach="", contact=contact)])
+    env.phones[PHONE.owner] = [PHONE]
 
-    await desk.requesting.poll()
+    await env.poller.poll()
 
-    assert desk.pbx.originated() == [("205", "79035550123")]
+    assert env.pbx.originated() == [("205", "79035550123")]
 
 
 async def test_a_document_dated_tomorrow_rings_when_its_time_has_come_and_not_before() -> None:
-    tomorrow = replace(WISH, at=b.NOON + timedelta(days=1))
-    desk = Desk([tomorrow])
-    assert await desk.requesting.poll() == 0
+    tomorrow = replace(REQUEST, at=b.NOON + timedelta(days=1))
+    env = OrderSetup([tomorrow])
+    assert await env.poller.poll() == 0
 
-    desk.now = tomorrow.at - timedelta(minutes=3)
-    assert await desk.requesting.poll() == 0
-    desk.now = tomorrow.at
-    assert await desk.requesting.poll() == 1
-    assert len(desk.pbx.orders) == 1
+    env.now = tomorrow.at - timedelta(minutes=3)
+    assert await env.poller.poll() == 0
+    env.now = tomorrow.at
+    assert await env.poller.poll() == 1
+    assert len(env.pbx.orders) == 1
 
 
 async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting() -> None:
-    desk = Desk([replace(WISH, at=b.NOON + timedelta(minutes=1))])
+    env = OrderSetup([replace(REQUEST, at=b.NOON + timedelta(minutes=1))])
 
-    assert await desk.requesting.poll() == 1
+    assert await env.poller.poll() == 1
 
 
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        (replace(WISH, how_to_reach=""), "номер телефона не указан"),
-        (replace(WISH, user=None), "не указан пользователь"),
-        (replace(WISH, user=b.ref("stranger")), "не указан пользователь"),
+        (replace(REQUEST, how_to_reach=""), "номер телефона не указан"),
+        (replace(REQUEST, user=None), "не указан пользователь"),
+        (replace(REQUEST, user=b.ref("stranger")), "не указан пользователь"),
     ],
 )
-async def test_what_cannot_be_placed_is_kept_refused_with_its_reason(
+async def test_what_cannot_be_ordered_is_recorded_as_refused_with_its_reason(
     wish: CallRequest, words: str
 ) -> None:
-    desk = Desk([wish])
+    env = OrderSetup([wish])
 
-    await desk.requesting.poll()
+    await env.poller.poll()
 
-    assert desk.pbx.orders == []
-    assert desk.book.states() == [OrderState.REFUSED]
-    assert words in desk.book.messages()[0]
+    assert env.pbx.orders == []
+    assert env.book.states() == [OrderState.REFUSED]
+    assert words in env.book.messages()[0]
 
 
 async def test_a_user_without_a_telephone_is_named() -> None:
-    desk = Desk([replace(WISH, user=b.ref("Борис"))])
-    requesting = CallRequestPoller(
-        call_requests=desk,
+    env = OrderSetup([replace(REQUEST, user=b.ref("Борис"))])
+    poller = CallRequestPoller(
+        call_requests=env,
         originator=CallOriginator(
-            pbx=desk.pbx,
+            pbx=env.pbx,
             provider="sipuni",
-            order_store=desk.book,
+            order_store=env.book,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="ru",
-            clock=lambda: desk.now,
+            clock=lambda: env.now,
         ),
         directory=MemoryDirectory(b.rows(b.manager("Борис", None))),
-        partner_phones=desk,
+        partner_phones=env,
         phones=b.RULES,
         mark="позвонить",
         lang="ru",
-        clock=lambda: desk.now,
+        clock=lambda: env.now,
     )
 
-    await requesting.poll()
+    await poller.poll()
 
-    assert desk.book.messages() == ["у пользователя Борис нет внутреннего номера"]
+    assert env.book.messages() == ["у пользователя Борис нет внутреннего номера"]
 
 
-async def test_a_disk_that_refuses_costs_no_wish() -> None:
-    desk = Desk([WISH])
-    desk.book.broken = True
+async def test_a_disk_that_refuses_loses_no_order() -> None:
+    env = OrderSetup([REQUEST])
+    env.book.broken = True
     with pytest.raises(StoreError):
-        await desk.requesting.poll()
+        await env.poller.poll()
 
-    desk.book.broken = False
-    assert await desk.requesting.poll() == 1
+    env.book.broken = False
+    assert await env.poller.poll() == 1
 
 
-async def test_a_1c_that_is_away_is_told_once_and_left_alone(
+async def test_an_unavailable_1c_is_logged_once_and_asked_rarely(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    desk = Desk([WISH], failure=OneCUnavailable("Document_ТелефонныйЗвонок", "refused"))
+    env = OrderSetup([REQUEST], failure=OneCUnavailable("Document_ТелефонныйЗвонок", "refused"))
     for _ in range(12):  # a minute
-        assert await desk.requesting.poll() == 0
-        desk.now += timedelta(seconds=5)
-    assert len(desk.asked) < 6
+        assert await env.poller.poll() == 0
+        env.now += timedelta(seconds=5)
+    assert len(env.asked) < 6
 
-    desk.failure = None
-    desk.now += timedelta(seconds=30)
-    assert await desk.requesting.poll() == 1
+    env.failure = None
+    env.now += timedelta(seconds=30)
+    assert await env.poller.poll() == 1
 
     assert caplog.messages == ["call_requests_failed", "call_requests_back"]
 
 
 async def test_a_1c_that_turns_us_down_is_left_to_a_person() -> None:
-    desk = Desk([WISH], failure=OneCUnauthorized("Document_ТелефонныйЗвонок", "no rights"))
+    env = OrderSetup([REQUEST], failure=OneCUnauthorized("Document_ТелефонныйЗвонок", "no rights"))
     for _ in range(12):
-        await desk.requesting.poll()
-        desk.now += timedelta(seconds=5)
+        await env.poller.poll()
+        env.now += timedelta(seconds=5)
 
-    assert len(desk.asked) == 1
+    assert len(env.asked) == 1

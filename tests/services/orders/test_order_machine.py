@@ -121,7 +121,7 @@ class ModelPbx:
 
 
 class Ordering(RuleBasedStateMachine):
-    """The world: people click, managers write documents, the PBX answers or does not."""
+    """People click, managers write documents, the PBX answers or does not."""
 
     @initialize()
     def the_world_begins(self) -> None:
@@ -148,7 +148,7 @@ class Ordering(RuleBasedStateMachine):
             lang="en",
             clock=clock,
         )
-        self.requesting = CallRequestPoller(
+        self.poller = CallRequestPoller(
             call_requests=self,
             originator=self.originating,
             directory=MemoryDirectory(),
@@ -226,7 +226,7 @@ class Ordering(RuleBasedStateMachine):
         self.now += timedelta(milliseconds=1)
         self.pbx.reply, self.fuse.steps = reply, killed_after
         self.pbx.before_reply = lambda: None
-        self.survives(self.requesting.poll())
+        self.survives(self.poller.poll())
 
     @rule(which=st.integers(0, 5), code=st.sampled_from(["1", "3", "2"]), lost=st.booleans())
     def the_pbx_goes_on(self, which: int, code: str, *, lost: bool) -> None:
@@ -303,7 +303,7 @@ class Ordering(RuleBasedStateMachine):
                 assert call.key in rang
 
     def teardown(self) -> None:
-        """Let the world calm down: every order is known for what it is, and bars nothing more."""
+        """Let time pass: the outcome of every order is known, and none blocks another any more."""
         with self.loop:
             self.memory.broken = False
             self.pbx.reply, self.pbx.statistics = Reply.ACCEPTS, True

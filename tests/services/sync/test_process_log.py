@@ -37,7 +37,7 @@ def test_lines_are_logged_with_their_level_and_fields_and_not_in_every_run(
     assert rests == ["", "", "", ""]
 
 
-def test_what_is_no_line_is_kept_from_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_output_beside_the_log_is_kept_from_its_end(caplog: pytest.LogCaptureFixture) -> None:
     rest = SyncProcessLog().relay([b"x" * 5000 + b"\n", b"MemoryError: \xff\n", *written(LOST)])
 
     assert len(caplog.records) == 1

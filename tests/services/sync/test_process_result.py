@@ -62,7 +62,7 @@ class Runs:
         ([WRONG_PASSWORD, AWAY, WRONG_PASSWORD], ["+onec_refuses", "+onec_refuses"]),
     ],
 )
-def test_alarms_are_raised_on_the_edge_and_taken_back(
+def test_alarms_are_raised_once_and_cleared(
     ends: list[tuple[int, str, str]], published: list[str]
 ) -> None:
     runs = Runs()
@@ -79,10 +79,14 @@ def test_a_refusal_says_that_1c_is_up() -> None:
 
     runs.end(AWAY, LOST, DONE)
 
-    assert [mood.available for mood in runs.events.of(OneCAvailability)] == [False, True, True]
+    assert [outcome.available for outcome in runs.events.of(OneCAvailability)] == [
+        False,
+        True,
+        True,
+    ]
 
 
-def test_a_crash_is_told_by_its_last_line_and_logged_whole(
+def test_a_crash_is_reported_by_its_last_line_and_logged_whole(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     runs = Runs()

@@ -1,4 +1,4 @@
-"""The audit list, personal links and 1C's word on a password, in memory."""
+"""The audit list, personal links and 1C's answer to a password, in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from bridge.ports.audit import AuditAct, AuditRecord
 
 @dataclass
 class MemoryAudit:
-    """Keeps the audit list and the generations of personal links; *full_disk* keeps nothing."""
+    """`Audit` and `PersonalLinks`; with *full_disk* nothing is kept."""
 
     appended: list[AuditRecord] = field(default_factory=list)
     generations: dict[Ref, int] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class MemoryAudit:
 
 @dataclass
 class FakeOneCSignIn:
-    """Knows names with their passwords; *words* is what it says instead, if anything."""
+    """Knows names with their passwords; *answer_instead* is its answer to all, where it is set."""
 
     passwords: dict[str, str] = field(default_factory=dict)
     answer_instead: SignInAnswer | Exception | None = None

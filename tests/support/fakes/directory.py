@@ -28,12 +28,12 @@ from tests.support import builders as b
 
 @dataclass(slots=True)
 class MemoryDirectory:
-    """Answers from *cards*; *broken* holds the words with which its file refuses."""
+    """Answers from *cards*; *read_error* is the message with which its file fails."""
 
     people: dict[Ref, Manager] = field(default_factory=lambda: b.rows(b.manager()))
     cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
     read_error: str = ""
-    #: Told instead of "proven a minute ago", where it is set.
+    #: Returned instead of "proven a minute ago", where it is set.
     data_age: DataAge | None = None
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
@@ -79,7 +79,7 @@ ObjectsByKind = dict[EntityKind, dict[Ref, DirectoryObject]]
 
 @dataclass(slots=True)
 class MemoryTransaction:
-    """Works on a copy of the world; the store takes it over at the end."""
+    """Works on a copy of the objects; the store takes it over at the end."""
 
     objects: ObjectsByKind
     saved_report: SyncReport | None
@@ -136,7 +136,7 @@ class MemoryTransaction:
 
 @dataclass(slots=True)
 class MemoryDirectoryStore:
-    """Holds nouns by kind and reference."""
+    """Objects by kind and reference."""
 
     objects: ObjectsByKind = field(default_factory=lambda: {kind: {} for kind in EntityKind})
     saved_report: SyncReport | None = None

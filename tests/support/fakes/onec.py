@@ -1,4 +1,4 @@
-"""A tiny 1C in memory that loses replies, commits late and refuses; and crashes between steps.
+"""A small 1C in memory that loses replies, commits late and refuses; and crashes in between.
 
 `ModelOneC` is an `OneCJournal`: a state machine drives the outbox against it, whatever loop
 delivers.
@@ -40,12 +40,12 @@ class RequestOutcome(Enum):
 
 
 class Crash(BaseException):
-    """The bridge was killed here. A BaseException, as nothing may outlive it."""
+    """The service was killed here. A BaseException, as nothing may outlive it."""
 
 
 @dataclass(slots=True)
 class CrashTimer:
-    """Kills the bridge after so many steps; None never."""
+    """Kills the service after so many steps; None never."""
 
     steps: int | None = None
 
@@ -59,7 +59,7 @@ class CrashTimer:
 
 @dataclass(slots=True)
 class FakeOneC:
-    """1C with a memory one can ask. *honours_refs*: it takes the reference a draft proposes."""
+    """1C in memory. *accepts_proposed_refs*: it takes the reference that a draft proposes."""
 
     clock: Callable[[], datetime]
     accepts_proposed_refs: bool = False
@@ -80,7 +80,7 @@ class FakeOneC:
 
     # ---- what a test asks and does
     def documents_of(self, key: str) -> list[FoundDocument]:
-        """Give the documents of a call that nobody marked, the oldest first."""
+        """Return the documents of a call without a deletion mark, the oldest first."""
         return [d for marker, d in self.documents.values() if marker == key and not d.deletion_mark]
 
     def commit_late_writes(self) -> None:
@@ -91,7 +91,7 @@ class FakeOneC:
             write()
 
     def dismiss_reminders(self, user: Ref) -> None:
-        """Have a manager press "Прекратить" on all his reminders."""
+        """Have a manager press "Прекратить" on all own reminders."""
         self.reminders = [held for held in self.reminders if held.user != user]
 
     def set_outcomes(self, moods: Iterable[RequestOutcome]) -> None:

@@ -1,4 +1,4 @@
-"""What stands behind the desk's call buttons, in memory."""
+"""What is behind the desk's call buttons, in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from tests.support.builders import question
 
 @dataclass
 class FakeOriginator:
-    """Takes every order, or answers with *state* and *words*."""
+    """Takes every order, or answers with *state* and *message*."""
 
     clock: Callable[[], datetime]
     state: OrderState = OrderState.ACCEPTED

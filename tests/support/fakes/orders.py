@@ -1,4 +1,4 @@
-"""An `OrderBook` in memory, and a PBX that takes orders and answers as it is told."""
+"""An `OrderStore` in memory, and a PBX that takes orders and answers as a test sets."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,7 +14,10 @@ from bridge.errors import PbxError, StoreError
 
 @dataclass(slots=True)
 class MemoryOrderStore:
-    """*broken* refuses every write; *broken_behind* writes an order down, and says it did not."""
+    """*broken* refuses every write.
+
+    *fails_after_write* records an order, and fails all the same.
+    """
 
     calls: dict[str, PhoneCall] = field(default_factory=dict)
     broken: bool = False
@@ -65,12 +68,12 @@ class MemoryOrderStore:
 
 @dataclass(slots=True)
 class FakePbx:
-    """Answers every order with *reply*; *before_reply* happens while it is on its way."""
+    """Answers every order with *reply*; *before_reply* is called before that."""
 
     reply: OrderReply = field(default_factory=lambda: OrderReply(OrderState.ACCEPTED, "00ff"))
     before_reply: Callable[[], None] = lambda: None
     orders: list[CallOrder] = field(default_factory=list)
-    #: How it answers when its statistics are asked.
+    #: How it fails when its history is asked.
     failure: PbxError | None = None
 
     async def originate(self, order: CallOrder) -> OrderReply:
@@ -89,5 +92,5 @@ class FakePbx:
         pass
 
     def originated(self) -> list[tuple[str, str]]:
-        """Give what rang: the extensions and the numbers behind them."""
+        """Return what rang: the extensions and the numbers."""
         return [(order.extension, str(order.number)) for order in self.orders]
