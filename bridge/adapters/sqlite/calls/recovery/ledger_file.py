@@ -17,14 +17,11 @@ import msgspec
 
 from bridge.adapters.sqlite.calls.migration import migrate_ledger
 from bridge.adapters.sqlite.calls.recovery.salvage import check_documents, salvage
-from bridge.adapters.sqlite.calls.rows import FIRST_TABLES, LEDGER_PAGE_SIZE, create_tables
-from bridge.adapters.sqlite.calls.writes import (
-    LedgerWrite,
-    LedgerWriter,
-    WriteResult,
-    defer_checkpoints,
-)
-from bridge.adapters.sqlite.file.header import HeaderReader
+from bridge.adapters.sqlite.calls.rows import FIRST_TABLES, LEDGER_PAGE_SIZE
+from bridge.adapters.sqlite.calls.schema import create_tables
+from bridge.adapters.sqlite.calls.writer import LedgerWriter, defer_checkpoints
+from bridge.adapters.sqlite.calls.writes import LedgerWrite, WriteResult
+from bridge.adapters.sqlite.file.identity import HeaderReader
 from bridge.adapters.sqlite.file.integrity import check_integrity
 from bridge.adapters.sqlite.file.set_aside import LOG_SUFFIXES, record_missing, set_aside
 from bridge.adapters.sqlite.file.sqlite_file import (
@@ -33,8 +30,8 @@ from bridge.adapters.sqlite.file.sqlite_file import (
     SqliteFile,
 )
 from bridge.adapters.sqlite.file.store_errors import SQLITE_ERRORS, decoding_documents
-from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.errors import StoreDamaged, StoreError, StoreInUse, StoreOfOtherProgram
 from bridge.ports.clock import Clock
 

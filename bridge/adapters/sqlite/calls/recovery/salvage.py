@@ -22,8 +22,8 @@ from bridge.adapters.sqlite.calls.rows import (
     decode_talk,
     entry_row,
 )
-from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.adapters.sqlite.file.sqlite_file import Row, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.domain.delivery.outbox import EntryState, recover_after_crash
 from bridge.errors import StoreDamaged
 
