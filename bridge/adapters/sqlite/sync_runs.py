@@ -15,8 +15,8 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.sqlite.file.set_aside import set_aside
-from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.adapters.sqlite.file.sqlite_file import OLDEST_FORMAT, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports.stores.sync_runs import SyncRun

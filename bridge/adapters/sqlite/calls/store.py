@@ -20,7 +20,8 @@ from bridge.adapters.sqlite.calls.queries import (
     read_numbers_with_talks,
 )
 from bridge.adapters.sqlite.calls.reads import LedgerReads
-from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.file_watch import LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile
 from bridge.adapters.sqlite.calls.rows import (
     LEDGER_PAGE_SIZE,
     call_row,

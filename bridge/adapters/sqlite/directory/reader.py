@@ -39,11 +39,11 @@ from bridge.adapters.sqlite.directory.index.caller_cards import (
 )
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_name
 from bridge.adapters.sqlite.directory.opening import open_for_reading
-from bridge.adapters.sqlite.file.identity import identity_of
 from bridge.adapters.sqlite.directory.suspected_damage import record_suspected_damage
-from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.adapters.sqlite.file.document_rows import DocumentRows
+from bridge.adapters.sqlite.file.identity import identity_of
 from bridge.adapters.sqlite.file.sqlite_file import OpenMode, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.adapters.sqlite.file.wal_index import MappedWalIndex
 from bridge.domain.clock import TOLERANCE, ClockReading, age_of
 from bridge.domain.directory.entities import (

@@ -18,8 +18,8 @@ from tinydb.operations import delete, increment
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
-from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.errors import StoreError
 
 

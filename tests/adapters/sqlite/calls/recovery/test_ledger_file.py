@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile, LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.file_watch import LedgerReplaced
+from bridge.adapters.sqlite.calls.recovery.ledger_file import LedgerFile
 from bridge.adapters.sqlite.calls.rows import call_row
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.calls.writes import RecordCall
@@ -364,13 +365,7 @@ async def test_what_is_put_back_is_read_whole_before_it_is_believed(
 ) -> None:
     await owe(ledger, *(f"key {n}" for n in range(60)))
     await guest(path)  # brings the log into the file
-    with sqlite3.connect(path) as other:
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    other.close()
-    whole = path.read_bytes()
-    with path.open("r+b") as file:  # a disk that forgets a page of what is open
-        file.seek(len(whole) - 2 * 2048)
-        file.write(bytes(2 * 2048))
+    spoil(path, "debts")  # which neither opening the file nor recording a call reads
     path.rename(path.with_name("elsewhere.db"))
 
     for _ in range(2):
