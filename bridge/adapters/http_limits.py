@@ -26,10 +26,10 @@ _PIECE: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How large an answer may be, decoded, and how long it may take.
+    """How large a response may be, decoded, and how long it may take.
 
     It has *total_s* seconds from the request on, and one more for every *bytes_per_s* that came:
-    a large answer may take long, but not for nothing.
+    a large response may take long, as long as it keeps coming.
     """
 
     max_bytes: int
@@ -128,8 +128,8 @@ class _Meter:
         """Yield what *raw* decodes to, in pieces.
 
         Raises:
-            AnswerTooLarge: with it the answer is larger than it may be.
-            AnswerTooSlow: it should have come whole by now.
+            ResponseTooLarge: with it the response is larger than allowed.
+            ResponseTooSlow: it should be complete by now.
             httpx.DecodingError: it is not compressed as it says.
         """
         limits = self._limits

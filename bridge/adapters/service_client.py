@@ -48,11 +48,11 @@ class ServiceClient:
         self._transport = BoundedSyncTransport(inner, _LIMITS)
 
     def place_call(self, extension: str, number: str) -> PlacedCall:
-        """Have a call placed, and say what became of it.
+        """Place a call, and return what became of it.
 
         Raises:
             OrderRefused: the service or the PBX refused in its own words.
-            ServiceAway: it does not run, or did not answer.
+            ServiceUnreachable: it does not run, or did not answer.
         """
         order = {"extension": extension, "number": number}
         try:

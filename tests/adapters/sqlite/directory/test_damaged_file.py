@@ -14,7 +14,7 @@ from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.errors import StoreDamaged, StoreError
-from tests.adapters.sqlite.directory.test_store import manager, names_at, partner, put
+from tests.adapters.sqlite.directory.objects import manager, names_at, partner, put
 
 HOUR = timedelta(hours=1)
 N1, N2 = PhoneNumber(74950000001), PhoneNumber(74950000002)

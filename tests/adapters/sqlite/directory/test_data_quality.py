@@ -34,7 +34,9 @@ def flaws(tmp_path: Path) -> SqliteDataQuality:
     return SqliteDataQuality(path)
 
 
-async def test_partners_without_a_manager_are_told_with_what_they_cost(flaws: SqliteDataQuality):
+async def test_partners_without_a_manager_are_told_with_what_they_cost(
+    flaws: SqliteDataQuality,
+) -> None:
     found = await flaws.unmanaged_partners({ref("Без менеджера 2"): 4, ref("С менеджером"): 9}, 10)
 
     assert [(flaw.owner_name, flaw.call_count) for flaw in found.issues] == [
@@ -46,7 +48,7 @@ async def test_partners_without_a_manager_are_told_with_what_they_cost(flaws: Sq
 
 async def test_an_unread_phone_costs_the_calls_of_unknown_callers_who_have_its_digits(
     flaws: SqliteDataQuality,
-):
+) -> None:
     found = await flaws.unreadable_phones({"5550123": 3}, 10)
 
     assert [(flaw.owner_name, flaw.call_count) for flaw in found.issues] == [
@@ -57,7 +59,7 @@ async def test_an_unread_phone_costs_the_calls_of_unknown_callers_who_have_its_d
     assert (found.total, found.call_count) == (2, 3)
 
 
-async def test_before_the_first_sync_nothing_is_wrong(tmp_path: Path):
+async def test_before_the_first_sync_nothing_is_wrong(tmp_path: Path) -> None:
     found = await SqliteDataQuality(tmp_path / "none.db").unmanaged_partners({}, 10)
 
     assert found.total == 0

@@ -18,7 +18,7 @@ from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.phone.fields import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports.stores.directory import SyncReport
-from tests.adapters.sqlite.directory.test_store import NOW, manager, names_at, partner, put
+from tests.adapters.sqlite.directory.objects import NOW, manager, names_at, partner, put
 
 HOUR = timedelta(hours=1)
 FIRST, COUNT = 100, 3000
@@ -115,7 +115,7 @@ def unlink_all(path: Path) -> None:
         part.unlink()
 
 
-HARMS: dict[Callable[[Path], None], bool] = {
+HARMS: dict[Callable[[Path], object], bool] = {
     lambda path: os.truncate(path, 0): True,
     lambda path: os.truncate(path, 5 * 4096): True,
     lambda path: path.write_bytes(b"no database at all" * 9000): True,
