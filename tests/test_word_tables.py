@@ -9,7 +9,7 @@ import pytest
 
 import bridge
 from bridge.adapters.onec.protocol.errors import RefusalMeaning
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.ports.audit import AuditAct
 
 #: Tables that are meant for some of the members only: why, and which ones they leave out.
@@ -42,7 +42,7 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
         "asked with a default, which is the documented spelling",
         {"DOCUMENTED", "LOWER"},
     ),
-    "bridge.domain.reporting.desk._LOST": (
+    "bridge.domain.reporting.desk._UNANSWERED": (
         "asked after those that ring, talk or were answered",
         {"RINGING", "TALKING", "ANSWERED"},
     ),

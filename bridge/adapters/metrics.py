@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 
 from bridge.adapters.latency import LatencyLog
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.routing.decision import Rule
 from bridge.ports.alarms import Alarm, AlarmName
 from bridge.ports.events import CallRecorded, Event, OneCAvailability

@@ -10,7 +10,7 @@ import typer
 from bridge import bootstrap, terminal
 from bridge.cli.shared import ExitCode, JsonOption, json_errors, read_settings
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import SettingsError
 from bridge.services.sync.pull import PullRules, confirm_nothing
@@ -92,7 +92,7 @@ def route(
     did: Annotated[str, typer.Option(help="The number that was dialled.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what the PBX would be told for this caller, and why, step by step."""
+    """Show what the PBX would be answered for this caller, and why, step by step."""
     with json_errors(as_json=as_json):
         settings = read_settings()
         question, decision = bootstrap.explain(settings, number, did)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     CallRequest,
     PhoneCallChange,
     PhoneCallDraft,
@@ -27,7 +27,7 @@ from bridge.domain.directory.entities import (
     Ref,
     Version,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 
 #: What the pull brings for each kind.
 DirectoryObject = Manager | Partner | ContactPerson | Counterparty

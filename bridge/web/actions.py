@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber, mask_phone
+from bridge.domain.phone.formatting import mask_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.audit import AuditAct
 from bridge.ports.events import EntryChanged
 from bridge.web.access import Viewer
@@ -103,7 +104,7 @@ async def choose_owner(
 
 
 async def calling_extension(
-    services: WebServices, viewer: Viewer, speech: Localizer, named: str = ""
+    services: WebServices, viewer: Viewer, localizer: Localizer, named: str = ""
 ) -> str:
     """Tell from which extension *viewer* calls: a manager from his own, the administrator from any.
 
@@ -121,7 +122,9 @@ async def calling_extension(
     named = named[:_LONGEST_NAMED]
     await record_audit(services, viewer, AuditAct.ORDER_DENIED, named)
     words = (
-        speech.translate(_NOT_HIS, own=own, named=named) if own else speech.translate(NO_EXTENSION)
+        localizer.translate(_NOT_HIS, own=own, named=named)
+        if own
+        else localizer.translate(NO_EXTENSION)
     )
     raise HTTPException(403, words)
 

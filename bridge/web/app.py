@@ -78,7 +78,7 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
 
     Run it without the server's own reading of proxy headers: whom to believe is decided here.
     """
-    gate = AccessControl(
+    access = AccessControl(
         services.admin_access,
         managers=services.directory.managers,
         keys=services.desk_keys,
@@ -100,14 +100,14 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
     hooks = HookRoutes(services)
     app.hooks = hooks
     app.router.routes[:0] = hooks.routes()
-    app.include_router(api_router(services, gate))
-    app.include_router(orders_router(services, gate, pages))
+    app.include_router(api_router(services, access))
+    app.include_router(orders_router(services, access, pages))
     app.router.routes += [
-        *operations_routes(services, gate),
-        *SignInRoutes(services, gate, pages).routes(),
-        *console_routes(services, gate, pages),
-        *DeskPages(services, gate, pages).routes(),
-        *PlaceCallPage(services, gate, pages).routes(),
+        *operations_routes(services, access),
+        *SignInRoutes(services, access, pages).routes(),
+        *console_routes(services, access, pages),
+        *DeskPages(services, access, pages).routes(),
+        *PlaceCallPage(services, access, pages).routes(),
         static_files(),
         docs_route(app),
     ]

@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.phone.fields import Caller, CallerKind
-from bridge.domain.routing.routing import RouteDecision, RouteQuestion
+from bridge.domain.phone.callers import Caller, CallerKind
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports.pbx import RawReply, RawRequest
 from bridge.web.access import HookGuard, HookGuessCounter

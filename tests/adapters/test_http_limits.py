@@ -24,7 +24,7 @@ from bridge.adapters.onec.schema import ListingRow, RowPage
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
 from bridge.adapters.service_client import ServiceClient
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCOutcomeUnknown, OneCUnavailable, PbxUnavailable, ServiceUnreachable
 from tests.support.builders import NOON
 

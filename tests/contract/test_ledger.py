@@ -10,17 +10,16 @@ import pytest
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import (
+from bridge.domain.delivery.entry import (
     DeliveryRules,
     DeliveryStage,
     EntryState,
     OutboxEntry,
-    mark_dead,
-    pause_entry,
 )
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import mark_dead, pause_entry
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.event_log import UNREAD

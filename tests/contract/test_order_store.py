@@ -13,7 +13,8 @@ from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import PhoneNumber, read_caller
+from bridge.domain.phone.callers import read_caller
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.orders import OrderStore
 from bridge.services.health.system_state import EventFanOut
 from tests.support import builders as b

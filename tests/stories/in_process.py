@@ -28,9 +28,9 @@ from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import NumberMemory, RoutingRules
 from bridge.lab.onec.faults import LabConnectionLost
 from bridge.lab.onec.infobase.infobase import Infobase

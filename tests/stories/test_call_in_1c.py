@@ -9,7 +9,7 @@ import pytest
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from bridge.lab.scenario_roles import assign_roles
 from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
 from bridge.lab.sipuni.scenarios.scenario import ExpectedCall

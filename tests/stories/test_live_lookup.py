@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.circuit_breakers import OPEN_FOR, OPEN_UNTIL_REPAIRED
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.routing.decision import Finding, RoutingRules
-from bridge.domain.routing.live_lookup import OPEN_FOR, OPEN_UNTIL_REPAIRED
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.lab.onec.infobase.tables import CONTACTS
 from tests.stories.in_process import (

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState, retry_now
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.routing.decision import RoutingRules
 from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
 from bridge.lab.onec.faults import KINDS

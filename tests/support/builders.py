@@ -5,9 +5,14 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from bridge.domain.calls.call import PhoneCall, call_from_question
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     Manager,
@@ -16,18 +21,14 @@ from bridge.domain.directory.entities import (
     PhoneOwner,
     Ref,
     Version,
-    build_candidate,
-    build_owner_chain,
-    candidate_sort_key,
 )
-from bridge.domain.phone.fields import (
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
     read_caller,
-    read_phones,
 )
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

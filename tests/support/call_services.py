@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
 from bridge.domain.directory.entities import ExtensionOwner, Manager, Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.ports.events import EventPublisher
 from bridge.ports.stores.ledger import Ledger

@@ -8,9 +8,11 @@ import httpx
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
-from bridge.domain.directory.entities import CandidateKind, EntityKind, Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.delivery.document_drafts import ContactRef, PhoneCallDraft
+from bridge.domain.delivery.documents import proposed_ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import EntityKind, Ref
+from bridge.domain.phone.phone import PhoneRules
 from bridge.lab.onec.faults import LabConnectionLost
 from bridge.lab.onec.infobase.infobase import DataQuirks, Infobase
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app

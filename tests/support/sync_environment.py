@@ -17,7 +17,7 @@ from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import EntityKind, Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.ports.stores.directory import SyncReport

@@ -14,11 +14,12 @@ from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.pbx.sipuni import SipuniTelephony
 from bridge.domain.calls.call import CallNote, PhoneCall, call_from_question
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -26,7 +27,8 @@ from bridge.domain.directory.entities import (
     Ref,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import PhoneNumber, read_caller, read_did
+from bridge.domain.phone.callers import read_caller, read_did
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.data_quality import DataQualityIssueKind, DataQualityIssues
 from bridge.domain.reporting.figures import CallFact
 from bridge.domain.reporting.search_names import normalise_name, searchable_names

@@ -9,7 +9,8 @@ that a 1C client gave).
 from urllib.parse import quote
 
 from bridge.adapters.onec.schema import LINK_TYPES
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 
 
 class WebClientLinks:

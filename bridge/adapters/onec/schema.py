@@ -9,7 +9,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, EntityKind
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import EMPTY_REF, EntityKind
 
 # ---------------------------------------------------------------- entity sets
 MANAGERS: Final = "Catalog_Пользователи"

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.domain.calls.orders import OrderProblem, read_dialled_number, without_scheme
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.directory.entities import Manager
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.phone.emergency import is_emergency_number
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
 #: A document older than this is not rung for any more: its manager has gone on to other things.
 MAX_REQUEST_AGE = timedelta(minutes=15)

@@ -10,7 +10,7 @@ _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
 def merge_text(present: str, ours_before: str, ours_now: str) -> str:
-    r"""Give *present* with *ours_now* in the place of *ours_before*.
+    r"""Return *present* with *ours_now* in the place of *ours_before*.
 
     No line is lost but our own. Where a person only put lines between ours, ours are taken out
     from between them; where he edited or deleted some of ours, the whole of *ours_now* is
@@ -24,7 +24,7 @@ def merge_text(present: str, ours_before: str, ours_now: str) -> str:
 
 
 def find_written_text(present: str, texts: Sequence[str]) -> str:
-    """Give the one of *texts*, all ours, that stands in *present*: of several the longest.
+    """Return the one of *texts*, all ours, that stands in *present*: of several the longest.
 
     Where none stands whole, the first of them: it is the one we know was there.
     """
@@ -34,7 +34,7 @@ def find_written_text(present: str, texts: Sequence[str]) -> str:
 
 
 def subject_change(present: str, ours_before: str, ours_now: str) -> str | None:
-    """Give the new subject; None where a person changed it, or it is right already."""
+    """Return the new subject; None where a person changed it, or it is right already."""
     if _one_line(present) != _one_line(ours_before):
         return None
     return None if _one_line(present) == _one_line(ours_now) else ours_now
@@ -69,7 +69,7 @@ def _replaced(lines: list[str], old: list[str], new: list[str]) -> list[str] | N
 
 
 def _places(lines: list[str], block: list[str]) -> list[int] | None:
-    """Tell where the lines of *block* stand: in one piece, else with others between them."""
+    """Return where the lines of *block* stand: in one piece, else with others between them."""
     if not block:
         return None
     start = _find(lines, block)
@@ -86,7 +86,7 @@ def _places(lines: list[str], block: list[str]) -> list[int] | None:
 
 
 def _find(lines: Sequence[str], block: Sequence[str]) -> int | None:
-    """Tell where *block* begins in *lines*; an empty one begins everywhere."""
+    """Return where *block* begins in *lines*; an empty one begins everywhere."""
     keys, wanted = [_key(line) for line in lines], [_key(line) for line in block]
     starts = range(len(keys) - len(wanted) + 1)
     return next((at for at in starts if keys[at : at + len(wanted)] == wanted), None)
@@ -99,7 +99,7 @@ def _added(lines: list[str], new: list[str]) -> list[str]:
 
 
 def _block(text: str) -> list[str]:
-    """Give the lines of a text of ours, without empty ones around it."""
+    """Return the lines of a text of ours, without empty ones around it."""
     lines = _LINE_ENDS.split(text)
     while lines and not _key(lines[-1]):
         lines.pop()
@@ -109,7 +109,7 @@ def _block(text: str) -> list[str]:
 
 
 def _key(line: str) -> str:
-    """Give what of a line survives 1C: no control characters, no blanks at its end."""
+    """Return what of a line survives 1C: no control characters, no blanks at its end."""
     kept = "".join(c for c in line if c >= " " or c == "\t")
     return kept.encode("utf-8", "replace").decode().rstrip()
 

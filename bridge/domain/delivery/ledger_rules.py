@@ -11,12 +11,12 @@ from typing import Final
 
 from bridge.domain.calls.call import PhoneCall, join_question
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.delivery.outbox import (
+from bridge.domain.delivery.entry import (
     DeliveryStage,
     EntryState,
     OutboxEntry,
-    reopen_entry,
 )
+from bridge.domain.delivery.outbox import reopen_entry
 
 #: An entry made within this is fresh: its call is delivered before those that wait longer.
 FRESH_FOR: Final = timedelta(minutes=1)
@@ -103,8 +103,8 @@ def order_due_entries(newest_first: Iterable[OutboxEntry], now: datetime) -> lis
         in_fresh_run = in_fresh_run and is_fresh(entry, now)
         if entry.is_due(now):
             (fresh if in_fresh_run else rest).append(entry)
-    # Of equal moments the one added first comes first.
-    return fresh + sorted(reversed(rest), key=lambda entry: entry.due_at)
+    rest.reverse()  # of equal moments the one added first comes first
+    return fresh + sorted(rest, key=lambda entry: entry.due_at)
 
 
 def has_timers(entry: OutboxEntry, now: datetime) -> bool:

@@ -18,7 +18,7 @@ def unresolved_order_state(call: PhoneCall) -> OrderState | None:
 
 
 def format_outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
-    """Say how the call went, once it is over; nothing of a call nobody told about."""
+    """Return how the call went, once it is over; nothing of a call nobody told about."""
     life = call.state
     if call.order is not None and life.disposition is not Disposition.ANSWERED:
         lines = _order_lines(call, call.order, lang)

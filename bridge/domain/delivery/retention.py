@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 
 #: A day counts as seen once the wall clock has gone on so long without a step: a machine that
 #: begins each time in 1970, until NTP answers, has not seen 1970.

@@ -245,7 +245,7 @@ _FINDINGS: dict[Finding, tuple[str, str]] = {
 
 
 def format_text(lang: Language, key: str, **fields: str) -> str:
-    """Give the text *key* in *lang*, its fields filled."""
+    """Return the text *key* in *lang*, its fields filled."""
     russian, english = _TEXTS[key]
     return (russian if lang == "ru" else english).format(**fields)
 

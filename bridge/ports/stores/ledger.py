@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.calls import CallRecords
 from bridge.ports.stores.event_log import EventLog

@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable
 
 from bridge.domain.calls.orders import read_dialled_number
-from bridge.domain.directory.entities import CallerCard, ExtensionOwner
-from bridge.domain.phone.fields import (
+from bridge.domain.directory.caller_card import CallerCard
+from bridge.domain.directory.entities import ExtensionOwner
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
     read_caller,
     read_did,
 )
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.domain.routing.decision import (
     LiveLookupResult,
     NumberMemory,

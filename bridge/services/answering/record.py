@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import CallRecorded, EventPublisher

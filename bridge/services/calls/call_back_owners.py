@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import caller_name
+from bridge.domain.delivery.caller_names import caller_name
 from bridge.domain.delivery.missed_calls import MissedCall, find_present_owner
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import Manager, Ref

@@ -16,9 +16,9 @@ from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.calls.state import Disposition
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.directory.entities import ExtensionOwner
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Target
 from bridge.ports.clock import Clock
 from bridge.ports.events import CallChanged, EventPublisher, MissedCallChanged

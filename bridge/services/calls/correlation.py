@@ -10,7 +10,8 @@ from bridge.domain.calls import correlation as joining
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import CallEvent, Direction
 from bridge.domain.calls.parties import is_outside_line, is_unknown_caller
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneNumber
+from bridge.domain.phone.callers import Caller, CallerKind
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import RouteQuestion
 from bridge.ports.clock import Clock
 from bridge.ports.stores.calls import CallRecords

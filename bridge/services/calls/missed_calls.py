@@ -15,10 +15,9 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.calls.talks import is_later_talk, is_talk_with_client
 from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.delivery import missed_calls as missed
-from bridge.domain.delivery import outbox
-from bridge.domain.delivery.documents import reminder_text
+from bridge.domain.delivery.caller_names import reminder_text
+from bridge.domain.delivery.entry import OutboxEntry, find_sent_reminder
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import ExtensionOwner
 from bridge.ports.clock import Clock
@@ -135,7 +134,7 @@ class MissedCalls:
             owner = debt.owner.manager if debt.owner else None
             if call is None or owner is None:
                 continue
-            kept = outbox.find_sent_reminder(entry, owner)
+            kept = find_sent_reminder(entry, owner)
             after = missed.apply_sent_reminder(debt, kept, call.desired_reminders, self._clock())
             if after != debt:
                 await self._put(step, after)

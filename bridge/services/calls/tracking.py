@@ -23,8 +23,8 @@ from bridge.domain.calls.call import (
     with_late_question,
 )
 from bridge.domain.calls.events import CallEvent, Direction, EventKind
-from bridge.domain.delivery.outbox import OutboxEntry
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.delivery.entry import OutboxEntry
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import StoreError, UnreadableEvent
 from bridge.log_context import call_in_logs

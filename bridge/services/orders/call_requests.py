@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.circuit_breakers import LOOKUP_RULES, OPEN_UNTIL_REPAIRED, CircuitBreaker
 from bridge.domain.delivery.call_requests import MAX_REQUEST_AGE, MAX_REQUEST_AHEAD, resolve_request
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import OneCCallRequests
@@ -64,7 +64,7 @@ class CallRequestPoller:
         self._lang: Language = lang
         self._clock = clock
         self._monotonic = monotonic
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = CircuitBreaker(LOOKUP_RULES)
         self._failing = False
         self._seen: dict[Ref, datetime] = {}
 
@@ -109,7 +109,7 @@ class CallRequestPoller:
         return call is not None
 
     def _user(self, ref: Ref | None) -> Manager | None:
-        return None if ref is None else self._directory.managers().get(ref)
+        return next((m for m in self._directory.managers().values() if m.ref == ref), None)
 
     def _phones_of(self, request: CallRequest) -> Sequence[PhoneNumber]:
         if request.contact is None:
@@ -123,13 +123,15 @@ class CallRequestPoller:
 
     def _note_failure(self, error: OneCError) -> None:
         person = isinstance(error, OneCUnauthorized | OneCNotPublished)
-        self._breaker = self._breaker.after_failure(self._monotonic(), needs_person=person)
+        self._breaker = self._breaker.after_failure(
+            self._monotonic(), pause=OPEN_UNTIL_REPAIRED if person else None
+        )
         if not self._failing:
             _log.warning("call_requests_failed", extra={"reason": str(error)})
         self._failing = True
 
     def _note_answer(self) -> None:
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = self._breaker.after_success()
         if self._failing:
             _log.info("call_requests_back")
         self._failing = False

@@ -6,8 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import CallerCard, Candidate, Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
+from bridge.domain.directory.caller_card import CallerCard, Candidate
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.phone.formatting import format_phone, mask_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.audit import AuditAct, AuditRecord
 
 

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.texts import Language
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.stores.calls import CallFilter
 from bridge.web.api.views.call_story import CallStoryView, MissedCallsView, NewNote
 from bridge.web.api.views.calls import CallSummaryView, CallsView, CallView, MissedCallView
@@ -93,7 +94,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
     async def list_debts() -> MissedCallsView:
         """List the clients who were missed and wait to be called back."""
         debts = await services.ledger.open_missed_calls()
-        return MissedCallsView(debts=[MissedCallView.of(debt) for debt in debts])
+        return MissedCallsView(debts=[MissedCallView.of(missed_call) for missed_call in debts])
 
 
 def read_number(services: WebServices, typed: str) -> PhoneNumber:

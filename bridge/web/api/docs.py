@@ -18,7 +18,7 @@ from bridge.web.shared.pages import PAGE_HEADERS
 def docs_route(app: FastAPI) -> Route:
     """Build the route of the page over *app*'s own description."""
     pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -29,7 +29,7 @@ def _warning(alarm: ActiveAlarm) -> str:
     return f"{alarm.name}{about}: {ALARM_TEXTS[alarm.name].title}"
 
 
-def operations_routes(services: WebServices, gate: AccessControl) -> list[BaseRoute]:
+def operations_routes(services: WebServices, access: AccessControl) -> list[BaseRoute]:
     """Build `/healthz`, `/readyz` (open to all, they tell no secret) and `/metrics`."""
 
     async def healthz(request: Request) -> Response:
@@ -63,7 +63,7 @@ def operations_routes(services: WebServices, gate: AccessControl) -> list[BaseRo
         return JSONResponse(state, status_code=503 if reason else 200, headers=_FRESH)
 
     async def metrics(request: Request) -> Response:
-        await gate.require_metrics_reader(request.scope)
+        await access.require_metrics_reader(request.scope)
         now = services.clock()
         proven = services.directory.age(now).proven_at
         figures = services.metrics.expose(

@@ -16,9 +16,10 @@ from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import OrderState, read_dialled_number
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.directory.entities import CandidateKind, Ref
-from bridge.domain.phone.fields import format_phone, mask_phone
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.formatting import format_phone, mask_phone
 from bridge.errors import OrderRefused, OrderRepeated
 from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
@@ -123,14 +124,14 @@ class PhonesView(View):
     phones: list[PhoneView]
 
 
-def orders_router(services: WebServices, gate: AccessControl, pages: PageRenderer) -> APIRouter:
+def orders_router(services: WebServices, access: AccessControl, pages: PageRenderer) -> APIRouter:
     """Build the API of ordered calls."""
 
     async def admitted(request: Request) -> Viewer:
-        return await gate.require_admin(request.scope)
+        return await access.require_admin(request.scope)
 
     async def calling(request: Request) -> Viewer:
-        return await gate.require_order_placer(request.scope)
+        return await access.require_order_placer(request.scope)
 
     router = APIRouter(
         prefix="/api/v1",
@@ -154,10 +155,10 @@ def orders_router(services: WebServices, gate: AccessControl, pages: PageRendere
 
         A signed-in manager calls from his own extension, which he need not give.
         """
-        speech = pages.localizer_of(request.scope)
-        extension = await calling_extension(services, viewer, speech, wish.extension or "")
+        localizer = pages.localizer_of(request.scope)
+        extension = await calling_extension(services, viewer, localizer, wish.extension or "")
         if not extension:
-            raise HTTPException(422, speech.translate(_WHOSE))
+            raise HTTPException(422, localizer.translate(_WHOSE))
         number = wish.number or _number_of(services, Ref((wish.partner or "").lower()))
         call = await _originating(services).order(extension, number, by=viewer.name or "api")
         await _noted(services, viewer, call)
@@ -180,9 +181,9 @@ def orders_router(services: WebServices, gate: AccessControl, pages: PageRendere
 class PlaceCallPage:
     """The page behind a link: it shows who would be called, and calls when told to."""
 
-    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
+    def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
-        self._gate = gate
+        self._access = access
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
@@ -195,7 +196,7 @@ class PlaceCallPage:
 
     async def show(self, request: Request) -> Response:
         """Show whom the number belongs to and ask; behind an order, what became of it."""
-        viewer = await self._gate.require_order_placer(request.scope)
+        viewer = await self._access.require_order_placer(request.scope)
         key = request.query_params.get("placed", "")
         placed = await self._services.ledger.call(key) if key else None
         if placed is not None and not viewer.took_part(placed):
@@ -205,12 +206,12 @@ class PlaceCallPage:
 
     async def place(self, request: Request) -> Response:
         """Order the call, and show what became of it at an address that orders nothing."""
-        viewer = await self._gate.require_order_placer(request.scope)
+        viewer = await self._access.require_order_placer(request.scope)
         number = _number_in(request)
         named = (await read_form(request)).get("extension", "").strip()
-        services, speech = self._services, self._pages.localizer_of(request.scope)
+        services, localizer = self._services, self._pages.localizer_of(request.scope)
         try:
-            extension = await calling_extension(services, viewer, speech, named)
+            extension = await calling_extension(services, viewer, localizer, named)
         except HTTPException as denial:
             words = str(denial.detail)
             return self._render(request, viewer, number, refusal=words, status=denial.status_code)

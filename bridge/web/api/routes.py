@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
@@ -43,11 +43,11 @@ Admitted = Callable[[Request], Awaitable[Viewer]]
 Kind = Literal["call", "call_changed", "debt", "entry", "directory", "onec", "alarm"]
 
 
-def api_router(services: WebServices, gate: AccessControl) -> APIRouter:
+def api_router(services: WebServices, access: AccessControl) -> APIRouter:
     """Build the router; every path of it is the administrator's alone."""
 
     async def admitted(request: Request) -> Viewer:
-        return await gate.require_admin(request.scope)
+        return await access.require_admin(request.scope)
 
     router = APIRouter(
         prefix="/api/v1",
@@ -60,7 +60,7 @@ def api_router(services: WebServices, gate: AccessControl) -> APIRouter:
     add_unread_event_routes(router, services)
     _add_callers(router, services, admitted)
     _add_outbox(router, services, admitted)
-    _add_state(router, services, gate, admitted)
+    _add_state(router, services, access, admitted)
     return router
 
 
@@ -142,7 +142,7 @@ def _add_outbox(router: APIRouter, services: WebServices, admitted: Admitted) ->
 
 
 def _add_state(
-    router: APIRouter, services: WebServices, gate: AccessControl, admitted: Admitted
+    router: APIRouter, services: WebServices, access: AccessControl, admitted: Admitted
 ) -> None:
     @router.get("/sync")
     async def show_sync() -> SyncReportView | None:
@@ -184,7 +184,7 @@ def _add_state(
         last_event_id: Annotated[str, Header(max_length=64)] = "",
     ) -> StreamingResponse:
         """Stream what happens, as server-sent events; `gap` means some were lost: look anew."""
-        may_read = gate.access_check(request.scope, viewer)
+        may_read = access.access_check(request.scope, viewer)
         lines = event_lines(services, kind or [], last_event_id or after)
-        guarded = gate.streams.guard(lines, may_read, services.heartbeat_s)
+        guarded = access.streams.guard(lines, may_read, services.heartbeat_s)
         return EventStream(guarded, services.stream_limits, viewer.role.value)

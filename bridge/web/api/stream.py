@@ -86,8 +86,8 @@ def _view(event: Event, lang: Language) -> View:
     match event:
         case CallRecorded(call) | CallChanged(call):
             view = CallView.of(call, lang)
-        case MissedCallChanged(debt):
-            view = MissedCallView.of(debt)
+        case MissedCallChanged(missed_call):
+            view = MissedCallView.of(missed_call)
         case EntryChanged(entry):
             view = OutboxEntryView.of(entry, None, lang)
         case DirectoryChanged(report):

@@ -27,7 +27,9 @@ _ROOMS = (
 
 
 def console_routes(
-    services: WebServices, gate: AccessControl, pages: PageRenderer
+    services: WebServices, access: AccessControl, pages: PageRenderer
 ) -> list[BaseRoute]:
     """Build the routes of all pages."""
-    return [route for room in _ROOMS for route in room(services, gate, pages).routes()]
+    return [
+        route for environment in _ROOMS for route in environment(services, access, pages).routes()
+    ]

@@ -27,7 +27,7 @@ class AuditPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show the records of one act, or all, newest first."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         act = _act(request)
         records = await self.services.audit.records(
             limit=_PAGE + 1,
@@ -48,23 +48,23 @@ class AuditPage(ConsolePage):
 
     async def download(self, request: Request) -> Response:
         """Give the records as a file."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "audit")
-        speech, zone = self.pages.localizer_of(request.scope), self.services.zone
+        localizer, zone = self.pages.localizer_of(request.scope), self.services.zone
         rows = [
             (
                 record.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
                 record.role,
                 record.who,
                 record.address,
-                speech.translate(AUDIT_LABELS[record.act]),
+                localizer.translate(AUDIT_LABELS[record.act]),
                 record.subject,
                 record.words,
             )
             for _, record in await self.services.audit.records(limit=_MOST_ROWS, act=_act(request))
         ]
-        header = speech.translate("Time; Role; Who; Address; What; Of what; Details")
-        return csv_response(speech.lang, "audit", header.split("; "), rows)
+        header = localizer.translate("Time; Role; Who; Address; What; Of what; Details")
+        return csv_response(localizer.lang, "audit", header.split("; "), rows)
 
 
 def _act(request: Request) -> AuditAct | None:

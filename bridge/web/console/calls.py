@@ -15,9 +15,11 @@ from starlette.routing import BaseRoute
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.documents import caller_name
+from bridge.domain.delivery.caller_names import caller_name
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
-from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.formatting import format_phone
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision
 from bridge.ports.audit import AuditAct
 from bridge.ports.stores.calls import CallFilter, CallSearch
@@ -65,7 +67,7 @@ class CallsPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show the calls that were asked for, newest first."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         asked = _asked(request)
         calls, more = await self.services.call_journal.find(
             read_search(asked, self.services.zone, self.services.phones),
@@ -83,25 +85,25 @@ class CallsPage(ConsolePage):
             more=more,
             directions=DIRECTION_LABELS,
             dispositions=DISPOSITION_LABELS,
-            ending=call_outcome_label,
+            call_outcome_label=call_outcome_label,
         )
 
     async def download(self, request: Request) -> Response:
         """Give the same calls as a file."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         asked = _asked(request)
         calls, _ = await self.services.call_journal.find(
             read_search(asked, self.services.zone, self.services.phones), limit=_MOST_ROWS
         )
         words = urlencode({name: value for name, value in asked.items() if value and name != "q"})
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "calls", words)
-        speech = self.pages.localizer_of(request.scope)
-        header = speech.translate(
+        localizer = self.pages.localizer_of(request.scope)
+        header = localizer.translate(
             "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Talked; "
             "Wait, s; Talk, s; Key"
         )
-        rows = [self._row(call, speech.lang) for call in calls]
-        return csv_response(speech.lang, "calls", header.split("; "), rows)
+        rows = [self._row(call, localizer.lang) for call in calls]
+        return csv_response(localizer.lang, "calls", header.split("; "), rows)
 
     def _row(self, call: PhoneCall, lang: Language) -> Sequence[object]:
         say = self.pages.localizers[lang].translate
@@ -124,7 +126,7 @@ class CallsPage(ConsolePage):
 
     async def story(self, request: Request) -> Response:
         """Show one call whole; with `replay`, also what would be decided on today's data."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         services = self.services
         call = await services.ledger.call(request.path_params["key"])
         if call is None:
@@ -144,7 +146,7 @@ class CallsPage(ConsolePage):
             entry=None if owed is None or owed[0].key != call.key else owed[0],
             replayed=replayed,
             directions=DIRECTION_LABELS,
-            ending=call_outcome_label,
+            call_outcome_label=call_outcome_label,
             events=EVENT_LABELS,
             outcomes=OUTCOME_LABELS,
             states=ENTRY_STATE_LABELS,

@@ -154,8 +154,8 @@ class _Scale:
 
     def y(self, value: float) -> float:
         """Give the height of *value*, counted from above."""
-        room = HEIGHT - _TOP - _BOTTOM
-        return _at(_TOP + room * (1 - value / self._top))
+        environment = HEIGHT - _TOP - _BOTTOM
+        return _at(_TOP + environment * (1 - value / self._top))
 
 
 def _chart(

@@ -14,9 +14,9 @@ from bridge.web.web_services import WebServices
 class ConsolePage:
     """One page of the console, for the administrator alone."""
 
-    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
+    def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self.services = services
-        self.gate = gate
+        self.access = access
         self.pages = pages
 
     def render(self, request: Request, viewer: Viewer, template: str, **fields: object) -> Response:

@@ -38,7 +38,7 @@ class DataQualityPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show the flaws of each kind, the costly first."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 30)
         costs, lists = await self._examine(days, _SHOWN)
         report = self.services.directory.report()
@@ -50,20 +50,20 @@ class DataQualityPage(ConsolePage):
             choices=_DAYS,
             costs=costs,
             lists=lists,
-            words=DATA_QUALITY_LABELS,
+            labels=DATA_QUALITY_LABELS,
             report=report,
         )
 
     async def download(self, request: Request) -> Response:
         """Give all of them as a file: a work list."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 30)
         _, lists = await self._examine(days, _MOST_ROWS)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "doctor")
-        speech = self.pages.localizer_of(request.scope)
+        localizer = self.pages.localizer_of(request.scope)
         rows = [
             (
-                speech.translate(DATA_QUALITY_LABELS[found.kind][0]),
+                localizer.translate(DATA_QUALITY_LABELS[found.kind][0]),
                 flaw.owner_name,
                 flaw.detail,
                 flaw.call_count,
@@ -72,8 +72,8 @@ class DataQualityPage(ConsolePage):
             for found in lists
             for flaw in found.issues
         ]
-        header = speech.translate("Flaw; Who; What stands there; Calls it cost; Reference")
-        return csv_response(speech.lang, "doctor", header.split("; "), rows)
+        header = localizer.translate("Flaw; Who; What stands there; Calls it cost; Reference")
+        return csv_response(localizer.lang, "doctor", header.split("; "), rows)
 
     async def _examine(
         self, days: int, limit: int

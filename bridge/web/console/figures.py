@@ -50,7 +50,7 @@ class FiguresPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show the charts of the last days."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 7)
         figures, charts = await self._draw(request, days)
         lang = self.pages.language_of(request.scope)
@@ -71,7 +71,7 @@ class FiguresPage(ConsolePage):
 
     async def download(self, request: Request) -> Response:
         """Give the tables of all charts as one file."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         days = read_choice(request.query_params.get("days"), _DAYS, 7)
         _, charts = await self._draw(request, days)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "figures")
@@ -81,7 +81,7 @@ class FiguresPage(ConsolePage):
         return csv_response(self.pages.language_of(request.scope), "figures", [], rows)
 
     async def _draw(self, request: Request, days: int) -> tuple[CallFigures, list[Chart]]:
-        services, speech = self.services, self.pages.localizer_of(request.scope)
+        services, localizer = self.services, self.pages.localizer_of(request.scope)
         now = services.clock()
         local = now.astimezone(services.zone)
         first = local.date() - timedelta(days=days - 1)
@@ -93,11 +93,11 @@ class FiguresPage(ConsolePage):
         figures = count_calls(facts, first, local.date(), services.zone)
         runs = await services.sync_runs.runs(_RUNS, now - timedelta(hours=_HOURS + 1))
         return figures, [
-            _by_hour(figures, speech),
-            _answered(figures, speech),
-            _waits(figures, speech),
-            _latency(services.latency.hours(), now, speech),
-            _freshness(runs, now, speech),
+            _by_hour(figures, localizer),
+            _answered(figures, localizer),
+            _waits(figures, localizer),
+            _latency(services.latency.hours(), now, localizer),
+            _freshness(runs, now, localizer),
         ]
 
 
@@ -117,10 +117,10 @@ def _share(figures: CallFigures) -> float | None:
     return answered / known if known else None
 
 
-def _by_hour(figures: CallFigures, speech: Localizer) -> Chart:
+def _by_hour(figures: CallFigures, localizer: Localizer) -> Chart:
     series = [
         ChartSeries(
-            speech.translate(DISPOSITION_LABELS[one]),
+            localizer.translate(DISPOSITION_LABELS[one]),
             one.value,
             [hour.get(one, 0) for hour in figures.hours],
         )
@@ -130,100 +130,100 @@ def _by_hour(figures: CallFigures, speech: Localizer) -> Chart:
     return stacked_bars(
         ChartSpec(
             "hours",
-            speech.translate("Calls by hour of day and outcome"),
-            speech.translate("Hour"),
+            localizer.translate("Calls by hour of day and outcome"),
+            localizer.translate("Hour"),
             [f"{hour}:00" for hour in range(_HOURS)],
             series,
-            speech.format_number,
+            localizer.format_number,
             min_top=4,
             is_count=True,
         )
     )
 
 
-def _answered(figures: CallFigures, speech: Localizer) -> Chart:
+def _answered(figures: CallFigures, localizer: Localizer) -> Chart:
     days = list(figures.days)
     shares = [figures.days[day].answered_share for day in days]
     return line_chart(
         ChartSpec(
             "answered",
-            speech.translate("Share of incoming calls answered"),
-            speech.translate("Day"),
-            [speech.format_day(day) for day in days],
-            [ChartSeries(speech.translate("answered"), "answered", shares)],
-            speech.format_percent,
-            column_labels=[speech.format_short_day(day) for day in days],
+            localizer.translate("Share of incoming calls answered"),
+            localizer.translate("Day"),
+            [localizer.format_day(day) for day in days],
+            [ChartSeries(localizer.translate("answered"), "answered", shares)],
+            localizer.format_percent,
+            column_labels=[localizer.format_short_day(day) for day in days],
         )
     )
 
 
-def _waits(figures: CallFigures, speech: Localizer) -> Chart:
+def _waits(figures: CallFigures, localizer: Localizer) -> Chart:
     columns = [
-        speech.translate("longer")
+        localizer.translate("longer")
         if limit is None
-        else speech.translate("up to %(seconds)s s", seconds=limit)
+        else localizer.translate("up to %(seconds)s s", seconds=limit)
         for limit in WAIT_CLASSES
     ]
     return stacked_bars(
         ChartSpec(
             "waits",
-            speech.translate("How long callers waited for an answer"),
-            speech.translate("Wait"),
+            localizer.translate("How long callers waited for an answer"),
+            localizer.translate("Wait"),
             columns,
-            [ChartSeries(speech.translate("calls"), "answered", list(figures.waits))],
-            speech.format_number,
+            [ChartSeries(localizer.translate("calls"), "answered", list(figures.waits))],
+            localizer.format_number,
             min_top=4,
             is_count=True,
         )
     )
 
 
-def _latency(hours: Sequence[LatencyHour], now: datetime, speech: Localizer) -> Chart:
+def _latency(hours: Sequence[LatencyHour], now: datetime, localizer: Localizer) -> Chart:
     stretch = _last_hours(now)
     known = {hour.started_at: hour for hour in hours}
     found = [known.get(begun) for begun in stretch]
-    names = [speech.format_hour(begun) for begun in stretch]
+    names = [localizer.format_hour(begun) for begun in stretch]
     return line_chart(
         ChartSpec(
             "latency",
-            speech.translate("How long the PBX waited for the routing answer"),
-            speech.translate("Hour"),
+            localizer.translate("How long the PBX waited for the routing answer"),
+            localizer.translate("Hour"),
             names,
             [
                 ChartSeries(
-                    speech.translate("half of the answers within"),
+                    localizer.translate("half of the answers within"),
                     "median",
                     [None if hour is None else hour.p50 for hour in found],
                 ),
                 ChartSeries(
-                    speech.translate("95 of 100 within"),
+                    localizer.translate("95 of 100 within"),
                     "tail",
                     [None if hour is None else hour.p95 for hour in found],
                 ),
             ],
-            speech.format_milliseconds,
+            localizer.format_milliseconds,
             min_top=0.004,
         )
     )
 
 
-def _freshness(runs: Sequence[SyncRun], now: datetime, speech: Localizer) -> Chart:
+def _freshness(runs: Sequence[SyncRun], now: datetime, localizer: Localizer) -> Chart:
     stretch = _last_hours(now)
     ages = max_data_ages(runs, stretch, now)
     return line_chart(
         ChartSpec(
             "freshness",
-            speech.translate("How old the data were at most"),
-            speech.translate("Hour"),
-            [speech.format_hour(begun) for begun in stretch],
+            localizer.translate("How old the data were at most"),
+            localizer.translate("Hour"),
+            [localizer.format_hour(begun) for begun in stretch],
             [
                 ChartSeries(
-                    speech.translate("age"),
+                    localizer.translate("age"),
                     "age",
                     [None if age is None else age.total_seconds() for age in ages],
                 )
             ],
-            lambda seconds: speech.format_duration(timedelta(seconds=seconds)),
+            lambda seconds: localizer.format_duration(timedelta(seconds=seconds)),
             min_top=120,
             tick_steps=_TIMES,
         )

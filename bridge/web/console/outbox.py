@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.delivery.documents import caller_name, how_to_reach
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.caller_names import caller_name, how_to_reach
+from bridge.domain.delivery.entry import EntryState
 from bridge.ports.audit import AuditAct
 from bridge.web.actions import drop_entry, record_audit, retry_entry
 from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to
@@ -33,7 +33,7 @@ class OutboxPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show the entries of one state, or all that are not settled."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         state = _state(request)
         entries = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST)
         return self.render(
@@ -50,17 +50,17 @@ class OutboxPage(ConsolePage):
 
     async def download(self, request: Request) -> Response:
         """Give the same as a file."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         state = _state(request)
         found = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST_ROWS)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "outbox")
-        speech = self.pages.localizer_of(request.scope)
-        say, zone = speech.translate, self.services.zone
+        localizer = self.pages.localizer_of(request.scope)
+        say, zone = localizer.translate, self.services.zone
         rows = [
             (
                 call.arrived_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
-                caller_name(call, speech.lang),
-                how_to_reach(call, speech.lang),
+                caller_name(call, localizer.lang),
+                how_to_reach(call, localizer.lang),
                 say(ENTRY_STATE_LABELS[entry.state]),
                 say(STAGE_LABELS[entry.stage]),
                 entry.attempts,
@@ -70,20 +70,20 @@ class OutboxPage(ConsolePage):
             )
             for entry, call in found
         ]
-        header = speech.translate(
+        header = localizer.translate(
             "Time; Caller; Number; State; Stage; Attempts; Document; 1C's words; Key"
         )
-        return csv_response(speech.lang, "outbox", header.split("; "), rows)
+        return csv_response(localizer.lang, "outbox", header.split("; "), rows)
 
     async def retry(self, request: Request) -> Response:
         """Retry a debt, and go back."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         await retry_entry(self.services, viewer, request.path_params["key"])
         return await _back(request)
 
     async def drop(self, request: Request) -> Response:
         """Drop a debt, and go back."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         await drop_entry(self.services, viewer, request.path_params["key"])
         return await _back(request)
 

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.reporting.figures import LatencyHour
 from bridge.errors import SESSIONS_BLOCKED
 from bridge.ports.events import OneCAvailability
@@ -66,7 +66,7 @@ class OverviewPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show the whole page; its stream goes on from what it shows."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         after = self.services.event_feed.latest
         calls = await or_default(self.services.ledger.calls(limit=_CALLS), ())
         return self._show(
@@ -81,12 +81,12 @@ class OverviewPage(ConsolePage):
 
     async def state(self, request: Request) -> Response:
         """Show the top of the page alone."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         return self._show(request, viewer, "state.html", s=await self._glance())
 
     async def row(self, request: Request) -> Response:
         """Show one call of the list alone."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         call = await self.services.ledger.call(request.path_params["key"])
         if call is None:
             raise HTTPException(404, translatable("There is no such call."))
@@ -101,7 +101,7 @@ class OverviewPage(ConsolePage):
             alarm_texts=ALARM_TEXTS,
             kinds=ENTITY_LABELS,
             states=ENTRY_STATE_LABELS,
-            ending=call_outcome_label,
+            call_outcome_label=call_outcome_label,
             **fields,
         )
 

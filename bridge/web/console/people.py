@@ -28,31 +28,31 @@ class PeoplePage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show who works here, with his extension."""
-        return self._show(request, await self.gate.require_admin(request.scope))
+        return self._show(request, await self.access.require_admin(request.scope))
 
     async def link(self, request: Request) -> Response:
         """Show a person's link: this once, it is kept nowhere."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         manager = self._person(request)
         await record_audit(self.services, viewer, AuditAct.LINK_MADE, manager.ref, manager.name)
-        sealed = self.gate.tokens.create_personal_link(self.gate.claim_of(manager))
+        sealed = self.access.tokens.create_personal_link(self.access.claim_of(manager))
         root = self.services.public_url or self._root(request)
         return self._show(request, viewer, linked=manager, link=f"{root}/enter/{sealed}")
 
     async def revoke(self, request: Request) -> Response:
         """Make a person's links and sessions worthless."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         manager = self._person(request)
-        await self.gate.revoke(manager.ref)
+        await self.access.revoke(manager.ref)
         await record_audit(self.services, viewer, AuditAct.LINK_REVOKED, manager.ref, manager.name)
         return redirect_to(f"/console/people#p-{manager.ref}")
 
     def _root(self, request: Request) -> str:
-        scheme = "https" if self.gate.is_encrypted(request.scope) else "http"
+        scheme = "https" if self.access.is_encrypted(request.scope) else "http"
         return f"{scheme}://{request.headers.get('host', '')}"
 
     def _person(self, request: Request) -> Manager:
-        manager = self.gate.active_manager(Ref(request.path_params["ref"]))
+        manager = self.access.active_manager(Ref(request.path_params["ref"]))
         if manager is None:
             raise HTTPException(404, translatable("No such person works here."))
         return manager

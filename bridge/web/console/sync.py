@@ -61,7 +61,7 @@ class SyncPage(ConsolePage):
 
     async def page(self, request: Request) -> Response:
         """Show what is held, and the last runs."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         runs = await self.services.sync_runs.runs(_SHOWN)
         refused = runs[0].refused if runs else None
         return self.render(
@@ -83,13 +83,13 @@ class SyncPage(ConsolePage):
 
     async def run(self, request: Request) -> Response:
         """Start a run now."""
-        await self.gate.require_admin(request.scope)
+        await self.access.require_admin(request.scope)
         self.services.sync_now()
         return redirect_to("/console/sync?started=run")
 
     async def accept(self, request: Request) -> Response:
         """Start a run that believes what 1C lost; only where the last one was refused."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         runs = await self.services.sync_runs.runs(1)
         refused = runs[0].refused if runs else None
         if refused is None and self._nobody_reachable():
@@ -105,9 +105,9 @@ class SyncPage(ConsolePage):
 
     async def download(self, request: Request) -> Response:
         """Give the runs as a file, a line for each entity set."""
-        viewer = await self.gate.require_admin(request.scope)
+        viewer = await self.access.require_admin(request.scope)
         await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "sync")
-        speech, zone = self.pages.localizer_of(request.scope), self.services.zone
+        localizer, zone = self.pages.localizer_of(request.scope), self.services.zone
         rows: list[tuple[object, ...]] = []
         for run in await self.services.sync_runs.runs(_MOST_ROWS):
             at = run.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
@@ -117,21 +117,21 @@ class SyncPage(ConsolePage):
             rows += [
                 (
                     at,
-                    speech.translate(ENTITY_LABELS[entity.kind]),
+                    localizer.translate(ENTITY_LABELS[entity.kind]),
                     entity.listed,
                     entity.held,
                     entity.fetched,
                     entity.buried,
                     entity.requests,
-                    speech.format_number(entity.seconds, 1),
+                    localizer.format_number(entity.seconds, 1),
                     entity.error,
                 )
                 for entity in run.report.entities
             ]
-        header = speech.translate(
+        header = localizer.translate(
             "Started; What; In 1C; Here; Fetched; Removed; Requests; Seconds; Trouble"
         )
-        return csv_response(speech.lang, "sync", header.split("; "), rows)
+        return csv_response(localizer.lang, "sync", header.split("; "), rows)
 
 
 def group_runs(runs: Sequence[SyncRun]) -> list[RunGroup]:

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
+from bridge.domain.phone.formatting import format_phone, mask_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OrderRefused
 from bridge.ports.audit import AuditAct
@@ -45,10 +46,10 @@ class DeskActions:
         search: DirectorySearch,
     ) -> None:
         self._services = services
-        self._seats = seats
-        self._board = services.desk_state.calls
-        self._book = services.desk_state.missed_calls
-        self._rendering = rendering
+        self._contexts = seats
+        self._desk_calls = services.desk_state.calls
+        self._missed_calls = services.desk_state.missed_calls
+        self._renderer = rendering
         self._search = search
 
     def routes(self) -> list[BaseRoute]:
@@ -68,146 +69,151 @@ class DeskActions:
 
     async def order(self, request: Request) -> Response:
         """Call a number that a search has found."""
-        seat, form = await self._seats.of_form(request)
-        _, phone = self._found(seat, form)
-        return await self._order(request, seat, phone.number)
+        context, form = await self._contexts.of_form(request)
+        _, phone = self._found(context, form)
+        return await self._order(request, context, phone.number)
 
     async def call_back(self, request: Request) -> Response:
         """Call the caller of a call back."""
-        seat, _ = await self._seats.of_form(request)
-        call = await self._seats.require_call(request, seat)
+        context, _ = await self._contexts.of_form(request)
+        call = await self._contexts.require_call(request, context)
         if call.caller.number is None:
-            raise HTTPException(409, seat.speech.translate(_WITHHELD))
-        return await self._order(request, seat, call.caller.number)
+            raise HTTPException(409, context.localizer.translate(_WITHHELD))
+        return await self._order(request, context, call.caller.number)
 
     async def add_note(self, request: Request) -> Response:
         """Write a note on a call, into its document in 1C too."""
-        seat, form = await self._seats.of_form(request)
-        call = await self._seats.require_call(request, seat)
+        context, form = await self._contexts.of_form(request)
+        call = await self._contexts.require_call(request, context)
         text = form.get("text", "").strip()[:_LONGEST_NOTE]
         if not text:
-            raise HTTPException(422, seat.speech.translate("The note is empty."))
-        if await self._services.call_notes.annotate(call.key, seat.author, text) is None:
-            raise HTTPException(404, seat.speech.translate("There is no such call."))
-        await self._seats.record_audit(seat, AuditAct.NOTE_WRITTEN, call.key)
-        return _done(request, seat, seat.speech.translate("Saved."))
+            raise HTTPException(422, context.localizer.translate("The note is empty."))
+        if await self._services.call_notes.annotate(call.key, context.author, text) is None:
+            raise HTTPException(404, context.localizer.translate("There is no such call."))
+        await self._contexts.record_audit(context, AuditAct.NOTE_WRITTEN, call.key)
+        return _done(request, context, context.localizer.translate("Saved."))
 
     async def choose_owner(self, request: Request) -> Response:
         """Keep the operator's word on whose number it is."""
-        seat, form = await self._seats.of_form(request)
-        call = await self._seats.require_call(request, seat)
+        context, form = await self._contexts.of_form(request)
+        call = await self._contexts.require_call(request, context)
         number = call.caller.number
         if number is None:
-            raise HTTPException(409, seat.speech.translate(_WITHHELD))
+            raise HTTPException(409, context.localizer.translate(_WITHHELD))
         try:
-            await choose_owner(self._services, seat.viewer, number, form.get("owner", ""))
+            await choose_owner(self._services, context.viewer, number, form.get("owner", ""))
         except HTTPException as refusal:
-            said = seat.speech.translate(str(refusal.detail))
+            said = context.localizer.translate(str(refusal.detail))
             raise HTTPException(refusal.status_code, said) from refusal
-        self._board.refresh_number(number)
+        self._desk_calls.refresh_number(number)
         return _done(
             request,
-            seat,
-            seat.speech.translate("Remembered: from the next call on the number leads to him."),
+            context,
+            context.localizer.translate(
+                "Remembered: from the next call on the number leads to him."
+            ),
         )
 
     async def reveal_caller(self, request: Request) -> Response:
         """Show the hidden number of a call, to him and from now on."""
-        seat, _ = await self._seats.of_form(request)
-        call = await self._seats.require_call(request, seat)
+        context, _ = await self._contexts.of_form(request)
+        call = await self._contexts.require_call(request, context)
         if call.caller.number is None:
-            raise HTTPException(409, seat.speech.translate(_NOTHING_HIDDEN))
-        await self._reveal(seat, call.caller.number, call.key, mask_phone(call.caller.number))
-        return await self._shown(request, seat, call.caller.number, call.key)
+            raise HTTPException(409, context.localizer.translate(_NOTHING_HIDDEN))
+        await self._reveal(context, call.caller.number, call.key, mask_phone(call.caller.number))
+        return await self._shown(request, context, call.caller.number, call.key)
 
     async def reveal_hit(self, request: Request) -> Response:
         """Show the hidden number of somebody whom a search has found."""
-        seat, form = await self._seats.of_form(request)
-        hit, phone = self._found(seat, form)
-        await self._reveal(seat, phone.number, mask_phone(phone.number), hit.name)
+        context, form = await self._contexts.of_form(request)
+        hit, phone = self._found(context, form)
+        await self._reveal(context, phone.number, mask_phone(phone.number), hit.name)
         typed = form.get("q", "")[:MAX_SEARCH_LENGTH]
-        return await self._shown(request, seat, phone.number, typed=typed)
+        return await self._shown(request, context, phone.number, typed=typed)
 
-    def _found(self, seat: DeskContext, form: Mapping[str, str]) -> tuple[SearchHit, FoundPhone]:
+    def _found(self, context: DeskContext, form: Mapping[str, str]) -> tuple[SearchHit, FoundPhone]:
         place = read_whole_number(form.get("place", "0"))
         found = self._search.pick(
             form.get("q", "")[:MAX_SEARCH_LENGTH],
             form.get("of", ""),
             -1 if place is None else place,
-            seat.audience,
+            context.audience,
         )
         if found is None:
-            raise HTTPException(409, seat.speech.translate(_NOT_FOUND))
+            raise HTTPException(409, context.localizer.translate(_NOT_FOUND))
         return found
 
-    async def _order(self, request: Request, seat: DeskContext, number: PhoneNumber) -> Response:
-        originating, sight = self._services.call_ordering, seat.audience
+    async def _order(self, request: Request, context: DeskContext, number: PhoneNumber) -> Response:
+        originating, audience = self._services.call_ordering, context.audience
         extension = await calling_extension(
-            self._services, seat.viewer, seat.speech, sight.extension
+            self._services, context.viewer, context.localizer, audience.extension
         )
         if originating is None:
             raise HTTPException(
-                404, seat.speech.translate("No calls from here: access to the PBX is not set up.")
+                404,
+                context.localizer.translate("No calls from here: access to the PBX is not set up."),
             )
         try:
-            call = await originating.order(extension, f"+{number}", by=seat.author)
+            call = await originating.order(extension, f"+{number}", by=context.author)
         except OrderRefused as refusal:
             raise HTTPException(409, str(refusal)) from refusal
-        await self._seats.record_audit(seat, AuditAct.CALL_ORDERED, call.key, mask_phone(number))
+        await self._contexts.record_audit(
+            context, AuditAct.CALL_ORDERED, call.key, mask_phone(number)
+        )
         order = call.order
         state = OrderState.UNKNOWN if order is None else order.state
-        said = seat.speech.translate(
+        said = context.localizer.translate(
             ORDER_LABELS[state],
             extension=extension,
             words="" if order is None else order.reason,
         )
         if state is OrderState.REFUSED:
             raise HTTPException(409, said)
-        return _done(request, seat, said)
+        return _done(request, context, said)
 
     async def _reveal(
-        self, seat: DeskContext, number: PhoneNumber, subject: str, words: str
+        self, context: DeskContext, number: PhoneNumber, subject: str, words: str
     ) -> None:
         """Let him see *number*, once it stands in the audit list that he asked."""
-        viewer = seat.viewer
+        viewer = context.viewer
         if (
             not viewer.masks_numbers
             or viewer.manager is None
-            or number in seat.audience.revealed_numbers
+            or number in context.audience.revealed_numbers
         ):
             return
-        await self._seats.record_audit(seat, AuditAct.NUMBER_REVEALED, subject, words)
-        self._seats.reveals.add(viewer.manager, number)
-        self._board.refresh_number(number)
+        await self._contexts.record_audit(context, AuditAct.NUMBER_REVEALED, subject, words)
+        self._contexts.reveals.add(viewer.manager, number)
+        self._desk_calls.refresh_number(number)
 
     async def _shown(
         self,
         request: Request,
-        seat: DeskContext,
+        context: DeskContext,
         number: PhoneNumber,
         key: str = "",
         typed: str = "",
     ) -> Response:
         """Tell *number*, with the card, the debts or the search in which it now stands."""
-        sight = self._seats.with_revealed(seat.audience)
-        owed = self._book.of_extension(sight.extension)
-        parts = {"missed": self._rendering.render_missed_calls(owed, sight)}
-        posted = self._board.find_call(key, sight.extension)
-        if posted is not None:
-            parts["card"] = await self._rendering.render_card(posted, sight)
+        audience = self._contexts.with_revealed(context.audience)
+        owed = self._missed_calls.of_extension(audience.extension)
+        parts = {"missed": self._renderer.render_missed_calls(owed, audience)}
+        update = self._desk_calls.find_call(key, audience.extension)
+        if update is not None:
+            parts["card"] = await self._renderer.render_card(update, audience)
         if typed:
-            parts["found"] = self._rendering.render_hits(
-                typed, self._search.find(typed, sight), sight
+            parts["found"] = self._renderer.render_hits(
+                typed, self._search.find(typed, audience), audience
             )
         said = format_phone(number)
-        if sight.viewer.masks_numbers:
-            said = seat.speech.translate(_SHOWN, number=said)
-        return _done(request, seat, said, parts, typed=typed)
+        if audience.viewer.masks_numbers:
+            said = context.localizer.translate(_SHOWN, number=said)
+        return _done(request, context, said, parts, typed=typed)
 
 
 def _done(
     request: Request,
-    seat: DeskContext,
+    context: DeskContext,
     said: str,
     parts: Mapping[str, str] | None = None,
     *,
@@ -217,5 +223,5 @@ def _done(
     if "application/json" in request.headers.get("accept", ""):
         told = {"words": said, **(parts or {})}
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
-    fields = {"extension": seat.audience.extension} | ({"q": typed} if typed else {})
+    fields = {"extension": context.audience.extension} | ({"q": typed} if typed else {})
     return RedirectResponse(f"/desk?{urlencode(fields)}", 303, headers=dict(PAGE_HEADERS))

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.caller_names import (
+    caller_name,
+    candidate_name,
+    how_to_reach,
+)
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import Candidate, Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, format_phone
+from bridge.domain.directory.caller_card import Candidate
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.phone.formatting import format_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import RINGING_TIMEOUT, SHOWN_FOR, DeskStatus, find_desk_status
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.web.access import Viewer, format_visible_number
@@ -24,7 +30,7 @@ from bridge.web.shared.language import Localizer
 class CallContext:
     """What is known beside a call: earlier calls of its number, its debts, whose number it is.
 
-    *debt* is open, *paid* is the one that this very call left and that is closed.
+    *missed_call* is open, *paid* is the one that this very call left and that is closed.
     """
 
     earlier_calls: Sequence[PhoneCall] = ()
@@ -118,50 +124,50 @@ class CallCard:
 
 
 def build_card(
-    posted: CallUpdate,
+    update: CallUpdate,
     known: CallContext,
-    sight: DeskAudience,
+    audience: DeskAudience,
     *,
-    speech: Localizer,
+    localizer: Localizer,
     now: datetime,
     managers: Mapping[Ref, Manager],
     open_in_onec: OneCLink,
 ) -> CallCard:
-    """Make the card of a call as *sight* sees it at *now*."""
-    call = posted.call
+    """Make the card of a call as *audience* sees it at *now*."""
+    call = update.call
     candidates = call.decision.candidates
     owner = next((c for c in candidates if c.ref == known.chosen_owner), call.decision.candidate)
-    stands = find_desk_status(call, sight.extension, now)
-    whole = sight.sees_number(call.caller.number, candidates, managers)
-    name, company = _names(call, owner, sight.lang, whole=whole)
+    status = find_desk_status(call, audience.extension, now)
+    whole = audience.sees_number(call.caller.number, candidates, managers)
+    name, company = _names(call, owner, audience.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
     life = call.state
     running = {
         DeskStatus.RINGING: call.received_at,
         DeskStatus.RINGS_COLLEAGUE: call.received_at,
         DeskStatus.CALLING: call.received_at,
-        DeskStatus.TALKING: life.answered_at or posted.shown_at,
-        DeskStatus.COLLEAGUE_TALKS: life.answered_at or posted.shown_at,
+        DeskStatus.TALKING: life.answered_at or update.shown_at,
+        DeskStatus.COLLEAGUE_TALKS: life.answered_at or update.shown_at,
     }
     return CallCard(
         key=call.key,
-        sequence=posted.sequence,
-        standing=stands,
-        state=speech.translate(STANDING_LABELS[stands]),
-        colleague=_colleague(call, stands),
-        direction=speech.translate(DIRECTION_LABELS[call.direction]),
+        sequence=update.sequence,
+        standing=status,
+        state=localizer.translate(STANDING_LABELS[status]),
+        colleague=_colleague(call, status),
+        direction=localizer.translate(DIRECTION_LABELS[call.direction]),
         name=name,
         company=company,
-        number=_number(call, sight.lang, whole=whole),
+        number=_number(call, audience.lang, whole=whole),
         is_masked=not whole,
         is_unknown=not candidates and call.caller.number is not None,
         line=_line(call.did),
         manager=_manager_words(owner, managers),
         arrived_at=call.arrived_at,
-        timer_from=running.get(stands),
+        timer_from=running.get(status),
         talk_time=life.talk_time,
         silent_from=call.received_at + RINGING_TIMEOUT,
-        removed_at=posted.shown_at + SHOWN_FOR,
+        removed_at=update.shown_at + SHOWN_FOR,
         owners=tuple(
             OwnerLine(
                 ref=c.ref,
@@ -175,9 +181,9 @@ def build_card(
         link=None if owner is None else open_in_onec(owner.kind, owner.ref),
         missed_call=known.missed_call,
         closed_missed_call=known.closed_missed_call
-        if stands is DeskStatus.MISSED and known.missed_call is None
+        if status is DeskStatus.MISSED and known.missed_call is None
         else None,
-        earlier_calls=tuple(_past(c, speech, now) for c in known.earlier_calls),
+        earlier_calls=tuple(_past(c, localizer, now) for c in known.earlier_calls),
         notes=tuple(note.text for note in call.notes),
         can_call_back=call.caller.number is not None,
     )
@@ -225,9 +231,9 @@ def _line(did: str) -> str:
     return did if number is None else format_phone(PhoneNumber(number))
 
 
-def _colleague(call: PhoneCall, stands: DeskStatus) -> str:
+def _colleague(call: PhoneCall, status: DeskStatus) -> str:
     """Name who talks, or talked, where that is not the one who looks."""
-    if stands not in (DeskStatus.COLLEAGUE_TALKS, DeskStatus.ANSWERED):
+    if status not in (DeskStatus.COLLEAGUE_TALKS, DeskStatus.ANSWERED):
         return ""
     return format_person(call, call.state.answered_by)
 
@@ -238,12 +244,12 @@ def format_person(call: PhoneCall, extension: str) -> str:
     return f"{name}, {extension}" if name and extension else name or extension
 
 
-def _past(call: PhoneCall, speech: Localizer, now: datetime) -> EarlierCallLine:
-    stands = find_desk_status(call, call.state.answered_by or call.placed_by, now)
+def _past(call: PhoneCall, localizer: Localizer, now: datetime) -> EarlierCallLine:
+    status = find_desk_status(call, call.state.answered_by or call.placed_by, now)
     return EarlierCallLine(
         at=call.arrived_at,
-        direction=speech.translate(DIRECTION_LABELS[call.direction]),
-        outcome=speech.translate(STANDING_LABELS[stands]),
+        direction=localizer.translate(DIRECTION_LABELS[call.direction]),
+        outcome=localizer.translate(STANDING_LABELS[status]),
         who=format_person(call, call.state.answered_by or call.placed_by),
         notes=tuple(note.text for note in call.notes),
     )

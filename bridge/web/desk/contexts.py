@@ -24,7 +24,7 @@ _NO_SUCH_CALL = translatable("This desk shows no such call.")
 
 @dataclass(frozen=True, slots=True)
 class DeskContext:
-    """Who sits at a desk: *sight* tells whose telephone it shows and what he sees of numbers."""
+    """Who sits at a desk: *audience* tells whose telephone it shows and what he sees of numbers."""
 
     viewer: Viewer
     audience: DeskAudience
@@ -32,20 +32,20 @@ class DeskContext:
     owner: str
     #: The names of all who have this extension in 1C, where they are several.
     shared: tuple[str, ...]
-    speech: Localizer
+    localizer: Localizer
 
     @property
     def author(self) -> str:
         """By what name he signs what he does."""
-        return self.viewer.name or self.speech.translate("administrator")
+        return self.viewer.name or self.localizer.translate("administrator")
 
 
 class DeskContexts:
     """Tells who sits where, and remembers which hidden numbers he asked to see."""
 
-    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
+    def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
-        self._gate = gate
+        self._access = access
         self._pages = pages
         self.reveals = RevealedNumbers(services.clock)
 
@@ -55,32 +55,32 @@ class DeskContexts:
         Raises:
             HTTPException: what `Gate.viewer` does.
         """
-        viewer = await self._gate.require_viewer(request.scope)
+        viewer = await self._access.require_viewer(request.scope)
         named = request.query_params.get("extension", "")[:_LONGEST_EXTENSION]
         extension = named if viewer.is_admin else viewer.extension or ""
         found = self._services.directory.owner_of(extension)
         owner = viewer.name or ("" if found.manager is None else found.manager.name)
-        sight = DeskAudience(
+        audience = DeskAudience(
             extension, self._pages.language_of(request.scope), replace(viewer, address="")
         )
         return DeskContext(
             viewer,
-            self.with_revealed(sight),
+            self.with_revealed(audience),
             owner,
             tuple(manager.name for manager in found.shared),
             self._pages.localizer_of(request.scope),
         )
 
-    def with_revealed(self, sight: DeskAudience) -> DeskAudience:
-        """Give *sight* with the numbers he has asked to see by now."""
-        return replace(sight, revealed_numbers=self.reveals.of_manager(sight.viewer.manager))
+    def with_revealed(self, audience: DeskAudience) -> DeskAudience:
+        """Give *audience* with the numbers he has asked to see by now."""
+        return replace(audience, revealed_numbers=self.reveals.of_manager(audience.viewer.manager))
 
     async def of_form(self, request: Request) -> tuple[DeskContext, Mapping[str, str]]:
         """Tell who sent a form, and read it."""
-        seat = await self.of_request(request)
-        return seat, await read_form(request)
+        context = await self.of_request(request)
+        return context, await read_form(request)
 
-    async def require_call(self, request: Request, seat: DeskContext) -> PhoneCall:
+    async def require_call(self, request: Request, context: DeskContext) -> PhoneCall:
         """Give the call of the path, if it concerns this telephone.
 
         Raises:
@@ -89,23 +89,26 @@ class DeskContexts:
         desk, key, extension = (
             self._services.desk_state,
             request.path_params["key"],
-            seat.audience.extension,
+            context.audience.extension,
         )
-        posted = desk.calls.find_call(key, extension)
-        call = await self._services.ledger.call(key) if posted is None else posted.call
+        update = desk.calls.find_call(key, extension)
+        call = await self._services.ledger.call(key) if update is None else update.call
         mine = call is not None and (
-            posted is not None
+            update is not None
             or extension in involved_extensions(call)
-            or any(key in debt.call_keys for debt in desk.missed_calls.of_extension(extension))
+            or any(
+                key in missed_call.call_keys
+                for missed_call in desk.missed_calls.of_extension(extension)
+            )
         )
         if call is None or not mine:
-            raise HTTPException(404, seat.speech.translate(_NO_SUCH_CALL))
+            raise HTTPException(404, context.localizer.translate(_NO_SUCH_CALL))
         return call
 
     async def record_audit(
-        self, seat: DeskContext, act: AuditAct, subject: str, said: str = ""
+        self, context: DeskContext, act: AuditAct, subject: str, said: str = ""
     ) -> None:
         """Put what he did into the audit list."""
         await self._services.audit.append(
-            seat.viewer.audit_record(self._services.clock(), act, subject, said)
+            context.viewer.audit_record(self._services.clock(), act, subject, said)
         )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import DeskStatus, find_desk_status
 from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import CallContext, DeskAudience, build_card
@@ -36,7 +36,7 @@ class DeskRenderer:
     def __init__(self, services: WebServices, pages: PageRenderer) -> None:
         self._services = services
         self._desk = services.desk_state
-        self._book = services.desk_state.missed_calls
+        self._missed_calls = services.desk_state.missed_calls
         self._pages = pages
         self._known: OrderedDict[tuple[str, int], asyncio.Task[CallContext]] = OrderedDict()
         self._cards: OrderedDict[tuple[str, int, DeskAudience, DeskStatus], asyncio.Task[str]]
@@ -44,67 +44,69 @@ class DeskRenderer:
         self._missed: OrderedDict[tuple[DeskAudience, tuple[MissedCall, ...]], tuple[datetime, str]]
         self._missed = OrderedDict()
 
-    async def render_card(self, posted: CallUpdate, sight: DeskAudience) -> str:
+    async def render_card(self, update: CallUpdate, audience: DeskAudience) -> str:
         """Write a call's card; desks of one telephone that see alike share the text."""
-        call = posted.call
-        stands = find_desk_status(call, sight.extension, self._services.clock())
-        key = (call.key, posted.sequence, sight, stands)
-        return await _once(self._cards, key, lambda: self._write_card(posted, sight))
+        call = update.call
+        status = find_desk_status(call, audience.extension, self._services.clock())
+        key = (call.key, update.sequence, audience, status)
+        return await _once(self._cards, key, lambda: self._write_card(update, audience))
 
-    def render_missed_calls(self, debts: Sequence[MissedCall], sight: DeskAudience) -> str:
+    def render_missed_calls(
+        self, missed_calls: Sequence[MissedCall], audience: DeskAudience
+    ) -> str:
         """Write the list of who waits to be called back; desks that see alike share the text."""
-        key, now = (sight, tuple(debts)), self._services.clock()
+        key, now = (audience, tuple(missed_calls)), self._services.clock()
         at, text = self._missed.get(key, (None, ""))
         if at is None or not timedelta(0) <= now - at < _SHARED_FOR:
-            text = self.render_part("desk_missed.html", sight, debts=debts)
+            text = self.render_part("desk_missed.html", audience, missed_calls=missed_calls)
             self._missed[key] = now, text
             while len(self._missed) > _KEPT:
                 self._missed.popitem(last=False)
         return text
 
-    def render_hits(self, typed: str, hits: Sequence[SearchHit], sight: DeskAudience) -> str:
+    def render_hits(self, typed: str, hits: Sequence[SearchHit], audience: DeskAudience) -> str:
         """Write what a search for *typed* has found."""
         return self.render_part(
             "desk_found.html",
-            sight,
+            audience,
             hits=hits,
             typed=typed,
             more=len(hits) >= MAX_HITS,
             short=len(typed.strip()) < MIN_SEARCH_LENGTH,
         )
 
-    def render_part(self, template: str, sight: DeskAudience, **fields: object) -> str:
+    def render_part(self, template: str, audience: DeskAudience, **fields: object) -> str:
         """Write any part or page in the viewer's language."""
         shared = {
             "now": self._services.clock(),
-            "sight": sight,
+            "audience": audience,
             "can_call": self._services.call_ordering is not None,
             "show_number": lambda number: format_visible_number(
-                number, in_full=self._whole(number, sight)
+                number, in_full=self._whole(number, audience)
             ),
-            "is_hidden": lambda number: not self._whole(number, sight),
+            "is_hidden": lambda number: not self._whole(number, audience),
         }
-        return self._pages.render_text(sight.lang, template, shared | fields)
+        return self._pages.render_text(audience.lang, template, shared | fields)
 
-    def _whole(self, number: PhoneNumber, sight: DeskAudience) -> bool:
+    def _whole(self, number: PhoneNumber, audience: DeskAudience) -> bool:
         directory = self._services.directory
-        if not sight.viewer.masks_numbers or number in sight.revealed_numbers:
+        if not audience.viewer.masks_numbers or number in audience.revealed_numbers:
             return True
-        return sight.viewer.may_see_number(directory.look_up(number), directory.managers())
+        return audience.viewer.may_see_number(directory.look_up(number), directory.managers())
 
-    async def _write_card(self, posted: CallUpdate, sight: DeskAudience) -> str:
-        key = (posted.call.key, posted.sequence)
-        known = await _once(self._known, key, lambda: self._ask(posted.call))
+    async def _write_card(self, update: CallUpdate, audience: DeskAudience) -> str:
+        key = (update.call.key, update.sequence)
+        known = await _once(self._known, key, lambda: self._ask(update.call))
         card = build_card(
-            posted,
+            update,
             known,
-            sight,
-            speech=self._pages.localizers[sight.lang],
+            audience,
+            localizer=self._pages.localizers[audience.lang],
             now=self._services.clock(),
             managers=self._services.directory.managers(),
             open_in_onec=self._desk.onec_link,
         )
-        return self.render_part("desk_card.html", sight, card=card)
+        return self.render_part("desk_card.html", audience, card=card)
 
     async def _ask(self, call: PhoneCall) -> CallContext:
         number = call.caller.number
@@ -115,8 +117,8 @@ class DeskRenderer:
         past = [other for other in calls if other.key != call.key]
         return CallContext(
             past[:_PAST],
-            self._book.of_client(call.client_key, number),
-            self._book.closed_for_call(call.key),
+            self._missed_calls.of_client(call.client_key, number),
+            self._missed_calls.closed_for_call(call.key),
             ledger.number_memory(number).chosen_owner,
         )
 

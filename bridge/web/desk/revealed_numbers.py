@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.clock import Clock
 
 #: So long a number stays whole for whoever asked: a card changes while one talks, and he calls

@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.directory.entities import (
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    OwnerStep,
+    build_owner_chain,
+)
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     Manager,
-    OwnerStep,
     Partner,
     Ref,
-    build_owner_chain,
 )
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import Directory
 from bridge.web.access import format_visible_number
@@ -74,7 +77,7 @@ class DirectorySearch:
         self._phones = phones
         self._open = open_in_onec
 
-    def find(self, typed: str, sight: DeskAudience) -> Sequence[SearchHit]:
+    def find(self, typed: str, audience: DeskAudience) -> Sequence[SearchHit]:
         """Find who is meant by *typed*, at most `MOST_FOUND`, the best first.
 
         May raise StoreError.
@@ -85,13 +88,13 @@ class DirectorySearch:
         number = self._number(typed)
         if number is not None:
             return self._with_number(number)
-        return [self._hit(noun, sight) for noun in self._directory.find_by_name(typed, MAX_HITS)]
+        return [self._hit(noun, audience) for noun in self._directory.find_by_name(typed, MAX_HITS)]
 
     def pick(
-        self, typed: str, ref: str, place: int, sight: DeskAudience
+        self, typed: str, ref: str, place: int, audience: DeskAudience
     ) -> tuple[SearchHit, FoundPhone] | None:
         """Give a number of a hit of `find`, as a form names it; None when it is no longer so."""
-        hit = next((hit for hit in self.find(typed, sight) if hit.ref == ref), None)
+        hit = next((hit for hit in self.find(typed, audience) if hit.ref == ref), None)
         if hit is None or not 0 <= place < len(hit.phones):
             return None
         return hit, hit.phones[place]
@@ -118,7 +121,7 @@ class DirectorySearch:
             for c in card.candidates
         ]
 
-    def _hit(self, noun: DirectoryObject, sight: DeskAudience) -> SearchHit:
+    def _hit(self, noun: DirectoryObject, audience: DeskAudience) -> SearchHit:
         if isinstance(noun, Manager):
             return SearchHit(noun.ref, noun.name, extension=noun.extension or "")
         managers = self._directory.managers()
@@ -127,7 +130,7 @@ class DirectorySearch:
         owner = Candidate(kind, noun.ref, noun.name, self._chain(partner))
         phones: dict[PhoneNumber, FoundPhone] = {}
         for phone in (phone for field in noun.phone_fields for phone in field.phones):
-            whole = sight.sees_number(phone.number, [owner], managers)
+            whole = audience.sees_number(phone.number, [owner], managers)
             shown = format_visible_number(phone.number, in_full=whole)
             phones[phone.number] = FoundPhone(
                 phone.number, shown, phone.extension, is_masked=not whole

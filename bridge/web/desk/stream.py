@@ -31,20 +31,20 @@ async def desk_lines(
 ) -> AsyncGenerator[str, None]:
     """Give the lines of *extension*'s stream, from behind the id *after*, until the house stops.
 
-    *write_missed* writes the list of *debts*; it is sent when they are others than before.
+    *write_missed* writes the list of *missed_calls*; it is sent when they are others than before.
     """
     told_debts: Sequence[MissedCall] | None = None
     with board.listen(extension) as listener:
         yield f"retry: {_RETRY_MS}\n\n"
         while not board.closed:
             news = board.updates_since(extension, after)
-            cards = [await write_card(posted) for posted in news.updates]
+            cards = [await write_card(update) for update in news.updates]
             if news.is_complete:
                 yield _event("board", news.last_id, {"cards": cards})
             else:
                 # Each with the id of its own change: a break between two of them loses neither.
-                for posted, card in zip(news.updates, cards, strict=True):
-                    yield _event("card", board.update_id(posted), {"card": card})
+                for update, card in zip(news.updates, cards, strict=True):
+                    yield _event("card", board.update_id(update), {"card": card})
             after = news.last_id
             owed = missed_calls()
             if owed != told_debts:

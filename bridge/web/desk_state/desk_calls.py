@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import involved_extensions, is_shown_on_desk
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.ports.clock import Clock
@@ -104,14 +104,14 @@ class DeskCalls:
     def shift_clock(self, step: timedelta) -> None:
         """Date what is shown anew, behind a *step* of the wall clock: nothing of it is older."""
         self._sweep_at += step
-        for key, posted in self._posted.items():
-            self._posted[key] = posted._replace(shown_at=posted.shown_at + step)
+        for key, update in self._posted.items():
+            self._posted[key] = update._replace(shown_at=update.shown_at + step)
 
     def refresh_number(self, number: PhoneNumber) -> None:
         """Show the calls of *number* anew: what is known of it has changed."""
-        for posted in tuple(self._posted.values()):
-            if posted.call.caller.number == number:
-                self.show(posted.call)
+        for update in tuple(self._posted.values()):
+            if update.call.caller.number == number:
+                self.show(update.call)
 
     def find_call(self, key: str, extension: str) -> CallUpdate | None:
         """Give a call that *extension*'s desk shows."""
@@ -122,17 +122,17 @@ class DeskCalls:
         now = self._clock()
         seen = self._seen(after)
         found = [
-            posted
+            update
             for key in self._of.get(extension, ())
-            if (posted := self._posted[key]).sequence > (seen or 0)
-            and is_shown_on_desk(posted.call, posted.shown_at, now)
+            if (update := self._posted[key]).sequence > (seen or 0)
+            and is_shown_on_desk(update.call, update.shown_at, now)
         ]
-        found.sort(key=lambda posted: posted.sequence)
+        found.sort(key=lambda update: update.sequence)
         return CallUpdates(f"{self._epoch}-{self._count}", found, is_complete=seen is None)
 
-    def update_id(self, posted: CallUpdate) -> str:
+    def update_id(self, update: CallUpdate) -> str:
         """Give the id of a call's last change."""
-        return f"{self._epoch}-{posted.sequence}"
+        return f"{self._epoch}-{update.sequence}"
 
     def notify(self, extension: str) -> None:
         """Wake the desks of *extension*."""
@@ -171,11 +171,11 @@ class DeskCalls:
     def _sweep(self, now: datetime) -> None:
         """Take down what no desk shows any more."""
         self._sweep_at = now + _SWEEP_EVERY
-        for key, posted in tuple(self._posted.items()):
-            if is_shown_on_desk(posted.call, posted.shown_at, now):
+        for key, update in tuple(self._posted.items()):
+            if is_shown_on_desk(update.call, update.shown_at, now):
                 continue
             del self._posted[key]
-            for extension in involved_extensions(posted.call):
+            for extension in involved_extensions(update.call):
                 keys = self._of.get(extension, set())
                 keys.discard(key)
                 if not keys:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 
@@ -17,7 +17,7 @@ class MissedCallList:
     """Which clients wait to be called back; *managers* tells the telephone of a second person."""
 
     def __init__(self, board: DeskCalls, managers: Callable[[], Mapping[Ref, Manager]]) -> None:
-        self._board = board
+        self._desk_calls = board
         self._managers = managers
         self._open: dict[str, MissedCall] = {}
         self._paid: OrderedDict[str, MissedCall] = OrderedDict()
@@ -26,29 +26,33 @@ class MissedCallList:
         """Take note of *event*, if it is about a debt, and wake the desks that show it."""
         if not isinstance(event, MissedCallChanged):
             return
-        debt = event.missed_call
-        before = self._open.pop(debt.key, None)
-        self._paid.pop(debt.key, None)
-        if debt.is_open:
-            self._open[debt.key] = debt
+        missed_call = event.missed_call
+        before = self._open.pop(missed_call.key, None)
+        self._paid.pop(missed_call.key, None)
+        if missed_call.is_open:
+            self._open[missed_call.key] = missed_call
         else:
-            self._paid[debt.key] = debt
+            self._paid[missed_call.key] = missed_call
             while len(self._paid) > _MOST_PAID:
                 self._paid.popitem(last=False)
-        concerned = self._telephones(debt) | (self._telephones(before) if before else set())
+        concerned = self._telephones(missed_call) | (self._telephones(before) if before else set())
         for extension in concerned:
-            self._board.notify(extension)
-        for number in debt.numbers:
-            self._board.refresh_number(number)
+            self._desk_calls.notify(extension)
+        for number in missed_call.numbers:
+            self._desk_calls.refresh_number(number)
 
-    def load(self, debts: Iterable[MissedCall]) -> None:
+    def load(self, missed_calls: Iterable[MissedCall]) -> None:
         """Take up the open debts of before a restart."""
-        self._open |= {debt.key: debt for debt in debts}
+        self._open |= {missed_call.key: missed_call for missed_call in missed_calls}
 
     def of_extension(self, extension: str) -> Sequence[MissedCall]:
         """Give the debts of a telephone, the longest waiting first."""
-        mine = [debt for debt in self._open.values() if extension in self._telephones(debt)]
-        return sorted(mine, key=lambda debt: debt.opened_at)
+        mine = [
+            missed_call
+            for missed_call in self._open.values()
+            if extension in self._telephones(missed_call)
+        ]
+        return sorted(mine, key=lambda missed_call: missed_call.opened_at)
 
     def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedCall | None:
         """Give the debt to a client (`PhoneCall.client`), whoever has to call him back.
@@ -69,12 +73,19 @@ class MissedCallList:
 
         Of several the last.
         """
-        return next((debt for debt in reversed(self._paid.values()) if key in debt.call_keys), None)
+        return next(
+            (
+                missed_call
+                for missed_call in reversed(self._paid.values())
+                if key in missed_call.call_keys
+            ),
+            None,
+        )
 
-    def _telephones(self, debt: MissedCall) -> set[str]:
-        found = set() if debt.owner is None else {debt.owner.extension}
-        if debt.escalated_to is not None:
-            second = self._managers().get(debt.escalated_to)
+    def _telephones(self, missed_call: MissedCall) -> set[str]:
+        found = set() if missed_call.owner is None else {missed_call.owner.extension}
+        if missed_call.escalated_to is not None:
+            second = self._managers().get(missed_call.escalated_to)
             if second is not None and second.extension:
                 found.add(second.extension)
         return found

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.ports.events import Event
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList
@@ -32,7 +33,7 @@ class DeskState:
         self.calls.publish(event)
         self.missed_calls.publish(event)
 
-    def load(self, calls: Iterable[PhoneCall], debts: Iterable[MissedCall]) -> None:
+    def load(self, calls: Iterable[PhoneCall], missed_calls: Iterable[MissedCall]) -> None:
         """Take up what was before a restart: calls, the oldest first, and the open debts."""
-        self.missed_calls.load(debts)
+        self.missed_calls.load(missed_calls)
         self.calls.load(calls)

@@ -28,7 +28,7 @@ LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"ru": "Русский", "en": "
 #: English here is read by people who live by a 24-hour clock.
 _LOCALES: Final[Mapping[Language, str]] = {"ru": "ru_RU", "en": "en_GB"}
 
-_CATALOGUES: Final = Path(__file__).parent / "locale"
+_CATALOGUES: Final = Path(__file__).parent.parent / "locale"
 
 _JUST_NOW: Final = timedelta(seconds=2)
 

@@ -16,9 +16,13 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.caller_names import (
+    caller_name,
+    candidate_name,
+    how_to_reach,
+)
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
-from bridge.domain.phone.fields import format_phone
+from bridge.domain.phone.formatting import format_phone
 from bridge.web.access.access_control import read_cookie
 from bridge.web.shared.language import (
     LANGUAGE_NAMES,
@@ -28,7 +32,7 @@ from bridge.web.shared.language import (
     translations,
 )
 
-_ROOM = Path(__file__).parent
+_WEB_DIR = Path(__file__).parent.parent
 
 #: Keeps a person's choice of language.
 LANG_COOKIE: Final = "bridge_lang"
@@ -59,7 +63,7 @@ class _Static(StaticFiles):
 
 def static_files() -> Mount:
     """Give the route of scripts and styles."""
-    return Mount("/static", _Static(directory=_ROOM / "static"), name="static")
+    return Mount("/static", _Static(directory=_WEB_DIR / "static"), name="static")
 
 
 class PageRenderer:
@@ -68,7 +72,7 @@ class PageRenderer:
     def __init__(self, lang: Language, zone: tzinfo) -> None:
         self._lang = lang
         self.localizers = {one: Localizer(one, zone) for one in LANGUAGES}
-        self._rooms = {one: _templates(self.localizers[one]) for one in LANGUAGES}
+        self._environments = {one: _templates(self.localizers[one]) for one in LANGUAGES}
 
     def language_of(self, scope: Scope) -> Language:
         """Tell in which language a person reads: as his cookie says, else the house's."""
@@ -95,18 +99,18 @@ class PageRenderer:
 
     def render_text(self, lang: Language, template: str, fields: Mapping[str, object]) -> str:
         """Write *template*, a page or a part of one, in *lang*."""
-        return self._rooms[lang].get_template(template).render(fields)
+        return self._environments[lang].get_template(template).render(fields)
 
     def render_problem(
         self, request: Request, status: int, sentence: str, headers: Mapping[str, str]
     ) -> Response:
         """Show a refusal or a failure as a page."""
-        speech = self.localizer_of(request.scope)
-        title = speech.translate(_TITLES.get(status, _BROKEN))
+        localizer = self.localizer_of(request.scope)
+        title = localizer.translate(_TITLES.get(status, _BROKEN))
         return self.render(
             request,
             "problem.html",
-            {"viewer": None, "title": title, "sentence": speech.translate(sentence)},
+            {"viewer": None, "title": title, "sentence": localizer.translate(sentence)},
             status=status,
             headers=headers,
         )
@@ -121,10 +125,10 @@ _TITLES = {
 }
 
 
-def _templates(speech: Localizer) -> Environment:
-    lang = speech.lang
-    room = Environment(
-        loader=FileSystemLoader(_ROOM / "templates"),
+def _templates(localizer: Localizer) -> Environment:
+    lang = localizer.lang
+    environment = Environment(
+        loader=FileSystemLoader(_WEB_DIR / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -132,28 +136,28 @@ def _templates(speech: Localizer) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     # jinja2 adds these methods for the extension; its types do not know them.
-    install = getattr(room, "install_gettext_translations")  # noqa: B009
+    install = getattr(environment, "install_gettext_translations")  # noqa: B009
     install(translations(lang), newstyle=True)
-    room.globals.update(
+    environment.globals.update(
         lang=lang,
         languages=LANGUAGE_NAMES,
         caller_name=lambda call: caller_name(call, lang),
         how_to_reach=lambda call: how_to_reach(call, lang),
-        say_rule=lambda rule: format_rule(lang, rule),
-        say_step=lambda step: format_evidence_step(lang, step),
+        format_rule=lambda rule: format_rule(lang, rule),
+        format_evidence_step=lambda step: format_evidence_step(lang, step),
     )
-    room.filters.update(
+    environment.filters.update(
         iso=datetime.isoformat,
-        clock=speech.format_time,
-        moment=speech.format_moment,
-        day=speech.format_day,
-        ago=speech.format_ago,
-        span=speech.format_duration,
-        stopwatch=speech.format_stopwatch,
-        number=speech.format_number,
-        percent=speech.format_percent,
-        ms=speech.format_milliseconds,
+        clock=localizer.format_time,
+        moment=localizer.format_moment,
+        day=localizer.format_day,
+        ago=localizer.format_ago,
+        span=localizer.format_duration,
+        stopwatch=localizer.format_stopwatch,
+        number=localizer.format_number,
+        percent=localizer.format_percent,
+        ms=localizer.format_milliseconds,
         phone=format_phone,
         candidate_name=candidate_name,
     )
-    return room
+    return environment

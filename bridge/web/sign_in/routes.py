@@ -71,9 +71,9 @@ _LONGEST_NAME: Final = 200
 class SignInRoutes:
     """Lets people in and out."""
 
-    def __init__(self, services: WebServices, gate: AccessControl, pages: PageRenderer) -> None:
+    def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
-        self._gate = gate
+        self._access = access
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
@@ -106,7 +106,7 @@ class SignInRoutes:
         form = await read_form(request)
         there = safe_path(form.get("next", "/"))
         try:
-            right = await self._gate.is_admin_password(
+            right = await self._access.is_admin_password(
                 request.scope, form.get("password", "").encode()
             )
         except HTTPException as busy:
@@ -120,7 +120,7 @@ class SignInRoutes:
         """Sign in by a one-time link whoever can read what the service or a command printed."""
         if request.method == "HEAD":  # a look at a link does not use it
             return Response(headers=dict(PAGE_HEADERS))
-        if not await self._gate.tokens.use_console_link(request.path_params["sealed"]):
+        if not await self._access.tokens.use_console_link(request.path_params["sealed"]):
             await self._refused(request.scope, "link", Role.ADMIN)
             return self._form(request, next_path="/", status=403, wrong_admin=_USED_LINK)
         return await self._welcome_admin(request, "/", "link")
@@ -132,7 +132,7 @@ class SignInRoutes:
         name = " ".join(form.get("name", "").split())[:_LONGEST_NAME]
         there = safe_path(form.get("next", ""), DESK_PATH)
         try:
-            turn = await self._gate.begin_attempt(*self._guesses(request.scope, name))
+            turn = await self._access.begin_attempt(*self._guesses(request.scope, name))
         except HTTPException as busy:
             return self._not_now(request, busy, there, wrong_manager=busy.detail, name=name)
         status, words, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
@@ -153,7 +153,7 @@ class SignInRoutes:
             status, words = 403, _SAME_NAME if found else _UNKNOWN_NAME
         if said is SignInAnswer.REFUSED and turn.should_log:
             await self._note(request.scope, AuditAct.SIGN_IN_REFUSED, Role.MANAGER)
-            _log.warning("manager_refused", extra={"client": self._gate.address(request.scope)})
+            _log.warning("manager_refused", extra={"client": self._access.address(request.scope)})
         if said is SignInAnswer.REFUSED and turn.retry_after_s:
             refusal = too_many_attempts(turn.retry_after_s)
             return self._not_now(request, refusal, there, wrong_manager=refusal.detail, name=name)
@@ -162,8 +162,8 @@ class SignInRoutes:
 
     async def open_desk(self, request: Request) -> Response:
         """Let a manager in by his personal link."""
-        claim = self._gate.tokens.read_personal_link(request.path_params["sealed"])
-        manager = None if claim is None else self._gate.manager_of_claim(claim)
+        claim = self._access.tokens.read_personal_link(request.path_params["sealed"])
+        manager = None if claim is None else self._access.manager_of_claim(claim)
         if manager is None:
             await self._refused(request.scope, "link", Role.MANAGER)
             words = self._pages.localizer_of(request.scope).translate(_DEAD_LINK)
@@ -173,7 +173,7 @@ class SignInRoutes:
     async def sign_out(self, request: Request) -> Response:
         """Sign out."""
         _refuse_foreign(request.scope)
-        viewer = await self._gate.sign_out(request.scope)
+        viewer = await self._access.sign_out(request.scope)
         if viewer is not None:
             await self._note(request.scope, AuditAct.SIGNED_OUT, viewer.role, viewer.name)
         answer = _lead_to(SIGN_IN_PATH)
@@ -191,7 +191,7 @@ class SignInRoutes:
         return answer
 
     def _guesses(self, scope: Scope, name: str) -> tuple[GuessKey, ...]:
-        secret, network = f"1C {name.casefold()}", self._gate.network(scope)
+        secret, network = f"1C {name.casefold()}", self._access.network(scope)
         return (
             GuessKey(secret, network),
             GuessKey(secret, "", _FREE_OF_NAME),
@@ -200,8 +200,8 @@ class SignInRoutes:
 
     async def _refused(self, scope: Scope, secret: str, role: Role) -> None:
         """Note a refusal, unless there were so many that the list would drown in them."""
-        guess = GuessKey(f"{secret} noted", self._gate.network(scope))
-        _, worth_noting = self._gate.attempts.count_failure(guess)
+        guess = GuessKey(f"{secret} noted", self._access.network(scope))
+        _, worth_noting = self._access.attempts.count_failure(guess)
         if worth_noting:
             await self._note(scope, AuditAct.SIGN_IN_REFUSED, role)
 
@@ -212,7 +212,7 @@ class SignInRoutes:
             request,
             answer,
             ADMIN_COOKIE,
-            self._gate.tokens.create_admin_session(),
+            self._access.tokens.create_admin_session(),
             ADMIN_SESSION_AGE,
         )
         return answer
@@ -220,7 +220,7 @@ class SignInRoutes:
     async def _welcome(self, request: Request, manager: Manager, there: str, how: str) -> Response:
         await self._note(request.scope, AuditAct.SIGNED_IN, Role.MANAGER, manager.name, how)
         answer = _lead_to(there)
-        session = self._gate.tokens.create_manager_session(self._gate.claim_of(manager))
+        session = self._access.tokens.create_manager_session(self._access.claim_of(manager))
         self._give(request, answer, DESK_COOKIE, session, MANAGER_SESSION_AGE)
         return answer
 
@@ -250,7 +250,7 @@ class SignInRoutes:
             "viewer": None,
             "here": f"{SIGN_IN_PATH}?{urlencode({'next': next_path})}",
             "next_path": next_path,
-            "has_password": self._gate.has_password,
+            "has_password": self._access.has_password,
             "wrong_admin": self._pages.localizer_of(request.scope).translate(wrong_admin),
             "wrong_manager": self._pages.localizer_of(request.scope).translate(wrong_manager),
             "name": name,
@@ -268,7 +268,7 @@ class SignInRoutes:
             httponly=True,
             # Lax, as a personal link is opened from a mail or from 1C.
             samesite="lax",
-            secure=self._gate.is_encrypted(request.scope),
+            secure=self._access.is_encrypted(request.scope),
         )
 
     async def _note(
@@ -276,7 +276,7 @@ class SignInRoutes:
     ) -> None:
         services = self._services
         record = AuditRecord(
-            services.clock(), act, role.value, who, self._gate.address(scope), words=words
+            services.clock(), act, role.value, who, self._access.address(scope), words=words
         )
         await services.audit.append(record)
 

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.calls.call import (
+from bridge.domain.calls.call import Direction, call_from_question
+from bridge.domain.calls.identity import (
     PAIR_WINDOW,
     REPEAT_WINDOW,
-    Direction,
     believable_arrival,
-    call_from_question,
     call_key,
     question_identity,
 )

@@ -15,9 +15,9 @@ from bridge.domain.calls.orders import (
     read_dialled_number,
 )
 from bridge.domain.delivery.call_requests import asks_for_call, resolve_request
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.directory.entities import Manager
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from tests.support.builders import NOON, NUMBER, RULES, manager, ref
 
 RECENT = CallOrder("key", "205", NUMBER, NOON - timedelta(seconds=3))

@@ -14,7 +14,7 @@ from bridge.domain.calls.correlation import (
 )
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from tests.support import builders as b
 
 CLIENT = Caller(CallerKind.EXTERNAL, "79001234567", 79001234567)

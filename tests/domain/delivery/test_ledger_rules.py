@@ -6,6 +6,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from bridge.domain.delivery.ledger_rules import (
     add_or_keep,
     entry_to_save,
@@ -17,14 +23,7 @@ from bridge.domain.delivery.ledger_rules import (
     order_due_entries,
     record_again,
 )
-from bridge.domain.delivery.outbox import (
-    DeliveryRules,
-    DeliveryStage,
-    EntryState,
-    OutboxEntry,
-    pause_entry,
-    reschedule_entry,
-)
+from bridge.domain.delivery.outbox import pause_entry, reschedule_entry
 from tests.support import builders as b
 
 NOW = b.NOON
@@ -132,6 +131,7 @@ def test_only_an_entry_with_timers_is_rescheduled(
     due: int,
     maybe_sent: int | None,
     verify: int | None,
+    *,
     stage: DeliveryStage,
     state: EntryState,
     attempts: int,

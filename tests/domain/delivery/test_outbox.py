@@ -13,7 +13,13 @@ from bridge.domain.calls.desired import (
     SentReminder,
 )
 from bridge.domain.delivery import outbox
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+    with_reminder,
+)
 from tests.support import builders as b
 
 RULES = DeliveryRules()
@@ -47,7 +53,7 @@ def done(entry: OutboxEntry) -> OutboxEntry:
         case DeliveryStage.SUBJECT:
             return replace(entry, subject_written=True)
         case DeliveryStage.REMINDER:
-            kept = outbox.with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
+            kept = with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
             return replace(entry, reminders=kept)
     return entry
 
@@ -314,7 +320,7 @@ def test_a_person_hurries_only_what_is_dead_or_waits(
     [(0, 2), (1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (17, 300), (10**9, 300)],
 )
 def test_the_pause_doubles_up_to_five_minutes(attempts: int, seconds: int) -> None:
-    assert outbox.backoff_pause(attempts, RULES) == timedelta(seconds=seconds)
+    assert RULES.backoff_after(attempts) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.directory.entities import (
-    AttributeValue,
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
+    AttributeValue,
     ExtensionSources,
     Manager,
     PhoneOwner,
     Ref,
-    build_candidate,
-    build_owner_chain,
-    candidate_sort_key,
     find_extension_owner,
     with_extension,
 )
@@ -99,7 +101,7 @@ def test_whose_phone_it_is(owner: PhoneOwner, kind: CandidateKind, *, ended: boo
 def test_the_partner_of_a_candidate_is_where_his_chain_begins() -> None:
     found = b.candidate(b.contact(), [b.partner()])
 
-    assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", 1)
+    assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", ANNA.ref)
 
 
 FIRST = Candidate(CandidateKind.CONTACT, A, "Яковлев", (), code="2", customer=True)

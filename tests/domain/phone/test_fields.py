@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.domain.phone.fields import ParsedPhone, PhoneRules, read_phones
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import ParsedPhone, PhoneRules
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "onec"
 

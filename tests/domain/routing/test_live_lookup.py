@@ -1,10 +1,11 @@
-"""When 1C may be asked about a caller, how long its answer holds, and the card made of it."""
+"""How long an answer of 1C about a caller holds, and the card made of it."""
 
 from datetime import timedelta
 
 import pytest
 
-from bridge.domain.directory.entities import PhoneOwner, build_caller_card
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.directory.entities import PhoneOwner
 from bridge.domain.routing.decision import (
     EvidenceStep,
     Finding,
@@ -13,74 +14,14 @@ from bridge.domain.routing.decision import (
     Rule,
 )
 from bridge.domain.routing.live_lookup import (
-    FAILURES_TO_OPEN,
     FOUND_VALID_FOR,
-    OPEN_FOR,
-    OPEN_UNTIL_REPAIRED,
     UNKNOWN_VALID_FOR,
-    LookupCircuitBreaker,
     is_still_valid,
 )
 from bridge.domain.routing.routing import decide_route
 from tests.support import builders as b
 
-NOW = 1_000.0
-REST_S = OPEN_FOR.total_seconds()
 MOMENT = timedelta(microseconds=1)
-MOMENT_S = 0.001
-
-
-def failing(times: int, at: float = NOW) -> LookupCircuitBreaker:
-    breaker = LookupCircuitBreaker()
-    for _ in range(times):
-        breaker = breaker.after_failure(at)
-    return breaker
-
-
-# ---------------------------------------------------------------- the breaker
-@pytest.mark.parametrize(
-    ("failures", "admits"),
-    [(0, True), (FAILURES_TO_OPEN - 1, True), (FAILURES_TO_OPEN, False), (9, False)],
-)
-def test_a_few_failures_are_borne(failures: int, admits: bool) -> None:
-    breaker = failing(failures)
-
-    assert breaker.allows(NOW) is admits
-    assert breaker.is_open is not admits
-
-
-def test_a_rest_ends_with_one_try() -> None:
-    breaker = failing(FAILURES_TO_OPEN)
-    end = NOW + REST_S
-
-    assert not breaker.allows(end - MOMENT_S)
-    assert breaker.allows(end)
-    assert not breaker.with_trial(end).allows(end)
-
-
-def test_a_try_that_fails_begins_another_rest() -> None:
-    end = NOW + REST_S
-    breaker = failing(FAILURES_TO_OPEN).with_trial(end).after_failure(end)
-
-    assert not breaker.allows(end + REST_S - MOMENT_S)
-    assert breaker.allows(end + REST_S)
-
-
-def test_a_try_of_which_nothing_is_heard_is_followed_by_another() -> None:
-    end = NOW + REST_S
-
-    assert failing(FAILURES_TO_OPEN).with_trial(end).allows(end + REST_S)
-
-
-def test_what_needs_a_person_is_left_alone_at_once_and_for_long() -> None:
-    breaker = LookupCircuitBreaker().after_failure(NOW, needs_person=True)
-
-    assert not breaker.allows(NOW + OPEN_UNTIL_REPAIRED.total_seconds() - MOMENT_S)
-    assert breaker.allows(NOW + OPEN_UNTIL_REPAIRED.total_seconds())
-
-
-def test_a_question_let_through_changes_nothing_while_1c_is_well() -> None:
-    assert failing(1).with_trial(NOW) == failing(1)
 
 
 # ---------------------------------------------------------------- how long an answer holds

@@ -8,18 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.directory.entities import (
-    EMPTY_REF,
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
     CandidateKind,
-    Manager,
     OwnerStep,
+)
+from bridge.domain.directory.entities import (
+    EMPTY_REF,
+    Manager,
     Partner,
     PhoneOwner,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import (
     DataAge,
     Finding,

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import Finding, NumberMemory, RoutingRules, Rule
 from bridge.ports.alarms import Alarm
 from bridge.services.answering.decide import RouteDecider

@@ -10,9 +10,12 @@ import pytest
 
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import ContactRef, build_phone_call_draft
-from bridge.domain.directory.entities import CandidateKind, Partner, PhoneOwner
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.circuit_breakers import OPEN_FOR, OPEN_UNTIL_REPAIRED
+from bridge.domain.delivery.document_drafts import ContactRef
+from bridge.domain.delivery.documents import build_phone_call_draft
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Partner, PhoneOwner
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.domain.routing.decision import (
     DataAge,
     Finding,
@@ -21,12 +24,7 @@ from bridge.domain.routing.decision import (
     RoutingRules,
     Rule,
 )
-from bridge.domain.routing.live_lookup import (
-    FOUND_VALID_FOR,
-    OPEN_FOR,
-    OPEN_UNTIL_REPAIRED,
-    UNKNOWN_VALID_FOR,
-)
+from bridge.domain.routing.live_lookup import FOUND_VALID_FOR, UNKNOWN_VALID_FOR
 from bridge.errors import (
     OneCInvalidResponse,
     OneCNotPublished,

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import read_caller
+from bridge.domain.phone.callers import read_caller
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.ports.pbx import RawEvent
 from bridge.services.delivery.deliver import Delivery

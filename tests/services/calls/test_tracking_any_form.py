@@ -16,7 +16,7 @@ from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.documents import build_desired_state
 from bridge.domain.delivery.outcome import format_outcome, format_outcome_lines
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.ports.alarms import Alarm
 from bridge.ports.pbx import RawEvent, RawRequest
 from bridge.ports.stores.event_log import UNREAD

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     PhoneCallDraft,
     ReminderDraft,
     WrittenPhoneCall,
     WrittenReminder,
-    build_reminder_draft,
-    build_ringing_reminders,
 )
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState
+from bridge.domain.delivery.documents import build_reminder_draft, build_ringing_reminders
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+)
 from bridge.domain.directory.entities import Ref
 from bridge.domain.routing.decision import Target
 from bridge.errors import (

@@ -1,10 +1,11 @@
 """A refusal that is the same for all costs 1C a few requests a minute, however much is owed."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,

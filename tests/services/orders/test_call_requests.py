@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.delivery.documents import CallRequest, ContactRef
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.delivery.document_drafts import CallRequest, ContactRef
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCError, OneCUnauthorized, OneCUnavailable, StoreError
 from bridge.ports.orders import OwnedPhone
 from bridge.services.orders.call_requests import CallRequestPoller

@@ -44,7 +44,7 @@ class Desk:
 
     def decide(self, question: RouteQuestion) -> RouteDecision:
         self.asked.append(question)
-        return b.decision(b.candidate(b.contact(), [b.partner()], [b.manager()]))
+        return b.decision(b.candidate(b.contact(), [b.partner()]))
 
 
 async def test_an_accepted_order_is_a_call_that_knows_whom_it_goes_to() -> None:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -18,7 +18,7 @@ from bridge.domain.directory.entities import (
     find_extension_owner,
 )
 from bridge.domain.directory.routing_facts import FactCounts, count_facts
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
 from bridge.ports.onec import DirectoryObject

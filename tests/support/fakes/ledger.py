@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery import ledger_rules, outbox
+from bridge.domain.delivery.entry import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.delivery.retention import day_of, is_done
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports.events import Event
@@ -137,12 +137,7 @@ class MemoryLedger:
         return [missed for missed in self.missed_calls.values() if missed.is_open]
 
     async def delete_older_than(self, before: datetime) -> DeletedRecords:
-        waiting = {
-            key
-            for missed in self.missed_calls.values()
-            if missed.is_open
-            for key in missed.call_keys
-        }
+        waiting = {key for missed in await self.open_missed_calls() for key in missed.call_keys}
         old = [call for call in self.calls_by_key.values() if call.received_at < before]
         done = [
             call.key
@@ -213,7 +208,7 @@ class MemoryLedger:
     async def resume_entries(
         self,
         now: datetime,
-        stage: outbox.DeliveryStage | None,
+        stage: DeliveryStage | None,
         limit: int,
         *,
         freshest: bool = False,
@@ -224,7 +219,7 @@ class MemoryLedger:
             self.entries_by_key[entry.key] = outbox.resume_entry(entry, now)
         return len(paused[:limit])
 
-    async def reschedule_entries(self, now: datetime, rules: outbox.DeliveryRules) -> int:
+    async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
         before = dict(self.entries_by_key)
         for key, entry in before.items():
             if ledger_rules.has_timers(entry, now):

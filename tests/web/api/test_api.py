@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.routing.decision import EvidenceStep, Finding
 from bridge.errors import (

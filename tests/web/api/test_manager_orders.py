@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import CandidateKind, Manager
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Manager
 from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access.access_control import ADMIN_COOKIE, DESK_COOKIE

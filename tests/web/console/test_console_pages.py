@@ -15,7 +15,7 @@ import pytest
 import bridge.web
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import CallState, Disposition
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.domain.reporting.data_quality import (
     DataQualityIssue,

@@ -11,7 +11,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import OrderState
 from bridge.domain.calls.state import CallState, Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Target
 from bridge.ports.audit import AuditAct
 from bridge.ports.events import CallRecorded, MissedCallChanged

@@ -9,7 +9,7 @@ import pytest
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.directory.entities import Manager, PhoneOwner
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Target
 from bridge.ports.audit import AuditAct
 from bridge.ports.events import CallRecorded, MissedCallChanged

@@ -21,7 +21,8 @@ from bridge.adapters.onec.protocol.client import (
 from bridge.adapters.onec.schema import CallRequestRow, RowPage
 from bridge.adapters.onec.writing.drafts import earliest_wall_time, read_call_request
 from bridge.domain.delivery.call_requests import asks_for_call
-from bridge.domain.delivery.documents import MARKER_START, CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
+from bridge.domain.delivery.documents import MARKER_START
 
 _REQUESTS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[CallRequestRow]))
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from bridge.adapters.onec import schema
 from bridge.adapters.onec.protocol.client import text_literal
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
 #: Only Russia and Kazakhstan write one number in three ways of digits.
 _SEVEN: Final = "7"

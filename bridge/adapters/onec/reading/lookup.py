@@ -41,8 +41,14 @@ from bridge.adapters.onec.schema import (
     RowPage,
 )
 from bridge.adapters.sqlite.directory.documents import distinct_phones
-from bridge.domain.directory.entities import EntityKind, Partner, PhoneOwner, Ref, build_caller_card
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.directory.entities import (
+    EntityKind,
+    Partner,
+    PhoneOwner,
+    Ref,
+)
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, StoreError
 from bridge.ports.onec import FoundOwners
 

@@ -33,7 +33,7 @@ from bridge.domain.directory.entities import (
     Ref,
     Version,
 )
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.ports.onec import DirectoryObject
 
 _EMPTY_YEAR: Final = "0001"

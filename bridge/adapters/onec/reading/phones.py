@@ -14,13 +14,9 @@ from typing import Final
 from bridge.adapters.onec.reading.foreign_lines import find_numbers, strip_tags
 from bridge.adapters.onec.schema import EXTENSION_SEPARATOR, PHONE_STORAGE_KEYS, PhoneLineRow
 from bridge.domain.directory.entities import PhoneField
-from bridge.domain.phone.fields import (
-    ParsedPhone,
-    PhoneRules,
-    read_caller,
-    read_phone_fields,
-    read_phones,
-)
+from bridge.domain.phone.callers import read_caller
+from bridge.domain.phone.fields import read_phone_fields, read_phones
+from bridge.domain.phone.phone import ParsedPhone, PhoneRules
 
 _NATIONAL: Final = 10
 _TRUNK: Final = "8"

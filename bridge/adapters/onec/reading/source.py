@@ -52,7 +52,7 @@ from bridge.adapters.onec.schema import (
     RowPage,
 )
 from bridge.domain.directory.entities import EntityKind, ExtensionSources, PhoneOwner, Ref, Version
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import OneCInvalidResponse, OneCNotPublished
 from bridge.ports.onec import DirectoryObject, Listing, Traffic
 

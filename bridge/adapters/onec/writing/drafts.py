@@ -25,7 +25,7 @@ from bridge.adapters.onec.schema import (
     SubjectBody,
     WrittenPhoneCallRow,
 )
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     CallRequest,
     ContactRef,
     PhoneCallChange,
@@ -34,7 +34,12 @@ from bridge.domain.delivery.documents import (
     WrittenPhoneCall,
     WrittenReminder,
 )
-from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, Ref, Version
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import (
+    EMPTY_REF,
+    Ref,
+    Version,
+)
 from bridge.ports.onec import FoundDocument
 
 _CONTACT_TYPES: Final = {

@@ -24,12 +24,12 @@ from bridge.adapters.onec.writing.drafts import (
 )
 from bridge.adapters.onec.writing.record_keys import phone_call_key, subject_key
 from bridge.adapters.onec.writing.reminders import ODataReminders
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     PhoneCallDraft,
     WrittenPhoneCall,
-    document_marker,
 )
+from bridge.domain.delivery.documents import document_marker
 from bridge.domain.directory.entities import Ref
 from bridge.ports.onec import FoundDocument
 

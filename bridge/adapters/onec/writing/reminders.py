@@ -20,7 +20,7 @@ from bridge.adapters.onec.writing.drafts import (
 )
 from bridge.adapters.onec.writing.record_keys import RecordKey, reminder_key
 from bridge.adapters.onec.writing.records import ODataRecords, text_of
-from bridge.domain.delivery.documents import ReminderDraft, WrittenReminder
+from bridge.domain.delivery.document_drafts import ReminderDraft, WrittenReminder
 from bridge.errors import OneCObjectMissing
 
 _REMINDERS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[ReminderRow]))

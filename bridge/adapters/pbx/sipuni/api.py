@@ -18,7 +18,8 @@ from bridge.adapters.pbx.sipuni.history import export_query, read_export, signat
 from bridge.adapters.pbx.sipuni.rate_limit import RateLimit
 from bridge.domain.calls.events import CallEvent
 from bridge.domain.calls.orders import CallOrder, OrderReply, OrderState
-from bridge.domain.phone.fields import PhoneRules, format_digits
+from bridge.domain.phone.formatting import format_digits
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import PbxRefused, PbxUnavailable
 
 _CALL: Final = "callback/call_number"

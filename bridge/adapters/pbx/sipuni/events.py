@@ -17,9 +17,15 @@ from bridge.adapters.pbx.sipuni.sides import (
     read_sides,
 )
 from bridge.adapters.pbx.sipuni.vocabulary import is_ignored_code, read_kind, read_outcome
-from bridge.domain.calls.call import CLOCK_TOLERANCE
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
+from bridge.domain.calls.identity import CLOCK_TOLERANCE
+from bridge.domain.phone.callers import (
+    Caller,
+    CallerKind,
+    read_did,
+    read_outside_caller,
+)
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import UnreadableEvent
 from bridge.ports.pbx import RawEvent
 

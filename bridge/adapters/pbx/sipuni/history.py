@@ -14,7 +14,13 @@ from typing import Final
 
 from bridge.adapters.pbx.sipuni.vocabulary import read_outcome
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
+from bridge.domain.phone.callers import (
+    Caller,
+    CallerKind,
+    read_did,
+    read_outside_caller,
+)
+from bridge.domain.phone.phone import PhoneRules
 
 #: What is asked for besides the time: all calls, with everybody who was rung and who talked.
 _OPTIONS: Final = {

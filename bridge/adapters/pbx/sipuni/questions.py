@@ -21,7 +21,12 @@ from bridge.adapters.pbx.sipuni.events import read_event
 from bridge.adapters.pbx.sipuni.fields import vendor_field_name
 from bridge.domain.calls.events import CallEvent
 from bridge.domain.calls.parties import is_outside_line
-from bridge.domain.phone.fields import PhoneRules, read_caller, read_did, read_outside_caller
+from bridge.domain.phone.callers import (
+    read_caller,
+    read_did,
+    read_outside_caller,
+)
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.ports.pbx import RawEvent, RawReply, RawRequest
 

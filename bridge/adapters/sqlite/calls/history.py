@@ -20,6 +20,7 @@ from bridge.adapters.sqlite.calls.rows import (
 )
 from bridge.adapters.sqlite.file.read_thread import ReadThread
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition

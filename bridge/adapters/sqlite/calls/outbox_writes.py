@@ -25,9 +25,8 @@ from bridge.adapters.sqlite.calls.writes import (
 )
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.domain.delivery import ledger_rules
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.outbox import (
-    EntryState,
-    OutboxEntry,
     recover_after_crash,
     reopen_entry,
     reschedule_entry,

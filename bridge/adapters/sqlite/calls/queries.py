@@ -20,9 +20,9 @@ from bridge.adapters.sqlite.calls.rows import (
 from bridge.adapters.sqlite.file.sqlite_file import Row, SqliteFile
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.ledger_rules import is_fresh
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.ports.stores.calls import CallFilter
 from bridge.ports.stores.outbox import OutboxCounts

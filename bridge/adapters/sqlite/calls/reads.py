@@ -27,9 +27,9 @@ from bridge.adapters.sqlite.calls.rows import (
 )
 from bridge.adapters.sqlite.file.read_thread import ReadThread
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.calls import CallFilter

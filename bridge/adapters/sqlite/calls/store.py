@@ -58,9 +58,13 @@ from bridge.adapters.sqlite.file.store_errors import decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    OutboxEntry,
+)
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreDamaged, StoreError, StoreInUse
 from bridge.ports.clock import Clock

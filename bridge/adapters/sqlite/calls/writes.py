@@ -8,8 +8,12 @@ from datetime import datetime
 
 from bridge.adapters.sqlite.calls.rows import CallRow, EntryRow
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    OutboxEntry,
+)
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.stores.ledger import LedgerChange
 from bridge.ports.stores.retention import DeletedRecords
 

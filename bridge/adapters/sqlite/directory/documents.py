@@ -19,7 +19,7 @@ from bridge.domain.directory.entities import (
     Manager,
     Partner,
 )
-from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import SyncReport
 

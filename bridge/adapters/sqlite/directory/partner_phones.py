@@ -9,8 +9,8 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_object_of_any_format,
 )
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.domain.directory.caller_card import CandidateKind
 from bridge.domain.directory.entities import (
-    CandidateKind,
     ContactPerson,
     Counterparty,
     EntityKind,
@@ -20,7 +20,7 @@ from bridge.domain.directory.entities import (
     Ref,
     may_be_caller,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.orders import OwnedPhone
 
 # ruff: noqa: S608 - tables are constants of ours.

@@ -25,8 +25,8 @@ from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_na
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.domain.clock import TOLERANCE, ClockReading, age_of
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -34,8 +34,8 @@ from bridge.domain.directory.entities import (
     PhoneOwner,
     Ref,
 )
-from bridge.domain.phone.fields import PhoneNumber
-from bridge.domain.routing.routing import DataAge
+from bridge.domain.phone.phone import PhoneNumber
+from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreDamaged
 from bridge.ports.clock import Monotonic
 from bridge.ports.orders import OwnedPhone

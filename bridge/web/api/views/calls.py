@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.documents import caller_name, candidate_name
+from bridge.domain.delivery.caller_names import caller_name, candidate_name
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.outcome import format_outcome
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
-from bridge.domain.directory.entities import Candidate
-from bridge.domain.phone.fields import CallerKind, PhoneNumber
+from bridge.domain.directory.caller_card import Candidate
+from bridge.domain.phone.callers import CallerKind
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Finding, RouteDecision, Rule, Target
 
 

@@ -7,7 +7,11 @@ from pydantic import Field
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.clock import age_by_wall
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.routing.decision import DataAge

@@ -16,14 +16,15 @@ from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     ContactRef,
     PhoneCallChange,
     PhoneCallDraft,
     ReminderDraft,
 )
-from bridge.domain.directory.entities import CandidateKind, EntityKind
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import BridgeError
 from tests.support.builders import NOON, NUMBER, ref
 

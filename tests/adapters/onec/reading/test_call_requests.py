@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.adapters.onec.reading.call_requests import ODataCallRequests
-from bridge.domain.delivery.documents import CallRequest, ContactRef
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.delivery.document_drafts import CallRequest, ContactRef
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCNotPublished, OneCUnavailable
 from bridge.lab.onec.simulator import OneCLab
 from tests.support.onec_lab import NOW, make_client, make_draft, make_journal, make_lab

@@ -9,7 +9,7 @@ import pytest
 from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.domain.directory.entities import EntityKind, Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,

@@ -15,15 +15,15 @@ from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.domain.directory.caller_card import build_caller_card
 from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     Manager,
     Partner,
     Ref,
-    build_caller_card,
 )
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,

@@ -22,7 +22,7 @@ from bridge.adapters.onec.schema import (
     PropertyValueRow,
 )
 from bridge.domain.directory.entities import AttributeValue, Partner, Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 
 RULES = PhoneRules()
 ZERO = "00000000-0000-0000-0000-000000000000"

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.adapters.onec.reading.phones import read_phone_lines
 from bridge.adapters.onec.schema import PhoneLineRow
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 
 RULES = PhoneRules()
 XML = (

@@ -16,7 +16,7 @@ from bridge.domain.directory.entities import (
     Ref,
     with_extension,
 )
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,

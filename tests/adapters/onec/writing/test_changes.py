@@ -7,7 +7,7 @@ import pytest
 
 from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     ReminderDraft,
     WrittenPhoneCall,

@@ -14,8 +14,13 @@ from bridge.adapters.onec.writing.drafts import (
     subject_body,
     wall_time,
 )
-from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, ReminderDraft
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.delivery.document_drafts import (
+    ContactRef,
+    PhoneCallDraft,
+    ReminderDraft,
+)
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.adapters.onec.protocol.errors import NoRights
-from bridge.domain.delivery.documents import ReminderDraft
+from bridge.domain.delivery.document_drafts import ReminderDraft
 from bridge.errors import (
     OneCAlreadyExists,
     OneCError,

@@ -14,7 +14,7 @@ from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
 from bridge.adapters.onec.writing.record_keys import phone_call_key, reminder_key, subject_key
 from bridge.adapters.onec.writing.records import ODataRecords
 from bridge.adapters.onec.writing.reminders import ODataReminders
-from bridge.domain.delivery.documents import ReminderDraft
+from bridge.domain.delivery.document_drafts import ReminderDraft
 from bridge.domain.directory.entities import Ref
 from bridge.errors import (
     OneCFilteredByWebServer,

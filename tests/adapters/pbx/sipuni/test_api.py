@@ -16,7 +16,7 @@ from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
 from bridge.adapters.pbx.sipuni.history import export_query, read_export, signature
 from bridge.domain.calls.events import Direction, EventKind, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
 from bridge.lab.sipuni import CabinetSwitches, CallPlan, SipuniLab, SipuniScheme, create_sipuni_app
 from bridge.ports.pbx import PbxControl

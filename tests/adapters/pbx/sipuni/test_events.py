@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.errors import UnreadableEvent
 from bridge.ports.pbx import RawEvent, Telephony
 from tests.support.builders import RULES

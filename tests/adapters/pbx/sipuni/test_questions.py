@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.adapters.pbx.sipuni import SipuniTelephony
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.ports.pbx import RawRequest
 from tests.support.builders import RULES

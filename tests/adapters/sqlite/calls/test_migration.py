@@ -16,10 +16,10 @@ from bridge.adapters.sqlite.calls.recovery.rescue_file import RESCUE_FILE_NAME, 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError
 
 pytestmark = pytest.mark.anyio

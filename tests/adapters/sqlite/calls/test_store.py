@@ -17,7 +17,8 @@ from tinydb import where
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.file.tables import SqliteDb
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.directory.entities import Ref
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError

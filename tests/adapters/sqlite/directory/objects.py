@@ -7,8 +7,8 @@ from typing import Any
 from bridge.adapters.sqlite.directory.documents import TABLES
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.domain.directory.caller_card import Candidate
 from bridge.domain.directory.entities import (
-    Candidate,
     ContactPerson,
     Counterparty,
     EntityKind,
@@ -18,7 +18,7 @@ from bridge.domain.directory.entities import (
     Ref,
     Version,
 )
-from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import EntitySync, SyncReport
 

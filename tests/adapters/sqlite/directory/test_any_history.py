@@ -15,21 +15,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    OwnerStep,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     EntityKind,
     Manager,
-    OwnerStep,
     Partner,
     Ref,
     Version,
-    candidate_sort_key,
 )
 from bridge.domain.directory.routing_facts import count_facts
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.onec import DirectoryObject
 from tests.adapters.sqlite.directory.objects import (
     HOUR,

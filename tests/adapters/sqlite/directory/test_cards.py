@@ -7,13 +7,12 @@ import pytest
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
-    EntityKind,
     OwnerStep,
-    Version,
 )
+from bridge.domain.directory.entities import EntityKind, Version
 from tests.adapters.sqlite.directory.objects import (
     N1,
     N2,

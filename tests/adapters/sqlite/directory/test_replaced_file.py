@@ -15,7 +15,7 @@ import pytest
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports.stores.directory import SyncReport
 from tests.adapters.sqlite.directory.objects import NOW, manager, names_at, partner, put

@@ -18,7 +18,7 @@ from bridge.domain.directory.entities import (
     EntityKind,
     PhoneField,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError, SyncAlreadyRunning
 from bridge.ports.stores.directory import SyncReport
 from tests.adapters.sqlite.directory.objects import (

@@ -20,7 +20,7 @@ import msgspec
 from bridge.adapters.sqlite.calls.migration import upgrade_call, upgrade_entry
 from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.errors import StoreError
 from bridge.ports.stores.files import RescuedCall
 

@@ -24,7 +24,8 @@ from bridge.adapters.sqlite.calls.rows import (
 )
 from bridge.adapters.sqlite.file.sqlite_file import Row, SqliteFile
 from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
-from bridge.domain.delivery.outbox import EntryState, recover_after_crash
+from bridge.domain.delivery.entry import EntryState
+from bridge.domain.delivery.outbox import recover_after_crash
 from bridge.errors import StoreDamaged
 
 # ruff: noqa: S608 - tables and columns are constants of ours.

@@ -20,22 +20,24 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.sqlite.directory.documents import distinct_phones
-from bridge.domain.directory.entities import (
-    EMPTY_REF,
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
     CandidateKind,
-    Manager,
     OwnerStep,
-    Partner,
-    PhoneOwner,
-    Ref,
     build_candidate,
     build_owner_chain,
     candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
+    EMPTY_REF,
+    Manager,
+    Partner,
+    PhoneOwner,
+    Ref,
     may_be_caller,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.onec import DirectoryObject
 
 _CANDIDATE_KINDS = (None, *CandidateKind)

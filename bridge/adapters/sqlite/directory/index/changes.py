@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bridge.adapters.sqlite.directory.documents import distinct_phones
 from bridge.domain.directory.entities import EntityKind, Manager, Partner, Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.onec import DirectoryObject
 
 

@@ -32,18 +32,20 @@ from bridge.adapters.sqlite.file.bulk import (
     join_values,
 )
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
     EntityKind,
     Manager,
     Partner,
     PhoneOwner,
     Ref,
-    candidate_sort_key,
     may_be_caller,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.onec import DirectoryObject
 
 # ruff: noqa: S608 - table and expression are constants of ours.
