@@ -30,7 +30,7 @@ async def taken(listener: Subscription, count: int) -> list[str | None]:
     ]
 
 
-async def test_everybody_who_listens_is_told_in_order() -> None:
+async def test_all_subscribers_get_events_in_order() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH) as one, hub.subscribe(BOTH) as other:
         hub.publish(mood("1"))
@@ -49,7 +49,7 @@ async def test_a_listener_hears_only_the_kinds_it_wants() -> None:
         assert await taken(listener, 1) == ["2"]
 
 
-async def test_a_slow_listener_loses_the_oldest_and_is_told_so() -> None:
+async def test_a_slow_subscriber_loses_the_oldest_and_gets_a_gap() -> None:
     hub = EventHub("a", queue_size=2)
     async with hub.subscribe(BOTH) as listener:
         for n in range(5):
@@ -91,7 +91,7 @@ async def test_who_missed_nothing_hears_only_what_is_new() -> None:
         assert await taken(listener, 1) == ["new"]
 
 
-async def test_who_was_away_longer_than_the_ring_is_told_of_a_gap() -> None:
+async def test_who_was_away_longer_than_events_are_kept_gets_a_gap() -> None:
     hub = EventHub("a", history_size=2)
     for n in range(5):
         hub.publish(mood(str(n)))
@@ -138,7 +138,7 @@ async def test_closing_ends_every_stream_after_what_waits() -> None:
         assert [t async for t in late] == []
 
 
-async def test_who_leaves_is_forgotten() -> None:
+async def test_who_leaves_is_removed() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH):
         assert hub.listener_count == 1

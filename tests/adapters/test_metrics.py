@@ -74,11 +74,11 @@ def test_an_alarm_that_is_cleared_goes_down() -> None:
     assert figures(metrics)['bridge_alarms{name="store_slow"}'] == "0.0"
 
 
-def test_nothing_is_asked_of_1c_before_anything_was_heard() -> None:
+def test_nothing_is_asked_of_1c_before_its_first_answer() -> None:
     assert figures(Metrics())["bridge_onec_up"] == "NaN"
 
 
-def test_two_houses_do_not_share_figures() -> None:
+def test_two_services_do_not_share_figures() -> None:
     Metrics().routed("sipuni", Rule.DID, 0.1)
 
     assert "bridge_calls_total" in figures(Metrics())

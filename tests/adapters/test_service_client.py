@@ -34,7 +34,7 @@ def test_a_call_is_asked_for_with_its_proof() -> None:
     assert request.headers["Authorization"] == "Bearer hunter2"
 
 
-def test_an_order_in_doubt_is_told_as_such() -> None:
+def test_an_order_in_doubt_is_reported_as_such() -> None:
     placed = service(202, DONE | {"state": "unknown", "words": "no answer"}).place_call("205", "1")
 
     assert (placed.state, placed.words) == (OrderState.UNKNOWN, "no answer")
@@ -50,7 +50,7 @@ def test_an_order_in_doubt_is_told_as_such() -> None:
         (503, "disk full", ServiceUnreachable),
     ],
 )
-def test_a_refusal_is_told_in_its_words(status: int, error: str, kind: type[BridgeError]) -> None:
+def test_a_refusal_has_its_own_reason(status: int, error: str, kind: type[BridgeError]) -> None:
     with pytest.raises(kind, match=error):
         service(status, {"error": error}).place_call("205", "1")
 
@@ -67,7 +67,7 @@ def test_what_is_not_our_service_is_not_believed() -> None:
         (httpx.ReadTimeout("waited"), "may have been placed"),
     ],
 )
-def test_an_absent_service_is_told_with_what_to_do(failure: Exception, words: str) -> None:
+def test_an_absent_service_is_reported_with_what_to_do(failure: Exception, words: str) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise failure
 

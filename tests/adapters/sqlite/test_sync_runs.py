@@ -76,7 +76,7 @@ async def test_only_the_runs_asked_for_are_given(tmp_path: Path) -> None:
     assert len(await history.runs(since=NOON + timedelta(hours=3))) == 2
 
 
-def test_latency_is_told_hour_by_hour_and_for_a_day() -> None:
+def test_latency_is_counted_hour_by_hour_and_for_a_day() -> None:
     now = 1_000_000 * 3600.0
     log = LatencyLog(lambda: now)
     assert log.day() is None
@@ -95,7 +95,7 @@ def test_latency_is_told_hour_by_hour_and_for_a_day() -> None:
     assert day.answers == 101
 
 
-def test_hours_long_gone_are_forgotten() -> None:
+def test_hours_long_gone_are_deleted() -> None:
     now = 1_000_000 * 3600.0
     log = LatencyLog(lambda: now)
     log.observe(0.001)

@@ -20,7 +20,6 @@ from bridge.adapters.sqlite.calls.rows import (
 )
 from bridge.adapters.sqlite.file.read_thread import ReadThread
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
-from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
@@ -30,7 +29,7 @@ from bridge.domain.routing.decision import Rule
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.ports.stores.calls import CallSearch
 
-# ruff: noqa: S608 - tables and expressions are constants of this house.
+# ruff: noqa: S608 - tables and expressions are constants of ours.
 
 _FACT: Final = (
     f"SELECT {CALL_RECEIVED_AT}, doc ->> '$.direction', doc ->> '$.state.disposition', "

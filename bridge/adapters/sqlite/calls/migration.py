@@ -63,8 +63,8 @@ _MISSED_CALL: Final = {
     "merging": "separate_reminder_calls",
 }
 
-#: Stands for a manager whom format 1 knew by the number of his row in the directory of that time:
-#: whose number it is not kept, only that 1C named a manager.
+#: Stands for a manager whom format 1 named by a row number of the directory of that time: only that
+#: 1C named a manager is kept.
 _SOME_MANAGER: Final = "unlisted"
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

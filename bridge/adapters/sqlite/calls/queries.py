@@ -27,7 +27,7 @@ from bridge.domain.routing.decision import NumberMemory
 from bridge.ports.stores.calls import CallFilter
 from bridge.ports.stores.outbox import OutboxCounts
 
-# ruff: noqa: S608 - tables and columns are constants of this house.
+# ruff: noqa: S608 - tables and columns are constants of ours.
 
 EMPTY_MEMORY = NumberMemory()
 SELECT_ENTRIES_WITH_CALLS = "SELECT outbox.doc, calls.doc FROM outbox JOIN calls USING (id)"

@@ -164,7 +164,7 @@ class SqliteLedger(LedgerReads):
         return [] if self._ledger_file is None else self._ledger_file.take_losses()
 
     def suspect_damage(self, reason: str) -> None:
-        """Have the file read whole at the next examination."""
+        """Let the file be read whole at the next examination."""
         self._suspect_on_error(StoreDamaged(str(self._path), reason))
 
     def _read_whole(self) -> None:

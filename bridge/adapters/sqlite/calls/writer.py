@@ -67,8 +67,8 @@ _RECORDING: Final = (
 )
 _NO_ENTRY: Final = (None, None, None)
 
-#: Batches after which the log is moved into the file when nobody waits, and the bytes of the log
-#: at which SQLite does so while somebody does.
+#: Batches after which the log is moved into the file when no job waits, and the bytes of the log
+#: at which SQLite does so while jobs wait.
 _BATCHES_BETWEEN_CHECKPOINTS: Final = 200
 _MAX_LOG_BYTES: Final = 16 << 20
 

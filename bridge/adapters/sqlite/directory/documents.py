@@ -119,7 +119,7 @@ def decode_report(text: str) -> SyncReport:
 
 
 def migrate_directory(file: SqliteFile) -> None:
-    """Give the documents of a directory of format 1 today's keys; inside the writer's transaction.
+    """Upgrade the documents of a directory of format 1; inside the writer's transaction.
 
     The text of a key cannot stand inside a value: a quote in a value is written with a backslash.
     """

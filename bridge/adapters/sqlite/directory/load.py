@@ -62,14 +62,14 @@ class BulkLoad:
         """Return whether the table of *kind* is empty, or still being filled."""
         return kind in self._empty or kind in self._filling
 
-    def put(self, kind: EntityKind, nouns: Iterable[DirectoryObject]) -> None:
+    def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
         """Insert objects; of one that comes twice the last is kept in the end."""
         if kind in self._empty:
             self._empty.remove(kind)
             self._filling[kind] = self._tables.last_manager_id if kind is EntityKind.MANAGER else 0
             self._worker.submit(partial(drop_indexes, self._file, kind))
         self._cards.begin_kind(kind)
-        rest = iter(nouns)
+        rest = iter(objects)
         while batch := list(islice(rest, _BATCH)):
             self._put(kind, batch)
         if kind is EntityKind.MANAGER:
@@ -115,12 +115,12 @@ class BulkLoad:
         docs = encode_objects(kind, batch)
         self._worker.submit(partial(insert_documents, self._file, kind, first, docs))
         names = self._names_to_write.setdefault(kind, [])
-        names += fold_names(noun.name for noun in batch)
+        names += fold_names(one.name for one in batch)
         if len(names) >= _NAMES_AT_ONCE:
             self._add_names(kind)
         self._worker.submit(partial(insert_unread_phones, self._file, kind, first, batch))
         if kind is EntityKind.MANAGER:
-            self._cards.add_managers((noun.ref, at) for at, noun in enumerate(batch, first))
+            self._cards.add_managers((one.ref, at) for at, one in enumerate(batch, first))
         else:
             self._cards.add_owners(batch)
 

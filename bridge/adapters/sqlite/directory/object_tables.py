@@ -29,7 +29,7 @@ from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.directory.routing_facts import count_facts
 from bridge.ports.onec import DirectoryObject
 
-# ruff: noqa: S608 - tables and expressions are constants of this house.
+# ruff: noqa: S608 - tables and expressions are constants of ours.
 
 _EXAMPLES: Final = 10
 

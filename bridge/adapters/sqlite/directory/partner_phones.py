@@ -48,9 +48,9 @@ def read_partner_phones(file: SqliteFile, owner: Ref) -> list[OwnedPhone] | None
 
 def _read(file: SqliteFile, kind: EntityKind, column: str, ref: Ref) -> Iterator[PhoneOwner]:
     for (text,) in file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {column} = ?", (ref,)):
-        noun = decode_object_of_any_format(kind, text)
-        if not isinstance(noun, Manager):
-            yield noun
+        found = decode_object_of_any_format(kind, text)
+        if not isinstance(found, Manager):
+            yield found
 
 
 def _order(owner: PhoneOwner) -> tuple[bool, str, str]:

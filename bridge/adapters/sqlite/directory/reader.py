@@ -98,11 +98,11 @@ class SqliteDirectory(FollowedDirectoryFile):
             rows = self._file.read(
                 f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {REF_EXPRESSION} = ?", (ref,)
             )
-            noun = decode_object_of_any_format(EntityKind.PARTNER, rows[0][0]) if rows else None
-        return noun if isinstance(noun, Partner) else None
+            found = decode_object_of_any_format(EntityKind.PARTNER, rows[0][0]) if rows else None
+        return found if isinstance(found, Partner) else None
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
-        """Give the numbers of a partner or a contact person; see `ports.PhoneBook`."""
+        """Return the numbers of a partner or a contact person; see the port `PartnerPhones`."""
         if self._error is not None:
             raise self._error
         if self._file is None:
@@ -147,12 +147,12 @@ class SqliteDirectory(FollowedDirectoryFile):
 
     def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
         """Search names by substrings, in any letter case; names that begin so come first."""
-        wanted = fold_name(text).split()
-        if self._file is None or not wanted:
+        words = fold_name(text).split()
+        if self._file is None or not words:
             return ()
         with self._noting_damage():
             self._keep_mapped()
-            found = self._named(self._file, wanted, limit)
+            found = self._named(self._file, words, limit)
         begins = fold_name(text)
         found.sort(
             key=lambda n: (
@@ -164,16 +164,16 @@ class SqliteDirectory(FollowedDirectoryFile):
         return found[:limit]
 
     @staticmethod
-    def _named(file: SqliteFile, wanted: Sequence[str], limit: int) -> list[PhoneOwner | Manager]:
+    def _named(file: SqliteFile, words: Sequence[str], limit: int) -> list[PhoneOwner | Manager]:
         found: list[PhoneOwner | Manager] = []
-        for count, row in enumerate(NameIndex(file).find_rows(wanted)):
+        for count, row in enumerate(NameIndex(file).find_rows(words)):
             kind, doc_id = owner_of_row_id(row)
             rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
-                noun = decode_object_of_any_format(kind, rows[0][0])
-                name = fold_name(noun.name)
-                if all(word in name for word in wanted):
-                    found.append(noun)
+                candidate = decode_object_of_any_format(kind, rows[0][0])
+                name = fold_name(candidate.name)
+                if all(word in name for word in words):
+                    found.append(candidate)
             if count == _MAX_CANDIDATES or len(found) >= limit * 5:
                 break
         return found

@@ -158,7 +158,7 @@ class SqliteDirectoryTransaction:
         return self._phones.rebuild() if numbers is None else numbers
 
     def _finish_kind(self, kind: EntityKind) -> None:
-        """Have the table of *kind* as this transaction leaves it, before it is read."""
+        """Bring the table of *kind* to what this transaction leaves, before it is read."""
         if self._load is not None:
             self._load.finish_kind(kind)
         self._delete_not_brought(kind)

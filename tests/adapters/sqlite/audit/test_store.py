@@ -64,7 +64,7 @@ async def test_one_act_is_picked_out(store: SqliteAudit) -> None:
     assert [kept.act for _, kept in found] == [AuditAct.ENTRY_DROPPED]
 
 
-async def test_what_is_too_old_is_forgotten_and_nothing_else(store: SqliteAudit) -> None:
+async def test_what_is_too_old_is_deleted_and_nothing_else(store: SqliteAudit) -> None:
     await store.append(record(at=NOON, subject="old"))
     await store.append(record(at=NOON + timedelta(days=20), subject="young"))
     await store.append(record(at=NOON + timedelta(days=31), subject="new"))
@@ -136,7 +136,7 @@ async def test_damage_shows_at_opening(tmp_path: Path, time: Time, table: str) -
     assert path.read_bytes() == spoilt
 
 
-def test_the_house_s_secret_is_made_once_and_is_nobody_else_s_to_read(tmp_path: Path) -> None:
+def test_the_service_secret_is_created_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "data" / "secret.key"
 
     first = load_or_create_secret(path)

@@ -120,7 +120,7 @@ async def test_pages_follow_each_other_though_calls_came_in_one_moment(
     assert len(seen) == len(set(seen)) == 11
 
 
-async def test_a_cursor_of_nobody_begins_anew(history: SqliteCallHistory) -> None:
+async def test_an_unknown_cursor_begins_anew(history: SqliteCallHistory) -> None:
     calls, _ = await history.find(CallSearch(), limit=1, after="x'; --")
 
     assert len(calls) == 1

@@ -61,14 +61,14 @@ def counterparty(n: int, *numbers: int, **more: Any) -> Counterparty:
     )
 
 
-def kind_of(noun: DirectoryObject) -> EntityKind:
+def kind_of(one: DirectoryObject) -> EntityKind:
     kinds = {
         Manager: EntityKind.MANAGER,
         Partner: EntityKind.PARTNER,
         ContactPerson: EntityKind.CONTACT,
         Counterparty: EntityKind.COUNTERPARTY,
     }
-    return kinds[type(noun)]
+    return kinds[type(one)]
 
 
 def report(proven_at: datetime | None = NOW, **more: Any) -> SyncReport:
@@ -77,11 +77,11 @@ def report(proven_at: datetime | None = NOW, **more: Any) -> SyncReport:
     return replace(plain, **more)
 
 
-def put(writer: SqliteDirectoryStore, *nouns: DirectoryObject) -> None:
-    """One run that brings *nouns*."""
+def put(writer: SqliteDirectoryStore, *objects: DirectoryObject) -> None:
+    """One run that brings *objects*."""
     with writer.transaction() as run:
-        for noun in nouns:
-            run.put(kind_of(noun), [noun])
+        for one in objects:
+            run.put(kind_of(one), [one])
         run.reindex()
         run.save_report(report())
 

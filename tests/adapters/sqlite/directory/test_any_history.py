@@ -56,36 +56,36 @@ _NUMBERS = (N1, N2, N3)
 
 
 def referee(
-    nouns: Mapping[tuple[EntityKind, Ref], DirectoryObject],
+    objects: Mapping[tuple[EntityKind, Ref], DirectoryObject],
 ) -> dict[int, list[Candidate]]:
     """Say plainly what the index must hold, from the rules alone."""
-    partners = {n.ref: n for n in nouns.values() if isinstance(n, Partner) and not n.predefined}
+    partners = {n.ref: n for n in objects.values() if isinstance(n, Partner) and not n.predefined}
     index: dict[int, list[Candidate]] = {}
-    for noun in nouns.values():
-        if isinstance(noun, Manager) or noun.deletion_mark or getattr(noun, "predefined", False):
+    for one in objects.values():
+        if isinstance(one, Manager) or one.deletion_mark or getattr(one, "predefined", False):
             continue
         chain: list[OwnerStep] = []
-        at = partners.get(noun.ref if isinstance(noun, Partner) else noun.partner or Ref(""))
+        at = partners.get(one.ref if isinstance(one, Partner) else one.partner or Ref(""))
         while at is not None and at.ref not in [step.partner for step in chain]:
             chain.append(OwnerStep(at.ref, at.name, at.manager))
             at = partners.get(at.parent or Ref(""))
         first = partners[chain[0].partner] if chain else None
         seen = set()
-        for field in noun.phone_fields:
+        for field in one.phone_fields:
             for phone in field.phones:
                 if phone.number in seen:
                     continue
                 seen.add(phone.number)
-                kind = {ContactPerson: 1, Partner: 2, Counterparty: 3}[type(noun)]
+                kind = {ContactPerson: 1, Partner: 2, Counterparty: 3}[type(one)]
                 index.setdefault(phone.number, []).append(
                     Candidate(
                         CandidateKind(kind),
-                        noun.ref,
-                        noun.name,
+                        one.ref,
+                        one.name,
                         tuple(chain),
                         first.code if first else "",
                         first.customer if first else False,
-                        getattr(noun, "ended", None) is not None,
+                        getattr(one, "ended", None) is not None,
                         phone.extension,
                     )
                 )
@@ -158,7 +158,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.writer = SqliteDirectoryStore(path)
         self.reader = SqliteDirectory(path, stale_after=HOUR)
         self.world: dict[tuple[EntityKind, Ref], DirectoryObject] = {}
-        self.run([("put", noun) for noun in _COMPANY], anew=1)
+        self.run([("put", one) for one in _COMPANY], anew=1)
 
     def teardown(self) -> None:
         self.reader.close()
@@ -171,14 +171,14 @@ class AnyHistory(RuleBasedStateMachine):
             if anew == 0:
                 run.clear()
                 self.world.clear()
-            for verb, noun in changes:
-                kind = kind_of(noun)
+            for verb, one in changes:
+                kind = kind_of(one)
                 if verb == "put":
-                    run.put(kind, [noun])
-                    self.world[kind, noun.ref] = noun
+                    run.put(kind, [one])
+                    self.world[kind, one.ref] = one
                 else:
-                    run.remove(kind, [noun.ref])
-                    self.world.pop((kind, noun.ref), None)
+                    run.remove(kind, [one.ref])
+                    self.world.pop((kind, one.ref), None)
             run.reindex()
             facts = Counter(run.routing_facts())
             held = sum(run.count_rows(kind) for kind in EntityKind)
@@ -192,11 +192,11 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _fail(self, changes: list[tuple[str, DirectoryObject]]) -> None:
         with self.writer.transaction() as run:
-            for verb, noun in changes:
+            for verb, one in changes:
                 if verb == "put":
-                    run.put(kind_of(noun), [noun])
+                    run.put(kind_of(one), [one])
                 else:
-                    run.remove(kind_of(noun), [noun.ref])
+                    run.remove(kind_of(one), [one.ref])
             run.reindex()
             raise ZeroDivisionError
 
@@ -210,7 +210,7 @@ class AnyHistory(RuleBasedStateMachine):
             assert found == expected.get(number)
         assert self.reader.count_numbers() == len(expected)
         assert {m.ref: m for m in self.reader.managers().values()} == {
-            ref: noun for (kind, ref), noun in self.world.items() if kind is EntityKind.MANAGER
+            ref: one for (kind, ref), one in self.world.items() if kind is EntityKind.MANAGER
         }
 
     @invariant()
@@ -246,7 +246,7 @@ def test_a_large_change_ends_in_the_same_index_as_small_ones(
     assert only(reader, PhoneNumber(74950000000 + 5_000)).name == "Иначе"
 
 
-_HOUSE = (
+_HOLDING = (
     manager(1),
     manager(2),
     partner(11, N1, manager=guid(1)),
@@ -264,15 +264,15 @@ def test_in_whatever_order_the_first_load_comes_it_makes_the_same_cards(
 ) -> None:
     with writer.transaction() as run:
         for kind in order:
-            run.put(kind, [noun for noun in _HOUSE if kind_of(noun) is kind])
+            run.put(kind, [one for one in _HOLDING if kind_of(one) is kind])
         assert run.reindex() == 3
 
     reader.refresh()
     cards = {n: reader.look_up(n) for n in (N1, N2, N3)}
     # Small changes make the same cards from the documents.
-    for noun in _HOUSE:
-        put(writer, replace(noun, version=Version("2"), name=f"{noun.name}!"))
-        put(writer, noun)
+    for one in _HOLDING:
+        put(writer, replace(one, version=Version("2"), name=f"{one.name}!"))
+        put(writer, one)
     reader.refresh()
     assert {n: reader.look_up(n) for n in (N1, N2, N3)} == cards
 
@@ -302,7 +302,7 @@ def test_a_run_that_brings_the_same_world_anew_writes_no_row_of_it(
             run.clear()
             before = writer._db.file.connection.total_changes  # noqa: SLF001 - SQLite's own count
             for kind in EntityKind:
-                run.put(kind, [noun for noun in _HOUSE if kind_of(noun) is kind])
+                run.put(kind, [one for one in _HOLDING if kind_of(one) is kind])
                 run.put(kind, many if kind is EntityKind.PARTNER else ())
             assert run.reindex() == len(many) + 3
             written = writer._db.file.connection.total_changes - before  # noqa: SLF001 - as above
@@ -314,7 +314,7 @@ def test_a_run_that_brings_the_same_world_anew_writes_no_row_of_it(
 def test_of_a_world_brought_anew_only_what_differs_is_written(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
-    put(writer, *_HOUSE)
+    put(writer, *_HOLDING)
     (ref, *_) = refreshed(reader).managers()
     rows = manager_rows(writer)
 
@@ -330,7 +330,7 @@ def test_of_a_world_brought_anew_only_what_differs_is_written(
     assert names_at(reader, N1) == ["Иначе"]
     assert names_at(reader, N3) == ["Иванов Пётр 21"]
     assert [step.partner for step in only(reader, N3).chain] == [guid(14)]
-    assert [noun.name for noun in reader.find_by_name("ромашка")] == ["ООО «Ромашка 14»"]
+    assert [one.name for one in reader.find_by_name("ромашка")] == ["ООО «Ромашка 14»"]
     assert ref in reader.managers()
     assert len(reader.managers()) == 2
     assert rows[0] in manager_rows(writer)
@@ -346,4 +346,4 @@ def test_a_document_of_three_hundred_lines_is_loaded_whole(
 
     assert only(reader, PhoneNumber(74950000299)).name == huge.name
     assert names_at(reader, N3) == ["ООО «Ромашка 12»"]
-    assert [noun.name for noun in reader.find_by_name("ромашка 12")] == ["ООО «Ромашка 12»"]
+    assert [one.name for one in reader.find_by_name("ромашка 12")] == ["ООО «Ромашка 12»"]

@@ -89,7 +89,7 @@ def test_a_number_typed_twice_is_one_candidate_with_its_first_extension(
 
 
 @pytest.mark.parametrize("silenced", [{"deletion_mark": True}, {"predefined": True}])
-def test_a_marked_or_predefined_partner_is_nobodys_caller(
+def test_a_marked_or_predefined_partner_is_no_caller(
     writer: SqliteDirectoryStore, reader: SqliteDirectory, silenced: dict[str, bool]
 ) -> None:
     put(writer, partner(11, N1))

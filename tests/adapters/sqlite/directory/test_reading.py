@@ -63,7 +63,7 @@ def test_a_deleted_file_answers_until_a_finished_run_takes_its_place(path: Path)
     reader.close()
 
 
-def test_a_broken_file_is_said_to_be_broken_until_it_is_mended(path: Path) -> None:
+def test_a_broken_file_is_an_error_until_it_is_mended(path: Path) -> None:
     path.write_bytes(b"this is not a database" * 100)
     reader = SqliteDirectory(path, stale_after=HOUR)
     with pytest.raises(StoreError, match="not a database"):
@@ -106,7 +106,7 @@ def test_an_unknown_manager_row_makes_the_reader_look_again(
     assert card.candidates[0].chain[0].manager in reader.managers()
 
 
-def test_an_extension_of_one_reachable_user_is_his_and_of_two_is_nobodys(
+def test_an_extension_of_one_reachable_user_is_theirs_and_of_two_is_ambiguous(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(
@@ -128,7 +128,7 @@ def test_an_extension_of_one_reachable_user_is_his_and_of_two_is_nobodys(
     assert reader.owner_of("999") == (None, ())
 
 
-def test_age_is_told_from_the_last_run_that_proved_everything(
+def test_age_counts_from_the_last_run_that_proved_everything(
     writer: SqliteDirectoryStore, path: Path
 ) -> None:
     passed = [0.0]

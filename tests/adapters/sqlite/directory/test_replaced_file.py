@@ -143,20 +143,20 @@ def test_no_harm_to_the_file_ends_the_process(
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        said = []
+        printed = []
         for step in (0, refreshed, 1):
             process.stdin.write(f"{step}\n")
             process.stdin.flush()
-            said.append(process.stdout.readline().strip().split(" ", 2))
-            if len(said) == 1:
+            printed.append(process.stdout.readline().strip().split(" ", 2))
+            if len(printed) == 1:
                 harm(path)
         process.stdin.close()
         assert process.stdout.readline() == "over\n"
     assert process.returncode == 0
-    assert said[0] == [str(len(range(0, COUNT, 7))), "0"]
-    assert (len(said[2]) == 3) == HARMS[harm], said
+    assert printed[0] == [str(len(range(0, COUNT, 7))), "0"]
+    assert (len(printed[2]) == 3) == HARMS[harm], printed
     # Callers are answered, or sent to the default because of an error; nobody is unknown.
-    assert all(int(found) + int(failed) == int(said[0][0]) for found, failed, *_ in said)
+    assert all(int(found) + int(failed) == int(printed[0][0]) for found, failed, *_ in printed)
 
 
 @pytest.mark.parametrize("swap", [older_in_place, older_renamed])

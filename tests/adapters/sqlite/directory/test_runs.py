@@ -137,7 +137,7 @@ def test_readers_see_the_old_world_until_the_run_ends(
     assert names_at(reader, N1) == ["ООО «Ромашка 12»"]
 
 
-def test_a_run_that_forgets_to_reindex_is_reindexed_all_the_same(
+def test_a_run_without_reindex_is_reindexed_all_the_same(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     with writer.transaction() as run:
@@ -158,7 +158,7 @@ def test_the_lock_is_free_after_closing(path: Path) -> None:
     SqliteDirectoryStore(path).close()
 
 
-def test_nobody_sees_a_first_run_before_it_is_over(
+def test_a_first_run_is_not_seen_before_it_is_over(
     writer: SqliteDirectoryStore, reader: SqliteDirectory, path: Path
 ) -> None:
     with writer.transaction() as run:

@@ -257,7 +257,7 @@ class LedgerFile:
         self._failed.append(file)
 
     def suspect_damage(self, error: StoreError) -> None:
-        """Have the file read whole before it is written again: a reader met *error* in it."""
+        """Let the file be read whole before it is written again: a reader met *error* in it."""
         self._suspected = error
 
     @property

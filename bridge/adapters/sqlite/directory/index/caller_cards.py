@@ -2,15 +2,14 @@
 
 The rules:
 
-- a marked object is nobody's caller, nor is a predefined partner; a contact person or counterparty
-  stays one when his partner is marked, for the partner's manager still knows him;
-- a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is nobody's holding and has no
-  manager worth asking: chains end before him, his contact persons are callers without a partner.
+- a marked object is no caller, nor is a predefined partner; a contact person or counterparty of a
+  marked partner still is one, for the partner's manager still knows them;
+- a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is no holding and has no manager
+  who answers its callers: chains end before it, its contact persons are callers without a partner.
 
 Cards are decoded on the ringing path of every call and kept for every number, so they are small
-and flat: references are 16 bytes, a manager is the number of his row in this file (his reference
-where 1C does not list him), and a partner does not repeat himself as the first step of his own
-chain.
+and flat: references are 16 bytes, a manager is a row number of this file (the reference where 1C
+does not list the manager), and a partner is not repeated as the first step of its own chain.
 """
 
 from binascii import unhexlify

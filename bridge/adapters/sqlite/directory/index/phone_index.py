@@ -165,8 +165,8 @@ class PhoneIndex:
         *numbers* is how many there were before.
         """
         for ref in self._families(changes):
-            for noun in self._owners_in(ref):
-                changes.numbers.update(phone.number for phone in distinct_phones(noun))
+            for owner in self._owners_in(ref):
+                changes.numbers.update(phone.number for phone in distinct_phones(owner))
         if len(changes.numbers) > max(_MANY_NUMBERS, numbers * _LARGE_SHARE):
             return self.rebuild()
         partners = PartnerChains(self._manager_rows())
