@@ -81,7 +81,6 @@ _READ_WHOLE_AT: Final = 2
 class SqliteLedger(LedgerReads):
     """`Ledger` on SQLite. Made by `open`."""
 
-    #: What alarms call it.
     name = "ledger.db"
 
     def __init__(self, path: Path, clock: Clock, lock: WriterLock | None):
@@ -146,7 +145,6 @@ class SqliteLedger(LedgerReads):
         for number, memory in read_number_memories(db).items():
             self._memory.setdefault(number, memory)
 
-    # ------------------------------------------------------------ health
     async def examine(self) -> StoreError | None:
         """Return what keeps the ledger from being written, after a try to mend it."""
         if self._ledger_file is not None and self._error is None:
@@ -193,7 +191,6 @@ class SqliteLedger(LedgerReads):
         self._error = None
         return result
 
-    # ------------------------------------------------------------ writes
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         """Write the call and its entry in one transaction, once; return the call that stands."""
         row = None if entry is None else entry_row(entry)
@@ -289,7 +286,6 @@ class SqliteLedger(LedgerReads):
             if known.chosen_owner is not None:
                 await self._submit(SaveChoice(number, encode_choice(known.chosen_owner, now)))
 
-    # ------------------------------------------------------------ reads from memory
     def number_memory(self, number: PhoneNumber) -> NumberMemory:
         """Return what is remembered of *number*; never touches the disk."""
         return self._memory.get(number, EMPTY_MEMORY)
