@@ -1,8 +1,6 @@
 """The doctor asks the PBX whether it takes our key, and says what to do when it does not."""
 
 import pytest
-from bridge.services.diagnosis.connections import examine_pbx
-from bridge.services.diagnosis.directory import examine_directory
 
 from bridge.domain.reporting.check_results import CheckVerdict
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
