@@ -1,7 +1,7 @@
-"""The event hub: what happened in the house, told to everybody who listens in this process.
+"""The event hub: what happens in the service, sent to all subscribers in this process.
 
-Nothing waits for a listener: each has a bounded queue, a slow one loses the oldest events and is
-told so. The last events stay in a ring, so that a page that reconnects misses nothing.
+Nothing waits for a subscriber: each has a bounded queue, a slow one loses the oldest events and
+gets a gap instead. The last events are kept, so that a page that reconnects misses nothing.
 """
 
 import asyncio
@@ -22,107 +22,107 @@ class NumberedEvent(NamedTuple):
 
 
 class Subscription:
-    """One listener's queue: an async iterator that ends when the hub closes.
+    """One subscriber's queue: an async iterator that ends when the hub closes.
 
     Cancelling a wait for the next event loses nothing.
     """
 
     def __init__(
-        self, kinds: tuple[type[Event], ...], depth: int, backlog: Iterable[NumberedEvent]
+        self, kinds: tuple[type[Event], ...], queue_size: int, backlog: Iterable[NumberedEvent]
     ) -> None:
         self._kinds = kinds
-        self._depth = depth
+        self._queue_size = queue_size
         self._queue: deque[NumberedEvent] = deque(backlog)
-        self._lost: str | None = None
+        self._lost_after: str | None = None
         self._closed = False
-        self._woken = asyncio.Event()
+        self._has_news = asyncio.Event()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> NumberedEvent:
         while True:
-            if self._lost is not None:
-                lost, self._lost = self._lost, None
-                return NumberedEvent(lost, None)
+            if self._lost_after is not None:
+                lost_id, self._lost_after = self._lost_after, None
+                return NumberedEvent(lost_id, None)
             if self._queue:
                 return self._queue.popleft()
             if self._closed:
                 raise StopAsyncIteration
-            self._woken.clear()
-            await self._woken.wait()
+            self._has_news.clear()
+            await self._has_news.wait()
 
-    def offer(self, told: NumberedEvent) -> None:
-        """Put *told* into the queue, if this listener wants its kind."""
-        if not isinstance(told.event, self._kinds):
+    def offer(self, numbered: NumberedEvent) -> None:
+        """Put *numbered* into the queue, if it is of a kind that is subscribed to."""
+        if not isinstance(numbered.event, self._kinds):
             return
-        if len(self._queue) >= self._depth:
-            self._lost = self._queue.popleft().id
-        self._queue.append(told)
-        self._woken.set()
+        if len(self._queue) >= self._queue_size:
+            self._lost_after = self._queue.popleft().id
+        self._queue.append(numbered)
+        self._has_news.set()
 
     def close(self) -> None:
-        """Let the listener take what waits, then end."""
+        """End the iteration after the events that are queued."""
         self._closed = True
-        self._woken.set()
+        self._has_news.set()
 
 
 class EventHub:
     """Fans events out. Called on the event loop's thread only.
 
-    Ids are `<epoch>-<number>`: one that another *epoch*, another life of the process, gave is known
-    as such, and whoever comes back with it is told of a gap.
+    Ids are `<epoch>-<number>`, and *epoch* differs with every start of the process: a subscriber
+    that comes back with an id of another one gets a gap.
     """
 
     def __init__(self, epoch: str, *, history_size: int = 500, queue_size: int = 200) -> None:
         self._epoch = epoch
-        self._depth = queue_size
-        self._ring: deque[NumberedEvent] = deque(maxlen=history_size)
+        self._queue_size = queue_size
+        self._history: deque[NumberedEvent] = deque(maxlen=history_size)
         self._count = 0
-        self._listeners: set[Subscription] = set()
+        self._subscriptions: set[Subscription] = set()
         self._closed = False
 
     @property
     def latest(self) -> str:
-        """Id of the last event; where a page that shows everything so far may go on from."""
+        """Id of the last event: a page that shows everything so far subscribes from here."""
         return f"{self._epoch}-{self._count}"
 
     @property
     def listener_count(self) -> int:
-        """How many listen now."""
-        return len(self._listeners)
+        """How many subscriptions are open."""
+        return len(self._subscriptions)
 
     def publish(self, event: Event) -> None:
-        """Tell everybody who listens."""
+        """Send *event* to all subscribers; never waits."""
         self._count += 1
-        told = NumberedEvent(self.latest, event)
-        self._ring.append(told)
-        for listener in self._listeners:
-            listener.offer(told)
+        numbered = NumberedEvent(self.latest, event)
+        self._history.append(numbered)
+        for subscription in self._subscriptions:
+            subscription.offer(numbered)
 
     @asynccontextmanager
     async def subscribe(
         self, kinds: Collection[type[Event]], after: str = ""
     ) -> AsyncIterator[Subscription]:
-        """Listen to *kinds* from now on, or from the event behind the id *after*.
+        """Subscribe to *kinds* from now on, or from the event behind the id *after*.
 
-        When the ring does not reach back that far a gap comes first.
+        Where the kept events do not reach back that far a gap comes first.
         """
-        wanted = tuple(kinds)
-        listener = Subscription(wanted, self._depth, self._missed(after, wanted))
+        subscribed = tuple(kinds)
+        subscription = Subscription(subscribed, self._queue_size, self._missed(after, subscribed))
         if self._closed:
-            listener.close()
-        self._listeners.add(listener)
+            subscription.close()
+        self._subscriptions.add(subscription)
         try:
-            yield listener
+            yield subscription
         finally:
-            self._listeners.discard(listener)
+            self._subscriptions.discard(subscription)
 
     def close(self) -> None:
-        """End all streams, and those yet to begin; for a server that must not hang at its stop."""
+        """End all subscriptions, and those yet to come, so that the server can stop."""
         self._closed = True
-        for listener in self._listeners:
-            listener.close()
+        for subscription in self._subscriptions:
+            subscription.close()
 
     def _missed(self, after: str, kinds: tuple[type[Event], ...]) -> list[NumberedEvent]:
         if not after:
@@ -132,8 +132,8 @@ class EventHub:
         if seen is None:
             return [NumberedEvent(self.latest, None)]
         missed = self._count - seen
-        kept = list(self._ring)[-missed:] if missed else []
-        wanted = [told for told in kept if isinstance(told.event, kinds)]
+        kept = list(self._history)[-missed:] if missed else []
+        matching = [numbered for numbered in kept if isinstance(numbered.event, kinds)]
         if missed > len(kept):
-            return [NumberedEvent(after, None), *wanted]
-        return wanted
+            return [NumberedEvent(after, None), *matching]
+        return matching

@@ -1,8 +1,8 @@
-"""Answers of others, read within bounds: of size as decoded, of time in all, of speed.
+"""HTTP responses read within limits: of their decoded size, of time in all, of speed.
 
-httpx bounds only the silence between two pieces: a byte every five seconds lasts for ever, and an
-answer is as large as its sender likes, a compressed one a thousand times larger than what came.
-So every client of ours goes through one of these transports.
+httpx limits only the silence between two pieces: a byte every five seconds lasts for ever, and a
+response is as large as its sender likes, a compressed one a thousand times larger than what came.
+So every client of the bridge goes through one of these transports.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import httpx
 #: Name of the request extension that holds limits other than the transport's.
 LIMITS_EXTENSION: Final = "read_limits"
 
-#: Compressed forms that are undone here, piece by piece.
+#: Encodings that are decoded here, piece by piece.
 _COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _NOT_ASKED_FOR: Final = frozenset({"br", "zstd"})
 _EITHER_HEADER: Final = zlib.MAX_WBITS | 32
@@ -26,10 +26,10 @@ _PIECE: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How large an answer may be, decoded, and how long it may take.
+    """How large a response may be, decoded, and how long it may take.
 
     It has *total_s* seconds from the request on, and one more for every *bytes_per_s* that came:
-    a large answer may take long, but not for nothing.
+    a large response may take long, as long as it keeps coming.
     """
 
     max_bytes: int
@@ -38,15 +38,15 @@ class ReadLimits:
 
 
 class ResponseTooLarge(httpx.DecodingError):
-    """The answer has more bytes than it may; the rest was not read."""
+    """The response has more bytes than allowed; the rest was not read."""
 
 
 class ResponseTooSlow(httpx.ReadTimeout):
-    """The answer did not come whole in time; what was asked may have been done."""
+    """The response was not complete in time; what was requested may have been done."""
 
 
 class BoundedTransport(httpx.AsyncBaseTransport):
-    """Reads the answers of *inner* within *limits*, or those of a request's own extension."""
+    """Reads the responses of *inner* within *limits*, or those of a request's own extension."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         self._clock = clock
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send *request*; its answer's head has to come within the time, too."""
+        """Send *request*; the response's headers have to come within the time, too."""
         limits: ReadLimits = request.extensions.get(LIMITS_EXTENSION, self._limits)
         meter = _Meter(limits, self._clock)
         try:
@@ -79,12 +79,12 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         return _bounded(response, _AsyncStream(response.stream, meter))
 
     async def aclose(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._inner.aclose()
 
 
 class BoundedSyncTransport(httpx.BaseTransport):
-    """The same for a client that waits."""
+    """The same for a blocking client."""
 
     def __init__(
         self,
@@ -110,12 +110,12 @@ class BoundedSyncTransport(httpx.BaseTransport):
         return _bounded(response, _SyncStream(response.stream, meter))
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._inner.close()
 
 
 class _Meter:
-    """Decodes and counts one answer."""
+    """Decodes and counts one response."""
 
     def __init__(self, limits: ReadLimits, clock: Callable[[], float]) -> None:
         self._limits = limits
@@ -125,11 +125,11 @@ class _Meter:
         self.decoder: zlib._Decompress | None = None
 
     def take(self, raw: bytes) -> Iterator[bytes]:
-        """Give what *raw* decodes to, in pieces.
+        """Yield what *raw* decodes to, in pieces.
 
         Raises:
-            AnswerTooLarge: with it the answer is larger than it may be.
-            AnswerTooSlow: it should have come whole by now.
+            ResponseTooLarge: with it the response is larger than allowed.
+            ResponseTooSlow: it should be complete by now.
             httpx.DecodingError: it is not compressed as it says.
         """
         limits = self._limits
@@ -148,12 +148,12 @@ class _Meter:
                 yield self._counted(piece)
 
     def end(self) -> None:
-        """Raise httpx.DecodingError where a compressed answer has no end."""
+        """Raise httpx.DecodingError where a compressed response has no end."""
         if self.decoder is not None and not self.decoder.eof and self._bytes:
             raise httpx.DecodingError("the compressed answer was cut short")
 
     def too_slow(self) -> ResponseTooSlow:
-        """Make the error of an answer that takes too long."""
+        """Return the error of a response that takes too long."""
         seconds = self._clock() - self._began
         return ResponseTooSlow(f"{self._bytes} bytes in {seconds:.0f} s; given up")
 
@@ -196,17 +196,17 @@ class _SyncStream(httpx.SyncByteStream):
 
 
 def _decoder(response: httpx.Response) -> "zlib._Decompress | None":
-    said = response.headers.get("Content-Encoding", "").strip().lower()
-    if said in _NOT_ASKED_FOR:
-        raise httpx.DecodingError(f"an answer compressed as {said}, which was not asked for")
-    return zlib.decompressobj(_EITHER_HEADER) if said in _COMPRESSED else None
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in _NOT_ASKED_FOR:
+        raise httpx.DecodingError(f"an answer compressed as {encoding}, which was not asked for")
+    return zlib.decompressobj(_EITHER_HEADER) if encoding in _COMPRESSED else None
 
 
 def _bounded(response: httpx.Response, stream: _AsyncStream | _SyncStream) -> httpx.Response:
-    """Copy *response* with *stream* as its body."""
+    """Return *response* with *stream* as its body."""
     headers = response.headers.copy()
     if headers.get("Content-Encoding", "").strip().lower() in _COMPRESSED:
-        del headers["Content-Encoding"]  # it is undone
+        del headers["Content-Encoding"]  # it is decoded
     return httpx.Response(
         response.status_code, headers=headers, stream=stream, extensions=response.extensions
     )

@@ -1,6 +1,6 @@
-"""How long routing answers took, hour by hour for two days: counts in classes, no samples.
+"""How long routing answers took, hour by hour for two days: counts in buckets, no samples.
 
-In memory alone: a restart begins anew, and the console says since when.
+In memory alone: a restart begins anew, and the console shows since when.
 """
 
 import time
@@ -14,12 +14,12 @@ from bridge.domain.reporting.figures import LatencyHour
 _HOUR_S: Final = 3600
 _KEPT_HOURS: Final = 48
 
-#: Classes a fifth apart, from 50 µs to half a minute: a quantile is right within a tenth.
+#: Upper limits of buckets a fifth apart, 50 µs to half a minute: quantiles are right within 10 %.
 _LIMITS: Final = tuple(50e-6 * 1.2**n for n in range(74))
 
 
 class LatencyLog:
-    """Counts answers; cheap enough for the ringing path."""
+    """Counts answers; cheap enough to be called for each of them."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -31,11 +31,11 @@ class LatencyLog:
         """Count one answer."""
         hour = int(self._clock()) // _HOUR_S
         if hour != self._hour:
-            self._turn(hour)
+            self._begin_hour(hour)
         self._counts[bisect_left(_LIMITS, seconds)] += 1
 
     def hours(self) -> Sequence[LatencyHour]:
-        """Give every hour that had answers, the oldest first."""
+        """Return every hour that had answers, the oldest first."""
         return [
             LatencyHour(
                 datetime.fromtimestamp(hour * _HOUR_S, UTC),
@@ -47,16 +47,16 @@ class LatencyLog:
         ]
 
     def day(self) -> LatencyHour | None:
-        """Give the last 24 hours as one; None when there was no answer."""
+        """Return the last 24 hours as one; None where there was no answer."""
         since = int(self._clock()) // _HOUR_S - 24
         recent = [counts for hour, counts in self._hours.items() if hour > since]
         if not recent:
             return None
         counts = [sum(column) for column in zip(*recent, strict=True)]
-        begun = datetime.fromtimestamp(self._clock(), UTC) - timedelta(hours=24)
-        return LatencyHour(begun, sum(counts), _quantile(counts, 0.5), _quantile(counts, 0.95))
+        started_at = datetime.fromtimestamp(self._clock(), UTC) - timedelta(hours=24)
+        return LatencyHour(started_at, sum(counts), _quantile(counts, 0.5), _quantile(counts, 0.95))
 
-    def _turn(self, hour: int) -> None:
+    def _begin_hour(self, hour: int) -> None:
         self._hour = hour
         self._counts = self._hours.setdefault(hour, [0] * (len(_LIMITS) + 1))
         for old in [one for one in self._hours if one <= hour - _KEPT_HOURS]:
@@ -64,11 +64,11 @@ class LatencyLog:
 
 
 def _quantile(counts: Sequence[int], share: float) -> float:
-    """Give the upper limit of the class in which the quantile lies, in seconds."""
-    wanted = share * sum(counts)
+    """Return the upper limit, in seconds, of the bucket in which the quantile lies."""
+    rank = share * sum(counts)
     seen = 0
     for place, count in enumerate(counts):
         seen += count
-        if count and seen >= wanted:
+        if count and seen >= rank:
             return _LIMITS[min(place, len(_LIMITS) - 1)]
     return 0.0

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one house, in a registry of their own."""
+"""Prometheus metrics of one service, in a registry of their own."""
 
 import math
 from collections import Counter as Counts
@@ -16,12 +16,12 @@ from bridge.ports.alarms import Alarm, AlarmName
 from bridge.ports.events import CallRecorded, Event, OneCAvailability
 from bridge.ports.stores.outbox import OutboxCounts
 
-#: From an answer of the index alone to the deadline of 700 ms and beyond.
+#: Seconds: from an answer of the index alone to the deadline of 700 ms and beyond.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.7, 1.5)
 
 
 class Metrics:
-    """Counts what the hooks see and what is published. Cheap enough for the ringing path."""
+    """Counts what hooks receive and what is published; cheap enough for each call."""
 
     def __init__(self) -> None:
         self.latency = LatencyLog()
@@ -71,7 +71,7 @@ class Metrics:
         for name in get_args(AlarmName):
             self._alarms.labels(name)
         self._contacts: Counts[str] = Counts()
-        self._standing: set[tuple[AlarmName, str]] = set()
+        self._active_alarms: set[tuple[AlarmName, str]] = set()
         # labels() costs more than inc(): children are looked up once.
         self._route_children: dict[tuple[str, Rule], Counter] = {}
         self._event_children: dict[str, Counter] = {}
@@ -109,20 +109,20 @@ class Metrics:
         return self._contacts
 
     def publish(self, event: Event) -> None:
-        """Count what happened in the house."""
+        """Count an event of the service."""
         if isinstance(event, CallRecorded):
             self._calls.inc()
         elif isinstance(event, OneCAvailability):
             self._onec_up.set(1 if event.available else 0)
         elif isinstance(event, Alarm):
-            (self._standing.discard if event.clear else self._standing.add)(
+            (self._active_alarms.discard if event.clear else self._active_alarms.add)(
                 (event.name, event.subject)
             )
-            up = any(name == event.name for name, _ in self._standing)
+            up = any(name == event.name for name, _ in self._active_alarms)
             self._alarms.labels(event.name).set(1 if up else 0)
 
     def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int) -> bytes:
-        """Give the exposition; the arguments are what stands in the stores now; None: unread."""
+        """Return the exposition; the arguments are the stores' state now, None where unreadable."""
         for state in EntryState:
             count = math.nan if counts is None else getattr(counts, state.name.lower())
             self._entries.labels(state.value).set(count)

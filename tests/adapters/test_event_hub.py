@@ -30,7 +30,7 @@ async def taken(listener: Subscription, count: int) -> list[str | None]:
     ]
 
 
-async def test_everybody_who_listens_is_told_in_order():
+async def test_all_subscribers_get_events_in_order() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH) as one, hub.subscribe(BOTH) as other:
         hub.publish(mood("1"))
@@ -40,7 +40,7 @@ async def test_everybody_who_listens_is_told_in_order():
         assert await taken(other, 2) == ["1", "2"]
 
 
-async def test_a_listener_hears_only_the_kinds_it_wants():
+async def test_a_listener_hears_only_the_kinds_it_wants() -> None:
     hub = EventHub("a")
     async with hub.subscribe(MOODS) as listener:
         hub.publish(down("1"))
@@ -49,7 +49,7 @@ async def test_a_listener_hears_only_the_kinds_it_wants():
         assert await taken(listener, 1) == ["2"]
 
 
-async def test_a_slow_listener_loses_the_oldest_and_is_told_so():
+async def test_a_slow_subscriber_loses_the_oldest_and_gets_a_gap() -> None:
     hub = EventHub("a", queue_size=2)
     async with hub.subscribe(BOTH) as listener:
         for n in range(5):
@@ -58,7 +58,7 @@ async def test_a_slow_listener_loses_the_oldest_and_is_told_so():
         assert await taken(listener, 3) == [None, "3", "4"]
 
 
-async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept():
+async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept() -> None:
     hub = EventHub("a", queue_size=1)
     async with hub.subscribe(BOTH) as listener:
         hub.publish(mood("1"))
@@ -70,7 +70,7 @@ async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept():
         assert await taken(again, 1) == ["2"]
 
 
-async def test_who_comes_back_hears_what_he_missed():
+async def test_who_comes_back_hears_what_he_missed() -> None:
     hub = EventHub("a")
     for n in range(4):
         hub.publish(mood(str(n)))
@@ -81,7 +81,7 @@ async def test_who_comes_back_hears_what_he_missed():
         assert await taken(listener, 3) == ["2", "3", "new"]
 
 
-async def test_who_missed_nothing_hears_only_what_is_new():
+async def test_who_missed_nothing_hears_only_what_is_new() -> None:
     hub = EventHub("a")
     hub.publish(mood("old"))
 
@@ -91,7 +91,7 @@ async def test_who_missed_nothing_hears_only_what_is_new():
         assert await taken(listener, 1) == ["new"]
 
 
-async def test_who_was_away_longer_than_the_ring_is_told_of_a_gap():
+async def test_who_was_away_longer_than_events_are_kept_gets_a_gap() -> None:
     hub = EventHub("a", history_size=2)
     for n in range(5):
         hub.publish(mood(str(n)))
@@ -101,7 +101,7 @@ async def test_who_was_away_longer_than_the_ring_is_told_of_a_gap():
 
 
 @pytest.mark.parametrize("after", ["b-1", "a-99", "a-", "a--1", "nonsense", "a-" + "9" * 400])
-async def test_an_id_of_another_life_is_a_gap(after: str):
+async def test_an_id_of_another_life_is_a_gap(after: str) -> None:
     hub = EventHub("a")
     hub.publish(mood("1"))
 
@@ -111,7 +111,7 @@ async def test_an_id_of_another_life_is_a_gap(after: str):
         assert await taken(listener, 2) == [None, "2"]
 
 
-async def test_a_wait_that_is_cancelled_loses_nothing():
+async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH) as listener:
         with pytest.raises(TimeoutError):
@@ -121,7 +121,7 @@ async def test_a_wait_that_is_cancelled_loses_nothing():
         assert await taken(listener, 1) == ["1"]
 
 
-async def test_closing_ends_every_stream_after_what_waits():
+async def test_closing_ends_every_stream_after_what_waits() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH) as listener, hub.subscribe(BOTH) as idle:
         waiting = asyncio.ensure_future(anext(idle, "ended"))
@@ -138,7 +138,7 @@ async def test_closing_ends_every_stream_after_what_waits():
         assert [t async for t in late] == []
 
 
-async def test_who_leaves_is_forgotten():
+async def test_who_leaves_is_removed() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH):
         assert hub.listener_count == 1

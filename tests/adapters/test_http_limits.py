@@ -24,7 +24,7 @@ from bridge.adapters.onec.schema import ListingRow, RowPage
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
 from bridge.adapters.service_client import ServiceClient
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.phone import PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCOutcomeUnknown, OneCUnavailable, PbxUnavailable, ServiceUnreachable
 from tests.support.builders import NOON
 
@@ -76,7 +76,7 @@ def client(transport: httpx.MockTransport, clock: Clock | None = None) -> httpx.
     return httpx.AsyncClient(transport=bounded)
 
 
-async def test_an_answer_without_an_end_is_given_up():
+async def test_an_answer_without_an_end_is_given_up() -> None:
     endless = Pieces(b"x" * 300)
     async with client(answering(endless)) as http:
         with pytest.raises(ResponseTooLarge, match="more than 1000 bytes"):
@@ -85,7 +85,7 @@ async def test_an_answer_without_an_end_is_given_up():
     assert endless.sent == 4
 
 
-async def test_a_byte_every_five_seconds_is_given_up():
+async def test_a_byte_every_five_seconds_is_given_up() -> None:
     clock = Clock()
     slow = Pieces(b"x", clock.forward, pause=5)
     async with client(answering(slow), clock) as http:
@@ -93,7 +93,7 @@ async def test_a_byte_every_five_seconds_is_given_up():
             await http.get("http://h/")
 
 
-async def test_a_large_answer_may_take_its_time():
+async def test_a_large_answer_may_take_its_time() -> None:
     clock = Clock()
     steady = Pieces(b"x" * 300, clock.forward, pause=3)  # 100 bytes a second
     async with client(answering(steady), clock) as http:
@@ -102,7 +102,7 @@ async def test_a_large_answer_may_take_its_time():
 
 
 @pytest.mark.parametrize("form", ["gzip", "x-gzip", "deflate"])
-async def test_a_bomb_is_counted_as_decoded_and_not_blown_up(form: str):
+async def test_a_bomb_is_counted_as_decoded_and_not_blown_up(form: str) -> None:
     bomb = zlib.compress(bytes(2**24)) if form == "deflate" else gzip.compress(bytes(2**24))
     transport = httpx.MockTransport(
         lambda _: httpx.Response(200, content=bomb, headers={"Content-Encoding": form})
@@ -122,7 +122,7 @@ async def test_a_bomb_is_counted_as_decoded_and_not_blown_up(form: str):
         (b"", "gzip", b""),
     ],
 )
-async def test_what_is_within_the_limits_is_read(body: bytes, form: str, read: bytes):
+async def test_what_is_within_the_limits_is_read(body: bytes, form: str, read: bytes) -> None:
     transport = httpx.MockTransport(
         lambda _: httpx.Response(200, content=body, headers={"Content-Encoding": form})
     )
@@ -136,7 +136,7 @@ async def test_what_is_within_the_limits_is_read(body: bytes, form: str, read: b
     ("body", "form"),
     [(b"hello", "gzip"), (gzip.compress(b"hello", mtime=0)[:-9], "gzip"), (b"x", "br")],
 )
-async def test_what_is_not_compressed_as_it_says_is_an_error(body: bytes, form: str):
+async def test_what_is_not_compressed_as_it_says_is_an_error(body: bytes, form: str) -> None:
     transport = httpx.MockTransport(
         lambda _: httpx.Response(200, content=body, headers={"Content-Encoding": form})
     )
@@ -145,14 +145,14 @@ async def test_what_is_not_compressed_as_it_says_is_an_error(body: bytes, form: 
             await http.get("http://h/")
 
 
-async def test_a_request_may_have_limits_of_its_own():
+async def test_a_request_may_have_limits_of_its_own() -> None:
     async with client(httpx.MockTransport(lambda _: httpx.Response(200, text="x" * 5000))) as http:
         answer = await http.get("http://h/", extensions={LIMITS_EXTENSION: ReadLimits(5000, 10)})
 
     assert len(answer.content) == 5000
 
 
-async def test_a_head_that_never_comes_is_given_up():
+async def test_a_head_that_never_comes_is_given_up() -> None:
     never = asyncio.Event()
 
     async def waits(_: httpx.Request) -> httpx.Response:
@@ -165,7 +165,7 @@ async def test_a_head_that_never_comes_is_given_up():
             await http.get("http://h/")
 
 
-def test_a_client_that_waits_is_bounded_too():
+def test_a_client_that_waits_is_bounded_too() -> None:
     bounded = BoundedSyncTransport(answering(Pieces(b"x" * 300)), SMALL, clock=Clock())
     with httpx.Client(transport=bounded) as http, pytest.raises(ResponseTooLarge):
         http.get("http://h/")
@@ -177,16 +177,16 @@ def sipuni(stream: Pieces) -> SipuniApi:
     return SipuniApi(account, PhoneRules(), transport=answering(stream))
 
 
-async def test_an_order_answered_without_an_end_is_unknown():
+async def test_an_order_answered_without_an_end_is_unknown() -> None:
     endless = Pieces(b"x" * 10_000)
-    reply = await sipuni(endless).originate(CallOrder("key", "205", 79035550123, NOON))
+    reply = await sipuni(endless).originate(CallOrder("key", "205", PhoneNumber(79035550123), NOON))
 
     assert reply.state is OrderState.UNKNOWN
     assert "ResponseTooLarge" in reply.reason
     assert endless.sent < 10
 
 
-async def test_statistics_without_an_end_are_no_statistics():
+async def test_statistics_without_an_end_are_no_statistics() -> None:
     now = datetime(2026, 3, 4, 12, tzinfo=UTC)
     with pytest.raises(PbxUnavailable, match="ResponseTooLarge"):
         await sipuni(Pieces(b"x" * 10**6)).history(now - timedelta(hours=1), now)
@@ -197,17 +197,17 @@ def onec(stream: Pieces) -> ODataClient:
     return ODataClient(config, transport=answering(stream))
 
 
-async def test_a_listing_without_an_end_is_asked_for_in_smaller_parts():
+async def test_a_listing_without_an_end_is_asked_for_in_smaller_parts() -> None:
     with pytest.raises(RequestTooLarge, match="more than 100000 bytes"):
         await onec(Pieces(b"x" * 10_000)).read("Catalog", {}, ROWS, splittable=True)
 
 
-async def test_a_write_answered_without_an_end_may_have_been_done():
+async def test_a_write_answered_without_an_end_may_have_been_done() -> None:
     with pytest.raises(OneCOutcomeUnknown, match="more than"):
         await onec(Pieces(b"x" * 10**6)).write("POST", "Document", {}, ROWS)
 
 
-async def test_a_streamed_answer_is_bounded_too():
+async def test_a_streamed_answer_is_bounded_too() -> None:
     async def read() -> None:
         async with onec(Pieces(b"x" * 10_000)).stream("$metadata") as (_, pieces):
             assert [piece async for piece in pieces]
@@ -216,13 +216,13 @@ async def test_a_streamed_answer_is_bounded_too():
         await read()
 
 
-def test_the_running_service_is_bounded_too():
-    service = ServiceClient("127.0.0.1", 1, None, transport=answering(Pieces(b"x" * 10**6)))
+def test_the_running_service_is_bounded_too() -> None:
+    service = ServiceClient("127.0.0.1", 1, "", transport=answering(Pieces(b"x" * 10**6)))
     with pytest.raises(ServiceUnreachable, match="ResponseTooLarge"):
         service.place_call("205", "+79035550123")
 
 
-async def test_over_a_socket_a_head_that_does_not_end_is_given_up():
+async def test_over_a_socket_a_head_that_does_not_end_is_given_up() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nX-A: ")

@@ -18,7 +18,7 @@ def figures(metrics: Metrics, age: timedelta | None = None) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in lines)
 
 
-def test_an_answered_question_is_counted_by_what_decided_it():
+def test_an_answered_question_is_counted_by_what_decided_it() -> None:
     metrics = Metrics()
 
     metrics.routed("sipuni", Rule.DEFAULT, 0.002)
@@ -34,7 +34,7 @@ def test_an_answered_question_is_counted_by_what_decided_it():
     assert shown['bridge_route_seconds_bucket{le="0.0025"}'] == "2.0"
 
 
-def test_the_stores_figures_are_those_of_the_moment():
+def test_the_stores_figures_are_those_of_the_moment() -> None:
     shown = figures(Metrics(), timedelta(seconds=90))
 
     assert shown['bridge_outbox_entries{state="due"}'] == "3.0"
@@ -44,11 +44,11 @@ def test_the_stores_figures_are_those_of_the_moment():
     assert shown["bridge_directory_numbers"] == "42.0"
 
 
-def test_before_the_first_sync_the_age_is_no_number():
+def test_before_the_first_sync_the_age_is_no_number() -> None:
     assert figures(Metrics())["bridge_directory_age_seconds"] == "NaN"
 
 
-def test_what_is_published_is_counted():
+def test_what_is_published_is_counted() -> None:
     metrics = Metrics()
 
     metrics.publish(CallRecorded(call()))
@@ -65,7 +65,7 @@ def test_what_is_published_is_counted():
     assert shown['bridge_events_total{provider="sipuni"}'] == "1.0"
 
 
-def test_an_alarm_that_is_cleared_goes_down():
+def test_an_alarm_that_is_cleared_goes_down() -> None:
     metrics = Metrics()
     metrics.publish(Alarm("store_slow", "slow"))
 
@@ -74,11 +74,11 @@ def test_an_alarm_that_is_cleared_goes_down():
     assert figures(metrics)['bridge_alarms{name="store_slow"}'] == "0.0"
 
 
-def test_nothing_is_asked_of_1c_before_anything_was_heard():
+def test_nothing_is_asked_of_1c_before_its_first_answer() -> None:
     assert figures(Metrics())["bridge_onec_up"] == "NaN"
 
 
-def test_two_houses_do_not_share_figures():
+def test_two_services_do_not_share_figures() -> None:
     Metrics().routed("sipuni", Rule.DID, 0.1)
 
     assert "bridge_calls_total" in figures(Metrics())

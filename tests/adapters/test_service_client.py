@@ -22,7 +22,7 @@ def service(status: int, body: object, seen: list[httpx.Request] | None = None) 
     return ServiceClient(anywhere, 8000, "hunter2", transport=httpx.MockTransport(answer))
 
 
-def test_a_call_is_asked_for_with_its_proof():
+def test_a_call_is_asked_for_with_its_proof() -> None:
     seen: list[httpx.Request] = []
 
     placed = service(201, DONE, seen).place_call("205", "8 903 555-01-23")
@@ -34,7 +34,7 @@ def test_a_call_is_asked_for_with_its_proof():
     assert request.headers["Authorization"] == "Bearer hunter2"
 
 
-def test_an_order_in_doubt_is_told_as_such():
+def test_an_order_in_doubt_is_reported_as_such() -> None:
     placed = service(202, DONE | {"state": "unknown", "words": "no answer"}).place_call("205", "1")
 
     assert (placed.state, placed.words) == (OrderState.UNKNOWN, "no answer")
@@ -50,12 +50,12 @@ def test_an_order_in_doubt_is_told_as_such():
         (503, "disk full", ServiceUnreachable),
     ],
 )
-def test_a_refusal_is_told_in_its_words(status: int, error: str, kind: type[BridgeError]):
+def test_a_refusal_has_its_own_reason(status: int, error: str, kind: type[BridgeError]) -> None:
     with pytest.raises(kind, match=error):
         service(status, {"error": error}).place_call("205", "1")
 
 
-def test_what_is_not_our_service_is_not_believed():
+def test_what_is_not_our_service_is_not_believed() -> None:
     with pytest.raises(ServiceUnreachable, match="HTTP 200"):
         service(200, ["hello"]).place_call("205", "1")
 
@@ -67,11 +67,11 @@ def test_what_is_not_our_service_is_not_believed():
         (httpx.ReadTimeout("waited"), "may have been placed"),
     ],
 )
-def test_an_absent_service_is_told_with_what_to_do(failure: Exception, words: str):
+def test_an_absent_service_is_reported_with_what_to_do(failure: Exception, words: str) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise failure
 
-    away = ServiceClient("::1", 8000, None, transport=httpx.MockTransport(fail))
+    away = ServiceClient("::1", 8000, "", transport=httpx.MockTransport(fail))
 
     with pytest.raises(ServiceUnreachable, match=words) as told:
         away.place_call("205", "1")

@@ -1,7 +1,7 @@
-"""The last sync runs, in a small file that the sync process writes and the service reads.
+"""runs.db: the last sync runs, written by the sync process and read by the service.
 
-A run that was refused changes nothing in the directory, so its history stands beside it. Nothing
-depends on it: a damaged file is set aside, and another begun.
+A run that was refused changes nothing in the directory, so its record stands beside it. Nothing
+depends on this file: a damaged one is set aside, and another begun.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports.stores.sync_runs import SyncRun
 
-# ruff: noqa: S608 - the table is a constant of this house.
+# ruff: noqa: S608 - the table is a constant of ours.
 
 _log = logging.getLogger(__name__)
 
 _RUNS: Final = "runs"
 
-#: A day of runs a minute apart, and some.
-_KEPT: Final = 2_000
+#: A day of runs one minute apart, and some more.
+_MAX_RUNS: Final = 2_000
 
 _encode = msgspec.json.Encoder().encode
 _run = msgspec.json.Decoder(SyncRun).decode
 
 
 class SqliteSyncRuns:
-    """`SyncRuns` on SQLite, `StoredFile`, and where a run is added."""
+    """`SyncRuns` and `StoredFile` on SQLite; the sync process adds runs."""
 
     name = "runs.db"
 
@@ -43,7 +43,7 @@ class SqliteSyncRuns:
         self._path = path
 
     def add(self, run: SyncRun) -> None:
-        """Keep *run*, and forget the oldest; examples of unread phones are nobody's history."""
+        """Add *run*, without examples of unread phones and daily facts, and delete the oldest."""
         if run.report is not None:
             run = replace(run, report=replace(run.report, unread_examples=(), days=()))
         try:
@@ -58,26 +58,26 @@ class SqliteSyncRuns:
             file = db.file
             file.execute(f"INSERT INTO {_RUNS} (doc) VALUES (?)", (_encode(run).decode(),))
             file.execute(
-                f"DELETE FROM {_RUNS} WHERE id <= (SELECT max(id) FROM {_RUNS}) - ?", (_KEPT,)
+                f"DELETE FROM {_RUNS} WHERE id <= (SELECT max(id) FROM {_RUNS}) - ?", (_MAX_RUNS,)
             )
 
     async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
-        """List runs, newest first."""
-        return await asyncio.to_thread(self._read_sound, limit, since)
+        """Return runs, newest first."""
+        return await asyncio.to_thread(self._read_or_begin_anew, limit, since)
 
     async def examine(self) -> StoreError | None:
-        """Return what keeps the runs from being read; a damaged file is set aside."""
+        """Return why the runs cannot be read; a damaged file is set aside."""
         try:
-            await asyncio.to_thread(self._read_sound, 1, None)
+            await asyncio.to_thread(self._read_or_begin_anew, 1, None)
         except StoreError as error:
             return error
         return None
 
     def take_losses(self) -> Sequence[str]:
-        """Return nothing: the history of runs is nobody's loss, and its kept file says enough."""
+        """Return nothing: a lost history of runs needs no alarm."""
         return ()
 
-    def _read_sound(self, limit: int, since: datetime | None) -> list[SyncRun]:
+    def _read_or_begin_anew(self, limit: int, since: datetime | None) -> list[SyncRun]:
         try:
             return self._read(limit, since)
         except StoreDamaged as error:
@@ -94,7 +94,7 @@ class SqliteSyncRuns:
                 run = _run(text)
                 if len(found) == limit:
                     break
-                # A wall clock that was wrong for a while leaves older moments between the others.
+                # A wall clock that was wrong for a while leaves earlier moments between later ones.
                 if since is None or run.started_at >= since:
                     found.append(run)
         except DECODE_ERRORS as error:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 REPORT = SyncReport(NOON, 1.5, False, True, 9, (), unread_examples=("звонить Пете",))
 
 
-async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: Path):
+async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: Path) -> None:
     history = SqliteSyncRuns(tmp_path / "runs.db")
     refused = SyncRun(
         NOON + timedelta(minutes=1),
@@ -36,12 +36,12 @@ async def test_runs_come_back_newest_first_without_examples_of_phones(tmp_path: 
     assert second.report == replace(REPORT, unread_examples=())
 
 
-async def test_before_the_first_run_there_is_none(tmp_path: Path):
+async def test_before_the_first_run_there_is_none(tmp_path: Path) -> None:
     assert await SqliteSyncRuns(tmp_path / "runs.db").runs() == []
 
 
 @pytest.mark.parametrize("begins", ["the service", "a sync"])
-async def test_a_damaged_history_begins_anew_whoever_meets_it(tmp_path: Path, begins: str):
+async def test_a_damaged_history_begins_anew_whoever_meets_it(tmp_path: Path, begins: str) -> None:
     path = tmp_path / "runs.db"
     history = SqliteSyncRuns(path)
     path.write_bytes(b"no database at all" * 500)
@@ -55,7 +55,7 @@ async def test_a_damaged_history_begins_anew_whoever_meets_it(tmp_path: Path, be
     assert (tmp_path / "runs.db.damaged").read_bytes().startswith(b"no database")
 
 
-async def test_a_history_of_another_program_is_left_alone(tmp_path: Path):
+async def test_a_history_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     with sqlite3.connect(path) as theirs:
         theirs.execute("CREATE TABLE theirs (n INTEGER)")
@@ -67,7 +67,7 @@ async def test_a_history_of_another_program_is_left_alone(tmp_path: Path):
     assert not (tmp_path / "runs.db.damaged").exists()
 
 
-async def test_only_the_runs_asked_for_are_given(tmp_path: Path):
+async def test_only_the_runs_asked_for_are_given(tmp_path: Path) -> None:
     history = SqliteSyncRuns(tmp_path / "runs.db")
     for n in range(5):
         history.add(SyncRun(NOON + timedelta(hours=n), 1.0))
@@ -76,7 +76,7 @@ async def test_only_the_runs_asked_for_are_given(tmp_path: Path):
     assert len(await history.runs(since=NOON + timedelta(hours=3))) == 2
 
 
-def test_latency_is_told_hour_by_hour_and_for_a_day():
+def test_latency_is_counted_hour_by_hour_and_for_a_day() -> None:
     now = 1_000_000 * 3600.0
     log = LatencyLog(lambda: now)
     assert log.day() is None
@@ -95,7 +95,7 @@ def test_latency_is_told_hour_by_hour_and_for_a_day():
     assert day.answers == 101
 
 
-def test_hours_long_gone_are_forgotten():
+def test_hours_long_gone_are_deleted() -> None:
     now = 1_000_000 * 3600.0
     log = LatencyLog(lambda: now)
     log.observe(0.001)

@@ -1,11 +1,11 @@
-"""Who did what, and whose personal link is valid: a small file of its own beside the ledger.
+"""audit.db: who did what, and which personal links are valid; a file of its own beside the ledger.
 
-Records are only ever added, and forgotten when they are old. Writes and long reads go through one
-thread, off the event loop; the generation of a link is read by whoever asks, in microseconds, and
-a revocation by another process counts at once.
+Records are only added, and deleted when they are old. Writes and long reads go through one thread,
+off the event loop; the generation of a link is read on the caller's thread, in microseconds, and a
+revocation by another process counts at once.
 
-Which links were revoked stands here only. So a new file takes none that was made before it: its
-generations begin with the second of its making, far above any that were ever counted up to.
+Which links were revoked stands here only. So a new file accepts none that was made before it: its
+generations begin with the second of its creation, far above any that were ever counted up to.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from bridge.errors import StoreError
 from bridge.ports.audit import AuditAct, AuditRecord
 from bridge.ports.clock import Clock
 
-# ruff: noqa: S608 - tables and expressions are constants of this house.
+# ruff: noqa: S608 - tables and expressions are constants of ours.
 
 _AUDIT: Final = "audit"
 _KEYS: Final = "desk_keys"
@@ -39,7 +39,8 @@ _ACT: Final = "json_extract(doc, '$.act')"
 _AT: Final = "json_extract(doc, '$.at')"
 _MANAGER: Final = "json_extract(doc, '$.manager')"
 
-#: Holds the generation of whoever has none of his own; a file of before has no such row.
+#: The reference of the row that holds the generation of managers without a row of their own;
+#: files of earlier releases have no such row.
 _EVERYBODY: Final = Ref("")
 
 T = TypeVar("T")
@@ -58,8 +59,7 @@ _key = msgspec.json.Decoder(_KeyRow).decode
 class SqliteAudit:
     """`Audit` and `DeskKeys` on SQLite; records are kept for *keep* of the days seen.
 
-    Opening reads all of the file. Raises StoreError when it cannot be used, StoreDamaged where that
-    is why.
+    Opening reads the file whole. Raises StoreError where it cannot be used.
     """
 
     def __init__(self, path: Path, clock: Clock, *, keep: timedelta):
@@ -85,13 +85,13 @@ class SqliteAudit:
             raise
 
     async def append(self, record: AuditRecord) -> None:
-        """Keep *record*; done means durable."""
+        """Append *record*; it is durable on return."""
         await self._do(lambda file: self._note(file, record))
 
     async def records(
         self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
     ) -> Sequence[tuple[int, AuditRecord]]:
-        """List records with their numbers, newest first."""
+        """Return records with their numbers, newest first."""
         conditions, values = ["1"], list[object]()
         if before is not None:
             conditions.append("id < ?")
@@ -99,16 +99,16 @@ class SqliteAudit:
         if act is not None:
             conditions.append(f"{_ACT} = ?")
             values.append(act.value)
-        question = (
+        query = (
             f"SELECT id, doc FROM {_AUDIT} WHERE {' AND '.join(conditions)} "
             "ORDER BY id DESC LIMIT ?"
         )
-        rows = await self._do(lambda file: file.read(question, (*values, limit)))
+        rows = await self._do(lambda file: file.read(query, (*values, limit)))
         with decoding_documents(self._path):
             return [(number, _record(text)) for number, text in rows]
 
     async def delete_old(self, days: Sequence[date]) -> int:
-        """Delete what is older than the days to be kept, of *days* seen; give the number."""
+        """Delete records older than the last days to be kept, of *days*; return their number."""
         before = oldest_kept(days, self._keep.days)
         if before is None:
             return 0
@@ -118,7 +118,7 @@ class SqliteAudit:
         )
 
     def generation(self, manager: Ref) -> int:
-        """Give the generation of links that is valid now."""
+        """Return the generation of links that is valid now."""
         ((version,),) = self._reader.read("PRAGMA data_version")
         if version != self._version:
             rows = self._reader.read(f"SELECT doc FROM {_KEYS}")
@@ -129,19 +129,19 @@ class SqliteAudit:
         return self._generations.get(manager, self._generations.get(_EVERYBODY, 0))
 
     async def revoke(self, manager: Ref) -> int:
-        """Make every link and session of before worthless; give the generation that counts now."""
+        """Invalidate all links and sessions of *manager*; return the generation that counts now."""
         return await self._do(lambda file: _revoke(file, manager))
 
     async def probe(self) -> None:
-        """Write something that changes nothing; raises StoreError where the disk refuses."""
+        """Write something that changes nothing; raises StoreError where it cannot be written."""
         await self._do(lambda file: file.execute(f"PRAGMA user_version = {FORMAT_VERSION}"))
 
     def was_replaced(self) -> bool:
-        """Whether another file, or none, stands at the path now."""
+        """Return whether another file, or none, stands at the path now."""
         return self._reader.was_replaced()
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close_file)
         self._thread.shutdown()
         self._reader.close()
@@ -173,7 +173,7 @@ class SqliteAudit:
 
 def _revoke(file: SqliteFile, manager: Ref) -> int:
     with file.transaction():
-        own, everybody = (_find_key(file, who) for who in (manager, _EVERYBODY))
+        own, everybody = (_find_key(file, ref) for ref in (manager, _EVERYBODY))
         held = own or everybody
         key = _KeyRow(manager, 1 if held is None else held[1].generation + 1)
         if own is None:
@@ -184,8 +184,8 @@ def _revoke(file: SqliteFile, manager: Ref) -> int:
     return key.generation
 
 
-def _find_key(file: SqliteFile, who: Ref) -> tuple[int, _KeyRow] | None:
-    found = file.read(f"SELECT id, doc FROM {_KEYS} WHERE {_MANAGER} = ?", (who,))
+def _find_key(file: SqliteFile, manager: Ref) -> tuple[int, _KeyRow] | None:
+    found = file.read(f"SELECT id, doc FROM {_KEYS} WHERE {_MANAGER} = ?", (manager,))
     return (found[0][0], _key(found[0][1])) if found else None
 
 

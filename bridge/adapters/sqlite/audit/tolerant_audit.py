@@ -1,8 +1,7 @@
-"""The audit list of the running service: what is wrong with its file stops nobody who mends it.
+"""The audit list of the running service: a file that cannot be written stops no administrator.
 
-A record that the file does not take goes to the log at once, and is kept in memory until the file
-takes it. Only who wants to see what is hidden from him has to wait: without a lasting record he
-sees nothing.
+A record that the file does not take goes to the log at once, and waits in memory until the file
+takes it. Only revealing a number and exporting calls need a durable record first.
 """
 
 import logging
@@ -22,10 +21,10 @@ from bridge.ports.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-#: Records kept in memory at most; the oldest of more stand in the log alone.
+#: Records that wait in memory at most; of more, the oldest stand in the log alone.
 MAX_WAITING: Final = 10_000
 
-#: Nobody sees hidden numbers, or takes calls away, without a record that lasts.
+#: Hidden numbers are shown, and calls exported, only with a durable record.
 _NEEDS_THE_FILE: Final = frozenset({AuditAct.NUMBER_REVEALED, AuditAct.CALLS_EXPORTED})
 
 _REPLACED: Final = (
@@ -33,14 +32,14 @@ _REPLACED: Final = (
     "may open nothing"
 )
 
-#: Behind the numbers of the records in the file.
+#: Greater than the numbers of all records in the file.
 _WAITING_FROM: Final = 1 << 52
 
 
 class TolerantAudit:
-    """`Audit`, `DeskKeys` and `StoredFile` over an `AuditStore` that may be broken.
+    """`Audit`, `DeskKeys` and `StoredFile` over a `SqliteAudit` that may be broken.
 
-    While the file cannot be read, links of before open nothing but what is known of them already.
+    While the file cannot be read, earlier links are valid only where their generation is cached.
     """
 
     name = "audit.db"
@@ -49,24 +48,24 @@ class TolerantAudit:
         self._path = path
         self._clock = clock
         self._keep = keep
-        self._known = path.with_suffix(".known")
+        self._known_mark = path.with_suffix(".known")
         self._store: SqliteAudit | None = None
-        self._trouble: StoreError | None = None
+        self._error: StoreError | None = None
         self._waiting: deque[AuditRecord] = deque(maxlen=MAX_WAITING)
         self._losses: list[str] = []
-        #: By manager, as the file said last; counted up where a revocation waits for the file.
+        #: By manager, as last read; counted up where a revocation waits for the file.
         self._generations: dict[Ref, int] = {}
         self._revoked: dict[Ref, None] = {}
-        #: Of everybody else, while the file cannot be read: nobody's of before.
-        self._passing = int(clock().timestamp())
+        #: Of all others while the file cannot be read: no earlier link has it.
+        self._fallback_generation = int(clock().timestamp())
         with suppress(StoreError):
             self._opened()
 
     # ------------------------------------------------------------ audit
     async def append(self, record: AuditRecord) -> None:
-        """Keep *record*: in the file, or else in memory and in the log.
+        """Append *record* to the file, or else keep it in memory and log it.
 
-        Raises StoreError only for what nobody may see unless it lasts.
+        Raises StoreError only for acts that need a durable record.
         """
         try:
             if self._waiting:
@@ -91,7 +90,7 @@ class TolerantAudit:
     async def records(
         self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
     ) -> Sequence[tuple[int, AuditRecord]]:
-        """List records with their numbers, newest first: those that wait, then the file's."""
+        """Return records with their numbers, newest first: those that wait, then the file's."""
         waiting = [
             (number, record)
             for number, record in reversed(list(enumerate(self._waiting, _WAITING_FROM)))
@@ -105,7 +104,7 @@ class TolerantAudit:
         return [*waiting, *kept][:limit]
 
     async def delete_old(self, days: Sequence[date]) -> int:
-        """Delete what is older than the days to be kept, of *days* seen; return the number."""
+        """Delete records older than the last days to be kept, of *days*; return their number."""
         try:
             return await self._opened().delete_old(days)
         except StoreError as error:
@@ -120,10 +119,10 @@ class TolerantAudit:
                 self._generations[manager] = self._opened().generation(manager)
             except StoreError as error:
                 self._failed(error)
-        return self._generations.get(manager, self._passing)
+        return self._generations.get(manager, self._fallback_generation)
 
     async def revoke(self, manager: Ref) -> int:
-        """Make links of before worthless; where the file does not take it, until it does."""
+        """Invalidate earlier links; in memory alone, until the file takes it."""
         try:
             if manager not in self._revoked:
                 self._generations[manager] = await self._opened().revoke(manager)
@@ -137,49 +136,49 @@ class TolerantAudit:
 
     # ------------------------------------------------------------ health
     async def examine(self) -> StoreError | None:
-        """Return what keeps the list from being written, after a try to mend it."""
+        """Return why the list cannot be written, after a try to mend it."""
         try:
             store = self._opened()
             if store.was_replaced():
-                if self._path.exists():  # one that is gone is told of when it is made anew
+                if self._path.exists():  # a missing one is reported when it is created again
                     self._losses.append(_REPLACED)
-                await self._let_go()
+                await self._close_store()
                 store = self._opened()
             for manager in list(self._revoked):
                 await store.revoke(manager)
                 del self._revoked[manager]
             await self._write_waiting()
         except StoreDamaged as error:
-            await self._let_go()  # opening reads all of it, and sets it aside
+            await self._close_store()  # opening reads all of it, and sets it aside
             self._failed(error)
         except StoreError as error:
             self._failed(error)
         else:
-            if self._trouble is None or self._store is None:
-                return self._trouble
+            if self._error is None or self._store is None:
+                return self._error
             return await self._probe()
-        return self._trouble
+        return self._error
 
     def take_losses(self) -> Sequence[str]:
-        """Return what happened to the file since this was asked last."""
+        """Return what happened to the file since the last call."""
         losses, self._losses = self._losses, []
         return losses
 
     async def close(self) -> None:
-        """Write what waits, and let go of the file."""
+        """Write what waits, and close the file."""
         with suppress(StoreError):
             await self._write_waiting()
-        await self._let_go()
+        await self._close_store()
 
     async def _probe(self) -> StoreError | None:
-        """Learn by writing whether the trouble is over."""
+        """Find out by writing whether the file can be written again."""
         try:
             await self._opened().probe()
         except StoreError as error:
             self._failed(error)
         else:
-            self._trouble = None
-        return self._trouble
+            self._error = None
+        return self._error
 
     async def _write_waiting(self) -> None:
         while self._waiting:
@@ -194,30 +193,30 @@ class TolerantAudit:
             except StoreError as error:
                 self._failed(error)
                 raise
-            with suppress(OSError):  # the next start notes it
-                self._known.touch(mode=0o600)
+            with suppress(OSError):  # the next start writes it
+                self._known_mark.touch(mode=0o600)
         return self._store
 
     def _open(self) -> SqliteAudit:
-        if self._known.exists() and not self._path.exists():
-            words = "was missing: who did what before is lost, links made before open nothing"
-            record_missing(self._path, f"{self.name} {words}")
-            self._losses.append(words)
-            self._known.unlink()
+        if self._known_mark.exists() and not self._path.exists():
+            loss = "was missing: who did what before is lost, links made before open nothing"
+            record_missing(self._path, f"{self.name} {loss}")
+            self._losses.append(loss)
+            self._known_mark.unlink()
         try:
             return SqliteAudit(self._path, self._clock, keep=self._keep)
         except StoreDamaged as error:
             aside = set_aside(self._path)
             extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
             _log.error("store_damaged", extra=extra)
-            words = f"was damaged and is kept as {aside.name}: links made before open nothing"
-            self._losses.append(words)
+            loss = f"was damaged and is kept as {aside.name}: links made before open nothing"
+            self._losses.append(loss)
         return SqliteAudit(self._path, self._clock, keep=self._keep)
 
-    async def _let_go(self) -> None:
+    async def _close_store(self) -> None:
         store, self._store = self._store, None
         if store is not None:
             await store.close()
 
     def _failed(self, error: StoreError) -> None:
-        self._trouble = error
+        self._error = error

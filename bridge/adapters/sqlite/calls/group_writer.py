@@ -1,9 +1,9 @@
 """Group commit: everything that waits for the disk shares one durable transaction.
 
-One thread owns the writing connection. While it commits, others queue up behind it; what it finds
-then is the next transaction. Ten waiting calls cost one fsync, and none of it stands in the event
-loop's way. What one turn of the loop submits is handed over together: waking the thread for each
-job would make both sides wait for the interpreter's lock more than for the disk.
+One thread owns the writing connection. While it commits, other jobs queue up; what it finds then is
+the next transaction. Ten waiting calls cost one fsync, and the event loop waits for none of it.
+What one turn of the loop submits is handed over together: waking the thread for each job would
+make both sides wait for the interpreter's lock more than for the disk.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 J = TypeVar("J")
 R = TypeVar("R")
 
-#: About so many writes make one transaction at most; the first of them must not wait for ever.
-_MOST = 1_000
+#: About so many jobs make one transaction at most: the first of them must not wait too long.
+_MAX_JOBS = 1_000
 
 _Waiting = tuple[J, asyncio.Future[R]]
 
@@ -31,11 +31,11 @@ class GroupWriter(Generic[J, R]):
     """Writes jobs in the order they came, several in one transaction.
 
     *open_file* opens the connection in the writer's own thread, again after every failure.
-    *write* does a batch of jobs in one durable transaction and gives one outcome for each; an
-    outcome that is a StoreError is raised to that job's owner alone. *rest* is what the file wants
-    done when nobody waits: behind each batch that left the queue empty. After a failure of the
-    kinds *mends* a batch is done a second time, for opening the file anew may have mended it;
-    *let_go* closes a file that failed.
+    *write* does a batch of jobs in one durable transaction and returns one result for each; a
+    result that is a StoreError is raised to that job's owner alone. *when_idle* is called after
+    each batch that left the queue empty. After an error of the kinds *retry_after* a batch is done
+    a second time, for opening the file again may have mended it; *discard* gives up a connection
+    that failed.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class GroupWriter(Generic[J, R]):
     ):
         self._open = open_file
         self._write = write
-        self._rest = when_idle
-        self._mends = retry_after
-        self._let_go = discard
+        self._when_idle = when_idle
+        self._retry_after = retry_after
+        self._discard = discard
         self._queue: queue.SimpleQueue[list[_Waiting[J, R]] | None] = queue.SimpleQueue()
-        #: What this turn of the loop submitted so far, and whose turn it is.
+        #: What this turn of the loop submitted so far, and the loop whose turn it is.
         self._gathered: list[_Waiting[J, R]] = []
         self._gathering: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
     async def submit(self, job: J) -> R:
-        """Return the outcome of *job* once it is durable; raises StoreError when it is not."""
+        """Return the result of *job* once it is durable; raises StoreError where it is not."""
         if self._closed:
             raise StoreError("ledger.db", "it is closed already")
         if self._thread is None:
@@ -76,7 +76,7 @@ class GroupWriter(Generic[J, R]):
         return await future
 
     async def close(self) -> None:
-        """Write what waits, then let go of the file."""
+        """Write what waits, then close the file."""
         self._closed = True
         self._hand_over()
         if self._thread is not None:
@@ -97,43 +97,43 @@ class GroupWriter(Generic[J, R]):
             try:
                 try:
                     file = file or self._open()
-                    outcomes = self._write(file, jobs)
-                except self._mends as error:
+                    results = self._write(file, jobs)
+                except self._retry_after as error:
                     if file is not None:
                         broken, file = file, None
-                        self._let_go(broken, error)
+                        self._discard(broken, error)
                     file = self._open()
-                    outcomes = self._write(file, jobs)
-            except Exception as error:  # noqa: BLE001 - the thread lives on, the callers are told
-                _tell([(future, _as_store_error(error)) for _, future in batch])
+                    results = self._write(file, jobs)
+            except Exception as error:  # noqa: BLE001 - the thread lives on, the callers get the error
+                _resolve_all([(future, _as_store_error(error)) for _, future in batch])
                 if file is not None:
-                    self._let_go(file, error)
+                    self._discard(file, error)
                     file = None
             else:
                 waiting = (future for _, future in batch)
-                _tell(list(zip(waiting, outcomes, strict=True)))
+                _resolve_all(list(zip(waiting, results, strict=True)))
                 if self._queue.empty():
-                    file = self._rested(file)
+                    file = self._after_idle_work(file)
         if file is not None:
             file.close()
 
-    def _rested(self, file: SqliteFile) -> SqliteFile | None:
-        """Do what the file wants; None where it cannot, and has to be opened anew."""
+    def _after_idle_work(self, file: SqliteFile) -> SqliteFile | None:
+        """Call `when_idle`; return None where it failed and the file has to be opened again."""
         try:
-            self._rest(file)
+            self._when_idle(file)
         except StoreError as error:
-            # Nobody waits for it: whoever writes next meets the trouble, and says it.
-            self._let_go(file, error)
+            # No job waits for it: the next write meets the error and raises it.
+            self._discard(file, error)
             return None
         return file
 
     def _take(self) -> tuple[list[_Waiting[J, R]], bool]:
-        """Wait for jobs and take all that came with them; True when the last have come."""
+        """Wait for jobs and take all that are queued; True where these are the last."""
         batch: list[_Waiting[J, R]] = []
         waiting = self._queue.get()
         while waiting is not None:
             batch += waiting
-            if len(batch) >= _MOST:
+            if len(batch) >= _MAX_JOBS:
                 return batch, False
             try:
                 waiting = self._queue.get_nowait()
@@ -142,28 +142,28 @@ class GroupWriter(Generic[J, R]):
         return batch, True
 
 
-def _tell(outcomes: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
-    """Wake the waiting with one call into each of their loops; there is one but in tests."""
+def _resolve_all(results: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
+    """Resolve futures with one call into each of their loops; only tests have several."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], R | StoreError]]] = {}
-    for future, outcome in outcomes:
-        loops.setdefault(future.get_loop(), []).append((future, outcome))
+    for future, result in results:
+        loops.setdefault(future.get_loop(), []).append((future, result))
     for loop, theirs in loops.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, theirs)
 
 
-def _resolve(outcomes: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
-    for future, outcome in outcomes:
+def _resolve(results: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
+    for future, result in results:
         if future.done():
             continue  # its owner was cancelled; the write stands all the same
-        if isinstance(outcome, StoreError):
-            future.set_exception(outcome)
+        if isinstance(result, StoreError):
+            future.set_exception(result)
         else:
-            future.set_result(outcome)
+            future.set_result(result)
 
 
 def _as_store_error(error: Exception) -> StoreError:
     if isinstance(error, StoreError):
-        return type(error)(error.path, error.reason)  # each waiter raises one of his own
+        return type(error)(error.path, error.reason)  # each future raises an error of its own
     _log.error("write_failed", exc_info=error)
     return StoreError("ledger.db", f"the write failed: {type(error).__name__}")

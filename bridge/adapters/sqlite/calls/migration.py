@@ -63,8 +63,8 @@ _MISSED_CALL: Final = {
     "merging": "separate_reminder_calls",
 }
 
-#: Stands for a manager whom format 1 knew by the number of his row in the directory of that time:
-#: whose number it is not kept, only that 1C named a manager.
+#: Stands for a manager whom format 1 named by a row number of the directory of that time: only that
+#: 1C named a manager is kept.
 _SOME_MANAGER: Final = "unlisted"
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -80,7 +80,7 @@ def upgrade_call(call: _Json) -> _Json:
             upgraded[key] = [_renamed(one, names) for one in part]
         elif part is not None:
             upgraded[key] = _renamed(part, names)
-    for candidate in upgraded["decision"].get("candidates", ()):
+    for candidate in _object(upgraded["decision"]).get("candidates", ()):
         # [kind, ref, name, chain, …]; a step of the chain is [partner, name, manager].
         for step in candidate[3]:
             if isinstance(step[2], int):
@@ -127,5 +127,12 @@ def migrate_ledger(file: SqliteFile) -> None:
     file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 
-def _renamed(document: _Json, names: Mapping[str, str]) -> _Json:
+def _object(value: object) -> _Json:
+    if not isinstance(value, dict):
+        raise TypeError("a damaged document: an object is expected")
+    return value
+
+
+def _renamed(document: object, names: Mapping[str, str]) -> _Json:
+    document = _object(document)
     return {names.get(key, key): value for key, value in document.items()}

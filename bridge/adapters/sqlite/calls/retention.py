@@ -1,4 +1,4 @@
-"""What the ledger deletes by age, and the days by which age is counted, on the writer's thread."""
+"""Deleting old records, and the days by which their age is counted; on the writer's thread."""
 
 from datetime import datetime
 
@@ -13,16 +13,16 @@ from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.domain.delivery.retention import is_done
 from bridge.ports.stores.retention import DeletedRecords
 
-#: Calls looked at in one transaction: a caller's record may have to wait behind it.
+#: Calls read in one transaction: a caller's record may have to wait behind it.
 _BATCH = 200
 
 
 def delete_old_calls(
     file: SqliteFile, before: datetime, after: int
 ) -> tuple[int | None, DeletedRecords]:
-    """Delete calls behind the row *after* that are old and done; give the last row looked at.
+    """Delete calls behind the row *after* that are old and done (`retention.is_done`).
 
-    None where no more are old.
+    Return the last row that was read, None where no more are old, and what was deleted.
     """
     rows = file.read(
         "SELECT calls.id, calls.doc, outbox.doc FROM calls LEFT JOIN outbox USING (id) "
@@ -37,8 +37,8 @@ def delete_old_calls(
     done: list[tuple[int, str]] = []
     for row, text, entry in rows:
         call = decode_call(text)
-        owed = None if entry is None else decode_entry(entry)
-        if is_done(call, owed, is_client_waiting=call.key in waiting):
+        outbox_entry = None if entry is None else decode_entry(entry)
+        if is_done(call, outbox_entry, is_client_waiting=call.key in waiting):
             done.append((row, call.key))
     missed_calls = 0
     for row, key in done:
@@ -51,7 +51,10 @@ def delete_old_calls(
 
 
 def delete_old_events(file: SqliteFile, before: datetime) -> DeletedRecords:
-    """Delete old events that were told to a call that is gone or to none, and old talks."""
+    """Delete expired events and old talks; return how many.
+
+    The condition is that of `ledger_rules.is_event_expired`.
+    """
     events = file.execute(
         "DELETE FROM events WHERE at < ? AND call IS NOT NULL "
         "AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.key = events.call)",
@@ -64,7 +67,7 @@ def delete_old_events(file: SqliteFile, before: datetime) -> DeletedRecords:
 
 
 def record_day(file: SqliteFile, now: datetime) -> None:
-    """Note that the service ran on the day of *now*; of each day the last note is kept."""
+    """Record that the service ran on the day of *now*; of each day the last moment is kept."""
     text, day = day_row(now)
     last = file.read("SELECT id, day FROM days ORDER BY id DESC LIMIT 1")
     if last and last[0][1] == day:

@@ -1,4 +1,4 @@
-"""What is wrong in the data pulled from 1C: read from the directory's file, off the event loop."""
+"""Data quality issues of the directory, read from its file, off the event loop."""
 
 import asyncio
 import heapq
@@ -25,7 +25,7 @@ from bridge.domain.reporting.data_quality import (
 )
 from bridge.errors import StoreDamaged
 
-# ruff: noqa: S608 - tables and expressions are constants of this house.
+# ruff: noqa: S608 - tables and expressions are constants of ours.
 
 _PARTNERS: Final = TABLES[EntityKind.PARTNER]
 _UNMANAGED: Final = (
@@ -34,27 +34,27 @@ _UNMANAGED: Final = (
 )
 _cost = attrgetter("call_count")
 
-_Question = Callable[[SqliteFile], DataQualityIssues]
+_Query = Callable[[SqliteFile], DataQualityIssues]
 
 
 class SqliteDataQuality:
-    """Looks through the directory at *path*; nothing is wrong where there is none yet."""
+    """Finds issues in the directory at *path*; there are none where there is no file yet."""
 
     def __init__(self, path: Path):
         self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="data-doctor")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="data-quality")
 
     async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> DataQualityIssues:
-        """List partners for whom 1C names no main manager, those of *costs* first."""
-        return await self._do(
+        """Return partners for whom 1C names no main manager, those of *costs* first."""
+        return await self._run(
             DataQualityIssueKind.NO_MANAGER, lambda file: _unmanaged(file, costs, limit)
         )
 
     async def unreadable_phones(
         self, unknown_tails: Mapping[str, int], limit: int
     ) -> DataQualityIssues:
-        """List owners with phone fields in which no number was found."""
-        return await self._do(
+        """Return owners with phone fields in which no number was found."""
+        return await self._run(
             DataQualityIssueKind.UNREADABLE, lambda file: _unreadable(file, unknown_tails, limit)
         )
 
@@ -62,17 +62,17 @@ class SqliteDataQuality:
         """End the thread."""
         self._thread.shutdown()
 
-    async def _do(self, kind: DataQualityIssueKind, question: _Question) -> DataQualityIssues:
+    async def _run(self, kind: DataQualityIssueKind, query: _Query) -> DataQualityIssues:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._ask, kind, question)
+        return await loop.run_in_executor(self._thread, self._query_file, kind, query)
 
-    def _ask(self, kind: DataQualityIssueKind, question: _Question) -> DataQualityIssues:
+    def _query_file(self, kind: DataQualityIssueKind, query: _Query) -> DataQualityIssues:
         if not self._path.exists():
             return DataQualityIssues(kind, 0, 0)
-        # Opened anew each time: the file may have been thrown away and pulled again.
+        # Opened anew each time: the file may have been deleted and pulled again.
         file = SqliteFile(self._path, read_only=True)
         try:
-            return question(file)
+            return query(file)
         except DECODE_ERRORS as error:
             raise StoreDamaged(str(self._path), f"a document is damaged: {error}") from error
         finally:
@@ -94,36 +94,36 @@ def _unmanaged(file: SqliteFile, costs: Mapping[Ref, int], limit: int) -> DataQu
     for (text,) in rows:
         partner = decode_object(EntityKind.PARTNER, text)
         code = getattr(partner, "code", "")
-        flaw = DataQualityIssue(
+        issue = DataQualityIssue(
             DataQualityIssueKind.NO_MANAGER,
             partner.name,
             code,
             costs.get(partner.ref, 0),
             partner.ref,
         )
-        found.setdefault(partner.ref, flaw)
-    flaws = list(found.values())[:limit]
+        found.setdefault(partner.ref, issue)
+    issues = list(found.values())[:limit]
     return DataQualityIssues(
-        DataQualityIssueKind.NO_MANAGER, total, sum(flaw.call_count for flaw in flaws), flaws
+        DataQualityIssueKind.NO_MANAGER, total, sum(issue.call_count for issue in issues), issues
     )
 
 
 def _unreadable(file: SqliteFile, tails: Mapping[str, int], limit: int) -> DataQualityIssues:
     ((total,),) = file.read("SELECT coalesce(sum(fields), 0) FROM unread")
     rows = (
-        (count_unread_calls(example, tails), owner, example)
-        for owner, example in file.stream("SELECT owner, example FROM unread")
+        (count_unread_calls(example, tails), owner_row, example)
+        for owner_row, example in file.stream("SELECT owner, example FROM unread")
     )
     costly = heapq.nlargest(limit, rows)
-    flaws: list[DataQualityIssue] = []
-    for calls, owner, example in costly:
-        kind, row = owner_of_row_id(owner)
+    issues: list[DataQualityIssue] = []
+    for calls, owner_row, example in costly:
+        kind, row = owner_of_row_id(owner_row)
         ((text,),) = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (row,))
-        noun = decode_object(kind, text)
-        flaws.append(
-            DataQualityIssue(DataQualityIssueKind.UNREADABLE, noun.name, example, calls, noun.ref)
+        owner = decode_object(kind, text)
+        issues.append(
+            DataQualityIssue(DataQualityIssueKind.UNREADABLE, owner.name, example, calls, owner.ref)
         )
-    flaws.sort(key=_cost, reverse=True)
+    issues.sort(key=_cost, reverse=True)
     return DataQualityIssues(
-        DataQualityIssueKind.UNREADABLE, total, sum(flaw.call_count for flaw in flaws), flaws
+        DataQualityIssueKind.UNREADABLE, total, sum(issue.call_count for issue in issues), issues
     )

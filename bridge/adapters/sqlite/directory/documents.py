@@ -1,6 +1,6 @@
-"""Directory nouns as JSON documents, and the tables and indexes they stand in.
+"""Directory objects as JSON documents, and the tables and indexes they stand in.
 
-Documents carry the nouns' own field names and leave out what is empty.
+Documents have the field names of the objects' classes and leave out what has its default value.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from bridge.domain.phone.phone import ParsedPhone, PhoneNumber
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import SyncReport
 
-#: Table of each kind; the order is part of the file's format (see `owner_row`).
+#: Table of each kind; the order is part of the file's format (see `owner_row_id`).
 TABLES: Final = {
     EntityKind.MANAGER: "managers",
     EntityKind.PARTNER: "partners",
@@ -38,7 +38,7 @@ CHECKPOINT_TABLE: Final = "checkpoint"
 REPORT_ID: Final = 1
 TOTALS_ID: Final = 2
 
-# ruff: noqa: S608 - tables and expressions are constants of this house.
+# ruff: noqa: S608 - tables and expressions are constants of ours.
 
 # What the expression indexes of the tables are on, letter for letter.
 REF_EXPRESSION = "json_extract(doc, '$.ref')"
@@ -65,16 +65,16 @@ _UPGRADED = "doc"
 for _old, _new in _OLD_KEYS.items():
     _UPGRADED = f"replace({_UPGRADED}, '{_old}', '{_new}')"
 
-_PLACES = {kind: place for place, kind in enumerate(KINDS)}
+_POSITIONS = {kind: position for position, kind in enumerate(KINDS)}
 
 
-class _Wire:
-    """Encodes one class of noun without its defaults, and decodes it."""
+class _Codec:
+    """Encodes one class of object without its defaults, and decodes it."""
 
-    def __init__(self, noun: type[DirectoryObject]):
-        fields = dataclasses.fields(noun)
+    def __init__(self, directory_object: type[DirectoryObject]):
+        fields = dataclasses.fields(directory_object)
         self._lean = msgspec.defstruct(
-            f"{noun.__name__}Document",
+            f"{directory_object.__name__}Document",
             [
                 (f.name, object)
                 if f.default is dataclasses.MISSING
@@ -86,40 +86,40 @@ class _Wire:
         )
         self._values = attrgetter(*(f.name for f in fields))
         self._encode = msgspec.json.Encoder().encode
-        self.decode = msgspec.json.Decoder(noun).decode
+        self.decode = msgspec.json.Decoder(directory_object).decode
 
-    def encode(self, nouns: Iterable[DirectoryObject]) -> list[bytes]:
+    def encode(self, objects: Iterable[DirectoryObject]) -> list[bytes]:
         encode, lean, values = self._encode, self._lean, self._values
-        return [encode(lean(*values(noun))) for noun in nouns]
+        return [encode(lean(*values(directory_object))) for directory_object in objects]
 
 
-_WIRES = {
-    EntityKind.MANAGER: _Wire(Manager),
-    EntityKind.PARTNER: _Wire(Partner),
-    EntityKind.CONTACT: _Wire(ContactPerson),
-    EntityKind.COUNTERPARTY: _Wire(Counterparty),
+_CODECS = {
+    EntityKind.MANAGER: _Codec(Manager),
+    EntityKind.PARTNER: _Codec(Partner),
+    EntityKind.CONTACT: _Codec(ContactPerson),
+    EntityKind.COUNTERPARTY: _Codec(Counterparty),
 }
 
 _report = msgspec.json.Decoder(SyncReport)
 
 
-def encode_objects(kind: EntityKind, nouns: Iterable[DirectoryObject]) -> list[bytes]:
-    """Write nouns as JSON, empty fields left out."""
-    return _WIRES[kind].encode(nouns)
+def encode_objects(kind: EntityKind, objects: Iterable[DirectoryObject]) -> list[bytes]:
+    """Return the documents of objects, defaults left out."""
+    return _CODECS[kind].encode(objects)
 
 
 def decode_object(kind: EntityKind, text: str | bytes) -> DirectoryObject:
-    """Read a noun back; raises msgspec.MsgspecError for what is none."""
-    return _WIRES[kind].decode(text)
+    """Decode an object; raises msgspec.MsgspecError for what is none."""
+    return _CODECS[kind].decode(text)
 
 
 def decode_report(text: str) -> SyncReport:
-    """Read a run's report back; raises msgspec.MsgspecError for what is none."""
+    """Decode the report of a run; raises msgspec.MsgspecError for what is none."""
     return _report.decode(text)
 
 
 def migrate_directory(file: SqliteFile) -> None:
-    """Give the documents of a directory of format 1 today's keys; inside the writer's transaction.
+    """Upgrade the documents of a directory of format 1; inside the writer's transaction.
 
     The text of a key cannot stand inside a value: a quote in a value is written with a backslash.
     """
@@ -136,51 +136,67 @@ def decode_object_of_any_format(kind: EntityKind, text: str) -> DirectoryObject:
 
 
 def owner_row_id(kind: EntityKind, doc_id: int) -> int:
-    """Number a document among all four kinds."""
-    return doc_id * len(KINDS) + _PLACES[kind]
+    """Return the number of a document among all four kinds."""
+    return doc_id * len(KINDS) + _POSITIONS[kind]
 
 
 def owner_of_row_id(row: int) -> tuple[EntityKind, int]:
-    """Give kind and document id back from `owner_row`."""
+    """Return kind and document id of an `owner_row_id`."""
     return KINDS[row % len(KINDS)], row // len(KINDS)
 
 
-def distinct_phones(noun: DirectoryObject) -> tuple[ParsedPhone, ...]:
-    """Give the numbers of an owner, each once, with the first extension typed behind it."""
-    if isinstance(noun, Manager) or not noun.phone_fields:
+def distinct_phones(directory_object: DirectoryObject) -> tuple[ParsedPhone, ...]:
+    """Return the numbers of an owner, each once, with the first extension typed behind it."""
+    if isinstance(directory_object, Manager) or not directory_object.phone_fields:
         return ()
-    if len(noun.phone_fields) == 1 and len(noun.phone_fields[0].phones) == 1:
-        return noun.phone_fields[0].phones
+    if (
+        len(directory_object.phone_fields) == 1
+        and len(directory_object.phone_fields[0].phones) == 1
+    ):
+        return directory_object.phone_fields[0].phones
     first: dict[PhoneNumber, ParsedPhone] = {}
-    for field in noun.phone_fields:
+    for field in directory_object.phone_fields:
         for phone in field.phones:
             first.setdefault(phone.number, phone)
     return tuple(first.values())
 
 
-def unread_phone_fields(noun: DirectoryObject) -> tuple[str, ...]:
-    """Give the phone fields from which no number was read."""
-    if isinstance(noun, Manager):
+def unread_phone_fields(directory_object: DirectoryObject) -> tuple[str, ...]:
+    """Return the phone fields from which no number was read."""
+    if isinstance(directory_object, Manager):
         return ()
-    return tuple([f.text for f in noun.phone_fields if not f.phones and f.text.strip()])
+    return tuple([f.text for f in directory_object.phone_fields if not f.phones and f.text.strip()])
 
 
 def read_objects(
     file: SqliteFile, kind: EntityKind, where: str = ""
 ) -> Iterator[tuple[int, DirectoryObject]]:
-    """Read documents with their ids; the table must not be written meanwhile."""
+    """Yield objects with their ids; the table must not be written meanwhile."""
     question = f"SELECT id, CAST(doc AS BLOB) FROM {TABLES[kind]} {where}"
     for doc_id, text in file.stream(question):
         yield doc_id, decode_object(kind, text)
 
 
 def insert_documents(file: SqliteFile, kind: EntityKind, first: int, docs: Sequence[bytes]) -> None:
-    """Write documents with the ids from *first* on, which nobody has yet."""
+    """Insert documents with the ids from *first* on, which are unused."""
     file.execute(
         f"INSERT INTO {TABLES[kind]} (id, doc) "
         f"SELECT ?3 + key, CAST({VALUE} AS TEXT) FROM json_each(?2)",
         (*join_values(docs), first),
     )
+
+
+def insert_unread_phones(
+    file: SqliteFile, kind: EntityKind, first: int, objects: Iterable[DirectoryObject]
+) -> None:
+    """Insert the unread phone fields of objects that have the ids from *first* on."""
+    rows = [
+        (owner_row_id(kind, doc_id), len(fields), fields[0])
+        for doc_id, one in enumerate(objects, first)
+        if (fields := unread_phone_fields(one))
+    ]
+    if rows:
+        file.execute_many("INSERT INTO unread VALUES (?, ?, ?)", rows)
 
 
 def create_indexes(file: SqliteFile, kind: EntityKind) -> None:
@@ -192,6 +208,6 @@ def create_indexes(file: SqliteFile, kind: EntityKind) -> None:
 
 
 def drop_indexes(file: SqliteFile, kind: EntityKind) -> None:
-    """Have no indexes on the table of *kind*: a table is filled faster without."""
+    """Drop the indexes of the table of *kind*: it is filled faster without."""
     for name in (f"{TABLES[kind]}_by_ref", *_INDEXES[kind]):
         file.execute(f"DROP INDEX IF EXISTS {name}")

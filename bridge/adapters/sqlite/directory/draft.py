@@ -1,9 +1,8 @@
-"""The first load of a directory, in a file that nobody reads before it is whole.
+"""The first load of a directory, in a draft file that is read only when it is complete.
 
-Such a file needs no log on the disk: what a crash leaves of it is thrown away. So its rows are
-written once and not twice, and go to the disk while they come. A hundred megabytes that wait for
-one commit are felt by everybody who waits for the same disk then, and a call is answered when its
-record is there.
+Such a file needs no log: what a crash leaves of it is deleted. So its rows are written once and
+not twice, and are flushed to the disk as they come. A hundred megabytes flushed by one commit
+would delay everybody who waits for the same disk, and a call is answered when its record is there.
 """
 
 import os
@@ -13,12 +12,12 @@ from pathlib import Path
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreError
 
-#: Seconds between two ways to the disk: about a megabyte each, a few milliseconds of it.
+#: Seconds between two flushes: about a megabyte each, a few milliseconds of the disk.
 _PAUSE_S = 0.05
 
 
 class DirectoryDraft:
-    """The file beside *path* that takes its place by `publish`, or never was by `discard`."""
+    """The draft beside *path*: `publish` puts it in place, `discard` deletes it."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -30,13 +29,13 @@ class DirectoryDraft:
         self._flush = BackgroundFlush(self._draft)
 
     def publish(self) -> None:
-        """Have all of it on the disk, at *path*; raises StoreError, and leaves nothing then."""
+        """Flush the draft and rename it to *path*; raises StoreError, and leaves nothing then."""
         try:
             self.db.file.execute("PRAGMA journal_mode = WAL")
             self.db.close()
             self._flush.close()
             self._draft.replace(self._path)
-            _keep_name(self._path.parent)
+            _flush_name(self._path.parent)
         except StoreError:
             self.discard()
             raise
@@ -45,7 +44,7 @@ class DirectoryDraft:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the draft."""
         self.db.close()
         self._flush.discard()
         self._remove()
@@ -59,10 +58,10 @@ class DirectoryDraft:
 
 
 class BackgroundFlush:
-    """Brings what a file gains to the disk all the time, in a thread beside its writer.
+    """Flushes what is written to a file again and again, in a thread of its own.
 
-    On POSIX a file's locks go with the first descriptor of a process that is closed: close this
-    one behind the writer's.
+    On POSIX a process loses its locks on a file with the first descriptor that it closes: close
+    this one after the writer's.
     """
 
     def __init__(self, path: Path):
@@ -72,7 +71,7 @@ class BackgroundFlush:
         self._thread.start()
 
     def close(self) -> None:
-        """Have everything on the disk; raises OSError where the disk says no."""
+        """Flush everything and close the file; raises OSError where the disk fails."""
         self._end()
         try:
             os.fsync(self._file)
@@ -81,7 +80,7 @@ class BackgroundFlush:
             self._file = -1
 
     def discard(self) -> None:
-        """Let go of a file that is of no account."""
+        """Close the file without flushing it."""
         self._end()
         if self._file >= 0:
             os.close(self._file)
@@ -96,11 +95,11 @@ class BackgroundFlush:
             try:
                 os.fsync(self._file)
             except OSError:
-                return  # `close` meets it again, and says it
+                return  # `close` meets the error again, and raises it
 
 
-def _keep_name(folder: Path) -> None:
-    """Have a file's new name survive a power cut, where folders are files."""
+def _flush_name(folder: Path) -> None:
+    """Make a file's new name survive a power cut, where folders can be flushed."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

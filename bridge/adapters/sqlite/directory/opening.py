@@ -1,4 +1,4 @@
-"""Open the directory to answer callers, whatever the disk allows."""
+"""Opening the directory file to answer callers, in the best mode that the disk allows."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from bridge.errors import StoreDamaged, StoreError, StoreOfOtherProgram
 
 
 def open_for_reading(path: Path) -> tuple[SqliteFile, OpenMode]:
-    """Return the directory, open, and by what it could be opened.
+    """Return the open file and the mode in which it could be opened.
 
-    Beside a file SQLite wants some memory shared with its writers, as a file. A full or read-only
-    disk does not give it, and callers need their managers all the same. Whoever opened it without
-    others has to try again soon: the writer cannot write meanwhile.
+    SQLite needs memory that it shares with writers, in a file beside the database. A full or
+    read-only disk does not give it, and callers have to be answered all the same. A file that is
+    not open in mode SHARED is to be opened again soon: the writer cannot write meanwhile.
 
     Raises:
         StoreError: it cannot be read at all.

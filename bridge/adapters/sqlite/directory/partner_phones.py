@@ -1,4 +1,4 @@
-"""The numbers of one partner, read for somebody who wants to call: three indexed reads."""
+"""The phone numbers of one partner, for placing a call: three indexed reads."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +23,7 @@ from bridge.domain.directory.entities import (
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.orders import OwnedPhone
 
-# ruff: noqa: S608 - tables are constants of this house.
+# ruff: noqa: S608 - tables are constants of ours.
 
 _KINDS = {
     Partner: CandidateKind.PARTNER,
@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def read_partner_phones(file: SqliteFile, owner: Ref) -> list[OwnedPhone] | None:
-    """Give the numbers of a partner or a contact person, each once; None when there is no such.
+    """Return the numbers of a partner or contact person, each once; None where 1C has no such.
 
     Raises StoreError or msgspec.MsgspecError when the file cannot be read.
     """
@@ -48,9 +48,9 @@ def read_partner_phones(file: SqliteFile, owner: Ref) -> list[OwnedPhone] | None
 
 def _read(file: SqliteFile, kind: EntityKind, column: str, ref: Ref) -> Iterator[PhoneOwner]:
     for (text,) in file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {column} = ?", (ref,)):
-        noun = decode_object_of_any_format(kind, text)
-        if not isinstance(noun, Manager):
-            yield noun
+        found = decode_object_of_any_format(kind, text)
+        if not isinstance(found, Manager):
+            yield found
 
 
 def _order(owner: PhoneOwner) -> tuple[bool, str, str]:

@@ -31,7 +31,7 @@ def check_files(folder: Path) -> Mapping[str, StoreError]:
 
 
 def files_set_aside(folder: Path) -> Sequence[str]:
-    """Return the names of the files of which a damaged one is still kept beside."""
+    """Return the names of the files of which a damaged one is still kept."""
     return list(list_set_aside(folder))
 
 

@@ -37,7 +37,7 @@ def restrict_to_owner(folder: Path, *others: Path) -> None:
 
 
 def accessible_to_others(folder: Path, *others: Path) -> Sequence[Path]:
-    """Return those of our files in *folder*, and of *others*, that other users may read or write."""
+    """Return those of our files in *folder*, and of *others*, that other users may use."""
     if os.name != "posix":
         return ()
     return [path for path in _ours(folder, others) if _mode(path) & _OTHERS]

@@ -24,13 +24,13 @@ def damaged_path(path: Path) -> Path:
 
 
 def set_aside(path: Path, *, latest_only: bool = False) -> Path:
-    """Take a damaged file out of the way, its log with it; give where it is kept now.
+    """Rename a damaged file and its log; return where it is kept now.
 
-    An earlier one stays; with *only_latest* it goes, as befits what can be made anew. Nobody of
-    this process may hold the file open.
+    One set aside earlier stays; with *latest_only* it is replaced, for what can be pulled anew. No
+    connection of this process may have the file open.
 
     Raises:
-        StoreError: the system does not let us.
+        StoreError: it cannot be renamed.
     """
     aside = damaged_path(path) if latest_only else _unused_path(path, "damaged")
     try:

@@ -35,7 +35,7 @@ class OpenMode(Enum):
     """With whom a connection shares its file.
 
     SHARED: with other processes, through a file of shared memory, which a full disk does not give.
-    EXCLUSIVE: with nobody; no other process may write meanwhile. IMMUTABLE: the file is taken as it
+    EXCLUSIVE: with none; no other process may write meanwhile. IMMUTABLE: the file is taken as it
     stands, and its log is not read.
     """
 
@@ -196,7 +196,7 @@ class SqliteFile:
         return store_error(self.path, error)
 
     def was_replaced(self) -> bool:
-        """Return whether another file, or none, stands at the path: writes would reach nobody."""
+        """Return whether another file, or none, stands at the path."""
         with suppress(StoreError):  # the memory that is mapped may be another file's by now
             self.wal_index.restore_length()
         return identity_at(self.path) != self._identity

@@ -31,7 +31,7 @@ def names_in(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
-async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path):
+async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "sessions.json"
     seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted()))
     admin, other = seals.create_admin_session(), seals.create_admin_session()
@@ -56,7 +56,7 @@ async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path):
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"generation": "", "ended": []}'])
 async def test_where_the_list_is_lost_no_session_of_before_counts(
     tmp_path: Path, content: bytes | None
-):
+) -> None:
     path = tmp_path / "sessions.json"
     session = SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted())).create_admin_session()
     if content is None:
@@ -80,7 +80,7 @@ async def test_where_the_list_is_lost_no_session_of_before_counts(
 
 async def test_where_the_disk_refuses_memory_keeps_it_with_an_alarm_until_it_is_well(
     tmp_path: Path,
-):
+) -> None:
     folder = tmp_path / "data"
     noted = Noted()
     ended = EndedSessionsFile(folder / "sessions.json", noted)  # there is no such folder
@@ -98,7 +98,7 @@ async def test_where_the_disk_refuses_memory_keeps_it_with_an_alarm_until_it_is_
     assert not later.is_valid_admin_session(session)
 
 
-async def test_the_list_is_bounded_by_a_new_generation(tmp_path: Path):
+async def test_the_list_is_bounded_by_a_new_generation(tmp_path: Path) -> None:
     ended = EndedSessionsFile(tmp_path / "sessions.json", Noted(), max_sessions=20)
     seals = SignedTokens(SECRET, "pw", ended)
     first, generation = seals.create_admin_session(), ended.generation

@@ -44,7 +44,7 @@ def record(
     return AuditRecord(at, act, "manager", "Анна Петрова", "203.0.113.7", subject, "+7903*****23")
 
 
-async def test_records_come_back_newest_first_and_page_by_page(store: SqliteAudit):
+async def test_records_come_back_newest_first_and_page_by_page(store: SqliteAudit) -> None:
     for n in range(5):
         await store.append(record(subject=str(n)))
 
@@ -55,7 +55,7 @@ async def test_records_come_back_newest_first_and_page_by_page(store: SqliteAudi
     assert first[0][1] == record(subject="4")
 
 
-async def test_one_act_is_picked_out(store: SqliteAudit):
+async def test_one_act_is_picked_out(store: SqliteAudit) -> None:
     await store.append(record(AuditAct.ENTRY_DROPPED))
     await store.append(record(AuditAct.SIGNED_IN))
 
@@ -64,7 +64,7 @@ async def test_one_act_is_picked_out(store: SqliteAudit):
     assert [kept.act for _, kept in found] == [AuditAct.ENTRY_DROPPED]
 
 
-async def test_what_is_too_old_is_forgotten_and_nothing_else(store: SqliteAudit):
+async def test_what_is_too_old_is_deleted_and_nothing_else(store: SqliteAudit) -> None:
     await store.append(record(at=NOON, subject="old"))
     await store.append(record(at=NOON + timedelta(days=20), subject="young"))
     await store.append(record(at=NOON + timedelta(days=31), subject="new"))
@@ -77,7 +77,7 @@ async def test_what_is_too_old_is_forgotten_and_nothing_else(store: SqliteAudit)
 
 async def test_a_revoked_link_counts_at_once_whoever_revoked_it(
     store: SqliteAudit, tmp_path: Path, time: Time
-):
+) -> None:
     first, boris = store.generation(ANNA), store.generation(BORIS)
     terminal = SqliteAudit(tmp_path / "audit.db", time, keep=timedelta(days=30))
 
@@ -90,7 +90,7 @@ async def test_a_revoked_link_counts_at_once_whoever_revoked_it(
     await terminal.close()
 
 
-async def test_a_new_file_takes_no_link_that_was_made_before_it(tmp_path: Path, time: Time):
+async def test_a_new_file_takes_no_link_that_was_made_before_it(tmp_path: Path, time: Time) -> None:
     path = tmp_path / "audit.db"
     made = set[int]()
     for days in range(3):
@@ -102,7 +102,7 @@ async def test_a_new_file_takes_no_link_that_was_made_before_it(tmp_path: Path, 
         path.unlink()
 
 
-async def test_a_file_of_before_keeps_its_links(store: SqliteAudit, tmp_path: Path):
+async def test_a_file_of_before_keeps_its_links(store: SqliteAudit, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "audit.db") as older:
         older.execute("DELETE FROM desk_keys")
     older.close()
@@ -113,7 +113,7 @@ async def test_a_file_of_before_keeps_its_links(store: SqliteAudit, tmp_path: Pa
 
 
 @pytest.mark.parametrize("table", ["audit", "desk_keys", "a document"])
-async def test_damage_shows_at_opening(tmp_path: Path, time: Time, table: str):
+async def test_damage_shows_at_opening(tmp_path: Path, time: Time, table: str) -> None:
     path = tmp_path / "audit.db"
     store = SqliteAudit(path, time, keep=timedelta(days=30))
     await store.append(record())
@@ -136,7 +136,7 @@ async def test_damage_shows_at_opening(tmp_path: Path, time: Time, table: str):
     assert path.read_bytes() == spoilt
 
 
-def test_the_house_s_secret_is_made_once_and_is_nobody_else_s_to_read(tmp_path: Path):
+def test_the_service_secret_is_created_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "data" / "secret.key"
 
     first = load_or_create_secret(path)
@@ -147,7 +147,7 @@ def test_the_house_s_secret_is_made_once_and_is_nobody_else_s_to_read(tmp_path: 
     assert [kept.name for kept in path.parent.iterdir()] == ["secret.key"]
 
 
-def test_a_secret_cut_short_is_refused_not_used(tmp_path: Path):
+def test_a_secret_cut_short_is_refused_not_used(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     path.write_bytes(b"short")
 

@@ -62,9 +62,7 @@ async def test_what_the_file_does_not_take_is_logged_and_written_when_it_does(
 
 
 @pytest.mark.parametrize("act", [AuditAct.NUMBER_REVEALED, AuditAct.CALLS_EXPORTED])
-async def test_nobody_sees_what_is_hidden_without_a_record_that_lasts(
-    path: Path, act: AuditAct
-) -> None:
+async def test_hidden_numbers_need_a_durable_record(path: Path, act: AuditAct) -> None:
     path.mkdir()
     broken = audit(path)
 
@@ -122,7 +120,7 @@ async def test_a_list_that_is_gone_is_no_beginning(path: Path) -> None:
 
     again = audit(path)
 
-    assert ["missing" in words for words in again.take_losses()] == [True]
+    assert ["missing" in loss for loss in again.take_losses()] == [True]
     await again.close()
 
 
@@ -165,7 +163,7 @@ async def test_a_secret_that_cannot_be_kept_serves_until_it_can(tmp_path: Path) 
     assert load_or_create_secret(folder / "secret.key") == secret.value
 
 
-async def test_a_list_replaced_while_it_is_open_is_said(path: Path) -> None:
+async def test_a_list_replaced_while_it_is_open_is_reported(path: Path) -> None:
     running = audit(path)
     await running.append(record())
     path.unlink()
@@ -174,6 +172,6 @@ async def test_a_list_replaced_while_it_is_open_is_said(path: Path) -> None:
 
     assert await running.examine() is None
 
-    (words,) = running.take_losses()
-    assert "replaced while the service ran" in words
+    (loss,) = running.take_losses()
+    assert "replaced while the service ran" in loss
     await running.close()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def made(
-    n: int, caller: str = "+79035550123", life: CallState | None = None, **more: object
+    n: int, caller: str = "+79035550123", life: CallState | None = None, **more: Any
 ) -> PhoneCall:
     at = b.NOON + n * MINUTE
     asked = b.question(caller, asked_time=str(n), arrived_at=at, received_at=at)
@@ -98,13 +99,13 @@ async def found(history: SqliteCallHistory, search: CallSearch) -> list[str]:
 )
 async def test_what_is_asked_for_is_found(
     history: SqliteCallHistory, search: CallSearch, expected: list[str]
-):
+) -> None:
     assert await found(history, search) == expected
 
 
 async def test_pages_follow_each_other_though_calls_came_in_one_moment(
     history: SqliteCallHistory, ledger: SqliteLedger
-):
+) -> None:
     for n in range(7):
         same = b.question("+74950000000", asked_time=f"same {n}", received_at=b.NOON)
         await ledger.record_call(b.call(same, b.decision()), None)
@@ -119,13 +120,13 @@ async def test_pages_follow_each_other_though_calls_came_in_one_moment(
     assert len(seen) == len(set(seen)) == 11
 
 
-async def test_a_cursor_of_nobody_begins_anew(history: SqliteCallHistory):
+async def test_an_unknown_cursor_begins_anew(history: SqliteCallHistory) -> None:
     calls, _ = await history.find(CallSearch(), limit=1, after="x'; --")
 
     assert len(calls) == 1
 
 
-async def test_figures_leave_out_the_cabinet_s_tests(history: SqliteCallHistory):
+async def test_figures_leave_out_the_cabinet_s_tests(history: SqliteCallHistory) -> None:
     facts = await history.facts(b.NOON, b.NOON + 10 * MINUTE)
 
     assert [fact.disposition for fact in facts] == [
@@ -137,7 +138,7 @@ async def test_figures_leave_out_the_cabinet_s_tests(history: SqliteCallHistory)
     assert facts[1].rule is Rule.PARTNER_MANAGER
 
 
-async def test_every_call_since_a_moment_is_shown_in_order(history: SqliteCallHistory):
+async def test_every_call_since_a_moment_is_shown_in_order(history: SqliteCallHistory) -> None:
     seen: list[str] = []
     await history.each(b.NOON + MINUTE, lambda call: seen.append(call.pbx_time_text))
 

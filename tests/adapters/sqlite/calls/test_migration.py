@@ -144,7 +144,7 @@ async def test_an_upgraded_ledger_is_found_in_todays_format_and_stays_as_it_is(p
 async def test_a_guest_leaves_an_earlier_ledger_to_its_owner(path: Path) -> None:
     before = path.read_bytes()  # noqa: ASYNC240 - small
 
-    with pytest.raises(StoreError, match="format 1.*the next start of the service"):
+    with pytest.raises(StoreError, match=r"format 1.*the next start of the service"):
         SqliteLedger.open(path, lambda: NOW, as_guest=True)
 
     assert path.read_bytes() == before  # noqa: ASYNC240 - small

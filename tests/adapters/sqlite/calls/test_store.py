@@ -52,26 +52,26 @@ async def guest(ledger: SqliteLedger, path: Path) -> AsyncIterator[SqliteLedger]
     await opened.close()
 
 
-def debt(key: str) -> OutboxEntry:
+def entry_of(key: str) -> OutboxEntry:
     return OutboxEntry(key, created_at=NOW, due_at=NOW)
 
 
-async def owe(ledger: SqliteLedger, *keys: str) -> None:
+async def record(ledger: SqliteLedger, *keys: str) -> None:
     for key in keys:
-        await ledger.record_call(replace(b.call(), key=key), debt(key))
+        await ledger.record_call(replace(b.call(), key=key), entry_of(key))
 
 
 # ---------------------------------------------------------------- durable
 async def test_everything_is_there_after_a_restart(path: Path) -> None:
     ledger = SqliteLedger.open(path, lambda: NOW)
-    await owe(ledger, "a")
+    await record(ledger, "a")
     await ledger.record_event(RawEvent("sipuni", NOW, (("event", "1"),)))
     await ledger.save_choice(b.NUMBER, Ref("someone"))
     await ledger.close()
 
     again = SqliteLedger.open(path, lambda: NOW)
 
-    assert await again.entry("a") == (debt("a"), replace(b.call(), key="a"))
+    assert await again.entry("a") == (entry_of("a"), replace(b.call(), key="a"))
     assert again.number_memory(b.NUMBER) == NumberMemory(chosen_owner=Ref("someone"))
     await again.close()
     with SqliteDb(path) as db:
@@ -89,8 +89,8 @@ async def test_everything_is_there_after_a_restart(path: Path) -> None:
 async def test_an_administrator_reads_the_ledger_as_tinydb(
     ledger: SqliteLedger, path: Path
 ) -> None:
-    await owe(ledger, "a", "b")
-    await ledger.save_entry(replace(debt("b"), state=EntryState.DEAD))
+    await record(ledger, "a", "b")
+    await ledger.save_entry(replace(entry_of("b"), state=EntryState.DEAD))
 
     with SqliteDb(path) as db:
         assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks", "days"}
@@ -101,18 +101,18 @@ async def test_an_administrator_reads_the_ledger_as_tinydb(
 async def test_many_that_wait_are_written_together_and_all_of_them(ledger: SqliteLedger) -> None:
     calls = [replace(b.call(), key=f"{n:04}") for n in range(500)]
 
-    stored = await asyncio.gather(*(ledger.record_call(c, debt(c.key)) for c in calls))
+    stored = await asyncio.gather(*(ledger.record_call(c, entry_of(c.key)) for c in calls))
 
     assert all(one is other for one, other in zip(stored, calls, strict=True))
     assert {c.key for c in await ledger.calls(limit=1000)} == {c.key for c in calls}
     assert (await ledger.count_entries()).due == len(calls)
 
 
-async def test_the_log_is_emptied_into_the_file_when_nobody_waits(
+async def test_the_log_is_emptied_into_the_file_when_no_write_waits(
     ledger: SqliteLedger, path: Path
 ) -> None:
     for n in range(500):
-        await owe(ledger, f"{n:04}")
+        await record(ledger, f"{n:04}")
 
     # As a copy of the file alone would be read: without its log.
     alone = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)
@@ -122,11 +122,11 @@ async def test_the_log_is_emptied_into_the_file_when_nobody_waits(
 
 
 async def test_a_caller_who_did_not_wait_is_recorded_all_the_same(ledger: SqliteLedger) -> None:
-    task = asyncio.create_task(ledger.record_call(replace(b.call(), key="a"), debt("a")))
+    task = asyncio.create_task(ledger.record_call(replace(b.call(), key="a"), entry_of("a")))
     await asyncio.sleep(0)
     task.cancel()
 
-    await owe(ledger, "b")
+    await record(ledger, "b")
 
     assert {e.key for e, _ in await ledger.entries()} == {"a", "b"}
 
@@ -151,7 +151,7 @@ async def test_a_closed_ledger_takes_nothing_more(path: Path) -> None:
     await ledger.close()
 
     with pytest.raises(StoreError):
-        await owe(ledger, "a")
+        await record(ledger, "a")
 
 
 _WRITER = """
@@ -179,7 +179,7 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
-async def test_an_acknowledged_call_survives_kill_9_with_its_debt(path: Path) -> None:
+async def test_an_acknowledged_call_survives_kill_9_with_its_entry(path: Path) -> None:
     acknowledged: set[str] = set()
     for round_ in range(3):
         writer = subprocess.Popen(  # noqa: S603, ASYNC220 - our own interpreter, nothing else runs
@@ -206,7 +206,7 @@ async def test_an_acknowledged_call_survives_kill_9_with_its_debt(path: Path) ->
 
 
 # ---------------------------------------------------------------- order, moments
-async def test_fresh_calls_come_newest_first_and_old_debts_by_when_they_fell_due(
+async def test_fresh_calls_come_newest_first_and_old_entries_by_when_they_fell_due(
     ledger: SqliteLedger,
 ) -> None:
     for key, age, due in (("old", 120, 30), ("older", 180, 60), ("new", 20, 20), ("newest", 5, 5)):
@@ -243,24 +243,24 @@ async def test_only_one_process_serves(ledger: SqliteLedger, path: Path) -> None
 async def test_a_guest_retries_and_drops_while_the_service_runs(
     ledger: SqliteLedger, guest: SqliteLedger
 ) -> None:
-    await owe(ledger, "dead", "hopeless")
-    dead = replace(debt("dead"), state=EntryState.DEAD, attempts=9)
+    await record(ledger, "dead", "hopeless")
+    dead = replace(entry_of("dead"), state=EntryState.DEAD, attempts=9)
     await ledger.save_entry(dead)
 
     assert await guest.save_entry(retry_now(dead, NOW))
     assert await guest.drop_entry("hopeless")
 
-    assert await ledger.due_entries(NOW, 5) == [(debt("dead"), replace(b.call(), key="dead"))]
+    assert await ledger.due_entries(NOW, 5) == [(entry_of("dead"), replace(b.call(), key="dead"))]
 
 
 async def test_a_guest_leaves_alone_what_is_being_sent(
     ledger: SqliteLedger, guest: SqliteLedger
 ) -> None:
-    await owe(ledger, "a")
-    await ledger.save_entry(replace(debt("a"), state=EntryState.SENDING))
+    await record(ledger, "a")
+    await ledger.save_entry(replace(entry_of("a"), state=EntryState.SENDING))
 
     with pytest.raises(StoreError, match="being sent"):
-        await guest.save_entry(debt("a"))
+        await guest.save_entry(entry_of("a"))
     with pytest.raises(StoreError, match="only the process that delivers"):
         await guest.recover_after_crash()
 
@@ -270,11 +270,11 @@ async def test_a_guest_leaves_alone_what_is_being_sent(
 
 
 async def test_both_may_write_at_once(ledger: SqliteLedger, guest: SqliteLedger) -> None:
-    await owe(ledger, *"abcdefgh")
+    await record(ledger, *"abcdefgh")
 
     await asyncio.gather(
-        *(ledger.save_entry(replace(debt(k), attempts=1)) for k in "abcd"),
-        *(guest.save_entry(replace(debt(k), attempts=1)) for k in "efgh"),
+        *(ledger.save_entry(replace(entry_of(k), attempts=1)) for k in "abcd"),
+        *(guest.save_entry(replace(entry_of(k), attempts=1)) for k in "efgh"),
     )
 
     assert [e.attempts for e, _ in await guest.entries()] == [1] * 8
@@ -284,7 +284,7 @@ async def test_both_may_write_at_once(ledger: SqliteLedger, guest: SqliteLedger)
 async def test_a_refused_write_fails_and_the_next_one_is_tried_again(
     ledger: SqliteLedger, path: Path
 ) -> None:
-    await owe(ledger, "a")
+    await record(ledger, "a")
     administrator = sqlite3.connect(path)
     administrator.execute(
         "CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
@@ -292,17 +292,17 @@ async def test_a_refused_write_fails_and_the_next_one_is_tried_again(
     administrator.commit()
 
     with pytest.raises(StoreError, match="disk is full"):
-        await owe(ledger, "b")
+        await record(ledger, "b")
     administrator.execute("DROP TRIGGER full")
     administrator.commit()
     administrator.close()
-    await owe(ledger, "c")
+    await record(ledger, "c")
 
     assert {c.key for c in await ledger.calls()} == {"a", "c"}
     assert {e.key for e, _ in await ledger.entries()} == {"a", "c"}
 
 
-async def test_all_that_wait_for_a_refused_commit_are_told(
+async def test_all_that_wait_for_a_refused_commit_get_its_error(
     ledger: SqliteLedger, path: Path
 ) -> None:
     administrator = sqlite3.connect(path)
@@ -340,7 +340,7 @@ async def test_a_file_of_another_program_is_left_alone(path: Path) -> None:
 
 
 async def test_a_damaged_document_is_a_store_error(ledger: SqliteLedger, path: Path) -> None:
-    await owe(ledger, "a")
+    await record(ledger, "a")
     with SqliteDb(path) as db:
         db.table("calls").update({"caller": "torn"})
 
@@ -361,7 +361,7 @@ async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
                 "number": b.NUMBER,
                 "call": one,
             },
-            "outbox": {"state": "due", "due": 1, "entry": debt(one.key)},
+            "outbox": {"state": "due", "due": 1, "entry": entry_of(one.key)},
             "events": {"provider": "sipuni", "received_at": NOW.isoformat(), "fields": []},
         }
         for name, row in rows.items():
@@ -369,7 +369,7 @@ async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
 
     ledger = SqliteLedger.open(path, lambda: NOW)
 
-    assert await ledger.due_entries(NOW, 5) == [(debt(one.key), one)]
+    assert await ledger.due_entries(NOW, 5) == [(entry_of(one.key), one)]
     assert await ledger.unapplied_events(5) == []
     await ledger.close()
 

@@ -14,7 +14,7 @@ from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreDamaged, StoreError
-from tests.adapters.sqlite.directory.test_store import manager, names_at, partner, put
+from tests.adapters.sqlite.directory.objects import manager, names_at, partner, put
 
 HOUR = timedelta(hours=1)
 N1, N2 = PhoneNumber(74950000001), PhoneNumber(74950000002)
@@ -133,7 +133,7 @@ def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
         spoil_documents("checkpoint", NOT_TEXT),
     ],
 )
-def test_damage_in_the_report_is_told_once_and_then_nothing_is_held(
+def test_damage_in_the_report_is_raised_once_and_then_nothing_is_held(
     path: Path, damage: Damage
 ) -> None:
     damage(path)
@@ -187,7 +187,7 @@ def test_damage_in_the_middle_of_a_run_ends_it_and_the_next_loads_anew(
 
 
 @pytest.mark.parametrize("damage", [spoil_table("phone"), None])
-def test_damage_that_only_callers_meet_is_told_to_the_writer(
+def test_damage_that_only_callers_meet_is_noted_for_the_writer(
     path: Path, reader: SqliteDirectory, damage: Damage | None
 ) -> None:
     reader.close()
@@ -216,7 +216,7 @@ def test_damage_that_only_callers_meet_is_told_to_the_writer(
     met.close()
 
 
-def test_what_is_said_of_a_file_that_is_gone_counts_no_more(
+def test_a_note_about_a_file_that_is_gone_does_not_count(
     path: Path, reader: SqliteDirectory
 ) -> None:
     reader.close()

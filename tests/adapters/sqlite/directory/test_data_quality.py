@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def flaws(tmp_path: Path) -> SqliteDataQuality:
+def data_quality(tmp_path: Path) -> SqliteDataQuality:
     path = tmp_path / "directory.db"
     store = SqliteDirectoryStore(path)
     with store.transaction() as run:
@@ -34,10 +34,14 @@ def flaws(tmp_path: Path) -> SqliteDataQuality:
     return SqliteDataQuality(path)
 
 
-async def test_partners_without_a_manager_are_told_with_what_they_cost(flaws: SqliteDataQuality):
-    found = await flaws.unmanaged_partners({ref("Без менеджера 2"): 4, ref("С менеджером"): 9}, 10)
+async def test_partners_without_a_manager_are_listed_with_their_calls(
+    data_quality: SqliteDataQuality,
+) -> None:
+    found = await data_quality.unmanaged_partners(
+        {ref("Без менеджера 2"): 4, ref("С менеджером"): 9}, 10
+    )
 
-    assert [(flaw.owner_name, flaw.call_count) for flaw in found.issues] == [
+    assert [(issue.owner_name, issue.call_count) for issue in found.issues] == [
         ("Без менеджера 2", 4),
         ("Без менеджера 1", 0),
     ]
@@ -45,11 +49,11 @@ async def test_partners_without_a_manager_are_told_with_what_they_cost(flaws: Sq
 
 
 async def test_an_unread_phone_costs_the_calls_of_unknown_callers_who_have_its_digits(
-    flaws: SqliteDataQuality,
-):
-    found = await flaws.unreadable_phones({"5550123": 3}, 10)
+    data_quality: SqliteDataQuality,
+) -> None:
+    found = await data_quality.unreadable_phones({"5550123": 3}, 10)
 
-    assert [(flaw.owner_name, flaw.call_count) for flaw in found.issues] == [
+    assert [(issue.owner_name, issue.call_count) for issue in found.issues] == [
         ("Иванов", 3),
         ("Без менеджера 1", 0),
     ]
@@ -57,7 +61,7 @@ async def test_an_unread_phone_costs_the_calls_of_unknown_callers_who_have_its_d
     assert (found.total, found.call_count) == (2, 3)
 
 
-async def test_before_the_first_sync_nothing_is_wrong(tmp_path: Path):
+async def test_before_the_first_sync_nothing_is_wrong(tmp_path: Path) -> None:
     found = await SqliteDataQuality(tmp_path / "none.db").unmanaged_partners({}, 10)
 
     assert found.total == 0

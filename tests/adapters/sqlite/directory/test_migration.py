@@ -9,7 +9,7 @@ from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION
 from bridge.domain.directory.entities import AttributeValue, EntityKind, Ref
-from tests.adapters.sqlite.directory.test_store import (
+from tests.adapters.sqlite.directory.objects import (
     N1,
     contact,
     guid,

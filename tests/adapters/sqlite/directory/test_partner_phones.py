@@ -17,10 +17,10 @@ from tests.support import builders as b
 ROMASHKA = b.partner(phones=("8 (495) 000-00-01",))
 
 
-def directory(path: Path, nouns: dict[EntityKind, list[DirectoryObject]]) -> SqliteDirectory:
+def directory(path: Path, objects: dict[EntityKind, list[DirectoryObject]]) -> SqliteDirectory:
     store = SqliteDirectoryStore(path)
     with store.transaction() as transaction:
-        for kind, some in nouns.items():
+        for kind, some in objects.items():
             transaction.put(kind, some)
         transaction.reindex()
         transaction.save_report(SyncReport(b.NOON, 1.0, False, True, 0, ()))
@@ -51,7 +51,7 @@ def reader(tmp_path: Path) -> SqliteDirectory:
 
 def test_a_partner_s_own_numbers_come_first_then_his_people_s_then_his_firms(
     reader: SqliteDirectory,
-):
+) -> None:
     phones = reader.phones_of(ROMASHKA.ref)
 
     assert phones is not None
@@ -66,19 +66,21 @@ def test_a_partner_s_own_numbers_come_first_then_his_people_s_then_his_firms(
     assert [p.extension for p in phones] == [None, None, "14", None, None]
 
 
-def test_a_contact_person_has_his_own_numbers_alone(reader: SqliteDirectory):
+def test_a_contact_person_has_his_own_numbers_alone(reader: SqliteDirectory) -> None:
     phones = reader.phones_of(b.ref("Иванов Пётр"))
 
     assert phones is not None
     assert [p.as_typed for p in phones] == ["+7 (903) 555-01-23"]
 
 
-def test_nobody_has_no_numbers_and_a_partner_may_have_none(reader: SqliteDirectory):
+def test_an_unknown_reference_has_no_numbers_and_a_partner_may_have_none(
+    reader: SqliteDirectory,
+) -> None:
     assert reader.phones_of(b.ref("nobody")) is None
     assert reader.phones_of(b.ref("ООО Пустое")) == []
 
 
-def test_before_the_first_sync_nobody_is_known(tmp_path: Path):
+def test_before_the_first_sync_no_partner_is_known(tmp_path: Path) -> None:
     empty = SqliteDirectory(tmp_path / "directory.db", stale_after=timedelta(hours=1))
 
     assert empty.phones_of(ROMASHKA.ref) is None

@@ -18,7 +18,7 @@ from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports.stores.directory import SyncReport
-from tests.adapters.sqlite.directory.test_store import NOW, manager, names_at, partner, put
+from tests.adapters.sqlite.directory.objects import NOW, manager, names_at, partner, put
 
 HOUR = timedelta(hours=1)
 FIRST, COUNT = 100, 3000
@@ -115,7 +115,7 @@ def unlink_all(path: Path) -> None:
         part.unlink()
 
 
-HARMS: dict[Callable[[Path], None], bool] = {
+HARMS: dict[Callable[[Path], object], bool] = {
     lambda path: os.truncate(path, 0): True,
     lambda path: os.truncate(path, 5 * 4096): True,
     lambda path: path.write_bytes(b"no database at all" * 9000): True,
@@ -143,20 +143,20 @@ def test_no_harm_to_the_file_ends_the_process(
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        said = []
+        printed = []
         for step in (0, refreshed, 1):
             process.stdin.write(f"{step}\n")
             process.stdin.flush()
-            said.append(process.stdout.readline().strip().split(" ", 2))
-            if len(said) == 1:
+            printed.append(process.stdout.readline().strip().split(" ", 2))
+            if len(printed) == 1:
                 harm(path)
         process.stdin.close()
         assert process.stdout.readline() == "over\n"
     assert process.returncode == 0
-    assert said[0] == [str(len(range(0, COUNT, 7))), "0"]
-    assert (len(said[2]) == 3) == HARMS[harm], said
+    assert printed[0] == [str(len(range(0, COUNT, 7))), "0"]
+    assert (len(printed[2]) == 3) == HARMS[harm], printed
     # Callers are answered, or sent to the default because of an error; nobody is unknown.
-    assert all(int(found) + int(failed) == int(said[0][0]) for found, failed, *_ in said)
+    assert all(int(found) + int(failed) == int(printed[0][0]) for found, failed, *_ in printed)
 
 
 @pytest.mark.parametrize("swap", [older_in_place, older_renamed])

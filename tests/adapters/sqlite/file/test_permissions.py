@@ -78,15 +78,15 @@ def test_check_names_what_is_gone_cut_short_open_or_waiting(folder: Path) -> Non
         rescued=["rescue.jsonl"],
     )
 
-    words = {finding.message: finding.verdict for finding in findings}
-    assert words["audit.db is missing or empty, though this installation had one"] is (
+    verdicts = {finding.message: finding.verdict for finding in findings}
+    assert verdicts["audit.db is missing or empty, though this installation had one"] is (
         CheckVerdict.FAILURE
     )
-    assert words["secret.key cannot be used: is cut short"] is CheckVerdict.FAILURE
-    assert any("metadata.json" in said for said in words)
-    assert any("ledger.db-wal" in said for said in words)
-    assert any("wait to be recorded" in said for said in words)
-    assert not any("ledger.db is missing" in said for said in words)
+    assert verdicts["secret.key cannot be used: is cut short"] is CheckVerdict.FAILURE
+    assert any("metadata.json" in message for message in verdicts)
+    assert any("ledger.db-wal" in message for message in verdicts)
+    assert any("wait to be recorded" in message for message in verdicts)
+    assert not any("ledger.db is missing" in message for message in verdicts)
 
 
 def test_a_sound_folder_takes_something_and_keeps_nothing_of_it(folder: Path) -> None:

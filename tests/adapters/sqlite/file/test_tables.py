@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -67,7 +68,7 @@ def test_many_documents_get_ids_in_order(table: Table) -> None:
 
 
 @pytest.mark.parametrize("wrong", [[1, 2], "text", None])
-def test_only_a_mapping_is_a_document(table: Table, wrong: object) -> None:
+def test_only_a_mapping_is_a_document(table: Table, wrong: Any) -> None:
     with pytest.raises(ValueError, match="not a Mapping"):
         table.insert(wrong)
     with pytest.raises(ValueError, match="not a Mapping"):
@@ -103,7 +104,7 @@ def test_updates_touch_what_they_name(table: Table) -> None:
     assert table.update(increment("n"), doc_ids=[2, 99]) == [2]
     assert table.update(delete("k")) == [1, 2, 3]
     assert table.update({"x": 0}, doc_ids=[]) == []
-    changes = [(increment("n"), where("n") == 1), ({"last": True}, where("n") == 3)]
+    changes: list[Any] = [(increment("n"), where("n") == 1), ({"last": True}, where("n") == 3)]
     assert table.update_multiple(changes) == [1, 2, 3]
 
     assert [dict(d) for d in table] == [
@@ -232,7 +233,7 @@ class SameAsTinyDB(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 3), m=st.integers(0, 3))
     def update_multiple(self, n: int, m: int) -> None:
-        pairs = [({"x": n}, where("n") == n), (increment("n"), where("n") == m)]
+        pairs: list[Any] = [({"x": n}, where("n") == n), (increment("n"), where("n") == m)]
         self.both(lambda t: t.update_multiple(pairs))
 
     @rule(body=_BODIES, n=st.integers(0, 3))

@@ -1,8 +1,8 @@
-"""The rescue file: calls that the ledger did not take, one JSON document a line, for us and people.
+"""The rescue file: calls that the ledger could not record, one JSON document a line.
 
-It stands in the data folder, or where that takes nothing in the system's folder for temporary
-files, readable to its owner alone: a person needs the whole number to write a call by hand. Where
-no disk takes it, the line goes to the error stream.
+It stands in the data folder, or, where that cannot be written, in the system's folder for
+temporary files, readable to its owner alone: an administrator needs the whole number to write a
+call by hand. Where no disk takes it, the line goes to the error stream.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from bridge.ports.stores.files import RescuedCall
 
 RESCUE_FILE_NAME: Final = "rescue.jsonl"
 
-#: No rescue is longer; a longer file is somebody else's doing.
-_MOST_BYTES: Final = 1 << 30
+#: No rescue file is longer; a longer one was not written by us.
+_MAX_BYTES: Final = 1 << 30
 
 
 class _Line(msgspec.Struct):
@@ -48,56 +48,56 @@ def _read_line(line: bytes) -> _Line:
     return msgspec.convert(document, _Line)
 
 
-def _print(line: str) -> None:
+def _write_to_stderr(line: str) -> None:
     sys.stderr.write(f"onec-bridge: this call is recorded nowhere else: {line}\n")
     sys.stderr.flush()
 
 
 class RescueFile:
-    """`Rescue` in *folder*, and in a folder of its own below *temporary*."""
+    """`CallRescue` in *folder*, and in a folder of its own below *temporary*."""
 
     def __init__(
         self,
         folder: Path,
         *,
         temporary: Path | None = None,
-        write_to_stderr: Callable[[str], None] = _print,
+        write_to_stderr: Callable[[str], None] = _write_to_stderr,
     ) -> None:
         self._folders = [folder, _temporary_folder(folder, temporary)]
-        self._last_resort = write_to_stderr
+        self._write_to_stderr = write_to_stderr
         self._lock = asyncio.Lock()
 
     @property
     def paths(self) -> Sequence[Path]:
-        """Return where rescued calls may stand."""
+        """Return the paths at which the file may stand."""
         return [folder / RESCUE_FILE_NAME for folder in self._folders]
 
     def existing_paths(self) -> Sequence[Path]:
-        """Return the files in which rescued calls wait."""
-        return [place for place in self.paths if place.exists()]
+        """Return those of the paths at which there is a file."""
+        return [path for path in self.paths if path.exists()]
 
     async def add(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
-        """Keep *call* outside of the ledger; never raises, the last place is the error stream."""
+        """Save *call* outside of the ledger; never raises, the last resort is the error stream."""
         text = _encode(_Line(call, entry))
         async with self._lock:
-            kept = await asyncio.to_thread(self._append, text + b"\n")
-        if not kept:
-            self._last_resort(text.decode())
+            saved = await asyncio.to_thread(self._append, text + b"\n")
+        if not saved:
+            self._write_to_stderr(text.decode())
 
     async def saved_calls(self) -> Sequence[RescuedCall]:
-        """Return what is kept, the oldest first; raises StoreError where it cannot be read."""
+        """Return the saved calls, the oldest first; raises StoreError where they cannot be read."""
         async with self._lock:
             return await asyncio.to_thread(self._read)
 
     async def delete_first(self, calls: int) -> None:
-        """Delete what is kept, but what came since the first *calls* were read."""
+        """Delete the first *calls* of the saved ones; those saved since they were read stay."""
         async with self._lock:
-            await asyncio.to_thread(self._forget, calls)
+            await asyncio.to_thread(self._delete_first, calls)
 
     def _append(self, line: bytes) -> bool:
-        for place in self.paths:
+        for path in self.paths:
             try:
-                _append(place, line)
+                _append(path, line)
             except OSError:
                 continue
             return True
@@ -105,60 +105,60 @@ class RescueFile:
 
     def _read(self) -> list[RescuedCall]:
         found: list[RescuedCall] = []
-        for place in self.existing_paths():
-            for line in _lines(place):
+        for path in self.existing_paths():
+            for line in _lines(path):
                 try:
                     read = _read_line(line)
                 except DECODE_ERRORS:
-                    self._set_unreadable_aside(place, line)
+                    self._set_unreadable_aside(path, line)
                 else:
                     found.append((read.call, read.entry))
         return found
 
-    def _forget(self, calls: int) -> None:
-        for place in self.existing_paths():
-            lines = _lines(place)
+    def _delete_first(self, calls: int) -> None:
+        for path in self.existing_paths():
+            lines = _lines(path)
             if len(lines) > calls:
                 rest = b"".join(line + b"\n" for line in lines[calls:])
-                draft = place.with_suffix(".new")
+                draft = path.with_suffix(".new")
                 _append(draft, rest)
-                draft.replace(place)
+                draft.replace(path)
             else:
-                place.unlink()
+                path.unlink()
             calls = max(0, calls - len(lines))
 
-    def _set_unreadable_aside(self, place: Path, line: bytes) -> None:
-        """Keep a line that we cannot read for a person, and take it out of the file."""
-        _append(place.with_name(f"{RESCUE_FILE_NAME}.damaged"), line + b"\n")
-        rest = b"".join(other + b"\n" for other in _lines(place) if other != line)
-        draft = place.with_suffix(".new")
+    def _set_unreadable_aside(self, path: Path, line: bytes) -> None:
+        """Move a line that cannot be decoded to a file for the administrator."""
+        _append(path.with_name(f"{RESCUE_FILE_NAME}.damaged"), line + b"\n")
+        rest = b"".join(other + b"\n" for other in _lines(path) if other != line)
+        draft = path.with_suffix(".new")
         draft.unlink(missing_ok=True)
         _append(draft, rest)
-        draft.replace(place)
+        draft.replace(path)
 
 
 def _temporary_folder(folder: Path, temporary: Path | None) -> Path:
-    """Name a folder for this installation alone."""
+    """Return the path of a temporary folder for this installation alone."""
     if temporary is None:
         try:
             temporary = Path(tempfile.gettempdir())
-        except OSError:  # no folder of the system's can be written just now
-            temporary = Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - looked at below
+        except OSError:  # no folder of the system can be written just now
+            temporary = Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - its owner is checked below
     mark = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
     return temporary / f"onec-bridge-{mark}"
 
 
-def _append(place: Path, line: bytes) -> None:
+def _append(path: Path, line: bytes) -> None:
     """Add *line* durably, or leave the file as it was; raises OSError."""
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _insist_on_own(place.parent)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_owner(path.parent)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(place, flags, 0o600)
+    descriptor = os.open(path, flags, 0o600)
     try:
         size = os.fstat(descriptor).st_size
         try:
             if os.write(descriptor, line) != len(line):
-                raise OSError("the disk took a part only")  # noqa: TRY301 - undone below
+                raise OSError("the disk took a part only")  # noqa: TRY301 - truncated below
             os.fsync(descriptor)
         except OSError:
             os.ftruncate(descriptor, size)
@@ -167,18 +167,18 @@ def _append(place: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def _lines(place: Path) -> list[bytes]:
+def _lines(path: Path) -> list[bytes]:
     try:
-        _insist_on_own(place.parent)
-        if place.stat().st_size > _MOST_BYTES:
-            raise StoreError(str(place), "is too large to be of ours")
-        return [line for line in place.read_bytes().split(b"\n") if line]
+        _check_owner(path.parent)
+        if path.stat().st_size > _MAX_BYTES:
+            raise StoreError(str(path), "is too large to be of ours")
+        return [line for line in path.read_bytes().split(b"\n") if line]
     except OSError as error:
-        raise StoreError(str(place), error.strerror or str(error)) from error
+        raise StoreError(str(path), error.strerror or str(error)) from error
 
 
-def _insist_on_own(folder: Path) -> None:
-    """Raise OSError where others may have put something into *folder*, or read it."""
+def _check_owner(folder: Path) -> None:
+    """Raise OSError where other users may write to *folder*, or own it."""
     if os.name != "posix":
         return
     status = folder.lstat()

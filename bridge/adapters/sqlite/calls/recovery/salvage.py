@@ -1,7 +1,7 @@
-"""What can still be read of a damaged ledger, row by row, for its successor.
+"""Copying what can still be read of a damaged ledger, row by row, into its successor.
 
 A damaged page hides the rows on it and no others: reading goes on behind it. A document that
-cannot be read is left where it is; what stays behind is kept with the file that was set aside.
+cannot be decoded is not copied; it is kept in the file that was set aside.
 """
 
 import sqlite3
@@ -30,7 +30,7 @@ from bridge.errors import StoreDamaged
 
 # ruff: noqa: S608 - tables and columns are constants of ours.
 
-_READERS: Final[dict[str, Callable[[str], object]]] = {
+_DECODERS: Final[dict[str, Callable[[str], object]]] = {
     "calls": decode_call,
     "outbox": decode_entry,
     "choices": decode_choice,
@@ -58,40 +58,40 @@ def salvage(source: Path, target: SqliteFile, now: datetime) -> int:
 
 
 def check_documents(file: SqliteFile) -> None:
-    """Read every document of the ledger; raises StoreDamaged where one is none."""
-    for table, read in _READERS.items():
+    """Decode every document of the ledger; raises StoreDamaged where one cannot be."""
+    for table, decode in _DECODERS.items():
         for _, text in file.stream(f"SELECT id, doc FROM {table}"):
             try:
-                read(text)
+                decode(text)
             except DECODE_ERRORS as error:
-                words = f"a document of {table} is damaged: {type(error).__name__}"
-                raise StoreDamaged(str(file.path), words) from error
+                reason = f"a document of {table} is damaged: {type(error).__name__}"
+                raise StoreDamaged(str(file.path), reason) from error
 
 
 def _copy_all(source: sqlite3.Connection, target: SqliteFile, now: datetime) -> int:
     calls = 0
-    for table, read in _READERS.items():
+    for table, decode in _DECODERS.items():
         columns = ("id", "doc", *(name for name, _ in COLUMNS.get(table, ())))
         places = ", ".join("?" * len(columns))
         rows = _upgraded(table, _rows(source, table, columns))
-        sound = (row for row in rows if _is_sound(read, row[1]))
+        readable = (row for row in rows if _is_readable(decode, row[1]))
         if table == "outbox":
-            sound = (_due_again(row, now) for row in sound)
+            readable = (_recovered(row, now) for row in readable)
         statement = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
-        copied = target.execute_many(statement, sound)
+        copied = target.execute_many(statement, readable)
         calls += copied if table == "calls" else 0
-    # An entry whose call stayed behind could not be written: nobody knows what to write.
+    # An entry without its call cannot be delivered: the document is made of the call.
     target.execute("DELETE FROM outbox WHERE id NOT IN (SELECT id FROM calls)")
     return calls
 
 
 def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iterator[Row]:
-    """Give the rows that can be read; behind damage with steps that double."""
-    question = f"SELECT {', '.join(columns)} FROM {table} WHERE id > ? ORDER BY id"
+    """Yield the rows that can be read; behind damage with steps that double."""
+    query = f"SELECT {', '.join(columns)} FROM {table} WHERE id > ? ORDER BY id"
     last, step = 0, 0
     while last + step < _LAST_ROW:
         try:
-            for row in source.execute(question, (last + step,)):
+            for row in source.execute(query, (last + step,)):
                 last, step = int(row[0]), 0
                 yield row
         except (*SQLITE_ERRORS, *DECODE_ERRORS):
@@ -107,15 +107,15 @@ def _upgraded(table: str, rows: Iterable[Row]) -> Iterator[Row]:
             yield number, upgrade_document(table, text), *columns
 
 
-def _is_sound(read: Callable[[str], object], text: str) -> bool:
+def _is_readable(decode: Callable[[str], object], text: str) -> bool:
     try:
-        read(text)
+        decode(text)
     except DECODE_ERRORS:
         return False
     return True
 
 
-def _due_again(row: Row, now: datetime) -> Row:
+def _recovered(row: Row, now: datetime) -> Row:
     entry = decode_entry(row[1])
     if entry.state is not EntryState.SENDING:
         return row

@@ -1,16 +1,15 @@
-"""Caller cards: which owners a number leads to, and how a card is written down.
+"""Caller cards: which owners a number leads to, and how a card is packed.
 
 The rules:
 
-- a marked object is nobody's caller, nor is a predefined partner; a contact person or counterparty
-  stays one when his partner is marked, for the partner's manager still knows him;
-- a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is nobody's holding and has no
-  manager worth asking: chains end before him, his contact persons are callers without a partner.
+- a marked object is no caller, nor is a predefined partner; a contact person or counterparty of a
+  marked partner still is one, for the partner's manager still knows them;
+- a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is no holding and has no manager
+  who answers its callers: chains end before it, its contact persons are callers without a partner.
 
 Cards are decoded on the ringing path of every call and kept for every number, so they are small
-and flat: references are 16 bytes, a manager is the number of his row in this file (his reference
-where 1C does not list him), and a partner does not repeat himself as the first step of his own
-chain.
+and flat: references are 16 bytes, a manager is a row number of this file (the reference where 1C
+does not list the manager), and a partner is not repeated as the first step of its own chain.
 """
 
 from binascii import unhexlify
@@ -61,32 +60,34 @@ class PartnerChains:
     def __init__(self, manager_rows: Mapping[Ref, int]):
         self.manager_rows = manager_rows
         self._steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
-        self._words: dict[Ref, tuple[str, bool]] = {}
-        self._known: dict[Ref, Ref] = {}
+        self._code_and_customer: dict[Ref, tuple[str, bool]] = {}
+        self._manager_refs: dict[Ref, Ref] = {}
 
     def add(self, partner: Partner) -> None:
-        """Take in one partner; a predefined one is in nobody's chain."""
+        """Take in one partner; a predefined one is in no chain."""
         if partner.predefined:
             return
-        manager = partner.manager and self._known.setdefault(partner.manager, partner.manager)
+        manager = partner.manager and self._manager_refs.setdefault(
+            partner.manager, partner.manager
+        )
         self._steps[partner.ref] = (partner.name, partner.parent, manager)
-        self._words[partner.ref] = (partner.code, partner.customer)
+        self._code_and_customer[partner.ref] = (partner.code, partner.customer)
 
     def has(self, ref: Ref) -> bool:
-        """Whether the partner was taken in."""
+        """Return whether the partner was taken in."""
         return ref in self._steps
 
     def build_candidate(self, owner: PhoneOwner) -> Candidate:
-        """Make the candidate of *owner*, whose partners are all learned."""
+        """Return the candidate of *owner*, whose partners were all added."""
         if isinstance(owner, Partner):
             chain = build_owner_chain(owner.ref, self._steps)
             return build_candidate(owner, chain, None, customer=owner.customer, code=owner.code)
         chain = build_owner_chain(owner.partner, self._steps)
-        code, customer = self._words[chain[0].partner] if chain else ("", False)
+        code, customer = self._code_and_customer[chain[0].partner] if chain else ("", False)
         return build_candidate(owner, chain, None, customer=customer, code=code)
 
     def pack_owner(self, owner: PhoneOwner, extension: str | None) -> bytes:
-        """Make the candidate of *owner* and write it down."""
+        """Return the packed candidate of *owner*."""
         if isinstance(owner, Partner) and owner.parent is None:
             # Nearly all owners of a large base, and by far the shortest chain: his own step.
             manager = owner.manager
@@ -112,7 +113,7 @@ class PackedCards:
         return len(self._cards)
 
     def add(self, owner: DirectoryObject) -> None:
-        """Add the numbers of *owner*, if he is a caller."""
+        """Add the numbers of *owner*, if it may be a caller."""
         if isinstance(owner, Manager) or not may_be_caller(owner):
             return
         phones = distinct_phones(owner)
@@ -128,7 +129,7 @@ class PackedCards:
                 self._shared.setdefault(number, [there]).append(card)
 
     def sorted_batches(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
-        """Give number and card in the order in which the table wants them, *size* at a time."""
+        """Yield numbers and cards in the order of the numbers, *size* at a time."""
         cards = self._cards
         cards.update({number: _joined(alone) for number, alone in self._shared.items()})
         numbers = sorted(cards)

@@ -1,7 +1,7 @@
 """Names of the directory by substring: SQLite's trigram index, kept small.
 
-The index holds no text and no positions, only which rows have which three letters, so its answer
-is a guess that the reader of the documents verifies.
+The index holds no text and no positions, only which rows have which three letters. So it returns
+candidates, and the reader of the documents verifies them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,31 +14,31 @@ _encode = msgspec.json.Encoder().encode
 
 _LETTERS = 3
 
-# Two blanks behind every name make its last letters begin a trigram as well.
+# With two blanks behind a name its last letters begin a trigram as well.
 _TAIL = "  "
 
-#: Enough to be sure of nearly every row; longer words would only cost.
+#: Enough to be sure of nearly every row; more would only cost time.
 _MOST_TRIGRAMS = 12
 
 
 def fold_name(text: str) -> str:
-    """Make letter case, ё and blanks of no account."""
+    """Return *text* without differences of case, of ё and е, and of blanks."""
     return " ".join(text.replace("\0", " ").casefold().replace("ё", "е").split())
 
 
 def fold_names(names: Iterable[str]) -> list[str]:
-    """Fold names as they stand in the index."""
+    """Return names as they stand in the index."""
     return [fold_name(name) + _TAIL for name in names]
 
 
 class NameIndex:
-    """Which rows (`owner_row`) may have a name with these letters."""
+    """Which rows (`owner_row_id`) may have a name with given letters."""
 
     def __init__(self, file: SqliteFile):
         self._file = file
 
     def create(self) -> None:
-        """Make the index in a file that has none."""
+        """Create the index in a file that has none."""
         self._file.execute(
             "CREATE VIRTUAL TABLE names USING fts5"
             "(name, content='', columnsize=0, detail=none, tokenize='trigram')"
@@ -55,9 +55,9 @@ class NameIndex:
         )
 
     def add_many(self, first: int, step: int, names: Sequence[str]) -> None:
-        """Index *names*, folded by `fold_many`, of the rows *first*, *first* + *step*, ….
+        """Index *names*, folded by `fold_names`, of the rows *first*, *first* + *step*, ….
 
-        As `add`, but without Python's lock.
+        As `add`, but without the interpreter's lock.
         """
         self._file.execute(
             "INSERT INTO names (rowid, name) SELECT ?2 + key * ?3, value FROM json_each(?1)",
@@ -65,14 +65,14 @@ class NameIndex:
         )
 
     def remove(self, rows: Iterable[tuple[int, str]]) -> None:
-        """Forget names; each must be given exactly as it was added."""
+        """Remove names from the index; each must be given exactly as it was added."""
         self._file.execute_many(
             "INSERT INTO names (names, rowid, name) VALUES ('delete', ?, ?)",
             ((row, fold_name(name) + _TAIL) for row, name in rows),
         )
 
     def find_rows(self, words: Sequence[str]) -> Iterator[int]:
-        """Give rows that may hold all of *words* (folded), each once."""
+        """Yield rows that may hold all of *words* (folded), each once."""
         long = [word for word in words if len(word) >= _LETTERS]
         if long:
             trigrams = {w[at : at + _LETTERS] for w in long for at in range(len(w) - _LETTERS + 1)}
@@ -92,6 +92,6 @@ class NameIndex:
                     yield row
 
     def _rows(self, trigrams: Sequence[str]) -> Iterator[int]:
-        question = " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in trigrams)
-        for (row,) in self._file.stream("SELECT rowid FROM names WHERE names MATCH ?", (question,)):
+        query = " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in trigrams)
+        for (row,) in self._file.stream("SELECT rowid FROM names WHERE names MATCH ?", (query,)):
             yield row

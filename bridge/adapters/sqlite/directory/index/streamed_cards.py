@@ -1,4 +1,4 @@
-"""Cards made of nouns while they pass by, instead of reading all of them back from the file."""
+"""Caller cards made of objects as a bulk load brings them, instead of reading them back."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,7 +7,7 @@ from bridge.adapters.sqlite.directory.index.phone_index import PhoneIndex
 from bridge.domain.directory.entities import EntityKind, Partner, Ref
 from bridge.ports.onec import DirectoryObject
 
-#: The order in which that is possible: chains point at managers' rows and at partners.
+#: The order in which that is possible: owner chains need managers' row ids, then partners.
 _STAGES = {
     EntityKind.MANAGER: 0,
     EntityKind.PARTNER: 1,
@@ -17,56 +17,56 @@ _STAGES = {
 
 
 class StreamedCards:
-    """The cards of everything that a run brings, as long as it comes in an order that tells them.
+    """The cards of everything that a bulk load brings, as long as it comes in order of `_STAGES`.
 
-    *settle* has all partners that passed by stand in their table, before it is read.
+    *finish_kind* has all objects of a kind written to their table, before it is read.
     """
 
-    def __init__(self, phones: PhoneIndex, settle: Callable[[EntityKind], None]):
+    def __init__(self, phones: PhoneIndex, finish_kind: Callable[[EntityKind], None]):
         self._phones = phones
-        self._settle = settle
+        self._finish_kind = finish_kind
         self._manager_rows: dict[Ref, int] = {}
         self._partners = PartnerChains(self._manager_rows)
-        #: None once they can no longer be told from what passed by alone.
+        #: None once they have to be made of the documents instead.
         self._cards: PackedCards | None = PackedCards(self._partners)
         self._stage = 0
-        self._holdings = False
+        self._has_child_partners = False
 
     def begin_kind(self, kind: EntityKind) -> None:
-        """Say that nouns of *kind* come now; there is no way back."""
+        """Tell that objects of *kind* come now; one of an earlier stage discards the cards."""
         stage = _STAGES[kind]
         if stage < self._stage:
             self.discard()
         elif stage > self._stage:
             self._stage = stage
-            if self._holdings and self._cards is not None:
-                self._settle(EntityKind.PARTNER)
+            if self._has_child_partners and self._cards is not None:
+                self._finish_kind(EntityKind.PARTNER)
                 self._phones.add_child_partners(self._cards)
-                self._holdings = False
+                self._has_child_partners = False
 
     def add_managers(self, rows: Iterable[tuple[Ref, int]]) -> None:
-        """Take in managers with their rows."""
+        """Take in managers with their row ids."""
         self._manager_rows.update(rows)
 
     def add_owners(self, batch: Iterable[DirectoryObject]) -> None:
-        """Make the cards of *batch*; partners within a holding wait until all are learned."""
+        """Make the cards of *batch*; partners with a parent wait until all partners came."""
         cards = self._cards
         if cards is None:
             return
-        for noun in batch:
-            if isinstance(noun, Partner):
-                self._partners.add(noun)
-                if noun.parent is not None:
-                    self._holdings = True
+        for owner in batch:
+            if isinstance(owner, Partner):
+                self._partners.add(owner)
+                if owner.parent is not None:
+                    self._has_child_partners = True
                     continue
-            cards.add(noun)
+            cards.add(owner)
 
     def discard(self) -> None:
-        """Make no cards of what passed by: something else changed that they depend on."""
+        """Make no cards of these objects: something else changed that cards depend on."""
         self._cards = None
 
     def finish(self) -> PackedCards | None:
-        """Give the cards of everything, once; None where they must be made of the documents."""
+        """Return the cards of everything; None where they must be made of the documents."""
         self.begin_kind(EntityKind.COUNTERPARTY)
         cards, self._cards = self._cards, None
         return cards

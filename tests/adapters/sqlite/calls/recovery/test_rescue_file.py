@@ -23,7 +23,7 @@ def entry(key: str) -> OutboxEntry:
     return OutboxEntry(key, created_at=b.NOON, due_at=b.NOON)
 
 
-async def test_what_is_kept_is_read_back_and_forgotten_once_it_is_recorded(tmp_path: Path) -> None:
+async def test_saved_calls_are_read_back_and_deleted_once_recorded(tmp_path: Path) -> None:
     rescue = RescueFile(tmp_path, temporary=tmp_path / "tmp")
 
     await rescue.add(call("a"), entry("a"))
@@ -61,10 +61,10 @@ async def test_where_the_data_folder_takes_nothing_another_place_does(tmp_path: 
 
 
 async def test_a_folder_that_others_may_write_to_is_none_of_ours(tmp_path: Path) -> None:
-    said: list[str] = []
+    printed: list[str] = []
     folder = tmp_path / "data"
     folder.write_text("a file where the folder is needed")
-    rescue = RescueFile(folder, temporary=tmp_path / "tmp", write_to_stderr=said.append)
+    rescue = RescueFile(folder, temporary=tmp_path / "tmp", write_to_stderr=printed.append)
     shared = rescue.paths[1].parent
     shared.mkdir(parents=True)
     shared.chmod(0o777)
@@ -72,18 +72,18 @@ async def test_a_folder_that_others_may_write_to_is_none_of_ours(tmp_path: Path)
     await rescue.add(call("a"), None)
 
     assert rescue.existing_paths() == []
-    assert len(said) == 1
+    assert len(printed) == 1
 
 
-async def test_where_no_place_takes_it_all_of_it_is_said(tmp_path: Path) -> None:
-    said: list[str] = []
+async def test_where_no_disk_takes_it_it_goes_to_stderr(tmp_path: Path) -> None:
+    printed: list[str] = []
     nowhere = tmp_path / "file"
     nowhere.write_text("a file where a folder is needed")
-    rescue = RescueFile(nowhere, temporary=nowhere, write_to_stderr=said.append)
+    rescue = RescueFile(nowhere, temporary=nowhere, write_to_stderr=printed.append)
 
     await rescue.add(call("a"), entry("a"))
 
-    (line,) = said
+    (line,) = printed
     assert msgspec.json.decode(line)["call"]["caller"]["raw"] == b.call().caller.raw
 
 
