@@ -1,6 +1,8 @@
 """Every table that gives a word, or anything else, to the members of an enum knows all of them."""
 
+import ast
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -16,19 +18,20 @@ from bridge.ports.audit import AuditAct
 #: Tables that are meant for some of the members only: why, and which ones they leave out.
 _NO_TELEPHONES = ("only what has telephones is looked up", {"MANAGER"})
 PARTIAL: Mapping[str, tuple[str, set[str]]] = {
-    "bridge.adapters.onec.writing.drafts._CONTACT_TYPES": (
+    "bridge.adapters.onec.schema.CONTACT_TYPES": (
         "asked whether it knows the kind first",
         {"COUNTERPARTY"},
     ),
-    "bridge.adapters.onec.protocol.errors._CODED": (
-        "asked whether it knows the verdict first; the others are in _PLAIN, and two are cases",
-        {verdict.name for verdict in RefusalMeaning} - {"REJECTED", "ALREADY_EXISTS", "GONE"},
+    "bridge.adapters.onec.protocol.errors._WITH_CODE": (
+        "asked whether it has the meaning first; the others are in _WITHOUT_CODE or are cases",
+        {meaning.name for meaning in RefusalMeaning}
+        - {"REJECTED", "ALREADY_EXISTS", "OBJECT_MISSING"},
     ),
-    "bridge.adapters.onec.protocol.errors._PLAIN": (
-        "asked after _CODED and the two cases",
-        {"REJECTED", "ALREADY_EXISTS", "GONE", "OUTCOME_UNKNOWN", "BLOCKED"},
+    "bridge.adapters.onec.protocol.errors._WITHOUT_CODE": (
+        "asked after _WITH_CODE and the two cases",
+        {"REJECTED", "ALREADY_EXISTS", "OBJECT_MISSING", "OUTCOME_UNKNOWN", "SESSIONS_BLOCKED"},
     ),
-    "bridge.adapters.onec.reading.lookup._READINGS": _NO_TELEPHONES,
+    "bridge.adapters.onec.reading.objects.PHONE_OWNER_READERS": _NO_TELEPHONES,
     "bridge.adapters.onec.schema.PHONE_LINE_SETS": _NO_TELEPHONES,
     "bridge.adapters.onec.schema.LOOKUP_COLUMNS": _NO_TELEPHONES,
     "bridge.adapters.pbx.sipuni.vocabulary._KINDS": (
@@ -53,6 +56,14 @@ PARTIAL: Mapping[str, tuple[str, set[str]]] = {
 _NOT_IMPORTED = "bridge.__main__"
 
 
+def _assigned_names(module: ModuleType) -> set[str]:
+    """Return the names that *module* itself binds, without those that it imports."""
+    nodes = ast.parse(inspect.getsource(module)).body
+    targets = [t for node in nodes if isinstance(node, ast.Assign) for t in node.targets]
+    targets += [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
 def tables() -> Iterator[tuple[str, type[Enum], frozenset[Enum]]]:
     """Give every mapping of a module or class that is keyed by the members of one enum."""
     seen: set[int] = set()
@@ -61,10 +72,13 @@ def tables() -> Iterator[tuple[str, type[Enum], frozenset[Enum]]]:
             continue
         module = importlib.import_module(found.name)
         classes = [c for c in vars(module).values() if isinstance(c, type)]
+        assigned = _assigned_names(module)
         own: list[ModuleType | type] = [c for c in classes if c.__module__ == found.name]
         for owner in (module, *own):
             for name, value in vars(owner).items():
                 if not isinstance(value, Mapping) or not value or id(value) in seen:
+                    continue
+                if owner is module and name not in assigned:
                     continue  # an import gives the same table under another name
                 kinds = {type(key) for key in value}
                 if len(kinds) == 1 and issubclass(kind := kinds.pop(), Enum):

@@ -38,7 +38,7 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.reading.call_requests import ODataCallRequests
-    from bridge.adapters.pbx.sipuni import SipuniTelephony
+    from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
     from bridge.adapters.pbx.sipuni.websocket import SipuniWebsocket
 
 #: How often 1C is asked for call requests, and order outcomes that could not be saved are saved.

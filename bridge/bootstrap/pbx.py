@@ -7,7 +7,7 @@ here by its name.
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.bootstrap.shared import now, onec_zone, phone_rules, reveal_secret
 from bridge.ports.events import EventPublisher
 from bridge.ports.pbx import RawEvent

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bridge.adapters.onec.protocol.client import MAX_ANSWER_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import MAX_ANSWER_BYTES, ODataConfig
 from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
 from bridge.domain.phone.callers import read_did
 from bridge.domain.phone.phone import PhoneRules

@@ -23,7 +23,7 @@ from bridge.errors import (
     SyncRefused,
 )
 from bridge.ports.alarms import AlarmName
-from bridge.services.diagnosis.diagnose import advice_for_damage
+from bridge.services.diagnosis.store import advice_for_damage
 from bridge.settings import Settings, load_settings
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

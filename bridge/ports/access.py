@@ -7,27 +7,27 @@ from bridge.domain.directory.entities import Ref
 
 
 class PersonalLinks(Protocol):
-    """Which generation of a manager's personal link is valid; a revoked one makes the next."""
+    """Which generation of a manager's personal links is valid; revoking begins the next one."""
 
     def generation(self, manager: Ref) -> int:
-        """Give the generation that is valid now."""
+        """Return the generation that is valid now."""
         ...
 
     async def revoke(self, manager: Ref) -> int:
-        """Make every link and session of before worthless; give the generation that counts now."""
+        """Make all links and sessions so far invalid; return the generation that is valid now."""
         ...
 
 
 class EndedSessions(Protocol):
     """Which sessions were signed out and which one-time links were used; kept over restarts.
 
-    A session carries the *generation* in which it began and counts in that one alone: where what
-    was ended is lost, a new generation begins and everybody signs in again.
+    A session carries the *generation* in which it began and is valid in that one alone: where the
+    list is lost, a new generation begins and everybody signs in again.
     """
 
     @property
     def generation(self) -> str:
-        """Return the generation that counts now."""
+        """Return the generation that is valid now."""
         ...
 
     def is_ended(self, session: str) -> bool:
@@ -40,19 +40,19 @@ class EndedSessions(Protocol):
 
 
 class SignInAnswer(StrEnum):
-    """What 1C says to a name and a password."""
+    """What 1C answers to a name and a password."""
 
     ACCEPTED = "accepted"
-    #: 1C knows him and refuses him the data only: the password was right.
+    #: 1C knows the user and refuses the data only: the password was right.
     NO_RIGHTS = "no_rights"
-    #: Wrong, or without the right to OData: a plain 401 does not tell which.
+    #: Wrong, or without the right to OData: a plain 401 does not show which.
     REFUSED = "refused"
-    #: The publication lets everybody in: its word proves nothing.
+    #: The publication lets everybody in: its answer proves nothing.
     PROVES_NOTHING = "worthless"
 
 
 class OneCSignIn(Protocol):
-    """1C as it is asked whether a name and a password belong together; keeps neither."""
+    """1C, asked whether a name and a password belong together; keeps neither."""
 
     async def check_credentials(self, name: str, password: str) -> SignInAnswer:
         """Ask 1C. May raise OneCUnavailable (also OneCBlocked), OneCNotPublished, OneCNonsense."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class AuditAct(StrEnum):
-    """What somebody did that others may ask about."""
+    """What a person or the service did that others may ask about."""
 
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"
@@ -20,19 +20,19 @@ class AuditAct(StrEnum):
     ENTRY_RETRIED = "retried"
     ENTRY_DROPPED = "dropped"
     SHRINK_ACCEPTED = "shrink_accepted"
-    OWNER_CHOSEN = "chosen"  # whose number it is
+    OWNER_CHOSEN = "chosen"  # the owner of a number, by an operator
     NOTE_WRITTEN = "noted"  # a note on a call
     CALL_ORDERED = "ordered"  # an outgoing call
-    OLD_CALLS_DELETED = "forgotten"  # calls and records that were too old
-    ORDER_DENIED = "order_denied"  # a call from a telephone that is not his
+    OLD_CALLS_DELETED = "forgotten"  # calls and audit records that were too old
+    ORDER_DENIED = "order_denied"  # an outgoing call from another user's extension
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One thing somebody did. *subject* is what it was done to: a key, a reference, an extension.
+    """One act. *subject* is what it was done to: a key, a reference, an extension.
 
-    *who* is a name for people, *role* theirs, *address* where they came from. *words* say what
-    the subject does not; numbers stand masked in them.
+    *who* is a name to show, *role* the role of that person, *address* where the request came from.
+    *words* is a message with what the subject does not say; numbers are masked in it.
     """
 
     at: datetime
@@ -45,18 +45,24 @@ class AuditRecord:
 
 
 class Audit(Protocol):
-    """The audit list: written once, read by the administrator, forgotten after a set time."""
+    """The audit list: append-only, read by the administrator, deleted by age."""
 
     async def append(self, record: AuditRecord) -> None:
-        """Keep *record*; done means durable. Raises StoreError when it is not."""
+        """Append *record*; return when it is durable. Raises StoreError."""
         ...
 
     async def records(
         self, *, limit: int = 100, before: int | None = None, act: AuditAct | None = None
     ) -> Sequence[tuple[int, AuditRecord]]:
-        """List records with their numbers, newest first, from behind the number *before* on."""
+        """Return records with their numbers, newest first.
+
+        Only those before the number *before*.
+        """
         ...
 
     async def delete_old(self, days: Sequence[date]) -> int:
-        """Delete what is older than the days to be kept, of *days* seen; give the number."""
+        """Delete what is older than the days to be kept; *days* are those seen.
+
+        Return the number.
+        """
         ...

@@ -1,10 +1,10 @@
-"""The time as the core sees it: asked for, never taken."""
+"""The clocks of the core: passed in, never read from the system."""
 
 from collections.abc import Callable
 from datetime import datetime
 
-#: Tells the time: aware UTC. People and other machines set it, so it may step either way.
+#: Returns the wall time, aware UTC. People and NTP set it, so it may step either way.
 Clock = Callable[[], datetime]
 
-#: Tells the seconds since some moment; they only grow. Whatever lasts is measured by it.
+#: Returns seconds since some moment; they only grow. Durations are measured by it.
 Monotonic = Callable[[], float]

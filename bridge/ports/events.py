@@ -1,4 +1,4 @@
-"""What services tell everybody who listens: pages, metrics, the journal of alarms."""
+"""What services publish to all listeners: pages, metrics, the list of alarms."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,14 +19,14 @@ class CallRecorded:
 
 @dataclass(frozen=True, slots=True)
 class CallChanged:
-    """Something new is known of a call, and is on disk: an event, a note, an order's fate."""
+    """A call changed, on disk too: an event, a note, the outcome of an order."""
 
     call: PhoneCall
 
 
 @dataclass(frozen=True, slots=True)
 class MissedCallChanged:
-    """A client waits to be called back, or does no longer."""
+    """A client waits to be called back, or waits no longer."""
 
     missed_call: MissedCall
 
@@ -40,14 +40,14 @@ class EntryChanged:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryChanged:
-    """The web process took up a new directory."""
+    """The web process loaded a new directory."""
 
     report: SyncReport | None
 
 
 @dataclass(frozen=True, slots=True)
 class OneCAvailability:
-    """1C went away or came back, in one sentence; sent on the edge only."""
+    """1C became available or unavailable; *message* is a sentence. Published when it changes."""
 
     available: bool
     message: str
@@ -65,8 +65,8 @@ Event = (
 
 
 class EventPublisher(Protocol):
-    """Where services say what happened. Publishing never waits and never raises."""
+    """Where services publish what happened. Publishing never waits and never raises."""
 
     def publish(self, event: Event) -> None:
-        """Tell everybody who listens."""
+        """Pass *event* to all listeners."""
         ...

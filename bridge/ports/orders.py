@@ -1,4 +1,4 @@
-"""Orders of calls as the core keeps them, and the numbers that may be called."""
+"""Orders of outgoing calls, and the numbers of partners."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,36 +13,39 @@ from bridge.domain.phone.phone import PhoneNumber
 
 
 class OrderStore(Protocol):
-    """Where ordered calls stand, durable when a write returns.
+    """Stores ordered calls; durable when a write returns.
 
     Every method may raise StoreError.
     """
 
     async def add_order(self, call: PhoneCall) -> PhoneCall:
-        """Have the call of an order on disk; give the one that stands when its key was there."""
+        """Record the call of an order.
+
+        Return the one that stands where its key was there already.
+        """
         ...
 
     async def save_order(self, key: str, order: CallOrder) -> None:
-        """Keep what became of an order; its call may have heard events meanwhile.
+        """Save the outcome of an order; its call may have had events meanwhile.
 
-        Where there is no such order nothing is kept.
+        Where there is no such order nothing is saved.
         """
         ...
 
     async def orders_being_sent(self) -> Sequence[PhoneCall]:
-        """Give the calls whose orders are SENDING."""
+        """Return the calls whose orders are SENDING."""
         ...
 
     async def blocking_order(
         self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
-        """Return the latest call ordered for this pair that bars a repeat (`calls.bars_repeat`)."""
+        """Return the latest order of this pair for which `blocks_repeat_order` is true."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedCall:
-    """What became of a call that another process was asked to place; *words* of a failure."""
+    """The outcome of a call that another process was asked to place; *words* say why it failed."""
 
     key: str
     state: OrderState
@@ -51,7 +54,7 @@ class PlacedCall:
 
 @dataclass(frozen=True, slots=True)
 class OwnedPhone:
-    """One number of a partner: whose it is, and as typed in 1C."""
+    """One number of a partner: its owner, and as it is typed in 1C."""
 
     number: PhoneNumber
     owner: Ref
@@ -60,17 +63,18 @@ class OwnedPhone:
     as_typed: str
     #: The extension typed behind the number («доб. 314»).
     extension: str | None = None
-    #: The relation with its owner is over.
+    #: The relation with the owner is over.
     ended: bool = False
 
 
 class PartnerPhones(Protocol):
-    """The directory as somebody reads it who wants to call."""
+    """The numbers in the directory, for outgoing calls."""
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
-        """Give the numbers of a partner, or of a contact person; None when 1C has no such.
+        """Return the numbers of a partner, or of a contact person; None where there is no such.
 
-        A partner's own come first, then his contact persons', then his legal entities', each once.
+        A partner's own come first, then those of contact persons, then of counterparties; each
+        once.
         Raises StoreError when the file cannot be read.
         """
         ...

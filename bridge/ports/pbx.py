@@ -1,10 +1,10 @@
-"""A PBX as the core sees it: raw requests and replies as values, and one dialect that reads them.
+"""A PBX: raw requests and replies as values, and the dialect that translates them.
 
 Raw requests and replies are values, so a PBX adapter never meets the web framework.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -15,25 +15,21 @@ from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A PBX's request as it came: *query* and *form* keep repeats and order.
+    """A PBX's request as it came: *query* keeps repeats and order.
 
-    *body* are its bytes and *headers*, by names in lower case, those that tell their form: a PBX's
-    dialect reads them. *query_string* is the query before it was decoded.
+    *body* are its bytes and *content_type* is what the PBX called them. *query_string* is the query
+    before it was decoded.
     """
 
-    method: str
-    path: str
     query: tuple[tuple[str, str], ...]
-    form: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    received_at: datetime | None = None
+    content_type: str = ""
     body: bytes = b""
     query_string: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """What the PBX gets."""
+    """The reply to the PBX."""
 
     status: int
     body: bytes
@@ -42,9 +38,9 @@ class RawReply:
 
 @dataclass(frozen=True, slots=True)
 class RawEvent:
-    """A PBX event kept as it came, until the life of a call is told from it.
+    """A PBX event stored as it came, until it is applied to its call.
 
-    *body* is there only where no fields could be read from it: its text, or "base64:" and its
+    *body* is set only where no fields could be read from it: its text, or "base64:" and its
     bytes; *content_type* is what the PBX called it.
     """
 
@@ -56,7 +52,7 @@ class RawEvent:
 
 
 class Telephony(Protocol):
-    """One PBX's dialect: pure translation, nothing awaits, nothing raises on what a PBX sends."""
+    """One PBX's dialect: pure translation; nothing awaits or raises, whatever the PBX sends."""
 
     @property
     def provider(self) -> str:
@@ -64,50 +60,50 @@ class Telephony(Protocol):
         ...
 
     def parse_question(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
-        """Read the routing question; what is missing or unreadable becomes empty."""
+        """Return the routing question; what is missing or unreadable is empty in it."""
         ...
 
     def render_answer(self, question: RouteQuestion, decision: RouteDecision) -> RawReply:
-        """Say *decision* in the form the PBX follows; a reply exists for every decision."""
+        """Return *decision* in the form the PBX follows; a reply exists for every decision."""
         ...
 
     def parse_events(self, request: RawRequest, received_at: datetime) -> Sequence[RawEvent]:
-        """Return the events in query and body, at least one; what cannot be read is in them raw."""
+        """Return the events in query and body, at least one; unreadable ones as they came."""
         ...
 
     def reparse_event(self, event: RawEvent) -> Sequence[RawEvent]:
-        """Return the events in one that was kept raw, as `parse_events` would today."""
+        """Return the events in one that was stored raw, as `parse_events` would today."""
         ...
 
     def read_event(self, event: RawEvent) -> CallEvent | None:
-        """Return a kept event in neutral words; None where it is no call's (a ping).
+        """Return a stored event as a neutral one; None where it is about no call (a ping).
 
         Raises UnreadEvent where it may be a call's and cannot be read.
         """
         ...
 
     def render_ack(self) -> RawReply:
-        """Acknowledge an event that is safely stored."""
+        """Return the acknowledgement of an event that is durable."""
         ...
 
 
 class PbxControl(Protocol):
-    """A PBX's own API, as orders and the settling of calls use it."""
+    """A PBX's own API, for orders and for the history of calls."""
 
     async def originate(self, order: CallOrder) -> OrderReply:
         """Order the call once: ring the extension, then the number. Never raises, never repeats.
 
-        UNKNOWN where the order may have reached the PBX and no answer did.
+        UNKNOWN where the order may have reached the PBX but no answer came.
         """
         ...
 
     async def history(self, since: datetime, until: datetime) -> Sequence[CallEvent]:
-        """Give the finished calls that began in this time, each as one HISTORY event.
+        """Return the finished calls that began in this time, each as one HISTORY event.
 
-        Raises PbxError (PbxUnavailable, PbxRefused) where the PBX cannot or will not tell.
+        Raises PbxError (PbxUnavailable, PbxRefused) where the PBX cannot or will not answer.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...

@@ -18,7 +18,9 @@ from bridge.adapters.http_limits import (
     ResponseTooLarge,
     ResponseTooSlow,
 )
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig, lenient_json_decoder
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
+from bridge.adapters.onec.protocol.decoding import lenient_json_decoder
 from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.schema import ListingRow, RowPage
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import orjson
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.bootstrap.process import lower_priority

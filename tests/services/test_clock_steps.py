@@ -36,7 +36,7 @@ STEPS = [
 ]
 
 
-class Plant:
+class DeliveryOnTwoClocks:
     """Delivery over a ledger in memory and a model of 1C, under two clocks."""
 
     def __init__(self) -> None:
@@ -81,19 +81,19 @@ class Plant:
 async def test_what_waits_for_a_retry_is_delivered_in_minutes(
     step: timedelta, restarts: bool
 ) -> None:
-    plant = Plant()
-    call = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.UNREACHABLE] * 6)
-    await plant.passes(30)
-    plant.clocks.offset = step
+    env = DeliveryOnTwoClocks()
+    call = env.owes()
+    env.onec.set_outcomes([RequestOutcome.UNREACHABLE] * 6)
+    await env.passes(30)
+    env.clocks.offset = step
     if restarts:
-        plant.starts()
+        env.starts()
 
-    await plant.passes(120)
+    await env.passes(120)
 
-    assert len(plant.onec.documents_of(call.key)) == 1
-    assert plant.state(call) is EntryState.DELIVERED
-    assert [mood.available for mood in plant.events.of(OneCAvailability)][-1] is True
+    assert len(env.onec.documents_of(call.key)) == 1
+    assert env.state(call) is EntryState.DELIVERED
+    assert [mood.available for mood in env.events.of(OneCAvailability)][-1] is True
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -101,40 +101,40 @@ async def test_what_waits_for_a_retry_is_delivered_in_minutes(
 async def test_the_quiet_before_creating_again_is_as_long_as_ever(
     step: timedelta, restarts: bool
 ) -> None:
-    plant = Plant()
-    call = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
-    plant.onec.commit_delay = timedelta(seconds=28)
-    await plant.delivery.drain()
-    plant.clocks.advance(seconds=3)
-    plant.clocks.offset = step
+    env = DeliveryOnTwoClocks()
+    call = env.owes()
+    env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    env.onec.commit_delay = timedelta(seconds=28)
+    await env.delivery.drain()
+    env.clocks.advance(seconds=3)
+    env.clocks.offset = step
     if restarts:
-        plant.starts()
+        env.starts()
 
-    await plant.passes(60)
+    await env.passes(60)
 
-    assert len(plant.onec.documents) == 1
-    assert len(plant.onec.documents_of(call.key)) == 1
+    assert len(env.onec.documents) == 1
+    assert len(env.onec.documents_of(call.key)) == 1
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_the_look_for_a_late_double_comes_after_ten_minutes_and_not_before(
     step: timedelta,
 ) -> None:
-    plant = Plant()
-    call = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
-    plant.onec.commit_delay = timedelta(minutes=8)
-    await plant.delivery.drain()
-    await plant.passes(120)
-    assert plant.ledger.entries_by_key[call.key].stage is DeliveryStage.VERIFY
-    plant.clocks.offset = step
+    env = DeliveryOnTwoClocks()
+    call = env.owes()
+    env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    env.onec.commit_delay = timedelta(minutes=8)
+    await env.delivery.drain()
+    await env.passes(120)
+    assert env.ledger.entries_by_key[call.key].stage is DeliveryStage.VERIFY
+    env.clocks.offset = step
 
-    await plant.passes(11 * 60, every=30)
+    await env.passes(11 * 60, every=30)
 
-    assert len(plant.onec.documents) == 2  # the late one came
-    assert len(plant.onec.documents_of(call.key)) == 1  # and is marked
-    assert plant.state(call) is EntryState.DELIVERED
+    assert len(env.onec.documents) == 2  # the late one came
+    assert len(env.onec.documents_of(call.key)) == 1  # and is marked
+    assert env.state(call) is EntryState.DELIVERED
 
 
 class Failing:

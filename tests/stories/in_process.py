@@ -16,12 +16,13 @@ from starlette.applications import Starlette
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.pbx.sipuni import AnswerForm, SipuniTelephony
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+from bridge.adapters.pbx.sipuni.questions import AnswerForm, SipuniTelephony
 from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality

@@ -22,7 +22,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.errors import OneCUnavailable
 from bridge.services.delivery.deliver import Delivery
-from tests.services.delivery.test_deliver import Picky
+from tests.services.delivery.test_deliver import RefusingOneC
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
 from tests.support.fakes.ledger import RecordedEvents
@@ -48,7 +48,7 @@ class LongOutage:
 
     def __init__(self, folder: Path) -> None:
         self.now = b.NOON
-        self.onec = Picky(lambda: self.now)
+        self.onec = RefusingOneC(lambda: self.now)
         self.ledger = SqliteLedger.open(folder / "ledger.db", clock=lambda: self.now)
         self.events = RecordedEvents()
         self.delivery = Delivery(

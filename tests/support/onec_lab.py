@@ -5,13 +5,18 @@ from typing import Any
 
 import httpx
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
 from bridge.domain.delivery.document_drafts import ContactRef, PhoneCallDraft
 from bridge.domain.delivery.documents import proposed_ref
 from bridge.domain.directory.caller_card import CandidateKind
-from bridge.domain.directory.entities import EntityKind, Ref
+from bridge.domain.directory.entities import (
+    EntityKind,
+    Ref,
+    Version,
+)
 from bridge.domain.phone.phone import PhoneRules
 from bridge.lab.onec.faults import LabConnectionLost
 from bridge.lab.onec.infobase.infobase import DataQuirks, Infobase
@@ -72,9 +77,14 @@ def make_journal(lab: OneCLab, **config: Any) -> ODataJournal:
     return ODataJournal(make_client(lab, **config), lab.zone)
 
 
+async def list_versions(source: ODataSource, kind: EntityKind) -> dict[Ref, Version]:
+    """Return the complete listing of *kind*."""
+    return dict((await source.listing(kind)).versions or {})
+
+
 async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, DirectoryObject]:
     """List and fetch everything of *kind*; a noun that comes twice fails the test."""
-    listed = await source.list_versions(kind)
+    listed = await list_versions(source, kind)
     return await pull(source, kind, list(listed), len(listed))
 
 

@@ -12,7 +12,7 @@ from starlette.types import Message, Scope
 
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.domain.calls.call import CallNote, PhoneCall, call_from_question
 from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall

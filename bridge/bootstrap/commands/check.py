@@ -22,8 +22,11 @@ from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import (
     SettingsError,
 )
-from bridge.services.diagnosis import diagnose
+from bridge.services.diagnosis.connections import examine_onec, examine_pbx
+from bridge.services.diagnosis.directory import examine_directory
 from bridge.services.diagnosis.files import examine_files
+from bridge.services.diagnosis.settings import examine_fallback, examine_secrets
+from bridge.services.diagnosis.store import examine_store
 from bridge.settings import Settings
 
 
@@ -35,16 +38,16 @@ async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
         return [CheckResult("settings", CheckVerdict.FAILURE, str(error), "see .env.example")]
     findings = [CheckResult("settings", CheckVerdict.OK, "every setting can be read")]
     token = reveal_secret(settings.hook_token) or ""
-    findings += diagnose.examine_secrets(
+    findings += examine_secrets(
         basic=settings.hook_user is not None,
         token_length=len(token),
         admin_password=settings.admin_password is not None,
         host=settings.host,
     )
-    findings += diagnose.examine_fallback(
+    findings += examine_fallback(
         default_extension=settings.default_extension, dids=len(settings.did_extensions)
     )
-    findings += diagnose.examine_store(
+    findings += examine_store(
         str(settings.data_dir),
         obstacle=soundness.why_not_writable(settings.data_dir),
         free=soundness.free_bytes(settings.data_dir),
@@ -62,7 +65,7 @@ async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
     directory = SqliteDirectory(directory_path(settings), stale_after=settings.stale_after)
     try:
         moment = now()
-        findings += diagnose.examine_directory(
+        findings += examine_directory(
             directory.report(),
             now=moment,
             stale=directory.age(moment).is_stale,
@@ -76,7 +79,7 @@ async def check(load: Callable[[], Settings]) -> Sequence[CheckResult]:
 async def _check_pbx(settings: Settings) -> CheckResult:
     pbx = None if settings.onec_timezone is None else build_pbx_api(settings)
     try:
-        return await diagnose.examine_pbx(pbx, now())
+        return await examine_pbx(pbx, now())
     finally:
         if pbx is not None:
             await pbx.aclose()
@@ -95,6 +98,6 @@ async def _check_onec(settings: Settings) -> Sequence[CheckResult]:
         clock=now,
     )
     try:
-        return await diagnose.examine_onec(probe)
+        return await examine_onec(probe)
     finally:
         await client.aclose()

@@ -14,9 +14,10 @@ from bridge.domain.phone.phone import PhoneNumber
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """Which calls a list shows; what is None does not count. *since* ≤ received < *until*.
+    """Which calls a list shows; None matches all. *since* ≤ received < *until*.
 
-    *client* is that of `PhoneCall.client`; *extension* one that rang, talked, dialled or was told.
+    *client* is a `PhoneCall.client_key`; *extension* one that rang, talked, dialled or was
+    the target.
     """
 
     number: PhoneNumber | None = None
@@ -33,9 +34,9 @@ _EVERYTHING = CallFilter()
 
 @dataclass(frozen=True, slots=True)
 class CallSearch:
-    """A filter, and what only a person asks for; empty parts do not count.
+    """A filter, and what only a person searches for; empty parts match all.
 
-    *digits* are a part of a number; *name* a part of the caller's, his company's or the manager's
+    *digits* are a part of a number; *name* a part of the caller's, the partner's or the manager's
     name, in any letter case.
     """
 
@@ -48,15 +49,14 @@ class CallRecords(Protocol):
     """Calls on disk. Async writes return when durable; every method may raise StoreError."""
 
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
-        """Write the call and its debt in one transaction, once.
+        """Write the call and its outbox entry in one transaction; return the call that stands.
 
-        When a call of this key is there already nothing is written and that call is returned;
-        but where that one began with its events, the question of *call* joins it.
+        Where a call of its key is there already, `ledger_rules.record_again` decides.
         """
         ...
 
     async def call(self, key: str) -> PhoneCall | None:
-        """Give one call."""
+        """Return the call of *key*."""
         ...
 
     async def calls(
@@ -67,18 +67,18 @@ class CallRecords(Protocol):
         number: PhoneNumber | None = None,
         matching: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
-        """List calls, newest first by `received_at`; *before* is such a moment too."""
+        """Return calls, newest first by `received_at`; *before* is such a moment too."""
         ...
 
     async def calls_since(
         self, moment: datetime, until: datetime | None = None
     ) -> Sequence[PhoneCall]:
-        """Give the calls received since *moment*, and before *until*, oldest first.
+        """Return the calls received since *moment* and before *until*, oldest first.
 
         A wall clock that was wrong leaves calls of the future behind.
         """
         ...
 
     async def call_by_ref(self, ref: str) -> PhoneCall | None:
-        """Give the latest call that the PBX knows by *ref*."""
+        """Return the latest call whose id at the PBX is *ref*."""
         ...

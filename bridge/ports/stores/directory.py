@@ -1,4 +1,4 @@
-"""The directory as the core sees it: a transaction that writes, many readers, the run's report."""
+"""The directory: a transaction that writes it, many readers, the report of a sync run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,11 +25,11 @@ from bridge.ports.onec import DirectoryObject
 
 @dataclass(frozen=True, slots=True)
 class EntitySync:
-    """How one entity set fared in a run. *seconds* of wall time, *bytes* of decoded answers.
+    """The report of one entity set. *seconds* of wall time, *bytes* of decoded answers.
 
-    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* tells
+    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* says
     why they could not be compared, the last one that could. *fingerprint* is that of the listing
-    with which the rows are level; empty when they are not.
+    that the rows are equal to; empty where they are not. *buried* counts deleted rows.
     """
 
     kind: EntityKind
@@ -48,7 +48,7 @@ class EntitySync:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One run as data: what was compared, what moved, what was found wrong on the way."""
+    """One run: what was compared, what changed, what is wrong in the data."""
 
     started_at: datetime
     seconds: float
@@ -65,29 +65,32 @@ class SyncReport:
     #: What calls are routed by, counted, and the highest counts of the last days.
     facts: FactCounts = field(default_factory=dict)
     days: tuple[DailyFacts, ...] = ()
-    #: Nobody can be called, and no person said that this is right.
+    #: Nobody can be called, and no person accepted that.
     nobody_reachable: bool = False
 
     @property
     def proven_at(self) -> datetime | None:
-        """When the data were last proven equal: the oldest of the entity sets that ever were."""
+        """Return when the data were last proven equal: the oldest proof of an entity set."""
         oldest = self.oldest_proof
         return None if oldest is None else oldest.proven_at
 
     @property
     def oldest_proof(self) -> EntitySync | None:
-        """The entity set whose proof is the oldest; sets that were never there do not count."""
+        """Return the entity set whose proof is the oldest.
+
+        Sets that were never there do not count.
+        """
         proven = {e.proven_at: e for e in self.entities if e.proven_at is not None}
         return proven[min(proven)] if proven else None
 
     @property
     def lagging_entity(self) -> EntitySync | None:
-        """The entity set that keeps the data from being as fresh as this run, if there is one."""
+        """Return the entity set that this run could not compare, if its proof is the oldest."""
         oldest = self.oldest_proof
         return oldest if oldest is not None and oldest.error else None
 
     def entity(self, kind: EntityKind) -> EntitySync:
-        """Tell how *kind* fared."""
+        """Return the report of *kind*."""
         return next((e for e in self.entities if e.kind is kind), EntitySync(kind))
 
 
@@ -115,23 +118,26 @@ class DirectoryTransaction(DirectoryCounts, Protocol):
         ...
 
     def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
-        """Bury objects that 1C no longer lists."""
+        """Delete objects that 1C no longer lists."""
         ...
 
     def managers(self) -> Sequence[Manager]:
-        """Give all managers as this transaction leaves them; few."""
+        """Return all managers as this transaction leaves them; few."""
         ...
 
     def clear(self) -> None:
-        """Forget everything: the run brings the world anew."""
+        """Delete everything: the run fetches all of it anew."""
         ...
 
     def reindex(self) -> int:
-        """Recompute the cards of every number that the changes touch; give all numbers held."""
+        """Recompute the cards of all numbers that the changes concern.
+
+        Return the count of numbers.
+        """
         ...
 
     def save_report(self, report: SyncReport) -> None:
-        """Keep the run's report as the checkpoint."""
+        """Save the run's report as the checkpoint."""
         ...
 
 
@@ -139,15 +145,15 @@ class DirectoryStore(Protocol):
     """The directory as the sync process writes it: one writer, blocking calls.
 
     Opening it raises SyncRunning while another process writes; every method may raise StoreError.
-    Behind a StoreDamaged nothing is held any more: the next run is a first one.
+    After a StoreDamaged nothing is stored any more: the next run is a first one.
     """
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
-        """Give what is held, to compare with a listing."""
+        """Return the stored versions, to compare with a listing."""
         ...
 
     def report(self) -> SyncReport | None:
-        """Give the last saved report; None before the first run."""
+        """Return the last saved report; None before the first run."""
         ...
 
     def transaction(self) -> AbstractContextManager[DirectoryTransaction]:
@@ -155,7 +161,7 @@ class DirectoryStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
@@ -163,7 +169,10 @@ class CallerDirectory(Protocol):
     """The directory as callers are answered from it: in microseconds, never blocked by a writer."""
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
-        """Find all owners of *number*; raises StoreError when the file cannot be read."""
+        """Return the card with all owners of *number*; None where there are none.
+
+        Raises StoreError.
+        """
         ...
 
     def managers(self) -> Mapping[Ref, Manager]:
@@ -171,11 +180,11 @@ class CallerDirectory(Protocol):
         ...
 
     def owner_of(self, extension: str) -> ExtensionOwner:
-        """Find the 1C user behind an extension."""
+        """Return the 1C user of an extension."""
         ...
 
     def age(self, now: datetime) -> DataAge:
-        """Tell when the directory was last proven equal to 1C, and whether that is too long ago."""
+        """Return when the data were last proven equal to 1C, and whether that is too long ago."""
         ...
 
 
@@ -183,11 +192,11 @@ class DirectoryNames(Protocol):
     """The directory as people search it; raises StoreError where it cannot be read."""
 
     def partner(self, ref: Ref) -> Partner | None:
-        """Find a partner by reference; raises StoreError when the file cannot be read."""
+        """Return a partner by reference. Raises StoreError."""
         ...
 
     def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        """Search names by substring, in any letter case."""
+        """Return the owners and managers whose names contain *text*, in any letter case."""
         ...
 
 
@@ -195,21 +204,21 @@ class Directory(CallerDirectory, DirectoryNames, Protocol):
     """The directory as callers are answered from it: in microseconds, never blocked by a writer."""
 
     def report(self) -> SyncReport | None:
-        """Give the report of the last run that proved it; None before the first."""
+        """Return the report of the last run that proved it; None before the first."""
         ...
 
     def error(self) -> StoreError | None:
-        """Give what is wrong with the index as a whole: it answers nobody; None when it is well."""
+        """Return why the index answers no question at all; None where it does."""
         ...
 
     def refresh(self) -> bool:
-        """Take up what the sync process committed; True when something changed."""
+        """Load what the sync process committed; return whether something changed."""
         ...
 
     def count_numbers(self) -> int:
-        """Count the numbers in the index."""
+        """Return the count of numbers in the index."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...

@@ -1,4 +1,4 @@
-"""What the core asks of its files beside what is in them: are they well, and a last resort."""
+"""The state of the data files, and the last resort for calls that the ledger refuses."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ RescuedCall = tuple[PhoneCall, OutboxEntry | None]
 
 
 class StoredFile(Protocol):
-    """A file that the service works with; *name* is what alarms call it."""
+    """A file that the service works with; *name* is its name in alarms."""
 
     @property
     def name(self) -> str:
@@ -19,25 +19,25 @@ class StoredFile(Protocol):
         ...
 
     async def examine(self) -> StoreError | None:
-        """Return what keeps the file from being used, after a try to mend it; None: it is well."""
+        """Return why the file cannot be used, after an attempt to repair it; None: it can."""
         ...
 
     def take_losses(self) -> Sequence[str]:
-        """Return what happened to the file since this was asked last, as ends of a sentence."""
+        """Return what happened to the file since the last call, as ends of a sentence."""
         ...
 
 
 class CallRescue(Protocol):
-    """Where calls are kept that the ledger does not take, until it takes them."""
+    """Where calls are saved that the ledger refuses, until it takes them."""
 
     async def add(self, call: PhoneCall, entry: OutboxEntry | None) -> None:
-        """Keep *call* outside of the ledger; never raises, the last place is the error stream."""
+        """Save *call* outside the ledger; never raises, the last resort is the error stream."""
         ...
 
     async def saved_calls(self) -> Sequence[RescuedCall]:
-        """Return what is kept, the oldest first."""
+        """Return the saved calls, the oldest first. Raises StoreError."""
         ...
 
     async def delete_first(self, calls: int) -> None:
-        """Delete what is kept: the first *calls* of it are in the ledger."""
+        """Delete the first *calls* of the saved ones: they are in the ledger."""
         ...

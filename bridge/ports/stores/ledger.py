@@ -17,12 +17,13 @@ from bridge.ports.stores.retention import RetentionStore
 
 @dataclass(frozen=True, slots=True)
 class LedgerChange:
-    """What one step of following the calls changes, in one transaction.
+    """What one transaction changes.
 
-    *calls* replace what stands under their keys. *entries* are made where there is none, *woken*
-    are keys of entries whose call has moved on. *arrived* are events to keep with the key of the
-    call they were told to, empty where they speak of none, None where no call was told yet, UNREAD
-    where they could not be read; *events* are numbers of events that were kept before.
+    *calls* replace those of their keys. *entries* are added where there is none of their key;
+    *reopened* are keys of entries whose call changed. *new_events* are events to store, each with
+    the key of the call it is applied to: empty where it is about none, None where it is not applied
+    yet, UNREAD where it could not be read. *assigned_events* are the same for events stored before,
+    by number.
     """
 
     calls: tuple[PhoneCall, ...] = ()
@@ -38,7 +39,7 @@ class ChangeWriter(Protocol):
     """Writes one change of calls, entries, missed calls, talks and events in one transaction."""
 
     async def apply_change(self, change: LedgerChange) -> None:
-        """Make one step of following the calls durable."""
+        """Write *change* in one transaction; return when it is durable. Raises StoreError."""
         ...
 
 
@@ -54,5 +55,5 @@ class Ledger(CallLedger, OutboxQueue, NumberMemoryStore, RetentionStore, Protoco
     """
 
     async def close(self) -> None:
-        """Write what waits and let go of the file."""
+        """Write what is pending and close the file."""
         ...

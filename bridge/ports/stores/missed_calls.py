@@ -10,5 +10,5 @@ class MissedCallRecords(Protocol):
     """Open missed calls on disk. May raise StoreError."""
 
     async def open_missed_calls(self) -> Sequence[MissedCall]:
-        """Give the clients who wait to be called back, the longest waiting first."""
+        """Return the open missed calls, the longest waiting first."""
         ...

@@ -11,7 +11,7 @@ from bridge.domain.routing.decision import NumberMemory
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """Who of the company talked to a number last."""
+    """The extension that talked to a number last."""
 
     number: PhoneNumber
     extension: str
@@ -22,9 +22,9 @@ class NumberMemoryStore(Protocol):
     """Operators' choices and who talked last, by number. Writes may raise StoreError."""
 
     def number_memory(self, number: PhoneNumber) -> NumberMemory:
-        """Tell what people taught about a number; never touches the disk."""
+        """Return what people taught about a number; never touches the disk."""
         ...
 
     async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
-        """Keep an operator's word on whose number this is."""
+        """Save an operator's choice of the owner of a number."""
         ...

@@ -16,7 +16,7 @@ from bridge.domain.delivery.entry import (
 
 @dataclass(frozen=True, slots=True)
 class OutboxCounts:
-    """How much is owed: by state, and the oldest debt."""
+    """Outbox entries by state, and since when the oldest one waits."""
 
     due: int = 0
     sending: int = 0
@@ -31,28 +31,31 @@ class OutboxQueue(Protocol):
     async def due_entries(
         self, now: datetime, limit: int
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        """Give entries to deliver, fresh calls first, then the oldest; each with its call."""
+        """Return due entries with their calls, as `ledger_rules.order_due_entries` orders them."""
         ...
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
-        """Replace an entry by its key; False when a person dropped it meanwhile."""
+        """Save an entry as `ledger_rules.entry_to_save` decides.
+
+        False where it was dropped meanwhile.
+        """
         ...
 
     async def recover_after_crash(self) -> int:
-        """Turn entries that a crash left in `sending` into due ones; give their number."""
+        """Make entries that a crash left in `sending` due; return their number."""
         ...
 
     async def resume_entries(
         self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
     ) -> int:
-        """Apply `outbox.released` to held entries of *stage*, or of all; return their number.
+        """Apply `outbox.released` to paused entries of *stage*, or of all; return their number.
 
-        Those held longest come first, or those of the *freshest* calls.
+        Those paused longest come first, or those of the *freshest* calls.
         """
         ...
 
     async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
-        """Apply `outbox.rearmed` to all entries; give the number of those that changed."""
+        """Apply `outbox.rearmed` to all entries; return how many changed."""
         ...
 
 
@@ -62,11 +65,11 @@ class OutboxEntries(Protocol):
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        """List entries, newest first; all states when none is named."""
+        """Return entries, newest first; of all states where none is named."""
         ...
 
     async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
-        """Give one entry by its key, or by an unambiguous beginning of it."""
+        """Return one entry by its key, or by an unambiguous beginning of it."""
         ...
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
@@ -77,9 +80,9 @@ class OutboxEntries(Protocol):
         ...
 
     async def drop_entry(self, key: str) -> bool:
-        """Forget a debt on a person's word; the call stays in the journal."""
+        """Delete an entry on a person's word; the call stays."""
         ...
 
     async def count_entries(self) -> OutboxCounts:
-        """Count what is owed."""
+        """Count entries by state."""
         ...

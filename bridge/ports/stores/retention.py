@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class DeletedRecords:
-    """What a deletion by age deleted; *kept* calls are old, but something is owed for them."""
+    """What a deletion by age deleted; *kept* calls are old, but not done."""
 
     calls: int = 0
     events: int = 0
@@ -21,21 +21,21 @@ class RetentionStore(Protocol):
     """Days seen, and the deletion of what is older. Every method may raise StoreError."""
 
     async def delete_older_than(self, before: datetime) -> DeletedRecords:
-        """Delete what was received before that moment and is done (`domain.retention`).
+        """Delete what was received before that moment and is done (`domain.delivery.retention`).
 
-        With a call go its entry, its events and its closed missed call. Events of which no call
-        was told yet stay, and an operator's choice, which has no age.
+        With a call go its entry, its events and its closed missed call. Events that are applied to
+        no call yet stay, and operators' choices, which have no age.
         """
         ...
 
     async def record_day(self, now: datetime) -> None:
-        """Note that the service runs on the day of *now*, and that it was *now* last."""
+        """Record that the service runs on the day of *now*, and that *now* is the last moment."""
         ...
 
     async def days_seen(self) -> Sequence[date]:
-        """Give the days that were noted, each once, the one noted last at the end."""
+        """Return the recorded days, each once, the last recorded one at the end."""
         ...
 
     async def last_seen(self) -> datetime | None:
-        """Give the moment that was noted last; None before the first."""
+        """Return the last recorded moment; None before the first."""
         ...

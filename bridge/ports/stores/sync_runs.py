@@ -1,4 +1,4 @@
-"""The history of sync runs: what each of the last ones did, or why it did nothing."""
+"""The last sync runs: what each did, or why it changed nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from bridge.ports.stores.directory import SyncReport
 class Shrink:
     """What the guard refused: 1C lists *listed* of the *held* rows of *entity_set*.
 
-    Where rows lost what calls are routed by, *losses* tells of what and how much.
+    Where rows lost what calls are routed by, *losses* are what and how much.
     """
 
     entity_set: str
@@ -24,7 +24,7 @@ class Shrink:
 
 @dataclass(frozen=True, slots=True)
 class SyncRun:
-    """One run: its *report*, or the sentence *error* when nothing was changed."""
+    """One run: its *report*, or the sentence *error* where nothing was changed."""
 
     started_at: datetime
     seconds: float
@@ -34,8 +34,8 @@ class SyncRun:
 
 
 class SyncRunList(Protocol):
-    """The last runs, whoever started them."""
+    """The last runs, by whatever started them."""
 
     async def runs(self, limit: int = 100, since: datetime | None = None) -> Sequence[SyncRun]:
-        """List runs, newest first. Raises StoreError."""
+        """Return runs, newest first. Raises StoreError."""
         ...

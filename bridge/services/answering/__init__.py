@@ -1,1 +1,1 @@
-"""Answering."""
+"""Answers to the PBX's routing questions, and their records."""

@@ -1,4 +1,4 @@
-"""Answer: the PBX's routing question, one decision and one record a call.
+"""Answer the PBX's routing questions: one decision and one record for each call.
 
 question ─► same call as before? ─► its decision
               │ no
@@ -28,10 +28,10 @@ from bridge.services.answering.record import CallRecorder
 
 
 class CallOpener(Protocol):
-    """Who knows whether a question's call has begun with its events already."""
+    """Knows whether the call of a question has begun with its events already."""
 
     def open_call(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
-        """Give the call to be recorded."""
+        """Return the call to be recorded."""
         ...
 
     def mark_recorded(self, call: PhoneCall) -> None:
@@ -40,27 +40,27 @@ class CallOpener(Protocol):
 
 
 @dataclass(slots=True)
-class _OpenCall:
-    """A call whose further questions get the same answer, once the first one's wait is over."""
+class _AnsweredCall:
+    """A call whose further questions get the same answer, once its first one is recorded."""
 
     decision: RouteDecision
-    #: In the seconds of `Answering.monotonic`.
+    #: In the seconds of `RouteAnswerer.monotonic`.
     began: float
-    being_recorded: bool
+    is_being_recorded: bool
     #: Made by the first question that has to wait; few have.
     recorded: asyncio.Event | None = None
 
     async def wait(self) -> None:
         """Wait until the first question is recorded."""
-        if self.being_recorded:
+        if self.is_being_recorded:
             if self.recorded is None:
                 self.recorded = asyncio.Event()
             await self.recorded.wait()
 
-    def settle(self, decision: RouteDecision) -> None:
-        """End the wait: *decision* is the one that counts."""
+    def set_recorded(self, decision: RouteDecision) -> None:
+        """End the wait: *decision* is the final one."""
         self.decision = decision
-        self.being_recorded = False
+        self.is_being_recorded = False
         if self.recorded is not None:
             self.recorded.set()
             self.recorded = None
@@ -81,64 +81,71 @@ class RouteAnswerer:
         live_lookup: LiveLookup | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
-        self._deciding = decider
-        self._recording = recorder
+        self._decider = decider
+        self._recorder = recorder
         self._ledger = ledger
         self._clock = clock
-        self._kick = deliver_soon
-        self._following = call_opener
-        self._asking = live_lookup
+        self._deliver_soon = deliver_soon
+        self._call_opener = call_opener
+        self._live_lookup = live_lookup
         self._monotonic = monotonic
-        self._open: dict[CallIdentity, _OpenCall] = {}
+        self._answered: dict[CallIdentity, _AnsweredCall] = {}
         self.fallback = decider.fallback
         self.explain = decider.explain
 
     async def load(self) -> None:
-        """Take up the calls of before a restart, so that their further questions join them."""
+        """Load the calls from before a restart, so that their further questions join them.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
         now, seconds = self._clock(), self._monotonic()
         # Not those from the future: nobody knows how long ago that was.
         for call in await self._ledger.calls_since(now - REPEAT_WINDOW, now + TOLERANCE):
             age = max(0.0, (now - call.received_at).total_seconds())
-            begun = self._begin(call.identity, call.decision, seconds - age)
-            begun.settle(call.decision)
+            answered = self._begin(call.identity, call.decision, seconds - age)
+            answered.set_recorded(call.decision)
 
     async def answer(self, question: RouteQuestion) -> RouteDecision:
-        """Decide *question*, and have the call on disk before the answer leaves."""
+        """Decide *question*; the call is on disk before the answer is returned."""
         identity = question_identity(question)
-        earlier = self._open.get(identity)
+        earlier = self._answered.get(identity)
         now = self._monotonic()
         if earlier and timedelta(seconds=now - earlier.began) <= identity.window:
             await earlier.wait()
             return earlier.decision
-        decision = self._deciding.decide(question)
-        begun = self._begin(identity, decision, now)
+        decision = self._decider.decide(question)
+        answered = self._begin(identity, decision, now)
         try:
-            if self._asking is not None and not decision.candidates:
-                decision = await self._ask(self._asking, question, decision)
-            call = await self._recording.record(self._following.open_call(question, decision))
-            self._following.mark_recorded(call)
+            if self._live_lookup is not None and not decision.candidates:
+                decision = await self._decide_live(self._live_lookup, question, decision)
+            call = await self._recorder.record(self._call_opener.open_call(question, decision))
+            self._call_opener.mark_recorded(call)
             decision = call.decision
         finally:
-            begun.settle(decision)
-        self._kick()
+            answered.set_recorded(decision)
+        self._deliver_soon()
         return decision
 
-    async def _ask(
-        self, asking: LiveLookup, question: RouteQuestion, decision: RouteDecision
+    async def _decide_live(
+        self, live_lookup: LiveLookup, question: RouteQuestion, decision: RouteDecision
     ) -> RouteDecision:
         """Decide anew with what 1C itself says of a caller whom the index does not know."""
         number = question.caller.number
         if number is None:
             return decision
-        return self._deciding.decide(question, await asking.look_up(number))
+        return self._decider.decide(question, await live_lookup.look_up(number))
 
-    def _begin(self, identity: CallIdentity, decision: RouteDecision, began: float) -> _OpenCall:
-        while self._open:
-            oldest = next(iter(self._open))
-            if timedelta(seconds=began - self._open[oldest].began) <= REPEAT_WINDOW:
+    def _begin(
+        self, identity: CallIdentity, decision: RouteDecision, began: float
+    ) -> _AnsweredCall:
+        while self._answered:
+            oldest = next(iter(self._answered))
+            if timedelta(seconds=began - self._answered[oldest].began) <= REPEAT_WINDOW:
                 break
-            del self._open[oldest]
+            del self._answered[oldest]
         # Taken out first, so that the dict stays ordered by time and the loop above ends early.
-        self._open.pop(identity, None)
-        begun = self._open[identity] = _OpenCall(decision, began, being_recorded=True)
-        return begun
+        self._answered.pop(identity, None)
+        answered = _AnsweredCall(decision, began, is_being_recorded=True)
+        self._answered[identity] = answered
+        return answered

@@ -1,4 +1,7 @@
-"""Decide: gather what is known about a caller and let `domain.routing` choose; records nothing."""
+"""Decide where a call goes: read what is known of the caller, then call `domain.routing`.
+
+Nothing is recorded here.
+"""
 
 import logging
 from collections.abc import Callable
@@ -22,14 +25,14 @@ from bridge.domain.routing.decision import (
 )
 from bridge.domain.routing.routing import decide_route
 from bridge.errors import StoreError
-from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Clock
 from bridge.ports.events import EventPublisher
+from bridge.ports.raised_alarm import RaisedAlarm
 from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
-#: What people taught about a number; must not touch the disk.
+#: Returns what people taught about a number; must not touch the disk.
 NumberMemoryLookup = Callable[[PhoneNumber], NumberMemory]
 
 
@@ -47,32 +50,31 @@ class RouteDecider:
         clock: Clock,
     ) -> None:
         self._directory = directory
-        self._memory = number_memory
-        self._events = events
+        self._number_memory = number_memory
+        self._index_alarm = RaisedAlarm(events, "index_broken")
         self._rules = rules
         self._phones = phones
         self._clock = clock
-        self._broken = ""
 
     def decide(
-        self, question: RouteQuestion, asked: LiveLookupResult | None = None
+        self, question: RouteQuestion, live_lookup: LiveLookupResult | None = None
     ) -> RouteDecision:
-        """Tell where the call of *question* goes; a broken index sends it to the default.
+        """Return where the call of *question* goes; a broken index sends it to the default.
 
-        *asked* is what 1C itself said of the caller; what the index knows goes before it.
+        *live_lookup* is what 1C itself said of the caller; what the index knows goes before it.
         """
         card: CallerCard | None = None
         memory: NumberMemory | None = None
-        broken = ""
+        index_error = ""
         number = question.caller.number
         if number is not None:
-            memory = self._memory(number)
+            memory = self._number_memory(number)
             try:
                 card = self._directory.look_up(number)
             except StoreError as error:
-                broken = str(error)
-            # A withheld caller says nothing of the index: it was not asked.
-            self._note(broken)
+                index_error = str(error)
+            # A withheld number says nothing of the index: it was not asked.
+            self._report_index(index_error)
         return decide_route(
             question,
             card,
@@ -81,18 +83,18 @@ class RouteDecider:
             self._rules,
             memory=memory,
             age=self._directory.age(question.received_at),
-            index_error=broken,
-            live_lookup=asked,
+            index_error=index_error,
+            live_lookup=live_lookup,
         )
 
     def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:
-        """Tell what the PBX would be told for *caller* on the line *did*, and why.
+        """Return the answer the PBX would get for *caller* on the line *did*, with its evidence.
 
-        *caller* is what a PBX sends, or typed in any way: copied from a card of 1C, say.
+        *caller* is as a PBX sends it, or typed in any way: copied from a card of 1C, say.
         """
         question = RouteQuestion(
             provider="explain",
-            caller=_typed(caller, self._phones),
+            caller=_read_typed(caller, self._phones),
             did=read_did(did, self._phones),
             received_at=self._clock(),
         )
@@ -101,24 +103,19 @@ class RouteDecider:
     def fallback(
         self, question: RouteQuestion, reason: str = "answering failed; see the log"
     ) -> RouteDecision:
-        """Decide with nothing but the settings; for when answering itself broke."""
+        """Decide by nothing but the settings; for when answering itself failed."""
         return decide_route(
             question, None, {}, lambda _: ExtensionOwner(None), self._rules, index_error=reason
         )
 
-    def _note(self, broken: str) -> None:
-        """Log and alarm on the edge only: when the index breaks, and when it is back."""
-        if broken == self._broken:
-            return
-        if broken and not self._broken:
-            _log.error("index_broken", extra={"reason": broken})
-            self._events.publish(Alarm("index_broken", broken))
-        elif not broken:
+    def _report_index(self, index_error: str) -> None:
+        if index_error:
+            if self._index_alarm.raise_once(index_error):
+                _log.error("index_broken", extra={"reason": index_error})
+        elif self._index_alarm.clear("the index answers again"):
             _log.info("index_back")
-            self._events.publish(Alarm("index_broken", "the index answers again", clear=True))
-        self._broken = broken
 
 
-def _typed(caller: str, phones: PhoneRules) -> Caller:
+def _read_typed(caller: str, phones: PhoneRules) -> Caller:
     sent = read_caller(caller, phones)
     return read_dialled_number(caller, phones) if sent.kind is CallerKind.NONSENSE else sent

@@ -1,11 +1,11 @@
-"""Ask: a caller whom the index does not know is looked for in 1C itself, while he rings.
+"""Look up a caller whom the index does not know in 1C itself, while the telephone rings.
 
-said a moment ago? ─► that answer
+answered a moment ago? ─► that answer
       │ no
-      └─► 1C may be asked? ─► one question a number ─► in time? ─► its answer
+      └─► may 1C be asked? ─► one request per number ─► in time? ─► its answer
                 │ no                                      │ no
                 └─► the default, at once                  └─► the default; the answer to the
-                                                              question serves his next call
+                                                              request serves the next call
 
 Nothing here raises, and nothing waits longer than the caller may.
 """
@@ -15,10 +15,11 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from bridge.domain.circuit_breakers import LOOKUP_RULES, OPEN_UNTIL_REPAIRED, CircuitBreaker
 from bridge.domain.clock import age_by_wall
-from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.directory.caller_card import CallerCard, build_caller_card
 from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult
 from bridge.domain.routing.live_lookup import is_still_valid
@@ -29,48 +30,51 @@ from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
-#: Of the time a caller may wait so much is kept for his record and the way back.
-RECORD_RESERVE = timedelta(milliseconds=150)
+#: So much of the time that a caller may wait is kept for the record and the way back.
+RECORD_RESERVE: Final = timedelta(milliseconds=150)
 
-#: Callers whose answers are remembered; the oldest go first.
-_MOST_REMEMBERED = 2_000
+#: Numbers whose answers are kept; the oldest go first.
+_MAX_ANSWERS: Final = 2_000
 
-#: Questions under way or waiting at once; a storm of unknown callers must not become one on 1C.
-_MOST_ASKED = 8
+#: Requests with 1C or waiting at once: many unknown callers must not become many requests to 1C.
+_MAX_REQUESTS: Final = 8
 
-#: A question that was with 1C for this share of a caller's patience is late: clocks are not exact.
-_NEARLY = 0.95
+#: A request that was with 1C for this share of a caller's patience is late: clocks are not exact.
+_LATE_SHARE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What 1C said of a number, and when, in seconds of a clock that only grows."""
+class _Answer:
+    """What 1C answered about a number, and when, in seconds of a clock that only grows.
 
-    owners: FoundOwners
+    *card* is None where 1C has no owner of the number.
+    """
+
+    card: CallerCard | None
     at: float
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
-    """A question under way, and how it ended: with *owners*, or with a *failure*.
+class _Request:
+    """A request and how it ended: with an *answer*, or with a *failure*.
 
-    *began* is when it went to 1C: before that it waits for others of ours, which says nothing of
-    1C. *waiting* are the callers who wait for it; *late*: it was with 1C longer than one may wait.
+    *sent_at* is when it went to 1C: before that it waits for others of ours, which says nothing of
+    1C. *waiting* counts the callers who wait for it; *is_late*: 1C had it longer than one may wait.
     """
 
     task: asyncio.Task[None] = field(init=False)
-    began: float | None = None
+    sent_at: float | None = None
     waiting: int = 0
-    late: bool = False
-    owners: FoundOwners | None = None
+    is_late: bool = False
+    answer: _Answer | None = None
     failure: str = ""
 
 
 class LiveLookup:
-    """Looks for callers in 1C, and remembers for a while what it said: an overlay of the index.
+    """Looks callers up in 1C and keeps the answers for a while, beside the index.
 
-    A caller is kept waiting at most *patience*, which must be more than nothing. *at_once*: so many
-    questions are with 1C at a time; the others wait here, and not in its answering time.
+    A caller is kept waiting at most *patience*, which must be positive. At most *concurrency*
+    requests are with 1C at a time; the others wait here, and not in its answering time.
     """
 
     def __init__(
@@ -80,167 +84,167 @@ class LiveLookup:
         directory: CallerDirectory,
         clock: Clock,
         patience: timedelta,
-        concurrency: int = _MOST_ASKED,
+        concurrency: int = _MAX_REQUESTS,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._lookup = lookup
         self._directory = directory
         self._clock = clock
         self._monotonic = monotonic
-        self._patience = patience.total_seconds()
-        self._at_once = concurrency
+        self._patience_s = patience.total_seconds()
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._breaker = CircuitBreaker(LOOKUP_RULES)
-        self._said: dict[PhoneNumber, _Said] = {}
-        self._questions: dict[PhoneNumber, _Question] = {}
+        self._answers: dict[PhoneNumber, _Answer] = {}
+        self._requests: dict[PhoneNumber, _Request] = {}
 
     def is_crowded(self) -> bool:
-        """Return whether callers wait here whose questions have not gone to 1C yet."""
-        return any(q.waiting and q.began is None for q in self._questions.values())
+        """Return whether callers wait here whose requests have not gone to 1C yet."""
+        return any(r.waiting and r.sent_at is None for r in self._requests.values())
 
     async def look_up(self, number: PhoneNumber) -> LiveLookupResult:
-        """Tell whose *number* is by 1C's own word, as far as that is to be had in time."""
+        """Return whose *number* is according to 1C, as far as that is known in time."""
         now = self._monotonic()
-        if (owners := self._remembered(number, now)) is not None:
-            return self._told(number, owners)
-        question = self._questions.get(number)
-        if question is None:
-            if not self._may_begin(now):
+        if (answer := self._kept_answer(number, now)) is not None:
+            return _result(answer)
+        request = self._requests.get(number)
+        if request is None:
+            if not self._may_ask(now):
                 return LiveLookupResult(EvidenceStep(Finding.ONEC_NOT_ASKED))
             self._breaker = self._breaker.with_trial(now)
-            question = self._begin(number)
-        elif question.late and self._breaker.is_open:
-            # Who waits for a question that others gave up, while 1C fails, waits in vain.
+            request = self._start(number)
+        elif request.is_late and self._breaker.is_open:
+            # While 1C fails, a request that others gave up is not waited for.
             return LiveLookupResult(EvidenceStep(Finding.ONEC_LATE))
-        question.waiting += 1
+        request.waiting += 1
         try:
-            await asyncio.wait((question.task,), timeout=self._patience)
+            await asyncio.wait((request.task,), timeout=self._patience_s)
         finally:
-            question.waiting -= 1
-        return self._outcome(number, question)
+            request.waiting -= 1
+        return self._result_in_time(request)
 
-    def _outcome(self, number: PhoneNumber, question: _Question) -> LiveLookupResult:
-        """Tell what a caller is told who has waited for *question* as long as he may."""
-        if question.owners is not None:
-            return self._told(number, question.owners)
-        if question.failure:
-            return LiveLookupResult(EvidenceStep(Finding.ONEC_FAILED, detail=question.failure))
-        if question.task.done() or question.began is None:
+    def _result_in_time(self, request: _Request) -> LiveLookupResult:
+        """Return the result for a caller who waited for *request* as long as a caller may."""
+        if request.answer is not None:
+            return _result(request.answer)
+        if request.failure:
+            return LiveLookupResult(EvidenceStep(Finding.ONEC_FAILED, detail=request.failure))
+        if request.task.done() or request.sent_at is None:
             return LiveLookupResult(EvidenceStep(Finding.ONEC_NOT_ASKED))
-        if _seconds() - question.began >= self._patience * _NEARLY:
-            self._is_late(question)
+        if _loop_seconds() - request.sent_at >= self._patience_s * _LATE_SHARE:
+            self._mark_late(request)
         return LiveLookupResult(EvidenceStep(Finding.ONEC_LATE))
 
     async def aclose(self) -> None:
-        """Drop the questions that are under way, and let go of the connections."""
-        tasks = [question.task for question in self._questions.values()]
+        """Cancel the requests and close the connections."""
+        tasks = [request.task for request in self._requests.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._lookup.aclose()
 
-    def _begin(self, number: PhoneNumber) -> _Question:
-        question = self._questions[number] = _Question()
-        question.task = asyncio.create_task(self._find(number, question), name="ask 1C")
-        return question
+    def _start(self, number: PhoneNumber) -> _Request:
+        request = self._requests[number] = _Request()
+        request.task = asyncio.create_task(self._run(number, request), name="ask 1C")
+        return request
 
-    def _may_begin(self, now: float) -> bool:
-        """Tell whether one more question would be with 1C while its caller waits."""
-        late = sum(question.late for question in self._questions.values())
-        room = len(self._questions) < _MOST_ASKED and late < self._at_once
-        return room and self._breaker.allows(now)
+    def _may_ask(self, now: float) -> bool:
+        """Return whether one more request would be with 1C while its caller waits."""
+        late = sum(request.is_late for request in self._requests.values())
+        has_slot = len(self._requests) < _MAX_REQUESTS and late < self._concurrency
+        return has_slot and self._breaker.allows(now)
 
-    def _is_late(self, question: _Question) -> None:
-        if not question.late and not question.task.done():
-            question.late = True
-            self._note_failure("1C does not answer while a caller waits")
+    def _mark_late(self, request: _Request) -> None:
+        if not request.is_late and not request.task.done():
+            request.is_late = True
+            self._record_failure("1C does not answer while a caller waits")
 
-    async def _find(self, number: PhoneNumber, question: _Question) -> None:
-        """Wait for the others before it, then ask."""
+    async def _run(self, number: PhoneNumber, request: _Request) -> None:
+        """Wait for a slot, then ask."""
         try:
             async with self._slots:
-                if self._is_worth_asking(question):
-                    await self._send(number, question)
+                if self._is_worth_sending(request):
+                    await self._send(number, request)
         finally:
-            del self._questions[number]
+            del self._requests[number]
 
-    def _is_worth_asking(self, question: _Question) -> bool:
-        """Tell whether *question*, whose turn it is, is not in the way of one that is waited for.
+    def _is_worth_sending(self, request: _Request) -> bool:
+        """Return whether *request*, whose turn it is, delays none that a caller waits for.
 
-        One that went out before 1C was known to fail, and waited here, need not try it either.
+        One that waited here since before 1C was known to fail need not be sent either.
         """
-        if question.waiting:
+        if request.waiting:
             return True
         return not self._breaker.is_open and not self.is_crowded()
 
-    async def _send(self, number: PhoneNumber, question: _Question) -> None:
-        """Ask, also when nobody waits any more: the answer serves the next call."""
-        question.began = _seconds()
+    async def _send(self, number: PhoneNumber, request: _Request) -> None:
+        """Ask 1C, also where no caller waits any more: the answer serves the next call."""
+        request.sent_at = _loop_seconds()
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._patience, self._is_late, question)
+        timer = loop.call_later(self._patience_s, self._mark_late, request)
         try:
-            question.owners = self._remember(number, await self._lookup.find_owners(number))
+            request.answer = self._keep(number, await self._lookup.find_owners(number))
         except BridgeError as error:
-            question.failure = str(error)
-            if not question.late:
-                person = isinstance(error, OneCNotPublished | OneCUnauthorized)
-                self._note_failure(str(error), needs_person=person)
+            request.failure = str(error)
+            if not request.is_late:
+                needs_repair = isinstance(error, OneCNotPublished | OneCUnauthorized)
+                self._record_failure(str(error), needs_repair=needs_repair)
         except Exception as error:  # noqa: BLE001 - logged with its traceback
-            # The last line of defence: a caller must not pay for our mistake.
+            # The last line of defence: a fault of ours must not cost the caller an answer.
             _log.exception("live_lookup_broken")
-            question.failure = type(error).__name__
-            if not question.late:
-                self._note_failure("the question to 1C broke")
+            request.failure = type(error).__name__
+            if not request.is_late:
+                self._record_failure("the question to 1C broke")
         else:
-            if not question.late:
-                self._note_answer()
+            if not request.is_late:
+                self._record_answer()
         finally:
             timer.cancel()
 
-    # ------------------------------------------------------------ what 1C said
-    def _told(self, number: PhoneNumber, said: FoundOwners) -> LiveLookupResult:
-        # Made anew each time: managers stand in a card by their rows in today's directory.
-        card = build_caller_card(number, said.owners, said.parent_partners)
-        return LiveLookupResult(
-            EvidenceStep(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card
-        )
-
-    def _remembered(self, number: PhoneNumber, now: float) -> FoundOwners | None:
-        said = self._said.get(number)
-        if said is None:
+    # ------------------------------------------------------------ kept answers
+    def _kept_answer(self, number: PhoneNumber, now: float) -> _Answer | None:
+        answer = self._answers.get(number)
+        if answer is None:
             return None
-        wall, age = self._clock(), timedelta(seconds=now - said.at)
-        proof = age_by_wall(self._directory.age(wall).proven_at, wall)
-        proven_since = proof is not None and proof < age
-        if is_still_valid(bool(said.owners.owners), age, proven_since=proven_since):
-            return said.owners
-        del self._said[number]
+        wall, age = self._clock(), timedelta(seconds=now - answer.at)
+        proof_age = age_by_wall(self._directory.age(wall).proven_at, wall)
+        proven_since = proof_age is not None and proof_age < age
+        if is_still_valid(answer.card is not None, age, proven_since=proven_since):
+            return answer
+        del self._answers[number]
         return None
 
-    def _remember(self, number: PhoneNumber, found: FoundOwners) -> FoundOwners:
-        if build_caller_card(number, found.owners, found.parent_partners) is None:
-            found = FoundOwners()  # those whom a number does not lead to are not worth keeping
-        self._said.pop(number, None)
-        while len(self._said) >= _MOST_REMEMBERED:
-            del self._said[next(iter(self._said))]
-        self._said[number] = _Said(found, self._monotonic())
-        return found
+    def _keep(self, number: PhoneNumber, found: FoundOwners) -> _Answer:
+        card = build_caller_card(number, found.owners, found.parent_partners)
+        self._answers.pop(number, None)
+        while len(self._answers) >= _MAX_ANSWERS:
+            del self._answers[next(iter(self._answers))]
+        answer = self._answers[number] = _Answer(card, self._monotonic())
+        return answer
 
-    # ------------------------------------------------------------ whether it may be asked
-    def _note_failure(self, reason: str, *, needs_person: bool = False) -> None:
-        """Count a failure; log on the edge, when 1C is not asked any more."""
-        was_resting = self._breaker.is_open
+    # ------------------------------------------------------------ the circuit breaker
+    def _record_failure(self, reason: str, *, needs_repair: bool = False) -> None:
+        """Count a failure; log where the breaker opens.
+
+        *needs_repair*: an administrator has to act in 1C first.
+        """
+        was_open = self._breaker.is_open
         self._breaker = self._breaker.after_failure(
-            self._monotonic(), pause=OPEN_UNTIL_REPAIRED if needs_person else None
+            self._monotonic(), pause=OPEN_UNTIL_REPAIRED if needs_repair else None
         )
-        if self._breaker.is_open and not was_resting:
+        if self._breaker.is_open and not was_open:
             _log.warning("live_lookup_rests", extra={"reason": reason})
 
-    def _note_answer(self) -> None:
+    def _record_answer(self) -> None:
         if self._breaker.is_open:
             _log.info("live_lookup_back")
         self._breaker = self._breaker.after_success()
 
 
-def _seconds() -> float:
+def _result(answer: _Answer) -> LiveLookupResult:
+    finding = Finding.ONEC_UNKNOWN if answer.card is None else Finding.ONEC_FOUND
+    return LiveLookupResult(EvidenceStep(finding), answer.card)
+
+
+def _loop_seconds() -> float:
     return asyncio.get_running_loop().time()

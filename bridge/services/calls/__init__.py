@@ -1,1 +1,1 @@
-"""Calls."""
+"""Calls after they were answered: their events, missed calls, lost ends and deletion by age."""

@@ -1,6 +1,6 @@
-"""The calls that may still be spoken of, in memory: found by the PBX's id and by party.
+"""The calls of the last hours, in memory: found by the PBX's id and by caller.
 
-The ringing path and the events meet here, within one turn of the loop, so that a question and the
+Routing questions and events meet here within one turn of the event loop, so that a question and the
 first event of its call never make two calls of one, whichever comes first.
 """
 
@@ -16,7 +16,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.phone.callers import Caller
 from bridge.ports.clock import Monotonic
 
-#: No PBX speaks of a call longer after it came; what does is looked up in the ledger.
+#: No PBX reports events of a call longer after it came; later ones are looked up in the ledger.
 ACTIVE_FOR = timedelta(hours=12)
 
 _Party = tuple[str, object]
@@ -24,13 +24,13 @@ _K = TypeVar("_K")
 
 
 @dataclass(slots=True)
-class _Open:
+class _ActiveCall:
     call: PhoneCall
     #: Set once the call is on disk; None when it is already.
     recorded: asyncio.Event | None = None
-    #: When it was first known of, and last heard of, in seconds of a clock that only grows.
-    since: float = 0.0
-    heard: float = 0.0
+    #: When it was added, and when its last event came, in seconds of a clock that only grows.
+    added_at: float = 0.0
+    last_event_at: float = 0.0
 
 
 class ActiveCalls:
@@ -38,117 +38,120 @@ class ActiveCalls:
 
     def __init__(self, monotonic: Monotonic = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._calls: dict[str, _Open] = {}
-        self._parties: dict[_Party, dict[str, None]] = {}
-        self._clients: dict[str, dict[str, None]] = {}
-        self._refs: dict[tuple[str, str], str] = {}
+        self._calls: dict[str, _ActiveCall] = {}
+        self._by_party: dict[_Party, dict[str, None]] = {}
+        self._by_client: dict[str, dict[str, None]] = {}
+        self._by_ref: dict[tuple[str, str], str] = {}
 
     def __iter__(self) -> Iterator[PhoneCall]:
-        """Go through all of them."""
-        return iter([held.call for held in self._calls.values()])
+        """Iterate over all of them."""
+        return iter([active.call for active in self._calls.values()])
 
-    def put(self, call: PhoneCall, *, on_disk: bool = True) -> None:
-        """Hold *call* as it stands now; *on_disk* False while it is being recorded."""
-        held, now = self._calls.get(call.key), self._monotonic()
-        if held is None:
-            self._forget_old(now)
-            recorded = None if on_disk else asyncio.Event()
-            self._calls[call.key] = _Open(call, recorded, now, now)
-            self._parties.setdefault(_party(call.caller), {})[call.key] = None
+    def put(self, call: PhoneCall, *, is_recorded: bool = True) -> None:
+        """Add or replace *call*; *is_recorded* is False while it is being recorded."""
+        active, now = self._calls.get(call.key), self._monotonic()
+        if active is None:
+            self._remove_old(now)
+            recorded = None if is_recorded else asyncio.Event()
+            self._calls[call.key] = _ActiveCall(call, recorded, now, now)
+            self._by_party.setdefault(_party(call.caller), {})[call.key] = None
         else:
-            _take_out(self._clients, held.call.client_key, call.key)
-            if _party(held.call.caller) != _party(call.caller):
-                _take_out(self._parties, _party(held.call.caller), call.key)
-                self._parties.setdefault(_party(call.caller), {})[call.key] = None
-            if held.call.applied_events != call.applied_events:
-                held.heard = now
-            held.call = call
-            if on_disk and held.recorded is not None:
-                held.recorded.set()
-                held.recorded = None
+            _take_out(self._by_client, active.call.client_key, call.key)
+            if _party(active.call.caller) != _party(call.caller):
+                _take_out(self._by_party, _party(active.call.caller), call.key)
+                self._by_party.setdefault(_party(call.caller), {})[call.key] = None
+            if active.call.applied_events != call.applied_events:
+                active.last_event_at = now
+            active.call = call
+            if is_recorded and active.recorded is not None:
+                active.recorded.set()
+                active.recorded = None
         if call.client_key:
-            self._clients.setdefault(call.client_key, {})[call.key] = None
+            self._by_client.setdefault(call.client_key, {})[call.key] = None
         if call.state.call_ref:
-            self._refs[call.provider, call.state.call_ref] = call.key
+            self._by_ref[call.provider, call.state.call_ref] = call.key
 
     def reload(self, stale: Iterable[str], calls: Iterable[PhoneCall], now: datetime) -> None:
-        """Put *calls*, as they stand on disk, in the place of *stale*; *now* by the wall clock.
+        """Replace the calls of the keys *stale* by *calls* as they stand on disk.
 
-        Those that were not held before are as old as the wall clock says, which is all there is.
+        Calls that were not here before are as old as the wall clock *now* says, which is all that
+        is known.
         """
-        known = dict(self._calls)
+        before = dict(self._calls)
         for key in stale:
             self.remove(key)
         seconds = self._monotonic()
         for call in calls:
             self.put(call)
-            held, before = self._calls[call.key], known.get(call.key)
-            if before is None:
+            active, earlier = self._calls[call.key], before.get(call.key)
+            if earlier is None:
                 last = max([call.received_at, *(event.at for event in call.applied_events)])
-                held.since = seconds - max(0.0, (now - call.received_at).total_seconds())
-                held.heard = seconds - max(0.0, (now - last).total_seconds())
+                active.added_at = seconds - max(0.0, (now - call.received_at).total_seconds())
+                active.last_event_at = seconds - max(0.0, (now - last).total_seconds())
             else:
-                held.since, held.heard = before.since, before.heard
+                active.added_at = earlier.added_at
+                active.last_event_at = earlier.last_event_at
 
     def silent_for(self, key: str) -> timedelta:
-        """Give the time that has passed since the call of *key* was last heard of."""
-        return timedelta(seconds=self._monotonic() - self._calls[key].heard)
+        """Return the time since the last event of the call of *key*."""
+        return timedelta(seconds=self._monotonic() - self._calls[key].last_event_at)
 
     def get(self, key: str) -> PhoneCall | None:
-        """Give the call of *key*."""
-        held = self._calls.get(key)
-        return None if held is None else held.call
+        """Return the call of *key*."""
+        active = self._calls.get(key)
+        return None if active is None else active.call
 
     def by_ref(self, provider: str, ref: str) -> PhoneCall | None:
-        """Give the call that the PBX knows by *ref*."""
-        key = self._refs.get((provider, ref))
+        """Return the call whose id at the PBX is *ref*."""
+        key = self._by_ref.get((provider, ref))
         return None if key is None else self.get(key)
 
     def of_caller(self, caller: Caller) -> list[PhoneCall]:
-        """Give the calls with *caller*, oldest first."""
-        keys = self._parties.get(_party(caller), {})
+        """Return the calls with *caller*, oldest first."""
+        keys = self._by_party.get(_party(caller), {})
         return [self._calls[key].call for key in keys]
 
     def since(self, moment: datetime, caller: Caller | None = None) -> list[PhoneCall]:
-        """Return the calls received since *moment*, newest first; with *caller* only his."""
-        keys = self._calls if caller is None else self._parties.get(_party(caller), {})
+        """Return the calls received since *moment*, with *caller* where given, newest first."""
+        keys = self._calls if caller is None else self._by_party.get(_party(caller), {})
         newest = (self._calls[key].call for key in reversed(keys))
         return list(takewhile(lambda call: call.received_at >= moment, newest))
 
-    def of_client(self, client: str) -> list[PhoneCall]:
-        """Give the calls with the client known as `PhoneCall.client`, oldest first."""
-        return [self._calls[key].call for key in self._clients.get(client, {})]
+    def of_client(self, client_key: str) -> list[PhoneCall]:
+        """Return the calls with the client of `PhoneCall.client_key`, oldest first."""
+        return [self._calls[key].call for key in self._by_client.get(client_key, {})]
 
     def is_recorded(self, key: str) -> bool:
-        """Whether the call of *key* is on disk, as far as is known here."""
-        held = self._calls.get(key)
-        return held is None or held.recorded is None
+        """Return whether the call of *key* is on disk, as far as is known here."""
+        active = self._calls.get(key)
+        return active is None or active.recorded is None
 
     async def wait_recorded(self, key: str) -> None:
         """Wait until the call of *key* is recorded."""
-        held = self._calls.get(key)
-        if held is not None and held.recorded is not None:
-            await held.recorded.wait()
+        active = self._calls.get(key)
+        if active is not None and active.recorded is not None:
+            await active.recorded.wait()
 
     def remove(self, key: str) -> None:
-        """Forget a call that could not be recorded."""
-        held = self._calls.pop(key, None)
-        if held is None:
+        """Remove a call that could not be recorded, or that is too old."""
+        active = self._calls.pop(key, None)
+        if active is None:
             return
-        if held.recorded is not None:
-            held.recorded.set()
-        _take_out(self._parties, _party(held.call.caller), key)
-        _take_out(self._clients, held.call.client_key, key)
-        self._refs.pop((held.call.provider, held.call.state.call_ref), None)
+        if active.recorded is not None:
+            active.recorded.set()
+        _take_out(self._by_party, _party(active.call.caller), key)
+        _take_out(self._by_client, active.call.client_key, key)
+        self._by_ref.pop((active.call.provider, active.call.state.call_ref), None)
 
     def recorded_keys(self) -> list[str]:
-        """Give the keys of all that is on disk."""
-        return [key for key, held in self._calls.items() if held.recorded is None]
+        """Return the keys of all calls that are on disk."""
+        return [key for key, active in self._calls.items() if active.recorded is None]
 
-    def _forget_old(self, now: float) -> None:
+    def _remove_old(self, now: float) -> None:
         while self._calls:
-            key, held = next(iter(self._calls.items()))
-            if timedelta(seconds=now - held.since) <= ACTIVE_FOR or held.recorded is not None:
+            key, active = next(iter(self._calls.items()))
+            age = timedelta(seconds=now - active.added_at)
+            if age <= ACTIVE_FOR or active.recorded is not None:
                 return
             self.remove(key)
 
@@ -162,7 +165,7 @@ def _take_out(index: dict[_K, dict[str, None]], name: _K, key: str) -> None:
 
 
 def _party(caller: Caller) -> _Party:
-    """Give what two spellings of one caller share.
+    """Return what two spellings of one caller have in common.
 
     The few digits of an extension and of a short outside number are one: the line tells them apart.
     """

@@ -1,11 +1,12 @@
-"""Responsible: to whom a missed client belongs now, as 1C names it at this moment.
+"""Who has to call a client back, as 1C names it at this moment.
 
-Who was responsible when the client was missed says nothing: he may have left, or have given the
-partner away, and would never see the reminder.
+Who was responsible when the client was missed proves nothing: that manager may have left, or have
+handed over the partner, and would never see the reminder.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.caller_names import caller_name
@@ -15,11 +16,11 @@ from bridge.domain.directory.entities import Manager, Ref
 from bridge.domain.routing.decision import Finding, RouteDecision, RouteQuestion
 from bridge.ports.clock import Clock
 
-_UNSURE = (Finding.INDEX_BROKEN, Finding.INDEX_EMPTY)
+_DIRECTORY_UNUSABLE: Final = (Finding.INDEX_BROKEN, Finding.INDEX_EMPTY)
 
 
 class CallBackOwners:
-    """Names who has to call a client back; *decide* asks the directory as a ringing call does."""
+    """Names the owners of missed calls; *decide* asks the directory as for a ringing call."""
 
     def __init__(
         self,
@@ -35,9 +36,9 @@ class CallBackOwners:
         self._clock = clock
 
     def can_see_reminders(self, user: Ref) -> bool:
-        """Return whether *user* still works in 1C, so that a reminder of his is seen.
+        """Return whether *user* still works in 1C, and so sees reminders there.
 
-        Where no users are known at all, nothing can be said against him.
+        Where no users are known at all, nothing speaks against *user*.
         """
         managers = self._managers()
         if not managers:
@@ -45,27 +46,31 @@ class CallBackOwners:
         found = managers.get(user)
         return found is not None and not (found.invalid or found.deletion_mark or found.service)
 
-    def with_call(self, debt: MissedCall, call: PhoneCall) -> MissedCall:
-        """Return *debt*, which *call* has just joined, with whom and whose 1C names for it."""
-        return replace(
-            debt,
-            client=call.client_key,
-            name=caller_name(call, self._lang),
-            owner=find_present_owner(call, debt.owner, call.decision, self.can_see_reminders),
-        )
+    def with_call(self, missed_call: MissedCall, call: PhoneCall) -> MissedCall:
+        """Return *missed_call*, to which *call* was just added, with the client and owner of it."""
+        owner = find_present_owner(call, missed_call.owner, call.decision, self.can_see_reminders)
+        name = caller_name(call, self._lang)
+        return replace(missed_call, client=call.client_key, name=name, owner=owner)
 
-    def reassigned(self, debt: MissedCall, last: PhoneCall) -> MissedCall:
-        """Return *debt*, of which *last* is the latest call, as 1C names its parties now.
+    def reassigned(self, missed_call: MissedCall, last: PhoneCall) -> MissedCall:
+        """Return *missed_call*, whose latest call is *last*, with client and owner of today.
 
-        Unchanged where the directory cannot be asked: what it does not say proves nothing.
+        Unchanged where the directory cannot be read: what it does not contain proves nothing then.
         """
         question = RouteQuestion(last.provider, last.caller, last.did, self._clock())
         decision = self._decide(question)
-        if any(step.finding in _UNSURE for step in decision.evidence):
-            return debt
-        if debt.escalated_to is not None and not self.can_see_reminders(debt.escalated_to):
-            debt = replace(debt, escalated_to=None)
-        owner = find_present_owner(last, debt.owner, decision, self.can_see_reminders)
+        if any(step.finding in _DIRECTORY_UNUSABLE for step in decision.evidence):
+            return missed_call
+        escalated_to = missed_call.escalated_to
+        if escalated_to is not None and not self.can_see_reminders(escalated_to):
+            escalated_to = None
+        owner = find_present_owner(last, missed_call.owner, decision, self.can_see_reminders)
         today = replace(last, decision=decision)
-        named = caller_name(today, self._lang) if today.client_key != debt.client else debt.name
-        return replace(debt, client=today.client_key, name=named, owner=owner)
+        is_same_client = today.client_key == missed_call.client
+        return replace(
+            missed_call,
+            client=today.client_key,
+            name=missed_call.name if is_same_client else caller_name(today, self._lang),
+            owner=owner,
+            escalated_to=escalated_to,
+        )

@@ -1,6 +1,6 @@
-"""The calls as they stand, in memory and on disk alike: changed one step at a time, durably.
+"""The calls as they stand, in memory and on disk alike; changed in transactions, one at a time.
 
-Orders and notes are steps of their own here; events are told to their calls in `services.follow`.
+Orders and notes are written here; events are applied in `services.calls.tracking`.
 """
 
 import asyncio
@@ -25,23 +25,24 @@ from bridge.ports.events import CallChanged, EventPublisher, MissedCallChanged
 from bridge.ports.stores.calls import CallFilter
 from bridge.ports.stores.ledger import CallLedger, LedgerChange
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
-from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
+from bridge.services.calls.change_builder import ChangeBuilder
+from bridge.services.calls.missed_calls import MissedCalls
 
 _log = logging.getLogger(__name__)
 
 #: How long a call that began with its events waits for its routing question before 1C gets it.
 QUESTION_WAIT = timedelta(seconds=10)
 
-#: A stop that lasted longer leaves orders of before it as they are.
+#: After a stop that lasted longer, orders from before it stay as they are.
 _OLDEST_ORDER = timedelta(days=7)
 
 _NOTHING = ChangeBuilder().build()
 
 
 class CallStore:
-    """Where calls are changed after they are recorded, within `one_step`.
+    """Changes calls after they are recorded, within `transaction`.
 
-    *kick* makes the delivery look at once.
+    *deliver_soon* makes the delivery look at the outbox at once.
     """
 
     def __init__(
@@ -58,35 +59,39 @@ class CallStore:
     ) -> None:
         self._ledger = ledger
         self.active_calls = active_calls
-        self._debts = missed_calls
+        self._missed_calls = missed_calls
         self._owner_of = owner_of
         self._events = events
         self._clock = clock
-        self._kick = deliver_soon
-        self._grace = question_wait
+        self._deliver_soon = deliver_soon
+        self._question_wait = question_wait
         self._lock = asyncio.Lock()
         #: Whether memory may hold what the disk does not.
-        self._ahead = False
-        #: What the delivery told of reminders since the last review, by the call that holds them.
+        self._must_reload = False
+        #: Entries of which a reminder changed since `CallTracker` applied the last such changes.
         self.changed_entries: dict[str, OutboxEntry] = {}
 
     async def load(self) -> None:
-        """Take up the calls and debts as they stand on disk: of before a restart, or a failure."""
-        # Named before the look: what is recorded meanwhile may not be among what is read.
+        """Load calls and missed calls as they stand on disk, after a restart or a failed write.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        # Listed before the disk is read: what is recorded meanwhile may not be among what is read.
         stale = self.active_calls.recorded_keys()
         now = self._clock()
-        calls = await self._calls_of_late(now)
-        await self._debts.load()
-        found = [await self._ledger.entry(debt.reminder_call) for debt in self._debts.open]
+        calls = await self._read_recent(now)
+        await self._missed_calls.load()
+        found = [await self._ledger.entry(m.reminder_call) for m in self._missed_calls.open]
         self.active_calls.reload(stale, calls, now)
         self.changed_entries.update((pair[0].key, pair[0]) for pair in found if pair is not None)
-        self._ahead = False
+        self._must_reload = False
 
-    async def _calls_of_late(self, now: datetime) -> list[PhoneCall]:
-        """Read the calls of the last hours, and those of the last hours before the newest call.
+    async def _read_recent(self, now: datetime) -> list[PhoneCall]:
+        """Read the calls of the last hours, and those of the hours before the newest call.
 
         The wall clock may have stepped since they were recorded, and one that was wrong leaves
-        calls of the future behind; a service that was away owes its last calls an end.
+        calls of the future behind; after a long stop the last calls still lack their ends.
         """
         ends = {now, *(call.received_at for call in await self._ledger.calls(limit=1))}
         found = [await self._ledger.calls_since(end - ACTIVE_FOR, end + TOLERANCE) for end in ends]
@@ -94,100 +99,96 @@ class CallStore:
         return sorted(calls.values(), key=lambda call: call.received_at)
 
     async def reload(self) -> None:
-        """Take up what stands on disk, between two steps."""
+        """Load what stands on disk, between two transactions."""
         async with self._lock:
             await self.load()
 
     def reload_before_next_change(self) -> None:
-        """Have memory read back from the disk before the next step: it could not be before."""
-        self._ahead = True
+        """Have memory loaded from the disk before the next transaction."""
+        self._must_reload = True
 
     async def restore_ledger(self) -> None:
-        """Write what memory has of calls and debts to a ledger that lost some of it.
+        """Write the calls and missed calls in memory to a ledger that lost some of them.
 
-        What each call owed is not known any more, so it is owed anew, and looked for in 1C before
-        it is created; an entry that is there already stays.
+        What is written to 1C of each call is not known any more, so each gets a new entry that is
+        searched for in 1C before it is created; an entry that is there already stays.
         """
         async with self._lock:
             now = self._clock()
             recorded = [self.active_calls.get(key) for key in self.active_calls.recorded_keys()]
             calls = [call for call in recorded if call is not None]
-            owed = [call for call in calls if self._is_owed(call)]
             entries = [
                 OutboxEntry(
                     call.key, call.received_at, now, maybe_sent_at=now, needs_verification=True
                 )
-                for call in owed
+                for call in calls
+                if _needs_entry_again(call)
             ]
-            debts = self._debts.open
+            missed_calls = self._missed_calls.open
             await self._ledger.apply_change(
-                LedgerChange(calls=tuple(calls), entries=tuple(entries), missed_calls=debts)
+                LedgerChange(calls=tuple(calls), entries=tuple(entries), missed_calls=missed_calls)
             )
-            _log.warning("calls_written_again", extra={"calls": len(calls), "debts": len(debts)})
-        self._kick()
-
-    def _is_owed(self, call: PhoneCall) -> bool:
-        if call.order is not None and call.order.document is not None:
-            return False  # its document is UT's own, and how far we were with it nobody knows
-        return call.direction is not Direction.INTERNAL and not call.is_test_request
+            counts = {"calls": len(calls), "debts": len(missed_calls)}
+            _log.warning("calls_written_again", extra=counts)
+        self._deliver_soon()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Let one step be gathered and written; behind one that failed memory is read back first.
+        """Let one change be gathered and committed; after one that failed memory is loaded anew.
 
-        Not at once: what cannot be written often cannot be read, and a call that memory forgot
-        would be begun a second time.
+        Loading waits for the next transaction: what cannot be written often cannot be read either,
+        and a call that memory lost would be begun a second time.
         """
         async with self._lock:
-            if self._ahead:
+            if self._must_reload:
                 await self.load()
             try:
                 yield
             except BaseException:
-                self._ahead = True
+                self._must_reload = True
                 raise
 
-    # ------------------------------------------------------------ people and orders
+    # ------------------------------------------------------------ notes and orders
     async def annotate(self, key: str, by: str, text: str) -> PhoneCall | None:
-        """Write an operator's note to the call of *key* and its document; None: no such call."""
+        """Add an operator's note to the call of *key* and its document; None: no such call."""
         async with self.transaction():
             call = self.active_calls.get(key) or await self._ledger.call(key)
             if call is None:
                 return None
             note = CallNote(self._clock(), by, text)
             call = replace(call, notes=(*call.notes, note), revision=call.revision + 1)
-            step = ChangeBuilder()
-            step.change_call(call)
-            await self.commit(step)
+            changes = ChangeBuilder()
+            changes.change_call(call)
+            await self.commit(changes)
             return call
 
     async def add_order(self, call: PhoneCall) -> PhoneCall:
-        """Have the call of an order on disk before the order leaves; give the one that stands."""
+        """Record the call of an order before it is sent; return the one that stands."""
         async with self.transaction():
             standing = self.active_calls.get(call.key) or await self._ledger.call(call.key)
             if standing is not None:
                 return standing
-            step = ChangeBuilder()
-            step.calls[call.key] = self.with_people(call)
-            await self.commit(step)
-            return step.calls[call.key]
+            changes = ChangeBuilder()
+            changes.calls[call.key] = self.with_people(call)
+            await self.commit(changes)
+            return changes.calls[call.key]
 
     async def save_order(self, key: str, order: CallOrder) -> None:
-        """Keep what became of an order; its events may be there already."""
+        """Save the outcome of an order; its events may be there already."""
         async with self.transaction():
             call = self.active_calls.get(key) or await self._ledger.call(key)
             if call is None:
                 return
-            step = ChangeBuilder()
-            step.change_call(with_order(call, order))
+            changes = ChangeBuilder()
+            changes.change_call(with_order(call, order))
             if order.document is not None:
-                self.add_entry(step, step.calls[key])
-            await self.commit(step)
+                self.add_entry(changes, changes.calls[key])
+            await self.commit(changes)
 
     async def orders_being_sent(self) -> Sequence[PhoneCall]:
-        """Give the orders of which nobody knows whether they left: a crash stood between.
+        """Return the orders that a crash left as being sent: nobody knows whether they were.
 
-        Among them those that came before the calls which are remembered.
+        Orders older than the active calls are among them.
         """
         now = self._clock()
         older = CallFilter(
@@ -196,14 +197,14 @@ class CallStore:
             since=now - _OLDEST_ORDER,
             until=now - ACTIVE_FOR,
         )
-        known = [*await self._ledger.calls(limit=1000, matching=older), *self.active_calls]
-        return [c for c in known if c.order and c.order.state is OrderState.SENDING]
+        calls = [*await self._ledger.calls(limit=1000, matching=older), *self.active_calls]
+        return [c for c in calls if c.order and c.order.state is OrderState.SENDING]
 
     async def blocking_order(
         self, extension: str, number: PhoneNumber, now: datetime
     ) -> PhoneCall | None:
         """Return the latest order of this pair that is not known to be over."""
-        # Behind a write that failed memory may hold an order that the disk does not.
+        # After a write that failed memory may hold an order that the disk does not.
         async with self.transaction():
             found = [
                 call
@@ -214,53 +215,65 @@ class CallStore:
             ]
         return found[-1] if found else None
 
-    # ------------------------------------------------------------ a step
+    # ------------------------------------------------------------ one change
     def with_people(self, call: PhoneCall) -> PhoneCall:
-        """Give *call* with the 1C users behind its telephones, as of now."""
-        named = {target.extension for target in call.known_targets}
-        telephones = dict.fromkeys(
+        """Return *call* with the 1C users behind its extensions, as of now."""
+        known = {target.extension for target in call.known_targets}
+        extensions = dict.fromkeys(
             (*call.state.rung_extensions, *call.state.talked_extensions, call.placed_by)
         )
-        new = [extension for extension in telephones if extension and extension not in named]
+        new = [extension for extension in extensions if extension and extension not in known]
         if not new:
             return call
-        return replace(call, known_targets=(*call.known_targets, *(self._person(e) for e in new)))
+        return replace(call, known_targets=(*call.known_targets, *(self._target(e) for e in new)))
 
-    def _person(self, extension: str) -> Target:
+    def _target(self, extension: str) -> Target:
         manager = self._owner_of(extension).manager
         return (
             Target(extension) if manager is None else Target(extension, manager.ref, manager.name)
         )
 
-    def add_entry(self, step: ChangeBuilder, call: PhoneCall) -> None:
-        """Have 1C get a document of *call*; one that UT's own document asked for is in it."""
+    def add_entry(self, changes: ChangeBuilder, call: PhoneCall) -> None:
+        """Add the outbox entry of *call*; UT's own document that asked for it is its document."""
         now = self._clock()
         waits = call.direction is Direction.INBOUND
-        entry = OutboxEntry(call.key, now, now + self._grace if waits else now)
+        entry = OutboxEntry(call.key, now, now + self._question_wait if waits else now)
         if call.order is not None and call.order.document is not None:
-            document = call.order.document
             entry = replace(
-                entry, document=document, subject_written=True, written_text=DocumentText("", "")
+                entry,
+                document=call.order.document,
+                subject_written=True,
+                written_text=DocumentText("", ""),
             )
-        step.entries.append(entry)
+        changes.entries.append(entry)
 
-    def publish_calls(self, step: ChangeBuilder) -> None:
-        """Tell the pages before the disk: what the PBX said of a call is true in any case."""
-        for call in step.calls.values():
+    def publish_calls(self, changes: ChangeBuilder) -> None:
+        """Publish the calls before they are on disk: what the PBX reported is true in any case."""
+        for call in changes.calls.values():
             self._events.publish(CallChanged(call))
-        step.published = True
+        changes.published = True
 
-    async def commit(self, step: ChangeBuilder) -> None:
-        """Write the step."""
-        change = step.build()
+    async def commit(self, changes: ChangeBuilder) -> None:
+        """Write the change, and publish what it changes.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        change = changes.build()
         if change == _NOTHING:
             return
-        for call in step.calls.values():
+        for call in changes.calls.values():
             self.active_calls.put(call)
         await self._ledger.apply_change(change)
-        if not step.published:
-            self.publish_calls(step)
-        for debt in change.missed_calls:
-            self._events.publish(MissedCallChanged(debt))
+        if not changes.published:
+            self.publish_calls(changes)
+        for missed_call in change.missed_calls:
+            self._events.publish(MissedCallChanged(missed_call))
         if change.reopened or change.entries:
-            self._kick()
+            self._deliver_soon()
+
+
+def _needs_entry_again(call: PhoneCall) -> bool:
+    if call.order is not None and call.order.document is not None:
+        return False  # the document is UT's own, and what was written to it is not known
+    return call.direction is not Direction.INTERNAL and not call.is_test_request

@@ -1,7 +1,7 @@
-"""Retain: what is older than the set number of days, and done, is deleted.
+"""Retention: what is done and older than the set number of days is deleted.
 
-Age is counted in days that the service has seen (`domain.retention`), so a clock that jumps
-deletes nothing. What is deleted is told.
+Age is counted in days that the service has seen (`domain.delivery.retention`), so a clock that
+jumps deletes nothing. What is deleted stands in the audit list.
 """
 
 import logging
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 class Retention:
     """Keeps calls, their events and missed calls for *keep_days* days that were seen.
 
-    *steady_for* tells how long the wall clock has not stepped.
+    *steady_for* returns how long the wall clock has not stepped.
     """
 
     def __init__(
@@ -42,26 +42,32 @@ class Retention:
         self._lang: Language = lang
 
     async def delete_old(self) -> DeletedRecords:
-        """Note the present day, and delete what is too old and done."""
+        """Record the present day, and delete what is too old and done.
+
+        Raises:
+            StoreError: the ledger or the audit list cannot be written.
+        """
         if self._steady_for() >= STEADY_PERIOD:
             await self._ledger.record_day(self._clock())
         days = await self._ledger.days_seen()
-        before, forgotten = oldest_kept(days, self._keep_days), DeletedRecords()
+        before, deleted = oldest_kept(days, self._keep_days), DeletedRecords()
         if before is not None:
-            forgotten = await self._ledger.delete_older_than(before)
-        records = await self._audit.delete_old(days)
-        if records or replace(forgotten, kept=0) != DeletedRecords():
-            await self._tell(before, forgotten, records)
-        return forgotten
+            deleted = await self._ledger.delete_older_than(before)
+        audit_records = await self._audit.delete_old(days)
+        if audit_records or replace(deleted, kept=0) != DeletedRecords():
+            await self._record(before, deleted, audit_records)
+        return deleted
 
-    async def _tell(self, before: datetime | None, forgotten: DeletedRecords, records: int) -> None:
-        """Log what was deleted, and put it into the audit list, where people find it."""
+    async def _record(
+        self, before: datetime | None, deleted: DeletedRecords, audit_records: int
+    ) -> None:
+        """Log what was deleted, and add it to the audit list, where an administrator finds it."""
         day = "" if before is None else before.date().isoformat()
-        counts = {**asdict(forgotten), "records": records}
+        counts = {**asdict(deleted), "records": audit_records}
         _log.info("calls_forgotten", extra={"before": day, **counts})
         counted = {name: str(count) for name, count in counts.items()}
-        words = format_text(self._lang, "retention.forgotten", **counted)
+        message = format_text(self._lang, "retention.forgotten", **counted)
         act = AuditAct.OLD_CALLS_DELETED
         await self._audit.append(
-            AuditRecord(self._clock(), act, "service", who="1C-bridge", subject=day, words=words)
+            AuditRecord(self._clock(), act, "service", who="1C-bridge", subject=day, words=message)
         )

@@ -1,58 +1,49 @@
-"""Follow: calls hear their events, and everything that follows from it is one step of the book.
+"""Track calls by the events of the PBX: each event and all that follows from it is one write.
 
-event ─► which call? ─► hear it ─► pages ─► debts, who talked last, what 1C shall hold ─► one write
+event ─► which call? ─► apply it ─► pages ─► missed calls, last talk, reminders ─► one write
 
-An event and all that it
-changes are written together, before the PBX is told that it came; events that come meanwhile make
-the next step. One that cannot be told yet is kept alone, and told later: that changes nothing, for
-the life of a call is told from the set of its events.
+An event is written together with all that it changes before the PBX gets its acknowledgement;
+events that come meanwhile make the next write. One that cannot be applied yet is stored alone and
+applied later. That changes nothing: the state of a call is derived from the set of its events.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Final
 
-from bridge.domain.calls import correlation as joining
-from bridge.domain.calls.call import (
-    PhoneCall,
-    apply_event,
-    call_from_event,
-    call_from_question,
-    with_late_question,
-)
-from bridge.domain.calls.events import CallEvent, Direction, EventKind
+from bridge.domain.calls import correlation
+from bridge.domain.calls.call import PhoneCall, call_from_question, with_late_question
+from bridge.domain.calls.events import CallEvent, EventKind
 from bridge.domain.delivery.entry import OutboxEntry
-from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
-from bridge.errors import StoreError, UnreadableEvent
-from bridge.log_context import call_in_logs
+from bridge.errors import StoreError
 from bridge.ports.clock import Clock
 from bridge.ports.pbx import RawEvent
-from bridge.ports.stores.event_log import UNREAD
 from bridge.ports.stores.ledger import CallLedger
-from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.call_store import CallStore
+from bridge.services.calls.change_builder import ChangeBuilder
 from bridge.services.calls.correlation import CallFinder
-from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
+from bridge.services.calls.event_applier import EventApplier
+from bridge.services.calls.missed_calls import MissedCalls
 from bridge.services.calls.unread_events import UnreadEvents
 
 _log = logging.getLogger(__name__)
 
-#: Events told in one transaction.
-_BATCH = 500
+#: Stored events applied in one transaction.
+_BATCH: Final = 500
 
-_Arrived = tuple[RawEvent, asyncio.Future[None]]
-
-_WITHHELD = Caller(CallerKind.WITHHELD, "")
+#: An event that came, and what ends when it is durable.
+_Received = tuple[RawEvent, asyncio.Future[None]]
 
 
 class CallTracker:
-    """Follows all calls; `begin` and `recorded` stand on the ringing path and await nothing.
+    """Tracks all calls; `open_call` and `mark_recorded` run while a caller waits and never await.
 
-    *later* asks for `follow` soon. *internal*: whether calls between colleagues get documents in
-    1C.
+    *apply_soon* asks for `apply_stored_events` soon. *journal_internal*: calls between colleagues
+    get documents in 1C too. *reparse* parses again what was stored raw.
     """
 
     def __init__(
@@ -69,333 +60,242 @@ class CallTracker:
         unread_events: UnreadEvents | None = None,
         reparse: Callable[[RawEvent], Sequence[RawEvent]] | None = None,
     ) -> None:
-        self._book = call_store
-        self._open = call_store.active_calls
+        self._call_store = call_store
+        self._active_calls = call_store.active_calls
         self._ledger = ledger
-        self._debts = missed_calls
-        self._read_event = read_event
-        self._decide = decide
+        self._missed_calls = missed_calls
         self._clock = clock
-        self._later = apply_soon
-        self._internal = journal_internal
-        self._unread = unread_events
+        self._apply_soon = apply_soon
+        self._unread_events = unread_events
         self._reparse = reparse
-        #: What came and is not written yet; whoever brought it waits for the future.
-        self._arrived: list[_Arrived] = []
-        self._correlation = CallFinder(
-            active_calls=call_store.active_calls, ledger=ledger, clock=clock
+        self._finder = CallFinder(active_calls=self._active_calls, ledger=ledger, clock=clock)
+        self._applier = EventApplier(
+            call_store=call_store,
+            finder=self._finder,
+            missed_calls=missed_calls,
+            read_event=read_event,
+            decide=decide,
+            apply_soon=apply_soon,
+            journal_internal=journal_internal,
+            unread_events=unread_events,
         )
-        self._reread = reparse is None
-        self._taking: asyncio.Task[None] | None = None
-        #: By how much the wall clock stepped since debts were dated; at the start nobody knows.
-        self._stepped: timedelta | None = timedelta(0)
+        #: What came and is not written yet.
+        self._received: list[_Received] = []
+        self._receiving: asyncio.Task[None] | None = None
+        self._has_reread = reparse is None
+        #: By how much the wall clock stepped since escalations were scheduled; at the start nobody
+        #: knows.
+        self._clock_step: timedelta | None = timedelta(0)
 
-    # ------------------------------------------------------------ the ringing path
+    # ------------------------------------------------------------ while a caller waits
     def open_call(self, question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
-        """Give the call that *question* begins, or the one whose events came before it."""
-        begun = self._correlation.call_of_question(question)
+        """Return the call that *question* begins, or the one whose events came before it."""
+        begun = self._finder.call_of_question(question)
         if begun is None:
             call = call_from_question(question, decision)
-            if self._open.get(call.key) is None:
-                self._open.put(call, on_disk=False)
+            if self._active_calls.get(call.key) is None:
+                self._active_calls.put(call, is_recorded=False)
             return call
         call = with_late_question(begun, question, decision)
-        self._open.put(call)
+        self._active_calls.put(call)
         return call
 
     def mark_recorded(self, call: PhoneCall) -> None:
         """Take *call* for recorded, as it stands on disk."""
-        held = self._open.get(call.key)
-        # Events heard meanwhile are ahead of what the record gave back.
-        self._open.put(call if held is None or not held.applied_events else held)
+        active = self._active_calls.get(call.key)
+        # Events applied meanwhile are ahead of what the record returned.
+        is_ahead = active is not None and active.applied_events
+        self._active_calls.put(active if active is not None and is_ahead else call)
 
     # ------------------------------------------------------------ events
     async def receive(self, event: RawEvent) -> None:
-        """Keep a PBX event and tell its call; returns when that is durable.
+        """Store a PBX event and apply it to its call; return when that is durable.
 
         Raises:
-            StoreError: it is not; the PBX must not be told that the event came.
+            StoreError: it is not; the PBX must not get an acknowledgement.
         """
         loop = asyncio.get_running_loop()
-        kept: asyncio.Future[None] = loop.create_future()
-        self._arrived.append((event, kept))
-        if self._taking is None:
-            # A task of its own: whoever waits may be cut off, and others wait with him.
-            self._taking = loop.create_task(self._take())
-        await kept
-
-    def reminder_changed(self, entry: OutboxEntry) -> None:
-        """Hear from the delivery that a reminder was made, changed or found dismissed."""
-        if self._debts.is_reminder_call(entry.key):
-            self._book.changed_entries[entry.key] = entry
+        stored: asyncio.Future[None] = loop.create_future()
+        self._received.append((event, stored))
+        if self._receiving is None:
+            # A task of its own: one request may be cancelled while others wait for the same write.
+            self._receiving = loop.create_task(self._write_received())
+        await stored
 
     async def apply_stored_events(self) -> int:
-        """Tell the events that were kept alone to their calls; give their number."""
-        told = 0
-        if not self._reread:
-            await self._read_again()
-            self._reread = True
-        async with self._book.transaction():
+        """Apply the events that were stored alone; return their number."""
+        applied = 0
+        if not self._has_reread:
+            await self._reread_unread()
+            self._has_reread = True
+        async with self._call_store.transaction():
             while batch := await self._ledger.unapplied_events(_BATCH):
-                step = ChangeBuilder()
+                changes = ChangeBuilder()
                 for row, raw in batch:
-                    step.assigned_events.append((row, await self._tell_raw(step, raw) or ""))
-                self._book.publish_calls(step)
-                await self._book.commit(step)
-                told += len(batch)
-            await self._review()
-        if self._unread is not None:
-            await self._unread.update_alarm()
-        return told
-
-    async def _read_again(self) -> None:
-        """Tell what an earlier bridge could not read and this one can; once, after the start."""
-        after = -1
-        while self._reparse and (batch := await self._ledger.unread_events(_BATCH, after)):
-            after = batch[-1][0]
-            async with self._book.transaction():
-                step = ChangeBuilder()
-                for row, raw in batch:
-                    events = self._reparse(raw)
-                    if all(self._is_readable(event) for event in events):
-                        step.new_events += [(e, await self._tell_raw(step, e)) for e in events]
-                        step.assigned_events.append((row, ""))
-                await self._book.commit(step)
-
-    def _is_readable(self, raw: RawEvent) -> bool:
-        try:
-            self._read_event(raw)
-        except Exception as error:  # noqa: BLE001 - it stays where it is, and so does its alarm
-            _log.debug("event_still_unread", extra={"reason": str(error)})
-            return False
-        return True
+                    key = await self._applier.apply_raw(changes, raw)
+                    changes.assigned_events.append((row, key or ""))
+                self._call_store.publish_calls(changes)
+                await self._call_store.commit(changes)
+                applied += len(batch)
+            await self._apply_reminder_changes()
+        await self._update_unread_alarm()
+        return applied
 
     async def dismiss_unread(self) -> int:
-        """Let the unread events go, on a person's word; they stay kept, and the alarm is over."""
-        gone, after = 0, -1
+        """Dismiss the unread events on a person's word; they stay stored, the alarm is over."""
+        dismissed, after = 0, -1
         while batch := await self._ledger.unread_events(_BATCH, after):
             after = batch[-1][0]
-            async with self._book.transaction():
-                step = ChangeBuilder()
-                step.assigned_events += [(row, "") for row, _ in batch]
-                await self._book.commit(step)
-            gone += len(batch)
-        if self._unread is not None:
-            await self._unread.update_alarm()
-        return gone
+            async with self._call_store.transaction():
+                changes = ChangeBuilder()
+                changes.assigned_events += [(row, "") for row, _ in batch]
+                await self._call_store.commit(changes)
+            dismissed += len(batch)
+        await self._update_unread_alarm()
+        return dismissed
 
+    def reminder_changed(self, entry: OutboxEntry) -> None:
+        """Note for the next transaction that a reminder was created, changed or dismissed."""
+        if self._missed_calls.is_reminder_call(entry.key):
+            self._call_store.changed_entries[entry.key] = entry
+
+    # ------------------------------------------------------------ from time to time
     def clock_stepped(self, step: timedelta) -> None:
-        """Have what escalates by the wall clock dated anew, behind a *step* of it."""
-        self._stepped = step + (self._stepped or timedelta(0))
+        """Have escalations rescheduled by a *step* of the wall clock."""
+        self._clock_step = step + (self._clock_step or timedelta(0))
 
     async def escalate_missed_calls(self) -> None:
-        """Give missed calls to whom 1C names now; tell a second person who waited too long."""
-        async with self._book.transaction():
-            step, by = ChangeBuilder(), self._stepped
-            await self._debts.reassign(step)
-            if by is not None:
-                await self._debts.reschedule_escalations(step, by)
-            await self._debts.escalate(step)
-            await self._book.commit(step)
-            if by is not None:
-                more = (self._stepped or by) - by
-                self._stepped = more or None
+        """Reassign missed calls to the owners that 1C names now; escalate those that wait long."""
+        async with self._call_store.transaction():
+            changes, step = ChangeBuilder(), self._clock_step
+            await self._missed_calls.reassign(changes)
+            if step is not None:
+                await self._missed_calls.reschedule_escalations(changes, step)
+            await self._missed_calls.escalate(changes)
+            await self._call_store.commit(changes)
+            if step is not None:
+                later = (self._clock_step or step) - step
+                self._clock_step = later or None
 
     async def apply_history(
         self, waiting: Iterable[PhoneCall], records: Sequence[CallEvent]
     ) -> int:
-        """Tell the unfinished calls of *waiting* what the statistics say; give how many ended."""
-        async with self._book.transaction():
-            step, ended = ChangeBuilder(), 0
-            fresh = [self._open.get(call.key) or call for call in waiting]
-            left = {c.key: c for c in fresh if c.is_unfinished}
+        """End the unfinished calls of *waiting* by the PBX's history; return how many ended."""
+        async with self._call_store.transaction():
+            changes, ended = ChangeBuilder(), 0
+            present = [self._active_calls.get(call.key) or call for call in waiting]
+            left = {call.key: call for call in present if call.is_unfinished}
             for record in records:
-                call = joining.find_call_of_history(record, left.values())
+                call = correlation.find_call_of_history(record, left.values())
                 if call is None:
                     continue
-                others = self._open.of_caller(call.caller)
-                if joining.belongs_to_another_call(record, call, others):
+                others = self._active_calls.of_caller(call.caller)
+                if correlation.belongs_to_another_call(record, call, others):
                     continue
                 del left[call.key]
                 ref = call.state.call_ref or record.call_ref
-                await self._hear(step, call, replace(record, call_ref=ref))
+                await self._applier.apply(changes, call, replace(record, call_ref=ref))
                 ended += 1
-            await self._book.commit(step)
+            await self._call_store.commit(changes)
         return ended
 
     async def give_up(self, calls: Iterable[PhoneCall]) -> None:
-        """Mark calls whose end nobody ever told."""
-        async with self._book.transaction():
-            step = ChangeBuilder()
+        """Mark calls as ended of which no end was ever reported."""
+        async with self._call_store.transaction():
+            changes = ChangeBuilder()
             for call in calls:
-                word = CallEvent(
+                event = CallEvent(
                     call.provider, EventKind.GIVEN_UP, self._clock(), call.state.call_ref
                 )
-                await self._hear(step, self._open.get(call.key) or call, word)
-            await self._book.commit(step)
+                await self._applier.apply(changes, self._active_calls.get(call.key) or call, event)
+            await self._call_store.commit(changes)
 
-    def unfinished_calls(self, after: timedelta) -> list[PhoneCall]:
-        """Give the calls of which nothing was heard for so long though they have not ended."""
+    def unfinished_calls(self, silent_for: timedelta) -> list[PhoneCall]:
+        """Return the calls that have not ended and had no event for so long."""
+        active = self._active_calls
         return [
             call
-            for call in self._open
-            if joining.needs_history_now(call, self._open.silent_for(call.key), after)
+            for call in active
+            if correlation.needs_history_now(call, active.silent_for(call.key), silent_for)
         ]
 
-    # ------------------------------------------------------------ one step
-    async def _take(self) -> None:
-        """Take in what arrived, and what arrives meanwhile."""
+    # ------------------------------------------------------------ writes
+    async def _write_received(self) -> None:
+        """Write what was received, and what is received meanwhile."""
         try:
-            while self._arrived:
-                await self._take_in()
+            while self._received:
+                await self._write_batch()
         finally:
-            self._taking = None
+            self._receiving = None
 
-    async def _take_in(self) -> None:
-        arrived: list[_Arrived] = []
+    async def _write_batch(self) -> None:
+        batch: list[_Received] = []
         try:
-            async with self._book.transaction():
-                arrived = self._all_arrived()
-                step = ChangeBuilder()
-                for raw, _ in arrived:
-                    step.new_events.append((raw, await self._tell_raw(step, raw, now=True)))
-                self._book.publish_calls(step)
-                await self._book.commit(step)
-        except Exception as error:  # noqa: BLE001 - ours is logged, the disk's is told below
+            async with self._call_store.transaction():
+                batch = self._take_received()
+                changes = ChangeBuilder()
+                for raw, _ in batch:
+                    key = await self._applier.apply_raw(changes, raw, without_waiting=True)
+                    changes.new_events.append((raw, key))
+                self._call_store.publish_calls(changes)
+                await self._call_store.commit(changes)
+        except Exception as error:  # noqa: BLE001 - ours is logged, the store's is raised below
             if not isinstance(error, StoreError):
                 _log.exception("step_broken")
-            # Perhaps the disk takes the events alone; whoever brought them must not wait for ever.
-            for raw, kept in arrived or self._all_arrived():
-                await self._keep(raw, kept)
-            self._later()
+            # The store may take the events alone; requests must not wait for ever.
+            for raw, stored in batch or self._take_received():
+                await self._store_alone(raw, stored)
+            self._apply_soon()
         else:
-            for _, kept in arrived:
-                _settle(kept, None)
+            for _, stored in batch:
+                _finish(stored, None)
 
-    def _all_arrived(self) -> list[_Arrived]:
-        arrived, self._arrived = self._arrived, []
-        return arrived
+    def _take_received(self) -> list[_Received]:
+        received, self._received = self._received, []
+        return received
 
-    async def _keep(self, raw: RawEvent, kept: asyncio.Future[None]) -> None:
+    async def _store_alone(self, raw: RawEvent, stored: asyncio.Future[None]) -> None:
         try:
             await self._ledger.record_event(raw)
         except StoreError as error:
-            _settle(kept, error)
+            _finish(stored, error)
         else:
-            _settle(kept, None)
+            _finish(stored, None)
 
-    async def _tell_raw(
-        self, step: ChangeBuilder, raw: RawEvent, *, now: bool = False
-    ) -> str | None:
-        """Tell one event; give its call's key, empty where it speaks of none, UNREAD if unread.
+    async def _reread_unread(self) -> None:
+        """Apply what an earlier version could not read and this one can; once, after the start."""
+        after = -1
+        while self._reparse and (batch := await self._ledger.unread_events(_BATCH, after)):
+            after = batch[-1][0]
+            async with self._call_store.transaction():
+                changes = ChangeBuilder()
+                for row, raw in batch:
+                    events = self._reparse(raw)
+                    if all(self._applier.is_readable(event) for event in events):
+                        changes.new_events += [
+                            (event, await self._applier.apply_raw(changes, event))
+                            for event in events
+                        ]
+                        changes.assigned_events.append((row, ""))
+                await self._call_store.commit(changes)
 
-        None where that would have to wait for the call's record, and it shall be *now*.
-        """
-        try:
-            event = self._read_event(raw)
-            return "" if event is None else await self._tell(step, event, raw.received_at, now=now)
-        except StoreError:
-            raise
-        except UnreadableEvent as error:
-            return self._keep_unread(raw, error.reason)
-        except Exception as error:  # noqa: BLE001 - logged with its traceback, kept, and an alarm
-            # The last line of defence: one event we cannot read must not hold up all others.
-            _log.exception("event_broken")
-            return self._keep_unread(raw, f"reading it broke ({type(error).__name__})")
+    async def _apply_reminder_changes(self) -> None:
+        """Apply what the delivery reported of reminders since the last transaction."""
+        entries, self._call_store.changed_entries = self._call_store.changed_entries, {}
+        changes = ChangeBuilder()
+        for entry in entries.values():
+            await self._missed_calls.reminder_changed(changes, entry)
+        await self._call_store.commit(changes)
 
-    def _keep_unread(self, raw: RawEvent, reason: str) -> str:
-        if self._unread is not None:
-            self._unread.add(raw, reason)
-        return UNREAD
-
-    async def _tell(
-        self, step: ChangeBuilder, event: CallEvent, received_at: datetime, *, now: bool
-    ) -> str | None:
-        call = await self._correlation.call_of_event(event, received_at)
-        if call is None:
-            if event.kind is EventKind.UNKNOWN:
-                return ""
-            if not event.call_ref:
-                raise UnreadableEvent("no field names its call, and its order is not known")
-            call = self._begin_with(step, event, received_at)
-        if now and not self._open.is_recorded(call.key):
-            self._later()
-            return None
-        await self._open.wait_recorded(call.key)
-        held = step.calls.get(call.key) or self._open.get(call.key) or call
-        with call_in_logs(call.key):
-            await self._hear(step, held, event)
-        return call.key
-
-    def _begin_with(
-        self, step: ChangeBuilder, event: CallEvent, received_at: datetime
-    ) -> PhoneCall:
-        """Begin the call that *event* is the first word of."""
-        caller = event.client or _WITHHELD
-        question = RouteQuestion(
-            event.provider, caller, event.did, received_at, arrived_at=event.started_at or event.at
-        )
-        call = call_from_event(
-            event, self._decide(question), received_at=received_at, caller=caller
-        )
-        self._open.put(call)
-        step.calls[call.key] = call
-        return call
-
-    async def _hear(self, step: ChangeBuilder, before: PhoneCall, event: CallEvent) -> None:
-        after = self._book.with_people(self._decided(before, apply_event(before, event)))
-        if after == before and before.key not in step.calls:
-            return
-        first = not before.applied_events and not before.has_question
-        turned = after.direction is not before.direction and not before.needs_document
-        if (first or turned) and self._is_journalled(after, event):
-            self._book.add_entry(step, after)
-        if (
-            after.state.disposition.is_over
-            and after.state.talked_extensions
-            and after.caller.number
-        ):
-            at = after.state.ended_at or event.at
-            step.talks.append(Talk(after.caller.number, after.state.answered_by, at))
-        step.calls[after.key] = after
-        if after.revision != before.revision:
-            step.reopened[after.key] = None
-        if after.state != before.state:
-            await self._debts.call_changed(step, before, after)
-        self._open.put(step.calls[after.key])
-
-    def _decided(self, before: PhoneCall, after: PhoneCall) -> PhoneCall:
-        """Return *after* with what is known of its caller, where its events told another one."""
-        if after.caller == before.caller:
-            return after
-        question = RouteQuestion(
-            after.provider, after.caller, after.did, after.received_at, arrived_at=after.arrived_at
-        )
-        decision = self._decide(question)
-        if after.has_question:  # what the PBX was told stays
-            decision = replace(after.decision, candidates=decision.candidates)
-        return replace(after, decision=decision)
-
-    def _is_journalled(self, call: PhoneCall, first: CallEvent) -> bool:
-        """Whether 1C gets a document of a call that began with *first* and no question."""
-        if first.kind is EventKind.GIVEN_UP:
-            # Nobody rang; only a document that asked for the call has to be told so.
-            return call.order is not None and call.order.document is not None
-        return call.direction is not Direction.INTERNAL or self._internal
-
-    async def _review(self) -> None:
-        """Take up what the delivery told of reminders since the last step."""
-        told, self._book.changed_entries = self._book.changed_entries, {}
-        step = ChangeBuilder()
-        for entry in told.values():
-            await self._debts.reminder_changed(step, entry)
-        await self._book.commit(step)
+    async def _update_unread_alarm(self) -> None:
+        if self._unread_events is not None:
+            await self._unread_events.update_alarm()
 
 
-def _settle(kept: asyncio.Future[None], error: StoreError | None) -> None:
-    if kept.done():
-        return  # whoever brought it was cut off
+def _finish(stored: asyncio.Future[None], error: StoreError | None) -> None:
+    if stored.done():
+        return  # the request was cancelled
     if error is None:
-        kept.set_result(None)
+        stored.set_result(None)
     else:
-        kept.set_exception(error)
+        stored.set_exception(error)

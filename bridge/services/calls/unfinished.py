@@ -1,12 +1,14 @@
-"""Settle: calls whose end nobody told are ended from the PBX's own statistics, or given up.
+"""Unfinished calls: ended by the PBX's own history, or given up.
 
-Sipuni's final event may never come (facts/telephony-apis.md §1.2), so every call must be
-closable without it.
+Sipuni's final event may never come, so every call must come to its end without it.
+Source: docs/facts/sipuni.md, "Events".
 """
 
 import logging
 from datetime import timedelta
+from typing import Final
 
+from bridge.edges import Edge
 from bridge.errors import PbxError, PbxRefused
 from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Clock
@@ -16,18 +18,21 @@ from bridge.services.calls.tracking import CallTracker
 
 _log = logging.getLogger(__name__)
 
-#: The statistics are asked from a little before the oldest open call: clocks differ.
-_MARGIN = timedelta(minutes=5)
+#: The history is asked from a little before the oldest unfinished call: clocks differ.
+_MARGIN: Final = timedelta(minutes=5)
 
-#: Nobody talks so long; what has not ended by then has lost its end.
-GIVE_UP_AFTER = timedelta(hours=4)
+#: No conversation lasts so long; the end of a call that has none by then is lost.
+GIVE_UP_AFTER: Final = timedelta(hours=4)
 
-#: An order that no event followed is no call: asked after so long, the statistics would know it.
-_SILENT_ORDER = timedelta(minutes=30)
+#: An order that no event followed is no call: after so long, the history would contain it.
+_SILENT_ORDER: Final = timedelta(minutes=30)
 
 
 class UnfinishedCalls:
-    """Asks for the end of calls that have been silent for *after*; *pbx* None: only gives up."""
+    """Asks the PBX for the end of calls without events for *silent_for*.
+
+    *pbx* is None where its API is not set up: then calls are only given up.
+    """
 
     def __init__(
         self,
@@ -39,36 +44,44 @@ class UnfinishedCalls:
         silent_for: timedelta,
         give_up_after: timedelta = GIVE_UP_AFTER,
     ) -> None:
-        self._following = tracker
+        self._tracker = tracker
         self._pbx = pbx
         self._events = events
         self._clock = clock
-        self._after = silent_for
+        self._silent_for = silent_for
         self._give_up_after = max(give_up_after, silent_for)
-        self._failing = ""
+        self._history_fails = Edge()
 
     async def resolve(self) -> None:
-        """Settle what can be settled now; a PBX that does not tell is asked again next time."""
-        waiting = self._following.unfinished_calls(self._after)
+        """End the calls that can be ended now; a PBX that fails is asked again the next time.
+
+        Raises:
+            StoreError: an end could not be written.
+        """
+        waiting = self._tracker.unfinished_calls(self._silent_for)
         if waiting and self._pbx is not None:
             since = min(call.arrived_at for call in waiting) - _MARGIN
             try:
                 records = await self._pbx.history(since, self._clock())
             except PbxError as error:
-                if not self._failing:
-                    _log.warning("statistics_failed", extra={"reason": str(error)})
-                    if isinstance(error, PbxRefused):
-                        self._events.publish(Alarm("pbx_refuses", str(error), "statistics"))
-                self._failing = str(error)
+                self._report_failure(error)
             else:
-                if self._failing:
-                    _log.info("statistics_back")
-                    over = Alarm(
-                        "pbx_refuses", "it gives statistics again", "statistics", clear=True
-                    )
-                    self._events.publish(over)
-                self._failing = ""
-                await self._following.apply_history(waiting, records)
-                silent = self._following.unfinished_calls(max(self._after, _SILENT_ORDER))
-                await self._following.give_up(c for c in silent if c.order and not c.applied_events)
-        await self._following.give_up(self._following.unfinished_calls(self._give_up_after))
+                self._report_answer()
+                await self._tracker.apply_history(waiting, records)
+                silent = self._tracker.unfinished_calls(max(self._silent_for, _SILENT_ORDER))
+                await self._tracker.give_up(
+                    call for call in silent if call.order and not call.applied_events
+                )
+        await self._tracker.give_up(self._tracker.unfinished_calls(self._give_up_after))
+
+    def _report_failure(self, error: PbxError) -> None:
+        if self._history_fails.begins():
+            _log.warning("statistics_failed", extra={"reason": str(error)})
+            if isinstance(error, PbxRefused):
+                self._events.publish(Alarm("pbx_refuses", str(error), "statistics"))
+
+    def _report_answer(self) -> None:
+        if self._history_fails.ends():
+            _log.info("statistics_back")
+            message = "it gives statistics again"
+            self._events.publish(Alarm("pbx_refuses", message, "statistics", clear=True))

@@ -25,13 +25,13 @@ from bridge.domain.delivery.entry import (
 from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCAlreadyExists
 from bridge.ports.clock import Clock
-from bridge.ports.onec import OneCJournal
+from bridge.ports.onec import UserReminders
 
 
 class ReminderDelivery:
     """Writes the reminders of a call; errors are those of the journal."""
 
-    def __init__(self, journal: OneCJournal, clock: Clock, rules: DeliveryRules) -> None:
+    def __init__(self, journal: UserReminders, clock: Clock, rules: DeliveryRules) -> None:
         self._journal = journal
         self._clock = clock
         self._rules = rules

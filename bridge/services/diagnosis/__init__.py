@@ -1,1 +1,1 @@
-"""Diagnosis."""
+"""Diagnosis: what is well, what is not, and what to do about it; nothing here writes."""

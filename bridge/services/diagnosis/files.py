@@ -1,11 +1,11 @@
-"""What `check` says of the files beside the databases: gone, cut short, open to others, waiting."""
+"""Check results about the files beside the databases: missing, unusable, readable to others."""
 
 from collections.abc import Mapping, Sequence
 
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 
-#: What a file that cannot be used costs, and what to do.
-_COSTS: Mapping[str, tuple[CheckVerdict, str]] = {
+#: How bad it is that a file cannot be used, and what to do.
+_UNUSABLE: Mapping[str, tuple[CheckVerdict, str]] = {
     "secret.key": (
         CheckVerdict.FAILURE,
         "mend its rights, or restart the service: it makes another, and everybody signs in anew",
@@ -15,7 +15,10 @@ _COSTS: Mapping[str, tuple[CheckVerdict, str]] = {
         "delete it: every sync reads 1C's description anew until then, which takes half a minute",
     ),
 }
-_LOCK = CheckVerdict.FAILURE, "delete it, or mend its rights, while neither service nor sync runs"
+_LOCK_FILE = (
+    CheckVerdict.FAILURE,
+    "delete it, or mend its rights, while neither service nor sync runs",
+)
 
 
 def examine_files(
@@ -25,8 +28,8 @@ def examine_files(
     open_to_others: Sequence[str],
     rescued: Sequence[str],
 ) -> Sequence[CheckResult]:
-    """Look at the data folder's other files; nothing is said where all is well."""
-    findings = [
+    """Check the data folder's other files; nothing is returned where all is well."""
+    results = [
         CheckResult(
             "store",
             CheckVerdict.FAILURE,
@@ -36,14 +39,14 @@ def examine_files(
         for name in missing
     ]
     for name, reason in unusable.items():
-        verdict, advice = _COSTS.get(name, _LOCK)
-        findings.append(CheckResult("store", verdict, f"{name} cannot be used: {reason}", advice))
+        verdict, advice = _UNUSABLE.get(name, _LOCK_FILE)
+        results.append(CheckResult("store", verdict, f"{name} cannot be used: {reason}", advice))
     if rescued:
-        words = f"calls wait to be recorded in {', '.join(rescued)}"
+        message = f"calls wait to be recorded in {', '.join(rescued)}"
         advice = "the service records them when its data folder can be written; do not delete it"
-        findings.append(CheckResult("store", CheckVerdict.WARNING, words, advice))
+        results.append(CheckResult("store", CheckVerdict.WARNING, message, advice))
     if open_to_others:
-        words = f"other users of this machine may read {', '.join(open_to_others)}"
+        message = f"other users of this machine may read {', '.join(open_to_others)}"
         advice = "they hold telephone numbers and passwords; run: chmod go= FILE"
-        findings.append(CheckResult("store", CheckVerdict.WARNING, words, advice))
-    return findings
+        results.append(CheckResult("store", CheckVerdict.WARNING, message, advice))
+    return results

@@ -1,11 +1,13 @@
-"""Watch over the index: one that is gone, empty, broken or too old is made anew at once."""
+"""Watch the index: one that is missing, empty, broken or too old is pulled anew at once."""
 
 import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
+from bridge.edges import Edge
 from bridge.ports.alarms import Alarm
+from bridge.ports.clock import Monotonic
 from bridge.ports.events import EventPublisher
 
 _log = logging.getLogger(__name__)
@@ -18,15 +20,14 @@ class IndexFile(Protocol):
     """The part of the directory that is watched."""
 
     def needs_sync(self) -> str:
-        """Return why the index should be made anew at once; empty when it is well."""
+        """Return why the index should be pulled anew at once; empty where it is in order."""
         ...
 
 
 class IndexWatch:
-    """Raises `index_broken` and starts a sync when the index needs one, on the edge only.
+    """Raises `index_broken` and starts a sync when the index begins to need one.
 
-    Where that sync fails, 1C being away, the schedule tries again, at the pace of such failures.
-    *stopwatch* gives seconds that never jump.
+    Where that sync fails, because 1C is away, the schedule tries again.
     """
 
     def __init__(
@@ -35,28 +36,29 @@ class IndexWatch:
         index: IndexFile,
         events: EventPublisher,
         sync_now: Callable[[], None],
-        monotonic: Callable[[], float],
+        monotonic: Monotonic,
     ) -> None:
         self._index = index
         self._events = events
         self._sync_now = sync_now
-        self._stopwatch = monotonic
-        self._reason = ""
-        self._asked_at: float | None = None
+        self._monotonic = monotonic
+        self._needs_sync = Edge()
+        self._sync_asked_at: float | None = None
 
     def check(self) -> None:
-        """Look whether the index is well; called every second or so."""
+        """Check the index; called every second or so."""
         reason = self._index.needs_sync()
-        if bool(reason) == bool(self._reason):
-            return
-        self._reason = reason
         if not reason:
-            _log.info("index_restored")
-            self._events.publish(Alarm("index_broken", "the index is well again", clear=True))
+            if self._needs_sync.ends():
+                _log.info("index_restored")
+                self._events.publish(Alarm("index_broken", "the index is well again", clear=True))
+            return
+        if not self._needs_sync.begins():
             return
         _log.error("index_needs_sync", extra={"reason": reason})
         self._events.publish(Alarm("index_broken", reason))
-        now = self._stopwatch()
-        if self._asked_at is None or now - self._asked_at >= SYNC_PAUSE.total_seconds():
-            self._asked_at = now
+        now = self._monotonic()
+        asked_at = self._sync_asked_at
+        if asked_at is None or now - asked_at >= SYNC_PAUSE.total_seconds():
+            self._sync_asked_at = now
             self._sync_now()

@@ -1,4 +1,4 @@
-"""What is the matter right now: 1C's mood and the alarms that are up, from the events."""
+"""The state of the system now, from the published events: 1C's availability and active alarms."""
 
 from datetime import datetime
 
@@ -8,39 +8,40 @@ from bridge.ports.events import Event, EventPublisher, OneCAvailability
 
 
 class SystemState:
-    """Listens to the house and remembers what a person should know; lost on restart, as it may."""
+    """Keeps the latest availability and the active alarms; begins anew with each start."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._mood: OneCAvailability | None = None
-        self._mood_since: datetime | None = None
+        self._availability: OneCAvailability | None = None
+        self._availability_since: datetime | None = None
         self._alarms: dict[tuple[AlarmName, str], ActiveAlarm] = {}
 
     def publish(self, event: Event) -> None:
-        """Take note of *event*."""
+        """Take in *event*."""
         if isinstance(event, OneCAvailability):
-            if self._mood is None or self._mood.available != event.available:
-                self._mood_since = self._clock()
-            self._mood = event
+            before = self._availability
+            if before is None or before.available != event.available:
+                self._availability_since = self._clock()
+            self._availability = event
         elif isinstance(event, Alarm):
+            key = event.name, event.subject
             if event.clear:
-                self._alarms.pop((event.name, event.subject), None)
+                self._alarms.pop(key, None)
             else:
-                key = event.name, event.subject
-                before = self._alarms.get(key)
-                since = self._clock() if before is None else before.since
+                raised = self._alarms.get(key)
+                since = self._clock() if raised is None else raised.since
                 self._alarms[key] = ActiveAlarm(event.name, event.message, since, event.subject)
 
     def availability(self) -> OneCAvailability | None:
-        """Give 1C's last known mood; None before anything was heard of it."""
-        return self._mood
+        """Return the last known availability of 1C; None before the first event about it."""
+        return self._availability
 
     def availability_since(self) -> datetime | None:
-        """Tell since when 1C is up, or away; None before anything was heard of it."""
-        return self._mood_since
+        """Return since when 1C is available, or not; None before the first event about it."""
+        return self._availability_since
 
     def alarms(self) -> tuple[ActiveAlarm, ...]:
-        """Return the alarms that stand now, the oldest first."""
+        """Return the active alarms, the oldest first."""
         return tuple(self._alarms.values())
 
 
@@ -51,6 +52,6 @@ class EventFanOut:
         self._listeners = listeners
 
     def publish(self, event: Event) -> None:
-        """Tell everybody."""
+        """Pass *event* to all listeners."""
         for listener in self._listeners:
             listener.publish(event)

@@ -1,1 +1,1 @@
-"""Orders."""
+"""Outgoing calls: ordered by a click, by a script, or by a document written in UT."""

@@ -1,1 +1,1 @@
-"""Sync."""
+"""Sync of the directory with 1C: the pull, its guard, its report, and its process."""

@@ -1,7 +1,8 @@
-"""The guard of a sync run: what 1C lost is believed only with a person's word."""
+"""The guard of a sync run: what 1C lost is applied only where a person confirms it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from typing import Final
 
 from bridge.domain.directory.entities import EntityKind, ExtensionSources, Manager, Ref, Version
 from bridge.domain.directory.reconcile import (
@@ -22,30 +23,30 @@ from bridge.domain.directory.routing_facts import (
 from bridge.errors import Loss, OneCNotPublished, RoutingFactsLost, SyncRefused
 from bridge.ports.stores.directory import SyncReport
 
-#: Asks a person whether 1C is right to have lost so much.
+#: Asks a person whether 1C really lost so much.
 ConfirmLoss = Callable[[SyncRefused], bool]
 
-_NO_ATTRIBUTE = (
+_NO_ATTRIBUTE: Final = (
     "1C has no user attribute of the title in BRIDGE_EXTENSION_ATTRIBUTE: was it renamed in 1C, "
     "or is the setting mistyped?"
 )
 
 
 class SyncGuard:
-    """Judges the losses of one run; what a person accepted of a kind is not asked again."""
+    """Checks the losses of one run; what a person accepted of one kind is not asked again."""
 
     def __init__(self, max_shrink: float, *, accept_all: bool, confirm_loss: ConfirmLoss) -> None:
         self._max_shrink = max_shrink
-        self._confirm = confirm_loss
+        self._confirm_loss = confirm_loss
         self._accepted = set(EntityKind) if accept_all else set[EntityKind]()
 
     def compare_rows(
         self, kind: EntityKind, held: Mapping[Ref, Version], listed: Mapping[Ref, Version]
     ) -> ListingChanges:
-        """Compare a listing with what is held.
+        """Compare a listing with our rows.
 
         Raises:
-            SyncRefused: it shrank too much, and nobody said that 1C is right.
+            SyncRefused: it shrank too much, and nobody confirmed it.
         """
         changes = compare_versions(held, listed)
         try:
@@ -55,11 +56,11 @@ class SyncGuard:
         return changes
 
     def check_missing_attribute(self, missing: OneCNotPublished, last: SyncReport | None) -> None:
-        """Judge that the attribute of extensions is not published: nobody has one then.
+        """Check what follows where the attribute of extensions is not published: nobody has one.
 
         Raises:
-            OneCNotPublished: nobody had one before either, and nobody said that this is right.
-            FactsLost: somebody had, and nobody said that this is right.
+            OneCNotPublished: nobody had one before either, and nobody accepted that.
+            RoutingFactsLost: somebody had one, and nobody confirmed the loss.
         """
         held = 0 if last is None else last.facts.get(RoutingFact.EXTENSION, 0)
         if not held:
@@ -78,17 +79,17 @@ class SyncGuard:
         sources: ExtensionSources,
         last: SyncReport | None,
     ) -> None:
-        """Judge what the rows are worth; *managers* are those of before and of now.
+        """Check what calls are routed by; *managers* are those from before the run and of now.
 
         Raises:
-            FactsLost: too much of what calls are routed by is gone, and nobody said that 1C is
-                right.
+            RoutingFactsLost: too much of it is gone, and nobody confirmed the loss.
         """
         days = () if last is None else last.days
         found = {loss.what: loss for loss in find_losses(before, days, now, self._max_shrink)}
-        moved = last is not None and last.extension_property != sources.attribute_ref
-        if one_by_one := self._extensions_lost(*managers, moved=moved):
-            found.setdefault(one_by_one.what, one_by_one)
+        attribute_changed = last is not None and last.extension_property != sources.attribute_ref
+        lost = self._find_lost_extensions(*managers, attribute_changed=attribute_changed)
+        if lost is not None:
+            found.setdefault(lost.what, lost)
         losses = tuple(
             found[fact] for fact in RoutingFact if fact in found and fact.kind not in self._accepted
         )
@@ -100,7 +101,7 @@ class SyncGuard:
     def updated_days(
         self, last: SyncReport | None, today: date, facts: FactCounts
     ) -> tuple[DailyFacts, ...]:
-        """Return the counts that later runs are compared with; accepted losses are forgotten."""
+        """Return the counts that later runs are compared with; accepted losses count no more."""
         days = () if last is None else last.days
         for fact in RoutingFact:
             if fact.kind in self._accepted:
@@ -111,10 +112,10 @@ class SyncGuard:
         return update_daily_facts(days, today, facts)
 
     def is_nobody_reachable(self, last: SyncReport | None, facts: FactCounts) -> bool:
-        """Return whether nobody can be called, though no person said that this is right."""
+        """Return whether nobody can be called, and no person accepted that."""
         if facts.get(RoutingFact.EXTENSION, 0) or EntityKind.MANAGER in self._accepted:
             return False
-        # Accepted once, it is right until somebody has an extension.
+        # Accepted once, it stays accepted until somebody has an extension.
         return (
             last is None
             or not last.facts
@@ -122,12 +123,12 @@ class SyncGuard:
             or last.facts.get(RoutingFact.EXTENSION, 0) > 0
         )
 
-    def _extensions_lost(
-        self, before: Sequence[Manager], now: Sequence[Manager], *, moved: bool
+    def _find_lost_extensions(
+        self, before: Sequence[Manager], now: Sequence[Manager], *, attribute_changed: bool
     ) -> Loss | None:
         fact = RoutingFact.EXTENSION
         held = sum(map(has_extension, before))
-        lost = count_lost_extensions(before, now, attribute_changed=moved)
+        lost = count_lost_extensions(before, now, attribute_changed=attribute_changed)
         if not exceeds_allowed_loss(held, lost, self._max_shrink, fact.tolerated_loss):
             return None
         return Loss(fact.value, fact.plural, held, held - lost)
@@ -142,6 +143,6 @@ class SyncGuard:
         kinds = set(kinds)
         if kinds <= self._accepted:
             return
-        if not self._confirm(refused):
+        if not self._confirm_loss(refused):
             raise refused
         self._accepted |= kinds

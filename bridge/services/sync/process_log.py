@@ -29,17 +29,17 @@ class SyncLogLine:
 class SyncProcessLog:
     """Logs what one process after another writes to stderr, the moment it is written.
 
-    A line like one of the run before is not logged again. What is no line of a structured log is
-    kept for the end of the run.
+    A line like one of the run before is not logged again. What is not a line of a
+    structured log is returned at the end of the run.
     """
 
     def __init__(self) -> None:
-        self._before: frozenset[SyncLogLine] = frozenset()
-        self._now: set[SyncLogLine] = set()
+        self._lines_before: frozenset[SyncLogLine] = frozenset()
+        self._lines: set[SyncLogLine] = set()
 
     def relay(self, lines: Iterable[bytes]) -> str:
         """Log the *lines* of one run; return the end of what else it wrote."""
-        self._before, self._now = frozenset(self._now), set()
+        self._lines_before, self._lines = frozenset(self._lines), set()
         rest = ""
         for written in lines:
             text = written.decode("utf-8", "replace")
@@ -47,8 +47,8 @@ class SyncProcessLog:
             if line is None:
                 rest = (rest + text)[-_OUTPUT_LENGTH:]
                 continue
-            self._now.add(line)
-            if line not in self._before:
+            self._lines.add(line)
+            if line not in self._lines_before:
                 _log.log(line.level, line.event, extra=dict(line.fields))
         return rest.strip()
 

@@ -1,15 +1,16 @@
-"""Pull: bring the directory level with 1C.
+"""Pull: make the directory equal to 1C.
 
-    list ─► compare ─► guard ─► fetch what moved ─► apply in one transaction ─► report
+    list ─► compare ─► guard ─► fetch what changed ─► apply in one transaction ─► report
 
-The listing is the proof: whatever happens after it, readers see the old world or the new one.
+The listing is the proof of equality. Readers see the directory from before the run or from after
+it, and nothing between.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from bridge.domain.directory.entities import (
     EntityKind,
@@ -36,41 +37,46 @@ _log = logging.getLogger(__name__)
 
 
 def confirm_nothing(refused: SyncRefused) -> bool:
-    """Believe no loss: nobody is there to be asked."""
+    """Confirm no loss: nobody is there to be asked."""
     del refused
     return False
 
 
-#: Managers first: chains point at their rows. Owners of phones after the partners they belong to.
-_ORDER = (EntityKind.MANAGER, EntityKind.PARTNER, EntityKind.CONTACT, EntityKind.COUNTERPARTY)
+#: Managers first: owner chains point at them. Phone owners after the partners they belong to.
+_ORDER: Final = (
+    EntityKind.MANAGER,
+    EntityKind.PARTNER,
+    EntityKind.CONTACT,
+    EntityKind.COUNTERPARTY,
+)
 
 #: Without these there is nobody to route to, or nobody to route for.
-_REQUIRED = frozenset({EntityKind.MANAGER, EntityKind.PARTNER})
+_REQUIRED: Final = frozenset({EntityKind.MANAGER, EntityKind.PARTNER})
 
 
 class Progress(Protocol):
-    """Where a run tells how far it is; a terminal's bar, or nothing."""
+    """Is called with the progress of a run; a terminal's bar, or nothing."""
 
     def listing(self, kind: EntityKind) -> None:
-        """Say that *kind* is being listed."""
+        """The listing of *kind* begins."""
         ...
 
     def fetching(self, kind: EntityKind, total: int) -> None:
-        """Say how many bodies of *kind* will be fetched."""
+        """Fetching begins: *total* bodies of *kind*."""
         ...
 
     def fetched(self, kind: EntityKind, count: int) -> None:
-        """Say that *count* more bodies are here."""
+        """Another *count* bodies of *kind* were fetched."""
         ...
 
     def indexing(self) -> None:
-        """Say that the phone index is being brought level."""
+        """The phone index is being updated."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PullRules:
-    """*full*: bring every body anew. *accept_shrink*: a person said the listing is right."""
+    """*full*: fetch every body anew. *accept_shrink*: a person confirmed what 1C lost."""
 
     max_shrink: float = 0.2
     full: bool = False
@@ -104,30 +110,34 @@ class DirectoryPull:
     async def run(self, last: SyncReport | None) -> SyncReport:
         """Run once; *last* is the report of the run before, None when there was none.
 
-        Where 1C lost too much, `confirm` is asked before the run is refused.
+        Where 1C lost too much, `confirm_loss` is asked before the run is refused.
 
         Raises:
             OneCError: nothing was changed.
             SyncRefused: a listing shrank too much, or its rows lost what calls are routed by, and
-                nobody said that 1C is right; nothing was changed.
+                nobody confirmed it; nothing was changed.
             StoreError: nothing was changed.
         """
         started_at = self._clock()
         start = self._stopwatch()
         sources = await self._extension_sources(last)
         full = self._rules.full or last is None
-        anew = full or (last is not None and last.extension_property != sources.attribute_ref)
-        plans = [await self._plan(kind, last, full=full, anew=anew) for kind in _ORDER]
+        managers_anew = full or (
+            last is not None and last.extension_property != sources.attribute_ref
+        )
+        plans = [
+            await self._plan(kind, last, full=full, managers_anew=managers_anew) for kind in _ORDER
+        ]
         with self._store.transaction() as tx:
             before = tx.routing_facts()
             managers_before = () if last is None else tx.managers()
-            # What cannot be listed today keeps its old rows; the rest is replaced one by one then.
+            # A set that cannot be listed today keeps its rows; then the others are replaced singly.
             if full and not any(plan.error for plan in plans):
                 tx.clear()
             for plan in plans:
                 await self._apply(plan, tx)
-            managers, moved_extensions = self._resolve_extensions(tx, sources)
-            changed = full or moved_extensions or any(plan.changes for plan in plans)
+            managers, extensions_changed = self._resolve_extensions(tx, sources)
+            changed = full or extensions_changed or any(plan.changes for plan in plans)
             if changed:
                 if last is not None:
                     self._guard.check_facts(
@@ -161,20 +171,22 @@ class DirectoryPull:
             return ExtensionSources()
 
     async def _plan(
-        self, kind: EntityKind, last: SyncReport | None, *, full: bool, anew: bool
+        self, kind: EntityKind, last: SyncReport | None, *, full: bool, managers_anew: bool
     ) -> EntityPlan:
         self._progress.listing(kind)
         start, before = self._stopwatch(), replace(self._source.traffic)
         asked_at = self._clock()
-        known = EntitySync(kind) if last is None else last.entity(kind)
-        every = full or (anew and kind is EntityKind.MANAGER)
+        before_run = EntitySync(kind) if last is None else last.entity(kind)
+        fetch_all = full or (managers_anew and kind is EntityKind.MANAGER)
         versions: Mapping[Ref, Version] = {}
-        listed, mark, error = 0, "", ""
+        listed, fingerprint, error = 0, "", ""
         try:
-            listing = await self._source.listing(kind, "" if every else known.fingerprint)
-            mark = listing.fingerprint
+            known = "" if fetch_all else before_run.fingerprint
+            listing = await self._source.listing(kind, known)
+            fingerprint = listing.fingerprint
             if listing.versions is None:
-                listed, changes = known.listed, ListingChanges(unchanged=known.listed)
+                listed = before_run.listed
+                changes = ListingChanges(unchanged=listed)
             else:
                 versions, listed = listing.versions, len(listing.versions)
                 changes = self._guard.compare_rows(kind, self._store.versions(kind), versions)
@@ -184,10 +196,10 @@ class DirectoryPull:
             error, changes = str(missing), ListingChanges()
             if self._rules.accept_shrink:
                 changes = ListingChanges(deleted=tuple(self._store.versions(kind)))
-        if bool(error) != bool(known.error):
-            told = "entity_set_lost" if error else "entity_set_back"
-            _log.warning(told, extra={"kind": kind.value, "reason": error})
-        if every:
+        if bool(error) != bool(before_run.error):
+            event = "entity_set_lost" if error else "entity_set_back"
+            _log.warning(event, extra={"kind": kind.value, "reason": error})
+        if fetch_all:
             changes = replace(changes, added=tuple(versions), changed=(), unchanged=0)
         spent = self._source.traffic
         return EntityPlan(
@@ -195,7 +207,7 @@ class DirectoryPull:
             versions,
             listed,
             changes,
-            mark,
+            fingerprint,
             asked_at,
             self._stopwatch() - start,
             spent.requests - before.requests,
@@ -204,12 +216,12 @@ class DirectoryPull:
         )
 
     async def _apply(self, plan: EntityPlan, tx: DirectoryTransaction) -> None:
-        wanted = () if plan.error else plan.changes.to_fetch
+        to_fetch = () if plan.error else plan.changes.to_fetch
         start, before = self._stopwatch(), replace(self._source.traffic)
-        if wanted:
-            self._progress.fetching(plan.kind, len(wanted))
+        if to_fetch:
+            self._progress.fetching(plan.kind, len(to_fetch))
             listed = plan.versions
-            async for batch in self._source.fetch(plan.kind, wanted, plan.listed):
+            async for batch in self._source.fetch(plan.kind, to_fetch, plan.listed):
                 tx.put(plan.kind, batch)
                 plan.fetched += len(batch)
                 plan.as_listed += len([1 for n in batch if listed.get(n.ref) == n.version])
@@ -223,13 +235,13 @@ class DirectoryPull:
     def _resolve_extensions(
         self, tx: DirectoryTransaction, sources: ExtensionSources
     ) -> tuple[Sequence[Manager], bool]:
-        """Give every manager the extension 1C holds for him now; it may stand outside him.
+        """Set the extension of every manager; its value may be outside the object of the user.
 
-        Return all managers, and whether somebody's extension moved.
+        Return all managers, and whether an extension changed.
         """
-        held = tx.managers()
-        managers = [with_extension(manager, sources) for manager in held]
-        moved = [new for old, new in zip(held, managers, strict=True) if new != old]
-        if moved:
-            tx.put(EntityKind.MANAGER, moved)
-        return managers, bool(moved)
+        before = tx.managers()
+        managers = [with_extension(manager, sources) for manager in before]
+        changed = [new for old, new in zip(before, managers, strict=True) if new != old]
+        if changed:
+            tx.put(EntityKind.MANAGER, changed)
+        return managers, bool(changed)

@@ -1,4 +1,4 @@
-"""How one sync run is told: per entity set what was compared, what moved, when it was proven."""
+"""The report of one sync run: what was compared and changed in each entity set, and proven when."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from bridge.ports.stores.directory import DirectoryTransaction, EntitySync, Sync
 
 @dataclass(slots=True)
 class EntityPlan:
-    """What one entity set needs, and what it cost so far."""
+    """What has to be fetched of one entity set, and what it cost 1C so far."""
 
     kind: EntityKind
-    #: Versions by reference; empty also where nothing moved, or the set could not be listed.
+    #: Versions by reference; empty also where nothing changed, or the set could not be listed.
     versions: Mapping[Ref, Version]
     listed: int
     changes: ListingChanges
@@ -26,12 +26,12 @@ class EntityPlan:
     bytes: int
     error: str = ""
     fetched: int = 0
-    #: How many of the bodies fetched were still in the version listed.
+    #: How many of the fetched bodies were still in the listed version.
     as_listed: int = 0
 
     @property
     def is_as_listed(self) -> bool:
-        """Whether the rows held are those of the listing, every one in its version."""
+        """Return whether our rows are those of the listing, each in the listed version."""
         return not self.error and self.as_listed == len(self.changes.to_fetch)
 
 
@@ -44,13 +44,13 @@ def build_report(
     *,
     managers: Sequence[Manager],
 ) -> SyncReport:
-    """Tell how the run went, as far as it is known within its transaction."""
+    """Return the report as far as it is known within the run's transaction."""
     entities: list[EntitySync] = []
     examples: list[str] = []
     for plan in plans:
-        unread, some = tx.unread_phones(plan.kind)
+        unread, unread_examples = tx.unread_phones(plan.kind)
         held = tx.count_rows(plan.kind)
-        examples.extend(some)
+        examples.extend(unread_examples)
         entities.append(
             EntitySync(
                 kind=plan.kind,
@@ -62,7 +62,7 @@ def build_report(
                 seconds=plan.seconds,
                 requests=plan.requests,
                 bytes=plan.bytes,
-                proven_at=_proof(plan, last, held, started_at),
+                proven_at=_proven_at(plan, last, held, started_at),
                 error=plan.error,
                 fingerprint=plan.fingerprint if plan.is_as_listed else "",
             )
@@ -76,15 +76,15 @@ def build_report(
         entities=tuple(entities),
         shared_extensions=find_shared_extensions(managers),
         extension_property=sources.attribute_ref,
-        managers_without_extension=sum(1 for m in managers if _should_answer(m)),
+        managers_without_extension=sum(1 for m in managers if _lacks_extension(m)),
         unread_examples=tuple(dict.fromkeys(examples))[:20],
     )
 
 
-def _proof(
+def _proven_at(
     plan: EntityPlan, last: SyncReport | None, held: int, started_at: datetime
 ) -> datetime | None:
-    """Tell when the rows of a set were last proven; nothing is proven of a set without any.
+    """Return when the rows of a set were last proven; None for a set without rows.
 
     An old proof from the future is dated as much before this run as it was before the last one.
     """
@@ -97,19 +97,19 @@ def _proof(
 
 
 def find_shared_extensions(managers: Sequence[Manager]) -> dict[str, tuple[str, ...]]:
-    """Find extensions that several reachable users share; they are reported, never guessed."""
+    """Return the extensions that several reachable users share, with the names of the users."""
     names: dict[str, list[str]] = {}
     for manager in managers:
         if manager.is_reachable and manager.extension:
             names.setdefault(manager.extension, []).append(manager.name)
-    return {ext: tuple(sorted(who)) for ext, who in sorted(names.items()) if len(who) > 1}
+    return {ext: tuple(sorted(users)) for ext, users in sorted(names.items()) if len(users) > 1}
 
 
-def _should_answer(manager: Manager) -> bool:
-    gone = manager.invalid or manager.service or manager.deletion_mark
-    return not gone and not manager.extension
+def _lacks_extension(manager: Manager) -> bool:
+    is_gone = manager.invalid or manager.service or manager.deletion_mark
+    return not is_gone and not manager.extension
 
 
 def describe_missing_extensions(count: int) -> str:
-    """Say how many people 1C would let us call, if they had an extension."""
+    """Return a sentence about the users of 1C who could be called if they had an extension."""
     return f"{count} users have no extension: calls of their customers go on up the chain"

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 @dataclass(slots=True)
-class House:
+class AnsweringService:
     """The answering side on memory; the clock stands at noon."""
 
     now: datetime = b.question().received_at
@@ -68,54 +68,56 @@ class House:
 
 
 @pytest.fixture
-def house() -> House:
-    house = House()
-    house.knows(b.manager())
-    return house
+def service() -> AnsweringService:
+    service = AnsweringService()
+    service.knows(b.manager())
+    return service
 
 
-async def test_a_known_caller_gets_his_manager_and_is_on_record(house: House) -> None:
-    decision = await house.opens().answer(b.question())
+async def test_a_known_caller_gets_his_manager_and_is_on_record(service: AnsweringService) -> None:
+    decision = await service.opens().answer(b.question())
 
-    (call,) = house.ledger.calls_by_key.values()
+    (call,) = service.ledger.calls_by_key.values()
     assert decision.extension == "205"
     assert call.decision == decision
-    assert house.ledger.entries_by_key.keys() == {call.key}
-    assert house.kicks
+    assert service.ledger.entries_by_key.keys() == {call.key}
+    assert service.kicks
 
 
-async def test_further_nodes_of_one_call_get_the_first_answer(house: House) -> None:
-    answering = house.opens()
+async def test_further_nodes_of_one_call_get_the_first_answer(service: AnsweringService) -> None:
+    answering = service.opens()
     first = await answering.answer(b.question())
-    house.knows(b.manager(extension="300"))
+    service.knows(b.manager(extension="300"))
 
-    further = [await answering.answer(house.later(b.question(), seconds=s)) for s in (1, 60, 120)]
+    further = [await answering.answer(service.later(b.question(), seconds=s)) for s in (1, 60, 120)]
 
     assert further == [first] * 3
-    assert len(house.ledger.calls_by_key) == 1
+    assert len(service.ledger.calls_by_key) == 1
 
 
-async def test_nodes_that_ask_at_once_wait_for_one_record(house: House) -> None:
-    answering = house.opens()
-    house.ledger.disk_ready = asyncio.Event()
+async def test_nodes_that_ask_at_once_wait_for_one_record(service: AnsweringService) -> None:
+    answering = service.opens()
+    service.ledger.disk_ready = asyncio.Event()
     asked = [asyncio.create_task(answering.answer(b.question(asked_time="1")))]
     await asyncio.sleep(0)
-    house.knows(b.manager(extension="300"))
+    service.knows(b.manager(extension="300"))
     asked.append(asyncio.create_task(answering.answer(b.question(asked_time="1"))))
     await asyncio.sleep(0)
     assert not any(task.done() for task in asked)
 
-    house.ledger.disk_ready.set()
+    service.ledger.disk_ready.set()
     first, second = await asyncio.gather(*asked)
 
     assert first == second
     assert first.extension == "205"
-    assert len(house.ledger.calls_by_key) == 1
+    assert len(service.ledger.calls_by_key) == 1
 
 
-async def test_an_answer_given_up_by_the_web_does_not_hang_the_next_node(house: House) -> None:
-    answering = house.opens()
-    house.ledger.disk_ready = asyncio.Event()
+async def test_an_answer_given_up_by_the_web_does_not_hang_the_next_node(
+    service: AnsweringService,
+) -> None:
+    answering = service.opens()
+    service.ledger.disk_ready = asyncio.Event()
     first = asyncio.create_task(answering.answer(b.question()))
     await asyncio.sleep(0)
     second = asyncio.create_task(answering.answer(b.question()))
@@ -125,31 +127,33 @@ async def test_an_answer_given_up_by_the_web_does_not_hang_the_next_node(house: 
     decision = await asyncio.wait_for(second, 5)
 
     assert decision.extension == "205"
-    house.ledger.disk_ready.set()
+    service.ledger.disk_ready.set()
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(0, 1), (9.9, 1), (10, 1), (11, 2)])
 async def test_without_a_time_a_pair_is_one_call_for_ten_seconds(
-    house: House, seconds: float, calls: int
+    service: AnsweringService, seconds: float, calls: int
 ) -> None:
-    answering = house.opens()
+    answering = service.opens()
     timeless = b.question(asked_time="", arrived_at=None)
     await answering.answer(timeless)
 
-    await answering.answer(house.later(timeless, seconds=seconds))
+    await answering.answer(service.later(timeless, seconds=seconds))
 
-    assert len(house.ledger.calls_by_key) == calls
-    assert len(house.ledger.entries_by_key) == calls
+    assert len(service.ledger.calls_by_key) == calls
+    assert len(service.ledger.entries_by_key) == calls
 
 
-async def test_ten_seconds_count_from_the_first_question_not_from_the_last(house: House) -> None:
-    answering = house.opens()
+async def test_ten_seconds_count_from_the_first_question_not_from_the_last(
+    service: AnsweringService,
+) -> None:
+    answering = service.opens()
     timeless = b.question(asked_time="", arrived_at=None)
 
     for seconds in (0, 6, 12):
-        await answering.answer(house.later(timeless, seconds=seconds))
+        await answering.answer(service.later(timeless, seconds=seconds))
 
-    assert len(house.ledger.calls_by_key) == 2
+    assert len(service.ledger.calls_by_key) == 2
 
 
 @pytest.mark.parametrize(
@@ -161,116 +165,128 @@ async def test_ten_seconds_count_from_the_first_question_not_from_the_last(house
         b.question(provider="mango"),
     ],
 )
-async def test_whoever_differs_is_another_call(house: House, other: RouteQuestion) -> None:
-    answering = house.opens()
+async def test_whoever_differs_is_another_call(
+    service: AnsweringService, other: RouteQuestion
+) -> None:
+    answering = service.opens()
     await answering.answer(b.question())
 
     await answering.answer(other)
 
-    assert len(house.ledger.calls_by_key) == 2
+    assert len(service.ledger.calls_by_key) == 2
 
 
-async def test_an_arrival_asked_about_much_later_is_still_its_call(house: House) -> None:
-    answering = house.opens()
+async def test_an_arrival_asked_about_much_later_is_still_its_call(
+    service: AnsweringService,
+) -> None:
+    answering = service.opens()
     first = await answering.answer(b.question())
-    house.knows(b.manager(extension="300"))
+    service.knows(b.manager(extension="300"))
 
-    again = await answering.answer(house.later(b.question(), minutes=30))
+    again = await answering.answer(service.later(b.question(), minutes=30))
 
     assert again == first
-    assert len(house.ledger.calls_by_key) == 1
+    assert len(service.ledger.calls_by_key) == 1
 
 
-async def test_a_time_that_cannot_be_believed_makes_another_call_later(house: House) -> None:
-    answering = house.opens()
+async def test_a_time_that_cannot_be_believed_makes_another_call_later(
+    service: AnsweringService,
+) -> None:
+    answering = service.opens()
     stuck_clock = b.question(arrived_at=None)
     await answering.answer(stuck_clock)
 
-    await answering.answer(house.later(stuck_clock, minutes=30))
+    await answering.answer(service.later(stuck_clock, minutes=30))
 
-    assert len(house.ledger.calls_by_key) == 2
+    assert len(service.ledger.calls_by_key) == 2
 
 
 @pytest.mark.parametrize("asked_time", ["", "1772625600"])
-async def test_after_a_restart_further_nodes_join_the_call(house: House, asked_time: str) -> None:
+async def test_after_a_restart_further_nodes_join_the_call(
+    service: AnsweringService, asked_time: str
+) -> None:
     asked = b.question(asked_time=asked_time, arrived_at=None)
-    first = await house.opens().answer(asked)
-    house.knows(b.manager(extension="300"))
-    house.now += timedelta(seconds=5)
-    answering = house.opens()
+    first = await service.opens().answer(asked)
+    service.knows(b.manager(extension="300"))
+    service.now += timedelta(seconds=5)
+    answering = service.opens()
     await answering.load()
 
-    again = await answering.answer(house.later(asked, seconds=5))
+    again = await answering.answer(service.later(asked, seconds=5))
 
     assert again == first
-    assert len(house.ledger.calls_by_key) == 1
+    assert len(service.ledger.calls_by_key) == 1
 
 
-async def test_a_restart_does_not_stretch_the_window(house: House) -> None:
+async def test_a_restart_does_not_stretch_the_window(service: AnsweringService) -> None:
     timeless = b.question(asked_time="", arrived_at=None)
-    await house.opens().answer(timeless)
-    house.now += timedelta(seconds=11)
-    answering = house.opens()
+    await service.opens().answer(timeless)
+    service.now += timedelta(seconds=11)
+    answering = service.opens()
     await answering.load()
 
-    await answering.answer(house.later(timeless, seconds=11))
+    await answering.answer(service.later(timeless, seconds=11))
 
-    assert len(house.ledger.calls_by_key) == 2
+    assert len(service.ledger.calls_by_key) == 2
 
 
-async def test_many_calls_leave_nothing_behind_after_their_windows(house: House) -> None:
-    answering = house.opens()
+async def test_many_calls_leave_nothing_behind_after_their_windows(
+    service: AnsweringService,
+) -> None:
+    answering = service.opens()
     for number in range(200):
         await answering.answer(
-            house.later(b.question(asked_time=str(number), arrived_at=None), seconds=number * 10)
+            service.later(b.question(asked_time=str(number), arrived_at=None), seconds=number * 10)
         )
 
-    first_again = house.later(b.question(asked_time="0", arrived_at=None), seconds=2000)
+    first_again = service.later(b.question(asked_time="0", arrived_at=None), seconds=2000)
     await answering.answer(first_again)
 
-    assert len(house.ledger.calls_by_key) == 201
+    assert len(service.ledger.calls_by_key) == 201
 
 
-async def test_a_slow_disk_does_not_keep_the_caller_waiting(house: House) -> None:
-    house.patience = timedelta(0)
-    house.ledger.disk_ready = asyncio.Event()
-    answering = house.opens()
+async def test_a_slow_disk_does_not_keep_the_caller_waiting(service: AnsweringService) -> None:
+    service.patience = timedelta(0)
+    service.ledger.disk_ready = asyncio.Event()
+    answering = service.opens()
 
     decision = await answering.answer(b.question())
     again = await answering.answer(b.question())
 
     assert decision.extension == again.extension == "205"
-    assert not house.ledger.calls_by_key
-    assert [alarm.clear for alarm in house.events.of(Alarm)] == [False]
+    assert not service.ledger.calls_by_key
+    assert [alarm.clear for alarm in service.events.of(Alarm)] == [False]
 
 
-async def test_a_broken_disk_does_not_keep_the_caller_waiting(house: House) -> None:
-    house.ledger.broken = True
+async def test_a_broken_disk_does_not_keep_the_caller_waiting(service: AnsweringService) -> None:
+    service.ledger.broken = True
 
-    decision = await house.opens().answer(b.question())
+    decision = await service.opens().answer(b.question())
 
     assert decision.extension == "205"
-    assert [alarm.name for alarm in house.events.of(Alarm)] == ["store_down"]
+    assert [alarm.name for alarm in service.events.of(Alarm)] == ["store_down"]
 
 
-async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(house: House) -> None:
+async def test_a_blank_probe_is_a_line_in_the_journal_and_no_debt(
+    service: AnsweringService,
+) -> None:
     blank = b.question(caller=None, did="", asked_time="", arrived_at=None)
 
-    decision = await house.opens().answer(blank)
+    decision = await service.opens().answer(blank)
 
     assert decision.extension == "100"
-    assert len(house.ledger.calls_by_key) == 1
-    assert not house.ledger.entries_by_key
+    assert len(service.ledger.calls_by_key) == 1
+    assert not service.ledger.entries_by_key
 
 
-async def test_a_colleague_who_calls_is_no_debt(house: House) -> None:
+async def test_a_colleague_who_calls_is_no_debt(service: AnsweringService) -> None:
     inside = b.question(caller="214")
     assert inside.caller.kind is CallerKind.INTERNAL
 
-    await house.opens().answer(inside)
+    await service.opens().answer(inside)
 
-    assert len(house.ledger.calls_by_key) == 1
-    assert not house.ledger.entries_by_key
+    assert len(service.ledger.calls_by_key) == 1
+    assert not service.ledger.entries_by_key
 
 
 _HOSTILE: list[Callable[[], RouteQuestion]] = [
@@ -286,22 +302,22 @@ _HOSTILE: list[Callable[[], RouteQuestion]] = [
 
 @pytest.mark.parametrize("hostile", _HOSTILE)
 async def test_nonsense_gets_an_answer_too(
-    house: House, hostile: Callable[[], RouteQuestion]
+    service: AnsweringService, hostile: Callable[[], RouteQuestion]
 ) -> None:
-    decision = await house.opens().answer(hostile())
+    decision = await service.opens().answer(hostile())
 
     assert decision.extension in ("100", "205")
-    assert len(house.ledger.calls_by_key) == 1
+    assert len(service.ledger.calls_by_key) == 1
 
 
 # ---------------------------------------------------------------- a wall clock that steps
 @pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
 @pytest.mark.parametrize(("seconds", "calls"), [(9, 1), (11, 2)])
 async def test_a_repeat_is_told_by_the_time_that_passed(
-    house: House, days: float, seconds: float, calls: int
+    service: AnsweringService, days: float, seconds: float, calls: int
 ) -> None:
     clocks = SteppingClock()
-    answering = house.opens(clocks.monotonic)
+    answering = service.opens(clocks.monotonic)
     timeless = b.question(asked_time="", arrived_at=None)
     await answering.answer(timeless)
     clocks.advance(seconds=seconds)
@@ -309,4 +325,4 @@ async def test_a_repeat_is_told_by_the_time_that_passed(
     at = timeless.received_at + timedelta(days=days, seconds=seconds)
     await answering.answer(replace(timeless, received_at=at))
 
-    assert len(house.ledger.calls_by_key) == calls
+    assert len(service.ledger.calls_by_key) == calls

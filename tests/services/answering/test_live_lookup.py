@@ -95,19 +95,19 @@ class ProvenDirectory(MemoryDirectory):
 
 
 @dataclass(slots=True)
-class House:
+class AnsweringService:
     """The answering side on memory, before a 1C that knows one contact person more than it."""
 
     lookup: OneCLookup | None = None
     onec: FakeLookup = field(default_factory=FakeLookup)
     directory: ProvenDirectory = field(default_factory=ProvenDirectory)
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(virtual_now))
-    asking: LiveLookup = field(init=False)
+    live_lookup: LiveLookup = field(init=False)
     answering: RouteAnswerer = field(init=False)
 
     def __post_init__(self) -> None:
         self.onec.learns(b.contact())
-        self.asking = self.asks()
+        self.live_lookup = self.asks()
         self.answering = self.answers()
 
     def answers(self) -> RouteAnswerer:
@@ -126,7 +126,7 @@ class House:
             clock=virtual_now,
             deliver_soon=lambda: None,
             call_opener=build_call_services(self.ledger, virtual_now, events)[1],
-            live_lookup=self.asking,
+            live_lookup=self.live_lookup,
         )
 
     def asks(self, at_once: int = 8) -> LiveLookup:
@@ -151,7 +151,7 @@ class House:
 
     async def strangers(self, *numbers: PhoneNumber) -> list[Finding]:
         """Ask about *numbers*, one after the other."""
-        return [(await self.asking.look_up(number)).step.finding for number in numbers]
+        return [(await self.live_lookup.look_up(number)).step.finding for number in numbers]
 
     @property
     def journal(self) -> list[PhoneCall]:
@@ -159,8 +159,8 @@ class House:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def service() -> AnsweringService:
+    return AnsweringService()
 
 
 def passed() -> float:
@@ -172,249 +172,267 @@ def findings(decision: RouteDecision) -> list[Finding]:
 
 
 # ---------------------------------------------------------------- who is found
-async def test_a_caller_who_is_in_1c_only_reaches_his_manager(house: House) -> None:
-    decision = await house.call()
+async def test_a_caller_who_is_in_1c_only_reaches_his_manager(service: AnsweringService) -> None:
+    decision = await service.call()
 
     assert (decision.extension, decision.rule) == ("205", Rule.CONTACT_MANAGER)
     assert findings(decision)[:3] == [Finding.CALLER_READ, Finding.ONEC_FOUND, Finding.CANDIDATE]
-    assert house.journal[0].decision == decision
+    assert service.journal[0].decision == decision
 
 
-async def test_his_call_is_written_to_the_very_contact(house: House) -> None:
-    await house.call()
+async def test_his_call_is_written_to_the_very_contact(service: AnsweringService) -> None:
+    await service.call()
 
-    draft = build_phone_call_draft(house.journal[0], "ru", UTC)
+    draft = build_phone_call_draft(service.journal[0], "ru", UTC)
 
     assert draft.contact == ContactRef(CandidateKind.CONTACT, b.contact().ref)
     assert draft.responsible == b.manager().ref
 
 
-async def test_his_next_call_costs_1c_no_question(house: House) -> None:
-    await house.call()
+async def test_his_next_call_costs_1c_no_question(service: AnsweringService) -> None:
+    await service.call()
     answered = passed()
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
     assert passed() == answered
-    assert house.onec.questions == [b.NUMBER]
+    assert service.onec.questions == [b.NUMBER]
 
 
-async def test_a_caller_whom_the_index_knows_is_never_asked_for(house: House) -> None:
+async def test_a_caller_whom_the_index_knows_is_never_asked_for(service: AnsweringService) -> None:
     known = b.card(b.contact(), partners=[b.partner()])
-    house.directory.cards = {b.NUMBER: known}
+    service.directory.cards = {b.NUMBER: known}
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
-    assert (house.onec.questions, passed()) == ([], 0)
+    assert (service.onec.questions, passed()) == ([], 0)
 
 
-async def test_a_known_caller_without_a_manager_is_never_asked_for(house: House) -> None:
+async def test_a_known_caller_without_a_manager_is_never_asked_for(
+    service: AnsweringService,
+) -> None:
     nobodys = b.partner(manager=None)
-    house.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[nobodys])}
+    service.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[nobodys])}
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.rule is Rule.DEFAULT
-    assert house.onec.questions == []
+    assert service.onec.questions == []
 
 
 @pytest.mark.parametrize("caller", [None, "", "anonymous", "214", "sip:@@@", "12"])
-async def test_whoever_has_no_number_is_never_asked_for(house: House, caller: str | None) -> None:
-    decision = await house.call(caller)
+async def test_whoever_has_no_number_is_never_asked_for(
+    service: AnsweringService, caller: str | None
+) -> None:
+    decision = await service.call(caller)
 
     assert decision.extension == "100"
-    assert (house.onec.questions, passed()) == ([], 0)
+    assert (service.onec.questions, passed()) == ([], 0)
 
 
-async def test_of_several_owners_the_usual_order_decides(house: House) -> None:
+async def test_of_several_owners_the_usual_order_decides(service: AnsweringService) -> None:
     ended = b.contact("Прежний", ended=b.NOON.date())
     firm = b.partner(phones=["+7 (903) 555-01-23"])
-    house.onec.learns(ended, firm, b.contact(), above=[firm])
+    service.onec.learns(ended, firm, b.contact(), above=[firm])
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert [c.name for c in decision.candidates] == ["Иванов Пётр", "ООО Ромашка", "Прежний"]
 
 
-async def test_marked_owners_are_nobody(house: House) -> None:
-    house.onec.learns(replace(b.contact(), deletion_mark=True))
+async def test_marked_owners_are_nobody(service: AnsweringService) -> None:
+    service.onec.learns(replace(b.contact(), deletion_mark=True))
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert (decision.extension, decision.candidates) == ("100", ())
     assert Finding.ONEC_UNKNOWN in findings(decision)
 
 
-async def test_managers_are_those_of_the_index_at_the_moment_of_the_call(house: House) -> None:
-    await house.call()
-    house.directory.people = b.rows(b.manager("Борис Иванов", "300"), b.manager(extension="206"))
+async def test_managers_are_those_of_the_index_at_the_moment_of_the_call(
+    service: AnsweringService,
+) -> None:
+    await service.call()
+    service.directory.people = b.rows(b.manager("Борис Иванов", "300"), b.manager(extension="206"))
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "206"
 
 
-async def test_a_broken_index_leaves_1c_to_be_asked(house: House) -> None:
-    house.directory.read_error = "disk I/O error"
+async def test_a_broken_index_leaves_1c_to_be_asked(service: AnsweringService) -> None:
+    service.directory.read_error = "disk I/O error"
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
     assert {Finding.INDEX_BROKEN, Finding.ONEC_FOUND} <= {*findings(decision)}
 
 
 # ---------------------------------------------------------------- how long anybody waits
-async def test_a_slow_1c_costs_the_caller_no_more_than_his_patience(house: House) -> None:
-    house.onec.takes = 8
+async def test_a_slow_1c_costs_the_caller_no_more_than_his_patience(
+    service: AnsweringService,
+) -> None:
+    service.onec.takes = 8
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert passed() == pytest.approx(PATIENCE.total_seconds())
     assert (decision.extension, decision.rule) == ("100", Rule.DEFAULT)
     assert Finding.ONEC_LATE in findings(decision)
-    assert len(house.journal) == 1
+    assert len(service.journal) == 1
 
 
-async def test_an_answer_that_came_too_late_serves_the_next_call(house: House) -> None:
-    house.onec.takes = 8
-    await house.call()
+async def test_an_answer_that_came_too_late_serves_the_next_call(service: AnsweringService) -> None:
+    service.onec.takes = 8
+    await service.call()
     await asyncio.sleep(10)
     before = passed()
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
     assert passed() == before
-    assert house.onec.questions == [b.NUMBER]
+    assert service.onec.questions == [b.NUMBER]
 
 
-async def test_two_calls_of_one_number_are_one_question(house: House) -> None:
-    first, second = await asyncio.gather(house.call(asked_time="1"), house.call(asked_time="2"))
+async def test_two_calls_of_one_number_are_one_question(service: AnsweringService) -> None:
+    first, second = await asyncio.gather(service.call(asked_time="1"), service.call(asked_time="2"))
 
     assert first.extension == second.extension == "205"
-    assert house.onec.questions == [b.NUMBER]
-    assert len(house.journal) == 2
+    assert service.onec.questions == [b.NUMBER]
+    assert len(service.journal) == 2
 
 
 async def test_the_second_call_waits_for_the_answer_that_the_first_one_missed(
-    house: House,
+    service: AnsweringService,
 ) -> None:
-    house.onec.takes = 1
-    await house.call()
+    service.onec.takes = 1
+    await service.call()
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
     assert passed() == pytest.approx(1)
-    assert house.onec.questions == [b.NUMBER]
+    assert service.onec.questions == [b.NUMBER]
 
 
-async def test_a_further_node_of_the_call_waits_for_the_same_decision(house: House) -> None:
-    first = asyncio.create_task(house.call(asked_time=""))
+async def test_a_further_node_of_the_call_waits_for_the_same_decision(
+    service: AnsweringService,
+) -> None:
+    first = asyncio.create_task(service.call(asked_time=""))
     await asyncio.sleep(0.1)
 
-    second = await house.call(asked_time="")
+    second = await service.call(asked_time="")
 
     assert second.extension == (await first).extension == "205"
-    assert len(house.journal) == 1
+    assert len(service.journal) == 1
 
 
-async def test_a_caller_given_up_by_the_web_does_not_end_the_question(house: House) -> None:
-    ringing = asyncio.create_task(house.call())
+async def test_a_caller_given_up_by_the_web_does_not_end_the_question(
+    service: AnsweringService,
+) -> None:
+    ringing = asyncio.create_task(service.call())
     await asyncio.sleep(0.1)
     ringing.cancel()
     await asyncio.sleep(0.2)
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
-    assert house.onec.questions == [b.NUMBER]
+    assert service.onec.questions == [b.NUMBER]
 
 
 # ---------------------------------------------------------------- how long an answer holds
-async def test_a_stranger_who_rings_again_costs_one_question_a_minute(house: House) -> None:
-    house.onec.owners.clear()
-    decision = await house.call()
+async def test_a_stranger_who_rings_again_costs_one_question_a_minute(
+    service: AnsweringService,
+) -> None:
+    service.onec.owners.clear()
+    decision = await service.call()
     for _ in range(5):
-        again = await house.call()
+        again = await service.call()
         await asyncio.sleep(UNKNOWN_VALID_FOR.total_seconds() / 6)
 
     assert findings(decision)[1:3] == [Finding.NUMBER_UNKNOWN, Finding.ONEC_UNKNOWN]
     assert Finding.ONEC_UNKNOWN in findings(again)
-    assert house.onec.questions == [b.NUMBER]
+    assert service.onec.questions == [b.NUMBER]
 
 
-async def test_after_a_minute_a_stranger_may_have_been_written_down(house: House) -> None:
-    house.onec.owners.clear()
-    await house.call()
-    house.onec.learns(b.contact())
+async def test_after_a_minute_a_stranger_may_have_been_written_down(
+    service: AnsweringService,
+) -> None:
+    service.onec.owners.clear()
+    await service.call()
+    service.onec.learns(b.contact())
     await asyncio.sleep(UNKNOWN_VALID_FOR.total_seconds())
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
 
 
-async def test_what_the_index_learnt_goes_before_what_1c_said(house: House) -> None:
-    await house.call()
+async def test_what_the_index_learnt_goes_before_what_1c_said(service: AnsweringService) -> None:
+    await service.call()
     boss = b.manager("Борис Иванов", "300")
     moved = b.partner(manager=boss.name)
-    house.directory.people = b.rows(b.manager(), boss)
-    house.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[moved])}
+    service.directory.people = b.rows(b.manager(), boss)
+    service.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[moved])}
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "300"
     assert Finding.ONEC_FOUND not in findings(decision)
 
 
 async def test_an_index_that_learns_the_number_while_1c_is_asked_goes_before_it(
-    house: House,
+    service: AnsweringService,
 ) -> None:
-    house.onec.learns()
-    ringing = asyncio.create_task(house.call())
+    service.onec.learns()
+    ringing = asyncio.create_task(service.call())
     await asyncio.sleep(0.1)
     known = b.card(b.contact(), partners=[b.partner()])
-    house.directory.cards = {b.NUMBER: known}
+    service.directory.cards = {b.NUMBER: known}
 
     decision = await ringing
 
     assert decision.extension == "205"
 
 
-async def test_an_index_proven_later_without_the_number_has_1c_asked_anew(house: House) -> None:
-    await house.call()
-    house.onec.owners.clear()
+async def test_an_index_proven_later_without_the_number_has_1c_asked_anew(
+    service: AnsweringService,
+) -> None:
+    await service.call()
+    service.onec.owners.clear()
     await asyncio.sleep(5)
-    house.directory.proven_at = virtual_now()
+    service.directory.proven_at = virtual_now()
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "100"
-    assert len(house.onec.questions) == 2
+    assert len(service.onec.questions) == 2
 
 
 async def test_an_index_that_cannot_be_proven_does_not_keep_an_owner_for_ever(
-    house: House,
+    service: AnsweringService,
 ) -> None:
-    await house.call()
+    await service.call()
     await asyncio.sleep(FOUND_VALID_FOR.total_seconds())
 
-    await house.call()
+    await service.call()
 
-    assert len(house.onec.questions) == 2
+    assert len(service.onec.questions) == 2
 
 
-async def test_a_flood_of_strangers_is_not_remembered_for_ever(house: House) -> None:
-    house.onec.takes = 0
+async def test_a_flood_of_strangers_is_not_remembered_for_ever(service: AnsweringService) -> None:
+    service.onec.takes = 0
     numbers = [PhoneNumber(79030000000 + n) for n in range(2001)]
-    await house.strangers(*numbers)
+    await service.strangers(*numbers)
 
-    await house.strangers(numbers[-1], numbers[0])
+    await service.strangers(numbers[-1], numbers[0])
 
-    assert house.onec.questions == [*numbers, numbers[0]]
+    assert service.onec.questions == [*numbers, numbers[0]]
 
 
 # ---------------------------------------------------------------- when 1C is left alone
@@ -428,67 +446,67 @@ async def test_a_flood_of_strangers_is_not_remembered_for_ever(house: House) -> 
     ],
 )
 async def test_whatever_breaks_the_caller_is_answered_and_recorded(
-    house: House, error: Exception
+    service: AnsweringService, error: Exception
 ) -> None:
-    house.onec.error = error
+    service.onec.error = error
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert (decision.extension, decision.rule) == ("100", Rule.DEFAULT)
     assert Finding.ONEC_FAILED in findings(decision)
-    assert len(house.journal) == 1
+    assert len(service.journal) == 1
 
 
 @pytest.mark.parametrize(("takes", "seen"), [(0.1, Finding.ONEC_FAILED), (9, Finding.ONEC_LATE)])
 async def test_after_three_failures_in_a_row_1c_is_left_alone(
-    house: House, takes: float, seen: Finding
+    service: AnsweringService, takes: float, seen: Finding
 ) -> None:
-    house.onec.takes, house.onec.error = takes, AWAY
+    service.onec.takes, service.onec.error = takes, AWAY
 
-    said = await house.strangers(*OTHERS[:5])
+    said = await service.strangers(*OTHERS[:5])
 
     assert said == [seen] * 3 + [Finding.ONEC_NOT_ASKED] * 2
-    assert house.onec.questions == OTHERS[:3]
+    assert service.onec.questions == OTHERS[:3]
 
 
-async def test_who_is_not_asked_for_does_not_wait(house: House) -> None:
-    house.onec.error = AWAY
-    await house.strangers(*OTHERS[:3])
+async def test_who_is_not_asked_for_does_not_wait(service: AnsweringService) -> None:
+    service.onec.error = AWAY
+    await service.strangers(*OTHERS[:3])
     before = passed()
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert passed() == before
     assert decision.extension == "100"
     assert Finding.ONEC_NOT_ASKED in findings(decision)
 
 
-async def test_nobody_waits_again_for_a_question_that_hangs(house: House) -> None:
-    house.onec.takes = 30
-    await house.strangers(*OTHERS[:3])
+async def test_nobody_waits_again_for_a_question_that_hangs(service: AnsweringService) -> None:
+    service.onec.takes = 30
+    await service.strangers(*OTHERS[:3])
     before = passed()
 
-    said = await house.strangers(*OTHERS[:3])
+    said = await service.strangers(*OTHERS[:3])
 
     assert said == [Finding.ONEC_LATE] * 3
     assert passed() == before
 
 
-async def test_an_answer_between_failures_begins_the_count_anew(house: House) -> None:
+async def test_an_answer_between_failures_begins_the_count_anew(service: AnsweringService) -> None:
     for number in OTHERS[:6]:
-        house.onec.error = None if number == OTHERS[2] else AWAY
-        await house.strangers(number)
+        service.onec.error = None if number == OTHERS[2] else AWAY
+        await service.strangers(number)
 
-    assert house.onec.questions == OTHERS[:6]
+    assert service.onec.questions == OTHERS[:6]
 
 
-async def test_after_the_rest_one_question_tries(house: House) -> None:
-    house.onec.error = AWAY
-    await house.strangers(*OTHERS[:3])
+async def test_after_the_rest_one_question_tries(service: AnsweringService) -> None:
+    service.onec.error = AWAY
+    await service.strangers(*OTHERS[:3])
     await asyncio.sleep(OPEN_FOR.total_seconds())
 
-    said = await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[3:6]))
-    still = await house.strangers(OTHERS[6])
+    said = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[3:6]))
+    still = await service.strangers(OTHERS[6])
 
     assert [asked.step.finding for asked in said] == [
         Finding.ONEC_FAILED,
@@ -498,13 +516,13 @@ async def test_after_the_rest_one_question_tries(house: House) -> None:
     assert still == [Finding.ONEC_NOT_ASKED]
 
 
-async def test_a_try_that_is_answered_ends_the_rest(house: House) -> None:
-    house.onec.error = AWAY
-    await house.strangers(*OTHERS[:3])
-    house.onec.error = None
+async def test_a_try_that_is_answered_ends_the_rest(service: AnsweringService) -> None:
+    service.onec.error = AWAY
+    await service.strangers(*OTHERS[:3])
+    service.onec.error = None
     await asyncio.sleep(OPEN_FOR.total_seconds())
 
-    said = await house.strangers(*OTHERS[3:6])
+    said = await service.strangers(*OTHERS[3:6])
 
     assert said == [Finding.ONEC_UNKNOWN] * 3
 
@@ -517,29 +535,31 @@ async def test_a_try_that_is_answered_ends_the_rest(house: House) -> None:
     ],
 )
 async def test_where_a_person_must_act_1c_is_left_alone_for_long_and_told_of_once(
-    house: House, error: Exception, caplog: pytest.LogCaptureFixture
+    service: AnsweringService, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.onec.error = error
-    said = await house.strangers(*OTHERS[:4])
+    service.onec.error = error
+    said = await service.strangers(*OTHERS[:4])
     await asyncio.sleep(OPEN_UNTIL_REPAIRED.total_seconds() - 1)
-    said += await house.strangers(OTHERS[4])
+    said += await service.strangers(OTHERS[4])
     await asyncio.sleep(1)
-    said += await house.strangers(OTHERS[5], OTHERS[6])
+    said += await service.strangers(OTHERS[5], OTHERS[6])
 
     left = Finding.ONEC_NOT_ASKED
     assert said == [Finding.ONEC_FAILED, left, left, left, left, Finding.ONEC_FAILED, left]
     assert [record.message for record in caplog.records] == ["live_lookup_rests"]
 
 
-async def test_only_the_edges_are_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_only_the_edges_are_logged(
+    service: AnsweringService, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    house.onec.error = AWAY
-    await house.strangers(*OTHERS[:5])
+    service.onec.error = AWAY
+    await service.strangers(*OTHERS[:5])
     await asyncio.sleep(OPEN_FOR.total_seconds())
-    await house.strangers(*OTHERS[5:8])
-    house.onec.error = None
+    await service.strangers(*OTHERS[5:8])
+    service.onec.error = None
     await asyncio.sleep(OPEN_FOR.total_seconds())
-    await house.strangers(*OTHERS[8:12])
+    await service.strangers(*OTHERS[8:12])
 
     assert [record.message for record in caplog.records] == [
         "live_lookup_rests",
@@ -547,72 +567,74 @@ async def test_only_the_edges_are_logged(house: House, caplog: pytest.LogCapture
     ]
 
 
-async def test_a_storm_of_strangers_is_no_storm_on_1c(house: House) -> None:
-    said = await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS))
+async def test_a_storm_of_strangers_is_no_storm_on_1c(service: AnsweringService) -> None:
+    said = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS))
 
     refused = [asked for asked in said if asked.step.finding is Finding.ONEC_NOT_ASKED]
-    assert len(house.onec.questions) == 8
+    assert len(service.onec.questions) == 8
     assert len(refused) == len(OTHERS) - 8
-    assert await house.strangers(OTHERS[-1]) == [Finding.ONEC_UNKNOWN]
+    assert await service.strangers(OTHERS[-1]) == [Finding.ONEC_UNKNOWN]
 
 
-async def test_waiting_for_our_own_questions_is_not_1cs_lateness(house: House) -> None:
-    house.asking = house.asks(at_once=1)
-    house.onec.takes = 0.3
-    said = await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[:8]))
+async def test_waiting_for_our_own_questions_is_not_1cs_lateness(service: AnsweringService) -> None:
+    service.live_lookup = service.asks(at_once=1)
+    service.onec.takes = 0.3
+    said = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[:8]))
     await asyncio.sleep(5)
 
     assert [asked.step.finding for asked in said].count(Finding.ONEC_UNKNOWN) == 1
     assert {asked.step.finding for asked in said[2:]} == {Finding.ONEC_NOT_ASKED}
-    assert (await house.asking.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+    assert (await service.live_lookup.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
 
 
 async def test_a_caller_who_waits_goes_before_questions_that_nobody_waits_for(
-    house: House,
+    service: AnsweringService,
 ) -> None:
-    house.asking = house.asks(at_once=1)
-    house.onec.takes = 0.3
-    await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[:7]))
+    service.live_lookup = service.asks(at_once=1)
+    service.onec.takes = 0.3
+    await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[:7]))
 
-    assert (await house.asking.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
+    assert (await service.live_lookup.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
 
 
-async def test_while_1c_keeps_a_question_nobody_waits_behind_it(house: House) -> None:
-    house.asking = house.asks(at_once=1)
-    house.onec.takes = 30
-    assert await house.strangers(OTHERS[0]) == [Finding.ONEC_LATE]
+async def test_while_1c_keeps_a_question_nobody_waits_behind_it(service: AnsweringService) -> None:
+    service.live_lookup = service.asks(at_once=1)
+    service.onec.takes = 30
+    assert await service.strangers(OTHERS[0]) == [Finding.ONEC_LATE]
     before = passed()
 
-    assert await house.strangers(*OTHERS[1:4]) == [Finding.ONEC_NOT_ASKED] * 3
+    assert await service.strangers(*OTHERS[1:4]) == [Finding.ONEC_NOT_ASKED] * 3
 
     assert passed() == before
-    assert house.onec.questions == OTHERS[:1]
+    assert service.onec.questions == OTHERS[:1]
 
 
-async def test_a_question_that_waited_is_late_by_the_time_that_1c_had(house: House) -> None:
-    house.asking = house.asks(at_once=1)
-    house.onec.takes = 0.4
-    first, second = await asyncio.gather(*(house.asking.look_up(n) for n in OTHERS[:2]))
+async def test_a_question_that_waited_is_late_by_the_time_that_1c_had(
+    service: AnsweringService,
+) -> None:
+    service.live_lookup = service.asks(at_once=1)
+    service.onec.takes = 0.4
+    first, second = await asyncio.gather(*(service.live_lookup.look_up(n) for n in OTHERS[:2]))
     await asyncio.sleep(1)
 
     assert first.step.finding is Finding.ONEC_UNKNOWN
     assert second.step.finding is Finding.ONEC_LATE
-    assert await house.strangers(OTHERS[1]) == [Finding.ONEC_UNKNOWN]
-    assert len(house.onec.questions) == 2
+    assert await service.strangers(OTHERS[1]) == [Finding.ONEC_UNKNOWN]
+    assert len(service.onec.questions) == 2
 
 
-async def test_a_stop_drops_the_questions_under_way(house: House) -> None:
-    house.onec.takes = 30
-    await house.strangers(b.NUMBER)
+async def test_a_stop_drops_the_questions_under_way(service: AnsweringService) -> None:
+    service.onec.takes = 30
+    await service.strangers(b.NUMBER)
 
-    await house.asking.aclose()
+    await service.live_lookup.aclose()
 
-    assert house.onec.closed
+    assert service.onec.closed
     assert passed() < 1
 
 
-async def test_what_is_told_of_an_unknown_caller_names_no_card(house: House) -> None:
-    asked = await house.asking.look_up(OTHERS[0])
+async def test_what_is_told_of_an_unknown_caller_names_no_card(service: AnsweringService) -> None:
+    asked = await service.live_lookup.look_up(OTHERS[0])
 
     assert isinstance(asked, LiveLookupResult)
     assert asked.card is None
@@ -631,13 +653,13 @@ async def test_eight_unknown_callers_at_once_leave_a_healthy_1c_to_be_asked() ->
         find_partner=lambda _: None,
         is_crowded=lambda: any(live.is_crowded() for live in lookups),
     )
-    house = House(lookup)
-    house.asking = house.asks(at_once=1)
-    lookups.append(house.asking)
-    house.answering = house.answers()
-    await asyncio.gather(*(house.asking.look_up(number) for number in OTHERS[:8]))
+    service = AnsweringService(lookup)
+    service.live_lookup = service.asks(at_once=1)
+    lookups.append(service.live_lookup)
+    service.answering = service.answers()
+    await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[:8]))
 
-    decision = await house.call()
+    decision = await service.call()
 
     assert decision.extension == "205"
 
@@ -648,12 +670,12 @@ async def test_over_a_slow_1c_the_answer_is_in_time_and_the_next_one_right() -> 
     contact = lab.add_contact(partner, "Иванов Пётр", phone="8 903 555-01-23")
     lab.faults.add("slow", seconds=3)
     lookup = ODataLookup(make_client(lab), rules=PhoneRules(), find_partner=lambda _: None)
-    house = House(lookup)
+    service = AnsweringService(lookup)
 
-    first = await house.call()
+    first = await service.call()
     answered = passed()
     await asyncio.sleep(60)
-    second = await house.call()
+    second = await service.call()
 
     assert (first.extension, second.extension) == ("100", "205")
     assert answered == pytest.approx(PATIENCE.total_seconds())

@@ -49,7 +49,7 @@ async def test_an_entry_that_was_not_lost_stays_as_it_is() -> None:
 async def test_a_call_that_is_still_being_recorded_is_left_to_its_record() -> None:
     ledger = MemoryLedger(lambda: NOW)
     book, _ = build_call_services(ledger, lambda: NOW, RecordedEvents())
-    book.active_calls.put(b.call(), on_disk=False)
+    book.active_calls.put(b.call(), is_recorded=False)
 
     await book.restore_ledger()
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 @dataclass(slots=True)
-class MoodyLedger(MemoryLedger):
+class FailingLedger(MemoryLedger):
     """*refuses*: so many steps are refused, single writes are not. *unreadable*: so many reads are.
 
     *slow* holds steps up.
@@ -66,11 +66,11 @@ class MoodyLedger(MemoryLedger):
         return calls
 
 
-class Desk:
+class TrackingSetup:
     """Following over a ledger in memory."""
 
     def __init__(self) -> None:
-        self.ledger = MoodyLedger(lambda: b.NOON)
+        self.ledger = FailingLedger(lambda: b.NOON)
         self.events = RecordedEvents()
         self.asked_later = 0
         _, self.following = build_call_services(
@@ -100,196 +100,196 @@ def event(code: str = "1", ref: str = "1741089600.1", **more: str) -> RawEvent:
 
 
 async def test_an_event_and_its_call_are_one_write() -> None:
-    desk = Desk()
+    env = TrackingSetup()
 
-    await desk.following.receive(event())
+    await env.following.receive(event())
 
-    (step,) = desk.ledger.steps
-    (call,) = desk.ledger.calls_by_key.values()
+    (step,) = env.ledger.steps
+    (call,) = env.ledger.calls_by_key.values()
     assert step.new_events == ((event(), call.key),)
     assert step.calls == (call,)
-    assert desk.ledger.entries_by_key.keys() == {call.key}
-    assert await desk.ledger.unapplied_events(10) == []
+    assert env.ledger.entries_by_key.keys() == {call.key}
+    assert await env.ledger.unapplied_events(10) == []
 
 
 async def test_pages_hear_of_the_call_while_the_disk_writes() -> None:
-    desk = Desk()
-    desk.ledger.slow = asyncio.Event()
-    received = asyncio.create_task(desk.following.receive(event()))
+    env = TrackingSetup()
+    env.ledger.slow = asyncio.Event()
+    received = asyncio.create_task(env.following.receive(event()))
 
-    await desk.events.wait_for(CallChanged, lambda _: True)
+    await env.events.wait_for(CallChanged, lambda _: True)
     assert not received.done()
-    assert not desk.ledger.stored_events
+    assert not env.ledger.stored_events
 
-    desk.ledger.slow.set()
+    env.ledger.slow.set()
     await received
-    assert desk.shown() == [Disposition.RINGING]
+    assert env.shown() == [Disposition.RINGING]
 
 
 async def test_events_that_come_meanwhile_are_the_next_write_together() -> None:
-    desk = Desk()
-    desk.ledger.slow = asyncio.Event()
-    calls = [desk.following.receive(event(ref=f"1741089600.{n}")) for n in range(20)]
+    env = TrackingSetup()
+    env.ledger.slow = asyncio.Event()
+    calls = [env.following.receive(event(ref=f"1741089600.{n}")) for n in range(20)]
     received = [asyncio.create_task(call) for call in calls]
-    await desk.events.wait_for(CallChanged, lambda _: True)
+    await env.events.wait_for(CallChanged, lambda _: True)
 
-    desk.ledger.slow.set()
+    env.ledger.slow.set()
     await asyncio.gather(*received)
 
-    assert len(desk.ledger.stored_events) == 20
-    assert len(desk.ledger.steps) <= 2
+    assert len(env.ledger.stored_events) == 20
+    assert len(env.ledger.steps) <= 2
 
 
 async def test_an_event_of_a_call_that_is_being_recorded_is_kept_and_told_later() -> None:
-    desk = Desk()
+    env = TrackingSetup()
     question = b.question()
-    call = desk.following.open_call(question, b.decision())
+    call = env.following.open_call(question, b.decision())
 
-    await desk.following.receive(event(src_num=question.caller.raw, dst_num=question.did))
+    await env.following.receive(event(src_num=question.caller.raw, dst_num=question.did))
 
-    assert len(await desk.ledger.unapplied_events(10)) == 1
-    assert desk.asked_later == 1
-    assert desk.shown() == []
-    await desk.ledger.record_call(call, None)
-    desk.following.mark_recorded(call)
-    assert await desk.following.apply_stored_events() == 1
-    assert [call.key for call in desk.ledger.calls_by_key.values() if call.applied_events] == [
+    assert len(await env.ledger.unapplied_events(10)) == 1
+    assert env.asked_later == 1
+    assert env.shown() == []
+    await env.ledger.record_call(call, None)
+    env.following.mark_recorded(call)
+    assert await env.following.apply_stored_events() == 1
+    assert [call.key for call in env.ledger.calls_by_key.values() if call.applied_events] == [
         call.key
     ]
-    assert await desk.ledger.unapplied_events(10) == []
+    assert await env.ledger.unapplied_events(10) == []
 
 
 async def test_where_the_step_is_refused_the_event_is_kept_alone_and_told_later() -> None:
-    desk = Desk()
-    desk.ledger.refuses = 1
+    env = TrackingSetup()
+    env.ledger.refuses = 1
 
-    await desk.following.receive(event())
+    await env.following.receive(event())
 
-    assert desk.ledger.calls_by_key == {}
-    assert len(await desk.ledger.unapplied_events(10)) == 1
-    assert desk.asked_later == 1
-    await desk.following.apply_stored_events()
-    (call,) = desk.ledger.calls_by_key.values()
+    assert env.ledger.calls_by_key == {}
+    assert len(await env.ledger.unapplied_events(10)) == 1
+    assert env.asked_later == 1
+    await env.following.apply_stored_events()
+    (call,) = env.ledger.calls_by_key.values()
     assert call.state.call_ref == "1741089600.1"
 
 
 @pytest.mark.parametrize("unreadable", [1, 2])
 async def test_what_was_heard_in_a_step_that_failed_is_heard_again(unreadable: int) -> None:
-    desk = Desk()
-    desk.ledger.unreadable = unreadable
+    env = TrackingSetup()
+    env.ledger.unreadable = unreadable
     last_night = str(int(b.NOON.timestamp()) - 13 * 3600)
 
     await asyncio.gather(
-        desk.following.receive(event()),
-        desk.following.receive(
+        env.following.receive(event()),
+        env.following.receive(
             event(ref="last.night", timestamp=last_night, call_start_timestamp=last_night)
         ),
     )
-    assert desk.ledger.calls_by_key == {}
-    assert len(await desk.ledger.unapplied_events(10)) == 2
+    assert env.ledger.calls_by_key == {}
+    assert len(await env.ledger.unapplied_events(10)) == 2
 
     with suppress(StoreError):
-        await desk.following.apply_stored_events()
-    await desk.following.apply_stored_events()
+        await env.following.apply_stored_events()
+    await env.following.apply_stored_events()
 
-    refs = {call.state.call_ref for call in desk.ledger.calls_by_key.values()}
+    refs = {call.state.call_ref for call in env.ledger.calls_by_key.values()}
     assert refs == {"1741089600.1", "last.night"}
 
 
 async def test_a_call_in_memory_outlives_a_ledger_that_cannot_be_read_for_a_while() -> None:
-    desk = Desk()
+    env = TrackingSetup()
     question = b.question()
-    call = desk.following.open_call(question, b.decision())
-    desk.following.mark_recorded(await desk.ledger.record_call(call, None))
+    call = env.following.open_call(question, b.decision())
+    env.following.mark_recorded(await env.ledger.record_call(call, None))
     began = {"timestamp": question.pbx_time_text, "call_start_timestamp": question.pbx_time_text}
     answers = event("3", src_num="79035550123", dst_num="012345205", dst_type="2", **began)
-    desk.ledger.refuses, desk.ledger.unreadable = 1, 1
+    env.ledger.refuses, env.ledger.unreadable = 1, 1
 
-    await desk.following.receive(answers)
+    await env.following.receive(answers)
     with suppress(StoreError):
-        await desk.following.apply_stored_events()
-    await desk.following.apply_stored_events()
+        await env.following.apply_stored_events()
+    await env.following.apply_stored_events()
 
-    (after,) = desk.ledger.calls_by_key.values()
+    (after,) = env.ledger.calls_by_key.values()
     assert after.key == call.key
     assert after.state.talked_extensions == ("205",)
 
 
 async def test_a_call_recorded_while_memory_is_read_back_is_not_forgotten() -> None:
-    desk = Desk()
-    desk.ledger.refuses, desk.ledger.looking = 1, asyncio.Event()
-    await desk.following.receive(event())
-    looks_back = asyncio.create_task(desk.following.apply_stored_events())
+    env = TrackingSetup()
+    env.ledger.refuses, env.ledger.looking = 1, asyncio.Event()
+    await env.following.receive(event())
+    looks_back = asyncio.create_task(env.following.apply_stored_events())
     for _ in range(5):
         await asyncio.sleep(0)
 
     question = b.question()
-    call = desk.following.open_call(question, b.decision())
-    desk.following.mark_recorded(await desk.ledger.record_call(call, None))
-    desk.ledger.looking.set()
+    call = env.following.open_call(question, b.decision())
+    env.following.mark_recorded(await env.ledger.record_call(call, None))
+    env.ledger.looking.set()
     await looks_back
     began = {"timestamp": question.pbx_time_text, "call_start_timestamp": question.pbx_time_text}
     its_own = event(ref="its.own", src_num="79035550123", dst_num=question.did, **began)
-    await desk.following.receive(its_own)
+    await env.following.receive(its_own)
 
     heard = [
-        held.key for held in desk.ledger.calls_by_key.values() if held.state.call_ref == "its.own"
+        held.key for held in env.ledger.calls_by_key.values() if held.state.call_ref == "its.own"
     ]
     assert heard == [call.key]
 
 
 async def test_an_event_that_is_not_stored_is_not_taken() -> None:
-    desk = Desk()
-    desk.ledger.broken = True
+    env = TrackingSetup()
+    env.ledger.broken = True
 
     outcomes = await asyncio.gather(
-        desk.following.receive(event("1")),
-        desk.following.receive(event("3")),
+        env.following.receive(event("1")),
+        env.following.receive(event("3")),
         return_exceptions=True,
     )
 
     assert [type(outcome) for outcome in outcomes] == [StoreError, StoreError]
-    desk.ledger.broken = False
-    await desk.following.receive(event("2", status="ANSWER"))
-    assert len(desk.ledger.stored_events) == 1
+    env.ledger.broken = False
+    await env.following.receive(event("2", status="ANSWER"))
+    assert len(env.ledger.stored_events) == 1
 
 
 async def test_a_mistake_of_ours_keeps_the_event_and_nobody_waiting(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    desk = Desk()
-    desk.ledger.mistaken = True
+    env = TrackingSetup()
+    env.ledger.mistaken = True
 
     async with asyncio.timeout(10):
-        await desk.following.receive(event())
+        await env.following.receive(event())
 
-    assert len(await desk.ledger.unapplied_events(10)) == 1
+    assert len(await env.ledger.unapplied_events(10)) == 1
     assert "step_broken" in caplog.text
-    desk.ledger.mistaken = False
-    await desk.following.apply_stored_events()
-    assert len(desk.ledger.calls_by_key) == 1
+    env.ledger.mistaken = False
+    await env.following.apply_stored_events()
+    assert len(env.ledger.calls_by_key) == 1
 
 
 async def test_whoever_is_cut_off_takes_nobody_along() -> None:
-    desk = Desk()
-    desk.ledger.slow = asyncio.Event()
-    first = asyncio.create_task(desk.following.receive(event()))
-    await desk.events.wait_for(CallChanged, lambda _: True)
-    second = asyncio.create_task(desk.following.receive(event(ref="1741089600.2")))
+    env = TrackingSetup()
+    env.ledger.slow = asyncio.Event()
+    first = asyncio.create_task(env.following.receive(event()))
+    await env.events.wait_for(CallChanged, lambda _: True)
+    second = asyncio.create_task(env.following.receive(event(ref="1741089600.2")))
     await asyncio.sleep(0)
 
     first.cancel()
-    desk.ledger.slow.set()
+    env.ledger.slow.set()
     await second
 
-    assert len(desk.ledger.stored_events) == 2
+    assert len(env.ledger.stored_events) == 2
 
 
 async def test_what_no_call_is_spoken_of_in_is_kept_and_no_call_is_begun() -> None:
-    desk = Desk()
+    env = TrackingSetup()
 
-    await desk.following.receive(RawEvent("sipuni", b.NOON, (("event", "9"), ("say", "hello"))))
+    await env.following.receive(RawEvent("sipuni", b.NOON, (("event", "9"), ("say", "hello"))))
 
-    assert len(desk.ledger.stored_events) == 1
-    assert await desk.ledger.unapplied_events(10) == []
-    assert desk.ledger.calls_by_key == {}
+    assert len(env.ledger.stored_events) == 1
+    assert await env.ledger.unapplied_events(10) == []
+    assert env.ledger.calls_by_key == {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
@@ -33,7 +33,7 @@ REF: Final = f"{START}.100020"
 PBX: Final = SipuniTelephony("auto", b.RULES)
 
 
-class Desk:
+class TrackingSetup:
     """CallTracker over a ledger in memory, asked and told as a cabinet does."""
 
     def __init__(self, ledger: MemoryLedger | None = None) -> None:
@@ -44,13 +44,13 @@ class Desk:
 
     async def ask(self, caller: str) -> None:
         query = (("fromnum", caller), ("tonum", DID), ("time", str(START)))
-        question = PBX.parse_question(RawRequest("GET", "/", query), b.NOON)
+        question = PBX.parse_question(RawRequest(query), b.NOON)
         call = self.following.open_call(question, b.decision())
         self.following.mark_recorded(await self.ledger.record_call(call, None))
 
     async def tell(self, *events: dict[str, str]) -> None:
         for fields in events:
-            request = RawRequest("GET", "/", tuple(fields.items()))
+            request = RawRequest(tuple(fields.items()))
             for raw in PBX.parse_events(request, b.NOON):
                 await self.following.receive(raw)
         await self.following.apply_stored_events()
@@ -93,95 +93,95 @@ def answered(caller: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("caller", ["77273501122", "900", "0500", "12345"])
 @pytest.mark.parametrize("asked", [True, False])
 async def test_events_without_types_are_one_answered_call(caller: str, asked: bool) -> None:
-    desk = Desk()
+    env = TrackingSetup()
     if asked:
-        await desk.ask(caller)
+        await env.ask(caller)
     elif len(caller) < 6:
         pytest.skip("without a question nothing tells that few digits came from outside")
 
-    await desk.tell(*answered(caller))
+    await env.tell(*answered(caller))
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert (call.direction, call.caller.raw, call.did) == (Direction.INBOUND, caller, DID)
     assert (call.state.disposition, call.state.talked_extensions) == (
         Disposition.ANSWERED,
         ("777",),
     )
-    assert desk.alarms() == []
+    assert env.alarms() == []
 
 
 @pytest.mark.parametrize("number", ["900", "00000", "12345"])
 async def test_few_digits_from_outside_are_one_missed_call_with_a_document(number: str) -> None:
-    desk = Desk()
+    env = TrackingSetup()
     typed = {"src_type": "1", "dst_type": "1", "dst_num": DID, "short_src_num": number}
 
-    await desk.tell(
+    await env.tell(
         event("1", 0, number, **typed),
         event("2", 15, number, **typed, status="NOANSWER", call_start_timestamp=str(START)),
     )
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert call.direction is Direction.INBOUND
     assert call.state.disposition is Disposition.MISSED
-    assert desk.ledger.entries_by_key.keys() == {call.key}
+    assert env.ledger.entries_by_key.keys() == {call.key}
     assert call.caller.kind in (CallerKind.SHORT, CallerKind.WITHHELD)
 
 
 async def test_the_question_alone_says_that_few_digits_call_from_outside() -> None:
-    desk = Desk()
-    await desk.ask("900")
+    env = TrackingSetup()
+    await env.ask("900")
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert (call.direction, call.needs_document) == (Direction.INBOUND, True)
 
 
 async def test_a_call_that_turns_out_to_come_from_outside_gets_its_document() -> None:
-    desk = Desk()
+    env = TrackingSetup()
     inside = event("1", 0, "900", dst_num="012345777", short_dst_num="777")
-    await desk.tell(inside)
-    (call,) = desk.calls
-    assert (call.direction, desk.ledger.entries_by_key) == (Direction.INTERNAL, {})
+    await env.tell(inside)
+    (call,) = env.calls
+    assert (call.direction, env.ledger.entries_by_key) == (Direction.INTERNAL, {})
 
-    await desk.tell(event("1", 1, "900", src_type="1", dst_type="1", dst_num=DID))
+    await env.tell(event("1", 1, "900", src_type="1", dst_type="1", dst_num=DID))
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert call.direction is Direction.INBOUND
-    assert desk.ledger.entries_by_key.keys() == {call.key}
+    assert env.ledger.entries_by_key.keys() == {call.key}
 
 
 async def test_an_event_without_its_caller_joins_the_call_of_its_moment() -> None:
-    desk = Desk()
-    await desk.ask("77273501122")
+    env = TrackingSetup()
+    await env.ask("77273501122")
 
-    await desk.tell(*(_without(one, "src_num") for one in answered("")))
+    await env.tell(*(_without(one, "src_num") for one in answered("")))
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert (call.caller.number, call.state.disposition) == (77273501122, Disposition.ANSWERED)
 
 
 async def test_a_question_names_the_caller_whom_its_events_did_not() -> None:
-    desk = Desk()
-    await desk.tell(*(_without(one, "src_num") for one in answered("")[:2]))
+    env = TrackingSetup()
+    await env.tell(*(_without(one, "src_num") for one in answered("")[:2]))
 
-    await desk.ask("77273501122")
+    await env.ask("77273501122")
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert (call.caller.number, call.has_question) == (77273501122, True)
 
 
 async def test_an_unknown_end_is_no_missed_call_and_the_statistics_are_asked() -> None:
-    desk = Desk()
-    await desk.tell(event("1", 0, "77273501122", dst_num=DID))
-    await desk.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
+    env = TrackingSetup()
+    await env.tell(event("1", 0, "77273501122", dst_num=DID))
+    await env.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert call.state.disposition is Disposition.UNKNOWN
-    assert await desk.ledger.open_missed_calls() == []
-    assert [c.key for c in desk.following.unfinished_calls(timedelta(minutes=-1))] == [call.key]
+    assert await env.ledger.open_missed_calls() == []
+    assert [c.key for c in env.following.unfinished_calls(timedelta(minutes=-1))] == [call.key]
 
 
 async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so() -> None:
-    desk = Desk()
+    env = TrackingSetup()
     caller, first, second = "77273501122", {"dst_num": "012345777"}, {"dst_num": "012345778"}
     sent_on = [
         *answered(caller)[:3],
@@ -189,20 +189,20 @@ async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so()
         event("4", 38, caller, **first, status="ANSWER"),
     ]
 
-    await desk.tell(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
+    await env.tell(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
 
-    (call,) = desk.calls
-    (debt,) = await desk.ledger.open_missed_calls()
+    (call,) = env.calls
+    (debt,) = await env.ledger.open_missed_calls()
     assert (call.state.disposition, debt.call_keys) == (Disposition.ANSWERED, (call.key,))
     assert format_outcome(call, "ru") == "ответил 777, перевод никто не принял"
     assert not build_desired_state(call, "ru", UTC).considered
 
 
 async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
-    desk = Desk()
-    await desk.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
+    env = TrackingSetup()
+    await env.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert format_outcome_lines(call, "ru") == ["Итог: итог неизвестен"]
 
 
@@ -210,13 +210,13 @@ async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
 
 
 async def test_what_cannot_be_read_is_kept_and_said() -> None:
-    desk = Desk()
-    await desk.tell({"kto": "79001234567", "kogda": "now2"}, *answered("77273501122"))
+    env = TrackingSetup()
+    await env.tell({"kto": "79001234567", "kogda": "now2"}, *answered("77273501122"))
 
-    assert len(desk.calls) == 1  # it blocks nobody
-    ((_, raw),) = await desk.ledger.unread_events(9)
+    assert len(env.calls) == 1  # it blocks nobody
+    ((_, raw),) = await env.ledger.unread_events(9)
     assert dict(raw.fields)["kto"] == "79001234567"
-    (alarm,) = desk.alarms()
+    (alarm,) = env.alarms()
     assert (alarm.name, alarm.clear) == ("pbx_events_unread", False)
     assert alarm.message.startswith("1 kept unread, see /api/v1/events/unread")
     assert "kto" in alarm.message
@@ -224,15 +224,15 @@ async def test_what_cannot_be_read_is_kept_and_said() -> None:
 
 
 async def test_the_alarm_counts_and_goes_with_the_last_of_them() -> None:
-    desk = Desk()
-    await desk.tell({"kto": "79001234567"}, {"kto": "79001234568"})
-    assert desk.alarms()[-1].message.startswith("2 kept unread")
+    env = TrackingSetup()
+    await env.tell({"kto": "79001234567"}, {"kto": "79001234568"})
+    assert env.alarms()[-1].message.startswith("2 kept unread")
 
-    assert await desk.following.dismiss_unread() == 2
+    assert await env.following.dismiss_unread() == 2
 
-    assert desk.alarms()[-1].clear
-    assert await desk.ledger.count_unread_events() == 0
-    assert len(desk.ledger.stored_events) == 2
+    assert env.alarms()[-1].clear
+    assert await env.ledger.count_unread_events() == 0
+    assert len(env.ledger.stored_events) == 2
 
 
 async def test_a_newer_bridge_reads_what_an_older_one_could_not() -> None:
@@ -241,27 +241,27 @@ async def test_a_newer_bridge_reads_what_an_older_one_could_not() -> None:
     await ledger.record_event(RawEvent("sipuni", b.NOON, (), body))
     await ledger.record_event(RawEvent("sipuni", b.NOON, (("kto", "79001234567"),)))
     ledger.event_keys |= {0: UNREAD, 1: UNREAD}
-    desk = Desk(ledger)
+    env = TrackingSetup(ledger)
 
-    await desk.following.apply_stored_events()
-    await desk.following.apply_stored_events()
+    await env.following.apply_stored_events()
+    await env.following.apply_stored_events()
 
-    (call,) = desk.calls
+    (call,) = env.calls
     assert call.caller.number == 77273501122
     assert [row for row, _ in await ledger.unread_events(9)] == [1]
-    assert [alarm.message[:13] for alarm in desk.alarms()] == ["1 kept unread"]
+    assert [alarm.message[:13] for alarm in env.alarms()] == ["1 kept unread"]
 
 
 async def test_an_event_that_breaks_the_reading_is_kept_with_an_alarm(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    desk = Desk()
+    env = TrackingSetup()
     strange = RawEvent("sipuni", b.NOON, ((REF, 7),))  # type: ignore[arg-type]
 
-    await desk.following.receive(strange)
+    await env.following.receive(strange)
 
-    assert await desk.ledger.count_unread_events() == 1
-    assert [alarm.name for alarm in desk.alarms()] == ["pbx_events_unread"]
+    assert await env.ledger.count_unread_events() == 1
+    assert [alarm.name for alarm in env.alarms()] == ["pbx_events_unread"]
     assert "event_broken" in caplog.text
 
 
@@ -315,22 +315,22 @@ def test_any_mixture_is_one_call_and_answered_is_never_missed(
 ) -> None:
     caller, asked, events = day
     note(f"{caller} {asked} {events}")
-    desk = Desk()
+    env = TrackingSetup()
 
     async def live() -> None:
         for place, fields in enumerate(events):
             if place == asked:
-                await desk.ask(caller)
-            await desk.tell(fields)
+                await env.ask(caller)
+            await env.tell(fields)
         if asked == len(events):
-            await desk.ask(caller)
+            await env.ask(caller)
 
     asyncio.run(live())
 
-    _check(desk, desk.calls)
+    _check(env, env.calls)
 
 
-def _check(desk: Desk, calls: Sequence[PhoneCall]) -> None:
+def _check(env: TrackingSetup, calls: Sequence[PhoneCall]) -> None:
     for one in calls:
         note(f"{one.direction} {one.caller} {one.did} {one.placed_by} asked={one.has_question}")
     (call,) = calls
@@ -339,8 +339,8 @@ def _check(desk: Desk, calls: Sequence[PhoneCall]) -> None:
     assert call.state.disposition is not Disposition.MISSED
     assert call.state.disposition is not Disposition.RINGING
     # Every event was told to the call: nothing was acknowledged into nothing.
-    assert set(desk.ledger.event_keys.values()) == {call.key}
-    assert len(desk.ledger.event_keys) == len(desk.ledger.stored_events)
+    assert set(env.ledger.event_keys.values()) == {call.key}
+    assert len(env.ledger.event_keys) == len(env.ledger.stored_events)
 
 
 def _without(fields: dict[str, str], name: str) -> dict[str, str]:

@@ -55,27 +55,27 @@ UNPUBLISHED = OneCNotPublished("InformationRegister", "no such entity set")
 
 
 @dataclass(slots=True)
-class Hold:
+class Hang:
     """Requests about one call that hang until it is over."""
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Picky(FakeOneC):
+class RefusingOneC(FakeOneC):
     """1C that treats some requests in its own way: *rules* see the method and the call's key."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__(clock)
         self.requests: list[str] = []
         self.judges: list[Callable[[str, str], Exception | None]] = []
-        self.holds: dict[str, Hold] = {}
+        self.holds: dict[str, Hang] = {}
         #: Called when 1C has done what a method asked, before the answer is here.
         self.after: dict[str, Callable[[], None]] = {}
         self._keys: dict[Ref, str] = {}
 
-    def hangs(self, call: PhoneCall) -> "Hold":
-        return self.holds.setdefault(call.key, Hold())
+    def hangs(self, call: PhoneCall) -> "Hang":
+        return self.holds.setdefault(call.key, Hang())
 
     def says(self, error: Exception, *, to: Iterable[str], of: PhoneCall | None = None) -> None:
         """Answer *error* to the methods *to*, about the call *of* or any."""
@@ -156,17 +156,17 @@ class Picky(FakeOneC):
                 raise error
 
 
-class Plant:
+class DeliverySetup:
     """Delivery over a ledger in memory and a model of 1C, with a clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = b.NOON
-        self.onec = Picky(lambda: self.now)
+        self.onec = RefusingOneC(lambda: self.now)
         self.ledger = MemoryLedger(lambda: self.now)
         self.events = RecordedEvents()
-        self.delivery = self.starts()
+        self.delivery = self.start()
 
-    def starts(self, glance: timedelta = timedelta(seconds=1)) -> Delivery:
+    def start(self, poll_interval: timedelta = timedelta(seconds=1)) -> Delivery:
         """Start the bridge, anew after a crash."""
         self.delivery = Delivery(
             ledger=self.ledger,
@@ -177,11 +177,11 @@ class Plant:
             lang="ru",
             zone=UTC,
             rules=RULES,
-            poll_interval=glance,
+            poll_interval=poll_interval,
         )
         return self.delivery
 
-    def owes(self, count: int = 1, *, manager: bool = True) -> list[PhoneCall]:
+    def add_calls(self, count: int = 1, *, manager: bool = True) -> list[PhoneCall]:
         target = Target("205", b.manager().ref if manager else None)
         calls = []
         for number in range(len(self.ledger.calls_by_key), len(self.ledger.calls_by_key) + count):
@@ -190,15 +190,15 @@ class Plant:
             self.ledger.add_entry(calls[-1], self.now)
         return calls
 
-    async def passes(self, **time: float) -> None:
+    async def advance(self, **time: float) -> None:
         """Let time pass, delivering as the scheduler does: at the end of it."""
         self.now += timedelta(**time)
         self.onec.commit_late_writes()
         await self.delivery.drain()
 
-    async def calms_down(self) -> None:
+    async def deliver_all(self) -> None:
         for _ in range(12):
-            await self.passes(minutes=2)
+            await self.advance(minutes=2)
 
     def state(self, call: PhoneCall) -> tuple[EntryState, DeliveryStage]:
         entry = self.ledger.entries_by_key[call.key]
@@ -216,7 +216,7 @@ class Plant:
         held = [r for r in self.onec.reminders if self.onec.documents[r.document][0] == call.key]
         return documents[0] in self.onec.subjects and held == wanted
 
-    def moods(self) -> list[bool]:
+    def availability(self) -> list[bool]:
         return [mood.available for mood in self.events.of(OneCAvailability)]
 
     def alarms(self) -> list[tuple[str, bool]]:
@@ -224,165 +224,165 @@ class Plant:
 
 
 @pytest.fixture
-def plant() -> Plant:
-    return Plant()
+def env() -> DeliverySetup:
+    return DeliverySetup()
 
 
 # ---------------------------------------------------------------- when all is well
-async def test_a_call_becomes_one_document_with_subject_and_reminder(plant: Plant) -> None:
-    (call,) = plant.owes()
+async def test_a_call_becomes_one_document_with_subject_and_reminder(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert plant.onec.requests == ["document", "subject", "reminder"]
-    assert plant.is_whole(call)
-    assert plant.state(call) == (EntryState.DELIVERED, DeliveryStage.REMINDER)
-    moved = [event.entry.stage for event in plant.events.of(EntryChanged)]
+    assert env.onec.requests == ["document", "subject", "reminder"]
+    assert env.is_whole(call)
+    assert env.state(call) == (EntryState.DELIVERED, DeliveryStage.REMINDER)
+    moved = [event.entry.stage for event in env.events.of(EntryChanged)]
     assert moved == [DeliveryStage.SUBJECT, DeliveryStage.REMINDER, DeliveryStage.REMINDER]
 
 
-async def test_nobody_is_reminded_where_nobody_owns_the_extension(plant: Plant) -> None:
-    (call,) = plant.owes(manager=False)
+async def test_nobody_is_reminded_where_nobody_owns_the_extension(env: DeliverySetup) -> None:
+    (call,) = env.add_calls(manager=False)
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert plant.onec.requests == ["document", "subject"]
-    assert plant.is_whole(call)
-    assert plant.state(call) == (EntryState.DELIVERED, DeliveryStage.SUBJECT)
-
-
-async def test_a_second_drain_finds_nothing_to_do(plant: Plant) -> None:
-    plant.owes(3)
-    assert await plant.delivery.drain() == 3
-
-    assert await plant.delivery.drain() == 0
-    assert len(plant.onec.requests) == 9
+    assert env.onec.requests == ["document", "subject"]
+    assert env.is_whole(call)
+    assert env.state(call) == (EntryState.DELIVERED, DeliveryStage.SUBJECT)
 
 
-async def test_drains_do_not_overlap(plant: Plant) -> None:
-    calls = plant.owes(5)
+async def test_a_second_drain_finds_nothing_to_do(env: DeliverySetup) -> None:
+    env.add_calls(3)
+    assert await env.delivery.drain() == 3
 
-    await asyncio.gather(*(plant.delivery.drain() for _ in range(3)))
+    assert await env.delivery.drain() == 0
+    assert len(env.onec.requests) == 9
 
-    assert all(plant.is_whole(call) for call in calls)
-    assert len(plant.onec.requests) == 15
+
+async def test_drains_do_not_overlap(env: DeliverySetup) -> None:
+    calls = env.add_calls(5)
+
+    await asyncio.gather(*(env.delivery.drain() for _ in range(3)))
+
+    assert all(env.is_whole(call) for call in calls)
+    assert len(env.onec.requests) == 15
 
 
 # ---------------------------------------------------------------- lost and late replies
 @pytest.mark.parametrize("lost_at", [0, 1, 2])
-async def test_a_lost_reply_is_healed_by_looking(plant: Plant, lost_at: int) -> None:
-    (call,) = plant.owes()
-    plant.onec.set_outcomes([*[RequestOutcome.ANSWERED] * lost_at, RequestOutcome.REPLY_LOST])
+async def test_a_lost_reply_is_healed_by_looking(env: DeliverySetup, lost_at: int) -> None:
+    (call,) = env.add_calls()
+    env.onec.set_outcomes([*[RequestOutcome.ANSWERED] * lost_at, RequestOutcome.REPLY_LOST])
 
-    await plant.delivery.drain()
-    await plant.passes(seconds=5)
+    await env.delivery.drain()
+    await env.advance(seconds=5)
 
-    assert plant.is_whole(call)
-    created = [r for r in plant.onec.requests if r in ("document", "subject", "reminder")]
+    assert env.is_whole(call)
+    created = [r for r in env.onec.requests if r in ("document", "subject", "reminder")]
     assert created == ["document", "subject", "reminder"]
 
 
-async def test_nothing_found_is_created_again_only_after_the_quiet(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.NEVER_COMMITTED])
-    await plant.delivery.drain()
+async def test_nothing_found_is_created_again_only_after_the_quiet(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    env.onec.set_outcomes([RequestOutcome.NEVER_COMMITTED])
+    await env.delivery.drain()
 
     for _ in range(4):
-        await plant.passes(seconds=13)
-    assert plant.onec.requests.count("document") == 1
+        await env.advance(seconds=13)
+    assert env.onec.requests.count("document") == 1
 
-    await plant.calms_down()
-    assert plant.onec.requests.count("document") == 2
-    assert plant.is_whole(call)
+    await env.deliver_all()
+    assert env.onec.requests.count("document") == 2
+    assert env.is_whole(call)
 
 
-async def test_a_slow_look_does_not_shorten_the_quiet(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
-    plant.onec.commit_delay = timedelta(seconds=59)
-    await plant.delivery.drain()
+async def test_a_slow_look_does_not_shorten_the_quiet(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    env.onec.commit_delay = timedelta(seconds=59)
+    await env.delivery.drain()
 
     def travels_for_four_seconds() -> None:
-        plant.now += timedelta(seconds=4)
+        env.now += timedelta(seconds=4)
 
-    plant.onec.after["find"] = travels_for_four_seconds
-    plant.now += timedelta(seconds=58)
-    plant.ledger.retry(call.key, plant.now)
-    await plant.delivery.drain()
-    await plant.passes(seconds=1)
-    plant.ledger.retry(call.key, plant.now)
-    await plant.delivery.drain()
+    env.onec.after["find"] = travels_for_four_seconds
+    env.now += timedelta(seconds=58)
+    env.ledger.retry(call.key, env.now)
+    await env.delivery.drain()
+    await env.advance(seconds=1)
+    env.ledger.retry(call.key, env.now)
+    await env.delivery.drain()
 
-    assert plant.onec.requests.count("document") == 1
-    assert plant.is_whole(call)
+    assert env.onec.requests.count("document") == 1
+    assert env.is_whole(call)
 
 
-async def test_a_late_commit_is_marked_and_the_one_people_see_stays(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
-    plant.onec.commit_delay = timedelta(seconds=300)
-    await plant.delivery.drain()
-    await plant.passes(seconds=61)
-    await plant.passes(seconds=300)
-    kept = plant.ledger.entries_by_key[call.key].document
-    assert len(plant.onec.documents_of(call.key)) == 2
+async def test_a_late_commit_is_marked_and_the_one_people_see_stays(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    env.onec.set_outcomes([RequestOutcome.COMMITTED_LATE])
+    env.onec.commit_delay = timedelta(seconds=300)
+    await env.delivery.drain()
+    await env.advance(seconds=61)
+    await env.advance(seconds=300)
+    kept = env.ledger.entries_by_key[call.key].document
+    assert len(env.onec.documents_of(call.key)) == 2
 
-    await plant.calms_down()
+    await env.deliver_all()
 
-    assert [found.ref for found in plant.onec.documents_of(call.key)] == [kept]
-    assert plant.is_whole(call)
-    assert plant.state(call) == (EntryState.DELIVERED, DeliveryStage.VERIFY)
+    assert [found.ref for found in env.onec.documents_of(call.key)] == [kept]
+    assert env.is_whole(call)
+    assert env.state(call) == (EntryState.DELIVERED, DeliveryStage.VERIFY)
 
 
 @pytest.mark.parametrize("stage", [1, 2])
-async def test_exists_already_is_believed_after_reading(plant: Plant, stage: int) -> None:
-    (call,) = plant.owes()
-    await plant.delivery.drain()
-    settled = plant.ledger.entries_by_key[call.key]
+async def test_exists_already_is_believed_after_reading(env: DeliverySetup, stage: int) -> None:
+    (call,) = env.add_calls()
+    await env.delivery.drain()
+    settled = env.ledger.entries_by_key[call.key]
     lost: dict[str, Any] = {"subject_written": False} if stage == 1 else {"reminders": ()}
-    plant.ledger.entries_by_key[call.key] = replace(settled, state=EntryState.DUE, **lost)
-    plant.onec.requests.clear()
+    env.ledger.entries_by_key[call.key] = replace(settled, state=EntryState.DUE, **lost)
+    env.onec.requests.clear()
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert plant.onec.requests[1] == ("has subject", "change reminder")[stage - 1]
-    assert plant.state(call)[0] is EntryState.DELIVERED
-    assert plant.is_whole(call)
+    assert env.onec.requests[1] == ("has subject", "change reminder")[stage - 1]
+    assert env.state(call)[0] is EntryState.DELIVERED
+    assert env.is_whole(call)
 
 
-async def test_exists_already_with_nothing_there_is_a_refusal(plant: Plant) -> None:
-    (call,) = plant.owes()
+async def test_exists_already_with_nothing_there_is_a_refusal(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
     exists = OneCAlreadyExists("register", "exists", status=400, code="15")
-    plant.onec.says(exists, to=["subject"])
+    env.onec.says(exists, to=["subject"])
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert plant.state(call) == (EntryState.DEAD, DeliveryStage.SUBJECT)
-
-
-async def test_a_proposed_reference_that_is_taken_is_ours(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.accepts_proposed_refs = True
-    await plant.delivery.drain()
-    settled = plant.ledger.entries_by_key[call.key]
-    plant.ledger.add_entry(call, plant.now)
-
-    await plant.delivery.drain()
-
-    assert plant.ledger.entries_by_key[call.key].document == settled.document
-    assert plant.is_whole(call)
+    assert env.state(call) == (EntryState.DEAD, DeliveryStage.SUBJECT)
 
 
-async def test_a_document_that_a_person_marked_is_not_written_anew(plant: Plant) -> None:
-    plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.REPLY_LOST])
-    await plant.delivery.drain()
-    (document,) = plant.onec.documents
-    await plant.onec.set_deletion_mark(document)
+async def test_a_proposed_reference_that_is_taken_is_ours(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    env.onec.accepts_proposed_refs = True
+    await env.delivery.drain()
+    settled = env.ledger.entries_by_key[call.key]
+    env.ledger.add_entry(call, env.now)
 
-    await plant.calms_down()
+    await env.delivery.drain()
 
-    assert list(plant.onec.documents) == [document]
+    assert env.ledger.entries_by_key[call.key].document == settled.document
+    assert env.is_whole(call)
+
+
+async def test_a_document_that_a_person_marked_is_not_written_anew(env: DeliverySetup) -> None:
+    env.add_calls()
+    env.onec.set_outcomes([RequestOutcome.REPLY_LOST])
+    await env.delivery.drain()
+    (document,) = env.onec.documents
+    await env.onec.set_deletion_mark(document)
+
+    await env.deliver_all()
+
+    assert list(env.onec.documents) == [document]
 
 
 # ---------------------------------------------------------------- crashes
@@ -397,102 +397,106 @@ async def test_a_document_that_a_person_marked_is_not_written_anew(plant: Plant)
 )
 @pytest.mark.parametrize("steps", range(18))
 async def test_a_crash_between_any_two_steps_doubles_and_loses_nothing(
-    plant: Plant, steps: int, mood: RequestOutcome
+    env: DeliverySetup, steps: int, mood: RequestOutcome
 ) -> None:
-    first, second = plant.owes(2)
-    fuse = plant.onec.crash_timer = CrashTimer(steps)
-    plant.ledger.around_save = fuse.step
-    plant.onec.set_outcomes([mood])
+    first, second = env.add_calls(2)
+    fuse = env.onec.crash_timer = CrashTimer(steps)
+    env.ledger.around_save = fuse.step
+    env.onec.set_outcomes([mood])
     with pytest.raises(Crash):
-        await plant.calms_down()
+        await env.deliver_all()
 
-    plant.onec.crash_timer = CrashTimer()
-    plant.ledger.around_save = lambda: None
-    plant.starts()
-    await plant.calms_down()
+    env.onec.crash_timer = CrashTimer()
+    env.ledger.around_save = lambda: None
+    env.start()
+    await env.deliver_all()
 
-    assert plant.is_whole(first)
-    assert plant.is_whole(second)
-    assert {entry.state for entry in plant.ledger.entries_by_key.values()} == {EntryState.DELIVERED}
+    assert env.is_whole(first)
+    assert env.is_whole(second)
+    assert {entry.state for entry in env.ledger.entries_by_key.values()} == {EntryState.DELIVERED}
 
 
-async def test_a_failed_save_stops_the_drain_and_the_next_one_takes_it_up(plant: Plant) -> None:
-    calls = plant.owes(4)
+async def test_a_failed_save_stops_the_drain_and_the_next_one_takes_it_up(
+    env: DeliverySetup,
+) -> None:
+    calls = env.add_calls(4)
     saves = iter([False] * 3 + [True])
 
     def disk_fills_up() -> None:
         if next(saves, False):
             raise StoreError("ledger.db", "disk full")
 
-    plant.ledger.around_save = disk_fills_up
+    env.ledger.around_save = disk_fills_up
     with pytest.raises(StoreError):
-        await plant.delivery.drain()
+        await env.delivery.drain()
 
-    await plant.calms_down()
+    await env.deliver_all()
 
-    assert all(plant.is_whole(call) for call in calls)
+    assert all(env.is_whole(call) for call in calls)
 
 
-async def test_a_drain_that_is_cancelled_leaves_nobody_sending(plant: Plant) -> None:
-    first, second = plant.owes(2)
-    hold = plant.onec.hangs(first)
-    drain = asyncio.create_task(plant.delivery.drain())
+async def test_a_drain_that_is_cancelled_leaves_nobody_sending(env: DeliverySetup) -> None:
+    first, second = env.add_calls(2)
+    hold = env.onec.hangs(first)
+    drain = asyncio.create_task(env.delivery.drain())
     await hold.reached.wait()
-    assert plant.state(first)[0] is EntryState.SENDING
+    assert env.state(first)[0] is EntryState.SENDING
 
     drain.cancel()
     with pytest.raises(asyncio.CancelledError):
         await drain
     hold.over.set()
-    await plant.calms_down()
+    await env.deliver_all()
 
-    assert plant.is_whole(first)
-    assert plant.is_whole(second)
+    assert env.is_whole(first)
+    assert env.is_whole(second)
 
 
 # ---------------------------------------------------------------- 1C is away
 async def test_hours_without_1c_cost_two_log_lines_and_no_call(
-    plant: Plant, caplog: pytest.LogCaptureFixture
+    env: DeliverySetup, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    calls = plant.owes(20)
-    plant.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
+    calls = env.add_calls(20)
+    env.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
     for _ in range(400):
-        await plant.passes(seconds=30)
-    plant.onec.is_well()
+        await env.advance(seconds=30)
+    env.onec.is_well()
     for _ in range(30):
-        await plant.passes(seconds=1)
+        await env.advance(seconds=1)
 
-    assert all(plant.is_whole(call) for call in calls)
+    assert all(env.is_whole(call) for call in calls)
     assert [record.message for record in caplog.records] == ["onec_down", "onec_up"]
-    assert plant.moods() == [False, True]
-    assert {entry.attempts for entry in plant.ledger.entries_by_key.values()} == {0}
+    assert env.availability() == [False, True]
+    assert {entry.attempts for entry in env.ledger.entries_by_key.values()} == {0}
 
 
-async def test_a_closed_lane_asks_with_one_request_at_a_time(plant: Plant) -> None:
-    plant.owes(20)
-    plant.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
-    await plant.delivery.drain()
-    assert len(plant.onec.requests) <= 2  # as many as were in flight at once
+async def test_a_closed_lane_asks_with_one_request_at_a_time(env: DeliverySetup) -> None:
+    env.add_calls(20)
+    env.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
+    await env.delivery.drain()
+    assert len(env.onec.requests) <= 2  # as many as were in flight at once
 
     asked: list[int] = []
     for _ in range(120):
-        plant.onec.requests.clear()
-        await plant.passes(seconds=1)
-        asked.append(len(plant.onec.requests))
+        env.onec.requests.clear()
+        await env.advance(seconds=1)
+        asked.append(len(env.onec.requests))
 
     assert max(asked) == 1
     assert sum(asked[60:]) == 3  # every 20 s in the end
 
 
-async def test_what_was_never_tried_is_delivered_in_the_order_of_the_calls(plant: Plant) -> None:
-    calls = plant.owes(12)
-    plant.now += timedelta(minutes=2)  # none of them is fresh any more
-    fresh = plant.owes(3)
+async def test_what_was_never_tried_is_delivered_in_the_order_of_the_calls(
+    env: DeliverySetup,
+) -> None:
+    calls = env.add_calls(12)
+    env.now += timedelta(minutes=2)  # none of them is fresh any more
+    fresh = env.add_calls(3)
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    documents = [marker for marker, _ in plant.onec.documents.values()]
+    documents = [marker for marker, _ in env.onec.documents.values()]
     assert documents == [call.key for call in [*reversed(fresh), *calls]]
 
 
@@ -505,201 +509,205 @@ async def test_what_was_never_tried_is_delivered_in_the_order_of_the_calls(plant
         KeyError("d"),
     ],
 )
-async def test_one_poisoned_call_does_not_stop_the_others(plant: Plant, error: Exception) -> None:
-    poisoned, *others = plant.owes(30)
-    plant.onec.says(error, to=["document"], of=poisoned)
+async def test_one_poisoned_call_does_not_stop_the_others(
+    env: DeliverySetup, error: Exception
+) -> None:
+    poisoned, *others = env.add_calls(30)
+    env.onec.says(error, to=["document"], of=poisoned)
 
     for _ in range(20):
-        await plant.passes(seconds=2)
+        await env.advance(seconds=2)
 
-    assert all(plant.is_whole(call) for call in others)
-    assert not plant.onec.documents_of(poisoned.key)
+    assert all(env.is_whole(call) for call in others)
+    assert not env.onec.documents_of(poisoned.key)
 
 
-async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(plant: Plant) -> None:
-    delivery = plant.starts(glance=timedelta(milliseconds=1))
-    (stuck,) = plant.owes()
-    hold = plant.onec.hangs(stuck)
+async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(env: DeliverySetup) -> None:
+    delivery = env.start(poll_interval=timedelta(milliseconds=1))
+    (stuck,) = env.add_calls()
+    hold = env.onec.hangs(stuck)
     drain = asyncio.create_task(delivery.drain())
     await hold.reached.wait()
-    (fresh,) = plant.owes()
+    (fresh,) = env.add_calls()
 
-    await plant.events.wait_for(
-        EntryChanged, lambda moved: moved.entry.state is EntryState.DELIVERED
-    )
-    assert plant.is_whole(fresh)
-    assert plant.state(stuck)[0] is EntryState.SENDING
+    await env.events.wait_for(EntryChanged, lambda moved: moved.entry.state is EntryState.DELIVERED)
+    assert env.is_whole(fresh)
+    assert env.state(stuck)[0] is EntryState.SENDING
 
     hold.over.set()
     await asyncio.wait_for(drain, 5)
-    assert plant.is_whole(stuck)
+    assert env.is_whole(stuck)
 
 
-async def test_blocked_sessions_are_waited_out(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.says(OneCSessionsBlocked("1c", "обновление до 23:00"), to=["document"])
-    await plant.calms_down()
-    assert plant.state(call) == (EntryState.DUE, DeliveryStage.DOCUMENT)
-    assert "обновление до 23:00" in plant.events.of(OneCAvailability)[0].message
+async def test_blocked_sessions_are_waited_out(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    env.onec.says(OneCSessionsBlocked("1c", "обновление до 23:00"), to=["document"])
+    await env.deliver_all()
+    assert env.state(call) == (EntryState.DUE, DeliveryStage.DOCUMENT)
+    assert "обновление до 23:00" in env.events.of(OneCAvailability)[0].message
 
-    plant.onec.is_well()
-    await plant.passes(seconds=60)
+    env.onec.is_well()
+    await env.advance(seconds=60)
 
-    assert plant.is_whole(call)
-    assert plant.moods() == [False, True]
+    assert env.is_whole(call)
+    assert env.availability() == [False, True]
 
 
 # ---------------------------------------------------------------- refusals
-async def test_a_refused_call_is_dead_with_1cs_words_and_the_others_go_on(plant: Plant) -> None:
-    refused, *others = plant.owes(5)
+async def test_a_refused_call_is_dead_with_1cs_words_and_the_others_go_on(
+    env: DeliverySetup,
+) -> None:
+    refused, *others = env.add_calls(5)
     error = OneCRejected("1c", "Период закрыт", status=500, code="-1")
-    plant.onec.says(error, to=["document"], of=refused)
+    env.onec.says(error, to=["document"], of=refused)
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert plant.state(refused) == (EntryState.DEAD, DeliveryStage.DOCUMENT)
-    assert "Период закрыт" in plant.ledger.entries_by_key[refused.key].last_error
-    assert all(plant.is_whole(call) for call in others)
+    assert env.state(refused) == (EntryState.DEAD, DeliveryStage.DOCUMENT)
+    assert "Период закрыт" in env.ledger.entries_by_key[refused.key].last_error
+    assert all(env.is_whole(call) for call in others)
 
 
-async def test_a_refusal_shows_that_1c_is_back(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.set_outcomes([RequestOutcome.UNREACHABLE, RequestOutcome.REFUSED])
+async def test_a_refusal_shows_that_1c_is_back(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    env.onec.set_outcomes([RequestOutcome.UNREACHABLE, RequestOutcome.REFUSED])
 
-    await plant.delivery.drain()
-    await plant.passes(seconds=5)
+    await env.delivery.drain()
+    await env.advance(seconds=5)
 
-    assert plant.state(call)[0] is EntryState.DEAD
-    assert plant.moods() == [False, True]
+    assert env.state(call)[0] is EntryState.DEAD
+    assert env.availability() == [False, True]
 
 
 async def test_a_mistake_of_ours_about_one_call_is_shown_to_a_person(
-    plant: Plant, caplog: pytest.LogCaptureFixture
+    env: DeliverySetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (call,) = plant.owes()
-    plant.onec.says(KeyError("Ref_Key"), to=["document"])
+    (call,) = env.add_calls()
+    env.onec.says(KeyError("Ref_Key"), to=["document"])
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert plant.state(call)[0] is EntryState.DEAD
-    assert "KeyError" in plant.ledger.entries_by_key[call.key].last_error
+    assert env.state(call)[0] is EntryState.DEAD
+    assert "KeyError" in env.ledger.entries_by_key[call.key].last_error
     assert caplog.records[0].exc_info is not None
 
 
-async def test_a_mistake_about_an_answer_does_not_double_the_document(plant: Plant) -> None:
-    (call,) = plant.owes()
+async def test_a_mistake_about_an_answer_does_not_double_the_document(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
 
     def is_misread() -> None:
         raise KeyError("Ref_Key")
 
-    plant.onec.after["document"] = is_misread
-    await plant.delivery.drain()
-    plant.onec.after.clear()
-    plant.ledger.retry(call.key, plant.now)
-    await plant.calms_down()
+    env.onec.after["document"] = is_misread
+    await env.delivery.drain()
+    env.onec.after.clear()
+    env.ledger.retry(call.key, env.now)
+    await env.deliver_all()
 
-    assert plant.is_whole(call)
+    assert env.is_whole(call)
 
 
 @pytest.mark.parametrize("committed", [RequestOutcome.REPLY_LOST, RequestOutcome.NEVER_COMMITTED])
 async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
-    plant: Plant, committed: RequestOutcome
+    env: DeliverySetup, committed: RequestOutcome
 ) -> None:
-    (call,) = plant.owes()
-    plant.onec.set_outcomes([committed])
-    await plant.delivery.drain()
+    (call,) = env.add_calls()
+    env.onec.set_outcomes([committed])
+    await env.delivery.drain()
     error = OneCRejected("1c", "Отказ", status=500, code="-1")
-    plant.onec.says(error, to=["find"])
-    await plant.passes(seconds=5)
-    assert plant.state(call)[0] is EntryState.DEAD
+    env.onec.says(error, to=["find"])
+    await env.advance(seconds=5)
+    assert env.state(call)[0] is EntryState.DEAD
 
-    plant.onec.is_well()
-    plant.onec.requests.clear()
-    plant.ledger.retry(call.key, plant.now)
-    await plant.delivery.drain()
-    assert plant.onec.requests[0] == "find"
-    await plant.calms_down()
+    env.onec.is_well()
+    env.onec.requests.clear()
+    env.ledger.retry(call.key, env.now)
+    await env.delivery.drain()
+    assert env.onec.requests[0] == "find"
+    await env.deliver_all()
 
-    assert plant.is_whole(call)
+    assert env.is_whole(call)
 
 
-async def test_nonsense_for_an_answer_is_looked_for_before_it_is_sent_again(plant: Plant) -> None:
-    (call,) = plant.owes()
-    plant.onec.says(OneCInvalidResponse("1c", "201 without a reference"), to=["document"])
-    await plant.delivery.drain()
-    plant.onec.is_well()
-    plant.onec.requests.clear()
+async def test_nonsense_for_an_answer_is_looked_for_before_it_is_sent_again(
+    env: DeliverySetup,
+) -> None:
+    (call,) = env.add_calls()
+    env.onec.says(OneCInvalidResponse("1c", "201 without a reference"), to=["document"])
+    await env.delivery.drain()
+    env.onec.is_well()
+    env.onec.requests.clear()
 
-    await plant.passes(seconds=5)
-    assert plant.onec.requests == ["find"]
-    await plant.calms_down()
+    await env.advance(seconds=5)
+    assert env.onec.requests == ["find"]
+    await env.deliver_all()
 
-    assert plant.is_whole(call)
+    assert env.is_whole(call)
 
 
 # ---------------------------------------------------------------- rights and the publication
-async def test_a_rejected_user_burns_nothing_and_recovers(plant: Plant) -> None:
-    calls = plant.owes(10)
-    plant.onec.says(UNAUTHORIZED, to=["document", "find"])
+async def test_a_rejected_user_burns_nothing_and_recovers(env: DeliverySetup) -> None:
+    calls = env.add_calls(10)
+    env.onec.says(UNAUTHORIZED, to=["document", "find"])
     for _ in range(60):
-        await plant.passes(seconds=30)
-    assert len(plant.onec.requests) <= 2 + 30
-    assert plant.alarms() == [("onec_refuses", False)]
-    assert {entry.state for entry in plant.ledger.entries_by_key.values()} == {EntryState.DUE}
+        await env.advance(seconds=30)
+    assert len(env.onec.requests) <= 2 + 30
+    assert env.alarms() == [("onec_refuses", False)]
+    assert {entry.state for entry in env.ledger.entries_by_key.values()} == {EntryState.DUE}
 
-    plant.onec.is_well()
-    await plant.calms_down()
+    env.onec.is_well()
+    await env.deliver_all()
 
-    assert all(plant.is_whole(call) for call in calls)
-    assert plant.onec.requests.count("find") == 0
-    assert plant.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
-    assert plant.moods() == [False, True]
+    assert all(env.is_whole(call) for call in calls)
+    assert env.onec.requests.count("find") == 0
+    assert env.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
+    assert env.availability() == [False, True]
 
 
 @pytest.mark.parametrize("register", ["subject", "reminder"])
 @pytest.mark.parametrize("error", [UNAUTHORIZED, UNPUBLISHED])
 async def test_a_closed_register_does_not_keep_documents_waiting(
-    plant: Plant, register: str, error: OneCError
+    env: DeliverySetup, register: str, error: OneCError
 ) -> None:
-    calls = plant.owes(10)
-    plant.onec.says(error, to=[register])
+    calls = env.add_calls(10)
+    env.onec.says(error, to=[register])
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert all(len(plant.onec.documents_of(call.key)) == 1 for call in calls)
-    assert [clear for _, clear in plant.alarms()] == [False]
-    assert not plant.moods()
+    assert all(len(env.onec.documents_of(call.key)) == 1 for call in calls)
+    assert [clear for _, clear in env.alarms()] == [False]
+    assert not env.availability()
 
-    plant.onec.is_well()
-    await plant.calms_down()
-    assert all(plant.is_whole(call) for call in calls)
-    assert [clear for _, clear in plant.alarms()] == [False, True]
+    env.onec.is_well()
+    await env.deliver_all()
+    assert all(env.is_whole(call) for call in calls)
+    assert [clear for _, clear in env.alarms()] == [False, True]
 
 
-async def test_an_unpublished_document_stops_the_lane(plant: Plant) -> None:
-    calls = plant.owes(50)
-    plant.onec.says(UNPUBLISHED, to=["document"])
+async def test_an_unpublished_document_stops_the_lane(env: DeliverySetup) -> None:
+    calls = env.add_calls(50)
+    env.onec.says(UNPUBLISHED, to=["document"])
 
     for _ in range(60):
-        await plant.passes(seconds=1)
-    assert len(plant.onec.requests) <= 3
+        await env.advance(seconds=1)
+    assert len(env.onec.requests) <= 3
 
-    plant.onec.is_well()
-    await plant.calms_down()
-    assert all(plant.is_whole(call) for call in calls)
+    env.onec.is_well()
+    await env.deliver_all()
+    assert all(env.is_whole(call) for call in calls)
 
 
-async def test_an_alarm_tells_a_trouble_that_turned_into_another(plant: Plant) -> None:
-    plant.owes()
-    plant.onec.says(UNPUBLISHED, to=["subject"])
-    await plant.delivery.drain()
-    plant.onec.is_well()
-    plant.onec.says(UNAUTHORIZED, to=["subject"])
-    await plant.calms_down()
-    plant.onec.is_well()
-    await plant.calms_down()
+async def test_an_alarm_tells_a_trouble_that_turned_into_another(env: DeliverySetup) -> None:
+    env.add_calls()
+    env.onec.says(UNPUBLISHED, to=["subject"])
+    await env.delivery.drain()
+    env.onec.is_well()
+    env.onec.says(UNAUTHORIZED, to=["subject"])
+    await env.deliver_all()
+    env.onec.is_well()
+    await env.deliver_all()
 
-    told = plant.events.of(Alarm)
+    told = env.events.of(Alarm)
     assert [(alarm.subject, alarm.clear) for alarm in told] == [
         ("subject", False),
         ("subject", False),
@@ -708,64 +716,64 @@ async def test_an_alarm_tells_a_trouble_that_turned_into_another(plant: Plant) -
     assert told[1].message == str(UNAUTHORIZED)
 
 
-async def test_an_alarm_stays_while_another_stage_still_has_it(plant: Plant) -> None:
-    plant.owes()
-    plant.onec.says(UNPUBLISHED, to=["reminder"])
-    await plant.delivery.drain()
-    plant.owes()
-    plant.onec.says(UNPUBLISHED, to=["subject"])
-    await plant.delivery.drain()
+async def test_an_alarm_stays_while_another_stage_still_has_it(env: DeliverySetup) -> None:
+    env.add_calls()
+    env.onec.says(UNPUBLISHED, to=["reminder"])
+    await env.delivery.drain()
+    env.add_calls()
+    env.onec.says(UNPUBLISHED, to=["subject"])
+    await env.delivery.drain()
 
-    plant.onec.judges.pop()
-    await plant.calms_down()
-    told = [(alarm.subject, alarm.clear) for alarm in plant.events.of(Alarm)]
+    env.onec.judges.pop()
+    await env.deliver_all()
+    told = [(alarm.subject, alarm.clear) for alarm in env.events.of(Alarm)]
     assert told == [("reminder", False), ("subject", False), ("subject", True)]
 
-    plant.onec.is_well()
-    await plant.calms_down()
-    assert [clear for _, clear in plant.alarms()] == [False, False, True, True]
+    env.onec.is_well()
+    await env.deliver_all()
+    assert [clear for _, clear in env.alarms()] == [False, False, True, True]
 
 
 # ---------------------------------------------------------------- a person
-async def test_what_a_person_dropped_meanwhile_does_not_rise_again(plant: Plant) -> None:
-    (call,) = plant.owes()
-    hold = plant.onec.hangs(call)
-    drain = asyncio.create_task(plant.delivery.drain())
+async def test_what_a_person_dropped_meanwhile_does_not_rise_again(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    hold = env.onec.hangs(call)
+    drain = asyncio.create_task(env.delivery.drain())
     await hold.reached.wait()
-    await plant.ledger.drop_entry(call.key)
+    await env.ledger.drop_entry(call.key)
 
     hold.over.set()
     await drain
 
-    assert not plant.ledger.entries_by_key
-    assert plant.onec.requests == ["document"]
-    assert not plant.events.of(EntryChanged)
+    assert not env.ledger.entries_by_key
+    assert env.onec.requests == ["document"]
+    assert not env.events.of(EntryChanged)
 
 
-async def test_a_lost_reference_is_looked_for(plant: Plant) -> None:
-    (call,) = plant.owes()
-    await plant.delivery.drain()
-    broken = replace(plant.ledger.entries_by_key[call.key], state=EntryState.DUE, document=None)
-    plant.ledger.entries_by_key[call.key] = broken
+async def test_a_lost_reference_is_looked_for(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
+    await env.delivery.drain()
+    broken = replace(env.ledger.entries_by_key[call.key], state=EntryState.DUE, document=None)
+    env.ledger.entries_by_key[call.key] = broken
 
-    await plant.calms_down()
+    await env.deliver_all()
 
-    assert plant.is_whole(call)
-    assert plant.state(call)[0] is EntryState.DELIVERED
+    assert env.is_whole(call)
+    assert env.state(call)[0] is EntryState.DELIVERED
 
 
 # ---------------------------------------------------------------- logs
-async def test_whatever_is_logged_in_a_delivery_bears_the_call(plant: Plant) -> None:
-    (call,) = plant.owes()
+async def test_whatever_is_logged_in_a_delivery_bears_the_call(env: DeliverySetup) -> None:
+    (call,) = env.add_calls()
     seen: list[str] = []
 
     def sees(*_: object) -> Exception | None:
         seen.append(current_call_key())
         return None
 
-    plant.onec.judges.append(sees)
+    env.onec.judges.append(sees)
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
     assert set(seen) == {call.key}
     assert current_call_key() == ""

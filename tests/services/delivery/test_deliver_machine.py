@@ -247,11 +247,11 @@ class Delivering(RuleBasedStateMachine):
         ]
         for entry in self.ledger.values():
             assert entry.state is EntryState.DELIVERED
-            self.is_whole(entry)
+            self.check_delivered(entry)
         for debt in self.memory.missed_calls.values():
             self.is_reminded(debt)
 
-    def is_whole(self, entry: OutboxEntry) -> None:
+    def check_delivered(self, entry: OutboxEntry) -> None:
         """One document, with its subject, that tells all that is known."""
         (found,) = self.onec.documents_of(entry.key)
         assert entry.document == found.ref

@@ -16,7 +16,7 @@ from bridge.errors import (
     OneCUnavailable,
 )
 from bridge.ports.alarms import Alarm
-from tests.services.delivery.test_deliver import Plant
+from tests.services.delivery.test_deliver import DeliverySetup
 
 pytestmark = pytest.mark.anyio
 
@@ -31,18 +31,18 @@ NO_PATCH = OneCRejected("1c", "this server does not take such requests", status=
 
 
 @pytest.fixture
-def plant() -> Plant:
-    return Plant()
+def env() -> DeliverySetup:
+    return DeliverySetup()
 
 
-async def minutes_of(plant: Plant, methods: list[str], minutes: int = 10) -> list[int]:
+async def minutes_of(env: DeliverySetup, methods: list[str], minutes: int = 10) -> list[int]:
     """Let *minutes* pass as the scheduler does; give the requests of *methods* in each."""
     counted = []
     for _ in range(minutes):
-        plant.onec.requests.clear()
+        env.onec.requests.clear()
         for _ in range(60):
-            await plant.passes(seconds=1)
-        said = Counter(plant.onec.requests)
+            await env.advance(seconds=1)
+        said = Counter(env.onec.requests)
         counted.append(sum(said[method] for method in methods))
     return counted
 
@@ -68,12 +68,12 @@ async def minutes_of(plant: Plant, methods: list[str], minutes: int = 10) -> lis
     ],
 )
 async def test_what_1c_refuses_to_all_is_tried_by_one_at_a_time(
-    plant: Plant, error: OneCError, methods: list[str], first: int, later: int
+    env: DeliverySetup, error: OneCError, methods: list[str], first: int, later: int
 ) -> None:
-    plant.owes(OWED)
-    plant.onec.says(error, to=methods)
+    env.add_calls(OWED)
+    env.onec.says(error, to=methods)
 
-    counted = await minutes_of(plant, methods)
+    counted = await minutes_of(env, methods)
 
     assert counted[0] <= first
     assert max(counted[1:]) <= later
@@ -85,80 +85,82 @@ async def test_what_1c_refuses_to_all_is_tried_by_one_at_a_time(
     [(NO_RIGHT, SUBJECT), (UNPUBLISHED, REMINDER), (NO_RIGHT, DOCUMENT), (NO_PATCH, REMINDER)],
 )
 async def test_when_it_is_over_all_go_on_within_two_minutes_and_once(
-    plant: Plant, error: OneCError, methods: list[str]
+    env: DeliverySetup, error: OneCError, methods: list[str]
 ) -> None:
-    calls = plant.owes(OWED)
-    plant.onec.says(error, to=methods)
-    await minutes_of(plant, methods, 5)
+    calls = env.add_calls(OWED)
+    env.onec.says(error, to=methods)
+    await minutes_of(env, methods, 5)
 
-    plant.onec.is_well()
-    await minutes_of(plant, methods, 2)
+    env.onec.is_well()
+    await minutes_of(env, methods, 2)
 
-    dead = [c for c in calls if plant.ledger.entries_by_key[c.key].state is EntryState.DEAD]
+    dead = [c for c in calls if env.ledger.entries_by_key[c.key].state is EntryState.DEAD]
     assert len(dead) <= (2 if isinstance(error, OneCRejected) else 0)
-    assert all(plant.is_whole(call) for call in calls if call not in dead)
-    assert plant.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
+    assert all(env.is_whole(call) for call in calls if call not in dead)
+    assert env.alarms() == [("onec_refuses", False), ("onec_refuses", True)]
 
 
-async def test_a_stopped_stage_keeps_no_other_waiting(plant: Plant) -> None:
-    plant.owes(OWED)
-    plant.onec.says(NO_RIGHT, to=SUBJECT)
-    await minutes_of(plant, SUBJECT, 2)
-    fresh = plant.owes(3)
+async def test_a_stopped_stage_keeps_no_other_waiting(env: DeliverySetup) -> None:
+    env.add_calls(OWED)
+    env.onec.says(NO_RIGHT, to=SUBJECT)
+    await minutes_of(env, SUBJECT, 2)
+    fresh = env.add_calls(3)
 
-    await plant.passes(seconds=1)
+    await env.advance(seconds=1)
 
-    assert all(len(plant.onec.documents_of(call.key)) == 1 for call in fresh)
+    assert all(len(env.onec.documents_of(call.key)) == 1 for call in fresh)
 
 
-async def test_one_call_that_1c_refuses_stops_nobody(plant: Plant) -> None:
-    refused = plant.owes(2)
-    others = plant.owes(20)
+async def test_one_call_that_1c_refuses_stops_nobody(env: DeliverySetup) -> None:
+    refused = env.add_calls(2)
+    others = env.add_calls(20)
     for call in refused:
-        plant.onec.says(BUSINESS, to=["document"], of=call)
+        env.onec.says(BUSINESS, to=["document"], of=call)
 
-    await plant.delivery.drain()
+    await env.delivery.drain()
 
-    assert [plant.state(call)[0] for call in refused] == [EntryState.DEAD] * 2
-    assert all(plant.is_whole(call) for call in others)
-    assert not plant.events.of(Alarm)
+    assert [env.state(call)[0] for call in refused] == [EntryState.DEAD] * 2
+    assert all(env.is_whole(call) for call in others)
+    assert not env.events.of(Alarm)
 
 
-async def test_many_calls_with_one_flaw_of_their_own_let_the_others_through(plant: Plant) -> None:
-    refused = plant.owes(60)
-    others = plant.owes(20)
-    plant.now += timedelta(minutes=2)  # none is fresh, so those with the flaw are tried first
+async def test_many_calls_with_one_flaw_of_their_own_let_the_others_through(
+    env: DeliverySetup,
+) -> None:
+    refused = env.add_calls(60)
+    others = env.add_calls(20)
+    env.now += timedelta(minutes=2)  # none is fresh, so those with the flaw are tried first
     for call in refused:
-        plant.onec.says(BUSINESS, to=["document"], of=call)
+        env.onec.says(BUSINESS, to=["document"], of=call)
 
-    await minutes_of(plant, DOCUMENT, 1)
-    assert all(plant.is_whole(call) for call in others)
+    await minutes_of(env, DOCUMENT, 1)
+    assert all(env.is_whole(call) for call in others)
 
-    await minutes_of(plant, DOCUMENT, 60)
+    await minutes_of(env, DOCUMENT, 60)
 
-    assert all(plant.is_whole(call) for call in others)
-    assert [plant.state(call) for call in refused] == [
-        (EntryState.DEAD, DeliveryStage.DOCUMENT)
-    ] * 60
+    assert all(env.is_whole(call) for call in others)
+    assert [env.state(call) for call in refused] == [(EntryState.DEAD, DeliveryStage.DOCUMENT)] * 60
 
 
-async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(plant: Plant) -> None:
-    calls = plant.owes(OWED)
+async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(
+    env: DeliverySetup,
+) -> None:
+    calls = env.add_calls(OWED)
     for at, call in enumerate(calls):
         words = f"Не заполнено поле «Поле {at}» в документе {at:09d}"
-        plant.onec.says(OneCRejected("1c", words, status=500, code="-1"), to=["document"], of=call)
+        env.onec.says(OneCRejected("1c", words, status=500, code="-1"), to=["document"], of=call)
 
-    counted = await minutes_of(plant, DOCUMENT, 3)
+    counted = await minutes_of(env, DOCUMENT, 3)
 
     assert counted[0] <= 9
 
 
-async def test_a_restart_releases_what_was_held(plant: Plant) -> None:
-    calls = plant.owes(20)
-    plant.onec.says(NO_RIGHT, to=SUBJECT)
-    await plant.delivery.drain()
-    plant.onec.is_well()
+async def test_a_restart_releases_what_was_held(env: DeliverySetup) -> None:
+    calls = env.add_calls(20)
+    env.onec.says(NO_RIGHT, to=SUBJECT)
+    await env.delivery.drain()
+    env.onec.is_well()
 
-    await plant.starts().drain()
+    await env.start().drain()
 
-    assert all(plant.is_whole(call) for call in calls)
+    assert all(env.is_whole(call) for call in calls)

@@ -5,7 +5,8 @@ import pytest
 from bridge.domain.reporting.check_results import CheckVerdict
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
 from bridge.ports.stores.directory import SyncReport
-from bridge.services.diagnosis.diagnose import examine_directory, examine_pbx
+from bridge.services.diagnosis.connections import examine_pbx
+from bridge.services.diagnosis.directory import examine_directory
 from tests.support.builders import NOON
 from tests.support.fakes.orders import FakePbx
 

@@ -24,7 +24,7 @@ MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
 @dataclass
-class Plant:
+class WatchedService:
     """What the watch looks at, as a test sets it."""
 
     now: datetime = MONDAY
@@ -75,7 +75,7 @@ class Plant:
 
 
 async def test_1c_that_went_away_is_an_alarm_until_it_is_back() -> None:
-    plant = Plant()
+    plant = WatchedService()
     plant.fan_out.publish(OneCAvailability(False, "connection refused"))
 
     assert await plant.looks() == [("onec_down", False)]
@@ -85,7 +85,7 @@ async def test_1c_that_went_away_is_an_alarm_until_it_is_back() -> None:
 
 
 async def test_1c_that_turns_us_down_is_not_said_to_be_away() -> None:
-    plant = Plant()
+    plant = WatchedService()
     plant.fan_out.publish(OneCAvailability(False, "401"))
     plant.fan_out.publish(Alarm("onec_refuses", "wrong password", "document"))
 
@@ -93,14 +93,14 @@ async def test_1c_that_turns_us_down_is_not_said_to_be_away() -> None:
 
 
 async def test_old_data_are_an_alarm() -> None:
-    plant = Plant()
+    plant = WatchedService()
     plant.directory.data_age = DataAge(MONDAY - timedelta(hours=1), is_stale=True)
 
     assert await plant.looks() == [("index_stale", False)]
 
 
 async def test_nothing_pulled_is_no_alarm_before_it_could_have_been() -> None:
-    plant = Plant()
+    plant = WatchedService()
     plant.directory.data_age = DataAge()
 
     assert await plant.looks() == []
@@ -108,7 +108,7 @@ async def test_nothing_pulled_is_no_alarm_before_it_could_have_been() -> None:
 
 
 async def test_refused_entries_are_counted_and_a_broken_file_hides_none() -> None:
-    plant = Plant(counts=OutboxCounts(dead=2))
+    plant = WatchedService(counts=OutboxCounts(dead=2))
 
     assert await plant.looks() == [("outbox_dead", False)]
     plant.counts = None
@@ -118,7 +118,7 @@ async def test_refused_entries_are_counted_and_a_broken_file_hides_none() -> Non
 
 
 async def test_a_full_disk_is_an_alarm_and_a_folder_that_is_away_is_none() -> None:
-    plant = Plant(disk=DiskUsage(1024, 0))
+    plant = WatchedService(disk=DiskUsage(1024, 0))
 
     assert await plant.looks() == [("disk_low", False)]
     plant.disk = None
@@ -132,7 +132,7 @@ async def test_a_pbx_that_spoke_all_week_and_is_silent_is_an_alarm_until_it_spea
         if OFFICE_HOURS.spans.get((MONDAY - timedelta(days=day)).weekday())
         for n in range(54)
     ]
-    plant = Plant(past={"sipuni": calls}, contacts={"sipuni": 0})
+    plant = WatchedService(past={"sipuni": calls}, contacts={"sipuni": 0})
 
     assert await plant.looks() == []
     assert await plant.looks(after=timedelta(hours=2)) == []

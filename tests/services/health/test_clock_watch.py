@@ -21,7 +21,7 @@ STEPS = [
 ]
 
 
-class Post:
+class WatchedClock:
     """A watch over two clocks that a test moves."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Post:
 
 
 async def test_a_steady_clock_is_nothing_to_tell() -> None:
-    post = Post()
+    post = WatchedClock()
     for _ in range(100):
         post.clocks.advance(seconds=1)
         await post.watch.check()
@@ -47,7 +47,7 @@ async def test_a_steady_clock_is_nothing_to_tell() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_step_is_an_alarm_until_it_was_calm_for_a_while(step: timedelta) -> None:
-    post = Post()
+    post = WatchedClock()
     post.clocks.offset = step
     for _ in range(3):
         post.clocks.advance(seconds=1)
@@ -64,7 +64,7 @@ async def test_a_step_is_an_alarm_until_it_was_calm_for_a_while(step: timedelta)
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_clock_put_right_takes_the_alarm_back_at_once(step: timedelta) -> None:
-    post = Post()
+    post = WatchedClock()
     for off in (step, timedelta(0)):
         post.clocks.offset = off
         await post.watch.check()
@@ -74,7 +74,7 @@ async def test_a_clock_put_right_takes_the_alarm_back_at_once(step: timedelta) -
 
 
 async def test_whoever_reads_the_time_notices_the_step_first() -> None:
-    post = Post()
+    post = WatchedClock()
     post.clocks.step(days=365)
 
     assert post.watch.now() == b.NOON + timedelta(days=365)
@@ -87,7 +87,7 @@ async def test_whoever_reads_the_time_notices_the_step_first() -> None:
 
 @pytest.mark.parametrize("behind", [timedelta(hours=3), timedelta(days=3), timedelta(days=7300)])
 async def test_at_a_start_a_clock_behind_an_earlier_run_is_an_alarm(behind: timedelta) -> None:
-    post = Post()
+    post = WatchedClock()
     post.watch.compare_with_last_run(b.NOON + behind)
     await post.watch.check()
 
@@ -98,7 +98,7 @@ async def test_at_a_start_a_clock_behind_an_earlier_run_is_an_alarm(behind: time
 
 @pytest.mark.parametrize("away", [timedelta(0), timedelta(days=400)])
 async def test_at_a_start_a_service_that_was_away_is_none(away: timedelta) -> None:
-    post = Post()
+    post = WatchedClock()
     post.watch.compare_with_last_run(b.NOON - away)
     await post.watch.check()
 

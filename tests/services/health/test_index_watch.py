@@ -10,7 +10,7 @@ from tests.support.fakes.ledger import RecordedEvents
 
 
 @dataclass
-class Watched:
+class WatchedIndex:
     """An index, a clock, and the syncs that were started."""
 
     reason: str = ""
@@ -42,7 +42,7 @@ class Watched:
 def test_a_sync_starts_at_once_and_once_however_long_it_takes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    watched = Watched()
+    watched = WatchedIndex()
 
     watched.passes(5, "")
     watched.passes(3600, "directory.db is empty")  # 1C is away for an hour
@@ -57,7 +57,7 @@ def test_a_sync_starts_at_once_and_once_however_long_it_takes(
 
 
 def test_an_index_that_breaks_again_and_again_does_not_sync_without_a_pause() -> None:
-    watched = Watched()
+    watched = WatchedIndex()
 
     for _ in range(30):
         watched.passes(2, "broken")

@@ -35,7 +35,7 @@ class SlowPbx(FakePbx):
 
 
 @dataclass
-class Desk:
+class OrderSetup:
     book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
     pbx: FakePbx = field(default_factory=FakePbx)
     now: datetime = b.NOON
@@ -55,7 +55,7 @@ class Desk:
         )
 
     async def order(self, number: str = CLIENT) -> OrderState:
-        call = await self.originating.order("205", number, by="desk")
+        call = await self.originating.order("205", number, by="env")
         assert call.order is not None
         return call.order.state
 
@@ -68,13 +68,13 @@ class Desk:
 
 async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once() -> None:
     pbx = SlowPbx()
-    desk = Desk(pbx=pbx)
-    first = asyncio.create_task(desk.order())
+    env = OrderSetup(pbx=pbx)
+    first = asyncio.create_task(env.order())
     await pbx.left.wait()
-    desk.now += timedelta(seconds=12)
+    env.now += timedelta(seconds=12)
 
     with pytest.raises(OrderRepeated, match="ordered 12 s ago and is not over"):
-        await desk.order()
+        await env.order()
 
     pbx.answers.set()
     assert await first is OrderState.ACCEPTED
@@ -83,107 +83,107 @@ async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once() -> None:
 
 @pytest.mark.parametrize("minutes", [1, 25, 300])
 async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes: int) -> None:
-    desk = Desk()
-    await desk.order()
-    desk.hears(EventKind.STARTED)
-    desk.now += timedelta(minutes=minutes)
+    env = OrderSetup()
+    await env.order()
+    env.hears(EventKind.STARTED)
+    env.now += timedelta(minutes=minutes)
     with pytest.raises(OrderRepeated):
-        await desk.order()
+        await env.order()
 
-    desk.hears(EventKind.ENDED, Outcome.BUSY)
-    assert await desk.order() is OrderState.ACCEPTED
+    env.hears(EventKind.ENDED, Outcome.BUSY)
+    assert await env.order() is OrderState.ACCEPTED
 
 
 @pytest.mark.parametrize("end", [EventKind.ENDED, EventKind.HISTORY, EventKind.GIVEN_UP])
 async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind) -> None:
-    desk = Desk()
-    desk.pbx.reply = OrderReply(OrderState.UNKNOWN, reason="no answer")
-    await desk.order()
-    desk.now += timedelta(minutes=5)
+    env = OrderSetup()
+    env.pbx.reply = OrderReply(OrderState.UNKNOWN, reason="no answer")
+    await env.order()
+    env.now += timedelta(minutes=5)
     with pytest.raises(OrderRepeated, match="look at the PBX"):
-        await desk.order()
+        await env.order()
     with pytest.raises(OrderRepeated):
-        await desk.started().order("205", CLIENT, by="api")
+        await env.started().order("205", CLIENT, by="api")
 
-    desk.hears(end, Outcome.NO_ANSWER)
-    await desk.order()
-    assert len(desk.pbx.orders) == 2
+    env.hears(end, Outcome.NO_ANSWER)
+    await env.order()
+    assert len(env.pbx.orders) == 2
 
 
 async def test_a_document_that_repeats_an_order_is_told_so() -> None:
-    desk = Desk()
-    await desk.order()
-    desk.now += timedelta(minutes=2)
+    env = OrderSetup()
+    await env.order()
+    env.now += timedelta(minutes=2)
 
-    call = await desk.originating.order_from_document(b.ref("document"), "205", CLIENT, by="Anna")
+    call = await env.originating.order_from_document(b.ref("document"), "205", CLIENT, by="Anna")
 
     assert call is not None
     assert call.order is not None
     assert call.order.state is OrderState.REFUSED
     assert "is not over" in call.order.reason
-    assert len(desk.pbx.orders) == 1
+    assert len(env.pbx.orders) == 1
 
 
 # ---------------------------------------------------------------- what happened is written down
 
 
 async def test_what_the_pbx_accepted_is_told_though_the_disk_fails_and_written_later() -> None:
-    desk = Desk()
-    desk.pbx.before_reply = lambda: setattr(desk.book, "broken", True)
+    env = OrderSetup()
+    env.pbx.before_reply = lambda: setattr(env.book, "broken", True)
 
-    assert await desk.order() is OrderState.ACCEPTED  # the telephone rings: that is the truth
-    assert desk.book.states() == [OrderState.SENDING]
+    assert await env.order() is OrderState.ACCEPTED  # the telephone rings: that is the truth
+    assert env.book.states() == [OrderState.SENDING]
     with pytest.raises(StoreError):
-        await desk.originating.save_unsaved_outcomes()
+        await env.originating.save_unsaved_outcomes()
 
-    desk.book.broken = False
-    assert await desk.originating.save_unsaved_outcomes() == 1
-    assert desk.book.states() == [OrderState.ACCEPTED]
-    assert await desk.originating.save_unsaved_outcomes() == 0
+    env.book.broken = False
+    assert await env.originating.save_unsaved_outcomes() == 1
+    assert env.book.states() == [OrderState.ACCEPTED]
+    assert await env.originating.save_unsaved_outcomes() == 0
 
 
 async def test_a_repeat_of_what_could_not_be_written_is_barred() -> None:
-    desk = Desk()
-    desk.pbx.before_reply = lambda: setattr(desk.book, "broken", True)
-    await desk.order()
-    desk.now += timedelta(minutes=2)
+    env = OrderSetup()
+    env.pbx.before_reply = lambda: setattr(env.book, "broken", True)
+    await env.order()
+    env.now += timedelta(minutes=2)
 
     with pytest.raises((OrderRepeated, StoreError)):
-        await desk.order()
-    desk.book.broken = False
+        await env.order()
+    env.book.broken = False
     with pytest.raises(OrderRepeated):
-        await desk.order()
-    assert len(desk.pbx.orders) == 1
+        await env.order()
+    assert len(env.pbx.orders) == 1
 
 
 async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown() -> None:
     pbx = SlowPbx()
-    desk = Desk(pbx=pbx)
-    first = asyncio.create_task(desk.order())
+    env = OrderSetup(pbx=pbx)
+    first = asyncio.create_task(env.order())
     await pbx.left.wait()
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
 
-    await desk.originating.save_unsaved_outcomes()
+    await env.originating.save_unsaved_outcomes()
 
-    assert desk.book.states() == [OrderState.UNKNOWN]
+    assert env.book.states() == [OrderState.UNKNOWN]
     with pytest.raises(OrderRepeated):
-        await desk.order()
+        await env.order()
 
 
 async def test_an_order_of_which_nobody_knows_whether_it_is_on_disk_was_not_sent() -> None:
-    desk = Desk()
-    desk.book.fails_after_write = True  # the row is there, and the write says it failed
+    env = OrderSetup()
+    env.book.fails_after_write = True  # the row is there, and the write says it failed
     with pytest.raises(StoreError):
-        await desk.order()
-    assert desk.book.states() == [OrderState.SENDING]
+        await env.order()
+    assert env.book.states() == [OrderState.SENDING]
 
-    desk.book.fails_after_write = False
-    desk.now += timedelta(seconds=1)
-    assert await desk.order() is OrderState.ACCEPTED
-    assert desk.book.states() == [OrderState.REFUSED, OrderState.ACCEPTED]
-    assert len(desk.pbx.orders) == 1
+    env.book.fails_after_write = False
+    env.now += timedelta(seconds=1)
+    assert await env.order() is OrderState.ACCEPTED
+    assert env.book.states() == [OrderState.REFUSED, OrderState.ACCEPTED]
+    assert len(env.pbx.orders) == 1
 
 
 #: Emergency numbers as people type them, a prefix between some.
@@ -193,15 +193,15 @@ PREFIXED = ("8-101", "9,112", "9112", "+112", "8(112)", "+7112", "007-112", "+7 
 
 @pytest.mark.parametrize("typed", [*ALONE, *PREFIXED, "0 112", "810 112", "+7 (101)"])
 async def test_an_emergency_number_is_refused_as_what_it_is(typed: str) -> None:
-    desk = Desk()
+    env = OrderSetup()
 
     with pytest.raises(OrderRefused, match="emergency number"):
-        await desk.order(typed)
+        await env.order(typed)
 
-    assert desk.pbx.orders == []
+    assert env.pbx.orders == []
 
 
 @pytest.mark.parametrize(("typed", "words"), [("206", "is an extension"), ("811", "extension")])
 async def test_an_extension_is_no_emergency_number(typed: str, words: str) -> None:
     with pytest.raises(OrderRefused, match=words):
-        await Desk().order(typed)
+        await OrderSetup().order(typed)

@@ -37,11 +37,13 @@ PROPERTY = b.ref("Внутренний номер")
 OPTIONAL = [EntityKind.CONTACT, EntityKind.COUNTERPARTY]
 
 
-class SourceOfNouns:
-    """1C as a pull reads it: nouns by kind, and a mood for the n-th request."""
+class SourceOfObjects:
+    """1C as a pull reads it: objects by kind, and a mood for the n-th request."""
 
     def __init__(self) -> None:
-        self.nouns: dict[EntityKind, dict[Ref, DirectoryObject]] = {kind: {} for kind in EntityKind}
+        self.objects: dict[EntityKind, dict[Ref, DirectoryObject]] = {
+            kind: {} for kind in EntityKind
+        }
         self.sources = ExtensionSources(attribute_ref=PROPERTY)
         self.no_sources: OneCNotPublished | None = None
         self.traffic = Traffic()
@@ -53,18 +55,18 @@ class SourceOfNouns:
         self.meanwhile: Callable[[], object] = lambda: None
         self.listing_takes_time: Callable[[], None] = lambda: None
 
-    def has(self, *nouns: DirectoryObject) -> None:
+    def has(self, *objects: DirectoryObject) -> None:
         kinds = dict(
             zip(("Manager", "Partner", "ContactPerson", "Counterparty"), EntityKind, strict=True)
         )
-        for noun in nouns:
-            self.nouns[kinds[type(noun).__name__]][noun.ref] = noun
+        for noun in objects:
+            self.objects[kinds[type(noun).__name__]][noun.ref] = noun
 
     async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
         self._request()
         if kind in self.not_published:
             raise OneCNotPublished(kind.value, "no such entity set")
-        listed = {ref: noun.version for ref, noun in self.nouns[kind].items()}
+        listed = {ref: noun.version for ref, noun in self.objects[kind].items()}
         fingerprint = repr(listed)
         self.listing_takes_time()
         return Listing(None if fingerprint == known_fingerprint else listed, fingerprint)
@@ -76,7 +78,9 @@ class SourceOfNouns:
         self.meanwhile()
         for start in range(0, len(refs), 2):
             self._request()
-            batch = [self.nouns[kind][r] for r in refs[start : start + 2] if r in self.nouns[kind]]
+            batch = [
+                self.objects[kind][r] for r in refs[start : start + 2] if r in self.objects[kind]
+            ]
             self.fetched.extend(noun.ref for noun in batch)
             yield batch
 
@@ -120,12 +124,12 @@ def user(name: str, extension: str | None, version: str = "1") -> Manager:
     return Manager(b.ref(name), Version(version), name, attribute=attribute)
 
 
-class Office:
+class PullSetup:
     """A source, a store, and runs between them."""
 
     def __init__(self) -> None:
         self.now = b.NOON
-        self.source = SourceOfNouns()
+        self.source = SourceOfObjects()
         self.store = MemoryDirectoryStore()
         self.steps = Steps()
         self.source.has(
@@ -167,17 +171,17 @@ class Office:
         return {noun.name for noun in self.store.objects[kind].values()}
 
     def loses(self, kind: EntityKind, share: float) -> None:
-        rows = self.source.nouns[kind]
+        rows = self.source.objects[kind]
         for ref in list(rows)[: round(len(rows) * share)]:
             del rows[ref]
 
 
 @pytest.fixture
-async def office() -> Office:
-    """Give an office after its first run."""
-    office = Office()
-    await office.runs()
-    return office
+async def env() -> PullSetup:
+    """Give an env after its first run."""
+    env = PullSetup()
+    await env.runs()
+    return env
 
 
 def of(report: SyncReport, kind: EntityKind) -> EntitySync:
@@ -186,181 +190,181 @@ def of(report: SyncReport, kind: EntityKind) -> EntitySync:
 
 # ---------------------------------------------------------------- what moved
 async def test_the_first_run_brings_everything() -> None:
-    office = Office()
+    env = PullSetup()
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert (report.full, report.changed, report.numbers) == (True, True, 10)
     assert sum(entity.held for entity in report.entities) == 15
-    assert len(office.source.fetched) == 15
-    assert office.store.report() == report
-    assert office.extension("Анна Петрова") == "205"
+    assert len(env.source.fetched) == 15
+    assert env.store.report() == report
+    assert env.extension("Анна Петрова") == "205"
 
 
-async def test_a_run_without_changes_fetches_and_writes_nothing(office: Office) -> None:
-    before = office.store.objects
+async def test_a_run_without_changes_fetches_and_writes_nothing(env: PullSetup) -> None:
+    before = env.store.objects
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert (report.full, report.changed, report.numbers) == (False, False, 10)
-    assert not office.source.fetched
-    assert office.store.objects == before
-    assert not office.store.transactions[-1].reindexed
-    assert report.proven_at == office.now
+    assert not env.source.fetched
+    assert env.store.objects == before
+    assert not env.store.transactions[-1].reindexed
+    assert report.proven_at == env.now
 
 
-async def test_a_listing_like_the_last_one_is_not_even_compared(office: Office) -> None:
-    office.store.compared.clear()
+async def test_a_listing_like_the_last_one_is_not_even_compared(env: PullSetup) -> None:
+    env.store.compared.clear()
 
-    await office.runs()
+    await env.runs()
 
-    assert not office.store.compared
-
-
-async def test_a_listing_in_another_order_is_compared_and_found_equal(office: Office) -> None:
-    partners = office.source.nouns[EntityKind.PARTNER]
-    office.source.nouns[EntityKind.PARTNER] = dict(reversed(partners.items()))
-    office.store.compared.clear()
-
-    report = await office.runs()
-
-    assert (office.store.compared, report.changed) == ([EntityKind.PARTNER], False)
+    assert not env.store.compared
 
 
-async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(office: Office) -> None:
+async def test_a_listing_in_another_order_is_compared_and_found_equal(env: PullSetup) -> None:
+    partners = env.source.objects[EntityKind.PARTNER]
+    env.source.objects[EntityKind.PARTNER] = dict(reversed(partners.items()))
+    env.store.compared.clear()
+
+    report = await env.runs()
+
+    assert (env.store.compared, report.changed) == ([EntityKind.PARTNER], False)
+
+
+async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(env: PullSetup) -> None:
     listed = replace(b.contact(), version=Version("2"))
-    office.source.has(listed)
-    office.source.meanwhile = lambda: office.source.has(
+    env.source.has(listed)
+    env.source.meanwhile = lambda: env.source.has(
         replace(b.contact(), version=Version("3"), position="директор")
     )
-    await office.runs()
+    await env.runs()
     # 1C was put back from a copy: its listing is once more the one that was never held.
-    office.source.meanwhile = lambda: None
-    office.source.has(listed)
+    env.source.meanwhile = lambda: None
+    env.source.has(listed)
 
-    await office.runs()
+    await env.runs()
 
-    assert office.store.objects[EntityKind.CONTACT][listed.ref].version == "2"
+    assert env.store.objects[EntityKind.CONTACT][listed.ref].version == "2"
 
 
-async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(office: Office) -> None:
-    office.source.has(
+async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(env: PullSetup) -> None:
+    env.source.has(
         replace(b.partner("ЗАО Клён"), version=Version("2")), b.partner("ИП Новый", code="9")
     )
-    del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
+    del env.source.objects[EntityKind.PARTNER][b.ref("ООО Склад 10")]
 
-    report = await office.runs()
+    report = await env.runs()
 
-    assert set(office.source.fetched) == {b.ref("ЗАО Клён"), b.ref("ИП Новый")}
+    assert set(env.source.fetched) == {b.ref("ЗАО Клён"), b.ref("ИП Новый")}
     partners = of(report, EntityKind.PARTNER)
     assert (partners.listed, partners.held, partners.fetched, partners.buried) == (10, 10, 2, 1)
-    assert "ООО Склад 10" not in office.held(EntityKind.PARTNER)
+    assert "ООО Склад 10" not in env.held(EntityKind.PARTNER)
     assert report.numbers == 9
-    assert office.store.transactions[-1].reindexed
+    assert env.store.transactions[-1].reindexed
 
 
-async def test_a_body_that_changed_during_the_run_is_not_fetched_for_ever(office: Office) -> None:
-    office.source.has(replace(b.contact(), version=Version("2")))
-    office.source.meanwhile = lambda: office.source.has(
+async def test_a_body_that_changed_during_the_run_is_not_fetched_for_ever(env: PullSetup) -> None:
+    env.source.has(replace(b.contact(), version=Version("2")))
+    env.source.meanwhile = lambda: env.source.has(
         replace(b.contact(), version=Version("3"), position="директор")
     )
-    await office.runs()
-    office.source.meanwhile = lambda: None
+    await env.runs()
+    env.source.meanwhile = lambda: None
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert not report.changed
-    assert not office.source.fetched
+    assert not env.source.fetched
 
 
 async def test_what_vanished_between_listing_and_fetching_is_buried_next_time(
-    office: Office,
+    env: PullSetup,
 ) -> None:
-    office.source.has(replace(b.partner("ЗАО Клён"), version=Version("2")))
-    gone = office.source.nouns[EntityKind.PARTNER]
-    office.source.meanwhile = lambda: gone.pop(b.ref("ЗАО Клён"), None)
+    env.source.has(replace(b.partner("ЗАО Клён"), version=Version("2")))
+    gone = env.source.objects[EntityKind.PARTNER]
+    env.source.meanwhile = lambda: gone.pop(b.ref("ЗАО Клён"), None)
 
-    first = await office.runs()
-    second = await office.runs()
+    first = await env.runs()
+    second = await env.runs()
 
     assert (of(first, EntityKind.PARTNER).fetched, of(second, EntityKind.PARTNER).buried) == (0, 1)
-    assert "ЗАО Клён" not in office.held(EntityKind.PARTNER)
+    assert "ЗАО Клён" not in env.held(EntityKind.PARTNER)
 
 
-async def test_a_full_run_fetches_all_again(office: Office) -> None:
-    del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
+async def test_a_full_run_fetches_all_again(env: PullSetup) -> None:
+    del env.source.objects[EntityKind.PARTNER][b.ref("ООО Склад 10")]
 
-    report = await office.runs(PullRules(full=True))
+    report = await env.runs(PullRules(full=True))
 
     assert (report.full, report.changed) == (True, True)
-    assert len(office.source.fetched) == 14
-    assert office.store.transactions[-1].cleared
+    assert len(env.source.fetched) == 14
+    assert env.store.transactions[-1].cleared
     assert of(report, EntityKind.PARTNER).buried == 1
-    assert len(office.held(EntityKind.PARTNER)) == 9
+    assert len(env.held(EntityKind.PARTNER)) == 9
 
 
 # ---------------------------------------------------------------- the guard
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("kind", list(EntityKind))
 async def test_a_shrunken_listing_is_refused_and_the_old_world_stays(
-    office: Office, kind: EntityKind, *, full: bool
+    env: PullSetup, kind: EntityKind, *, full: bool
 ) -> None:
-    before, report = office.store.objects, office.store.report()
-    office.loses(kind, 1.0)
+    before, report = env.store.objects, env.store.report()
+    env.loses(kind, 1.0)
 
     with pytest.raises(SyncRefused) as refused:
-        await office.runs(PullRules(full=full))
+        await env.runs(PullRules(full=full))
 
     assert refused.value.entity_set == kind.value
-    assert (office.store.objects, office.store.report()) == (before, report)
-    assert not office.source.fetched
+    assert (env.store.objects, env.store.report()) == (before, report)
+    assert not env.source.fetched
 
 
 @pytest.mark.parametrize("full", [False, True])
-async def test_a_person_may_accept_the_loss(office: Office, *, full: bool) -> None:
-    office.loses(EntityKind.PARTNER, 1.0)
+async def test_a_person_may_accept_the_loss(env: PullSetup, *, full: bool) -> None:
+    env.loses(EntityKind.PARTNER, 1.0)
 
-    report = await office.runs(PullRules(full=full, accept_shrink=True))
+    report = await env.runs(PullRules(full=full, accept_shrink=True))
 
     assert of(report, EntityKind.PARTNER).buried == 10
-    assert not office.held(EntityKind.PARTNER)
+    assert not env.held(EntityKind.PARTNER)
 
 
-async def test_a_person_is_asked_and_his_yes_goes_on_in_the_same_run(office: Office) -> None:
-    office.loses(EntityKind.PARTNER, 0.5)
+async def test_a_person_is_asked_and_his_yes_goes_on_in_the_same_run(env: PullSetup) -> None:
+    env.loses(EntityKind.PARTNER, 0.5)
     asked: list[SyncRefused] = []
 
     def believes(refused: SyncRefused) -> bool:
         asked.append(refused)
         return True
 
-    report = await office.runs(confirm=believes)
+    report = await env.runs(confirm=believes)
 
     assert [(a.entity_set, a.held, a.listed) for a in asked] == [("partner", 10, 5)]
     assert of(report, EntityKind.PARTNER).buried == 5
 
 
-async def test_a_persons_no_leaves_the_old_world(office: Office) -> None:
-    before = office.store.objects
-    office.loses(EntityKind.PARTNER, 0.5)
+async def test_a_persons_no_leaves_the_old_world(env: PullSetup) -> None:
+    before = env.store.objects
+    env.loses(EntityKind.PARTNER, 0.5)
 
     with pytest.raises(SyncRefused):
-        await office.runs(confirm=lambda _: False)
+        await env.runs(confirm=lambda _: False)
 
-    assert office.store.objects == before
+    assert env.store.objects == before
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.2, False), (0.3, True)])
 async def test_the_share_that_may_go_is_a_setting(
-    office: Office, share: float, *, refused: bool
+    env: PullSetup, share: float, *, refused: bool
 ) -> None:
-    office.loses(EntityKind.PARTNER, share)
+    env.loses(EntityKind.PARTNER, share)
 
     if refused:
         with pytest.raises(SyncRefused):
-            await office.runs(PullRules(max_shrink=0.2))
+            await env.runs(PullRules(max_shrink=0.2))
     else:
-        assert (await office.runs(PullRules(max_shrink=0.2))).changed
+        assert (await env.runs(PullRules(max_shrink=0.2))).changed
 
 
 # ---------------------------------------------------------------- what rows are worth
@@ -368,74 +372,74 @@ MANAGERS = ("Анна Петрова", "Олег Ким", "Вера Лис")
 
 
 @pytest.fixture
-async def large(office: Office) -> Office:
-    """Give an office of three managers and twenty contact persons, after a run."""
-    office.source.has(
+async def large(env: PullSetup) -> PullSetup:
+    """Give an env of three managers and twenty contact persons, after a run."""
+    env.source.has(
         user("Вера Лис", "209"),
         *(b.contact(f"Лицо {n}", phones=[f"+7 903 555-02-{n}"]) for n in range(10, 30)),
         *(b.counterparty(f"Фирма {n}", phones=[f"+7 903 555-03-{n}"]) for n in range(10, 30)),
     )
-    await office.runs()
-    return office
+    await env.runs()
+    return env
 
 
-def attribute_renamed(office: Office) -> None:
-    office.source.sources = ExtensionSources()
+def attribute_renamed(env: PullSetup) -> None:
+    env.source.sources = ExtensionSources()
     for name in MANAGERS:  # versions stay as they were: nobody touched the users
-        office.source.has(user(name, None))
+        env.source.has(user(name, None))
 
 
-def values_emptied(office: Office) -> None:
+def values_emptied(env: PullSetup) -> None:
     for name in MANAGERS:
-        office.source.has(user(name, None, "2"))
+        env.source.has(user(name, None, "2"))
 
 
-def type_changed(office: Office) -> None:
+def type_changed(env: PullSetup) -> None:
     for name in MANAGERS:
-        office.source.has(user(name, "2026-11-25T00:00:00", "2"))
+        env.source.has(user(name, "2026-11-25T00:00:00", "2"))
 
 
-def another_attribute(office: Office) -> None:
-    office.source.sources = ExtensionSources(b.ref("Кабинет"))
+def another_attribute(env: PullSetup) -> None:
+    env.source.sources = ExtensionSources(b.ref("Кабинет"))
     for n, name in enumerate(MANAGERS):
-        office.source.has(user(name, str(n)))
+        env.source.has(user(name, str(n)))
 
 
-def attribute_not_published(office: Office) -> None:
-    attribute_renamed(office)
-    office.source.no_sources = OneCNotPublished("ДополнительныеРеквизитыИСведения", "no such set")
+def attribute_not_published(env: PullSetup) -> None:
+    attribute_renamed(env)
+    env.source.no_sources = OneCNotPublished("ДополнительныеРеквизитыИСведения", "no such set")
 
 
-def managers_invalidated(office: Office) -> None:
+def managers_invalidated(env: PullSetup) -> None:
     for name in MANAGERS:
-        office.source.has(replace(user(name, "205", "2"), invalid=True))
+        env.source.has(replace(user(name, "205", "2"), invalid=True))
 
 
-def main_managers_emptied(office: Office) -> None:
-    rewrite(office, EntityKind.PARTNER, manager=None)
+def main_managers_emptied(env: PullSetup) -> None:
+    rewrite(env, EntityKind.PARTNER, manager=None)
 
 
-def owners_emptied(office: Office) -> None:
-    rewrite(office, EntityKind.CONTACT, partner=None)
+def owners_emptied(env: PullSetup) -> None:
+    rewrite(env, EntityKind.CONTACT, partner=None)
 
 
-def firms_without_partner(office: Office) -> None:
-    rewrite(office, EntityKind.COUNTERPARTY, partner=None)
+def firms_without_partner(env: PullSetup) -> None:
+    rewrite(env, EntityKind.COUNTERPARTY, partner=None)
 
 
-def phones_unreadable(office: Office) -> None:
-    rewrite(office, EntityKind.CONTACT, phone_fields=b.fields("см. визитку"))
+def phones_unreadable(env: PullSetup) -> None:
+    rewrite(env, EntityKind.CONTACT, phone_fields=b.fields("см. визитку"))
 
 
-def partners_marked(office: Office) -> None:
-    rewrite(office, EntityKind.PARTNER, deletion_mark=True)
+def partners_marked(env: PullSetup) -> None:
+    rewrite(env, EntityKind.PARTNER, deletion_mark=True)
 
 
-def rewrite(office: Office, kind: EntityKind, share: float = 1.0, **values: object) -> None:
-    rows: Any = office.source.nouns[kind]  # every kind has fields of its own
+def rewrite(env: PullSetup, kind: EntityKind, share: float = 1.0, **values: object) -> None:
+    rows: Any = env.source.objects[kind]  # every kind has fields of its own
     for ref in list(rows)[: round(len(rows) * share)]:
         version = Version(str(int(rows[ref].version) + 1))
-        office.source.has(replace(rows[ref], version=version, **values))
+        env.source.has(replace(rows[ref], version=version, **values))
 
 
 LOSSES = {
@@ -456,7 +460,7 @@ LOSSES = {
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize(("loses", "words"), LOSSES.items())
 async def test_rows_that_are_worth_nothing_any_more_are_refused(
-    large: Office, loses: Callable[[Office], None], words: str, *, full: bool
+    large: PullSetup, loses: Callable[[PullSetup], None], words: str, *, full: bool
 ) -> None:
     before, report = large.store.objects, large.store.report()
     loses(large)
@@ -470,7 +474,7 @@ async def test_rows_that_are_worth_nothing_any_more_are_refused(
 
 @pytest.mark.parametrize("loses", LOSSES)
 async def test_a_person_may_accept_what_rows_lost_and_is_asked_once(
-    large: Office, loses: Callable[[Office], None]
+    large: PullSetup, loses: Callable[[PullSetup], None]
 ) -> None:
     loses(large)
     asked: list[SyncRefused] = []
@@ -487,7 +491,7 @@ async def test_a_person_may_accept_what_rows_lost_and_is_asked_once(
     assert (again.changed, again.nobody_reachable) == (False, False)
 
 
-async def test_the_refusal_says_what_is_known_of_why(large: Office) -> None:
+async def test_the_refusal_says_what_is_known_of_why(large: PullSetup) -> None:
     attribute_renamed(large)
     with pytest.raises(RoutingFactsLost, match="BRIDGE_EXTENSION_ATTRIBUTE"):
         await large.runs()
@@ -497,7 +501,7 @@ async def test_the_refusal_says_what_is_known_of_why(large: Office) -> None:
         await large.runs()
 
 
-async def test_one_manager_of_three_may_leave(large: Office) -> None:
+async def test_one_manager_of_three_may_leave(large: PullSetup) -> None:
     large.source.has(replace(user("Вера Лис", "209", "2"), invalid=True))
 
     assert (await large.runs()).facts["extension"] == 2
@@ -505,7 +509,7 @@ async def test_one_manager_of_three_may_leave(large: Office) -> None:
 
 @pytest.mark.parametrize("share", [0.19])
 async def test_what_is_lost_little_by_little_is_refused_and_grows_again_after_a_yes(
-    large: Office, share: float
+    large: PullSetup, share: float
 ) -> None:
     for _ in range(1):
         rewrite(large, EntityKind.CONTACT, share, partner=None)
@@ -519,7 +523,7 @@ async def test_what_is_lost_little_by_little_is_refused_and_grows_again_after_a_
     assert (await large.runs()).changed
 
 
-async def test_accepted_rows_are_not_asked_of_a_second_time(large: Office) -> None:
+async def test_accepted_rows_are_not_asked_of_a_second_time(large: PullSetup) -> None:
     large.loses(EntityKind.CONTACT, 0.5)
     asked: list[SyncRefused] = []
 
@@ -532,7 +536,7 @@ async def test_accepted_rows_are_not_asked_of_a_second_time(large: Office) -> No
     assert [type(refused) for refused in asked] == [SyncRefused]
 
 
-async def test_one_yes_is_no_yes_to_everything(large: Office) -> None:
+async def test_one_yes_is_no_yes_to_everything(large: PullSetup) -> None:
     large.loses(EntityKind.CONTACT, 0.5)
     attribute_renamed(large)
 
@@ -541,161 +545,161 @@ async def test_one_yes_is_no_yes_to_everything(large: Office) -> None:
 
 
 async def test_a_first_run_that_reaches_nobody_says_so_until_a_person_accepts_it() -> None:
-    office = Office()
-    attribute_renamed(office)
+    env = PullSetup()
+    attribute_renamed(env)
 
-    first = await office.runs()
-    second = await office.runs()
-    accepted = await office.runs(PullRules(accept_shrink=True))
-    later = await office.runs()
+    first = await env.runs()
+    second = await env.runs()
+    accepted = await env.runs(PullRules(accept_shrink=True))
+    later = await env.runs()
 
     reported = [r.nobody_reachable for r in (first, second, accepted, later)]
     assert reported == [True, True, False, False]
 
 
 async def test_a_first_run_without_the_attribute_published_fails_as_it_did() -> None:
-    office = Office()
-    attribute_not_published(office)
+    env = PullSetup()
+    attribute_not_published(env)
 
     with pytest.raises(OneCNotPublished):
-        await office.runs()
+        await env.runs()
 
 
 # ---------------------------------------------------------------- extensions outside the users
-async def test_the_register_decides_where_1c_keeps_extensions_there(office: Office) -> None:
-    office.source.sources = ExtensionSources(
+async def test_the_register_decides_where_1c_keeps_extensions_there(env: PullSetup) -> None:
+    env.source.sources = ExtensionSources(
         PROPERTY, register_values={b.ref("Анна Петрова"): AttributeValue("305")}
     )
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert report.changed
-    assert not office.source.fetched
-    assert (office.extension("Анна Петрова"), office.extension("Олег Ким")) == ("305", None)
+    assert not env.source.fetched
+    assert (env.extension("Анна Петрова"), env.extension("Олег Ким")) == ("305", None)
     assert report.managers_without_extension == 1
 
 
-async def test_a_renamed_list_value_moves_an_extension_without_its_user(office: Office) -> None:
+async def test_a_renamed_list_value_moves_an_extension_without_its_user(env: PullSetup) -> None:
     value = b.ref("value")
     anna = replace(user("Анна Петрова", None, "2"), attribute=AttributeValue(value_ref=value))
-    office.source.has(anna)
-    office.source.sources = ExtensionSources(PROPERTY, list_values={value: "401"})
-    await office.runs()
-    assert office.extension("Анна Петрова") == "401"
+    env.source.has(anna)
+    env.source.sources = ExtensionSources(PROPERTY, list_values={value: "401"})
+    await env.runs()
+    assert env.extension("Анна Петрова") == "401"
 
-    office.source.sources = ExtensionSources(PROPERTY, list_values={value: " 402 "})
-    report = await office.runs()
+    env.source.sources = ExtensionSources(PROPERTY, list_values={value: " 402 "})
+    report = await env.runs()
 
-    assert (report.changed, office.source.fetched) == (True, [])
-    assert office.extension("Анна Петрова") == "402"
+    assert (report.changed, env.source.fetched) == (True, [])
+    assert env.extension("Анна Петрова") == "402"
 
 
-async def test_another_property_has_all_managers_read_again(office: Office) -> None:
-    office.source.sources = ExtensionSources(b.ref("Добавочный"))
+async def test_another_property_has_all_managers_read_again(env: PullSetup) -> None:
+    env.source.sources = ExtensionSources(b.ref("Добавочный"))
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert of(report, EntityKind.MANAGER).fetched == 2
-    assert len(office.source.fetched) == 2
+    assert len(env.source.fetched) == 2
     assert report.extension_property == b.ref("Добавочный")
-    assert not (await office.runs()).changed
+    assert not (await env.runs()).changed
 
 
-async def test_without_the_property_nobody_has_an_extension(office: Office) -> None:
+async def test_without_the_property_nobody_has_an_extension(env: PullSetup) -> None:
     for name in ("Анна Петрова", "Олег Ким"):
-        office.source.has(user(name, None))
-    office.source.sources = ExtensionSources()
+        env.source.has(user(name, None))
+    env.source.sources = ExtensionSources()
 
-    report = await office.runs(PullRules(accept_shrink=True))
+    report = await env.runs(PullRules(accept_shrink=True))
 
-    assert office.extension("Анна Петрова") is None
+    assert env.extension("Анна Петрова") is None
     assert (report.extension_property, report.managers_without_extension) == (None, 2)
 
 
-async def test_a_manager_read_again_keeps_the_extension_the_register_gives(office: Office) -> None:
-    office.source.sources = ExtensionSources(
+async def test_a_manager_read_again_keeps_the_extension_the_register_gives(env: PullSetup) -> None:
+    env.source.sources = ExtensionSources(
         PROPERTY, register_values={b.ref("Анна Петрова"): AttributeValue("305")}
     )
-    await office.runs()
-    office.source.has(user("Анна Петрова", "205", version="2"))
+    await env.runs()
+    env.source.has(user("Анна Петрова", "205", version="2"))
 
-    await office.runs()
+    await env.runs()
 
-    assert office.extension("Анна Петрова") == "305"
+    assert env.extension("Анна Петрова") == "305"
 
 
 # ---------------------------------------------------------------- what is not published
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("kind", OPTIONAL)
 async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
-    office: Office, kind: EntityKind, *, full: bool
+    env: PullSetup, kind: EntityKind, *, full: bool
 ) -> None:
-    before = office.held(kind)
-    office.source.not_published = {kind}
-    del office.source.nouns[EntityKind.PARTNER][b.ref("ООО Склад 10")]
-    office.source.has(b.partner("ИП Новый"))
+    before = env.held(kind)
+    env.source.not_published = {kind}
+    del env.source.objects[EntityKind.PARTNER][b.ref("ООО Склад 10")]
+    env.source.has(b.partner("ИП Новый"))
 
-    proven = office.now
-    report = await office.runs(PullRules(full=full))
+    proven = env.now
+    report = await env.runs(PullRules(full=full))
 
     assert "no such entity set" in of(report, kind).error
     assert of(report, kind).proven_at == report.proven_at == proven
     assert report.oldest_proof == of(report, kind)
     assert of(report, kind).fetched == 0
-    assert office.held(kind) == before != set()
-    assert "ИП Новый" in office.held(EntityKind.PARTNER)
-    assert "ООО Склад 10" not in office.held(EntityKind.PARTNER)
+    assert env.held(kind) == before != set()
+    assert "ИП Новый" in env.held(EntityKind.PARTNER)
+    assert "ООО Склад 10" not in env.held(EntityKind.PARTNER)
 
 
 @pytest.mark.parametrize("kind", OPTIONAL)
 async def test_a_set_is_told_to_be_missing_until_it_is_back(
-    office: Office, kind: EntityKind, caplog: pytest.LogCaptureFixture
+    env: PullSetup, kind: EntityKind, caplog: pytest.LogCaptureFixture
 ) -> None:
-    proven = office.now
-    office.source.not_published = {kind}
+    proven = env.now
+    env.source.not_published = {kind}
     for _ in range(3):
-        report = await office.runs()
+        report = await env.runs()
         assert report.proven_at == proven
-    office.source.not_published = set()
+    env.source.not_published = set()
 
-    report = await office.runs()
+    report = await env.runs()
 
-    assert (of(report, kind).error, report.proven_at) == ("", office.now)
+    assert (of(report, kind).error, report.proven_at) == ("", env.now)
     assert [r.message for r in caplog.records] == ["entity_set_lost", "entity_set_back"]
 
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("kind", OPTIONAL)
 async def test_a_person_may_have_a_missing_set_forgotten(
-    office: Office, kind: EntityKind, *, full: bool
+    env: PullSetup, kind: EntityKind, *, full: bool
 ) -> None:
-    office.source.not_published = {kind}
+    env.source.not_published = {kind}
 
-    forgotten = await office.runs(PullRules(full=full, accept_shrink=True))
-    later = await office.runs()
+    forgotten = await env.runs(PullRules(full=full, accept_shrink=True))
+    later = await env.runs()
 
-    assert not office.held(kind)
+    assert not env.held(kind)
     assert (of(forgotten, kind).held, of(forgotten, kind).proven_at) == (0, None)
-    assert later.proven_at == office.now
+    assert later.proven_at == env.now
     assert "no such entity set" in of(later, kind).error
 
 
 @pytest.mark.parametrize("kind", [EntityKind.MANAGER, EntityKind.PARTNER])
-async def test_without_managers_or_partners_nothing_runs(office: Office, kind: EntityKind) -> None:
-    before = office.store.objects
-    office.source.not_published = {kind}
+async def test_without_managers_or_partners_nothing_runs(env: PullSetup, kind: EntityKind) -> None:
+    before = env.store.objects
+    env.source.not_published = {kind}
 
     with pytest.raises(OneCNotPublished):
-        await office.runs()
+        await env.runs()
 
-    assert office.store.objects == before
+    assert env.store.objects == before
 
 
 async def test_a_company_without_contacts_published_has_a_first_run_too() -> None:
-    office = Office()
-    office.source.not_published = set(OPTIONAL)
+    env = PullSetup()
+    env.source.not_published = set(OPTIONAL)
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert of(report, EntityKind.PARTNER).held == 10
     assert of(report, EntityKind.CONTACT).held == 0
@@ -710,30 +714,30 @@ REQUESTS_OF_A_FULL_RUN = 1 + 4 + 1 + 5 + 1 + 1
     "error", [OneCUnavailable("1c", "reset"), OneCUnauthorized("1c", "no rights")]
 )
 async def test_a_failure_at_any_request_leaves_the_old_world(
-    office: Office, request_number: int, error: OneCError
+    env: PullSetup, request_number: int, error: OneCError
 ) -> None:
-    before, report = office.store.objects, office.store.report()
-    office.source.fails_at, office.source.error = request_number, error
+    before, report = env.store.objects, env.store.report()
+    env.source.fails_at, env.source.error = request_number, error
 
     with pytest.raises(type(error)):
-        await office.runs(PullRules(full=True))
+        await env.runs(PullRules(full=True))
 
-    assert (office.store.objects, office.store.report()) == (before, report)
-    office.source.fails_at = None
-    await office.runs(PullRules(full=True))
-    assert office.source.traffic.requests == REQUESTS_OF_A_FULL_RUN
+    assert (env.store.objects, env.store.report()) == (before, report)
+    env.source.fails_at = None
+    await env.runs(PullRules(full=True))
+    assert env.source.traffic.requests == REQUESTS_OF_A_FULL_RUN
 
 
 # ---------------------------------------------------------------- the report
-async def test_the_report_counts_what_the_run_cost_and_found(office: Office) -> None:
-    office.source.has(
+async def test_the_report_counts_what_the_run_cost_and_found(env: PullSetup) -> None:
+    env.source.has(
         replace(b.contact("Сидоров", phones=["позже сообщит"]), version=Version("2")),
         user("Пётр Без Номера", None),
         user("Двойник", "205"),
     )
-    started = office.now + timedelta(minutes=1)
+    started = env.now + timedelta(minutes=1)
 
-    report = await office.runs()
+    report = await env.runs()
 
     contacts = of(report, EntityKind.CONTACT)
     assert report.started_at == contacts.proven_at == started
@@ -745,12 +749,12 @@ async def test_the_report_counts_what_the_run_cost_and_found(office: Office) -> 
     assert report.shared_extensions == {"205": ("Анна Петрова", "Двойник")}
 
 
-async def test_a_run_tells_how_far_it_is(office: Office) -> None:
-    office.source.has(*(b.contact(f"Новый {n}") for n in range(3)))
+async def test_a_run_tells_how_far_it_is(env: PullSetup) -> None:
+    env.source.has(*(b.contact(f"Новый {n}") for n in range(3)))
 
-    await office.runs()
+    await env.runs()
 
-    assert [step for step in office.steps.told if step[0] != "listing"] == [
+    assert [step for step in env.steps.told if step[0] != "listing"] == [
         ("fetching", "contact", 3),
         ("fetched", "contact", 2),
         ("fetched", "contact", 1),
@@ -758,15 +762,15 @@ async def test_a_run_tells_how_far_it_is(office: Office) -> None:
     ]
 
 
-async def test_the_proof_dates_from_before_the_listing_was_asked_for(office: Office) -> None:
-    asked = office.now + timedelta(minutes=1)
+async def test_the_proof_dates_from_before_the_listing_was_asked_for(env: PullSetup) -> None:
+    asked = env.now + timedelta(minutes=1)
 
     def time_passes() -> None:
-        office.now += timedelta(minutes=5)
+        env.now += timedelta(minutes=5)
 
-    office.source.listing_takes_time = time_passes
+    env.source.listing_takes_time = time_passes
 
-    report = await office.runs()
+    report = await env.runs()
 
     assert report.proven_at == asked
 

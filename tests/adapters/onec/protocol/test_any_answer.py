@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.call_requests import ODataCallRequests
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
@@ -155,7 +156,7 @@ SIGN_IN = "sign in"
 
 
 @pytest.mark.parametrize("name", [*REQUESTS, SIGN_IN])
-def test_no_answer_breaks_a_request(name: str):
+def test_no_answer_breaks_a_request(name: str) -> None:
     async def ask(told: list[tuple[int, str, bytes]]) -> None:
         turn = iter(range(10_000))
 

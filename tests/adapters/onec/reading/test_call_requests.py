@@ -162,7 +162,7 @@ async def test_the_look_is_one_narrow_question() -> None:
     assert len(asked.query) < 2048
 
 
-async def test_trouble_is_told_as_reads_tell_it() -> None:
+async def test_trouble_is_reported_as_reads_report_it() -> None:
     lab = make_lab(5)
     lab.switches.unpublished = {CALLS}
     with pytest.raises(OneCNotPublished, match=CALLS):

@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from bridge.adapters.onec.protocol.wall_clock import instant, wall_time
 from bridge.adapters.onec.writing.drafts import (
-    instant,
     phone_call_body,
     reminder_body,
     subject_body,
-    wall_time,
 )
 from bridge.domain.delivery.document_drafts import (
     ContactRef,
