@@ -108,11 +108,11 @@ def build_document_change(
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
     as we wrote it is replaced; what users changed stays.
     """
-    former = find_written_text(present.description, [told.description for told in before])
+    former = find_written_text(present.description, [text.description for text in before])
     description = merge_text(present.description, former, now.description)
-    subjects = (subject_change(present.subject, told.subject, now.subject) for told in before)
+    subjects = (subject_change(present.subject, text.subject, now.subject) for text in before)
     subject = next((changed for changed in subjects if changed is not None), None)
-    ours = present.responsible in {told.responsible for told in before}
+    ours = present.responsible in {text.responsible for text in before}
     moved = now.responsible is not None and now.responsible != present.responsible
     return PhoneCallChange(
         subject=subject,

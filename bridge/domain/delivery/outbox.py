@@ -10,9 +10,8 @@ an entry that may have been sent is searched for first; nothing found counts onl
 period (`DeliveryRules`); and a document that was made after an unknown outcome is searched for once
 more much later (stage VERIFY).
 
-An entry keeps what 1C holds of its call; `DesiredState` is what 1C should hold. The difference of
-the two is the next stage, so an event that comes late, twice or after a crash only changes the
-desired state.
+An entry keeps what 1C holds of its call; `DesiredState` is what it should hold. Their difference is
+the next stage, so an event that comes late, twice or after a crash only changes the desired state.
 """
 
 from dataclasses import replace
@@ -71,9 +70,8 @@ def next_reminder(
         if sent.state is ReminderState.WRITTEN and sent.text != reminder.text:
             return reminder
     users = {reminder.user for reminder in desired.reminders}
-    return next(
-        (r for r in entry.reminders if r.user not in users and r.state.may_be_in_onec), None
-    )
+    unwanted = (r for r in entry.reminders if r.user not in users and r.state.may_be_in_onec)
+    return next(unwanted, None)
 
 
 def at_next_stage(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:

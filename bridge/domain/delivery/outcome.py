@@ -18,40 +18,40 @@ def unresolved_order_state(call: PhoneCall) -> OrderState | None:
 
 
 def format_outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
-    """Return how the call went, once it is over; nothing of a call nobody told about."""
-    life = call.state
-    if call.order is not None and life.disposition is not Disposition.ANSWERED:
+    """Return how the call went, once it is over; nothing where the PBX never said."""
+    state = call.state
+    if call.order is not None and state.disposition is not Disposition.ANSWERED:
         lines = _order_lines(call, call.order, lang)
         if lines:
             return lines
-    if life.disposition is Disposition.UNKNOWN:
+    if state.disposition is Disposition.UNKNOWN:
         return _unknown(call, lang)
-    return _known_lines(call, lang) if life.disposition.is_over else []
+    return _known_lines(call, lang) if state.disposition.is_over else []
 
 
 def _known_lines(call: PhoneCall, lang: Language) -> list[str]:
-    life = call.state
+    state = call.state
     parts = [format_outcome(call, lang)]
-    if life.talk_time is not None:
-        parts.append(format_text(lang, "call.talk", time=format_duration(lang, life.talk_time)))
-    if life.wait_time is not None:
-        parts.append(format_text(lang, "call.wait", time=format_duration(lang, life.wait_time)))
+    if state.talk_time is not None:
+        parts.append(format_text(lang, "call.talk", time=format_duration(lang, state.talk_time)))
+    if state.wait_time is not None:
+        parts.append(format_text(lang, "call.wait", time=format_duration(lang, state.wait_time)))
     lines = [format_text(lang, "call.outcome", words=", ".join(parts))]
-    if len(life.talked_extensions) > 1:
+    if len(state.talked_extensions) > 1:
         chain = " → ".join(
-            format_telephone(call, extension) for extension in life.talked_extensions
+            format_telephone(call, extension) for extension in state.talked_extensions
         )
         lines.append(format_text(lang, "call.talked", who=chain))
     silent = [
-        extension for extension in life.rung_extensions if extension not in life.talked_extensions
+        extension for extension in state.rung_extensions if extension not in state.talked_extensions
     ]
     if silent:
         rung = ", ".join(format_telephone(call, extension) for extension in silent)
         lines.append(format_text(lang, "call.rung", who=rung))
-    if life.scheme:
-        lines.append(format_text(lang, "call.scheme", name=life.scheme))
-    if life.recording:
-        lines.append(format_text(lang, "call.recording", address=life.recording))
+    if state.scheme:
+        lines.append(format_text(lang, "call.scheme", name=state.scheme))
+    if state.recording:
+        lines.append(format_text(lang, "call.recording", address=state.recording))
     return lines
 
 
@@ -75,24 +75,24 @@ def _unknown(call: PhoneCall, lang: Language) -> list[str]:
 
 def format_outcome(call: PhoneCall, lang: Language) -> str:
     """Return in a few words what became of a call: «ответил 205 Анна Петрова», «пропущен»."""
-    life = call.state
-    if life.disposition is Disposition.ANSWERED:
-        if call.direction is Direction.OUTBOUND or not life.answered_by:
+    state = call.state
+    if state.disposition is Disposition.ANSWERED:
+        if call.direction is Direction.OUTBOUND or not state.answered_by:
             return format_text(lang, "outcome.talked")
-        if life.is_lost_in_transfer:
+        if state.is_lost_in_transfer:
             return format_text(
-                lang, "outcome.lost_in_transfer", who=format_telephone(call, life.answered_by)
+                lang, "outcome.lost_in_transfer", who=format_telephone(call, state.answered_by)
             )
         return format_text(
-            lang, "outcome.answered_by", who=format_telephone(call, life.answered_by)
+            lang, "outcome.answered_by", who=format_telephone(call, state.answered_by)
         )
     fate = unresolved_order_state(call)
     if fate is not None:
         return format_text(lang, f"outcome.order_{fate}")
-    words = format_text(lang, f"outcome.{life.disposition}")
-    if life.outcome in (Outcome.BUSY, Outcome.FAILED):
-        words += f" ({format_text(lang, f'outcome.{life.outcome}')})"
-    return words
+    text = format_text(lang, f"outcome.{state.disposition}")
+    if state.outcome in (Outcome.BUSY, Outcome.FAILED):
+        text += f" ({format_text(lang, f'outcome.{state.outcome}')})"
+    return text
 
 
 def format_telephone(call: PhoneCall, extension: str) -> str:

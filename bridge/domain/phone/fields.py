@@ -1,8 +1,8 @@
 """Phone fields of 1C as people type them, read into E.164.
 
-`read_phones` reads a number into the same digits as `callers.read_caller`, so that a caller is found
-by the stored number. Nothing here raises, whatever the text: the worst field costs a match, never a
-pull or a call.
+`read_phones` reads a number into the same digits as `callers.read_caller`, so that a caller is
+found by the stored number. Nothing here raises, whatever the text: the worst field costs a match,
+never a pull or a call.
 """
 
 import re

@@ -70,20 +70,20 @@ _UNANSWERED = {
 
 def find_desk_status(call: PhoneCall, extension: str, now: datetime) -> DeskStatus:
     """Return where *call* stands at *now*, seen from *extension*."""
-    life = call.state
+    state = call.state
     dials = bool(extension) and extension == _dialling(call)
-    if life.disposition is Disposition.RINGING:
+    if state.disposition is Disposition.RINGING:
         return _before_answer(call, extension, now, dials=dials)
-    if life.disposition is Disposition.TALKING:
-        here = dials or extension == life.answered_by
+    if state.disposition is Disposition.TALKING:
+        here = dials or extension == state.answered_by
         return DeskStatus.TALKING if here else DeskStatus.COLLEAGUE_TALKS
-    if life.disposition is Disposition.ANSWERED:
-        here = dials or extension in life.talked_extensions
+    if state.disposition is Disposition.ANSWERED:
+        here = dials or extension in state.talked_extensions
         return DeskStatus.TALKED if here else DeskStatus.ANSWERED
     return (
         DeskStatus.IN_DOUBT
         if unresolved_order_state(call) is OrderState.UNKNOWN
-        else _UNANSWERED[life.disposition]
+        else _UNANSWERED[state.disposition]
     )
 
 

@@ -132,7 +132,7 @@ def test_different_questions_have_different_keys(one: RouteQuestion, two: RouteQ
 
 
 @pytest.mark.parametrize(
-    ("caller", "did", "direction", "owed"),
+    ("caller", "did", "direction", "needed"),
     [
         ("+79035550123", "74852550102", Direction.INBOUND, True),
         (None, "74852550102", Direction.INBOUND, True),
@@ -142,8 +142,8 @@ def test_different_questions_have_different_keys(one: RouteQuestion, two: RouteQ
     ],
 )
 def test_which_calls_1c_shall_hold(
-    caller: str | None, did: str, direction: Direction, *, owed: bool
+    caller: str | None, did: str, direction: Direction, *, needed: bool
 ) -> None:
     call = b.call(b.question(caller, did))
 
-    assert (call.direction, call.needs_document) == (direction, owed)
+    assert (call.direction, call.needs_document) == (direction, needed)

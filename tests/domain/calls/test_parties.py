@@ -50,7 +50,7 @@ SILENT = event(3, EventKind.ANSWERED, extension="205", direction_source=Directio
 ENDS = event(60, EventKind.ENDED, outcome=Outcome.ANSWERED, direction_source=DirectionSource.NONE)
 
 
-def told(*events: CallEvent) -> PhoneCall:
+def call_with(*events: CallEvent) -> PhoneCall:
     first = events[0]
     caller = first.client or Caller(CallerKind.WITHHELD, "")
     call = call_from_event(first, b.decision(), received_at=first.at, caller=caller)
@@ -63,7 +63,7 @@ def told(*events: CallEvent) -> PhoneCall:
 def test_what_is_stated_beats_what_numbers_look_like_in_any_order(
     order: tuple[CallEvent, ...],
 ) -> None:
-    call = told(*order)
+    call = call_with(*order)
 
     assert (call.direction, call.caller, call.did) == (Direction.INBOUND, SHORT, DID)
     assert (call.state.disposition, call.state.talked_extensions) == (
@@ -76,19 +76,19 @@ def test_what_is_stated_beats_what_numbers_look_like_in_any_order(
 def test_no_internal_call_has_an_outside_line() -> None:
     line = event(1, did=DID, direction_source=DirectionSource.NONE)
 
-    call = told(INSIDE, line)
+    call = call_with(INSIDE, line)
 
     assert (call.direction, call.caller) == (Direction.INBOUND, SHORT)
 
 
 def test_numbers_alone_tell_where_nothing_else_does() -> None:
-    call = told(DIALS)
+    call = call_with(DIALS)
 
     assert (call.direction, call.caller, call.placed_by) == (Direction.OUTBOUND, LINE, "900")
 
 
 def test_a_caller_whom_the_first_event_did_not_name_is_learnt_later() -> None:
-    call = told(
+    call = call_with(
         event(0, direction_source=DirectionSource.NONE),
         event(1, direction=Direction.INBOUND, client=CLIENT),
     )
@@ -99,7 +99,7 @@ def test_a_caller_whom_the_first_event_did_not_name_is_learnt_later() -> None:
 
 def test_the_question_decides_what_few_digits_are() -> None:
     question = replace(b.question(did=DID), caller=SHORT)
-    begun = told(replace(DIALS, at=b.NOON))
+    begun = call_with(replace(DIALS, at=b.NOON))
 
     assert find_call_of_question(question, [begun]) == begun
     assert reread_as_inbound(DIALS) == replace(
@@ -112,7 +112,7 @@ def test_the_question_decides_what_few_digits_are() -> None:
 def test_an_outgoing_call_to_another_number_is_nobodys_question() -> None:
     question = replace(b.question(did="74957654321"), caller=SHORT)
 
-    assert find_call_of_question(question, [told(DIALS)]) is None
+    assert find_call_of_question(question, [call_with(DIALS)]) is None
 
 
 def test_line_and_moment_join_only_where_one_call_fits() -> None:

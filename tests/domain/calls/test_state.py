@@ -43,12 +43,12 @@ EVENTS = st.builds(
 )
 
 
-def life(*heard: CallEvent, direction: Direction = Direction.INBOUND) -> CallState:
-    return derive_state(direction, b.NOON, heard)
+def state_of(*events: CallEvent, direction: Direction = Direction.INBOUND) -> CallState:
+    return derive_state(direction, b.NOON, events)
 
 
 @pytest.mark.parametrize(
-    ("heard", "disposition", "talked"),
+    ("events", "disposition", "talked"),
     [
         ((), Disposition.RINGING, ()),
         ((DIALLED, RINGS), Disposition.RINGING, ()),
@@ -65,52 +65,52 @@ def life(*heard: CallEvent, direction: Direction = Direction.INBOUND) -> CallSta
     ],
 )
 def test_what_became_of_a_call(
-    heard: Sequence[CallEvent], disposition: Disposition, talked: tuple[str, ...]
+    events: Sequence[CallEvent], disposition: Disposition, talked: tuple[str, ...]
 ) -> None:
-    told = life(*heard)
+    state = state_of(*events)
 
-    assert (told.disposition, told.talked_extensions) == (disposition, talked)
+    assert (state.disposition, state.talked_extensions) == (disposition, talked)
 
 
 def test_times_of_an_answered_call() -> None:
-    told = life(DIALLED, RINGS, ANSWERS, OVER)
+    state = state_of(DIALLED, RINGS, ANSWERS, OVER)
 
-    assert (told.wait_time, told.talk_time) == (timedelta(seconds=13), timedelta(seconds=60))
-    assert (told.answered_by, told.recording) == ("205", "link")
+    assert (state.wait_time, state.talk_time) == (timedelta(seconds=13), timedelta(seconds=60))
+    assert (state.answered_by, state.recording) == ("205", "link")
 
 
 def test_a_voice_menu_that_answered_alone_leaves_a_missed_call() -> None:
     greeted = event(EventKind.ANSWERED, 1)
     left = event(EventKind.ENDED, 20, outcome=Outcome.ANSWERED)
 
-    assert life(DIALLED, greeted, left).disposition is Disposition.MISSED
+    assert state_of(DIALLED, greeted, left).disposition is Disposition.MISSED
 
 
 def test_a_transfer_counts_the_talks_and_not_the_ringing_between() -> None:
     gives = event(EventKind.LEG_ENDED, 43, extension="205", outcome=Outcome.ANSWERED)
     takes = event(EventKind.ANSWERED, 53, extension="206")
 
-    told = life(RINGS, ANSWERS, gives, takes, OVER)
+    state = state_of(RINGS, ANSWERS, gives, takes, OVER)
 
-    assert told.talked_extensions == ("205", "206")
-    assert told.answered_by == "206"
-    assert told.talk_time == timedelta(seconds=50)
+    assert state.talked_extensions == ("205", "206")
+    assert state.answered_by == "206"
+    assert state.talk_time == timedelta(seconds=50)
 
 
 def test_outgoing_calls_are_not_missed() -> None:
-    told = life(NOBODY, direction=Direction.OUTBOUND)
+    state = state_of(NOBODY, direction=Direction.OUTBOUND)
 
-    assert (told.disposition, told.rung_extensions) == (Disposition.NOT_REACHED, ())
+    assert (state.disposition, state.rung_extensions) == (Disposition.NOT_REACHED, ())
 
 
 @given(st.lists(EVENTS, max_size=8), st.randoms())
-def test_order_and_repetition_change_nothing(heard: list[CallEvent], random: object) -> None:
-    shuffled = [*heard, *heard[:3]]
+def test_order_and_repetition_change_nothing(events: list[CallEvent], random: object) -> None:
+    shuffled = [*events, *events[:3]]
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' own Random
     call = b.call()
 
     straight, again = call, call
-    for one in heard:
+    for one in events:
         straight = apply_event(straight, one)
     for one in shuffled:
         again = apply_event(again, one)
@@ -120,8 +120,8 @@ def test_order_and_repetition_change_nothing(heard: list[CallEvent], random: obj
 
 
 @given(st.lists(EVENTS, max_size=8), EVENTS)
-def test_answered_stays_answered(heard: list[CallEvent], later: CallEvent) -> None:
-    before, after = life(*heard), life(*heard, later)
+def test_answered_stays_answered(events: list[CallEvent], later: CallEvent) -> None:
+    before, after = state_of(*events), state_of(*events, later)
 
     if before.disposition in (Disposition.TALKING, Disposition.ANSWERED):
         assert after.disposition in (Disposition.TALKING, Disposition.ANSWERED)
@@ -156,17 +156,17 @@ TOLD_LATER = event(EventKind.HISTORY, 73, outcome=Outcome.ANSWERED, extension="2
 
 
 def test_an_end_in_unknown_words_is_unknown_until_the_statistics_tell() -> None:
-    unclear = life(DIALLED, RINGS, UNCLEAR)
-    told = life(DIALLED, RINGS, UNCLEAR, TOLD_LATER)
+    unclear = state_of(DIALLED, RINGS, UNCLEAR)
+    state = state_of(DIALLED, RINGS, UNCLEAR, TOLD_LATER)
 
     assert (unclear.disposition, unclear.outcome) == (Disposition.UNKNOWN, None)
     assert unclear.needs_history
-    assert told.disposition is Disposition.ANSWERED
-    assert not told.needs_history
-    assert not life(RINGS, UNCLEAR, GIVEN_UP).needs_history
-    assert life(RINGS, ANSWERS, UNCLEAR).disposition is Disposition.ANSWERED
-    assert life(RINGS, UNCLEAR, NOBODY).disposition is Disposition.MISSED
-    assert life(RINGS, UNCLEAR, direction=Direction.OUTBOUND).disposition is Disposition.UNKNOWN
+    assert state.disposition is Disposition.ANSWERED
+    assert not state.needs_history
+    assert not state_of(RINGS, UNCLEAR, GIVEN_UP).needs_history
+    assert state_of(RINGS, ANSWERS, UNCLEAR).disposition is Disposition.ANSWERED
+    assert state_of(RINGS, UNCLEAR, NOBODY).disposition is Disposition.MISSED
+    assert state_of(RINGS, UNCLEAR, direction=Direction.OUTBOUND).disposition is Disposition.UNKNOWN
 
 
 SECOND_RINGS = event(EventKind.STARTED, 38, extension="206")
@@ -178,7 +178,7 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
 
 
 @pytest.mark.parametrize(
-    ("heard", "lost"),
+    ("events", "lost"),
     [
         ((*SENT_ON, SECOND_SILENT, CLIENT_LEAVES), True),
         ((*SENT_ON, CLIENT_LEAVES), True),
@@ -223,12 +223,12 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
     ],
 )
 def test_who_was_sent_on_and_taken_by_nobody_is_lost(
-    heard: Sequence[CallEvent], lost: bool
+    events: Sequence[CallEvent], lost: bool
 ) -> None:
-    assert life(*heard).is_lost_in_transfer is lost
+    assert state_of(*events).is_lost_in_transfer is lost
 
 
 def test_nobody_is_lost_in_our_own_calls() -> None:
-    heard = (*SENT_ON, SECOND_SILENT, CLIENT_LEAVES)
+    events = (*SENT_ON, SECOND_SILENT, CLIENT_LEAVES)
 
-    assert not life(*heard, direction=Direction.OUTBOUND).is_lost_in_transfer
+    assert not state_of(*events, direction=Direction.OUTBOUND).is_lost_in_transfer

@@ -196,8 +196,8 @@ def test_what_pops_up(
 ) -> None:
     call = b.call(b.question(caller), decided)
 
-    (wish,) = build_ringing_reminders(call, lang)
-    reminder = build_reminder_draft(call, wish.user, wish.text, DOCUMENT)
+    (desired,) = build_ringing_reminders(call, lang)
+    reminder = build_reminder_draft(call, desired.user, desired.text, DOCUMENT)
 
     assert reminder.text == text
     assert (reminder.user, reminder.at, reminder.document) == (ANNA.ref, b.NOON, DOCUMENT)

@@ -28,21 +28,21 @@ DOCUMENT = b.ref("document")
 LATER = b.NOON + timedelta(seconds=5)
 
 
-TOLD = DocumentText("Входящий звонок: Иванов", "Звонит: +7 (903) 555-01-23")
+TEXT = DocumentText("Входящий звонок: Иванов", "Звонит: +7 (903) 555-01-23")
 ANNA, BORIS = b.ref("Анна Петрова"), b.ref("Борис Юдин")
 RINGS = DesiredReminder(ANNA, "Звонит Иванов")
-WANTED = DesiredState(TOLD, considered=False, reminders=(RINGS,), revision=1)
-NO_REMINDER = replace(WANTED, reminders=())
+DESIRED = DesiredState(TEXT, considered=False, reminders=(RINGS,), revision=1)
+NO_REMINDER = replace(DESIRED, reminders=())
 
 
 def sending(stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
     """Give an entry in the middle of *stage*, with all that comes before it in 1C."""
     entry = replace(DUE, stage=stage)
     if stage is not DeliveryStage.DOCUMENT:
-        entry = replace(entry, document=DOCUMENT, written_text=TOLD)
+        entry = replace(entry, document=DOCUMENT, written_text=TEXT)
     if stage in (DeliveryStage.REMINDER, DeliveryStage.VERIFY):
         entry = replace(entry, subject_written=True)
-    return outbox.start_sending(entry, WANTED)
+    return outbox.start_sending(entry, DESIRED)
 
 
 def done(entry: OutboxEntry) -> OutboxEntry:
@@ -53,8 +53,8 @@ def done(entry: OutboxEntry) -> OutboxEntry:
         case DeliveryStage.SUBJECT:
             return replace(entry, subject_written=True)
         case DeliveryStage.REMINDER:
-            kept = with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
-            return replace(entry, reminders=kept)
+            reminders = with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
+            return replace(entry, reminders=reminders)
     return entry
 
 
@@ -81,32 +81,32 @@ def test_an_entry_being_sent_is_no_longer_due() -> None:
 def test_stages_follow_each_other(
     stage: DeliveryStage, *, reminder: bool, doubtful: bool, state: EntryState, then: DeliveryStage
 ) -> None:
-    wanted = WANTED if reminder else NO_REMINDER
+    desired = DESIRED if reminder else NO_REMINDER
     entry = replace(
         sending(stage), needs_verification=doubtful, maybe_sent_at=b.NOON, last_error="?"
     )
 
-    moved = outbox.advance(done(entry), wanted, LATER, RULES)
+    advanced = outbox.advance(done(entry), desired, LATER, RULES)
 
-    assert (moved.state, moved.stage, moved.document) == (state, then, DOCUMENT)
-    assert (moved.attempts, moved.maybe_sent_at, moved.last_error) == (0, None, "")
-    assert (moved.delivered_at == LATER) == (state is EntryState.DELIVERED)
+    assert (advanced.state, advanced.stage, advanced.document) == (state, then, DOCUMENT)
+    assert (advanced.attempts, advanced.maybe_sent_at, advanced.last_error) == (0, None, "")
+    assert (advanced.delivered_at == LATER) == (state is EntryState.DELIVERED)
     pause = (
         RULES.verify_after
         if then is DeliveryStage.VERIFY and state is EntryState.DUE
         else timedelta(0)
     )
-    assert moved.due_at == LATER + pause
+    assert advanced.due_at == LATER + pause
 
 
 # ---------------------------------------------------------------- what 1C lacks
-SETTLED = replace(
+DELIVERED = replace(
     DUE,
     state=EntryState.DELIVERED,
     stage=DeliveryStage.REMINDER,
     document=DOCUMENT,
     subject_written=True,
-    written_text=TOLD,
+    written_text=TEXT,
     reminders=(SentReminder(ANNA, RINGS.text),),
     revision=1,
 )
@@ -115,47 +115,47 @@ SETTLED = replace(
 @pytest.mark.parametrize(
     ("change", "lacks"),
     [
-        (DesiredState(TOLD, considered=False, reminders=(RINGS,)), None),
-        (DesiredState(replace(TOLD, description="Итог"), False, (RINGS,)), DeliveryStage.OUTCOME),
-        (DesiredState(replace(TOLD, responsible=BORIS), False, (RINGS,)), DeliveryStage.OUTCOME),
-        (DesiredState(TOLD, True, (RINGS,)), DeliveryStage.CONSIDERED),
-        (DesiredState(TOLD, False, ()), DeliveryStage.REMINDER),
-        (DesiredState(TOLD, False, (replace(RINGS, text="Пропущен"),)), DeliveryStage.REMINDER),
+        (DesiredState(TEXT, considered=False, reminders=(RINGS,)), None),
+        (DesiredState(replace(TEXT, description="Итог"), False, (RINGS,)), DeliveryStage.OUTCOME),
+        (DesiredState(replace(TEXT, responsible=BORIS), False, (RINGS,)), DeliveryStage.OUTCOME),
+        (DesiredState(TEXT, True, (RINGS,)), DeliveryStage.CONSIDERED),
+        (DesiredState(TEXT, False, ()), DeliveryStage.REMINDER),
+        (DesiredState(TEXT, False, (replace(RINGS, text="Пропущен"),)), DeliveryStage.REMINDER),
         (
-            DesiredState(TOLD, False, (RINGS, DesiredReminder(BORIS, "Не перезвонили"))),
+            DesiredState(TEXT, False, (RINGS, DesiredReminder(BORIS, "Не перезвонили"))),
             DeliveryStage.REMINDER,
         ),
     ],
 )
 def test_what_1c_lacks_is_the_next_stage(change: DesiredState, lacks: DeliveryStage | None) -> None:
-    assert outbox.next_stage(SETTLED, change) is lacks
+    assert outbox.next_stage(DELIVERED, change) is lacks
 
 
 def test_a_dismissed_reminder_is_neither_made_again_nor_withdrawn() -> None:
-    gone = replace(SETTLED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
+    gone = replace(DELIVERED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
 
-    assert outbox.next_reminder(gone, WANTED) is None
+    assert outbox.next_reminder(gone, DESIRED) is None
     assert outbox.next_reminder(gone, NO_REMINDER) is None
 
 
 def test_a_second_person_is_not_told_of_what_the_first_dismissed() -> None:
     second = DesiredReminder(BORIS, "Не перезвонили", unless_dismissed_by=ANNA)
-    wanted = replace(WANTED, reminders=(RINGS, second))
-    gone = replace(SETTLED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
+    desired = replace(DESIRED, reminders=(RINGS, second))
+    gone = replace(DELIVERED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
 
-    assert outbox.next_reminder(SETTLED, wanted) == second
-    assert outbox.next_reminder(gone, wanted) is None
+    assert outbox.next_reminder(DELIVERED, desired) == second
+    assert outbox.next_reminder(gone, desired) is None
 
 
 def test_the_new_reminder_is_there_before_the_old_one_goes() -> None:
-    wanted = replace(WANTED, reminders=(DesiredReminder(BORIS, "Пропущен"),))
+    desired = replace(DESIRED, reminders=(DesiredReminder(BORIS, "Пропущен"),))
 
-    assert outbox.next_reminder(SETTLED, wanted) == wanted.reminders[0]
+    assert outbox.next_reminder(DELIVERED, desired) == desired.reminders[0]
 
 
 def test_a_reminder_that_may_be_there_is_withdrawn_all_the_same() -> None:
     unsure = outbox.start_sending(
-        replace(SETTLED, stage=DeliveryStage.REMINDER, reminders=()), WANTED
+        replace(DELIVERED, stage=DeliveryStage.REMINDER, reminders=()), DESIRED
     )
 
     step = outbox.next_reminder(unsure, NO_REMINDER)
@@ -164,21 +164,21 @@ def test_a_reminder_that_may_be_there_is_withdrawn_all_the_same() -> None:
 
 
 def test_a_call_that_moved_on_wakes_what_rests_and_not_what_failed() -> None:
-    verify = replace(SETTLED, state=EntryState.DUE, stage=DeliveryStage.VERIFY, due_at=LATER)
+    verify = replace(DELIVERED, state=EntryState.DUE, stage=DeliveryStage.VERIFY, due_at=LATER)
     failed = replace(DUE, attempts=3, due_at=LATER + timedelta(minutes=4))
 
-    assert outbox.reopen_entry(SETTLED, b.NOON).is_due(b.NOON)
+    assert outbox.reopen_entry(DELIVERED, b.NOON).is_due(b.NOON)
     assert outbox.reopen_entry(verify, b.NOON).is_due(b.NOON)
     assert outbox.reopen_entry(failed, b.NOON) == failed
 
 
 def test_another_stage_begins_without_the_doubts_of_the_last_one() -> None:
-    doubtful = replace(SETTLED, state=EntryState.DUE, maybe_sent_at=b.NOON)
-    told = replace(WANTED, document_text=replace(TOLD, description="Итог"))
+    doubtful = replace(DELIVERED, state=EntryState.DUE, maybe_sent_at=b.NOON)
+    with_outcome = replace(DESIRED, document_text=replace(TEXT, description="Итог"))
 
-    aimed = outbox.at_next_stage(doubtful, told)
+    advanced = outbox.at_next_stage(doubtful, with_outcome)
 
-    assert (aimed.stage, aimed.maybe_sent_at) == (DeliveryStage.OUTCOME, None)
+    assert (advanced.stage, advanced.maybe_sent_at) == (DeliveryStage.OUTCOME, None)
 
 
 # ---------------------------------------------------------------- when it fails
@@ -226,7 +226,7 @@ def test_an_unknown_outcome_is_not_forgotten_when_1c_goes_down_next() -> None:
     unknown = outbox.retry_later(sending(), b.NOON, RULES, reason="lost", maybe_sent=True)
 
     down = outbox.retry_later(
-        outbox.start_sending(unknown, WANTED), LATER, RULES, reason="down", maybe_sent=False
+        outbox.start_sending(unknown, DESIRED), LATER, RULES, reason="down", maybe_sent=False
     )
 
     assert (down.maybe_sent_at, down.needs_verification) == (b.NOON, True)
@@ -324,7 +324,7 @@ def test_the_pause_doubles_up_to_five_minutes(attempts: int, seconds: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("state", "stage", "owed"),
+    ("state", "stage", "is_pending"),
     [
         (EntryState.DUE, DeliveryStage.DOCUMENT, True),
         (EntryState.SENDING, DeliveryStage.REMINDER, True),
@@ -333,5 +333,7 @@ def test_the_pause_doubles_up_to_five_minutes(attempts: int, seconds: int) -> No
         (EntryState.DELIVERED, DeliveryStage.REMINDER, False),
     ],
 )
-def test_a_final_look_is_no_debt(state: EntryState, stage: DeliveryStage, *, owed: bool) -> None:
-    assert replace(DUE, state=state, stage=stage).is_pending is owed
+def test_a_verification_is_not_pending(
+    state: EntryState, stage: DeliveryStage, *, is_pending: bool
+) -> None:
+    assert replace(DUE, state=state, stage=stage).is_pending is is_pending

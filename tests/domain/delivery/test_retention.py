@@ -80,7 +80,7 @@ def entry(state: EntryState, stage: DeliveryStage = DeliveryStage.DOCUMENT) -> O
         (entry(EntryState.DUE, DeliveryStage.VERIFY), False),
     ],
 )
-def test_what_is_owed_to_1c_is_not_done(owed: OutboxEntry | None, done: bool) -> None:
+def test_what_is_pending_for_1c_is_not_done(owed: OutboxEntry | None, done: bool) -> None:
     assert is_done(b.call(), owed, is_client_waiting=False) is done
 
 
