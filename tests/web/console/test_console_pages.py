@@ -416,7 +416,8 @@ async def test_a_person_may_start_a_run() -> None:
 
 async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost() -> None:
     house = busy_house()
-    house.directory.staff.update({9: manager("Вера Немая", None)})
+    silent = manager("Вера Немая", None)
+    house.directory.staff.update({silent.ref: silent})
     steps = (EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
     for n in range(2):
         decided = decision(target=Target("100"), rule=Rule.DEFAULT)
