@@ -1,5 +1,8 @@
 """Fixtures every test may need: the async backend, and the switch for benchmarks."""
 
+import os
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import settings
 
@@ -15,6 +18,22 @@ def anyio_backend() -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--benchmark", action="store_true", help="run the speed comparisons too")
+
+
+def pytest_configure() -> None:
+    """Let child processes keep their compiled modules: compiling them is half of a start."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run the tests: none for files named one by one or benchmarks.
+
+    One more than there are cores: many tests wait for a disk, a browser or another process.
+    """
+    named: Sequence[str] = config.args
+    if config.getoption("--benchmark") or any(".py" in one for one in named):
+        return 0
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

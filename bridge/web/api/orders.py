@@ -17,19 +17,19 @@ from bridge.domain.phone.formatting import format_phone, mask_phone
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import calling_extension, order_call
-from bridge.web.api.views.base import ErrorView, Source, View, format_e164
+from bridge.web.api.views.base import ErrorView, Source, View, error_response, format_e164
 from bridge.web.shared.bodies import route_class_admitting_first
 from bridge.web.shared.language import translatable
 from bridge.web.shared.pages import PageRenderer
 from bridge.web.web_services import WebServices
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorView, "description": "The admin password is missing or wrong."},
-    403: {"model": ErrorView, "description": "Not from here, or not from this telephone."},
-    404: {"model": ErrorView, "description": "There is no such partner, or it has no number."},
-    409: {"model": ErrorView, "description": "The PBX refused, rings already, or is not set up."},
+    401: error_response("The admin password is missing or wrong."),
+    403: error_response("Not from here, or not from this telephone."),
+    404: error_response("There is no such partner, or it has no number."),
+    409: error_response("The PBX refused, rings already, or is not set up."),
     422: {"model": ErrorView, "description": "The order makes no sense; the sentence says why."},
-    503: {"model": ErrorView, "description": "The store cannot be read or written."},
+    503: error_response("The store cannot be read or written."),
 }
 _REF = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MAX_TYPED = 200

@@ -13,7 +13,7 @@ from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry
 from bridge.web.api.calls import Key, Lang, add_call_routes, read_number
 from bridge.web.api.stream import event_lines
 from bridge.web.api.unread_events import add_unread_event_routes
-from bridge.web.api.views.base import ErrorView
+from bridge.web.api.views.base import ErrorView, error_response
 from bridge.web.api.views.callers import CallerCardView, ExplanationView, NewOwnerChoice
 from bridge.web.api.views.state import (
     FreshnessView,
@@ -28,12 +28,12 @@ from bridge.web.shared.event_stream import EventStream
 from bridge.web.web_services import WebServices
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorView, "description": "The admin password is missing or wrong."},
-    403: {"model": ErrorView, "description": "Not from here."},
-    404: {"model": ErrorView, "description": "There is no such thing."},
-    409: {"model": ErrorView, "description": "Its state does not allow it."},
+    401: error_response("The admin password is missing or wrong."),
+    403: error_response("Not from here."),
+    404: error_response("There is no such thing."),
+    409: error_response("Its state does not allow it."),
     422: {"model": ErrorView, "description": "The request cannot be read; the sentence says why."},
-    503: {"model": ErrorView, "description": "The store cannot be read or written."},
+    503: error_response("The store cannot be read or written."),
 }
 
 #: What a person may have typed; longer texts are no number.

@@ -6,6 +6,7 @@ back to us alone.
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,7 @@ class PageRenderer:
     def __init__(self, lang: Language, zone: tzinfo) -> None:
         self._lang = lang
         self.localizers = {one: Localizer(one, zone) for one in LANGUAGES}
-        self._environments = {one: _templates(self.localizers[one]) for one in LANGUAGES}
+        self._environments = {one: _templates(one, zone) for one in LANGUAGES}
 
     def language_of(self, scope: Scope) -> Language:
         """Return the reader's language: as the cookie says, else the service's."""
@@ -136,8 +137,10 @@ _TITLES = {
 }
 
 
-def _templates(localizer: Localizer) -> Environment:
-    lang = localizer.lang
+@lru_cache(maxsize=16)
+def _templates(lang: Language, zone: tzinfo) -> Environment:
+    """Return the templates in *lang*; kept, so that they are compiled once a process."""
+    localizer = Localizer(lang, zone)
     environment = Environment(
         loader=FileSystemLoader(_WEB_DIR / "templates"),
         autoescape=True,
