@@ -1,4 +1,4 @@
-"""Every error the bridge raises on purpose.
+"""Every error the bridge raises on purpose: long because it is a table, one class an error.
 
     BridgeError
     ├─ SettingsError          the environment is wrong; nothing starts (exit 2)
@@ -7,16 +7,16 @@
     │  │  ├─ OneCOutcomeUnknown  a write may or may not have happened; look before writing again
     │  │  ├─ OneCBlocked      the administrator has closed the infobase to sessions; wait
     │  │  └─ OneCChanged      somebody changed the object since it was read; read it again
-    │  ├─ OneCUnauthorized    the 1C user or his rights; a person must act
+    │  ├─ OneCUnauthorized    the 1C user or its rights; a person must act
     │  ├─ OneCNotPublished    the publication lacks an entity set or field; a person must act
     │  │  └─ OneCNotLetThrough   the web server lets no such request through; a person must act
-    │  ├─ OneCRejected        1C refused this very request in its own words; repeating cannot help
+    │  ├─ OneCRejected        1C refused this very request; repeating cannot help
     │  │  ├─ OneCAlreadyExists   a record with this key is there already
     │  │  └─ OneCGone         the object or record is not there any more
     │  └─ OneCNonsense        an answer that is not what 1C says; our reading of it would be a guess
     ├─ PbxError               the PBX's API did not do what was asked
     │  ├─ PbxUnavailable      nothing usable came back; ask again later
-    │  └─ PbxRefused          it refused in its own words (key, cabinet, number); a person must act
+    │  └─ PbxRefused          it refused (key, cabinet, number); a person must act
     ├─ UnreadEvent            an event of the PBX speaks of a call in a form that cannot be read
     ├─ OrderRefused           a call cannot be ordered so: extension, number
     │  └─ OrderRepeated       this very telephone is calling this number already
@@ -26,7 +26,7 @@
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
     │  └─ FactsLost           the guard: rows lost what calls are routed by; keeps the counts
     ├─ SyncRunning            another sync run holds the directory
-    └─ StoreError             the disk said no, or the file is not ours
+    └─ StoreError             the disk refused, or the file is not ours
        ├─ StoreDamaged        what is in the file is not what was written to it
        ├─ StoreForeign        the file is another program's
        └─ StoreTaken          another service has it; this one does not start
@@ -64,7 +64,7 @@ class UnreadableEvent(BridgeError):
 
 @dataclass(eq=False)
 class OneCError(BridgeError):
-    """1C did not do what was asked; *where* is the entity set or address, *detail* the words."""
+    """1C did not do what was asked; *where* is the entity set or address, *detail* the answer."""
 
     where: str
     detail: str
@@ -85,7 +85,7 @@ SESSIONS_BLOCKED = "sessions blocked by the administrator"
 
 
 class OneCSessionsBlocked(OneCUnavailable):
-    """Sessions are blocked by the administrator; *detail* holds his words."""
+    """Sessions are blocked by the administrator; *detail* holds the administrator's message."""
 
     def __str__(self) -> str:
         return f"1C, {self.where}: {SESSIONS_BLOCKED}: {self.detail}"
@@ -118,7 +118,7 @@ class OneCFilteredByWebServer(OneCNotPublished):
 
 @dataclass(eq=False)
 class OneCRejected(OneCError):
-    """1C refused in its own words (*detail*); *status* and *code* as it sent them."""
+    """1C refused and said why (*detail*); *status* and *code* as it sent them."""
 
     status: int
     code: str
@@ -141,7 +141,7 @@ class OneCInvalidResponse(OneCError):
 
 @dataclass(eq=False)
 class PbxError(BridgeError):
-    """The PBX's API did not do what was asked; *where* is the order, *detail* the words."""
+    """The PBX's API did not do what was asked; *where* is the order, *detail* what was answered."""
 
     where: str
     detail: str
@@ -155,12 +155,12 @@ class PbxUnavailable(PbxError):
 
 
 class PbxRefused(PbxError):
-    """The PBX refused in its own words; repeating cannot help."""
+    """The PBX refused and said why; repeating cannot help."""
 
 
 @dataclass(eq=False)
 class OrderRefused(BridgeError):
-    """A call was not ordered; *words* say why to a person."""
+    """A call was not ordered; *message* says why to a person."""
 
     message: str
 
@@ -169,12 +169,12 @@ class OrderRefused(BridgeError):
 
 
 class OrderRepeated(OrderRefused):
-    """The same telephone was told to call the same number seconds ago."""
+    """The same telephone was ordered to call the same number, and that is not over."""
 
 
 @dataclass(eq=False)
 class NotFound(BridgeError):
-    """What was asked about is not there, or is not the only one; *words* say what and where."""
+    """What was asked about is not there, or is not the only one; *message* says what and where."""
 
     message: str
 
@@ -292,7 +292,7 @@ class StoreError(BridgeError):
 
     @property
     def with_path(self) -> str:
-        """Return the sentence with the whole path, for the administrator at his terminal."""
+        """Return the sentence with the whole path, for the administrator at a terminal."""
         return f"{self.path}: {self.reason}"
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from bridge.domain.phone.fields import mask_phone
+from bridge.domain.phone.formatting import mask_phone
 from bridge.log_context import current_call_key
 
 #: Anything that may be somebody's number: seven digits or more, however separated.
@@ -47,7 +47,7 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            mask_numbers,  # last, as a traceback holds the words of the error
+            mask_numbers,  # last, as a traceback holds the message of the error
             renderer,
         ],
     )
@@ -87,7 +87,7 @@ def _masked(value: object) -> object:
         return {_masked(name): _masked(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(inner) for inner in value]
-    # Anything else is logged by its text, as the renderers would do it behind our back.
+    # Anything else is logged by its text, as the renderers would do it.
     text, end, shown = str(value), 0, ""
     for moment in _MOMENT.finditer(text):
         shown += _NUMBER.sub(_mask_match, text[end : moment.start()]) + moment[0]

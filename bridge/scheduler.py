@@ -1,7 +1,7 @@
 """The jobs on APScheduler: sync, delivery, taking up a new directory, housekeeping.
 
 The sync runs as a process of its own, started by Popen in a thread: uvloop's spawn stalls the
-loop by 14-18 ms (facts/performance.md §5), and a sync of a million rows must stall nobody.
+loop by 14-18 ms, and a sync of a million rows must stall nobody.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Timetable:
     """How often things happen. *sync_duty*: the largest share of time a sync may take.
 
     *stop_patience*: how long a stop waits for a delivery under way; what is not finished then is
-    looked for in 1C next time.
+    searched for in 1C next time.
     """
 
     sync_interval: timedelta
@@ -67,7 +67,7 @@ class PauseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no typ
 
 
 class Scheduler:
-    """Runs the jobs between `start` and `stop`; a kick makes the delivery look at once."""
+    """Runs the jobs between `start` and `stop`; `deliver_soon` starts a delivery at once."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Scheduler:
         self._jobs.start()
 
     def deliver_soon(self) -> None:
-        """Have the delivery look now; cheap enough for the ringing path."""
+        """Run the delivery as soon as possible; cheap enough for the path of a routing answer."""
         self._loops[0].run_soon()
 
     def sync_now(self, *, accept_shrink: bool = False) -> None:
@@ -196,8 +196,8 @@ class Scheduler:
         try:
             return self._run(command)
         except OSError as error:  # no memory, no process, no file left for it
-            words = f"the sync process cannot be started: {error.strerror or error}"
-            return read_process_result(_NOT_STARTED, json.dumps({"error": words}))
+            message = f"the sync process cannot be started: {error.strerror or error}"
+            return read_process_result(_NOT_STARTED, json.dumps({"error": message}))
 
     def _run(self, command: Sequence[str]) -> SyncProcessResult:
         with subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -230,10 +230,10 @@ class Scheduler:
 
 
 def sync_pause_after(took: timedelta, timetable: Timetable) -> timedelta:
-    """Give the pause after a sync that *took* so long: longer where it would exceed its duty."""
+    """Return the pause after a sync that *took* so long: longer where it would exceed its duty."""
     return max(timetable.sync_interval, took * (1 / timetable.sync_duty - 1))
 
 
 def sync_command() -> tuple[str, ...]:
-    """Give the command line of one background sync run in this very environment."""
+    """Return the command line of one background sync run in this very environment."""
     return (sys.executable, "-m", "bridge", "sync", "--json", "--background")

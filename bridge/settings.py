@@ -1,6 +1,6 @@
 """Settings from the environment and `.env`; nobody else reads `os.environ`.
 
-A frozen `Settings` is what the house is built from. What is missing or malformed is named in one
+A frozen `Settings` is what the service is built from. What is missing or malformed is named in one
 sentence; secrets are `SecretStr` and show in no repr, log or error text.
 """
 
@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 class Settings(BaseSettings):
-    """Every setting of contract.md §3, typed; field names are the variables without BRIDGE_."""
+    """Every setting, typed; field names are the variables without BRIDGE_."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -264,24 +264,24 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         SettingsError: one sentence naming the first variable that is malformed.
     """
     try:
-        _proof_read(env_file)
-        return Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings' own door
+        _check_lines(env_file)
+        return Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings' own parameter
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = _PREFIX + str(first["loc"][0]).upper() if first["loc"] else _PREFIX + "*"
-        words = str(first["msg"]).removeprefix("Value error, ")
-        raise SettingsError(name, words[:1].lower() + words[1:]) from None
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise SettingsError(name, message[:1].lower() + message[1:]) from None
     except (PydanticSettingsError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(str(env_file or ".env"), f"cannot be read: {error}") from error
 
 
-def _proof_read(env_file: Path | None) -> None:
+def _check_lines(env_file: Path | None) -> None:
     """Insist that every line is a setting; python-dotenv would skip others with a warning."""
     if env_file is None or not env_file.is_file():
         return
     with env_file.open(encoding="utf-8") as lines:
         for binding in parse_stream(lines):
             if binding.error or (binding.key is not None and binding.value is None):
-                # The line itself is not told: it may hold a secret.
+                # The line itself is not shown: it may hold a secret.
                 where = f"{env_file}, line {binding.original.line}"
                 raise SettingsError(where, "is not of the form NAME=value")

@@ -18,18 +18,18 @@ from rich.progress import (
 from rich.table import Table
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import format_phone
+from bridge.domain.phone.formatting import format_phone
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import RoutingFactsLost, SyncRefused
 from bridge.ports.stores.directory import EntitySync, SyncReport
 
 if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
-    from bridge.lab.demo import DemoStep
+    from bridge.lab.demo.steps import DemoStep
 
 #: The last two are typed on a keyboard left in Russian.
 _YES = frozenset({"y", "yes", "д", "да"})
@@ -49,7 +49,7 @@ _STATE_STYLES = {
 
 
 def console() -> Console:
-    """Give the console of human results: stdout."""
+    """Return the console of human results: stdout."""
     return Console(highlight=False)
 
 
@@ -82,10 +82,10 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def _begin(self, words: str, total: int | None) -> None:
+    def _begin(self, description: str, total: int | None) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(words, total=total)
+        self._task = self._bar.add_task(description, total=total)
 
     def listing(self, kind: EntityKind) -> None:
         """Show that *kind* is being listed."""
@@ -105,12 +105,12 @@ class ProgressBar:
         """Ask the person at the terminal whether 1C is right; anything but a yes is a no."""
         self._bar.stop()
         try:
-            said = self._screen.input(f"{format_loss_question(refused)} [y/N] ", markup=False)
+            answer = self._screen.input(f"{format_loss_question(refused)} [y/N] ", markup=False)
         except EOFError:
-            said = ""
+            answer = ""
         finally:
             self._bar.start()
-        return said.strip().casefold() in _YES
+        return answer.strip().casefold() in _YES
 
     def indexing(self) -> None:
         """Show that the index is being built."""
@@ -199,7 +199,7 @@ def build_route_lines(
 
 
 def build_outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
-    """List what is owed to 1C; the last column says who called, and below it what 1C said."""
+    """List what is pending for 1C; the last column has the caller and what 1C answered."""
     table = Table(show_lines=True)
     for heading in ("id", "state", "call", "next"):
         table.add_column(heading, no_wrap=True)
@@ -217,7 +217,7 @@ def build_outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Tabl
 
 
 def build_entry_lines(entry: OutboxEntry, call: PhoneCall, lang: Language) -> Sequence[str]:
-    """Tell everything about one debt."""
+    """Return everything about one outbox entry, as lines."""
     lines = [
         f"{entry.key}: {entry.state.value}, stage {entry.stage.value}, {entry.attempts} attempts",
         f"call of {format_time(call.arrived_at)}: {format_caller(call)}, line {call.did or '—'}",
@@ -244,17 +244,17 @@ def build_check_table(findings: Sequence[CheckResult]) -> Table:
 
 
 class DemoScreen:
-    """What the demonstration says to a person."""
+    """Shows the demonstration on the terminal."""
 
     def __init__(self) -> None:
         self._console = console()
 
-    def say(self, words: str) -> None:
-        """Say a sentence."""
-        self._console.print(words, markup=False, soft_wrap=True)
+    def write_line(self, text: str) -> None:
+        """Write one sentence."""
+        self._console.print(text, markup=False, soft_wrap=True)
 
-    def table(self, steps: Sequence["DemoStep"]) -> None:
-        """Show the scripted day."""
+    def show_steps(self, steps: Sequence["DemoStep"]) -> None:
+        """Show the steps and whether they passed."""
         table = Table(title="one day of 1C-bridge, seen on the 1C side", title_justify="left")
         for heading in ("", "what was done", "had to be seen", "was seen"):
             table.add_column(heading, overflow="fold")
@@ -265,7 +265,7 @@ class DemoScreen:
 
 
 def format_caller(call: PhoneCall) -> str:
-    """Name the caller of *call* in a few words."""
+    """Return the caller of *call* in short."""
     number = call.caller.number
     phone = call.caller.raw or "—" if number is None else format_phone(number)
     who = call.decision.candidate
@@ -278,12 +278,12 @@ def format_time(moment: datetime) -> str:
 
 
 def is_interactive() -> bool:
-    """Tell whether a person can be asked: our question and his answer both go by a terminal."""
+    """Return whether a person can be asked: question and answer both go by a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_error(sentence: str) -> None:
-    """Say what went wrong: one sentence on stderr."""
+    """Return what went wrong: one sentence on stderr."""
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
 
 

@@ -1,6 +1,11 @@
 """Fixtures every test may need: the async backend, and the switch for benchmarks."""
 
 import pytest
+from hypothesis import settings
+
+# A busy machine makes an example slow, not wrong.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 
 @pytest.fixture

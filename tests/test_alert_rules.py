@@ -14,7 +14,7 @@ from bridge.ports.stores.outbox import OutboxCounts
 RULES = (Path(bridge.__file__).parent / "manual" / "prometheus-alerts.yml").read_text("utf-8")
 
 
-def test_every_figure_is_exposed():
+def test_every_figure_is_exposed() -> None:
     metrics = Metrics()
     metrics.routed("sipuni", Rule.DEFAULT, 0.001)
     metrics.route_failed("sipuni")
@@ -26,7 +26,7 @@ def test_every_figure_is_exposed():
     assert not [name for name in named if not re.search(rf"^{name}\b", shown, re.MULTILINE)]
 
 
-def test_every_alarm_is_one_of_ours():
+def test_every_alarm_is_one_of_ours() -> None:
     named = {name for part in re.findall(r'name[=!]~"([^"]*)"', RULES) for name in part.split("|")}
 
     assert named <= set(get_args(AlarmName))

@@ -37,16 +37,16 @@ def names_in(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(set(promises("en"))))
-def test_a_promise_has_its_test(path: str, name: str):
+def test_a_promise_has_its_test(path: str, name: str) -> None:
     assert name in names_in(path)
 
 
-def test_both_languages_promise_the_same():
+def test_both_languages_promise_the_same() -> None:
     assert promises("ru") == promises("en")
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
-def test_no_promise_is_without_a_test(lang: str):
+def test_no_promise_is_without_a_test(lang: str) -> None:
     text = (MANUAL / lang / "promises.md").read_text("utf-8")
     headings = text.count("|---|---|---|")
 

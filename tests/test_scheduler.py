@@ -364,7 +364,7 @@ async def test_a_delivery_that_hangs_is_given_up_at_a_stop(tmp_path: Path) -> No
     assert told == ["given up"]
 
 
-async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path):
+async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [])
     async with stage.scheduler() as scheduler:
         marks = await stage.syncs(1)

@@ -350,12 +350,14 @@ def test_the_hooks_need_one_secret_of_two(env_file: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["https://example.ru/bridge", "https://example.ru/?a=1"])
-def test_a_public_address_with_a_path_is_refused_in_one_sentence(env_file: Path, address: str):
+def test_a_public_address_with_a_path_is_refused_in_one_sentence(
+    env_file: Path, address: str
+) -> None:
     env_file.write_text(f"BRIDGE_PUBLIC_URL={address}\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="BRIDGE_PUBLIC_URL: must have no path"):
         load_settings(env_file)
 
 
-def test_a_public_address_may_end_in_a_slash(env_file: Path):
+def test_a_public_address_may_end_in_a_slash(env_file: Path) -> None:
     env_file.write_text("BRIDGE_PUBLIC_URL=https://bridge.example.ru/\n", encoding="utf-8")
     assert load_settings(env_file).public_url == "https://bridge.example.ru"

@@ -18,10 +18,10 @@ from tests.support.builders import NOON
 _ASKS = """
 import sys
 from bridge.errors import SyncRefused
-from bridge.terminal import ProgressBar, somebody_is_there
+from bridge.terminal import ProgressBar, is_interactive
 refused = SyncRefused("contact", 1200, 7, 0.2)
 with ProgressBar() as bar:
-    yes = somebody_is_there() and bar.confirm(refused)
+    yes = is_interactive() and bar.confirm(refused)
 sys.exit(0 if yes else 3)
 """
 

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 
 from bridge.adapters.latency import LatencyLog
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.routing.decision import Rule
 from bridge.ports.alarms import Alarm, AlarmName
 from bridge.ports.events import CallRecorded, Event, OneCAvailability
@@ -123,7 +124,8 @@ class Metrics:
     def expose(self, counts: OutboxCounts | None, age: timedelta | None, numbers: int) -> bytes:
         """Give the exposition; the arguments are what stands in the stores now; None: unread."""
         for state in EntryState:
-            self._entries.labels(state).set(math.nan if counts is None else getattr(counts, state.name.lower()))
+            count = math.nan if counts is None else getattr(counts, state.name.lower())
+            self._entries.labels(state.value).set(count)
         self._age.set(math.nan if age is None else age.total_seconds())
         self._numbers.set(numbers)
         return generate_latest(self._registry)

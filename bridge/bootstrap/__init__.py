@@ -1,28 +1,24 @@
-"""The one room that names every concrete class and builds the house from the settings.
+"""The only package that names concrete classes: it builds everything from the settings.
 
-`parts` what all of it shares, `commands` what one command needs, `service` the service with its
-`calls` and `pages`. What only the service needs is imported where the service is built: it is half
-of the time that a command like `route` would take.
+`commands/` builds what one command needs, `service` the service with its `call_handling` and
+`pages`; `pbx` and `stores` are where another PBX or another store is added. What only the service
+needs is imported where the service is built: it takes half of the time of a command like `route`.
 """
 
 from collections.abc import Callable
 
 from bridge.adapters.sqlite.file.permissions import set_private_umask
-from bridge.bootstrap.commands import (
-    call,
-    check,
-    console_link,
-    desk_link,
-    explain,
+from bridge.bootstrap.commands.check import check
+from bridge.bootstrap.commands.links import console_link, desk_link
+from bridge.bootstrap.commands.outbox import (
     outbox_drop,
     outbox_entries,
     outbox_entry,
     outbox_retry,
-    set_up_background_logs,
-    set_up_logs,
-    sync,
 )
-from bridge.bootstrap.process_priority import lower_priority
+from bridge.bootstrap.commands.route import call, explain
+from bridge.bootstrap.commands.sync import set_up_background_logs, set_up_logs, sync
+from bridge.bootstrap.process import lower_priority
 from bridge.bootstrap.shared import now
 from bridge.settings import Settings
 
@@ -48,6 +44,6 @@ __all__ = [
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run the service until it is told to stop; *announce* gets the one-time link, if due."""
-    from bridge.bootstrap.service import serve as run
+    from bridge.bootstrap.serve import serve as run
 
     run(settings, announce)

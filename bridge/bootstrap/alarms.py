@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 
-_LOOK_EVERY = timedelta(seconds=10)
+_CHECK_EVERY = timedelta(seconds=10)
 
 
 def build_alarm_loop(
@@ -30,21 +30,21 @@ def build_alarm_loop(
     ledger: SqliteLedger,
     history: "SqliteCallHistory",
     metrics: "Metrics",
-    situation: SystemState,
+    system_state: SystemState,
     events: EventFanOut,
 ) -> Loop:
-    """Return the loop that looks every ten seconds."""
+    """Build the loop that checks every ten seconds."""
 
     async def disk() -> DiskUsage | None:
         try:
             return await asyncio.to_thread(disk_usage, settings.data_dir)
         except OSError:
-            return None  # a folder that is away is told by whoever writes to it
+            return None  # a folder that is gone is reported by whoever writes to it
 
     async def past_contacts(since: datetime) -> Mapping[str, Sequence[datetime]]:
         moments: dict[str, list[datetime]] = {}
         for fact in await history.facts(since, now()):
-            # A call of which the PBX never said anything is no contact.
+            # A call about which the PBX never sent anything is no contact.
             if fact.provider and fact.disposition is not Disposition.UNKNOWN:
                 moments.setdefault(fact.provider, []).append(fact.at)
         return moments
@@ -52,8 +52,8 @@ def build_alarm_loop(
     watch = AlarmWatch(
         watched=WatchedState(
             directory=directory,
-            availability=situation.availability,
-            alarms=situation.alarms,
+            availability=system_state.availability,
+            alarms=system_state.alarms,
             counts=ledger.count_entries,
             contacts=metrics.contacts,
             past_contacts=past_contacts,
@@ -65,4 +65,4 @@ def build_alarm_loop(
         hours=settings.work_hours,
         stale_after=settings.stale_after,
     )
-    return Loop("alarms", watch.check, _LOOK_EVERY)
+    return Loop("alarms", watch.check, _CHECK_EVERY)

@@ -1,4 +1,4 @@
-"""What follows calls and orders them: built for the service."""
+"""What tracks calls and orders them: built for the service."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
+from bridge.bootstrap.pbx import PBX_NAME, build_event_feed, build_pbx_api
 from bridge.bootstrap.shared import (
     LIVE_LOOKUP_TIMEOUT_S,
     build_odata_client,
-    build_pbx_api,
     monotonic,
     now,
     onec_zone,
     phone_rules,
-    reveal_secret,
 )
 from bridge.loops import Loop
 from bridge.ports.audit import Audit
@@ -39,15 +38,15 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from bridge.adapters.metrics import Metrics
     from bridge.adapters.onec.reading.call_requests import ODataCallRequests
-    from bridge.adapters.pbx.sipuni import SipuniTelephony
+    from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
     from bridge.adapters.pbx.sipuni.websocket import SipuniWebsocket
 
-#: How often 1C is asked for calls that its users order, and what could not be written is written.
-_LOOK_EVERY = timedelta(seconds=5)
+#: How often 1C is asked for call requests, and order outcomes that could not be saved are saved.
+_POLL_EVERY = timedelta(seconds=5)
 
 
 def build_missed_call_rules(settings: Settings) -> MissedCallRules:
-    """How missed calls are reminded of."""
+    """Return how missed calls are reminded of."""
     minutes = settings.escalate_after_min
     return MissedCallRules(
         lang=settings.lang,
@@ -64,12 +63,12 @@ def build_call_handling(
     settings: Settings,
     ledger: SqliteLedger,
     directory: SqliteDirectory,
-    deciding: RouteDecider,
+    decider: RouteDecider,
     telephony: "SipuniTelephony",
     events: EventFanOut,
     deliver_soon: Callable[[], None],
 ) -> tuple[CallStore, CallTracker, Loop]:
-    """Build the book of calls, what tells events to them, and the loop for those that waited."""
+    """Build the store of calls, what applies events to them, and the loop for waiting events."""
 
     def later() -> None:
         loop.run_soon()
@@ -80,7 +79,7 @@ def build_call_handling(
         active_calls=open_calls,
         owner_of=directory.owner_of,
         owners=CallBackOwners(
-            decide=deciding.decide,
+            decide=decider.decide,
             managers=directory.managers,
             lang=settings.lang,
             clock=now,
@@ -88,7 +87,7 @@ def build_call_handling(
         rules=build_missed_call_rules(settings),
         clock=now,
     )
-    book = CallStore(
+    call_store = CallStore(
         ledger=ledger,
         active_calls=open_calls,
         missed_calls=debts,
@@ -97,35 +96,35 @@ def build_call_handling(
         clock=now,
         deliver_soon=deliver_soon,
     )
-    following = CallTracker(
-        call_store=book,
+    call_tracker = CallTracker(
+        call_store=call_store,
         ledger=ledger,
         missed_calls=debts,
         read_event=telephony.read_event,
-        decide=deciding.decide,
+        decide=decider.decide,
         clock=now,
         apply_soon=later,
         journal_internal=settings.internal_calls,
         unread_events=UnreadEvents(ledger=ledger, events=events),
         reparse=telephony.reparse_event,
     )
-    loop = Loop("follow", following.apply_stored_events, timedelta(seconds=5))
-    return book, following, loop
+    loop = Loop("follow", call_tracker.apply_stored_events, timedelta(seconds=5))
+    return call_store, call_tracker, loop
 
 
 def build_periodic_loops(
     settings: Settings,
     ledger: SqliteLedger,
     audit: Audit,
-    following: CallTracker,
+    call_tracker: CallTracker,
     *,
     pbx: PbxControl | None,
     events: EventFanOut,
-    watch: ClockWatch,
+    clock_watch: ClockWatch,
 ) -> Sequence[Loop]:
-    """Give the work that goes round by itself: escalation, settling, retention."""
-    settling = UnfinishedCalls(
-        tracker=following,
+    """Build the periodic work: clock, escalation, unfinished calls, retention."""
+    unfinished_calls = UnfinishedCalls(
+        tracker=call_tracker,
         pbx=pbx,
         events=events,
         clock=now,
@@ -134,20 +133,20 @@ def build_periodic_loops(
     retention = Retention(
         ledger=ledger,
         audit=audit,
-        clock=watch.now,
+        clock=clock_watch.now,
         keep_days=settings.keep_days,
-        steady_for=watch.steady_for,
+        steady_for=clock_watch.steady_for,
         lang=settings.lang,
     )
 
     async def escalate() -> None:
-        await watch.check()  # a step just now must not make everything ripe
-        await following.escalate_missed_calls()
+        await clock_watch.check()  # a step just now must not make everything ripe
+        await call_tracker.escalate_missed_calls()
 
     return (
-        Loop("clock", watch.check, timedelta(seconds=1)),
+        Loop("clock", clock_watch.check, timedelta(seconds=1)),
         Loop("escalate", escalate, timedelta(seconds=30)),
-        Loop("settle", settling.resolve, timedelta(seconds=60)),
+        Loop("settle", unfinished_calls.resolve, timedelta(seconds=60)),
         Loop("forget", retention.delete_old, timedelta(minutes=15)),
     )
 
@@ -163,14 +162,14 @@ class PbxConnection:
     websocket: "SipuniWebsocket | None" = None
 
     async def open(self) -> None:
-        """Give up what a stop left in doubt, then listen."""
+        """Resolve what a stop left in doubt, then listen."""
         if self.call_originator is not None:
             await self.call_originator.recover_after_crash()
         if self.websocket is not None:
             self.websocket.start()
 
     async def aclose(self) -> None:
-        """Let go of what was opened."""
+        """Close what was opened."""
         for part in (self.websocket, self.call_requests, self.pbx):
             if part is not None:
                 await part.aclose()
@@ -178,38 +177,34 @@ class PbxConnection:
 
 def build_pbx_connection(
     settings: Settings,
-    book: CallStore,
-    following: CallTracker,
-    deciding: RouteDecider,
+    call_store: CallStore,
+    call_tracker: CallTracker,
+    decider: RouteDecider,
     directory: SqliteDirectory,
     *,
     events: EventFanOut,
     metrics: "Metrics",
     slots: RequestSlots,
 ) -> PbxConnection:
-    """Build what the settings allow of the line to the PBX."""
-    from bridge.adapters.pbx.sipuni.websocket import SipuniWebsocket
+    """Build what the settings allow of the connection to the PBX."""
 
     async def receive(event: RawEvent) -> None:
-        await following.receive(event)
+        await call_tracker.receive(event)
         metrics.event_stored(event.provider)
 
-    websocket = None
-    ws_key, pbx = reveal_secret(settings.sipuni_ws_key), build_pbx_api(settings)
-    if settings.sipuni_events == "websocket" and ws_key is not None:
-        websocket = SipuniWebsocket(settings.sipuni_ws_url, ws_key, receive, events, now)
+    websocket, pbx = build_event_feed(settings, receive, events), build_pbx_api(settings)
     if pbx is None:
         return PbxConnection(websocket=websocket)
     originating = CallOriginator(
         pbx=pbx,
-        provider="sipuni",
-        order_store=book,
-        decide=deciding.decide,
+        provider=PBX_NAME,
+        order_store=call_store,
+        decide=decider.decide,
         phones=phone_rules(settings),
         lang=settings.lang,
         clock=now,
     )
-    outcomes = Loop("orders", originating.save_unsaved_outcomes, _LOOK_EVERY)
+    outcomes = Loop("orders", originating.save_unsaved_outcomes, _POLL_EVERY)
     if not settings.call_requests:
         return PbxConnection(pbx, originating, loops=(outcomes,), websocket=websocket)
     requests, loop = _requesting(settings, originating, directory, slots)
@@ -219,7 +214,7 @@ def build_pbx_connection(
 def _requesting(
     settings: Settings, originating: CallOriginator, directory: SqliteDirectory, slots: RequestSlots
 ) -> tuple["ODataCallRequests", Loop]:
-    """Build the look-out for calls ordered in 1C; no order must wait behind a delivery."""
+    """Build what polls 1C for call requests; no order must wait behind a delivery."""
     from bridge.adapters.onec.reading.call_requests import ODataCallRequests
 
     source = ODataCallRequests(
@@ -239,4 +234,4 @@ def _requesting(
         clock=now,
         monotonic=monotonic,
     )
-    return source, Loop("requests", requesting.poll, _LOOK_EVERY)
+    return source, Loop("requests", requesting.poll, _POLL_EVERY)

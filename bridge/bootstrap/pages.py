@@ -10,12 +10,11 @@ from bridge.adapters.service_client import reachable_host
 from bridge.adapters.sqlite.audit.ended_sessions import EndedSessionsFile
 from bridge.adapters.sqlite.audit.tolerant_audit import TolerantAudit
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.bootstrap.shared import (
+from bridge.bootstrap.shared import now, reveal_secret
+from bridge.bootstrap.stores import (
     audit_path,
     directory_path,
     ledger_path,
-    now,
-    reveal_secret,
 )
 from bridge.errors import SettingsError
 from bridge.ports.events import EventPublisher
@@ -73,7 +72,7 @@ def build_desk(settings: Settings, directory: SqliteDirectory) -> "DeskState":
 
 
 def build_stream_end(hub: "EventHub", desk: "DeskState") -> Callable[[], None]:
-    """Give what ends the pages' streams: a stop would wait for them."""
+    """Return what ends the pages' streams: a stop would wait for them."""
 
     def end_streams() -> None:
         hub.close()
@@ -98,7 +97,7 @@ def build_console_link(settings: Settings, secret: bytes, port: int) -> str:
 
 
 def build_hook_access(settings: Settings) -> "HookAccess":
-    """Tell who may call the hooks."""
+    """Return who may call the hooks."""
     from bridge.web.access import HookAccess
 
     return HookAccess(
@@ -111,7 +110,7 @@ def build_hook_access(settings: Settings) -> "HookAccess":
 
 
 def build_admin_access(settings: Settings, secret: bytes) -> "AdminAccess":
-    """Tell what opens the console.
+    """Return what opens the console.
 
     Raises:
         SettingsError: the password is a hash that cannot be read.

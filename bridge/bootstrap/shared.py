@@ -1,21 +1,19 @@
-"""What every way of building shares: paths, rules and clients, from the settings."""
+"""What every way of building shares: clocks, rules and clients of 1C, from the settings."""
 
 import logging
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bridge.adapters.onec.protocol.client import MAX_ANSWER_BYTES, ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import MAX_ANSWER_BYTES, ODataConfig
 from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
-from bridge.adapters.sqlite.audit.store import SqliteAudit
-from bridge.adapters.sqlite.file.permissions import restrict_to_owner
-from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.domain.phone.fields import PhoneRules, read_did
-from bridge.domain.routing.routing import RoutingRules
+from bridge.domain.phone.callers import read_did
+from bridge.domain.phone.phone import PhoneRules
+from bridge.domain.routing.decision import RoutingRules
 from bridge.errors import SettingsError
 from bridge.ports.events import EventPublisher
 from bridge.ports.stores.directory import Directory
@@ -23,17 +21,15 @@ from bridge.services.answering.decide import NumberMemoryLookup, RouteDecider
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from bridge.adapters.pbx.sipuni.api import SipuniApi
+    pass
 
 _log = logging.getLogger(__name__)
 
-#: Where settings may stand; it holds passwords.
-ENV_FILE = Path(".env")
 
 #: A question about a caller who has long been answered is given up after this.
 LIVE_LOOKUP_TIMEOUT_S = 20.0
 
-#: A person at the sign-in waits no longer for 1C's word on his password.
+#: A manager at the sign-in waits no longer for 1C to check the password.
 _SIGN_IN_TIMEOUT_S = 30.0
 
 #: What a live look-up or a sign-in reads has some kilobytes.
@@ -44,12 +40,12 @@ _SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Tell the seconds since the machine started, also those it slept, where the system can."""
+    """Return the seconds since the machine started, also those it slept, where the system can."""
     return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
 
@@ -117,7 +113,7 @@ def build_request_slots(settings: Settings) -> RequestSlots:
 
 
 def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
-    """Give what makes a client of somebody's own name and password."""
+    """Return what makes a client of somebody's own name and password."""
     mine = slots.for_client(Urgency.INTERACTIVE)
     return lambda name, password: build_odata_client(
         settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine
@@ -125,7 +121,7 @@ def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str,
 
 
 def onec_zone(settings: Settings) -> ZoneInfo:
-    """Give the zone of the 1C server's clock.
+    """Return the zone of the 1C server's clock.
 
     Raises:
         SettingsError: it is not set.
@@ -135,72 +131,7 @@ def onec_zone(settings: Settings) -> ZoneInfo:
     return settings.onec_timezone
 
 
-def make_data_folder(settings: Settings) -> None:
-    """Have the data folder, readable to its owner alone: it holds people's data.
-
-    Raises:
-        SettingsError: it cannot be made, or is no folder.
-    """
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"it cannot be a folder of ours: {error.strerror or type(error).__name__}"
-        raise SettingsError("BRIDGE_DATA_DIR", reason) from error
-
-
-def directory_path(settings: Settings) -> Path:
-    """Where the directory stands."""
-    return settings.data_dir / "directory.db"
-
-
-def ledger_path(settings: Settings) -> Path:
-    """Where the ledger stands."""
-    return settings.data_dir / "ledger.db"
-
-
-def audit_path(settings: Settings) -> Path:
-    """Where the audit list stands."""
-    return settings.data_dir / "audit.db"
-
-
-def try_make_data_folder(settings: Settings) -> None:
-    """Have the data folder private, where there can be one: callers do not need it."""
-    try:
-        make_data_folder(settings)
-    except SettingsError as error:
-        _log.error("data_folder_missing", extra={"reason": error.reason})
-    restrict_to_owner(settings.data_dir, ENV_FILE)
-
-
-def secret_path(settings: Settings) -> Path:
-    """Where the secret stands that signs sessions and links."""
-    return settings.data_dir / "secret.key"
-
-
-def open_audit_store(settings: Settings) -> SqliteAudit:
-    """Open the audit list."""
-    make_data_folder(settings)
-    return SqliteAudit(audit_path(settings), now, keep=timedelta(days=settings.audit_days))
-
-
-def open_run_history(settings: Settings) -> SqliteSyncRuns:
-    """Open the history of sync runs."""
-    return SqliteSyncRuns(settings.data_dir / "runs.db")
-
-
-def build_pbx_api(settings: Settings) -> "SipuniApi | None":
-    """Build the cabinet's API; None where nothing is set that opens it."""
-    from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
-
-    key = reveal_secret(settings.sipuni_key)
-    if settings.sipuni_user is None or key is None:
-        return None
-    zone = settings.sipuni_timezone or onec_zone(settings)
-    account = SipuniAccount(settings.sipuni_url, settings.sipuni_user, key, zone)
-    return SipuniApi(account, phone_rules(settings))
-
-
 def reveal_secret(secret: object) -> str | None:
-    """Give a secret as it is; None for none."""
+    """Return a secret as it is; None for none."""
     reveal = getattr(secret, "get_secret_value", None)
     return None if reveal is None else str(reveal())

@@ -1,4 +1,4 @@
-"""What the service remembers of before its start, read when the ledger can be read."""
+"""What the service holds in memory from before its start, loaded when the ledger is readable."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -24,11 +24,10 @@ CHECK_STORES_EVERY: Final = timedelta(seconds=1)
 
 
 class StateLoader:
-    """Calls and debts in memory: taken up from the ledger, and written back to one that lost them.
+    """Loads calls and missed calls into memory, and writes them back to a ledger that lost them.
 
-    *last_seen* is given the moment at which the service was last known to run, before anything is
-    taken up. A start in trouble goes without; what it missed is taken up as soon as the ledger is
-    well.
+    *last_seen* gets the moment at which the service was last known to run, before anything is
+    loaded. A start without a ledger goes on; what is missing is loaded as soon as it is readable.
     """
 
     def __init__(
@@ -47,41 +46,41 @@ class StateLoader:
         self._desk = desk
         self._clock = clock
         self._last_seen = last_seen
-        self._is_taken_up = False
+        self._is_loaded = False
 
     async def load(self, answers: Callable[[], Awaitable[None]]) -> None:
-        """Take up calls, debts and *answers* of before; a ledger in trouble stops no start."""
+        """Load calls, missed calls and *answers*; an unreadable ledger stops no start."""
         try:
-            # First of all, whether the clock of the life before was ours.
+            # First of all, whether the clock agrees with that of the last run.
             self._last_seen(await self._ledger.last_seen())
             await self._recording.record_rescued()
             await answers()
-            await self._take_up()
+            await self._load()
         except StoreError as error:
             self._book.reload_before_next_change()
             _log.error("started_without_ledger", extra={"reason": str(error)})
 
     async def restore(self, lost: bool) -> None:
-        """Bring memory and ledger level: called whenever the ledger can be written."""
-        if lost and self._is_taken_up:
+        """Bring memory and ledger to the same state: called whenever the ledger can be written."""
+        if lost and self._is_loaded:
             await self._book.restore_ledger()
             await self._ledger.rewrite_choices()
         await self._recording.retry_now()
         await self._recording.record_rescued()
-        if not self._is_taken_up:
-            await self._take_up()
+        if not self._is_loaded:
+            await self._load()
 
-    async def _take_up(self) -> None:
+    async def _load(self) -> None:
         await self._book.reload()
         now = self._clock()
         calls = await self._ledger.calls_since(now - MAX_TALK_TIME, now + TOLERANCE)
         self._desk.load(calls, await self._ledger.open_missed_calls())
-        self._is_taken_up = True
+        self._is_loaded = True
 
 
-async def open_pbx_connection(line: "PbxConnection") -> None:
-    """Open the line to the PBX; what was left in doubt of orders waits for the ledger."""
+async def open_pbx_connection(connection: "PbxConnection") -> None:
+    """Open the connection to the PBX; orders left in doubt wait for the ledger."""
     try:
-        await line.open()
+        await connection.open()
     except StoreError as error:
         _log.error("orders_not_recovered", extra={"reason": str(error)})

@@ -15,14 +15,14 @@ commands = typer.Typer()
 
 @commands.command("desk-link")
 def desk_link(
-    extension: Annotated[str, typer.Argument(help="Whose desk: his extension in 1C.")],
+    extension: Annotated[str, typer.Argument(help="Whose desk: the extension in 1C.")],
     *,
     revoke: Annotated[
-        bool, typer.Option("--revoke", help="First make his earlier links and sessions worthless.")
+        bool, typer.Option("--revoke", help="First revoke earlier links and sessions.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a manager's personal link to his desk; whoever has it sees his calls."""
+    """Make a manager's personal link to the desk; whoever has it sees the manager's calls."""
     with json_errors(as_json=as_json):
         settings = read_settings()
         name, link = asyncio.run(bootstrap.desk_link(settings, extension, revoke=revoke))

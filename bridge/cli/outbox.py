@@ -1,4 +1,4 @@
-"""What is owed to 1C: list, show, retry, drop."""
+"""What is pending for 1C: list, show, retry, drop."""
 
 import asyncio
 import json
@@ -8,11 +8,13 @@ import typer
 
 from bridge import bootstrap, terminal
 from bridge.cli.shared import JsonOption, json_errors, read_settings
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 
 Key = Annotated[str, typer.Argument(help="The entry's id, or a beginning of it that is unique.")]
 
-commands = typer.Typer(help="What is owed to 1C: list, show, retry, drop.", no_args_is_help=True)
+commands = typer.Typer(
+    help="What is pending for 1C: list, show, retry, drop.", no_args_is_help=True
+)
 
 
 @commands.command("list")
@@ -24,7 +26,7 @@ def list_entries(
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """List what is owed to 1C, newest first; settled entries only with --state settled."""
+    """List what is pending for 1C, newest first; delivered entries only with --state settled."""
     states = state or [EntryState.DUE, EntryState.SENDING, EntryState.DEAD]
     with json_errors(as_json=as_json):
         settings = read_settings()
@@ -44,7 +46,7 @@ def list_entries(
 
 @commands.command("show")
 def show_entry(key: Key, *, as_json: JsonOption = False) -> None:
-    """Show one entry: its call, its state, 1C's own words."""
+    """Show one entry: its call, its state, what 1C answered."""
     with json_errors(as_json=as_json):
         settings = read_settings()
         entry, call = asyncio.run(bootstrap.outbox_entry(settings, key))
@@ -60,19 +62,19 @@ def show_entry(key: Key, *, as_json: JsonOption = False) -> None:
 
 @commands.command("retry")
 def retry_entry(key: Key, *, as_json: JsonOption = False) -> None:
-    """Make an entry due at once; it is still looked for before anything is written."""
+    """Make an entry due at once; 1C is still searched for it before anything is written."""
     with json_errors(as_json=as_json):
         entry = asyncio.run(bootstrap.outbox_retry(read_settings(), key))
     if as_json:
         terminal.print_json(json.dumps({"ok": True, "key": entry.key, "state": entry.state}))
     else:
-        words = f"{entry.key}: {entry.state.value}, stage {entry.stage.value}"
-        terminal.console().print(words, markup=False)
+        line = f"{entry.key}: {entry.state.value}, stage {entry.stage.value}"
+        terminal.console().print(line, markup=False)
 
 
 @commands.command("drop")
 def drop_entry(key: Key, *, as_json: JsonOption = False) -> None:
-    """Forget a debt; the call stays in the bridge's journal, 1C never gets it."""
+    """Drop an entry; the call stays in the bridge's journal, 1C never gets it."""
     with json_errors(as_json=as_json):
         dropped = asyncio.run(bootstrap.outbox_drop(read_settings(), key))
     if as_json:

@@ -10,8 +10,8 @@ import typer
 from bridge import bootstrap, terminal
 from bridge.cli.shared import ExitCode, JsonOption, json_errors, read_settings
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.phone.fields import CallerKind
-from bridge.domain.reporting.check_results import CheckVerdict
+from bridge.domain.phone.callers import CallerKind
+from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import SettingsError
 from bridge.services.sync.pull import PullRules, confirm_nothing
 from bridge.settings import load_settings
@@ -69,11 +69,20 @@ def check(*, as_json: JsonOption = False) -> None:
     """Examine settings, 1C, rights, publication, clock and data; each finding says what to do."""
     findings = asyncio.run(bootstrap.check(load_settings))
     if as_json:
-        terminal.print_json(json.dumps([asdict(f) for f in findings], ensure_ascii=False))
+        terminal.print_json(json.dumps([_to_json(f) for f in findings], ensure_ascii=False))
     else:
         terminal.console().print(terminal.build_check_table(findings))
     worst = max((_SEVERITY[f.verdict] for f in findings), default=ExitCode.DONE)
     raise typer.Exit(worst)
+
+
+def _to_json(result: CheckResult) -> dict[str, str]:
+    return {
+        "area": result.area,
+        "verdict": result.verdict,
+        "words": result.message,
+        "advice": result.advice,
+    }
 
 
 @commands.command()
@@ -83,7 +92,7 @@ def route(
     did: Annotated[str, typer.Option(help="The number that was dialled.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what the PBX would be told for this caller, and why, step by step."""
+    """Show what the PBX would be answered for this caller, and why, step by step."""
     with json_errors(as_json=as_json):
         settings = read_settings()
         question, decision = bootstrap.explain(settings, number, did)

@@ -30,7 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 class ExitCode(IntEnum):
-    """What the exit code means (contract.md §2)."""
+    """What the exit code means."""
 
     DONE = 0
     WARNINGS = 1
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(error: BridgeError) -> ExitCode:
-    """Say by which code a script knows *error*."""
+    """Return by which code a script knows *error*."""
     if isinstance(error, SettingsError):
         return ExitCode.USAGE
     if isinstance(error, SyncRefused):
@@ -54,10 +54,12 @@ def exit_code(error: BridgeError) -> ExitCode:
 
 
 def error_message(error: BridgeError) -> str:
-    """Say what went wrong and what to do: 1C's words alone tell nobody which setting to look at."""
+    """Return what went wrong and what to do: what 1C answered alone names no setting."""
     advice = ""
     if isinstance(error, OneCUnauthorized):
-        advice = "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has he the rights? "
+        advice = (
+            "are BRIDGE_ONEC_USER and BRIDGE_ONEC_PASSWORD right, and has the user the rights? "
+        )
     elif isinstance(error, OneCUnavailable | OneCInvalidResponse):
         advice = "is BRIDGE_ONEC_URL the publication's root, and its web server up? "
     elif isinstance(error, StoreDamaged):

@@ -1,1 +1,1 @@
-"""Nouns: pure values and decisions. No I/O, no clock, no randomness, no framework."""
+"""The core: pure functions and values, without I/O, clock, randomness, logging or a framework."""

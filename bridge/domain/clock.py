@@ -1,10 +1,10 @@
-"""Whether the wall clock agrees with the time that has passed.
+"""Return whether the wall clock agrees with the time that has passed.
 
     steady ──the wall moved otherwise than the seconds──► off ─┬─ it moved back again ─► steady
                                                                └─ nothing for `CALM` ──► steady
 
-Which of two contradicting times is right cannot be known here. So a step is told with its size and
-way, and after a while without another one the clock is taken for right.
+Which of two contradicting times is right cannot be known here. So a step is reported with its size
+and direction, and after a while without another one the clock is taken for right.
 """
 
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class ClockState:
 
     @property
     def is_off(self) -> bool:
-        """Whether the wall clock contradicts what was known before."""
+        """Return whether the wall clock contradicts what was known before."""
         return self.stepped_at is not None
 
 
@@ -79,7 +79,7 @@ def state_after(state: ClockState, reading: ClockReading) -> ClockState:
 
 
 def is_believable(moment: datetime, now: datetime) -> bool:
-    """Return whether *moment*, said to be past, can be: one from the future proves nothing."""
+    """Return whether *moment*, which should be past, is: one from the future proves nothing."""
     return moment <= now + TOLERANCE
 
 
@@ -108,10 +108,10 @@ def age_by_wall(moment: datetime | None, now: datetime) -> timedelta | None:
 
 
 def age_of(moment: datetime, noted: ClockReading, now: ClockReading) -> timedelta | None:
-    """Return how long ago *moment* was, which was told at *noted*; None where that is not known.
+    """Return how long ago *moment* was, which was recorded at *noted*; None where it is not known.
 
-    Once told, it ages by the time that passes, whatever the wall clock does. Of a moment that was
-    in the future when it was told, at least so much is known once the wall clock is behind it.
+    From then on it ages by the time that passes, whatever the wall clock does. Of a moment that was
+    in the future when it was recorded, at least so much is known once the wall clock has passed it.
     """
     passed = timedelta(seconds=now.seconds - noted.seconds)
     if is_believable(moment, noted.wall):

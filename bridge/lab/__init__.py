@@ -1,1 +1,1 @@
-"""The laboratory: simulators of 1C and of PBXs, as mean as the real ones."""
+"""The laboratory: simulators of 1C and of PBXs with the faults and oddities of the real ones."""

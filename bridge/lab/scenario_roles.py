@@ -1,9 +1,9 @@
-"""Casts a story with the people of a composed company, so that its calls mean somebody in 1C.
+"""Assigns the roles of a scenario to people of a composed company, so that 1C knows its callers.
 
-    cast = cast_story(story, lab.world)
-    await perform(story, sipuni, cast=cast)
+    roles = assign_roles(scenario, lab.infobase)
+    await play_scenario(scenario, sipuni_lab, roles=roles)
 
-Whose number is whose comes from the world's own truth, never from the bridge.
+Whose number is whose comes from the intended phones of the infobase, never from the bridge.
 """
 
 from __future__ import annotations
@@ -25,87 +25,91 @@ from bridge.lab.sipuni.scenarios.scenario import Scenario
 _OWNERS: Final = {CONTACT_PERSONS: "Owner_Key", COUNTERPARTIES: "Партнер_Key"}
 
 
-def assign_roles(story: Scenario, world: Infobase, nth: int = 0) -> Mapping[str, str]:
-    """Give the roles of *story* to people of *world*; another *nth*, other people.
+def assign_roles(scenario: Scenario, infobase: Infobase, nth: int = 0) -> Mapping[str, str]:
+    """Return values for the roles of *scenario*; another *nth* chooses other people.
 
-    `client` is a partner's number that is nobody else's, `owner` the extension responsible for
-    him, `second` and `third` two other extensions in use. `client2` is a second number of the
-    same partner where the story says so, else a number of another one. Roles the story does not
-    have, and those that are no people (`did`, `call`), are left alone.
+    `client` is a number that one partner alone has, `owner` the extension responsible for that
+    partner, `second` and `third` are two other extensions in use. `client2` is a second number of
+    the same partner where the scenario says so, else a number of another one. Roles that the
+    scenario does not have, and those that are not people (`did`, `call`), are left out.
 
     Raises:
         LookupError: the company is too small.
     """
-    shares = any({"{client}", "{client2}"} <= set(numbers) for numbers in story.expect.same_client)
-    partners = _numbers(world)
-    able = [ref for ref, numbers in partners.items() if len(numbers) > shares]
-    if not able:
-        raise LookupError("no partner of the company has two numbers of his own")
-    client = able[nth % len(able)]
-    other = next((ref for ref in partners if ref not in {client, *_family(world, client)}), None)
+    pair = {"{client}", "{client2}"}
+    one_client = any(pair <= set(numbers) for numbers in scenario.expect.same_client)
+    partners = _numbers(infobase)
+    suitable = [ref for ref, numbers in partners.items() if len(numbers) > one_client]
+    if not suitable:
+        raise LookupError("no partner of the company has two numbers of its own")
+    client = suitable[nth % len(suitable)]
+    holding = _holding(infobase, client)
+    other = next((ref for ref in partners if ref not in holding), None)
     if other is None:
-        raise LookupError("the company has one partner with a number, a story needs two")
-    owner = str(world.responsible_extension(client))
-    in_use = sorted(ext for user, ext in world.extensions.items() if world.may_take_calls(user))
+        raise LookupError("the company has one partner with a number, a scenario needs two")
+    owner = str(infobase.responsible_extension(client))
+    in_use = sorted(
+        ext for user, ext in infobase.extensions.items() if infobase.may_take_calls(user)
+    )
     colleagues = [ext for ext in dict.fromkeys(in_use) if ext != owner]
     if len(colleagues) < 2:  # noqa: PLR2004 - a group of three rings at once
         raise LookupError("the company has fewer than three extensions")
     roles = {
         "client": partners[client][0],
-        "client2": partners[client][1] if shares else partners[other][0],
+        "client2": partners[client][1] if one_client else partners[other][0],
         "owner": owner,
         "second": colleagues[0],
         "third": colleagues[1],
     }
-    return {role: value for role, value in roles.items() if role in story.roles}
+    return {role: value for role, value in roles.items() if role in scenario.roles}
 
 
-def partner_with_number(world: Infobase, number: str) -> str:
-    """Tell whose number this is: the partner's reference.
+def partner_with_number(infobase: Infobase, number: str) -> str:
+    """Return the reference of the partner with this *number*.
 
     Raises:
-        LookupError: nobody's, or more than one partner's.
+        LookupError: no partner has it, or more than one.
     """
-    found = [ref for ref, numbers in _numbers(world).items() if number in numbers]
+    found = [ref for ref, numbers in _numbers(infobase).items() if number in numbers]
     if len(found) != 1:
         raise LookupError(f"{len(found)} partners have this number to themselves")
     return found[0]
 
 
-def _numbers(world: Infobase) -> dict[str, list[str]]:
-    """Give the digits that belong to one partner alone, by partner, if somebody answers for him."""
-    shared = Counter(truth.e164 for truth in world.intended_phones)
+def _numbers(infobase: Infobase) -> dict[str, list[str]]:
+    """Return the numbers that one partner alone has, by partner, where a manager is responsible."""
+    owner_counts = Counter(phone.e164 for phone in infobase.intended_phones)
     found: dict[str, list[str]] = defaultdict(list)
-    for truth in world.intended_phones:
-        partner = _living_partner(world, truth)
+    for phone in infobase.intended_phones:
+        partner = _active_partner(infobase, phone)
         # A number typed without its city is read right only where the city is set.
-        if partner is None or shared[truth.e164] > 1 or truth.manner == "needs_area":
+        if partner is None or owner_counts[phone.e164] > 1 or phone.manner == "needs_area":
             continue
-        if world.responsible_extension(partner) is not None:
-            found[partner].append(truth.e164.removeprefix("+"))
+        if infobase.responsible_extension(partner) is not None:
+            found[partner].append(phone.e164.removeprefix("+"))
     return found
 
 
-def _living_partner(world: Infobase, truth: IntendedPhone) -> str | None:
-    """Give the partner a phone leads to, unless somebody on the way is marked or gone."""
-    row = world.tables[truth.owner_set].rows.get(truth.ref, {})
+def _active_partner(infobase: Infobase, phone: IntendedPhone) -> str | None:
+    """Return the partner of a phone, unless the partner or the owner is marked or ended."""
+    row = infobase.tables[phone.owner_set].rows.get(phone.ref, {})
     if row.get("DeletionMark") or row.get("Predefined"):
         return None
     if row.get("ДатаПрекращенияСвязи", EMPTY_DATE) not in {"", EMPTY_DATE}:
         return None
-    if truth.owner_set == PARTNERS:
-        return truth.ref
-    column = _OWNERS.get(truth.owner_set)
+    if phone.owner_set == PARTNERS:
+        return phone.ref
+    column = _OWNERS.get(phone.owner_set)
     partner = str(row.get(column, "")) if column else ""
-    owner = world.tables[PARTNERS].rows.get(partner)
+    owner = infobase.tables[PARTNERS].rows.get(partner)
     return (
         None if owner is None or owner.get("DeletionMark") or owner.get("Predefined") else partner
     )
 
 
-def _family(world: Infobase, partner: str) -> set[str]:
-    """Give the partners of the same holding: a talk with one of them may pay for another."""
-    rows = world.tables[PARTNERS].rows
+def _holding(infobase: Infobase, partner: str) -> set[str]:
+    """Return the partners of the same holding: a talk with one may call back another."""
+    rows = infobase.tables[PARTNERS].rows
     heads = {partner, str(rows[partner].get("Parent_Key", EMPTY_REF))} - {EMPTY_REF}
     below = {str(ref) for ref, row in rows.items() if row.get("Parent_Key", EMPTY_REF) in heads}
     return heads | below

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.ports.alarms import Alarm
 from bridge.ports.stores.directory import SyncReport
 

@@ -4,11 +4,11 @@ Errors are those of `bridge.errors` only.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     CallRequest,
     PhoneCallChange,
     PhoneCallDraft,
@@ -27,7 +27,7 @@ from bridge.domain.directory.entities import (
     Ref,
     Version,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 
 #: What the pull brings for each kind.
 DirectoryObject = Manager | Partner | ContactPerson | Counterparty
@@ -219,23 +219,16 @@ class OneCCallRequests(Protocol):
         ...
 
 
-class ProbeFinding(Protocol):
-    """One thing seen in 1C: *name* of the look, how it went, and what was seen."""
+@dataclass(frozen=True, slots=True)
+class ProbeFinding:
+    """One thing seen in 1C: *name* of the check, how it went, and what was seen.
 
-    @property
-    def name(self) -> str:
-        """What was looked at."""
-        ...
+    `error` among *fields* is a whole sentence.
+    """
 
-    @property
-    def level(self) -> Literal["ok", "warn", "fail"]:
-        """How it went."""
-        ...
-
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """What was seen; `error` among them is a whole sentence."""
-        ...
+    name: str
+    level: Literal["ok", "warn", "fail"]
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class OneCProbe(Protocol):

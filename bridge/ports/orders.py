@@ -7,8 +7,9 @@ from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.directory.entities import CandidateKind, Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.phone import PhoneNumber
 
 
 class OrderStore(Protocol):

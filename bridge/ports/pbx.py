@@ -3,8 +3,8 @@
 Raw requests and replies are values, so a PBX adapter never meets the web framework.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -15,18 +15,14 @@ from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A PBX's request as it came: *query* and *form* keep repeats and order.
+    """A PBX's request as it came: *query* keeps repeats and order.
 
-    *body* are its bytes and *headers*, by names in lower case, those that tell their form: a PBX's
-    dialect reads them. *query_string* is the query before it was decoded.
+    *body* are its bytes and *content_type* is what the PBX called them. *query_string* is the query
+    before it was decoded.
     """
 
-    method: str
-    path: str
     query: tuple[tuple[str, str], ...]
-    form: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    received_at: datetime | None = None
+    content_type: str = ""
     body: bytes = b""
     query_string: bytes = b""
 

@@ -9,9 +9,10 @@ from datetime import timedelta
 from starlette.exceptions import HTTPException
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber, mask_phone
+from bridge.domain.phone.formatting import mask_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.audit import AuditAct
 from bridge.ports.events import EntryChanged
 from bridge.web.access import Viewer

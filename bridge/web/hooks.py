@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.domain.phone.fields import Caller, CallerKind
-from bridge.domain.routing.routing import RouteDecision, RouteQuestion
+from bridge.domain.phone.callers import Caller, CallerKind
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import StoreError
 from bridge.ports.pbx import RawReply, RawRequest
 from bridge.web.access import HookGuard, HookGuessCounter
@@ -127,13 +127,7 @@ class HookRoutes:
         question: RouteQuestion | None = None
         try:
             question = self._telephony.parse_question(
-                RawRequest(
-                    "GET",
-                    _path(scope["path"], token),
-                    read_fields(scope["query_string"]),
-                    received_at=received_at,
-                ),
-                received_at,
+                RawRequest(read_fields(scope["query_string"])), received_at
             )
             decision = await self._answering.answer(question)
             reply = self._telephony.render_answer(question, decision)
@@ -165,11 +159,8 @@ class HookRoutes:
         received_at = self._clock()
         query_string = scope["query_string"]
         raw = RawRequest(
-            scope["method"],
-            _path(scope["path"], token),
             read_fields(query_string),
-            received_at=received_at,
-            headers=_form_headers(scope),
+            content_type=_content_type(scope),
             body=body,
             query_string=query_string[:MAX_BODY],
         )
@@ -240,10 +231,10 @@ def _has_body(scope: Scope) -> bool:
     return b"content-length" in names or b"transfer-encoding" in names
 
 
-def _form_headers(scope: Scope) -> dict[str, str]:
-    """Return the headers that tell the form of the body."""
-    wanted = (b"content-type", b"content-encoding")
-    return {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n in wanted}
+def _content_type(scope: Scope) -> str:
+    """Return the content type of the body, "" where the request names none."""
+    found = [value for name, value in scope["headers"] if name == b"content-type"]
+    return found[-1].decode("latin-1") if found else ""
 
 
 def _reserve_connections(scope: Scope) -> None:
@@ -251,8 +242,3 @@ def _reserve_connections(scope: Scope) -> None:
     know = scope.get("state", {}).get("know_address")
     if know is not None:
         know()
-
-
-def _path(path: str, token: str | None) -> str:
-    """Return *path* without the secret in it."""
-    return path if token is None else path.removeprefix(f"/hook/{token}")

@@ -11,7 +11,7 @@ from typing import Protocol
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.reporting.data_quality import DataQualityIssues
 from bridge.domain.reporting.figures import CallFact, LatencyHour
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule

@@ -18,13 +18,15 @@ from bridge.adapters.http_limits import (
     ResponseTooLarge,
     ResponseTooSlow,
 )
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig, lenient_json_decoder
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
+from bridge.adapters.onec.protocol.decoding import lenient_json_decoder
 from bridge.adapters.onec.protocol.errors import RequestTooLarge
 from bridge.adapters.onec.schema import ListingRow, RowPage
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
 from bridge.adapters.service_client import ServiceClient
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import OneCOutcomeUnknown, OneCUnavailable, PbxUnavailable, ServiceUnreachable
 from tests.support.builders import NOON
 

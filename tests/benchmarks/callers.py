@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from tests.benchmarks.load import NextRequest
 
 HOOK_USER, HOOK_PASSWORD = "sipuni", "benchmark-hook"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bridge.domain.directory.entities import Manager, Partner, PhoneField, Ref, Version
-from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber
 
 MANAGERS = 50
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from tests.benchmarks.scoreboard import percentile
@@ -133,7 +134,7 @@ async def new_connections(port: int, request: NextRequest, lanes: int, seconds: 
                     caller.ask(request(), since)
 
             _, caller = await loop.create_connection(
-                lambda ready=ready: _Caller(ready, run), "127.0.0.1", port
+                partial(_Caller, ready, run), "127.0.0.1", port
             )
             await caller.lost
 

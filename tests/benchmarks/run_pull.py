@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import orjson
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.bootstrap.process_priority import lower_priority
+from bridge.bootstrap.process import lower_priority
 from bridge.domain.directory.entities import EntityKind, Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER
 from bridge.ports.onec import DirectoryObject, Listing
 from bridge.services.sync.pull import DirectoryPull, PullRules

@@ -2,6 +2,9 @@
 
 import socket
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
 
 from bridge.bootstrap.service import build_service
 from bridge.settings import Settings
@@ -14,14 +17,14 @@ def main() -> None:
         closed = taken.getsockname()[1]
     spec = given()
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own door
+        _env_file=None,  # type: ignore[call-arg]  # a parameter of pydantic-settings
         onec_url=f"http://127.0.0.1:{closed}/ut11",
         onec_user="bridge",
-        onec_password="none",
-        onec_timezone="Europe/Moscow",
+        onec_password=SecretStr("none"),
+        onec_timezone=ZoneInfo("Europe/Moscow"),
         hook_user=HOOK_USER,
-        hook_password=HOOK_PASSWORD,
-        admin_password=ADMIN_PASSWORD,
+        hook_password=SecretStr(HOOK_PASSWORD),
+        admin_password=SecretStr(ADMIN_PASSWORD),
         default_extension="100",
         data_dir=Path(spec["data_dir"]),
         sync_interval_s=86_400,

@@ -1,12 +1,13 @@
 """Child: a simulated publication with its control address, and one partner to be moved about."""
 
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.simulator import OneCLab
 from tests.benchmarks.children import given, say, serve
 
 
 def main() -> None:
-    lab = OneCLab(Infobase.compose(partners=given()["partners"]))
+    lab = OneCLab(compose_infobase(partners=given()["partners"]))
     users = {extension: lab.add_user(f"Менеджер {extension}", extension) for extension in MANAGERS}
     partner = lab.add_partner(
         "Переходящий", manager=users[MANAGERS[0]], phone="+7 (903) 000-00-01", e164=f"+{NUMBER}"

@@ -13,8 +13,10 @@ import orjson
 
 from bridge.adapters.onec import schema
 from bridge.domain.directory.entities import EntityKind
-from bridge.lab.onec.infobase.infobase import USERS, Infobase
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.infobase.infobase import USERS
+from bridge.lab.onec.simulator import OneCLab
 from tests.benchmarks.children import given, serve
 from tests.benchmarks.company import name_of, number_of, ref_of, typed, version_of
 
@@ -93,7 +95,7 @@ def _row(at: int, manager: str) -> dict[str, object]:
 
 def create_app(partners: int) -> Callable[..., Any]:
     """Build the publication."""
-    world = Infobase.compose(partners=5)
+    world = compose_infobase(partners=5)
     lab = OneCLab(world)
     small = create_onec_app(lab)
     pages = Pages(partners, [str(ref) for ref in world.table(USERS).rows])

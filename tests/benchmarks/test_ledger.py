@@ -14,8 +14,9 @@ import uvloop
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall, call_from_question
-from bridge.domain.delivery.outbox import OutboxEntry
-from bridge.domain.phone.fields import PhoneRules, read_caller
+from bridge.domain.delivery.entry import OutboxEntry
+from bridge.domain.phone.callers import read_caller
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from tests.benchmarks.company import number_of
 from tests.benchmarks.scoreboard import Scoreboard, percentile, rounds, spread

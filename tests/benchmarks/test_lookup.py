@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from tests.benchmarks import children
 from tests.benchmarks.company import number_of
 from tests.benchmarks.scoreboard import Scoreboard, rounds, spread

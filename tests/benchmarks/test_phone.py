@@ -9,7 +9,8 @@ from statistics import median
 import phonenumbers
 import pytest
 
-from bridge.domain.phone.fields import PhoneRules, read_phones
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import PhoneRules
 from bridge.lab.onec.company import typed_phones as composer
 from tests.benchmarks.scoreboard import Scoreboard, rounds, spread
 

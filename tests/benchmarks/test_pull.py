@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ GOAL = 0.5
 
 def test_a_full_pull_against_a_bare_download(board: Scoreboard, tmp_path: Path) -> None:
     floors: list[float] = []
-    pulls: list[dict[str, object]] = []
+    pulls: list[dict[str, Any]] = []
     seconds: list[float] = []
 
     with children.child("serve_pages", partners=PARTNERS) as publication:

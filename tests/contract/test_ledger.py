@@ -10,17 +10,16 @@ import pytest
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import (
+from bridge.domain.delivery.entry import (
     DeliveryRules,
     DeliveryStage,
     EntryState,
     OutboxEntry,
-    mark_dead,
-    pause_entry,
 )
+from bridge.domain.delivery.missed_calls import MissedCall
+from bridge.domain.delivery.outbox import mark_dead, pause_entry
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.event_log import UNREAD
@@ -293,9 +292,9 @@ def missed_call(key: str, *, closed: bool) -> MissedCall:
 async def test_age_deletes_what_is_done_and_nothing_that_is_owed(ledger: Ledger) -> None:
     await owe(ledger, "due", "sending", "dead", "verify", "done", "waits", "paid", at=OLD)
     await owe(ledger, "young")
-    settled = {"state": EntryState.DELIVERED, "settled_at": OLD}
     for key in ("done", "waits", "paid", "young"):
-        await ledger.save_entry(replace(debt(key, OLD), **settled))
+        delivered = replace(debt(key, OLD), state=EntryState.DELIVERED, delivered_at=OLD)
+        await ledger.save_entry(delivered)
     await ledger.save_entry(sending("sending"))
     await ledger.save_entry(mark_dead(debt("dead", OLD), reason="no"))
     await ledger.save_entry(replace(debt("verify", OLD), stage=DeliveryStage.VERIFY))

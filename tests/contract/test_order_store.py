@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import PhoneNumber, read_caller
+from bridge.domain.phone.callers import read_caller
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.orders import OrderStore
 from bridge.services.health.system_state import EventFanOut
 from tests.support import builders as b
@@ -57,7 +59,7 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 def ordered(
-    key: str = "k1", *, number: PhoneNumber | None = b.NUMBER, seconds: int = 0, **order: object
+    key: str = "k1", *, number: PhoneNumber | None = b.NUMBER, seconds: int = 0, **order: Any
 ) -> PhoneCall:
     at = b.NOON - timedelta(seconds=seconds)
     wish = replace(CallOrder(key, "205", number, at), **order)
@@ -76,15 +78,15 @@ def ordered(
     )
 
 
-async def test_an_order_is_kept_once_and_the_first_counts(opened: Opened):
+async def test_an_order_is_kept_once_and_the_first_counts(opened: Opened) -> None:
     book = await opened()
     first = await book.add_order(ordered())
-    again = await (await opened()).add_order(ordered(seconds=-5, by="somebody else"))
+    again = await (await opened()).add_order(ordered(seconds=-5, ordered_by="somebody else"))
 
     assert first.order == again.order == ordered().order
 
 
-async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened):
+async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened) -> None:
     await (await opened()).add_order(ordered())
     call = ordered("k2", number=PhoneNumber(79001234567))
     await (await opened()).add_order(call)
@@ -95,7 +97,7 @@ async def test_what_is_on_its_way_is_known_after_a_restart(opened: Opened):
     assert [open_.key for open_ in await (await opened()).orders_being_sent()] == ["k1"]
 
 
-async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened):
+async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened) -> None:
     await (await opened()).add_order(ordered(seconds=5))
     book = await opened()
 
@@ -118,7 +120,7 @@ async def test_an_order_of_the_pair_bars_until_it_is_over(opened: Opened):
     assert await barring("205", b.NUMBER) is None
 
 
-async def test_what_became_of_an_order_that_is_not_there_changes_nothing(opened: Opened):
+async def test_what_became_of_an_order_that_is_not_there_changes_nothing(opened: Opened) -> None:
     book = await opened()
     order = ordered().order
     assert order is not None
@@ -128,7 +130,7 @@ async def test_what_became_of_an_order_that_is_not_there_changes_nothing(opened:
     assert await book.orders_being_sent() == []
 
 
-async def test_a_document_without_a_number_is_kept_too(opened: Opened):
+async def test_a_document_without_a_number_is_kept_too(opened: Opened) -> None:
     wish = ordered(number=None, document=b.ref("document"))
     await (await opened()).add_order(wish)
     assert wish.order is not None

@@ -16,7 +16,7 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.directory.entities import Manager, Partner, PhoneOwner, Ref
 from bridge.domain.routing.decision import RouteDecision, Rule, Target
-from bridge.lab.demo.environment import LoopbackServer
+from bridge.lab.servers import LoopbackServer
 from bridge.ports.events import CallChanged, CallRecorded, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList
@@ -68,9 +68,7 @@ class DeskFixture(WebFixture):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.directory.staff.update(rows(ANNA, BORIS))
-        self.directory.cards[NUMBER] = card(
-            IVANOV, LUTIK, partners=[ROMASHKA, LUTIK], managers=[ANNA, BORIS]
-        )
+        self.directory.cards[NUMBER] = card(IVANOV, LUTIK, partners=[ROMASHKA, LUTIK])
         self.orders = FakeOriginator(self.clock)
         self.call_ordering = self.orders
         self.owed_calls: dict[str, MissedCall] = {}

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 import bridge.web
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from tests.e2e.axe import serious_faults
 from tests.e2e.desk_fixture import ANNA, BORIS, LUTIK, DeskFixture, open_window, serve_desk
 from tests.support.builders import NUMBER

@@ -37,9 +37,8 @@ def without_extension(house: DeskFixture, who: Manager) -> None:
 
 
 def give_extension(house: DeskFixture, who: Manager, extension: str | None) -> None:
-    for row, manager in tuple(house.directory.staff.items()):
-        if manager.ref == who.ref:
-            house.directory.staff[row] = replace(manager, extension=extension)
+    manager = house.directory.staff[who.ref]
+    house.directory.staff[who.ref] = replace(manager, extension=extension)
 
 
 @asynccontextmanager

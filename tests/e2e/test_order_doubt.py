@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 from bridge.domain.calls.call import PhoneCall, with_order
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import read_caller
+from bridge.domain.phone.callers import read_caller
 from tests.e2e.axe import serious_faults
 from tests.e2e.desk_fixture import DeskFixture, open_window, serve_desk
 from tests.support.builders import NUMBER, RULES, decision

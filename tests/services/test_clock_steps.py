@@ -6,7 +6,7 @@ import pytest
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.routing.decision import DataAge, Finding, Target
 from bridge.errors import OneCUnavailable
 from bridge.ports.audit import AuditAct

@@ -1,4 +1,4 @@
-"""The whole house in one process: the real parts, both simulators, and a clock that jumps."""
+"""The whole service in one process: the real parts, both simulators, and a clock set by hand."""
 
 import asyncio
 import shutil
@@ -16,37 +16,33 @@ from starlette.applications import Starlette
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.latency import LatencyLog
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.adapters.pbx.sipuni import AnswerForm, SipuniTelephony
 from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
+from bridge.adapters.pbx.sipuni.questions import AnswerForm, SipuniTelephony
 from bridge.adapters.sqlite.calls.history import SqliteCallHistory
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.sqlite.sync_runs import SqliteSyncRuns
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import NumberMemory, RoutingRules
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.infobase.infobase import Infobase
+from bridge.lab.connection import LabConnectionLost
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni import (
-    CallPlan,
-    CallReport,
-    Playback,
-    Scenario,
-    SchemeNode,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-    play_scenario,
-)
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import Playback, play_scenario
+from bridge.lab.sipuni.scenarios.scenario import Scenario
+from bridge.lab.sipuni.scheme import SchemeNode, SipuniScheme
 from bridge.ports.stores.directory import SyncReport
 from bridge.services.answering.answer import RouteAnswerer
 from bridge.services.answering.decide import RouteDecider
@@ -67,7 +63,8 @@ from bridge.web.hooks import HookRoutes
 from bridge.web.web_services import WebServices
 from tests.support.call_services import build_call_services
 from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
-from tests.support.onec_lab import ATTRIBUTE, LabTransport
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import ATTRIBUTE
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
 PHONES = PhoneRules(area_code="495")
@@ -125,7 +122,7 @@ class SilentProgress:
 
 def build_onec_lab(clock: ManualClock, partners: int = 80, **lab: Any) -> OneCLab:
     """Compose the company of the stories; the same arguments give the same company."""
-    world = Infobase.compose(partners=partners)
+    world = compose_infobase(partners=partners)
     return OneCLab(world, clock=clock, sleep=clock.sleep, **lab)
 
 
@@ -218,18 +215,18 @@ class ServiceTransport(httpx.AsyncBaseTransport):
     """The way from the cabinet to the bridge; something may happen after its n-th request."""
 
     def __init__(self) -> None:
-        self.street: httpx.AsyncBaseTransport | None = None
+        self.inner: httpx.AsyncBaseTransport | None = None
         self.after: dict[int, Callable[[], Awaitable[object]]] = {}
         self.passed = 0
 
     def connect(self, app: Callable[..., Awaitable[None]]) -> None:
         """Lead to *app* from now on."""
-        self.street = httpx.ASGITransport(app=app)
+        self.inner = httpx.ASGITransport(app=app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.street is None:
-            raise httpx.ConnectError("nobody is at home", request=request)
-        response = await self.street.handle_async_request(request)
+        if self.inner is None:
+            raise httpx.ConnectError("the service is stopped", request=request)
+        response = await self.inner.handle_async_request(request)
         self.passed += 1
         if self.passed in self.after:
             await self.after.pop(self.passed)()
@@ -238,7 +235,7 @@ class ServiceTransport(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """How a house of the stories is furnished."""
+    """How the service of a story is built."""
 
     routing: RoutingRules = field(default_factory=lambda: RoutingRules(default_extension=None))
     answer: AnswerForm = "auto"
@@ -262,7 +259,7 @@ class InProcessService:
 
     def __init__(
         self, lab: OneCLab, directory: Path, folder: Path, clock: ManualClock, plan: ServiceOptions
-    ):
+    ) -> None:
         self.lab = lab
         self.clock = clock
         self.options = plan
@@ -401,13 +398,13 @@ class InProcessService:
             phones=PHONES,
             zone=self.lab.zone,
         )
-        # The whole street takes 80 ms to build; callers need the hooks alone.
-        street = (
+        # The whole app takes 80 ms to build; callers need the hooks alone.
+        app = (
             create_app(services)
             if plan.with_pages
             else Starlette(routes=HookRoutes(services).routes())
         )
-        self.transport.connect(street)
+        self.transport.connect(app)
 
     async def stop(self) -> None:
         """Close everything in order."""
@@ -468,9 +465,9 @@ class InProcessService:
         await self.delivery.drain()
         await self.following.apply_stored_events()
 
-    async def play(self, story: Scenario, **cast: str) -> Playback:
+    async def play(self, story: Scenario, **callers: str) -> Playback:
         """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
-        return await play_scenario(story, self.sipuni, roles=cast, pause=self.pause)
+        return await play_scenario(story, self.sipuni, roles=callers, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass in one leap."""
@@ -528,10 +525,10 @@ async def run_service(
     clock: ManualClock,
     plan: ServiceOptions | None = None,
 ) -> AsyncIterator[InProcessService]:
-    """Furnish a house over a directory that was pulled from *lab*."""
-    house = InProcessService(lab, directory, folder, clock, plan or ServiceOptions())
-    await house.start()
+    """Run the service on a directory that was pulled from *lab*."""
+    service = InProcessService(lab, directory, folder, clock, plan or ServiceOptions())
+    await service.start()
     try:
-        yield house
+        yield service
     finally:
-        await house.close()
+        await service.close()

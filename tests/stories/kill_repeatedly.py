@@ -148,8 +148,8 @@ async def _one_life(site: ServiceFolder, load: CallLoad, chance: random.Random) 
     try:
         await wait_until_alive(site.port, process)
     except AssertionError as error:
-        said = (site.folder / "serve.log").read_text("utf-8", "replace")
-        raise AssertionError(said[-2_000:]) from error
+        result = (site.folder / "serve.log").read_text("utf-8", "replace")
+        raise AssertionError(result[-2_000:]) from error
     calling = asyncio.create_task(load.until_killed())
     await asyncio.wait((calling,), timeout=chance.uniform(0.05, 1.5))
     await _kill(process, chance)

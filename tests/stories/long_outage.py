@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
+from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.errors import OneCUnavailable
 from bridge.services.delivery.deliver import Delivery
 from tests.services.delivery.test_deliver import Picky

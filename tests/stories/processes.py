@@ -11,21 +11,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 import httpx
+from pydantic import SecretStr
 
 from bridge import bootstrap
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.servers import LoopbackServer, ServerWithoutSignals
 from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.pull import PullRules
 from bridge.settings import Settings
 from tests.stories.in_process import SilentProgress
 
 HOOK = "http://pbx:composed-pass@127.0.0.1:{port}/sipuni/route"
-_PATIENCE_S = 120.0
+PATIENCE_S = 120.0
 _LOOK_S = 0.02
 
 
@@ -45,7 +47,7 @@ class Gate:
         await self.opened.wait()
 
     async def wait_until_reached(self) -> None:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             await self.reached.wait()
 
 
@@ -84,11 +86,11 @@ class ServiceFolder:
     def settings(self) -> Settings:
         """Give the same settings as a value."""
         return Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]  # a parameter of pydantic-settings
             onec_url=self.url,
             onec_user=self.lab.user,
-            onec_password=self.lab.password,
-            onec_timezone="Europe/Moscow",
+            onec_password=SecretStr(self.lab.password),
+            onec_timezone=ZoneInfo("Europe/Moscow"),
             phone_area_code="495",
             data_dir=self.folder / "data",
         )
@@ -99,8 +101,8 @@ class ServiceFolder:
 
     async def run_command(self, *words: str, **changed: str | None) -> "CommandResult":
         """Run one command of the bridge to its end."""
-        process = await self.start(*words, **changed)
-        async with asyncio.timeout(_PATIENCE_S):
+        process = await self.start(*words, heard=True, **changed)
+        async with asyncio.timeout(PATIENCE_S):
             out, err = await process.communicate()
         return CommandResult(process.returncode or 0, out.decode(), err.decode())
 
@@ -161,7 +163,7 @@ class CommandResult:
 async def open_service_folder(folder: Path, partners: int = 60) -> AsyncIterator[ServiceFolder]:
     """Serve a simulated 1C on loopback until the block ends."""
     gate = Gate()
-    lab = OneCLab(Infobase.compose(partners=partners), sleep=gate.sleep)
+    lab = OneCLab(compose_infobase(partners=partners), sleep=gate.sleep)
     onec = LoopbackServer(lambda: _Server(lab, "127.0.0.1", 0, None))
     await onec.start()
     try:
@@ -173,7 +175,7 @@ async def open_service_folder(folder: Path, partners: int = 60) -> AsyncIterator
 
 async def wait_until(seen: Callable[[], bool], what: str) -> None:
     """Look again and again, for processes tell of nothing; fail when patience is over."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while not seen():
         assert time.monotonic() < deadline, what
         await asyncio.sleep(_LOOK_S)  # between looks at another process only
@@ -181,7 +183,7 @@ async def wait_until(seen: Callable[[], bool], what: str) -> None:
 
 async def wait_until_alive(port: int, process: asyncio.subprocess.Process) -> None:
     """Wait until a service answers on *port*."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     async with httpx.AsyncClient(trust_env=False) as http:
         while process.returncode is None:
             assert time.monotonic() < deadline

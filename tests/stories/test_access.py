@@ -19,14 +19,16 @@ async def opened(link: str, browser: httpx.AsyncClient) -> int:
 
 
 async def make_link(site: ServiceFolder, *words: str) -> str:
-    said = await site.run_command("desk-link", *words, "--json")
-    assert said.code == 0, said.err
-    made = json.loads(said.out)
+    result = await site.run_command("desk-link", *words, "--json")
+    assert result.code == 0, result.err
+    made = json.loads(result.out)
     assert made["name"] == "Звонков Олег"
     return str(made["link"])
 
 
-async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_there(tmp_path: Path):
+async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_there(
+    tmp_path: Path,
+) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
         site.lab.add_user("Звонков Олег", "205")
         await site.sync()
@@ -57,7 +59,7 @@ async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_ther
     assert audit.text.count("terminal") == 3  # two links made, the first ones revoked
 
 
-async def test_the_link_that_serve_prints_opens_the_console_once(tmp_path: Path):
+async def test_the_link_that_serve_prints_opens_the_console_once(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
         process = await site.start("serve", SYNC_INTERVAL_S="3600", PORT="0")
         try:
@@ -78,7 +80,7 @@ async def test_the_link_that_serve_prints_opens_the_console_once(tmp_path: Path)
     assert page.status_code == 200
 
 
-async def test_with_a_password_serve_prints_no_link(tmp_path: Path):
+async def test_with_a_password_serve_prints_no_link(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
         site.port = free_port()
         process = await site.start("serve", ADMIN_PASSWORD="composed", SYNC_INTERVAL_S="3600")
@@ -89,26 +91,26 @@ async def test_with_a_password_serve_prints_no_link(tmp_path: Path):
     assert out == b""
 
 
-async def test_where_no_service_ever_ran_there_is_no_link_to_its_console(tmp_path: Path):
+async def test_where_no_service_ever_ran_there_is_no_link_to_its_console(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
-        said = await site.run_command("console-link")
+        result = await site.run_command("console-link")
 
-    assert said.code == 1
-    assert "onec-bridge serve" in said.err
+    assert result.code == 1
+    assert "onec-bridge serve" in result.err
     assert not (tmp_path / "data").exists()
 
 
-async def test_nobody_gets_a_link_to_a_telephone_that_is_nobody_s(tmp_path: Path):
+async def test_nobody_gets_a_link_to_a_telephone_that_is_nobody_s(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
-        said = await site.run_command("desk-link", "999")
+        result = await site.run_command("desk-link", "999")
 
-    assert said.code == 1
-    assert "999" in said.err
-    assert said.out == ""
+    assert result.code == 1
+    assert "999" in result.err
+    assert result.out == ""
 
 
 @pytest.mark.parametrize(("typed", "code"), [("тайна админа\n", 0), ("\n", 2)])
-async def test_a_password_s_hash_is_printed_and_nothing_else(typed: str, code: int):
+async def test_a_password_s_hash_is_printed_and_nothing_else(typed: str, code: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "hash-password"),
         stdin=asyncio.subprocess.PIPE,
@@ -125,10 +127,10 @@ async def test_a_password_s_hash_is_printed_and_nothing_else(typed: str, code: i
         assert out == b""
 
 
-async def test_a_broken_hash_stops_the_start_with_one_sentence(tmp_path: Path):
+async def test_a_broken_hash_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
-        said = await site.run_command("serve", ADMIN_PASSWORD="scrypt:1:2:3")
+        result = await site.run_command("serve", ADMIN_PASSWORD="scrypt:1:2:3")
 
-    assert said.code == 2
-    assert "BRIDGE_ADMIN_PASSWORD" in said.err
-    assert "scrypt:1:2:3" not in said.err
+    assert result.code == 2
+    assert "BRIDGE_ADMIN_PASSWORD" in result.err
+    assert "scrypt:1:2:3" not in result.err

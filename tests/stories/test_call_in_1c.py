@@ -9,10 +9,10 @@ import pytest
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from bridge.lab.scenario_roles import assign_roles
-from bridge.lab.sipuni import Playback, Scenario, queue_scenario, read_scenarios
-from bridge.lab.sipuni.scenarios.scenario import ExpectedCall
+from bridge.lab.sipuni.scenarios.playback import Playback, queue_scenario
+from bridge.lab.sipuni.scenarios.scenario import ExpectedCall, Scenario, read_scenarios
 from tests.stories.in_process import (
     InProcessService,
     ManualClock,
@@ -49,29 +49,29 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def furnished(pulled: Path, folder: Path) -> AsyncIterator[InProcessService]:
+async def running_service(pulled: Path, folder: Path) -> AsyncIterator[InProcessService]:
     clock = ManualClock()
-    async with run_service(build_onec_lab(clock), pulled, folder / "house", clock) as house:
-        yield house
+    async with run_service(build_onec_lab(clock), pulled, folder / "service", clock) as service:
+        yield service
 
 
-async def told(house: InProcessService, story: Scenario) -> Playback:
+async def reported(service: InProcessService, story: Scenario) -> Playback:
     """Tell *story* with the company's people; where it begins with an order, we order it."""
-    cast = dict(assign_roles(story, house.lab.infobase))
+    callers = dict(assign_roles(story, service.lab.infobase))
     if story.order is None:
-        return await house.play(story, **cast)
-    queue_scenario(story, house.sipuni, roles=cast, pause=house.pause)
-    performance = Playback(story, house.sipuni, roles=cast)  # told by the cabinet itself
+        return await service.play(story, **callers)
+    queue_scenario(story, service.sipuni, roles=callers, pause=service.pause)
+    performance = Playback(story, service.sipuni, roles=callers)  # told by the cabinet itself
     order = performance.scenario.order
     assert order is not None
     extension = performance.fill_placeholders(order.sipnumber)
     if not extension:
-        house.sipuni.waiting_scenarios.clear()
-        return await house.play(story, **cast)
-    await house.call_originator.order(
+        service.sipuni.waiting_scenarios.clear()
+        return await service.play(story, **callers)
+    await service.call_originator.order(
         extension, performance.fill_placeholders(order.phone), by="Анна"
     )
-    await house.sipuni.wait_until_idle()
+    await service.sipuni.wait_until_idle()
     return performance
 
 
@@ -99,12 +99,12 @@ def check(call: PhoneCall, expected: ExpectedCall) -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
-    async with furnished(pulled, tmp_path) as house:
-        performance = await told(house, STORIES[name])
-        await house.resolve_unfinished_calls()
-        entries = await house.deliver_all()
+    async with running_service(pulled, tmp_path) as service:
+        performance = await reported(service, STORIES[name])
+        await service.resolve_unfinished_calls()
+        entries = await service.deliver_all()
         # An order of which the cabinet never told anything has rung nobody.
-        calls = [c for c in await house.ledger.calls() if c.applied_events or c.order is None]
+        calls = [c for c in await service.ledger.calls() if c.applied_events or c.order is None]
 
         assert performance.problems == ()
         expected = performance.expect.calls
@@ -112,9 +112,9 @@ async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path:
         for one in expected:
             check(find(calls, one), one)
         # The cabinet's clients owed a call-back, and nobody else.
-        owed = {str(n) for debt in await house.ledger.open_missed_calls() for n in debt.numbers}
-        assert owed == set(performance.expect.owed)
+        owed = {str(n) for debt in await service.ledger.open_missed_calls() for n in debt.numbers}
+        assert owed == set(performance.expect.to_call_back)
         # 1C holds one document of every call it was owed, each in its partner's list.
-        assert house.count_in_onec()[:2] == (len(entries), len(entries))
+        assert service.count_in_onec()[:2] == (len(entries), len(entries))
         assert {entry.state for entry in entries} <= {EntryState.DELIVERED}
-        assert len(await house.ledger.unapplied_events(1)) == 0
+        assert len(await service.ledger.unapplied_events(1)) == 0

@@ -13,14 +13,11 @@ import uvicorn
 
 from bridge import bootstrap
 from bridge.adapters.sqlite.calls.store import SqliteLedger
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.sipuni import (
-    CabinetSwitches,
-    EventsOver,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-)
+from bridge.lab.servers import LoopbackServer
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
+from bridge.lab.sipuni.switches import CabinetSwitches, EventsOver
 from bridge.web.access.secrets import PasswordHash
 from tests.stories.processes import (
     ServiceFolder,
@@ -112,31 +109,31 @@ async def open_office(site: ServiceFolder, **settings: str) -> AsyncIterator[Off
             await process.wait()
 
 
-async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path):
+async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
         site.port = free_port()
-        said = await site.run_command("call", "205", "+79001234567")
+        result = await site.run_command("call", "205", "+79001234567")
 
-    assert said.code == 1
-    assert "onec-bridge serve" in said.err
-    assert said.out == ""
+    assert result.code == 1
+    assert "onec-bridge serve" in result.err
+    assert result.out == ""
 
 
-async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_path: Path):
+async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site, open_office(site) as office:
         await office.cabinet.listeners.wait_for_listeners()
-        said = await site.run_command("call", "205", "8 (900) 123-45-67", **office.settings)
+        result = await site.run_command("call", "205", "8 (900) 123-45-67", **office.settings)
         again = await site.run_command("call", "205", CLIENT, **office.settings)
 
         await office.hear_the_end()
 
-    assert (said.code, said.out) == (0, "205 rings; then 8 (900) 123-45-67 is called\n")
+    assert (result.code, result.out) == (0, "205 rings; then 8 (900) 123-45-67 is called\n")
     assert again.code == 1
     assert "уже звонит" in again.err
     assert office.rung() == [("205", CLIENT)]
 
 
-async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path):
+async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
         user = site.lab.add_user("Звонков Олег", "205")
         site.lab.write_call(user, "Позвонить насчёт договора", phone="8 900 123-45-67")
@@ -144,34 +141,36 @@ async def test_a_document_written_in_1c_rings_its_user_once(tmp_path: Path):
         async with open_office(site, CALL_REQUESTS="true") as office:
             await wait_until(lambda: bool(office.rung()), "the telephone did not ring")
         async with open_office(site, CALL_REQUESTS="true") as again:
-            said = await site.run_command("call", "206", CLIENT, **again.settings)
+            result = await site.run_command("call", "206", CLIENT, **again.settings)
 
     assert office.rung() == [("205", CLIENT)]
-    assert (said.code, again.rung()) == (0, [("206", CLIENT)])
+    assert (result.code, again.rung()) == (0, [("206", CLIENT)])
 
 
-async def test_a_command_is_proved_by_the_data_folder_where_the_password_is_a_hash(tmp_path: Path):
+async def test_a_command_is_proved_by_the_data_folder_where_the_password_is_a_hash(
+    tmp_path: Path,
+) -> None:
     hashed = str(PasswordHash.create("composed-pass"))
     async with (
         open_service_folder(tmp_path, partners=3) as site,
         open_office(site, ADMIN_PASSWORD=hashed) as office,
     ):
-        said = await site.run_command("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
+        result = await site.run_command("call", "205", CLIENT, ADMIN_PASSWORD=hashed)
         elsewhere = str(tmp_path / "other")
         other = await site.run_command(
             "call", "205", CLIENT, ADMIN_PASSWORD=hashed, DATA_DIR=elsewhere
         )
         wrong = await site.run_command("call", "205", CLIENT, DATA_DIR=elsewhere)
 
-    assert (said.code, office.rung()) == (0, [("205", CLIENT)])
+    assert (result.code, office.rung()) == (0, [("205", CLIENT)])
     assert other.code == 2
     assert "BRIDGE_ADMIN_PASSWORD" in other.err
     assert wrong.code == 1
     assert "BRIDGE_DATA_DIR" in wrong.err
-    assert hashed not in said.err + other.err + wrong.err
+    assert hashed not in result.err + other.err + wrong.err
 
 
-async def test_a_manager_s_link_rings_his_own_telephone_and_nobody_else_s(tmp_path: Path):
+async def test_a_manager_s_link_rings_his_own_telephone_and_nobody_else_s(tmp_path: Path) -> None:
     async with open_service_folder(tmp_path, partners=3) as site:
         site.lab.add_user("Звонков Олег", "205")
         site.lab.add_user("Чужова Нина", "206")

@@ -57,11 +57,11 @@ class Service:
         """Wait for alarms of *name*, and give them."""
         async with asyncio.timeout(_PATIENCE_S):
             while True:
-                told = await self.http.get(
+                reported = await self.http.get(
                     f"http://127.0.0.1:{self.site.port}/api/v1/alarms",
                     auth=("admin", "composed-admin"),
                 )
-                found: list[dict[str, str]] = [a for a in told.json() if a["name"] == name]
+                found: list[dict[str, str]] = [a for a in reported.json() if a["name"] == name]
                 if found:
                     return found
                 await asyncio.sleep(_LOOK_S)
@@ -71,7 +71,7 @@ class Service:
             while (await self.get("/readyz")).is_error:  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(_LOOK_S)
 
-    def told(self, event: str) -> list[dict[str, str]]:
+    def reported(self, event: str) -> list[dict[str, str]]:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]
         return [line for line in lines if line["event"] == event]
 
@@ -115,29 +115,29 @@ def spoil(path: Path, table: str) -> None:
 async def test_a_service_with_a_damaged_index_has_it_anew_without_a_restart(
     site: ServiceFolder,
 ) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     await site.sync()
     index = site.folder / "data" / "directory.db"
     index.write_bytes(NO_DATABASE)
-    why = json.loads((await site.run_command("route", cast.contact.sent_number, "--json")).out)
+    why = json.loads((await site.run_command("route", callers.contact.sent_number, "--json")).out)
     site.lab.faults.add("slow", seconds=1)  # until the gate is opened
 
     async with serving(site, DEFAULT_EXTENSION="100") as service:
         await site.gate.wait_until_reached()
-        before = await service.answer(cast.contact.sent_number)
+        before = await service.answer(callers.contact.sent_number)
         ready = await service.get("/readyz")
         site.gate.opened.set()
         await service.becomes_ready()
-        after = await service.answer(cast.contact.sent_number, did="74950000002")
+        after = await service.answer(callers.contact.sent_number, did="74950000002")
 
     assert "file is not a database" in json.dumps(why)
     assert before == "100"
     assert ready.status_code == 503
     assert "file is not a database; the next sync" in ready.json()["reason"]
-    assert after == cast.contact.extension
+    assert after == callers.contact.extension
     assert index.with_name("directory.db.damaged").read_bytes() == NO_DATABASE
-    (told,) = service.told("directory_damaged")
-    assert told["kept"].endswith("directory.db.damaged")
+    (reported,) = service.reported("directory_damaged")
+    assert reported["kept"].endswith("directory.db.damaged")
     (warned,) = [f for f in await checked(site) if f["area"] == "store"]
     assert (warned["verdict"], "directory.db.damaged" in warned["words"]) == ("warning", True)
 
@@ -181,16 +181,16 @@ async def test_the_guard_watches_what_is_held_as_long_as_it_can_be_read(
 
 
 async def test_what_only_callers_meet_is_mended_by_the_next_sync(site: ServiceFolder) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     await site.sync()
     spoil(site.folder / "data" / "directory.db", "phone")
-    met = await site.run_command("route", cast.contact.sent_number, "--json")
+    met = await site.run_command("route", callers.contact.sent_number, "--json")
 
     await site.sync()
 
-    routed = await site.run_command("route", cast.contact.sent_number, "--json")
-    assert json.loads(met.out)["extension"] != cast.contact.extension
-    assert json.loads(routed.out)["extension"] == cast.contact.extension
+    routed = await site.run_command("route", callers.contact.sent_number, "--json")
+    assert json.loads(met.out)["extension"] != callers.contact.extension
+    assert json.loads(routed.out)["extension"] == callers.contact.extension
 
 
 async def checked(site: ServiceFolder) -> list[dict[str, str]]:
@@ -213,9 +213,9 @@ async def test_doctor_and_link_say_what_is_true_of_a_broken_index(site: ServiceF
 
 
 async def made_link(site: ServiceFolder) -> str:
-    said = await site.run_command("desk-link", "205", "--json")
-    assert said.code == 0, said.err
-    return str(json.loads(said.out)["link"]).partition(f":{site.port}")[2]
+    result = await site.run_command("desk-link", "205", "--json")
+    assert result.code == 0, result.err
+    return str(json.loads(result.out)["link"]).partition(f":{site.port}")[2]
 
 
 async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_before(
@@ -224,7 +224,7 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
     async with open_service_folder(tmp_path) as site:
         site.lab.add_user("Звонков Олег", "205")
         await site.sync()
-        cast = choose_callers(site.lab.infobase)
+        callers = choose_callers(site.lab.infobase)
         old = await made_link(site)
         audit = site.folder / "data" / "audit.db"
         spoil(audit, "desk_keys")
@@ -232,28 +232,28 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
         no_service_yet = audit.with_name("audit.db.damaged").exists()
 
         async with serving(site, ADMIN_PASSWORD="composed-admin") as service:
-            answered = await service.answer(cast.contact.sent_number)
+            answered = await service.answer(callers.contact.sent_number)
             ready = (await service.get("/readyz")).json()
             dead = await service.get(old)
             alive = await service.get(await made_link(site))
             page = await service.http.get(
                 f"http://127.0.0.1:{site.port}/", auth=("admin", "composed-admin")
             )
-            (told,) = service.told("store_damaged")
+            (reported,) = service.reported("store_damaged")
         findings = await checked(site)
         async with serving(site) as service:
-            again = service.told("store_damaged")
+            again = service.reported("store_damaged")
             still_dead = await service.get(old)
 
     assert (refused.code, no_service_yet) == (1, False)
     assert "restart the service" in refused.err
-    assert answered == cast.contact.extension
+    assert answered == callers.contact.extension
     assert (dead.status_code, still_dead.status_code, alive.status_code) == (403, 403, 303)
     assert "попросите" in dead.text
     assert "audit.db.damaged" in page.text
     assert ready["ready"]
     assert ready["warnings"][0].startswith("store_damaged (audit.db)")
-    assert told["kept"].endswith("audit.db.damaged")
+    assert reported["kept"].endswith("audit.db.damaged")
     assert again == []
     (warned,) = [f for f in findings if f["area"] == "store"]
     assert "desk-link" in warned["advice"]
@@ -263,10 +263,10 @@ async def test_a_damaged_audit_list_keeps_nobody_waiting_and_ends_every_link_of_
 async def test_a_damaged_ledger_is_set_aside_and_keeps_nobody_waiting(
     site: ServiceFolder, table: str
 ) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     await site.sync()
     async with serving(site, SYNC_INTERVAL_S="3600") as service:
-        await service.answer(cast.contact.sent_number)
+        await service.answer(callers.contact.sent_number)
     ledger = site.folder / "data" / "ledger.db"
     if table:
         spoil(ledger, table)
@@ -275,15 +275,15 @@ async def test_a_damaged_ledger_is_set_aside_and_keeps_nobody_waiting(
     spoilt = ledger.read_bytes()
 
     async with serving(site, ADMIN_PASSWORD="composed-admin") as service:
-        answered = await service.answer(cast.contact.sent_number, did="74950000002")
+        answered = await service.answer(callers.contact.sent_number, did="74950000002")
         alarms = await service.standing("store_damaged")
-        (told,) = service.told("store_damaged")
+        (reported,) = service.reported("store_damaged")
 
-    assert answered == cast.contact.extension
+    assert answered == callers.contact.extension
     assert [alarm["subject"] for alarm in alarms] == ["ledger.db"]
     assert "PBX's journal" in alarms[0]["words"]
     assert str(site.folder) not in json.dumps(alarms)
-    assert told["kept"].endswith("ledger.db.damaged")
+    assert reported["kept"].endswith("ledger.db.damaged")
     assert ledger.with_name("ledger.db.damaged").read_bytes() == spoilt
     (warned,) = [f for f in await checked(site) if f["area"] == "store"]
     assert (warned["verdict"], "ledger.db" in warned["words"]) == ("warning", True)

@@ -11,12 +11,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.lab.demo import DemoSettings, DemoStep, run_demo
 from bridge.lab.demo.callers import choose_callers
+from bridge.lab.demo.environment import DemoSettings
+from bridge.lab.demo.run import run_demo
+from bridge.lab.demo.steps import DemoStep
 from bridge.lab.onec.infobase.infobase import PARTNERS
-from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 from tests.stories.processes import (
     HOOK,
+    PATIENCE_S,
     CommandResult,
     ServiceFolder,
     free_port,
@@ -33,13 +38,13 @@ class NotedScreen:
     """Keeps what a person would have seen."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.steps: list[DemoStep] = []
 
-    def say(self, words: str) -> None:
-        self.said.append(words)
+    def write_line(self, text: str) -> None:
+        self.lines.append(text)
 
-    def table(self, steps: Sequence[DemoStep]) -> None:
+    def show_steps(self, steps: Sequence[DemoStep]) -> None:
         self.steps = list(steps)
 
 
@@ -53,13 +58,13 @@ async def test_the_scripted_day_is_seen_on_the_1c_side() -> None:
     screen = NotedScreen()
     settings = DemoSettings(partners=200, fast_clock=True)
     passed = await run_demo(settings, screen, once=True)
-    assert passed, [step for step in screen.steps if not step.passed] + screen.said
+    assert passed, [step for step in screen.steps if not step.passed] + screen.lines
     assert len(screen.steps) > 10
 
 
-def is_one_sentence(said: CommandResult) -> bool:
-    lines = said.err.strip().splitlines()
-    return len(lines) == 1 and not said.out
+def is_one_sentence(result: CommandResult) -> bool:
+    lines = result.err.strip().splitlines()
+    return len(lines) == 1 and not result.out
 
 
 async def test_what_is_wrong_is_one_sentence_and_an_exit_code(site: ServiceFolder) -> None:
@@ -72,15 +77,15 @@ async def test_what_is_wrong_is_one_sentence_and_an_exit_code(site: ServiceFolde
     )
     assert (missing.code, unreachable.code, wrong.code) == (2, 4, 5)
     assert no_hook.code == 2
-    for said, named in (
+    for result, named in (
         (missing, "BRIDGE_ONEC_URL"),
         (unreachable, "1C"),
         (wrong, "1C"),
         (no_hook, "BRIDGE_HOOK_USER"),
     ):
-        assert is_one_sentence(said), said
-        assert named in said.err
-        assert not secrets_in(said.err, site.environment())
+        assert is_one_sentence(result), result
+        assert named in result.err
+        assert not secrets_in(result.err, site.environment())
 
 
 async def test_the_guard_has_an_exit_code_of_its_own_and_says_what_to_do(
@@ -92,17 +97,17 @@ async def test_the_guard_has_an_exit_code_of_its_own_and_says_what_to_do(
     assert refused.code == as_json.code == 3
     assert is_one_sentence(refused)
     assert "--accept-shrink" in refused.err
-    told = json.loads(as_json.out)
-    assert (told["ok"], told["code"]) == (False, 3)
+    reported = json.loads(as_json.out)
+    assert (reported["ok"], reported["code"]) == (False, 3)
 
 
 async def test_json_is_one_document_and_nothing_else_on_stdout(site: ServiceFolder) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     synced = await site.run_command("sync", "--json")
     assert synced.code == 0
     assert json.loads(synced.out)["numbers"] > 0
     routed, unknown, nonsense, listed, shown, checked = await asyncio.gather(
-        site.run_command("route", cast.contact.sent_number, "--json"),
+        site.run_command("route", callers.contact.sent_number, "--json"),
         site.run_command("route", "+7 999 000-00-01", "--did", "74950000001", "--json"),
         site.run_command("route", "нет номера"),
         site.run_command("outbox", "list", "--json"),
@@ -110,7 +115,7 @@ async def test_json_is_one_document_and_nothing_else_on_stdout(site: ServiceFold
         site.run_command("check", "--json"),
     )
     answer = json.loads(routed.out)
-    assert answer["decision"]["extension"] == cast.contact.extension
+    assert answer["decision"]["extension"] == callers.contact.extension
     assert json.loads(unknown.out)["decision"]["extension"] is None
     assert nonsense.err.count("\n") == 1
     assert (listed.code, json.loads(listed.out)) == (0, [])
@@ -136,7 +141,7 @@ async def test_the_doctor_says_by_its_exit_code_how_bad_it_is(site: ServiceFolde
 async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
     site: ServiceFolder,
 ) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     await site.sync()
     site.port = free_port()
     await site.onec.stop()
@@ -144,11 +149,11 @@ async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
     await wait_until_alive(site.port, process)
     async with httpx.AsyncClient(trust_env=False) as http:
         pbx = SipuniLab(SipuniScheme(hook_url=HOOK.format(port=site.port)), http)
-        report = await pbx.place_call(CallPlan(cast.contact.sent_number, "74950000001"))
-        assert report.rang_first == cast.contact.extension
+        report = await pbx.place_call(CallPlan(callers.contact.sent_number, "74950000001"))
+        assert report.rang_first == callers.contact.extension
         assert report.problems == ()
     process.send_signal(signal.SIGTERM)
-    _, err = await asyncio.wait_for(process.communicate(), 15)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 0
     assert "Traceback" not in err.decode()
     owed = await site.run_command("outbox", "list", "--json")
@@ -161,10 +166,10 @@ async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
 async def test_a_port_that_is_taken_is_said_in_one_sentence(site: ServiceFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.port = int(taken.getsockname()[1])
-        said = await site.run_command("serve")
-    assert said.code == 1
-    assert is_one_sentence(said)
-    assert f"127.0.0.1:{site.port}: address already in use" in said.err
+        result = await site.run_command("serve")
+    assert result.code == 1
+    assert is_one_sentence(result)
+    assert f"127.0.0.1:{site.port}: address already in use" in result.err
 
 
 @pytest.mark.parametrize("lab", ["onec", "sipuni"])
@@ -172,18 +177,18 @@ async def test_a_simulator_whose_port_is_taken_says_so_in_one_sentence(
     site: ServiceFolder, lab: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = await site.run_command("lab", lab, "--port", str(taken.getsockname()[1]))
-    assert said.code == 1
-    assert is_one_sentence(said)
-    assert "--port" in said.err
+        result = await site.run_command("lab", lab, "--port", str(taken.getsockname()[1]))
+    assert result.code == 1
+    assert is_one_sentence(result)
+    assert "--port" in result.err
 
 
 async def test_a_simulator_refuses_what_it_does_not_know(site: ServiceFolder) -> None:
     faults = site.folder / "faults.json"
     faults.write_text('{"switches": {"nope": true}}')
     unknown, nowhere = await asyncio.gather(
-        site.run_command("lab", "onec", "--faults", str(faults)),
-        site.run_command("lab", "sipuni", "--hook", "nowhere"),
+        site.run_command("lab", "onec", "--port", "0", "--faults", str(faults)),
+        site.run_command("lab", "sipuni", "--port", "0", "--hook", "nowhere"),
     )
     assert (unknown.code, nowhere.code) == (2, 2)
     assert is_one_sentence(unknown)
@@ -192,7 +197,7 @@ async def test_a_simulator_refuses_what_it_does_not_know(site: ServiceFolder) ->
 
 
 async def test_a_data_folder_that_cannot_be_is_a_wrong_setting(site: ServiceFolder) -> None:
-    # The service alone starts all the same: see test_survival.
+    # The service alone starts all the same: see test_restarts.
     taken = site.folder / "a file"
     taken.touch()
     nowhere = str(taken / "data")
@@ -240,14 +245,14 @@ async def test_the_doctor_finds_damaged_files_and_says_what_to_do(site: ServiceF
 
 async def test_a_caller_may_be_typed_as_1c_shows_him(site: ServiceFolder) -> None:
     await site.sync()
-    cast = choose_callers(site.lab.infobase)
-    number = cast.contact.sent_number
+    callers = choose_callers(site.lab.infobase)
+    number = callers.contact.sent_number
     typed = f"+7 ({number[1:4]}) {number[4:7]}-{number[7:9]}-{number[9:]} вн.39"
     known, nonsense = await asyncio.gather(
         site.run_command("route", typed, "--json"),
         site.run_command("route", "нет номера", "--json"),
     )
-    assert json.loads(known.out)["extension"] == cast.contact.extension
+    assert json.loads(known.out)["extension"] == callers.contact.extension
     assert known.code == 0
     assert json.loads(nonsense.out)["question"]["caller_kind"] == "nonsense"
     assert nonsense.code == 1
@@ -279,9 +284,9 @@ async def test_a_demonstration_that_is_stopped_leaves_nothing_behind(
     )
     await wait_until_alive(port, demo)
     demo.send_signal(stop)
-    said, _ = await asyncio.wait_for(demo.communicate(), 30)
-    assert demo.returncode == 0, said.decode()
-    assert "Traceback" not in said.decode()
+    result, _ = await asyncio.wait_for(demo.communicate(), PATIENCE_S)
+    assert demo.returncode == 0, result.decode()
+    assert "Traceback" not in result.decode()
     with socket.create_server(("127.0.0.1", port)):  # the bridge it had started is gone
         pass
     assert list(site.folder.iterdir()) == []
@@ -297,7 +302,7 @@ async def test_a_day_that_was_cut_short_was_not_seen_whole(site: ServiceFolder) 
     )
     await wait_until(lambda: bool(list(site.folder.rglob("metadata.json"))), "the first sync")
     day.send_signal(signal.SIGTERM)
-    said, _ = await asyncio.wait_for(day.communicate(), 30)
-    assert day.returncode == 1, said.decode()
-    assert "Traceback" not in said.decode()
+    result, _ = await asyncio.wait_for(day.communicate(), PATIENCE_S)
+    assert day.returncode == 1, result.decode()
+    assert "Traceback" not in result.decode()
     assert list(site.folder.iterdir()) == []

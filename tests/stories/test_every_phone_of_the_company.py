@@ -14,12 +14,13 @@ from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.routing.decision import RoutingRules, Rule
 from bridge.lab.onec.company import typed_phones as phones
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
     USERS,
-    DataQuirks,
     ExtensionStorage,
     Infobase,
     IntendedPhone,
@@ -52,7 +53,7 @@ Versions = dict[str, dict[object, tuple[int, int]]]
 def a_lab(release: Release, storage: ExtensionStorage, seed: int, partners: int = 400) -> OneCLab:
     whims = DataQuirks(extension_storage=storage, control_characters=seed % 2 == 0)
     clock = ManualClock()
-    return OneCLab(Infobase.compose(partners, seed, release, whims), clock=clock, sleep=clock.sleep)
+    return OneCLab(compose_infobase(partners, seed, release, whims), clock=clock, sleep=clock.sleep)
 
 
 def partner_of(world: Infobase, truth: IntendedPhone) -> str | None:

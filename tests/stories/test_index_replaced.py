@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.adapters.sqlite.file.sqlite_file import WriterLock
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.lab.demo.callers import choose_callers
 from tests.stories.processes import ServiceFolder, open_service_folder, wait_until
 from tests.stories.test_damage import serving
@@ -59,9 +59,11 @@ async def test_a_service_has_its_index_anew_before_the_next_interval(
         before = await service.answer(caller.sent_number)
         harm(index)
         answered = await service.answer(caller.sent_number, did="74950000002")
-        await wait_until(lambda: bool(service.told("index_restored")), "the index is well again")
+        await wait_until(
+            lambda: bool(service.reported("index_restored")), "the index is well again"
+        )
         after = await service.answer(caller.sent_number, did="74950000003")
-        wanted = service.told("index_needs_sync")
+        wanted = service.reported("index_needs_sync")
 
     assert before == after == caller.extension
     assert answered in {caller.extension, "100"}

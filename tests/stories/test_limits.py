@@ -31,15 +31,15 @@ async def service(folder: Path) -> AsyncIterator[tuple[int, Path, int]]:
         settings = site.environment(
             HOOK_TOKEN=TOKEN, DEFAULT_EXTENSION="100", SYNC_INTERVAL_S="3600", LOG_FORMAT="json"
         )
-        with log.open("wb") as said:
+        with log.open("wb") as result:
             process = await asyncio.create_subprocess_exec(
                 *("sh", "-c", f'ulimit -n {FILES}; exec "$0" "$@"'),
                 *(sys.executable, "-m", "bridge", "serve"),
                 cwd=folder,
                 env=settings,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=result,
+                stderr=result,
             )
         try:
             await wait_until_alive(site.port, process)
@@ -59,8 +59,8 @@ async def ask(port: int, sent: bytes) -> bytes:
 
 
 async def is_answered(port: int) -> bool:
-    said = await ask(port, f"GET {QUESTION} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
-    head, _, body = said.partition(b"\r\n\r\n")
+    result = await ask(port, f"GET {QUESTION} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = result.partition(b"\r\n\r\n")
     return head.startswith(b"HTTP/1.1 200 ") and json.loads(body)["extension"] == "100"
 
 
@@ -88,7 +88,7 @@ def resident(process: int) -> int:
     return int(peak.split()[1]) * 1024
 
 
-async def test_idle_connections_beyond_all_files_keep_no_caller_out(tmp_path: Path):
+async def test_idle_connections_beyond_all_files_keep_no_caller_out(tmp_path: Path) -> None:
     async with service(tmp_path) as (port, log, _):
         idle = []
         for _ in range(FILES + 100):
@@ -99,13 +99,13 @@ async def test_idle_connections_beyond_all_files_keep_no_caller_out(tmp_path: Pa
         for _, writer in idle:
             writer.close()
 
-    said = log.read_text(encoding="utf-8")
-    assert "connections_full" in said
-    assert "file_limit_low" in said
-    assert "Traceback" not in said
+    result = log.read_text(encoding="utf-8")
+    assert "connections_full" in result
+    assert "file_limit_low" in result
+    assert "Traceback" not in result
 
 
-async def test_strangers_floods_cost_no_memory_and_no_caller(tmp_path: Path):
+async def test_strangers_floods_cost_no_memory_and_no_caller(tmp_path: Path) -> None:
     async with service(tmp_path) as (port, log, process):
         assert await is_answered(port)
         before = resident(process)
@@ -122,9 +122,9 @@ async def test_strangers_floods_cost_no_memory_and_no_caller(tmp_path: Path):
             (b"GET / HTTP/1.1\r\nX: ", b"431"),
             (b"GET /?", b"414"),
         ):
-            said = await flood(port, head, 60)
+            result = await flood(port, head, 60)
             # What is reset while it still sends may take its answer with it.
-            assert not said or said.split(b" ")[1] in {status, b"403", b"404"}
+            assert not result or result.split(b" ")[1] in {status, b"403", b"404"}
             assert await is_answered(port)
         grown = resident(process) - before
 
@@ -132,7 +132,7 @@ async def test_strangers_floods_cost_no_memory_and_no_caller(tmp_path: Path):
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
-async def test_a_label_that_is_not_encoded_costs_no_answer_and_no_event(tmp_path: Path):
+async def test_a_label_that_is_not_encoded_costs_no_answer_and_no_event(tmp_path: Path) -> None:
     end = b" HTTP/1.1\r\nConnection: close\r\n\r\n"
     event = (
         f"GET /hook/{TOKEN}/sipuni/events?event=1&call_id=1.1&src_type=1&dst_type=1"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bridge import bootstrap
-from bridge.cli import ExitCode, exit_code
+from bridge.cli.shared import ExitCode, exit_code
 from bridge.errors import Loss, RoutingFactsLost
 from bridge.lab.demo.callers import choose_callers
 from bridge.lab.onec.infobase.infobase import (
@@ -35,7 +35,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
         yield opened
 
 
-def told(site: ServiceFolder, number: str) -> str | None:
+def reported(site: ServiceFolder, number: str) -> str | None:
     """Give the extension the PBX would be told."""
     _, decision = bootstrap.explain(site.settings(), number, "")
     return decision.extension
@@ -74,7 +74,7 @@ async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_los
             await site.sync(full=full)
         assert exit_code(refused.value) is ExitCode.REFUSED
         assert fact in [found.what for found in refused.value.losses]
-        assert told(site, number) == before
+        assert reported(site, number) == before
     accepted = await site.sync(accept_shrink=True)
     later = await site.sync()
 
@@ -86,18 +86,18 @@ async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: Servic
     await site.sync()
     number, before = _caller(site)
 
-    said = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
+    result = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
     words = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
 
-    document = json.loads(said.out)
-    assert (said.code, words.code) == (3, 3)
+    document = json.loads(result.out)
+    assert (result.code, words.code) == (3, 3)
     assert (document["ok"], document["code"], document["alarm"]) == (False, 3, "extensions_lost")
     (loss,) = document["losses"]
     assert (loss["what"], loss["now"]) == ("extension", 0)
     assert f"0 of {loss['before']} managers with an extension" in words.err
     assert "BRIDGE_EXTENSION_ATTRIBUTE" in words.err
     assert "--accept-shrink" in words.err
-    assert told(site, number) == before
+    assert reported(site, number) == before
     assert (await site.run_command("sync", "--json")).code == 0
 
 
@@ -105,19 +105,19 @@ async def test_a_shrunken_listing_names_its_own_alarm(site: ServiceFolder) -> No
     await site.sync()
     site.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
-    said = await site.run_command("sync", "--json")
+    result = await site.run_command("sync", "--json")
 
-    assert (said.code, json.loads(said.out)["alarm"]) == (3, "sync_refused")
+    assert (result.code, json.loads(result.out)["alarm"]) == (3, "sync_refused")
 
 
 async def test_a_first_run_with_a_mistyped_attribute_says_that_nobody_is_reached(
     site: ServiceFolder,
 ) -> None:
-    said = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
+    result = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
     words = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
 
-    assert said.code == 0
-    assert json.loads(said.out)["nobody_reachable"]
+    assert result.code == 0
+    assert json.loads(result.out)["nobody_reachable"]
     assert "nobody has an extension" in words.out.replace("\n", " ")
 
 
@@ -139,7 +139,7 @@ async def test_the_service_raises_the_alarm_also_of_a_refusal_of_before_its_star
         site.lab.rename_attribute("Внутренний номер")
         run = await _post(service, "/console/sync/run")  # the schedule would wait longer each time
         over = await _alarms(service, 0)
-        failures = service.told("sync_failed")
+        failures = service.reported("sync_failed")
     assert alarm["name"] == "extensions_lost"
     assert "0 of " in alarm["words"]
     assert answered == before
@@ -154,7 +154,7 @@ async def test_a_wrong_password_leaves_one_structured_line_and_no_bare_one(
 ) -> None:
     await site.sync()
     async with serving(site, SYNC_INTERVAL_S="1", ONEC_PASSWORD="wrong") as service:
-        await wait_until(lambda: bool(service.told("sync_failed")), "the failure is logged")
+        await wait_until(lambda: bool(service.reported("sync_failed")), "the failure is logged")
         asked = len(site.lab.request_log)
         await wait_until(lambda: len(site.lab.request_log) > asked, "1C is asked again")
     lines = service.log.read_text().splitlines()

@@ -16,7 +16,7 @@ from bridge.domain.calls.work_hours import read_work_hours
 from bridge.lab.demo.callers import choose_callers
 from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.infobase.tables import Row
-from bridge.lab.sipuni import PlannedOutcome
+from bridge.lab.sipuni.switches import PlannedOutcome
 from bridge.services.calls.missed_calls import MissedCallRules
 from tests.stories.in_process import (
     InProcessService,
@@ -47,9 +47,9 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Scene:
-    """A client, his manager's desk in UT, and the house between them."""
+    """A client, his manager's desk in UT, and the service between them."""
 
-    house: InProcessService
+    service: InProcessService
     desk: ManagerActions
     client: str
     extension: str
@@ -58,24 +58,26 @@ class Scene:
     async def misses(self, caller: str | None = None, **plan: Any) -> None:
         """Let the client call and nobody answer."""
         caller = caller or self.client
-        await self.house.call(caller, outcome=plan.pop("outcome", PlannedOutcome.NO_ANSWER), **plan)
-        await self.house.pass_time(40)
+        await self.service.call(
+            caller, outcome=plan.pop("outcome", PlannedOutcome.NO_ANSWER), **plan
+        )
+        await self.service.pass_time(40)
 
     async def is_answered(self, **plan: Any) -> None:
         """Let the client call and be answered."""
-        await self.house.call(self.client, outcome=PlannedOutcome.ANSWERED, **plan)
-        await self.house.pass_time(40)
+        await self.service.call(self.client, outcome=PlannedOutcome.ANSWERED, **plan)
+        await self.service.pass_time(40)
 
     async def calls_back(self) -> None:
         """Have his manager call him, and talk."""
-        await self.house.call_originator.order(self.extension, self.client, by="Анна")
-        await self.house.sipuni.wait_until_idle()
-        await self.house.pass_time(90)
+        await self.service.call_originator.order(self.extension, self.client, by="Анна")
+        await self.service.sipuni.wait_until_idle()
+        await self.service.pass_time(90)
 
     def reminders(self, user: str | None = None) -> list[Row]:
         return [
             row
-            for row in self.house.lab.reminders()
+            for row in self.service.lab.reminders()
             if user is None or row["Пользователь_Key"] == user
         ]
 
@@ -87,16 +89,18 @@ class Scene:
 async def scene(pulled: Path, folder: Path, rules: MissedCallRules = RULES) -> AsyncIterator[Scene]:
     clock = ManualClock()
     lab = build_onec_lab(clock)
-    cast = choose_callers(lab.infobase)
+    callers = choose_callers(lab.infobase)
     async with run_service(
-        lab, pulled, folder / "house", clock, ServiceOptions(missed_call_rules=rules)
-    ) as house:
-        manager = next(u for u, e in lab.infobase.extensions.items() if e == cast.contact.extension)
+        lab, pulled, folder / "service", clock, ServiceOptions(missed_call_rules=rules)
+    ) as service:
+        manager = next(
+            u for u, e in lab.infobase.extensions.items() if e == callers.contact.extension
+        )
         yield Scene(
-            house,
+            service,
             ManagerActions(lab.infobase, lab.server_time),
-            cast.contact.sent_number,
-            cast.contact.extension,
+            callers.contact.sent_number,
+            callers.contact.extension,
             manager,
         )
 
@@ -107,8 +111,8 @@ async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_p
 
         (text,) = at.texts()
         assert text.startswith("Пропущен звонок в 12:30: ")
-        assert len(await at.house.ledger.open_missed_calls()) == 1
-        (document,) = at.house.documents()
+        assert len(await at.service.ledger.open_missed_calls()) == 1
+        (document,) = at.service.documents()
         assert "Итог: пропущен, ожидание" in document["Описание"]
 
 
@@ -118,16 +122,16 @@ async def test_often_missed_is_one_reminder_that_tells_how_often_and_when_last(
     async with scene(pulled, tmp_path) as at:
         await at.misses()
         first = at.reminders()[0]["ВремяСобытия"]
-        at.house.clock.advance(600)
+        at.service.clock.advance(600)
         await at.misses()
-        at.house.clock.advance(600)
+        at.service.clock.advance(600)
         await at.misses()
 
         (reminder,) = at.reminders()
         assert reminder["ВремяСобытия"] == first
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 3, последний в 12:5")
-        assert at.house.count_in_onec()[:2] == (3, 3)
-        assert len(await at.house.ledger.open_missed_calls()) == 1
+        assert at.service.count_in_onec()[:2] == (3, 3)
+        assert len(await at.service.ledger.open_missed_calls()) == 1
 
 
 async def test_the_reminder_goes_when_anybody_talked_to_the_client(
@@ -139,7 +143,7 @@ async def test_the_reminder_goes_when_anybody_talked_to_the_client(
         await at.calls_back()
 
         assert at.reminders() == []
-        assert await at.house.ledger.open_missed_calls() == []
+        assert await at.service.ledger.open_missed_calls() == []
 
 
 async def test_it_goes_too_when_he_calls_again_and_is_answered(
@@ -152,7 +156,7 @@ async def test_it_goes_too_when_he_calls_again_and_is_answered(
         # The answered call keeps its own ringing reminder: UT polls, and would never show it.
         (text,) = at.texts()
         assert text.startswith("Звонит ")
-        assert await at.house.ledger.open_missed_calls() == []
+        assert await at.service.ledger.open_missed_calls() == []
 
 
 async def test_without_keeping_an_answered_calls_reminder_goes_when_it_is_over(
@@ -171,14 +175,14 @@ async def test_a_dismissed_reminder_is_not_made_again_and_the_next_call_has_its_
         await at.misses()
         (first,) = at.reminders()
         at.desk.dismiss_reminder(first["Источник"])
-        at.house.clock.advance(300)
+        at.service.clock.advance(300)
         await at.misses()
 
         (second,) = at.reminders()
         assert second["Источник"] != first["Источник"]
         assert str(second["Описание"]).startswith("Пропущен звонок в 12:35")  # a new one
         at.desk.dismiss_reminder(second["Источник"])
-        await at.house.pass_time(600)
+        await at.service.pass_time(600)
         assert at.reminders() == []
 
 
@@ -199,7 +203,7 @@ async def test_a_postponed_reminder_stays_where_its_manager_put_it(
 
 def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[MissedCallRules, str]:
     """Give rules by which a colleague is told, and who he is in 1C."""
-    world = at.house.lab.infobase
+    world = at.service.lab.infobase
     second = next(
         u for u in sorted(world.extensions) if world.may_take_calls(u) and u != at.manager
     )
@@ -213,9 +217,9 @@ def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[MissedCal
 
 
 async def time_passes(at: Scene, minutes: float) -> None:
-    at.house.clock.advance(minutes * 60)
-    await at.house.following.escalate_missed_calls()
-    await at.house.pass_time(10)
+    at.service.clock.advance(minutes * 60)
+    await at.service.following.escalate_missed_calls()
+    await at.service.pass_time(10)
 
 
 @asynccontextmanager
@@ -239,8 +243,8 @@ async def test_a_debt_escalates_after_working_time_and_closes_for_both(
         assert at.reminders(second) == []  # half an hour of work was left on Monday
         await time_passes(at, 60 * 12)
 
-        (told,) = at.reminders(second)
-        assert str(told["Описание"]).startswith("Не перезвонили с 12:30 (")
+        (reported,) = at.reminders(second)
+        assert str(reported["Описание"]).startswith("Не перезвонили с 12:30 (")
         assert len(at.reminders(at.manager)) == 1
         await at.calls_back()
         assert at.reminders() == []
@@ -252,9 +256,9 @@ async def test_a_step_of_the_clock_escalates_neither_at_once_nor_hours_late(
 ) -> None:
     async with escalation(pulled, tmp_path, 60) as (at, second):
         await at.misses()
-        at.house.step_clock(step)
-        await at.house.following.escalate_missed_calls()
-        await at.house.delivery.drain()
+        at.service.step_clock(step)
+        await at.service.following.escalate_missed_calls()
+        await at.service.delivery.drain()
         assert at.reminders(second) == []
 
         await time_passes(at, 61)
@@ -266,10 +270,10 @@ async def test_a_start_under_a_clock_set_back_escalates_in_time(
 ) -> None:
     async with escalation(pulled, tmp_path, 60) as (at, second):
         await at.misses()
-        await at.house.stop()
-        at.house.clock.step(timedelta(days=-3))
-        await at.house.start()
-        await at.house.following.escalate_missed_calls()
+        await at.service.stop()
+        at.service.clock.step(timedelta(days=-3))
+        await at.service.start()
+        await at.service.following.escalate_missed_calls()
         assert at.reminders(second) == []
 
         await time_passes(at, 61)
@@ -283,7 +287,7 @@ async def test_what_its_manager_dismissed_is_not_escalated(pulled: Path, tmp_pat
         await time_passes(at, 61)
 
         assert at.reminders(second) == []
-        assert await at.house.ledger.open_missed_calls() == []
+        assert await at.service.ledger.open_missed_calls() == []
 
 
 async def test_what_its_manager_postponed_waits_for_its_new_time(
@@ -301,16 +305,16 @@ async def test_what_its_manager_postponed_waits_for_its_new_time(
 
 async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path) as at:
-        await at.house.call(at.client, outcome=PlannedOutcome.ANSWERED)
-        await at.house.delivery.drain()
-        (document,) = at.house.documents()
+        await at.service.call(at.client, outcome=PlannedOutcome.ANSWERED)
+        await at.service.delivery.drain()
+        (document,) = at.service.documents()
         typed = f"Хочет скидку\n{document['Описание']}\nПерезвонить в пятницу"
         at.desk.describe_call(document["Ref_Key"], typed)
-        (call,) = await at.house.ledger.calls()
-        await at.house.book.annotate(call.key, "Анна", "Счёт выслан")
-        await at.house.deliver_all()
+        (call,) = await at.service.ledger.calls()
+        await at.service.book.annotate(call.key, "Анна", "Счёт выслан")
+        await at.service.deliver_all()
 
-        (document,) = at.house.documents()
+        (document,) = at.service.documents()
         lines = str(document["Описание"]).splitlines()
         assert lines[0] == "Хочет скидку"
         assert lines[-1] == "Перезвонить в пятницу"
@@ -324,15 +328,15 @@ async def test_after_a_power_cut_nothing_is_lost_and_nothing_is_doubled(
 ) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.misses()
-        await at.house.lose_power()
+        await at.service.lose_power()
         await at.misses()
-        await at.house.lose_power()
-        await at.house.deliver_all()
+        await at.service.lose_power()
+        await at.service.deliver_all()
         (reminder,) = at.reminders()
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
         await at.calls_back()
-        await at.house.lose_power()
-        await at.house.deliver_all()
+        await at.service.lose_power()
+        await at.service.deliver_all()
 
         assert at.reminders() == []
-        assert at.house.count_in_onec()[:2] == (3, 3)
+        assert at.service.count_in_onec()[:2] == (3, 3)

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import anyio
 import pytest
 
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState, retry_now
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.routing.decision import RoutingRules
 from bridge.lab.demo.callers import DemoCaller, DemoCallers, choose_callers
 from bridge.lab.onec.faults import KINDS
@@ -109,18 +111,18 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def furnished(
-    pulled: Path, folder: Path, *, default: str | None = None, **lab: str
+async def running_service(
+    pulled: Path, folder: Path, *, default: str | None = None, **lab: Any
 ) -> AsyncIterator[tuple[InProcessService, DemoCallers]]:
-    """Open a house over a fresh company, with the directory pulled before."""
+    """Open a service over a fresh company, with the directory pulled before."""
     clock = ManualClock()
     onec = build_onec_lab(clock, **lab)
     directory = folder / "directory.db"
     shutil.copy(pulled, directory)
-    cast = choose_callers(onec.infobase)
+    callers = choose_callers(onec.infobase)
     plan = ServiceOptions(RoutingRules(default_extension=default))
-    async with run_service(onec, directory, folder / "house", clock, plan) as house:
-        yield house, cast
+    async with run_service(onec, directory, folder / "service", clock, plan) as service:
+        yield service, callers
 
 
 def let_it_rage(lab: OneCLab, mood: Mood, write: str) -> None:
@@ -133,22 +135,22 @@ def let_it_rage(lab: OneCLab, mood: Mood, write: str) -> None:
     lab.faults.add(mood.kind, method=method, set=write, times=mood.times, text=mood.text, **fields)
 
 
-async def weather_the_mood(house: InProcessService, mood: Mood) -> None:
+async def weather_the_mood(service: InProcessService, mood: Mood) -> None:
     """Let the storm rage, let it clear; what 1C does late it does when its time has come."""
     if mood.late is None:
-        await house.pass_time(100)
+        await service.pass_time(100)
     else:
-        await house.pass_time(mood.late)
-        house.lab.commit_late_writes()
-    house.lab.faults.clear()
+        await service.pass_time(mood.late)
+        service.lab.commit_late_writes()
+    service.lab.faults.clear()
 
 
-async def revive_the_dead(house: InProcessService, mood: Mood) -> None:
+async def revive_the_dead(service: InProcessService, mood: Mood) -> None:
     """A person reads 1C's words and retries; nothing else may bring the dead back."""
-    for entry, _ in await house.ledger.entries([EntryState.DEAD]):
+    for entry, _ in await service.ledger.entries([EntryState.DEAD]):
         assert mood.dead
         assert mood.text in entry.last_error
-        await house.ledger.save_entry(retry_now(entry, house.clock()))
+        await service.ledger.save_entry(retry_now(entry, service.clock()))
 
 
 def test_every_kind_of_fault_has_its_mood() -> None:
@@ -170,20 +172,20 @@ def test_every_kind_of_fault_has_its_mood() -> None:
 async def test_one_call_is_one_document_one_subject_one_reminder(
     mood: Mood, write: str, honoured: bool, pulled: Path, tmp_path: Path
 ) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        house.lab.switches.honour_client_ref_key = honoured
-        let_it_rage(house.lab, mood, write)
-        report = await house.call(cast.contact.sent_number)
-        assert report.rang_first == cast.contact.extension
-        await weather_the_mood(house, mood)
+    async with running_service(pulled, tmp_path) as (service, callers):
+        service.lab.switches.honour_client_ref_key = honoured
+        let_it_rage(service.lab, mood, write)
+        report = await service.call(callers.contact.sent_number)
+        assert report.rang_first == callers.contact.extension
+        await weather_the_mood(service, mood)
         if mood.dead:
-            assert [e.state for e in await house.deliver_all()] == [EntryState.DEAD]
-        await revive_the_dead(house, mood)
-        entries = await house.deliver_all()
-        house.lab.commit_late_writes()  # nothing of ours may be under way any more
-        assert house.count_in_onec() == (1, 1, 1)
+            assert [e.state for e in await service.deliver_all()] == [EntryState.DEAD]
+        await revive_the_dead(service, mood)
+        entries = await service.deliver_all()
+        service.lab.commit_late_writes()  # nothing of ours may be under way any more
+        assert service.count_in_onec() == (1, 1, 1)
         assert [entry.state for entry in entries] == [EntryState.DELIVERED]
-        assert house.situation.alarms() == ()
+        assert service.situation.alarms() == ()
 
 
 @pytest.mark.parametrize("executed", [False, True], ids=["before", "after"])
@@ -193,16 +195,16 @@ async def test_a_power_cut_in_the_middle_changes_nothing(
     name: str, write: str, executed: bool, pulled: Path, tmp_path: Path
 ) -> None:
     mood = next(mood for mood in _MOODS if mood.name == name)
-    async with furnished(pulled, tmp_path) as (house, cast):
-        await house.call(cast.contact.sent_number)
-        house.onec_transport.hold("POST", write, executed=executed)
-        await house.deliver_until_interrupted()
-        await house.lose_power()
-        let_it_rage(house.lab, mood, write)
-        await weather_the_mood(house, mood)
-        await house.lose_power()
-        entries = await house.deliver_all()
-        assert house.count_in_onec() == (1, 1, 1)
+    async with running_service(pulled, tmp_path) as (service, callers):
+        await service.call(callers.contact.sent_number)
+        service.onec_transport.hold("POST", write, executed=executed)
+        await service.deliver_until_interrupted()
+        await service.lose_power()
+        let_it_rage(service.lab, mood, write)
+        await weather_the_mood(service, mood)
+        await service.lose_power()
+        entries = await service.deliver_all()
+        assert service.count_in_onec() == (1, 1, 1)
         assert [entry.state for entry in entries] == [EntryState.DELIVERED]
 
 
@@ -210,52 +212,52 @@ async def test_a_power_cut_in_the_middle_changes_nothing(
 async def test_a_document_that_comes_late_is_marked_or_refused_by_its_key(
     honoured: bool, pulled: Path, tmp_path: Path
 ) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        house.lab.switches.honour_client_ref_key = honoured
-        house.lab.faults.add("late_commit", set=PHONE_CALLS, times=1, after=10**9)
-        await house.call(cast.contact.sent_number)
-        await house.pass_time(120)
-        (seen,) = house.documents()
-        assert house.lab.commit_late_writes() == 1
-        written = house.lab.phone_calls()
+    async with running_service(pulled, tmp_path) as (service, callers):
+        service.lab.switches.honour_client_ref_key = honoured
+        service.lab.faults.add("late_commit", set=PHONE_CALLS, times=1, after=10**9)
+        await service.call(callers.contact.sent_number)
+        await service.pass_time(120)
+        (seen,) = service.documents()
+        assert service.lab.commit_late_writes() == 1
+        written = service.lab.phone_calls()
         assert len(written) == (1 if honoured else 2)
-        await house.deliver_all()
-        assert house.documents() == [seen]
-        assert house.count_in_onec() == (1, 1, 1)
+        await service.deliver_all()
+        assert service.documents() == [seen]
+        assert service.count_in_onec() == (1, 1, 1)
 
 
 @pytest.mark.parametrize("honoured", [False, True], ids=["own key", "our key"])
 async def test_many_calls_through_changing_weather_and_power_cuts(
     honoured: bool, pulled: Path, tmp_path: Path
 ) -> None:
-    async with furnished(pulled, tmp_path, default="999") as (house, cast):
-        house.lab.switches.honour_client_ref_key = honoured
+    async with running_service(pulled, tmp_path, default="999") as (service, callers):
+        service.lab.switches.honour_client_ref_key = honoured
         calls = 0
         for turn, mood in enumerate(_MOODS):
-            let_it_rage(house.lab, mood, _WRITES[turn % 3])
-            for actor in (cast.contact, cast.partner):
-                await house.call(actor.sent_number)
+            let_it_rage(service.lab, mood, _WRITES[turn % 3])
+            for actor in (callers.contact, callers.partner):
+                await service.call(actor.sent_number)
                 calls += 1
-            await house.pass_time(20)
+            await service.pass_time(20)
             if turn % 4 == 3:
-                await house.lose_power()
+                await service.lose_power()
             if mood.late:
-                house.lab.commit_late_writes()
-            house.lab.faults.clear()
-            await revive_the_dead(house, mood)
-        entries = await house.deliver_all()
+                service.lab.commit_late_writes()
+            service.lab.faults.clear()
+            await revive_the_dead(service, mood)
+        entries = await service.deliver_all()
         assert {entry.state for entry in entries} == {EntryState.DELIVERED}
-        assert house.count_in_onec() == (calls, calls, calls)
-        markers = [row["Комментарий"] for row in house.documents()]
+        assert service.count_in_onec() == (calls, calls, calls)
+        markers = [row["Комментарий"] for row in service.documents()]
         assert len(set(markers)) == calls
 
 
 # ---------------------------------------------------------------- what stands in 1C
-async def journalled(house: InProcessService, actor: DemoCaller) -> Row:
+async def journalled(service: InProcessService, actor: DemoCaller) -> Row:
     """Let *actor* call and give the document of it."""
-    await house.call(actor.sent_number)
-    await house.deliver_all()
-    return house.documents()[-1]
+    await service.call(actor.sent_number)
+    await service.deliver_all()
+    return service.documents()[-1]
 
 
 def owner_of(lab: OneCLab, extension: str) -> str:
@@ -275,17 +277,18 @@ def owner_ref(lab: OneCLab, actor: DemoCaller, set_name: str) -> str:
 async def test_the_document_says_who_called_whom_and_when(
     zone: str, pulled: Path, tmp_path: Path
 ) -> None:
-    async with furnished(pulled, tmp_path, server_timezone=zone) as (house, cast):
-        lab, actor = house.lab, cast.contact
-        at = house.clock()
-        row = await journalled(house, actor)
+    async with running_service(pulled, tmp_path, server_timezone=zone) as (service, callers):
+        lab, actor = service.lab, callers.contact
+        at = service.clock()
+        row = await journalled(service, actor)
         manager = owner_of(lab, actor.extension)
         person = owner_ref(lab, actor, CONTACT_PERSONS)
         local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat()
         name = lab.infobase.presentation(CONTACT_PERSONS, person)
         firm = lab.infobase.presentation(PARTNERS, actor.partner)
         who = f"{name} ({firm})"
-        reach = f"+7 ({actor.sent_number[1:4]}) {actor.sent_number[4:7]}-{actor.sent_number[7:9]}-{actor.sent_number[9:]}"
+        sent = actor.sent_number
+        reach = f"+7 ({sent[1:4]}) {sent[4:7]}-{sent[7:9]}-{sent[9:]}"
         assert {
             "Date": local,
             "Входящий": True,
@@ -332,37 +335,37 @@ async def test_the_document_says_who_called_whom_and_when(
 
 
 async def test_a_partners_own_number_points_at_the_partner(pulled: Path, tmp_path: Path) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        row = await journalled(house, cast.partner)
-        assert row["АбонентКонтакт"] == owner_ref(house.lab, cast.partner, PARTNERS)
+    async with running_service(pulled, tmp_path) as (service, callers):
+        row = await journalled(service, callers.partner)
+        assert row["АбонентКонтакт"] == owner_ref(service.lab, callers.partner, PARTNERS)
         assert row["АбонентКонтакт_Type"] == f"StandardODATA.{PARTNERS}"
-        assert row["Ответственный_Key"] == owner_of(house.lab, cast.partner.extension)
-        assert house.lab.visible_calls(cast.partner.partner)
+        assert row["Ответственный_Key"] == owner_of(service.lab, callers.partner.extension)
+        assert service.lab.visible_calls(callers.partner.partner)
 
 
 async def test_a_counterpartys_call_points_at_its_partner(pulled: Path, tmp_path: Path) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        row = await journalled(house, cast.counterparty)
-        assert row["АбонентКонтакт"] == cast.counterparty.partner
+    async with running_service(pulled, tmp_path) as (service, callers):
+        row = await journalled(service, callers.counterparty)
+        assert row["АбонентКонтакт"] == callers.counterparty.partner
         assert row["АбонентКонтакт_Type"] == f"StandardODATA.{PARTNERS}"
-        assert cast.counterparty.name in row["АбонентПредставление"]
-        assert house.lab.visible_calls(cast.counterparty.partner)
+        assert callers.counterparty.name in row["АбонентПредставление"]
+        assert service.lab.visible_calls(callers.counterparty.partner)
 
 
 async def test_a_holdings_manager_answers_for_the_partner(pulled: Path, tmp_path: Path) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        row = await journalled(house, cast.holding)
-        assert row["АбонентКонтакт"] == cast.holding.partner
-        assert row["Ответственный_Key"] == owner_of(house.lab, cast.holding.extension)
+    async with running_service(pulled, tmp_path) as (service, callers):
+        row = await journalled(service, callers.holding)
+        assert row["АбонентКонтакт"] == callers.holding.partner
+        assert row["Ответственный_Key"] == owner_of(service.lab, callers.holding.extension)
 
 
 async def test_an_unknown_caller_becomes_a_string_contact_of_the_default_user(
     pulled: Path, tmp_path: Path
 ) -> None:
     clerk = choose_callers(build_onec_lab(ManualClock()).infobase).default_extension
-    async with furnished(pulled, tmp_path, default=clerk) as (house, cast):
-        lab = house.lab
-        row = await journalled(house, cast.stranger)
+    async with running_service(pulled, tmp_path, default=clerk) as (service, callers):
+        lab = service.lab
+        row = await journalled(service, callers.stranger)
         user = owner_of(lab, clerk)
         assert (row["АбонентКонтакт"], row["АбонентКонтакт_Type"]) == ("", UNDEFINED)
         assert row["АбонентПредставление"] == "Неизвестный абонент, +7 (999) 000-00-01"
@@ -392,33 +395,33 @@ async def test_where_no_one_user_answers_there_is_a_document_and_no_reminder(
     path = tmp_path / "directory.db"
     await sync(lab, path, clock)
     plan = ServiceOptions(RoutingRules(default_extension=default))
-    async with run_service(lab, path, tmp_path / "house", clock, plan) as house:
-        report = await house.call("79990000001")
-        await house.deliver_all()
+    async with run_service(lab, path, tmp_path / "service", clock, plan) as service:
+        report = await service.call("79990000001")
+        await service.deliver_all()
         assert (report.rang_first, report.default_queue) == (default or "200", default is None)
-        assert house.count_in_onec() == (1, 1, 0)
-        (row,) = house.documents()
+        assert service.count_in_onec() == (1, 1, 0)
+        (row,) = service.documents()
         assert row["Автор_Key"] == row["Ответственный_Key"] == EMPTY_REF
 
 
 async def test_two_calls_of_one_second_are_two_documents(pulled: Path, tmp_path: Path) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        at = house.clock()
-        for actor in (cast.contact, cast.partner):
-            house.clock.now = at
-            await house.call(actor.sent_number)
-        await house.deliver_all()
-        assert house.count_in_onec() == (2, 2, 2)
+    async with running_service(pulled, tmp_path) as (service, callers):
+        at = service.clock()
+        for actor in (callers.contact, callers.partner):
+            service.clock.now = at
+            await service.call(actor.sent_number)
+        await service.deliver_all()
+        assert service.count_in_onec() == (2, 2, 2)
 
 
 async def test_what_a_refused_entry_waits_for_is_a_person(pulled: Path, tmp_path: Path) -> None:
-    async with furnished(pulled, tmp_path) as (house, cast):
-        house.lab.faults.add("business_refusal", set=PHONE_CALLS, times=1, text="Период закрыт")
-        await house.call(cast.contact.sent_number)
-        await house.deliver_all()
-        ((entry, call),) = await house.ledger.entries([EntryState.DEAD])
+    async with running_service(pulled, tmp_path) as (service, callers):
+        service.lab.faults.add("business_refusal", set=PHONE_CALLS, times=1, text="Период закрыт")
+        await service.call(callers.contact.sent_number)
+        await service.deliver_all()
+        ((entry, call),) = await service.ledger.entries([EntryState.DEAD])
         assert "Период закрыт" in entry.last_error
         assert entry.stage is DeliveryStage.DOCUMENT
         assert call.arrived_at == datetime.fromisoformat("2026-11-23T09:30:00+00:00")
-        await house.pass_time(24 * 60)
-        assert house.count_in_onec() == (0, 0, 0)
+        await service.pass_time(24 * 60)
+        assert service.count_in_onec() == (0, 0, 0)

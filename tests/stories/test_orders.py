@@ -16,7 +16,12 @@ from bridge.domain.directory.entities import Ref
 from bridge.errors import OrderRepeated
 from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.infobase.tables import Row
-from bridge.lab.sipuni import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
+from bridge.lab.sipuni.switches import (
+    AcceptedForm,
+    CabinetSwitches,
+    OrderReplyMode,
+    PlannedOutcome,
+)
 from bridge.services.orders.call_requests import CallRequestPoller
 from tests.stories.in_process import (
     PHONES,
@@ -52,43 +57,43 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Scene:
-    house: InProcessService
+    service: InProcessService
     desk: ManagerActions
     user: str
     requesting: CallRequestPoller = field(init=False)
 
     def __post_init__(self) -> None:
-        house = self.house
-        self.requests = ODataCallRequests(connect(house.lab), house.lab.zone)
+        service = self.service
+        self.requests = ODataCallRequests(connect(service.lab), service.lab.zone)
         self.open_call()
 
     def open_call(self) -> None:
-        house = self.house
+        service = self.service
         self.requesting = CallRequestPoller(
             call_requests=self.requests,
-            originator=house.call_originator,
-            directory=house.directory,
-            partner_phones=house.directory,
+            originator=service.call_originator,
+            directory=service.directory,
+            partner_phones=service.directory,
             phones=PHONES,
             mark="позвонить",
             lang="ru",
-            clock=house.clock,
-            monotonic=house.clock.monotonic,
+            clock=service.clock,
+            monotonic=service.clock.monotonic,
         )
 
     def writes(self, subject: str = "Позвонить насчёт договора") -> Ref:
         return Ref(self.desk.write_call(self.user, subject, phone="8 900 123-45-67"))
 
     def document(self, ref: Ref) -> Row:
-        return next(row for row in self.house.lab.phone_calls() if row["Ref_Key"] == ref)
+        return next(row for row in self.service.lab.phone_calls() if row["Ref_Key"] == ref)
 
     def rung(self) -> int:
-        return sum(bool(call.header.callback_id) for call in self.house.sipuni.calls)
+        return sum(bool(call.header.callback_id) for call in self.service.sipuni.calls)
 
     async def looks(self) -> int:
         placed = await self.requesting.poll()
-        await self.house.sipuni.wait_until_idle()
-        await self.house.run_delivery_soon()
+        await self.service.sipuni.wait_until_idle()
+        await self.service.run_delivery_soon()
         return placed
 
 
@@ -99,10 +104,10 @@ async def scene(
     clock = ManualClock()
     lab = build_onec_lab(clock)
     user = lab.add_user("Звонков Олег", "777")
-    async with run_service(lab, pulled, folder / "house", clock) as house:
+    async with run_service(lab, pulled, folder / "service", clock) as service:
         if switches is not None:
-            house.sipuni.set_switches(switches)
-        at = Scene(house, ManagerActions(lab.infobase, lab.server_time), user)
+            service.sipuni.set_switches(switches)
+        at = Scene(service, ManagerActions(lab.infobase, lab.server_time), user)
         try:
             yield at
         finally:
@@ -115,20 +120,20 @@ async def test_an_unknown_outcome_is_told_in_1c_and_bars_until_the_statistics_we
     async with scene(pulled, tmp_path, SILENT) as at:
         ordered = at.writes()
         assert await at.looks() == 1
-        told = str(at.document(ordered)["Описание"])
-        assert "Состоялся ли звонок, неизвестно" in told
-        assert "Посмотрите в АТС" in told
+        reported = str(at.document(ordered)["Описание"])
+        assert "Состоялся ли звонок, неизвестно" in reported
+        assert "Посмотрите в АТС" in reported
 
-        at.house.clock.advance(600)
+        at.service.clock.advance(600)
         with pytest.raises(OrderRepeated, match="посмотрите в АТС"):
-            await at.house.call_originator.order("777", CLIENT, by="api")
+            await at.service.call_originator.order("777", CLIENT, by="api")
         again = at.writes()
         await at.looks()
         assert "исход неизвестен; посмотрите в АТС" in str(at.document(again)["Описание"])
         assert at.rung() == 1
 
-        await at.house.resolve_unfinished_calls(timedelta(minutes=31))
-        await at.house.call_originator.order("777", CLIENT, by="api")
+        await at.service.resolve_unfinished_calls(timedelta(minutes=31))
+        await at.service.call_originator.order("777", CLIENT, by="api")
         assert at.rung() == 2
 
 
@@ -138,28 +143,28 @@ async def test_what_the_events_tell_of_an_unknown_order_replaces_the_doubt(
     async with scene(pulled, tmp_path, LOST) as at:
         ordered = at.writes()
         await at.looks()
-        await at.house.deliver_all()
+        await at.service.deliver_all()
 
-        told = str(at.document(ordered)["Описание"])
-        assert "Итог: разговор состоялся" in told
-        assert "неизвестно" not in told
+        reported = str(at.document(ordered)["Описание"])
+        assert "Итог: разговор состоялся" in reported
+        assert "неизвестно" not in reported
 
 
 async def test_the_statistics_settle_an_unknown_order_whose_events_were_lost(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path, LOST) as at:
-        at.house.transport.street = None  # no event arrives
+        at.service.transport.inner = None  # no event arrives
         ordered = at.writes()
         await at.looks()
         assert "неизвестно" in str(at.document(ordered)["Описание"])
 
-        await at.house.resolve_unfinished_calls()
-        await at.house.deliver_all()
+        await at.service.resolve_unfinished_calls()
+        await at.service.deliver_all()
 
-        told = str(at.document(ordered)["Описание"])
-        assert "Итог: разговор состоялся" in told
-        assert "неизвестно" not in told
+        reported = str(at.document(ordered)["Описание"])
+        assert "Итог: разговор состоялся" in reported
+        assert "неизвестно" not in reported
 
 
 async def test_a_document_bears_our_mark_and_is_no_order_even_with_a_new_date_and_no_memory(
@@ -170,11 +175,11 @@ async def test_a_document_bears_our_mark_and_is_no_order_even_with_a_new_date_an
         assert await at.looks() == 1
         assert "[bridge:" in str(at.document(ordered)["Комментарий"])
 
-        at.house.clock.advance(400 * 86_400)
-        await at.house.ledger.delete_older_than(at.house.clock.now)
-        await at.house.lose_power()
+        at.service.clock.advance(400 * 86_400)
+        await at.service.ledger.delete_older_than(at.service.clock.now)
+        await at.service.lose_power()
         at.open_call()
-        fresh = at.house.lab.server_time().isoformat(timespec="seconds")
+        fresh = at.service.lab.server_time().isoformat(timespec="seconds")
         at.desk.edit("Document_ТелефонныйЗвонок", ordered, Date=fresh)
 
         assert await at.looks() == 0
@@ -186,7 +191,7 @@ async def test_every_accepted_form_is_read_as_accepted(
     pulled: Path, tmp_path: Path, form: AcceptedForm
 ) -> None:
     async with scene(pulled, tmp_path, CabinetSwitches(accepted_form=form)) as at:
-        call = await at.house.call_originator.order("777", CLIENT, by="api")
+        call = await at.service.call_originator.order("777", CLIENT, by="api")
 
         assert call.order is not None
         assert call.order.state is OrderState.ACCEPTED
@@ -206,18 +211,18 @@ async def test_the_statistics_of_the_first_call_do_not_end_the_second(
 ) -> None:
     switches = CabinetSwitches(originated=PlannedOutcome.BUSY, record_id_shift=True)
     async with scene(pulled, tmp_path, switches) as at:
-        first = await at.house.call_originator.order("777", CLIENT, by="api")
-        await at.house.sipuni.wait_until_idle()
-        await at.house.run_delivery_soon()
-        at.house.clock.advance(60)
-        at.house.transport.street = None
-        at.house.sipuni.set_switches(replace(SILENT, order_reply=OrderReplyMode.PROMPT))
-        second = await at.house.call_originator.order("777", CLIENT, by="api")
+        first = await at.service.call_originator.order("777", CLIENT, by="api")
+        await at.service.sipuni.wait_until_idle()
+        await at.service.run_delivery_soon()
+        at.service.clock.advance(60)
+        at.service.transport.inner = None
+        at.service.sipuni.set_switches(replace(SILENT, order_reply=OrderReplyMode.PROMPT))
+        second = await at.service.call_originator.order("777", CLIENT, by="api")
 
         # The second is still talked about: the statistics know the first alone.
-        at.house.sipuni.calls[-1].is_over = False
-        await at.house.resolve_unfinished_calls()
+        at.service.sipuni.calls[-1].is_over = False
+        await at.service.resolve_unfinished_calls()
 
-        ended = {call.key: call for call in await at.house.ledger.calls()}
+        ended = {call.key: call for call in await at.service.ledger.calls()}
         assert ended[first.key].state.disposition is Disposition.NOT_REACHED
         assert ended[second.key].state.disposition is Disposition.RINGING

@@ -53,13 +53,13 @@ class Service:
         return (await self.http.get(address, params=fields)).status_code
 
     async def standing(self, name: str) -> list[dict[str, str]]:
-        told = await self.http.get(self.url("/api/v1/alarms"), auth=_ADMIN)
-        return [alarm for alarm in told.json() if alarm["name"] == name]
+        reported = await self.http.get(self.url("/api/v1/alarms"), auth=_ADMIN)
+        return [alarm for alarm in reported.json() if alarm["name"] == name]
 
     async def down(self) -> set[str]:
-        told = await self.http.get(self.url("/api/v1/alarms"), auth=_ADMIN)
-        assert str(self.site.folder) not in told.text
-        return {alarm["subject"] for alarm in told.json() if alarm["name"] == "store_down"}
+        reported = await self.http.get(self.url("/api/v1/alarms"), auth=_ADMIN)
+        assert str(self.site.folder) not in reported.text
+        return {alarm["subject"] for alarm in reported.json() if alarm["name"] == "store_down"}
 
     async def until_down(self, names: set[str]) -> None:
         async with asyncio.timeout(_PATIENCE_S):
@@ -126,14 +126,14 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
 
 
 async def owed(site: ServiceFolder) -> list[str]:
-    said = await site.run_command("outbox", "list", "--json")
-    return [entry["key"] for entry in json.loads(said.out)]
+    result = await site.run_command("outbox", "list", "--json")
+    return [entry["key"] for entry in json.loads(result.out)]
 
 
 async def test_with_everything_broken_but_the_directory_callers_reach_their_managers(
     site: ServiceFolder,
 ) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     data = site.folder / "data"
     broken = [data / name for name in ("ledger.db", "audit.db", "runs.db")]
     (data / "runs.db").unlink()
@@ -144,7 +144,7 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
     site.lab.faults.add("down")
 
     async with serving(site) as service:
-        answered = await service.answer(cast.contact.sent_number, "74950000001")
+        answered = await service.answer(callers.contact.sent_number, "74950000001")
         await service.until_down({path.name for path in broken})
         signed_in = await service.http.post(
             service.url("/login/admin"), data={"password": _ADMIN[1]}
@@ -153,12 +153,12 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
         figures = await service.http.get(service.url("/metrics"), auth=_ADMIN)
         event = await service.event(event="1", call_id="1.1", src_num="79035550100")
         check = await site.run_command("check", "--json")
-        route = await site.run_command("route", cast.contact.sent_number, "--json")
+        route = await site.run_command("route", callers.contact.sent_number, "--json")
         await service.stop()
     rescue = data / "rescue.jsonl"
     kept, mode = rescue.read_text(), rescue.stat().st_mode & 0o777
     async with serving(site) as service:
-        again = await service.answer(cast.contact.sent_number, "74950000002")
+        again = await service.answer(callers.contact.sent_number, "74950000002")
         for path in broken:
             path.rmdir()
         await service.until_down(set())
@@ -168,15 +168,15 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
         keys = await owed(site)
         acknowledged = await service.event(event="1", call_id="1.1", src_num="79035550100")
 
-    assert answered == again == cast.contact.extension
+    assert answered == again == callers.contact.extension
     assert (signed_in.status_code, page.status_code, figures.status_code) == (303, 200, 200)
     assert "ledger.db" in page.text
     assert str(data) not in page.text
     assert (event, acknowledged) == (503, 200)
     assert check.code == 2
-    assert json.loads(route.out)["extension"] == cast.contact.extension
+    assert json.loads(route.out)["extension"] == callers.contact.extension
     assert mode == 0o600
-    assert json.loads(kept)["call"]["caller"]["raw"] == cast.contact.sent_number
+    assert json.loads(kept)["call"]["caller"]["raw"] == callers.contact.sent_number
     assert len(keys) == len(set(keys)) == 2
     assert not [path for path in data.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
 
@@ -184,25 +184,26 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
 async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_room(
     site: ServiceFolder,
 ) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     site.lab.faults.add("down")
 
     async with serving(site, full_disk=True) as service:
-        answered = await service.answer(cast.contact.sent_number, "74950000001")
+        answered = await service.answer(callers.contact.sent_number, "74950000001")
         in_trouble = await service.down()
         service.limit_files(resource.RLIM_INFINITY)
         await service.until_down(set())
         recorded = await owed(site)
         service.limit_files(0)
-        again = await service.answer(cast.contact.sent_number, "74950000002")
+        again = await service.answer(callers.contact.sent_number, "74950000002")
         await service.stop()
         (line,) = [line for line in service.log if "recorded nowhere else" in line]
 
-    assert answered == again == cast.contact.extension
+    assert answered == again == callers.contact.extension
     assert "ledger.db" in in_trouble
     assert len(recorded) == 1
     assert (
-        json.loads(line.partition("else: ")[2])["call"]["caller"]["raw"] == cast.contact.sent_number
+        json.loads(line.partition("else: ")[2])["call"]["caller"]["raw"]
+        == callers.contact.sent_number
     )
 
 
@@ -225,22 +226,22 @@ async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None
 async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(
     site: ServiceFolder,
 ) -> None:
-    cast = choose_callers(site.lab.infobase)
+    callers = choose_callers(site.lab.infobase)
     site.lab.faults.add("down")
 
     async with serving(site) as service:
-        await service.answer(cast.contact.sent_number, "74950000001")
+        await service.answer(callers.contact.sent_number, "74950000001")
         for part in (site.folder / "data").glob("ledger.db*"):
             part.unlink()
         event = await service.event(event="1", call_id="1.1", src_num="79035550100")
         async with asyncio.timeout(_PATIENCE_S):
             while not (  # noqa: ASYNC110 - it is another process
-                said := await service.standing("store_damaged")
+                result := await service.standing("store_damaged")
             ):
                 await asyncio.sleep(_LOOK_S)
-        await service.answer(cast.contact.sent_number, "74950000002")
+        await service.answer(callers.contact.sent_number, "74950000002")
         keys = await owed(site)
 
     assert event == 200
-    assert "ledger.db was deleted while the service ran" in said[0]["words"]
+    assert "ledger.db was deleted while the service ran" in result[0]["words"]
     assert len(set(keys)) == 3

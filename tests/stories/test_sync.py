@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from bridge import bootstrap
-from bridge.cli import ExitCode, exit_code
-from bridge.cli.shared import error_message
+from bridge.cli.shared import ExitCode, error_message, exit_code
 from bridge.errors import OneCError, OneCUnauthorized, SyncAlreadyRunning, SyncRefused
 from bridge.lab.demo.callers import choose_callers
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, PARTNERS, USERS
@@ -25,7 +24,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
         yield opened
 
 
-def told(site: ServiceFolder, number: str) -> str | None:
+def reported(site: ServiceFolder, number: str) -> str | None:
     """Give the extension the PBX would be told."""
     _, decision = bootstrap.explain(site.settings(), number, "")
     return decision.extension
@@ -56,7 +55,7 @@ async def test_a_shrunken_listing_is_refused_until_a_person_accepts_it(
             await site.sync(full=full)
         assert exit_code(refused.value) is ExitCode.REFUSED
         assert "--accept-shrink" in str(refused.value)
-        assert told(site, number) == before
+        assert reported(site, number) == before
     accepted = await site.sync(accept_shrink=True)
     assert accepted.numbers < first.numbers
     site.lab.faults.clear()
@@ -114,11 +113,11 @@ async def test_whatever_goes_wrong_the_old_index_goes_on_answering(site: Service
         with pytest.raises(OneCError) as failed:
             await site.sync()
         assert exit_code(failed.value) is code, trouble
-        assert told(site, number) == before, trouble
+        assert reported(site, number) == before, trouble
         site.lab.faults.clear()
     report = await site.sync()
     assert report.changed
-    assert told(site, number) == after
+    assert reported(site, number) == after
 
 
 async def test_a_killed_sync_leaves_the_old_world_and_frees_the_directory(
@@ -134,12 +133,12 @@ async def test_a_killed_sync_leaves_the_old_world_and_frees_the_directory(
     with pytest.raises(SyncAlreadyRunning) as running:
         await site.sync()
     assert "another sync run is writing" in str(running.value)
-    assert told(site, number) == before
+    assert reported(site, number) == before
 
     process.send_signal(signal.SIGKILL)
     await asyncio.wait_for(process.communicate(), 10)
-    assert told(site, number) == before
+    assert reported(site, number) == before
     site.lab.faults.clear()
     site.gate.opened.set()
     await site.sync()
-    assert told(site, number) == after
+    assert reported(site, number) == after

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.lab.onec.infobase.infobase import PARTNERS
-from bridge.lab.sipuni import PlannedOutcome
+from bridge.lab.sipuni.switches import PlannedOutcome
 from bridge.ports.pbx import RawEvent
 from bridge.services.sync.pull import PullRules
 from tests.stories.test_missed_calls import RULES, Scene, pulled, scene
@@ -27,13 +27,13 @@ class Colleague:
 
 def colleague(at: Scene) -> Colleague:
     """Return another user of 1C who may be offered calls."""
-    world = at.house.lab.infobase
+    world = at.service.lab.infobase
     ref = next(u for u in sorted(world.extensions) if world.may_take_calls(u) and u != at.manager)
     return Colleague(ref, world.extensions[ref])
 
 
 def partner_of(at: Scene) -> str:
-    _, decision = at.house.answering.explain(at.client)
+    _, decision = at.service.answering.explain(at.client)
     assert decision.candidate is not None
     assert decision.candidate.partner is not None
     return decision.candidate.partner.partner
@@ -41,13 +41,13 @@ def partner_of(at: Scene) -> str:
 
 async def onec_changes(at: Scene, *, accepted: bool = False) -> None:
     """Have the bridge learn what was changed in 1C; *accepted*: a person says that it is right."""
-    await at.house.sync(PullRules(accept_shrink=accepted))
-    await at.house.following.escalate_missed_calls()
-    await at.house.pass_time(40)
+    await at.service.sync(PullRules(accept_shrink=accepted))
+    await at.service.following.escalate_missed_calls()
+    await at.service.pass_time(40)
 
 
 async def debts(at: Scene) -> Sequence[MissedCall]:
-    return await at.house.ledger.open_missed_calls()
+    return await at.service.ledger.open_missed_calls()
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_missed_call_moves_to_the_manager_whom_1c_names_now(
         await at.misses()
         (first,) = at.reminders()
         other = colleague(at)
-        at.house.lab.move_manager(partner_of(at), other.ref)
+        at.service.lab.move_manager(partner_of(at), other.ref)
         await onec_changes(at)
 
         (moved,) = at.reminders()
@@ -85,10 +85,10 @@ async def test_missed_again_at_the_next_manager_the_client_is_reminded_of_to_him
     async with scene(own, tmp_path) as at:
         await at.misses()
         other = colleague(at)
-        at.house.lab.move_manager(partner_of(at), other.ref)
-        at.house.lab.invalidate_user(at.manager)
-        await at.house.sync()
-        at.house.clock.advance(600)
+        at.service.lab.move_manager(partner_of(at), other.ref)
+        at.service.lab.invalidate_user(at.manager)
+        await at.service.sync()
+        at.service.clock.advance(600)
         await at.misses()
 
         (reminder,) = at.reminders()
@@ -103,7 +103,7 @@ async def test_a_missed_call_that_moves_there_and_back_is_reminded_of_again(
         await at.misses()
         partner, other = partner_of(at), colleague(at)
         for user in (other.ref, at.manager):
-            at.house.lab.move_manager(partner, user)
+            at.service.lab.move_manager(partner, user)
             await onec_changes(at)
             assert [row["Пользователь_Key"] for row in at.reminders()] == [user]
 
@@ -116,10 +116,10 @@ async def test_who_left_without_a_successor_leaves_the_client_to_the_second_pers
     rules = replace(RULES, escalate_after=timedelta(hours=9), escalation_extension=other.extension)
     async with scene(own, tmp_path / "after", rules) as at:
         await at.misses()
-        world = at.house.lab.infobase
+        world = at.service.lab.infobase
         for user in sorted(world.extensions):
             if user != other.ref:
-                at.house.lab.invalidate_user(user)
+                at.service.lab.invalidate_user(user)
         await onec_changes(at, accepted=True)
 
         assert other.ref in [row["Пользователь_Key"] for row in at.reminders()]
@@ -130,9 +130,9 @@ async def test_a_partner_deleted_between_two_misses_leaves_one_debt_and_one_remi
 ) -> None:
     async with scene(own, tmp_path) as at:
         await at.misses()
-        at.house.lab.delete(PARTNERS, partner_of(at))
-        await at.house.sync()
-        at.house.clock.advance(600)
+        at.service.lab.delete(PARTNERS, partner_of(at))
+        await at.service.sync()
+        at.service.clock.advance(600)
         await at.misses()
 
         (debt,) = await debts(at)
@@ -146,7 +146,7 @@ async def test_a_talk_that_was_before_the_missed_call_does_not_pay_it(
 ) -> None:
     async with scene(pulled, tmp_path) as at:
         # The lab plays a call at once, its times run ahead: the talk ends after the miss began.
-        await at.house.call(at.client, outcome=PlannedOutcome.ANSWERED)
+        await at.service.call(at.client, outcome=PlannedOutcome.ANSWERED)
         await at.misses()
 
         (debt,) = await debts(at)
@@ -155,11 +155,11 @@ async def test_a_talk_that_was_before_the_missed_call_does_not_pay_it(
 
 
 async def tells(
-    at: Scene, ref: str, *said: tuple[str, float, dict[str, str]], began: datetime | None = None
+    at: Scene, ref: str, *result: tuple[str, float, dict[str, str]], began: datetime | None = None
 ) -> None:
     """Have the cabinet push events of a call to the client, made from the manager's telephone."""
-    first = int((began or at.house.clock()).timestamp())
-    for code, after, more in said:
+    first = int((began or at.service.clock()).timestamp())
+    for code, after, more in result:
         fields = {
             "event": code,
             "call_id": f"{first}.{ref}",
@@ -171,9 +171,9 @@ async def tells(
             "user_id": "012345",
             **more,
         }
-        raw = RawEvent("sipuni", at.house.clock(), tuple(fields.items()))
-        await at.house.following.receive(raw)
-    await at.house.pass_time(60)
+        raw = RawEvent("sipuni", at.service.clock(), tuple(fields.items()))
+        await at.service.following.receive(raw)
+    await at.service.pass_time(60)
 
 
 async def test_our_own_telephone_picked_up_is_no_talk_with_the_client(
@@ -197,11 +197,15 @@ async def test_a_talk_told_late_pays_the_misses_before_it_and_not_the_one_after(
 ) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.misses()
-        talked = at.house.clock() + timedelta(minutes=1)
-        at.house.clock.advance(600)
+        talked = at.service.clock() + timedelta(minutes=1)
+        at.service.clock.advance(600)
         await at.misses()
         (before,) = await debts(at)
-        answered = (("1", 0.0, {}), ("3", 3.0, {}), ("2", 30.0, {"status": "ANSWER"}))
+        answered: tuple[tuple[str, float, dict[str, str]], ...] = (
+            ("1", 0.0, {}),
+            ("3", 3.0, {}),
+            ("2", 30.0, {"status": "ANSWER"}),
+        )
         await tells(at, "900001", *answered, began=talked)
 
         (left,) = await debts(at)

@@ -5,9 +5,14 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from bridge.domain.calls.call import PhoneCall, call_from_question
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     Manager,
@@ -16,18 +21,14 @@ from bridge.domain.directory.entities import (
     PhoneOwner,
     Ref,
     Version,
-    build_candidate,
-    build_owner_chain,
-    candidate_sort_key,
 )
-from bridge.domain.phone.fields import (
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
     read_caller,
-    read_phones,
 )
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -50,9 +51,9 @@ def manager(
     *,
     invalid: bool = False,
     service: bool = False,
-    marked: bool = False,
+    deletion_mark: bool = False,
 ) -> Manager:
-    return Manager(ref(name), Version("1"), name, extension, invalid, service, marked)
+    return Manager(ref(name), Version("1"), name, extension, invalid, service, deletion_mark)
 
 
 def partner(
@@ -99,24 +100,18 @@ def counterparty(
     return Counterparty(ref(name), Version("1"), name, partner=owner, phone_fields=fields(*phones))
 
 
-def rows(*managers: Manager) -> dict[int, Manager]:
-    """Number *managers* as the directory does, from 1."""
-    return dict(enumerate(managers, start=1))
+def rows(*managers: Manager) -> dict[Ref, Manager]:
+    """Return *managers* as the directory gives them."""
+    return {manager.ref: manager for manager in managers}
 
 
-def candidate(
-    owner: PhoneOwner, partners: Iterable[Partner] = (), managers: Iterable[Manager] = ()
-) -> Candidate:
+def candidate(owner: PhoneOwner, partners: Iterable[Partner] = ()) -> Candidate:
     """Make of *owner* what the phone index makes of him."""
     known = {p.ref: p for p in partners}
     start = owner.ref if isinstance(owner, Partner) else owner.partner
     if isinstance(owner, Partner):
         known.setdefault(owner.ref, owner)
-    chain = build_owner_chain(
-        start,
-        {p.ref: (p.name, p.parent, p.manager) for p in known.values()},
-        {m.ref: row for row, m in rows(*managers).items()},
-    )
+    chain = build_owner_chain(start, {p.ref: (p.name, p.parent, p.manager) for p in known.values()})
     belongs_to = None if start is None else known.get(start)
     return build_candidate(
         owner,
@@ -130,12 +125,11 @@ def candidate(
 def card(
     *owners: PhoneOwner,
     partners: Iterable[Partner] = (),
-    managers: Iterable[Manager] = (),
     number: PhoneNumber = NUMBER,
 ) -> CallerCard:
     """Make the card of a number that is written at *owners*."""
-    partners, managers = tuple(partners), tuple(managers)
-    found = [candidate(owner, partners, managers) for owner in owners]
+    partners = tuple(partners)
+    found = [candidate(owner, partners) for owner in owners]
     return CallerCard(number, tuple(sorted(found, key=candidate_sort_key)))
 
 
@@ -173,7 +167,7 @@ def call(
 ) -> PhoneCall:
     """Make a call; by default a known contact's, sent to his manager."""
     if decided is None:
-        owner = candidate(contact(), [partner()], [manager()])
+        owner = candidate(contact(), [partner()])
         decided = decision(owner, target=Target("205", manager().ref, manager().name))
     return call_from_question(asked or question(), decided)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from bridge.adapters.pbx.sipuni import SipuniTelephony
-from bridge.domain.directory.entities import ExtensionOwner, Manager
-from bridge.domain.phone.fields import PhoneRules
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
+from bridge.domain.directory.entities import ExtensionOwner, Manager, Ref
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.ports.events import EventPublisher
 from bridge.ports.stores.ledger import Ledger
@@ -26,7 +26,7 @@ def build_call_services(
     *,
     decide: Callable[[RouteQuestion], RouteDecision] = lambda _: b.decision(),
     owner_of: Callable[[str], ExtensionOwner] = lambda _: ExtensionOwner(None),
-    managers: Callable[[], Mapping[int, Manager]] = dict,
+    managers: Callable[[], Mapping[Ref, Manager]] = dict,
     missed_call_rules: MissedCallRules | None = None,
     journal_internal: bool = False,
     question_wait: timedelta = QUESTION_WAIT,

@@ -3,40 +3,31 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, proposed_ref
-from bridge.domain.directory.entities import CandidateKind, EntityKind, Ref
-from bridge.domain.phone.fields import PhoneRules
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.infobase.infobase import DataQuirks, Infobase
-from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab, create_onec_app
+from bridge.domain.delivery.document_drafts import ContactRef, PhoneCallDraft
+from bridge.domain.delivery.documents import proposed_ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import (
+    EntityKind,
+    Ref,
+    Version,
+)
+from bridge.domain.phone.phone import PhoneRules
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
+from bridge.lab.onec.simulator import (
+    DEFAULT_PASSWORD,
+    DEFAULT_USER,
+    OneCLab,
+)
 from bridge.ports.onec import DirectoryObject
+from tests.support.lab_transport import LabTransport
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ATTRIBUTE = "Внутренний номер"
-
-_FELT = {
-    "connect": httpx.ConnectError,
-    "read": httpx.ReadError,
-    "timeout": httpx.ReadTimeout,
-}
-
-
-class LabTransport(httpx.AsyncBaseTransport):
-    """Brings requests to the lab, and feels a lost connection as a socket would."""
-
-    def __init__(self, lab: OneCLab) -> None:
-        self._asgi = httpx.ASGITransport(app=create_onec_app(lab))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._asgi.handle_async_request(request)
-        except LabConnectionLost as lost:
-            raise _FELT[lost.phase](str(lost), request=request) from lost
 
 
 async def _no_sleep(_: float) -> None:
@@ -45,7 +36,7 @@ async def _no_sleep(_: float) -> None:
 
 def make_lab(partners: int = 60, *, whims: DataQuirks | None = None, **world: Any) -> OneCLab:
     """Compose a small company that stands still at `NOW`."""
-    composed = Infobase.compose(partners=partners, quirks=whims, **world)
+    composed = compose_infobase(partners=partners, quirks=whims, **world)
     return OneCLab(composed, clock=lambda: NOW, sleep=_no_sleep)
 
 
@@ -70,9 +61,14 @@ def make_journal(lab: OneCLab, **config: Any) -> ODataJournal:
     return ODataJournal(make_client(lab, **config), lab.zone)
 
 
+async def list_versions(source: ODataSource, kind: EntityKind) -> dict[Ref, Version]:
+    """Return the complete listing of *kind*."""
+    return dict((await source.listing(kind)).versions or {})
+
+
 async def pull_all(source: ODataSource, kind: EntityKind) -> dict[Ref, DirectoryObject]:
     """List and fetch everything of *kind*; a noun that comes twice fails the test."""
-    listed = await source.list_versions(kind)
+    listed = await list_versions(source, kind)
     return await pull(source, kind, list(listed), len(listed))
 
 

@@ -5,25 +5,27 @@ what callers must be answered from.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.directory.entities import UNLISTED, EntityKind
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.directory.entities import EntityKind, Manager, Ref
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.lab.onec.infobase.infobase import CONTACT_PERSONS, COUNTERPARTIES, PARTNERS, USERS
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
 from bridge.ports.stores.directory import SyncReport
 from bridge.services.sync.guard import ConfirmLoss
 from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
-from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import ATTRIBUTE, NOW
 
 #: Whose number it is: reference, name, and the chain of (partner, his manager).
 OwnerChainStep = tuple[str, str | None]
@@ -127,24 +129,26 @@ class SyncEnvironment:
             file.close()
 
     def _numbers(self) -> list[int]:
-        return [number for number, _ in self.tables().get("phone", [])]
+        return [int(str(number)) for number, _ in self.tables().get("phone", [])]
 
     def _whose(self, reader: SqliteDirectory, number: int) -> frozenset[OwnerFacts]:
         card = reader.look_up(PhoneNumber(number))
         assert card is not None
-        people = {row: str(manager.ref) for row, manager in reader.managers().items()}
-        people[UNLISTED] = _STRANGER
+        listed = reader.managers()
         return frozenset(
             (
                 str(c.ref),
                 c.name,
-                tuple(
-                    (str(step.partner), None if step.manager is None else people[step.manager])
-                    for step in c.chain
-                ),
+                tuple((str(step.partner), _name_of(step.manager, listed)) for step in c.chain),
             )
             for c in card.candidates
         )
+
+
+def _name_of(manager: Ref | None, listed: Mapping[Ref, Manager]) -> str | None:
+    if manager is None:
+        return None
+    return str(manager) if manager in listed else _STRANGER
 
 
 def expected_index(lab: OneCLab) -> Index:

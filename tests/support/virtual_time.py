@@ -23,7 +23,7 @@ class _Jumping(selectors.SelectSelector):
         self.passed = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-        ready = super().select_option(timeout if timeout is None else 0)
+        ready = super().select(timeout if timeout is None else 0)
         if not ready and timeout is not None:
             self.passed += timeout
         return ready

@@ -19,7 +19,7 @@ def web_with_managers(*, masked: bool = False, **changes: Any) -> WebFixture:
     """Give the known house with Anna at 205 and Boris at 207."""
     access = AdminAccess(ADMIN, SECRET, mask_phones=masked)
     made = web_with_known_caller(**{"admin_access": access, **changes})
-    made.directory.staff[2] = BORIS
+    made.directory.staff[BORIS.ref] = BORIS
     return made
 
 

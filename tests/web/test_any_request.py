@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Mount, Route
 
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from tests.support.builders import call
 from tests.web.web_fixture import AS_ADMIN, BASIC, TOKEN, web_with_known_caller
 

@@ -12,13 +12,14 @@ from starlette.types import Message, Scope
 
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.domain.calls.call import CallNote, PhoneCall, call_from_question
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.delivery.texts import Language
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -27,7 +28,8 @@ from bridge.domain.directory.entities import (
     Ref,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import PhoneNumber, read_caller, read_did
+from bridge.domain.phone.callers import read_caller, read_did
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.data_quality import DataQualityIssueKind, DataQualityIssues
 from bridge.domain.reporting.figures import CallFact
 from bridge.domain.reporting.search_names import normalise_name, searchable_names
@@ -221,7 +223,7 @@ class DirectoryInMemory:
     """Knows the cards it is given; *proven_at* and *stale* are its freshness."""
 
     cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
-    staff: dict[int, Manager] = field(default_factory=dict)
+    staff: dict[Ref, Manager] = field(default_factory=dict)
     proven_at: datetime | None = NOON - timedelta(minutes=1)
     stale: bool = False
     last_report: SyncReport | None = None
@@ -230,7 +232,7 @@ class DirectoryInMemory:
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
         return self.cards.get(number)
 
-    def managers(self) -> Mapping[int, Manager]:
+    def managers(self) -> Mapping[Ref, Manager]:
         return self.staff
 
     def owner_of(self, extension: str) -> ExtensionOwner:
@@ -572,5 +574,5 @@ def web_with_known_caller(**changes: Any) -> WebFixture:
     boss = manager()
     house = WebFixture(**changes)
     house.directory.staff.update(rows(boss))
-    house.directory.cards[NUMBER] = card(contact(), partners=[partner()], managers=[boss])
+    house.directory.cards[NUMBER] = card(contact(), partners=[partner()])
     return house

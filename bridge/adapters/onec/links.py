@@ -9,21 +9,23 @@ that a 1C client gave).
 from urllib.parse import quote
 
 from bridge.adapters.onec.schema import LINK_TYPES
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 
 
 class WebClientLinks:
-    """1C's web client at *address*, e.g. `https://1c.example.ru/ut11`."""
+    """Makes links into 1C's web client at *address*, e.g. `https://1c.example.ru/ut11`."""
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
 
     def owner_link(self, kind: CandidateKind, ref: Ref) -> str:
-        """Give the address that opens the card of a partner, contact person or counterparty."""
-        return f"{self._address}/#e1cib/data/{quote(LINK_TYPES[kind], safe='.')}?ref={ref_in_link(ref)}"
+        """Return the address that opens the card of a partner, contact person or counterparty."""
+        type_name = quote(LINK_TYPES[kind], safe=".")
+        return f"{self._address}/#e1cib/data/{type_name}?ref={ref_in_link(ref)}"
 
 
 def ref_in_link(ref: Ref) -> str:
-    """Write *ref* as 1C's links do."""
+    """Return *ref* in the form of 1C's links."""
     low, mid, high, clock, node = ref.split("-")
     return f"{clock}{node}{high}{mid}{low}"

@@ -1,15 +1,17 @@
-"""UT's entity sets, fields and words: the only room of the bridge with Cyrillic identifiers.
+"""UT's entity sets, fields and phrases as one table, so that it may be long: all Cyrillic is here.
 
-Rows (`…Row`) are what arrives, bodies (`…Body`) what is sent; both wear English names outside and
-1C's on the wire. Every field that arrives may be null or absent: groups carry nulls, and releases
-differ (facts/onec-odata.md §3.2, facts/ut11-metadata.md §2-§6, §9).
+Rows (`…Row`) are what arrives, bodies (`…Body`) what is sent; both have English names in Python and
+1C's on the wire. Every field that arrives may be null or absent: groups have nulls, and releases
+differ. Source: docs/facts/onec-odata.md, 'Values in JSON'; docs/facts/ut11.md, 'Entity sets' and
+'Differences between releases'.
 """
 
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, EntityKind
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import EMPTY_REF, EntityKind
 
 # ---------------------------------------------------------------- entity sets
 MANAGERS: Final = "Catalog_Пользователи"
@@ -32,7 +34,7 @@ ENTITY_SETS: Final = {
     EntityKind.COUNTERPARTY: COUNTERPARTIES,
 }
 
-#: Names of types in links that open an object.
+#: Names of types in links that open an object in 1C.
 LINK_TYPES: Final = {
     CandidateKind.CONTACT: "Справочник.КонтактныеЛицаПартнеров",
     CandidateKind.PARTNER: "Справочник.Партнеры",
@@ -46,24 +48,32 @@ LIST_VALUE_TYPE: Final = TYPE_PREFIX + PROPERTY_VALUES
 MANAGER_TYPE: Final = TYPE_PREFIX + MANAGERS
 PHONE_CALL_TYPE: Final = TYPE_PREFIX + PHONE_CALLS
 
-#: Year 1 is 1C's empty date; written with four digits or refused (facts/onec-odata.md §2.2).
+#: Types of the objects that a phone call may have as its contact.
+CONTACT_TYPES: Final = {
+    CandidateKind.CONTACT: TYPE_PREFIX + CONTACT_PERSONS,
+    CandidateKind.PARTNER: TYPE_PREFIX + PARTNERS,
+}
+
+#: 1C's empty date is in the year 1; 1C refuses a year of fewer than four digits.
+#: Source: docs/facts/onec-odata.md, 'Filter'.
 EMPTY_DATE: Final = "0001-01-01T00:00:00"
 
-#: Name and, from BSP 3.1 on, fixed reference of the users' set (facts/ut11-metadata.md §2.11).
+#: Name and, from BSP 3.1 on, fixed reference of the users' property set.
+#: Source: docs/facts/ut11.md, 'Additional attributes'.
 USERS_PROPERTY_SET: Final = "Справочник_Пользователи"
 USERS_PROPERTY_SET_REF: Final = "2bf06771-775a-406a-a5dc-45a10e98914f"
 
 # ---------------------------------------------------------------- columns
-_LINES: Final = "КонтактнаяИнформация"
-_EXTRA: Final = "ДополнительныеРеквизиты"
-_EXTRA_INFO: Final = "ДополнительныеСведения"
+_CONTACT_LINES: Final = "КонтактнаяИнформация"
+_ATTRIBUTES: Final = "ДополнительныеРеквизиты"
+_REGISTER_PROPERTIES: Final = "ДополнительныеСведения"
 
 
 class Column(NamedTuple):
     """One name for `$select`; `Секция/Поле` for a column of a tabular section.
 
-    *required*: without it the set is of no use to us. *everywhere*: every release has it, so it
-    may be asked for before `$metadata` is known.
+    *required*: without it the set is of no use to us. *in_every_release*: it may be selected
+    before `$metadata` is known.
     """
 
     path: str
@@ -72,63 +82,63 @@ class Column(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The last segment of the path: the one 1C names when it refuses it."""
+        """Return the last segment of the path: the one 1C names when it refuses the column."""
         return self.path.rpartition("/")[2]
 
 
-def _must(*paths: str) -> tuple[Column, ...]:
+def _required(*paths: str) -> tuple[Column, ...]:
     return tuple(Column(path, required=True) for path in paths)
 
 
-def _may(*paths: str) -> tuple[Column, ...]:
+def _optional(*paths: str) -> tuple[Column, ...]:
     return tuple(Column(path) for path in paths)
 
 
-def _newer(*paths: str) -> tuple[Column, ...]:
+def _of_newer_releases(*paths: str) -> tuple[Column, ...]:
     return tuple(Column(path, in_every_release=False) for path in paths)
 
 
 _OBJECT: Final = (
-    *_must("Ref_Key", "DataVersion", "Description"),
-    *_may("DeletionMark"),
-    *_newer("IsFolder"),
+    *_required("Ref_Key", "DataVersion", "Description"),
+    *_optional("DeletionMark"),
+    *_of_newer_releases("IsFolder"),
 )
 _PHONES: Final = (
-    *_must(f"{_LINES}/Тип", f"{_LINES}/Представление"),
-    *_may(f"{_LINES}/НомерТелефона"),
+    *_required(f"{_CONTACT_LINES}/Тип", f"{_CONTACT_LINES}/Представление"),
+    *_optional(f"{_CONTACT_LINES}/НомерТелефона"),
 )
 
 #: What the bridge reads of each kind.
 COLUMNS: Final = {
     EntityKind.MANAGER: (
         *_OBJECT,
-        *_may("Недействителен", "Служебный"),
-        *_may(f"{_EXTRA}/Свойство_Key", f"{_EXTRA}/Значение"),
-        *_may(f"{_EXTRA}/Значение_Type", f"{_EXTRA}/ТекстоваяСтрока"),
+        *_optional("Недействителен", "Служебный"),
+        *_optional(f"{_ATTRIBUTES}/Свойство_Key", f"{_ATTRIBUTES}/Значение"),
+        *_optional(f"{_ATTRIBUTES}/Значение_Type", f"{_ATTRIBUTES}/ТекстоваяСтрока"),
     ),
     EntityKind.PARTNER: (
         *_OBJECT,
-        *_must("ОсновнойМенеджер_Key"),
-        *_may("Parent_Key", "Code", "Клиент", "PredefinedDataName"),
+        *_required("ОсновнойМенеджер_Key"),
+        *_optional("Parent_Key", "Code", "Клиент", "PredefinedDataName"),
         *_PHONES,
     ),
     EntityKind.CONTACT: (
         *_OBJECT,
-        *_must("Owner_Key"),
-        *_may("ДолжностьПоВизитке", "ДатаПрекращенияСвязи"),
+        *_required("Owner_Key"),
+        *_optional("ДолжностьПоВизитке", "ДатаПрекращенияСвязи"),
         *_PHONES,
     ),
-    EntityKind.COUNTERPARTY: (*_OBJECT, *_must("Партнер_Key"), *_may("ИНН"), *_PHONES),
+    EntityKind.COUNTERPARTY: (*_OBJECT, *_required("Партнер_Key"), *_optional("ИНН"), *_PHONES),
 }
 
-#: The second look at a phone asks for the whole section instead of naming its fat columns: that is
-#: shorter, so more references fit into one address, and works whichever storages a release has.
-PHONE_SECTION: Final = Column(_LINES)
+#: Storages of phones are read by selecting the whole section: that is shorter than the names of
+#: its large columns, so more references fit into one address, and every release has it.
+PHONE_SECTION: Final = Column(_CONTACT_LINES)
 
-#: The lines as sets of their own, in which owners are found by number; and what is asked for
-#: of an owner found so (the whole section, as at a second look) and of the partners above him.
+#: The lines as entity sets of their own, in which owners are found by number; and what is selected
+#: of an owner found so (with the whole section of phones) and of the partners above.
 PHONE_LINE_SETS: Final = {
-    kind: f"{ENTITY_SETS[kind]}_{_LINES}"
+    kind: f"{ENTITY_SETS[kind]}_{_CONTACT_LINES}"
     for kind in (EntityKind.CONTACT, EntityKind.PARTNER, EntityKind.COUNTERPARTY)
 }
 PHONE_LINE_TYPE: Final = "Тип"
@@ -143,67 +153,67 @@ LOOKUP_COLUMNS: Final = {
 PARENT_PARTNER_COLUMNS: Final = tuple(c for c in COLUMNS[EntityKind.PARTNER] if c not in _PHONES)
 
 PROPERTY_SET_COLUMNS: Final = (
-    *_must("Ref_Key"),
-    *_may("PredefinedDataName"),
-    *_newer("ИмяПредопределенногоНабора"),
-    *_must(f"{_EXTRA}/Свойство_Key"),
-    *_may(f"{_EXTRA}/ПометкаУдаления"),
-    *_may(f"{_EXTRA_INFO}/Свойство_Key", f"{_EXTRA_INFO}/ПометкаУдаления"),
+    *_required("Ref_Key"),
+    *_optional("PredefinedDataName"),
+    *_of_newer_releases("ИмяПредопределенногоНабора"),
+    *_required(f"{_ATTRIBUTES}/Свойство_Key"),
+    *_optional(f"{_ATTRIBUTES}/ПометкаУдаления"),
+    *_optional(f"{_REGISTER_PROPERTIES}/Свойство_Key", f"{_REGISTER_PROPERTIES}/ПометкаУдаления"),
 )
 PROPERTY_COLUMNS: Final = (
-    *_must("Ref_Key", "Description", "Заголовок"),
-    *_may("DeletionMark", "ЭтоДополнительноеСведение"),
-    *_may("ВладелецДополнительныхЗначений_Key"),
+    *_required("Ref_Key", "Description", "Заголовок"),
+    *_optional("DeletionMark", "ЭтоДополнительноеСведение"),
+    *_optional("ВладелецДополнительныхЗначений_Key"),
 )
-PROPERTY_VALUE_COLUMNS: Final = _must("Ref_Key", "Description")
+PROPERTY_VALUE_COLUMNS: Final = _required("Ref_Key", "Description")
 PROPERTY_VALUE_OWNER: Final = "Owner_Key"
-EXTRA_VALUE_COLUMNS: Final = _must("Объект", "Объект_Type", "Значение", "Значение_Type")
+EXTRA_VALUE_COLUMNS: Final = _required("Объект", "Объект_Type", "Значение", "Значение_Type")
 EXTRA_VALUE_PROPERTY: Final = "Свойство_Key"
 REF_KEY: Final = "Ref_Key"
 DATA_VERSION: Final = "DataVersion"
-PHONE_CALL_COLUMNS: Final = _must("Ref_Key", "Number", "Date", "DeletionMark", "Комментарий")
+PHONE_CALL_COLUMNS: Final = _required("Ref_Key", "Number", "Date", "DeletionMark", "Комментарий")
 PHONE_CALL_DATE: Final = "Date"
 PHONE_CALL_HOW_TO_REACH: Final = "АбонентКакСвязаться"
 PHONE_CALL_INCOMING: Final = "Входящий"
 PHONE_CALL_DELETION_MARK: Final = "DeletionMark"
-#: What a call as it stands is read by, and a call that a manager orders.
+#: What is selected of a call that is to be changed, and of a call that a manager orders.
 WRITTEN_CALL_COLUMNS: Final = (
-    *_must("Ref_Key", "DataVersion", "DeletionMark"),
-    *_must("Тема", "Описание", "Комментарий", "Ответственный_Key"),
+    *_required("Ref_Key", "DataVersion", "DeletionMark"),
+    *_required("Тема", "Описание", "Комментарий", "Ответственный_Key"),
 )
 CALL_REQUEST_COLUMNS: Final = (
-    *_must("Ref_Key", "Date", "Тема", "Описание", "Комментарий", PHONE_CALL_HOW_TO_REACH),
-    *_must("Ответственный_Key", "Автор_Key", "АбонентКонтакт", "АбонентКонтакт_Type"),
+    *_required("Ref_Key", "Date", "Тема", "Описание", "Комментарий", PHONE_CALL_HOW_TO_REACH),
+    *_required("Ответственный_Key", "Автор_Key", "АбонентКонтакт", "АбонентКонтакт_Type"),
 )
-SUBJECT_COLUMNS: Final = _must("Взаимодействие", "Взаимодействие_Type")
+SUBJECT_COLUMNS: Final = _required("Взаимодействие", "Взаимодействие_Type")
 SUBJECT_CALL: Final = "Взаимодействие"
-REMINDER_COLUMNS: Final = _must("Пользователь_Key", "ВремяСобытия", "Источник", "Источник_Type")
+REMINDER_COLUMNS: Final = _required("Пользователь_Key", "ВремяСобытия", "Источник", "Источник_Type")
 REMINDER_USER: Final = "Пользователь_Key"
 REMINDER_TIME: Final = "ВремяСобытия"
 REMINDER_SOURCE: Final = "Источник"
 REMINDER_DUE_TIME: Final = "СрокНапоминания"
-WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_must(REMINDER_DUE_TIME, "Описание"))
+WRITTEN_REMINDER_COLUMNS: Final = (*REMINDER_COLUMNS, *_required(REMINDER_DUE_TIME, "Описание"))
 
 # ---------------------------------------------------------------- rows
 Row = TypeVar("Row")
 
 
 class RowPage(Struct, Generic[Row], gc=False):
-    """A collection; an answer without `value` is not 1C's, however well-formed."""
+    """A page of rows; an answer without `value` is not 1C's, however well-formed."""
 
     value: list[Row]
     count: str | int | None = field(name="odata.count", default=None)
 
 
 class ListingRow(Struct, gc=False):
-    """What a listing holds of each object."""
+    """One object in a listing."""
 
     ref: str = field(name="Ref_Key")
     version: str | None = field(name="DataVersion", default=None)
 
 
 class PhoneLineRow(Struct, gc=False):
-    """One line of the contact information; the storages come only at a second look."""
+    """One line of the contact information; its storages are selected for unread phones only."""
 
     type: str | None = field(name="Тип", default=None)
     presentation: str | None = field(name="Представление", default=None)
@@ -236,13 +246,13 @@ class ManagerRow(ObjectRow, gc=False):
 
     invalid: bool | None = field(name="Недействителен", default=None)
     service: bool | None = field(name="Служебный", default=None)
-    property_values: list[PropertyValueRow] | None = field(name=_EXTRA, default=None)
+    property_values: list[PropertyValueRow] | None = field(name=_ATTRIBUTES, default=None)
 
 
 class OwnerRow(ObjectRow, gc=False):
-    """Whoever may own telephones."""
+    """An object that may have phones."""
 
-    contact_lines: list[PhoneLineRow] | None = field(name=_LINES, default=None)
+    contact_lines: list[PhoneLineRow] | None = field(name=_CONTACT_LINES, default=None)
 
 
 class PartnerRow(OwnerRow, gc=False):
@@ -283,8 +293,10 @@ class PropertySetRow(Struct, gc=False):
     ref: str = field(name="Ref_Key")
     predefined: str | None = field(name="PredefinedDataName", default=None)
     name: str | None = field(name="ИмяПредопределенногоНабора", default=None)
-    attributes: list[PropertySetMemberRow] | None = field(name=_EXTRA, default=None)
-    register_properties: list[PropertySetMemberRow] | None = field(name=_EXTRA_INFO, default=None)
+    attributes: list[PropertySetMemberRow] | None = field(name=_ATTRIBUTES, default=None)
+    register_properties: list[PropertySetMemberRow] | None = field(
+        name=_REGISTER_PROPERTIES, default=None
+    )
 
 
 class PropertyRow(Struct, gc=False):
@@ -299,7 +311,7 @@ class PropertyRow(Struct, gc=False):
 
 
 class PhoneCallRow(Struct, gc=False):
-    """A phone call document, as far as it tells whether it is ours."""
+    """A phone call document, as far as is needed to know whether it is ours."""
 
     ref: str = field(name="Ref_Key")
     number: str | None = field(name="Number", default=None)
@@ -309,7 +321,7 @@ class PhoneCallRow(Struct, gc=False):
 
 
 class WrittenPhoneCallRow(Struct, gc=False):
-    """A phone call document as it stands, as far as the bridge may change it."""
+    """A phone call document as it is now, as far as the bridge may change it."""
 
     ref: str = field(name="Ref_Key")
     version: str | None = field(name="DataVersion", default=None)
@@ -342,7 +354,7 @@ class SubjectRow(Struct, gc=False):
 
 
 class ReminderRow(Struct, gc=False):
-    """A reminder: its key, and where it is asked for, what stands in it."""
+    """A reminder: its key, and where they are selected, its due time and text."""
 
     user: str | None = field(name=REMINDER_USER, default=None)
     at: str | None = field(name=REMINDER_TIME, default=None)
@@ -415,7 +427,7 @@ class PhoneCallChangeBody(Struct, kw_only=True):
 
 
 class ConsideredBody(Struct, kw_only=True):
-    """The sign by which a call counts as looked at."""
+    """The flag by which a call counts as considered."""
 
     considered: bool = field(name="Рассмотрено")
 
@@ -426,25 +438,25 @@ class ReminderTextBody(Struct, kw_only=True):
     text: str = field(name="Описание")
 
 
-#: Everything the bridge touches: what `onec-bridge check` looks for in the publication.
+#: Everything the bridge uses: what `onec-bridge check` looks for in the publication.
 USED_COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     **{ENTITY_SETS[kind]: columns for kind, columns in COLUMNS.items()},
     PROPERTY_SETS: PROPERTY_SET_COLUMNS,
     PROPERTIES: PROPERTY_COLUMNS,
     PROPERTY_VALUES: PROPERTY_VALUE_COLUMNS,
     EXTRA_VALUES: EXTRA_VALUE_COLUMNS,
-    PHONE_CALLS: _must(
+    PHONE_CALLS: _required(
         DATA_VERSION, "Number", PHONE_CALL_DELETION_MARK, *PhoneCallBody.__struct_encode_fields__
     ),
-    SUBJECTS: _must(*SubjectBody.__struct_encode_fields__),
-    REMINDERS: _must(*ReminderBody.__struct_encode_fields__),
+    SUBJECTS: _required(*SubjectBody.__struct_encode_fields__),
+    REMINDERS: _required(*ReminderBody.__struct_encode_fields__),
 }
 
 #: Sets the bridge can do without: list values and additional information are one way of several.
 OPTIONAL_SETS: Final = frozenset({PROPERTY_VALUES, EXTRA_VALUES})
 
-# ---------------------------------------------------------------- words
-#: `Тип` of the lines that are telephones; faxes are another type and nobody calls from them.
+# ---------------------------------------------------------------- texts
+#: `Тип` of the lines that are phones; faxes are another type, and no calls come from them.
 PHONE_CONTACT_TYPE: Final = "Телефон"
 
 #: Between a number and its extension; `read_phones` knows it.
@@ -459,7 +471,8 @@ PHONE_STORAGE_KEYS: Final = {
     "whole": ("value", "Представление"),
 }
 
-#: By these 1C's texts of passing trouble are known, folded (facts/onec-odata.md §5.3-5.4).
+#: Phrases, folded, in 1C's messages that tell the cause of a failure.
+#: Source: docs/facts/onec-odata.md, 'Errors'.
 LOCK_PHRASES: Final = ("ошибка блокировки данных", "конфликт блокировок", "lock conflict")
 MEMORY_PHRASES: Final = ("недостаточно памяти", "not enough memory", "32767")
 LICENCE_PHRASES: Final = (
@@ -471,7 +484,7 @@ LICENCE_PHRASES: Final = (
     "free license",
 )
 RIGHTS_PHRASES: Final = ("нарушение прав доступа", "access rights violation", "access violation!")
-#: The same where a web server or a page says it.
+#: The same in pages of web servers and of the platform.
 PAGE_RIGHTS_PHRASES: Final = (
     *RIGHTS_PHRASES,
     "недостаточно прав",

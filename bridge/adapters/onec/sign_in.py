@@ -1,7 +1,7 @@
-"""1C's word on a name and a password, by one question for the service root with them.
+"""Whether 1C accepts a name and a password, by one request for the service root with them.
 
-A publication may hold a user of its own (`Usr=` in its default.vrd) and then asks nobody for a
-password; its yes proves nothing. So a yes counts only where made-up credentials get a no.
+A publication may have a user of its own (`Usr=` in its default.vrd) and then accepts any request;
+that proves nothing. So acceptance counts only where made-up credentials are refused.
 """
 
 import secrets
@@ -11,22 +11,23 @@ from typing import Final
 
 import msgspec
 
-from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.decoding import lenient_json_decoder
 from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.errors import OneCUnauthorized, OneCUnavailable
 from bridge.ports.access import SignInAnswer
 from bridge.ports.clock import Clock
 
-#: A publication is not changed every minute; a no to made-up credentials is believed this long.
-_BELIEVED: Final = timedelta(minutes=10)
+#: How long a refusal of made-up credentials counts: a publication is not changed every minute.
+_CHECK_VALID: Final = timedelta(minutes=10)
 
 
-#: So many people's passwords wait for 1C's word; one more is asked to come again.
-_MOST_WAITING: Final = 20
+#: How many sign-ins may wait for 1C; one more is refused and may be tried again.
+_MAX_WAITING: Final = 20
 
 
 class _ServiceRoot(msgspec.Struct):
-    """What the root lists; a page that lists nothing is not 1C's."""
+    """What the service root lists; an answer without a list is not 1C's."""
 
     value: list[msgspec.Raw]
 
@@ -35,17 +36,18 @@ _ROOT: Final = lenient_json_decoder(msgspec.json.Decoder(_ServiceRoot))
 
 
 class ODataSignIn:
-    """`OneCSignIn` over OData. *client* makes a client for one name and password, used once."""
+    """`OneCSignIn` over OData; *make_client* returns a client for one name and password."""
 
-    def __init__(self, client: Callable[[str, str], ODataClient], clock: Clock) -> None:
-        self._client = client
+    def __init__(self, make_client: Callable[[str, str], ODataClient], clock: Clock) -> None:
+        self._make_client = make_client
         self._clock = clock
-        self._turned_away: datetime | None = None  # when made-up credentials got a no
+        #: When made-up credentials were refused.
+        self._refused_at: datetime | None = None
         self._waiting = 0
 
     async def check_credentials(self, name: str, password: str) -> SignInAnswer:
-        """Ask 1C whether *name* and *password* belong together."""
-        if self._waiting >= _MOST_WAITING:
+        """Return what 1C answers to *name* and *password*."""
+        if self._waiting >= _MAX_WAITING:
             raise OneCUnavailable(
                 "sign-in", "too many people are signing in; try again in a minute"
             )
@@ -56,25 +58,23 @@ class ODataSignIn:
             self._waiting -= 1
 
     async def _check(self, name: str, password: str) -> SignInAnswer:
-        said = await self._ask(name, password)
-        if said is SignInAnswer.REFUSED:
-            return said
+        answer = await self._ask(name, password)
+        if answer is SignInAnswer.REFUSED:
+            return answer
         now = self._clock()
-        if self._turned_away is None or now - self._turned_away > _BELIEVED:
-            if (
-                await self._ask(secrets.token_hex(8), secrets.token_hex(16))
-                is not SignInAnswer.REFUSED
-            ):
+        if self._refused_at is None or now - self._refused_at > _CHECK_VALID:
+            made_up = await self._ask(secrets.token_hex(8), secrets.token_hex(16))
+            if made_up is not SignInAnswer.REFUSED:
                 return SignInAnswer.PROVES_NOTHING
-            self._turned_away = now
-        return said
+            self._refused_at = now
+        return answer
 
     async def _ask(self, name: str, password: str) -> SignInAnswer:
-        client = self._client(name, password)
+        client = self._make_client(name, password)
         try:
             await client.read("", {"$format": "json"}, _ROOT)
         except NoRights:
-            return SignInAnswer.NO_RIGHTS  # only behind the right password does 1C speak of rights
+            return SignInAnswer.NO_RIGHTS  # 1C checks rights only after it accepted the password
         except OneCUnauthorized:
             return SignInAnswer.REFUSED
         finally:

@@ -1,1 +1,1 @@
-"""Pbx."""
+"""PBXs, one package each: their questions, events and APIs in neutral words."""

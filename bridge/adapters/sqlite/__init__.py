@@ -1,1 +1,1 @@
-"""The embedded store: TinyDB's documents on SQLite, the directory and the ledger in it."""
+"""The store of one node: TinyDB tables on SQLite files in the data folder."""

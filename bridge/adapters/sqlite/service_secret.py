@@ -1,4 +1,4 @@
-"""The house's own secret: made once, kept in the data folder, readable to its user alone."""
+"""The service's own secret: created once, kept in the data folder, readable to its user alone."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ _BYTES = 32
 
 
 class ServiceSecret:
-    """The secret of the running service, and `StoredFile`: one that cannot be had stops nobody.
+    """The secret of the running service, and `StoredFile`: a file that fails stops no start.
 
-    A file cut short is set aside and another made; where none can be read or made, one in memory
-    serves until the service ends, and is written as soon as that is possible.
+    A file cut short is set aside and another created; where none can be read or created, one in
+    memory serves until the service ends, and is written as soon as that is possible.
     """
 
     name = "secret.key"
@@ -28,25 +28,25 @@ class ServiceSecret:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._losses: list[str] = []
-        self._trouble: StoreError | None = None
+        self._error: StoreError | None = None
         self.value = self._load()
 
     async def examine(self) -> StoreError | None:
-        """Return what keeps the secret from lasting, after a try to mend it."""
-        if self._trouble is None:
+        """Return why the secret is not kept on disk, after a try to write it."""
+        if self._error is None:
             return None
         try:
-            kept = await asyncio.to_thread(_kept_or_made, self._path, self.value)
+            kept = await asyncio.to_thread(_load_or_write, self._path, self.value)
         except (OSError, StoreError) as error:
-            self._trouble = _as_store_error(self._path, error)
-            return self._trouble
-        words = "can be read again; links made by desk-link open nothing until a restart"
+            self._error = _as_store_error(self._path, error)
+            return self._error
+        reason = "can be read again; links made by desk-link open nothing until a restart"
         same = kept == self.value
-        self._trouble = None if same else StoreError(str(self._path), words)
-        return self._trouble
+        self._error = None if same else StoreError(str(self._path), reason)
+        return self._error
 
     def take_losses(self) -> Sequence[str]:
-        """Return what happened to the file since this was asked last."""
+        """Return what happened to the file since the last call."""
         losses, self._losses = self._losses, []
         return losses
 
@@ -58,16 +58,16 @@ class ServiceSecret:
                 aside = set_aside(self._path)
                 extra = {"path": error.path, "reason": error.reason, "kept": str(aside)}
                 _log.error("store_damaged", extra=extra)
-                words = f"was cut short and is kept as {aside.name}: sessions and personal links"
-                self._losses.append(f"{words} of before open nothing")
+                loss = f"was cut short and is kept as {aside.name}: sessions and personal links"
+                self._losses.append(f"{loss} of before open nothing")
                 return load_or_create_secret(self._path)
         except StoreError as error:
-            self._trouble = error
+            self._error = error
             return secrets.token_bytes(_BYTES)
 
 
-def _kept_or_made(path: Path, value: bytes) -> bytes:
-    _make(path, value)
+def _load_or_write(path: Path, value: bytes) -> bytes:
+    _write_new(path, value)
     return load_or_create_secret(path)
 
 
@@ -78,12 +78,16 @@ def _as_store_error(path: Path, error: OSError | StoreError) -> StoreError:
 
 
 def load_or_create_secret(path: Path) -> bytes:
-    """Give the secret at *path*, made when there is none; raises StoreError.
+    """Return the secret at *path*, created where there is none.
 
-    Whoever deletes the file ends every session and every personal link.
+    Deleting the file ends every session and every personal link.
+
+    Raises:
+        StoreError: it can be neither read nor created.
+        StoreDamaged: it is cut short.
     """
     try:
-        _make(path)
+        _write_new(path)
         secret = path.read_bytes()
     except OSError as error:
         raise StoreError(str(path), error.strerror or str(error)) from error
@@ -93,7 +97,7 @@ def load_or_create_secret(path: Path) -> bytes:
 
 
 def read_secret(path: Path) -> bytes | None:
-    """Return the secret at *path*; None where there is none that can be read: nothing is made."""
+    """Return the secret at *path*; None where none can be read. Creates nothing."""
     try:
         secret = path.read_bytes()
     except OSError:
@@ -101,7 +105,7 @@ def read_secret(path: Path) -> bytes | None:
     return secret if len(secret) >= _BYTES else None
 
 
-def _make(path: Path, value: bytes | None = None) -> None:
+def _write_new(path: Path, value: bytes | None = None) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.sqlite.file.set_aside import set_aside
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import OLDEST_FORMAT, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports.stores.sync_runs import SyncRun
@@ -52,7 +53,7 @@ class SqliteSyncRuns:
             self._add(run)
 
     def _add(self, run: SyncRun) -> None:
-        with SqliteDb(self._path) as db, db.transaction():
+        with SqliteDb(self._path, oldest_format=OLDEST_FORMAT) as db, db.transaction():
             db.table(_RUNS, persist_empty=True)
             file = db.file
             file.execute(f"INSERT INTO {_RUNS} (doc) VALUES (?)", (_encode(run).decode(),))
@@ -86,7 +87,7 @@ class SqliteSyncRuns:
     def _read(self, limit: int, since: datetime | None) -> list[SyncRun]:
         if not self._path.exists():
             return []
-        file = SqliteFile(self._path, read_only=True)
+        file = SqliteFile(self._path, read_only=True, oldest_format=OLDEST_FORMAT)
         found: list[SyncRun] = []
         try:
             for (text,) in file.stream(f"SELECT doc FROM {_RUNS} ORDER BY id DESC"):

@@ -1,31 +1,23 @@
-"""A call as the bridge knows it: what makes two questions one call, and what it has heard.
+"""A call as the bridge records it, and how questions, events and orders change it.
 
-How it went is read from the set of its events: their order and repetition change nothing
-(`domain.life`).
+How it went is derived from the set of its events: their order and repetition change nothing
+(`domain.calls.state`).
 """
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bridge.domain.calls.desired import DesiredReminder
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
+from bridge.domain.calls.identity import CallIdentity, believable_arrival, call_key
 from bridge.domain.calls.orders import REPEAT_PAUSE, CallOrder, OrderState
 from bridge.domain.calls.parties import Parties, derive_parties, fit_event, is_unknown_caller
 from bridge.domain.calls.state import CallState, Disposition, add_event, derive_state
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Target
 
-#: Sipuni asks once per scheme node with one arrival time (facts/telephony-apis.md §1.4, mode A).
-REPEAT_WINDOW = timedelta(seconds=120)
-
-#: Without a time the same pair within this is the same call (contract.md §5).
-PAIR_WINDOW = timedelta(seconds=10)
-
-#: A PBX clock further off than this says nothing about when the call came.
-CLOCK_TOLERANCE = timedelta(days=1)
-
-_NOTHING_HEARD = CallState()
+_NO_EVENTS = CallState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +30,11 @@ class CallNote:
 
 
 @dataclass(frozen=True, slots=True)
-class CallIdentity:
-    """What the PBX repeats at every node of one call, and for how long it means the same call."""
-
-    provider: str
-    caller: str
-    did: str
-    pbx_time_text: str
-
-    @property
-    def window(self) -> timedelta:
-        """How long after the first question an equal one is still the same call."""
-        return REPEAT_WINDOW if self.pbx_time_text else PAIR_WINDOW
-
-
-@dataclass(frozen=True, slots=True)
 class PhoneCall:
     """One conversation, from the first question or event on. Times are aware UTC.
 
-    *caller* is the outside party, also where we call him; on an internal call the one who dials.
+    *caller* is the outside party, also on a call that the company makes; on an internal call the
+    one who dials.
 
     *key* is the idempotency key: the same call asked about again, after a restart too, has the
     same one.
@@ -74,26 +52,26 @@ class PhoneCall:
     pbx_time_text: str = ""
     #: A cabinet's test request without caller and number: journalled, never written to 1C.
     is_test_request: bool = False
-    #: False where the PBX never asked: *decision* is then what it would have been told.
+    #: False where the PBX never asked: *decision* is then what it would have been answered.
     has_question: bool = True
     #: The extension of who dials, on an outgoing or internal call.
     placed_by: str = ""
     #: The 1C users behind the extensions that rang, talked or dialled, as of that moment.
     known_targets: tuple[Target, ...] = ()
     applied_events: tuple[CallEvent, ...] = ()
-    state: CallState = _NOTHING_HEARD
+    state: CallState = _NO_EVENTS
     order: CallOrder | None = None
     notes: tuple[CallNote, ...] = ()
-    #: What 1C should hold besides the document; None: the ringing reminder of `domain.writeback`.
+    #: What 1C should hold besides the document; None: the reminder that the telephone rings.
     desired_reminders: tuple[DesiredReminder, ...] | None = None
-    #: Counts the changes that 1C has to be told; the outbox entry keeps which one it has told.
+    #: Counts the changes that 1C has to get; the outbox entry keeps which one it has written.
     revision: int = 0
 
     @property
     def client_key(self) -> str:
-        """By what one client is known, whichever of his numbers rings: his partner, or the number.
+        """What one client is identified by, whichever number rings: the partner, or the number.
 
-        Empty where he is nobody to call back: a withheld number, a colleague.
+        Empty where nobody can be called back: a withheld number, a colleague.
         """
         number = self.caller.number
         if number is None:
@@ -118,53 +96,22 @@ class PhoneCall:
 
     @property
     def identity(self) -> CallIdentity:
-        """By what a later question of this call is known."""
+        """What a later question of this call is recognised by."""
         return CallIdentity(self.provider, self.caller.raw, self.did, self.pbx_time_text)
 
     @property
     def needs_document(self) -> bool:
-        """Whether 1C should get a document: a person called, from outside."""
+        """Return whether 1C should get a document: somebody called from outside."""
         return self.direction is Direction.INBOUND and not self.is_test_request
 
     def target_of(self, extension: str) -> Target:
-        """Give the telephone of *extension* with the 1C user behind it, where one was known."""
+        """Return the target of *extension*, with its 1C user where one was known."""
         known = (*self.known_targets, *filter(None, (self.decision.target,)))
         return next((t for t in known if t.extension == extension), Target(extension))
 
 
-def question_identity(question: RouteQuestion) -> CallIdentity:
-    """Tell by what a later question of the same call will be known."""
-    return CallIdentity(
-        question.provider, question.caller.raw, question.did, question.pbx_time_text
-    )
-
-
-def believable_arrival(question: RouteQuestion) -> datetime | None:
-    """Give the PBX's arrival time where it can be believed, else None."""
-    at = question.arrived_at
-    if at is None or abs(at - question.received_at) > CLOCK_TOLERANCE:
-        return None
-    return at
-
-
-def call_key(question: RouteQuestion) -> str:
-    """Derive the idempotency key of the call that *question* begins: 20 hex digits.
-
-    With a believable arrival time the key is the same whenever the question is repeated, also
-    after a restart; without one it holds the moment of the first question.
-    """
-    arrived = believable_arrival(question)
-    moment = (
-        f"@{int(arrived.timestamp())}"
-        if arrived is not None
-        else f"~{question.received_at.astimezone(UTC).isoformat()}"
-    )
-    parts = (question.provider, question.caller.raw, question.did, question.pbx_time_text, moment)
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20]
-
-
 def call_from_question(question: RouteQuestion, decision: RouteDecision) -> PhoneCall:
-    """Make the call that *question* begins and *decision* answers."""
+    """Return the call that *question* begins and *decision* answers."""
     internal = question.caller.kind is CallerKind.INTERNAL
     return PhoneCall(
         key=call_key(question),
@@ -183,9 +130,9 @@ def call_from_question(question: RouteQuestion, decision: RouteDecision) -> Phon
 def call_from_event(
     event: CallEvent, decision: RouteDecision, *, received_at: datetime, caller: Caller
 ) -> PhoneCall:
-    """Make the call that *event* is the first word of; the PBX did not ask for it (yet).
+    """Return the call that *event* is the first sign of; the PBX has not asked about it (yet).
 
-    *decision* is what it would have been told.
+    *decision* is what it would have been answered.
     """
     parts = (event.provider, "ref", event.call_ref)
     return PhoneCall(
@@ -209,48 +156,51 @@ def _dialling(event: CallEvent, caller: Caller) -> str:
 
 
 def apply_event(call: PhoneCall, event: CallEvent) -> PhoneCall:
-    """Give *call* having heard *event*; the same call when it says nothing new.
+    """Return *call* with *event* applied; the same call when it brings nothing new.
 
-    `revision` moves when 1C has to be told: the call is over, or its end reads otherwise now.
+    `revision` grows when 1C has to be changed: the call is over, or its outcome is another now.
     """
-    heard = add_event(call.applied_events, event)
-    if heard == call.applied_events:
+    events = add_event(call.applied_events, event)
+    if events == call.applied_events:
         return call
-    after = _retold(call, heard)
-    told = after.state.disposition.is_over and after.state != call.state
+    after = _with_events(call, events)
+    ended = after.state.disposition.is_over and after.state != call.state
     moved = (after.direction, after.caller) != (call.direction, call.caller)
-    return replace(after, revision=call.revision + (told or moved))
+    return replace(after, revision=call.revision + (ended or moved))
 
 
-def _retold(call: PhoneCall, heard: tuple[CallEvent, ...]) -> PhoneCall:
-    """Give *call* with parties and life read from all that it has *heard*."""
-    begun = Parties(call.direction, call.caller, call.did, call.placed_by)
+def _with_events(call: PhoneCall, events: tuple[CallEvent, ...]) -> PhoneCall:
+    """Return *call* with its parties and state derived from *events*."""
+    initial = Parties(call.direction, call.caller, call.did, call.placed_by)
     parties = derive_parties(
-        begun, heard, has_question=call.has_question, is_ordered=call.order is not None
+        initial, events, has_question=call.has_question, is_ordered=call.order is not None
     )
-    retold = replace(
+    changed = replace(
         call,
         direction=parties.direction,
         caller=parties.caller,
         did=parties.did,
         placed_by=parties.placed_by,
-        applied_events=heard,
+        applied_events=events,
     )
-    return replace(retold, state=_life_of(retold))
+    return replace(changed, state=_state_of(changed))
 
 
 def with_order(call: PhoneCall, order: CallOrder) -> PhoneCall:
-    """Return *call* with what became of its order; `revision` moves when 1C has to be told."""
+    """Return *call* with what became of its order; `revision` grows when 1C has to be changed."""
     changed = replace(call, order=order)
-    life = _life_of(changed)
-    tells = order != call.order and order.state in (OrderState.REFUSED, OrderState.UNKNOWN)
-    return replace(changed, state=life, revision=call.revision + tells)
+    state = _state_of(changed)
+    changes_document = order != call.order and order.state in (
+        OrderState.REFUSED,
+        OrderState.UNKNOWN,
+    )
+    return replace(changed, state=state, revision=call.revision + changes_document)
 
 
 def blocks_repeat_order(call: PhoneCall, now: datetime) -> bool:
     """Return whether the order of *call* bars another one of the same pair at *now*.
 
-    Its state decides: the client may be rung again only when the first call is known to be over.
+    The client may be rung again only when the first call is known to be over.
     """
     order = call.order
     if order is None or order.state is OrderState.REFUSED:
@@ -260,32 +210,32 @@ def blocks_repeat_order(call: PhoneCall, now: datetime) -> bool:
     return now - order.requested_at < REPEAT_PAUSE
 
 
-def _life_of(call: PhoneCall) -> CallState:
-    """Return the life of *call*; of an order that no event followed its outcome is all we know."""
+def _state_of(call: PhoneCall) -> CallState:
+    """Return the state of *call*; an order without events has its outcome alone."""
     parties = Parties(call.direction, call.caller, call.did, call.placed_by)
     fitted = [fit_event(event, parties) for event in call.applied_events]
-    life = derive_state(call.direction, call.arrived_at, fitted)
+    state = derive_state(call.direction, call.arrived_at, fitted)
     if call.order is None or call.applied_events:
-        return life
+        return state
     match call.order.state:
         case OrderState.REFUSED:
-            return replace(life, disposition=Disposition.NOT_REACHED, outcome=Outcome.FAILED)
+            return replace(state, disposition=Disposition.NOT_REACHED, outcome=Outcome.FAILED)
         case OrderState.UNKNOWN:
-            return replace(life, disposition=Disposition.UNKNOWN)
-    return life
+            return replace(state, disposition=Disposition.UNKNOWN)
+    return state
 
 
 def with_late_question(
     call: PhoneCall, question: RouteQuestion, decision: RouteDecision
 ) -> PhoneCall:
-    """Give a call that began with its events the question that came behind them."""
+    """Return a call that began with its events, with the question that came after them."""
     return join_question(call, replace(call_from_question(question, decision), key=call.key))
 
 
 def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
-    """Give *standing* with the question of *again*, its same call, where it had none of its own.
+    """Return *standing* with the question of *again*, the same call, where it had none.
 
-    What it has heard meanwhile stays.
+    The events that were applied meanwhile stay.
     """
     if standing.has_question or not again.has_question:
         return standing
@@ -299,4 +249,4 @@ def join_question(standing: PhoneCall, again: PhoneCall) -> PhoneCall:
         did=again.did or standing.did,
         revision=standing.revision + 1,
     )
-    return _retold(joined, joined.applied_events) if joined.applied_events else joined
+    return _with_events(joined, joined.applied_events) if joined.applied_events else joined

@@ -1,17 +1,19 @@
 """Which call an event or a question belongs to, where the PBX gives no common id.
 
-Sipuni's routing question has no call id (facts/telephony-apis.md §1.1): it and the call's events
-are joined by caller, line and time. Two calls of one caller that overlap stay two.
+Sipuni's routing question has no call id: it and the call's events are correlated by caller, line
+and time. Two calls of one caller that overlap stay two.
+Source: docs/facts/sipuni.md, 'The routing question'.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.domain.calls.call import PhoneCall, believable_arrival
+from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import CallEvent, Direction
+from bridge.domain.calls.identity import believable_arrival
 from bridge.domain.calls.parties import is_unknown_caller
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteQuestion
 
 #: How far the PBX's clock of a question may stand from that of its events, one second off being
@@ -29,10 +31,10 @@ VOICE_MENU_WINDOW = timedelta(minutes=10)
 def find_call_of_event(
     event: CallEvent, calls: Iterable[PhoneCall], received_at: datetime | None = None
 ) -> PhoneCall | None:
-    """Choose among *calls* of this client the one that *event*, the first of its id, belongs to.
+    """Return the one of *calls* of this client that *event*, the first of its id, belongs to.
 
-    An order is known by its id; else the call must not have heard of any id yet, and began at
-    about the same time: the nearest one. The PBX's clock may be far from ours, by which the event
+    An order is known by its id; else the call must have no id yet and have begun at about the same
+    time: the nearest one. The PBX's clock may be far from ours, by which the event
     came at *received_at*.
     """
     began = event.started_at or event.at
@@ -72,7 +74,7 @@ def reread_as_inbound(event: CallEvent) -> CallEvent | None:
 
 
 def find_call_at_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
-    """Choose the call that was asked about at the moment of *event*, which names no client.
+    """Return the call that was asked about at the moment of *event*, which names no client.
 
     Nothing but line, moment and the telephone that rings joins them, so the call must be the only
     one that fits.
@@ -102,7 +104,7 @@ def find_call_at_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCa
 def find_call_asked_at_moment(
     question: RouteQuestion, calls: Iterable[PhoneCall]
 ) -> PhoneCall | None:
-    """Choose the call that began with events that named no client, and whose question this is."""
+    """Return the call that began with events that named no client, and whose question this is."""
     arrived = believable_arrival(question) or question.received_at
     fitting = [
         call
@@ -124,7 +126,7 @@ def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
 
 
 def _dials_line(call: PhoneCall, did: str) -> bool:
-    """Whether *call* reads as one of ours to our own line, without anybody who dialled."""
+    """Return whether *call* looks like an outgoing one to our own line that nobody dialled."""
     outbound = call.direction is Direction.OUTBOUND and not call.placed_by
     return outbound and str(call.caller.number or "") == did != ""
 
@@ -140,7 +142,7 @@ def _only(fitting: list[PhoneCall], extension: str) -> PhoneCall | None:
 
 
 def find_call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -> PhoneCall | None:
-    """Choose among *calls* the one that began with its events and whose question this is."""
+    """Return the one of *calls* that began with its events and whose question this is."""
     arrived = believable_arrival(question)
     fitting: list[tuple[timedelta, int, PhoneCall]] = []
     for place, call in enumerate(calls):
@@ -161,7 +163,7 @@ def find_call_of_question(question: RouteQuestion, calls: Iterable[PhoneCall]) -
 
 
 def is_same_party(one: Caller, other: Caller) -> bool:
-    """Tell whether two callers are one: by number, by extension, else by what the PBX sent."""
+    """Return whether two callers are one: by number, by extension, else by what the PBX sent."""
     if one.short_number or other.short_number:
         # An extension and a short number from outside: which of them it is, the line decides.
         return one.short_number == other.short_number
@@ -173,12 +175,12 @@ def is_same_party(one: Caller, other: Caller) -> bool:
 
 
 def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
-    """Whether a call that began with its events may be one that came in, for all that is known."""
+    """Return whether a call that began with its events may be an inbound one."""
     return call.direction is Direction.INBOUND or bool(question.caller.short_number)
 
 
 def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:
-    """Whether *call* has the caller of *question*, also where its events took him for ours."""
+    """Return whether *call* has the caller of *question*, also where its events say outbound."""
     if is_same_party(call.caller, question.caller):
         return True
     short = question.caller.short_number
@@ -204,17 +206,17 @@ def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
 
 
 def needs_history_now(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
-    """Whether an unfinished *call* was *silent* for so long that the PBX must be asked."""
+    """Return whether an unfinished *call* was *silent* so long that the history must be asked."""
     if not call.is_unfinished or call.is_test_request:
         return False
     return silent >= after
 
 
 def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
-    """Choose the unfinished call that a line of the statistics tells of.
+    """Return the unfinished call that a line of the PBX's history is about.
 
-    Its id may differ from the call's in the last digit (§1.2), so party and time decide where it
-    is no one's.
+    Its id may differ from the call's in the last digit, so party and time decide where no call has
+    it. Source: docs/facts/sipuni.md, 'Statistics'.
     """
     calls = list(calls)
     for call in calls:
@@ -237,7 +239,7 @@ def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> Phone
 def belongs_to_another_call(
     record: CallEvent, call: PhoneCall, others: Iterable[PhoneCall]
 ) -> bool:
-    """Return whether a line of the statistics is of one of *others*, which are over, not of *call*.
+    """Return whether a line of the history is of one of *others*, which are over, not of *call*.
 
     A second call to the same client begins within the time in which the first would fit.
     """

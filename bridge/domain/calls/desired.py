@@ -7,12 +7,12 @@ from bridge.domain.directory.entities import Ref
 
 
 class ReminderState(StrEnum):
-    """Whether 1C holds a reminder of ours."""
+    """Whether 1C holds a reminder of ours; values are stored."""
 
-    SENDING = "sending"  # it may be there
+    SENDING = "sending"  # it may be in 1C
     WRITTEN = "kept"
-    DISMISSED = "gone"  # its user dismissed it: it is never made again
-    WITHDRAWN = "withdrawn"  # we took it away: it may be made again
+    DISMISSED = "gone"  # its user dismissed it in 1C: it is never created again
+    WITHDRAWN = "withdrawn"  # we deleted it: it may be created again
 
     @property
     def may_be_in_onec(self) -> bool:
@@ -22,7 +22,7 @@ class ReminderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentText:
-    """What of a call its document tells: the parts that we change, and people may too."""
+    """The parts of a 1C document that we change, and that users may change too."""
 
     subject: str
     description: str
@@ -31,7 +31,7 @@ class DocumentText:
 
 @dataclass(frozen=True, slots=True)
 class SentReminder:
-    """A reminder of this call as we last wrote it for *user*."""
+    """A reminder of a call as it was last written for *user*."""
 
     user: Ref
     text: str
@@ -42,8 +42,8 @@ class SentReminder:
 class DesiredReminder:
     """A reminder that 1C should hold for *user* about a call; *text* at most 255 characters.
 
-    *unless_gone* names the user whose own reminder of this call comes first: where he dismissed
-    it in 1C, this one is not made; while he postponed it, this one waits.
+    *unless_dismissed_by* names the user whose own reminder of this call comes first: where that
+    user dismissed it in 1C, this one is not created; while it is postponed, this one waits.
     """
 
     user: Ref

@@ -1,14 +1,14 @@
-"""What a PBX tells about a call after the question: its events, read into neutral words.
+"""What a PBX reports about a call after the question: its events in neutral form.
 
-One PBX event becomes one `CallEvent`; the statistics' word on a finished call and our own giving
-up are events too, so that the life of a call has one source (`domain.calls.tell_life`).
+One PBX event becomes one `CallEvent`. A line of the PBX's history and our own giving up are events
+too, so that the state of a call has one source (`domain.calls.state`).
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from bridge.domain.phone.fields import Caller
+from bridge.domain.phone.callers import Caller
 
 
 class Direction(StrEnum):
@@ -20,14 +20,14 @@ class Direction(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event says; UNKNOWN is kept and shown, and changes nothing."""
+    """What an event reports; UNKNOWN is kept and shown, and changes nothing."""
 
     STARTED = "started"  # a leg began: the line is dialled, or somebody's telephone rings
     ANSWERED = "answered"
     LEG_ENDED = "leg_ended"  # one leg is over, the call may go on
     ENDED = "ended"
-    HISTORY = "history"  # the PBX's statistics tell how the call ended
-    GIVEN_UP = "given_up"  # nobody ever told how it ended
+    HISTORY = "history"  # the PBX's history says how the call ended
+    GIVEN_UP = "given_up"  # the PBX never said how it ended
     UNKNOWN = "unknown"
 
 
@@ -51,17 +51,17 @@ class DirectionSource(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One thing a PBX said about a call. Times are aware UTC, empty texts mean "not said".
+    """One report of a PBX about a call. Times are aware UTC, empty texts mean "not said".
 
     *client* is the outside party, whichever way the call goes; on an internal call the one who
     dials. *extension* is the company's end of this leg: the telephone that rings or answers, or
     the one that dials outside; on an internal call the dialled one. *did* is digits only.
-    *answered_at* is set only where the PBX's word on it can be believed. *leg* names the leg so
-    that a repeated event can be told from a second one. *rung* are extensions in ringing order.
+    *answered_at* is set only where the PBX can be believed. *leg* names the leg so
+    that a repeated event can be told from a second one. *rung_extensions* are in ringing order.
     *recording* is an address or an id, set only where there was a talk to record.
 
-    *outcome* None on an event that ends the call: how it ended was not said, or in words that
-    nobody knows.
+    *outcome* None on an event that ends the call: how it ended was not said, or in an
+    unknown form.
     """
 
     provider: str
@@ -87,12 +87,12 @@ class CallEvent:
 
     @property
     def repeat_key(self) -> tuple[str, ...]:
-        """By what a repeat is known: Sipuni sends event 1 twice, a second apart (§1.2).
+        """What a repeated event is recognised by: Sipuni sends event 1 twice, a second apart.
 
-        Two that say different things are no repeat: neither may swallow the other's word on how
-        the call ended, which way it goes, or with whom.
+        Two that report different things are no repeat: neither may hide how the call ended, which
+        way it goes, or with whom. Source: docs/facts/sipuni.md, 'Events'.
         """
         outcome, direction = self.outcome or "", self.direction or ""
         client = "" if self.client is None else self.client.kind
-        said = (outcome, direction, client, self.did)
-        return (self.kind, self.call_ref, self.code, self.extension, self.leg, *said)
+        reported = (outcome, direction, client, self.did)
+        return (self.kind, self.call_ref, self.code, self.extension, self.leg, *reported)

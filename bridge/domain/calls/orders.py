@@ -11,21 +11,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.emergency import is_emergency_number
-from bridge.domain.phone.fields import (
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
     read_caller,
-    read_phones,
 )
+from bridge.domain.phone.emergency import is_emergency_number
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
-#: A double click is one wish, however fast its call was over; else its state decides.
+#: A double click is one order, however fast its call was over; else the state of the call decides.
 REPEAT_PAUSE = timedelta(seconds=10)
 
 
-#: Sipuni's extensions have three or four digits, older cabinets' two (facts/telephony-apis.md §5).
+#: Sipuni's extensions have three or four digits, older cabinets' two.
+#: Source: docs/facts/sipuni.md, 'Numbers'.
 _EXTENSION = re.compile(r"[0-9]{2,5}")
 
 #: How links and programs spell that a number follows.
@@ -42,9 +42,9 @@ class OrderProblem(StrEnum):
     COLLEAGUE = "colleague"
     EMERGENCY = "emergency"
     REPEATED = "repeated"  # an order of this pair is not over
-    IN_DOUBT = "in_doubt"  # nobody knows what became of an order of this pair
-    NO_USER = "no_user"  # a document names nobody whose telephone to use
-    NO_TELEPHONE = "no_telephone"  # he whom it names has no extension
+    IN_DOUBT = "in_doubt"  # the outcome of an order of this pair is unknown
+    NO_USER = "no_user"  # a document names no user whose telephone to use
+    NO_TELEPHONE = "no_telephone"  # the user whom it names has no extension
 
 
 class OrderState(StrEnum):
@@ -60,9 +60,9 @@ class OrderState(StrEnum):
 class CallOrder:
     """An outgoing call that was ordered: ring *extension* first, then *number*.
 
-    *ref* is the PBX's id of the order; *words* what it or we said of a failure; *document* the
-    document in UT that asked for the call, in which its outcome is told; *by* who ordered it.
-    *number* is None only where a document names none, which is refused.
+    *ref* is the PBX's id of the order; *reason* why it failed; *document* the document in UT that
+    asked for the call, which gets its outcome; *ordered_by* who ordered it. *number* is None only
+    where a document names none, which is refused.
     """
 
     key: str
@@ -78,7 +78,7 @@ class CallOrder:
 
 @dataclass(frozen=True, slots=True)
 class OrderReply:
-    """What the PBX made of an order: accepted with its *ref*, refused or unknown with *words*."""
+    """What the PBX made of an order: accepted with *ref*, or refused or unknown with *reason*."""
 
     state: OrderState
     ref: str = ""
@@ -92,7 +92,7 @@ def order_key(*parts: str) -> str:
 
 
 def read_dialled_number(typed: str, rules: PhoneRules) -> Caller:
-    """Read whom a person, a script or a link wants to call; of several numbers the first.
+    """Return whom a person, a script or a link wants to call; of several numbers the first.
 
     "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL. A service code
     ("*21*…#" forwards somebody's telephone) is no number to call.
@@ -115,7 +115,7 @@ def without_scheme(typed: str) -> str:
 def find_order_problem(
     extension: str, called: Caller, recent: CallOrder | None = None
 ) -> OrderProblem | None:
-    """Tell why the call from *extension* to *called* must not be ordered; None where it may be.
+    """Return why the call from *extension* to *called* must not be ordered; None where it may be.
 
     *recent* is an order of this very pair that bars a repeat.
     """

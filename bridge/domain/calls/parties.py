@@ -3,7 +3,7 @@
 In this order of trust:
 
 1. our own order (click-to-call): it goes out, to the number ordered;
-2. the routing question: who came by an outside line calls from outside, however few digits his
+2. the routing question: who came by an outside line calls from outside, however few digits its
    number has;
 3. what the PBX states of the parties (`Trust.STATED`); a statement with an outside party beats
    one without, for there is no internal call with an outside line;
@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 
 #: An outside line has more digits than any extension.
 _LONGEST_EXTENSION = 5
 #: E.164: no number has more digits.
 _LONGEST_NUMBER = 15
 
-#: The better a client is known, the earlier he stands.
+#: The better a client is known, the earlier the kind stands.
 _KNOWN = (
     CallerKind.EXTERNAL,
     CallerKind.SHORT,
@@ -56,22 +56,22 @@ def is_unknown_caller(caller: Caller) -> bool:
 
 
 def derive_parties(
-    begun: Parties, heard: Sequence[CallEvent], *, has_question: bool, is_ordered: bool
+    initial: Parties, events: Sequence[CallEvent], *, has_question: bool, is_ordered: bool
 ) -> Parties:
-    """Return the parties of a call that *begun* so and has *heard* these events, in order."""
+    """Return the parties of a call by its *initial* ones and its *events*, in order."""
     if is_ordered:
-        dialling = (e.extension for e in heard if e.extension)
-        return replace(begun, placed_by=begun.placed_by or next(dialling, ""))
-    direction = _direction(begun, heard, asked=has_question)
-    did = _did(begun, direction, heard, asked=has_question)
+        dialling = (e.extension for e in events if e.extension)
+        return replace(initial, placed_by=initial.placed_by or next(dialling, ""))
+    direction = _direction(initial, events, asked=has_question)
+    did = _did(initial, direction, events, asked=has_question)
     if direction is Direction.INTERNAL and is_outside_line(did):
         direction = Direction.INBOUND
-    own = [e for e in heard if e.direction is direction]
+    own = [e for e in events if e.direction is direction]
     return Parties(
         direction=direction,
-        caller=_caller(begun, direction, own, asked=has_question),
+        caller=_caller(initial, direction, own, asked=has_question),
         did=did,
-        placed_by=_placed_by(begun, direction, own),
+        placed_by=_placed_by(initial, direction, own),
     )
 
 
@@ -87,37 +87,39 @@ def fit_event(event: CallEvent, parties: Parties) -> CallEvent:
     return replace(event, extension="") if event.direction is Direction.OUTBOUND else event
 
 
-def _direction(begun: Parties, heard: Sequence[CallEvent], *, asked: bool) -> Direction:
-    if asked and begun.direction is Direction.INBOUND:
+def _direction(initial: Parties, events: Sequence[CallEvent], *, asked: bool) -> Direction:
+    if asked and initial.direction is Direction.INBOUND:
         return Direction.INBOUND
     for trust in (DirectionSource.STATED, DirectionSource.NUMBERS):
-        told = [e for e in heard if e.direction_source is trust and e.direction is not None]
+        stated = [e for e in events if e.direction_source is trust and e.direction is not None]
         if (
             trust is DirectionSource.NUMBERS
         ):  # the better an event knows its client, the more it knows
-            told.sort(key=_distrust)
-        outside = [e.direction for e in told if e.direction is not Direction.INTERNAL]
+            stated.sort(key=_distrust)
+        outside = [e.direction for e in stated if e.direction is not Direction.INTERNAL]
         if asked:  # of somebody who may be a colleague: only a caller from outside changes that
             outside = [
                 d for d in outside if d is Direction.INBOUND and trust is DirectionSource.STATED
             ]
         if outside:
-            return outside[0] or begun.direction
-        if told and not asked:
+            return outside[0] or initial.direction
+        if stated and not asked:
             return Direction.INTERNAL
-    return begun.direction
+    return initial.direction
 
 
-def _did(begun: Parties, direction: Direction, heard: Sequence[CallEvent], *, asked: bool) -> str:
-    told = (e.did for e in heard if e.did and e.direction in (direction, None))
-    return begun.did if asked and begun.did else next(told, begun.did)
+def _did(
+    initial: Parties, direction: Direction, events: Sequence[CallEvent], *, asked: bool
+) -> str:
+    stated = (e.did for e in events if e.did and e.direction in (direction, None))
+    return initial.did if asked and initial.did else next(stated, initial.did)
 
 
 def _caller(
-    begun: Parties, direction: Direction, own: Sequence[CallEvent], *, asked: bool
+    initial: Parties, direction: Direction, own: Sequence[CallEvent], *, asked: bool
 ) -> Caller:
     clients = [e for e in own if e.client is not None]
-    caller = begun.caller
+    caller = initial.caller
     if clients and (not asked or is_unknown_caller(caller)):
         caller = min(clients, key=_distrust).client or caller
     if direction is Direction.INBOUND and caller.kind is CallerKind.INTERNAL:
@@ -130,11 +132,11 @@ def _distrust(event: CallEvent) -> tuple[int, int]:
     return -event.direction_source, _KNOWN.index(kind)
 
 
-def _placed_by(begun: Parties, direction: Direction, own: Sequence[CallEvent]) -> str:
+def _placed_by(initial: Parties, direction: Direction, own: Sequence[CallEvent]) -> str:
     if direction is Direction.INBOUND:
         return ""
     if direction is Direction.INTERNAL:
         dialling = [e.client.short_number for e in own if e.client is not None]
     else:
         dialling = [e.extension for e in own]
-    return next(filter(None, dialling), begun.placed_by)
+    return next(filter(None, dialling), initial.placed_by)

@@ -1,8 +1,8 @@
-"""The life of a call as a table: a pure function of the set of events heard about it.
+"""The state of a call: a pure function of the set of its events.
 
-Events come twice, out of order, or never (facts/telephony-apis.md §1.2). So nothing is remembered
-from step to step: whatever is heard, the whole table is read again, and the order in which it
-came cannot matter. "Answered" beats every other word on how a call ended.
+Events come twice, out of order, or never. So nothing is kept from step to step: with every event
+the whole state is derived again, and the order in which events came cannot matter. "Answered" beats
+every other outcome. Source: docs/facts/sipuni.md, 'Events'.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,25 +19,25 @@ class Disposition(StrEnum):
     RINGING = "ringing"
     TALKING = "talking"
     ANSWERED = "answered"
-    MISSED = "missed"  # a client or a colleague called, and nobody talked to him
-    NOT_REACHED = "not_reached"  # we called, and nobody talked to us
-    UNKNOWN = "unknown"  # nobody ever told
+    MISSED = "missed"  # a client or a colleague called, and was not answered
+    NOT_REACHED = "not_reached"  # the company called, and was not answered
+    UNKNOWN = "unknown"  # the PBX never said
 
     @property
     def is_over(self) -> bool:
-        """Whether the call has ended."""
+        """Return whether the call has ended."""
         return self not in (Disposition.RINGING, Disposition.TALKING)
 
 
 @dataclass(frozen=True, slots=True)
 class CallState:
-    """What the events tell: how the call went. Extensions are those of the company.
+    """How a call went, by its events. Extensions are those of the company.
 
-    *talked* are all who talked, in order, *answered_by* the last of them: who has the client now.
-    *wait* is until somebody answered or the caller gave up. What is not known is None or empty.
+    *talked_extensions* are all who talked, in order; *answered_by* is the last of them. *wait_time*
+    is until somebody answered or the caller gave up. What is not known is None or empty.
 
-    *unread_end*: the PBX said that the call is over and not how, or in words that nobody knows;
-    its statistics have to tell. *lost_in_transfer*: see `_is_lost_in_transfer`.
+    *is_outcome_unread*: the PBX said that the call is over and not how, or in an unknown form; its
+    history has to be asked. *is_lost_in_transfer*: see `_is_lost_in_transfer`.
     """
 
     disposition: Disposition = Disposition.RINGING
@@ -57,12 +57,12 @@ class CallState:
 
     @property
     def needs_history(self) -> bool:
-        """Whether only the PBX's statistics can say how the call ended."""
+        """Return whether only the PBX's history can say how the call ended."""
         return self.is_outcome_unread or not self.disposition.is_over
 
     @property
     def answered_by(self) -> str:
-        """Give the extension of who talked last; empty when nobody did, or it is not known."""
+        """Return the extension of who talked last; empty when nobody did, or it is not known."""
         return self.talked_extensions[-1] if self.talked_extensions else ""
 
 
@@ -71,23 +71,23 @@ _RANKS = {kind: rank for rank, kind in enumerate(EventKind)}
 _EARLY = datetime.min.replace(tzinfo=UTC)
 
 
-def add_event(heard: Sequence[CallEvent], event: CallEvent) -> tuple[CallEvent, ...]:
-    """Give *heard* with *event*, in order of time; of a repeated one the earliest stays."""
-    same = [other for other in heard if other.repeat_key == event.repeat_key]
-    others = [other for other in heard if other.repeat_key != event.repeat_key]
+def add_event(events: Sequence[CallEvent], event: CallEvent) -> tuple[CallEvent, ...]:
+    """Return *events* with *event*, in order of time; of a repeated one the earliest stays."""
+    same = [other for other in events if other.repeat_key == event.repeat_key]
+    others = [other for other in events if other.repeat_key != event.repeat_key]
     return tuple(sorted([*others, min([*same, event], key=_order)], key=_order))
 
 
-def derive_state(direction: Direction, began: datetime, heard: Iterable[CallEvent]) -> CallState:
-    """Read how a call went that *began* then; the same events in any order give the same life."""
-    events = sorted(heard, key=_order)
-    rung, talked = _rung(direction, events), _talked(direction, events)
+def derive_state(direction: Direction, began: datetime, events: Iterable[CallEvent]) -> CallState:
+    """Return the state of a call that *began* then; the order of *events* does not matter."""
+    events = sorted(events, key=_order)
+    rang, talked = _rung(direction, events), _talked(direction, events)
     finals = [e for e in events if e.kind in (EventKind.ENDED, EventKind.HISTORY)]
     answers = [e for e in events if _is_talk(direction, e)]
     # An ANSWER that reached nobody of the company was given by a greeting or a voice menu: the
-    # client talked to a machine, and waits to be called back (facts/peers.md §3, 31).
+    # client talked to a machine, and waits to be called back.
     believed = [f for f in finals if f.outcome is Outcome.ANSWERED]
-    someone = direction is not Direction.INBOUND or bool(rung or talked)
+    someone = direction is not Direction.INBOUND or bool(rang or talked)
     answered = bool(answers) or (bool(believed) and someone)
     given_up = any(e.kind is EventKind.GIVEN_UP for e in events)
 
@@ -95,11 +95,11 @@ def derive_state(direction: Direction, began: datetime, heard: Iterable[CallEven
     start = min([began, *started])
     ends = [e.at for e in events if e.kind is EventKind.ENDED]
     ended_at = max(ends, default=None)
-    told = [f.answered_at for f in believed if f.answered_at is not None]
-    answered_at = min([*(e.at for e in answers), *told], default=None) if answered else None
-    # An end in words that nobody knows is no worse than it says: the statistics settle it.
+    answer_times = [f.answered_at for f in believed if f.answered_at is not None]
+    answered_at = min([*(e.at for e in answers), *answer_times], default=None) if answered else None
+    # An end in an unknown form proves nothing: the PBX's history decides.
     unread = bool(finals) and all(f.outcome is None for f in finals) and not answered
-    settled = given_up or any(f.kind is EventKind.HISTORY for f in finals)
+    has_history = given_up or any(f.kind is EventKind.HISTORY for f in finals)
     return CallState(
         disposition=Disposition.UNKNOWN
         if unread
@@ -107,7 +107,7 @@ def derive_state(direction: Direction, began: datetime, heard: Iterable[CallEven
         outcome=Outcome.ANSWERED if answered else None if unread else _failure(finals),
         call_ref=next((e.call_ref for e in events if e.call_ref), ""),
         order_ref=next((e.order_ref for e in events if e.order_ref), ""),
-        rung_extensions=rung,
+        rung_extensions=rang,
         talked_extensions=talked if answered else (),
         answered_at=answered_at,
         ended_at=ended_at,
@@ -115,7 +115,7 @@ def derive_state(direction: Direction, began: datetime, heard: Iterable[CallEven
         talk_time=_talk(events, answers, answered_at, ended_at) if answered else None,
         recording=_recording(events) if answered else "",
         scheme=next((e.scheme for e in events if e.scheme), ""),
-        is_outcome_unread=unread and not settled,
+        is_outcome_unread=unread and not has_history,
         is_lost_in_transfer=_is_lost_in_transfer(direction, events, answers, ended_at),
     )
 
@@ -126,14 +126,13 @@ def _is_lost_in_transfer(
     answers: Sequence[CallEvent],
     ended_at: datetime | None,
 ) -> bool:
-    """Whether a client was answered, sent on, and gave up while nobody took him.
+    """Return whether a client was answered, transferred, and gave up while nobody took the call.
 
-    What counts is what the client got. Everybody who talked to him had left before the call
-    ended, and a telephone that was rung after the last answer still rang then and nobody picked
-    it up: he reached nobody who could help, and has to be called back like one who was missed.
-    He is not lost where the first one came back to him, or where the statistics name the
-    second as having talked. Where no leg's end was told, the final event's own word counts: sent
-    on by him who talked last, to somebody who never answered.
+    Everybody who talked to the client had left before the call ended, and an extension that was
+    rung after the last answer still rang then and was not picked up: the client has to be called
+    back like one who was missed. The client is not lost where the first one took the call back, or
+    where the history names the second as having talked. Where no end of a leg was reported, the
+    final event decides: transferred by the last one who talked, to somebody who never answered.
     """
     if direction is not Direction.INBOUND or not answers or ended_at is None:
         return False
@@ -163,7 +162,7 @@ def _is_lost_in_transfer(
 def _left_early(
     answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime
 ) -> datetime | None:
-    """Give when whoever gave *answer* left a call that went on, None where he stayed."""
+    """Return when whoever gave *answer* left a call that went on; None where nobody left."""
     left = _left(answer, events, ended_at)
     return left if left < ended_at else None
 
@@ -180,7 +179,7 @@ def _disposition(
 
 
 def _is_talk(direction: Direction, event: CallEvent) -> bool:
-    """Whether *event* says that a person picked up; a greeting answers the line, not a client."""
+    """Return whether *event* says that a person picked up; a greeting is none."""
     if event.kind is not EventKind.ANSWERED:
         return False
     return bool(event.extension) or direction is Direction.OUTBOUND
@@ -199,16 +198,16 @@ def _rung(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...]:
 
 
 def _talked(direction: Direction, events: Sequence[CallEvent]) -> tuple[str, ...]:
-    """Tell who talked, in order; where only the end was heard, whom the PBX names there."""
-    heard = [e.extension for e in events if _is_talk(direction, e) and e.extension]
+    """Return who talked, in order; where only the end was reported, whom the PBX names there."""
+    extensions = [e.extension for e in events if _is_talk(direction, e) and e.extension]
     for event in events:
         final = event.kind in (EventKind.ENDED, EventKind.HISTORY)
-        if not final or event.outcome is not Outcome.ANSWERED or heard:
+        if not final or event.outcome is not Outcome.ANSWERED or extensions:
             continue
         last = event.extension or (event.rung_extensions[-1] if event.rung_extensions else "")
-        heard = [e for e in (event.transferred_by, last) if e]
-    # He who took the client back stands last, and once.
-    return tuple(reversed(dict.fromkeys(reversed(heard))))
+        extensions = [e for e in (event.transferred_by, last) if e]
+    # Who took the client back stands last, and once.
+    return tuple(reversed(dict.fromkeys(reversed(extensions))))
 
 
 def _talk(
@@ -217,10 +216,12 @@ def _talk(
     answered_at: datetime | None,
     ended_at: datetime | None,
 ) -> timedelta | None:
-    """Add up how long the client talked; while a transfer rings he waits again."""
-    told = [e.talk_time for e in events if e.kind is EventKind.HISTORY and e.talk_time is not None]
+    """Return how long the client talked; while a transfer rings, the client waits again."""
+    reported = [
+        e.talk_time for e in events if e.kind is EventKind.HISTORY and e.talk_time is not None
+    ]
     if answered_at is None or ended_at is None or ended_at < answered_at:
-        return max(told, default=None)
+        return max(reported, default=None)
     spoken = [(a.at, _left(a, events, ended_at)) for a in answers] or [(answered_at, ended_at)]
     total, until = timedelta(0), _EARLY
     for start, end in sorted(spoken):
@@ -232,7 +233,7 @@ def _talk(
 
 
 def _left(answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime) -> datetime:
-    """Tell when whoever gave *answer* left the call."""
+    """Return when whoever gave *answer* left the call."""
     return min(
         (
             e.at
@@ -246,7 +247,7 @@ def _left(answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime) ->
 
 
 def _recording(events: Sequence[CallEvent]) -> str:
-    """Give the recording; of a call that ended in a vain transfer the leg that talked has it."""
+    """Return the recording; of a call lost in a transfer it is that of the leg that talked."""
     ends = (EventKind.ENDED, EventKind.HISTORY, EventKind.LEG_ENDED)
     found = [e for e in events if e.recording and e.kind in ends]
     whole = [e.recording for e in found if e.kind is not EventKind.LEG_ENDED]

@@ -17,15 +17,15 @@ _OURS = (EventKind.GIVEN_UP, EventKind.UNKNOWN)
 def is_talk_with_client(call: PhoneCall) -> bool:
     """Return whether somebody of the company talked, or talks, to the client of *call*.
 
-    Of a call that we made only its end proves that: what was answered may have been our own
-    telephone, which rings first.
+    Of a call that the company made only its end proves that: what was answered may have been the
+    company's own telephone, which rings first.
     """
     if call.direction is Direction.INTERNAL:
         return False
     if call.direction is Direction.OUTBOUND:
         finals = [event for event in call.applied_events if event.kind in _FINAL]
         answered = any(event.outcome is Outcome.ANSWERED for event in finals)
-        # Given up: an answer was heard, and nobody ever said that it was no talk.
+        # Given up: an answer was reported, and nothing ever said that it was no talk.
         unsaid = not finals and call.state.disposition is Disposition.ANSWERED
         return answered or unsaid
     talked = call.state.disposition in (Disposition.TALKING, Disposition.ANSWERED)
@@ -47,8 +47,8 @@ def is_later_talk(talk: PhoneCall, missed: PhoneCall) -> bool:
 
 
 def _began_at(call: PhoneCall) -> datetime:
-    told = [event.started_at or event.at for event in _of_the_pbx(call)]
-    return min(told, default=call.arrived_at)
+    begins = [event.started_at or event.at for event in _of_the_pbx(call)]
+    return min(begins, default=call.arrived_at)
 
 
 def _ended_at(call: PhoneCall) -> datetime | None:

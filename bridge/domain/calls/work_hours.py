@@ -24,7 +24,7 @@ class WorkHours:
     spans: Mapping[int, tuple[tuple[time, time], ...]] = field(default_factory=dict)
 
     def moment_after(self, start: datetime, worked: timedelta, zone: tzinfo) -> datetime | None:
-        """Give the moment when *worked* working time has passed since *start*.
+        """Return the moment when *worked* working time has passed since *start*.
 
         With no hours set every hour counts. None when it lies too far ahead.
         """

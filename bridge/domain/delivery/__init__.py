@@ -1,1 +1,1 @@
-"""Delivery."""
+"""Delivery to 1C: outbox entries and their transitions, documents, missed calls, texts."""

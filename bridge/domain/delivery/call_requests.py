@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.domain.calls.orders import OrderProblem, read_dialled_number, without_scheme
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.directory.entities import Manager
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.phone.emergency import is_emergency_number
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
-#: A document older than this is not rung for any more: its manager has gone on to other things.
+#: A document older than this is not rung for any more: its manager is busy with other things.
 MAX_REQUEST_AGE = timedelta(minutes=15)
 
 #: 1C's clock may be so much ahead of ours; what is dated later waits until its time has come.
 MAX_REQUEST_AHEAD = timedelta(minutes=2)
 
-#: Words that bar a mark behind them in the same clause.
+#: Words that negate a mark after them in the same clause.
 _NEGATION = re.compile(
     r"(?<!\w)(?:не|ни|нельзя|незачем|нет|без|no|not|never|cannot|\w+n['’]t)(?!\w)"
     r"(?!\s+(?:забы|забудь|позабы|упусти|forget))"
@@ -32,13 +33,13 @@ _CLAUSE = re.compile(r"[.,;:!?\n\r()«»\"]|\s[-–—]\s")
 def asks_for_call(subject: str, mark: str) -> bool:
     """Return whether *mark* stands in *subject* as whole words, and is nowhere negated.
 
-    A call that was not wished for is worse than one that has to be wished for again.
+    A call that nobody asked for is worse than one that has to be asked for again.
     """
-    words = _plain(mark)
-    if not words:
+    phrase = _plain(mark)
+    if not phrase:
         return False
     found = False
-    whole = re.compile(rf"(?<![\w-]){re.escape(words)}(?!\w)")
+    whole = re.compile(rf"(?<![\w-]){re.escape(phrase)}(?!\w)")
     text = _plain(subject)
     for place in whole.finditer(text):
         before = _CLAUSE.split(text[: place.start()])[-1]

@@ -1,4 +1,4 @@
-"""Our words among a person's: the text we wrote into a document is replaced, his notes stay.
+"""Our text among a manager's: the text we wrote into a document is replaced, the notes stay.
 
 Managers type into Описание while they talk, above, below and between our lines.
 """
@@ -10,10 +10,10 @@ _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
 def merge_text(present: str, ours_before: str, ours_now: str) -> str:
-    r"""Give *present* with *ours_now* in the place of *ours_before*.
+    r"""Return *present* with *ours_now* in the place of *ours_before*.
 
-    No line is lost but our own. Where a person only put lines between ours, ours are taken out
-    from between them; where he edited or deleted some of ours, the whole of *ours_now* is
+    No line is lost but our own. Where a manager only put lines between ours, ours are taken out
+    from between them; where some of ours were edited or deleted, the whole of *ours_now* is
     appended, and it is what will be replaced the next time. Merging twice is merging once; when
     nothing is to be done *present* comes back as it is, otherwise its line ends are ``\n``.
     """
@@ -24,7 +24,7 @@ def merge_text(present: str, ours_before: str, ours_now: str) -> str:
 
 
 def find_written_text(present: str, texts: Sequence[str]) -> str:
-    """Give the one of *texts*, all ours, that stands in *present*: of several the longest.
+    """Return the one of *texts*, all ours, that stands in *present*: of several the longest.
 
     Where none stands whole, the first of them: it is the one we know was there.
     """
@@ -34,7 +34,7 @@ def find_written_text(present: str, texts: Sequence[str]) -> str:
 
 
 def subject_change(present: str, ours_before: str, ours_now: str) -> str | None:
-    """Give the new subject; None where a person changed it, or it is right already."""
+    """Return the new subject; None where a manager changed it, or it is right already."""
     if _one_line(present) != _one_line(ours_before):
         return None
     return None if _one_line(present) == _one_line(ours_now) else ours_now
@@ -53,15 +53,15 @@ def _merged(lines: list[str], old: list[str], new: list[str]) -> list[str]:
 
 
 def _replaced(lines: list[str], old: list[str], new: list[str]) -> list[str] | None:
-    """Put *new* where *old* stands; None when a person touched it."""
+    """Return *lines* with *new* where *old* is; None when a manager changed it."""
     places = _places(lines, old)
     if places is None:
         return None
     # A text of ours whose reply was lost may stand there, which nobody knows of: more of the same
     # lines right below.
-    told = {_key(line) for line in new} - {""}
+    new_keys = {_key(line) for line in new} - {""}
     end = places[-1] + 1
-    while end < len(lines) and _key(lines[end]) in told:
+    while end < len(lines) and _key(lines[end]) in new_keys:
         places.append(end)
         end += 1
     rest = (line for at, line in enumerate(lines) if at > places[0] and at not in places)
@@ -69,7 +69,7 @@ def _replaced(lines: list[str], old: list[str], new: list[str]) -> list[str] | N
 
 
 def _places(lines: list[str], block: list[str]) -> list[int] | None:
-    """Tell where the lines of *block* stand: in one piece, else with others between them."""
+    """Return where the lines of *block* stand: in one piece, else with others between them."""
     if not block:
         return None
     start = _find(lines, block)
@@ -77,19 +77,19 @@ def _places(lines: list[str], block: list[str]) -> list[int] | None:
         return list(range(start, start + len(block)))
     # From the end: what we appended last is ours rather than what is left of it above.
     found: list[int] = []
-    wanted = [_key(line) for line in block]
+    block_keys = [_key(line) for line in block]
     for at in range(len(lines) - 1, -1, -1):
-        if wanted and _key(lines[at]) == wanted[-1]:
-            wanted.pop()
+        if block_keys and _key(lines[at]) == block_keys[-1]:
+            block_keys.pop()
             found.append(at)
-    return None if wanted else found[::-1]
+    return None if block_keys else found[::-1]
 
 
 def _find(lines: Sequence[str], block: Sequence[str]) -> int | None:
-    """Tell where *block* begins in *lines*; an empty one begins everywhere."""
-    keys, wanted = [_key(line) for line in lines], [_key(line) for line in block]
-    starts = range(len(keys) - len(wanted) + 1)
-    return next((at for at in starts if keys[at : at + len(wanted)] == wanted), None)
+    """Return where *block* begins in *lines*; an empty one begins everywhere."""
+    keys, block_keys = [_key(line) for line in lines], [_key(line) for line in block]
+    starts = range(len(keys) - len(block_keys) + 1)
+    return next((at for at in starts if keys[at : at + len(block_keys)] == block_keys), None)
 
 
 def _added(lines: list[str], new: list[str]) -> list[str]:
@@ -99,7 +99,7 @@ def _added(lines: list[str], new: list[str]) -> list[str]:
 
 
 def _block(text: str) -> list[str]:
-    """Give the lines of a text of ours, without empty ones around it."""
+    """Return the lines of a text of ours, without empty ones around it."""
     lines = _LINE_ENDS.split(text)
     while lines and not _key(lines[-1]):
         lines.pop()
@@ -109,7 +109,7 @@ def _block(text: str) -> list[str]:
 
 
 def _key(line: str) -> str:
-    """Give what of a line survives 1C: no control characters, no blanks at its end."""
+    """Return what of a line survives 1C: no control characters, no blanks at its end."""
     kept = "".join(c for c in line if c >= " " or c == "\t")
     return kept.encode("utf-8", "replace").decode().rstrip()
 

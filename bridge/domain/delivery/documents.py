@@ -1,137 +1,48 @@
-"""A call → what UT 11 shall hold of it: the phone call document, its subject, the reminder.
+"""A call → what UT 11 should hold of it: the phone call document, its subject, the reminder.
 
-1C fills nothing for us over OData (facts/ut11-metadata.md §4), so every field is decided here.
+1C fills in nothing over OData, so every field is decided here.
 Drafts are a pure function of the recorded call: after a crash the same draft is made again.
+Source: docs/facts/ut11.md, 'Writing a phone call'.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.desired import DesiredReminder, DesiredState, DocumentText
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
+from bridge.domain.delivery.caller_names import (
+    caller_name,
+    candidate_name,
+    how_to_reach,
+    reminder_text,
+)
 from bridge.domain.delivery.description import find_written_text, merge_text, subject_change
+from bridge.domain.delivery.document_drafts import (
+    ContactRef,
+    PhoneCallChange,
+    PhoneCallDraft,
+    ReminderDraft,
+    WrittenPhoneCall,
+)
 from bridge.domain.delivery.outcome import format_outcome_lines, format_telephone
 from bridge.domain.delivery.texts import Language, format_rule, format_text
-from bridge.domain.directory.entities import Candidate, CandidateKind, Ref, Version
-from bridge.domain.phone.fields import CallerKind, format_phone
+from bridge.domain.directory.caller_card import Candidate, CandidateKind
+from bridge.domain.directory.entities import Ref
 
-#: Attribute lengths in УТ 11; 1C cuts longer texts silently (facts/ut11-metadata.md §2.6-2.7).
+#: Attribute lengths in УТ 11; 1C cuts longer texts silently.
+#: Source: docs/facts/ut11.md, 'ТелефонныйЗвонок'.
 MAX_SUBJECT = 1024
 MAX_PRESENTATION = 1024
-MAX_HOW_TO_REACH = 100
-MAX_REMINDER = 255
 
-#: By this a document of ours is known in Комментарий, whichever call it is of.
+#: How the mark of every document of ours begins, in Комментарий.
 MARKER_START = "[bridge:"
 
 
-@dataclass(frozen=True, slots=True)
-class ContactRef:
-    """Whom the document points at: a contact person or a partner, never a counterparty."""
-
-    kind: CandidateKind
-    ref: Ref
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneCallDraft:
-    """One Телефонный звонок to be written. *at* is aware; the adapter turns it to 1C's clock.
-
-    *proposed_ref* is derived from the key: where 1C honours it a double is impossible.
-    *contact* None lets 1C make a string contact of *presentation*.
-    """
-
-    key: str
-    proposed_ref: Ref
-    at: datetime
-    incoming: bool
-    subject: str
-    description: str
-    presentation: str
-    how_to_reach: str
-    comment: str
-    contact: ContactRef | None = None
-    responsible: Ref | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReminderDraft:
-    """One reminder that pops up the card of *document* at *user*, due at once.
-
-    The record's key is (user, event time, source): a repeat meets the same record.
-    """
-
-    user: Ref
-    at: datetime
-    document: Ref
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenPhoneCall:
-    """A phone call document as it stands in 1C now; people may have changed it since.
-
-    *version* changes with every write, whoever writes.
-    """
-
-    document: Ref
-    subject: str
-    description: str
-    comment: str
-    responsible: Ref | None
-    deletion_mark: bool
-    version: Version | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneCallChange:
-    """Fields of a document to be changed; None leaves one as it is.
-
-    *seen* is the version of the document that they were decided upon; None: whatever stands there.
-    """
-
-    subject: str | None = None
-    description: str | None = None
-    comment: str | None = None
-    responsible: Ref | None = None
-    seen_version: Version | None = None
-
-    def __bool__(self) -> bool:
-        """Whether anything is to be changed at all."""
-        return self != PhoneCallChange(seen_version=self.seen_version)
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenReminder:
-    """A reminder as it stands in 1C now; *due* later than its event: its user postponed it."""
-
-    due_at: datetime
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallRequest:
-    """An outgoing phone call document that a manager wrote in UT to have the call placed.
-
-    *user* is its responsible, else its author; *reach* the number as typed; *contact* the partner
-    or contact person it points at.
-    """
-
-    document: Ref
-    at: datetime
-    subject: str
-    description: str
-    user: Ref | None
-    how_to_reach: str
-    contact: ContactRef | None = None
-
-
 def document_marker(key: str) -> str:
-    """Give the mark by which a document is known as ours; searched before anything is created."""
+    """Return the mark by which our document is found; searched before anything is created."""
     return f"{MARKER_START}{key}]"
 
 
@@ -145,7 +56,7 @@ def proposed_ref(key: str) -> Ref:
 
 
 def build_desired_state(call: PhoneCall, lang: Language, zone: tzinfo) -> DesiredState:
-    """Tell what 1C should hold of *call* by now; *zone* is the one its people live in."""
+    """Return what 1C should hold of *call* by now; *zone* is the one its people live in."""
     draft = build_phone_call_draft(call, lang, zone)
     return DesiredState(
         document_text=DocumentText(draft.subject, draft.description, draft.responsible),
@@ -177,19 +88,11 @@ def build_phone_call_draft(call: PhoneCall, lang: Language, zone: tzinfo) -> Pho
 
 
 def build_ringing_reminders(call: PhoneCall, lang: Language) -> tuple[DesiredReminder, ...]:
-    """Wish the reminder for the 1C user whose telephone rings; none when nobody's does."""
+    """Return the reminder for the 1C user whose telephone rings; none when nobody's does."""
     target = call.decision.target
     if target is None or target.manager is None or not call.has_question:
         return ()
     return (DesiredReminder(target.manager, reminder_text(call, lang, "call.reminder")),)
-
-
-def reminder_text(call: PhoneCall, lang: Language, key: str, **more: str) -> str:
-    """Say *key* of the caller in at most 255 characters; the number stays whole."""
-    name = _known_name(call) or format_text(lang, "caller.stranger")
-    more["number"] = how_to_reach(call, lang)
-    room = max(0, MAX_REMINDER - len(format_text(lang, key, name="", **more)))
-    return format_text(lang, key, name=name[:room], **more)[:MAX_REMINDER]
 
 
 def build_reminder_draft(call: PhoneCall, user: Ref, text: str, document: Ref) -> ReminderDraft:
@@ -200,10 +103,10 @@ def build_reminder_draft(call: PhoneCall, user: Ref, text: str, document: Ref) -
 def build_document_change(
     present: WrittenPhoneCall, before: Sequence[DocumentText], now: DocumentText, mark: str = ""
 ) -> PhoneCallChange:
-    """Tell what to change in a document so that it reads as *now*, and bears *mark*.
+    """Return what to change in a document so that it reads as *now*, and bears *mark*.
 
     *before* is what we wrote, or may have written: a crash leaves that open. Only what still stands
-    as we wrote it is replaced; a person's words and choices stay.
+    as we wrote it is replaced; what users changed stays.
     """
     former = find_written_text(present.description, [told.description for told in before])
     description = merge_text(present.description, former, now.description)
@@ -220,43 +123,6 @@ def build_document_change(
     )
 
 
-def caller_name(call: PhoneCall, lang: Language) -> str:
-    """Name the caller as people read it: «Иванов Пётр (ООО Ромашка)», or his number."""
-    if call.caller.kind is CallerKind.INTERNAL:
-        return format_text(lang, "caller.internal", number=call.caller.extension or call.caller.raw)
-    return _known_name(call) or format_text(lang, "caller.unknown", number=how_to_reach(call, lang))
-
-
-def candidate_name(candidate: Candidate) -> str:
-    """Name one owner of a number: the person with his partner in brackets.
-
-    Empty only where 1C has no name for either: imports leave such objects behind.
-    """
-    name = candidate.name.strip()
-    partner = candidate.partner
-    if partner is None or partner.partner == candidate.ref:
-        return name
-    company = partner.name.strip()
-    if not name or not company or name == company:
-        return name or company
-    return f"{name} ({company})"
-
-
-def how_to_reach(call: PhoneCall, lang: Language) -> str:
-    """Give the caller's number as 1C writes numbers; never empty, at most 100 characters."""
-    caller = call.caller
-    if caller.number is not None:
-        return format_phone(caller.number)
-    if caller.kind is CallerKind.WITHHELD or not caller.raw.strip():
-        return format_text(lang, "caller.withheld")
-    return caller.raw.strip()[:MAX_HOW_TO_REACH]
-
-
-def _known_name(call: PhoneCall) -> str:
-    candidate = call.decision.candidate
-    return "" if candidate is None else candidate_name(candidate)
-
-
 def _contact(candidate: Candidate | None) -> ContactRef | None:
     if candidate is None:
         return None
@@ -267,7 +133,7 @@ def _contact(candidate: Candidate | None) -> ContactRef | None:
 
 
 def _responsible(call: PhoneCall) -> Ref | None:
-    """Name who has the client: who talked, else who dials, else whose telephone was to ring."""
+    """Return who has the client: who talked, else who dials, else whose telephone was to ring."""
     talked = call.target_of(call.state.answered_by).manager
     if talked is not None:
         return talked
@@ -278,7 +144,7 @@ def _responsible(call: PhoneCall) -> Ref | None:
 
 
 def _description(call: PhoneCall, lang: Language, zone: tzinfo) -> str:
-    """Tell in lines a manager reads: who, on which line, to whom and why, and how it went."""
+    """Return the lines a manager reads: who, on which line, to whom and why, and how it went."""
     inbound = call.direction is Direction.INBOUND
     number = how_to_reach(call, lang)
     lines = [

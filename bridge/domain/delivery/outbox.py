@@ -1,205 +1,114 @@
-"""What is owed to 1C, and the only ways an entry may move.
+"""The outbox: what is pending for 1C, and the only transitions that an entry may make.
 
-    due ──begin──► sending ──┬─ moved_on ─► due (next stage) … settled
-     ▲                       ├─ unavailable ─► due, later
-     │                       ├─ outcome unknown ─► due: look, and look again, before creating
-     └──── retry (a person) ─┴─ refused ─► dead, with 1C's own words
+    due ──start_sending──► sending ──┬─ advance ─► due at the next stage … delivered
+     ▲                               ├─ retry_later ─► due, after a backoff
+     │                               ├─ outcome unknown ─► due: search, more than once, then create
+     └────── retry_now (a person) ───┴─ mark_dead ─► dead, with what 1C answered
 
-1C may commit and then lose the reply, and may commit after our time-out and after our look. So an
-entry that may have been sent is looked for; nothing found is believed only after `QUIET`; and a
-document made after an unknown outcome is looked for once more much later (stage VERIFY).
+1C may commit and then lose the reply, and may commit after our time-out and after our search. So
+an entry that may have been sent is searched for first; nothing found counts only after the quiet
+period (`DeliveryRules`); and a document that was made after an unknown outcome is searched for once
+more much later (stage VERIFY).
 
-An entry keeps what 1C holds of its call; `Wanted` is what it should hold by now. The difference of
-the two is the next stage, so an event that comes late, twice or after a crash only moves the goal.
+An entry keeps what 1C holds of its call; `DesiredState` is what 1C should hold. The difference of
+the two is the next stage, so an event that comes late, twice or after a crash only changes the
+desired state.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from bridge.domain.calls.desired import (
-    DesiredReminder,
-    DesiredState,
-    DocumentText,
-    ReminderState,
-    SentReminder,
+from bridge.domain.calls.desired import DesiredReminder, DesiredState, ReminderState, SentReminder
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+    find_sent_reminder,
+    with_reminder,
 )
-from bridge.domain.directory.entities import Ref
 
-_MAX_BACKOFF = timedelta(minutes=5)
-_MAX_HOLD = timedelta(seconds=20)
+_MAX_OUTAGE_PAUSE = timedelta(seconds=20)
 
-#: Held entries come up again after this, should nobody release them.
-_HELD_FOR = timedelta(hours=1)
-_MAX_WORDS = 2000
+#: Paused entries come up again after this, should nothing resume them.
+_PAUSED_FOR = timedelta(hours=1)
+_MAX_REASON_LENGTH = 2000
 
-#: No entry waits longer for its first attempt: a call waits so long for its routing question.
-_LONGEST_GRACE = timedelta(seconds=10)
+#: No entry waits longer for its first attempt: a call waits this long for its routing question.
+_MAX_FIRST_WAIT = timedelta(seconds=10)
 
 
-class EntryState(StrEnum):
-    """Where an entry stands."""
-
-    DUE = "due"
-    SENDING = "sending"
-    DELIVERED = "settled"
-    DEAD = "dead"
-
-
-class DeliveryStage(StrEnum):
-    """The writes that journal one call, in their order."""
-
-    DOCUMENT = "document"
-    SUBJECT = "subject"
-    REMINDER = "reminder"  # made, changed or withdrawn, one at a time
-    OUTCOME = "outcome"  # the document tells how the call went
-    CONSIDERED = "considered"
-    VERIFY = "verify"
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRules:
-    """How patient delivery is. *quiet*: how long a lost create may still be committed in 1C."""
-
-    #: 1C waits 20 s for a lock, and may finish a request that nobody waits for any more.
-    quiet_period: timedelta = timedelta(seconds=30)
-    #: The look for a late double, long after any request of ours can still be running.
-    verify_after: timedelta = timedelta(minutes=10)
-    first_backoff: timedelta = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
-    """One call owed to 1C. *key* is the call's; *document* the reference once 1C gave it.
-
-    *maybe_sent_at* is set once a create of the present stage was sent whose fate is unknown: the
-    latest such moment. *doubtful* stays set once that happened to the document: it is verified
-    at the end. *told* is what the document tells, and *telling* what it may tell instead, since
-    a write of it left whose fate is unknown.
-    """
-
-    key: str
-    created_at: datetime
-    due_at: datetime
-    state: EntryState = EntryState.DUE
-    stage: DeliveryStage = DeliveryStage.DOCUMENT
-    attempts: int = 0
-    document: Ref | None = None
-    maybe_sent_at: datetime | None = None
-    needs_verification: bool = False
-    last_error: str = ""
-    delivered_at: datetime | None = None
-    subject_written: bool = False
-    written_text: DocumentText | None = None
-    maybe_written_texts: tuple[DocumentText, ...] = ()
-    considered_written: bool = False
-    reminders: tuple[SentReminder, ...] = ()
-    #: The revision of the call whose wishes were last fulfilled.
-    revision: int = 0
-    verify_at: datetime | None = None
-    #: It was not sent, for 1C refuses its stage to all entries (`domain.stage_breaker`).
-    paused: bool = False
-
-    def is_due(self, now: datetime) -> bool:
-        """Whether it may be attempted at *now*."""
-        return self.state is EntryState.DUE and self.due_at <= now
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether 1C still lacks something of it (a final look is no debt)."""
-        return (
-            self.state in (EntryState.DUE, EntryState.SENDING)
-            and self.stage is not DeliveryStage.VERIFY
-        )
-
-
-def next_stage(entry: OutboxEntry, wanted: DesiredState) -> DeliveryStage | None:
-    """Tell what 1C lacks first; None when it holds everything wanted."""
+def next_stage(entry: OutboxEntry, desired: DesiredState) -> DeliveryStage | None:
+    """Return what 1C lacks first; None when it holds everything desired."""
     if entry.document is None:
         return DeliveryStage.DOCUMENT
     if not entry.subject_written:
         return DeliveryStage.SUBJECT
-    if next_reminder(entry, wanted) is not None:
+    if next_reminder(entry, desired) is not None:
         return DeliveryStage.REMINDER
-    if entry.written_text != wanted.document_text or entry.maybe_written_texts:
+    if entry.written_text != desired.document_text or entry.maybe_written_texts:
         return DeliveryStage.OUTCOME
-    if wanted.considered and not entry.considered_written:
+    if desired.considered and not entry.considered_written:
         return DeliveryStage.CONSIDERED
     return DeliveryStage.VERIFY if entry.needs_verification else None
 
 
 def next_reminder(
-    entry: OutboxEntry, wanted: DesiredState
+    entry: OutboxEntry, desired: DesiredState
 ) -> DesiredReminder | SentReminder | None:
-    """Give the reminder to be made or changed (a wish), else the one to be withdrawn (a kept one).
+    """Return the reminder to create or change, else the sent one to withdraw, else None.
 
-    Withdrawals come last: the new reminder is there before the old one goes.
+    Withdrawals come last: the new reminder exists before the old one goes.
     """
-    for wish in wanted.reminders:
-        kept = find_sent_reminder(entry, wish.user)
-        source = (
-            None
-            if wish.unless_dismissed_by is None
-            else find_sent_reminder(entry, wish.unless_dismissed_by)
-        )
-        if source is not None and source.state is ReminderState.DISMISSED:
+    for reminder in desired.reminders:
+        sent = find_sent_reminder(entry, reminder.user)
+        other = reminder.unless_dismissed_by
+        first = None if other is None else find_sent_reminder(entry, other)
+        if first is not None and first.state is ReminderState.DISMISSED:
             continue
-        sure = kept is not None and kept.state in (ReminderState.WRITTEN, ReminderState.DISMISSED)
-        if not sure or (kept and kept.state is ReminderState.WRITTEN and kept.text != wish.text):
-            return wish
-    wished = {wish.user for wish in wanted.reminders}
+        if sent is None or sent.state not in (ReminderState.WRITTEN, ReminderState.DISMISSED):
+            return reminder
+        if sent.state is ReminderState.WRITTEN and sent.text != reminder.text:
+            return reminder
+    users = {reminder.user for reminder in desired.reminders}
     return next(
-        (k for k in entry.reminders if k.user not in wished and k.state.may_be_in_onec),
-        None,
+        (r for r in entry.reminders if r.user not in users and r.state.may_be_in_onec), None
     )
 
 
-def find_sent_reminder(entry: OutboxEntry, user: Ref) -> SentReminder | None:
-    """Give the reminder of *user* as we last wrote it."""
-    return next((kept for kept in entry.reminders if kept.user == user), None)
+def at_next_stage(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
+    """Return *entry* at the stage that comes next now; the call may have changed since.
 
-
-def with_reminder(
-    entry: OutboxEntry, user: Ref, text: str, state: ReminderState
-) -> tuple[SentReminder, ...]:
-    """Give the entry's reminders with that of *user* as it stands now."""
-    others = tuple(kept for kept in entry.reminders if kept.user != user)
-    return (*others, SentReminder(user, text, state))
-
-
-def at_next_stage(entry: OutboxEntry, wanted: DesiredState) -> OutboxEntry:
-    """Give *entry* at the stage that comes next now; the call may have moved on since.
-
-    An attempt whose fate is unknown belongs to its own stage: another one starts without it, but
-    for the document, which is looked for until it is found.
+    An attempt with an unknown outcome belongs to its own stage: another stage starts without it.
     """
-    stage = next_stage(entry, wanted) or DeliveryStage.VERIFY
+    stage = next_stage(entry, desired) or DeliveryStage.VERIFY
     if stage is entry.stage:
         return entry
     return replace(entry, stage=stage, maybe_sent_at=None)
 
 
-def start_sending(entry: OutboxEntry, wanted: DesiredState) -> OutboxEntry:
+def start_sending(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
     """Mark the present stage as being sent; must be durable before the request leaves."""
     sending = replace(entry, state=EntryState.SENDING, attempts=entry.attempts + 1, paused=False)
     if entry.stage is DeliveryStage.DOCUMENT and not must_search_first(entry):
-        # What may be there already tells what was sent then, not what would be sent now.
-        return replace(sending, written_text=wanted.document_text, maybe_written_texts=())
+        # A document that may exist already has the text of an earlier attempt, not this one.
+        return replace(sending, written_text=desired.document_text, maybe_written_texts=())
     if entry.stage in (DeliveryStage.DOCUMENT, DeliveryStage.OUTCOME):
-        others = tuple(told for told in entry.maybe_written_texts if told != wanted.document_text)
-        return replace(sending, maybe_written_texts=(*others, wanted.document_text))
-    step = next_reminder(entry, wanted) if entry.stage is DeliveryStage.REMINDER else None
-    kept = find_sent_reminder(entry, step.user) if isinstance(step, DesiredReminder) else None
-    if isinstance(step, DesiredReminder) and (kept is None or not kept.state.may_be_in_onec):
-        sending_it = with_reminder(entry, step.user, step.text, ReminderState.SENDING)
-        return replace(sending, reminders=sending_it)
+        others = tuple(t for t in entry.maybe_written_texts if t != desired.document_text)
+        return replace(sending, maybe_written_texts=(*others, desired.document_text))
+    step = next_reminder(entry, desired) if entry.stage is DeliveryStage.REMINDER else None
+    if isinstance(step, DesiredReminder):
+        sent = find_sent_reminder(entry, step.user)
+        if sent is None or not sent.state.may_be_in_onec:
+            reminders = with_reminder(entry, step.user, step.text, ReminderState.SENDING)
+            return replace(sending, reminders=reminders)
     return sending
 
 
 def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Take up an entry that a crash left in `sending`: its outcome is unknown.
+    """Make due an entry that a crash left in `sending`: the outcome of its request is unknown.
 
-    The quiet counts from *now*: nobody knows how long the request was alive after it began.
+    The quiet period counts from *now*: nobody knows how long the request lived on.
     """
     return replace(
         entry,
@@ -213,8 +122,8 @@ def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
 def reschedule_entry(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> OutboxEntry:
     """Return a waiting *entry* with moments that hold whatever the wall clock did before *now*.
 
-    Nobody knows how much of a pause is over, so what guards against doubles begins anew, and no
-    pause is longer than it can be. What somebody in 1C postponed stays: that is 1C's clock.
+    Nobody knows how much of a pause is over, so what guards against duplicates begins anew, and no
+    pause is longer than it can be. What a user postponed in 1C stays: that is 1C's clock.
     """
     if entry.state is not EntryState.DUE:
         return entry
@@ -226,24 +135,24 @@ def reschedule_entry(entry: OutboxEntry, now: datetime, rules: DeliveryRules) ->
     elif not (
         entry.stage is DeliveryStage.REMINDER and not entry.attempts and not entry.last_error
     ):
-        due_at = min(due_at, now + max(backoff_pause(entry.attempts, rules), _LONGEST_GRACE))
+        due_at = min(due_at, now + max(rules.backoff_after(entry.attempts), _MAX_FIRST_WAIT))
     return replace(entry, due_at=due_at, maybe_sent_at=maybe_sent_at, verify_at=verify_at)
 
 
 def must_search_first(entry: OutboxEntry) -> bool:
-    """Whether this stage may already be in 1C and has to be looked for before it is created."""
+    """Return whether this stage may be in 1C already and has to be searched for."""
     return entry.maybe_sent_at is not None
 
 
 def may_create(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> bool:
-    """Whether, nothing having been found, enough quiet has passed to create again."""
+    """Return whether, nothing having been found, the quiet period is over."""
     return entry.maybe_sent_at is None or now - entry.maybe_sent_at >= rules.quiet_period
 
 
 def advance(
-    entry: OutboxEntry, wanted: DesiredState, now: datetime, rules: DeliveryRules
+    entry: OutboxEntry, desired: DesiredState, now: datetime, rules: DeliveryRules
 ) -> OutboxEntry:
-    """Move on after the present stage is in 1C, as *entry* holds by now."""
+    """Move on after the present stage is in 1C, as *entry* records by now."""
     verified = entry.stage is DeliveryStage.VERIFY
     entry = replace(
         entry,
@@ -256,28 +165,28 @@ def advance(
         needs_verification=entry.needs_verification and not verified,
         verify_at=None if verified else entry.verify_at,
     )
-    stage = next_stage(entry, wanted)
+    stage = next_stage(entry, desired)
     if stage is None:
         return replace(
-            entry, state=EntryState.DELIVERED, delivered_at=now, revision=wanted.revision
+            entry, state=EntryState.DELIVERED, delivered_at=now, revision=desired.revision
         )
     if stage is not DeliveryStage.VERIFY:
         return replace(entry, stage=stage)
     verify_at = entry.verify_at or now + rules.verify_after
     return replace(
-        entry, stage=stage, due_at=verify_at, verify_at=verify_at, revision=wanted.revision
+        entry, stage=stage, due_at=verify_at, verify_at=verify_at, revision=desired.revision
     )
 
 
-def still_waiting(entry: OutboxEntry, wanted: DesiredState, now: datetime) -> OutboxEntry | None:
-    """Give *entry* back to its rest where it was taken up only to look too early; None otherwise.
+def still_waiting(entry: OutboxEntry, desired: DesiredState, now: datetime) -> OutboxEntry | None:
+    """Return *entry* waiting for its verification, where it came up too early; None otherwise.
 
-    A call may move on without a word that 1C lacks. The look for a late double waits all the same:
+    A call may change in nothing that 1C lacks. The search for a late duplicate waits all the same:
     early, it would miss what it waits for, and never be made again.
     """
     if entry.verify_at is None or now >= entry.verify_at:
         return None
-    if next_stage(entry, wanted) is not DeliveryStage.VERIFY:
+    if next_stage(entry, desired) is not DeliveryStage.VERIFY:
         return None
     return replace(
         entry,
@@ -285,86 +194,82 @@ def still_waiting(entry: OutboxEntry, wanted: DesiredState, now: datetime) -> Ou
         stage=DeliveryStage.VERIFY,
         due_at=entry.verify_at,
         attempts=0,
-        revision=wanted.revision,
+        revision=desired.revision,
     )
 
 
 def reopen_entry(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Take an entry up whose call has moved on; one that failed keeps its pause."""
-    rests = entry.state is EntryState.DUE and entry.attempts == 0 and entry.due_at > now
-    if rests or entry.state is EntryState.DELIVERED:
+    """Make due an entry whose call has changed; one that failed keeps its pause."""
+    waits = entry.state is EntryState.DUE and entry.attempts == 0 and entry.due_at > now
+    if waits or entry.state is EntryState.DELIVERED:
         return replace(entry, state=EntryState.DUE, due_at=now, paused=False)
     return entry
 
 
 def pause_entry(entry: OutboxEntry, now: datetime, *, reason: str) -> OutboxEntry:
-    """Return *entry* out of the way, not sent: 1C refuses its present stage to all."""
+    """Return *entry* paused, not sent: the circuit breaker of its stage is open."""
     return replace(
         entry,
         state=EntryState.DUE,
-        due_at=now + _HELD_FOR,
+        due_at=now + _PAUSED_FOR,
         attempts=0,
         paused=True,
-        last_error=reason[:_MAX_WORDS],
+        last_error=reason[:_MAX_REASON_LENGTH],
     )
 
 
 def resume_entry(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Return a held *entry* as due again."""
+    """Return a paused *entry* as due."""
     return replace(entry, due_at=now, paused=False)
 
 
 def retry_later(
     entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, reason: str, maybe_sent: bool
 ) -> OutboxEntry:
-    """Put the entry back, later. *sent*: the request may have reached 1C, its fate is unknown."""
+    """Return *entry* due after a backoff; *maybe_sent*: the request may have reached 1C."""
     return replace(
         entry,
         state=EntryState.DUE,
-        due_at=now + backoff_pause(entry.attempts, rules),
+        due_at=now + rules.backoff_after(entry.attempts),
         maybe_sent_at=now if maybe_sent else entry.maybe_sent_at,
         needs_verification=entry.needs_verification
         or (maybe_sent and entry.stage is DeliveryStage.DOCUMENT),
-        last_error=reason[:_MAX_WORDS],
+        last_error=reason[:_MAX_REASON_LENGTH],
     )
 
 
 def wait_for_quiet(
     entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, reason: str
 ) -> OutboxEntry:
-    """Put the entry back unharmed: nothing was sent, and nothing found yet.
+    """Return *entry* due again unharmed: nothing was sent, and nothing found yet.
 
-    It comes up again after its backoff, or when the quiet ends, whichever is sooner.
+    It is due after its backoff, or when the quiet period ends, whichever is sooner.
     """
-    due_at = now + backoff_pause(entry.attempts, rules)
+    due_at = now + rules.backoff_after(entry.attempts)
     if entry.maybe_sent_at is not None and now < entry.maybe_sent_at + rules.quiet_period:
         due_at = min(due_at, entry.maybe_sent_at + rules.quiet_period)
-    return replace(
-        entry,
-        state=EntryState.DUE,
-        due_at=due_at,
-        last_error=reason[:_MAX_WORDS],
-    )
+    last_error = reason[:_MAX_REASON_LENGTH]
+    return replace(entry, state=EntryState.DUE, due_at=due_at, last_error=last_error)
 
 
 def retry_after_outage(
     entry: OutboxEntry, now: datetime, rules: DeliveryRules, *, reason: str
 ) -> OutboxEntry:
-    """Put the entry back: 1C is away, which is not its fault, so it comes up again soon.
+    """Return *entry* due again soon: 1C is unavailable, which is not the fault of the entry.
 
-    A little later than others all the same: one request at a time asks whether 1C is back, and
-    it should not always be the same one.
+    A little later than others all the same: one request at a time tries whether 1C is back, and it
+    should not always be the same one.
     """
     return replace(
         entry,
         state=EntryState.DUE,
-        due_at=now + min(backoff_pause(entry.attempts, rules), _MAX_HOLD),
-        last_error=reason[:_MAX_WORDS],
+        due_at=now + min(rules.backoff_after(entry.attempts), _MAX_OUTAGE_PAUSE),
+        last_error=reason[:_MAX_REASON_LENGTH],
     )
 
 
 def restart_at_document(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Begin again at the document, by looking: the reference is not on record."""
+    """Return *entry* due at its document, to be searched for: its reference is not on record."""
     return replace(
         entry,
         state=EntryState.DUE,
@@ -376,31 +281,22 @@ def restart_at_document(entry: OutboxEntry, now: datetime) -> OutboxEntry:
 
 
 def postpone_entry(entry: OutboxEntry, until: datetime) -> OutboxEntry:
-    """Put the entry back until *until*: somebody in 1C said "later"."""
+    """Return *entry* due at *until*: its user postponed the reminder in 1C."""
     return replace(entry, state=EntryState.DUE, due_at=until, attempts=0, last_error="")
 
 
 def mark_dead(entry: OutboxEntry, *, reason: str) -> OutboxEntry:
-    """Bury the entry with 1C's own words; a person may retry or drop it."""
-    return replace(entry, state=EntryState.DEAD, last_error=reason[:_MAX_WORDS])
+    """Return *entry* as a dead letter with 1C's *reason*; a person may retry or drop it."""
+    return replace(entry, state=EntryState.DEAD, last_error=reason[:_MAX_REASON_LENGTH])
 
 
 def retry_now(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Make a dead or waiting entry due at once, on a person's word.
+    """Return a dead or waiting entry as due, because a person asked for it.
 
-    One that is being sent is left alone (it would be sent twice), and so is a final look: early,
-    it would miss what it waits for.
+    One that is being sent is left alone, or it would be sent twice; so is one that waits for its
+    verification, which would come too early to find anything.
     """
     waits_to_verify = entry.state is EntryState.DUE and entry.stage is DeliveryStage.VERIFY
     if entry.state in (EntryState.SENDING, EntryState.DELIVERED) or waits_to_verify:
         return entry
     return replace(entry, state=EntryState.DUE, due_at=now, attempts=0, paused=False)
-
-
-def backoff_pause(attempts: int, rules: DeliveryRules) -> timedelta:
-    """Give the pause after the n-th attempt: doubling, at most five minutes.
-
-    Doubling without jitter: one bridge talks to one 1C, there is no herd to spread.
-    """
-    doublings = min(max(attempts, 1) - 1, 16)
-    return min(rules.first_backoff * (1 << doublings), _MAX_BACKOFF)

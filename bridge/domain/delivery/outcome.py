@@ -1,4 +1,4 @@
-"""How a call went, told in the words a manager reads in 1C and on the pages."""
+"""How a call went, in the words a manager reads in 1C and on the pages."""
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction, Outcome
@@ -18,7 +18,7 @@ def unresolved_order_state(call: PhoneCall) -> OrderState | None:
 
 
 def format_outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
-    """Say how the call went, once it is over; nothing of a call nobody told about."""
+    """Return how the call went, once it is over; nothing of a call nobody told about."""
     life = call.state
     if call.order is not None and life.disposition is not Disposition.ANSWERED:
         lines = _order_lines(call, call.order, lang)
@@ -31,12 +31,12 @@ def format_outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
 
 def _known_lines(call: PhoneCall, lang: Language) -> list[str]:
     life = call.state
-    words = [format_outcome(call, lang)]
+    parts = [format_outcome(call, lang)]
     if life.talk_time is not None:
-        words.append(format_text(lang, "call.talk", time=format_duration(lang, life.talk_time)))
+        parts.append(format_text(lang, "call.talk", time=format_duration(lang, life.talk_time)))
     if life.wait_time is not None:
-        words.append(format_text(lang, "call.wait", time=format_duration(lang, life.wait_time)))
-    lines = [format_text(lang, "call.outcome", words=", ".join(words))]
+        parts.append(format_text(lang, "call.wait", time=format_duration(lang, life.wait_time)))
+    lines = [format_text(lang, "call.outcome", words=", ".join(parts))]
     if len(life.talked_extensions) > 1:
         chain = " → ".join(
             format_telephone(call, extension) for extension in life.talked_extensions
@@ -56,7 +56,7 @@ def _known_lines(call: PhoneCall, lang: Language) -> list[str]:
 
 
 def _order_lines(call: PhoneCall, order: CallOrder, lang: Language) -> list[str]:
-    """Return what is to say of an order that became no call; nothing of one that did."""
+    """Return the lines of an order that became no call; nothing of one that did."""
     match unresolved_order_state(call):
         case OrderState.REFUSED:
             return [format_text(lang, "call.order_refused", words=order.reason)]
@@ -74,7 +74,7 @@ def _unknown(call: PhoneCall, lang: Language) -> list[str]:
 
 
 def format_outcome(call: PhoneCall, lang: Language) -> str:
-    """Say in a few words what became of a call: «ответил 205 Анна Петрова», «пропущен»."""
+    """Return in a few words what became of a call: «ответил 205 Анна Петрова», «пропущен»."""
     life = call.state
     if life.disposition is Disposition.ANSWERED:
         if call.direction is Direction.OUTBOUND or not life.answered_by:
@@ -96,5 +96,5 @@ def format_outcome(call: PhoneCall, lang: Language) -> str:
 
 
 def format_telephone(call: PhoneCall, extension: str) -> str:
-    """Name a telephone of the company: «205 Анна Петрова», or its extension alone."""
+    """Return a telephone of the company by name: «205 Анна Петрова», or its extension alone."""
     return f"{extension} {call.target_of(extension).name}".strip()

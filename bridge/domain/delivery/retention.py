@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 
 #: A day counts as seen once the wall clock has gone on so long without a step: a machine that
 #: begins each time in 1970, until NTP answers, has not seen 1970.
@@ -33,10 +33,10 @@ def oldest_kept(days: Sequence[date], keep_days: int) -> datetime | None:
 
 
 def is_done(call: PhoneCall, entry: OutboxEntry | None, *, is_client_waiting: bool) -> bool:
-    """Return whether nothing is owed for *call*: to 1C, to the client, or to who ordered it.
+    """Return whether nothing is pending for *call*: for 1C, the client, or who ordered it.
 
-    *entry* is its outbox entry; *waits*: its client still waits to be called back. A dead entry is
-    owed until a person has dropped it, and so is the last look for a double.
+    *entry* is its outbox entry; *is_client_waiting*: to be called back. A dead entry is pending
+    until a person has dropped it, and so is the last search for a duplicate.
     """
     written = entry is None or entry.state is EntryState.DELIVERED
     order = call.order

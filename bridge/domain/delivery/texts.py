@@ -245,13 +245,13 @@ _FINDINGS: dict[Finding, tuple[str, str]] = {
 
 
 def format_text(lang: Language, key: str, **fields: str) -> str:
-    """Give the text *key* in *lang*, its fields filled."""
+    """Return the text *key* in *lang*, its fields filled."""
     russian, english = _TEXTS[key]
     return (russian if lang == "ru" else english).format(**fields)
 
 
 def format_duration(lang: Language, span: timedelta) -> str:
-    """Say a span as people say it: «45 с», «2 мин 5 с», «1 ч 3 мин»."""
+    """Return a span as people say it: «45 с», «2 мин 5 с», «1 ч 3 мин»."""
     hour, minute, second = ("ч", "мин", "с") if lang == "ru" else ("h", "min", "s")
     minutes, seconds = divmod(max(0, round(span.total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)
@@ -263,12 +263,12 @@ def format_duration(lang: Language, span: timedelta) -> str:
 
 
 def format_rule(lang: Language, rule: Rule) -> str:
-    """Name what decided a call."""
+    """Return what decided a call, as text."""
     return _RULES[rule][0 if lang == "ru" else 1]
 
 
 def format_evidence_step(lang: Language, step: EvidenceStep) -> str:
-    """Tell one line of evidence as a sentence."""
+    """Return one line of evidence as a sentence."""
     russian, english = _FINDINGS[step.finding]
     detail = step.detail
     if step.finding in (Finding.CANDIDATE, Finding.CANDIDATE_ENDED):

@@ -1,4 +1,4 @@
-"""What moved in 1C since the last run, and whether to believe it."""
+"""What changed in 1C since the last run, and whether that is plausible."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bridge.errors import SyncRefused
 
 @dataclass(frozen=True, slots=True)
 class ListingChanges:
-    """The difference of a listing and what is held: bodies to fetch, rows to bury."""
+    """The difference of a listing and what is held: bodies to fetch, rows to delete."""
 
     added: tuple[Ref, ...] = ()
     changed: tuple[Ref, ...] = ()
@@ -22,31 +22,34 @@ class ListingChanges:
         return self.added + self.changed
 
     def __bool__(self) -> bool:
-        """Whether anything moved at all."""
+        """Return whether anything changed at all."""
         return bool(self.added or self.changed or self.deleted)
 
 
 def compare_versions(held: Mapping[Ref, Version], listed: Mapping[Ref, Version]) -> ListingChanges:
-    """Compare versions for equality only; they have no order (facts/onec-odata.md §3.3)."""
+    """Compare versions for equality only; they have no order.
+
+    Source: docs/facts/onec-odata.md, 'DataVersion'.
+    """
     if held == listed:
         return ListingChanges(unchanged=len(listed))
-    appeared: list[Ref] = []
-    moved: list[Ref] = []
+    added: list[Ref] = []
+    changed: list[Ref] = []
     unchanged = 0
     for ref, version in listed.items():
         known = held.get(ref)
         if known is None:
-            appeared.append(ref)
+            added.append(ref)
         elif known != version:
-            moved.append(ref)
+            changed.append(ref)
         else:
             unchanged += 1
-    vanished = (
+    deleted = (
         ()
-        if unchanged + len(moved) == len(held)
+        if unchanged + len(changed) == len(held)
         else tuple(ref for ref in held if ref not in listed)
     )
-    return ListingChanges(tuple(appeared), tuple(moved), vanished, unchanged)
+    return ListingChanges(tuple(added), tuple(changed), deleted, unchanged)
 
 
 def check_shrink(
@@ -54,7 +57,7 @@ def check_shrink(
 ) -> None:
     """Refuse a listing that lost more than *allowed_share* of the rows held.
 
-    A shortened listing looks like mass deletion; it may as well be a changed right, a shrunken
+    A shortened listing looks like mass deletion; it may as well be a changed right, a smaller
     publication or a proxy's page.
 
     Raises:
@@ -68,8 +71,8 @@ def exceeds_allowed_loss(held: int, lost: int, share: float, tolerated: int = 1)
     """Return whether a loss of *lost* of *held* is more than is believed without a person.
 
     In a small company the share is less than one: one manager of three who leaves is daily work,
-    and three of three are a fault. So *few* may go all the same, but never more than half, and
-    nothing may where a person set the share to 0.
+    and three of three are a fault. So *tolerated* may go all the same, but never more than half,
+    and nothing may where the administrator set the share to 0.
     """
     if held <= 0 or lost <= 0:
         return False

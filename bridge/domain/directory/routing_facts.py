@@ -1,7 +1,7 @@
-"""What calls are routed by, counted: so that a loss of worth is seen where no row is lost.
+"""What calls are routed by, counted, so that a loss is seen where no row is lost.
 
-A listing may be as long as ever while its rows are worth nothing any more: the attribute of
-extensions renamed, main managers emptied, telephones written in a form that nobody reads.
+A listing may be as long as ever while its rows are of no use any more: the attribute of extensions
+renamed, main managers emptied, telephones written in a form that cannot be read.
 """
 
 from collections import Counter
@@ -56,7 +56,7 @@ class RoutingFact(StrEnum):
 
     @property
     def tolerated_loss(self) -> int:
-        """Return how many may always go: one manager who leaves, one partner with his numbers."""
+        """Return how many may always go: one manager who leaves, one partner with its numbers."""
         return 1 if self is RoutingFact.EXTENSION else 3
 
 
@@ -90,31 +90,31 @@ class DailyFacts:
 
 
 def has_extension(manager: Manager) -> bool:
-    """Return whether calls can be sent to *manager* by what stands in his attribute."""
+    """Return whether calls can be sent to *manager* by the value of the extension attribute."""
     extension = manager.extension or ""
     dialled = len(extension) <= _EXTENSION_LENGTH and any(map(str.isdigit, extension))
     return dialled and manager.is_reachable
 
 
-def count_facts(nouns: Iterable[Manager | PhoneOwner]) -> Counter[str]:
-    """Return what *nouns* hold of each fact."""
+def count_facts(entities: Iterable[Manager | PhoneOwner]) -> Counter[str]:
+    """Return what *entities* hold of each fact."""
     counts: Counter[str] = Counter()
-    for noun in nouns:
-        if isinstance(noun, Manager):
-            counts[RoutingFact.EXTENSION] += has_extension(noun)
+    for entity in entities:
+        if isinstance(entity, Manager):
+            counts[RoutingFact.EXTENSION] += has_extension(entity)
             continue
-        caller = may_be_caller(noun)
-        phones = sum([len(field.phones) for field in noun.phone_fields]) if caller else 0
-        if isinstance(noun, Partner):
+        caller = may_be_caller(entity)
+        phones = sum([len(field.phones) for field in entity.phone_fields]) if caller else 0
+        if isinstance(entity, Partner):
             counts[RoutingFact.PARTNER_PHONE] += phones
-            # The contact persons of a marked partner go to his manager all the same.
-            counts[RoutingFact.MAIN_MANAGER] += noun.manager is not None and not noun.predefined
-        elif isinstance(noun, ContactPerson):
+            # The contact persons of a marked partner go to its manager all the same.
+            counts[RoutingFact.MAIN_MANAGER] += entity.manager is not None and not entity.predefined
+        elif isinstance(entity, ContactPerson):
             counts[RoutingFact.CONTACT_PHONE] += phones
-            counts[RoutingFact.CONTACT_OWNER] += caller and noun.partner is not None
-        elif isinstance(noun, Counterparty):
+            counts[RoutingFact.CONTACT_OWNER] += caller and entity.partner is not None
+        elif isinstance(entity, Counterparty):
             counts[RoutingFact.COUNTERPARTY_PHONE] += phones
-            counts[RoutingFact.COUNTERPARTY_OWNER] += caller and noun.partner is not None
+            counts[RoutingFact.COUNTERPARTY_OWNER] += caller and entity.partner is not None
     return counts
 
 
@@ -123,8 +123,8 @@ def count_lost_extensions(
 ) -> int:
     """Count the managers of *before* whose extension is gone.
 
-    *moved*: extensions are read from another attribute than before. Then an extension that became
-    another one is lost too: the attribute may hold something else altogether.
+    *attribute_changed*: extensions are read from another attribute than before. Then an extension
+    that became another one is lost too: the attribute may hold something else altogether.
     """
     after = {manager.ref: manager for manager in now}
     lost = 0

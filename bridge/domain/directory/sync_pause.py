@@ -1,6 +1,6 @@
-"""How long a background sync waits after one that failed: 1C is not asked in vain again and again.
+"""How long a background sync waits after one that failed, so that 1C is not asked in vain.
 
-Each trouble has its own pause. A 1C that is restarted is back in minutes and must be found then. A
+Each failure has its own pause. A 1C that is restarted is back in minutes and must be found then. A
 wrong password stays wrong until a person acts, and 1C may lock a user who fails too often. What the
 guard refused costs 1C a whole listing each time, and may be over once somebody mended it in 1C.
 """
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class SyncOutcome(StrEnum):
-    """How a sync run ended, as its exit code says (contract.md §2)."""
+    """How a sync run ended, as its exit code says."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -54,7 +54,7 @@ _MOST_STEPS: Final = 20
 
 
 def pause_after_outcome(usual: timedelta, outcome: SyncOutcome, in_a_row: int) -> timedelta:
-    """Return the pause behind the *in_a_row*-th run that ended so; never less than the *usual*."""
+    """Return the pause after the *in_a_row*-th run with this outcome; never less than *usual*."""
     backoff = _BACKOFF.get(outcome)
     if backoff is None:
         return usual

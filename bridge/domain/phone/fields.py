@@ -1,30 +1,25 @@
-"""Phones as people type them into 1C and as PBXs send them, read into E.164.
+"""Phone fields of 1C as people type them, read into E.164.
 
-`read_phones` is for stored fields, `read_caller` and `read_did` for a call; all of them give the
-same number the same digits, which is what makes a caller meet his card. Nothing here raises,
-whatever the text: the worst field costs a match, never a pull or a call.
+`read_phones` reads a number into the same digits as `callers.read_caller`, so that a caller is found
+by the stored number. Nothing here raises, whatever the text: the worst field costs a match, never a
+pull or a call.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from html import unescape
 from typing import NamedTuple
 
-from bridge.domain.phone.numbers import (
-    PhoneNumber,
-    PhoneRules,
-    format_international,
+from bridge.domain.phone.fast_reading import (
     normalise_characters,
     read_fast,
     read_fast_many,
-    read_international,
-    read_local,
-    read_number,
-    read_possible,
-    split_numbers,
     strip_separators,
+)
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber, PhoneRules
+from bridge.domain.phone.reading import (
+    read_local,
+    split_numbers,
 )
 from bridge.domain.phone.short_numbers import (
     is_dialled_after_pause,
@@ -33,34 +28,11 @@ from bridge.domain.phone.short_numbers import (
     may_share_area_code,
 )
 
-__all__ = [
-    "Caller",
-    "CallerKind",
-    "ParsedPhone",
-    "PhoneNumber",
-    "PhoneRules",
-    "format_digits",
-    "format_phone",
-    "mask_phone",
-    "read_caller",
-    "read_did",
-    "read_outside_caller",
-    "read_phone_fields",
-    "read_phones",
-]
-
-_FIELD_LENGTH = 500  # Представление holds no more (facts/ut11-metadata.md §3)
+_FIELD_LENGTH = 500  # docs/facts/ut11.md, 'Phones in contact information'
 _SHORT_FIELD = 64  # one number and its extension; longer texts are not worth the fast path
-_LOCAL = range(5, 8)
+_LOCAL = range(5, 8)  # digits of a number dialled within one city
 _EXTENSION_LENGTH = 8
 _BRACKETED = 6  # digits in brackets behind a number that are still its extension
-
-
-class ParsedPhone(NamedTuple):
-    """One number found in a typed field; *extension* is kept to be shown, never matched."""
-
-    number: PhoneNumber
-    extension: str | None = None
 
 
 def read_phones(text: str, rules: PhoneRules) -> tuple[ParsedPhone, ...]:
@@ -102,134 +74,6 @@ def read_phone_fields(texts: Sequence[str], rules: PhoneRules) -> list[tuple[Par
         else read_phones(text, rules)
         for text, number in zip(texts, read_fast_many(texts, rules), strict=True)
     ]
-
-
-class CallerKind(StrEnum):
-    """What a caller ID turned out to be."""
-
-    EXTERNAL = "external"
-    SHORT = "short"  # from outside, too short to be called back: a service, a town without code
-    INTERNAL = "internal"
-    WITHHELD = "withheld"
-    NONSENSE = "nonsense"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls: *number* when EXTERNAL, *extension* when INTERNAL, neither otherwise.
-
-    *raw* is what the PBX sent, at most 100 characters, safe to store and to show.
-    """
-
-    kind: CallerKind
-    raw: str
-    number: PhoneNumber | None = None
-    extension: str | None = None
-
-    @property
-    def short_number(self) -> str:
-        """Return the digits of an extension or of a short outside number, else ""."""
-        return _few_digits(self.raw) if self.kind is CallerKind.SHORT else self.extension or ""
-
-
-def read_caller(raw: str | None, rules: PhoneRules) -> Caller:
-    """Read what a PBX sends as caller ID.
-
-    Two to five digits are an extension (Sipuni: 200-9999, facts/telephony-apis.md §5). A number
-    need only be possible: the carrier has delivered it. A lost "+" is tolerated, also where
-    URL decoding made a blank of it. Never raises.
-    """
-    if raw is None:
-        return Caller(CallerKind.WITHHELD, "")
-    # Eleven bare digits are what nearly every call brings.
-    if len(raw) == _USUAL_LENGTH and raw.isdigit() and (number := read_fast(raw, rules)):
-        return Caller(CallerKind.EXTERNAL, raw, number)
-    cut = raw[:_RAW_LENGTH]
-    shown = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", cut)
-    user = _sip_user(cut)
-    if user.strip().casefold() in _WITHHELD:
-        return Caller(CallerKind.WITHHELD, shown)
-    digits = strip_separators(user)
-    plain = digits.isascii() and digits.isdigit()
-    if plain and not digits.strip("0"):
-        # Zeros are what some carriers send for a number that is withheld.
-        return Caller(CallerKind.WITHHELD, shown)
-    if plain and len(digits) in _EXTENSION_DIGITS:
-        return Caller(CallerKind.INTERNAL, shown, extension=digits)
-    number = _read_sent(user, rules)
-    kind = CallerKind.NONSENSE if number is None else CallerKind.EXTERNAL
-    return Caller(kind, shown, number=number)
-
-
-def read_outside_caller(raw: str | None, rules: PhoneRules) -> Caller:
-    """Read the caller ID of somebody who is known to call from outside.
-
-    What `read_caller` takes for an extension is then a number of the caller's town, where
-    *rules* name one and it has that many digits, else a SHORT one. Never raises.
-    """
-    caller = read_caller(raw, rules)
-    few = _few_digits(caller.raw)
-    if caller.kind not in (CallerKind.INTERNAL, CallerKind.NONSENSE) or not few:
-        return caller
-    number = read_local(few, rules)
-    if number is not None:
-        return Caller(CallerKind.EXTERNAL, caller.raw, number)
-    return Caller(CallerKind.SHORT, caller.raw)
-
-
-def _few_digits(raw: str) -> str:
-    """Return the digits of a caller ID that has one to five of them and nothing else, else ""."""
-    digits = strip_separators(_sip_user(raw)).strip().removeprefix("+")
-    few = len(digits) <= _MOST_FEW and digits.isascii() and digits.isdigit()
-    return digits if few else ""
-
-
-def read_did(raw: str | None, rules: PhoneRules) -> str:
-    """Read the dialled number into digits: "74951234567", or "200" for an extension.
-
-    A number is brought to E.164 without "+", so 8XXXXXXXXXX is 7XXXXXXXXXX; of anything
-    unreadable its digits remain, 20 at most. Empty when absent. Never raises.
-    """
-    if raw is None:
-        return ""
-    user = _sip_user(raw[:_RAW_LENGTH])
-    number = _read_sent(user, rules)
-    if number is not None:
-        return str(number)
-    return "".join(_DIGIT.findall(normalise_characters(user)))[:_DID_LENGTH]
-
-
-def format_digits(number: PhoneNumber) -> str:
-    """Return E.164 without the plus: "79035550123"."""
-    return str(number)
-
-
-def format_phone(number: PhoneNumber) -> str:
-    """Write *number* as 1C does, "+7 (903) 555-01-23"; other countries in their own grouping.
-
-    The area code always takes three digits: four- and five-digit ones cannot be told apart.
-    """
-    digits = str(number)
-    if _SEVEN_PLAN.fullmatch(digits):
-        return f"+7 ({digits[1:4]}) {digits[4:7]}-{digits[7:9]}-{digits[9:]}"
-    return format_international(number)
-
-
-def mask_phone(text: str | int) -> str:
-    """Hide a number for logs: "+7903*****23".
-
-    The last two digits stay, and as many first ones as leave five hidden, four at most. Anything
-    that is not a digit is dropped, so names and addresses do not leak either.
-    """
-    sign, typed = ("+", str(abs(text))) if isinstance(text, int) else ("", text[:_RAW_LENGTH])
-    digits = "".join(_DIGIT.findall(normalise_characters(typed)))
-    if typed.lstrip().startswith("+"):
-        sign = "+"
-    if len(digits) <= _SHOWN_END:
-        return "*" * max(len(digits), _HIDDEN if typed else 0)
-    shown = min(max(len(digits) - _SHOWN_END - _HIDDEN, 0), _SHOWN_START)
-    hidden = len(digits) - shown - _SHOWN_END
-    return f"{sign}{digits[:shown]}{'*' * hidden}{digits[-_SHOWN_END:]}"
 
 
 # ---------------------------------------------------------------- a field of several numbers
@@ -353,49 +197,3 @@ def _read_run(
 
 
 # ---------------------------------------------------------------- what a PBX sends
-
-_RAW_LENGTH = 100
-_USUAL_LENGTH = 11
-_DID_LENGTH = 20
-_EXTENSION_DIGITS = range(2, 6)
-_MOST_FEW = 5
-_WITHHELD = frozenset(
-    {"", "anonymous", "anonymous.invalid", "unknown", "restricted", "private", "withheld"}
-    | {"unavailable", "null", "none", "undefined", "скрыт", "скрытый номер", "не определен"}
-)
-
-#: Control characters, direction overrides (they turn a log line around) and lone surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_SCHEME = re.compile(r"\s*(?:sips?|tel):", re.IGNORECASE)
-_CABINET_SUFFIX = re.compile(r"_id[0-9]+\s*$")  # Sipuni (facts/telephony-apis.md §5)
-_SEVEN_PLAN = re.compile(r"7[0-9]{10}")
-
-_SHOWN_START = 4
-_SHOWN_END = 2
-_HIDDEN = 5
-
-
-def _sip_user(sent: str) -> str:
-    """Return the user part of "Name <sip:user@host;…>", of "user@host", or *sent* itself."""
-    _, bracket, address = sent.partition("<")
-    address = address if bracket else sent
-    user = _SCHEME.sub("", address, count=1).partition("@")[0].partition(";")[0].partition(">")[0]
-    return _CABINET_SUFFIX.sub("", user.replace("%2B", "+").replace("%2b", "+"))
-
-
-def _read_sent(user: str, rules: PhoneRules) -> PhoneNumber | None:
-    """Read a number that came over the wire: whole, with the leniency a carrier deserves."""
-    typed = normalise_characters(user)
-    if len(strip_separators(typed)) in _EXTENSION_DIGITS:
-        return None
-    if typed.startswith(" "):
-        # A "+" that URL decoding took: " 4930123456" is Berlin, not the Ivanovo of its ten digits.
-        number = read_number("+" + typed.lstrip(), rules)
-        if number is not None:
-            return number
-    return (
-        read_fast(typed, rules)
-        or read_number(typed, rules)
-        or read_international(typed, rules)
-        or read_possible(typed, rules)
-    )

@@ -16,10 +16,10 @@ DerivedAlarmName = Literal["onec_down", "index_stale", "outbox_dead", "disk_low"
 AlarmKey = tuple[DerivedAlarmName, str]
 
 _MIB = 1024 * 1024
-#: Room that calls of weeks need; a first sync writes a second directory beside the first.
-_ROOM_ALWAYS = 256 * _MIB
-#: An alarm about room is over where there is this much more of it, not one byte more.
-_ROOM_AGAIN = 1.25
+#: Space for calls of weeks; a first sync writes a second directory beside the first.
+_MIN_FREE_BYTES = 256 * _MIB
+#: An alarm about disk space ends at this multiple of the limit, not at one byte above it.
+_RECOVERY_FACTOR = 1.25
 
 #: Hours in which silence means something where none are set.
 OFFICE_HOURS = WorkHours({day: ((time(9), time(18)),) for day in range(5)})
@@ -34,7 +34,7 @@ _USUAL = 0.98
 
 @dataclass(frozen=True, slots=True)
 class DiskUsage:
-    """The disk of the data folder, in bytes: what is *free*, and what our files *hold*."""
+    """The disk of the data folder, in bytes: what is *free*, and what our files have *used*."""
 
     free: int
     used: int
@@ -63,7 +63,7 @@ class Health:
 def active_alarms(
     health: Health, before: Mapping[AlarmKey, str], hours: WorkHours, zone: tzinfo
 ) -> dict[AlarmKey, str]:
-    """Return the alarms that stand, with their words; *before*: those that stood the last time."""
+    """Return the active alarms with their messages; *before*: those of the last time."""
     found: dict[AlarmKey, str] = {}
     if health.onec_down:
         found["onec_down", ""] = health.onec_down
@@ -103,5 +103,5 @@ def usual_silence(contacts: Sequence[datetime], hours: WorkHours, zone: tzinfo) 
 
 
 def _is_low(disk: DiskUsage, *, was_low: bool) -> bool:
-    needed = max(_ROOM_ALWAYS, 2 * disk.used)
-    return disk.free < needed * (_ROOM_AGAIN if was_low else 1)
+    needed = max(_MIN_FREE_BYTES, 2 * disk.used)
+    return disk.free < needed * (_RECOVERY_FACTOR if was_low else 1)

@@ -1,11 +1,11 @@
-"""What the doctor finds: one fact, how bad it is, and what to do."""
+"""What `onec-bridge check` finds: one fact, how bad it is, and what to do."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CheckVerdict(StrEnum):
-    """How bad a finding is."""
+    """How bad a result is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -14,7 +14,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One finding of the doctor; *advice* says what to do when it is not well."""
+    """One result of the check; *advice* says what to do when it is not OK."""
 
     area: str
     verdict: CheckVerdict

@@ -1,6 +1,6 @@
-"""What is wrong in 1C's data, and how many calls each flaw cost.
+"""What is wrong in 1C's data, and how many calls each issue cost.
 
-A flaw costs a call when the caller did not reach the manager responsible for him because of it.
+An issue costs a call when the caller did not reach the responsible manager because of it.
 """
 
 import re
@@ -12,7 +12,7 @@ from enum import StrEnum
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Finding, Rule
 
 #: Calls that reached an owner's manager, whatever else was found on the way.
@@ -35,7 +35,7 @@ class DataQualityIssueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataQualityIssue:
-    """One thing to mend in 1C: *who* has it, what stands there, and the calls it cost."""
+    """One thing to correct in 1C: *owner_name* has it, *detail* is its value."""
 
     kind: DataQualityIssueKind
     owner_name: str
@@ -46,7 +46,7 @@ class DataQualityIssue:
 
 @dataclass(frozen=True, slots=True)
 class DataQualityIssues:
-    """The flaws of one kind, the costly first; *total* may be more than are listed."""
+    """The issues of one kind, the costly first; *total* may be more than are listed."""
 
     kind: DataQualityIssueKind
     total: int
@@ -56,7 +56,7 @@ class DataQualityIssues:
 
 @dataclass(slots=True)
 class IssueCosts:
-    """Counts, call by call, what flaws cost. *calls* is how many inbound ones were looked at."""
+    """Counts what issues cost, call by call; *call_count* is of the inbound calls counted."""
 
     call_count: int = 0
     by_partner: Counter[Ref] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ class IssueCosts:
     by_unknown_number: Counter[PhoneNumber] = field(default_factory=Counter)
 
     def add_call(self, call: PhoneCall) -> None:
-        """Look at one call."""
+        """Count one call."""
         if call.direction is not Direction.INBOUND or call.is_test_request:
             return
         self.call_count += 1
@@ -86,7 +86,7 @@ class IssueCosts:
 
     @staticmethod
     def _unmanaged(call: PhoneCall) -> set[Ref]:
-        """Give the partners nearest to the caller for whom 1C names nobody."""
+        """Return the partners nearest to the caller for whom 1C names nobody."""
         chains = (candidate.chain for candidate in call.decision.candidates)
         return {chain[0].partner for chain in chains if chain and chain[0].manager is None}
 
@@ -99,7 +99,7 @@ class IssueCosts:
 
     def shared_numbers(self, limit: int) -> DataQualityIssues:
         """List the numbers whose owners have several managers, and that called."""
-        flaws = [
+        issues = [
             DataQualityIssue(
                 DataQualityIssueKind.SHARED, str(number), "; ".join(self.owners[number]), calls
             )
@@ -109,7 +109,7 @@ class IssueCosts:
             DataQualityIssueKind.SHARED,
             len(self.by_shared_number),
             self.by_shared_number.total(),
-            flaws,
+            issues,
         )
 
 

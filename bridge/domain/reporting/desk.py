@@ -1,4 +1,4 @@
-"""What one telephone has to do with a call: whose desk shows it, and in which words."""
+"""What one telephone has to do with a call: whose desk shows it, and with which status."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,11 +9,11 @@ from bridge.domain.calls.orders import OrderState
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.outcome import unresolved_order_state
 
-#: A call that rings so long without another word is no longer said to ring: the PBX tells us
+#: A call that rings so long without another event is no longer shown as ringing: the PBX reports
 #: nothing, and no telephone rings for minutes.
 RINGING_TIMEOUT = timedelta(minutes=3)
 
-#: How long a call stays on the desks after the last word about it; one that is talked about longer.
+#: How long a call stays on the desks after its last event; one that goes on stays longer.
 SHOWN_FOR = timedelta(minutes=30)
 MAX_TALK_TIME = timedelta(hours=3)
 
@@ -31,11 +31,11 @@ class DeskStatus(StrEnum):
     MISSED = "missed"
     NOT_REACHED = "not_reached"
     IN_DOUBT = "in_doubt"  # ordered, and the PBX did not answer
-    SILENT = "silent"  # nobody told how it went
+    SILENT = "silent"  # the PBX never said how it went
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is to be waited for."""
+        """Return whether nothing is to be waited for."""
         return self not in (
             DeskStatus.RINGING,
             DeskStatus.RINGS_COLLEAGUE,
@@ -46,9 +46,9 @@ class DeskStatus(StrEnum):
 
 
 def involved_extensions(call: PhoneCall) -> frozenset[str]:
-    """Give the extensions whose desks show *call*: it rang there, was to, was answered or dialled.
+    """Return the extensions whose desks show *call*: it rang or was to ring, talked or dialled.
 
-    Where the PBX never asked it was told of nobody, so only its events count. A test request of
+    Where the PBX never asked it was answered nothing, so only its events count. A test request of
     the PBX's cabinet is nobody's call.
     """
     if call.is_test_request:
@@ -61,7 +61,7 @@ def involved_extensions(call: PhoneCall) -> frozenset[str]:
     return frozenset(ends - {""})
 
 
-_LOST = {
+_UNANSWERED = {
     Disposition.MISSED: DeskStatus.MISSED,
     Disposition.NOT_REACHED: DeskStatus.NOT_REACHED,
     Disposition.UNKNOWN: DeskStatus.SILENT,
@@ -69,7 +69,7 @@ _LOST = {
 
 
 def find_desk_status(call: PhoneCall, extension: str, now: datetime) -> DeskStatus:
-    """Tell where *call* stands at *now*, seen from *extension*."""
+    """Return where *call* stands at *now*, seen from *extension*."""
     life = call.state
     dials = bool(extension) and extension == _dialling(call)
     if life.disposition is Disposition.RINGING:
@@ -83,12 +83,12 @@ def find_desk_status(call: PhoneCall, extension: str, now: datetime) -> DeskStat
     return (
         DeskStatus.IN_DOUBT
         if unresolved_order_state(call) is OrderState.UNKNOWN
-        else _LOST[life.disposition]
+        else _UNANSWERED[life.disposition]
     )
 
 
 def is_shown_on_desk(call: PhoneCall, touched_at: datetime, now: datetime) -> bool:
-    """Whether the desks still show *call*, of which the last word came at *touched_at*."""
+    """Return whether the desks still show *call*, whose last event came at *touched_at*."""
     talked_about = call.state.disposition is Disposition.TALKING
     return now - touched_at <= (MAX_TALK_TIME if talked_about else SHOWN_FOR)
 
@@ -98,15 +98,15 @@ def _before_answer(call: PhoneCall, extension: str, now: datetime, *, dials: boo
         return DeskStatus.SILENT
     if dials:
         return DeskStatus.CALLING
-    return DeskStatus.RINGS_COLLEAGUE if _passed(call, extension) else DeskStatus.RINGING
+    return DeskStatus.RINGS_COLLEAGUE if _rings_elsewhere(call, extension) else DeskStatus.RINGING
 
 
 def _dialling(call: PhoneCall) -> str:
     return call.placed_by or ("" if call.order is None else call.order.extension)
 
 
-def _passed(call: PhoneCall, extension: str) -> bool:
-    """Whether the leg of *extension* is over although the call goes on."""
+def _rings_elsewhere(call: PhoneCall, extension: str) -> bool:
+    """Return whether the leg of *extension* is over although the call goes on."""
     legs = (EventKind.STARTED, EventKind.LEG_ENDED)
-    said = [e.kind for e in call.applied_events if e.extension == extension and e.kind in legs]
-    return bool(said) and said[-1] is EventKind.LEG_ENDED
+    kinds = [e.kind for e in call.applied_events if e.extension == extension and e.kind in legs]
+    return bool(kinds) and kinds[-1] is EventKind.LEG_ENDED

@@ -69,7 +69,7 @@ class CallFigures:
 
 
 def count_calls(facts: Iterable[CallFact], first: date, last: date, zone: tzinfo) -> CallFigures:
-    """Count *facts* of the days from *first* to *last*; internal calls are nobody's client's."""
+    """Count *facts* of the days from *first* to *last*; internal calls have no client."""
     hours: list[Counter[Disposition]] = [Counter() for _ in range(24)]
     days = {first + timedelta(days=n): DayFigures() for n in range(max((last - first).days, 0) + 1)}
     rules: Counter[Rule] = Counter()
@@ -98,7 +98,7 @@ def count_calls(facts: Iterable[CallFact], first: date, last: date, zone: tzinfo
 
 
 def quantile(ordered: Sequence[timedelta], share: float) -> timedelta | None:
-    """Give the value below which *share* of *ordered* lie; None of nothing."""
+    """Return the value below which *share* of *ordered* lie; None of nothing."""
     if not ordered:
         return None
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -1,15 +1,15 @@
-"""By which names a person looks for a call."""
+"""The names by which people search for a call."""
 
 from bridge.domain.calls.call import PhoneCall
 
 
 def normalise_name(text: str) -> str:
-    """Make letter case, ё and blanks of no account."""
+    """Return *text* as names are compared: letter case, ё and the width of blanks do not count."""
     return " ".join(text.casefold().replace("ё", "е").split())
 
 
 def searchable_names(call: PhoneCall) -> str:
-    """Give the names a person may look for a call by, folded."""
+    """Return the names by which *call* is found, normalised, one a line."""
     decision = call.decision
     names = [person.name for person in (*decision.targets, *call.known_targets)]
     if decision.fallback is not None:

@@ -1,1 +1,1 @@
-"""Routing."""
+"""Routing: who should answer a call, and why."""

@@ -1,4 +1,4 @@
-"""The routing question, what is known beside it, and the decision with its evidence, as values."""
+"""The routing question, what else is known, and the decision with its evidence, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from bridge.domain.directory.entities import CallerCard, Candidate, Ref
-from bridge.domain.phone.fields import Caller
+from bridge.domain.directory.caller_card import CallerCard, Candidate
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.callers import Caller
 
 
 @dataclass(frozen=True, slots=True)
 class RouteQuestion:
-    """What a PBX asked, in neutral words; every part may be empty.
+    """What a PBX asked, in neutral form; every part may be empty.
 
-    *did* is digits only. *asked_time* is the PBX's own time text, part of the call's identity;
+    *did* is digits only. *pbx_time_text* is the PBX's own time text, part of the call's identity;
     *arrived_at* the instant it means, where it can be read. Times are aware UTC.
     """
 
@@ -29,7 +30,7 @@ class RouteQuestion:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing of a call is in it: a cabinet's test request, not a caller."""
+        """Return whether nothing of a call is in it: a cabinet's test request, not a caller."""
         return not self.caller.raw and not self.did
 
 
@@ -43,7 +44,7 @@ class RoutingRules:
 
 @dataclass(frozen=True, slots=True)
 class NumberMemory:
-    """What people taught us about a number: an operator's choice, and who talked to it last."""
+    """What is remembered of a number: an operator's choice, and who talked to it last."""
 
     chosen_owner: Ref | None = None
     last_extension: str | None = None
@@ -117,9 +118,9 @@ class EvidenceStep(NamedTuple):
 
 
 class LiveLookupResult(NamedTuple):
-    """What asking 1C itself brought for a caller whom the index does not know.
+    """What 1C answered about a caller whom the index does not know.
 
-    *step* tells it as evidence; *card* is None unless 1C named an owner.
+    *step* is that as evidence; *card* is None unless 1C named an owner.
     """
 
     step: EvidenceStep
@@ -127,7 +128,7 @@ class LiveLookupResult(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Somebody's telephone: the extension and, where 1C knows one, the user behind it."""
+    """A telephone to ring: its extension and, where 1C knows one, the user behind it."""
 
     extension: str
     manager: Ref | None = None
@@ -156,7 +157,7 @@ class RouteDecision:
 
     @property
     def extension(self) -> str | None:
-        """The extension the PBX is told."""
+        """The extension that the PBX is answered."""
         target = self.target
         return None if target is None else target.extension
 

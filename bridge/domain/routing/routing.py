@@ -1,4 +1,4 @@
-"""Who should pick up: known number → candidates → owner chain → extension, each step recorded.
+"""Who should answer: known number → candidates → owner chain → extension, each step recorded.
 
 `decide_route` is the only place that answers "why did this call go there?", and its evidence is
 the answer.
@@ -7,14 +7,17 @@ the answer.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
-    ExtensionOwner,
-    Manager,
     OwnerStep,
 )
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.directory.entities import (
+    ExtensionOwner,
+    Manager,
+    Ref,
+)
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import (
     DataAge,
     EvidenceStep,
@@ -27,16 +30,6 @@ from bridge.domain.routing.decision import (
     Rule,
     Target,
 )
-
-#: The values that rooms beside the decision take from here; the others are in `decision`.
-__all__ = [
-    "DataAge",
-    "NumberMemory",
-    "RouteDecision",
-    "RouteQuestion",
-    "RoutingRules",
-    "decide_route",
-]
 
 #: Finds the 1C user behind an extension.
 OwnerOf = Callable[[str], ExtensionOwner]
@@ -64,7 +57,7 @@ class _Reached(NamedTuple):
 def decide_route(
     question: RouteQuestion,
     card: CallerCard | None,
-    managers: Mapping[int, Manager],
+    managers: Mapping[Ref, Manager],
     owner_of: OwnerOf,
     rules: RoutingRules,
     *,
@@ -73,12 +66,12 @@ def decide_route(
     index_error: str = "",
     live_lookup: LiveLookupResult | None = None,
 ) -> RouteDecision:
-    """Choose who should pick up the call in *question*.
+    """Decide who should answer the call in *question*.
 
-    The contact's partner's main manager wins; if he cannot be reached the holding's; then the
-    dialled number's extension; then the default. *broken* names what kept the index from being
-    asked, *asked* is what 1C itself said when the index knew nobody. Never raises: a wrong desk
-    costs a transfer, a missing answer costs the customer.
+    The main manager of the contact's partner wins; if nobody can be reached there, the holding's;
+    then the extension of the dialled number; then the default. *index_error* says why the index
+    could not be asked, *live_lookup* is what 1C answered when the index knew nobody. Never raises:
+    a wrong manager costs a transfer, a missing answer costs the customer.
     """
     evidence: list[EvidenceStep] = []
     age = age or DataAge()
@@ -86,7 +79,7 @@ def decide_route(
         evidence.append(
             EvidenceStep(Finding.CALLER_READ, question.caller.raw, str(question.caller.number))
         )
-        _note_index(evidence, age, index_error)
+        _add_index_state(evidence, age, index_error)
     else:
         evidence.append(
             EvidenceStep(
@@ -118,7 +111,7 @@ def decide_route(
     if not reached:
         return _without_manager(question, candidates, rules, owner_of, evidence, age=age)
 
-    winner = _settle(reached, memory, evidence)
+    winner = _choose_one(reached, memory, evidence)
     manager = winner.manager
     extension = manager.extension or ""
     evidence.append(EvidenceStep(Finding.MANAGER_CHOSEN, manager.name, extension))
@@ -133,7 +126,7 @@ def decide_route(
     )
 
 
-def _note_index(evidence: list[EvidenceStep], age: DataAge, broken: str) -> None:
+def _add_index_state(evidence: list[EvidenceStep], age: DataAge, broken: str) -> None:
     if broken:
         evidence.append(EvidenceStep(Finding.INDEX_BROKEN, detail=broken))
     elif age.proven_at is None:
@@ -147,7 +140,7 @@ def _note_index(evidence: list[EvidenceStep], age: DataAge, broken: str) -> None
 def _chosen_first(
     candidates: tuple[Candidate, ...], memory: NumberMemory, evidence: list[EvidenceStep]
 ) -> tuple[Candidate, ...]:
-    """Believe an operator on who calls, also where all owners have one manager or none."""
+    """Put first whom an operator chose, also where all owners have one manager or none."""
     if memory.chosen_owner is None or len(candidates) == 1:
         return candidates
     for chosen in candidates:
@@ -158,9 +151,9 @@ def _chosen_first(
 
 
 def _reach(
-    candidate: Candidate, managers: Mapping[int, Manager], evidence: list[EvidenceStep]
+    candidate: Candidate, managers: Mapping[Ref, Manager], evidence: list[EvidenceStep]
 ) -> _Reached | None:
-    """Climb the candidate's owner chain to the first manager who can be called."""
+    """Return the first manager up the owner chain who can be called; None where there is none."""
     finding = Finding.CANDIDATE_ENDED if candidate.ended else Finding.CANDIDATE
     evidence.append(EvidenceStep(finding, candidate.name, candidate.kind.name.lower()))
     if not candidate.chain:
@@ -169,11 +162,11 @@ def _reach(
         manager = None if step.manager is None else managers.get(step.manager)
         if manager is not None and manager.is_reachable:
             return _Reached(candidate, manager, height)
-        evidence.append(_why_not(step, manager))
+        evidence.append(_why_unreachable(step, manager))
     return None
 
 
-def _why_not(step: OwnerStep, manager: Manager | None) -> EvidenceStep:
+def _why_unreachable(step: OwnerStep, manager: Manager | None) -> EvidenceStep:
     if step.manager is None:
         return EvidenceStep(Finding.NO_MANAGER, step.name)
     if manager is None:
@@ -189,7 +182,7 @@ def _why_not(step: OwnerStep, manager: Manager | None) -> EvidenceStep:
     return EvidenceStep(finding, step.name, manager.name)
 
 
-def _settle(
+def _choose_one(
     reached: list[_Reached], memory: NumberMemory, evidence: list[EvidenceStep]
 ) -> _Reached:
     """Choose among owners of one number; one common manager is no conflict."""

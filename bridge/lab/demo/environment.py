@@ -1,4 +1,4 @@
-"""Sets the stage: both simulators on loopback, the bridge as processes beside them."""
+"""The demonstration's environment: simulators on loopback, the bridge in processes of its own."""
 
 import asyncio
 import contextlib
@@ -18,23 +18,26 @@ import httpx
 import uvicorn
 
 from bridge.lab.demo.callers import DemoCallers, choose_callers
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.server import OneCServer, ServerWithoutSignals
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni import SipuniLab, SipuniScheme, create_sipuni_app
+from bridge.lab.servers import LoopbackServer, ServerWithoutSignals
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 
-_READY_PATIENCE_S = 60.0
+_READY_TIMEOUT_S = 60.0
 _TAIL = 1500
-_DAY_AGO_S = 3600
+_STARTED_AGO_S = 3600
 
 
 class DemoError(RuntimeError):
-    """The demonstration cannot go on; the sentence says what happened."""
+    """The demonstration cannot go on; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """How large, and on which port the bridge listens (0: any free one)."""
+    """The size of the company, and the port the bridge listens on (0: any free one)."""
 
     partners: int = 500
     port: int = 0
@@ -44,35 +47,8 @@ class DemoSettings:
     command: Sequence[str] = (sys.executable, "-m", "bridge")
 
 
-class LoopbackServer:
-    """A simulator on a port of loopback; it can go away and come back on the same port."""
-
-    def __init__(self, server: Callable[[], uvicorn.Server]) -> None:
-        self._server = server
-        self.port = 0
-        self._running: tuple[uvicorn.Server, asyncio.Task[None]] | None = None
-
-    async def start(self) -> None:
-        """Listen, on the port of before if there was one."""
-        # Named as TCP: asyncio leaves Nagle's delay (40 ms an answer) on a socket that is not.
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", self.port))
-        sock.listen()  # whoever connects from now on waits for the server to come up
-        self.port = int(sock.getsockname()[1])
-        server = self._server()
-        self._running = (server, asyncio.create_task(server.serve(sockets=[sock])))
-
-    async def stop(self) -> None:
-        """Go away: whoever connects from now on is refused."""
-        if self._running is not None:
-            (server, task), self._running = self._running, None
-            server.should_exit = True
-            await task
-
-
 class DemoEnvironment:
-    """Two simulators that run, and a bridge that can be started, synced and stopped."""
+    """Two running simulators, and a bridge that can be started, synced and stopped."""
 
     def __init__(
         self, settings: DemoSettings, folder: Path, lab: OneCLab, onec: LoopbackServer, port: int
@@ -92,33 +68,33 @@ class DemoEnvironment:
 
     @property
     def url(self) -> str:
-        """Give the address of the bridge's pages."""
+        """Return the address of the bridge's pages."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def hook_url(self) -> str:
-        """Give the address the simulated Sipuni asks."""
+        """Return the address the simulated Sipuni asks."""
         return f"http://sipuni:demo-hook@127.0.0.1:{self.port}/sipuni/route"
 
     @property
     def onec_url(self) -> str:
-        """Give the address of the simulated publication."""
+        """Return the address of the simulated publication."""
         return f"http://127.0.0.1:{self.onec_server.port}/ut11"
 
     @property
     def log(self) -> Path:
-        """Give the file the bridge logs to."""
+        """Return the file the bridge logs to."""
         return self.folder / "bridge.log"
 
     async def sync(self, *options: str) -> tuple[int, str]:
-        """Run one sync; give its exit code and what it printed."""
+        """Run one sync; return its exit code and what it printed."""
         return await self.run_command("sync", "--json", *options)
 
-    async def run_command(self, *words: str) -> tuple[int, str]:
-        """Run one command of the bridge; give its exit code and what it printed."""
+    async def run_command(self, *arguments: str) -> tuple[int, str]:
+        """Run one command of the bridge; return its exit code and what it printed."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
-            *words,
+            *arguments,
             env=self.service_environment(),
             cwd=self.folder,
             stdin=asyncio.subprocess.DEVNULL,
@@ -128,32 +104,32 @@ class DemoEnvironment:
         try:
             out, err = await process.communicate()
         finally:
-            if process.returncode is None:  # we are told to stop in the middle of it
+            if process.returncode is None:  # cancelled in the middle of it
                 process.terminate()
                 await process.wait()
         return process.returncode or 0, (out or err).decode("utf-8", "replace")
 
     async def click_to_call(self, extension: str, number: str) -> str:
-        """Order a call at the bridge, as a script does; give what became of the order."""
-        _, said = await self.run_command("call", extension, number, "--json")
+        """Order a call at the bridge, as a script does; return the state of the order."""
+        _, output = await self.run_command("call", extension, number, "--json")
         await self.sipuni_lab.wait_until_idle()
         try:
-            return str(json.loads(said)["state"])
+            return str(json.loads(output)["state"])
         except (ValueError, KeyError):
-            return said.strip()
+            return output.strip()
 
     async def console_link(self) -> str:
-        """Give an address that opens the bridge's pages once."""
-        code, said = await self.run_command("console-link")
+        """Return an address that opens the bridge's pages once."""
+        code, output = await self.run_command("console-link")
         if code:
-            raise DemoError(said.strip())
-        return said.strip()
+            raise DemoError(output.strip())
+        return output.strip()
 
     async def start_service(self) -> None:
         """Start the service and wait until it is ready.
 
         Raises:
-            StageError: it ended, or was not ready in time; the end of its log is told.
+            DemoError: it ended, or was not ready in time; the message ends with its log.
         """
         with self.log.open("ab") as log:
             self._service = await asyncio.create_subprocess_exec(
@@ -165,7 +141,7 @@ class DemoEnvironment:
                 stdout=log,
                 stderr=log,
             )
-        deadline = asyncio.get_running_loop().time() + _READY_PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:
             if self._service.returncode is not None:
                 raise DemoError(f"the bridge ended at once: {self.log_tail()}")
@@ -177,7 +153,7 @@ class DemoEnvironment:
         raise DemoError(f"the bridge was not ready in time: {self.log_tail()}")
 
     async def stop_service(self) -> int:
-        """Ask the service to stop and wait; give its exit code (0 when none ran)."""
+        """Stop the service and return its exit code (0 when none ran)."""
         service, self._service = self._service, None
         if service is None:
             return 0
@@ -186,18 +162,18 @@ class DemoEnvironment:
         return await service.wait()
 
     async def aclose(self) -> None:
-        """Stop the service and let go of the connections."""
+        """Stop the service and close the connections."""
         await self.stop_service()
         await self._http.aclose()
 
     def log_tail(self) -> str:
-        """Give the end of the bridge's log."""
+        """Return the end of the bridge's log."""
         if not self.log.exists():
             return "it logged nothing"
         return self.log.read_text("utf-8", "replace")[-_TAIL:].strip()
 
     def service_environment(self) -> Mapping[str, str]:
-        """Give the settings of the bridge; nothing of the caller's own settings leaks in."""
+        """Return the bridge's settings, without any BRIDGE_ setting of this process."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
         return own | {
             "BRIDGE_ONEC_URL": self.onec_url,
@@ -221,47 +197,47 @@ class DemoEnvironment:
 
 @asynccontextmanager
 async def start_environment(settings: DemoSettings) -> AsyncIterator[DemoEnvironment]:
-    """Start both simulators and give the stage; everything ends when the block does.
+    """Start both simulators and yield the environment; everything ends with the block.
 
     Raises:
-        StageError: the bridge's port is taken.
+        DemoError: the bridge's port is taken.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="onec-bridge-demo-")))
         port = settings.port or _free_port()
         if settings.port and _is_taken(settings.port):
             raise DemoError(f"port {settings.port} is taken; choose another with --port")
-        world = Infobase.compose(partners=settings.partners, seed=settings.seed)
-        lab = OneCLab(world)
+        infobase = compose_infobase(partners=settings.partners, seed=settings.seed)
+        lab = OneCLab(infobase)
         onec = LoopbackServer(lambda: _OneCServer(lab, "127.0.0.1", 0, None))
         stack.push_async_callback(onec.stop)
         await onec.start()
-        stage = DemoEnvironment(settings, folder, lab, onec, port)
-        stack.push_async_callback(stage.aclose)
-        stack.push_async_callback(stage.sipuni_server.stop)
-        await stage.sipuni_server.start()
-        yield stage
+        environment = DemoEnvironment(settings, folder, lab, onec, port)
+        stack.push_async_callback(environment.aclose)
+        stack.push_async_callback(environment.sipuni_server.stop)
+        await environment.sipuni_server.start()
+        yield environment
 
 
 class _OneCServer(ServerWithoutSignals, OneCServer):
-    """The publication as a part of the demonstration."""
+    """The publication inside the demonstration's process."""
 
 
-def _cabinet(stage: DemoEnvironment) -> uvicorn.Server:
-    app = create_sipuni_app(stage.sipuni_lab)
+def _cabinet(environment: DemoEnvironment) -> uvicorn.Server:
+    app = create_sipuni_app(environment.sipuni_lab)
     return ServerWithoutSignals(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
     )
 
 
 def _minutes() -> Callable[[], float]:
-    """Give a clock on which calls come a minute apart: a day in some seconds.
+    """Return a clock on which calls come a minute apart: an hour in some seconds.
 
-    Nobody calls twice within one second; for the bridge that would be one call, asked twice.
+    Two calls of one number within one second would be one call to the bridge, asked twice.
     """
-    begun = time.time() - _DAY_AGO_S
+    started = time.time() - _STARTED_AGO_S
     calls = itertools.count()
-    return lambda: begun + 60 * next(calls)
+    return lambda: started + 60 * next(calls)
 
 
 def _free_port() -> int:

@@ -1,39 +1,26 @@
-"""One HTTP exchange with the simulator: the web server in front, the weather, the way back."""
+"""One HTTP exchange with the simulator: the web server in front, the faults, the way back."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote
 
+from bridge.lab.connection import LabConnectionLost, LossPhase
 from bridge.lab.onec import control
-from bridge.lab.onec.faults import Fault, LabConnectionLost, LossPhase, RequestFaults
+from bridge.lab.onec.faults import Fault, RequestFaults
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.odata import render, replies
 from bridge.lab.onec.odata.replies import HttpReply
-from bridge.lab.onec.odata.service import ODataRequest
-
-if TYPE_CHECKING:
-    from bridge.lab.onec.simulator import OneCLab
+from bridge.lab.onec.odata.request import ODataRequest
+from bridge.lab.onec.simulator import OneCLab, RequestLogEntry
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLogEntry:
-    """One request the publication saw; status 0 means that no reply left."""
-
-    method: str
-    set: str
-    path: str
-    query: str
-    status: int
-    bytes: int
 
 
 class HttpExchange:
@@ -78,15 +65,15 @@ class HttpExchange:
         )
 
     async def serve_publication(self) -> None:
-        """Answer as the publication would in this weather."""
+        """Answer as the publication would under the faults in force."""
         lab = self.lab
-        front = self._web_server()
+        front = self._web_server_reply()
         if front is not None:
-            await self._note_and_reply(front)
+            await self._log_and_reply(front)
             return
         body = await self._body()
-        if body is None:  # half a document is none
-            self._note(0, 0)
+        if body is None:  # the client left: nothing is executed
+            self._log(0, 0)
             return
         request = ODataRequest(
             method=self.method,
@@ -97,20 +84,21 @@ class HttpExchange:
             headers=self.headers,
             body=body,
         )
-        strike = lab.faults.match_request(self.method, self.set_name)
-        delay = lab.cold_start_delay_s() + strike.delay_s
+        faults = lab.faults.match_request(self.method, self.set_name)
+        delay = lab.cold_start_delay_s() + faults.delay_s
         if delay:
             await lab.sleep(delay)
         if self.method == "PATCH" and lab.switches.patch == "405":
-            # The standalone server: no body, no length, the socket stays open (onec-odata §4.3).
-            await self._note_and_reply(HttpReply(405))
+            # The standalone server: no body, no length, the socket stays open
+            # (docs/facts/onec-odata.md, 'Replace, delete, standalone server').
+            await self._log_and_reply(HttpReply(405))
             return
-        reply = await self._instead(request, strike)
+        reply = await self._execute(request, faults)
         if reply is None:
             return
-        await self._finish(reply, strike.after_execution)
+        await self._finish(reply, faults.after_execution)
 
-    def _web_server(self) -> HttpReply | None:
+    def _web_server_reply(self) -> HttpReply | None:
         """Answer for the web server in front of 1C, if it does not let the request through."""
         switches, root = self.lab.switches, self.lab.root
         if self.path != root and not self.path.startswith(root + "/"):
@@ -132,9 +120,9 @@ class HttpExchange:
         host = self.headers.get("host", "localhost")
         return f"{self.scope.get('scheme', 'http')}://{host}{self.lab.root}/"
 
-    async def _instead(self, request: ODataRequest, strike: RequestFaults) -> HttpReply | None:
-        """Answer for 1C in this weather; None when the connection is gone."""
-        lab, fault = self.lab, strike.replacing
+    async def _execute(self, request: ODataRequest, faults: RequestFaults) -> HttpReply | None:
+        """Return 1C's reply or what replaces it; None when the connection is gone."""
+        lab, fault = self.lab, faults.replacing
         if fault is not None and fault.kind in {"down", "timeout"}:
             await self._break_off(fault)
             return None
@@ -144,14 +132,14 @@ class HttpExchange:
         if isinstance(session, HttpReply):
             return session
         if fault is not None:
-            return await self._faulty(request, fault)
-        if strike.row_losses:
-            request = replace(request, is_kept=lambda row: not strike.is_row_lost(_ref_of(row)))
+            return await self._replacing_reply(request, fault)
+        if faults.row_losses:
+            request = replace(request, is_kept=lambda row: not faults.is_row_lost(_ref_of(row)))
         reply = lab.odata.answer(request)
         reply.headers += session
         return reply
 
-    async def _faulty(self, request: ODataRequest, fault: Fault) -> HttpReply | None:
+    async def _replacing_reply(self, request: ODataRequest, fault: Fault) -> HttpReply | None:
         lab = self.lab
         if fault.kind == "late_commit":
             lab.postpone_write(request, fault.after)
@@ -176,12 +164,12 @@ class HttpExchange:
             await self._lose("connect")
 
     async def _finish(self, reply: HttpReply, fault: Fault | None) -> None:
-        """Send the reply, or what the way back makes of it."""
+        """Send the reply, or what a fault after the execution leaves of it."""
         if fault is None:
-            await self._note_and_reply(reply)
+            await self._log_and_reply(reply)
         elif fault.kind == "bad_gateway":
             reply.whole()
-            await self._note_and_reply(replies.REPLY_OF_FAULT["bad_gateway"](fault.text))
+            await self._log_and_reply(replies.REPLY_OF_FAULT["bad_gateway"](fault.text))
         elif fault.kind == "lost_reply":
             reply.whole()
             await self._lose("read")
@@ -193,15 +181,15 @@ class HttpExchange:
             whole = reply.whole()
             reply.body = whole[: len(whole) // 2]
             reply.headers = [h for h in reply.headers if h[0] != "content-length"]
-            await self._note_and_reply(reply, complete=fault.kind == "truncated")
+            await self._log_and_reply(reply, complete=fault.kind == "truncated")
             if fault.kind == "cut":
-                await self._lose("read", noted=True)
+                await self._lose("read", is_logged=True)
 
-    async def _lose(self, phase: LossPhase, *, noted: bool = False) -> None:
+    async def _lose(self, phase: LossPhase, *, is_logged: bool = False) -> None:
         """Drop the connection: over a socket by closing it, in-process by raising."""
-        if not noted:
-            self._note(0, 0)
-        # ASGI has no word for hanging up; uvicorn's `send` belongs to the one who holds the socket.
+        if not is_logged:
+            self._log(0, 0)
+        # ASGI cannot drop a connection; uvicorn's `send` is a method of what holds the socket.
         transport = getattr(getattr(self.send, "__self__", None), "transport", None)
         if transport is None:
             raise LabConnectionLost(phase)
@@ -210,14 +198,14 @@ class HttpExchange:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    def _note(self, status: int, size: int) -> None:
+    def _log(self, status: int, size: int) -> None:
         entry = RequestLogEntry(self.method, self.set_name, self.path, self.query, status, size)
         self.lab.request_log.append(entry)
         self.lab.request_counts[self.method, self.set_name] += 1
 
-    async def _note_and_reply(self, reply: HttpReply, *, complete: bool = True) -> None:
+    async def _log_and_reply(self, reply: HttpReply, *, complete: bool = True) -> None:
         size = await self._reply(reply, complete=complete)
-        self._note(reply.status, size)
+        self._log(reply.status, size)
 
     async def _reply(self, reply: HttpReply, *, complete: bool = True) -> int:
         """Send a reply piece by piece and return its size before compression."""
@@ -238,7 +226,7 @@ class HttpExchange:
             sent = chunk if squeeze is None else squeeze.compress(chunk)
             if sent:
                 await self.send({"type": "http.response.body", "body": sent, "more_body": True})
-            # A long listing must not keep everybody else in this process waiting.
+            # A long listing must not keep the other requests of this process waiting.
             await asyncio.sleep(0)
         tail = b"" if squeeze is None else squeeze.flush()
         if complete:

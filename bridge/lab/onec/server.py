@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import gc
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.faults import FaultPlan, read_faults_file
-from bridge.lab.onec.infobase.infobase import Infobase
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.switches import PublicationSwitches
 
 OnListening = Callable[[OneCLab, str], None]
 
 
-class ServerWithoutSignals(uvicorn.Server):
-    """A server whose owner minds Ctrl-C: a second set of handlers would fight his."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
 class OneCServer(uvicorn.Server):
-    """A uvicorn server that tells when its socket listens.
+    """A uvicorn server that reports when its socket listens.
 
     `await server.serve()` in a task, or `server.run()`; stop it with `should_exit = True`.
     """
@@ -48,7 +39,7 @@ class OneCServer(uvicorn.Server):
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Bind, then tell the address: the URL of the publication without `/odata`."""
+        """Bind, then report the address: the URL of the publication without `/odata`."""
         await super().startup(sockets)
         if self._announce is not None and self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -74,15 +65,15 @@ def run_onec_lab(
         msgspec.DecodeError: the file is no JSON of the documented shape (see `faults`).
         ValueError: the file names an unknown switch.
     """
-    weather, switches = FaultPlan(), PublicationSwitches()
+    faults, switches = FaultPlan(), PublicationSwitches()
     if faults_file is not None:
-        forecast = read_faults_file(faults_file.read_bytes())
-        weather.extend(forecast.faults)
-        for name, wanted in forecast.switches.items():
-            switches.set(name, wanted)
-    world = Infobase.compose(partners=partners, seed=seed)
+        file = read_faults_file(faults_file.read_bytes())
+        faults.extend(file.faults)
+        for name, value in file.switches.items():
+            switches.set(name, value)
+    infobase = compose_infobase(partners=partners, seed=seed)
     # A composed company stays for the life of the process: keep the collector out of it.
     gc.collect()
     gc.freeze()
-    lab = OneCLab(world, switches=switches, faults=weather)
+    lab = OneCLab(infobase, switches=switches, faults=faults)
     OneCServer(lab, host, port, announce).run()

@@ -1,12 +1,12 @@
-"""The simulator of a 1C UT 11 publication: a world, its interface, and the weather between.
+"""The simulator of a 1C UT 11 publication: an infobase, its interface, and the faults between.
 
-    lab = OneCLab(World.compose(partners=200))
+    lab = OneCLab(compose_infobase(partners=200))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=create_onec_app(lab)))
 
 The service root is `<publication>/odata/standard.odata`, by default `/ut11/odata/standard.odata`;
 the user is `Обмен` with the password `секрет-1с`, Basic in UTF-8 only. `/_lab/` is the control
 address (see `control`). In-process a lost connection raises `LabConnectionLost` through the
-transport; over uvicorn (`serving`) the socket is closed without a reply.
+transport; over uvicorn (`server`) the socket is closed without a reply.
 """
 
 from __future__ import annotations
@@ -20,26 +20,39 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from bridge.lab.onec.edits.bulk_edits import BulkEdits
+from bridge.lab.onec.edits.manager_actions import ManagerActions
 from bridge.lab.onec.edits.manual_edits import ManualEdits
 from bridge.lab.onec.faults import FaultPlan
-from bridge.lab.onec.http_exchange import HttpExchange, Receive, RequestLogEntry, Scope, Send
 from bridge.lab.onec.infobase.infobase import Infobase
 from bridge.lab.onec.odata import replies
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.replies import HttpReply
-from bridge.lab.onec.odata.service import ODataRequest, ODataService
+from bridge.lab.onec.odata.request import ODataRequest
+from bridge.lab.onec.odata.service import ODataService
 from bridge.lab.onec.switches import PublicationSwitches
-
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DEFAULT_USER: Final = "Обмен"
 DEFAULT_PASSWORD: Final = "секрет-1с"  # noqa: S105 - the password of a simulator
 _ROOT: Final = "/odata/standard.odata"
 
 
+@dataclass(frozen=True, slots=True)
+class RequestLogEntry:
+    """One request the publication saw; status 0 means that no reply left."""
+
+    method: str
+    set: str
+    path: str
+    query: str
+    status: int
+    bytes: int
+
+
 @dataclass(slots=True)
-class _Late:
+class _LateWrite:
     request: ODataRequest
+    #: After how many further requests it is executed.
     wait: int
 
 
@@ -47,17 +60,17 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class OneCLab(ManualEdits):
-    """One simulated publication and the world behind it.
+class OneCLab(ManualEdits, BulkEdits, ManagerActions):
+    """One simulated publication and the infobase behind it.
 
-    `switches` and `weather` may be changed at any time. `journal` keeps the last requests,
-    `requests` counts them by method and set. `clock` gives aware moments, `sleep` is awaited for
-    every delay: inject both in tests.
+    `switches` and `faults` may be changed at any time. `request_log` keeps the last requests,
+    `request_counts` counts them by method and set. `clock` gives aware moments, `sleep`
+    is awaited for every delay: inject both in tests.
     """
 
     def __init__(
         self,
-        world: Infobase,
+        infobase: Infobase,
         *,
         publication: str = "/ut11",
         user: str = DEFAULT_USER,
@@ -68,7 +81,7 @@ class OneCLab(ManualEdits):
         clock: Callable[[], datetime] = _utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__(world, self.server_time)
+        super().__init__(infobase, self.server_time)
         self.switches = switches or PublicationSwitches()
         self.faults = faults or FaultPlan()
         self.publication = publication.rstrip("/")
@@ -79,8 +92,8 @@ class OneCLab(ManualEdits):
         self.request_counts: Counter[tuple[str, str]] = Counter()
         self.clock = clock
         self.sleep = sleep
-        self.odata = ODataService(Publication(world, self.switches), self.server_time, clock)
-        self._late: list[_Late] = []
+        self.odata = ODataService(Publication(infobase, self.switches), self.server_time, clock)
+        self._late: list[_LateWrite] = []
         self._number = 0
         self._last_request: datetime | None = None
         self._sessions: set[str] = set()
@@ -95,13 +108,13 @@ class OneCLab(ManualEdits):
         return self.clock().astimezone(self.zone).replace(tzinfo=None)
 
     def authorization(self) -> str:
-        """Return the header value that opens the publication."""
+        """Return the value of the Authorization header that the publication accepts."""
         pair = f"{self.user}:{self.password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
     @property
     def late_writes(self) -> int:
-        """Count the writes that were answered with a failure and are not executed yet."""
+        """The number of writes that were answered with a failure and are not executed yet."""
         return len(self._late)
 
     def commit_late_writes(self) -> int:
@@ -112,7 +125,7 @@ class OneCLab(ManualEdits):
         return len(waiting)
 
     def begin_request(self) -> int:
-        """Number the next request and execute the late writes whose time has come."""
+        """Return the number of the next request; late writes that are due are executed first."""
         self._number += 1
         due = [late for late in self._late if late.wait <= 0]
         self._late = [late for late in self._late if late.wait > 0]
@@ -123,11 +136,11 @@ class OneCLab(ManualEdits):
         return self._number
 
     def postpone_write(self, request: ODataRequest, wait: int) -> None:
-        """Keep a write to be executed *wait* requests later."""
-        self._late.append(_Late(request, wait))
+        """Execute a write only *wait* requests later."""
+        self._late.append(_LateWrite(request, wait))
 
     def cold_start_delay_s(self) -> float:
-        """Return how long this request waits for 1C to wake up."""
+        """Return the seconds this request waits for 1C to start after idling."""
         before, now = self._last_request, self.clock()
         self._last_request = now
         if before is None or (now - before).total_seconds() > self.switches.idle_seconds:
@@ -136,7 +149,7 @@ class OneCLab(ManualEdits):
 
     def open_session(self, headers: dict[str, str]) -> HttpReply | list[tuple[str, str]]:
         """Return the headers of session control, or the refusal of a session."""
-        mode, wish = self.switches.ibsession, headers.get("ibsession", "").lower()
+        mode, action = self.switches.ibsession, headers.get("ibsession", "").lower()
         if mode == "pool_exhausted":
             return replies.pool_exhausted(as_json="json" in headers.get("accept", ""))
         if mode == "unsupported":
@@ -144,27 +157,12 @@ class OneCLab(ManualEdits):
         _, _, cookie = headers.get("cookie", "").partition("ibsession=")
         cookie = cookie.partition(";")[0]
         if cookie and cookie not in self._sessions:
-            # Reactions seen in the field: 400 or 404 for a cookie of a session that is gone.
-            return replies.html(400, "Bad ODataRequest", "Session not found")
-        if wish == "start":
+            # Real publications answer the cookie of an ended session with 400 or 404.
+            return replies.html(400, "Bad Request", "Session not found")
+        if action == "start":
             name = f"{self.infobase.seed:08x}-{self._number:08x}"
             self._sessions.add(name)
             return [("set-cookie", f"ibsession={name}; path={self.publication}")]
-        if wish == "finish":
+        if action == "finish":
             self._sessions.discard(cookie)
         return []
-
-
-def create_onec_app(lab: OneCLab) -> AsgiApp:
-    """Return the ASGI application of *lab*; it keeps all state in the lab."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        exchange = HttpExchange(lab, scope, receive, send)
-        if exchange.path.startswith("/_lab"):
-            await exchange.serve_control()
-        else:
-            await exchange.serve_publication()
-
-    return app

@@ -1,7 +1,7 @@
 """The settings of one simulated publication: where real publications differ, there is a switch.
 
 Defaults are what was measured on real УТ 11 publications; the guide's other opinion, or another
-installation's habit, is one switch away (onec-odata §11).
+installation's habit, is one switch away (docs/facts/onec-odata.md, 'Simulator switches').
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class PublicationSwitches:
     """How this publication behaves. Change a field at any time; the next request obeys it.
 
     Attributes:
-        if_match: `ignored` as measured, or `enforced` (412) as the guide says.
+        if_match: `ignored` as measured, or `enforced` (412) as in the guide.
         honour_client_ref_key: does POST take the client's `Ref_Key` (a repeat is 400/15 then).
         ibsession: what `IBSession: start` brings: nothing, a cookie, or 406.
         rights_status: status of a refusal for want of rights (401 in the guide, 403 in the field).
@@ -81,11 +81,11 @@ class PublicationSwitches:
         Raises:
             KeyError: there is no such switch.
         """
-        if name not in {known.name for known in fields(self)}:
+        if name not in {switch.name for switch in fields(self)}:
             raise KeyError(name)
         setattr(self, name, set(value) if isinstance(value, list) else value)
 
     def as_json(self) -> dict[str, Any]:
         """Return all switches as JSON values."""
-        found = {known.name: getattr(self, known.name) for known in fields(self)}
+        found = {switch.name: getattr(self, switch.name) for switch in fields(self)}
         return {k: sorted(v) if isinstance(v, set) else v for k, v in found.items()}

@@ -16,10 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.lab.onec.faults import LabConnectionLost
+from bridge.lab.connection import LabConnectionLost
 from bridge.lab.sipuni.pbx import SipuniLab
 from bridge.lab.sipuni.protocol.history import csv_bytes, history_csv, select_rows
-from bridge.lab.sipuni.scenarios.playback import take_waiting_scenario
 from bridge.lab.sipuni.scheme import signature
 from bridge.lab.sipuni.switches import AcceptedForm, OrderReplyMode
 
@@ -31,7 +30,7 @@ SILENT_MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + b"\x00" 
 
 
 class CabinetApi:
-    """The API's actions; every one gets parameters whose signature was right."""
+    """The API's actions; each gets parameters whose signature was right."""
 
     def __init__(self, lab: SipuniLab) -> None:
         self._lab = lab
@@ -39,7 +38,7 @@ class CabinetApi:
         self._recent: deque[int] = deque()
 
     def routes(self) -> list[Route]:
-        """Give the addresses of the API; each takes GET and POST."""
+        """Return the addresses of the API; each takes GET and POST."""
         signed: dict[str, SignedAction] = {
             "callback/call_number": self._call_number,
             "callback/call_tree": self._call_tree,
@@ -73,7 +72,7 @@ class CabinetApi:
             try:
                 return await action(params)
             except LabConnectionLost:
-                # Over a socket the line goes dead; in one process the client sees the exception.
+                # Over a socket the connection is dropped; in one process the exception is seen.
                 transport = request.scope["lab.transport"]
                 if transport is None:
                     raise
@@ -101,10 +100,10 @@ class CabinetApi:
         if not (params.get("phone") and params.get("sipnumber")):
             return self._refuse("Не указан номер")
         lab, extension, phone = self._lab, params["sipnumber"], params["phone"]
-        staged = take_waiting_scenario(lab, phone, extension)
-        if staged is not None:
-            await staged.play(until_reply=True)
-            return await self._accept(staged.order_id, staged.play)
+        playback = lab.take_waiting_scenario(phone, extension)
+        if playback is not None:
+            await playback.play(until_reply=True)
+            return await self._accept(playback.order_id, playback.play)
         client_first = params.get("reverse") == "1"
         call = lab.order_call(extension, phone, tree=tree, client_first=client_first)
         if lab.switches.event_before_reply:
@@ -139,8 +138,8 @@ class CabinetApi:
         return _as_csv(history_csv(rows, names, zone, lab.switches))
 
     async def _record(self, params: Mapping[str, str]) -> Response:
-        wanted = (row for row in self._lab.history_rows() if row.record_id == params.get("id"))
-        row = next(wanted, None)
+        rows = (row for row in self._lab.history_rows() if row.record_id == params.get("id"))
+        row = next(rows, None)
         if row is None or not row.recorded or not self._lab.switches.recordings_ready:
             return Response("Запись не найдена", media_type="text/html")
         return Response(SILENT_MP3, media_type="audio/mpeg")
@@ -160,7 +159,7 @@ class CabinetApi:
     async def _accept(
         self, order_id: str, ring: Callable[[], Coroutine[object, object, None]]
     ) -> Response:
-        """Answer an accepted order in this cabinet's manner; the telephones ring anyway."""
+        """Answer an accepted order in this cabinet's form; the telephones ring anyway."""
         lab, switches = self._lab, self._lab.switches
         answers = {
             AcceptedForm.ID: {"success": True, "id": order_id},
@@ -189,7 +188,7 @@ class CabinetApi:
 
 
 def _as_html(answer: object, status: int = 200) -> Response:
-    """Send JSON under the label the real API puts on it."""
+    """Return JSON under the content type that the real API gives it."""
     text = json.dumps(answer, ensure_ascii=False)
     return Response(text, status_code=status, media_type="text/html")
 

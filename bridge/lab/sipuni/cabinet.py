@@ -1,7 +1,7 @@
-"""The cabinet behind all calls: its clock and switches, and the push of its events.
+"""The cabinet of all calls: its clock and switches, and the push of its events.
 
 Over HTTP each event is sent once, and incorrect answers may end the push; over the websocket it
-goes to whoever listens at this moment.
+goes to those who listen at this moment.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from bridge.lab.sipuni.transport.websocket_listeners import WebSocketListeners
 
 
 class Cabinet:
-    """One customer's settings at the exchange, and the way events leave it."""
+    """One customer's settings at the PBX, and the way its events are pushed."""
 
     def __init__(
         self,
@@ -38,30 +38,30 @@ class Cabinet:
 
     @property
     def switches(self) -> CabinetSwitches:
-        """Give the switches of calls that bring none of their own."""
+        """Return the switches of calls that bring none of their own."""
         return self._switches
 
     def set_switches(self, switches: CabinetSwitches) -> None:
-        """Set the cabinet's switches and forgive the incorrect answers so far."""
+        """Set the cabinet's switches and reset the count of incorrect answers."""
         self._switches = switches
         self.bad_answers = 0
 
     @property
     def is_suspended(self) -> bool:
-        """Tell whether the cabinet has stopped pushing because of incorrect answers."""
+        """Return whether the cabinet has stopped pushing because of incorrect answers."""
         return 0 < self._switches.suspend_after <= self.bad_answers
 
     def unix_time(self) -> int:
-        """Give the cabinet's clock in Unix seconds."""
+        """Return the cabinet's clock in Unix seconds."""
         return int(self._clock())
 
     def reserve_serials(self, count: int) -> int:
-        """Reserve *count* counters for call ids; give the number before the first of them."""
+        """Reserve *count* counters for call ids; return the number before the first of them."""
         self._counter += count
         return self._counter - count
 
     def recording_link(self, record_id: str) -> str:
-        """Give the address a recording has in events: its own hash, no login."""
+        """Return the address a recording has in events: its own hash, no login."""
         scheme = self.scheme
         signed = signature({"id": record_id}, scheme.cabinet, scheme.key)
         return (
@@ -71,7 +71,7 @@ class Cabinet:
     async def push(
         self, code: str, params: Params, *, post: bool = False, form: BodyForm = BodyForm.FORM
     ) -> list[PushedEvent]:
-        """PushedEvent one event, once by every way that is switched on and not suspended."""
+        """Push one event, once by every way that is switched on and not suspended."""
         ways, pushes = self._switches.events_over, []
         if ways is not EventsOver.WEBSOCKET and self.scheme.push_url and not self.is_suspended:
             pushes.append(await self._send(code, params, post=post, form=form))
@@ -82,7 +82,7 @@ class Cabinet:
         return pushes
 
     async def save_settings_page(self) -> PushedEvent:
-        """Push the call without a single field that saving the cabinet's settings may cause."""
+        """Push the request without any field that saving the cabinet's settings may cause."""
         return await self._send("", ())
 
     async def _send(

@@ -1,15 +1,20 @@
-"""A call somebody is going to make, the call as the cabinet remembers it, and what came of it."""
+"""A planned call, the call as the cabinet keeps it, and the report of what came of it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from bridge.lab.sipuni.protocol.event_sequences import EventSequence, apply_switches
 from bridge.lab.sipuni.protocol.events import CallHeader, Params, ScriptedEvent
 from bridge.lab.sipuni.protocol.history import HistoryRow
 from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
+Pause = Callable[[float], Awaitable[object]]
+
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """A call that somebody is going to make; *switches* replace the lab's for this call alone."""
+    """A call to be made; *switches* replace the lab's for this call alone."""
 
     caller: str
     did: str
@@ -22,7 +27,7 @@ class CallPlan:
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """One routing question as it went, and what the node made of the answer."""
+    """One routing question and its answer, as the scheme node understood it."""
 
     label: str
     query: str
@@ -37,7 +42,8 @@ class AskedQuestion:
 class PushedEvent:
     """One pushed event and how the bridge took it; *problem* is empty for a correct answer.
 
-    A websocket acknowledges nothing: there the status is None, and all is well if anybody listened.
+    A websocket acknowledges nothing: the status is None, and the problem is empty if there was a
+    listener.
     """
 
     event: str
@@ -48,13 +54,13 @@ class PushedEvent:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What the caller lived through.
+    """What the caller met.
 
     Attributes:
-        rang_first: whose telephone rang first; None when nobody's could.
+        rang_first: the extension that rang first; None when none could.
         default_queue: the call fell out of the scheme's last 0-branch.
         silence_ms: how long the caller heard nothing while the nodes waited for answers.
-        problems: what went wrong, in words and in order.
+        problems: what went wrong, as sentences in order.
     """
 
     call_id: str
@@ -71,10 +77,10 @@ class CallReport:
 
 @dataclass(slots=True)
 class LabCall:
-    """A call the cabinet remembers, for its statistics and for the orders about it.
+    """A call the cabinet keeps, for its statistics and for the orders about it.
 
-    *over* tells that its script has run out; *closed* that nobody can end it any more, which a
-    call that lost its final event is not.
+    *is_over*: all its events have been pushed. *is_closed*: it cannot be ended any more, though a
+    call that lost its final event can.
     """
 
     header: CallHeader
@@ -93,7 +99,7 @@ class LabCall:
 
     @property
     def history_row(self) -> HistoryRow:
-        """Give the call's row of the statistics, which knows what events may have lost."""
+        """Return the call's row of the statistics, complete even where events were lost."""
         return HistoryRow(
             call_id=self.header.call_id,
             kind=self.kind,
@@ -107,3 +113,42 @@ class LabCall:
             record_id=self.record_id,
             recorded=bool(self.talks) and self.switches.recordings_ready,
         )
+
+    def plan_events(self, sequence: EventSequence, *, skip: int = 0) -> None:
+        """Set the events to push, and the real values for the statistics, which events may distort.
+
+        *skip* events at the beginning have been pushed already.
+        """
+        finals = [event for event in sequence if event.code == "2"]
+        answers = [event for event in sequence if event.code == "3"]
+        if finals:
+            self.ends_at = finals[-1].at
+            ends = [*(event.at for event in answers[1:]), self.ends_at][: len(answers)]
+            self.talks = tuple(
+                (answer.extension or self.extension, end - answer.at)
+                for answer, end in zip(answers, ends, strict=True)
+            )
+        rings = (event.extension for event in sequence if event.code == "1")
+        self.rung_extensions = tuple(dict.fromkeys([*self.rung_extensions, *filter(None, rings)]))
+        self.pending_events = list(apply_switches(sequence, self.switches))[skip:]
+
+
+class OrderedPlayback(Protocol):
+    """A scenario that begins with an order of the API, being played."""
+
+    @property
+    def order_id(self) -> str:
+        """Return the id the cabinet gives to the order."""
+        ...
+
+    async def play(self, *, until_reply: bool = False) -> None:
+        """Play what is left of it, or only what overtakes the order's answer."""
+        ...
+
+
+class WaitsForOrder(Protocol):
+    """Something that begins with the order of a certain call."""
+
+    def start_for_order(self, phone: str, extension: str) -> OrderedPlayback | None:
+        """Return its playback if it waits for this order."""
+        ...

@@ -1,22 +1,29 @@
-"""The exchange itself: it asks the bridge, follows the answer and pushes events.
+"""The simulated PBX: it asks the bridge where a call goes, follows the answer and pushes events.
 
-CallPlan -> question per node -> extension or default queue -> event script -> CallReport
+CallPlan -> question per node -> extension or default queue -> event sequence -> CallReport
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from bridge.lab.sipuni.cabinet import Cabinet
-from bridge.lab.sipuni.calls import AskedQuestion, CallPlan, CallReport, LabCall
+from bridge.lab.sipuni.calls import (
+    AskedQuestion,
+    CallPlan,
+    CallReport,
+    LabCall,
+    OrderedPlayback,
+    Pause,
+    WaitsForOrder,
+)
 from bridge.lab.sipuni.protocol.event_forms import spell_params
 from bridge.lab.sipuni.protocol.event_sequences import (
-    EventSequence,
     apply_switches,
     external_sequence,
     incoming_sequence,
@@ -32,19 +39,16 @@ from bridge.lab.sipuni.protocol.events import (
 )
 from bridge.lab.sipuni.protocol.history import HistoryRow
 from bridge.lab.sipuni.protocol.routing_question import event_number, question_query
-from bridge.lab.sipuni.scenarios.scenario import WaitingScenario
 from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
 
-Pause = Callable[[float], Awaitable[object]]
-
 
 class SipuniLab(Cabinet):
-    """The exchange itself: calls come in, questions and events go out.
+    """The PBX of one cabinet: calls come in, questions and events go out.
 
-    Seconds are virtual: a script is pushed at once and its timestamps run ahead of the clock,
-    unless *pause* is given, which is then awaited between events. *sleep* is awaited where an
-    answer of the API is late.
+    Seconds are virtual: the events of a call are pushed at once and their timestamps run ahead of
+    the clock, unless *pause* is given, which is then awaited between events. *sleep* is awaited
+    where an answer of the API is late.
     """
 
     def __init__(
@@ -60,53 +64,54 @@ class SipuniLab(Cabinet):
     ) -> None:
         super().__init__(scheme, http, clock=clock, stopwatch=stopwatch, switches=switches)
         self.calls: list[LabCall] = []
-        #: Rows of the statistics that no call of the lab's own stands behind: those of stories.
+        #: Rows of the statistics that belong to scenarios and not to calls of the lab itself.
         self.extra_history: list[HistoryRow] = []
-        #: Stories that wait for the order they begin with.
-        self.waiting_scenarios: list[WaitingScenario] = []
+        #: Scenarios that wait for the order they begin with.
+        self.waiting_scenarios: list[WaitsForOrder] = []
         self.pause = pause
         self.sleep = sleep
         self._running: set[asyncio.Task[None]] = set()
 
     def history_rows(self) -> list[HistoryRow]:
-        """Give the statistics: every call that is over, also one whose final event was lost."""
+        """Return the statistics: every call that is over, also one whose final event was lost."""
         return [*(call.history_row for call in self.calls if call.is_over), *self.extra_history]
 
-    def run_in_background(self, going_on: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Let something go on beside its caller; `settle` waits for it."""
-        task = asyncio.create_task(going_on)
+    def run_in_background(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Start *work* in a task of its own; `wait_until_idle` waits for it."""
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
 
     async def wait_until_idle(self) -> None:
-        """Wait until every call that was ordered has run its course."""
+        """Wait until the events of every ordered call have been pushed."""
         while self._running:
             await asyncio.gather(*self._running)
 
     async def place_call(self, plan: CallPlan) -> CallReport:
-        """Make the planned call and tell what its caller lived through.
+        """Make the planned call and report what its caller met.
 
-        Never raises for anything the bridge does: that is what the report is for.
+        Never raises for anything the bridge does: it stands in the report.
         """
         switches = plan.switches or self._switches
         arrived = self._clock()
         source = event_number(plan.caller, switches.caller)
         call = self._begin("Входящий", source, plan.did, switches, arrived=int(arrived))
-        opening = 0
+        pushed = 0
         if switches.event_before_answer:
             await self._push(call, apply_switches_to_event(did_leg(call.header), switches))
-            opening = 1
-        questions, routed = await self._walk(plan, switches, arrived)
+            pushed = 1
+        questions, routed = await self._ask_nodes(plan, switches, arrived)
         problems = [f"node {one.label!r}: {one.problem}" for one in questions if one.problem]
-        extension = self._reachable(routed, switches, problems)
+        extension, unreachable = self.scheme.find_ringing_extension(routed, switches.offline_ext)
+        problems += unreachable
         call.extension = extension or ""
         call.rung_extensions = (extension,) if extension else ()
         if extension is None:
-            script = unreachable_sequence(call.header, self.scheme.default_extension)
+            sequence = unreachable_sequence(call.header, self.scheme.default_extension)
         else:
             others = tuple(one for one in self.scheme.group if one != extension)
-            script = incoming_sequence(
+            sequence = incoming_sequence(
                 call.header,
                 plan.outcome,
                 extension,
@@ -115,7 +120,7 @@ class SipuniLab(Cabinet):
                 others=others[:1] if plan.outcome is PlannedOutcome.TRANSFER else others,
                 separator=switches.last_called_separator,
             )
-        self._load(call, script, skip=opening)
+        call.plan_events(sequence, skip=pushed)
         await self.push_events(call)
         problems += [f"event {one.event}: {one.problem}" for one in call.pushes if one.problem]
         call.report = CallReport(
@@ -132,10 +137,19 @@ class SipuniLab(Cabinet):
         )
         return call.report
 
+    def take_waiting_scenario(self, phone: str, extension: str) -> OrderedPlayback | None:
+        """Return the first waiting scenario that begins with the order of this call, if any."""
+        for waiting in self.waiting_scenarios:
+            playback = waiting.start_for_order(phone, extension)
+            if playback is not None:
+                self.waiting_scenarios.remove(waiting)
+                return playback
+        return None
+
     def order_call(
         self, extension: str, phone: str, *, tree: str = "", client_first: bool = False
     ) -> LabCall:
-        """Accept an order to connect *extension* with *phone*; an absent softphone is no error.
+        """Accept an order to connect *extension* with *phone*; an offline softphone is no error.
 
         *client_first* is `reverse` 1: the phone is called before the extension.
         """
@@ -153,21 +167,21 @@ class SipuniLab(Cabinet):
         )
         call.extension, call.rung_extensions = extension, (extension,)
         if extension not in self._switches.offline_ext and self.scheme.has_extension(extension):
-            script = ordered_sequence(
+            sequence = ordered_sequence(
                 call.header, self._switches.originated, extension, ring_s=12, talk_s=60
             )
-            self._load(call, script)
+            call.plan_events(sequence)
         return call
 
     def order_external(self, phone_from: str, phone_to: str) -> LabCall:
         """Accept an order to connect two outside numbers."""
         call = self._begin("Исходящий", phone_from, phone_to, self._switches, ordered=True)
-        script = external_sequence(call.header, self._switches.originated, ring_s=12, talk_s=60)
-        self._load(call, script)
+        sequence = external_sequence(call.header, self._switches.originated, ring_s=12, talk_s=60)
+        call.plan_events(sequence)
         return call
 
     async def push_events(self, call: LabCall, *, only_first: bool = False) -> None:
-        """Push what is left of the call's script, or only its first event."""
+        """Push the call's pending events, or only the first of them."""
         at = call.header.started
         while call.pending_events:
             event = call.pending_events.pop(0)
@@ -183,17 +197,17 @@ class SipuniLab(Cabinet):
         call.is_closed = call.is_closed or not call.switches.drop_event2
 
     async def hang_up(self, call_id: str) -> bool:
-        """End a call that goes on, pushing its final event; tell whether there was one."""
+        """End an active call, pushing its final event; return whether there was one."""
         call = next((one for one in self.calls if one.header.call_id == call_id), None)
-        return call is not None and await self._cut(call)
+        return call is not None and await self._end_now(call)
 
     async def cancel(self, callback_id: str) -> bool:
-        """Withdraw an order that has not run its course; tell whether there was one."""
+        """Cancel an order whose call is not over; return whether there was one."""
         ordered = (one for one in self.calls if one.header.callback_id == callback_id)
         call = next(ordered, None)
-        return bool(callback_id) and call is not None and await self._cut(call)
+        return bool(callback_id) and call is not None and await self._end_now(call)
 
-    async def _cut(self, call: LabCall) -> bool:
+    async def _end_now(self, call: LabCall) -> bool:
         if call.is_closed:
             return False
         call.is_closed = call.is_over = True
@@ -234,7 +248,7 @@ class SipuniLab(Cabinet):
         shifted = call_id[:-1] + str((int(call_id[-1]) + 1) % 10)
         record_id = shifted if switches.record_id_shift else call_id
         order = hashlib.md5(f"callback {call_id}".encode(), usedforsecurity=False).hexdigest()
-        line = CallHeader(
+        header = CallHeader(
             call_id=call_id,
             started=started,
             source=source,
@@ -249,30 +263,14 @@ class SipuniLab(Cabinet):
             callback_id=order if ordered else "",
         )
         extension = source if inner else ""
-        call = LabCall(line, record_id, kind, extension, [], switches, ends_at=started)
+        call = LabCall(header, record_id, kind, extension, [], switches, ends_at=started)
         self.calls.append(call)
         return call
 
-    @staticmethod
-    def _load(call: LabCall, script: EventSequence, *, skip: int = 0) -> None:
-        """Give the call its script, and its statistics the truth that events may distort."""
-        finals = [event for event in script if event.code == "2"]
-        answers = [event for event in script if event.code == "3"]
-        if finals:
-            call.ends_at = finals[-1].at
-            ends = [*(event.at for event in answers[1:]), call.ends_at][: len(answers)]
-            call.talks = tuple(
-                (answer.extension or call.extension, end - answer.at)
-                for answer, end in zip(answers, ends, strict=True)
-            )
-        rings = (event.extension for event in script if event.code == "1")
-        call.rung_extensions = tuple(dict.fromkeys([*call.rung_extensions, *filter(None, rings)]))
-        call.pending_events = list(apply_switches(script, call.switches))[skip:]
-
-    async def _walk(
+    async def _ask_nodes(
         self, plan: CallPlan, switches: CabinetSwitches, arrived: float
     ) -> tuple[list[AskedQuestion], str | None]:
-        """Pass the chain node by node until one of them knows the way."""
+        """Ask node by node until one of them answers with an extension."""
         questions: list[AskedQuestion] = []
         for node in self.scheme.nodes_of(plan.did):
             query = question_query(
@@ -289,24 +287,9 @@ class SipuniLab(Cabinet):
                 return questions, questions[-1].extension
         return questions, None
 
-    def _reachable(
-        self, routed: str | None, switches: CabinetSwitches, problems: list[str]
-    ) -> str | None:
-        """Find whose telephone rings: the decided one's, the default queue's, or nobody's."""
-        for extension in (routed, self.scheme.default_extension):
-            if extension is None:
-                continue
-            if not self.scheme.has_extension(extension):
-                problems.append(f"the cabinet has no extension {extension}")
-            elif extension in switches.offline_ext:
-                problems.append(f"the telephone of {extension} is offline")
-            else:
-                return extension
-        return None
-
     async def _push(self, call: LabCall, event: ScriptedEvent) -> None:
         post = call.switches.post_instead_of_get
         sent = spell_params(event.params, call.switches)
         pushes = await self.push(event.code, sent, post=post, form=call.switches.body_form)
-        # Kept by the vendor's names: the exchange looks into what it has sent.
+        # Kept by the vendor's names, because `_end_now` reads the events that were sent.
         call.pushes += [replace(push, params=event.params) for push in pushes]

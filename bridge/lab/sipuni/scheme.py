@@ -6,7 +6,7 @@ hook answers -> read_answer -> extension, or None for branch 0
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
@@ -57,7 +57,7 @@ class SipuniScheme:
         timeout_s: how long a node waits; the vendor names no number.
         key: the integration key that signs API requests.
         ws_key: the code that lets a websocket in.
-        employees: who exists; nobody listed means any extension does.
+        employees: who exists; where none is listed, every extension exists.
     """
 
     hook_url: str = field(default=DEFAULT_HOOK_URL, repr=False)
@@ -77,17 +77,36 @@ class SipuniScheme:
     zone: str = "Europe/Moscow"
 
     def nodes_of(self, did: str) -> tuple[SchemeNode, ...]:
-        """Give the nodes that a call to *did* passes."""
+        """Return the nodes that a call to *did* passes."""
         return self.did_nodes.get(did, self.nodes)
 
     @property
     def push_url(self) -> str:
-        """Give the address of the event push; empty when neither set nor to be guessed."""
+        """Return the address of the event push; empty when neither set nor to be guessed."""
         return self.events_url or guess_events_url(self.hook_url)
 
     def has_extension(self, extension: str) -> bool:
-        """Tell whether the cabinet has this extension."""
+        """Return whether the cabinet has this extension."""
         return not self.employees or any(one.extension == extension for one in self.employees)
+
+    def find_ringing_extension(
+        self, routed: str | None, offline: Set[str]
+    ) -> tuple[str | None, list[str]]:
+        """Return the extension that rings, and what is wrong with those that cannot.
+
+        It is the *routed* one, else the default queue's, else None.
+        """
+        problems = []
+        for extension in (routed, self.default_extension):
+            if extension is None:
+                continue
+            if not self.has_extension(extension):
+                problems.append(f"the cabinet has no extension {extension}")
+            elif extension in offline:
+                problems.append(f"the telephone of {extension} is offline")
+            else:
+                return extension, problems
+        return None, problems
 
 
 def guess_events_url(hook_url: str) -> str:
@@ -110,7 +129,7 @@ def guess_events_url(hook_url: str) -> str:
 
 
 def read_answer(node: SchemeNode, media_type: str, body: bytes) -> tuple[str | None, str]:
-    """Tell where the node's answer leads: (extension or None for branch 0, what is wrong)."""
+    """Return where the node's answer leads: (extension or None for branch 0, what is wrong)."""
     if node.mode is NodeMode.TEXT:
         return _read_text(media_type, body)
     try:

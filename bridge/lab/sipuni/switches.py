@@ -1,4 +1,4 @@
-"""How a cabinet behaves today: spellings, outcomes, and the switches of whoever experiments."""
+"""How a cabinet behaves: spellings, outcomes, and the switches that a test may set."""
 
 import zlib
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class TimeSpelling(StrEnum):
 
 
 class PlannedOutcome(StrEnum):
-    """What becomes of a planned call once somebody's telephone rings."""
+    """The end of a planned call once a telephone rings."""
 
     ANSWERED = "answered"
     NO_ANSWER = "no_answer"
@@ -43,12 +43,12 @@ class PlannedOutcome(StrEnum):
 
     @property
     def is_answered(self) -> bool:
-        """Tell whether somebody talked to the caller."""
+        """Return whether the call was answered."""
         return self in {PlannedOutcome.ANSWERED, PlannedOutcome.GROUP_RING, PlannedOutcome.TRANSFER}
 
     @property
     def status(self) -> str:
-        """Give the DIALSTATUS word of the final event.
+        """Return the DIALSTATUS value of the final event.
 
         A caller who gave up and a callee who did not answer look alike: both were captured as
         NOANSWER.
@@ -93,7 +93,7 @@ class FieldSpelling(StrEnum):
 
 
 class StatusSpelling(StrEnum):
-    """How the word of a call's end is spelled."""
+    """How the value of `status` is spelled."""
 
     DOCUMENTED = "documented"
     SPACED = "spaced"  # NO ANSWER
@@ -115,7 +115,7 @@ class BodyForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CabinetSwitches:
-    """Say how this cabinet behaves today; the defaults are its best day.
+    """How this cabinet behaves; by default nothing is odd or fails.
 
     Attributes:
         caller: spelling of `fromnum`; a hidden caller is hidden in the events too.
@@ -129,7 +129,7 @@ class CabinetSwitches:
         broken_answer_ts: `call_answer_timestamp` precedes the start of the call.
         did_suffix: the events' DID carries `_id123456`.
         record_id_shift: the id in the recording link differs from the call id in its last digit.
-        renamed_scheme: somebody renamed the scheme to this; empty for the default names.
+        renamed_scheme: the scheme was renamed to this; empty for the default names.
         last_called_separator: between the extensions of `last_called`; "," and "&" were seen.
         post_instead_of_get: events come as a POSTed form whatever the cabinet's setting.
         suspend_after: pushing stops for good after so many incorrect answers; 0 for never. It
@@ -143,9 +143,9 @@ class CabinetSwitches:
         order_reply: how an accepted order is answered, see `OrderReply`.
         order_reply_s: how long an answer that is late or lost takes.
         accepted_form: what an accepted order is answered with.
-        recordings_ready: recordings can be fetched; otherwise a sentence comes in their place.
+        recordings_ready: recordings can be fetched; otherwise a sentence is returned.
         refusal_status: HTTP status of a refused API request; both 200 and others were seen.
-        refusal_key: where the words of a refusal stand: `message` and `msg` were seen.
+        refusal_key: the key of a refusal's message: `message` and `msg` were seen.
         refusal_bare: a refusal is a sentence and no JSON, as one client guards against.
         rate_limit: API requests of one second beyond this are refused; 0 for no limit
             (unverified: no limit is documented).
@@ -169,11 +169,11 @@ class CabinetSwitches:
         single_listener: a websocket that is let in closes the one before (unverified).
         ws_namespace: messages carry an additional `"namespace": "api"`.
         ws_unwrapped: messages are the bare fields, without `action` and `request`.
-        omitted_fields: names of fields that events leave out, `src_type` and `dst_type` say.
-        party_types: a word that stands in both types in place of 1 and 2; empty for those.
+        omitted_fields: names of fields that events leave out, such as `src_type` and `dst_type`.
+        party_types: a value that stands in both types in place of 1 and 2; empty for those.
         field_spelling: how the names of fields are spelled (over the websocket too).
         status_spelling: how `status` is spelled.
-        status_word: a word nobody knows that stands in `status` of every call; empty for none.
+        status_word: an undocumented value of `status` in every call; empty for none.
         event_milliseconds: the events' times are milliseconds.
         body_form: what the body of an event is.
     """
@@ -234,5 +234,5 @@ class CabinetSwitches:
 
 
 def arbitrary_sort_key(text: str) -> int:
-    """Give a sort key that looks arbitrary and is the same every time."""
+    """Return a sort key that looks arbitrary and is the same every time."""
     return zlib.crc32(text.encode())

@@ -8,8 +8,8 @@ from typing import Protocol
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.outbox import OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.delivery.entry import OutboxEntry
+from bridge.domain.phone.phone import PhoneNumber
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -17,7 +17,7 @@ from bridge.domain.directory.entities import (
     Version,
 )
 from bridge.domain.directory.routing_facts import DailyFacts, FactCounts
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
 from bridge.ports.onec import DirectoryObject
@@ -166,8 +166,8 @@ class CallerDirectory(Protocol):
         """Find all owners of *number*; raises StoreError when the file cannot be read."""
         ...
 
-    def managers(self) -> Mapping[int, Manager]:
-        """Give the managers by row number, as of the last refresh."""
+    def managers(self) -> Mapping[Ref, Manager]:
+        """Return the managers by reference, as of the last refresh."""
         ...
 
     def owner_of(self, extension: str) -> ExtensionOwner:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.errors import StoreError
 
 RescuedCall = tuple[PhoneCall, OutboxEntry | None]

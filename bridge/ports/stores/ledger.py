@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.calls import CallRecords
 from bridge.ports.stores.event_log import EventLog
@@ -42,18 +42,12 @@ class ChangeWriter(Protocol):
         ...
 
 
-class Ledger(
-    CallRecords,
-    EventLog,
-    OutboxQueue,
-    OutboxEntries,
-    MissedCallRecords,
-    NumberMemoryStore,
-    RetentionStore,
-    ChangeWriter,
-    Protocol,
-):
-    """Calls and what they owe to 1C, in one file with one writer.
+class CallLedger(CallRecords, EventLog, MissedCallRecords, OutboxEntries, ChangeWriter, Protocol):
+    """The ledger as the tracking of calls needs it."""
+
+
+class Ledger(CallLedger, OutboxQueue, NumberMemoryStore, RetentionStore, Protocol):
+    """All that one ledger stores: calls, events, outbox entries, missed calls; with one writer.
 
     Async writes return when durable; several that wait share one commit, off the event loop.
     Every method may raise StoreError.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 
 

@@ -6,7 +6,12 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from bridge.domain.calls.call import REPEAT_WINDOW, CallIdentity, PhoneCall, question_identity
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.calls.identity import (
+    REPEAT_WINDOW,
+    CallIdentity,
+    question_identity,
+)
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.routing.routing import RouteDecision, RouteQuestion
+from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.ports.clock import Clock, Monotonic
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.calls import CallRecords
 from bridge.services.answering.decide import RouteDecider
 from bridge.services.answering.live_lookup import LiveLookup
 from bridge.services.answering.record import CallRecorder
@@ -69,7 +74,7 @@ class RouteAnswerer:
         *,
         decider: RouteDecider,
         recorder: CallRecorder,
-        ledger: Ledger,
+        ledger: CallRecords,
         clock: Clock,
         deliver_soon: Callable[[], None],
         call_opener: CallOpener,

@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable
 
 from bridge.domain.calls.orders import read_dialled_number
-from bridge.domain.directory.entities import CallerCard, ExtensionOwner
-from bridge.domain.phone.fields import (
+from bridge.domain.directory.caller_card import CallerCard
+from bridge.domain.directory.entities import ExtensionOwner
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
     read_caller,
     read_did,
 )
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.domain.routing.decision import (
     LiveLookupResult,
     NumberMemory,
@@ -25,7 +25,7 @@ from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.clock import Clock
 from bridge.ports.events import EventPublisher
-from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class RouteDecider:
     def __init__(
         self,
         *,
-        directory: Directory,
+        directory: CallerDirectory,
         number_memory: NumberMemoryLookup,
         events: EventPublisher,
         rules: RoutingRules,

@@ -16,15 +16,16 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bridge.domain.circuit_breakers import LOOKUP_RULES, OPEN_UNTIL_REPAIRED, CircuitBreaker
 from bridge.domain.clock import age_by_wall
-from bridge.domain.directory.entities import build_caller_card
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.directory.caller_card import build_caller_card
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import EvidenceStep, Finding, LiveLookupResult
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker, is_still_valid
+from bridge.domain.routing.live_lookup import is_still_valid
 from bridge.errors import BridgeError, OneCNotPublished, OneCUnauthorized
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import FoundOwners, OneCLookup
-from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class LiveLookup:
         self,
         *,
         lookup: OneCLookup,
-        directory: Directory,
+        directory: CallerDirectory,
         clock: Clock,
         patience: timedelta,
         concurrency: int = _MOST_ASKED,
@@ -89,7 +90,7 @@ class LiveLookup:
         self._patience = patience.total_seconds()
         self._at_once = concurrency
         self._slots = asyncio.Semaphore(concurrency)
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = CircuitBreaker(LOOKUP_RULES)
         self._said: dict[PhoneNumber, _Said] = {}
         self._questions: dict[PhoneNumber, _Question] = {}
 
@@ -199,9 +200,7 @@ class LiveLookup:
     # ------------------------------------------------------------ what 1C said
     def _told(self, number: PhoneNumber, said: FoundOwners) -> LiveLookupResult:
         # Made anew each time: managers stand in a card by their rows in today's directory.
-        card = build_caller_card(
-            number, said.owners, said.parent_partners, self._directory.managers()
-        )
+        card = build_caller_card(number, said.owners, said.parent_partners)
         return LiveLookupResult(
             EvidenceStep(Finding.ONEC_UNKNOWN if card is None else Finding.ONEC_FOUND), card
         )
@@ -219,7 +218,7 @@ class LiveLookup:
         return None
 
     def _remember(self, number: PhoneNumber, found: FoundOwners) -> FoundOwners:
-        if build_caller_card(number, found.owners, found.parent_partners, {}) is None:
+        if build_caller_card(number, found.owners, found.parent_partners) is None:
             found = FoundOwners()  # those whom a number does not lead to are not worth keeping
         self._said.pop(number, None)
         while len(self._said) >= _MOST_REMEMBERED:
@@ -231,14 +230,16 @@ class LiveLookup:
     def _note_failure(self, reason: str, *, needs_person: bool = False) -> None:
         """Count a failure; log on the edge, when 1C is not asked any more."""
         was_resting = self._breaker.is_open
-        self._breaker = self._breaker.after_failure(self._monotonic(), needs_person=needs_person)
+        self._breaker = self._breaker.after_failure(
+            self._monotonic(), pause=OPEN_UNTIL_REPAIRED if needs_person else None
+        )
         if self._breaker.is_open and not was_resting:
             _log.warning("live_lookup_rests", extra={"reason": reason})
 
     def _note_answer(self) -> None:
         if self._breaker.is_open:
             _log.info("live_lookup_back")
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = self._breaker.after_success()
 
 
 def _seconds() -> float:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.errors import StoreError
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import CallRecorded, EventPublisher
+from bridge.ports.stores.calls import CallRecords
 from bridge.ports.stores.files import CallRescue
-from bridge.ports.stores.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class CallRecorder:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: CallRecords,
         events: EventPublisher,
         *,
         rescue: CallRescue | None = None,

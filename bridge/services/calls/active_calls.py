@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.phone.fields import Caller
+from bridge.domain.phone.callers import Caller
 from bridge.ports.clock import Monotonic
 
 #: No PBX speaks of a call longer after it came; what does is looked up in the ledger.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import caller_name
+from bridge.domain.delivery.caller_names import caller_name
 from bridge.domain.delivery.missed_calls import MissedCall, find_present_owner
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import Manager, Ref
@@ -25,7 +25,7 @@ class CallBackOwners:
         self,
         *,
         decide: Callable[[RouteQuestion], RouteDecision],
-        managers: Callable[[], Mapping[int, Manager]],
+        managers: Callable[[], Mapping[Ref, Manager]],
         lang: Language,
         clock: Clock,
     ) -> None:
@@ -42,7 +42,7 @@ class CallBackOwners:
         managers = self._managers()
         if not managers:
             return True
-        found = next((m for m in managers.values() if m.ref == user), None)
+        found = managers.get(user)
         return found is not None and not (found.invalid or found.deletion_mark or found.service)
 
     def with_call(self, debt: MissedCall, call: PhoneCall) -> MissedCall:

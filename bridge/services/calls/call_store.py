@@ -16,14 +16,14 @@ from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.calls.state import Disposition
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.directory.entities import ExtensionOwner
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import Target
 from bridge.ports.clock import Clock
 from bridge.ports.events import CallChanged, EventPublisher, MissedCallChanged
 from bridge.ports.stores.calls import CallFilter
-from bridge.ports.stores.ledger import Ledger, LedgerChange
+from bridge.ports.stores.ledger import CallLedger, LedgerChange
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
 from bridge.services.calls.missed_calls import ChangeBuilder, MissedCalls
 
@@ -47,7 +47,7 @@ class CallStore:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: CallLedger,
         active_calls: ActiveCalls,
         missed_calls: MissedCalls,
         owner_of: Callable[[str], ExtensionOwner],

@@ -10,10 +10,11 @@ from bridge.domain.calls import correlation as joining
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import CallEvent, Direction
 from bridge.domain.calls.parties import is_outside_line, is_unknown_caller
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneNumber
+from bridge.domain.phone.callers import Caller, CallerKind
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import RouteQuestion
 from bridge.ports.clock import Clock
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.calls import CallRecords
 from bridge.services.calls.active_calls import ACTIVE_FOR, ActiveCalls
 
 _LONGEST_NUMBER = 20
@@ -23,7 +24,7 @@ _WITHHELD = Caller(CallerKind.WITHHELD, "")
 class CallFinder:
     """Finds calls; nothing here changes one."""
 
-    def __init__(self, *, active_calls: ActiveCalls, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, *, active_calls: ActiveCalls, ledger: CallRecords, clock: Clock) -> None:
         self._open = active_calls
         self._ledger = ledger
         self._clock = clock

@@ -15,15 +15,14 @@ from bridge.domain.calls.state import Disposition
 from bridge.domain.calls.talks import is_later_talk, is_talk_with_client
 from bridge.domain.calls.work_hours import WorkHours
 from bridge.domain.delivery import missed_calls as missed
-from bridge.domain.delivery import outbox
-from bridge.domain.delivery.documents import reminder_text
+from bridge.domain.delivery.caller_names import reminder_text
+from bridge.domain.delivery.entry import OutboxEntry, find_sent_reminder
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.delivery.texts import Language
 from bridge.domain.directory.entities import ExtensionOwner
 from bridge.ports.clock import Clock
 from bridge.ports.pbx import RawEvent
-from bridge.ports.stores.ledger import Ledger, LedgerChange
+from bridge.ports.stores.ledger import CallLedger, LedgerChange
 from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.active_calls import ActiveCalls
 from bridge.services.calls.call_back_owners import CallBackOwners
@@ -81,7 +80,7 @@ class MissedCalls:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: CallLedger,
         active_calls: ActiveCalls,
         owner_of: Callable[[str], ExtensionOwner],
         owners: CallBackOwners,
@@ -135,7 +134,7 @@ class MissedCalls:
             owner = debt.owner.manager if debt.owner else None
             if call is None or owner is None:
                 continue
-            kept = outbox.find_sent_reminder(entry, owner)
+            kept = find_sent_reminder(entry, owner)
             after = missed.apply_sent_reminder(debt, kept, call.desired_reminders, self._clock())
             if after != debt:
                 await self._put(step, after)

@@ -13,8 +13,7 @@ from bridge.domain.delivery.retention import STEADY_PERIOD, oldest_kept
 from bridge.domain.delivery.texts import Language, format_text
 from bridge.ports.audit import Audit, AuditAct, AuditRecord
 from bridge.ports.clock import Clock
-from bridge.ports.stores.ledger import Ledger
-from bridge.ports.stores.retention import DeletedRecords
+from bridge.ports.stores.retention import DeletedRecords, RetentionStore
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Retention:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: RetentionStore,
         audit: Audit,
         clock: Clock,
         keep_days: int,

@@ -23,15 +23,15 @@ from bridge.domain.calls.call import (
     with_late_question,
 )
 from bridge.domain.calls.events import CallEvent, Direction, EventKind
-from bridge.domain.delivery.outbox import OutboxEntry
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.delivery.entry import OutboxEntry
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import StoreError, UnreadableEvent
 from bridge.log_context import call_in_logs
 from bridge.ports.clock import Clock
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.event_log import UNREAD
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.ledger import CallLedger
 from bridge.ports.stores.number_memory import Talk
 from bridge.services.calls.call_store import CallStore
 from bridge.services.calls.correlation import CallFinder
@@ -59,7 +59,7 @@ class CallTracker:
         self,
         *,
         call_store: CallStore,
-        ledger: Ledger,
+        ledger: CallLedger,
         missed_calls: MissedCalls,
         read_event: Callable[[RawEvent], CallEvent | None],
         decide: Callable[[RouteQuestion], RouteDecision],

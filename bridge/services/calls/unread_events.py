@@ -11,7 +11,7 @@ import re
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import EventPublisher
 from bridge.ports.pbx import RawEvent
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.event_log import EventLog
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _DIGITS = re.compile(r"\d+")
 class UnreadEvents:
     """Counts what is kept unread, and raises and clears its alarm."""
 
-    def __init__(self, *, ledger: Ledger, events: EventPublisher) -> None:
+    def __init__(self, *, ledger: EventLog, events: EventPublisher) -> None:
         self._ledger = ledger
         self._events = events
         self._count = 0

@@ -1,38 +1,38 @@
-"""The circuit breakers of delivery's stages, and the entries that were held because of them."""
+"""The circuit breakers of delivery's stages, and the entries that are paused because of them."""
 
 import logging
 from datetime import datetime
 from typing import Final
 
-from bridge.domain.delivery.outbox import DeliveryStage
-from bridge.domain.delivery.stage_circuit_breaker import StageCircuitBreaker
+from bridge.domain.circuit_breakers import StageCircuitBreaker
+from bridge.domain.delivery.entry import DeliveryStage
 from bridge.ports.clock import Monotonic
-from bridge.ports.stores.ledger import Ledger
+from bridge.ports.stores.outbox import OutboxQueue
 
 _log = logging.getLogger(__name__)
 
-#: Entries released at once: a transaction of thousands would keep callers' records waiting.
-_PORTION: Final = 200
+#: Entries resumed in one transaction: one of thousands would keep callers' records waiting.
+_RESUMED_AT_ONCE: Final = 200
 
 _CLOSED: Final = StageCircuitBreaker()
 
 
 class StageBreakers:
-    """Stops a stage that 1C refuses to all, lets one entry try it, and releases the others."""
+    """Stops a stage that 1C refuses for all entries, tries it with one, and resumes the others."""
 
-    def __init__(self, ledger: Ledger, monotonic: Monotonic) -> None:
-        self._ledger = ledger
+    def __init__(self, outbox: OutboxQueue, monotonic: Monotonic) -> None:
+        self._outbox = outbox
         self._monotonic = monotonic
         self._breakers: dict[DeliveryStage, StageCircuitBreaker] = {}
-        #: What may still have held entries though it is not stopped; None is all stages.
-        self._releasing: set[DeliveryStage | None] = {None}
+        #: Stages that are not stopped but may still have paused entries; None means all stages.
+        self._resuming: set[DeliveryStage | None] = {None}
 
     def reason(self, stage: DeliveryStage) -> str:
-        """Return 1C's words because of which *stage* is stopped."""
+        """Return 1C's text because of which *stage* is stopped."""
         return self._of(stage).reason
 
     def admit(self, stage: DeliveryStage, key: str) -> bool:
-        """Return whether the entry *key* may be sent; where so, `ended` must follow."""
+        """Return whether the entry *key* may be sent; where so, `attempt_ended` must follow."""
         breaker = self._of(stage)
         if not breaker.allows(key, self._monotonic()):
             return False
@@ -40,38 +40,42 @@ class StageBreakers:
         return True
 
     def attempt_ended(self, stage: DeliveryStage, key: str) -> None:
-        """Note that *key* is not sent any more, whatever came of it."""
+        """Record that *key* is not being sent any more, with whatever result."""
         self._breakers[stage] = self._of(stage).after_attempt(key)
 
     def record_success(self, stage: DeliveryStage) -> None:
-        """Close the breaker: 1C takes this stage."""
+        """Close the breaker of *stage*: 1C accepts it."""
         if self._of(stage).is_open:
             _log.info("stage_accepted_again", extra={"stage": stage.value})
-            self._releasing.add(stage)
+            self._resuming.add(stage)
         self._breakers[stage] = self._of(stage).after_success()
 
-    def open(self, stage: DeliveryStage, words: str) -> None:
-        """Stop *stage*: what 1C said is the same for all."""
-        self._put(stage, self._of(stage).after_common_refusal(words, self._monotonic()))
+    def open(self, stage: DeliveryStage, reason: str) -> None:
+        """Stop *stage*: what 1C answered holds for all entries."""
+        self._put(stage, self._of(stage).after_common_refusal(reason, self._monotonic()))
 
-    def record_refusal(self, stage: DeliveryStage, key: str, words: str) -> bool:
-        """Note the refusal of one entry; return whether it is, by now, the same for all."""
+    def record_refusal(self, stage: DeliveryStage, key: str, reason: str) -> bool:
+        """Record that one entry was refused; return whether *stage* is stopped for all by now."""
         now = self._monotonic()
-        self._put(stage, self._of(stage).after_refusal(key, words, now))
+        self._put(stage, self._of(stage).after_refusal(key, reason, now))
         return self._of(stage).is_open
 
     async def resume_entries(self, now: datetime) -> None:
-        """Make held entries due: those of stages that 1C takes again, and one for each try."""
-        for stage in tuple(self._releasing):
-            if await self._ledger.resume_entries(now, stage, _PORTION) < _PORTION:
-                self._releasing.discard(stage)
+        """Make paused entries due: those of stages that 1C accepts again, and one for each trial.
+
+        Raises:
+            StoreError: the outbox cannot be written.
+        """
+        for stage in tuple(self._resuming):
+            if await self._outbox.resume_entries(now, stage, _RESUMED_AT_ONCE) < _RESUMED_AT_ONCE:
+                self._resuming.discard(stage)
         seconds = self._monotonic()
         for stage, breaker in tuple(self._breakers.items()):
             if breaker.needs_trial_entry(seconds):
-                # By turns the freshest call and the one held longest: neither a flaw of its own in
-                # the one nor in the other keeps all waiting.
+                # The freshest call and the one paused longest by turns: a fault of its own in one of
+                # them does not keep all others waiting.
                 freshest = breaker.trial_count % 2 == 0
-                await self._ledger.resume_entries(now, stage, 1, freshest=freshest)
+                await self._outbox.resume_entries(now, stage, 1, freshest=freshest)
                 self._breakers[stage] = breaker.after_trial_requested()
 
     def _of(self, stage: DeliveryStage) -> StageCircuitBreaker:
@@ -79,7 +83,7 @@ class StageBreakers:
 
     def _put(self, stage: DeliveryStage, breaker: StageCircuitBreaker) -> None:
         if breaker.is_open and not self._of(stage).is_open:
-            words = {"stage": stage.value, "reason": breaker.reason}
-            _log.warning("stage_stopped", extra=words)
-            self._releasing.discard(stage)
+            extra = {"stage": stage.value, "reason": breaker.reason}
+            _log.warning("stage_stopped", extra=extra)
+            self._resuming.discard(stage)
         self._breakers[stage] = breaker

@@ -14,17 +14,17 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.circuit_breakers import LOOKUP_RULES, OPEN_UNTIL_REPAIRED, CircuitBreaker
 from bridge.domain.delivery.call_requests import MAX_REQUEST_AGE, MAX_REQUEST_AHEAD, resolve_request
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.delivery.texts import Language, format_text
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
-from bridge.domain.routing.live_lookup import LookupCircuitBreaker
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import OneCError, OneCNotPublished, OneCUnauthorized, StoreError
 from bridge.ports.clock import Clock, Monotonic
 from bridge.ports.onec import OneCCallRequests
 from bridge.ports.orders import PartnerPhones
-from bridge.ports.stores.directory import Directory
+from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class CallRequestPoller:
         *,
         call_requests: OneCCallRequests,
         originator: _Originating,
-        directory: Directory,
+        directory: CallerDirectory,
         partner_phones: PartnerPhones,
         phones: PhoneRules,
         mark: str,
@@ -64,7 +64,7 @@ class CallRequestPoller:
         self._lang: Language = lang
         self._clock = clock
         self._monotonic = monotonic
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = CircuitBreaker(LOOKUP_RULES)
         self._failing = False
         self._seen: dict[Ref, datetime] = {}
 
@@ -123,13 +123,15 @@ class CallRequestPoller:
 
     def _note_failure(self, error: OneCError) -> None:
         person = isinstance(error, OneCUnauthorized | OneCNotPublished)
-        self._breaker = self._breaker.after_failure(self._monotonic(), needs_person=person)
+        self._breaker = self._breaker.after_failure(
+            self._monotonic(), pause=OPEN_UNTIL_REPAIRED if person else None
+        )
         if not self._failing:
             _log.warning("call_requests_failed", extra={"reason": str(error)})
         self._failing = True
 
     def _note_answer(self) -> None:
-        self._breaker = LookupCircuitBreaker()
+        self._breaker = self._breaker.after_success()
         if self._failing:
             _log.info("call_requests_back")
         self._failing = False

@@ -25,7 +25,8 @@ from bridge.domain.calls.orders import (
 )
 from bridge.domain.delivery.texts import Language, format_duration, format_text
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import Caller, PhoneRules
+from bridge.domain.phone.callers import Caller
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import OrderRefused, OrderRepeated, StoreError
 from bridge.log_context import call_in_logs

@@ -79,7 +79,7 @@ class AccessControl:
         self,
         access: AdminAccess,
         *,
-        managers: Callable[[], Mapping[int, Manager]],
+        managers: Callable[[], Mapping[Ref, Manager]],
         keys: PersonalLinks,
         ended: EndedSessions | None = None,
         attempts: AttemptLimiter | None = None,
@@ -185,10 +185,8 @@ class AccessControl:
 
     def active_manager(self, ref: Ref) -> Manager | None:
         """Return the active 1C user *ref*; None for others."""
-        for manager in self._managers().values():
-            if manager.ref == ref:
-                return manager if is_active(manager) else None
-        return None
+        manager = self._managers().get(ref)
+        return manager if manager is not None and is_active(manager) else None
 
     def claim_of(self, manager: Manager) -> ManagerClaim:
         """Return what opens the desk for *manager* now."""

@@ -6,8 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.directory.entities import CallerCard, Candidate, Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
+from bridge.domain.directory.caller_card import CallerCard, Candidate
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.phone.formatting import format_phone, mask_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.audit import AuditAct, AuditRecord
 
 
@@ -64,13 +66,13 @@ class Viewer:
         ends = {call.placed_by, *call.state.rung_extensions, *call.state.talked_extensions}
         return own in ends or (target is not None and target.extension == own)
 
-    def serves(self, owners: Iterable[Candidate], managers: Mapping[int, Manager]) -> bool:
+    def serves(self, owners: Iterable[Candidate], managers: Mapping[Ref, Manager]) -> bool:
         """Return whether the viewer is the main manager of one of *owners*."""
         if self.is_admin:
             return True
         return any(_main_manager(owner, managers) == self.manager for owner in owners)
 
-    def may_see_number(self, card: CallerCard | None, managers: Mapping[int, Manager]) -> bool:
+    def may_see_number(self, card: CallerCard | None, managers: Mapping[Ref, Manager]) -> bool:
         """Return whether the viewer sees the number of *card* in full; None: an unknown number."""
         if self.is_admin or not self.masks_numbers:
             return True
@@ -82,7 +84,7 @@ def format_visible_number(number: PhoneNumber, *, in_full: bool) -> str:
     return format_phone(number) if in_full else mask_phone(number)
 
 
-def _main_manager(owner: Candidate, managers: Mapping[int, Manager]) -> Ref | None:
+def _main_manager(owner: Candidate, managers: Mapping[Ref, Manager]) -> Ref | None:
     for step in owner.chain:
         if step.manager is not None:
             manager = managers.get(step.manager)

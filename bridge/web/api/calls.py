@@ -9,7 +9,8 @@ from pydantic import AwareDatetime
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.texts import Language
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.stores.calls import CallFilter
 from bridge.web.api.views.call_story import CallStoryView, MissedCallsView, NewNote
 from bridge.web.api.views.calls import CallSummaryView, CallsView, CallView, MissedCallView

@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.directory.entities import CandidateKind, Ref
-from bridge.domain.phone.fields import format_phone, mask_phone
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
+from bridge.domain.phone.formatting import format_phone, mask_phone
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import calling_extension, order_call

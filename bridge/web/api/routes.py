@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.entry import EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import choose_owner, drop_entry, find_entry, retry_entry

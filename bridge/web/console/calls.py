@@ -15,9 +15,11 @@ from starlette.routing import BaseRoute
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.documents import caller_name
+from bridge.domain.delivery.caller_names import caller_name
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
-from bridge.domain.phone.fields import CallerKind, PhoneRules, format_phone, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.formatting import format_phone
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteDecision
 from bridge.ports.audit import AuditAct
 from bridge.ports.stores.calls import CallFilter, CallSearch

@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bridge.domain.delivery.documents import caller_name, how_to_reach
-from bridge.domain.delivery.outbox import EntryState
+from bridge.domain.delivery.caller_names import caller_name, how_to_reach
+from bridge.domain.delivery.entry import EntryState
 from bridge.ports.audit import AuditAct
 from bridge.web.actions import drop_entry, record_audit, retry_entry
 from bridge.web.console.console_page import ConsolePage, action_route, page_route, redirect_to

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.reporting.figures import LatencyHour
 from bridge.errors import SESSIONS_BLOCKED
 from bridge.ports.events import OneCAvailability

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.phone.fields import PhoneNumber, format_phone, mask_phone
+from bridge.domain.phone.formatting import format_phone, mask_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.errors import OrderRefused
 from bridge.ports.audit import AuditAct

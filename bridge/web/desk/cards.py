@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.caller_names import (
+    caller_name,
+    candidate_name,
+    how_to_reach,
+)
 from bridge.domain.delivery.missed_calls import MissedCall
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import Candidate, Manager, Ref
-from bridge.domain.phone.fields import PhoneNumber, format_phone
+from bridge.domain.directory.caller_card import Candidate
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.phone.formatting import format_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import RINGING_TIMEOUT, SHOWN_FOR, DeskStatus, find_desk_status
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.web.access import Viewer, format_visible_number
@@ -50,7 +56,7 @@ class DeskAudience:
         self,
         number: PhoneNumber | None,
         owners: Sequence[Candidate],
-        managers: Mapping[int, Manager],
+        managers: Mapping[Ref, Manager],
     ) -> bool:
         """Return whether *number* of *owners* is shown in full; of nobody, where there are none."""
         if number is None or not self.viewer.masks_numbers or number in self.revealed_numbers:
@@ -124,7 +130,7 @@ def build_card(
     *,
     localizer: Localizer,
     now: datetime,
-    managers: Mapping[int, Manager],
+    managers: Mapping[Ref, Manager],
     open_in_onec: OneCLink,
 ) -> CallCard:
     """Return the card of a call as *audience* sees it at *now*."""
@@ -183,7 +189,7 @@ def build_card(
     )
 
 
-def main_manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) -> Manager | None:
+def main_manager_of(owner: Candidate | None, managers: Mapping[Ref, Manager]) -> Manager | None:
     """Return the main manager of *owner*: the nearest up the chain, reachable or not."""
     for step in () if owner is None else owner.chain:
         if step.manager is not None:
@@ -191,7 +197,7 @@ def main_manager_of(owner: Candidate | None, managers: Mapping[int, Manager]) ->
     return None
 
 
-def _manager_words(owner: Candidate | None, managers: Mapping[int, Manager]) -> str:
+def _manager_words(owner: Candidate | None, managers: Mapping[Ref, Manager]) -> str:
     manager = main_manager_of(owner, managers)
     if manager is None:
         return ""

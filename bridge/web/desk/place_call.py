@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.orders import read_dialled_number
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.phone.fields import format_phone
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.phone.formatting import format_phone
 from bridge.errors import OrderRefused, OrderRepeated
 from bridge.web.access import AccessControl, Viewer
 from bridge.web.actions import NO_EXTENSION, calling_extension, order_call

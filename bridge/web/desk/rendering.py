@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import DeskStatus, find_desk_status
 from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import CallContext, DeskAudience, build_card

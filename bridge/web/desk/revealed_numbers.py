@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.clock import Clock
 
 #: How long a number stays visible: a card changes during the talk, and the manager may call back

@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.domain.delivery.documents import candidate_name
-from bridge.domain.directory.entities import (
+from bridge.domain.delivery.caller_names import candidate_name
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    OwnerStep,
+    build_owner_chain,
+)
+from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
     Manager,
-    OwnerStep,
     Partner,
     Ref,
-    build_owner_chain,
 )
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, PhoneRules, read_caller
+from bridge.domain.phone.callers import CallerKind, read_caller
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import Directory
 from bridge.web.access import format_visible_number
@@ -124,7 +127,7 @@ class DirectorySearch:
         managers = self._directory.managers()
         kind = _KINDS[type(noun)]
         partner = noun.ref if isinstance(noun, Partner) else noun.partner
-        owner = Candidate(kind, noun.ref, noun.name, self._chain(partner, managers))
+        owner = Candidate(kind, noun.ref, noun.name, self._chain(partner))
         phones: dict[PhoneNumber, FoundPhone] = {}
         for phone in (phone for field in noun.phone_fields for phone in field.phones):
             whole = audience.sees_number(phone.number, [owner], managers)
@@ -135,7 +138,7 @@ class DirectorySearch:
         return self._candidate_hit(owner, list(phones.values()), managers)
 
     def _candidate_hit(
-        self, owner: Candidate, phones: Sequence[FoundPhone], managers: Mapping[int, Manager]
+        self, owner: Candidate, phones: Sequence[FoundPhone], managers: Mapping[Ref, Manager]
     ) -> SearchHit:
         partner = owner.partner
         apart = partner is not None and partner.partner != owner.ref
@@ -149,7 +152,7 @@ class DirectorySearch:
             link=self._open(owner.kind, owner.ref),
         )
 
-    def _chain(self, partner: Ref | None, managers: Mapping[int, Manager]) -> tuple[OwnerStep, ...]:
+    def _chain(self, partner: Ref | None) -> tuple[OwnerStep, ...]:
         """Walk up from *partner* in the directory, as the index did when it was built."""
         steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
         above = partner
@@ -159,4 +162,4 @@ class DirectorySearch:
                 break
             steps[above] = (found.name, found.parent, found.manager)
             above = found.parent
-        return build_owner_chain(partner, steps, {m.ref: row for row, m in managers.items()})
+        return build_owner_chain(partner, steps)

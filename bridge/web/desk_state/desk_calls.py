@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import involved_extensions, is_shown_on_desk
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.ports.clock import Clock

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.directory.entities import Manager
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.directory.entities import Manager, Ref
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.events import Event, MissedCallChanged
 from bridge.web.desk_state.desk_calls import DeskCalls
 
@@ -17,7 +17,7 @@ class MissedCallList:
     """Clients waiting to be called back; *managers* gives the extension after an escalation."""
 
     def __init__(
-        self, desk_calls: DeskCalls, managers: Callable[[], Mapping[int, Manager]]
+        self, desk_calls: DeskCalls, managers: Callable[[], Mapping[Ref, Manager]]
     ) -> None:
         self._desk_calls = desk_calls
         self._managers = managers
@@ -87,6 +87,7 @@ class MissedCallList:
     def _extensions(self, missed_call: MissedCall) -> set[str]:
         found = set() if missed_call.owner is None else {missed_call.owner.extension}
         if missed_call.escalated_to is not None:
-            second = (m for m in self._managers().values() if m.ref == missed_call.escalated_to)
-            found |= {manager.extension for manager in second if manager.extension}
+            second = self._managers().get(missed_call.escalated_to)
+            if second is not None and second.extension:
+                found.add(second.extension)
         return found

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.ports.events import Event
 from bridge.web.desk_state.desk_calls import DeskCalls
 from bridge.web.desk_state.missed_call_list import MissedCallList

@@ -7,7 +7,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction, EventKind, Outcome
 from bridge.domain.calls.orders import OrderState
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.delivery.outcome import unresolved_order_state
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.reporting.data_quality import DataQualityIssueKind

@@ -16,9 +16,13 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from bridge.domain.delivery.documents import caller_name, candidate_name, how_to_reach
+from bridge.domain.delivery.caller_names import (
+    caller_name,
+    candidate_name,
+    how_to_reach,
+)
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule
-from bridge.domain.phone.fields import format_phone
+from bridge.domain.phone.formatting import format_phone
 from bridge.web.shared.language import (
     LANGUAGE_NAMES,
     LANGUAGES,

@@ -3,7 +3,8 @@
 from urllib.parse import unquote
 
 from bridge.adapters.onec.links import WebClientLinks, ref_in_link
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 
 #: With the link that a 1C client gave for it.
 OBJECT = Ref("5b94bf37-7728-11ef-8122-000c295e34e3")

@@ -7,11 +7,20 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from bridge.adapters.onec.probe import ODataProbe, PublicationFinding
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
-from bridge.lab.onec.infobase.infobase import DataQuirks
+from bridge.adapters.onec.probe import ODataProbe
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER, OneCLab
-from tests.support.onec_lab import ATTRIBUTE, NOW, LabTransport, make_draft, make_journal, make_lab
+from bridge.ports.onec import ProbeFinding
+from tests.support.lab_transport import LabTransport
+from tests.support.onec_lab import (
+    ATTRIBUTE,
+    NOW,
+    make_draft,
+    make_journal,
+    make_lab,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +45,7 @@ async def findings(
     date: str = "Mon, 23 Nov 2026 09:30:20 GMT",
     zone: str = "Europe/Moscow",
     password: str = DEFAULT_PASSWORD,
-) -> dict[str, PublicationFinding]:
+) -> dict[str, ProbeFinding]:
     config = ODataConfig("http://lab/ut11", DEFAULT_USER, password)
     client = ODataClient(config, transport=Dated(lab, date))
     probe = ODataProbe(
@@ -104,7 +113,7 @@ async def test_a_section_that_is_not_published_is_a_missing_field() -> None:
 async def test_an_attribute_that_nobody_made_fails_with_its_title() -> None:
     found = await findings(make_lab(5, whims=DataQuirks(attribute=False)))
 
-    assert found["attribute"] == PublicationFinding("attribute", "fail", {"title": ATTRIBUTE})
+    assert found["attribute"] == ProbeFinding("attribute", "fail", {"title": ATTRIBUTE})
 
 
 async def test_an_attribute_in_the_register_tells_its_users() -> None:
@@ -147,9 +156,7 @@ async def test_unreadable_metadata_is_a_warning() -> None:
 async def test_the_longest_address_is_tried_by_reading_nobodys_reminder(hides: bool) -> None:
     lab = make_lab(5)
     lab.switches.iis_html_404 = hides
-    assert (await findings(lab))["addresses"] == PublicationFinding(
-        "addresses", "ok", {"length": "251"}
-    )
+    assert (await findings(lab))["addresses"] == ProbeFinding("addresses", "ok", {"length": "251"})
 
     lab.switches.iis_segment_limit = 250
     found = (await findings(lab))["addresses"]

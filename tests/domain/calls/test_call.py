@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.calls.call import (
+from bridge.domain.calls.call import call_from_question
+from bridge.domain.calls.events import Direction
+from bridge.domain.calls.identity import (
     PAIR_WINDOW,
     REPEAT_WINDOW,
-    Direction,
     believable_arrival,
-    call_from_question,
     call_key,
     question_identity,
 )

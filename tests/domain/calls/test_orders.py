@@ -15,9 +15,9 @@ from bridge.domain.calls.orders import (
     read_dialled_number,
 )
 from bridge.domain.delivery.call_requests import asks_for_call, resolve_request
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.directory.entities import Manager
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from tests.support.builders import NOON, NUMBER, RULES, manager, ref
 
 RECENT = CallOrder("key", "205", NUMBER, NOON - timedelta(seconds=3))
@@ -35,7 +35,7 @@ REQUEST = CallRequest(ref("document"), NOON, "Позвонить", "", ref("Ан
         "8 903 555-01-23 доб. 12; 8 903 555-01-24",
     ],
 )
-def test_a_number_is_read_however_it_is_typed(typed: str):
+def test_a_number_is_read_however_it_is_typed(typed: str) -> None:
     called = read_dialled_number(typed, RULES)
 
     assert (called.kind, called.number) == (CallerKind.EXTERNAL, NUMBER)
@@ -55,44 +55,44 @@ def test_a_number_is_read_however_it_is_typed(typed: str):
         ("205", "в офис", OrderProblem.NOT_A_NUMBER),
     ],
 )
-def test_nonsense_is_told_for_what_it_is(extension: str, typed: str, trouble: OrderProblem):
+def test_nonsense_is_told_for_what_it_is(extension: str, typed: str, trouble: OrderProblem) -> None:
     assert find_order_problem(extension, read_dialled_number(typed, RULES)) is trouble
 
 
-def test_a_telephone_that_rings_already_is_not_rung_again():
+def test_a_telephone_that_rings_already_is_not_rung_again() -> None:
     called = read_dialled_number("+79035550123", RULES)
 
     assert find_order_problem("205", called, RECENT) is OrderProblem.REPEATED
 
 
 @given(st.text(max_size=20), st.text(max_size=60))
-def test_whatever_is_typed_is_either_refused_or_a_number(extension: str, typed: str):
+def test_whatever_is_typed_is_either_refused_or_a_number(extension: str, typed: str) -> None:
     called = read_dialled_number(typed, RULES)
 
     assert find_order_problem(extension, called) is not None or called.number is not None
 
 
-def test_a_key_keeps_its_parts_apart():
+def test_a_key_keeps_its_parts_apart() -> None:
     assert order_key("a", "bc") != order_key("ab", "c")
 
 
 # ---------------------------------------------------------------- a document in UT
 
 
-def test_a_document_rings_its_user_then_its_number():
+def test_a_document_rings_its_user_then_its_number() -> None:
     plan = resolve_request(REQUEST, manager(), (), RULES)
 
     assert (plan.extension, plan.number, plan.problem) == ("205", "+79035550123", None)
 
 
 @pytest.mark.parametrize("reach", ["", "в офис", "Анна"])
-def test_where_it_names_no_number_its_contact_s_is_taken(reach: str):
+def test_where_it_names_no_number_its_contact_s_is_taken(reach: str) -> None:
     plan = resolve_request(replace(REQUEST, how_to_reach=reach), manager(), (NUMBER,), RULES)
 
     assert plan.number == "+79035550123"
 
 
-def test_a_number_that_it_names_goes_before_its_contact_s():
+def test_a_number_that_it_names_goes_before_its_contact_s() -> None:
     plan = resolve_request(
         replace(REQUEST, how_to_reach="8 495 000-00-01"), manager(), (NUMBER,), RULES
     )
@@ -108,11 +108,11 @@ def test_a_number_that_it_names_goes_before_its_contact_s():
         (manager(invalid=True), OrderProblem.NO_TELEPHONE),
     ],
 )
-def test_without_a_telephone_nothing_rings(user: Manager | None, trouble: OrderProblem):
+def test_without_a_telephone_nothing_rings(user: Manager | None, trouble: OrderProblem) -> None:
     assert resolve_request(REQUEST, user, (), RULES).problem is trouble
 
 
-def test_an_emergency_number_is_not_replaced_by_the_contact_s():
+def test_an_emergency_number_is_not_replaced_by_the_contact_s() -> None:
     plan = resolve_request(replace(REQUEST, how_to_reach="+7 112"), manager(), (NUMBER,), RULES)
 
     assert plan.number == "+7 112"
@@ -129,7 +129,7 @@ def test_an_emergency_number_is_not_replaced_by_the_contact_s():
         "«Позвонить»",
     ],
 )
-def test_a_subject_with_the_mark_asks_for_a_call(subject: str):
+def test_a_subject_with_the_mark_asks_for_a_call(subject: str) -> None:
     assert asks_for_call(subject, "позвонить")
 
 
@@ -150,7 +150,7 @@ def test_a_subject_with_the_mark_asks_for_a_call(subject: str):
         "позвонить_потом",
     ],
 )
-def test_a_mark_inside_a_word_or_behind_a_negation_asks_for_nothing(subject: str):
+def test_a_mark_inside_a_word_or_behind_a_negation_asks_for_nothing(subject: str) -> None:
     assert not asks_for_call(subject, "позвонить")
 
 
@@ -168,7 +168,7 @@ def test_a_mark_inside_a_word_or_behind_a_negation_asks_for_nothing(subject: str
         ("call", "Call him", True),
     ],
 )
-def test_a_mark_of_one_s_own_is_looked_for_as_it_is(mark: str, subject: str, asks: bool):
+def test_a_mark_of_one_s_own_is_looked_for_as_it_is(mark: str, subject: str, asks: bool) -> None:
     assert asks_for_call(subject, mark) is asks
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -14,34 +15,39 @@ from bridge.domain.calls.correlation import (
 )
 from bridge.domain.calls.events import CallEvent, Direction, DirectionSource, EventKind, Outcome
 from bridge.domain.calls.state import Disposition
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
+from bridge.domain.phone.phone import PhoneNumber
 from tests.support import builders as b
 
-CLIENT = Caller(CallerKind.EXTERNAL, "79001234567", 79001234567)
+CLIENT = Caller(CallerKind.EXTERNAL, "79001234567", PhoneNumber(79001234567))
 COLLEAGUE = Caller(CallerKind.INTERNAL, "900", extension="900")
 SHORT = Caller(CallerKind.SHORT, "900")
 DID = "74950000001"
-LINE = Caller(CallerKind.EXTERNAL, DID, int(DID))
+LINE = Caller(CallerKind.EXTERNAL, DID, PhoneNumber(int(DID)))
 
 
-def event(second: int = 0, kind: EventKind = EventKind.STARTED, **parts: object) -> CallEvent:
+def event(second: int = 0, kind: EventKind = EventKind.STARTED, **parts: Any) -> CallEvent:
     at = b.NOON + timedelta(seconds=second)
     return replace(CallEvent("sipuni", kind, at, "1.1", code=kind.value), **parts)
 
 
 INBOUND = event(1, direction=Direction.INBOUND, client=SHORT, did=DID)
 DIALS = event(
-    0, direction=Direction.OUTBOUND, client=LINE, extension="900", trust=DirectionSource.NUMBERS
+    0,
+    direction=Direction.OUTBOUND,
+    client=LINE,
+    extension="900",
+    direction_source=DirectionSource.NUMBERS,
 )
 INSIDE = event(
     2,
     direction=Direction.INTERNAL,
     client=COLLEAGUE,
     extension="205",
-    trust=DirectionSource.NUMBERS,
+    direction_source=DirectionSource.NUMBERS,
 )
-SILENT = event(3, EventKind.ANSWERED, extension="205", trust=DirectionSource.NONE)
-ENDS = event(60, EventKind.ENDED, outcome=Outcome.ANSWERED, trust=DirectionSource.NONE)
+SILENT = event(3, EventKind.ANSWERED, extension="205", direction_source=DirectionSource.NONE)
+ENDS = event(60, EventKind.ENDED, outcome=Outcome.ANSWERED, direction_source=DirectionSource.NONE)
 
 
 def told(*events: CallEvent) -> PhoneCall:
@@ -68,7 +74,7 @@ def test_what_is_stated_beats_what_numbers_look_like_in_any_order(
 
 
 def test_no_internal_call_has_an_outside_line() -> None:
-    line = event(1, did=DID, trust=DirectionSource.NONE)
+    line = event(1, did=DID, direction_source=DirectionSource.NONE)
 
     call = told(INSIDE, line)
 
@@ -83,7 +89,8 @@ def test_numbers_alone_tell_where_nothing_else_does() -> None:
 
 def test_a_caller_whom_the_first_event_did_not_name_is_learnt_later() -> None:
     call = told(
-        event(0, trust=DirectionSource.NONE), event(1, direction=Direction.INBOUND, client=CLIENT)
+        event(0, direction_source=DirectionSource.NONE),
+        event(1, direction=Direction.INBOUND, client=CLIENT),
     )
 
     assert call.caller == CLIENT
@@ -109,7 +116,7 @@ def test_an_outgoing_call_to_another_number_is_nobodys_question() -> None:
 
 
 def test_line_and_moment_join_only_where_one_call_fits() -> None:
-    nameless = event(1, did=b.question().did, trust=DirectionSource.NONE)
+    nameless = event(1, did=b.question().did, direction_source=DirectionSource.NONE)
     call, other = b.call(), replace(b.call(b.question("79001112233")), key="other")
 
     assert find_call_at_moment(nameless, [call]) == call

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from tests.support import builders as b
 REF = "1772625600.100001"
 
 
-def event(kind: EventKind, second: int = 0, **parts: object) -> CallEvent:
+def event(kind: EventKind, second: int = 0, **parts: Any) -> CallEvent:
     at = b.NOON + timedelta(seconds=second)
     return replace(CallEvent("sipuni", kind, at, REF, code=kind.value), **parts)
 
@@ -24,8 +25,10 @@ def event(kind: EventKind, second: int = 0, **parts: object) -> CallEvent:
 DIALLED = event(EventKind.STARTED)
 RINGS = event(EventKind.STARTED, 1, extension="205")
 ANSWERS = event(EventKind.ANSWERED, 13, extension="205")
-OVER = event(EventKind.ENDED, 73, outcome=Outcome.ANSWERED, rung=("205",), recording="link")
-NOBODY = event(EventKind.ENDED, 31, outcome=Outcome.NO_ANSWER, rung=("205",))
+OVER = event(
+    EventKind.ENDED, 73, outcome=Outcome.ANSWERED, rung_extensions=("205",), recording="link"
+)
+NOBODY = event(EventKind.ENDED, 31, outcome=Outcome.NO_ANSWER, rung_extensions=("205",))
 GIVEN_UP = event(EventKind.GIVEN_UP, 9000)
 
 EVENTS = st.builds(
@@ -35,7 +38,7 @@ EVENTS = st.builds(
     extension=st.sampled_from(["", "205", "206"]),
     leg=st.sampled_from(["", "a", "b"]),
     outcome=st.one_of(st.none(), st.sampled_from(Outcome)),
-    rung=st.sampled_from([(), ("205",), ("205", "206")]),
+    rung_extensions=st.sampled_from([(), ("205",), ("205", "206")]),
     recording=st.sampled_from(["", "link"]),
 )
 
@@ -206,7 +209,7 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
         (
             (
                 *(RINGS, ANSWERS),
-                event(EventKind.ENDED, 58, rung=("206",), transferred_by="205"),
+                event(EventKind.ENDED, 58, rung_extensions=("206",), transferred_by="205"),
             ),
             True,
         ),

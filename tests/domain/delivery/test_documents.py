@@ -9,30 +9,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.caller_names import (
     MAX_HOW_TO_REACH,
-    MAX_PRESENTATION,
     MAX_REMINDER,
+    candidate_name,
+    how_to_reach,
+)
+from bridge.domain.delivery.document_drafts import ContactRef
+from bridge.domain.delivery.documents import (
+    MAX_PRESENTATION,
     MAX_SUBJECT,
-    ContactRef,
     build_phone_call_draft,
     build_reminder_draft,
     build_ringing_reminders,
-    candidate_name,
     document_marker,
-    how_to_reach,
     proposed_ref,
 )
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import Candidate, CandidateKind, OwnerStep
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.directory.caller_card import (
+    Candidate,
+    CandidateKind,
+    OwnerStep,
+)
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import RouteDecision, Rule, Target
 from tests.support import builders as b
 
 ANNA = b.manager()
 TO_ANNA = Target("205", ANNA.ref, ANNA.name)
 DOCUMENT = b.ref("document")
-IVAN = b.candidate(b.contact(), [b.partner()], [ANNA])
+IVAN = b.candidate(b.contact(), [b.partner()])
 UNKNOWN = b.decision(target=TO_ANNA, rule=Rule.DEFAULT)
 
 

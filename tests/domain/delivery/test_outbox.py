@@ -13,7 +13,13 @@ from bridge.domain.calls.desired import (
     SentReminder,
 )
 from bridge.domain.delivery import outbox
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+    with_reminder,
+)
 from tests.support import builders as b
 
 RULES = DeliveryRules()
@@ -47,7 +53,7 @@ def done(entry: OutboxEntry) -> OutboxEntry:
         case DeliveryStage.SUBJECT:
             return replace(entry, subject_written=True)
         case DeliveryStage.REMINDER:
-            kept = outbox.with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
+            kept = with_reminder(entry, ANNA, RINGS.text, ReminderState.WRITTEN)
             return replace(entry, reminders=kept)
     return entry
 
@@ -168,7 +174,7 @@ def test_a_call_that_moved_on_wakes_what_rests_and_not_what_failed() -> None:
 
 def test_another_stage_begins_without_the_doubts_of_the_last_one() -> None:
     doubtful = replace(SETTLED, state=EntryState.DUE, maybe_sent_at=b.NOON)
-    told = replace(WANTED, told=replace(TOLD, description="Итог"))
+    told = replace(WANTED, document_text=replace(TOLD, description="Итог"))
 
     aimed = outbox.at_next_stage(doubtful, told)
 
@@ -272,7 +278,7 @@ def test_a_lost_reference_is_looked_for_and_verified() -> None:
 
 
 def test_a_refusal_keeps_1cs_words() -> None:
-    entry = outbox.mark_dead(sending(), why="Период закрыт")
+    entry = outbox.mark_dead(sending(), reason="Период закрыт")
 
     assert (entry.state, entry.last_error, entry.is_pending) == (
         EntryState.DEAD,
@@ -314,7 +320,7 @@ def test_a_person_hurries_only_what_is_dead_or_waits(
     [(0, 2), (1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (17, 300), (10**9, 300)],
 )
 def test_the_pause_doubles_up_to_five_minutes(attempts: int, seconds: int) -> None:
-    assert outbox.backoff_pause(attempts, RULES) == timedelta(seconds=seconds)
+    assert RULES.backoff_after(attempts) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from bridge.domain.calls.events import CallEvent, EventKind
 from bridge.domain.calls.orders import CallOrder, OrderState
 from bridge.domain.calls.state import CallState, Disposition
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState, OutboxEntry
+from bridge.domain.delivery.entry import (
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from bridge.domain.delivery.retention import is_done, oldest_kept
 from tests.support import builders as b
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.domain.delivery import texts
 from bridge.domain.delivery.texts import Language, format_evidence_step, format_rule, format_text
-from bridge.domain.directory.entities import CandidateKind
+from bridge.domain.directory.caller_card import CandidateKind
 from bridge.domain.routing.decision import EvidenceStep, Finding, Rule
 
 LANGUAGES: tuple[Language, ...] = ("ru", "en")

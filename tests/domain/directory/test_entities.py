@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.directory.entities import (
-    UNLISTED,
-    AttributeValue,
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    build_candidate,
+    build_owner_chain,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
+    AttributeValue,
     ExtensionSources,
     Manager,
     PhoneOwner,
     Ref,
-    build_candidate,
-    build_owner_chain,
-    candidate_sort_key,
     find_extension_owner,
     with_extension,
 )
@@ -28,7 +29,6 @@ ANNA = b.manager("Анна Петрова", "205")
 BORIS = b.manager("Борис Седов", "206")
 
 A, B, C = b.ref("a"), b.ref("b"), b.ref("c")
-ROWS = {ANNA.ref: 1, BORIS.ref: 2}
 Partners = dict[Ref, tuple[str, Ref | None, Ref | None]]
 
 
@@ -37,31 +37,33 @@ Partners = dict[Ref, tuple[str, Ref | None, Ref | None]]
     [
         pytest.param(None, {}, [], id="no_partner"),
         pytest.param(A, {}, [], id="a_partner_1c_does_not_list"),
-        pytest.param(A, {A: ("A", None, ANNA.ref)}, [(A, "A", 1)], id="a_partner_alone"),
+        pytest.param(A, {A: ("A", None, ANNA.ref)}, [(A, "A", ANNA.ref)], id="a_partner_alone"),
         pytest.param(A, {A: ("A", None, None)}, [(A, "A", None)], id="without_a_manager"),
         pytest.param(
-            A, {A: ("A", None, b.ref("?"))}, [(A, "A", UNLISTED)], id="a_manager_1c_does_not_list"
+            A, {A: ("A", None, b.ref("?"))}, [(A, "A", b.ref("?"))], id="a_manager_1c_does_not_list"
         ),
         pytest.param(
             A,
             {A: ("A", B, ANNA.ref), B: ("B", C, None), C: ("C", None, BORIS.ref)},
-            [(A, "A", 1), (B, "B", None), (C, "C", 2)],
+            [(A, "A", ANNA.ref), (B, "B", None), (C, "C", BORIS.ref)],
             id="three_high",
         ),
-        pytest.param(A, {A: ("A", B, ANNA.ref)}, [(A, "A", 1)], id="a_holding_1c_does_not_list"),
+        pytest.param(
+            A, {A: ("A", B, ANNA.ref)}, [(A, "A", ANNA.ref)], id="a_holding_1c_does_not_list"
+        ),
         pytest.param(A, {A: ("A", A, None)}, [(A, "A", None)], id="his_own_holding"),
         pytest.param(
             A,
             {A: ("A", B, None), B: ("B", A, ANNA.ref)},
-            [(A, "A", None), (B, "B", 1)],
+            [(A, "A", None), (B, "B", ANNA.ref)],
             id="a_circle_of_two",
         ),
     ],
 )
 def test_the_chain_of_a_partner(
-    start: Ref | None, partners: Partners, chain: list[tuple[Ref, str, int | None]]
+    start: Ref | None, partners: Partners, chain: list[tuple[Ref, str, Ref | None]]
 ) -> None:
-    assert list(build_owner_chain(start, partners, ROWS)) == chain
+    assert list(build_owner_chain(start, partners)) == chain
 
 
 REFS = st.sampled_from([A, B, C, b.ref("d")])
@@ -74,7 +76,7 @@ REFS = st.sampled_from([A, B, C, b.ref("d")])
     ),
 )
 def test_every_chain_ends_and_names_nobody_twice(start: Ref | None, partners: Partners) -> None:
-    chain = build_owner_chain(start, partners, {})
+    chain = build_owner_chain(start, partners)
 
     assert len({step.partner for step in chain}) == len(chain) <= len(partners)
 
@@ -97,9 +99,9 @@ def test_whose_phone_it_is(owner: PhoneOwner, kind: CandidateKind, *, ended: boo
 
 
 def test_the_partner_of_a_candidate_is_where_his_chain_begins() -> None:
-    found = b.candidate(b.contact(), [b.partner()], [ANNA])
+    found = b.candidate(b.contact(), [b.partner()])
 
-    assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", 1)
+    assert found.partner == (b.ref("ООО Ромашка"), "ООО Ромашка", ANNA.ref)
 
 
 FIRST = Candidate(CandidateKind.CONTACT, A, "Яковлев", (), code="2", customer=True)

@@ -109,7 +109,12 @@ def test_an_extension_that_moved_within_its_attribute_is_no_loss() -> None:
     assert count_lost_extensions(before, renumbered, attribute_changed=False) == 0
     # Another attribute, with other values: the number of a desk, say.
     assert count_lost_extensions(before, renumbered, attribute_changed=True) == 1
-    assert count_lost_extensions(before, [b.manager("Олег", "202", deletion_mark=True)], changed=False) == 2
+    assert (
+        count_lost_extensions(
+            before, [b.manager("Олег", "202", deletion_mark=True)], attribute_changed=False
+        )
+        == 2
+    )
 
 
 def test_what_is_lost_a_little_in_every_run_is_lost_as_well() -> None:

@@ -2,19 +2,20 @@
 
 import pytest
 
-from bridge.domain.phone.fields import (
+from bridge.domain.phone.callers import (
     Caller,
     CallerKind,
-    PhoneNumber,
-    PhoneRules,
-    format_digits,
-    format_phone,
-    mask_phone,
     read_caller,
     read_did,
     read_outside_caller,
-    read_phones,
 )
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.formatting import (
+    format_digits,
+    format_phone,
+    mask_phone,
+)
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
 RU = PhoneRules()
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.domain.phone.fields import ParsedPhone, PhoneRules, read_phones
+from bridge.domain.phone.fields import read_phones
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber, PhoneRules
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "onec"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "onec"
 
 RU = PhoneRules()
 MOSCOW = PhoneRules(area_code="495")
@@ -54,7 +55,7 @@ def numbers(text: str, rules: PhoneRules = RU) -> list[int]:
     ],
 )
 def test_one_number_is_read_however_it_is_typed(text: str) -> None:
-    assert read_phones(text, RU) == (ParsedPhone(79035550123),)
+    assert read_phones(text, RU) == (ParsedPhone(PhoneNumber(79035550123)),)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,9 @@ def test_what_is_no_number_gives_none(text: str) -> None:
     ],
 )
 def test_an_extension_is_kept_apart_from_its_number(tail: str, extension: str | None) -> None:
-    assert read_phones("+7 (495) 123-45-67" + tail, RU) == (ParsedPhone(74951234567, extension),)
+    assert read_phones("+7 (495) 123-45-67" + tail, RU) == (
+        ParsedPhone(PhoneNumber(74951234567), extension),
+    )
 
 
 TWO = [74951234567, 74957654321]
@@ -213,16 +216,16 @@ def test_each_number_keeps_its_own_extension() -> None:
     text = "8(495)1234567 доб. 12; 84957654321 вн 7; 89035550123"
 
     assert read_phones(text, RU) == (
-        ParsedPhone(74951234567, "12"),
-        ParsedPhone(74957654321, "7"),
-        ParsedPhone(79035550123),
+        ParsedPhone(PhoneNumber(74951234567), "12"),
+        ParsedPhone(PhoneNumber(74957654321), "7"),
+        ParsedPhone(PhoneNumber(79035550123)),
     )
 
 
 def test_a_repeated_number_lends_its_extension_to_the_first() -> None:
     text = "84951234567; 8 495 123-45-67 доб. 12"
 
-    assert read_phones(text, RU) == (ParsedPhone(74951234567, "12"),)
+    assert read_phones(text, RU) == (ParsedPhone(PhoneNumber(74951234567), "12"),)
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.domain.phone.fields import (
+from bridge.domain.phone.callers import (
     CallerKind,
-    PhoneRules,
+    read_caller,
+    read_did,
+)
+from bridge.domain.phone.fast_reading import read_fast
+from bridge.domain.phone.fields import read_phone_fields, read_phones
+from bridge.domain.phone.formatting import (
     format_digits,
     format_phone,
     mask_phone,
-    read_caller,
-    read_did,
-    read_phone_fields,
-    read_phones,
 )
-from bridge.domain.phone.numbers import read_fast
+from bridge.domain.phone.phone import PhoneRules
 
 RU = PhoneRules()
 RULES = st.builds(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,8 @@ RINGING = call()
 SOON = RINGING.received_at + timedelta(seconds=5)
 
 
-def lived(**life: object) -> PhoneCall:
-    return replace(RINGING, state=CallState(**life))
+def with_state(**state: Any) -> PhoneCall:
+    return replace(RINGING, state=CallState(**state))
 
 
 def placed() -> PhoneCall:
@@ -41,10 +42,10 @@ def leg(kind: EventKind, extension: str) -> CallEvent:
     ("shown", "extensions"),
     [
         (RINGING, {"205"}),
-        (lived(rung=("207", "208")), {"205", "207", "208"}),
-        (lived(talked=("209",)), {"205", "209"}),
+        (with_state(rung_extensions=("207", "208")), {"205", "207", "208"}),
+        (with_state(talked_extensions=("209",)), {"205", "209"}),
         (replace(RINGING, has_question=False), set()),
-        (replace(lived(rung=("207",)), has_question=False), {"207"}),
+        (replace(with_state(rung_extensions=("207",)), has_question=False), {"207"}),
         (placed(), {"207"}),
         (replace(placed(), placed_by="208", order=None), {"208"}),
         (replace(RINGING, is_test_request=True), set()),
@@ -61,17 +62,29 @@ def test_a_call_is_on_the_desks_it_concerns(shown: PhoneCall, extensions: set[st
         (RINGING, "205", DeskStatus.RINGING),
         (RINGING, "", DeskStatus.RINGING),  # nobody's telephone dials nothing
         (placed(), "207", DeskStatus.CALLING),
-        (lived(disposition=Disposition.TALKING, talked=("205",)), "205", DeskStatus.TALKING),
         (
-            lived(disposition=Disposition.TALKING, talked=("205", "207")),
+            with_state(disposition=Disposition.TALKING, talked_extensions=("205",)),
+            "205",
+            DeskStatus.TALKING,
+        ),
+        (
+            with_state(disposition=Disposition.TALKING, talked_extensions=("205", "207")),
             "205",
             DeskStatus.COLLEAGUE_TALKS,
         ),
-        (lived(disposition=Disposition.ANSWERED, talked=("205", "207")), "205", DeskStatus.TALKED),
-        (lived(disposition=Disposition.ANSWERED, talked=("207",)), "205", DeskStatus.ANSWERED),
-        (lived(disposition=Disposition.MISSED), "205", DeskStatus.MISSED),
-        (lived(disposition=Disposition.NOT_REACHED), "205", DeskStatus.NOT_REACHED),
-        (lived(disposition=Disposition.UNKNOWN), "205", DeskStatus.SILENT),
+        (
+            with_state(disposition=Disposition.ANSWERED, talked_extensions=("205", "207")),
+            "205",
+            DeskStatus.TALKED,
+        ),
+        (
+            with_state(disposition=Disposition.ANSWERED, talked_extensions=("207",)),
+            "205",
+            DeskStatus.ANSWERED,
+        ),
+        (with_state(disposition=Disposition.MISSED), "205", DeskStatus.MISSED),
+        (with_state(disposition=Disposition.NOT_REACHED), "205", DeskStatus.NOT_REACHED),
+        (with_state(disposition=Disposition.UNKNOWN), "205", DeskStatus.SILENT),
     ],
 )
 def test_a_call_stands_as_its_life_tells(
@@ -100,7 +113,7 @@ def test_nobody_rings_for_minutes() -> None:
 
 
 def test_a_talk_stays_longer_than_what_is_over() -> None:
-    talk = lived(disposition=Disposition.TALKING)
+    talk = with_state(disposition=Disposition.TALKING)
     assert is_shown_on_desk(RINGING, NOON, NOON + SHOWN_FOR)
     assert not is_shown_on_desk(RINGING, NOON, NOON + SHOWN_FOR + timedelta(seconds=1))
     assert is_shown_on_desk(talk, NOON, NOON + MAX_TALK_TIME)

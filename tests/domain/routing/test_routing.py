@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
     CandidateKind,
-    Manager,
     OwnerStep,
+)
+from bridge.domain.directory.entities import (
+    EMPTY_REF,
+    Manager,
     Partner,
     PhoneOwner,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import (
     DataAge,
     Finding,
@@ -66,7 +69,7 @@ class World:
         rows = b.rows(*self.managers)
         card = None
         if self.owners:
-            card = b.card(*self.owners, partners=self.partners, managers=self.managers)
+            card = b.card(*self.owners, partners=self.partners)
         return decide_route(
             self.question,
             card,
@@ -275,7 +278,7 @@ TABLE: list[tuple[str, Change, str | None, Rule, list[Finding]]] = [
     ),
     (
         "two managers and a word on somebody else",
-        these(owned_by(OLGA, IVAN), remembered(NumberMemory(choice=b.ref("чужой")))),
+        these(owned_by(OLGA, IVAN), remembered(NumberMemory(chosen_owner=b.ref("чужой")))),
         "205",
         Rule.CONTACT_MANAGER,
         [F.CANDIDATE, F.CANDIDATE, F.SEVERAL_MANAGERS, F.STABLE_ORDER, F.MANAGER_CHOSEN],
@@ -514,9 +517,10 @@ def test_a_question_of_the_cabinet_is_blank_and_still_decided() -> None:
 
 # ---------------------------------------------------------------- for every company
 EXTENSIONS = st.sampled_from([None, "", "100", "205", "206", "207"])
+NAMES = ["Анна", "Борис", "Вера", ""]
 MANAGERS = st.builds(
     b.manager,
-    name=st.text(max_size=4),
+    name=st.sampled_from(NAMES),
     extension=EXTENSIONS,
     invalid=st.booleans(),
     service=st.booleans(),
@@ -526,7 +530,7 @@ STEPS = st.builds(
     OwnerStep,
     partner=st.sampled_from(["a", "b", "c"]).map(b.ref),
     name=st.text(max_size=4),
-    manager=st.one_of(st.none(), st.integers(-1, 4)),
+    manager=st.one_of(st.none(), st.sampled_from([EMPTY_REF, *map(b.ref, NAMES)])),
 )
 CANDIDATES = st.builds(
     Candidate,
@@ -578,7 +582,8 @@ def test_every_question_has_an_answer_with_reasons(
     )
 
     steps = [step for c in candidates for step in c.chain]
-    reachable = {m.extension for s in steps if (m := rows.get(s.manager or 0)) and m.is_reachable}
+    named = (rows.get(step.manager or EMPTY_REF) for step in steps)
+    reachable = {manager.extension for manager in named if manager and manager.is_reachable}
     assert decided.evidence
     assert sorted(decided.candidates, key=id) == sorted(candidates, key=id)
     if reachable:

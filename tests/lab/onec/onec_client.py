@@ -1,4 +1,4 @@
-"""A client of the simulated 1C for its tests, and the transport that feels lost connections."""
+"""A client of the simulated 1C for its tests."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -7,32 +7,20 @@ from typing import Any
 
 import httpx
 
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.onec.infobase.infobase import PARTNERS, PHONE_CALLS, REMINDERS, DataQuirks, Infobase
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
+from bridge.lab.onec.infobase.infobase import (
+    PARTNERS,
+    PHONE_CALLS,
+    REMINDERS,
+)
 from bridge.lab.onec.infobase.schema import Release
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.simulator import OneCLab
 from bridge.lab.onec.switches import PublicationSwitches
+from tests.support.lab_transport import LabTransport
 
 NOWHERE = "0f9e375d-6e83-11e5-96ed-0025907c0298"
 JSON = "$format=json"
-
-
-class LabTransport(httpx.AsyncBaseTransport):
-    """Turns the lab's lost connections into what httpx feels over a socket."""
-
-    def __init__(self, lab: OneCLab) -> None:
-        self._inner = httpx.ASGITransport(app=create_onec_app(lab))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._inner.handle_async_request(request)
-        except LabConnectionLost as lost:
-            kinds = {
-                "connect": httpx.ConnectError,
-                "read": httpx.ReadError,
-                "timeout": httpx.ReadTimeout,
-            }
-            raise kinds[lost.phase](str(lost), request=request) from lost
 
 
 @dataclass
@@ -86,8 +74,8 @@ class OneCClient:
         )
 
     def a_user(self) -> str:
-        world = self.lab.infobase
-        return next(ref for ref in world.extensions if world.may_take_calls(ref))
+        infobase = self.lab.infobase
+        return next(ref for ref in infobase.extensions if infobase.may_take_calls(ref))
 
     async def a_call(self, **fields: Any) -> str:
         response = await self.post(PHONE_CALLS, {"Тема": "Звонок", **fields})
@@ -128,7 +116,7 @@ def open_lab(
     """Compose a small company and return a client of its publication."""
     clock = Clock()
     lab = OneCLab(
-        Infobase.compose(partners, seed, release, quirks),
+        compose_infobase(partners, seed, release, quirks),
         switches=switches,
         clock=clock,
         sleep=sleep or clock.sleep,

@@ -3,13 +3,15 @@
 import gc
 from collections import Counter
 from random import Random
-from typing import get_args
+from typing import cast, get_args
 
 import phonenumbers
 import pytest
 
-from bridge.lab.onec.company import typed_phones as phones
-from bridge.lab.onec.infobase import phone_columns as columns
+from bridge.lab.onec.company import typed_phones
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.company.quirks import DataQuirks
+from bridge.lab.onec.infobase import phone_columns
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_KINDS,
     CONTACT_PERSONS,
@@ -21,7 +23,6 @@ from bridge.lab.onec.infobase.infobase import (
     PROPERTY_SETS,
     PROPERTY_VALUES,
     USERS,
-    DataQuirks,
     ExtensionStorage,
     Infobase,
 )
@@ -34,11 +35,11 @@ CONTACTS = "КонтактнаяИнформация"
 
 @pytest.fixture(scope="module")
 def company() -> Infobase:
-    return Infobase.compose(300, seed=3)
+    return compose_infobase(300, seed=3)
 
 
 def test_a_seed_is_a_company() -> None:
-    one, same, other = (Infobase.compose(40, seed=seed) for seed in (5, 5, 6))
+    one, same, other = (compose_infobase(40, seed=seed) for seed in (5, 5, 6))
 
     assert all(one.rows(name) == same.rows(name) for name in one.tables)
     assert one.intended_phones == same.intended_phones
@@ -47,7 +48,7 @@ def test_a_seed_is_a_company() -> None:
 
 
 def test_composing_leaves_the_collector_as_it_was() -> None:
-    Infobase.compose(1)
+    compose_infobase(1)
 
     assert gc.isenabled()
 
@@ -69,15 +70,22 @@ def test_partners_have_the_troubles_of_a_real_base(company: Infobase) -> None:
         trouble
         for user in managers
         for trouble in (
-            ["nobody"]
+            ["no manager"]
             if user is None
-            else [flaw for flaw in ("Недействителен", "Служебный", "DeletionMark") if flaw in user]
-            or (["silent"] if user["Ref_Key"] not in company.extensions else ["good"])
+            else [
+                str(mark)
+                for mark in ("Недействителен", "Служебный", "DeletionMark")
+                if mark in user
+            ]
+            or (["no extension"] if user["Ref_Key"] not in company.extensions else ["good"])
         )
     )
 
     assert len(partners) == 300
-    assert set(found) == {"nobody", "Недействителен", "Служебный", "DeletionMark", "silent", "good"}
+    assert set(found) == {
+        *("no manager", "no extension", "good"),
+        *("Недействителен", "Служебный", "DeletionMark"),
+    }
     assert found["good"] > 200
     assert any(row["DeletionMark"] for row in partners)
 
@@ -119,33 +127,33 @@ def test_kinds_of_contacts_are_folders_items_and_users_own(company: Infobase) ->
 # ------------------------------------------------------------------ extensions
 
 
-def extension_in(world: Infobase, user: Row) -> str:
+def extension_in(infobase: Infobase, user: Row) -> str:
     """Read an extension the long way round, by the paths of the dossier."""
     line = next(
         (
             line
             for line in user["ДополнительныеРеквизиты"]
-            if line["Свойство_Key"] == world.extension_property
+            if line["Свойство_Key"] == infobase.extension_property
         ),
         None,
     )
     if line is None:
-        key = (user["Ref_Key"], world.extension_property, f"StandardODATA.{USERS}")
-        return str(world.tables[EXTRA_VALUES].rows.get(key, {}).get("Значение", ""))
+        key = (user["Ref_Key"], infobase.extension_property, f"StandardODATA.{USERS}")
+        return str(infobase.tables[EXTRA_VALUES].rows.get(key, {}).get("Значение", ""))
     if line["Значение_Type"] == f"StandardODATA.{PROPERTY_VALUES}":
-        return str(world.row(PROPERTY_VALUES, line["Значение"])["Description"])
+        return str(infobase.row(PROPERTY_VALUES, line["Значение"])["Description"])
     return str(line["ТекстоваяСтрока"] or line["Значение"])
 
 
 @pytest.mark.parametrize("storage", get_args(ExtensionStorage))
 @pytest.mark.parametrize("release", ["11.4.2", "11.5.20"])
 def test_extensions_are_kept_in_every_way(storage: ExtensionStorage, release: Release) -> None:
-    world = Infobase.compose(5, release=release, quirks=DataQuirks(extension_storage=storage))
+    infobase = compose_infobase(5, release=release, quirks=DataQuirks(extension_storage=storage))
 
-    read = {row["Ref_Key"]: extension_in(world, row) for row in world.rows(USERS)}
+    read = {row["Ref_Key"]: extension_in(infobase, row) for row in infobase.rows(USERS)}
 
-    assert {ref: text for ref, text in read.items() if text} == world.extensions
-    assert (len(world.tables[EXTRA_VALUES]) > 0) is (storage == "register")
+    assert {ref: text for ref, text in read.items() if text} == infobase.extensions
+    assert (len(infobase.tables[EXTRA_VALUES]) > 0) is (storage == "register")
 
 
 def test_values_of_the_mixed_attribute_are_of_several_types(company: Infobase) -> None:
@@ -161,7 +169,7 @@ def test_values_of_the_mixed_attribute_are_of_several_types(company: Infobase) -
 
 def test_twins_share_an_extension_only_on_request() -> None:
     usual, twins = (
-        Infobase.compose(1, quirks=DataQuirks(twin_extensions=on)) for on in (False, True)
+        compose_infobase(1, quirks=DataQuirks(twin_extensions=on)) for on in (False, True)
     )
 
     assert max(Counter(usual.extensions.values()).values()) == 1
@@ -169,14 +177,14 @@ def test_twins_share_an_extension_only_on_request() -> None:
 
 
 def test_a_base_may_lack_the_attribute() -> None:
-    world = Infobase.compose(1, quirks=DataQuirks(attribute=False))
+    infobase = compose_infobase(1, quirks=DataQuirks(attribute=False))
 
-    assert world.extensions == {}
-    assert world.extension_property == EMPTY_REF
+    assert infobase.extensions == {}
+    assert infobase.extension_property == EMPTY_REF
 
 
 def test_the_users_set_is_fixed_or_predefined() -> None:
-    new, old = Infobase.compose(1), Infobase.compose(1, release="11.4.2")
+    new, old = compose_infobase(1), compose_infobase(1, release="11.4.2")
     (by_name,) = new.find(PROPERTY_SETS, ИмяПредопределенногоНабора="Справочник_Пользователи")
     (by_predefined,) = old.find(PROPERTY_SETS, PredefinedDataName="Справочник_Пользователи")
 
@@ -219,18 +227,18 @@ def test_columns_come_and_go_with_releases(
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_rows_have_exactly_the_columns_of_their_release(release: Release) -> None:
-    world = Infobase.compose(20, release=release)
+    infobase = compose_infobase(20, release=release)
 
-    for name, table in world.tables.items():
+    for name, table in infobase.tables.items():
         template = table.schema.template()
-        assert all(list(row) == list(template) for row in world.rows(name)), name
-    line = next(row for row in world.rows(PARTNERS) if row[CONTACTS])[CONTACTS][0]
+        assert all(list(row) == list(template) for row in infobase.rows(name)), name
+    line = next(row for row in infobase.rows(PARTNERS) if row[CONTACTS])[CONTACTS][0]
     assert ("Значение" in line) is (release != "11.4.2")
 
 
 def test_an_unknown_release_is_an_error() -> None:
     with pytest.raises(KeyError):
-        Infobase.compose(1, release="10.3")
+        compose_infobase(1, release=cast("Release", "10.3"))
 
 
 # ------------------------------------------------------------------ phones
@@ -238,21 +246,21 @@ def test_an_unknown_release_is_an_error() -> None:
 
 def test_every_meant_number_is_a_possible_one(company: Infobase) -> None:
     assert len(company.intended_phones) > 500
-    for truth in company.intended_phones:
-        assert phonenumbers.is_valid_number(phonenumbers.parse(truth.e164)), truth
+    for phone in company.intended_phones:
+        assert phonenumbers.is_valid_number(phonenumbers.parse(phone.e164)), phone
 
 
-def test_the_truth_is_typed_where_it_says(company: Infobase) -> None:
-    for truth in company.intended_phones:
-        lines = company.row(truth.owner_set, truth.ref)[CONTACTS]
+def test_intended_phones_are_typed_in_their_rows(company: Infobase) -> None:
+    for phone in company.intended_phones:
+        lines = company.row(phone.owner_set, phone.ref)[CONTACTS]
         texts = [line["Представление"] for line in lines]
         storages = [line["ЗначенияПолей"] + line["Значение"] for line in lines]
-        assert truth.typed in texts or any(truth.typed in text for text in storages), truth
+        assert phone.typed in texts or any(phone.typed in text for text in storages), phone
 
 
 def test_people_type_in_every_manner() -> None:
     rng = Random(1)  # noqa: S311 - composed numbers
-    manners = {phones.draw_phone(rng).manner for _ in range(3000)}
+    manners = {typed_phones.draw_phone(rng).manner for _ in range(3000)}
 
     assert manners == {
         "plain", "extension", "two", "prefix", "kazakhstan", "foreign", "needs_area", "fullwidth",
@@ -262,7 +270,7 @@ def test_people_type_in_every_manner() -> None:
 
 def test_nonsense_means_no_number() -> None:
     rng = Random(2)  # noqa: S311 - composed numbers
-    drawn = [phones.draw_phone(rng) for _ in range(3000)]
+    drawn = [typed_phones.draw_phone(rng) for _ in range(3000)]
 
     assert all((phone.intended == ()) is (phone.manner == "nonsense") for phone in drawn)
     assert any(phone.text == "anonymous" for phone in drawn)
@@ -280,13 +288,13 @@ def test_nonsense_means_no_number() -> None:
     ],
 )
 def test_1c_splits_a_text_by_groups_of_digits(text: str, full: str, short: str) -> None:
-    found = columns.columns_of(text, "form", has_json=True)
+    found = phone_columns.columns_of(text, "form", has_json=True)
 
     assert (found["НомерТелефона"], found["НомерТелефонаБезКодов"]) == (full, short)
 
 
 def test_the_extension_goes_into_the_storages_only() -> None:
-    found = columns.columns_of("+7 (4852) 55-01-02, доб. 314", "form", has_json=True)
+    found = phone_columns.columns_of("+7 (4852) 55-01-02, доб. 314", "form", has_json=True)
 
     assert '"extNumber": "314"' in found["Значение"]
     assert 'Добавочный="314"' in found["ЗначенияПолей"]
@@ -305,13 +313,13 @@ def test_the_extension_goes_into_the_storages_only() -> None:
     ],
 )
 def test_writers_leave_different_columns(writer: str, filled: set[str]) -> None:
-    found = columns.columns_of("+7 903 555-01-23", writer, has_json=True)
+    found = phone_columns.columns_of("+7 903 555-01-23", writer, has_json=True)
 
     assert {name for name in found if not name.endswith("БезКодов")} == filled
 
 
 def test_a_damaged_storage_is_cut_short() -> None:
-    found = columns.columns_of("+7 903 555-01-23", "damaged", has_json=True)
+    found = phone_columns.columns_of("+7 903 555-01-23", "damaged", has_json=True)
 
     assert not found["Значение"].endswith("}")
     assert not found["ЗначенияПолей"].endswith(">")

@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.lab.onec.infobase.infobase import PHONE_CALLS, Infobase
-from bridge.lab.onec.simulator import OneCLab, create_onec_app
+from bridge.lab.onec.app import create_onec_app
+from bridge.lab.onec.company.compose import compose_infobase
+from bridge.lab.onec.infobase.infobase import PHONE_CALLS
+from bridge.lab.onec.simulator import OneCLab
 from tests.lab.onec.onec_client import JSON
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +46,7 @@ def request_of(lab: OneCLab, path: str, method: str = "POST") -> Message:
 
 @pytest.mark.parametrize("body", [b"", _HALF, b"{}"])
 async def test_a_document_whose_body_never_ended_is_not_created(body: bytes) -> None:
-    lab = OneCLab(Infobase.compose(partners=3))
+    lab = OneCLab(compose_infobase(partners=3))
     before = len(lab.phone_calls())
     client = Client({"type": "http.request", "body": body, "more_body": True})
 
@@ -57,8 +59,8 @@ async def test_a_document_whose_body_never_ended_is_not_created(body: bytes) -> 
     assert [(entry.set, entry.status) for entry in lab.request_log] == [(PHONE_CALLS, 0)]
 
 
-async def test_an_order_to_the_simulator_itself_is_obeyed_whole_or_not_at_all() -> None:
-    lab = OneCLab(Infobase.compose(partners=3))
+async def test_a_control_request_is_executed_whole_or_not_at_all() -> None:
+    lab = OneCLab(compose_infobase(partners=3))
     fault = msgspec.json.encode({"kind": "down"})
     client = Client({"type": "http.request", "body": fault, "more_body": True})
 

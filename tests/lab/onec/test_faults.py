@@ -1,4 +1,4 @@
-"""Switches and moods of the simulated 1C: every way it differs, fails, or loses a reply."""
+"""Switches and faults of the simulated 1C: every way it differs, fails, or loses a reply."""
 
 import base64
 from typing import Any
@@ -7,6 +7,7 @@ import anyio
 import httpx
 import pytest
 
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.faults import KINDS, Fault, read_faults_file
 from bridge.lab.onec.infobase.infobase import (
     ORDERS,
@@ -14,7 +15,6 @@ from bridge.lab.onec.infobase.infobase import (
     PHONE_CALLS,
     REMINDERS,
     USERS,
-    DataQuirks,
 )
 from bridge.lab.onec.server import OneCServer
 from bridge.lab.onec.switches import PublicationSwitches
@@ -212,7 +212,7 @@ async def test_compression_is_for_those_who_accept_it(onec: OneCClient) -> None:
     assert len(packed.json()["value"]) == len(plain.json()["value"])
 
 
-async def test_metadata_is_padded_and_tells_its_size_and_date(onec: OneCClient) -> None:
+async def test_metadata_is_padded_and_has_its_size_and_date(onec: OneCClient) -> None:
     small = await onec.get("/$metadata", json=False)
     onec.lab.switches.metadata_padding_mb = 2
     large = await onec.get("/$metadata", json=False)
@@ -260,7 +260,7 @@ def test_an_unknown_switch_is_an_error() -> None:
         PublicationSwitches().set("нет", 1)
 
 
-# ------------------------------------------------------------------ moods
+# ------------------------------------------------------------------ faults
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_an_unknown_switch_is_an_error() -> None:
         ("bad_gateway", 502, "Bad Gateway"),
     ],
 )
-async def test_moods_have_their_own_words(
+async def test_faults_have_their_own_replies(
     onec: OneCClient, kind: str, status: int, sign: str
 ) -> None:
     onec.lab.faults.add(kind)
@@ -349,7 +349,7 @@ async def test_a_late_commit_comes_after_further_requests(onec: OneCClient) -> N
     assert seen == [0, 0, 1, 1]
 
 
-async def test_a_late_commit_comes_when_told(onec: OneCClient) -> None:
+async def test_a_late_commit_comes_when_asked_for(onec: OneCClient) -> None:
     onec.lab.faults.add("late_commit", method="POST", after=99, times=1, text="lost")
 
     with pytest.raises(httpx.ReadTimeout):
@@ -429,16 +429,16 @@ async def test_any_request_can_fail(onec: OneCClient, failing: int) -> None:
 
 
 async def test_a_script_is_read_from_json(onec: OneCClient) -> None:
-    forecast = read_faults_file(
+    file = read_faults_file(
         b'{"switches": {"lang": "en"}, "faults": '
         b'[{"kind": "rights", "method": "GET", "nth": 2, "times": 1}]}'
     )
-    onec.lab.faults.extend(forecast.faults)
+    onec.lab.faults.extend(file.faults)
 
     statuses = [(await onec.get(f"/{PARTNERS}", "$top=1")).status_code for _ in range(3)]
 
     assert statuses == [200, 401, 200]
-    assert forecast.switches == {"lang": "en"}
+    assert file.switches == {"lang": "en"}
 
 
 @pytest.mark.parametrize(
@@ -457,18 +457,18 @@ def test_every_kind_of_fault_can_be_made() -> None:
 
 
 async def test_over_a_socket_a_lost_connection_is_closed_without_a_word(onec: OneCClient) -> None:
-    heard: list[str] = []
+    addresses: list[str] = []
     ready = anyio.Event()
 
     def announce(_: object, address: str) -> None:
-        heard.append(address)
+        addresses.append(address)
         ready.set()
 
     server = OneCServer(onec.lab, "127.0.0.1", 0, announce)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)
         await ready.wait()
-        root = f"{heard[0]}/odata/standard.odata/{PARTNERS}?$format=json"
+        root = f"{addresses[0]}/odata/standard.odata/{PARTNERS}?$format=json"
         credentials = {"authorization": onec.lab.authorization()}
         async with httpx.AsyncClient(headers=credentials) as http:
             fine = await http.get(root)

@@ -92,7 +92,7 @@ async def test_reviewed_is_no_attribute_of_the_document(onec: OneCClient) -> Non
     assert onec.lab.subjects()[0]["Рассмотрено"] is False
 
 
-async def test_a_contact_found_later_moves_the_call_into_his_list(onec: OneCClient) -> None:
+async def test_a_contact_found_later_moves_the_call_into_its_list(onec: OneCClient) -> None:
     person = next(iter(onec.lab.infobase.tables[CONTACT_PERSONS].rows))
     call = await a_journalled_call(onec)
 
@@ -102,8 +102,8 @@ async def test_a_contact_found_later_moves_the_call_into_his_list(onec: OneCClie
         {"АбонентКонтакт": person, "АбонентКонтакт_Type": f"StandardODATA.{CONTACT_PERSONS}"},
     )
 
-    (noted,) = onec.lab.infobase.rows(CALL_CONTACTS)
-    assert noted["Контакт"] == person
+    (record,) = onec.lab.infobase.rows(CALL_CONTACTS)
+    assert record["Контакт"] == person
     assert [row["Ref_Key"] for row in onec.lab.interaction_list(str(person))] == [call]
     assert onec.lab.interaction_list(onec.a_partner()) == []
 
@@ -233,7 +233,7 @@ async def test_a_key_of_a_reminder_does_not_fit_where_encoded_characters_count(
         ("late_commit", {"after": 99}, False),
     ],
 )
-async def test_a_change_is_executed_or_not_whatever_is_heard_of_it(
+async def test_a_change_is_executed_or_not_whatever_the_reply(
     onec: OneCClient, target: str, kind: str, options: dict[str, Any], executed: bool
 ) -> None:
     call = await a_journalled_call(onec)
@@ -245,20 +245,21 @@ async def test_a_change_is_executed_or_not_whatever_is_heard_of_it(
     }[target]
 
     def is_done() -> bool:
-        return {
+        done: dict[str, bool] = {
             "document": onec.lab.phone_calls()[0]["Описание"] == "итог",
             "subject": onec.lab.subjects()[0]["Рассмотрено"] is True,
             "reminder": [row["Описание"] for row in onec.lab.reminders()] == ["итог"],
             "withdrawal": onec.lab.reminders() == [],
-        }[target]
+        }
+        return done[target]
 
     onec.lab.faults.add(kind, method=method, times=1, **options)
     try:
-        heard = (await onec.http.request(method, path, json=body)).is_success
+        is_answered = (await onec.http.request(method, path, json=body)).is_success
     except httpx.TransportError:
-        heard = False
+        is_answered = False
 
-    assert (heard, is_done()) == (False, executed)
+    assert (is_answered, is_done()) == (False, executed)
     onec.lab.commit_late_writes()
     assert is_done() is (executed or kind == "late_commit")
 
@@ -273,7 +274,7 @@ WANTED = (
 
 async def test_an_order_to_call_is_found_by_its_mark(onec: OneCClient) -> None:
     lab, partner, user = onec.lab, onec.a_partner(), onec.a_user()
-    wanted = lab.write_call(
+    written = lab.write_call(
         user,
         "Позвонить: договор",
         phone="+7 903 555-01-23",
@@ -288,7 +289,7 @@ async def test_an_order_to_call_is_found_by_its_mark(onec: OneCClient) -> None:
 
     found = await onec.rows(f"/{PHONE_CALLS}", WANTED)
 
-    assert [row["Ref_Key"] for row in found] == [wanted]
+    assert [row["Ref_Key"] for row in found] == [written]
     assert found[0]["АбонентКонтакт"] == partner
     assert found[0]["Ответственный_Key"] == found[0]["Автор_Key"] == user
 
@@ -322,18 +323,18 @@ async def test_a_call_written_in_its_form_is_complete_and_visible(onec: OneCClie
     assert (listed["Ref_Key"], listed["Рассмотрено"]) == (call, False)
     assert (listed["Number"], listed["Date"]) == ("00-00000001", TODAY)
     assert (listed["Входящий"], listed["Важность"]) == (False, "Обычная")
-    assert listed["АбонентПредставление"] == onec.lab.world.presentation(PARTNERS, partner)
+    assert listed["АбонентПредставление"] == onec.lab.infobase.presentation(PARTNERS, partner)
     assert listed["АбонентКакСвязаться"] == "8 903 555-01-23"
-    assert [row["Контакт"] for row in onec.lab.world.rows(CALL_CONTACTS)] == [partner]
+    assert [row["Контакт"] for row in onec.lab.infobase.rows(CALL_CONTACTS)] == [partner]
 
 
 async def test_a_call_to_a_number_alone_gets_a_string_contact(onec: OneCClient) -> None:
     onec.lab.write_call(onec.a_user(), "позвонить", phone="8 903 555-01-23")
 
     (contact,) = onec.lab.string_contacts()
-    (noted,) = onec.lab.infobase.rows(CALL_CONTACTS)
+    (record,) = onec.lab.infobase.rows(CALL_CONTACTS)
     assert contact["Description"] == "8 903 555-01-23"
-    assert noted["Контакт_Type"] == f"StandardODATA.{STRING_CONTACTS}"
+    assert record["Контакт_Type"] == f"StandardODATA.{STRING_CONTACTS}"
 
 
 async def test_a_person_edits_reviews_marks_and_deletes_a_call(onec: OneCClient) -> None:
@@ -353,7 +354,7 @@ async def test_a_person_edits_reviews_marks_and_deletes_a_call(onec: OneCClient)
     assert lab.interaction_list(partner) == []
 
 
-async def test_a_call_without_its_record_is_in_nobodys_list_and_has_no_mark(
+async def test_a_call_without_its_record_is_in_no_list_and_has_no_mark(
     onec: OneCClient,
 ) -> None:
     partner = onec.a_partner()
@@ -385,7 +386,7 @@ async def test_a_reminder_pops_up_for_its_user_when_it_is_due(onec: OneCClient) 
     assert lab.due_reminders(EMPTY_REF) == []
 
 
-async def test_nobody_without_a_login_is_reminded(onec: OneCClient) -> None:
+async def test_a_user_without_a_login_is_not_reminded(onec: OneCClient) -> None:
     call, user = await a_journalled_call(onec), onec.a_user()
 
     onec.lab.edit(USERS, user, ИдентификаторПользователяИБ=EMPTY_REF)
@@ -420,7 +421,7 @@ async def test_a_reminder_is_dismissed_by_its_user_alone(onec: OneCClient) -> No
     assert onec.lab.dismiss_reminder(call) == 0
 
 
-async def test_desks_are_reached_from_outside(onec: OneCClient) -> None:
+async def test_manager_actions_are_reached_from_outside(onec: OneCClient) -> None:
     partner, user = onec.a_partner(), onec.a_user()
     body = {
         "user_ref": user,

@@ -42,7 +42,7 @@ async def test_a_change_moves_one_version(onec: OneCClient) -> None:
 
 async def test_marks_names_and_partings(onec: OneCClient) -> None:
     lab, ref, user = onec.lab, onec.a_partner(), onec.a_user()
-    person = next(iter(lab.infobase.tables[CONTACT_PERSONS].rows))
+    person = str(next(iter(lab.infobase.tables[CONTACT_PERSONS].rows)))
 
     lab.mark(PARTNERS, ref)
     lab.rename(PARTNERS, ref, "Новое имя")
@@ -57,7 +57,7 @@ async def test_marks_names_and_partings(onec: OneCClient) -> None:
     assert lab.infobase.row(PARTNERS, ref)["DeletionMark"] is False
 
 
-async def test_a_changed_phone_changes_the_truth(onec: OneCClient) -> None:
+async def test_a_changed_phone_changes_the_intended_phones(onec: OneCClient) -> None:
     ref = onec.lab.add_partner("Ромашка", phone="+7 903 555-01-23", e164="+79035550123")
 
     onec.lab.change_phone(PARTNERS, ref, "8 (495) 555-01-02", e164="+74955550102")
@@ -129,7 +129,7 @@ async def test_reminders_are_dismissed_and_postponed(onec: OneCClient) -> None:
     assert onec.lab.reminders() == []
 
 
-def test_nobody_answers_for_a_partner_in_a_ring_of_holdings(onec: OneCClient) -> None:
+def test_a_partner_in_a_ring_of_holdings_has_no_responsible_extension(onec: OneCClient) -> None:
     first = onec.lab.add_partner("Первый")
     second = onec.lab.add_partner("Второй", parent=first)
     onec.lab.edit(PARTNERS, first, Parent_Key=second)
@@ -145,7 +145,7 @@ async def control(onec: OneCClient, method: str, path: str, body: Any = None) ->
     return await onec.http.request(method, f"http://1c.test/_lab/{path}", json=body)
 
 
-async def test_the_state_is_told_to_anybody(onec: OneCClient) -> None:
+async def test_the_state_needs_no_credentials(onec: OneCClient) -> None:
     await onec.a_call()
 
     state = (await control(onec, "GET", "state")).json()
@@ -155,7 +155,7 @@ async def test_the_state_is_told_to_anybody(onec: OneCClient) -> None:
     assert state["requests"] == {f"POST {PHONE_CALLS}": 1}
 
 
-async def test_weather_and_switches_are_set_from_outside(onec: OneCClient) -> None:
+async def test_faults_and_switches_are_set_from_outside(onec: OneCClient) -> None:
     faults = (await control(onec, "POST", "weather", [{"kind": "down", "times": 2}])).json()
     switches = (await onec.http.post("http://1c.test/_lab/switches", json={"lang": "en"})).json()
     cleared = (await onec.http.delete("http://1c.test/_lab/weather?name=down")).json()
@@ -212,7 +212,7 @@ async def test_wrong_commands_are_answered_not_raised(
     assert response.json()["error"]
 
 
-async def test_journal_and_truth_are_read_from_outside(onec: OneCClient) -> None:
+async def test_request_log_and_intended_phones_are_read_from_outside(onec: OneCClient) -> None:
     await onec.get(f"/{REMINDERS}")
 
     journal = (await control(onec, "GET", "journal")).json()
@@ -241,11 +241,11 @@ async def test_a_whole_column_loses_its_worth_and_no_row_goes(onec: OneCClient) 
     assert title == "Добавочный"
     assert emptied.json() == {"result": 2}
     assert managers.json()["result"] > 0
-    assert all(row["ОсновнойМенеджер_Key"] == ZERO for row in lab.world.rows(PARTNERS))
+    assert all(row["ОсновнойМенеджер_Key"] == EMPTY_REF for row in lab.infobase.rows(PARTNERS))
     assert retyped > 0
     assert lab.infobase.extensions == {}
     assert phones > 0
     assert not [
-        truth for truth in lab.infobase.intended_phones if truth.owner_set == CONTACT_PERSONS
+        phone for phone in lab.infobase.intended_phones if phone.owner_set == CONTACT_PERSONS
     ]
     assert {name: len(table) for name, table in lab.infobase.tables.items()} == rows

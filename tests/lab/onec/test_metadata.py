@@ -5,18 +5,19 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.infobase import ORDERS, PARTNERS, PHONE_CALLS, REMINDERS, Infobase
 from bridge.lab.onec.odata.edmx import render
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.switches import PublicationSwitches
 
-FIXTURE = Path(__file__).parents[2] / "fixtures" / "onec" / "metadata.xml"
+FIXTURE = Path(__file__).parents[3] / "fixtures" / "onec" / "metadata.xml"
 EDM = "{http://schemas.microsoft.com/ado/2009/11/edm}"
 
 
 @pytest.fixture(scope="module")
-def world() -> Infobase:
-    return Infobase.compose(1)
+def infobase() -> Infobase:
+    return compose_infobase(1)
 
 
 def schema_of(raw: bytes) -> ET.Element:
@@ -25,8 +26,8 @@ def schema_of(raw: bytes) -> ET.Element:
     return found
 
 
-def test_the_shipped_fixture_is_what_the_lab_renders(world: Infobase) -> None:
-    rendered = render(Publication(world, PublicationSwitches()))
+def test_the_shipped_fixture_is_what_the_lab_renders(infobase: Infobase) -> None:
+    rendered = render(Publication(infobase, PublicationSwitches()))
 
     assert FIXTURE.read_bytes() == rendered, "write the new text to fixtures/onec/metadata.xml"
 
@@ -53,8 +54,10 @@ def test_navigation_needs_a_published_target() -> None:
     assert partner.get("OpenType") == "true"
 
 
-def test_a_call_cannot_be_posted_and_an_order_can(world: Infobase) -> None:
-    schema = schema_of(render(Publication(world, PublicationSwitches(published_extras={ORDERS}))))
+def test_a_call_cannot_be_posted_and_an_order_can(infobase: Infobase) -> None:
+    schema = schema_of(
+        render(Publication(infobase, PublicationSwitches(published_extras={ORDERS})))
+    )
     actions = {
         (action.get("Name"), parameter.get("Type"))
         for action in schema.iter(f"{EDM}FunctionImport")

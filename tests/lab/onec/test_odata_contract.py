@@ -162,7 +162,7 @@ async def test_a_folder_has_nulls_where_only_items_have_values(onec: OneCClient)
     assert all(row["Description"] and row["Представления"] == [] for row in rows)
 
 
-async def test_a_type_nobody_published_is_an_unavailable_entity(onec: OneCClient) -> None:
+async def test_an_unpublished_type_is_an_unavailable_entity(onec: OneCClient) -> None:
     await onec.a_call(АбонентКонтакт=onec.a_partner(), АбонентКонтакт_Type=_type(PARTNERS))
     onec.lab.switches.unpublished = {PARTNERS}
 
@@ -198,7 +198,7 @@ async def test_a_long_key_segment_is_the_web_servers_html_400(onec: OneCClient) 
     assert response.headers["content-type"].startswith("text/html")
 
 
-# ------------------------------------------------------------------ the door
+# ------------------------------------------------------------------ credentials
 
 
 @pytest.mark.parametrize(

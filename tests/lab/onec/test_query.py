@@ -1,5 +1,6 @@
 """The query language of the simulated 1C: filters, selections, order, pages, refusals."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def rows_of(onec: OneCClient, set_name: str) -> list[Row]:
 # ------------------------------------------------------------------ filters
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "DeletionMark eq true": lambda r: r["DeletionMark"],
     "not DeletionMark": lambda r: not r["DeletionMark"],
     "Клиент eq true and Поставщик eq false": lambda r: r["Клиент"] and not r["Поставщик"],
@@ -70,16 +71,16 @@ FILTERS = {
 
 @pytest.mark.parametrize("text", FILTERS)
 async def test_a_filter_finds_what_it_says(onec: OneCClient, text: str) -> None:
-    world = onec.lab.infobase
-    wanted = []
+    infobase = onec.lab.infobase
+    expected = []
     for row in rows_of(onec, PARTNERS):
-        user = world.tables[USERS].rows.get(row["ОсновнойМенеджер_Key"], {})
+        user = infobase.tables[USERS].rows.get(row["ОсновнойМенеджер_Key"], {})
         if FILTERS[text]({**row, "bad": user.get("Недействителен", False)}):
-            wanted.append(row["Ref_Key"])
+            expected.append(row["Ref_Key"])
 
     found = await onec.rows(f"/{PARTNERS}", f"$filter={text}", "$select=Ref_Key")
 
-    assert sorted(row["Ref_Key"] for row in found) == sorted(wanted)
+    assert sorted(row["Ref_Key"] for row in found) == sorted(expected)
 
 
 async def test_a_chain_of_references_finds_each(onec: OneCClient) -> None:
@@ -87,7 +88,7 @@ async def test_a_chain_of_references_finds_each(onec: OneCClient) -> None:
     chain = " or ".join(f"Ref_Key eq guid'{ref}'" for ref in refs)
 
     found = await onec.rows(f"/{PARTNERS}", f"$filter={chain}", "$select=Ref_Key")
-    upper = await onec.rows(f"/{PARTNERS}", f"$filter=Ref_Key eq guid'{refs[0].upper()}'")
+    upper = await onec.rows(f"/{PARTNERS}", f"$filter=Ref_Key eq guid'{str(refs[0]).upper()}'")
 
     assert {row["Ref_Key"] for row in found} == set(refs)
     assert [row["Ref_Key"] for row in upper] == refs[:1]

@@ -229,9 +229,9 @@ async def test_a_call_is_noted_at_its_contact_but_not_as_a_subject(onec: OneCCli
         АбонентКонтакт=partner, АбонентКонтакт_Type=kind, Date="2026-11-22T09:30:00"
     )
 
-    (noted,) = onec.lab.infobase.rows(CALL_CONTACTS)
+    (record,) = onec.lab.infobase.rows(CALL_CONTACTS)
     (state,) = onec.lab.contact_states()
-    assert (noted["Взаимодействие"], noted["Контакт"]) == (call, partner)
+    assert (record["Взаимодействие"], record["Контакт"]) == (call, partner)
     assert state["ДатаПоследнегоВзаимодействия"] == "2026-11-22T09:30:00"
     assert state["КоличествоНеРассмотрено"] == 1
     assert onec.lab.subjects() == []
@@ -269,7 +269,7 @@ async def test_an_unknown_caller_becomes_one_string_contact(onec: OneCClient) ->
     await onec.a_call(АбонентПредставление="Неизвестный +7 903 555-01-23")
 
     (contact,) = onec.lab.string_contacts()
-    kinds = {row["Контакт_Type"] for row in onec.lab.world.rows(CALL_CONTACTS)}
+    kinds = {row["Контакт_Type"] for row in onec.lab.infobase.rows(CALL_CONTACTS)}
     assert contact["Description"] == "Неизвестный +7 903 555-01-23"
     assert kinds == {f"StandardODATA.{STRING_CONTACTS}"}
     assert onec.lab.infobase.row(PHONE_CALLS, first)["АбонентКонтакт"] == ""
@@ -285,7 +285,7 @@ async def test_another_contact_rewrites_the_register(onec: OneCClient) -> None:
         {"АбонентКонтакт": person, "АбонентКонтакт_Type": f"StandardODATA.{CONTACT_PERSONS}"},
     )
 
-    assert [row["Контакт"] for row in onec.lab.world.rows(CALL_CONTACTS)] == [person]
+    assert [row["Контакт"] for row in onec.lab.infobase.rows(CALL_CONTACTS)] == [person]
 
 
 async def test_data_load_mode_skips_the_handlers_and_the_number(onec: OneCClient) -> None:
@@ -425,8 +425,8 @@ async def test_a_missing_dimension_is_refused(onec: OneCClient) -> None:
 
 
 async def test_an_attribute_is_created_and_put_into_the_users_set(onec: OneCClient) -> None:
-    world = onec.lab.infobase
-    users_set = world.schema.fixed_sets["Справочник_Пользователи"]
+    infobase = onec.lab.infobase
+    users_set = infobase.schema.fixed_sets["Справочник_Пользователи"]
     created = await onec.post(
         PROPERTIES,
         {
@@ -438,7 +438,7 @@ async def test_an_attribute_is_created_and_put_into_the_users_set(onec: OneCClie
         },
     )
     ref = created.json()["Ref_Key"]
-    before = world.row(PROPERTY_SETS, users_set)
+    before = infobase.row(PROPERTY_SETS, users_set)
     rows = [
         {"LineNumber": str(n), "Свойство_Key": line["Свойство_Key"]}
         for n, line in enumerate(before["ДополнительныеРеквизиты"], 1)

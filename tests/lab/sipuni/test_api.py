@@ -1,30 +1,28 @@
-"""The lab's Sipuni serves the cabinet's API: signatures, orders, statistics, and the levers."""
+"""The lab's Sipuni serves the cabinet's API: signatures, orders, statistics, and `/_lab/`."""
 
 import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import pytest
 
-from bridge.lab.onec.faults import LabConnectionLost
-from bridge.lab.sipuni import (
-    AcceptedForm,
+from bridge.lab.connection import LabConnectionLost
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan, Pause
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import play_scenario
+from bridge.lab.sipuni.scenarios.scenario import parse_scenario
+from bridge.lab.sipuni.scheme import (
     CabinetEmployee,
-    CallPlan,
-    OrderReplyMode,
-    Pause,
-    SipuniLab,
     SipuniScheme,
-    create_sipuni_app,
-    parse_scenario,
-    play_scenario,
     signature,
 )
-from bridge.lab.sipuni.switches import CabinetSwitches, PlannedOutcome
+from bridge.lab.sipuni.switches import AcceptedForm, CabinetSwitches, OrderReplyMode, PlannedOutcome
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
@@ -69,25 +67,8 @@ WITHOUT_EVENTS = parse_scenario(
 )
 
 
-@dataclass
-class FakeBridge:
-    """Sends everybody to 205 and writes down what is pushed."""
-
-    events: list[dict[str, str]] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        self.events.append(dict(request.url.params))
-        return httpx.Response(200, json={"success": True})
-
-    @property
-    def codes(self) -> list[str]:
-        return [one["event"] for one in self.events]
-
-
 class HeldBreath:
-    """A pause that lasts until it is told to end, and says when it began."""
+    """A pause that lasts until it is ended, and reports when it began."""
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
@@ -100,10 +81,10 @@ class HeldBreath:
 
 @dataclass
 class Cabinet:
-    """The lab's app, with hands that sign."""
+    """A client of the lab's app that signs its requests."""
 
     lab: SipuniLab
-    bridge: FakeBridge
+    bridge: RecordingBridge
     web: httpx.AsyncClient
 
     async def post(self, path: str, params: Mapping[str, str]) -> httpx.Response:
@@ -118,7 +99,7 @@ async def cabinet(
     sleep: Pause = asyncio.sleep,
     clock: Callable[[], float] = lambda: NOW,
 ) -> AsyncIterator[Cabinet]:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
     scheme = SipuniScheme(
         default_extension="206",
         employees=(CabinetEmployee("205", "Иванов И."), CabinetEmployee("206", "Петров П.")),
@@ -282,7 +263,7 @@ async def test_a_lost_answer_is_an_accepted_order_all_the_same() -> None:
         (AcceptedForm.NAMELESS, {"success"}),
     ],
 )
-async def test_an_accepted_order_is_told_in_each_known_form(
+async def test_an_accepted_order_is_answered_in_each_form(
     form: AcceptedForm, keys: set[str]
 ) -> None:
     async with cabinet(CabinetSwitches(accepted_form=form)) as sipuni:
@@ -318,7 +299,7 @@ async def test_every_address_checks_the_signature(path: str) -> None:
     assert sipuni.lab.calls == []
 
 
-async def test_refusals_have_other_words_and_forms() -> None:
+async def test_refusals_have_other_messages_and_forms() -> None:
     wrong = {"phone": CALLER}
     async with cabinet(CabinetSwitches(refusal_key="msg")) as sipuni:
         other_key = await sipuni.post("callback/call_number", wrong)
@@ -393,7 +374,9 @@ async def test_two_outside_numbers_are_seen_late_or_never(
         ("statistic/export", {"from": "yesterday", "to": "01.01.2026"}),
     ],
 )
-async def test_a_senseless_request_is_refused_in_words(path: str, params: dict[str, str]) -> None:
+async def test_a_senseless_request_is_refused_with_a_message(
+    path: str, params: dict[str, str]
+) -> None:
     async with cabinet() as sipuni:
         reply = await sipuni.post(path, params)
 
@@ -450,7 +433,7 @@ async def test_the_export_is_read_by_header_and_knows_calls_whose_end_was_lost(
     assert (first["Статус"], second["Статус"]) == ("Отвечен", "Не отвечен")
     assert (first["Откуда"], first["Куда"]) == (CALLER, DID)
     assert first["Кто разговаривал"] == "205 (Иванов И.) 60"
-    assert first["ID записи"] == sipuni.lab.calls[0].record_id != sipuni.lab.calls[0].line.call_id
+    assert first["ID записи"] == sipuni.lab.calls[0].record_id != sipuni.lab.calls[0].header.call_id
 
 
 async def test_the_export_does_not_know_a_call_that_goes_on() -> None:
@@ -620,14 +603,14 @@ async def test_operators_are_listed_with_their_status() -> None:
 
 
 async def test_a_call_placed_by_lever_comes_back_as_a_report_and_is_remembered() -> None:
-    wanted = {
+    expected = {
         "caller": CALLER,
         "did": DID,
         "outcome": "no_answer",
         "switches": {"offline_ext": ["205"]},
     }
     async with cabinet() as sipuni:
-        report = (await sipuni.web.post("/_lab/call", json=wanted)).json()
+        report = (await sipuni.web.post("/_lab/call", json=expected)).json()
         remembered = (await sipuni.web.get("/_lab/calls")).json()
 
     assert (report["rang_first"], report["default_queue"]) == ("206", True)

@@ -1,33 +1,32 @@
-"""Odd cabinets: every switch of absent fields, other words and other bodies, seen on the wire."""
+"""Odd cabinets: every switch of absent fields, other spellings and bodies, seen on the wire."""
 
 import gzip
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl
+from typing import Any
 
 import httpx
 import pytest
 
-from bridge.lab.sipuni import (
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import play_scenario
+from bridge.lab.sipuni.scenarios.scenario import EventStep, read_scenarios
+from bridge.lab.sipuni.scheme import SipuniScheme
+from bridge.lab.sipuni.switches import (
     BodyForm,
     CabinetSwitches,
-    CallPlan,
     FieldSpelling,
     PlannedOutcome,
-    SipuniLab,
-    SipuniScheme,
     StatusSpelling,
-    play_scenario,
-    read_scenarios,
 )
-from bridge.lab.sipuni.scenarios.scenario import EventStep
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
-STORIES = read_scenarios(Path(__file__).parents[2] / "fixtures" / "odd_stories")
+SCENARIOS = read_scenarios(Path(__file__).parents[3] / "fixtures" / "odd_stories")
 
-#: Every odd cabinet that has a story.
+#: Every odd cabinet that has a scenario.
 NAMES = [
     "caller_absent_from_events",
     "caller_of_a_five_digit_town",
@@ -58,33 +57,17 @@ NAMES = [
 ]
 
 
-def test_every_odd_cabinet_has_its_story() -> None:
-    assert sorted(STORIES) == NAMES
+def test_every_odd_cabinet_has_its_scenario() -> None:
+    assert sorted(SCENARIOS) == NAMES
 
 
-class Bridge:
-    """Takes everything and keeps the requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        self.requests.append(request)
-        return httpx.Response(200, json={"success": True})
-
-    @property
-    def queries(self) -> list[Mapping[str, str]]:
-        """Give the fields of events sent in the query."""
-        return [dict(parse_qsl(one.url.query.decode())) for one in self.requests]
-
-
-async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: object) -> Bridge:
-    bridge = Bridge()
+async def pushed(
+    outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: Any
+) -> RecordingBridge:
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
-        wanted = CabinetSwitches(**switches)
-        lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=wanted)
+        changed = CabinetSwitches(**switches)
+        lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0, switches=changed)
         report = await lab.place_call(CallPlan("79001234567", "74950000001", outcome))
     assert report.problems == ()
     return bridge
@@ -93,14 +76,14 @@ async def pushed(outcome: PlannedOutcome = PlannedOutcome.ANSWERED, **switches: 
 async def test_fields_are_left_out() -> None:
     bridge = await pushed(omitted_fields=frozenset({"src_type", "dst_type"}))
 
-    assert not any("type" in name for event in bridge.queries for name in event)
+    assert not any("type" in name for event in bridge.events for name in event)
 
 
-async def test_types_and_statuses_are_other_words() -> None:
+async def test_types_and_statuses_are_spelled_otherwise() -> None:
     bridge = await pushed(party_types="mobile", status_word="REDIRECTED")
 
-    assert {event["src_type"] for event in bridge.queries} == {"mobile"}
-    assert bridge.queries[-1]["status"] == "REDIRECTED"
+    assert {event["src_type"] for event in bridge.events} == {"mobile"}
+    assert bridge.events[-1]["status"] == "REDIRECTED"
 
 
 @pytest.mark.parametrize(
@@ -119,16 +102,16 @@ async def test_statuses_are_spelled_otherwise(
     talked = await pushed(status_spelling=spelling)
     silent = await pushed(PlannedOutcome.NO_ANSWER, status_spelling=spelling)
 
-    assert (talked.queries[-1]["status"], silent.queries[-1]["status"]) == (answered, missed)
+    assert (talked.events[-1]["status"], silent.events[-1]["status"]) == (answered, missed)
 
 
 async def test_names_and_times_are_spelled_otherwise() -> None:
     camel = await pushed(field_spelling=FieldSpelling.CAMEL, event_milliseconds=True)
     upper = await pushed(field_spelling=FieldSpelling.UPPER)
 
-    assert {"callId", "srcNum", "callStartTimestamp"} <= camel.queries[-1].keys()
-    assert camel.queries[-1]["timestamp"].endswith("000")
-    assert "CALL_ID" in upper.queries[0]
+    assert {"callId", "srcNum", "callStartTimestamp"} <= camel.events[-1].keys()
+    assert camel.events[-1]["timestamp"].endswith("000")
+    assert "CALL_ID" in upper.events[0]
 
 
 @pytest.mark.parametrize("form", [form for form in BodyForm if form is not BodyForm.FORM])
@@ -141,17 +124,19 @@ async def test_bodies_have_other_forms(form: BodyForm) -> None:
     if form is BodyForm.MULTIPART:
         assert b'name="call_id"' in body
         return
-    said = json.loads(body)
-    said = said[0] if form is BodyForm.JSON_LIST else said.get("request", said)
-    assert said["src_num"] == "79001234567"
+    content = json.loads(body)
+    content = content[0] if form is BodyForm.JSON_LIST else content.get("request", content)
+    assert content["src_num"] == "79001234567"
 
 
-@pytest.mark.parametrize("name", STORIES)
-async def test_an_odd_story_reaches_the_bridge_whole(name: str) -> None:
-    bridge = Bridge()
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_an_odd_scenario_reaches_the_bridge_whole(name: str) -> None:
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(SipuniScheme(), http, clock=lambda: 1767225600.0)
-        performance = await play_scenario(STORIES[name], lab)
+        playback = await play_scenario(SCENARIOS[name], lab)
 
-    assert performance.problems == ()
-    assert len(bridge.requests) == sum(isinstance(step, EventStep) for step in STORIES[name].steps)
+    assert playback.problems == ()
+    assert len(bridge.requests) == sum(
+        isinstance(step, EventStep) for step in SCENARIOS[name].steps
+    )

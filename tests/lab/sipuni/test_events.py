@@ -1,14 +1,13 @@
 """The lab's Sipuni pushes the event sequences that were captured or read in public code."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
-
 import httpx
 import pytest
 
-from bridge.lab.sipuni import CallPlan, CallReport, SipuniLab, SipuniScheme
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, PlannedOutcome
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
@@ -16,28 +15,8 @@ CALLER, DID = "79001234567", "74950000001"
 NOW = 1767225600.0
 
 
-@dataclass
-class FakeBridge:
-    """Sends everybody to 205, writes down events, and acknowledges them as told."""
-
-    acknowledge: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True})
-    seen: list[str] = field(default_factory=list)
-    events: list[dict[str, str]] = field(default_factory=list)
-    methods: set[str] = field(default_factory=set)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            self.seen.append("question")
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        sent = request.content.decode() or request.url.query.decode()
-        self.events.append(dict(parse_qsl(sent, keep_blank_values=True)))
-        self.seen.append(f"event {self.events[-1].get('event')}")
-        self.methods.add(request.method)
-        return self.acknowledge()
-
-
 async def call(
-    bridge: FakeBridge,
+    bridge: RecordingBridge,
     outcome: PlannedOutcome = PlannedOutcome.ANSWERED,
     switches: CabinetSwitches | None = None,
     scheme: SipuniScheme | None = None,
@@ -47,7 +26,7 @@ async def call(
         return await lab.place_call(CallPlan(CALLER, DID, outcome))
 
 
-def shape(bridge: FakeBridge) -> list[str]:
+def shape(bridge: RecordingBridge) -> list[str]:
     """Tell an event as `code destination [status]`, the form of the table of sequences."""
     return [
         " ".join(filter(None, (one["event"], one["short_dst_num"], one.get("status"))))
@@ -79,7 +58,7 @@ def shape(bridge: FakeBridge) -> list[str]:
     ],
 )
 async def test_each_outcome_has_its_sequence(outcome: PlannedOutcome, sequence: list[str]) -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, outcome)
 
@@ -87,8 +66,8 @@ async def test_each_outcome_has_its_sequence(outcome: PlannedOutcome, sequence: 
     assert len({one["call_id"] for one in bridge.events}) == 1
 
 
-async def test_a_final_event_tells_the_whole_call() -> None:
-    bridge = FakeBridge()
+async def test_a_final_event_describes_the_whole_call() -> None:
+    bridge = RecordingBridge()
 
     await call(bridge)
 
@@ -101,7 +80,7 @@ async def test_a_final_event_tells_the_whole_call() -> None:
 
 
 async def test_an_employee_is_spelled_in_three_ways_within_one_call() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge)
 
@@ -111,8 +90,8 @@ async def test_an_employee_is_spelled_in_three_ways_within_one_call() -> None:
     assert leg["channel"].startswith("SIP/012345")
 
 
-async def test_a_call_nobody_answered_still_has_a_recording_link() -> None:
-    bridge = FakeBridge()
+async def test_an_unanswered_call_still_has_a_recording_link() -> None:
+    bridge = RecordingBridge()
 
     await call(bridge, PlannedOutcome.NO_ANSWER)
 
@@ -121,7 +100,7 @@ async def test_a_call_nobody_answered_still_has_a_recording_link() -> None:
 
 
 async def test_a_duplicate_event_1_differs_in_its_timestamp_alone() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(dup_event1=True, shuffle_params=True))
 
@@ -132,7 +111,7 @@ async def test_a_duplicate_event_1_differs_in_its_timestamp_alone() -> None:
 
 
 async def test_a_final_event_may_never_come() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(drop_event2=True))
 
@@ -140,7 +119,7 @@ async def test_a_final_event_may_never_come() -> None:
 
 
 async def test_a_broken_answer_time_precedes_the_start() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(broken_answer_ts=True))
 
@@ -149,7 +128,7 @@ async def test_a_broken_answer_time_precedes_the_start() -> None:
 
 
 async def test_the_did_grows_a_tail_on_its_own_legs_only() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(did_suffix=True))
 
@@ -159,7 +138,7 @@ async def test_the_did_grows_a_tail_on_its_own_legs_only() -> None:
 
 
 async def test_a_recording_may_bear_another_id_than_its_call() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(record_id_shift=True))
 
@@ -168,8 +147,8 @@ async def test_a_recording_may_bear_another_id_than_its_call() -> None:
     assert f"id={final['call_id'][:-1]}" in final["call_record_link"]
 
 
-async def test_a_renamed_scheme_tells_no_direction() -> None:
-    bridge = FakeBridge()
+async def test_a_renamed_scheme_shows_no_direction() -> None:
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(renamed_scheme="Рабочее время"))
 
@@ -186,7 +165,7 @@ async def test_a_renamed_scheme_tells_no_direction() -> None:
 async def test_events_may_come_as_a_posted_form(
     scheme: SipuniScheme, switches: CabinetSwitches
 ) -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=switches, scheme=scheme)
 
@@ -195,7 +174,7 @@ async def test_events_may_come_as_a_posted_form(
 
 
 async def test_unknown_codes_come_in_between() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(unknown_event="7"))
 
@@ -203,7 +182,7 @@ async def test_unknown_codes_come_in_between() -> None:
 
 
 async def test_event_1_may_overtake_the_routing_question_and_comes_once() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(event_before_answer=True))
 
@@ -213,7 +192,7 @@ async def test_event_1_may_overtake_the_routing_question_and_comes_once() -> Non
 
 @pytest.mark.parametrize("separator", [",", "&"])
 async def test_a_group_is_listed_with_either_separator(separator: str) -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, PlannedOutcome.GROUP_RING, CabinetSwitches(last_called_separator=separator))
 
@@ -232,15 +211,15 @@ async def test_a_group_is_listed_with_either_separator(separator: str) -> None:
 async def test_events_carry_the_number_the_carrier_gave(
     spelling: CallerSpelling, number: str
 ) -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
 
     await call(bridge, switches=CabinetSwitches(caller=spelling))
 
     assert {one["src_num"] for one in bridge.events} == {number}
 
 
-async def test_nobody_reachable_is_a_call_without_an_employees_leg() -> None:
-    bridge = FakeBridge()
+async def test_a_call_without_a_reachable_extension_has_no_employees_leg() -> None:
+    bridge = RecordingBridge()
 
     report = await call(bridge, switches=CabinetSwitches(offline_ext=frozenset({"205", "200"})))
 
@@ -258,7 +237,7 @@ async def test_nobody_reachable_is_a_call_without_an_employees_leg() -> None:
     ],
 )
 async def test_pushing_stops_after_n_wrong_answers(wrong: httpx.Response) -> None:
-    bridge = FakeBridge(lambda: wrong)
+    bridge = RecordingBridge(lambda: wrong)
 
     report = await call(bridge, switches=CabinetSwitches(suspend_after=2))
 
@@ -267,7 +246,7 @@ async def test_pushing_stops_after_n_wrong_answers(wrong: httpx.Response) -> Non
 
 
 async def test_setting_the_switches_resumes_a_suspended_push() -> None:
-    bridge = FakeBridge(lambda: httpx.Response(500))
+    bridge = RecordingBridge(lambda: httpx.Response(500))
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(SipuniScheme(), http, switches=CabinetSwitches(suspend_after=1))
         await lab.place_call(CallPlan(CALLER, DID))
@@ -278,7 +257,7 @@ async def test_setting_the_switches_resumes_a_suspended_push() -> None:
 
 
 async def test_saving_the_settings_page_pushes_no_field_at_all() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         push = await SipuniLab(SipuniScheme(), http).save_settings_page()
 
@@ -287,7 +266,7 @@ async def test_saving_the_settings_page_pushes_no_field_at_all() -> None:
 
 
 async def test_a_cabinet_that_cannot_guess_the_events_address_pushes_nothing() -> None:
-    bridge = FakeBridge()
+    bridge = RecordingBridge()
     scheme = SipuniScheme(hook_url="http://bridge.test/pbx/ask")
     bridge_answer = httpx.MockTransport(lambda _: httpx.Response(200, json={"choice": 0}))
     async with httpx.AsyncClient(transport=bridge_answer) as http:

@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from bridge.lab.sipuni import CallPlan, SipuniLab, SipuniScheme
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
 from bridge.lab.sipuni.protocol.routing_question import question_query
+from bridge.lab.sipuni.scheme import SipuniScheme
 from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, PlannedOutcome
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "sipuni"
+FOLDER = Path(__file__).parents[3] / "fixtures" / "sipuni"
 CASES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
 
 

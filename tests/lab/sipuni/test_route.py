@@ -5,18 +5,18 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
-from bridge.lab.sipuni import (
+from bridge.lab.sipuni.calls import CallPlan, CallReport
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import (
     CabinetEmployee,
-    CallPlan,
-    CallReport,
     NodeMode,
     SchemeNode,
-    SipuniLab,
     SipuniScheme,
 )
 from bridge.lab.sipuni.switches import CabinetSwitches, CallerSpelling, TimeSpelling
@@ -67,7 +67,7 @@ async def call(
     *nodes: SchemeNode,
     switches: CabinetSwitches | None = None,
     caller: str = CALLER,
-    **settings: object,
+    **settings: Any,
 ) -> CallReport:
     scheme = SipuniScheme(nodes=nodes or (SchemeNode(),), **settings)
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
@@ -122,7 +122,7 @@ async def test_each_mode_understands_its_own_form_of_205(mode: NodeMode, answer:
         (NodeMode.TEXT, says_text("")),
     ],
 )
-async def test_nobody_in_each_mode_is_the_default_queue_without_complaint(
+async def test_branch_0_in_each_mode_is_the_default_queue_without_a_problem(
     mode: NodeMode, answer: Answer
 ) -> None:
     report = await call(FakeBridge(answer), SchemeNode(label="205", mode=mode))
@@ -131,7 +131,7 @@ async def test_nobody_in_each_mode_is_the_default_queue_without_complaint(
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "message"),
     [
         (says({"choice": 1}, status=404), "status 404"),
         (says({"choice": 1}, status=500), "status 500"),
@@ -146,13 +146,13 @@ async def test_nobody_in_each_mode_is_the_default_queue_without_complaint(
         (says({"choice": 1, "extension": CALLER}), "not an extension"),
     ],
 )
-async def test_a_wrong_answer_is_branch_0_and_is_told_in_words(answer: Answer, words: str) -> None:
+async def test_a_wrong_answer_is_branch_0_and_is_reported(answer: Answer, message: str) -> None:
     bridge = FakeBridge(answer)
 
     report = await call(bridge)
 
     assert (report.rang_first, report.default_queue) == ("200", True)
-    assert words in report.problems[0]
+    assert message in report.problems[0]
     assert len(bridge.asked) == 1
 
 
@@ -330,7 +330,7 @@ async def test_a_bare_question_has_no_query() -> None:
     assert bridge.queries == [""]
 
 
-async def test_the_raw_answer_is_kept_for_the_referee() -> None:
+async def test_the_raw_answer_is_kept_in_the_report() -> None:
     report = await call(FakeBridge(says({"choice": 0})))
 
     assert json.loads(report.questions[0].answer) == {"choice": 0}

@@ -1,4 +1,4 @@
-"""Every story can be read, told to a bridge, and found in the statistics as it expects."""
+"""Every scenario can be read, played to a bridge, and found in the statistics as it expects."""
 
 import asyncio
 import csv
@@ -17,27 +17,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.lab.sipuni import (
-    CabinetSwitches,
-    OrderReplyMode,
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scenarios.playback import (
     Playback,
-    Scenario,
-    ScenarioError,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-    parse_scenario,
     play_scenario,
     queue_scenario,
-    read_scenarios,
-    signature,
 )
-from bridge.lab.sipuni.scenarios.scenario import EventStep, RouteStep, read_scenario
+from bridge.lab.sipuni.scenarios.scenario import (
+    EventStep,
+    RouteStep,
+    Scenario,
+    ScenarioError,
+    parse_scenario,
+    read_scenario,
+    read_scenarios,
+)
+from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.switches import CabinetSwitches, OrderReplyMode
 
 pytestmark = pytest.mark.anyio
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "stories"
-STORIES = read_scenarios(FOLDER)
+FOLDER = Path(__file__).parents[3] / "fixtures" / "stories"
+SCENARIOS = read_scenarios(FOLDER)
 NOW = 1767225600
 KINDS = {"inbound": "Входящий", "outbound": "Исходящий", "internal": "Внутренний"}
 #: Parameters of the vendor's page and of captures (facts of the event push).
@@ -57,7 +59,7 @@ class Receiver:
     questions: list[dict[str, str]] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     holds: bool = False
-    told: asyncio.Event = field(default_factory=asyncio.Event)
+    event_came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -70,19 +72,19 @@ class Receiver:
     async def route(self, request: Request) -> Response:
         self.questions.append(dict(request.query_params))
         if self.holds:
-            await self.told.wait()
+            await self.event_came.wait()
         return JSONResponse({"choice": 1, "extension": "205"})
 
     async def event(self, request: Request) -> Response:
         self.methods.append(request.method)
         form = parse_qsl((await request.body()).decode(), keep_blank_values=True)
         self.events.append({**request.query_params, **dict(form)})
-        self.told.set()
+        self.event_came.set()
         return JSONResponse({"success": True})
 
 
 @dataclass
-class Stage:
+class CabinetUnderTest:
     """The cabinet, its bridge, and whoever speaks to the cabinet's API."""
 
     lab: SipuniLab
@@ -104,25 +106,28 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_stage(
+async def open_cabinet(
     switches: CabinetSwitches | None = None, *, holds: bool = False
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[CabinetUnderTest]:
     receiver = Receiver(holds=holds)
     scheme = SipuniScheme(hook_url="http://bridge.test/sipuni/route")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=receiver.app())) as http:
         lab = SipuniLab(scheme, http, clock=lambda: float(NOW), switches=switches)
         transport = httpx.ASGITransport(app=create_sipuni_app(lab))
         async with httpx.AsyncClient(transport=transport, base_url="http://sipuni.test") as web:
-            yield Stage(lab, receiver, web)
+            yield CabinetUnderTest(lab, receiver, web)
 
 
-async def told(story: Scenario, **cast: str) -> tuple[Playback, Stage, list[dict[str, str]]]:
-    async with set_stage() as house:
-        performance = await play_scenario(story, house.lab, roles=cast)
-        return performance, house, await house.statistics()
+async def play(
+    scenario: Scenario, **roles: str
+) -> tuple[Playback, CabinetUnderTest, list[dict[str, str]]]:
+    async with open_cabinet() as cabinet:
+        playback = await play_scenario(scenario, cabinet.lab, roles=roles)
+        return playback, cabinet, await cabinet.statistics()
 
 
-#: What telephony-apis.md §1.2 and §8 name, and the stories that tell it.
+#: What docs/facts/sipuni.md, 'Events' and docs/facts/telephony.md, 'Ten quirks' name, and the
+#: scenarios that tell it.
 SEQUENCES = {
     "incoming, answered": ["incoming_answered", "second_rung_answers", "direct_did"],
     "incoming, missed": [
@@ -173,33 +178,33 @@ SEQUENCES = {
 }
 
 
-def test_every_sequence_of_the_facts_is_a_story_and_there_is_no_other() -> None:
-    told = [name for names in SEQUENCES.values() for name in names]
+def test_every_sequence_of_the_facts_is_a_scenario_and_there_is_no_other() -> None:
+    listed = [name for names in SEQUENCES.values() for name in names]
 
-    assert sorted(told) == sorted(STORIES)
-
-
-@pytest.mark.parametrize("name", STORIES)
-async def test_a_story_reaches_the_bridge_whole(name: str) -> None:
-    story = STORIES[name]
-
-    performance, house, _ = await told(story)
-
-    events = [step for step in story.steps if isinstance(step, EventStep)]
-    assert performance.problems == ()
-    assert len(house.receiver.questions) == sum(isinstance(s, RouteStep) for s in story.steps)
-    assert len(house.receiver.events) == len(events)
-    assert not any("{" in value for one in house.receiver.events for value in one.values())
+    assert sorted(listed) == sorted(SCENARIOS)
 
 
-@pytest.mark.parametrize("name", STORIES)
-async def test_the_statistics_say_what_the_story_expects(name: str) -> None:
-    performance, _, sheet = await told(STORIES[name])
-    expected = {call.call: call for call in performance.expect.calls}
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_scenario_reaches_the_bridge_whole(name: str) -> None:
+    scenario = SCENARIOS[name]
+
+    playback, cabinet, _ = await play(scenario)
+
+    events = [step for step in scenario.steps if isinstance(step, EventStep)]
+    assert playback.problems == ()
+    assert len(cabinet.receiver.questions) == sum(isinstance(s, RouteStep) for s in scenario.steps)
+    assert len(cabinet.receiver.events) == len(events)
+    assert not any("{" in value for one in cabinet.receiver.events for value in one.values())
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_the_statistics_say_what_the_scenario_expects(name: str) -> None:
+    playback, _, sheet = await play(SCENARIOS[name])
+    expected = {call.call: call for call in playback.expect.calls}
     by_record = {row["ID записи"]: row for row in sheet}
 
-    assert len(sheet) == len(performance.history) == len(by_record)
-    for past in performance.history:
+    assert len(sheet) == len(playback.history) == len(by_record)
+    for past in playback.history:
         row, call = by_record[past.record_id], expected.pop(past.call_id)
         answered = call.disposition == "answered"
         outside = row["Откуда"] if call.direction == "inbound" else row["Куда"]
@@ -212,23 +217,23 @@ async def test_the_statistics_say_what_the_story_expects(name: str) -> None:
         assert re.findall(r"(\d+) \(", row["Кто разговаривал"]) == list(call.talked)
         assert not call.caller or call.caller in {outside, inside}
         assert not call.did or inside == call.did
-    # What the statistics do not know, nobody knows.
+    # What the statistics do not know, they are unknown.
     assert {call.disposition for call in expected.values()} <= {"unknown"}
 
 
-@pytest.mark.parametrize("name", STORIES)
-async def test_events_belong_to_the_calls_of_the_story(name: str) -> None:
-    performance, house, _ = await told(STORIES[name])
-    calls = {call.call: call for call in performance.expect.calls}
-    seen = {one["call_id"] for one in house.receiver.events if one}
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_events_belong_to_the_calls_of_the_scenario(name: str) -> None:
+    playback, cabinet, _ = await play(SCENARIOS[name])
+    calls = {call.call: call for call in playback.expect.calls}
+    seen = {one["call_id"] for one in cabinet.receiver.events if one}
 
     assert seen <= calls.keys()
-    assert {past.call_id for past in performance.history} <= calls.keys()
+    assert {past.call_id for past in playback.history} <= calls.keys()
     for ref, call in calls.items():
-        codes = [one["event"] for one in house.receiver.events if one.get("call_id") == ref]
+        codes = [one["event"] for one in cabinet.receiver.events if one.get("call_id") == ref]
         finals = [
             one["status"]
-            for one in house.receiver.events
+            for one in cabinet.receiver.events
             if one.get("call_id") == ref and one["event"] == "2"
         ]
         if call.by_events == "unknown" or call.disposition == "unknown":
@@ -238,15 +243,15 @@ async def test_events_belong_to_the_calls_of_the_story(name: str) -> None:
         assert ("3" in codes) <= (call.disposition == "answered")
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SCENARIOS)
 async def test_events_have_no_field_a_cabinet_does_not_send(name: str) -> None:
-    _, house, _ = await told(STORIES[name])
+    _, cabinet, _ = await play(SCENARIOS[name])
 
-    assert {field for one in house.receiver.events for field in one} <= FIELDS
+    assert {field for one in cabinet.receiver.events for field in one} <= FIELDS
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_story_holds_no_number_but_the_composed_ones(name: str) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_holds_no_number_but_the_composed_ones(name: str) -> None:
     text = (FOLDER / f"{name}.jsonl").read_text("utf-8")
 
     digits = set(re.findall(r"\d{7,}", text))
@@ -254,30 +259,30 @@ def test_a_story_holds_no_number_but_the_composed_ones(name: str) -> None:
     assert digits <= {"79001234567", "79007654321", "74950000001"}
 
 
-@pytest.mark.parametrize("name", STORIES)
-async def test_a_story_can_be_played_now_by_other_people(name: str) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_scenario_can_be_played_now_by_other_people(name: str) -> None:
     recast = {"client": "79031112233", "did": "78120000009", "owner": "311"}
-    cast = {role: value for role, value in recast.items() if role in STORIES[name].roles}
-    async with set_stage() as house:
-        later = await play_scenario(STORIES[name], house.lab, start=NOW + 86_400, roles=cast)
-        again = await play_scenario(STORIES[name], house.lab, start=NOW + 86_400, roles=cast)
+    roles = {role: value for role, value in recast.items() if role in SCENARIOS[name].roles}
+    async with open_cabinet() as cabinet:
+        later = await play_scenario(SCENARIOS[name], cabinet.lab, start=NOW + 86_400, roles=roles)
+        again = await play_scenario(SCENARIOS[name], cabinet.lab, start=NOW + 86_400, roles=roles)
 
-    pushed = " ".join(value for one in house.receiver.events for value in one.values())
+    pushed = " ".join(value for one in cabinet.receiver.events for value in one.values())
     assert not any(old in pushed for old in ("79001234567", "74950000001", "012345205"))
     assert all(
         NOW + 86_400 <= int(call.call.partition(".")[0]) <= NOW + 90_000
         for call in later.expect.calls
     )
-    ids = [call.call for told in (later, again) for call in told.expect.calls]
+    ids = [call.call for one in (later, again) for call in one.expect.calls]
     assert len(ids) == len(set(ids))
 
 
 async def test_a_step_together_with_another_happens_while_that_is_under_way() -> None:
-    async with set_stage(holds=True) as house:
-        performance = await play_scenario(STORIES["event_during_the_question"], house.lab)
+    async with open_cabinet(holds=True) as cabinet:
+        playback = await play_scenario(SCENARIOS["event_during_the_question"], cabinet.lab)
 
-    assert performance.problems == ()
-    assert performance.questions[0].extension == "205"
+    assert playback.problems == ()
+    assert playback.questions[0].extension == "205"
 
 
 async def test_a_pause_is_awaited_between_the_steps() -> None:
@@ -286,30 +291,30 @@ async def test_a_pause_is_awaited_between_the_steps() -> None:
     async def pause(seconds: float) -> None:
         waited.append(seconds)
 
-    async with set_stage() as house:
-        await play_scenario(STORIES["incoming_answered"], house.lab, pause=pause)
+    async with open_cabinet() as cabinet:
+        await play_scenario(SCENARIOS["incoming_answered"], cabinet.lab, pause=pause)
 
     assert waited == [1, 12, 60, 2]
 
 
-async def test_methods_are_those_of_the_story() -> None:
-    _, house, _ = await told(STORIES["events_by_both_methods"])
+async def test_methods_are_those_of_the_scenario() -> None:
+    _, cabinet, _ = await play(SCENARIOS["events_by_both_methods"])
 
-    assert house.receiver.methods == ["GET", "POST", "GET", "POST"]
+    assert cabinet.receiver.methods == ["GET", "POST", "GET", "POST"]
 
 
-async def test_the_recording_of_a_story_is_fetched_by_its_link() -> None:
-    async with set_stage() as house:
+async def test_the_recording_of_a_scenario_is_fetched_by_its_link() -> None:
+    async with open_cabinet() as cabinet:
         for name in ("recording_id_shifted", "recording_link_of_an_unanswered_call"):
-            await play_scenario(STORIES[name], house.lab)
-        links = [one["call_record_link"] for one in house.receiver.events if one["event"] == "2"]
-        there, absent = [await house.web.get(httpx.URL(link).raw_path.decode()) for link in links]
+            await play_scenario(SCENARIOS[name], cabinet.lab)
+        links = [one["call_record_link"] for one in cabinet.receiver.events if one["event"] == "2"]
+        there, absent = [await cabinet.web.get(httpx.URL(link).raw_path.decode()) for link in links]
 
     assert there.headers["content-type"] == "audio/mpeg"
     assert absent.headers["content-type"].startswith("text/html")
 
 
-# ------------------------------------------------------------------ stories and orders
+# ------------------------------------------------------------------ scenarios and orders
 
 ORDER = {"antiaon": "0", "phone": "79001234567", "reverse": "0", "sipnumber": "205"}
 
@@ -323,86 +328,88 @@ ORDER = {"antiaon": "0", "phone": "79001234567", "reverse": "0", "sipnumber": "2
         ("click_to_call_offline", []),
     ],
 )
-async def test_a_staged_story_begins_with_the_order_it_waits_for(
+async def test_a_waiting_scenario_begins_with_the_order_it_waits_for(
     name: str, events: list[str]
 ) -> None:
-    async with set_stage() as house:
-        queue_scenario(STORIES[name], house.lab)
-        reply = await house.post("callback/call_number", **ORDER)
-        again = await house.post("callback/call_number", **ORDER | {"sipnumber": "206"})
+    async with open_cabinet() as cabinet:
+        queue_scenario(SCENARIOS[name], cabinet.lab)
+        reply = await cabinet.post("callback/call_number", **ORDER)
+        again = await cabinet.post("callback/call_number", **ORDER | {"sipnumber": "206"})
 
-    pushed = [one for one in house.receiver.events if one["callbackId"] == reply.json()["id"]]
+    pushed = [one for one in cabinet.receiver.events if one["callbackId"] == reply.json()["id"]]
     assert [one["event"] for one in pushed] == events
     assert again.json()["id"] != reply.json()["id"]
 
 
-async def test_event_1_overtakes_the_answer_to_a_staged_order() -> None:
-    async with set_stage(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as house:
-        queue_scenario(STORIES["click_to_call_answered"], house.lab)
+async def test_event_1_overtakes_the_answer_to_a_order_a_scenario_waits_for() -> None:
+    async with open_cabinet(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as cabinet:
+        queue_scenario(SCENARIOS["click_to_call_answered"], cabinet.lab)
         with pytest.raises(ConnectionError):
-            await house.post("callback/call_number", **ORDER)
-        await house.lab.wait_until_idle()
+            await cabinet.post("callback/call_number", **ORDER)
+        await cabinet.lab.wait_until_idle()
 
-    assert [one["event"] for one in house.receiver.events] == ["1", "1", "3", "2"]
+    assert [one["event"] for one in cabinet.receiver.events] == ["1", "1", "3", "2"]
 
 
-async def test_a_story_without_an_order_cannot_wait_for_one() -> None:
-    async with set_stage() as house:
+async def test_a_scenario_without_an_order_cannot_wait_for_one() -> None:
+    async with open_cabinet() as cabinet:
         with pytest.raises(ScenarioError, match="no order"):
-            queue_scenario(STORIES["incoming_missed"], house.lab)
+            queue_scenario(SCENARIOS["incoming_missed"], cabinet.lab)
 
 
 # ------------------------------------------------------------------ the control address
 
 
-async def test_a_story_is_played_from_outside() -> None:
+async def test_a_scenario_is_played_from_outside() -> None:
     text = (FOLDER / "incoming_missed.jsonl").read_bytes()
-    async with set_stage() as house:
-        reply = await house.web.post("/_lab/story?client=79031112233", content=text)
+    async with open_cabinet() as cabinet:
+        reply = await cabinet.web.post("/_lab/story?client=79031112233", content=text)
 
     report = reply.json()
     assert report["expect"]["owed"] == ["79031112233"]
     assert report["problems"] == []
     assert [one["event"] for one in report["pushes"]] == ["1", "1", "2"]
-    assert house.receiver.questions[0]["fromnum"] == "79031112233"
+    assert cabinet.receiver.questions[0]["fromnum"] == "79031112233"
 
 
-async def test_a_story_is_staged_from_outside() -> None:
+async def test_a_scenario_is_made_to_wait_from_outside() -> None:
     text = (FOLDER / "click_to_call_answered.jsonl").read_bytes()
-    async with set_stage() as house:
-        staged = await house.web.post("/_lab/story?staged=1&owner=311", content=text)
-        await house.post("callback/call_number", **ORDER | {"sipnumber": "311"})
+    async with open_cabinet() as cabinet:
+        staged = await cabinet.web.post("/_lab/story?staged=1&owner=311", content=text)
+        await cabinet.post("callback/call_number", **ORDER | {"sipnumber": "311"})
 
     assert staged.json()["story"] == "click_to_call_answered"
-    assert house.receiver.events[0]["short_src_num"] == "311"
+    assert cabinet.receiver.events[0]["short_src_num"] == "311"
 
 
 @pytest.mark.parametrize(
-    ("query", "body", "words"),
+    ("query", "body", "message"),
     [
         ("", b"", "no header"),
-        ("?nobody=1", (FOLDER / "incoming_missed.jsonl").read_bytes(), "nobody in the cast"),
+        ("?nobody=1", (FOLDER / "incoming_missed.jsonl").read_bytes(), "no such role"),
         ("?staged=1", (FOLDER / "incoming_missed.jsonl").read_bytes(), "no order"),
     ],
 )
-async def test_a_wrong_story_is_told_and_not_played(query: str, body: bytes, words: str) -> None:
-    async with set_stage() as house:
-        reply = await house.web.post(f"/_lab/story{query}", content=body)
+async def test_a_wrong_scenario_is_refused_and_not_played(
+    query: str, body: bytes, message: str
+) -> None:
+    async with open_cabinet() as cabinet:
+        reply = await cabinet.web.post(f"/_lab/story{query}", content=body)
 
     assert reply.status_code == 422
-    assert words in reply.json()["error"]
-    assert house.receiver.events == []
+    assert message in reply.json()["error"]
+    assert cabinet.receiver.events == []
 
 
-# ------------------------------------------------------------------ what is no story
+# ------------------------------------------------------------------ what is no scenario
 
 HEADER = '{"story": "s", "about": "a", "cast": {"client": "7"}, "expect": {"calls": []}}\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
-        ("", r"odd\.jsonl:1: the story has no header"),
+        ("", r"odd\.jsonl:1: the scenario has no header"),
         ("nonsense\n", r"odd\.jsonl:1: .*JSON"),
         ('{"story": "s"}\n', r"odd\.jsonl:1: .*missing required field `about`"),
         (HEADER, r"odd\.jsonl:1: nothing happens"),
@@ -416,7 +423,7 @@ HEADER = '{"story": "s", "about": "a", "cast": {"client": "7"}, "expect": {"call
         (HEADER + '{"at": 0, "do": "event", "together": true}', r"odd\.jsonl:2: .*together"),
         (
             HEADER + '{"at": 0, "do": "event", "params": {"src_num": "{nobody}"}}',
-            r"odd\.jsonl:2: nobody in the cast is \{nobody\}",
+            r"odd\.jsonl:2: no role or value of this name: \{nobody\}",
         ),
         (
             HEADER + '{"at": 0, "do": "event", "params": {"call_id": "{+0}.{#77}"}}',
@@ -424,23 +431,25 @@ HEADER = '{"story": "s", "about": "a", "cast": {"client": "7"}, "expect": {"call
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:
+def test_what_is_wrong_is_reported_with_file_and_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "odd.jsonl"
     path.write_text(text, "utf-8")
 
-    with pytest.raises(ScenarioError, match=words):
+    with pytest.raises(ScenarioError, match=message):
         read_scenario(path)
 
 
-def test_a_story_is_named_as_its_file(tmp_path: Path) -> None:
+def test_a_scenario_is_named_as_its_file(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text(HEADER + '{"at": 0, "do": "event"}', "utf-8")
 
-    with pytest.raises(ScenarioError, match=r"other\.jsonl:1: the story calls itself s"):
+    with pytest.raises(ScenarioError, match=r"other\.jsonl:1: the scenario calls itself s"):
         read_scenarios(tmp_path)
 
 
-async def test_a_cast_of_strangers_is_refused() -> None:
-    story = parse_scenario(HEADER + '{"at": 0, "do": "event"}')
-    async with set_stage() as house:
+async def test_unknown_roles_are_refused() -> None:
+    scenario = parse_scenario(HEADER + '{"at": 0, "do": "event"}')
+    async with open_cabinet() as cabinet:
         with pytest.raises(ScenarioError, match="extra"):
-            await play_scenario(story, house.lab, roles={"extra": "1"})
+            await play_scenario(scenario, cabinet.lab, roles={"extra": "1"})

@@ -1,29 +1,28 @@
-"""The lab's Sipuni pushes events over its websocket to whoever listens, and to nobody else."""
+"""The lab's Sipuni pushes events over its websocket to those who listen, and to no others."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 import uvicorn
 import websockets
 
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.sipuni import (
+from bridge.lab.servers import LoopbackServer
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme, signature
+from bridge.lab.sipuni.switches import (
     CabinetSwitches,
-    CallPlan,
     EventsOver,
     OrderReplyMode,
-    SipuniLab,
-    SipuniScheme,
-    create_sipuni_app,
-    signature,
 )
+from tests.lab.sipuni.fake_bridge import RecordingBridge
 
 pytestmark = pytest.mark.anyio
 
@@ -33,24 +32,11 @@ KEEPALIVE = json.dumps({"type": "keepalive"})
 
 
 @dataclass
-class FakeBridge:
-    """Sends everybody to 205 and writes down what comes over HTTP."""
-
-    codes: list[str] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/route"):
-            return httpx.Response(200, json={"choice": 1, "extension": "205"})
-        self.codes.append(dict(parse_qsl(request.url.query.decode())).get("event", ""))
-        return httpx.Response(200, json={"success": True})
-
-
-@dataclass
-class House:
+class ServedCabinet:
     """The cabinet on a port of loopback, and the bridge it pushes to over HTTP."""
 
     lab: SipuniLab
-    bridge: FakeBridge
+    bridge: RecordingBridge
     port: int
 
     def connect(self) -> websockets.connect:
@@ -64,10 +50,10 @@ class House:
 
 
 @asynccontextmanager
-async def house(
+async def open_cabinet(
     switches: CabinetSwitches | None = None, scheme: SipuniScheme | None = None
-) -> AsyncIterator[House]:
-    bridge = FakeBridge()
+) -> AsyncIterator[ServedCabinet]:
+    bridge = RecordingBridge()
     async with httpx.AsyncClient(transport=httpx.MockTransport(bridge)) as http:
         lab = SipuniLab(
             scheme or SipuniScheme(),
@@ -79,7 +65,7 @@ async def house(
         served = LoopbackServer(lambda: uvicorn.Server(config))
         await served.start()
         try:
-            yield House(lab, bridge, served.port)
+            yield ServedCabinet(lab, bridge, served.port)
         finally:
             await served.stop()
 
@@ -89,7 +75,7 @@ async def received(line: websockets.ClientConnection, number: int) -> list[dict[
 
 
 async def test_who_has_the_key_gets_every_event_with_the_fields_of_http() -> None:
-    async with house() as sipuni, sipuni.connect() as line:
+    async with open_cabinet() as sipuni, sipuni.connect() as line:
         let_in = await sipuni.enter(line)
         report = await sipuni.lab.place_call(PLAN)
         messages = await received(line, 4)
@@ -100,8 +86,8 @@ async def test_who_has_the_key_gets_every_event_with_the_fields_of_http() -> Non
     assert (report.problems, sipuni.bridge.codes) == ((), [])
 
 
-async def test_without_the_key_nothing_is_heard() -> None:
-    async with house() as sipuni, sipuni.connect() as line:
+async def test_without_the_key_nothing_is_received() -> None:
+    async with open_cabinet() as sipuni, sipuni.connect() as line:
         await line.send(json.dumps({"type": "auth", "body": {"key": "guessed"}}))
         refused = json.loads(await line.recv())
         report = await sipuni.lab.place_call(PLAN)
@@ -111,7 +97,7 @@ async def test_without_the_key_nothing_is_heard() -> None:
 
 
 async def test_nothing_is_replayed_after_a_gap() -> None:
-    async with house() as sipuni:
+    async with open_cabinet() as sipuni:
         async with sipuni.connect() as line:
             await sipuni.enter(line)
             await sipuni.lab.listeners.drop()
@@ -126,8 +112,8 @@ async def test_nothing_is_replayed_after_a_gap() -> None:
     assert {one["request"]["call_id"] for one in messages} == {report.call_id}
 
 
-async def test_the_levers_cut_the_line() -> None:
-    async with house() as sipuni, sipuni.connect() as line:
+async def test_the_control_address_drops_the_connection() -> None:
+    async with open_cabinet() as sipuni, sipuni.connect() as line:
         await sipuni.enter(line)
         async with httpx.AsyncClient(trust_env=False) as web:
             reply = await web.post(f"http://127.0.0.1:{sipuni.port}/_lab/drop")
@@ -139,9 +125,13 @@ async def test_the_levers_cut_the_line() -> None:
 
 async def test_a_silent_listener_is_dropped_and_one_that_keeps_alive_is_not() -> None:
     switches = CabinetSwitches(
-        events_over=EventsOver.WEBSOCKET, keepalive_s=0.2, single_listener=False
+        events_over=EventsOver.WEBSOCKET, keepalive_s=1.0, single_listener=False
     )
-    async with house(switches) as sipuni, sipuni.connect() as silent, sipuni.connect() as alive:
+    async with (
+        open_cabinet(switches) as sipuni,
+        sipuni.connect() as silent,
+        sipuni.connect() as alive,
+    ):
         await sipuni.enter(silent)
         await sipuni.enter(alive)
 
@@ -165,7 +155,11 @@ async def test_a_silent_listener_is_dropped_and_one_that_keeps_alive_is_not() ->
 @pytest.mark.parametrize(("single", "listeners"), [(True, 1), (False, 2)])
 async def test_a_second_listener_may_close_the_first(single: bool, listeners: int) -> None:
     switches = CabinetSwitches(events_over=EventsOver.WEBSOCKET, single_listener=single)
-    async with house(switches) as sipuni, sipuni.connect() as first, sipuni.connect() as second:
+    async with (
+        open_cabinet(switches) as sipuni,
+        sipuni.connect() as first,
+        sipuni.connect() as second,
+    ):
         await sipuni.enter(first)
         await sipuni.enter(second)
 
@@ -176,7 +170,7 @@ async def test_messages_may_be_bare_and_bear_a_namespace() -> None:
     switches = CabinetSwitches(
         events_over=EventsOver.WEBSOCKET, ws_unwrapped=True, ws_namespace=True
     )
-    async with house(switches) as sipuni, sipuni.connect() as line:
+    async with open_cabinet(switches) as sipuni, sipuni.connect() as line:
         await sipuni.enter(line)
         report = await sipuni.lab.place_call(PLAN)
         (first, *_) = await received(line, 4)
@@ -186,7 +180,7 @@ async def test_messages_may_be_bare_and_bear_a_namespace() -> None:
 
 async def test_both_ways_push_every_event_once_each() -> None:
     async with (
-        house(CabinetSwitches(events_over=EventsOver.BOTH)) as sipuni,
+        open_cabinet(CabinetSwitches(events_over=EventsOver.BOTH)) as sipuni,
         sipuni.connect() as line,
     ):
         await sipuni.enter(line)
@@ -198,8 +192,10 @@ async def test_both_ways_push_every_event_once_each() -> None:
 
 
 @pytest.mark.parametrize("noise", ["nonsense", "[]", '{"type": "song"}', b"bytes"])
-async def test_noise_lets_nobody_in_and_breaks_nothing(noise: str | bytes) -> None:
-    async with house() as sipuni:
+async def test_invalid_messages_authenticate_no_listener_and_break_nothing(
+    noise: str | bytes,
+) -> None:
+    async with open_cabinet() as sipuni:
         async with sipuni.connect() as line:
             await line.send(noise)
         async with sipuni.connect() as line:
@@ -210,7 +206,7 @@ async def test_noise_lets_nobody_in_and_breaks_nothing(noise: str | bytes) -> No
 
 async def test_over_a_socket_a_lost_order_is_a_line_that_goes_dead() -> None:
     order = {"antiaon": "0", "phone": PLAN.caller, "reverse": "0", "sipnumber": "205"}
-    async with house(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as sipuni:
+    async with open_cabinet(CabinetSwitches(order_reply=OrderReplyMode.LOST)) as sipuni:
         signed = order | {"user": "012345", "hash": signature(order, "012345", "demo-secret")}
         async with httpx.AsyncClient(trust_env=False) as web:
             with pytest.raises(httpx.RemoteProtocolError):

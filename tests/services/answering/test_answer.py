@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.directory.entities import Manager
-from bridge.domain.phone.fields import CallerKind, PhoneRules
+from bridge.domain.phone.callers import CallerKind
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import RouteQuestion, RoutingRules
 from bridge.ports.alarms import Alarm
 from bridge.services.answering.answer import RouteAnswerer
@@ -62,7 +63,7 @@ class House:
     def knows(self, *people: Manager) -> None:
         """Have the usual contact's partner be looked after by *people*."""
         self.directory.people = b.rows(*people)
-        known = b.card(b.contact(), partners=[b.partner()], managers=people)
+        known = b.card(b.contact(), partners=[b.partner()])
         self.directory.cards = {b.NUMBER: known}
 
 

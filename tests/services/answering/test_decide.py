@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import Finding, NumberMemory, RoutingRules, Rule
 from bridge.ports.alarms import Alarm
 from bridge.services.answering.decide import RouteDecider
@@ -18,9 +18,7 @@ class Office:
 
     def __init__(self, memory: NumberMemory | None = None) -> None:
         self.directory = MemoryDirectory()
-        self.directory.cards = {
-            b.NUMBER: b.card(b.contact(), partners=[b.partner()], managers=[b.manager()])
-        }
+        self.directory.cards = {b.NUMBER: b.card(b.contact(), partners=[b.partner()])}
         self.events = RecordedEvents()
         self.deciding = RouteDecider(
             directory=self.directory,
@@ -75,7 +73,7 @@ def test_explaining_reads_numbers_as_the_pbx_would_send_them() -> None:
 
 
 def test_what_an_operator_said_is_used() -> None:
-    office = Office(NumberMemory(choice=b.contact("Сидоров").ref))
+    office = Office(NumberMemory(chosen_owner=b.contact("Сидоров").ref))
     others = [b.manager(), b.manager("Олег Ким", "207")]
     office.directory.people = b.rows(*others)
     office.directory.cards = {
@@ -83,7 +81,6 @@ def test_what_an_operator_said_is_used() -> None:
             b.contact(),
             b.contact("Сидоров", partner="ЗАО Клён"),
             partners=[b.partner(), b.partner("ЗАО Клён", manager="Олег Ким")],
-            managers=others,
         )
     }
 

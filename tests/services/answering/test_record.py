@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.routing.decision import Target
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import CallRecorded

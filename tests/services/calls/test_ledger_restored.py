@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.domain.delivery.outbox import OutboxEntry, must_search_first
+from bridge.domain.delivery.entry import OutboxEntry
+from bridge.domain.delivery.outbox import must_search_first
 from tests.support import builders as b
 from tests.support.call_services import build_call_services
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import DeliveryRules, OutboxEntry
 from bridge.domain.directory.entities import Manager, Ref
-from bridge.domain.phone.fields import read_caller
+from bridge.domain.phone.callers import read_caller
 from bridge.domain.routing.decision import RouteDecision, RouteQuestion, Rule, Target
 from bridge.ports.pbx import RawEvent
 from bridge.services.delivery.deliver import Delivery
@@ -87,8 +87,8 @@ class Missing(RuleBasedStateMachine):
         self.loop.run(book.load())
 
     # ------------------------------------------------------------ 1C as it stands now
-    def staff(self) -> Mapping[int, Manager]:
-        return dict(enumerate(self.managers.values(), start=1))
+    def staff(self) -> Mapping[Ref, Manager]:
+        return b.rows(*self.managers.values())
 
     def decide(self, question: RouteQuestion) -> RouteDecision:
         del question
@@ -120,7 +120,7 @@ class Missing(RuleBasedStateMachine):
         self.onec.dismiss_reminders(STAFF[extension].ref)
 
     # ------------------------------------------------------------ calls
-    @precondition(lambda self: len(self.intended_phones) < 6)
+    @precondition(lambda self: len(self.truth) < 6)
     @rule(number=st.sampled_from(CLIENTS), asks=st.booleans())
     def the_client_is_missed(self, number: str, *, asks: bool) -> None:
         began = self.passes(200)
@@ -131,7 +131,7 @@ class Missing(RuleBasedStateMachine):
         self.tells(ref, began, "1", 1, inbound | {"dst_type": "2", "short_dst_num": "205"})
         self.tells(ref, began, "2", 30, inbound | {"status": "NOANSWER", "last_called": "205"})
 
-    @precondition(lambda self: len(self.intended_phones) < 6)
+    @precondition(lambda self: len(self.truth) < 6)
     @rule(
         number=st.sampled_from(CLIENTS),
         talked=st.booleans(),

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from bridge.adapters.pbx.sipuni import SipuniTelephony
+from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.documents import build_desired_state
 from bridge.domain.delivery.outcome import format_outcome, format_outcome_lines
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.ports.alarms import Alarm
 from bridge.ports.pbx import RawEvent, RawRequest
 from bridge.ports.stores.event_log import UNREAD
@@ -44,13 +44,13 @@ class Desk:
 
     async def ask(self, caller: str) -> None:
         query = (("fromnum", caller), ("tonum", DID), ("time", str(START)))
-        question = PBX.parse_question(RawRequest("GET", "/", query), b.NOON)
+        question = PBX.parse_question(RawRequest(query), b.NOON)
         call = self.following.open_call(question, b.decision())
         self.following.mark_recorded(await self.ledger.record_call(call, None))
 
     async def tell(self, *events: dict[str, str]) -> None:
         for fields in events:
-            request = RawRequest("GET", "/", tuple(fields.items()))
+            request = RawRequest(tuple(fields.items()))
             for raw in PBX.parse_events(request, b.NOON):
                 await self.following.receive(raw)
         await self.following.apply_stored_events()

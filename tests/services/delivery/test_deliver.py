@@ -5,20 +5,24 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     PhoneCallDraft,
     ReminderDraft,
     WrittenPhoneCall,
     WrittenReminder,
-    build_reminder_draft,
-    build_ringing_reminders,
 )
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState
+from bridge.domain.delivery.documents import build_reminder_draft, build_ringing_reminders
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+)
 from bridge.domain.directory.entities import Ref
 from bridge.domain.routing.decision import Target
 from bridge.errors import (
@@ -128,7 +132,7 @@ class Picky(FakeOneC):
 
     async def set_considered(self, document: Ref, *, considered: bool) -> None:
         await self._judge("consider", self._keys.get(document, ""))
-        await super().consider(document, considered=considered)
+        await super().set_considered(document, considered=considered)
 
     async def read_reminder(self, draft: ReminderDraft) -> WrittenReminder | None:
         await self._judge("read reminder", self._keys.get(draft.document, ""))
@@ -335,7 +339,7 @@ async def test_exists_already_is_believed_after_reading(plant: Plant, stage: int
     (call,) = plant.owes()
     await plant.delivery.drain()
     settled = plant.ledger.entries_by_key[call.key]
-    lost = {"subject": False} if stage == 1 else {"reminders": ()}
+    lost: dict[str, Any] = {"subject_written": False} if stage == 1 else {"reminders": ()}
     plant.ledger.entries_by_key[call.key] = replace(settled, state=EntryState.DUE, **lost)
     plant.onec.requests.clear()
 
@@ -483,11 +487,13 @@ async def test_a_closed_lane_asks_with_one_request_at_a_time(plant: Plant) -> No
 
 async def test_what_was_never_tried_is_delivered_in_the_order_of_the_calls(plant: Plant) -> None:
     calls = plant.owes(12)
+    plant.now += timedelta(minutes=2)  # none of them is fresh any more
+    fresh = plant.owes(3)
 
     await plant.delivery.drain()
 
     documents = [marker for marker, _ in plant.onec.documents.values()]
-    assert documents == [call.key for call in calls]
+    assert documents == [call.key for call in [*reversed(fresh), *calls]]
 
 
 @pytest.mark.parametrize(
@@ -534,7 +540,7 @@ async def test_blocked_sessions_are_waited_out(plant: Plant) -> None:
     plant.onec.says(OneCSessionsBlocked("1c", "обновление до 23:00"), to=["document"])
     await plant.calms_down()
     assert plant.state(call) == (EntryState.DUE, DeliveryStage.DOCUMENT)
-    assert "обновление до 23:00" in plant.events.of(OneCAvailability)[0].words
+    assert "обновление до 23:00" in plant.events.of(OneCAvailability)[0].message
 
     plant.onec.is_well()
     await plant.passes(seconds=60)
@@ -552,7 +558,7 @@ async def test_a_refused_call_is_dead_with_1cs_words_and_the_others_go_on(plant:
     await plant.delivery.drain()
 
     assert plant.state(refused) == (EntryState.DEAD, DeliveryStage.DOCUMENT)
-    assert "Период закрыт" in plant.ledger.debts[refused.key].last_error
+    assert "Период закрыт" in plant.ledger.entries_by_key[refused.key].last_error
     assert all(plant.is_whole(call) for call in others)
 
 
@@ -752,7 +758,12 @@ async def test_a_lost_reference_is_looked_for(plant: Plant) -> None:
 async def test_whatever_is_logged_in_a_delivery_bears_the_call(plant: Plant) -> None:
     (call,) = plant.owes()
     seen: list[str] = []
-    plant.onec.judges.append(lambda *_: seen.append(current_call_key()))  # type: ignore[func-returns-value]
+
+    def sees(*_: object) -> Exception | None:
+        seen.append(current_call_key())
+        return None
+
+    plant.onec.judges.append(sees)
 
     await plant.delivery.drain()
 

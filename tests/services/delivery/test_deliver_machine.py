@@ -17,8 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import Disposition
 from bridge.domain.delivery.documents import build_phone_call_draft
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.routing.decision import Rule, Target
 from bridge.ports.pbx import RawEvent
 from bridge.services.delivery.deliver import Delivery

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 )
 async def test_the_pbx_is_asked_whether_it_takes_our_key(
     failure: PbxError | None, verdict: CheckVerdict, words: str, advice: str
-):
+) -> None:
     pbx = FakePbx(failure=failure)
 
     finding = await examine_pbx(pbx, NOON)
@@ -43,14 +43,14 @@ async def test_the_pbx_is_asked_whether_it_takes_our_key(
     assert pbx.orders == []
 
 
-async def test_a_bridge_without_a_key_is_well_and_says_what_it_lacks():
+async def test_a_bridge_without_a_key_is_well_and_says_what_it_lacks() -> None:
     finding = await examine_pbx(None, NOON)
 
     assert finding.verdict is CheckVerdict.OK
     assert "cannot be ordered" in finding.message
 
 
-def test_a_directory_in_which_nobody_can_be_called_is_a_failure():
+def test_a_directory_in_which_nobody_can_be_called_is_a_failure() -> None:
     report = SyncReport(NOON, 1.0, True, True, 9, (), nobody_reachable=True)
 
     found = examine_directory(report, now=NOON, stale=False, error=None)

@@ -74,7 +74,7 @@ class Plant:
         return [(alarm.name, alarm.clear) for alarm in self.events.of(Alarm)[before:]]
 
 
-async def test_1c_that_went_away_is_an_alarm_until_it_is_back():
+async def test_1c_that_went_away_is_an_alarm_until_it_is_back() -> None:
     plant = Plant()
     plant.fan_out.publish(OneCAvailability(False, "connection refused"))
 
@@ -84,7 +84,7 @@ async def test_1c_that_went_away_is_an_alarm_until_it_is_back():
     assert await plant.looks() == [("onec_down", True)]
 
 
-async def test_1c_that_turns_us_down_is_not_said_to_be_away():
+async def test_1c_that_turns_us_down_is_not_said_to_be_away() -> None:
     plant = Plant()
     plant.fan_out.publish(OneCAvailability(False, "401"))
     plant.fan_out.publish(Alarm("onec_refuses", "wrong password", "document"))
@@ -92,14 +92,14 @@ async def test_1c_that_turns_us_down_is_not_said_to_be_away():
     assert await plant.looks() == []
 
 
-async def test_old_data_are_an_alarm():
+async def test_old_data_are_an_alarm() -> None:
     plant = Plant()
     plant.directory.data_age = DataAge(MONDAY - timedelta(hours=1), is_stale=True)
 
     assert await plant.looks() == [("index_stale", False)]
 
 
-async def test_nothing_pulled_is_no_alarm_before_it_could_have_been():
+async def test_nothing_pulled_is_no_alarm_before_it_could_have_been() -> None:
     plant = Plant()
     plant.directory.data_age = DataAge()
 
@@ -107,7 +107,7 @@ async def test_nothing_pulled_is_no_alarm_before_it_could_have_been():
     assert await plant.looks(after=timedelta(minutes=11)) == [("index_stale", False)]
 
 
-async def test_refused_entries_are_counted_and_a_broken_file_hides_none():
+async def test_refused_entries_are_counted_and_a_broken_file_hides_none() -> None:
     plant = Plant(counts=OutboxCounts(dead=2))
 
     assert await plant.looks() == [("outbox_dead", False)]
@@ -117,7 +117,7 @@ async def test_refused_entries_are_counted_and_a_broken_file_hides_none():
     assert await plant.looks() == [("outbox_dead", True)]
 
 
-async def test_a_full_disk_is_an_alarm_and_a_folder_that_is_away_is_none():
+async def test_a_full_disk_is_an_alarm_and_a_folder_that_is_away_is_none() -> None:
     plant = Plant(disk=DiskUsage(1024, 0))
 
     assert await plant.looks() == [("disk_low", False)]
@@ -125,7 +125,7 @@ async def test_a_full_disk_is_an_alarm_and_a_folder_that_is_away_is_none():
     assert await plant.looks() == [("disk_low", True)]
 
 
-async def test_a_pbx_that_spoke_all_week_and_is_silent_is_an_alarm_until_it_speaks():
+async def test_a_pbx_that_spoke_all_week_and_is_silent_is_an_alarm_until_it_speaks() -> None:
     calls = [
         MONDAY - timedelta(days=day) + n * timedelta(minutes=10)
         for day in range(1, 8)

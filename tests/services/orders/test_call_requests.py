@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bridge.domain.calls.orders import OrderState
-from bridge.domain.delivery.documents import CallRequest, ContactRef
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.delivery.document_drafts import CallRequest, ContactRef
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCError, OneCUnauthorized, OneCUnavailable, StoreError
 from bridge.ports.orders import OwnedPhone
 from bridge.services.orders.call_requests import CallRequestPoller
@@ -73,7 +74,7 @@ class Desk:
         return self.phones.get(owner)
 
 
-async def test_a_document_rings_the_telephone_of_its_user_once():
+async def test_a_document_rings_the_telephone_of_its_user_once() -> None:
     desk = Desk([WISH])
 
     assert await desk.requesting.poll() == 1
@@ -87,7 +88,7 @@ async def test_a_document_rings_the_telephone_of_its_user_once():
     assert desk.asked[0] == (b.NOON + timedelta(seconds=4) - timedelta(minutes=15), "позвонить")
 
 
-async def test_nor_does_it_ring_again_after_a_restart():
+async def test_nor_does_it_ring_again_after_a_restart() -> None:
     desk = Desk([WISH])
     await desk.requesting.poll()
 
@@ -96,7 +97,7 @@ async def test_nor_does_it_ring_again_after_a_restart():
     assert len(desk.pbx.orders) == 1
 
 
-async def test_a_contact_s_number_is_taken_where_the_document_has_none():
+async def test_a_contact_s_number_is_taken_where_the_document_has_none() -> None:
     contact = ContactRef(CandidateKind.CONTACT, PHONE.owner)
     desk = Desk([replace(WISH, how_to_reach="", contact=contact)])
     desk.phones[PHONE.owner] = [PHONE]
@@ -106,7 +107,7 @@ async def test_a_contact_s_number_is_taken_where_the_document_has_none():
     assert desk.pbx.originated() == [("205", "79035550123")]
 
 
-async def test_a_document_dated_tomorrow_rings_when_its_time_has_come_and_not_before():
+async def test_a_document_dated_tomorrow_rings_when_its_time_has_come_and_not_before() -> None:
     tomorrow = replace(WISH, at=b.NOON + timedelta(days=1))
     desk = Desk([tomorrow])
     assert await desk.requesting.poll() == 0
@@ -118,7 +119,7 @@ async def test_a_document_dated_tomorrow_rings_when_its_time_has_come_and_not_be
     assert len(desk.pbx.orders) == 1
 
 
-async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting():
+async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting() -> None:
     desk = Desk([replace(WISH, at=b.NOON + timedelta(minutes=1))])
 
     assert await desk.requesting.poll() == 1
@@ -132,7 +133,9 @@ async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting():
         (replace(WISH, user=b.ref("stranger")), "не указан пользователь"),
     ],
 )
-async def test_what_cannot_be_placed_is_kept_refused_with_its_reason(wish: CallRequest, words: str):
+async def test_what_cannot_be_placed_is_kept_refused_with_its_reason(
+    wish: CallRequest, words: str
+) -> None:
     desk = Desk([wish])
 
     await desk.requesting.poll()
@@ -142,7 +145,7 @@ async def test_what_cannot_be_placed_is_kept_refused_with_its_reason(wish: CallR
     assert words in desk.book.messages()[0]
 
 
-async def test_a_user_without_a_telephone_is_named():
+async def test_a_user_without_a_telephone_is_named() -> None:
     desk = Desk([replace(WISH, user=b.ref("Борис"))])
     requesting = CallRequestPoller(
         call_requests=desk,
@@ -168,7 +171,7 @@ async def test_a_user_without_a_telephone_is_named():
     assert desk.book.messages() == ["у пользователя Борис нет внутреннего номера"]
 
 
-async def test_a_disk_that_refuses_costs_no_wish():
+async def test_a_disk_that_refuses_costs_no_wish() -> None:
     desk = Desk([WISH])
     desk.book.broken = True
     with pytest.raises(StoreError):
@@ -178,7 +181,9 @@ async def test_a_disk_that_refuses_costs_no_wish():
     assert await desk.requesting.poll() == 1
 
 
-async def test_a_1c_that_is_away_is_told_once_and_left_alone(caplog: pytest.LogCaptureFixture):
+async def test_a_1c_that_is_away_is_told_once_and_left_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     desk = Desk([WISH], failure=OneCUnavailable("Document_ТелефонныйЗвонок", "refused"))
     for _ in range(12):  # a minute
@@ -193,7 +198,7 @@ async def test_a_1c_that_is_away_is_told_once_and_left_alone(caplog: pytest.LogC
     assert caplog.messages == ["call_requests_failed", "call_requests_back"]
 
 
-async def test_a_1c_that_turns_us_down_is_left_to_a_person():
+async def test_a_1c_that_turns_us_down_is_left_to_a_person() -> None:
     desk = Desk([WISH], failure=OneCUnauthorized("Document_ТелефонныйЗвонок", "no rights"))
     for _ in range(12):
         await desk.requesting.poll()

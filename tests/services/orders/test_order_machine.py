@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderReply, OrderState
-from bridge.domain.delivery.documents import CallRequest
+from bridge.domain.delivery.document_drafts import CallRequest
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import Caller, CallerKind
+from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.errors import OrderRefused, PbxUnavailable, StoreError
 from bridge.ports.orders import OwnedPhone
 from bridge.ports.pbx import RawEvent

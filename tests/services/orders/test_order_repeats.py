@@ -66,7 +66,7 @@ class Desk:
             self.book.calls[key] = apply_event(call, event)
 
 
-async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once():
+async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once() -> None:
     pbx = SlowPbx()
     desk = Desk(pbx=pbx)
     first = asyncio.create_task(desk.order())
@@ -82,7 +82,7 @@ async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once():
 
 
 @pytest.mark.parametrize("minutes", [1, 25, 300])
-async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes: int):
+async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes: int) -> None:
     desk = Desk()
     await desk.order()
     desk.hears(EventKind.STARTED)
@@ -95,7 +95,7 @@ async def test_an_accepted_order_bars_its_repeat_until_the_call_is_over(minutes:
 
 
 @pytest.mark.parametrize("end", [EventKind.ENDED, EventKind.HISTORY, EventKind.GIVEN_UP])
-async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind):
+async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind) -> None:
     desk = Desk()
     desk.pbx.reply = OrderReply(OrderState.UNKNOWN, reason="no answer")
     await desk.order()
@@ -110,7 +110,7 @@ async def test_an_unknown_outcome_bars_until_somebody_knows(end: EventKind):
     assert len(desk.pbx.orders) == 2
 
 
-async def test_a_document_that_repeats_an_order_is_told_so():
+async def test_a_document_that_repeats_an_order_is_told_so() -> None:
     desk = Desk()
     await desk.order()
     desk.now += timedelta(minutes=2)
@@ -127,7 +127,7 @@ async def test_a_document_that_repeats_an_order_is_told_so():
 # ---------------------------------------------------------------- what happened is written down
 
 
-async def test_what_the_pbx_accepted_is_told_though_the_disk_fails_and_written_later():
+async def test_what_the_pbx_accepted_is_told_though_the_disk_fails_and_written_later() -> None:
     desk = Desk()
     desk.pbx.before_reply = lambda: setattr(desk.book, "broken", True)
 
@@ -142,7 +142,7 @@ async def test_what_the_pbx_accepted_is_told_though_the_disk_fails_and_written_l
     assert await desk.originating.save_unsaved_outcomes() == 0
 
 
-async def test_a_repeat_of_what_could_not_be_written_is_barred():
+async def test_a_repeat_of_what_could_not_be_written_is_barred() -> None:
     desk = Desk()
     desk.pbx.before_reply = lambda: setattr(desk.book, "broken", True)
     await desk.order()
@@ -156,7 +156,7 @@ async def test_a_repeat_of_what_could_not_be_written_is_barred():
     assert len(desk.pbx.orders) == 1
 
 
-async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown():
+async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown() -> None:
     pbx = SlowPbx()
     desk = Desk(pbx=pbx)
     first = asyncio.create_task(desk.order())
@@ -172,7 +172,7 @@ async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown():
         await desk.order()
 
 
-async def test_an_order_of_which_nobody_knows_whether_it_is_on_disk_was_not_sent():
+async def test_an_order_of_which_nobody_knows_whether_it_is_on_disk_was_not_sent() -> None:
     desk = Desk()
     desk.book.fails_after_write = True  # the row is there, and the write says it failed
     with pytest.raises(StoreError):
@@ -192,7 +192,7 @@ PREFIXED = ("8-101", "9,112", "9112", "+112", "8(112)", "+7112", "007-112", "+7 
 
 
 @pytest.mark.parametrize("typed", [*ALONE, *PREFIXED, "0 112", "810 112", "+7 (101)"])
-async def test_an_emergency_number_is_refused_as_what_it_is(typed: str):
+async def test_an_emergency_number_is_refused_as_what_it_is(typed: str) -> None:
     desk = Desk()
 
     with pytest.raises(OrderRefused, match="emergency number"):
@@ -202,6 +202,6 @@ async def test_an_emergency_number_is_refused_as_what_it_is(typed: str):
 
 
 @pytest.mark.parametrize(("typed", "words"), [("206", "is an extension"), ("811", "extension")])
-async def test_an_extension_is_no_emergency_number(typed: str, words: str):
+async def test_an_extension_is_no_emergency_number(typed: str, words: str) -> None:
     with pytest.raises(OrderRefused, match=words):
         await Desk().order(typed)

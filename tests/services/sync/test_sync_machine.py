@@ -5,6 +5,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ class Company(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
 
     @initialize(seed=st.integers(1, 5), storage=st.sampled_from(["unsupported", "supported"]))
-    def a_company_is_founded(self, seed: int, storage: str) -> None:
+    def a_company_is_founded(self, seed: int, storage: Literal["unsupported", "supported"]) -> None:
         self.lab = make_lab(12, seed=seed)
         self.lab.switches.ibsession = storage
         self.house = SyncEnvironment(self.lab, Path(self.folder.name))
@@ -128,7 +129,7 @@ class Company(RuleBasedStateMachine):
             self.lab.delete(CONTACT_PERSONS, ref)
 
     # ------------------------------------------------------------ runs
-    def run(self, **how: object) -> SyncReport | None:
+    def run(self, **how: Any) -> SyncReport | None:
         """Run, and hold the outcome against the referee's word."""
         try:
             report = self.loop.run(self.house.sync(**how))
@@ -144,7 +145,9 @@ class Company(RuleBasedStateMachine):
             # Only the guard may refuse in fine weather, and a person knows better.
             assert self.run(full=full, confirm=lambda _: True) is not None
         assert self.last_good == expected_index(self.lab)
-        assert self.run(confirm=lambda _: True, full=False).changed is False
+        again = self.run(confirm=lambda _: True, full=False)
+        assert again is not None
+        assert again.changed is False
 
     @rule(
         kind=st.sampled_from(_TROUBLES),

@@ -6,18 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
+    Partner,
     PhoneOwner,
     Ref,
     Version,
     find_extension_owner,
 )
 from bridge.domain.directory.routing_facts import FactCounts, count_facts
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreError
 from bridge.ports.onec import DirectoryObject
@@ -29,7 +30,7 @@ from tests.support import builders as b
 class MemoryDirectory:
     """Answers from *cards*; *broken* holds the words with which its file refuses."""
 
-    people: dict[int, Manager] = field(default_factory=lambda: b.rows(b.manager()))
+    people: dict[Ref, Manager] = field(default_factory=lambda: b.rows(b.manager()))
     cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
     read_error: str = ""
     #: Told instead of "proven a minute ago", where it is set.
@@ -40,7 +41,7 @@ class MemoryDirectory:
             raise StoreError("directory.db", self.read_error)
         return self.cards.get(number)
 
-    def managers(self) -> Mapping[int, Manager]:
+    def managers(self) -> Mapping[Ref, Manager]:
         return self.people
 
     def owner_of(self, extension: str) -> ExtensionOwner:
@@ -52,17 +53,21 @@ class MemoryDirectory:
     def report(self) -> SyncReport | None:
         return None
 
-    def trouble(self) -> StoreError | None:
+    def error(self) -> StoreError | None:
         return StoreError("directory.db", self.read_error) if self.read_error else None
 
     def refresh(self) -> bool:
         return False
 
-    def find(self, words: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        del words, limit
+    def partner(self, ref: Ref) -> Partner | None:
+        del ref
+        return None
+
+    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
+        del text, limit
         return []
 
-    def numbers(self) -> int:
+    def count_numbers(self) -> int:
         return len(self.cards)
 
     def close(self) -> None:

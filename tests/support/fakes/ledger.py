@@ -1,4 +1,4 @@
-"""A `Ledger` in memory that one can ask and put in a mood; and somebody who notes all events."""
+"""A `Ledger` in memory that a test can read and break, and a publisher that keeps all events."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
-from bridge.domain.calls.call import PhoneCall, join_question
-from bridge.domain.delivery import outbox
+from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery import ledger_rules, outbox
+from bridge.domain.delivery.entry import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
 from bridge.domain.delivery.retention import day_of, is_done
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
 from bridge.ports.events import Event
@@ -29,7 +29,7 @@ _E = TypeVar("_E", bound=Event)
 
 @dataclass(slots=True)
 class RecordedEvents:
-    """`Events` with a memory."""
+    """`EventPublisher` that keeps what was published."""
 
     published: list[Event] = field(default_factory=list)
     _more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,17 +41,20 @@ class RecordedEvents:
     def of(self, kind: type[_E]) -> list[_E]:
         return [event for event in self.published if isinstance(event, kind)]
 
-    async def wait_for(self, kind: type[_E], wanted: Callable[[_E], bool]) -> None:
-        """Wait until an event of *kind* was noted that is *wanted*."""
+    async def wait_for(self, kind: type[_E], matches: Callable[[_E], bool]) -> None:
+        """Wait until an event of *kind* was published that *matches*."""
         async with asyncio.timeout(10):
-            while not any(wanted(event) for event in self.of(kind)):
+            while not any(matches(event) for event in self.of(kind)):
                 self._more.clear()
                 await self._more.wait()
 
 
 @dataclass(slots=True)
 class MemoryLedger:
-    """*disk* holds writes of calls up until it is set; *broken* refuses every write."""
+    """`Ledger` by the rules of `domain.delivery.ledger_rules`.
+
+    Calls are recorded once *disk_ready* is set, where it is given; *broken* refuses every write.
+    """
 
     clock: Callable[[], datetime]
     calls_by_key: dict[str, PhoneCall] = field(default_factory=dict)
@@ -73,13 +76,15 @@ class MemoryLedger:
             await self.disk_ready.wait()
         self._write()
         standing = self.calls_by_key.get(call.key)
-        joined = call if standing is None else join_question(standing, call)
-        self.calls_by_key[call.key] = joined
-        if entry is not None:
-            self.entries_by_key.setdefault(entry.key, entry)
-            if standing is not None and (joined != standing or call.applied_events):
-                self._wake(entry.key)
-        return joined
+        if standing is None:
+            recorded = ledger_rules.RecordedCall(call, entry)
+        else:
+            standing_entry = self.entries_by_key.get(call.key)
+            recorded = ledger_rules.record_again(standing, standing_entry, call, entry)
+        self.calls_by_key[call.key] = recorded.call
+        if recorded.entry is not None:
+            self.entries_by_key[call.key] = recorded.entry
+        return recorded.call
 
     async def record_event(self, event: RawEvent) -> None:
         self._write()
@@ -106,15 +111,18 @@ class MemoryLedger:
         self.around_save()
         self.calls_by_key |= {call.key: call for call in change.calls}
         for entry in change.entries:
-            self.entries_by_key.setdefault(entry.key, entry)
+            standing = self.entries_by_key.get(entry.key)
+            self.entries_by_key[entry.key] = ledger_rules.add_or_keep(standing, entry)
         for key in change.reopened:
-            self._wake(key)
-        self.missed_calls |= {debt.key: debt for debt in change.missed_calls}
+            if key in self.entries_by_key:
+                reopened = outbox.reopen_entry(self.entries_by_key[key], self.clock())
+                self.entries_by_key[key] = reopened
+        self.missed_calls |= {missed.key: missed for missed in change.missed_calls}
         self.talks |= {talk.number: talk for talk in change.talks}
         self.event_keys |= dict(change.assigned_events)
-        for raw, key in change.new_events:
-            if key is not None:
-                self.event_keys[len(self.stored_events)] = key
+        for raw, call_key in change.new_events:
+            if call_key is not None:
+                self.event_keys[len(self.stored_events)] = call_key
             self.stored_events.append(raw)
         self.around_save()
 
@@ -126,12 +134,10 @@ class MemoryLedger:
         ]
 
     async def open_missed_calls(self) -> Sequence[MissedCall]:
-        return [debt for debt in self.missed_calls.values() if debt.is_open]
+        return [missed for missed in self.missed_calls.values() if missed.is_open]
 
     async def delete_older_than(self, before: datetime) -> DeletedRecords:
-        waiting = {
-            key for debt in self.missed_calls.values() if debt.is_open for key in debt.call_keys
-        }
+        waiting = {key for missed in await self.open_missed_calls() for key in missed.call_keys}
         old = [call for call in self.calls_by_key.values() if call.received_at < before]
         done = [
             call.key
@@ -147,10 +153,7 @@ class MemoryLedger:
         events = [
             row
             for row, raw in enumerate(self.stored_events)
-            if raw.received_at < before
-            and row in self.event_keys
-            and self.event_keys[row] not in self.calls_by_key
-            and row not in self.deleted_events
+            if row not in self.deleted_events and self._is_event_expired(row, raw, before)
         ]
         self.deleted_events.update(events)
         talks = [number for number, talk in self.talks.items() if talk.at < before]
@@ -179,11 +182,8 @@ class MemoryLedger:
         if entry.key not in self.entries_by_key:
             return False
         self.around_save()
-        rests = entry.state is EntryState.DELIVERED or entry.stage is outbox.DeliveryStage.VERIFY
-        behind = self.calls_by_key[entry.key].revision > entry.revision
-        if rests and behind and entry.state is not EntryState.SENDING:
-            entry = outbox.reopen_entry(entry, self.clock())
-        self.entries_by_key[entry.key] = entry
+        call = self.calls_by_key[entry.key]
+        self.entries_by_key[entry.key] = ledger_rules.entry_to_save(entry, call, self.clock())
         self.around_save()
         return True
 
@@ -196,14 +196,11 @@ class MemoryLedger:
     async def due_entries(
         self, now: datetime, limit: int
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        entries = [entry for entry in self.entries_by_key.values() if entry.is_due(now)]
-        entries.sort(
-            key=lambda e: (e.attempts > 0 or e.stage is outbox.DeliveryStage.VERIFY, e.created_at)
-        )
-        return self._with_calls(entries[:limit])
+        newest_first = reversed(self.entries_by_key.values())
+        return self._with_calls(ledger_rules.order_due_entries(newest_first, now)[:limit])
 
     async def recover_after_crash(self) -> int:
-        left = [e for e in self.entries_by_key.values() if e.state is EntryState.SENDING]
+        left = [e for e in self.entries_by_key.values() if ledger_rules.needs_recovery(e)]
         for entry in left:
             self.entries_by_key[entry.key] = outbox.recover_after_crash(entry, self.clock())
         return len(left)
@@ -211,21 +208,22 @@ class MemoryLedger:
     async def resume_entries(
         self,
         now: datetime,
-        stage: outbox.DeliveryStage | None,
+        stage: DeliveryStage | None,
         limit: int,
         *,
         freshest: bool = False,
     ) -> int:
-        held = [e for e in self.entries_by_key.values() if e.paused and stage in {None, e.stage}]
-        held = held[::-1] if freshest else sorted(held, key=lambda e: e.due_at)
-        for entry in held[:limit]:
+        paused = [e for e in self.entries_by_key.values() if ledger_rules.is_paused_at(e, stage)]
+        paused = paused[::-1] if freshest else sorted(paused, key=lambda e: e.due_at)
+        for entry in paused[:limit]:
             self.entries_by_key[entry.key] = outbox.resume_entry(entry, now)
-        return len(held[:limit])
+        return len(paused[:limit])
 
-    async def reschedule_entries(self, now: datetime, rules: outbox.DeliveryRules) -> int:
+    async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
         before = dict(self.entries_by_key)
         for key, entry in before.items():
-            self.entries_by_key[key] = outbox.reschedule_entry(entry, now, rules)
+            if ledger_rules.has_timers(entry, now):
+                self.entries_by_key[key] = outbox.reschedule_entry(entry, now, rules)
         return sum(self.entries_by_key[key] != entry for key, entry in before.items())
 
     async def entries(
@@ -272,7 +270,7 @@ class MemoryLedger:
             and matching.client in (None, call.client_key)
             and matching.direction in (None, call.direction)
             and (not matching.dispositions or call.state.disposition in matching.dispositions)
-            and (matching.extension is None or matching.extension in _telephones(call))
+            and (matching.extension is None or matching.extension in _extensions(call))
         ]
         return sorted(found, key=lambda call: call.received_at)[::-1][:limit]
 
@@ -299,7 +297,7 @@ class MemoryLedger:
 
     # ---- what a test does
     def add_entry(self, call: PhoneCall, at: datetime) -> OutboxEntry:
-        """Have *call* on record with its debt, as recording leaves it."""
+        """Record *call* with its outbox entry, as `CallRecorder` leaves it."""
         self.calls_by_key[call.key] = call
         self.entries_by_key[call.key] = OutboxEntry(call.key, at, at)
         return self.entries_by_key[call.key]
@@ -307,9 +305,10 @@ class MemoryLedger:
     def retry(self, key: str, now: datetime) -> None:
         self.entries_by_key[key] = outbox.retry_now(self.entries_by_key[key], now)
 
-    def _wake(self, key: str) -> None:
-        if key in self.entries_by_key:
-            self.entries_by_key[key] = outbox.reopen_entry(self.entries_by_key[key], self.clock())
+    def _is_event_expired(self, row: int, raw: RawEvent, before: datetime) -> bool:
+        key = self.event_keys.get(row)
+        exists = key in self.calls_by_key
+        return ledger_rules.is_event_expired(raw.received_at, key, before, call_exists=exists)
 
     def _write(self) -> None:
         if self.broken:
@@ -319,11 +318,11 @@ class MemoryLedger:
         return [(entry, self.calls_by_key[entry.key]) for entry in entries]
 
 
-def _telephones(call: PhoneCall) -> tuple[str, ...]:
-    told = call.decision.target
+def _extensions(call: PhoneCall) -> tuple[str, ...]:
+    target = call.decision.target
     return (
         *call.state.rung_extensions,
         *call.state.talked_extensions,
         call.placed_by,
-        "" if told is None else told.extension,
+        "" if target is None else target.extension,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     PhoneCallDraft,
     ReminderDraft,

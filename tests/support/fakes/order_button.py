@@ -7,7 +7,7 @@ from datetime import datetime
 from bridge.domain.calls.call import PhoneCall, call_from_question
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.orders import CallOrder, OrderState, order_key
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import RouteDecision, Rule
 from tests.support.builders import question
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from bridge.domain.calls.call import PhoneCall, blocks_repeat_order, with_order
 from bridge.domain.calls.events import CallEvent
 from bridge.domain.calls.orders import CallOrder, OrderReply, OrderState
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import PbxError, StoreError
 
 

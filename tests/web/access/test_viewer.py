@@ -69,11 +69,10 @@ def test_without_an_extension_only_what_was_sent_to_him_by_name_is_his() -> None
 
 
 STAFF = rows(ANNA, BORIS)
-HERS = card(contact(), partners=[partner()], managers=[ANNA, BORIS])
+HERS = card(contact(), partners=[partner()])
 HIS = card(
     contact("Сидоров", partner="ЗАО Чужой"),
     partners=[partner("ЗАО Чужой", manager="Борис Орлов")],
-    managers=[ANNA, BORIS],
 )
 
 

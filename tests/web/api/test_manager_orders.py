@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import CandidateKind, Manager
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Manager
 from bridge.ports.audit import AuditAct
 from bridge.ports.orders import OwnedPhone
 from bridge.web.access.access_control import ADMIN_COOKIE, DESK_COOKIE
@@ -33,7 +34,7 @@ PHONE = OwnedPhone(NUMBER, HIS.ref, CandidateKind.PARTNER, "ИП Лютик", "8
 
 def desk(lang: Language = "en", *, masked: bool = False, boris: Manager = BORIS) -> OrdersFixture:
     house = web_with_managers(masked=masked, lang=lang)
-    house.directory.staff[2] = boris
+    house.directory.staff[boris.ref] = boris
     return OrdersFixture(house=house, phones={HIS.ref: [PHONE]})
 
 
@@ -190,7 +191,7 @@ async def test_what_became_of_another_s_order_is_not_shown_to_him() -> None:
 
 async def test_a_partner_s_hidden_number_is_rung_and_not_told() -> None:
     at = desk(masked=True)
-    at.house.directory.cards[NUMBER] = card(HIS, managers=[ANNA, BORIS])
+    at.house.directory.cards[NUMBER] = card(HIS)
     async with as_manager(at.house, ANNA) as anna, as_manager(at.house, BORIS) as boris:
         hers = await anna.post("/api/v1/calls", json={"partner": HIS.ref})
         his = await boris.post("/api/v1/calls", json={"partner": HIS.ref})

@@ -6,7 +6,8 @@ from urllib.parse import quote
 import pytest
 
 from bridge.domain.calls.orders import OrderReply, OrderState
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.ports.orders import OwnedPhone
 from tests.support.builders import NUMBER, ref
 from tests.support.fakes.orders import FakePbx

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.ports.alarms import Alarm
 from bridge.ports.events import (
     CallRecorded,

@@ -11,8 +11,7 @@ import httpx
 import pytest
 import uvicorn
 
-from bridge.lab.demo.environment import LoopbackServer
-from bridge.lab.onec.server import ServerWithoutSignals
+from bridge.lab.servers import LoopbackServer, ServerWithoutSignals
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.access.signed_tokens import ManagerClaim, SignedTokens
 from tests.stories.processes import free_port

@@ -16,7 +16,7 @@ import pytest
 import bridge.web
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.state import CallState, Disposition
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.domain.reporting.data_quality import (
     DataQualityIssue,
@@ -34,7 +34,7 @@ from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacke
 from bridge.web.console.figures import max_data_ages
 from bridge.web.console.sync import group_runs
 from bridge.web.shared.labels import STAGE_LABELS
-from tests.support.builders import (
+from tests.support.builders import rows, (
     NOON,
     NUMBER,
     RULES,
@@ -207,7 +207,7 @@ async def test_long_lists_go_on_page_by_page_with_their_filter() -> None:
 
 async def test_a_formula_in_a_name_is_a_text_in_the_table() -> None:
     house = WebFixture()
-    owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()], [ANNA])
+    owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()])
     made = call(decided=decision(owner, target=Target("205")))
     house.ledger.stored[made.key] = made
 
@@ -416,7 +416,7 @@ async def test_a_person_may_start_a_run() -> None:
 
 async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost() -> None:
     house = busy_house()
-    house.directory.staff.update({9: manager("Вера Немая", None)})
+    house.directory.staff.update(rows(manager("Вера Немая", None)))
     steps = (EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
     for n in range(2):
         decided = decision(target=Target("100"), rule=Rule.DEFAULT)

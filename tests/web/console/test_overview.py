@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 import bridge.web
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.delivery.texts import Language
 from bridge.domain.routing.decision import EvidenceStep, Finding
 from bridge.ports.alarms import ActiveAlarm, AlarmName

@@ -1,32 +1,30 @@
-"""1C's standard OData interface over HTTP: addresses, literals, one request, its retry.
+"""One publication of 1C over its standard OData interface: requests, and one retry of reads.
 
-Knows nothing of UT: entity sets are names here, rows are whatever the reader makes of a body.
+Knows nothing of UT: entity sets are names here, rows are what a decoding function makes of a body.
 """
 
 import base64
-import json
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from bridge.adapters.http_limits import LIMITS_EXTENSION, BoundedTransport, ReadLimits
+from bridge.adapters.onec.protocol.config import ODataConfig, ssl_context
+from bridge.adapters.onec.protocol.decoding import is_json
 from bridge.adapters.onec.protocol.errors import (
     RequestTooLarge,
     error_of_response,
     error_of_transport,
 )
-from bridge.adapters.onec.protocol.responses import parse_response, without_bom
+from bridge.adapters.onec.protocol.query import Query, encode_query
+from bridge.adapters.onec.protocol.responses import ParsedResponse, parse_response
 from bridge.adapters.onec.protocol.session import SessionTransport
 from bridge.adapters.onec.protocol.slots import ClientSlots, RequestSlots, Urgency
-from bridge.domain.whole_numbers import MAX_WHOLE_NUMBER, read_whole_number
 from bridge.errors import (
     OneCInvalidResponse,
     OneCOutcomeUnknown,
@@ -36,135 +34,56 @@ from bridge.errors import (
 )
 from bridge.ports.onec import Traffic
 
-_SERVICE: Final = "/odata/standard.odata"
-
-#: Without metadata 1C leaves out a link beside every reference (facts/onec-odata.md §2.1).
-_FORMAT: Final = "application/json;odata=nometadata"
-
-#: Request filtering of IIS allows 2048 bytes of query by default (facts/onec-odata.md §1.2).
-MAX_QUERY_BYTES: Final = 2048
-
 _CONNECT_TIMEOUT_S: Final = 10.0
 
-#: A listing has about a hundred bytes a row: two and a half million of them.
-MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+#: The size limit of the answer to a write: one object as 1C keeps it, or a refusal.
+_MAX_WRITE_ANSWER_BYTES: Final = 8 * 1024 * 1024
 
-#: One object as 1C keeps it, or its refusal.
-_MOST_OF_A_WRITE: Final = 8 * 1024 * 1024
-_OK: Final = frozenset({200, 201, 204})
+_OK: Final = 200
+_WRITTEN: Final = frozenset({200, 201, 204})
 _METHOD_NOT_ALLOWED: Final = 405
+_SAFE_IN_PATH: Final = "/()'=,$"
+
+#: How much of an unreadable answer to a write stands in its error.
+_MAX_QUOTED: Final = 100
 
 T = TypeVar("T")
-Query = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ODataConfig:
-    """Where the publication is and who asks; *url* with or without `/odata/standard.odata`.
+class _Request(NamedTuple):
+    """A request to be sent; *write* where it may change something in 1C."""
 
-    *timeout_s* is the longest silence of one request: 1C may need 30 s after idling.
-    """
-
-    url: str
-    user: str
-    password: str = field(repr=False)
-    timeout_s: float = 60.0
-    concurrency: int = 2
-    ca_file: Path | None = None
-    #: What one answer may hold, decoded.
-    max_answer_bytes: int = MAX_ANSWER_BYTES
-    #: For many reads in a row: they share sessions of 1C where the publication allows it.
-    reuse_sessions: bool = False
+    method: str
+    path: str
+    query: Query
+    content: bytes | None = None
+    version: str = ""
+    write: bool = False
 
     @property
-    def root(self) -> str:
-        """The service root without a final slash."""
-        bare = self.url.rstrip("/")
-        return bare if bare.endswith(_SERVICE) else bare + _SERVICE
+    def entity_set(self) -> str:
+        """Return the entity set in the path, for errors."""
+        return self.path.partition("/")[0].partition("(")[0] or "service root"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers beside those of every request."""
+        headers = {"If-Match": self.version} if self.version else {}
+        if self.content is not None:
+            headers["Content-Type"] = "application/json;charset=utf-8"
+        return headers
 
 
-def guid_literal(ref: str) -> str:
-    """Write a reference as a literal."""
-    return f"guid'{ref}'"
+class _RawResponse(NamedTuple):
+    """An answer as it came; *location* is the header of a redirect."""
 
+    status: int
+    body: bytes
+    location: str
 
-def text_literal(value: str) -> str:
-    """Write a text as a literal; an apostrophe is doubled."""
-    doubled = value.replace("'", "''")
-    return f"'{doubled}'"
-
-
-def date_literal(wall: str) -> str:
-    """Write 1C's wall time as a literal."""
-    return f"datetime'{wall}'"
-
-
-def encode_query(query: Query) -> str:
-    """Encode query options as 1C reads them: UTF-8, `%20` for a blank, never `+`."""
-    return "&".join(f"{name}={quote(value, safe=_SAFE)}" for name, value in query.items())
-
-
-#: Left as they are in option values: they are no delimiters of a query and cost 3 bytes encoded.
-_SAFE: Final = "'$,/:()"
-
-
-def listing_query(select: str, **options: str) -> dict[str, str]:
-    """Give the options of a question for rows; *options* without their `$`.
-
-    An empty *select* asks for everything.
-    """
-    return {
-        "$format": _FORMAT,
-        **({"$select": select} if select else {}),
-        **{f"${name}": value for name, value in options.items()},
-    }
-
-
-def max_filter_bytes(query: Query) -> int:
-    """Give the bytes that an encoded `$filter` may take beside *query*."""
-    return MAX_QUERY_BYTES - len(encode_query({**query, "$filter": ""}))
-
-
-def lenient_json_decoder(decoder: msgspec.json.Decoder[T]) -> Callable[[bytes], T]:
-    """Make of *decoder* a reader that also takes what 1C may send and JSON forbids.
-
-    Control characters inside texts, broken UTF-8 and lone surrogates are all seen in 1C's data.
-    The reader raises ValueError.
-    """
-
-    def read(body: bytes) -> T:
-        raw = without_bom(body)
-        try:
-            try:
-                return decoder.decode(raw)
-            except ValueError:
-                loose: Any = json.loads(raw.decode("utf-8", "replace"), strict=False)
-                text = json.dumps(loose, ensure_ascii=False)
-                return decoder.decode(text.encode("utf-8", "replace"))
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
-
-    return read
-
-
-def decode_count(body: bytes) -> int:
-    """Read the bare number that `$count` answers, behind its byte order mark."""
-    number = read_whole_number(without_bom(body).decode("ascii", "replace").strip())
-    if number is None:
-        raise ValueError("not a count")
-    return number
-
-
-def require_count(where: str, count: str | int) -> int:
-    """Return the count that stands beside rows.
-
-    Raises:
-        OneCNonsense: it is none.
-    """
-    number = read_whole_number(count.strip()) if isinstance(count, str) else count
-    if number is None or not 0 <= number <= MAX_WHOLE_NUMBER:
-        raise OneCInvalidResponse(where, "a count that cannot be read")
-    return number
+    def parsed(self) -> ParsedResponse:
+        """Return who answered, and with which message."""
+        return parse_response(self.status, self.body, self.location)
 
 
 class ODataClient:
@@ -185,22 +104,22 @@ class ODataClient:
         self.concurrency = max(1, config.concurrency)
         self._root = config.root
         self._slots = slots or RequestSlots(self.concurrency).for_client(Urgency.DELIVERY)
-        pair = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
-        wire = transport or httpx.AsyncHTTPTransport(
-            verify=_ssl_context(config.ca_file), trust_env=False
+        credentials = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
+        inner = transport or httpx.AsyncHTTPTransport(
+            verify=ssl_context(config.ca_file), trust_env=False
         )
         # 1C may think for as long as its time-out allows before it begins to answer.
         total_s = 2 * config.timeout_s
-        wire = BoundedTransport(wire, ReadLimits(config.max_answer_bytes, total_s))
-        self._of_writes = ReadLimits(_MOST_OF_A_WRITE, total_s)
+        inner = BoundedTransport(inner, ReadLimits(config.max_answer_bytes, total_s))
+        self._write_limits = ReadLimits(_MAX_WRITE_ANSWER_BYTES, total_s)
         if config.reuse_sessions:
-            wire = SessionTransport(wire, self._root, self.traffic)
+            inner = SessionTransport(inner, self._root, self.traffic)
         self._http = httpx.AsyncClient(
-            transport=wire,
+            transport=inner,
             # A session's cookie must reach no request by itself, and no write at all.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={
-                "Authorization": f"Basic {pair}",
+                "Authorization": f"Basic {credentials}",
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
                 "User-Agent": "onec-bridge",
@@ -211,30 +130,31 @@ class ODataClient:
         )
 
     async def aclose(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def read(
         self,
         path: str,
         query: Query,
-        reader: Callable[[bytes], T],
+        decode: Callable[[bytes], T],
         *,
         splittable: bool = False,
     ) -> T:
-        """Ask *path* and read its answer, once more if that fails in passing.
+        """Return what *decode* makes of the answer to *path*; a passing failure is retried once.
 
-        *splittable*: the asker has a smaller question ready, so `TooLarge` is not retried.
+        *splittable*: the caller has a smaller request ready, so `RequestTooLarge` is not retried.
 
         Raises:
-            OneCUnavailable: also `TooLarge` and OneCBlocked.
-            OneCUnauthorized: the user or his rights.
+            OneCUnavailable: also `RequestTooLarge` and OneCSessionsBlocked.
+            OneCUnauthorized: the user or the user's rights.
             OneCNotPublished: also `UnknownField`.
-            OneCNonsense: an answer that *reader* cannot read, or a page that is not 1C's.
-            OneCGone: *path* is that of one object or record, and it is not there.
+            OneCInvalidResponse: *decode* raised ValueError, or the answer is a page that is not
+                1C's.
+            OneCObjectMissing: *path* is that of one object or record, and it is not there.
         """
         try:
-            return await self._read(path, query, reader)
+            return await self._read(path, query, decode)
         except OneCSessionsBlocked:
             raise
         except RequestTooLarge:
@@ -242,99 +162,92 @@ class ODataClient:
                 raise
         except (OneCUnavailable, OneCInvalidResponse):
             # A base under load answers 500 to eight of eleven first reads and to none of the
-            # second (facts/onec-odata.md §5.3). Only reads are ever repeated here.
+            # second. Only reads are ever repeated here.
+            # Source: docs/facts/onec-odata.md, 'What causes which error'.
             pass
-        return await self._read(path, query, reader)
+        return await self._read(path, query, decode)
 
-    async def _read(self, path: str, query: Query, reader: Callable[[bytes], T]) -> T:
-        where = _where(path)
-        status, body, location = await self._exchange("GET", path, query, write=False)
-        if status != 200:  # noqa: PLR2004 - HTTP
-            raise error_of_response(parse_response(status, body, location), where, write=False)
+    async def _read(self, path: str, query: Query, decode: Callable[[bytes], T]) -> T:
+        request = _Request("GET", path, query)
+        response = await self._exchange(request)
+        if response.status != _OK:
+            raise error_of_response(response.parsed(), request.entity_set, write=False)
         try:
-            return reader(body)
+            return decode(response.body)
         except ValueError as error:
-            said = parse_response(status, body)
-            if not _is_json(body):
-                raise error_of_response(said, where, write=False) from error
-            raise OneCInvalidResponse(where, f"an answer that cannot be read: {error}") from error
+            if not is_json(response.body):
+                parsed = parse_response(response.status, response.body)
+                raise error_of_response(parsed, request.entity_set, write=False) from error
+            reason = f"an answer that cannot be read: {error}"
+            raise OneCInvalidResponse(request.entity_set, reason) from error
 
     async def write(
         self,
         method: str,
         path: str,
         body: msgspec.Struct | Mapping[str, msgspec.Raw] | None,
-        reader: Callable[[bytes], T],
+        decode: Callable[[bytes], T],
         *,
         version: str = "",
     ) -> T:
-        """Send *body* once and read the answer, the object as 1C keeps it.
+        """Send *body* once; return what *decode* makes of the answer, the object as 1C keeps it.
 
         *version* goes with it as `If-Match`, which many publications ignore.
 
         Raises:
-            OneCUnavailable: surely not done; also OneCBlocked.
+            OneCUnavailable: certainly not done; also OneCSessionsBlocked.
             OneCOutcomeUnknown: perhaps done.
             OneCUnauthorized: not done.
             OneCNotPublished: not done.
-            OneCRejected: refused for good; also OneCAlreadyExists and OneCGone.
+            OneCRejected: refused for good; also OneCAlreadyExists and OneCObjectMissing.
         """
-        where = _where(path)
-        query = {"$format": "json"}
         content = None if body is None else msgspec.json.encode(body)
-        headers = {"If-Match": version} if version else {}
-        status, answer, location = await self._exchange(
-            method, path, query, content, headers, write=True
-        )
-        if status not in _OK:
-            raise error_of_response(parse_response(status, answer, location), where, write=True)
+        request = _Request(method, path, {"$format": "json"}, content, version, write=True)
+        response = await self._exchange(request)
+        if response.status not in _WRITTEN:
+            raise error_of_response(response.parsed(), request.entity_set, write=True)
         try:
             # From the body, never from `Location`: that header is raw UTF-8.
             # A register's answer may be empty; where a reference is read from it, that is unknown.
-            return reader(answer if answer.strip() else b"{}")
+            return decode(response.body if response.body.strip() else b"{}")
         except ValueError as error:
-            said = parse_response(status, answer)
-            if not _is_json(answer):
-                raise error_of_response(said, where, write=True) from error
-            words = said.message[:100]
+            parsed = parse_response(response.status, response.body)
+            if not is_json(response.body):
+                raise error_of_response(parsed, request.entity_set, write=True) from error
+            quoted = parsed.message[:_MAX_QUOTED]
             raise OneCOutcomeUnknown(
-                where, f"an answer that cannot be read ({words}); the write may have been done"
+                request.entity_set,
+                f"an answer that cannot be read ({quoted}); the write may have been done",
             ) from error
 
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        write: bool,
-    ) -> tuple[int, bytes, str]:
-        async with self._answer(method, path, query, content, headers, write=write) as response:
+    async def _exchange(self, request: _Request) -> _RawResponse:
+        async with self._send(request) as response:
             # The standalone server refuses PATCH without a length and keeps the socket open:
-            # reading on would hang until the time-out (facts/onec-odata.md §4.3).
+            # reading on would hang until the time-out.
+            # Source: docs/facts/onec-odata.md, 'Replace, delete, standalone server'.
             hangs = response.status_code == _METHOD_NOT_ALLOWED
             body = b"" if hangs else await response.aread()
             self.traffic.bytes += len(body)
-            return response.status_code, body, response.headers.get("Location", "")
+            return _RawResponse(response.status_code, body, response.headers.get("Location", ""))
 
     @asynccontextmanager
     async def stream(
         self, path: str, query: Query | None = None
     ) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
-        """Ask *path* and give headers and body in pieces; leaving early drops the rest.
+        """Yield the headers of the answer to *path*, and its body in pieces.
+
+        Leaving the context early drops the rest.
 
         Raises:
             OneCError: as `read` does, but nothing is retried.
         """
-        async with self._answer("GET", path, query or {}, write=False) as response:
-            if response.status_code != 200:  # noqa: PLR2004 - HTTP
+        request = _Request("GET", path, query or {})
+        async with self._send(request) as response:
+            if response.status_code != _OK:
                 body = await response.aread()
-                said = parse_response(
-                    response.status_code, body, response.headers.get("Location", "")
-                )
-                raise error_of_response(said, _where(path), write=False)
+                location = response.headers.get("Location", "")
+                parsed = parse_response(response.status_code, body, location)
+                raise error_of_response(parsed, request.entity_set, write=False)
             yield response.headers, self._counted(response)
 
     async def _counted(self, response: httpx.Response) -> AsyncIterator[bytes]:
@@ -343,58 +256,28 @@ class ODataClient:
             yield piece
 
     @asynccontextmanager
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        write: bool,
-    ) -> AsyncIterator[httpx.Response]:
-        options = f"?{encode_query(query)}" if query else ""
-        url = f"{self._root}/{quote(path, safe=_SAFE_PATH)}{options}"
-        sent = dict(headers or {})
-        if content is not None:
-            sent["Content-Type"] = "application/json;charset=utf-8"
+    async def _send(self, request: _Request) -> AsyncIterator[httpx.Response]:
+        options = f"?{encode_query(request.query)}" if request.query else ""
+        url = f"{self._root}/{quote(request.path, safe=_SAFE_IN_PATH)}{options}"
         async with self._slots:
             self.traffic.requests += 1
-            with _translated(_where(path), write=write):
-                limits = {LIMITS_EXTENSION: self._of_writes} if write else None
+            with _translated_errors(request):
                 async with self._http.stream(
-                    method, url, content=content, headers=sent, extensions=limits
+                    request.method,
+                    url,
+                    content=request.content,
+                    headers=request.headers,
+                    extensions={LIMITS_EXTENSION: self._write_limits} if request.write else None,
                 ) as response:
                     yield response
 
 
-_SAFE_PATH: Final = "/()'=,$"
-
-
 @contextmanager
-def _translated(where: str, *, write: bool) -> Iterator[None]:
+def _translated_errors(request: _Request) -> Iterator[None]:
+    """Raise errors of httpx as ours."""
     try:
         yield
     except httpx.RequestError as error:
-        raise error_of_transport(error, where, write=write) from error
+        raise error_of_transport(error, request.entity_set, write=request.write) from error
     except httpx.InvalidURL as error:
         raise SettingsError("BRIDGE_ONEC_URL", str(error)) from error
-
-
-def _is_json(body: bytes) -> bool:
-    """Return whether *body* begins as our answers do, cut off or not; else it is for people."""
-    return without_bom(body).lstrip().startswith((b"{", b"["))
-
-
-def _where(path: str) -> str:
-    return path.partition("/")[0].partition("(")[0] or "service root"
-
-
-def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError("BRIDGE_ONEC_CA_FILE", f"cannot be read: {error}") from error
-    return context

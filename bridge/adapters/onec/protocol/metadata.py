@@ -1,8 +1,9 @@
-"""Which of the fields we use this publication has: `$metadata`, read as a stream and remembered.
+"""Which of the fields we use this publication has: `$metadata`, read as a stream and cached.
 
-On a real UT 11 the document has 17 MB and takes half a minute (facts/onec-odata.md §2.9), so only
-the names of our own sets are kept, on disk, and believed for a day. A memory may say "it is there"
-but never "it is not": what is missing is asked for anew before anybody is told to publish it.
+On a real UT 11 the document has 17 MB and takes half a minute, so only the fields of our own sets
+are kept, in a file, and used for a day. What the file does not have is not reported as missing
+before 1C is asked again.
+Source: docs/facts/onec-odata.md, 'Metadata'.
 """
 
 import time
@@ -22,7 +23,7 @@ from bridge.errors import (
     OneCUnavailable,
 )
 
-_BELIEVED_S: Final = 24 * 3600.0
+_MAX_AGE_S: Final = 24 * 3600.0
 _PATH: Final = "$metadata"
 _TYPES: Final = frozenset({"EntityType", "ComplexType"})
 _ROW_TYPE: Final = "_RowType"
@@ -31,10 +32,10 @@ _ROW_TYPE: Final = "_RowType"
 Fields = Mapping[str, frozenset[str]]
 
 
-class _Memory(msgspec.Struct):
-    """What the disk keeps. *size* and *modified* are the document's own headers."""
+class _CachedMetadata(msgspec.Struct):
+    """What the file holds. *size* and *modified* are the document's own headers."""
 
-    asked: frozenset[str]
+    type_names: frozenset[str] = msgspec.field(name="asked")
     size: str
     modified: str
     checked_at: float
@@ -42,11 +43,11 @@ class _Memory(msgspec.Struct):
 
 
 class Metadata:
-    """What the publication has of the sets and fields in `NEEDED`.
+    """What the publication has of the sets and fields in `USED_COLUMNS`.
 
-    *cache* is a file of ours to remember it in between runs; *clock* gives seconds since 1970.
-    Where *asks* is false 1C is never asked: what another one has remembered is believed, however
-    old. That is for questions that cannot wait half a minute.
+    *cache* is a file of ours that keeps it between runs; *clock* gives seconds since 1970.
+    Where *may_request* is false 1C is never asked: the file that another object has written is
+    used, however old. That is for requests that cannot wait half a minute.
     """
 
     def __init__(
@@ -60,87 +61,87 @@ class Metadata:
         self._client = client
         self._cache = cache
         self._clock = clock
-        self._asks = may_request
+        self._may_request = may_request
         self._fields: Fields | None = None
-        self._fresh = False
+        self._was_requested = False
 
     async def fields(self) -> Fields | None:
-        """Give the fields of our sets, remembered or read now; None if they are not to be had.
+        """Return the fields of our sets, cached or read now; None if 1C does not give them.
 
         Raises:
-            OneCUnauthorized: the user may not even ask.
-            OneCBlocked: the infobase is closed.
+            OneCUnauthorized: the user may not read metadata.
+            OneCSessionsBlocked: the infobase takes no sessions.
         """
-        if self._fields is None and not self._asks:
+        if self._fields is None and not self._may_request:
             return await self.refresh()
         if self._fields is None:
-            memory = self._remembered()
-            age = None if memory is None else self._clock() - memory.checked_at
-            if memory is not None and age is not None and 0 <= age < _BELIEVED_S:
-                self._fields = memory.fields
+            cached = self._load()
+            age = None if cached is None else self._clock() - cached.checked_at
+            if cached is not None and age is not None and 0 <= age < _MAX_AGE_S:
+                self._fields = cached.fields
             else:
                 await self.refresh()
         return self._fields
 
     async def refresh(self) -> Fields | None:
-        """Ask 1C now, unless this object has done so before; None if it gives no metadata."""
-        if not self._asks:
-            memory = self._remembered()
-            self._fields = None if memory is None else memory.fields
+        """Return the fields asked for now, once per object; None if 1C gives no metadata."""
+        if not self._may_request:
+            cached = self._load()
+            self._fields = None if cached is None else cached.fields
             return self._fields
-        if self._fresh:
+        if self._was_requested:
             return self._fields
-        self._fresh = True
+        self._was_requested = True
         try:
             self._fields = await self._read()
         except OneCSessionsBlocked:
             raise
         except (OneCUnavailable, OneCInvalidResponse, OneCNotPublished):
-            # Without it the columns common to all releases will do (`columns_of`).
+            # Without it the columns common to all releases will do (`available_columns`).
             self._fields = None
         return self._fields
 
     async def _read(self) -> Fields:
-        memory = self._remembered()
+        cached = self._load()
         async with self._client.stream(_PATH) as (headers, pieces):
             size, modified = headers.get("Content-Length", ""), headers.get("Last-Modified", "")
-            if memory is not None and size and (size, modified) == (memory.size, memory.modified):
-                fields: Fields = memory.fields
+            if cached is not None and size and (size, modified) == (cached.size, cached.modified):
+                fields: Fields = cached.fields
             else:
                 parser = _Parser(used_type_names())
                 async for piece in pieces:
                     parser.feed(piece)
                 fields = parser.finish()
-        self._remember(
-            _Memory(used_type_names(), size, modified, self._clock(), {**fields}),
+        self._save(
+            _CachedMetadata(used_type_names(), size, modified, self._clock(), {**fields}),
         )
         return fields
 
-    def _remembered(self) -> _Memory | None:
+    def _load(self) -> _CachedMetadata | None:
         if self._cache is None:
             return None
         try:
-            memory = msgspec.json.decode(self._cache.read_bytes(), type=_Memory)
+            cached = msgspec.json.decode(self._cache.read_bytes(), type=_CachedMetadata)
         except (OSError, ValueError):
-            # Absent, or of another version of ours: it is only a memory.
+            # Absent, or written by another version of ours.
             return None
-        return memory if memory.asked == used_type_names() else None
+        return cached if cached.type_names == used_type_names() else None
 
-    def _remember(self, memory: _Memory) -> None:
+    def _save(self, cached: _CachedMetadata) -> None:
         if self._cache is None:
             return
-        beside = self._cache.with_suffix(".new")
+        new_file = self._cache.with_suffix(".new")
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.encode(memory))
-            beside.replace(self._cache)
+            new_file.write_bytes(msgspec.json.encode(cached))
+            new_file.replace(self._cache)
         except OSError:
-            # A full or read-only disk costs the next run half a minute, nothing else.
+            # On a full or read-only disk the next run reads the metadata again.
             return
 
 
 def used_type_names() -> frozenset[str]:
-    """Name the entity types that hold our fields, tabular sections among them."""
+    """Return the names of the entity types that hold our fields, tabular sections among them."""
     return frozenset(
         _type_of(entity_set, column.path)[0]
         for entity_set, columns in USED_COLUMNS.items()
@@ -151,24 +152,24 @@ def used_type_names() -> frozenset[str]:
 def missing_columns(
     entity_set: str, columns: Iterable[Column], fields: Fields
 ) -> tuple[Column, ...]:
-    """Tell which of *columns* the publication lacks."""
+    """Return those of *columns* that the publication lacks."""
     return tuple(c for c in columns if not _has(entity_set, c, fields))
 
 
 def available_columns(
     entity_set: str, columns: Iterable[Column], fields: Fields | None
 ) -> tuple[Column, ...]:
-    """Give the columns to ask for: those that are there, or those that every release has."""
+    """Return the columns to select: those that are there, or those that every release has."""
     if fields is None:
         return tuple(c for c in columns if c.in_every_release)
     return tuple(c for c in columns if _has(entity_set, c, fields))
 
 
 def require_columns(entity_set: str, columns: Iterable[Column], fields: Fields) -> None:
-    """Refuse a publication without the set, or without a field that it is of no use without.
+    """Check that the set is published, with every required column.
 
     Raises:
-        OneCNotPublished: naming what is missing.
+        OneCNotPublished: it is not; the detail names what is missing.
     """
     if entity_set not in fields:
         raise OneCNotPublished(entity_set, "the entity set is not published")
@@ -180,7 +181,7 @@ def require_columns(entity_set: str, columns: Iterable[Column], fields: Fields) 
 def _has(entity_set: str, column: Column, fields: Fields) -> bool:
     type_name, name = _type_of(entity_set, column.path)
     if type_name != entity_set and type_name not in fields:
-        # The lines are not described apart: the section itself has to be believed.
+        # The columns of the section are not described: the section itself has to do.
         section = column.path.partition("/")[0]
         return section in fields.get(entity_set, frozenset())
     return name in fields.get(type_name, frozenset())
@@ -192,34 +193,35 @@ def _type_of(entity_set: str, path: str) -> tuple[str, str]:
 
 
 class _Parser:
-    """Collects property names of the wanted entity types from a stream of XML."""
+    """Collects property names of the entity types *type_names* from a stream of XML."""
 
-    def __init__(self, wanted: frozenset[str]) -> None:
-        self._wanted = wanted
+    def __init__(self, type_names: frozenset[str]) -> None:
+        self._type_names = type_names
         self._found: dict[str, set[str]] = {}
-        self._open: set[str] | None = None
-        self._schema = False
+        self._current: set[str] | None = None
+        self._has_schema = False
         self._expat = expat.ParserCreate(namespace_separator=" ")
         self._expat.StartElementHandler = self._start
         self._expat.EndElementHandler = self._end
         self._expat.StartDoctypeDeclHandler = self._doctype
 
     def feed(self, piece: bytes) -> None:
-        """Take the next piece.
+        """Parse the next piece.
 
         Raises:
-            OneCNonsense: it is no metadata; with an authorisation problem 1C sends a page, and 200.
+            OneCInvalidResponse: it is no metadata; where rights are missing 1C may send a page
+                with status 200.
         """
         self._parse(piece, last=False)
 
     def finish(self) -> Fields:
-        """Give what was found.
+        """Return the fields that were found.
 
         Raises:
-            OneCNonsense: the document broke off, or had no schema in it.
+            OneCInvalidResponse: the document broke off, or had no schema in it.
         """
         self._parse(b"", last=True)
-        if not self._schema:
+        if not self._has_schema:
             raise OneCInvalidResponse(_PATH, "a document without a schema")
         return {name: frozenset(found) for name, found in self._found.items()}
 
@@ -232,20 +234,20 @@ class _Parser:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(" ")[2]
         if name == "Property":
-            if self._open is not None:
-                self._open.add(attributes.get("Name", ""))
+            if self._current is not None:
+                self._current.add(attributes.get("Name", ""))
         elif name in _TYPES:
             # Lines of a section may be described as an entity, as a row type, or both.
             type_name = attributes.get("Name", "").removesuffix(_ROW_TYPE)
-            if type_name in self._wanted:
-                self._open = self._found.setdefault(type_name, set())
+            if type_name in self._type_names:
+                self._current = self._found.setdefault(type_name, set())
         elif name == "Schema":
-            self._schema = True
+            self._has_schema = True
 
     def _end(self, tag: str) -> None:
         if tag.rpartition(" ")[2] in _TYPES:
-            self._open = None
+            self._current = None
 
     def _doctype(self, *_: object) -> None:
-        # No metadata has one; a page does, and entities of an attacker would.
+        # No metadata has a document type; a page does, and so would an attack by entities.
         raise OneCInvalidResponse(_PATH, "a page that is not 1C's")

@@ -1,4 +1,4 @@
-"""Who spoke when 1C's address answered, and in what words; for people, so always in few words."""
+"""Which server answered at 1C's address, and with which message, shortened for people."""
 
 import base64
 import binascii
@@ -11,15 +11,16 @@ from typing import Final
 
 import msgspec
 
+from bridge.adapters.onec.protocol.decoding import without_bom
 from bridge.adapters.onec.protocol.error_pages import (
     has_password_field,
     one_line_text,
     page_message,
 )
 
-_MAX_WORDS: Final = 500
-_MAX_BODY: Final = 100_000  # of a page, in which causes are looked for
-_BOM: Final = b"\xef\xbb\xbf"
+_MAX_MESSAGE: Final = 500
+#: How many bytes of a page are searched for a cause.
+_MAX_SEARCHED: Final = 100_000
 _ATOM_ERROR: Final = re.compile(r"<(?:\w+:)?error\b[^<>]*/dataservices/metadata")
 _CODE: Final = re.compile(r"<(?:\w+:)?code\b[^<>]*>([^<]*)</")
 _MESSAGE: Final = re.compile(r"<(?:\w+:)?message\b[^<>]*>([^<]*)</")
@@ -37,10 +38,10 @@ class ResponseKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ParsedResponse:
-    """An answer that is not what was asked for, in *words* for people.
+    """An answer that is not what was asked for; *message* says why, for people.
 
-    *last_words* are the words of a session layer without its own formula: the administrator's.
-    *body* is all that a page says; *sign_in*: it asks for a password.
+    *administrator_message* is the message of a session layer without its own formula.
+    *page_text* is all that a page says; *has_password_field*: it asks for a password.
     """
 
     kind: ResponseKind
@@ -52,94 +53,104 @@ class ParsedResponse:
     has_password_field: bool = False
 
 
-def without_bom(body: bytes) -> bytes:
-    """Give *body* without the byte order mark that 1C puts before some of its answers."""
-    return body.removeprefix(_BOM)
-
-
 def parse_response(status: int, body: bytes, location: str = "") -> ParsedResponse:
-    """Tell who speaks in *body*, and what he says."""
+    """Return who answered with *body*, and with which message."""
     raw = without_bom(body).strip()
     if raw.startswith(b"{"):
-        try:
-            found = msgspec.json.decode(raw)
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            said = _odata(status, found) or _session(status, found)
-            if said is not None:
-                return said
-            words = _plain(_joined(_texts(found)))
-            if words:
-                return ParsedResponse(ResponseKind.PAGE, status, words, page_text=words)
-    text = _decoded(raw[:_MAX_BODY])
+        parsed = _parse_json(status, raw)
+        if parsed is not None:
+            return parsed
+    text = _decoded(raw[:_MAX_SEARCHED])
     if _ATOM_ERROR.search(text):
-        messages = [_message(unescape(found)) for found in _MESSAGE.findall(text)]
-        return ParsedResponse(ResponseKind.ODATA, status, _plain(_joined(messages)), _code(text))
+        messages = [_unpacked(unescape(found)) for found in _MESSAGE.findall(text)]
+        return ParsedResponse(
+            ResponseKind.ODATA, status, _shortened(_joined(messages)), _code(text)
+        )
     if _SESSION_XML.search(text):
-        words = _plain(_joined(unescape(found) for found in _DESCRIPTION.findall(text)))
-        return ParsedResponse(ResponseKind.SESSION, status, words, administrator_message=words)
-    words = f"{one_line_text(location)} {page_message(text)}".strip()[:_MAX_WORDS]
+        message = _shortened(_joined(unescape(found) for found in _DESCRIPTION.findall(text)))
+        return ParsedResponse(ResponseKind.SESSION, status, message, administrator_message=message)
+    message = f"{one_line_text(location)} {page_message(text)}".strip()[:_MAX_MESSAGE]
     return ParsedResponse(
         ResponseKind.PAGE,
         status,
-        words,
+        message,
         page_text=one_line_text(text),
         has_password_field=has_password_field(text),
     )
 
 
-def _odata(status: int, found: dict[object, object]) -> ParsedResponse | None:
-    error = found.get("odata.error")
+def _parse_json(status: int, raw: bytes) -> ParsedResponse | None:
+    """Return what a JSON object says; None where it says nothing to people."""
+    try:
+        content = msgspec.json.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    parsed = _parse_odata_error(status, content) or _parse_session_error(status, content)
+    if parsed is not None:
+        return parsed
+    message = _shortened(_joined(_texts(content)))
+    if not message:
+        return None
+    return ParsedResponse(ResponseKind.PAGE, status, message, page_text=message)
+
+
+def _parse_odata_error(status: int, content: dict[object, object]) -> ParsedResponse | None:
+    error = content.get("odata.error")
     if not isinstance(error, dict):
         return None
-    return ParsedResponse(
-        ResponseKind.ODATA, status, _plain(_joined(_texts(error))), str(error.get("code", ""))
-    )
+    message = _shortened(_joined(_texts(error)))
+    return ParsedResponse(ResponseKind.ODATA, status, message, str(error.get("code", "")))
 
 
-def _session(status: int, found: dict[object, object]) -> ParsedResponse | None:
-    exception = found.get("exception")
-    if "#exception" not in found or not isinstance(exception, dict):
+def _parse_session_error(status: int, content: dict[object, object]) -> ParsedResponse | None:
+    exception = content.get("exception")
+    if "#exception" not in content or not isinstance(exception, dict):
         return None
     inner = exception.get("inner")
     text = _joined(_texts(inner), "\n") if isinstance(inner, dict) else ""
     text = text or str(exception.get("descr") or "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # The first line is 1C's formula, the administrator's own words follow it.
+    # The first line is 1C's formula, the administrator's own message follows it.
+    administrator_message = _shortened(" ".join(lines[1:] or lines))
     return ParsedResponse(
         ResponseKind.SESSION,
         status,
-        _plain(text),
-        administrator_message=_plain(" ".join(lines[1:] or lines)),
+        _shortened(text),
+        administrator_message=administrator_message,
     )
 
 
-#: Members that hold words for people, and those under which more of them are nested.
-_WORDED: Final = ("message", "value", "descr", "detail", "error_description", "title", "error")
-_NESTED: Final = ("error", "message", "innererror", "internalexception", "inner", "exception")
-_MOST_NESTED: Final = 8
+#: Members that hold messages for people, and those under which more of them are nested.
+_MESSAGE_MEMBERS: Final = (
+    "message", "value", "descr", "detail", "error_description", "title", "error",
+)  # fmt: skip
+_NESTING_MEMBERS: Final = (
+    "error", "message", "innererror", "internalexception", "inner", "exception",
+)  # fmt: skip
+_MAX_DEPTH: Final = 8
 
 
-def _texts(found: Mapping[object, object], depth: int = 0) -> list[str]:
-    """Give the words in *found*, those of nested errors after its own."""
-    if depth > _MOST_NESTED:
+def _texts(content: Mapping[object, object], depth: int = 0) -> list[str]:
+    """Return the messages in *content*, those of nested errors after its own."""
+    if depth > _MAX_DEPTH:
         return []
-    texts = [text for name in _WORDED if isinstance(text := found.get(name), str)]
-    for name in _NESTED:
-        inner = found.get(name)
+    texts = [text for name in _MESSAGE_MEMBERS if isinstance(text := content.get(name), str)]
+    for name in _NESTING_MEMBERS:
+        inner = content.get(name)
         if isinstance(inner, dict):
             texts += _texts(inner, depth + 1)
     return texts
 
 
-def _joined(texts: Iterable[str], between: str = ": ") -> str:
-    """Join *texts*, each once; a nested message often repeats the one around it."""
-    told: list[str] = []
+def _joined(texts: Iterable[str], separator: str = ": ") -> str:
+    """Return *texts* joined, each once; a nested message often repeats the one around it."""
+    distinct: list[str] = []
     for text in texts:
-        if text.strip() and not any(text.strip() in other for other in told):
-            told.append(text.strip())
-    return between.join(told)
+        if text.strip() and not any(text.strip() in other for other in distinct):
+            distinct.append(text.strip())
+    return separator.join(distinct)
 
 
 def _decoded(raw: bytes) -> str:
@@ -150,17 +161,13 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("cp1251", "replace")
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.search(text)
-    return unescape(found[1]) if found else ""
-
-
 def _code(text: str) -> str:
-    return _first(_CODE, text).strip()
+    found = _CODE.search(text)
+    return unescape(found[1]).strip() if found else ""
 
 
-def _message(text: str) -> str:
-    """Undo the base64 in which 1C wraps a text that XML cannot carry."""
+def _unpacked(text: str) -> str:
+    """Return *text* without the base64 in which 1C wraps a text that XML cannot carry."""
     packed = "".join(text.split())
     if " " in text.strip() or not packed.isascii() or len(packed) % 4:
         return text
@@ -170,6 +177,6 @@ def _message(text: str) -> str:
         return text
 
 
-def _plain(text: str) -> str:
-    """Make one short line of a text that may hold tags, line breaks and control characters."""
-    return one_line_text(text)[:_MAX_WORDS]
+def _shortened(text: str) -> str:
+    """Return one short line of a text that may hold tags, line breaks and control characters."""
+    return one_line_text(text)[:_MAX_MESSAGE]

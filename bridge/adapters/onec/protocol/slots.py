@@ -1,6 +1,6 @@
 """The limit on requests in flight at one 1C, shared by all clients of a process.
 
-Whoever is more urgent goes first, and a part may be kept for callers: nobody rings behind a
+More urgent requests go first, and slots may be reserved for callers: a caller never waits for a
 delivery that takes seconds.
 """
 
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Urgency(IntEnum):
-    """Who waits for the answer; the lower, the sooner."""
+    """Who waits for the answer; lower values go first."""
 
     CALLER = 0
     INTERACTIVE = 1
@@ -18,7 +18,7 @@ class Urgency(IntEnum):
 
 
 class RequestSlots:
-    """*size* requests at once; *reserved* of them are for callers alone."""
+    """*size* requests at once; *reserved* of them for `Urgency.CALLER` alone."""
 
     def __init__(self, size: int, *, reserved: int = 0) -> None:
         self._size = max(1, size)
@@ -27,11 +27,11 @@ class RequestSlots:
         self.in_flight = 0
 
     def for_client(self, urgency: Urgency) -> "ClientSlots":
-        """Return the same slots as one client takes them."""
+        """Return these slots as a client of *urgency* takes them."""
         return ClientSlots(self, urgency)
 
     async def acquire(self, urgency: Urgency) -> None:
-        """Wait for a slot."""
+        """Take a slot; wait for it where none is free."""
         if self._is_free_for(urgency) and not any(self._waiting[u] for u in self._before(urgency)):
             self.in_flight += 1
             return
@@ -41,13 +41,13 @@ class RequestSlots:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release()  # it was given to us as we left
+                self.release()  # the slot was given while this request was cancelled
             elif turn in self._waiting[urgency]:
                 self._waiting[urgency].remove(turn)
             raise
 
     def release(self) -> None:
-        """Give a slot back, to whoever is most urgent."""
+        """Return a slot; the most urgent waiting request takes it."""
         self.in_flight -= 1
         for urgency in Urgency:
             waiting = self._waiting[urgency]
@@ -58,8 +58,8 @@ class RequestSlots:
                     turn.set_result(None)
 
     def _is_free_for(self, urgency: Urgency) -> bool:
-        kept = 0 if urgency is Urgency.CALLER else self._reserved
-        return self.in_flight < self._size - kept
+        reserved = 0 if urgency is Urgency.CALLER else self._reserved
+        return self.in_flight < self._size - reserved
 
     @staticmethod
     def _before(urgency: Urgency) -> list[Urgency]:

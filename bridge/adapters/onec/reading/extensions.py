@@ -1,7 +1,8 @@
-"""Where 1C keeps the extensions of its users: which attribute, and what stands outside the users.
+"""Where 1C keeps the extensions of its users: which attribute, and its values outside the users.
 
-The attribute is found by its title among the properties of the users' set; namesakes of other sets
-and marked ones are passed over (facts/ut11-metadata.md §6).
+The attribute is found by its title among the properties of the users' set; properties of the same
+title in other sets, and those marked for deletion, are left out.
+Source: docs/facts/ut11.md, 'Extensions of managers'.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +11,9 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.protocol.client import guid_literal, lenient_json_decoder, listing_query
-from bridge.adapters.onec.reading.objects import read_attribute_value, ref_or_none
+from bridge.adapters.onec.protocol.decoding import lenient_json_decoder, ref_or_none
+from bridge.adapters.onec.protocol.query import guid_literal, listing_query
+from bridge.adapters.onec.reading.objects import read_attribute_value
 from bridge.adapters.onec.reading.parts import split_refs
 from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.adapters.onec.schema import (
@@ -24,14 +26,14 @@ from bridge.adapters.onec.schema import (
 from bridge.domain.directory.entities import AttributeValue, ExtensionSources, Ref
 from bridge.errors import OneCNotPublished
 
-_SETS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PropertySetRow]))
+_PROPERTY_SETS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PropertySetRow]))
 _PROPERTIES: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PropertyRow]))
-_VALUES: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[ObjectRow]))
-_EXTRA: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PropertyValueRow]))
+_LIST_VALUES: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[ObjectRow]))
+_REGISTER_VALUES: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PropertyValueRow]))
 
 
 async def find_extension_sources(sets: EntitySetReader, title: str) -> ExtensionSources:
-    """Find the attribute called *title* (or whose reference it is), and what stands elsewhere.
+    """Return the attribute with *title* (or this reference), and its values outside the users.
 
     Raises:
         OneCError: as reads do; OneCNotPublished when properties or their sets are not published.
@@ -42,32 +44,32 @@ async def find_extension_sources(sets: EntitySetReader, title: str) -> Extension
     ref = Ref(found.ref.lower())
     return ExtensionSources(
         attribute_ref=ref,
-        register_values=await _register(sets, ref) if found.in_register else None,
+        register_values=await _register_values(sets, ref) if found.in_register else None,
         list_values=await _list_values(sets, found),
     )
 
 
 def find_property(rows: Iterable[PropertyRow], title: str) -> PropertyRow | None:
-    """Choose the property of this title; where a title says nothing, by its longer name.
+    """Return the property with this reference, title or name.
 
-    Releases 11.4 name it by its title with the set in brackets.
+    Releases 11.4 name a property by its title with the set in brackets.
     """
-    wanted = _folded(title)
-    alive = sorted((r for r in rows if not r.deletion_mark), key=lambda row: row.ref)
-    for fits in (
-        lambda row: row.ref.lower() == wanted,
-        lambda row: _folded(row.title) == wanted,
-        lambda row: _folded(row.name) == wanted,
-        lambda row: _folded(row.name).startswith(f"{wanted} ("),
+    title_or_ref = _folded(title)
+    unmarked = sorted((r for r in rows if not r.deletion_mark), key=lambda row: row.ref)
+    for matches in (
+        lambda row: row.ref.lower() == title_or_ref,
+        lambda row: _folded(row.title) == title_or_ref,
+        lambda row: _folded(row.name) == title_or_ref,
+        lambda row: _folded(row.name).startswith(f"{title_or_ref} ("),
     ):
-        for row in alive:
-            if fits(row):
+        for row in unmarked:
+            if matches(row):
                 return row
     return None
 
 
 def user_properties(rows: Iterable[PropertySetRow]) -> tuple[Ref, ...]:
-    """Give the properties of the users' set, known by its name or by its fixed reference."""
+    """Return the properties of the users' set, found by its name or by its fixed reference."""
     rows = tuple(rows)
     users = [row for row in rows if schema.USERS_PROPERTY_SET in (row.name, row.predefined)]
     users = users or [row for row in rows if row.ref.lower() == schema.USERS_PROPERTY_SET_REF]
@@ -81,9 +83,9 @@ def user_properties(rows: Iterable[PropertySetRow]) -> tuple[Ref, ...]:
 
 
 async def _properties_of_users(sets: EntitySetReader) -> Sequence[PropertyRow]:
-    # There are some hundred sets; asking for all is one short answer and needs no filter by a
+    # There are about a hundred sets; all of them are one short answer, and a filter would need a
     # column that older releases lack.
-    page = await sets.read_page(schema.PROPERTY_SETS, schema.PROPERTY_SET_COLUMNS, _SETS)
+    page = await sets.read_page(schema.PROPERTY_SETS, schema.PROPERTY_SET_COLUMNS, _PROPERTY_SETS)
     members = user_properties(page.value)
     select = await sets.select_option(schema.PROPERTIES, schema.PROPERTY_COLUMNS)
     rows: list[PropertyRow] = []
@@ -95,11 +97,11 @@ async def _properties_of_users(sets: EntitySetReader) -> Sequence[PropertyRow]:
     return rows
 
 
-async def _register(sets: EntitySetReader, attribute: Ref) -> dict[Ref, AttributeValue]:
+async def _register_values(sets: EntitySetReader, attribute: Ref) -> dict[Ref, AttributeValue]:
     page = await sets.read_page(
         schema.EXTRA_VALUES,
         schema.EXTRA_VALUE_COLUMNS,
-        _EXTRA,
+        _REGISTER_VALUES,
         options={"filter": f"{schema.EXTRA_VALUE_PROPERTY} eq {guid_literal(attribute)}"},
     )
     return {
@@ -110,18 +112,18 @@ async def _register(sets: EntitySetReader, attribute: Ref) -> dict[Ref, Attribut
 
 
 async def _list_values(sets: EntitySetReader, found: PropertyRow) -> dict[Ref, str] | None:
-    """Give the texts of the attribute's list values; None where the catalog is not published."""
-    # A property may borrow the list of another.
+    """Return the texts of the attribute's list values; None where the catalog is not published."""
+    # A property may use the list of another.
     owner = ref_or_none(found.list_owner) or Ref(found.ref.lower())
     try:
         page = await sets.read_page(
             schema.PROPERTY_VALUES,
             schema.PROPERTY_VALUE_COLUMNS,
-            _VALUES,
+            _LIST_VALUES,
             options={"filter": f"{schema.PROPERTY_VALUE_OWNER} eq {guid_literal(owner)}"},
         )
     except OneCNotPublished:
-        # Most attributes are plain texts and need no list; `onec-bridge check` tells of this.
+        # Most attributes are plain texts and need no list; `onec-bridge check` reports it.
         return None
     return {Ref(row.ref.lower()): (row.name or "").strip() for row in page.value}
 

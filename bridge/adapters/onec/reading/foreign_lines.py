@@ -1,8 +1,8 @@
-"""Values of contact lines that programs other than 1C wrote: their own names for a number.
+"""Values in contact lines that programs other than 1C wrote, with other names for a number.
 
-1C's own names are `schema.STORAGE_PARTS`; here only what has none of them is read. A value counts
-as a number where its name says so, or where it is the only one: beside a number stand tax numbers
-and accounts, which would read as strangers' telephones.
+1C's own names are `schema.PHONE_STORAGE_KEYS`; storages that have any of them are not read here. A
+value counts as a number where its name says so, or where it is the only one: other values are tax
+numbers and accounts, which would be read as phones.
 """
 
 import re
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from html import unescape
 from typing import Final
 
-#: In the name of a value that is a number, folded.
-_NAMES: Final = re.compile(
+#: Found in the folded name of a value that is a number.
+_NAME_PARTS: Final = re.compile(
     r"phone|mobile|cell(?!s)|whatsapp|(?:^|[^a-z])tel(?!egram|ex)|(?:^|[^а-я])тел(?!еграм|екс)|"
     r"номертел|(?:^|[^а-я])(?:моб|сотов)"
 )
-#: The whole name of one, folded.
+#: Whole folded names of values that are a number.
 _WHOLE_NAMES: Final = frozenset({"number", "номер", "value", "значение", "contact", "контакт"})
 _TAG: Final = re.compile(r"<[^<>]*>")
 
@@ -36,4 +36,4 @@ def strip_tags(text: str) -> str:
 
 def _names_a_number(name: str) -> bool:
     folded = name.casefold()
-    return folded in _WHOLE_NAMES or _NAMES.search(folded) is not None
+    return folded in _WHOLE_NAMES or _NAME_PARTS.search(folded) is not None

@@ -1,30 +1,33 @@
-"""The `$filter` by which 1C is asked whose contact lines hold one number.
+"""The `$filter` by which the contact lines with one number are found in 1C.
 
 The narrow one compares the column of digits, which 1C's form fills. The wide one finds what other
-programs wrote: the digits of the number one after the other, whatever stands between, in the text
-that people see, in the column, or in a storage of a line whose text has no digits. Not found are
-numbers whose parts stand in a storage in another order; the sync reads those.
+programs wrote: the digits of the number one after the other, with anything between them, in the
+presentation, in the column of digits, or in a storage of a line whose presentation has no digits.
+Numbers whose parts are in a storage in another order are not found; the sync reads those.
 """
 
 from typing import Final
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.protocol.client import text_literal
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.adapters.onec.protocol.query import text_literal
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
-#: Only Russia and Kazakhstan write one number in three ways of digits.
-_SEVEN: Final = "7"
-_TRUNK: Final = "8"
-_WITH_TRUNK: Final = 11
+#: Numbers of this country code, Russia's and Kazakhstan's, are written in three ways.
+_COUNTRY_CODE: Final = "7"
+_TRUNK_PREFIX: Final = "8"
+_FULL_DIGITS: Final = 11
 
 
 def digit_spellings(number: PhoneNumber, rules: PhoneRules) -> tuple[str, ...]:
-    """Write *number* as 1C's column of digits may hold it (facts/ut11-metadata.md §3)."""
+    """Return *number* in the ways in which 1C's column of digits may hold it.
+
+    Source: docs/facts/ut11.md, 'Phones in contact information'.
+    """
     digits = str(number)
-    if len(digits) != _WITH_TRUNK or not digits.startswith(_SEVEN):
+    if len(digits) != _FULL_DIGITS or not digits.startswith(_COUNTRY_CODE):
         return (digits,)
     national = digits[1:]
-    written = (digits, _TRUNK + national, national)
+    written = (digits, _TRUNK_PREFIX + national, national)
     if rules.area_code and national.startswith(rules.area_code):
         return (*written, national.removeprefix(rules.area_code))
     return written
@@ -40,7 +43,7 @@ def narrow_filter(number: PhoneNumber, rules: PhoneRules) -> str:
 
 
 def wide_filter(number: PhoneNumber, rules: PhoneRules, *, with_json: bool) -> str:
-    """Return the condition that lines of other programs meet too.
+    """Return the condition that also finds lines of other programs.
 
     *with_json*: the release has the newer storage as well.
     """

@@ -1,21 +1,15 @@
-"""Drafts → what 1C is sent, and instants ↔ the naive wall clock 1C lives by.
+"""Drafts turned into the bodies that 1C is sent, and rows of written documents read back."""
 
-1C's dates have no zone: they are the wall time of its server (facts/ut11-metadata.md §5).
-"""
-
-from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
+from bridge.adapters.onec.protocol.decoding import ref_or_none
+from bridge.adapters.onec.protocol.wall_clock import instant_or, wall_time
 from bridge.adapters.onec.schema import (
-    CONTACT_PERSONS,
-    EMPTY_DATE,
-    PARTNERS,
-    TYPE_PREFIX,
+    CONTACT_TYPES,
     UNDEFINED_TYPE,
-    CallRequestRow,
     PhoneCallBody,
     PhoneCallChangeBody,
     PhoneCallRow,
@@ -25,8 +19,7 @@ from bridge.adapters.onec.schema import (
     SubjectBody,
     WrittenPhoneCallRow,
 )
-from bridge.domain.delivery.documents import (
-    CallRequest,
+from bridge.domain.delivery.document_drafts import (
     ContactRef,
     PhoneCallChange,
     PhoneCallDraft,
@@ -34,41 +27,15 @@ from bridge.domain.delivery.documents import (
     WrittenPhoneCall,
     WrittenReminder,
 )
-from bridge.domain.directory.entities import EMPTY_REF, CandidateKind, Ref, Version
+from bridge.domain.directory.entities import EMPTY_REF, Ref, Version
 from bridge.ports.onec import FoundDocument
 
-_CONTACT_TYPES: Final = {
-    CandidateKind.CONTACT: TYPE_PREFIX + CONTACT_PERSONS,
-    CandidateKind.PARTNER: TYPE_PREFIX + PARTNERS,
-}
-
-_CONTACT_KINDS: Final = {name: kind for kind, name in _CONTACT_TYPES.items()}
-
-_A_DAY: Final = timedelta(days=1)
-
-#: Control characters make a text of 1C unreadable in Atom for everybody else.
+#: Control characters make a text of 1C unreadable to every reader of Atom.
 _CONTROLS: Final = dict.fromkeys(i for i in range(32) if chr(i) not in "\n\t")
 
 
-def wall_time(at: datetime, zone: ZoneInfo) -> str:
-    """Write the aware *at* as 1C's server shows it: whole seconds, a year of four digits."""
-    local = at.astimezone(zone).replace(tzinfo=None, microsecond=0)
-    return local.isoformat(timespec="seconds")
-
-
-def instant(wall: str, zone: ZoneInfo, near: datetime) -> datetime:
-    """Read 1C's wall time; of the two that one hour of autumn means, the one nearer to *near*.
-
-    Raises:
-        ValueError: *wall* is no date.
-    """
-    local = datetime.fromisoformat(wall).replace(tzinfo=zone)
-    readings = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    return min(readings, key=lambda at: abs(at - near))
-
-
 def phone_call_body(draft: PhoneCallDraft, zone: ZoneInfo) -> PhoneCallBody:
-    """Write the phone call document; author and responsible are the manager, or nobody."""
+    """Return the phone call document to create; author and responsible are the manager, if any."""
     contact, contact_type = _contact(draft.contact)
     manager = draft.responsible or EMPTY_REF
     return PhoneCallBody(
@@ -88,12 +55,12 @@ def phone_call_body(draft: PhoneCallDraft, zone: ZoneInfo) -> PhoneCallBody:
 
 
 def subject_body(document: Ref) -> SubjectBody:
-    """Write the record by which a call is its own subject, as 1C's form does."""
+    """Return the record by which a call is its own subject, as 1C's form writes it."""
     return SubjectBody(call=document, subject=document)
 
 
 def reminder_body(draft: ReminderDraft, zone: ZoneInfo) -> ReminderBody:
-    """Write the reminder, due at its event."""
+    """Return the reminder to create, due at its event."""
     at = wall_time(draft.at, zone)
     return ReminderBody(
         user=draft.user, at=at, source=draft.document, due=at, text=_clean(draft.text)
@@ -101,7 +68,7 @@ def reminder_body(draft: ReminderDraft, zone: ZoneInfo) -> ReminderBody:
 
 
 def phone_call_change_body(change: PhoneCallChange) -> PhoneCallChangeBody:
-    """Write what is to be changed in a phone call document."""
+    """Return the fields to change in a phone call document."""
     return PhoneCallChangeBody(
         subject=UNSET if change.subject is None else _clean(change.subject),
         description=UNSET if change.description is None else _clean(change.description),
@@ -111,18 +78,18 @@ def phone_call_change_body(change: PhoneCallChange) -> PhoneCallChangeBody:
 
 
 def reminder_text_body(draft: ReminderDraft) -> ReminderTextBody:
-    """Write the text of a reminder."""
+    """Return the text to give to a reminder."""
     return ReminderTextBody(text=_clean(draft.text))
 
 
 def read_written_phone_call(row: WrittenPhoneCallRow) -> WrittenPhoneCall:
-    """Read a document as it stands."""
+    """Return a document as it is in 1C now."""
     return WrittenPhoneCall(
         document=Ref(row.ref.lower()),
         subject=row.subject or "",
         description=row.description or "",
         comment=row.comment or "",
-        responsible=_ref(row.responsible),
+        responsible=ref_or_none(row.responsible),
         deletion_mark=bool(row.deletion_mark),
         version=Version(row.version) if row.version else None,
     )
@@ -131,66 +98,25 @@ def read_written_phone_call(row: WrittenPhoneCallRow) -> WrittenPhoneCall:
 def read_written_reminder(
     row: ReminderRow, draft: ReminderDraft, zone: ZoneInfo
 ) -> WrittenReminder:
-    """Read the reminder of *draft* as it stands; one without a date is due as it was written."""
-    return WrittenReminder(_instant_or(row.due, zone, draft.at), row.text or "")
-
-
-def read_call_request(row: CallRequestRow, since: datetime, zone: ZoneInfo) -> CallRequest:
-    """Read a document by which a manager orders a call."""
-    kind, contact = _CONTACT_KINDS.get(row.contact_type or ""), _ref(row.contact)
-    return CallRequest(
-        document=Ref(row.ref.lower()),
-        at=_instant_or(row.at, zone, since),
-        subject=row.subject or "",
-        description=row.description or "",
-        user=_ref(row.responsible) or _ref(row.author),
-        how_to_reach=(row.how_to_reach or "").strip(),
-        contact=None if kind is None or contact is None else ContactRef(kind, contact),
-    )
-
-
-def earliest_wall_time(since: datetime, zone: ZoneInfo) -> str:
-    """Write the earliest wall time that anything after *since* can bear.
-
-    In autumn the clock is put back: what is later may be dated up to an hour earlier.
-    """
-    put_back = _offset(since, zone) - _offset(since + _A_DAY, zone)
-    return wall_time(since - max(put_back, timedelta(0)), zone)
+    """Return the reminder of *draft* as it is in 1C now; one without a date is due as drafted."""
+    return WrittenReminder(instant_or(row.due, zone, draft.at), row.text or "")
 
 
 def read_found_document(row: PhoneCallRow, draft: PhoneCallDraft, zone: ZoneInfo) -> FoundDocument:
-    """Read a document found by the marker of *draft*."""
-    at = _instant_or(row.at, zone, draft.at)
+    """Return a document found by the marker of *draft*."""
+    at = instant_or(row.at, zone, draft.at)
     return FoundDocument(Ref(row.ref.lower()), row.number or "", at, bool(row.deletion_mark))
 
 
 def search_text(draft: PhoneCallDraft) -> str:
-    """Give the text by which the document is searched: exactly what was written into it."""
+    """Return the text by which the document is searched: exactly what was written into it."""
     return _clean(draft.how_to_reach)
 
 
 def _contact(contact: ContactRef | None) -> tuple[str, str]:
-    if contact is None or contact.kind not in _CONTACT_TYPES:
+    if contact is None or contact.kind not in CONTACT_TYPES:
         return "", UNDEFINED_TYPE
-    return contact.ref, _CONTACT_TYPES[contact.kind]
-
-
-def _instant_or(wall: str | None, zone: ZoneInfo, near: datetime) -> datetime:
-    if wall in {None, "", EMPTY_DATE}:
-        return near
-    try:
-        return instant(wall or "", zone, near)
-    except ValueError:
-        return near
-
-
-def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
-    return at.astimezone(zone).utcoffset() or timedelta(0)
-
-
-def _ref(text: str | None) -> Ref | None:
-    ref = (text or "").lower()
-    return None if ref in {"", EMPTY_REF} else Ref(ref)
+    return contact.ref, CONTACT_TYPES[contact.kind]
 
 
 def _clean(text: str) -> str:

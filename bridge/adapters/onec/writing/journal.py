@@ -1,7 +1,7 @@
 """1C as the delivery writes it: the phone call, its subject record, its reminder.
 
-Every method is one attempt. What a look cannot read is reported as unavailable: a page in front
-of 1C says nothing about whether a document is there.
+Every method is one attempt. Answers to reads that cannot be read are OneCUnavailable: a page in
+front of 1C says nothing about whether a document is there.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,9 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.protocol.client import date_literal, lenient_json_decoder, text_literal
+from bridge.adapters.onec.protocol.decoding import lenient_json_decoder
+from bridge.adapters.onec.protocol.query import date_literal, text_literal
+from bridge.adapters.onec.protocol.wall_clock import wall_time
 from bridge.adapters.onec.schema import PhoneCallRow, RowPage, SubjectRow, WrittenPhoneCallRow
 from bridge.adapters.onec.writing.drafts import (
     phone_call_body,
@@ -20,23 +22,22 @@ from bridge.adapters.onec.writing.drafts import (
     read_written_phone_call,
     search_text,
     subject_body,
-    wall_time,
 )
 from bridge.adapters.onec.writing.record_keys import phone_call_key, subject_key
 from bridge.adapters.onec.writing.reminders import ODataReminders
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     PhoneCallDraft,
     WrittenPhoneCall,
-    document_marker,
 )
+from bridge.domain.delivery.documents import document_marker
 from bridge.domain.directory.entities import Ref
 from bridge.ports.onec import FoundDocument
 
-#: How far a document's date may be from the draft's: nothing of ours moves it, people may.
-_WINDOW: Final = timedelta(minutes=2)
+#: How far a document's date may be from the draft's: the bridge never changes it, people may.
+_DATE_TOLERANCE: Final = timedelta(minutes=2)
 
-_CALLS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PhoneCallRow]))
+_FOUND_CALLS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PhoneCallRow]))
 _WRITTEN_CALLS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[WrittenPhoneCallRow]))
 _SUBJECTS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[SubjectRow]))
 _WRITTEN: Final = lenient_json_decoder(msgspec.json.Decoder(dict[str, msgspec.Raw]))
@@ -47,27 +48,29 @@ class ODataJournal(ODataReminders):
     """A `OneCJournal` over one publication; *zone* is that of the 1C server's wall clock."""
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
-        """Look for documents with the draft's marker, the oldest first, marked ones included."""
-        # Unlimited strings cannot be compared in 1C's queries, so the marker is looked for here,
+        """Return documents with the draft's marker, oldest first; deletion-marked ones too."""
+        # Unlimited strings cannot be compared in 1C's queries, so the marker is searched for here,
         # among the calls of this number at this time; the number is indexed in 1C.
         local = datetime.fromisoformat(wall_time(draft.at, self._zone))
-        first, last = ((local + step).isoformat() for step in (-_WINDOW, _WINDOW))
+        first, last = (
+            (local + tolerance).isoformat() for tolerance in (-_DATE_TOLERANCE, _DATE_TOLERANCE)
+        )
         rows = await self._records.find_rows(
             schema.PHONE_CALLS,
             schema.PHONE_CALL_COLUMNS,
             f"{schema.PHONE_CALL_DATE} ge {date_literal(first)}"
             f" and {schema.PHONE_CALL_DATE} le {date_literal(last)}"
             f" and {schema.PHONE_CALL_HOW_TO_REACH} eq {text_literal(search_text(draft))}",
-            _CALLS,
+            _FOUND_CALLS,
         )
-        mark = document_marker(draft.key)
+        marker = document_marker(draft.key)
         found = [
-            read_found_document(r, draft, self._zone) for r in rows if mark in (r.comment or "")
+            read_found_document(r, draft, self._zone) for r in rows if marker in (r.comment or "")
         ]
         return sorted(found, key=lambda document: (document.number, document.ref))
 
     async def create_phone_call(self, draft: PhoneCallDraft) -> Ref:
-        """Create the document; the reference is 1C's own, whatever was proposed."""
+        """Create the document; return 1C's own reference, whatever was proposed."""
         body = phone_call_body(draft, self._zone)
         created = await self._client.write("POST", schema.PHONE_CALLS, body, _CREATED)
         return Ref(created.ref.lower())
@@ -77,8 +80,8 @@ class ODataJournal(ODataReminders):
         await self._records.update(phone_call_key(document), schema.DeletionMarkBody())
 
     async def read_phone_call(self, document: Ref) -> WrittenPhoneCall | None:
-        """Read a document as it stands now; None when somebody deleted it."""
-        # Not by its key: a 404 may be a page of the web server, an empty set is 1C's own word.
+        """Return a document as it is now; None when it was deleted."""
+        # Not by its key: a 404 may be a page of the web server, an empty page of rows is 1C's own.
         rows = await self._records.find_rows(
             schema.PHONE_CALLS,
             schema.WRITTEN_CALL_COLUMNS,
@@ -101,7 +104,7 @@ class ODataJournal(ODataReminders):
         await self._client.write("POST", schema.SUBJECTS, subject_body(document), _WRITTEN)
 
     async def has_subject(self, document: Ref) -> bool:
-        """Tell whether the call's subject record is in 1C."""
+        """Return whether the call's subject record is in 1C."""
         condition = subject_key(document).condition
         rows = await self._records.find_rows(
             schema.SUBJECTS, schema.SUBJECT_COLUMNS, condition, _SUBJECTS
@@ -114,5 +117,5 @@ class ODataJournal(ODataReminders):
         await self._records.update(subject_key(document), body, must_exist=True)
 
     async def aclose(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._client.aclose()

@@ -1,10 +1,11 @@
-"""One object or record, addressed by its key: looked at, changed where it stands, deleted.
+"""One object or record, addressed by its key: found, updated, deleted.
 
-    PATCH ─► 405, as of 1C's standalone server ─► read whole, lay the change over it, PUT
+    PATCH ─► 405, as of 1C's standalone server ─► read whole, merge the change into it, PUT
 
-Only 1C's own "entity not found" means that it is gone. A page of the web server with the same
-status may stand before a gone record, a set that is not published, or a verb that is not let
-through, so behind such a page the set is asked (facts/onec-odata.md §4.2-4.8, §5.4).
+Only 1C's own "entity not found" means that it is deleted. A page of the web server with the same
+status may stand for a deleted record, a set that is not published, or a verb that is filtered, so
+after such a page the set is read. Source: docs/facts/onec-odata.md, 'Writing' and 'Answers that
+OData did not give'.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from bridge.adapters.onec import schema
-from bridge.adapters.onec.protocol.client import ODataClient, lenient_json_decoder, listing_query
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.decoding import lenient_json_decoder
+from bridge.adapters.onec.protocol.query import listing_query
 from bridge.adapters.onec.schema import Column, RowPage
 from bridge.adapters.onec.writing.record_keys import KeyPart, RecordKey
 from bridge.errors import (
@@ -28,16 +31,16 @@ from bridge.errors import (
 )
 
 _METHOD_NOT_ALLOWED: Final = 405
-_VERSION_DIFFERS: Final = 412
+_PRECONDITION_FAILED: Final = 412
 _NOT_FOUND: Final = 404
 #: 1C's code of an entity that is not there.
-_NO_INSTANCE: Final = "9"
+_NOT_FOUND_CODE: Final = "9"
 
 Fields = dict[str, msgspec.Raw]
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
-_ANSWER: Final = lenient_json_decoder(_FIELDS)
-_WHOLE: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[Fields]))
+_WRITTEN: Final = lenient_json_decoder(_FIELDS)
+_ROWS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[Fields]))
 _TEXT: Final = msgspec.json.Decoder(str)
 
 R = TypeVar("R")
@@ -48,101 +51,100 @@ class ODataRecords:
 
     def __init__(self, client: ODataClient) -> None:
         self._client = client
-        self._puts = False
+        self._uses_put = False
 
     async def find_rows(
         self,
         entity_set: str,
         columns: tuple[Column, ...],
         condition: str,
-        reader: Callable[[bytes], RowPage[R]],
+        decode: Callable[[bytes], RowPage[R]],
     ) -> list[R]:
-        """Give the rows that meet *condition*.
+        """Return the rows that meet *condition*.
 
         Raises:
             OneCError: as reads do; what cannot be read is OneCUnavailable: a page in front of 1C
                 says nothing about whether a row is there.
         """
-        return await self._rows(entity_set, ",".join(c.path for c in columns), condition, reader)
+        return await self._rows(entity_set, ",".join(c.path for c in columns), condition, decode)
 
     async def update(
-        self, place: RecordKey, body: msgspec.Struct, *, version: str = "", must_exist: bool = False
+        self, key: RecordKey, body: msgspec.Struct, *, version: str = "", must_exist: bool = False
     ) -> Fields:
-        """Change what *body* names and nothing else; give what stands there now, if 1C told.
+        """Change the fields in *body* and nothing else; return all fields, where 1C answers them.
 
-        *version* is the one it was decided upon. *must_stand*: look first whether anything
-        stands there. Nobody has measured whether PATCH makes a register's record that is not
-        there, as it makes no object.
+        *version* is the one the change was decided upon. *must_exist*: check first that the record
+        is there. PATCH creates no object; whether it creates a register's record was not measured.
 
         Raises:
-            OneCGone: nothing stands there.
-            OneCChanged: it has another version by now; noticed where 1C keeps to `If-Match`, or
-                has to be read before it is written.
+            OneCObjectMissing: it is not there.
+            OneCVersionConflict: it has another version by now; noticed where 1C checks `If-Match`,
+                or where it has to be read before it is written.
             OneCError: as writes do.
         """
-        wanted = _FIELDS.decode(msgspec.json.encode(body))
-        if not self._puts:
+        changes = _FIELDS.decode(msgspec.json.encode(body))
+        if not self._uses_put:
             if must_exist:
-                await self._whole(place)
+                await self._read_whole(key)
             try:
-                return await self._patch(place, wanted, version)
+                return await self._patch(key, changes, version)
             except OneCRejected as error:
                 if error.status != _METHOD_NOT_ALLOWED:
                     raise
-        answer = await self._put(place, wanted, version)
-        self._puts = True
+        answer = await self._put(key, changes, version)
+        self._uses_put = True
         return answer
 
-    async def delete(self, place: RecordKey) -> None:
-        """Delete physically.
+    async def delete(self, key: RecordKey) -> None:
+        """Delete physically, not by a mark.
 
         Raises:
-            OneCGone: nothing stands there.
+            OneCObjectMissing: it is not there.
             OneCError: as writes do.
         """
-        await self._send("DELETE", place, None)
+        await self._send("DELETE", key, None)
 
-    async def _patch(self, place: RecordKey, wanted: Fields, version: str) -> Fields:
+    async def _patch(self, key: RecordKey, changes: Fields, version: str) -> Fields:
         try:
-            answer = await self._send("PATCH", place, wanted, version)
+            answer = await self._send("PATCH", key, changes, version)
         except OneCRejected as error:
-            if not version or error.status != _VERSION_DIFFERS:
+            if not version or error.status != _PRECONDITION_FAILED:
                 raise
-            _must_be(version, await self._whole(place), place)
-            # It is the version we know, so the refusal was about the spelling of it.
-            answer = await self._send("PATCH", place, wanted)
-        return _took(place, wanted, answer)
+            _check_version(version, await self._read_whole(key), key)
+            # It is the known version, so 1C refused only the form in which it was sent.
+            answer = await self._send("PATCH", key, changes)
+        return _check_fields(key, changes, answer)
 
-    async def _put(self, place: RecordKey, wanted: Fields, version: str) -> Fields:
-        """Send all that stands there with *wanted* in it: what PUT is not given it empties."""
-        whole = await self._whole(place)
-        _must_be(version, whole, place)
+    async def _put(self, key: RecordKey, changes: Fields, version: str) -> Fields:
+        """Send all fields with *changes* among them: PUT empties those it is not given."""
+        whole = await self._read_whole(key)
+        _check_version(version, whole, key)
         kept = {name: value for name, value in whole.items() if not _is_annotation(name)}
-        return _took(place, wanted, await self._send("PUT", place, {**kept, **wanted}))
+        return _check_fields(key, changes, await self._send("PUT", key, {**kept, **changes}))
 
     async def _send(
-        self, method: str, place: RecordKey, content: Fields | None, version: str = ""
+        self, method: str, key: RecordKey, content: Fields | None, version: str = ""
     ) -> Fields:
         try:
-            return await self._client.write(method, place.path, content, _ANSWER, version=version)
+            return await self._client.write(method, key.path, content, _WRITTEN, version=version)
         except OneCFilteredByWebServer:
             raise
         except OneCNotPublished as error:
-            await self._whole(place)
-            raise _hidden(method, error) from error
+            await self._read_whole(key)
+            raise _filtered(method, error) from error
         except OneCRejected as error:
             if error.status == _METHOD_NOT_ALLOWED and method != "PATCH":
-                raise _hidden(method, error) from error
+                raise _filtered(method, error) from error
             raise
 
-    async def _whole(self, place: RecordKey) -> Fields:
-        """Give everything that stands at *place*, proven to be that and nothing else."""
-        rows = await self._rows(place.entity_set, "", place.condition, _WHOLE)
+    async def _read_whole(self, key: RecordKey) -> Fields:
+        """Return all fields of the record at *key*, checked to be of this key."""
+        rows = await self._rows(key.entity_set, "", key.condition, _ROWS)
         if not rows:
-            words = "the object or record is not there any more"
-            raise OneCObjectMissing(place.entity_set, words, _NOT_FOUND, _NO_INSTANCE)
-        if len(rows) > 1 or any(not _holds(rows[0], part) for part in place.parts):
-            raise OneCUnavailable(place.entity_set, "an answer to another question than ours")
+            reason = "the object or record is not there any more"
+            raise OneCObjectMissing(key.entity_set, reason, _NOT_FOUND, _NOT_FOUND_CODE)
+        if len(rows) > 1 or any(not _has_key_part(rows[0], part) for part in key.parts):
+            raise OneCUnavailable(key.entity_set, "an answer to another question than ours")
         return rows[0]
 
     async def _rows(
@@ -156,31 +158,31 @@ class ODataRecords:
         return page.value
 
 
-def _hidden(method: str, error: OneCError) -> OneCFilteredByWebServer:
-    words = f"the web server does not let {method} through to 1C: {error.detail}"
-    return OneCFilteredByWebServer(error.where, words)
+def _filtered(method: str, error: OneCError) -> OneCFilteredByWebServer:
+    reason = f"the web server does not let {method} through to 1C: {error.detail}"
+    return OneCFilteredByWebServer(error.where, reason)
 
 
-def _must_be(version: str, whole: Fields, place: RecordKey) -> None:
+def _check_version(version: str, whole: Fields, key: RecordKey) -> None:
     if version and text_of(whole, schema.DATA_VERSION) != version:
-        raise OneCVersionConflict(place.entity_set, "changed by somebody meanwhile; read it again")
+        raise OneCVersionConflict(key.entity_set, "changed by somebody meanwhile; read it again")
 
 
-def _took(place: RecordKey, wanted: Fields, answer: Fields) -> Fields:
-    """Mind that 1C says 200 to fields it does not have; its answer shows those it has."""
-    absent = [name for name in wanted if name not in answer]
+def _check_fields(key: RecordKey, changes: Fields, answer: Fields) -> Fields:
+    """Return *answer* if it has all *changes*: 1C says 200 also to fields that it does not have."""
+    absent = [name for name in changes if name not in answer]
     if answer and absent:
-        words = f"1C has no field {', '.join(absent)} and left it out without a word"
-        raise OneCNotPublished(place.entity_set, words)
+        reason = f"1C has no field {', '.join(absent)} and left it out without a word"
+        raise OneCNotPublished(key.entity_set, reason)
     return answer
 
 
-def _holds(row: Fields, part: KeyPart) -> bool:
+def _has_key_part(row: Fields, part: KeyPart) -> bool:
     return text_of(row, part.name).lower() == part.value.lower()
 
 
 def text_of(row: Fields, name: str) -> str:
-    """Give a text or date of *row*; empty where there is none."""
+    """Return a text or date of *row*; empty where there is none."""
     try:
         return _TEXT.decode(row[name])
     except (KeyError, ValueError):

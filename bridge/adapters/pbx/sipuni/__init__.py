@@ -1,8 +1,4 @@
-"""Sipuni: `dialect` the scheme's node, `events` its push, `websocket` the same, `api` the cabinet.
+"""Sipuni: `questions` of its call scheme, `events` of its push, its `websocket` and its `api`.
 
-Forms and quirks are those of facts/telephony-apis.md §1.
+Source: docs/facts/sipuni.md.
 """
-
-from bridge.adapters.pbx.sipuni.questions import AnswerForm, SipuniTelephony
-
-__all__ = ["AnswerForm", "SipuniTelephony"]

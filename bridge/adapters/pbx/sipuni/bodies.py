@@ -1,8 +1,8 @@
 """The fields in the body of an event push, in whatever form a cabinet or a script sends it.
 
-Forms by the body itself where its content type says nothing or something else: a form, multipart,
-JSON (one event, a list of them, one wrapped in another object), gzip. Texts are UTF-8, else
-Windows-1251. What is none of these gives no fields; whoever asks keeps the body as it came.
+The form is known by the body itself where its content type says nothing or something else: a form,
+multipart, JSON (one event, a list of them, one wrapped in another object), gzip. Texts are UTF-8,
+else Windows-1251. A body of another form gives no fields; the caller stores it as it came.
 """
 
 import base64
@@ -18,29 +18,29 @@ from bridge.adapters.pbx.sipuni.fields import vendor_field_name
 
 Fields = tuple[tuple[str, str], ...]
 
-_MAX_UNPACKED: Final = 1 << 20
+_MAX_DECOMPRESSED: Final = 1 << 20
 _MAX_EVENTS: Final = 500
 _MAX_DEPTH: Final = 6
 _GZIP: Final = b"\x1f\x8b"
 _BOUNDARY: Final = re.compile(rb"\s*--(?P<boundary>[^\s\"]{1,70})\r?\n")
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?(?P<charset>[\w-]{1,20})", re.IGNORECASE)
-#: What makes an object of JSON an event rather than a wrapping of events.
-_TELLING: Final = frozenset({"call_id", "src_num", "dst_num", "event", "callbackId"})
+#: Fields that make an object of JSON an event rather than a wrapping of events.
+_EVENT_FIELDS: Final = frozenset({"call_id", "src_num", "dst_num", "event", "callbackId"})
 _BASE64: Final = "base64:"
 
 
-def parse_body(body: bytes, headers: Mapping[str, str]) -> list[Fields]:
+def parse_body(body: bytes, content_type: str) -> list[Fields]:
     """Return the fields of each event in *body*; empty where it holds none that can be read."""
     body = decompressed(body)
-    content_type = headers.get("content-type", "")
     if not body.strip():
         return []
-    charset = _CHARSET.search(content_type)
-    found = _json_events(body, charset["charset"] if charset else "")
+    named = _CHARSET.search(content_type)
+    charset = named["charset"] if named else ""
+    found = _json_events(body, charset)
     if found is None:
         found = _multipart_events(body, content_type)
     if found is None:
-        found = _form_events(body, charset["charset"] if charset else "")
+        found = _form_events(body, charset)
     return [fields for fields in found if fields]
 
 
@@ -51,19 +51,19 @@ def parse_form(encoded: bytes, charset: str = "") -> Fields:
 
 
 def decompressed(body: bytes) -> bytes:
-    """Return *body* without gzip, as it came where it is none or grows beyond all measure."""
+    """Return *body* without gzip; as it came where it is not gzip, or becomes too large."""
     if not body.startswith(_GZIP):
         return body
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        plain = unpacker.decompress(body, _MAX_UNPACKED)
+        plain = decompressor.decompress(body, _MAX_DECOMPRESSED)
     except zlib.error:
         return body
-    return plain if unpacker.eof else body
+    return plain if decompressor.eof else body
 
 
 def encode_body(body: bytes) -> str:
-    """Return *body* as a text that can be stored, and read back by `body_bytes`."""
+    """Return *body* as a text that can be stored, and read back by `decode_body`."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -72,7 +72,7 @@ def encode_body(body: bytes) -> str:
 
 
 def decode_body(text: str) -> bytes:
-    """Return the body that `body_text` made *text* of."""
+    """Return the body that `encode_body` made *text* of."""
     if not text.startswith(_BASE64):
         return text.encode()
     try:
@@ -100,61 +100,63 @@ def _json_events(body: bytes, charset: str) -> list[Fields] | None:
     return [fields for line in lines for fields in _events_in(line)]
 
 
-def _events_in(said: Any) -> list[Fields]:
-    """Return the events in what JSON *said*: itself, in a list, or wrapped in other objects."""
+def _events_in(content: Any) -> list[Fields]:
+    """Return the events in *content*: itself, in a list, or wrapped in other objects."""
     found: list[Fields] = []
-    for one in _objects(said, _MAX_DEPTH):
+    for event in _objects(content, _MAX_DEPTH):
         if len(found) == _MAX_EVENTS:
             break
-        found.append(tuple(_flattened(one, "", _MAX_DEPTH)))
+        found.append(tuple(_flattened(event, "", _MAX_DEPTH)))
     return found
 
 
-def _objects(said: Any, depth: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects that are events; one that tells of no call yields those inside it."""
+def _objects(content: Any, depth: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects that are events; one without an event's fields yields those inside it."""
     if depth == 0:
         return
-    if isinstance(said, list):
-        for one in said:
-            yield from _objects(one, depth - 1)
-    elif isinstance(said, dict):
-        inner = [one for one in said.values() if not _is_plain(one)]
-        told = {
-            vendor_field_name(name) for name, value in said.items() if not isinstance(value, list)
+    if isinstance(content, list):
+        for element in content:
+            yield from _objects(element, depth - 1)
+    elif isinstance(content, dict):
+        nested = [value for value in content.values() if not _is_plain(value)]
+        own = {
+            vendor_field_name(name)
+            for name, value in content.items()
+            if not isinstance(value, list)
         }
-        wrapped = [one for part in inner for one in _objects(part, depth - 1)]
-        if told & _TELLING and not _wraps_all(said, wrapped):
-            yield said
+        wrapped = [event for value in nested for event in _objects(value, depth - 1)]
+        if own & _EVENT_FIELDS and not _wraps_all(content, wrapped):
+            yield content
         elif wrapped:
-            # What stands beside the wrapped events is said of each of them.
-            beside = {n: v for n, v in said.items() if vendor_field_name(n) and _is_plain(v)}
-            for one in wrapped:
-                yield beside | dict(one)
-        elif said:
-            yield said
+            # Fields beside the wrapped events belong to each of them.
+            shared = {n: v for n, v in content.items() if vendor_field_name(n) and _is_plain(v)}
+            for event in wrapped:
+                yield shared | dict(event)
+        elif content:
+            yield content
 
 
-def _wraps_all(said: Mapping[str, Any], wrapped: list[Mapping[str, Any]]) -> bool:
-    """Whether the events are in an object of the name of a field: {"event": {"call_id": …}}."""
-    own = {vendor_field_name(name) for name, value in said.items() if _is_plain(value)}
-    inside = [{vendor_field_name(name) for name in one} for one in wrapped]
-    return not own & _TELLING and any("call_id" in names for names in inside)
+def _wraps_all(content: Mapping[str, Any], wrapped: list[Mapping[str, Any]]) -> bool:
+    """Return whether the events are inside a member named as a field: {"event": {"call_id": …}}."""
+    own = {vendor_field_name(name) for name, value in content.items() if _is_plain(value)}
+    inside = [{vendor_field_name(name) for name in event} for event in wrapped]
+    return not own & _EVENT_FIELDS and any("call_id" in names for names in inside)
 
 
 def _is_plain(value: object) -> bool:
     return not isinstance(value, (dict, list))
 
 
-def _flattened(said: Mapping[str, Any], before: str, depth: int) -> Iterator[tuple[str, str]]:
+def _flattened(event: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
     """Yield the fields of an event: of {"src": {"num": …}} the field src_num."""
-    for name, value in said.items():
+    for name, value in event.items():
         if isinstance(value, dict):
             if depth:
-                yield from _flattened(value, f"{before}{name}_", depth - 1)
+                yield from _flattened(value, f"{prefix}{name}_", depth - 1)
         elif isinstance(value, list):
-            yield f"{before}{name}", ",".join(_text(one) for one in value)
+            yield f"{prefix}{name}", ",".join(_text(element) for element in value)
         else:
-            yield f"{before}{name}", _text(value)
+            yield f"{prefix}{name}", _text(value)
 
 
 def _text(value: object) -> str:
@@ -185,24 +187,24 @@ def _multipart_events(body: bytes, content_type: str) -> list[Fields] | None:
         payload = part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(payload, bytes):
             fields.append((name, _decoded(payload, part.get_content_charset() or "")))
-    return _widened(tuple(fields))
+    return _form_or_json_events(tuple(fields))
 
 
 def _form_events(body: bytes, charset: str) -> list[Fields]:
     if b"=" not in body:
         return []
-    return _widened(parse_form(body.strip(), charset))
+    return _form_or_json_events(parse_form(body.strip(), charset))
 
 
-def _widened(fields: Fields) -> list[Fields]:
-    """Return the event of a form; of one that brings its event as JSON in a field, the events."""
+def _form_or_json_events(fields: Fields) -> list[Fields]:
+    """Return the event of a form; the events of a form that has them as JSON in one field."""
     names = {vendor_field_name(name) for name, _ in fields}
-    if not names & _TELLING:
+    if not names & _EVENT_FIELDS:
         for name, value in fields:
             found = _json_events(value.encode("utf-8", "replace"), "")
             if found:
                 rest = tuple(pair for pair in fields if pair[0] != name)
-                return [(*one, *rest) for one in found]
+                return [(*event, *rest) for event in found]
         if not names - {""}:
             return []
     return [fields]

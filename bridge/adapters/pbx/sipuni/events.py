@@ -1,7 +1,7 @@
 """Sipuni's events read into neutral words: every code, spelling and quirk of its push.
 
-Codes, fields and captures: facts/telephony-apis.md §1.2. A field that cannot be believed says
-nothing; nothing that a cabinet sends raises.
+A field that contradicts the others counts as empty; nothing that a cabinet sends raises anything
+but UnreadableEvent. Source: docs/facts/sipuni.md, 'Events'.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from bridge.adapters.pbx.sipuni.fields import EventFields
+from bridge.adapters.pbx.sipuni.raw_events import PROVIDER
 from bridge.adapters.pbx.sipuni.sides import (
     EventSides,
     has_cabinet_form,
@@ -17,13 +18,17 @@ from bridge.adapters.pbx.sipuni.sides import (
     read_sides,
 )
 from bridge.adapters.pbx.sipuni.vocabulary import is_ignored_code, read_kind, read_outcome
-from bridge.domain.calls.call import CLOCK_TOLERANCE
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
+from bridge.domain.calls.identity import CLOCK_TOLERANCE
+from bridge.domain.phone.callers import (
+    Caller,
+    CallerKind,
+    read_did,
+    read_outside_caller,
+)
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import UnreadableEvent
 from bridge.ports.pbx import RawEvent
-
-__all__ = ["read_event", "read_extension"]
 
 #: Unix seconds, or milliseconds; "0" stands for no time.
 _UNIX: Final = re.compile(r"(?P<seconds>[0-9]{9,11})(?:[0-9]{3}){0,2}(?:\.[0-9]{1,9})?")
@@ -38,10 +43,10 @@ _MAX_CHANNEL: Final = 100
 
 
 def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
-    """Return a kept event in neutral words; None where it is no call's, as a test of the address.
+    """Return a stored event in neutral words; None where it is no call's, as a test of the address.
 
     Raises:
-        UnreadEvent: it may well be a call's, and it does not say of which call, or what.
+        UnreadableEvent: it may be a call's, and does not say of which call, or what happened.
     """
     if event.body:
         raise UnreadableEvent("its body is neither a form nor JSON")
@@ -57,21 +62,21 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
         raise UnreadableEvent("its code is not known" if code else "no field says what happened")
     at = _moment(fields["timestamp"], event.received_at) or event.received_at
     sides = read_sides(fields)
-    over = kind in (EventKind.ENDED, EventKind.LEG_ENDED)
-    # The id begins with the second in which the call came (§1.2).
-    began = fields["call_start_timestamp"] or call_ref.partition(".")[0]
-    started_at = _moment(began, event.received_at)
-    told_answer = _told_answer(fields, started_at, at)
-    outcome = _outcome(fields, told_answer) if over else None
+    is_end = kind in (EventKind.ENDED, EventKind.LEG_ENDED)
+    # The id begins with the second in which the call began.
+    start_text = fields["call_start_timestamp"] or call_ref.partition(".")[0]
+    started_at = _moment(start_text, event.received_at)
+    reported_answer = _reported_answer(fields, started_at, at)
+    outcome = _outcome(fields, reported_answer) if is_end else None
     extension = _extension(sides)
     answered_at = None
     if kind is EventKind.ANSWERED and extension:
         answered_at = at
     elif outcome is Outcome.ANSWERED:
-        answered_at = told_answer
-    talked = over and outcome in (Outcome.ANSWERED, None)
+        answered_at = reported_answer
+    has_talk = is_end and outcome in (Outcome.ANSWERED, None)
     return CallEvent(
-        provider="sipuni",
+        provider=PROVIDER,
         kind=kind,
         at=at,
         call_ref=call_ref,
@@ -86,10 +91,10 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
         outcome=outcome,
         rung_extensions=_rung(fields),
         transferred_by=read_extension(fields["transfer_from"], fields["user_id"]),
-        recording=_recording(fields["call_record_link"]) if talked else "",
+        recording=_recording(fields["call_record_link"]) if has_talk else "",
         order_ref=order_ref,
         scheme=fields["treeName"][:_MAX_SCHEME],
-        direction_source=sides.trust,
+        direction_source=sides.source,
     )
 
 
@@ -108,43 +113,43 @@ def _client(fields: EventFields, sides: EventSides, rules: PhoneRules) -> Caller
 
 
 def _extension(sides: EventSides) -> str:
-    """Return the company's end of this leg; the leg to the DID, a greeting, has none."""
+    """Return the extension of this leg; the leg to the DID, a greeting, has none."""
     if sides.direction is Direction.OUTBOUND:
         return sides.src.extension or sides.dst.extension
     return sides.dst.extension
 
 
 def _did(fields: EventFields, sides: EventSides, rules: PhoneRules) -> str:
-    """Return the dialled line of an inbound call; a leg to an employee does not tell it."""
+    """Return the DID of an inbound call; a leg to an extension does not have it."""
     if sides.direction not in (Direction.INBOUND, None) or sides.dst.is_inside is not False:
         return ""
     did = read_did(fields.outside_number("dst"), rules)
-    # Whatever its type says, that is one of ours; a line that it is not would part two calls.
+    # Whatever its type says, that is an extension; taken for a line it would split one call in two.
     return "" if has_cabinet_form(did) else did
 
 
-def _outcome(fields: EventFields, told_answer: datetime | None) -> Outcome | None:
-    """Return how the call or leg ended: by its word, and only without one by its answer's time."""
+def _outcome(fields: EventFields, reported_answer: datetime | None) -> Outcome | None:
+    """Return how the call or leg ended: by its status, without one by the time of its answer."""
     if fields["status"]:
         return read_outcome(fields["status"])
-    if told_answer is not None:
+    if reported_answer is not None:
         return Outcome.ANSWERED
     return Outcome.NO_ANSWER if fields["call_answer_timestamp"] == "0" else None
 
 
 def _rung(fields: EventFields) -> tuple[str, ...]:
-    """Read `last_called`: separated by a comma here, by an ampersand there."""
+    """Return the extensions in `last_called`, separated by a comma or an ampersand."""
     parties = _NOT_DIGITS.split(fields["last_called"])
     read = (read_extension(party, fields["user_id"]) for party in parties)
     return tuple(dict.fromkeys(extension for extension in read if extension))
 
 
-def _told_answer(
+def _reported_answer(
     fields: EventFields, started_at: datetime | None, ended_at: datetime
 ) -> datetime | None:
-    """Give when an answered call was answered, where the PBX's word can be believed.
+    """Return when the call was answered; None where the PBX's time is impossible.
 
-    On call_external it lies: it equals or precedes the start, even where nobody answered.
+    On call_external it is wrong: it equals or precedes the start, even where nobody answered.
     """
     answered = _moment(fields["call_answer_timestamp"], ended_at)
     if answered is None or started_at is None:
@@ -153,9 +158,9 @@ def _told_answer(
 
 
 def _recording(link: str) -> str:
-    """Give the recording's address, decoded once more where a cabinet encodes it twice, or its id.
+    """Return the recording's id, or its address, decoded twice where a cabinet encodes it twice.
 
-    What is neither must not stand in a document that people click.
+    Any other text is left out: people click what stands in the document.
     """
     if not _ADDRESS.match(link) or ("?" not in link and "%3f" in link.lower()):
         link = unquote(link)
@@ -165,7 +170,7 @@ def _recording(link: str) -> str:
 
 
 def _moment(text: str, received_at: datetime) -> datetime | None:
-    """Read Unix seconds or a time with its zone; None for "0", garbage, and a clock a day off."""
+    """Return Unix seconds or a time with its zone as UTC; None for "0" and a time a day off."""
     unix = _UNIX.fullmatch(text)
     at = _zoned(text) if unix is None else datetime.fromtimestamp(int(unix["seconds"]), UTC)
     if at is None:

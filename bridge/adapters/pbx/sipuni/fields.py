@@ -1,7 +1,7 @@
 """The fields of one Sipuni event under one name each, however a cabinet or a script spells them.
 
-The vendor's spelling (facts/telephony-apis.md §1.2) wins over any other; of a repeated field the
-first that says something counts.
+The vendor's spelling wins over any other; of a repeated field the first that is not empty counts.
+Source: docs/facts/sipuni.md, 'Events'.
 """
 
 import re
@@ -96,14 +96,15 @@ _OTHER_NAMES: Final = {
 }
 
 _A_NAME: Final = re.compile(r"[\w .\[\]-]{1,40}")
-_NOT_LETTERS: Final = re.compile(r"[\W_]+")
+_NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
 _LINE_SUFFIX: Final = re.compile(r"_id[0-9]+$")
 _SIP_LINE_DIGITS: Final = 6
-_LONGEST: Final = 9  # digits in a row that no ping has
+#: So many digits in a row stand in a phone or an id, never in a ping.
+_CALL_DIGITS: Final = 9
 
 
 def _plain(name: str) -> str:
-    return _NOT_LETTERS.sub("", name).casefold()
+    return _NOT_ALPHANUMERIC.sub("", name).casefold()
 
 
 _NAMES: Final = {_plain(name): name for name in _OTHER_NAMES} | {
@@ -111,15 +112,15 @@ _NAMES: Final = {_plain(name): name for name in _OTHER_NAMES} | {
 }
 _OWN_NAMES: Final = frozenset(_OTHER_NAMES)
 
-#: Fields that name no call and nobody in it: a ping may have them.
-_FRAME: Final = frozenset(
+#: Fields that name neither a call nor its parties: a ping may have them.
+_PING_FIELDS: Final = frozenset(
     {"event", "user_id", "treeName", "treeNumber", "timestamp", "status", "src_type", "dst_type"}
     | {"is_inner_call"}
 )
 
 
 def vendor_field_name(name: str) -> str:
-    """Return the vendor's name of the field that somebody spells *name*, "" where it has none."""
+    """Return the vendor's name of the field that is spelled *name*, "" where there is none."""
     if name in _OWN_NAMES:
         return name
     if not _A_NAME.fullmatch(name):
@@ -133,31 +134,35 @@ class EventFields:
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
         own: dict[str, str] = {}
         others: dict[str, str] = {}
-        self._unknown: list[str] = []
+        self._unvendor_name: list[str] = []
         for name, value in fields:
-            said = value.strip()
-            if not said:
+            text = value.strip()
+            if not text:
                 continue
-            known = vendor_field_name(name)
-            if not known:
-                self._unknown += (name, said)
+            vendor_name = vendor_field_name(name)
+            if not vendor_name:
+                self._unvendor_name += (name, text)
             else:
-                (own if name == known else others).setdefault(known, said)
+                (own if name == vendor_name else others).setdefault(vendor_name, text)
         self._found = others | own
 
     def __getitem__(self, name: str) -> str:
-        """Return the value of the field that the vendor calls *name*, "" where it says nothing."""
+        """Return the value of the field that the vendor calls *name*, "" where it is empty."""
         return self._found.get(name, "")
 
     @property
     def mentions_call(self) -> bool:
-        """Return whether anything here may be a call's: saving the cabinet's settings says less."""
-        if self._found.keys() - _FRAME:
+        """Return whether any field may be a call's; a test of the address has none of these."""
+        if self._found.keys() - _PING_FIELDS:
             return True
-        return any(len(digits) >= _LONGEST for text in self._unknown for digits in _runs(text))
+        return any(
+            len(digits) >= _CALL_DIGITS
+            for text in self._unvendor_name
+            for digits in _digit_runs(text)
+        )
 
     def outside_number(self, side: str) -> str:
-        """Return an outside party's number as the PBX spells it best, without its line suffix.
+        """Return an outside party's number in the PBX's best spelling, without its line suffix.
 
         `pbxdstnum` is the cleanest destination, but on inner legs it is a SIP line of six digits.
         """
@@ -176,5 +181,5 @@ class EventFields:
         return _LINE_SUFFIX.sub("", self[f"short_{side}_num"])
 
 
-def _runs(text: str) -> list[str]:
+def _digit_runs(text: str) -> list[str]:
     return re.findall(r"[0-9]+", text)

@@ -1,7 +1,7 @@
-"""Sipuni's statistics: the question for a time, signed, and the CSV that answers, row by row.
+"""Sipuni's statistics: the signed request for a span of time, and its CSV answer, row by row.
 
-The 22 fields, the headers and the forms of parties: facts/telephony-apis.md §1.5. Columns are known
-by their header, since options shift them; a body without the header row is no statistics.
+Columns are known by their headers, since options shift them; a body without the header row is no
+statistics. Source: docs/facts/sipuni.md, 'API'.
 """
 
 import csv
@@ -12,11 +12,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from bridge.adapters.pbx.sipuni.raw_events import PROVIDER
 from bridge.adapters.pbx.sipuni.vocabulary import read_outcome
 from bridge.domain.calls.events import CallEvent, Direction, EventKind, Outcome
-from bridge.domain.phone.fields import Caller, CallerKind, PhoneRules, read_did, read_outside_caller
+from bridge.domain.phone.callers import (
+    Caller,
+    CallerKind,
+    read_did,
+    read_outside_caller,
+)
+from bridge.domain.phone.phone import PhoneRules
 
-#: What is asked for besides the time: all calls, with everybody who was rung and who talked.
+#: What is requested besides the time: all calls, with every extension that rang and talked.
 _OPTIONS: Final = {
     "anonymous": "1",
     "crmLinks": "0",
@@ -43,27 +50,27 @@ _REQUIRED: Final = frozenset({"тип", "статус", "время", "отку�
 _HEADER_WITHIN: Final = 5
 _TIME_FORMS: Final = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
 
-#: "205 (Иванов И.) 65": who, his name, his seconds; the last two may be missing.
+#: "205 (Иванов И.) 65": the number, a name, seconds of talk; the last two may be missing.
 _PARTY: Final = re.compile(
-    r"(?<![0-9+])(?P<who>\+?[0-9]+)(?![0-9])(?:\s*\([^)]*\))?(?:\s+[0-9]+(?![0-9]))?"
+    r"(?<![0-9+])(?P<number>\+?[0-9]+)(?![0-9])(?:\s*\([^)]*\))?(?:\s+[0-9]+(?![0-9]))?"
 )
 _UNIT: Final = re.compile(r"[,(]")
 _NAME: Final = re.compile(r"\([^)]*[^\W\d_][^)]*\).*$")
 _EXTENSION: Final = re.compile(r"[0-9]{2,5}")
-_NUMBER: Final = re.compile(r"[0-9]{1,7}")
+_SECONDS: Final = re.compile(r"[0-9]{1,7}")
 _YES: Final = frozenset({"1", "да", "есть", "true", "yes"})
 _MAX_REF: Final = 64
 _MAX_SCHEME: Final = 100
 
 
 def signature(values: Mapping[str, str], user: str, key: str) -> str:
-    """Sign a request: MD5 of its values by name, then the cabinet, then the key, joined by "+"."""
+    """Return the MD5 of a request's values by name, the cabinet and the key, joined by "+"."""
     signed = "+".join((*(values[name] for name in sorted(values)), user, key))
     return hashlib.md5(signed.encode(), usedforsecurity=False).hexdigest()
 
 
 def export_query(since: datetime, until: datetime, zone: tzinfo) -> dict[str, str]:
-    """Give the fields that ask for the calls between two moments, by the cabinet's clock.
+    """Return the fields that request the calls between two moments, by the cabinet's clock.
 
     Whether the times of day bound the whole span or each day of it is not known, so only a span
     within one day is narrowed by them.
@@ -72,7 +79,7 @@ def export_query(since: datetime, until: datetime, zone: tzinfo) -> dict[str, st
     one_day = first.date() == last.date()
     whole = last.replace(second=0, microsecond=0)
     if whole < last and (later := whole + timedelta(minutes=1)).date() == last.date():
-        last = later  # whether the last minute counts as a whole is not known either
+        last = later  # whether the last minute is included as a whole is not known either
     return {
         **_OPTIONS,
         "from": first.strftime("%d.%m.%Y"),
@@ -83,27 +90,29 @@ def export_query(since: datetime, until: datetime, zone: tzinfo) -> dict[str, st
 
 
 def read_export(body: bytes, zone: tzinfo, rules: PhoneRules) -> list[CallEvent]:
-    """Read the calls of an export, each as one HISTORY event; rows without a time are left out.
+    """Return the calls of an export, each as one HISTORY event; rows without a time are left out.
 
     Raises:
         ValueError: the body holds no header row of the statistics.
     """
-    sheet = csv.reader(io.StringIO(body.decode("utf-8-sig", "replace"), newline=""), delimiter=";")
+    text = io.StringIO(body.decode("utf-8-sig", "replace"), newline="")
+    sheet = csv.reader(text, delimiter=";")
     try:
         rows = list(sheet)
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    headers = [[_header(cell) for cell in row] for row in rows[:_HEADER_WITHIN]]
-    place = next((n for n, names in enumerate(headers) if _REQUIRED.issubset(names)), None)
-    if place is None:
+    headers = [[_column_name(cell) for cell in row] for row in rows[:_HEADER_WITHIN]]
+    header_row = next((n for n, names in enumerate(headers) if _REQUIRED.issubset(names)), None)
+    if header_row is None:
         raise ValueError("no header row")
-    told = (dict(zip(headers[place], cells, strict=False)) for cells in rows[place + 1 :])
-    events = (_read_row(row, zone, rules) for row in told)
+    names = headers[header_row]
+    cells_of_rows = (dict(zip(names, row, strict=False)) for row in rows[header_row + 1 :])
+    events = (_read_row(cells, zone, rules) for cells in cells_of_rows)
     return [event for event in events if event is not None]
 
 
-def _header(cell: str) -> str:
-    """Give a column's name without its unit: "Длительность звонка, сек" has been seen without."""
+def _column_name(cell: str) -> str:
+    """Return a column's name without its unit: "Длительность звонка, сек" was seen without one."""
     return _UNIT.split(cell.strip().casefold(), maxsplit=1)[0].strip()
 
 
@@ -120,7 +129,7 @@ def _read_row(row: Mapping[str, str], zone: tzinfo, rules: PhoneRules) -> CallEv
     call_ref = cells.get("id записи", "")[:_MAX_REF]
     answered = outcome is Outcome.ANSWERED
     return CallEvent(
-        provider="sipuni",
+        provider=PROVIDER,
         kind=EventKind.HISTORY,
         at=started_at + (lasted or timedelta(0)),
         call_ref=call_ref,
@@ -140,33 +149,33 @@ def _read_row(row: Mapping[str, str], zone: tzinfo, rules: PhoneRules) -> CallEv
 
 def _direction(kind: str) -> Direction | None:
     kind = kind.casefold()
-    for beginning, direction in (
+    for prefix, direction in (
         ("вход", Direction.INBOUND),
         ("исход", Direction.OUTBOUND),
         ("внутр", Direction.INTERNAL),
     ):
-        if kind.startswith(beginning):
+        if kind.startswith(prefix):
             return direction
     return None
 
 
 def _outcome(status: str, talk: timedelta | None) -> Outcome | None:
-    """Return how a call ended: «Отвечен», «Не отвечен» and their kin, else what its talk tells.
+    """Return how a call ended: by «Отвечен», «Не отвечен» and the like, else by its talk time.
 
-    A word that nobody knows is no "not answered", also where it begins with «не».
+    An unknown status is not "no answer", also where it begins with «не».
     """
     known = read_outcome(status)
     if known is not None:
         return known
-    beginning = status.casefold()
-    for word, outcome in (
+    folded = status.casefold()
+    for prefix, outcome in (
         ("отвеч", Outcome.ANSWERED),
         ("не отв", Outcome.NO_ANSWER),
         ("не прин", Outcome.NO_ANSWER),
         ("пропущ", Outcome.NO_ANSWER),
         ("занят", Outcome.BUSY),
     ):
-        if beginning.startswith(word):
+        if folded.startswith(prefix):
             return outcome
     if talk is None:
         return None
@@ -197,36 +206,37 @@ def _did(destination: str, direction: Direction | None, rules: PhoneRules) -> st
 def _extension(
     cells: Mapping[str, str], source: str, direction: Direction | None, *, answered: bool
 ) -> str:
-    """Give who dialled an outgoing call, else the last who talked, else who answered."""
+    """Return the extension that dialled, else the last that talked, else the one that answered."""
     if direction is Direction.OUTBOUND:
         dialled = _extensions(source)
         if dialled:
             return dialled[0]
     if not answered:
         return ""
-    told = (cells.get(name, "") for name in ("кто разговаривал", "кто ответил"))
-    talked = next(filter(None, map(_extensions, told)), [])
+    columns = (cells.get(name, "") for name in ("кто разговаривал", "кто ответил"))
+    talked = next(filter(None, map(_extensions, columns)), [])
     return talked[-1] if talked else ""
 
 
 def _extensions(cell: str) -> list[str]:
-    """Read the people of the company in *cell*, in order; numbers outside are left out."""
-    return [found["who"] for found in _PARTY.finditer(cell) if _EXTENSION.fullmatch(found["who"])]
+    """Return the extensions in *cell*, in order; numbers outside are left out."""
+    numbers = (found["number"] for found in _PARTY.finditer(cell))
+    return [number for number in numbers if _EXTENSION.fullmatch(number)]
 
 
 def _bare(party: str) -> str:
-    """Give a party without the name behind it."""
+    """Return a party without the name behind it."""
     return _NAME.sub("", party).strip()
 
 
 def _recorded(cells: Mapping[str, str]) -> bool:
-    """Whether there is a recording; where the column is not sent, an answered call has one."""
-    said = cells.get("запись существует")
-    return said is None or said.casefold() in _YES
+    """Return whether there is a recording; without the column, an answered call has one."""
+    cell = cells.get("запись существует")
+    return cell is None or cell.casefold() in _YES
 
 
 def _seconds(text: str) -> timedelta | None:
-    return timedelta(seconds=int(text)) if _NUMBER.fullmatch(text) else None
+    return timedelta(seconds=int(text)) if _SECONDS.fullmatch(text) else None
 
 
 def _moment(text: str, zone: tzinfo) -> datetime | None:

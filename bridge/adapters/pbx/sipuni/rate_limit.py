@@ -1,12 +1,12 @@
-"""A pace that is kept: so many requests a second, and the next one waits its turn."""
+"""A limit on requests a second: the next request waits for its turn."""
 
 import asyncio
 
 
 class RateLimit:
-    """Lets one through each *interval_s*; those who wait go in the order they came.
+    """Lets one request through each *interval_s* seconds, in the order they came.
 
-    Sipuni documents no limits; these are ours (facts/telephony-apis.md §1.5).
+    Sipuni documents no limits; these are ours. Source: docs/facts/sipuni.md, 'API'.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -14,10 +14,10 @@ class RateLimit:
         self._free_at = float("-inf")
 
     async def wait_turn(self) -> None:
-        """Wait until the next request may go."""
+        """Wait until the next request may be sent."""
         now = asyncio.get_running_loop().time()
-        mine = max(now, self._free_at)
-        # Taken before the wait, so that nobody else takes the same turn.
-        self._free_at = mine + self._interval_s
-        if mine > now:
-            await asyncio.sleep(mine - now)
+        turn_at = max(now, self._free_at)
+        # Taken before the wait, so that no other request takes the same turn.
+        self._free_at = turn_at + self._interval_s
+        if turn_at > now:
+            await asyncio.sleep(turn_at - now)

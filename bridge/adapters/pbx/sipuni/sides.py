@@ -1,4 +1,4 @@
-"""Which side of a Sipuni event is ours: types, numbers and short numbers weighed, in this order.
+"""Which side of a Sipuni event is inside the company, by types, numbers and short numbers.
 
 1. A number written as the cabinet's own number with an extension behind it is inside, whatever
    its type says; one that is a telephone number of some country is outside.
@@ -6,8 +6,9 @@
 3. The form of the numbers: a channel, or a short number that is the tail of the long one, is
    inside; so are two to five digits. The rest is outside.
 
-The trunk leg of an incoming call says `dst_type` 1 also where it names the telephone that rings
-(facts/telephony-apis.md §1.2), so an extension may stand in a side's short number either way.
+The trunk leg of an incoming call says `dst_type` 1 also where it names the telephone that rings,
+so an extension may stand in a side's short number either way. Source: docs/facts/sipuni.md,
+'Events'.
 """
 
 import re
@@ -30,7 +31,7 @@ _OUTSIDE_DIGITS: Final = 10
 def read_extension(party: str, cabinet: str = "") -> str:
     """Return the extension of an inner party: of "012345205", "205" and "SIP/012345205-0a" 205.
 
-    *cabinet* is the number that stands before it. Empty for a SIP line, which names nobody, and
+    *cabinet* is the number that stands before it. Empty for a SIP line, which is no extension, and
     for a number outside.
     """
     spelled = _CHANNEL.fullmatch(party.strip())
@@ -46,57 +47,57 @@ def read_extension(party: str, cabinet: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class EventSide:
-    """One side of an event; *inside* None where nothing tells.
+    """One side of an event; *is_inside* is None where it is not known.
 
-    *extension* is our telephone there, *trust* how *inside* is known.
+    *extension* is the company's phone there, *source* says how *is_inside* is known.
     """
 
     is_inside: bool | None
     extension: str = ""
-    trust: DirectionSource = DirectionSource.NONE
+    source: DirectionSource = DirectionSource.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class EventSides:
-    """Both sides of an event, and which way its call goes."""
+    """Both sides of an event, and the direction of its call."""
 
     src: EventSide
     dst: EventSide
     direction: Direction | None
-    trust: DirectionSource
+    source: DirectionSource
 
 
 def read_sides(fields: EventFields) -> EventSides:
-    """Return which side of the event is ours, and what follows from it."""
+    """Return both sides of the event, and the direction that follows from them."""
     src, dst = _side(fields, "src"), _side(fields, "dst")
     called, dialled_by = (
         fields.party_number("dst"),
         fields.party_number("src") or fields.short_number("src"),
     )
     if dst.is_inside is False and has_cabinet_form(called) and not (src.is_inside and dialled_by):
-        # No line of ours is spelled so; whom one of ours dials may be, in some country.
+        # No line of the company is spelled so; a number dialled from inside may be, abroad.
         dst = EventSide(True, read_extension(called), DirectionSource.NUMBERS)
     direction = _direction(src, dst, ordered=bool(fields["callbackId"]))
-    known = [side.trust for side in (src, dst) if side.is_inside is not None]
-    # A caller from outside is one on whichever side he is rung: his own trust is enough.
-    alone = direction is Direction.INBOUND and src.trust is DirectionSource.STATED
-    trust = (
+    known = [side.source for side in (src, dst) if side.is_inside is not None]
+    # An outside caller is inbound whichever side rings: the caller's own side is enough.
+    alone = direction is Direction.INBOUND and src.source is DirectionSource.STATED
+    source = (
         DirectionSource.NONE
         if direction is None
         else DirectionSource.STATED
         if alone
         else min(known)
     )
-    return EventSides(src, dst, direction, trust)
+    return EventSides(src, dst, direction, source)
 
 
 def _direction(src: EventSide, dst: EventSide, *, ordered: bool) -> Direction | None:
     match src.is_inside, dst.is_inside:
         case (True, True):
-            # A type without a number is nobody who could have dialled.
+            # A type without a number is no party that could have dialled.
             return Direction.INTERNAL if src.extension else None
         case (False, _):
-            # Both parties outside is an order too: call_external, or a client rung first.
+            # Both parties outside may be an order too: call_external, or the client rung first.
             return Direction.OUTBOUND if ordered else Direction.INBOUND
         case (True, False):
             return Direction.OUTBOUND
@@ -108,28 +109,31 @@ def _direction(src: EventSide, dst: EventSide, *, ordered: bool) -> Direction | 
 def _side(fields: EventFields, side: str) -> EventSide:
     short, cabinet = fields.short_number(side), fields["user_id"]
     number = fields.party_number(side) or short
-    few = short if _EXTENSION.fullmatch(short) else ""
-    tail = bool(few) and number != few and number.endswith(few)
-    if _is_of_cabinet(number, cabinet) or (tail and has_cabinet_form(number)):
+    short_number = short if _EXTENSION.fullmatch(short) else ""
+    is_tail = bool(short_number) and number != short_number and number.endswith(short_number)
+    if _is_of_cabinet(number, cabinet) or (is_tail and has_cabinet_form(number)):
         return EventSide(
-            True, few if tail else read_extension(number, cabinet), DirectionSource.STATED
+            True,
+            short_number if is_tail else read_extension(number, cabinet),
+            DirectionSource.STATED,
         )
     outside = read_outside_flag(fields[f"{side}_type"])
-    if outside is False and (tail or not _is_outside_number(number)):
-        # A type without a number is soon contradicted.
-        trust = DirectionSource.STATED if number else DirectionSource.NUMBERS
-        return EventSide(True, few or read_extension(number, cabinet), trust)
-    # An extension beside a long number is the telephone behind the trunk.
-    behind = few if len(number) > _LONGEST_EXTENSION and number != few else ""
+    if outside is False and (is_tail or not _is_outside_number(number)):
+        # A type without a number is weak: a number may contradict it.
+        source = DirectionSource.STATED if number else DirectionSource.NUMBERS
+        return EventSide(True, short_number or read_extension(number, cabinet), source)
+    # An extension beside a long number is the phone behind the trunk.
+    is_beside = len(number) > _LONGEST_EXTENSION and number != short_number
+    trunk_extension = short_number if is_beside else ""
     if outside is not None:
         return EventSide(
-            False, behind, DirectionSource.STATED if outside else DirectionSource.NUMBERS
+            False, trunk_extension, DirectionSource.STATED if outside else DirectionSource.NUMBERS
         )
     if not number:
         return EventSide(None)
-    if _is_outside_number(number) or not (tail or _looks_inner(number)):
-        return EventSide(False, behind, DirectionSource.NUMBERS)
-    return EventSide(True, few or read_extension(number, cabinet), DirectionSource.NUMBERS)
+    if _is_outside_number(number) or not (is_tail or _looks_inner(number)):
+        return EventSide(False, trunk_extension, DirectionSource.NUMBERS)
+    return EventSide(True, short_number or read_extension(number, cabinet), DirectionSource.NUMBERS)
 
 
 def _is_of_cabinet(number: str, cabinet: str) -> bool:

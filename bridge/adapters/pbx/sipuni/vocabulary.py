@@ -1,6 +1,6 @@
-"""The words of Sipuni's fields that have a closed vocabulary, in every spelling that was seen.
+"""Values of Sipuni's fields that have a closed vocabulary, in every spelling that was seen.
 
-A word that is not here is not guessed at: what it means stays unknown.
+A value that is not here is not guessed at: its meaning stays unknown.
 """
 
 import re
@@ -15,10 +15,10 @@ _KINDS: Final = {
     EventKind.LEG_ENDED: ("4", "legend", "legended", "secondaryhangup"),
 }
 
-#: Codes of the vendor's own forwarder, which say nothing of a call's life.
-_SILENT_CODES: Final = frozenset({"5", "6", "7", "8", "9"})
+#: Codes of the vendor's own forwarder, which do not change a call's state.
+_IGNORED_CODES: Final = frozenset({"5", "6", "7", "8", "9"})
 
-#: Asterisk's DIALSTATUS words, and what people translate them to.
+#: Asterisk's DIALSTATUS values, and their translations.
 _OUTCOMES: Final = {
     Outcome.ANSWERED: (
         "answer",
@@ -90,32 +90,32 @@ _INSIDE: Final = frozenset({"2", "internal", "inside", "inner", "extension", "в
 _BETWEEN: Final = re.compile(r"[\W_]+")
 _POINT_ZERO: Final = re.compile(r"0*([0-9]+)(?:\.0+)?")
 
-_KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words}
-_OUTCOME_OF: Final = {word: outcome for outcome, words in _OUTCOMES.items() for word in words}
+_KIND_OF: Final = {value: kind for kind, values in _KINDS.items() for value in values}
+_OUTCOME_OF: Final = {value: outcome for outcome, values in _OUTCOMES.items() for value in values}
 
 
 def read_kind(text: str) -> EventKind:
-    """Return what an event's code says, UNKNOWN where it is none of the documented ones."""
-    return _KIND_OF.get(_word(text), EventKind.UNKNOWN)
+    """Return the kind of an event's code, UNKNOWN where it is none of the documented ones."""
+    return _KIND_OF.get(_normalized(text), EventKind.UNKNOWN)
 
 
 def is_ignored_code(text: str) -> bool:
-    """Return whether an event's code is one that says nothing of a call's life."""
-    return _word(text) in _SILENT_CODES
+    """Return whether an event's code is one that does not change a call's state."""
+    return _normalized(text) in _IGNORED_CODES
 
 
 def read_outcome(text: str) -> Outcome | None:
-    """Return how a call ended in the words of `status`, None where nobody knows them."""
-    return _OUTCOME_OF.get(_word(text))
+    """Return how a call ended by the value of `status`, None where it is not known."""
+    return _OUTCOME_OF.get(_normalized(text))
 
 
 def read_outside_flag(text: str) -> bool | None:
-    """Return whether a party is stated to be outside, None where its type says neither."""
-    word = _word(text)
-    return True if word in _OUTSIDE else False if word in _INSIDE else None
+    """Return whether a party's type says outside, None where it says neither."""
+    value = _normalized(text)
+    return True if value in _OUTSIDE else False if value in _INSIDE else None
 
 
-def _word(text: str) -> str:
+def _normalized(text: str) -> str:
     """Return *text* as the tables spell it: "NO ANSWER", "no_answer" and "NoAnswer" are one."""
     number = _POINT_ZERO.fullmatch(text.strip())
     if number is not None:

@@ -18,7 +18,12 @@ from typing import Final, TypeVar
 import msgspec
 
 from bridge.adapters.sqlite.file.integrity import check_integrity
-from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, SqliteFile, decoding_documents
+from bridge.adapters.sqlite.file.sqlite_file import (
+    FORMAT_VERSION,
+    OLDEST_FORMAT,
+    SqliteFile,
+)
+from bridge.adapters.sqlite.file.store_errors import decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.delivery.retention import oldest_kept
 from bridge.domain.directory.entities import Ref
@@ -60,7 +65,7 @@ class SqliteAudit:
     def __init__(self, path: Path, clock: Clock, *, keep: timedelta):
         self._path = path
         self._keep = keep
-        with SqliteDb(path) as db:
+        with SqliteDb(path, oldest_format=OLDEST_FORMAT) as db:
             check_integrity(db.file)
             with db.transaction():
                 is_new = _KEYS not in db.tables()
@@ -70,7 +75,7 @@ class SqliteAudit:
                     _add_key(db.file, _KeyRow(_EVERYBODY, int(clock().timestamp())))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
         self._file: SqliteFile | None = None  # the thread's
-        self._reader = SqliteFile(path)
+        self._reader = SqliteFile(path, oldest_format=OLDEST_FORMAT)
         self._version = -1
         self._generations: dict[Ref, int] = {}
         try:
@@ -152,7 +157,7 @@ class SqliteAudit:
         if self._file is not None and self._file.was_replaced():
             self._close_file()
         if self._file is None:
-            self._file = SqliteFile(self._path)
+            self._file = SqliteFile(self._path, oldest_format=OLDEST_FORMAT)
         try:
             with decoding_documents(self._path):
                 return work(self._file)

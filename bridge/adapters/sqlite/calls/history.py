@@ -20,7 +20,8 @@ from bridge.adapters.sqlite.calls.rows import (
     decode_call,
     to_micros,
 )
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
@@ -34,9 +35,9 @@ from bridge.ports.stores.calls import CallSearch
 # ruff: noqa: S608 - tables and expressions are constants of this house.
 
 _FACT: Final = (
-    f"SELECT {CALL_RECEIVED_AT}, doc ->> '$.direction', doc ->> '$.life.disposition', "
-    f"doc ->> '$.decision.rule', doc ->> '$.life.wait', doc ->> '$.provider' FROM calls "
-    f"WHERE {CALL_RECEIVED_AT} >= ? AND {CALL_RECEIVED_AT} < ? AND NOT doc ->> '$.blank' ORDER BY {CALL_RECEIVED_AT}"
+    f"SELECT {CALL_RECEIVED_AT}, doc ->> '$.direction', doc ->> '$.state.disposition', "
+    f"doc ->> '$.decision.rule', doc ->> '$.state.wait_time', doc ->> '$.provider' FROM calls "
+    f"WHERE {CALL_RECEIVED_AT} >= ? AND {CALL_RECEIVED_AT} < ? AND NOT doc ->> '$.is_test_request' ORDER BY {CALL_RECEIVED_AT}"
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -21,8 +21,8 @@ from bridge.adapters.sqlite.file.sqlite_file import Row, SqliteFile
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.clock import TOLERANCE
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory
 from bridge.ports.stores.calls import CallFilter
 from bridge.ports.stores.outbox import OutboxCounts
@@ -55,8 +55,8 @@ def read_numbers_with_talks(file: SqliteFile) -> set[PhoneNumber]:
 
 #: The telephones of a call: whoever talked, rang or dialled, and whom the PBX was told.
 _TELEPHONES = (
-    "(doc ->> '$.placed_by' = ? OR EXISTS (SELECT 1 FROM json_each(doc, '$.life.talked') "
-    "WHERE value = ?) OR EXISTS (SELECT 1 FROM json_each(doc, '$.life.rung') WHERE value = ?) "
+    "(doc ->> '$.placed_by' = ? OR EXISTS (SELECT 1 FROM json_each(doc, '$.state.talked_extensions') "
+    "WHERE value = ?) OR EXISTS (SELECT 1 FROM json_each(doc, '$.state.rung_extensions') WHERE value = ?) "
     "OR coalesce(doc ->> '$.decision.targets[0][0]', doc ->> '$.decision.fallback[0]') = ?)"
 )
 
@@ -79,7 +79,7 @@ def call_conditions(
         found.append(("doc ->> '$.direction' = ?", (wanted.direction,)))
     if wanted.dispositions:
         places = ", ".join("?" * len(wanted.dispositions))
-        found.append((f"doc ->> '$.life.disposition' IN ({places})", wanted.dispositions))
+        found.append((f"doc ->> '$.state.disposition' IN ({places})", wanted.dispositions))
     if wanted.extension is not None:
         found.append((_TELEPHONES, (wanted.extension,) * 4))
     return " AND ".join(c for c, _ in found), [v for _, values in found for v in values]

@@ -13,8 +13,8 @@ import msgspec
 
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import OutboxEntry
 from bridge.domain.directory.entities import Ref
 from bridge.ports.pbx import RawEvent
 from bridge.ports.stores.number_memory import Talk

@@ -69,14 +69,21 @@ from bridge.adapters.sqlite.calls.writes import (
     open_as_guest,
 )
 from bridge.adapters.sqlite.file.integrity import check_integrity
-from bridge.adapters.sqlite.file.sqlite_file import SqliteFile, WriterLock, decoding_documents
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.domain.calls.call import PhoneCall
+from bridge.domain.delivery.entry import (
+    DeliveryRules,
+    DeliveryStage,
+    EntryState,
+    OutboxEntry,
+)
 from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import DeliveryRules, DeliveryStage, EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
-from bridge.domain.phone.fields import PhoneNumber
-from bridge.domain.routing.routing import NumberMemory
+from bridge.domain.phone.phone import PhoneNumber
+from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreDamaged, StoreError, StoreInUse
 from bridge.ports.clock import Clock
 from bridge.ports.pbx import RawEvent

@@ -22,18 +22,20 @@ from bridge.adapters.sqlite.calls.rows import (
 )
 from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, SqliteFile
 from bridge.domain.calls.call import PhoneCall, join_question
-from bridge.domain.delivery.outbox import (
+from bridge.domain.delivery.entry import (
     DeliveryRules,
     DeliveryStage,
     EntryState,
     OutboxEntry,
+)
+from bridge.domain.delivery.outbox import (
     recover_after_crash,
     reopen_entry,
     reschedule_entry,
     resume_entry,
     retry_now,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports.stores.ledger import LedgerChange
 from bridge.ports.stores.retention import DeletedRecords
@@ -502,7 +504,7 @@ def _release(file: SqliteFile, write: ResumeEntries) -> int:
     stage = "" if write.stage is None else write.stage.value
     order = "id DESC" if write.freshest else "due"
     held = file.read(
-        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} AND doc ->> '$.held' "
+        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} AND doc ->> '$.paused' "
         f"AND (? = '' OR doc ->> '$.stage' = ?) ORDER BY {order} LIMIT ?",
         (stage, stage, write.limit),
     )

@@ -14,7 +14,8 @@ from bridge.adapters.sqlite.directory.documents import (
     decode_object,
     owner_of_row_id,
 )
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.reporting.data_quality import (
     DataQualityIssue,
@@ -28,10 +29,10 @@ from bridge.errors import StoreDamaged
 
 _PARTNERS: Final = TABLES[EntityKind.PARTNER]
 _UNMANAGED: Final = (
-    "json_extract(doc, '$.manager') IS NULL AND json_extract(doc, '$.marked') IS NULL "
+    "json_extract(doc, '$.manager') IS NULL AND json_extract(doc, '$.deletion_mark') IS NULL "
     "AND json_extract(doc, '$.predefined') IS NULL"
 )
-_cost = attrgetter("calls")
+_cost = attrgetter("call_count")
 
 _Question = Callable[[SqliteFile], DataQualityIssues]
 

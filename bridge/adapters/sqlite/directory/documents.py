@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from bridge.adapters.sqlite.file.bulk import VALUE, join_values
-from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, SqliteFile
 from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
@@ -19,7 +19,7 @@ from bridge.domain.directory.entities import (
     Manager,
     Partner,
 )
-from bridge.domain.phone.fields import ParsedPhone, PhoneNumber
+from bridge.domain.phone.phone import ParsedPhone, PhoneNumber
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import SyncReport
 
@@ -54,6 +54,16 @@ _INDEXES = {
     EntityKind.CONTACT: {"contacts_by_partner": f"({PARTNER_EXPRESSION})"},
     EntityKind.COUNTERPARTY: {"counterparties_by_partner": f"({PARTNER_EXPRESSION})"},
 }
+
+#: Keys of format 1 and today's, as they stand in a document.
+_OLD_KEYS = {
+    '"fields":': '"phone_fields":',
+    '"marked":': '"deletion_mark":',
+    '"listed":': '"value_ref":',
+}
+_UPGRADED = "doc"
+for _old, _new in _OLD_KEYS.items():
+    _UPGRADED = f"replace({_UPGRADED}, '{_old}', '{_new}')"
 
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
@@ -106,6 +116,23 @@ def decode_object(kind: EntityKind, text: str | bytes) -> DirectoryObject:
 def decode_report(text: str) -> SyncReport:
     """Read a run's report back; raises msgspec.MsgspecError for what is none."""
     return _report.decode(text)
+
+
+def migrate_directory(file: SqliteFile) -> None:
+    """Give the documents of a directory of format 1 today's keys; inside the writer's transaction.
+
+    The text of a key cannot stand inside a value: a quote in a value is written with a backslash.
+    """
+    for table in TABLES.values():
+        file.execute(f"UPDATE {table} SET doc = {_UPGRADED}")
+    file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+
+def decode_object_of_any_format(kind: EntityKind, text: str) -> DirectoryObject:
+    """Read an object of a file that the sync process may not have upgraded yet."""
+    for old, new in _OLD_KEYS.items():
+        text = text.replace(old, new)
+    return decode_object(kind, text)
 
 
 def owner_row_id(kind: EntityKind, doc_id: int) -> int:

@@ -17,7 +17,8 @@ from bridge.adapters.sqlite.directory.documents import (
     unread_phone_fields,
 )
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex
-from bridge.adapters.sqlite.file.sqlite_file import DocumentRows, SqliteFile
+from bridge.adapters.sqlite.file.document_rows import DocumentRows
+from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.directory.routing_facts import count_facts
 from bridge.ports.onec import DirectoryObject

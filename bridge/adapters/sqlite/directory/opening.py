@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bridge.adapters.sqlite.file.sqlite_file import OpenMode, SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import OLDEST_FORMAT, OpenMode, SqliteFile
 from bridge.errors import StoreDamaged, StoreError, StoreOfOtherProgram
 
 
@@ -17,13 +17,14 @@ def open_for_reading(path: Path) -> tuple[SqliteFile, OpenMode]:
         StoreError: it cannot be read at all.
     """
     try:
-        return SqliteFile(path, read_only=True), OpenMode.SHARED
+        return SqliteFile(path, read_only=True, oldest_format=OLDEST_FORMAT), OpenMode.SHARED
     except (StoreDamaged, StoreOfOtherProgram):
         raise
     except StoreError as error:
-        for beside in (OpenMode.EXCLUSIVE, OpenMode.IMMUTABLE):
+        for mode in (OpenMode.EXCLUSIVE, OpenMode.IMMUTABLE):
             try:
-                return SqliteFile(path, read_only=True, beside=beside), beside
+                file = SqliteFile(path, read_only=True, mode=mode, oldest_format=OLDEST_FORMAT)
             except StoreError:
                 continue
+            return file, mode
         raise error from None

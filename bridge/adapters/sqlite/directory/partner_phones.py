@@ -6,11 +6,11 @@ from bridge.adapters.sqlite.directory.documents import (
     PARTNER_EXPRESSION,
     REF_EXPRESSION,
     TABLES,
-    decode_object,
+    decode_object_of_any_format,
 )
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.domain.directory.caller_card import CandidateKind
 from bridge.domain.directory.entities import (
-    CandidateKind,
     ContactPerson,
     Counterparty,
     EntityKind,
@@ -20,7 +20,7 @@ from bridge.domain.directory.entities import (
     Ref,
     may_be_caller,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.orders import OwnedPhone
 
 # ruff: noqa: S608 - tables are constants of this house.
@@ -48,7 +48,7 @@ def read_partner_phones(file: SqliteFile, owner: Ref) -> list[OwnedPhone] | None
 
 def _read(file: SqliteFile, kind: EntityKind, column: str, ref: Ref) -> Iterator[PhoneOwner]:
     for (text,) in file.read(f"SELECT doc FROM {TABLES[kind]} WHERE {column} = ?", (ref,)):
-        noun = decode_object(kind, text)
+        noun = decode_object_of_any_format(kind, text)
         if not isinstance(noun, Manager):
             yield noun
 

@@ -27,25 +27,27 @@ from bridge.adapters.sqlite.directory.documents import (
     REPORT_ID,
     TABLES,
     TOTALS_ID,
-    decode_object,
+    decode_object_of_any_format,
     decode_report,
     owner_of_row_id,
 )
-from bridge.adapters.sqlite.directory.index.caller_cards import unpack_card
+from bridge.adapters.sqlite.directory.index.caller_cards import (
+    ManagerRefs,
+    UnknownManagerRow,
+    unpack_card,
+    with_unknown_rows,
+)
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex, fold_name
 from bridge.adapters.sqlite.directory.opening import open_for_reading
-from bridge.adapters.sqlite.directory.suspected_damage import identity_from, record_suspected_damage
-from bridge.adapters.sqlite.file.sqlite_file import (
-    DECODE_ERRORS,
-    SQLITE_ERRORS,
-    DocumentRows,
-    OpenMode,
-    SqliteFile,
-)
+from bridge.adapters.sqlite.directory.suspected_damage import record_suspected_damage
+from bridge.adapters.sqlite.file.document_rows import DocumentRows
+from bridge.adapters.sqlite.file.identity import identity_of
+from bridge.adapters.sqlite.file.sqlite_file import OpenMode, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
 from bridge.adapters.sqlite.file.wal_index import MappedWalIndex
 from bridge.domain.clock import TOLERANCE, ClockReading, age_of
+from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
-    CallerCard,
     EntityKind,
     ExtensionOwner,
     Manager,
@@ -54,8 +56,8 @@ from bridge.domain.directory.entities import (
     Ref,
     find_extension_owner,
 )
-from bridge.domain.phone.fields import PhoneNumber
-from bridge.domain.routing.routing import DataAge
+from bridge.domain.phone.phone import PhoneNumber
+from bridge.domain.routing.decision import DataAge
 from bridge.errors import StoreDamaged, StoreError
 from bridge.ports.clock import Monotonic
 from bridge.ports.orders import OwnedPhone
@@ -93,7 +95,8 @@ class SqliteDirectory:
         self._damage: StoreError | None = None
         self._suspected: tuple[int, int] | None = None
         self._version = 0
-        self._managers: Mapping[int, Manager] = {}
+        self._managers: Mapping[Ref, Manager] = {}
+        self._manager_refs = ManagerRefs({})
         self._extensions: Mapping[str, ExtensionOwner] = {}
         self._report: SyncReport | None = None
         self._proven_at: datetime | None = None
@@ -115,20 +118,16 @@ class SqliteDirectory:
             ).fetchone()
             if row is None:
                 return None
-            card = unpack_card(number, row[0])
+            try:
+                return unpack_card(number, row[0], self._manager_refs)
+            except UnknownManagerRow:
+                self.refresh()
+                return unpack_card(number, row[0], with_unknown_rows(self._manager_refs))
         except SQLITE_ERRORS as error:
             raise self._met(self._file.as_store_error(error)) from error
         except DECODE_ERRORS as error:
             words = f"the card of a number is damaged: {error}"
             raise self._met(StoreDamaged(str(self._path), words)) from error
-        managers = self._managers
-        for candidate in card.candidates:
-            for step in candidate.chain:
-                # None or UNLISTED is no row; a row is unknown when a run has just committed.
-                if step.manager is not None and step.manager > 0 and step.manager not in managers:
-                    self.refresh()
-                    return card
-        return card
 
     def partner(self, ref: Ref) -> Partner | None:
         """Find a partner by reference; raises StoreError when the file cannot be read."""
@@ -141,7 +140,7 @@ class SqliteDirectory:
             rows = self._file.read(
                 f"SELECT doc FROM {TABLES[EntityKind.PARTNER]} WHERE {REF_EXPRESSION} = ?", (ref,)
             )
-            noun = decode_object(EntityKind.PARTNER, rows[0][0]) if rows else None
+            noun = decode_object_of_any_format(EntityKind.PARTNER, rows[0][0]) if rows else None
         return noun if isinstance(noun, Partner) else None
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
@@ -154,8 +153,8 @@ class SqliteDirectory:
             self._keep_mapped()
             return partner_phones.read_partner_phones(self._file, owner)
 
-    def managers(self) -> Mapping[int, Manager]:
-        """Give the managers by row number, as of the last refresh."""
+    def managers(self) -> Mapping[Ref, Manager]:
+        """Return the managers by reference, as of the last refresh."""
         return self._managers
 
     def owner_of(self, extension: str) -> ExtensionOwner:
@@ -245,7 +244,7 @@ class SqliteDirectory:
             kind, doc_id = owner_of_row_id(row)
             rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
-                noun = decode_object(kind, rows[0][0])
+                noun = decode_object_of_any_format(kind, rows[0][0])
                 name = fold_name(noun.name)
                 if all(word in name for word in wanted):
                     found.append(noun)
@@ -274,7 +273,7 @@ class SqliteDirectory:
             return False
         except OSError as error:
             raise StoreError(str(self._path), error.strerror or str(error)) from error
-        identity, written = identity_from(status), (status.st_size, status.st_mtime_ns)
+        identity, written = identity_of(status), (status.st_size, status.st_mtime_ns)
         well = self._trouble is None and self._file is not None
         same = identity == self._identity
         unchanged = same and written == self._written and self._beside is OpenMode.SHARED
@@ -347,7 +346,7 @@ class SqliteDirectory:
         self.close()
         self._file, self._identity, self._version = file, identity, 0
         self._beside = beside
-        self._wal_index = MappedWalIndex(self._path)
+        self._wal_index = file.wal_index
         self._damage = None
         self._reread()
         self._written = written
@@ -382,12 +381,14 @@ class SqliteDirectory:
         if version == self._version:
             return False
         try:
-            managers = {
+            managers_by_row = {
                 row: noun
                 for row, text in self._file.read(
                     f"SELECT id, doc FROM {TABLES[EntityKind.MANAGER]}"
                 )
-                if isinstance(noun := decode_object(EntityKind.MANAGER, text), Manager)
+                if isinstance(
+                    noun := decode_object_of_any_format(EntityKind.MANAGER, text), Manager
+                )
             }
             checkpoint = DocumentRows(self._file, CHECKPOINT_TABLE)
             text, totals = checkpoint.get(REPORT_ID), checkpoint.get(TOTALS_ID)
@@ -399,7 +400,9 @@ class SqliteDirectory:
         except StoreDamaged as error:
             self._met(error)
             raise
+        managers = {manager.ref: manager for manager in managers_by_row.values()}
         self._managers = managers
+        self._manager_refs = ManagerRefs({row: m.ref for row, m in managers_by_row.items()})
         self._extensions = _by_extension(managers)
         self._report = report
         proven_at = None if report is None else report.proven_at
@@ -430,9 +433,9 @@ class SqliteDirectory:
         return error
 
 
-def _by_extension(managers: Mapping[int, Manager]) -> dict[str, ExtensionOwner]:
-    sharing: dict[str, dict[int, Manager]] = {}
-    for row, manager in managers.items():
+def _by_extension(managers: Mapping[Ref, Manager]) -> dict[str, ExtensionOwner]:
+    sharing: dict[str, dict[Ref, Manager]] = {}
+    for ref, manager in managers.items():
         if manager.extension:
-            sharing.setdefault(manager.extension, {})[row] = manager
+            sharing.setdefault(manager.extension, {})[ref] = manager
     return {extension: find_extension_owner(extension, some) for extension, some in sharing.items()}

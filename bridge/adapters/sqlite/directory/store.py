@@ -26,6 +26,7 @@ from bridge.adapters.sqlite.directory.documents import (
     TOTALS_ID,
     create_indexes,
     decode_report,
+    migrate_directory,
 )
 from bridge.adapters.sqlite.directory.draft import DirectoryDraft
 from bridge.adapters.sqlite.directory.index.name_index import NameIndex
@@ -41,8 +42,9 @@ from bridge.adapters.sqlite.directory.suspected_damage import (
     read_suspected_damage,
 )
 from bridge.adapters.sqlite.file.set_aside import set_aside
-from bridge.adapters.sqlite.file.sqlite_file import WriterLock
+from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, OLDEST_FORMAT
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.domain.directory.entities import EntityKind, Manager, Ref, Version
 from bridge.domain.directory.routing_facts import FactCounts
 from bridge.errors import StoreDamaged, StoreError, SyncAlreadyRunning
@@ -103,7 +105,10 @@ class SqliteDirectoryStore:
     def _open(self) -> SqliteDb:
         """Open the file, or a draft of it where there is none."""
         self._draft = None if self._path.exists() else DirectoryDraft(self._path)
-        db = SqliteDb(self._path, any_thread=True) if self._draft is None else self._draft.db
+        if self._draft is not None:
+            db = self._draft.db
+        else:
+            db = SqliteDb(self._path, any_thread=True, oldest_format=OLDEST_FORMAT)
         try:
             _prepare(db)
         except BaseException:
@@ -321,6 +326,9 @@ def _prepare(db: SqliteDb) -> None:
     file.execute("PRAGMA wal_autocheckpoint = 0")
     file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if {CHECKPOINT_TABLE, *TABLES.values()} <= db.tables():
+        if file.format_version != FORMAT_VERSION:
+            with db.transaction():
+                migrate_directory(file)
         return
     with db.transaction():
         for name in (CHECKPOINT_TABLE, *TABLES.values()):

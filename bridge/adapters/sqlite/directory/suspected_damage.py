@@ -1,44 +1,39 @@
-"""What a reader of the directory tells its writer: this very file is damaged.
+"""A note by which a reader of the directory tells its writer that this very file is damaged.
 
-A run in which nothing moved reads next to nothing: it would never meet the damage that every caller
-meets. So whoever met it leaves word beside the file, and the next run believes it.
+A run in which nothing changed reads next to nothing: it would never meet the damage that every
+caller meets. So the reader leaves a note beside the file, and the next run believes it.
 """
 
 import contextlib
-import os
 from pathlib import Path
 
+from bridge.adapters.sqlite.file.identity import FileIdentity, identity_of
 from bridge.errors import StoreDamaged
 
 
-def record_suspected_damage(path: Path, identity: tuple[int, int], damage: StoreDamaged) -> None:
-    """Leave word of *damage* in the file *identity* that was opened at *path*.
+def record_suspected_damage(path: Path, identity: FileIdentity, damage: StoreDamaged) -> None:
+    """Leave a note of *damage* in the file *identity* that was opened at *path*.
 
-    Where that cannot be, callers are still told of it.
+    Where it cannot be written, callers are still answered that the file is damaged.
     """
     with contextlib.suppress(OSError):
-        _note_of(path).write_text(f"{identity}\n{damage.reason}", encoding="utf-8")
+        _note_path(path).write_text(f"{identity}\n{damage.reason}", encoding="utf-8")
 
 
 def read_suspected_damage(path: Path) -> str | None:
-    """Give what was said of the file that is at *path* now; None for a good name."""
+    """Return the reason noted about the file that is at *path* now; None where there is none."""
     try:
-        identity, _, reason = _note_of(path).read_text(encoding="utf-8").partition("\n")
-        return reason if identity == str(identity_from(path.stat())) else None
+        identity, _, reason = _note_path(path).read_text(encoding="utf-8").partition("\n")
+        return reason if identity == str(identity_of(path.stat())) else None
     except (OSError, UnicodeDecodeError):
         return None
 
 
 def clear_suspected_damage(path: Path) -> None:
-    """Remove the word that was left: another file is coming."""
+    """Delete the note: another file is about to take the place."""
     with contextlib.suppress(OSError):
-        _note_of(path).unlink(missing_ok=True)
+        _note_path(path).unlink(missing_ok=True)
 
 
-def identity_from(status: os.stat_result) -> tuple[int, int]:
-    """Tell one file from another that takes its place."""
-    return status.st_dev, status.st_ino
-
-
-def _note_of(path: Path) -> Path:
+def _note_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.suspect")

@@ -1,1 +1,1 @@
-"""File."""
+"""One SQLite file: opening, transactions, documents as rows, damage, file rights."""

@@ -9,10 +9,8 @@ here stays open until the end.
 import os
 from pathlib import Path
 
+from bridge.adapters.sqlite.file.identity import FileIdentity, identity_of
 from bridge.errors import StoreError
-
-#: The device and the number of a file on it.
-FileIdentity = tuple[int, int]
 
 
 class HeaderReader:
@@ -49,5 +47,5 @@ class HeaderReader:
             return None
         status = os.fstat(descriptor)
         # One that was replaced meanwhile stays open too: SQLite may have it open.
-        self._descriptors.setdefault((status.st_dev, status.st_ino), descriptor)
+        self._descriptors.setdefault(identity_of(status), descriptor)
         return self._descriptors.get(file)

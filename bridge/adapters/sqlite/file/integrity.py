@@ -1,4 +1,4 @@
-"""Whether the files of the data folder can be used: damage, room to write; leaves no trace."""
+"""Whether the files of the data folder can be used: damage, rights, room; changes nothing."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bridge.adapters.sqlite.file.set_aside import list_set_aside
-from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import OLDEST_FORMAT, SqliteFile
 from bridge.domain.reporting.alarm_rules import DiskUsage
 from bridge.errors import StoreDamaged, StoreError
 
-#: Every file of ours; a missing one is made when it is needed.
+#: Every database of the bridge; a missing one is created when it is needed.
 DATABASE_FILES = ("ledger.db", "directory.db", "audit.db", "runs.db")
 
 
@@ -23,28 +23,30 @@ _PROBE_BYTES = 1 << 16
 
 
 def check_files(folder: Path) -> Mapping[str, StoreError]:
-    """Tell what is wrong with files of *folder*, by name: StoreDamaged or another; reads all."""
-    found = {name: _trouble(folder / name) for name in DATABASE_FILES if (folder / name).exists()}
+    """Return what is wrong with the databases of *folder*, by name; reads them whole."""
+    found = {
+        name: _check_file(folder / name) for name in DATABASE_FILES if (folder / name).exists()
+    }
     return {name: error for name, error in found.items() if error is not None}
 
 
 def files_set_aside(folder: Path) -> Sequence[str]:
-    """Name the files of which a damaged one is still kept beside."""
+    """Return the names of the files of which a damaged one is still kept beside."""
     return list(list_set_aside(folder))
 
 
 def why_not_writable(folder: Path) -> str:
-    """Say why nothing can be written to *folder*; empty when it can, or could once it is made."""
-    place = _nearest(folder)
+    """Return why nothing can be written to *folder*; empty where it can, or could once created."""
+    place = _nearest_existing(folder)
     if not place.is_dir():
         return f"{place} is no folder"
     if not os.access(place, os.W_OK | os.X_OK):
         return f"{place} may not be written by this user"
-    return _refusal(place) if place == folder.absolute() else ""
+    return _why_write_fails(place) if place == folder.absolute() else ""
 
 
-def _refusal(folder: Path) -> str:
-    """Write something to *folder* and take it away again; say why that cannot be done."""
+def _why_write_fails(folder: Path) -> str:
+    """Write something to *folder* and delete it; return why that cannot be done, or empty."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix="directory.probe-") as probe:
             probe.write(b"\0" * _PROBE_BYTES)
@@ -56,13 +58,13 @@ def _refusal(folder: Path) -> str:
 
 
 def missing_files(folder: Path) -> Sequence[str]:
-    """Name the files that this installation had and that are gone, or empty."""
+    """Return the names of files that this installation had and that are gone, or empty."""
     known = [name for name in DATABASE_FILES if (folder / name).with_suffix(".known").exists()]
     return [name for name in known if not _size(folder / name)]
 
 
 def unusable_files(folder: Path) -> Mapping[str, str]:
-    """Say what is wrong with files that are no databases, by name; nothing is made."""
+    """Return what is wrong with files that are no databases, by name; creates nothing."""
     found: dict[str, str] = {}
     for name, least in _PLAIN_FILES.items():
         path = folder / name
@@ -82,33 +84,33 @@ def _size(path: Path) -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """Tell how much room the disk of *folder* has for us."""
-    return shutil.disk_usage(_nearest(folder)).free
+    """Return how many bytes the disk of *folder* has left for this user."""
+    return shutil.disk_usage(_nearest_existing(folder)).free
 
 
 def disk_usage(folder: Path) -> DiskUsage:
-    """Return the room on the disk of *folder*, and what the files in it hold; may block."""
-    held = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
-    return DiskUsage(free_bytes(folder), held)
+    """Return the free bytes of the disk of *folder*, and those its databases use; may block."""
+    used = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
+    return DiskUsage(free_bytes(folder), used)
 
 
-def _nearest(folder: Path) -> Path:
-    """Give *folder*, or the nearest above it that is there."""
+def _nearest_existing(folder: Path) -> Path:
+    """Return *folder*, or the nearest folder above it that exists."""
     whole = folder.absolute()
     return next(place for place in (whole, *whole.parents) if place.exists())
 
 
 def check_integrity(file: SqliteFile) -> None:
-    """Read all of *file*, but not what its documents say; raises StoreDamaged."""
-    ((words,), *_) = file.read("PRAGMA quick_check(1)")
-    if words != "ok":
+    """Read all pages of *file*, but not its documents; raises StoreDamaged."""
+    ((result,), *_) = file.read("PRAGMA quick_check(1)")
+    if result != "ok":
         # The first line names the database, which has one name only.
-        raise StoreDamaged(str(file.path), str(words).splitlines()[-1])
+        raise StoreDamaged(str(file.path), str(result).splitlines()[-1])
 
 
-def _trouble(path: Path) -> StoreError | None:
+def _check_file(path: Path) -> StoreError | None:
     try:
-        file = SqliteFile(path, read_only=True)
+        file = SqliteFile(path, read_only=True, oldest_format=OLDEST_FORMAT)
         try:
             check_integrity(file)
         finally:

@@ -1,4 +1,4 @@
-"""Who may read our files: their owner alone, for they hold people's numbers and our secrets."""
+"""Who may read the bridge's files: their owner alone; they hold people's numbers and secrets."""
 
 import logging
 import os
@@ -9,35 +9,35 @@ from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-#: What is set to us alone: no bit for the group or for others.
+#: The bits that are taken away: all of the group's and of others'.
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
-#: How the names of our files begin: a data folder may be a folder that others use as well.
+#: How the names of our files begin: others may keep files in the data folder as well.
 _NAME = re.compile(r"(ledger|directory|audit|runs|secret|metadata|rescue)[.-]")
 
 
 def set_private_umask() -> None:
-    """Have every file that this process makes from now on readable to its owner alone."""
+    """Make every file that this process creates from now on readable to its owner alone."""
     os.umask(0o077)
 
 
 def restrict_to_owner(folder: Path, *others: Path) -> None:
-    """Take the rights of all but the owner off our files in *folder*, and off *others*.
+    """Remove the rights of all but the owner from our files in *folder*, and from *others*.
 
-    Off the folder too, unless somebody else's files are in it.
+    From the folder too, unless files of other programs are in it.
     """
     for path in _ours(folder, others):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
             if mode & _OTHERS:
                 path.chmod(mode & ~_OTHERS)
-        except OSError as error:  # not our file: `check` tells of it
+        except OSError as error:  # another user's file: `check` reports it
             extra = {"path": str(path), "reason": error.strerror or type(error).__name__}
             _log.warning("not_private", extra=extra)
 
 
 def accessible_to_others(folder: Path, *others: Path) -> Sequence[Path]:
-    """Return which of our files in *folder*, and of *others*, not their owner alone may use."""
+    """Return those of our files in *folder*, and of *others*, that other users may read or write."""
     if os.name != "posix":
         return ()
     return [path for path in _ours(folder, others) if _mode(path) & _OTHERS]
@@ -48,7 +48,7 @@ def _ours(folder: Path, others: Iterable[Path]) -> list[Path]:
     try:
         inside = sorted(folder.iterdir())
     except OSError:
-        return found  # no folder: whoever needs it says so
+        return found  # no folder: whoever needs it raises the error
     ours = [path for path in inside if _NAME.match(path.name)]
     if len(ours) == len(inside):
         found.append(folder)

@@ -1,9 +1,9 @@
-"""Damaged files, taken out of the way: kept beside their successors, each under a name of its own.
+"""Damaged files set aside: kept beside their successors, each under a name of its own.
 
     ledger.db.damaged, ledger.db.damaged.2, …   what was in the file, its log beside it
     ledger.db.missing, …                        nothing was left: a note that says so
 
-A file is the memory of its own alarm: whoever has done what was to be done deletes it.
+As long as such a file stands there its alarm stays: the administrator deletes it afterwards.
 """
 
 import re
@@ -19,7 +19,7 @@ _KEPT = re.compile(r"(?P<name>.+)\.(?P<what>damaged|missing)(\.\d+)?")
 
 
 def damaged_path(path: Path) -> Path:
-    """Tell where the first damaged file of *path* is kept."""
+    """Return where the first damaged file of *path* is kept."""
     return path.with_name(f"{path.name}.damaged")
 
 
@@ -32,9 +32,9 @@ def set_aside(path: Path, *, latest_only: bool = False) -> Path:
     Raises:
         StoreError: the system does not let us.
     """
-    aside = damaged_path(path) if latest_only else _free(path, "damaged")
+    aside = damaged_path(path) if latest_only else _unused_path(path, "damaged")
     try:
-        # The file first: without its log it might look sound, and would lack what was written last.
+        # The file first: without its log it might look well, and would lack what was written last.
         if path.exists():
             path.replace(aside)
         for log in LOG_SUFFIXES:
@@ -48,11 +48,11 @@ def set_aside(path: Path, *, latest_only: bool = False) -> Path:
     return aside
 
 
-def record_missing(path: Path, words: str) -> Path:
-    """Keep the note that *path* was gone; a disk that takes no note has an alarm of its own."""
-    note = _free(path, "missing")
+def record_missing(path: Path, text: str) -> Path:
+    """Write a note that *path* was gone; a disk that takes no note has an alarm of its own."""
+    note = _unused_path(path, "missing")
     with suppress(OSError):
-        note.write_text(words + "\n", "utf-8")
+        note.write_text(text + "\n", "utf-8")
     return note
 
 
@@ -62,7 +62,7 @@ def list_set_aside(folder: Path) -> dict[str, list[str]]:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError:
-        return {}  # whoever writes there meets the trouble, and says it
+        return {}  # whoever writes there raises the error
     for name in names:
         kept = _KEPT.fullmatch(name)
         if kept is not None:
@@ -70,7 +70,7 @@ def list_set_aside(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def _free(path: Path, what: str) -> Path:
+def _unused_path(path: Path, what: str) -> Path:
     number, place = 1, path.with_name(f"{path.name}.{what}")
     while place.exists():
         number += 1

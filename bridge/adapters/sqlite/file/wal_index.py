@@ -1,8 +1,8 @@
-"""The index of a file's log that SQLite maps into our memory: cut short, it would kill the process.
+"""The index of the write-ahead log, which SQLite maps into memory: cut short, it kills the process.
 
-SQLite reads `…-shm` through a mapping, and touching a page of it that is no longer in the file ends
+SQLite reads `…-shm` through a mapping, and reading a page of it that is no longer in the file ends
 the process by SIGBUS. So the file is made as long again as it was, with zeros: SQLite takes those
-for an index that has to be made anew, and makes it from the log.
+for an index that has to be rebuilt, and rebuilds it from the log.
 """
 
 import os
@@ -12,7 +12,7 @@ from bridge.errors import StoreError
 
 
 class MappedWalIndex:
-    """Keeps the mapped file of the database at *path* as long as it was; made once it is open."""
+    """The mapped file of the database at *path*, kept as long as it was; made once it is open."""
 
     def __init__(self, path: Path):
         self._path = os.fsencode(path.with_name(f"{path.name}-shm"))
@@ -21,9 +21,9 @@ class MappedWalIndex:
         self.restore_length()
 
     def restore_length(self) -> bool:
-        """Have the file as long as it was; return whether it still is the one that is mapped.
+        """Make the file as long as it was; return whether it still is the one that is mapped.
 
-        Costs one look at the file: cheap enough for the ringing path.
+        Costs one stat of the file: cheap enough for each call that is answered.
 
         Raises:
             StoreError: it was cut short and cannot be made longer.

@@ -1,1 +1,1 @@
-"""Composes a Russian company: its words, its phones as people type them, staff and partners."""
+"""Composes a Russian company: names, phones as people type them, users and partners."""

@@ -1,4 +1,4 @@
-"""The words a composed Russian company is written with: people, firms, towns, streets."""
+"""The names a composed Russian company is written with: people, firms, towns, streets."""
 # ruff: noqa: PLR2004 - the bare numbers are shares of a population
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _TRADES: Final = (
     "школа", "база", "кровля", "техника", "оптика", "электрика", "логистика", "механика",
     "мебель", "упаковка", "химия", "ферма", "слобода", "гавань", "станция",
 )  # fmt: skip
-_WORDS: Final = (
+_BRANDS: Final = (
     "Ромашка", "Василёк", "Альтаир", "Вектор", "Горизонт", "Родник", "Маяк", "Парус", "Компас",
     "Фрегат", "Орион", "Сатурн", "Меркурий", "Атлант", "Титан", "Гранит", "Монолит", "Прогресс",
     "Импульс", "Контакт", "Каскад", "Рубин", "Топаз", "Бирюза", "Малахит", "Кедр", "Берёзка",
@@ -95,7 +95,7 @@ def company(rng: Random) -> tuple[str, str]:
         stem = _ADJECTIVES[int(roll() * len(_ADJECTIVES))]
         name = f"{stem}ая {_TRADES[int(roll() * len(_TRADES))]}"
     else:
-        name = _WORDS[int(roll() * len(_WORDS))] + _SUFFIXES[int(roll() * len(_SUFFIXES))]
+        name = _BRANDS[int(roll() * len(_BRANDS))] + _SUFFIXES[int(roll() * len(_SUFFIXES))]
     return f"{name} {form}", f'{form} "{name}"'
 
 

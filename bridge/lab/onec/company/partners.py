@@ -1,4 +1,4 @@
-"""Fills an empty world with a company: users, partners, contact persons, counterparties.
+"""Composes the partners of a company, their contact persons and counterparties.
 
 What stands here is what a bridge stumbles over in real bases: predefined partners, holdings whose
 head has the good manager, managers who left, marked rows, ended contacts, orphaned counterparties.
@@ -7,106 +7,46 @@ head has the good manager, managers who left, marked rows, ended contacts, orpha
 
 from __future__ import annotations
 
-import gc
 from random import Random
 from typing import Final
 
-from bridge.lab.onec.company import names
-from bridge.lab.onec.company import typed_phones as phones
-from bridge.lab.onec.company import users as staff
+from bridge.lab.onec.company import names, typed_phones, users
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.infobase.infobase import (
-    CONTACT_KINDS,
     CONTACT_PERSONS,
     COUNTERPARTIES,
     PARTNERS,
-    DataQuirks,
     Infobase,
     IntendedPhone,
 )
 from bridge.lab.onec.infobase.schema import EMPTY_REF
-from bridge.lab.onec.infobase.tables import CONTACTS, ContactKind, ContactLine, Row, make_ref
+from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 
 _GROUPS: Final = "Catalog_ГруппыДоступаПартнеров"
 #: Every so manieth partner is the head of a holding.
 _HOLDING_STEP: Final = 25
 
 
-def compose_company(world: Infobase, partners: int, whims: DataQuirks) -> None:
-    """Compose the whole company into *world*; see `World.compose`."""
-    collecting = gc.isenabled()
-    # A million fresh dicts and nothing to free: the collector alone would double the time.
-    gc.disable()
-    try:
-        rng = Random(f"{world.seed}/{world.schema.release}/{partners}")  # noqa: S311 - composed data
-        compose_contact_kinds(world, rng)
-        managers = staff.compose_users(world, rng, whims)
-        _Partners(world, rng, managers, whims).fill(partners)
-    finally:
-        if collecting:
-            gc.enable()
+class PartnerComposer:
+    """Writes the partners of a company with their contact persons and counterparties."""
 
-
-def compose_contact_kinds(world: Infobase, rng: Random) -> None:
-    """Write the kinds of contact information: predefined folders and items, two users' own."""
-    table = world.tables[CONTACT_KINDS]
-    own_names = "ИмяПредопределенногоВида" in table.schema.properties
-
-    def put(name: str, title: str, folder: str, type_name: str) -> str:
-        ref = make_ref(rng)
-        row: Row = {"Ref_Key": ref, "Description": title, "Parent_Key": folder}
-        # BSP 3 creates kinds by code and names them in an attribute; 2.4 has predefined items.
-        if name:
-            row |= {"Predefined": True, "PredefinedDataName": name}
-        if type_name:
-            row |= {"IsFolder": False, "Тип": type_name, "Используется": True}
-            row["РеквизитДопУпорядочивания"] = len(table) + 1
-            if own_names:
-                row["ИмяПредопределенногоВида"] = name
-            world.contact_kinds[ref] = ContactKind(ref, name, type_name)
-        else:
-            row["IsFolder"] = True
-        table.put(row)
-        return ref
-
-    types = {"phone": "Телефон", "fax": "Факс", "email": "АдресЭлектроннойПочты"}
-    folders = {}
-    for owner, kinds in world.schema.contact_kinds.items():
-        folders[owner] = folder = put(
-            kinds["folder"], f"Информация: {kinds['folder']}", EMPTY_REF, ""
-        )
-        for group in ("phone", "fax", "email", "other"):
-            for name in kinds.get(group, ()):
-                if name.endswith("(11.5)"):
-                    continue
-                other = "Другое" if name.startswith("Другая") else "Адрес"
-                put(name, _title(name), folder, types.get(group, other))
-    # Users add kinds freely: phones are told by Тип, never by kind (ut11-metadata §2.9).
-    put("", "Телефон для СМС", folders[CONTACT_PERSONS], "Телефон")
-    put("", "Телефон склада", folders[PARTNERS], "Телефон")
-
-
-def _title(name: str) -> str:
-    words = "".join(f" {ch.lower()}" if ch.isupper() else ch for ch in name).strip()
-    return words[:1].upper() + words[1:]
-
-
-class _Partners:
     def __init__(
-        self, world: Infobase, rng: Random, managers: staff.ComposedManagers, whims: DataQuirks
+        self, infobase: Infobase, rng: Random, managers: users.ComposedManagers, quirks: DataQuirks
     ) -> None:
-        self.world = world
+        self.infobase = infobase
         self.rng = rng
         self.roll = rng.random
         self.managers = managers
-        self.whims = whims
-        kinds = {kind.name: kind.ref for kind in world.contact_kinds.values() if kind.name}
-        own = [kind.ref for kind in world.contact_kinds.values() if not kind.name]
+        self.quirks = quirks
+        kinds = {kind.name: kind.ref for kind in infobase.contact_kinds.values() if kind.name}
+        own = [kind.ref for kind in infobase.contact_kinds.values() if not kind.name]
         self.sms, self.store = own
         self.kinds = kinds
         self.heads: list[str] = []
         self.groups = self._access_groups()
 
-    def fill(self, count: int) -> None:
+    def write_all(self, count: int) -> None:
+        """Write the predefined partners, *count* others, and a few orphaned counterparties."""
         self._predefined()
         for index in range(count):
             self._partner(index)
@@ -114,7 +54,7 @@ class _Partners:
             self._counterparty(EMPTY_REF, "", ())
 
     def _access_groups(self) -> list[str]:
-        table = self.world.tables[_GROUPS]
+        table = self.infobase.tables[_GROUPS]
         titles = ("Розничные", "Оптовые", "Внутренние")
         return [
             str(table.put({"Ref_Key": make_ref(self.rng), "Description": title}))
@@ -123,8 +63,8 @@ class _Partners:
 
     def _predefined(self) -> None:
         titles = ("Наше предприятие", "Розничный покупатель", "Неизвестный партнер")
-        table = self.world.tables[PARTNERS]
-        pairs = zip(self.world.schema.predefined_partners.items(), titles, strict=True)
+        table = self.infobase.tables[PARTNERS]
+        pairs = zip(self.infobase.schema.predefined_partners.items(), titles, strict=True)
         for (name, code), title in pairs:
             ref = make_ref(self.rng)
             # They carry phones in real bases: a bridge that does not skip them finds a wrong owner.
@@ -166,20 +106,20 @@ class _Partners:
         self._belongs(row, index)
         contacts, shared = self._contact_lines(ref, index)
         row[CONTACTS] = tuple(contacts)
-        if self.whims.control_characters and index % 20 == 3:
+        if self.quirks.control_characters and index % 20 == 3:
             row["Description"] = f"{name[:80]}\x00\x0b"
-        self.world.tables[PARTNERS].put(row, version=int(roll() * 9))
+        self.infobase.tables[PARTNERS].put(row, version=int(roll() * 9))
         self._people(ref, shared)
         chance = roll()
         for _ in range(3 if chance < 0.05 else 2 if chance < 0.2 else 1 if chance < 0.9 else 0):
             self._counterparty(ref, name, shared)
 
     def _belongs(self, row: Row, index: int) -> None:
-        """Give a partner a main manager and, to some, a holding above."""
+        """Return a partner a main manager and, to some, a holding above."""
         roll, rng = self.roll, self.rng
         manager = self.managers.draw(rng)
         if index % _HOLDING_STEP == 0:
-            # The head of a holding always has somebody who answers.
+            # The head of a holding always has a manager who can take calls.
             self.heads.append(row["Ref_Key"])
             manager = self.managers.draw_reachable(rng)
             row["Description"] = f"Холдинг {row['Description']}"[:100]
@@ -193,12 +133,12 @@ class _Partners:
 
     def _contact_lines(
         self, ref: str, index: int
-    ) -> tuple[list[ContactLine], tuple[phones.ComposedPhone, ...]]:
+    ) -> tuple[list[ContactLine], tuple[typed_phones.ComposedPhone, ...]]:
         roll = self.roll
         chance = roll()
-        wanted = 2 if chance < 0.15 else 1 if chance < 0.75 else 0
+        count = 2 if chance < 0.15 else 1 if chance < 0.75 else 0
         kind = self.store if roll() < 0.03 else self.kinds["ТелефонПартнера"]
-        contacts, shared = self._phones(PARTNERS, ref, kind, wanted)
+        contacts, shared = self._phones(PARTNERS, ref, kind, count)
         if roll() < 0.6:
             mail = f"office{index}@firm.example"
             contacts.append(ContactLine(self.kinds["EmailПартнера"], "form", mail))
@@ -208,12 +148,12 @@ class _Partners:
             contacts.append(ContactLine(self.kinds["АдресПартнера"], "form", text))
         return contacts, shared
 
-    def _people(self, partner: str, shared: tuple[phones.ComposedPhone, ...]) -> None:
+    def _people(self, partner: str, shared: tuple[typed_phones.ComposedPhone, ...]) -> None:
         chance = self.roll()
         for _ in range(3 if chance < 0.1 else 2 if chance < 0.3 else 1 if chance < 0.75 else 0):
             self._contact_person(partner, shared)
 
-    def _contact_person(self, partner: str, shared: tuple[phones.ComposedPhone, ...]) -> None:
+    def _contact_person(self, partner: str, shared: tuple[typed_phones.ComposedPhone, ...]) -> None:
         roll, rng = self.roll, self.rng
         ref = make_ref(rng)
         name, sex = names.person(rng)
@@ -236,19 +176,19 @@ class _Partners:
             # People of one firm write the firm's number down for each of them.
             contacts = self._again(CONTACT_PERSONS, ref, shared)
         else:
-            wanted = 2 if roll() < 0.25 else 1
+            count = 2 if roll() < 0.25 else 1
             mobile = self.kinds["МобильныйТелефонКонтактногоЛица"]
             kind = mobile if roll() < 0.6 else self.kinds["ТелефонКонтактногоЛица"]
             kind = self.sms if roll() < 0.03 else kind
-            contacts, _ = self._phones(CONTACT_PERSONS, ref, kind, wanted)
+            contacts, _ = self._phones(CONTACT_PERSONS, ref, kind, count)
         if roll() < 0.5:
             mail = f"{ref[:8]}@mail.example"
             contacts.append(ContactLine(self.kinds["EmailКонтактногоЛица"], "form", mail))
         row[CONTACTS] = tuple(contacts)
-        self.world.tables[CONTACT_PERSONS].put(row, version=int(roll() * 5))
+        self.infobase.tables[CONTACT_PERSONS].put(row, version=int(roll() * 5))
 
     def _counterparty(
-        self, partner: str, name: str, shared: tuple[phones.ComposedPhone, ...]
+        self, partner: str, name: str, shared: tuple[typed_phones.ComposedPhone, ...]
     ) -> None:
         roll, rng = self.roll, self.rng
         ref = make_ref(rng)
@@ -273,31 +213,31 @@ class _Partners:
             kind = self.kinds["ТелефонКонтрагента"]
             contacts, _ = self._phones(COUNTERPARTIES, ref, kind, 1 if roll() < 0.4 else 0)
         if roll() < 0.05:
-            fax = phones.draw_phone(rng)
+            fax = typed_phones.draw_phone(rng)
             contacts.append(ContactLine(self.kinds["ФаксКонтрагенты"], "form", fax.text))
         row[CONTACTS] = tuple(contacts)
-        self.world.tables[COUNTERPARTIES].put(row, version=int(roll() * 4))
+        self.infobase.tables[COUNTERPARTIES].put(row, version=int(roll() * 4))
 
     def _phones(
         self, owner_set: str, ref: str, kind: str, count: int
-    ) -> tuple[list[ContactLine], tuple[phones.ComposedPhone, ...]]:
-        drawn = tuple(phones.draw_phone(self.rng) for _ in range(count))
+    ) -> tuple[list[ContactLine], tuple[typed_phones.ComposedPhone, ...]]:
+        drawn = tuple(typed_phones.draw_phone(self.rng) for _ in range(count))
         return [self._line(owner_set, ref, kind, phone) for phone in drawn], drawn
 
     def _again(
-        self, owner_set: str, ref: str, shared: tuple[phones.ComposedPhone, ...]
+        self, owner_set: str, ref: str, shared: tuple[typed_phones.ComposedPhone, ...]
     ) -> list[ContactLine]:
         person = owner_set == CONTACT_PERSONS
         kind = self.kinds["ТелефонКонтактногоЛица" if person else "ТелефонКонтрагента"]
         return [self._line(owner_set, ref, kind, phone) for phone in shared]
 
     def _line(
-        self, owner_set: str, ref: str, kind: str, phone: phones.ComposedPhone
+        self, owner_set: str, ref: str, kind: str, phone: typed_phones.ComposedPhone
     ) -> ContactLine:
         text = phone.text
-        if self.whims.control_characters and self.roll() < 0.02:
+        if self.quirks.control_characters and self.roll() < 0.02:
             text = f"{text}\x00\x1f"
-        truth = self.world.intended_phones
+        intended = self.infobase.intended_phones
         for e164 in phone.intended:
-            truth.append(IntendedPhone(owner_set, ref, e164, text, phone.manner))
-        return ContactLine(kind, phones.draw_writer(self.rng), text)
+            intended.append(IntendedPhone(owner_set, ref, e164, text, phone.manner))
+        return ContactLine(kind, typed_phones.draw_writer(self.rng), text)

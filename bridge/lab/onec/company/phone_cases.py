@@ -1,7 +1,7 @@
 """Odd ways in which phones stand in contact lines, each by a name: what programs and people leave.
 
 `POST /_lab/world/add_phone_cases` writes a contact person for each of them. The numbers differ from
-case to case, so that each tells whom it reaches.
+case to case, so that each leads to its own contact person.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 
 class PhoneCase(NamedTuple):
-    """One line of contact information: its *columns*, and the numbers its writer *meant*.
+    """One line of contact information: its *columns*, and the numbers its writer *intended*.
 
     *number* in a text stands for ten national digits, and *grouped* for "(903) 555-02-01".
     """

@@ -1,7 +1,8 @@
 """How people write telephone numbers into 1C.
 
-`compose` draws an intended number and one of the many ways to type it (performance.md §3); `writer`
-draws who wrote the row, which decides what `columns` are filled.
+`draw_phone` draws an intended number and one of the many ways to type it; `draw_writer` draws who
+wrote the row, which decides what columns are filled.
+Source: docs/facts/performance.md, 'Reading numbers'.
 """
 # ruff: noqa: PLR2004 - the bare numbers are shares of a population
 
@@ -34,7 +35,7 @@ _FULLWIDTH: Final = str.maketrans("0123456789", "０１２３４５６７８９"
 class ComposedPhone(NamedTuple):
     """What stands in one field: the text, and the numbers its writer meant.
 
-    `meant` is empty where nobody could tell: nonsense, an inner number, a lost digit.
+    `intended` is empty where it cannot be known: nonsense, an inner number, a lost digit.
     `manner` names the way of typing; `needs_area` numbers have no code of a town.
     """
 

@@ -1,7 +1,8 @@
-"""Fills a world with the people who answer, and with the attribute that holds their extensions.
+"""Composes the users of an infobase, and the attribute that holds their extensions.
 
 «Внутренний номер» is an additional attribute of users; its value may be a string, a number, an
-element of a list, a long text, or a record of a register (ut11-metadata §6).
+element of a list, a long text, or a record of a register (docs/facts/ut11.md, 'Extensions of
+managers').
 """
 # ruff: noqa: PLR2004 - the bare numbers are shares of a population
 
@@ -12,13 +13,13 @@ from random import Random
 from typing import Final
 
 from bridge.lab.onec.company import names
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.infobase.infobase import (
     EXTRA_VALUES,
     PROPERTIES,
     PROPERTY_SETS,
     PROPERTY_VALUES,
     USERS,
-    DataQuirks,
     Infobase,
 )
 from bridge.lab.onec.infobase.schema import EMPTY_REF
@@ -39,7 +40,7 @@ class ComposedManagers:
     unreachable: tuple[str, ...]
 
     def draw(self, rng: Random) -> str:
-        """Draw whom a partner has as main manager: mostly somebody who answers."""
+        """Draw the main manager of a partner: mostly one who can take calls."""
         chance = rng.random()
         if chance < 0.88:
             return self.draw_reachable(rng)
@@ -65,14 +66,14 @@ def value_type(*types: str, length: int = 0) -> Row:
     }
 
 
-def compose_users(world: Infobase, rng: Random, whims: DataQuirks) -> ComposedManagers:
+def compose_users(infobase: Infobase, rng: Random, quirks: DataQuirks) -> ComposedManagers:
     """Write users, the property sets and the extensions; return who may be a manager."""
-    marked, foreign = _properties(world, rng, whims)
-    table = world.tables[USERS]
-    good: list[str] = []
-    bad: list[str] = []
+    marked, foreign = _properties(infobase, rng, quirks)
+    table = infobase.tables[USERS]
+    reachable: list[str] = []
+    unreachable: list[str] = []
     count = 30 + int(rng.random() * 30)
-    kind = world.contact_kind("ТелефонПользователя").ref
+    kind = infobase.contact_kind("ТелефонПользователя").ref
     for index in range(count):
         ref = make_ref(rng)
         name, _ = names.person(rng, patronymic=True)
@@ -83,21 +84,21 @@ def compose_users(world: Infobase, rng: Random, whims: DataQuirks) -> ComposedMa
             "ИдентификаторПользователяИБ": make_ref(rng),
         }
         extension = str(101 + index)
-        flaw = _FLAWS[index] if index < len(_FLAWS) else ""
-        if flaw and flaw != "silent":
-            row[flaw] = True
-        if flaw == "Служебный":
+        blocked_by = _BLOCKED_BY[index] if index < len(_BLOCKED_BY) else ""
+        if blocked_by and blocked_by != "no extension":
+            row[blocked_by] = True
+        if blocked_by == "Служебный":
             row["Description"] = f"Служебный пользователь {index}"
         if index % 9 == 8:
             del row["ИдентификаторПользователяИБ"]
-        (bad if flaw else good).append(ref)
-        if flaw != "silent":
-            if whims.attribute:
-                # The twin takes the extension of the user before him.
-                if whims.twin_extensions and index == len(_FLAWS) + 1:
+        (unreachable if blocked_by else reachable).append(ref)
+        if blocked_by != "no extension":
+            if quirks.attribute:
+                # The twin takes the extension of the previous user.
+                if quirks.twin_extensions and index == len(_BLOCKED_BY) + 1:
                     extension = str(100 + index)
-                world.extensions[ref] = extension
-                write_extension(world, row, extension, _storage(whims, index))
+                infobase.extensions[ref] = extension
+                write_extension(infobase, row, extension, _storage(quirks, index))
             row[CONTACTS] = (ContactLine(kind, "form", f"+7 (495) 000-00-00, доб. {extension}"),)
         # Two decoys: a marked attribute of the same title, and one of another set.
         row[EXTRA_ATTRIBUTES] = [
@@ -106,18 +107,19 @@ def compose_users(world: Infobase, rng: Random, whims: DataQuirks) -> ComposedMa
             _value_line(foreign, "М"),
         ]
         table.put(row, version=int(rng.random() * 20))
-    return ComposedManagers(tuple(good), tuple(bad))
+    return ComposedManagers(tuple(reachable), tuple(unreachable))
 
 
-_FLAWS: Final = (
-    "Недействителен", "Служебный", "DeletionMark", "silent", "silent", "Недействителен", "silent",
+_BLOCKED_BY: Final = (
+    "Недействителен", "Служебный", "DeletionMark", "no extension", "no extension",
+    "Недействителен", "no extension",
 )  # fmt: skip
 _MIX: Final = ("string", "string", "number", "list", "text", "string")
 
 
-def _storage(whims: DataQuirks, index: int) -> str:
+def _storage(quirks: DataQuirks, index: int) -> str:
     return (
-        _MIX[index % len(_MIX)] if whims.extension_storage == "mixed" else whims.extension_storage
+        _MIX[index % len(_MIX)] if quirks.extension_storage == "mixed" else quirks.extension_storage
     )
 
 
@@ -125,14 +127,14 @@ def _value_line(prop: str, text: str) -> Row:
     return {"Свойство_Key": prop, "Значение": text, "Значение_Type": "Edm.String"}
 
 
-def write_extension(world: Infobase, row: Row, extension: str, storage: str) -> None:
+def write_extension(infobase: Infobase, row: Row, extension: str, storage: str) -> None:
     """Put *extension* into the sparse *row* of a user, in the given kind of value.
 
     An earlier value of the attribute goes. The caller keeps the row and bumps its version.
     """
-    prop = world.extension_property
+    prop = infobase.extension_property
     rest = [line for line in row.get(EXTRA_ATTRIBUTES, ()) if line["Свойство_Key"] != prop]
-    registry = world.tables[EXTRA_VALUES]
+    registry = infobase.tables[EXTRA_VALUES]
     for key in [k for k in registry.rows if k[0] == row["Ref_Key"] and k[1] == prop]:
         registry.remove(key)
     line = _value_line(prop, extension)
@@ -157,15 +159,15 @@ def write_extension(world: Infobase, row: Row, extension: str, storage: str) -> 
         line |= {"ТекстоваяСтрока": extension, "Значение": extension}
     elif storage == "list":
         line |= {
-            "Значение": _listed_value(world, extension),
+            "Значение": _listed_value(infobase, extension),
             "Значение_Type": f"StandardODATA.{PROPERTY_VALUES}",
         }
     row[EXTRA_ATTRIBUTES] = [*rest, line]
 
 
-def _listed_value(world: Infobase, extension: str) -> str:
-    table = world.tables[PROPERTY_VALUES]
-    rng = Random(f"{world.seed}/value/{extension}")  # noqa: S311 - composed data
+def _listed_value(infobase: Infobase, extension: str) -> str:
+    table = infobase.tables[PROPERTY_VALUES]
+    rng = Random(f"{infobase.seed}/value/{extension}")  # noqa: S311 - composed data
     ref = make_ref(rng)
     if ref not in table.rows:
         table.put(
@@ -173,60 +175,63 @@ def _listed_value(world: Infobase, extension: str) -> str:
                 "Ref_Key": ref,
                 "Description": extension,
                 "ПолноеНаименование": extension,
-                "Owner_Key": world.extension_property,
+                "Owner_Key": infobase.extension_property,
             }
         )
     return ref
 
 
-def _properties(world: Infobase, rng: Random, whims: DataQuirks) -> tuple[str, str]:
+def _properties(infobase: Infobase, rng: Random, quirks: DataQuirks) -> tuple[str, str]:
     """Write the attribute among decoys, and the sets; return two decoys of the users' set."""
-    new_library = world.schema.library_is_3
-    fixed = world.schema.fixed_sets
+    new_library = infobase.schema.library_is_3
+    fixed = infobase.schema.fixed_sets
     users_set = fixed[_USERS_SET] if new_library else make_ref(rng)
     calls_set = fixed[_CALLS_SET] if new_library else make_ref(rng)
     partners_set = make_ref(rng)
-    register = whims.extension_storage == "register"
-    marked = _property(world, rng, ATTRIBUTE, (users_set, "Пользователи"), DeletionMark=True)
-    foreign = _property(world, rng, "Категория", (users_set, "Пользователи"))
+    register = quirks.extension_storage == "register"
+    marked = _property(infobase, rng, ATTRIBUTE, (users_set, "Пользователи"), DeletionMark=True)
+    foreign = _property(infobase, rng, "Категория", (users_set, "Пользователи"))
     rows: list[Row] = [
         {"Свойство_Key": marked, "ПометкаУдаления": True},
         {"Свойство_Key": foreign},
     ]
     records: list[Row] = []
-    if whims.attribute:
+    if quirks.attribute:
         kinds = ["String"]
-        if whims.extension_storage == "mixed":
+        if quirks.extension_storage == "mixed":
             kinds += ["Number", "CatalogRef.ЗначенияСвойствОбъектов"]
-        world.extension_property = _property(
-            world,
+        infobase.extension_property = _property(
+            infobase,
             rng,
             ATTRIBUTE,
             (users_set, "Пользователи"),
             ЭтоДополнительноеСведение=register,
             ValueType=value_type(*kinds, length=10),
         )
-        (records if register else rows).append({"Свойство_Key": world.extension_property})
-    decoy = _property(world, rng, ATTRIBUTE, (partners_set, "Партнеры"))
-    _property_set(world, users_set, (_USERS_SET, "Пользователи"), rows, records)
-    _property_set(world, calls_set, (_CALLS_SET, "Телефонный звонок"), [], [])
-    _property_set(world, partners_set, (_PARTNERS_SET, "Партнеры"), [{"Свойство_Key": decoy}], [])
+        (records if register else rows).append({"Свойство_Key": infobase.extension_property})
+    decoy = _property(infobase, rng, ATTRIBUTE, (partners_set, "Партнеры"))
+    _property_set(infobase, users_set, (_USERS_SET, "Пользователи"), rows, records)
+    _property_set(infobase, calls_set, (_CALLS_SET, "Телефонный звонок"), [], [])
+    _property_set(
+        infobase, partners_set, (_PARTNERS_SET, "Партнеры"), [{"Свойство_Key": decoy}], []
+    )
     return marked, foreign
 
 
 def _property(
-    world: Infobase, rng: Random, title: str, owner: tuple[str, str], **extra: object
+    infobase: Infobase, rng: Random, title: str, owner: tuple[str, str], **extra: object
 ) -> str:
-    table = world.tables[PROPERTIES]
+    table = infobase.tables[PROPERTIES]
     ref = make_ref(rng)
     set_ref, set_title = owner
-    word = title.title().replace(" ", "")
+    identifier = title.title().replace(" ", "")
     row: Row = {
         "Ref_Key": ref,
-        # BSP 2.4 puts the name of the set into brackets (ut11-metadata §6).
-        "Description": title if world.schema.library_is_3 else f"{title} ({set_title})",
+        # BSP 2.4 puts the name of the set into brackets (docs/facts/ut11.md, 'Extensions of
+        # managers').
+        "Description": title if infobase.schema.library_is_3 else f"{title} ({set_title})",
         "Заголовок": title,
-        "Имя": f"{word}_{ref.replace('-', '')}",
+        "Имя": f"{identifier}_{ref.replace('-', '')}",
         "НаборСвойств_Key": set_ref,
         "Виден": True,
         "Доступен": True,
@@ -238,7 +243,7 @@ def _property(
     computed = {
         "ВидСвойств": kind,
         "ВидСвойства": kind,
-        "ИдентификаторДляФормул": f"{word}{len(table) or ''}",
+        "ИдентификаторДляФормул": f"{identifier}{len(table) or ''}",
     }
     row |= {name: text for name, text in computed.items() if name in table.schema.properties}
     table.put(row)
@@ -246,7 +251,7 @@ def _property(
 
 
 def _property_set(
-    world: Infobase,
+    infobase: Infobase,
     ref: str,
     names_of_set: tuple[str, str],
     rows: list[Row],
@@ -263,10 +268,10 @@ def _property_set(
         EXTRA_ATTRIBUTES: rows,
         "ДополнительныеСведения": records,
     }
-    if world.schema.library_is_3:
+    if infobase.schema.library_is_3:
         row["ИмяПредопределенногоНабора"] = name
         for line in (*rows, *records):
             line["ИмяПредопределенногоНабора"] = name
     else:
         row |= {"Predefined": True, "PredefinedDataName": name}
-    world.tables[PROPERTY_SETS].put(row)
+    infobase.tables[PROPERTY_SETS].put(row)

@@ -1,11 +1,11 @@
-"""What people do to a whole column of 1C at once, by mistake or by a new rule of the company."""
+"""What users change in a whole column of 1C at once, by mistake or by a new rule of the company."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from bridge.lab.onec.company import users as staff
-from bridge.lab.onec.edits.manager_actions import ManagerActions
+from bridge.lab.onec.company import users
+from bridge.lab.onec.edits.infobase_access import InfobaseAccess
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
     COUNTERPARTIES,
@@ -23,8 +23,8 @@ _OWNERS: Final = {
 }
 
 
-class BulkEdits(ManagerActions):
-    """Takes from rows what they are worth, and leaves every row where it is."""
+class BulkEdits(InfobaseAccess):
+    """Changes that make the values of many rows useless and leave every row in place."""
 
     def rename_attribute(self, title: str) -> None:
         """Give the attribute of extensions another title; no user is touched."""
@@ -37,7 +37,7 @@ class BulkEdits(ManagerActions):
         )
 
     def empty_attribute(self, count: int = -1) -> int:
-        """Empty the attribute of extensions of all users, or of *count*; return of how many."""
+        """Empty the attribute of extensions of all users, or of *count*; return how many."""
         return self._write_extensions(count, "")
 
     def retype_attribute(self, type_name: str = "DateTime") -> int:
@@ -47,14 +47,14 @@ class BulkEdits(ManagerActions):
         value was.
         """
         ref = self.infobase.extension_property
-        self.edit(PROPERTIES, ref, ValueType=staff.value_type(type_name))
+        self.edit(PROPERTIES, ref, ValueType=users.value_type(type_name))
         value = "2026-11-25T00:00:00" if type_name == "DateTime" else ""
         return self._write_extensions(-1, value)
 
     def empty_owners(self, set_name: str, count: int = -1) -> int:
         """Empty the main managers of partners, or the partners of contacts and counterparties.
 
-        Of all rows, or of *count*; return of how many.
+        Of all rows, or of *count*; return how many.
         """
         table, column = self.infobase.tables[set_name], _OWNERS[set_name]
         refs = [ref for ref, row in table.rows.items() if row.get(column, EMPTY_REF) != EMPTY_REF]
@@ -64,7 +64,7 @@ class BulkEdits(ManagerActions):
         return len(refs)
 
     def garble_phones(self, set_name: str, text: str = "см. карточку") -> int:
-        """Write *text* into every telephone of a set; return of how many owners."""
+        """Write *text* into every telephone of a set; return how many owners."""
         table = self.infobase.tables[set_name]
         changed = 0
         for ref, row in list(table.rows.items()):
@@ -72,7 +72,7 @@ class BulkEdits(ManagerActions):
                 kept = [ContactLine(str(_kind_of(line)), "form", text) for line in lines]
                 table.replace(ref, {**row, CONTACTS: kept})
                 self.infobase.intended_phones = [
-                    truth for truth in self.infobase.intended_phones if truth.ref != ref
+                    phone for phone in self.infobase.intended_phones if phone.ref != ref
                 ]
                 changed += 1
         return changed
@@ -83,7 +83,7 @@ class BulkEdits(ManagerActions):
         refs = refs if count < 0 else refs[:count]
         for ref in refs:
             row = dict(table.rows[ref])
-            staff.write_extension(self.infobase, row, value, "string")
+            users.write_extension(self.infobase, row, value, "string")
             table.replace(ref, row)
             del self.infobase.extensions[ref]
         return len(refs)

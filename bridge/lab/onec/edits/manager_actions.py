@@ -1,45 +1,36 @@
-"""What a manager does at his desk in 1C: reminders that pop up, calls he writes, reads and reviews.
+"""What a manager does in the forms of 1C: reminders that pop up, calls written, read and reviewed.
 
-All of it as УТ's forms do it, the configuration's own code included (ut11-metadata §4, §5); what
-only a form writes, such as the record that makes a call visible in a partner's list, is written.
+All of it is done as УТ's forms do it, the configuration's event handlers included; what only a form
+writes, such as the record that makes a call visible in a partner's list, is written too.
+Source: docs/facts/ut11.md, 'Writing a phone call' and 'Reminders'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from random import Random
 from typing import Final
 
-from bridge.lab.onec.infobase.infobase import PHONE_CALLS, REMINDERS, SUBJECTS, USERS, Infobase
+from bridge.lab.onec.edits.infobase_access import InfobaseAccess
+from bridge.lab.onec.infobase.infobase import PHONE_CALLS, REMINDERS, SUBJECTS, USERS
 from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
 from bridge.lab.onec.infobase.tables import Key, Row
 from bridge.lab.onec.odata.publication import Publication
 from bridge.lab.onec.odata.writing import write
+from bridge.lab.onec.odata.writing.request import WriteRequest
 from bridge.lab.onec.switches import PublicationSwitches
 
 _CALL_TYPE: Final = f"StandardODATA.{PHONE_CALLS}"
 
 
-class ManagerActions:
-    """The people of one infobase at work; *now* is the server's wall time."""
-
-    def __init__(self, world: Infobase, now: Callable[[], datetime]) -> None:
-        self.infobase = world
-        self._wall_time = now
-        self._rng = Random(f"{world.seed}/by hand")  # noqa: S311 - composed data
-
-    def edit(self, set_name: str, ref: str, **values: object) -> None:
-        """Set attributes of one object and bump its version."""
-        table = self.infobase.tables[set_name]
-        table.replace(ref, {**table.rows[ref], **values})
+class ManagerActions(InfobaseAccess):
+    """What one manager, or any user, does in the forms of 1C."""
 
     # -------------------------------------------------------------- reminders
 
     def due_reminders(self, user_ref: str, at: datetime | None = None) -> list[Row]:
         """Return what pops up on a user's screen now (or at wall time *at*), the oldest first.
 
-        Nobody without a login of the infobase sees anything.
+        A user without a login of the infobase sees none.
         """
         user = self.infobase.tables[USERS].rows.get(user_ref, {})
         if user.get("ИдентификаторПользователяИБ", EMPTY_REF) == EMPTY_REF:
@@ -104,15 +95,15 @@ class ManagerActions:
         *contact_set* and *contact_ref* name a partner, contact person or user; without them 1C
         keeps *phone* as a string contact. Nothing stops a person from leaving *phone* empty.
         """
-        known = bool(contact_ref)
-        shown = self.infobase.presentation(contact_set, contact_ref) if known else phone
+        has_contact = bool(contact_ref)
+        shown = self.infobase.presentation(contact_set, contact_ref) if has_contact else phone
         body: Row = {
             "Входящий": incoming,
             "Важность": "Обычная",
             "Тема": subject,
             "Описание": description or subject,
             "АбонентКонтакт": contact_ref,
-            "АбонентКонтакт_Type": f"StandardODATA.{contact_set}" if known else UNDEFINED,
+            "АбонентКонтакт_Type": f"StandardODATA.{contact_set}" if has_contact else UNDEFINED,
             "АбонентПредставление": shown,
             "АбонентКакСвязаться": phone,
             "Автор_Key": user_ref,
@@ -138,27 +129,40 @@ class ManagerActions:
         key = (ref, _CALL_TYPE)
         table.replace(key, {**table.rows[key], "Рассмотрено": reviewed})
 
-    def interaction_list(self, contact_ref: str) -> list[Row]:
-        """Return the calls in the interaction list of a partner or contact as people read it.
+    def visible_calls(self, contact_ref: str) -> list[Row]:
+        """Return the calls that a user sees in the interaction list of a partner or contact.
 
-        Each row is the complete document and the columns Рассмотрено and РассмотретьПосле of the
-        list; a call without a record of its subject is not in it (ut11-metadata §4).
+        The list joins the register of subjects strictly: a call without its record is invisible.
+        Source: docs/facts/ut11.md, 'Writing a phone call'.
         """
-        subjects = self.infobase.tables[SUBJECTS]
+        visible = {row["Взаимодействие"] for row in self.subjects()}
+        return [
+            row
+            for row in self.phone_calls()
+            if row["АбонентКонтакт"] == contact_ref
+            and row["Ref_Key"] in visible
+            and row["АбонентКонтакт_Type"] != UNDEFINED
+        ]
+
+    def interaction_list(self, contact_ref: str) -> list[Row]:
+        """Return the visible calls with the list's columns Рассмотрено and РассмотретьПосле.
+
+        Each row is the complete document and these two; the oldest call comes first.
+        """
+        subjects = self.infobase.tables[SUBJECTS].rows
         listed = []
-        for row in self.infobase.rows(PHONE_CALLS):
-            subject = subjects.rows.get((row["Ref_Key"], _CALL_TYPE))
-            if row["АбонентКонтакт"] == contact_ref and subject is not None:
-                reviewed = bool(subject.get("Рассмотрено", False))
-                after = subject.get("РассмотретьПосле", EMPTY_DATE)
-                listed.append({**row, "Рассмотрено": reviewed, "РассмотретьПосле": after})
+        for row in self.visible_calls(contact_ref):
+            subject = subjects[row["Ref_Key"], _CALL_TYPE]
+            reviewed = bool(subject.get("Рассмотрено", False))
+            after = subject.get("РассмотретьПосле", EMPTY_DATE)
+            listed.append({**row, "Рассмотрено": reviewed, "РассмотретьПосле": after})
         return sorted(listed, key=lambda row: str(row["Date"]))
 
     def _create(self, set_name: str, body: Row) -> Key:
         """Write as a form does: the configuration's own code runs as it does for the interface."""
         publication = Publication(self.infobase, PublicationSwitches())
         return write.create(
-            write.WriteRequest(
+            WriteRequest(
                 publication=publication,
                 entity_set=publication.entity_set(set_name),
                 body=body,

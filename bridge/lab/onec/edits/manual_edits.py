@@ -1,30 +1,25 @@
-"""What people do in 1C by hand while a bridge is watching: moves, marks, corrections, dismissals.
+"""What users change in 1C by hand while a bridge runs: managers, marks, names, phones, new objects.
 
 Nothing here goes through the interface; every change bumps `DataVersion` as a write in 1C does
-and keeps the referee's truth in step.
+and keeps the intended phones and extensions of the infobase in step.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from bridge.lab.onec.company import users as staff
+from bridge.lab.onec.company import users
 from bridge.lab.onec.company.phone_cases import PHONE_CASES
-from bridge.lab.onec.edits.bulk_edits import BulkEdits
+from bridge.lab.onec.edits.infobase_access import InfobaseAccess
 from bridge.lab.onec.infobase.infobase import (
     CONTACT_PERSONS,
-    CONTACT_STATES,
     COUNTERPARTIES,
     PARTNERS,
-    PHONE_CALLS,
-    REMINDERS,
-    STRING_CONTACTS,
-    SUBJECTS,
     USERS,
     ExtensionStorage,
     IntendedPhone,
 )
-from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
+from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF
 from bridge.lab.onec.infobase.tables import CONTACTS, ContactLine, Row, make_ref
 
 _KINDS: Final = {
@@ -35,11 +30,11 @@ _KINDS: Final = {
 }
 
 
-class ManualEdits(BulkEdits):
-    """Changes a world as its people would, and reads it as its people would."""
+class ManualEdits(InfobaseAccess):
+    """Changes of single objects, as users make them in 1C."""
 
     def move_manager(self, partner_ref: str, user_ref: str) -> None:
-        """Give a partner another main manager (the zero guid takes him away)."""
+        """Give a partner another main manager; the zero guid leaves it without one."""
         self.edit(PARTNERS, partner_ref, ОсновнойМенеджер_Key=user_ref)
 
     def mark(self, set_name: str, ref: str, *, marked: bool = True) -> None:
@@ -59,7 +54,7 @@ class ManualEdits(BulkEdits):
         self.edit(CONTACT_PERSONS, contact_ref, ДатаПрекращенияСвязи=day or EMPTY_DATE)
 
     def delete(self, set_name: str, ref: str) -> None:
-        """Delete an object physically; its phones are nobody's from now on."""
+        """Delete an object physically; its phones are no longer intended phones."""
         self.infobase.tables[set_name].remove(ref)
         self.infobase.intended_phones = [t for t in self.infobase.intended_phones if t.ref != ref]
 
@@ -69,7 +64,7 @@ class ManualEdits(BulkEdits):
         """Give a user another extension; an empty one takes it away."""
         table = self.infobase.tables[USERS]
         row = dict(table.rows[user_ref])
-        staff.write_extension(self.infobase, row, extension, storage)
+        users.write_extension(self.infobase, row, extension, storage)
         table.replace(user_ref, row)
         self.infobase.extensions.pop(user_ref, None)
         if extension:
@@ -93,17 +88,17 @@ class ManualEdits(BulkEdits):
         table = self.infobase.tables[set_name]
         row = table.rows[ref]
         kept = list(row.get(CONTACTS, ()))
-        places = [index for index, found in enumerate(kept) if self._is_phone(found)]
+        positions = [index for index, found in enumerate(kept) if self._is_phone(found)]
         kind = self.infobase.contact_kind(_KINDS[set_name]).ref
-        if len(places) >= line:
-            place = places[line - 1]
-            old = kept[place]
+        if len(positions) >= line:
+            position = positions[line - 1]
+            old = kept[position]
             kind = old.kind if isinstance(old, ContactLine) else str(old["Вид_Key"])
             typed = old.text if isinstance(old, ContactLine) else str(old.get("Представление", ""))
             self.infobase.intended_phones = [
                 t for t in self.infobase.intended_phones if not (t.ref == ref and t.typed == typed)
             ]
-            kept[place] = ContactLine(kind, writer, text)
+            kept[position] = ContactLine(kind, writer, text)
         else:
             kept.append(ContactLine(kind, writer, text))
         table.replace(ref, {**row, CONTACTS: kept})
@@ -120,7 +115,7 @@ class ManualEdits(BulkEdits):
         json_storage: str = "",
         text_storage: str = "",
     ) -> None:
-        """Write one more phone line as a program does over OData: column by column, as it likes."""
+        """Write one more phone line as a program does over OData: column by column."""
         table = self.infobase.tables[set_name]
         row = table.rows[ref]
         line: Row = {
@@ -140,8 +135,8 @@ class ManualEdits(BulkEdits):
             contact = self.add_contact(partner_ref, f"Случай: {case.name}")
             self.write_phone_line(CONTACT_PERSONS, contact, **case.columns)
             for e164 in case.intended:
-                truth = IntendedPhone(CONTACT_PERSONS, contact, e164, case.name, "case")
-                self.infobase.intended_phones.append(truth)
+                phone = IntendedPhone(CONTACT_PERSONS, contact, e164, case.name, "case")
+                self.infobase.intended_phones.append(phone)
             made[case.name] = contact
         return made
 
@@ -203,40 +198,3 @@ class ManualEdits(BulkEdits):
         if phone:
             self.change_phone(set_name, ref, phone, e164=e164)
         return ref
-
-    # -------------------------------------------------------------- what 1C holds
-
-    def phone_calls(self) -> list[Row]:
-        """Return all telephone calls, complete rows in the order they were written."""
-        return self.infobase.rows(PHONE_CALLS)
-
-    def reminders(self) -> list[Row]:
-        """Return all reminders."""
-        return self.infobase.rows(REMINDERS)
-
-    def subjects(self) -> list[Row]:
-        """Return the records that make calls visible in the partner's list."""
-        return self.infobase.rows(SUBJECTS)
-
-    def string_contacts(self) -> list[Row]:
-        """Return the contacts 1C made of unknown callers."""
-        return self.infobase.rows(STRING_CONTACTS)
-
-    def contact_states(self) -> list[Row]:
-        """Return the counters of interactions per contact."""
-        return self.infobase.rows(CONTACT_STATES)
-
-    def visible_calls(self, contact_ref: str) -> list[Row]:
-        """Return the calls a person sees in the interaction list of a partner or contact.
-
-        The list joins the register of subjects strictly: a call without its record is invisible
-        (ut11-metadata §4).
-        """
-        shown = {row["Взаимодействие"] for row in self.subjects()}
-        return [
-            row
-            for row in self.phone_calls()
-            if row["АбонентКонтакт"] == contact_ref
-            and row["Ref_Key"] in shown
-            and row["АбонентКонтакт_Type"] != UNDEFINED
-        ]

@@ -1,22 +1,18 @@
-"""A composed Russian company as 1C UT 11 holds it, and the referee's own knowledge about it.
+"""The database of a company as 1C UT 11 keeps it, and what only the simulator knows about it.
 
-`World.compose` is deterministic: the same arguments give the same rows, references and phones.
-Beside the rows the world keeps what nobody can read from 1C: which number the writer of every
-phone meant (`truth`) and which extension every user has (`extensions`). Tests compare the bridge
-with these, never with a second parser.
+Beside the rows the infobase keeps what cannot be read from 1C: which number the writer of every
+phone meant (`intended_phones`) and which extension every user has (`extensions`). Tests compare
+the bridge with these, never with a second parser.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from bridge.lab.onec.infobase.schema import (
     EMPTY_REF,
     EntitySet,
-    Release,
     ReleaseSchema,
-    load_release,
 )
 from bridge.lab.onec.infobase.tables import ContactKind, EntityTable, Row, WriteCounter
 
@@ -41,9 +37,9 @@ ExtensionStorage = Literal["mixed", "string", "number", "list", "text", "registe
 
 
 class IntendedPhone(NamedTuple):
-    """What the writer of one phone meant; the referee's word.
+    """The number that the writer of one phone meant.
 
-    `owner_set` and `ref` tell whose it is, `manner` how it was typed: `plain`, `extension`, `two`,
+    `owner_set` and `ref` name the owner, `manner` the way of typing: `plain`, `extension`, `two`,
     `prefix`, `kazakhstan`, `foreign`, `fullwidth`, `plus_eight`, `needs_area` (belongs to the
     company's home town, code 495). Owners may be marked, ended or predefined.
     """
@@ -55,25 +51,8 @@ class IntendedPhone(NamedTuple):
     manner: str
 
 
-@dataclass(frozen=True, slots=True)
-class DataQuirks:
-    """What is odd about a composed company; every field is off or usual by default.
-
-    Attributes:
-        extension_storage: where «Внутренний номер» is kept; `mixed` uses every kind of value.
-        attribute: is the attribute there at all (`setup-1c` creates it if not).
-        twin_extensions: two valid users share one extension.
-        control_characters: a few texts carry NUL and other control characters.
-    """
-
-    extension_storage: ExtensionStorage = "mixed"
-    attribute: bool = True
-    twin_extensions: bool = False
-    control_characters: bool = False
-
-
 class Infobase:
-    """The tables of one infobase and the truth about them."""
+    """The tables of one infobase, the intended phones and the extensions."""
 
     def __init__(self, schema: ReleaseSchema, seed: int) -> None:
         self.schema = schema
@@ -89,26 +68,6 @@ class Infobase:
         self.intended_phones: list[IntendedPhone] = []
         self.extensions: dict[str, str] = {}
         self.extension_property = EMPTY_REF
-
-    @classmethod
-    def compose(
-        cls,
-        partners: int = 5000,
-        seed: int = 1,
-        release: Release = "11.5.20",
-        quirks: DataQuirks | None = None,
-    ) -> Infobase:
-        """Compose a company of *partners* partners in the columns of *release*.
-
-        5 000 partners take about 0.2 s, 200 000 about 8 s and 0.8 GB; a process that keeps so many
-        does well to `gc.freeze()` afterwards.
-        """
-        # Imported here: the composer needs the names above, and only this method needs it.
-        from bridge.lab.onec.company.partners import compose_company  # noqa: PLC0415
-
-        world = cls(load_release(release), seed)
-        compose_company(world, partners, quirks or DataQuirks())
-        return world
 
     def table(self, name: str) -> EntityTable:
         """Return the table of the entity set *name*."""
@@ -129,7 +88,7 @@ class Infobase:
         return [
             str(row["Ref_Key"])
             for row in table.rows.values()
-            if all(table.value(row, name) == wanted for name, wanted in values.items())
+            if all(table.value(row, name) == value for name, value in values.items())
         ]
 
     def contact_kind(self, predefined_name: str) -> ContactKind:
@@ -137,16 +96,17 @@ class Infobase:
         return next(kind for kind in self.contact_kinds.values() if kind.name == predefined_name)
 
     def may_take_calls(self, user_ref: str) -> bool:
-        """Tell whether this user may get calls: valid, not technical, not marked."""
+        """Return whether this user may get calls: valid, not technical, not marked."""
         user = self.tables[USERS].rows.get(user_ref)
         return user is not None and not (
             user.get("Недействителен") or user.get("Служебный") or user.get("DeletionMark")
         )
 
     def responsible_extension(self, partner_ref: str) -> str | None:
-        """Say whom a call of this partner belongs to, by the referee's own reading.
+        """Return the extension responsible for a partner, by the simulator's own reading.
 
-        The partner's main manager; if he is not offered or has no extension, the parent's.
+        It is that of the main manager; if the manager may not take calls or has no extension, the
+        parent partner's.
         """
         partners = self.tables[PARTNERS].rows
         seen: set[str] = set()

@@ -1,7 +1,7 @@
-"""What 1C keeps of a phone somebody typed: the columns of one row of contact information.
+"""The columns in which 1C keeps a typed phone: one row of contact information.
 
-The algorithm is УправлениеКонтактнойИнформациейСлужебный of УТ 11.5.20 (ut11-metadata §3): a free
-text is split by groups of digits, and often wrongly.
+The algorithm is УправлениеКонтактнойИнформациейСлужебный of УТ 11.5.20 (docs/facts/ut11.md, 'Phones
+in contact information'): a free text is split by groups of digits, and often wrongly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PARTS: Final = re.compile(r"(\+?)(\d+)(?:[^\d]+(\d+))?(?:[^\d]+(\d[\d \-]*\d|\d
 
 
 def split_phone(text: str) -> SplitPhone:
-    """Split a free text by groups of digits as 1C does: it is often wrong, and so are we."""
+    """Split a free text by groups of digits as 1C does, which is often wrong."""
     found = _PARTS.search(text)
     if found is None:
         return SplitPhone("", "", "", "")
@@ -68,9 +68,9 @@ def as_json(text: str, parts: SplitPhone) -> str:
 
 
 def columns_of(text: str, writer: str, *, has_json: bool) -> dict[str, str]:
-    """Fill the phone columns of one row of contact information, as *written_by* leaves them.
+    """Fill the phone columns of one row of contact information, as *writer* leaves them.
 
-    *has_json* is false in release 11.4.2, which knows no column `Значение`. Rows of a foreign
+    *has_json* is false in release 11.4.2, which has no column `Значение`. Rows of a foreign
     writer keep only `Представление`; others lack the text or have damaged storages.
     """
     parts = split_phone(text)

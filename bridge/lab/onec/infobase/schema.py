@@ -19,7 +19,8 @@ EMPTY_REF: Final = "00000000-0000-0000-0000-000000000000"
 EMPTY_DATE: Final = "0001-01-01T00:00:00"
 UNDEFINED: Final = "StandardODATA.Undefined"
 
-#: Attributes that folders keep; everything else of a folder travels as null (onec-odata §3.2).
+#: Attributes that folders keep; everything else of a folder travels as null
+#: (docs/facts/onec-odata.md, 'Values in JSON').
 _OF_FOLDERS: Final = frozenset(
     {
         "Ref_Key",
@@ -48,7 +49,7 @@ _DEFAULTS: Final[dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One column: its EDM type without the `Edm.` prefix and what 1C knows of it."""
+    """One column: its EDM type without the `Edm.` prefix and its rules in 1C."""
 
     name: str
     type: str
@@ -68,7 +69,7 @@ class Property:
 
     @property
     def default(self) -> object:
-        """The empty value 1C keeps where nobody wrote anything."""
+        """The empty value that 1C keeps until another is written."""
         if self.composite or self.type not in _DEFAULTS:
             return UNDEFINED if self.name.endswith("_Type") and self.ref == "*type" else ""
         return _DEFAULTS[self.type]
@@ -90,12 +91,12 @@ class EntitySet:
 
     @property
     def is_register(self) -> bool:
-        """Tell an independent information register from objects with `Ref_Key`."""
+        """Return whether it is an independent information register, without `Ref_Key`."""
         return self.kind == "InformationRegister"
 
     @property
     def is_section(self) -> bool:
-        """Tell a tabular section read through its own address."""
+        """Return whether it is a tabular section read through its own address."""
         return self.owner is not None
 
     def template(self, *, folder: bool = False) -> dict[str, object]:
@@ -135,12 +136,12 @@ class ReleaseSchema:
 
     @property
     def clears_source_attribute(self) -> bool:
-        """Tell whether the library is at least BSP 3.1.7, which clears `ИмяРеквизитаИсточника`."""
+        """Return whether BSP is at least 3.1.7, which clears `ИмяРеквизитаИсточника`."""
         return self.release in {"11.5.20", "11.5.27"}
 
     @property
     def library_is_3(self) -> bool:
-        """Tell BSP 3 (fixed property sets, JSON values) from BSP 2.4 of release 11.4.2."""
+        """Return whether BSP is 3 (fixed property sets, JSON values), not 2.4 as in 11.4.2."""
         return self.release != "11.4.2"
 
     def all_sets(self) -> dict[str, EntitySet]:
@@ -194,14 +195,15 @@ def load_release(release: Release = "11.5.20") -> ReleaseSchema:
     """Return the schema of *release*; cheap to call again.
 
     Raises:
-        KeyError: no such release is known to the lab.
+        KeyError: there is no schema of this release.
     """
     raw = msgspec.json.decode(
         resources.files("bridge.lab.onec.infobase").joinpath("ut11_metadata.json").read_bytes()
     )
     if release not in raw["releases"]:
         raise KeyError(release)
-    # Release 11.4.2 accepts any reference as the source of a reminder (ut11-metadata §2.7).
+    # Release 11.4.2 accepts any reference as the source of a reminder (docs/facts/ut11.md,
+    # 'НапоминанияПользователя').
     type_sets = {} if release == "11.4.2" else raw["type_sets"]
     sets: dict[str, EntitySet] = {}
     for name, entity in raw["sets"].items():

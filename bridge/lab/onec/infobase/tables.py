@@ -96,14 +96,14 @@ class EntityTable:
         return key
 
     def replace(self, key: Key, row: Row) -> None:
-        """Lay *row* in the place of an existing one and note one more write."""
+        """Replace an existing row and count one more write of it."""
         self._unindex(key)
         self.rows[key] = row
         self._index(key)
         self.touch(key)
 
     def touch(self, key: Key) -> None:
-        """Note one more write of a row, as 1C does also when nothing changed."""
+        """Count one more write of a row, as 1C does also when nothing changed."""
         self._versions[key] = ((self._versions[key] >> 32) + 1) << 32 | self._tick()
 
     def remove(self, key: Key) -> Row:
@@ -167,7 +167,7 @@ class EntityTable:
         return self.complete(self.rows[key])
 
     def complete(self, row: Row) -> Row:
-        """Complete a sparse *row*; see `full`."""
+        """Return a sparse *row* with all columns; see `complete_row`."""
         found = {**(self._folder if row.get("IsFolder") else self._template), **row}
         for name in self.schema.sections:
             found[name] = self.section(row, name)

@@ -1,1 +1,1 @@
-"""The standard OData interface of 1C as the lab speaks it: addresses, queries, writes, shapes."""
+"""The standard OData interface of 1C as it was measured: addresses, queries, writes, replies."""

@@ -1,7 +1,7 @@
 """Reads a raw request target the way 1C behind a web server does: by hand.
 
 Percent-decoding is done here and not by a framework, because a `+` of the query is a plus and
-never a space (onec-odata §1.2).
+never a space (docs/facts/onec-odata.md, 'Encoding').
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.lab.onec.odata import errors
 _GUID: Final = re.compile(r"guid'([^']*)'\Z")
 _DATE: Final = re.compile(r"datetime'([^']*)'\Z")
 _GUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
-#: A year must have four digits (onec-odata §2.2).
+#: A year must have four digits (docs/facts/onec-odata.md, 'Filter').
 _DATE_TEXT: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?)?\Z")
 
 KeyValue = str | int | bool
@@ -44,7 +44,7 @@ class ODataAddress:
 
 
 def is_guid(text: str) -> bool:
-    """Tell whether *text* is a guid in its usual form."""
+    """Return whether *text* is a guid in its usual form."""
     return _GUID_TEXT.match(text) is not None
 
 
@@ -52,7 +52,7 @@ def datetime_text(text: str) -> str:
     """Return a datetime literal's text with seconds.
 
     Raises:
-        Refused: it is not a date of four-digit year.
+        ODataRefusal: it is not a date of four-digit year.
     """
     if _DATE_TEXT.match(text) is None:
         raise errors.bad_value(text, "DateTime")
@@ -65,7 +65,7 @@ def parse_address(path: str, query: str) -> ODataAddress:
     """Take the part of a raw target below the service root apart.
 
     Raises:
-        Refused: a key cannot be read.
+        ODataRefusal: a key cannot be read.
     """
     segments = tuple(_segment(unquote(raw)) for raw in path.split("/") if raw)
     return ODataAddress(segments, parse_query(query))

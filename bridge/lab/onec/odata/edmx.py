@@ -1,7 +1,7 @@
 """Renders `$metadata` in the shape of a real УТ 11: one schema, no AssociationSet, open types.
 
-Shape: onec-odata §2.9. The document is always XML. It can be padded with a comment to the size
-real publications have (15-17 MB), because a client has to live with that.
+Shape: docs/facts/onec-odata.md, 'Metadata'. The document is always XML. It can be padded with a
+comment to the size real publications have (15-17 MB), because a client must cope with it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def render(publication: Publication) -> bytes:
     for entity_set in sets:
         parts += _row_types(publication, entity_set)
     parts.append(_TYPE_DESCRIPTION)
-    for name, values in publication.world.schema.enums.items():
+    for name, values in publication.infobase.schema.enums.items():
         if values:
             parts.append(f'<EnumType Name="{name}">\n')
             parts += [f'<Member Name="{value}" Value="{n}"/>\n' for n, value in enumerate(values)]
@@ -126,7 +126,8 @@ def _container(publication: Publication, sets: list[EntitySet]) -> Iterable[str]
         for each in (entity_set, *_sections(publication, entity_set)):
             yield f'<EntitySet Name="{each.name}" EntityType="StandardODATA.{each.name}"/>\n'
     for entity_set in sets:
-        # Documents whose posting is denied have no such actions (onec-odata §4.5).
+        # Documents whose posting is denied have no such actions (docs/facts/onec-odata.md, 'Post
+        # and Unpost').
         for action in ("Post", "Unpost") if entity_set.posting else ():
             yield f'<FunctionImport Name="{action}" IsBindable="true" IsSideEffecting="true">\n'
             yield f'<Parameter Name="bindingParameter" Type="StandardODATA.{entity_set.name}"/>\n'

@@ -1,7 +1,7 @@
-"""The words 1C refuses with: status, code and text of every error of the interface.
+"""The refusals of 1C: status, code and text of every error of the interface.
 
-Source: onec-odata.md §5. A text is kept in Russian and, where the English one is known, in
-English; the infobase's language picks.
+Source: docs/facts/onec-odata.md, 'Errors'. A text is kept in Russian and, where the English one is
+known, in English; the infobase's language picks.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class ODataRefusal(Exception):
     english: str = ""
 
     def message(self, lang: str) -> str:
-        """Return the text in the infobase's language, Russian where no other is known."""
+        """Return the text in the infobase's language, Russian where there is no other."""
         return self.english or self.text if lang == "en" else self.text
 
 
 def unknown_set(name: str) -> ODataRefusal:
-    """Refuse an address nobody published."""
+    """Refuse an address that is not published."""
     return ODataRefusal(
         404, "8", f'Сущность "{name}" не найдена.', f'Entity "{name}" is not found.'
     )
 
 
 def no_instance(name: str) -> ODataRefusal:
-    """Refuse a key nobody has."""
+    """Refuse a key that does not exist."""
     return ODataRefusal(
         404,
         "9",
@@ -47,14 +47,14 @@ def no_instance(name: str) -> ODataRefusal:
 
 
 def no_segment(name: str) -> ODataRefusal:
-    """Refuse an unknown field, in its own words."""
+    """Refuse an unknown field."""
     return ODataRefusal(
         400, "6", f"Сегмент пути {name} не найден!", f"Path segment {name} not found!"
     )
 
 
 def no_method(name: str) -> ODataRefusal:
-    """Refuse an unknown function or action (code 6, measured; the table says 11)."""
+    """Refuse an unknown function or action (code 6 as measured; the documented table has 11)."""
     return ODataRefusal(400, "6", f'Метод не найден "{name}"', f'Method not found "{name}"')
 
 
@@ -81,7 +81,7 @@ def wrong_property(text: object, name: str) -> ODataRefusal:
 
 
 def wrong_composite(text: object) -> ODataRefusal:
-    """Refuse the type name of a composite value: the prefix is missing or nobody knows it."""
+    """Refuse the type name of a composite value: the prefix is missing or the type is unknown."""
     return ODataRefusal(400, "4", f"Недопустимое значение '{text}' для свойства составного типа")
 
 
@@ -113,7 +113,7 @@ def incomparable(position: int) -> ODataRefusal:
 
 
 def plus_is_no_space() -> ODataRefusal:
-    """Refuse a literal plus between the words of `$filter`."""
+    """Refuse a literal plus between the parts of `$filter`."""
     return ODataRefusal(500, "-1", 'Операция не разрешена в предложении "ГДЕ"')
 
 
@@ -123,7 +123,7 @@ def wrong_argument(function: str) -> ODataRefusal:
 
 
 def internal() -> ODataRefusal:
-    """Refuse without a word of explanation."""
+    """Refuse without an explanation."""
     return ODataRefusal(500, "-1", INTERNAL, "An internal OData service error occurred.")
 
 
@@ -157,7 +157,7 @@ def forbidden_method(method: str) -> ODataRefusal:
 
 
 def changed_meanwhile() -> ODataRefusal:
-    """Refuse a stale `If-Match`, as the guide says and real publications do not."""
+    """Refuse a stale `If-Match`, as the guide describes and real publications do not."""
     return ODataRefusal(412, "-1", "Версия данных объекта не совпадает с переданной")
 
 

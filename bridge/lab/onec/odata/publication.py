@@ -18,14 +18,14 @@ _PREFIX = "StandardODATA."
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A world seen through the composition and habits of its publication."""
+    """What one publication shows of its infobase: its composition and its switches."""
 
-    world: Infobase
+    infobase: Infobase
     switches: PublicationSwitches
 
     def publishes(self, name: str) -> bool:
-        """Tell whether the entity set *name* exists for a client."""
-        found = self.world.entity_sets.get(name)
+        """Return whether the entity set *name* exists for a client."""
+        found = self.infobase.entity_sets.get(name)
         if found is None:
             return False
         root = found.owner or found.name
@@ -34,25 +34,25 @@ class Publication:
             return False
         if switches.composition is not None:
             return root in switches.composition
-        return self.world.entity_sets[root].published or root in switches.published_extras
+        return self.infobase.entity_sets[root].published or root in switches.published_extras
 
     def names(self) -> list[str]:
         """Return all published sets, tabular sections included."""
-        return [name for name in self.world.entity_sets if self.publishes(name)]
+        return [name for name in self.infobase.entity_sets if self.publishes(name)]
 
     def entity_set(self, name: str) -> EntitySet:
         """Return the schema of a published set.
 
         Raises:
-            Refused: nobody published it (404/8).
+            ODataRefusal: it is not published (404/8).
         """
         if not self.publishes(name):
             raise errors.unknown_set(name)
-        return self.world.entity_sets[name]
+        return self.infobase.entity_sets[name]
 
     def table(self, entity_set: EntitySet) -> EntityTable:
         """Return the table that holds the set, or the owner of the section."""
-        return self.world.tables[entity_set.owner or entity_set.name]
+        return self.infobase.tables[entity_set.owner or entity_set.name]
 
     def section_name(self, entity_set: EntitySet) -> str:
         """Return the section's own name (`КонтактнаяИнформация`)."""
@@ -63,10 +63,10 @@ class Publication:
         prop = entity_set.navigation(name)
         if prop is None or prop.ref is None or not self.publishes(prop.ref):
             return None
-        return prop, self.world.entity_sets[prop.ref]
+        return prop, self.infobase.entity_sets[prop.ref]
 
     def type_on_wire(self, type_name: str) -> str:
-        """Return a composite's type; an object nobody published is an `UnavailableEntity`."""
+        """Return a composite's type; an object that is not published is an `UnavailableEntity`."""
         if not type_name.startswith(_PREFIX) or type_name == UNDEFINED:
             return type_name
         return type_name if self.publishes(type_name[len(_PREFIX) :]) else _unavailable(type_name)
@@ -80,7 +80,7 @@ class Publication:
         return _base64(0x44000 + stamp) if style == "global" else _base64(stamp << 32)
 
     def is_forbidden(self, row: Row) -> bool:
-        """Tell whether record-level access hides *row* from the client's user."""
+        """Return whether record-level access hides *row* from the client's user."""
         return bool(self.switches.rls_rows) and row.get("Ref_Key") in self.switches.rls_rows
 
     def owner_of_type(self, type_name: str) -> str:

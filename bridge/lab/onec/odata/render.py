@@ -37,7 +37,7 @@ class ResponseFormat:
 
     @property
     def has_links(self) -> bool:
-        """Tell whether `@navigationLinkUrl` members are sent."""
+        """Return whether `@navigationLinkUrl` members are sent."""
         return self.json and self.level != "nometadata"
 
     @property
@@ -47,13 +47,13 @@ class ResponseFormat:
 
 
 def requested_format(options: dict[str, str], accept: str) -> ResponseFormat:
-    """Read `$format` and `Accept`; without either it is Atom (onec-odata §2.1).
+    """Read `$format` and `Accept`; without either it is Atom (docs/facts/onec-odata.md, 'Formats').
 
     Raises:
-        Refused: a representation 1C does not have (code 3).
+        ODataRefusal: a representation 1C does not have (code 3).
     """
-    wanted = options.get("$format") or ("json" if "application/json" in accept else "atom")
-    name, _, rest = wanted.partition(";")
+    asked = options.get("$format") or ("json" if "application/json" in accept else "atom")
+    name, _, rest = asked.partition(";")
     if name in {"json", "application/json"}:
         source = rest if "$format" in options else accept
         for level in ("nometadata", "fullmetadata"):
@@ -69,7 +69,7 @@ def collection(page: QueryPage, form: ResponseFormat, root: str) -> Iterator[byt
     """Write a collection in pieces.
 
     Raises:
-        Refused: a text cannot be written in Atom; known only after all rows are read.
+        ODataRefusal: a text cannot be written in Atom; this shows only after all rows are read.
     """
     if not form.json:
         yield _feed(page, root).encode()
@@ -78,7 +78,7 @@ def collection(page: QueryPage, form: ResponseFormat, root: str) -> Iterator[byt
     if form.level != "nometadata":
         head["odata.metadata"] = f"{root}$metadata#{page.entity_set.name}"
     if page.count is not None:
-        # A string, not a number (onec-odata §2.6).
+        # A string, not a number (docs/facts/onec-odata.md, 'Pages and counts').
         head["odata.count"] = str(page.count)
     text = msgspec.json.encode(head)[:-1]
     yield text + (b"," if head else b"") + b'"value":['
@@ -183,6 +183,7 @@ def _field(name: str, member: Any) -> str:
 def _text(member: Any) -> str:
     text = str(member).lower() if isinstance(member, bool) else str(member)
     if _ILLEGAL.intersection(text):
-        # The Atom writer cannot serialise it and the whole answer fails (onec-odata §3.2).
+        # The Atom writer cannot serialise it and the whole answer fails (docs/facts/onec-odata.md,
+        # 'Values in JSON').
         raise ODataRefusal(400, "-1", "Ошибка преобразования данных XDTO: недопустимый символ XML")
     return escape(text)

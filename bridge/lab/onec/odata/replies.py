@@ -1,6 +1,7 @@
-"""What does not come from the OData layer: pages of web servers, platform and session errors.
+"""Replies that do not come from the OData layer: pages of web servers, platform and session errors.
 
-Only a body with `odata.error` proves that 1C spoke (onec-odata §5.4); these prove nothing.
+Only a body with `odata.error` proves that 1C spoke (docs/facts/onec-odata.md, 'Answers that OData
+did not give'); these prove nothing.
 """
 
 from __future__ import annotations
@@ -72,13 +73,13 @@ def exception(status: int, description: str, inner: str, *, bom: bool = True) ->
 
 def pool_exhausted(*, as_json: bool) -> HttpReply:
     """Return the 406 of a session pool whose wait time is over, XML or its JSON twin."""
-    words = "Истекло время ожидания сеанса"
+    message = "Истекло время ожидания сеанса"
     if as_json:
-        return exception(406, words, words)
+        return exception(406, message, message)
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<exception xmlns="{_VIRTUAL}" '
         f'xmlns:xs="http://www.w3.org/2001/XMLSchema" reason="406">'
-        f"<descr>{words}</descr></exception>"
+        f"<descr>{message}</descr></exception>"
     )
     return HttpReply(406, text.encode(), [("content-type", "application/xml")])
 
@@ -91,16 +92,16 @@ def unauthorised() -> HttpReply:
 
 
 def _sessions_blocked(text: str) -> HttpReply:
-    words = text or "Идёт регламентное обслуживание базы. Повторите попытку позже."
+    message = text or "Идёт регламентное обслуживание базы. Повторите попытку позже."
     return exception(
         403,
         "HTTP: Forbidden\nОшибка при выполнении запроса GET к ресурсу /odata/standard.odata:",
-        f"Начало сеанса с информационной базой запрещено.\n{words}",
+        f"Начало сеанса с информационной базой запрещено.\n{message}",
     )
 
 
 def page(status: int, sentence: str) -> HttpReply:
-    """Return a page as 1C gives it: a title that tells nothing, and a sentence that says why."""
+    """Return a page as 1C gives it: a title without information, and a sentence with the reason."""
     text = (
         "<!DOCTYPE html><html><head><title>1С:Предприятие</title></head>"
         f"<body><div>Ошибка</div><p>{sentence}</p></body></html>"

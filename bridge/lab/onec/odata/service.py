@@ -1,9 +1,8 @@
-"""Answers one request below `odata/standard.odata`, as 1C would in fine weather."""
+"""Answers one request below `odata/standard.odata`, as 1C does when no fault is in force."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from random import Random
@@ -13,35 +12,19 @@ from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
 from bridge.lab.onec.infobase.tables import Key, Row
 from bridge.lab.onec.odata import address, edmx, errors, render, replies
 from bridge.lab.onec.odata.publication import Publication
-from bridge.lab.onec.odata.reading import projection as select
+from bridge.lab.onec.odata.reading import projection
 from bridge.lab.onec.odata.reading.query import QueryRunner, check_options
 from bridge.lab.onec.odata.replies import HttpReply
-from bridge.lab.onec.odata.writing import body_values as assign
-from bridge.lab.onec.odata.writing import write
+from bridge.lab.onec.odata.request import ODataRequest
+from bridge.lab.onec.odata.writing import body_values, write
+from bridge.lab.onec.odata.writing.request import WriteRequest
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ACTIONS: Final = {"Post": True, "Unpost": False}
 
 
-@dataclass(frozen=True, slots=True)
-class ODataRequest:
-    """One request: everything below the service root, raw.
-
-    `keep` is what bad weather leaves of the rows; `headers` have lower-case names.
-    """
-
-    method: str
-    path: str
-    query: str
-    root: str
-    number: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    is_kept: Callable[[Row], bool] | None = None
-
-
 class ODataService:
-    """The interface of one publication over one world."""
+    """The interface of one publication over one infobase."""
 
     def __init__(
         self,
@@ -55,12 +38,12 @@ class ODataService:
         self._clock = clock
         self._reader = QueryRunner()
         # References of new objects: drawn, but the same for the same requests.
-        self._rng = Random(f"{publication.world.seed}/written")  # noqa: S311 - composed data
+        self._rng = Random(f"{publication.infobase.seed}/written")  # noqa: S311 - composed data
         self._metadata: tuple[object, bytes] | None = None
         self._changed = clock()
 
     def answer(self, request: ODataRequest) -> HttpReply:
-        """Answer, or refuse in the words and status of 1C."""
+        """Answer, or refuse with the status and text of 1C."""
         form = render.ResponseFormat(json="application/json" in request.headers.get("accept", ""))
         try:
             options = address.parse_query(request.query)
@@ -116,7 +99,7 @@ class ODataService:
                 number = self._reader.count(
                     self.publication, entity_set, where.options, request.is_kept
                 )
-                # The bare number starts with a BOM (onec-odata §2.6).
+                # The bare number starts with a BOM (docs/facts/onec-odata.md, 'Pages and counts').
                 body = _BOM + str(number).encode()
                 return HttpReply(
                     200, body, [*_VERSION, ("content-type", "text/plain;charset=utf-8")]
@@ -188,7 +171,7 @@ class ODataService:
         form: render.ResponseFormat,
     ) -> HttpReply:
         row = self._found(entity_set, key)
-        project = select.compile_projection(
+        project = projection.compile_projection(
             self.publication, entity_set, options, links=form.has_links
         )
         body = render.entity(project(row), entity_set.name, form, request.root)
@@ -223,7 +206,8 @@ class ODataService:
         if name in _ACTIONS and not entity_set.is_section:
             if not entity_set.posting:
                 raise errors.no_method(name)
-            # A GET executes the action too: never prefetch such an address (onec-odata §4.5).
+            # A GET executes the action too: never prefetch such an address
+            # (docs/facts/onec-odata.md, 'Post and Unpost').
             _only(request, "GET", "POST")
             write.post(self._write(request, entity_set), str(key), posted=_ACTIONS[name])
             return HttpReply(200, b"", [*_VERSION])
@@ -252,7 +236,7 @@ class ODataService:
         name = rest[0].name
         if name not in entity_set.properties or len(rest) > 1:
             raise errors.no_segment(rest[-1].name)
-        project = select.compile_projection(
+        project = projection.compile_projection(
             self.publication, entity_set, {"$select": name}, links=False
         )
         found: Any = project(row).get(name)
@@ -262,9 +246,9 @@ class ODataService:
 
     # -------------------------------------------------------------- parts
 
-    def _write(self, request: ODataRequest, entity_set: EntitySet) -> write.WriteRequest:
-        body = assign.body_of(request.body, request.headers.get("content-type", ""))
-        return write.WriteRequest(
+    def _write(self, request: ODataRequest, entity_set: EntitySet) -> WriteRequest:
+        body = body_values.body_of(request.body, request.headers.get("content-type", ""))
+        return WriteRequest(
             publication=self.publication,
             entity_set=entity_set,
             body=body,

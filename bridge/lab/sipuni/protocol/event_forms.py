@@ -1,4 +1,4 @@
-"""Events as odd cabinets and scripts send them: absent fields, other words, other bodies.
+"""Events as odd cabinets and scripts send them: absent fields, other spellings, other bodies.
 
 None of it is documented; every form was seen in public reports of people who connect a PBX.
 """
@@ -22,8 +22,8 @@ _STATUSES: Final[Mapping[StatusSpelling, Mapping[str, str]]] = {
 
 def spell_params(params: Params, switches: CabinetSwitches) -> Params:
     """Return the event *params* as a cabinet with these *switches* puts them on the wire."""
-    told = [(name, value) for name, value in params if name not in switches.omitted_fields]
-    return tuple((_name(name, switches), _value(name, value, switches)) for name, value in told)
+    sent = [(name, value) for name, value in params if name not in switches.omitted_fields]
+    return tuple((_name(name, switches), _value(name, value, switches)) for name, value in sent)
 
 
 def encode_body(params: Params, form: BodyForm) -> tuple[str, bytes]:
@@ -36,12 +36,12 @@ def encode_body(params: Params, form: BodyForm) -> tuple[str, bytes]:
             for name, value in params
         )
         return f"multipart/form-data; boundary={_BOUNDARY}", f"{parts}--{_BOUNDARY}--\r\n".encode()
-    told: object = dict(params)
+    content: object = dict(params)
     if form is BodyForm.JSON_LIST:
-        told = [told]
+        content = [content]
     elif form is BodyForm.JSON_WRAPPED:
-        told = {"action": "notify", "request": told}
-    body = json.dumps(told, ensure_ascii=False).encode()
+        content = {"action": "notify", "request": content}
+    body = json.dumps(content, ensure_ascii=False).encode()
     return "application/json", gzip.compress(body, mtime=0) if form is BodyForm.GZIP else body
 
 

@@ -18,7 +18,7 @@ Params = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class CallHeader:
-    """One call as the exchange itself knows it.
+    """What the PBX itself keeps of one call.
 
     Attributes:
         call_id: `<unix seconds>.<counter>`, the same for all legs.
@@ -53,16 +53,16 @@ class ScriptedEvent:
 
     @property
     def code(self) -> str:
-        """Give the value of `event`."""
+        """Return the value of `event`."""
         return self.param("event")
 
     def param(self, name: str) -> str:
-        """Give the parameter called *name*, or an empty string."""
+        """Return the parameter called *name*, or an empty string."""
         return dict(self.params).get(name, "")
 
     @property
     def extension(self) -> str:
-        """Give the extension the leg leads to; empty for an outside leg."""
+        """Return the extension the leg leads to; empty for an outside leg."""
         return self.param("short_dst_num") if self.param("dst_type") == "2" else ""
 
     def with_params(self, **values: str) -> "ScriptedEvent":
@@ -70,24 +70,24 @@ class ScriptedEvent:
         return replace(self, params=tuple((dict(self.params) | values).items()))
 
 
-def did_leg(line: CallHeader) -> ScriptedEvent:
-    """Compose event 1 of an incoming call on its DID: nobody is rung yet."""
-    return outside_leg(line, "1", line.started)
+def did_leg(header: CallHeader) -> ScriptedEvent:
+    """Compose event 1 of an incoming call on its DID: no telephone rings yet."""
+    return outside_leg(header, "1", header.started)
 
 
-def outside_leg(line: CallHeader, code: str, at: int) -> ScriptedEvent:
+def outside_leg(header: CallHeader, code: str, at: int) -> ScriptedEvent:
     """Compose event 1 (dialled) or 3 (answers) of the leg to the DID or the outside number."""
-    return _event(line, code, at, _towards_did(line))
+    return _event(header, code, at, _towards_did(header))
 
 
-def extension_leg(line: CallHeader, code: str, at: int, extension: str) -> ScriptedEvent:
+def extension_leg(header: CallHeader, code: str, at: int, extension: str) -> ScriptedEvent:
     """Compose event 1 (rings) or 3 (answers) of the leg to *extension*."""
     inner = (("is_inner_call", "1"),) if code == "1" else ()
-    return _event(line, code, at, (*_towards_extension(line, extension), *inner))
+    return _event(header, code, at, (*_towards_extension(header, extension), *inner))
 
 
 def hangup_of_leg(
-    line: CallHeader,
+    header: CallHeader,
     at: int,
     extension: str,
     status: str,
@@ -96,14 +96,14 @@ def hangup_of_leg(
     transfers: bool = False,
 ) -> ScriptedEvent:
     """Compose event 4: the leg of *extension* is over, the call goes on."""
-    gave_away = (("transfer_from", extension),) if transfers else ()
-    towards = _towards_extension(line, extension)
-    ending = _ending(line, status, answered_at, extension)
-    return _event(line, "4", at, (*towards, *ending, *gave_away))
+    transferred_from = (("transfer_from", extension),) if transfers else ()
+    towards = _towards_extension(header, extension)
+    ending = _ending(header, status, answered_at, extension)
+    return _event(header, "4", at, (*towards, *ending, *transferred_from))
 
 
 def final_event(
-    line: CallHeader,
+    header: CallHeader,
     at: int,
     status: str,
     answered_at: int,
@@ -115,65 +115,68 @@ def final_event(
 
     The recording link is there even when nobody answered, as captured.
     """
-    came_from = (("transfer_from", transfer_from),) if transfer_from else ()
-    towards = _towards_did(line)
+    transferred_from = (("transfer_from", transfer_from),) if transfer_from else ()
+    towards = _towards_did(header)
     return _event(
-        line, "2", at, (*towards, *_ending(line, status, answered_at, last_called), *came_from)
+        header,
+        "2",
+        at,
+        (*towards, *_ending(header, status, answered_at, last_called), *transferred_from),
     )
 
 
-def _event(line: CallHeader, code: str, at: int, fields: Params) -> ScriptedEvent:
+def _event(header: CallHeader, code: str, at: int, fields: Params) -> ScriptedEvent:
     # The channel differs between the events of one call, as captured: it names a leg, not a call.
-    channel = f"SIP/{line.cabinet}100003-{arbitrary_sort_key(line.call_id + code) & 0xFFFF:08x}"
+    channel = f"SIP/{header.cabinet}100003-{arbitrary_sort_key(header.call_id + code) & 0xFFFF:08x}"
     frame: Params = (
         ("event", code),
-        ("call_id", line.call_id),
+        ("call_id", header.call_id),
         ("timestamp", str(at)),
-        ("treeName", line.tree_name),
-        ("treeNumber", line.tree_number),
-        ("user_id", line.cabinet),
+        ("treeName", header.tree_name),
+        ("treeNumber", header.tree_number),
+        ("user_id", header.cabinet),
         ("channel", channel),
     )
-    ordered_by = (("callbackId", line.callback_id),) if line.callback_id else ()
-    return ScriptedEvent(at=at, params=(*frame, *_source(line), *fields, *ordered_by))
+    ordered_by = (("callbackId", header.callback_id),) if header.callback_id else ()
+    return ScriptedEvent(at=at, params=(*frame, *_source(header), *fields, *ordered_by))
 
 
-def _source(line: CallHeader) -> Params:
+def _source(header: CallHeader) -> Params:
     # An inner party is the cabinet number and the extension written together: 012345205.
-    full = f"{line.cabinet}{line.source}" if line.source_inner else line.source
+    full = f"{header.cabinet}{header.source}" if header.source_inner else header.source
     return (
         ("src_num", full),
-        ("src_type", "2" if line.source_inner else "1"),
-        ("short_src_num", line.source),
+        ("src_type", "2" if header.source_inner else "1"),
+        ("short_src_num", header.source),
     )
 
 
-def _towards_did(line: CallHeader) -> Params:
-    if line.destination_inner:
-        return _towards_extension(line, line.destination)
+def _towards_did(header: CallHeader) -> Params:
+    if header.destination_inner:
+        return _towards_extension(header, header.destination)
     return (
-        ("dst_num", line.destination),
+        ("dst_num", header.destination),
         ("dst_type", "1"),
-        ("short_dst_num", line.destination),
-        ("pbxdstnum", f"+{line.destination}" if line.destination_plus else line.destination),
+        ("short_dst_num", header.destination),
+        ("pbxdstnum", f"+{header.destination}" if header.destination_plus else header.destination),
     )
 
 
-def _towards_extension(line: CallHeader, extension: str) -> Params:
+def _towards_extension(header: CallHeader, extension: str) -> Params:
     return (
-        ("dst_num", f"{line.cabinet}{extension}"),
+        ("dst_num", f"{header.cabinet}{extension}"),
         ("dst_type", "2"),
         ("short_dst_num", extension),
         ("pbxdstnum", f"100{extension[-3:]}"),  # a 6-digit SIP line on inner legs
     )
 
 
-def _ending(line: CallHeader, status: str, answered_at: int, last_called: str) -> Params:
+def _ending(header: CallHeader, status: str, answered_at: int, last_called: str) -> Params:
     return (
         ("status", status),
-        ("call_start_timestamp", str(line.started)),
+        ("call_start_timestamp", str(header.started)),
         ("call_answer_timestamp", str(answered_at)),
-        ("call_record_link", line.record_link),
+        ("call_record_link", header.record_link),
         ("last_called", last_called),
     )
 
@@ -189,13 +192,13 @@ def apply_switches_to_event(event: ScriptedEvent, switches: CabinetSwitches) -> 
         changes["call_answer_timestamp"] = str(int(event.param("call_start_timestamp")) - 1)
     if switches.renamed_scheme:
         changes["treeName"] = switches.renamed_scheme
-    bent = event.with_params(**changes)
+    changed = event.with_params(**changes)
     if switches.shuffle_params:
         # The seed leaves out the time, so that a duplicate stays otherwise identical.
-        seed = bent.param("call_id") + bent.code
-        shuffled = sorted(bent.params, key=lambda pair: arbitrary_sort_key(f"{seed}{pair[0]}"))
-        bent = replace(bent, params=tuple(shuffled))
-    return bent
+        seed = changed.param("call_id") + changed.code
+        shuffled = sorted(changed.params, key=lambda pair: arbitrary_sort_key(f"{seed}{pair[0]}"))
+        changed = replace(changed, params=tuple(shuffled))
+    return changed
 
 
 def encode_event(params: Params) -> str:

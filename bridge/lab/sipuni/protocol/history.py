@@ -1,6 +1,6 @@
 """The cabinet's own statistics: what became of every call, and the CSV of `statistic/export`.
 
-The headers were seen in public clients, thirteen of them; the places of 0-2, 4, 5, 7 and 11 too.
+The headers were seen in public clients, thirteen of them; the positions of 0-2, 4, 5, 7 and 11 too.
 """
 
 import csv
@@ -33,12 +33,12 @@ _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRow:
-    """One call as the statistics tell it once it is over.
+    """One call in the statistics once it is over.
 
     Attributes:
         kind: `Входящий`, `Исходящий` or `Внутренний`.
         started: Unix seconds; *duration_s* counts from here, ringing included.
-        talks: (extension, seconds) of everybody who talked, in order; nobody when unanswered.
+        talks: (extension, seconds) of all who talked, in order; empty when unanswered.
         rung: extensions whose telephones rang.
         record_id: the recording's id, which may differ from *call_id*.
         recorded: whether the recording exists.
@@ -58,7 +58,7 @@ class HistoryRow:
 
     @property
     def status(self) -> str:
-        """Give the word of the column of that name."""
+        """Return the value of the column Статус."""
         return ANSWERED if self.talks else UNANSWERED
 
     @property
@@ -93,7 +93,7 @@ def select_rows(
 def history_csv(
     rows: Iterable[HistoryRow], names: Mapping[str, str], zone: ZoneInfo, switches: CabinetSwitches
 ) -> bytes:
-    """Write *rows* as this cabinet would; *names* tells extensions' people."""
+    """Write *rows* as this cabinet would; *names* are the people of extensions."""
     lines = [_line(row, names, zone, switches) for row in rows]
     columns = tuple(reversed(COLUMNS)) if switches.reordered_columns else COLUMNS
     header = [
@@ -134,18 +134,18 @@ def _line(
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _chosen(code: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the words a filter's *code* lets through; 0 and nothing mean all of them."""
+def _chosen(code: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values a filter's *code* lets through; 0 and an empty code mean all of them."""
     number = int(code or "0")
-    if not 0 <= number <= len(words):
+    if not 0 <= number <= len(values):
         raise ValueError(f"no code {number}")
-    return words if number == 0 else (words[number - 1],)
+    return values if number == 0 else (values[number - 1],)
 
 
 def _period(
     params: Mapping[str, str], zone: ZoneInfo, switches: CabinetSwitches
 ) -> Callable[[int], bool]:
-    """Give the condition that a call's start must meet."""
+    """Return the condition that a call's start must meet."""
     if not (params.get("from") and params.get("to")):
         raise ValueError("no period")
     first = _moment(params["from"], params.get("timeFrom") or "00:00", zone)

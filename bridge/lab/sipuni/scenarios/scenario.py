@@ -1,6 +1,6 @@
-"""Stories: what a cabinet does during one call, line by line, and what must come of it.
+"""Scenarios: what a cabinet does during one call, line by line, and what must come of it.
 
-A story is a file of JSON lines, `fixtures/stories/<name>.jsonl`. The first line is its header:
+A scenario is a file of JSON lines, `fixtures/stories/<name>.jsonl`. The first line is its header:
 
     {"story": NAME, "about": ONE SENTENCE, "cast": {ROLE: VALUE}, "expect": {"calls": […], …}}
 
@@ -13,20 +13,20 @@ Every further line is a step, in the order it happens:
     {"at": 0, "do": "order", "params": {"sipnumber": …, "phone": …, "id": "{order}"}}
     {"at": 1, "do": "reply"}                                             the order is answered
 
-`at` counts seconds from the story's start; a step with `"together": true` happens at the very
-moment of the one before, while that is still under way. An event without params is the call that
+`at` counts seconds from the scenario's start; a step with `"together": true` happens at the same
+moment as the one before, while that is still under way. An event without params is the call that
 saving the cabinet's settings page causes. Texts of params and expectations hold placeholders:
 
-    {client}   the value of that role, which a caller of the story may replace
+    {client}   the value of that role, which whoever plays the scenario may replace
     {client:10}  its last ten characters
     {+12}      Unix seconds, 12 after the start ({-1}: before it)
-    {#1}       a counter nobody else has; `{+0}.{#1}` is a call id
-    {@1}       32 hex digits nobody else has, the id of an order
+    {#1}       a counter that no other call has; `{+0}.{#1}` is a call id
+    {@1}       32 hex digits that no other order has, the id of an order
     {link call}  the address of the recording whose id is the value of role `call`
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -36,23 +36,23 @@ import msgspec
 from bridge.lab.sipuni.switches import BodyForm
 
 Disposition = Literal["answered", "missed", "busy", "failed", "unknown"]
-#: How many counters a story may name.
+#: How many counters a scenario may name.
 SERIALS: Final = 9
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _TIME: Final = re.compile(r"[+-]\d+")
 _TAIL: Final = re.compile(r":\d+\Z")
 _SERIAL: Final = re.compile(rf"[#@][1-{SERIALS}]")
-_Kind = TypeVar("_Kind")
-#: A story's cast always knows the cabinet it is played in.
-_GIVEN: Final = frozenset({"cabinet"})
+_Decoded = TypeVar("_Decoded")
+#: Roles that every scenario has: the cabinet it is played in.
+_GIVEN_ROLES: Final = frozenset({"cabinet"})
 
 
 class ScenarioError(ValueError):
-    """A story cannot be read or told; the sentence names file and line."""
+    """A scenario cannot be read or played; the message names file and line."""
 
 
 class ExpectedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One call as a referee must find it once all is known.
+    """One call as a test must find it once everything is known.
 
     Attributes:
         call: the call id.
@@ -81,16 +81,16 @@ class ExpectedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What must come of a story.
+    """What must come of a scenario.
 
     Attributes:
         calls: every call, in the order they began; a call asked about and one pushed are one.
-        owed: numbers of clients somebody still has to call back when the story is over.
-        same_client: numbers that belong to one client, so that a talk with one pays for another.
+        to_call_back: numbers of clients who still must be called back at the end (JSON key `owed`).
+        same_client: numbers that belong to one client, so that a talk with one calls back another.
     """
 
     calls: tuple[ExpectedCall, ...]
-    owed: tuple[str, ...] = ()
+    to_call_back: tuple[str, ...] = msgspec.field(default=(), name="owed")
     same_client: tuple[tuple[str, ...], ...] = ()
 
 
@@ -98,7 +98,7 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     story: str
     about: str
     expect: Expectation
-    cast: dict[str, str] = {}
+    roles: dict[str, str] = msgspec.field(default_factory=dict, name="cast")
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
@@ -147,7 +147,7 @@ class HistoryStep(_Step, frozen=True, tag="history"):
 
 
 class ScenarioOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The order a click-to-call story begins with, and the id the cabinet gives it."""
+    """The order a click-to-call scenario begins with, and the id the cabinet gives it."""
 
     id: str
     phone: str
@@ -155,7 +155,7 @@ class ScenarioOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class OrderStep(_Step, frozen=True, tag="order"):
-    """Somebody orders the call: the bridge where the story is staged, else the cabinet's pages."""
+    """The call is ordered: by the bridge where the scenario waits for it, else in the cabinet."""
 
     params: ScenarioOrder
 
@@ -169,7 +169,7 @@ ScenarioStep = RouteStep | EventStep | HistoryStep | OrderStep | ReplyStep
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story that was read and makes sense."""
+    """A scenario that was read and checked."""
 
     name: str
     about: str
@@ -179,82 +179,75 @@ class Scenario:
 
     @property
     def order(self) -> ScenarioOrder | None:
-        """Give the order the story begins with, if it does."""
+        """Return the order the scenario begins with, if it does."""
         return next((one.params for one in self.steps if isinstance(one, OrderStep)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingScenario:
-    """A story that waits for its order, with the cast and the pause it will be told with."""
-
-    scenario: Scenario
-    roles: Mapping[str, str]
-    pause: Callable[[float], Awaitable[object]] | None = None
-
-
 def read_scenario(path: Path) -> Scenario:
-    """Read a story from its file.
+    """Read a scenario from its file.
 
     Raises:
-        StoryError: it is no story; the sentence names file and line.
+        ScenarioError: it is no scenario; the message names file and line.
         OSError: the file cannot be read.
     """
     return parse_scenario(path.read_text("utf-8"), path.name)
 
 
-def parse_scenario(text: str, source: str = "story") -> Scenario:
-    """Read a story from *text*; *source* names it in errors, `missed.jsonl:3: …`.
+def parse_scenario(text: str, source: str = "scenario") -> Scenario:
+    """Read a scenario from *text*; *source* names it in errors, `missed.jsonl:3: …`.
 
     Raises:
-        StoryError: it is no story.
+        ScenarioError: it is no scenario.
     """
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise ScenarioError(f"{source}:1: the story has no header")
-    header = _decoded(lines[0], source, msgspec.json.Decoder(_Header))
-    roles = header.cast.keys() | _GIVEN
-    for value in _texts([header.cast, msgspec.to_builtins(header.expect)]):
-        _check_places(value, roles, f"{source}:{lines[0][0]}")
+        raise ScenarioError(f"{source}:1: the scenario has no header")
+    header = _decode(lines[0], source, msgspec.json.Decoder(_Header))
+    roles = header.roles.keys() | _GIVEN_ROLES
+    for value in _texts([header.roles, msgspec.to_builtins(header.expect)]):
+        _check_placeholders(value, roles, f"{source}:{lines[0][0]}")
     steps: list[ScenarioStep] = []
     decoder: msgspec.json.Decoder[ScenarioStep] = msgspec.json.Decoder(ScenarioStep)
     for line in lines[1:]:
-        step = _decoded(line, source, decoder)
+        step = _decode(line, source, decoder)
         where = f"{source}:{line[0]}"
         if steps and step.at < steps[-1].at:
             raise ScenarioError(f"{where}: at {step.at:g} comes after at {steps[-1].at:g}")
         if step.together and not steps:
             raise ScenarioError(f"{where}: the first step has none before it to be together with")
         for value in _texts(msgspec.to_builtins(step)):
-            _check_places(value, roles, where)
+            _check_placeholders(value, roles, where)
         steps.append(step)
     if not steps:
         raise ScenarioError(f"{source}:{lines[0][0]}: nothing happens after the header")
-    return Scenario(header.story, header.about, header.cast, header.expect, tuple(steps))
+    return Scenario(header.story, header.about, header.roles, header.expect, tuple(steps))
 
 
 def read_scenarios(folder: Path) -> dict[str, Scenario]:
     """Read every `*.jsonl` of *folder*, by name.
 
     Raises:
-        StoryError: one is no story, or is not named as its file.
+        ScenarioError: one is no scenario, or is not named as its file.
     """
-    stories = {path: read_scenario(path) for path in sorted(folder.glob("*.jsonl"))}
-    for path, story in stories.items():
-        if story.name != path.stem:
-            raise ScenarioError(f"{path.name}:1: the story calls itself {story.name}")
-    return {story.name: story for story in stories.values()}
+    scenarios = {path: read_scenario(path) for path in sorted(folder.glob("*.jsonl"))}
+    for path, scenario in scenarios.items():
+        if scenario.name != path.stem:
+            raise ScenarioError(f"{path.name}:1: the scenario calls itself {scenario.name}")
+    return {scenario.name: scenario for scenario in scenarios.values()}
 
 
-def is_time_placeholder(place: str) -> bool:
-    """Tell whether a placeholder means a moment."""
-    return _TIME.fullmatch(place) is not None
+def is_time_placeholder(name: str) -> bool:
+    """Return whether a placeholder means a moment."""
+    return _TIME.fullmatch(name) is not None
 
 
-def _decoded(line: tuple[int, str], source: str, decoder: msgspec.json.Decoder[_Kind]) -> _Kind:
+def _decode(
+    line: tuple[int, str], source: str, decoder: msgspec.json.Decoder[_Decoded]
+) -> _Decoded:
     try:
         return decoder.decode(line[1])
-    except msgspec.MsgspecError as wrong:
-        raise ScenarioError(f"{source}:{line[0]}: {wrong}") from wrong
+    except msgspec.MsgspecError as error:
+        raise ScenarioError(f"{source}:{line[0]}: {error}") from error
 
 
 def _texts(built: object) -> Iterator[str]:
@@ -268,8 +261,8 @@ def _texts(built: object) -> Iterator[str]:
             yield from _texts(value)
 
 
-def _check_places(text: str, roles: Set[str], where: str) -> None:
-    for place in PLACEHOLDER.findall(text):
-        role = _TAIL.sub("", place.removeprefix("link "))
-        if not (is_time_placeholder(place) or _SERIAL.fullmatch(place) or role in roles):
-            raise ScenarioError(f"{where}: nobody in the cast is {{{place}}}")
+def _check_placeholders(text: str, roles: Set[str], where: str) -> None:
+    for name in PLACEHOLDER.findall(text):
+        role = _TAIL.sub("", name.removeprefix("link "))
+        if not (is_time_placeholder(name) or _SERIAL.fullmatch(name) or role in roles):
+            raise ScenarioError(f"{where}: no role or value of this name: {{{name}}}")

@@ -2,8 +2,8 @@
 
 Who sends `{"type": "auth", "body": {"key": …}}` gets `{"action": "auth", "status": 1}` and then
 every event as `{"action": "notify", "request": {…}}`, the fields of the HTTP push. Nothing is kept
-for whoever is away: an event without a listener is gone (doc.sipuni.com 636-641; that nothing is
-replayed is the worst case, unverified).
+for a listener who is away: an event without a listener is lost (doc.sipuni.com 636-641; that
+nothing is replayed is the worst case, unverified).
 """
 
 import asyncio
@@ -38,23 +38,23 @@ class WebSocketListeners:
             await self._came.wait_for(lambda: len(self._open) >= number)
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Hold one connection until it leaves, or is silent for longer than the cabinet waits."""
+        """Keep one connection until it leaves, or is silent for longer than the cabinet waits."""
         await websocket.accept()
         try:
             while True:
                 async with asyncio.timeout(self._switches().keepalive_s):
                     text = await websocket.receive_text()
-                await self._hear(websocket, text)
+                await self._receive(websocket, text)
         except TimeoutError:
             await self._close(websocket, GOING_AWAY, "no keepalive")
         except (WebSocketDisconnect, KeyError, RuntimeError):
             pass  # it left, sent bytes and no text, or was dropped while it spoke
         finally:
-            self._forget(websocket)
+            self._remove(websocket)
             await self._close(websocket, POLICY, "texts only")
 
     async def notify(self, params: Params) -> int:
-        """Send one event to all who listen; tell how many there were."""
+        """Send one event to all who listen; return how many there were."""
         switches = self._switches()
         message: dict[str, object] = {"action": "notify", "request": dict(params)}
         if switches.ws_unwrapped:
@@ -68,29 +68,29 @@ class WebSocketListeners:
                 await one.send_text(text)
                 reached += 1
             except (WebSocketDisconnect, RuntimeError):
-                self._forget(one)  # it left without a word
+                self._remove(one)  # it left without closing
         return reached
 
     async def drop(self) -> int:
-        """Cut every connection, as a gap in the network does; tell how many there were."""
+        """Cut every connection, as a gap in the network does; return how many there were."""
         dropped, self._open = self._open, []
         for one in dropped:
             await self._close(one, GOING_AWAY, "gone")
         return len(dropped)
 
-    async def _hear(self, websocket: WebSocket, text: str) -> None:
+    async def _receive(self, websocket: WebSocket, text: str) -> None:
         try:
             message = json.loads(text)
         except ValueError:
             return
         if not isinstance(message, dict) or message.get("type") != "auth":
-            return  # a keepalive, or a word the cabinet does not know
+            return  # a keepalive, or a message the cabinet does not know
         body = message.get("body")
         key = str(body.get("key", "")) if isinstance(body, dict) else ""
         if not hmac.compare_digest(key.encode(), self._key.encode()):
             await websocket.send_json({"action": "auth", "status": 0})
             return
-        self._forget(websocket)
+        self._remove(websocket)
         if self._switches().single_listener:
             await self.drop()
         await websocket.send_json({"action": "auth", "status": 1})
@@ -98,7 +98,7 @@ class WebSocketListeners:
             self._open.append(websocket)
             self._came.notify_all()
 
-    def _forget(self, websocket: WebSocket) -> None:
+    def _remove(self, websocket: WebSocket) -> None:
         if websocket in self._open:
             self._open.remove(websocket)
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
 from bridge.domain.delivery.texts import Language
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.entities import CallerCard
-from bridge.domain.phone.fields import CallerKind, PhoneNumber, format_phone
+from bridge.domain.directory.caller_card import CallerCard
+from bridge.domain.phone.callers import CallerKind
+from bridge.domain.phone.formatting import format_phone
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.routing.decision import NumberMemory, RouteDecision, RouteQuestion
 from bridge.web.api.views.base import Source, View, format_e164
 from bridge.web.api.views.calls import CandidateView, DecisionView

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from bridge.domain.calls.events import Direction
 from bridge.domain.calls.state import Disposition
-from bridge.domain.delivery.documents import caller_name, candidate_name
+from bridge.domain.delivery.caller_names import caller_name, candidate_name
 from bridge.domain.delivery.outcome import format_outcome
 from bridge.domain.delivery.texts import format_evidence_step, format_rule
-from bridge.domain.phone.fields import CallerKind
+from bridge.domain.phone.callers import CallerKind
 from bridge.domain.routing.decision import Finding, Rule
 from bridge.web.api.views.base import (
     SentenceSource,

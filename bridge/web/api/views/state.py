@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from bridge.domain.clock import age_by_wall
-from bridge.domain.delivery.outbox import DeliveryStage, EntryState
+from bridge.domain.delivery.entry import DeliveryStage, EntryState
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.routing.decision import DataAge
 from bridge.ports.alarms import AlarmName

@@ -10,20 +10,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.call_requests import ODataCallRequests
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     ContactRef,
     PhoneCallChange,
     PhoneCallDraft,
     ReminderDraft,
 )
-from bridge.domain.directory.entities import CandidateKind, EntityKind
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import EntityKind
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import BridgeError
 from tests.support.builders import NOON, NUMBER, ref
 
@@ -154,7 +156,7 @@ SIGN_IN = "sign in"
 
 
 @pytest.mark.parametrize("name", [*REQUESTS, SIGN_IN])
-def test_no_answer_breaks_a_request(name: str):
+def test_no_answer_breaks_a_request(name: str) -> None:
     async def ask(told: list[tuple[int, str, bytes]]) -> None:
         turn = iter(range(10_000))
 

@@ -8,15 +8,11 @@ import httpx
 import msgspec
 import pytest
 
-from bridge.adapters.onec.protocol.client import (
-    ODataClient,
-    ODataConfig,
-    decode_count,
-    lenient_json_decoder,
-    listing_query,
-    text_literal,
-)
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
+from bridge.adapters.onec.protocol.decoding import decode_count, lenient_json_decoder
 from bridge.adapters.onec.protocol.errors import RequestTooLarge
+from bridge.adapters.onec.protocol.query import listing_query, text_literal
 from bridge.adapters.onec.schema import DeletionMarkBody, ListingRow, RowPage
 from bridge.errors import (
     OneCAlreadyExists,

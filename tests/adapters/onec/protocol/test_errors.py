@@ -203,7 +203,8 @@ def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None
     assert parse_response(502, html("502 Bad Gateway")).message == "502 Bad Gateway"
     assert parse_response(500, platform.encode()).message == "No space left"
     assert (
-        parse_response(503, "<title>Обслуживание</title>".encode("cp1251")).words == "Обслуживание"
+        parse_response(503, "<title>Обслуживание</title>".encode("cp1251")).message
+        == "Обслуживание"
     )
 
 
@@ -256,7 +257,7 @@ def test_a_giant_page_is_not_worked_through(scrap: str) -> None:
     assert len(parse_response(200, scrap.encode() * 200_000).message) <= 500
 
 
-def test_a_page_to_sign_in_at_is_told_as_what_it_is() -> None:
+def test_a_page_to_sign_in_at_is_reported_as_what_it_is() -> None:
     error = error_of_response(parse_response(200, SIGN_IN), "Set", write=False)
 
     assert "a page to sign in at" in error.detail
@@ -274,7 +275,7 @@ def test_a_long_page_becomes_few_words() -> None:
     assert len(parse_response(500, b"<p>" + b"x" * 100_000).message) <= 500
 
 
-def test_the_address_of_a_redirect_is_told() -> None:
+def test_the_address_of_a_redirect_is_reported() -> None:
     error = error_of_response(
         parse_response(302, b"", "https://login.example.ru/"), "Set", write=False
     )
@@ -282,15 +283,15 @@ def test_the_address_of_a_redirect_is_told() -> None:
     assert "https://login.example.ru/" in error.detail
 
 
-def all_subclasses(kind: type) -> set[type]:
-    return {kind}.union(*(all_subclasses(sub) for sub in kind.__subclasses__()))
+def all_subclasses(kind: type[httpx.RequestError]) -> set[type[httpx.RequestError]]:
+    return {kind}.union(*(all_subclasses(subclass) for subclass in kind.__subclasses__()))
 
 
 def test_the_table_knows_every_way_in_which_httpx_can_lose_a_request() -> None:
     assert set(MAY_HAVE_ARRIVED) == all_subclasses(httpx.RequestError)
 
 
-@pytest.mark.parametrize("kind", sorted(MAY_HAVE_ARRIVED, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(MAY_HAVE_ARRIVED, key=str))
 def test_a_lost_write_is_surely_undone_only_if_it_was_never_sent(
     kind: type[httpx.RequestError],
 ) -> None:

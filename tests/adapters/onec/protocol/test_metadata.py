@@ -7,7 +7,7 @@ import pytest
 from bridge.adapters.onec.protocol.metadata import Metadata, _Parser, used_type_names
 from bridge.adapters.onec.reading.sets import EntitySetReader
 from bridge.adapters.onec.schema import COLUMNS, USED_COLUMNS, Column
-from bridge.domain.directory.entities import EntityKind
+from bridge.domain.directory.entities import EntityKind, Manager
 from bridge.errors import (
     OneCInvalidResponse,
     OneCNotPublished,
@@ -15,7 +15,7 @@ from bridge.errors import (
     OneCUnauthorized,
 )
 from bridge.lab.onec.simulator import OneCLab
-from tests.support.onec_lab import make_client, make_lab, make_source, pull_all
+from tests.support.onec_lab import list_versions, make_client, make_lab, make_source, pull_all
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +78,7 @@ async def test_a_document_of_real_size_is_read() -> None:
     assert await Metadata(make_client(lab)).fields() is not None
 
 
-async def test_a_memory_is_believed_for_a_day_and_then_compared_by_size_and_date(
+async def test_a_memory_is_used_for_a_day_and_then_compared_by_size_and_date(
     tmp_path: Path,
 ) -> None:
     lab = make_lab(5)
@@ -134,10 +134,10 @@ async def test_what_was_published_a_moment_ago_is_found_in_spite_of_the_memory(
     cache = tmp_path / "metadata.json"
     lab.switches.unpublished = {PARTNERS}
     with pytest.raises(OneCNotPublished):
-        await make_source(lab, cache=cache).list_versions(EntityKind.PARTNER)
+        await list_versions(make_source(lab, cache=cache), EntityKind.PARTNER)
     lab.switches.unpublished = set()
 
-    assert await make_source(lab, cache=cache).list_versions(EntityKind.PARTNER)
+    assert await list_versions(make_source(lab, cache=cache), EntityKind.PARTNER)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ async def test_a_memory_that_promises_too_much_is_corrected(tmp_path: Path) -> N
 
     found = await pull_all(make_source(lab, cache=cache), EntityKind.MANAGER)
     assert found
-    assert all(noun.attribute is None for noun in found.values())
+    assert all(isinstance(o, Manager) and o.attribute is None for o in found.values())
 
 
 def test_every_column_belongs_to_a_needed_set() -> None:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 import bridge.bootstrap
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.protocol.slots import RequestSlots, Urgency
 from bridge.adapters.onec.sign_in import ODataSignIn
 from bridge.errors import OneCUnavailable
@@ -39,7 +40,7 @@ class Slow(httpx.AsyncBaseTransport):
         return httpx.Response(401)
 
 
-async def settled() -> None:
+async def all_requests_wait() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -54,11 +55,11 @@ async def ask(client: ODataClient, path: str) -> None:
         await client.read(path, {}, bytes)
 
 
-async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_again_later():
+async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_again_later() -> None:
     onec, slots = Slow(), RequestSlots(2)
     sign_in = ODataSignIn(lambda _n, _p: client_at(onec, slots, Urgency.INTERACTIVE), lambda: NOW)
     everybody = [asyncio.create_task(sign_in.check_credentials(str(n), "pw")) for n in range(300)]
-    await settled()
+    await all_requests_wait()
     waiting = onec.in_flight
     onec.let.set()
     said = await asyncio.gather(*everybody, return_exceptions=True)
@@ -69,16 +70,16 @@ async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_ag
     assert slots.in_flight == 0
 
 
-async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_kept():
+async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_kept() -> None:
     onec, slots = Slow(), RequestSlots(3, reserved=1)
     delivery = client_at(onec, slots, Urgency.DELIVERY)
     caller, person = (client_at(onec, slots, u) for u in (Urgency.CALLER, Urgency.INTERACTIVE))
     tasks = [asyncio.create_task(ask(delivery, f"delivery{n}")) for n in range(5)]
     tasks += [asyncio.create_task(ask(person, "person"))]
-    await settled()
+    await all_requests_wait()
     before = list(onec.asked)
     tasks += [asyncio.create_task(ask(caller, f"caller{n}")) for n in range(2)]
-    await settled()
+    await all_requests_wait()
     meanwhile = list(onec.asked)
     onec.let.set()
     await asyncio.gather(*tasks)
@@ -89,13 +90,13 @@ async def test_a_caller_s_question_goes_before_those_who_wait_and_finds_a_slot_k
     assert (onec.most, slots.in_flight) == (3, 0)
 
 
-async def test_who_gives_up_waiting_takes_no_slot_with_him():
+async def test_who_gives_up_waiting_takes_no_slot_along() -> None:
     slots = RequestSlots(1)
     await slots.acquire(Urgency.DELIVERY)
     gone = [asyncio.create_task(slots.acquire(Urgency.INTERACTIVE)) for _ in range(3)]
-    await settled()
+    await all_requests_wait()
     gone[0].cancel()
-    await settled()
+    await all_requests_wait()
     slots.release()
     gone[1].cancel()  # the slot was given to it this moment
     await asyncio.gather(*gone, return_exceptions=True)
@@ -106,10 +107,15 @@ async def test_who_gives_up_waiting_takes_no_slot_with_him():
     await slots.acquire(Urgency.DELIVERY)
 
 
-def test_every_client_of_a_service_shares_one_limit():
-    """Nothing in the service makes a client of 1C without the shared slots."""
-    for name in ("service.py", "calls.py"):
-        source = (Path(bridge.bootstrap.__file__).parent / name).read_text("utf-8")
-        for call in ast.walk(ast.parse(source)):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "odata":
-                assert "slots" in {word.arg for word in call.keywords}, ast.unparse(call)
+def test_every_client_of_a_service_shares_one_limit() -> None:
+    """Nothing but the commands makes a client of 1C without the shared slots."""
+    calls = [
+        call
+        for path in Path(bridge.bootstrap.__file__).parent.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "build_odata_client"
+    ]
+
+    assert len(calls) >= 4
+    for call in calls:
+        assert "slots" in {word.arg for word in call.keywords}, ast.unparse(call)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.adapters.onec.reading.call_requests import ODataCallRequests
-from bridge.domain.delivery.documents import CallRequest, ContactRef
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.delivery.document_drafts import CallRequest, ContactRef
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 from bridge.errors import OneCNotPublished, OneCUnavailable
 from bridge.lab.onec.simulator import OneCLab
 from tests.support.onec_lab import NOW, make_client, make_draft, make_journal, make_lab
@@ -161,7 +162,7 @@ async def test_the_look_is_one_narrow_question() -> None:
     assert len(asked.query) < 2048
 
 
-async def test_trouble_is_told_as_reads_tell_it() -> None:
+async def test_trouble_is_reported_as_reads_report_it() -> None:
     lab = make_lab(5)
     lab.switches.unpublished = {CALLS}
     with pytest.raises(OneCNotPublished, match=CALLS):

@@ -1,4 +1,4 @@
-"""One caller is found in 1C by the digits of his number, in two or three narrow questions."""
+"""One caller is found in 1C by the digits of the number, in two or three narrow requests."""
 
 import json
 import logging
@@ -9,21 +9,20 @@ from typing import Any
 
 import pytest
 
-from bridge.adapters.onec.protocol.client import encode_query, listing_query
+from bridge.adapters.onec.protocol.query import encode_query, listing_query
 from bridge.adapters.onec.reading.line_filters import digit_spellings, wide_filter
 from bridge.adapters.onec.reading.lookup import ODataLookup
 from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
+from bridge.domain.directory.caller_card import build_caller_card
 from bridge.domain.directory.entities import (
     ContactPerson,
     Counterparty,
-    Manager,
     Partner,
     Ref,
-    build_caller_card,
 )
-from bridge.domain.phone.fields import PhoneNumber, PhoneRules
+from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,
@@ -54,15 +53,15 @@ def nobody(_: Ref) -> Partner | None:
 
 
 def make_lookup(
-    lab: OneCLab, known: Callable[[Ref], Partner | None] = nobody, **wishes: Any
+    lab: OneCLab, find_partner: Callable[[Ref], Partner | None] = nobody, **options: Any
 ) -> ODataLookup:
     # A busy test machine must not look like a 1C that is slow at the wide question.
-    wishes.setdefault("clock", lambda: 0.0)
-    return ODataLookup(make_client(lab), rules=RULES, find_partner=known, **wishes)
+    options.setdefault("clock", lambda: 0.0)
+    return ODataLookup(make_client(lab), rules=RULES, find_partner=find_partner, **options)
 
 
 def a_customer(lab: OneCLab, phone: str = "+7 (903) 555-01-23") -> tuple[str, str, str]:
-    """Write down a manager, his partner and a contact person with *phone*."""
+    """Create a manager, a partner of the manager and a contact person with *phone*."""
     manager = lab.add_user("Смирнова", "205")
     partner = lab.add_partner("Ромашка", manager=manager)
     return manager, partner, lab.add_contact(partner, "Иванов Пётр", phone=phone)
@@ -91,7 +90,7 @@ async def directory_of(lab: OneCLab, folder: Path) -> SqliteDirectory:
 
 
 # ---------------------------------------------------------------- who is found
-async def test_a_contact_person_is_found_with_the_partner_above_him() -> None:
+async def test_a_contact_person_is_found_with_the_partner_above() -> None:
     lab = make_lab(20)
     manager, partner, contact = a_customer(lab)
 
@@ -155,7 +154,7 @@ def test_without_an_area_code_nobody_is_looked_for_by_a_local_number() -> None:
     assert "1234567" not in digit_spellings(PhoneNumber(74951234567), PhoneRules())
 
 
-async def test_a_stranger_is_nobodys() -> None:
+async def test_a_stranger_has_no_owner() -> None:
     lab = make_lab(20)
 
     assert await make_lookup(lab).find_owners(NUMBER) == FoundOwners()
@@ -182,7 +181,7 @@ async def test_a_line_without_text_is_read_from_its_storages() -> None:
     assert [owner.ref for owner in found.owners] == [contact]
 
 
-async def test_whom_the_pull_indexes_the_lookup_finds_just_so(tmp_path: Path) -> None:
+async def test_the_lookup_finds_owners_as_the_pull_indexes_them(tmp_path: Path) -> None:
     lab = make_lab(120)
     directory = await directory_of(lab, tmp_path)
     numbers = sorted({PhoneNumber(int(truth.e164)) for truth in lab.infobase.intended_phones})
@@ -191,7 +190,7 @@ async def test_whom_the_pull_indexes_the_lookup_finds_just_so(tmp_path: Path) ->
     for number in numbers:
         held = directory.look_up(number)
         found = await lookup.find_owners(number)
-        card = build_caller_card(number, found.owners, found.parent_partners, directory.managers())
+        card = build_caller_card(number, found.owners, found.parent_partners)
         if card is not None:
             assert held is not None
             assert set(card.candidates) <= set(held.candidates)
@@ -210,11 +209,11 @@ async def test_whom_the_pull_indexes_the_lookup_finds_just_so(tmp_path: Path) ->
 
 # ---------------------------------------------------------------- lines of other programs
 FIXTURE = json.loads(
-    (Path(__file__).parents[2] / "fixtures" / "onec" / "phone_lines.json").read_text()
+    (Path(__file__).parents[4] / "fixtures" / "onec" / "phone_lines.json").read_text()
 )["lines"]
 COLUMNS = {
-    "shown": "Представление",
-    "digits": "НомерТелефона",
+    "presentation": "Представление",
+    "number": "НомерТелефона",
     "json_storage": "Значение",
     "text_storage": "ЗначенияПолей",
 }
@@ -284,7 +283,7 @@ async def test_a_release_without_the_newer_storage_is_asked_without_it_from_then
     assert {entry.status for entry in lab.request_log} == {200}
 
 
-async def test_a_1c_that_is_slow_at_it_is_spared_the_wide_question(
+async def test_a_1c_that_is_slow_at_it_is_spared_the_wide_search(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lab = make_lab(5)
@@ -299,7 +298,7 @@ async def test_a_1c_that_is_slow_at_it_is_spared_the_wide_question(
     assert [record.message for record in caplog.records] == ["live_lookup_narrow_only"]
 
 
-async def test_a_1c_that_refuses_the_wide_question_is_not_asked_it_again() -> None:
+async def test_a_1c_that_refuses_the_wide_search_is_not_asked_it_again() -> None:
     lab = make_lab(5)
     lab.faults.add("business_refusal", method="GET", nth=4, times=100)
     lookup = make_lookup(lab)
@@ -312,7 +311,7 @@ async def test_a_1c_that_refuses_the_wide_question_is_not_asked_it_again() -> No
     assert sorted(asked(lab)) == sorted(LINES.values())
 
 
-def test_the_wide_question_fits_into_an_address() -> None:
+def test_the_wide_search_fits_into_an_address() -> None:
     condition = wide_filter(PhoneNumber(999_999_999_999_999), RULES, with_json=True)
 
     assert len(encode_query(listing_query("Ref_Key", filter=condition, top="100"))) < 1_500
@@ -329,14 +328,13 @@ async def test_holdings_are_climbed_to_the_top() -> None:
 
     found = await make_lookup(lab).find_owners(NUMBER)
 
-    manager = Manager(Ref(boss), found.parent_partners[0].version, "Кузнецов", "300")
-    card = build_caller_card(NUMBER, found.owners, found.parent_partners, {5: manager})
+    card = build_caller_card(NUMBER, found.owners, found.parent_partners)
     assert card is not None
     [candidate] = card.candidates
     assert [(s.partner, s.manager) for s in candidate.chain] == [
         (partner, None),
         (middle, None),
-        (top, 5),
+        (top, boss),
     ]
 
 
@@ -415,15 +413,15 @@ async def test_the_questions_are_few_and_narrow() -> None:
     assert all(entry.status == 200 and entry.bytes < 5_000 for entry in lab.request_log)
 
 
-async def test_metadata_are_believed_but_never_asked_for(tmp_path: Path) -> None:
+async def test_metadata_are_used_but_never_asked_for(tmp_path: Path) -> None:
     lab = make_lab(20)
     directory = await directory_of(lab, tmp_path)
     directory.close()
     a_customer(lab)
     lab.request_log.clear()
 
-    for wishes in ({}, {"metadata_cache": tmp_path / "metadata.json"}):
-        assert (await make_lookup(lab, **wishes).find_owners(NUMBER)).owners
+    for cache in (None, tmp_path / "metadata.json"):
+        assert (await make_lookup(lab, metadata_cache=cache).find_owners(NUMBER)).owners
 
     assert "$metadata" not in asked(lab)
 
@@ -439,7 +437,7 @@ async def test_a_release_that_lacks_a_column_is_asked_without_it() -> None:
 
 # ---------------------------------------------------------------- when 1C will not
 @pytest.mark.parametrize(
-    ("weather", "error"),
+    ("fault", "error"),
     [
         ("down", OneCUnavailable),
         ("timeout", OneCUnavailable),
@@ -454,11 +452,11 @@ async def test_a_release_that_lacks_a_column_is_asked_without_it() -> None:
     ],
 )
 async def test_1c_that_will_not_answer_is_an_error_of_ours(
-    weather: str, error: type[OneCError]
+    fault: str, error: type[OneCError]
 ) -> None:
     lab = make_lab(20)
     a_customer(lab)
-    lab.faults.add(weather)
+    lab.faults.add(fault)
 
     with pytest.raises(error):
         await make_lookup(lab).find_owners(NUMBER)
@@ -510,7 +508,7 @@ async def test_a_set_that_is_not_published_costs_only_its_own_owners(
     ]
 
 
-async def test_a_publication_without_any_of_the_sets_is_told_of_by_name(
+async def test_a_publication_without_any_of_the_sets_is_reported_by_name(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lab = make_lab(20)

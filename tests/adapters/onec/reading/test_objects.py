@@ -1,4 +1,4 @@
-"""Rows of 1C as nouns: nulls, groups, empty dates, values of the extension attribute."""
+"""Rows of 1C as objects: nulls, groups, empty dates, values of the extension attribute."""
 
 from datetime import date
 
@@ -21,8 +21,8 @@ from bridge.adapters.onec.schema import (
     PhoneLineRow,
     PropertyValueRow,
 )
-from bridge.domain.directory.entities import AttributeValue, Partner, Ref
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.directory.entities import AttributeValue, Manager, Partner, Ref, Version
+from bridge.domain.phone.phone import PhoneRules
 
 RULES = PhoneRules()
 ZERO = "00000000-0000-0000-0000-000000000000"
@@ -38,7 +38,7 @@ def test_a_partner_of_nulls_is_an_empty_partner() -> None:
 
     ((partner, unread),) = read_partners([row], RULES)
 
-    assert (partner, unread) == (Partner(Ref("a"), "", ""), False)
+    assert (partner, unread) == (Partner(Ref("a"), Version(""), ""), False)
 
 
 def test_references_are_lower_case_and_the_zero_guid_is_none() -> None:
@@ -106,7 +106,7 @@ def test_every_row_of_a_page_keeps_its_own_phones() -> None:
 
 
 def test_an_unread_phone_asks_for_a_second_look_until_it_was_looked_at() -> None:
-    first = CounterpartyRow("a", lines=[PhoneLineRow("Телефон", "добавить")])
+    first = CounterpartyRow("a", contact_lines=[PhoneLineRow("Телефон", "добавить")])
     second = CounterpartyRow(
         "a", contact_lines=[PhoneLineRow("Телефон", "добавить", json_storage="", text_storage="")]
     )
@@ -167,6 +167,9 @@ def test_a_manager_has_the_value_of_the_property_that_was_found() -> None:
     manager, without = (read.entity for read in read_managers([row, ManagerRow("a")], LOWER))
     (unread,) = (read.entity for read in read_managers([row], None))
 
+    assert isinstance(manager, Manager)
+    assert isinstance(without, Manager)
+    assert isinstance(unread, Manager)
     assert (manager.attribute, manager.invalid) == (AttributeValue("205"), True)
     assert without.attribute is None
     assert unread.attribute is None

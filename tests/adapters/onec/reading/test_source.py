@@ -1,11 +1,13 @@
-"""The pull's view of a simulated УТ 11, in fine weather and in every other."""
+"""A simulated УТ 11 as the pull reads it, with and without faults."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import pytest
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.reading.source import ODataSource
 from bridge.domain.directory.entities import (
     EntityKind,
@@ -16,7 +18,7 @@ from bridge.domain.directory.entities import (
     Ref,
     with_extension,
 )
-from bridge.domain.phone.fields import PhoneRules
+from bridge.domain.phone.phone import PhoneRules
 from bridge.errors import (
     OneCError,
     OneCInvalidResponse,
@@ -25,10 +27,10 @@ from bridge.errors import (
     OneCUnauthorized,
     OneCUnavailable,
 )
-from bridge.lab.onec.infobase.infobase import DataQuirks
+from bridge.lab.onec.company.quirks import DataQuirks
 from bridge.lab.onec.simulator import OneCLab
 from bridge.ports.onec import Listing
-from tests.support.onec_lab import ATTRIBUTE, make_lab, make_source, pull, pull_all
+from tests.support.onec_lab import ATTRIBUTE, list_versions, make_lab, make_source, pull, pull_all
 
 pytestmark = pytest.mark.anyio
 
@@ -47,10 +49,10 @@ async def test_every_number_of_the_company_is_read_as_its_writer_meant_it(releas
     source = make_source(lab)
     read: set[tuple[str, str]] = set()
     for kind in OWNERS:
-        for noun in (await pull_all(source, kind)).values():
-            assert isinstance(noun, PhoneOwner)
-            for field in noun.phone_fields:
-                read |= {(noun.ref, f"+{phone.number}") for phone in field.phones}
+        for entity in (await pull_all(source, kind)).values():
+            assert isinstance(entity, PhoneOwner)
+            for field in entity.phone_fields:
+                read |= {(entity.ref, f"+{phone.number}") for phone in field.phones}
 
     assert read == {(truth.ref, truth.e164) for truth in lab.infobase.intended_phones}
 
@@ -59,9 +61,9 @@ async def test_every_object_listed_is_brought_once_with_its_version() -> None:
     lab = make_lab(150)
     source = make_source(lab)
     for kind in EntityKind:
-        listed = await source.list_versions(kind)
+        listed = await list_versions(source, kind)
         found = await pull(source, kind, list(listed), len(listed))
-        assert {ref: noun.version for ref, noun in found.items()} == listed
+        assert {ref: entity.version for ref, entity in found.items()} == listed
     assert source.traffic.requests == len(lab.request_log)
     assert source.traffic.bytes == sum(entry.bytes for entry in lab.request_log)
 
@@ -79,7 +81,7 @@ async def test_a_partner_is_read_with_manager_holding_and_flags() -> None:
     assert (partner.name, partner.manager, partner.parent) == ("Ромашка", manager, holding)
     assert (partner.customer, partner.deletion_mark, partner.predefined) == (True, True, False)
     assert partner.phone_fields[0].text == "8 903 555-01-23"
-    assert sum(noun.predefined for noun in found.values() if isinstance(noun, Partner)) == 3
+    assert sum(entity.predefined for entity in found.values() if isinstance(entity, Partner)) == 3
 
 
 @pytest.mark.parametrize("style", ["per_object", "global", "high_dword"])
@@ -88,9 +90,9 @@ async def test_versions_of_any_shape_move_when_the_object_moves(style: Any) -> N
     lab.switches.dataversion_style = style
     source = make_source(lab)
     ref = Ref(lab.add_partner("Ромашка"))
-    before = await source.list_versions(EntityKind.PARTNER)
+    before = await list_versions(source, EntityKind.PARTNER)
     lab.rename(PARTNERS, ref, "Лютик")
-    after = await source.list_versions(EntityKind.PARTNER)
+    after = await list_versions(source, EntityKind.PARTNER)
 
     assert before[ref] != after[ref]
     assert {r: v for r, v in before.items() if r != ref} == {
@@ -102,7 +104,7 @@ async def test_versions_of_any_shape_move_when_the_object_moves(style: Any) -> N
 async def test_a_listing_is_one_request_for_references_and_versions() -> None:
     lab = make_lab(300)
     source = make_source(lab)
-    await source.list_versions(EntityKind.PARTNER)
+    await list_versions(source, EntityKind.PARTNER)
     [query] = [e.query for e in lab.request_log if e.set == PARTNERS]
 
     assert query.endswith("$select=Ref_Key,DataVersion")
@@ -135,13 +137,13 @@ async def test_a_listing_put_together_of_pages_is_like_no_other() -> None:
 async def test_few_of_many_are_asked_by_key_within_the_length_of_an_address() -> None:
     lab = make_lab(300)
     source = make_source(lab)
-    listed = await source.list_versions(EntityKind.PARTNER)
-    wanted = list(listed)[:40]
+    listed = await list_versions(source, EntityKind.PARTNER)
+    requested = list(listed)[:40]
     lab.request_log.clear()
-    # The listing is said to be a large one, so that pages would cost more.
-    found = await pull(source, EntityKind.PARTNER, wanted, 200_000)
+    # The listing is given as a large one, so that pages would cost more.
+    found = await pull(source, EntityKind.PARTNER, requested, 200_000)
 
-    assert set(found) == set(wanted)
+    assert set(found) == set(requested)
     assert not asked(lab, "$skip")
     assert len(asked(lab, "$filter")) <= 6
     assert all(len(entry.query) <= 2048 for entry in lab.request_log)
@@ -150,7 +152,7 @@ async def test_few_of_many_are_asked_by_key_within_the_length_of_an_address() ->
 async def test_many_are_asked_by_pages() -> None:
     lab = make_lab(1500)
     source = make_source(lab)
-    listed = await source.list_versions(EntityKind.PARTNER)
+    listed = await list_versions(source, EntityKind.PARTNER)
     lab.request_log.clear()
     found = await pull(source, EntityKind.PARTNER, list(listed), len(listed))
 
@@ -179,7 +181,7 @@ async def test_objects_that_went_away_meanwhile_are_left_out() -> None:
     lab = make_lab(5)
     source = make_source(lab)
     kept, gone = lab.add_partner("Ромашка"), lab.add_partner("Лютик")
-    listed = await source.list_versions(EntityKind.PARTNER)
+    listed = await list_versions(source, EntityKind.PARTNER)
     lab.delete(PARTNERS, gone)
 
     found = await pull(source, EntityKind.PARTNER, [Ref(kept), Ref(gone)], len(listed))
@@ -189,41 +191,42 @@ async def test_objects_that_went_away_meanwhile_are_left_out() -> None:
 async def test_nothing_is_asked_for_nothing() -> None:
     lab = make_lab(5)
     source = make_source(lab)
-    await source.list_versions(EntityKind.PARTNER)
+    await list_versions(source, EntityKind.PARTNER)
     lab.request_log.clear()
 
     assert await pull(source, EntityKind.PARTNER, [], 300) == {}
     assert not lab.request_log
 
 
-async def test_the_fat_columns_are_asked_only_for_phones_that_are_still_unread() -> None:
+async def test_the_large_columns_are_asked_only_for_phones_that_are_still_unread() -> None:
     lab = make_lab(0)
     source = make_source(lab)
     plain = lab.add_partner("Ромашка", phone="+7 (903) 555-01-23")
     hidden = lab.add_partner("Лютик")
     lab.change_phone(PARTNERS, hidden, "+7 (903) 555-01-24", writer="no_text")
-    listed = await source.list_versions(EntityKind.PARTNER)
+    listed = await list_versions(source, EntityKind.PARTNER)
     lab.request_log.clear()
     found = await pull(source, EntityKind.PARTNER, [Ref(plain), Ref(hidden)], len(listed))
 
     [fat] = [q for q in asked(lab, "$filter") if "%D0%9F%D1%80%D0%B5%D0%B4" not in q]
     assert hidden in fat
     assert plain not in fat
-    noun = found[Ref(hidden)]
-    assert isinstance(noun, Partner)
-    assert [p.number for p in noun.phone_fields[0].phones] == [79035550124]
+    entity = found[Ref(hidden)]
+    assert isinstance(entity, Partner)
+    assert [p.number for p in entity.phone_fields[0].phones] == [79035550124]
 
 
 async def test_leaving_a_fetch_early_leaves_nothing_under_way() -> None:
     lab = make_lab(300)
     source = make_source(lab)
     source._parts.page_size = 20  # noqa: SLF001 - many pages of a small set
-    listed = await source.list_versions(EntityKind.PARTNER)
+    listed = await list_versions(source, EntityKind.PARTNER)
     batches = source.fetch(EntityKind.PARTNER, list(listed), len(listed))
+    assert isinstance(batches, AsyncGenerator)
     await anext(batches)
     await batches.aclose()
     asked_before = len(lab.request_log)
-    await source.list_versions(EntityKind.COUNTERPARTY)
+    await list_versions(source, EntityKind.COUNTERPARTY)
 
     assert len(lab.request_log) == asked_before + 1
 
@@ -261,7 +264,8 @@ async def test_an_attribute_that_is_not_there_is_no_error() -> None:
 async def test_an_attribute_may_be_named_by_its_reference() -> None:
     lab = make_lab(5)
     source = make_source(lab)
-    source._title = lab.infobase.extension_property.upper()  # noqa: SLF001 - as from the settings
+    by_ref = lab.infobase.extension_property.upper()
+    source._extension_attribute = by_ref  # noqa: SLF001 - as from the settings
 
     assert (await source.extension_sources()).attribute_ref == lab.infobase.extension_property
 
@@ -280,7 +284,7 @@ async def test_a_listing_that_1c_cannot_serve_whole_is_paged_and_proven_complete
     lab.switches.max_page_bytes = 6_000
     source = make_source(lab)
 
-    assert set(await source.list_versions(EntityKind.PARTNER)) == set(_listing(lab))
+    assert set(await list_versions(source, EntityKind.PARTNER)) == set(_listing(lab))
     assert asked(lab, "$inlinecount")
 
 
@@ -290,7 +294,7 @@ async def test_walks_over_tied_rows_never_end_in_a_shorter_listing() -> None:
         lab.add_partner("Тёзка")
     lab.switches.max_page_bytes = 2_500
     try:
-        listed = await make_source(lab).list_versions(EntityKind.PARTNER)
+        listed = await list_versions(make_source(lab), EntityKind.PARTNER)
     except OneCInvalidResponse:
         return
     assert set(listed) == set(_listing(lab))
@@ -300,14 +304,14 @@ async def test_a_listing_out_of_memory_is_paged() -> None:
     lab = make_lab(30)
     lab.faults.add("out_of_memory", set=PARTNERS, times=1)
 
-    listed = await make_source(lab).list_versions(EntityKind.PARTNER)
+    listed = await list_versions(make_source(lab), EntityKind.PARTNER)
     assert set(listed) == set(_listing(lab))
 
 
 async def test_pages_that_break_1c_are_halved() -> None:
     lab = make_lab(150)
     source = make_source(lab)
-    listed = await source.list_versions(EntityKind.PARTNER)
+    listed = await list_versions(source, EntityKind.PARTNER)
     lab.switches.max_page_bytes = 30_000
 
     assert set(await pull(source, EntityKind.PARTNER, list(listed), len(listed))) == set(listed)
@@ -316,7 +320,7 @@ async def test_pages_that_break_1c_are_halved() -> None:
 async def test_a_row_that_1c_cannot_serve_at_all_ends_the_pull() -> None:
     lab = make_lab(10)
     source = make_source(lab)
-    listed = await source.list_versions(EntityKind.PARTNER)
+    listed = await list_versions(source, EntityKind.PARTNER)
     lab.switches.max_page_bytes = 100
 
     with pytest.raises(OneCUnavailable):
@@ -324,7 +328,7 @@ async def test_a_row_that_1c_cannot_serve_at_all_ends_the_pull() -> None:
 
 
 def paged(rows: int, counts: list[Any], pages: list[Any]) -> ODataSource:
-    """A publication that counts and pages as told, and breaks over whole listings."""
+    """A publication that counts and pages as given, and fails over whole listings."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         query = str(request.url.query, "ascii")
@@ -346,26 +350,26 @@ def paged(rows: int, counts: list[Any], pages: list[Any]) -> ODataSource:
 async def test_rows_lost_in_one_walk_are_found_in_the_next() -> None:
     source = paged(3, ["3", "3", "3"], [["a", "b", "b"], ["a", "c", "c"]])
 
-    assert set(await source.list_versions(EntityKind.PARTNER)) == {"a", "b", "c"}
+    assert set(await list_versions(source, EntityKind.PARTNER)) == {"a", "b", "c"}
 
 
 async def test_a_listing_that_stays_short_of_the_count_is_no_listing() -> None:
     source = paged(3, ["3"] * 4, [["a", "b"]] * 3)
 
     with pytest.raises(OneCInvalidResponse, match="2 found, 1C counts 3"):
-        await source.list_versions(EntityKind.PARTNER)
+        await list_versions(source, EntityKind.PARTNER)
 
 
 async def test_a_set_that_changes_while_it_is_walked_is_walked_anew() -> None:
     source = paged(2, ["3", "2", "2"], [["a", "b", "gone"], ["a", "b"]])
 
-    assert set(await source.list_versions(EntityKind.PARTNER)) == {"a", "b"}
+    assert set(await list_versions(source, EntityKind.PARTNER)) == {"a", "b"}
 
 
 async def test_where_no_count_comes_along_it_is_asked_apart() -> None:
     source = paged(1, [None, None], [["a"]])
 
-    assert set(await source.list_versions(EntityKind.PARTNER)) == {"a"}
+    assert set(await list_versions(source, EntityKind.PARTNER)) == {"a"}
 
 
 # ---------------------------------------------------------------- other publications
@@ -374,7 +378,7 @@ async def test_a_set_that_is_not_published_is_named() -> None:
     lab.switches.unpublished = {"Catalog_Контрагенты"}
 
     with pytest.raises(OneCNotPublished, match="Catalog_Контрагенты"):
-        await make_source(lab).list_versions(EntityKind.COUNTERPARTY)
+        await list_versions(make_source(lab), EntityKind.COUNTERPARTY)
 
 
 async def test_a_section_that_is_not_published_is_named() -> None:
@@ -382,10 +386,10 @@ async def test_a_section_that_is_not_published_is_named() -> None:
     lab.switches.unpublished = {"Catalog_Партнеры_КонтактнаяИнформация"}
 
     with pytest.raises(OneCNotPublished, match="КонтактнаяИнформация"):
-        await make_source(lab).list_versions(EntityKind.PARTNER)
+        await list_versions(make_source(lab), EntityKind.PARTNER)
 
 
-async def test_a_web_server_that_hides_1cs_words_is_told_as_such() -> None:
+async def test_a_web_server_that_hides_1cs_message_is_reported_as_such() -> None:
     lab = make_lab(5)
     lab.switches.iis_html_404 = True
     lab.switches.unpublished = {"Catalog_Контрагенты"}
@@ -393,7 +397,7 @@ async def test_a_web_server_that_hides_1cs_words_is_told_as_such() -> None:
     lab.faults.add("maintenance_503", set="$metadata")
 
     with pytest.raises(OneCNotPublished, match="BRIDGE_ONEC_URL"):
-        await source.list_versions(EntityKind.COUNTERPARTY)
+        await list_versions(source, EntityKind.COUNTERPARTY)
 
 
 async def test_rows_hidden_by_rights_are_an_error_and_never_a_shorter_listing() -> None:
@@ -402,12 +406,12 @@ async def test_rows_hidden_by_rights_are_an_error_and_never_a_shorter_listing() 
         lab.switches.rights_status = status
         lab.switches.rls_rows = {lab.add_partner("Секрет")}
         with pytest.raises(OneCUnauthorized):
-            await make_source(lab).list_versions(EntityKind.PARTNER)
+            await list_versions(make_source(lab), EntityKind.PARTNER)
 
 
-async def test_a_wrong_password_is_told_as_such() -> None:
+async def test_a_wrong_password_is_reported_as_such() -> None:
     with pytest.raises(OneCUnauthorized):
-        await make_source(make_lab(5), password="другой").list_versions(EntityKind.PARTNER)
+        await list_versions(make_source(make_lab(5), password="другой"), EntityKind.PARTNER)
 
 
 async def test_a_small_publication_with_all_its_habits_is_read() -> None:
@@ -419,17 +423,17 @@ async def test_a_small_publication_with_all_its_habits_is_read() -> None:
     lab.switches.cold_start_seconds = 12
     source = make_source(lab, url="http://lab/ut11/odata/standard.odata/")
     for kind in EntityKind:
-        listed = await source.list_versions(kind)
+        listed = await list_versions(source, kind)
         assert set(await pull(source, kind, list(listed), len(listed))) == set(listed)
 
 
-# ---------------------------------------------------------------- weather
+# ---------------------------------------------------------------- faults
 async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -> None:
     lab = make_lab(5)
     lab.faults.add("flaky", nth=3)
     for _ in range(11):
         try:
-            listed = await make_source(lab).list_versions(EntityKind.PARTNER)
+            listed = await list_versions(make_source(lab), EntityKind.PARTNER)
         except OneCUnavailable:
             continue
         break
@@ -458,14 +462,12 @@ async def test_a_base_that_fails_eight_of_eleven_reads_may_take_several_runs() -
         ("cut", OneCUnavailable),
     ],
 )
-async def test_bad_weather_ends_a_listing_with_its_own_error(
-    kind: str, error: type[OneCError]
-) -> None:
+async def test_a_fault_ends_a_listing_with_its_own_error(kind: str, error: type[OneCError]) -> None:
     lab = make_lab(30)
     lab.faults.add(kind)
 
     with pytest.raises(OneCError) as caught:
-        await make_source(lab).list_versions(EntityKind.PARTNER)
+        await list_versions(make_source(lab), EntityKind.PARTNER)
     assert isinstance(caught.value, error)
 
 
@@ -489,4 +491,4 @@ async def test_a_pool_of_sessions_that_gives_none_is_no_answer() -> None:
     lab.switches.ibsession = "pool_exhausted"
 
     with pytest.raises(OneCUnavailable, match="Истекло время ожидания сеанса"):
-        await make_source(lab).list_versions(EntityKind.PARTNER)
+        await list_versions(make_source(lab), EntityKind.PARTNER)

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.adapters.onec.protocol.errors import NoRights
 from bridge.adapters.onec.writing.journal import ODataJournal
-from bridge.domain.delivery.documents import (
+from bridge.domain.delivery.document_drafts import (
     PhoneCallChange,
     ReminderDraft,
     WrittenPhoneCall,
@@ -142,7 +142,7 @@ async def test_a_change_decided_upon_an_older_version_is_not_written(world: dict
         lab.switches.set(name, position)
     found = await journal.read_phone_call(document)
     assert found is not None
-    change = PhoneCallChange(subject="О цене", seen=found.version)
+    change = PhoneCallChange(subject="О цене", seen_version=found.version)
     await journal.change_phone_call(document, change)  # nobody was here meanwhile
     lab.edit(CALLS, document, Тема="Правка менеджера")
 
@@ -241,7 +241,7 @@ async def test_a_reminder_of_the_hour_that_autumn_repeats_is_still_found() -> No
     assert await journal.delete_reminder(repeated)
 
 
-async def test_a_server_with_no_room_for_the_address_says_what_to_set() -> None:
+async def test_a_server_with_too_little_space_for_the_address_says_what_to_set() -> None:
     lab = make_lab(5)
     journal, _, reminder = await written(lab)
     lab.switches.iis_segment_limit = 250
@@ -290,7 +290,7 @@ async def test_a_set_that_is_not_published_is_not_taken_for_a_gone_record(iis: b
         ("bad_gateway", OneCOutcomeUnknown, True),
     ],
 )
-async def test_bad_weather_tells_whether_a_change_may_have_been_made(
+async def test_a_fault_decides_whether_a_change_may_have_been_made(
     kind: str, error: type[OneCError], done: bool
 ) -> None:
     lab = make_lab(5)

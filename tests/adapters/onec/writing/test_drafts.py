@@ -7,15 +7,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from bridge.adapters.onec.protocol.wall_clock import instant, wall_time
 from bridge.adapters.onec.writing.drafts import (
-    instant,
     phone_call_body,
     reminder_body,
     subject_body,
-    wall_time,
 )
-from bridge.domain.delivery.documents import ContactRef, PhoneCallDraft, ReminderDraft
-from bridge.domain.directory.entities import CandidateKind, Ref
+from bridge.domain.delivery.document_drafts import (
+    ContactRef,
+    PhoneCallDraft,
+    ReminderDraft,
+)
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import Ref
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.adapters.onec.protocol.errors import NoRights
-from bridge.domain.delivery.documents import ReminderDraft
+from bridge.domain.delivery.document_drafts import ReminderDraft
 from bridge.errors import (
     OneCAlreadyExists,
     OneCError,
@@ -199,7 +199,7 @@ async def test_a_register_that_is_not_published_stops_with_its_name() -> None:
         ("cut", OneCOutcomeUnknown, 1),
     ],
 )
-async def test_bad_weather_tells_whether_the_call_may_have_been_written(
+async def test_a_fault_decides_whether_the_call_may_have_been_written(
     kind: str, error: type[OneCError], written: int
 ) -> None:
     lab = make_lab(5)

@@ -10,11 +10,12 @@ import httpx
 import pytest
 from msgspec import Struct, field
 
-from bridge.adapters.onec.protocol.client import ODataClient, ODataConfig
+from bridge.adapters.onec.protocol.client import ODataClient
+from bridge.adapters.onec.protocol.config import ODataConfig
 from bridge.adapters.onec.writing.record_keys import phone_call_key, reminder_key, subject_key
 from bridge.adapters.onec.writing.records import ODataRecords
 from bridge.adapters.onec.writing.reminders import ODataReminders
-from bridge.domain.delivery.documents import ReminderDraft
+from bridge.domain.delivery.document_drafts import ReminderDraft
 from bridge.domain.directory.entities import Ref
 from bridge.errors import (
     OneCFilteredByWebServer,
@@ -75,8 +76,8 @@ def patches_never(_: httpx.Request) -> httpx.Response:
     """Refuse as the standalone server does: no length, and a body that never comes."""
 
     async def silence() -> AsyncIterator[bytes]:
-        raise AssertionError("the body was waited for")
-        yield b""
+        pytest.fail("the body was waited for")
+        yield b""  # type: ignore[unreachable]  # makes it a generator
 
     return httpx.Response(405, content=silence())
 
@@ -104,7 +105,7 @@ def test_the_address_of_a_reminder_fits_into_a_piece_of_a_path() -> None:
     assert len(reminder_key(USER, "2026-11-23T12:30:00", CALL).path) <= 260
 
 
-async def test_a_field_that_1c_forgets_in_silence_is_reported() -> None:
+async def test_a_field_that_1c_forgets_silently_is_reported() -> None:
     server = Scripted(PATCH=answers(200, {"Ref_Key": CALL, "DataVersion": "AAAAAAAAAAI="}))
 
     with pytest.raises(OneCNotPublished, match="Тема"):
@@ -112,7 +113,7 @@ async def test_a_field_that_1c_forgets_in_silence_is_reported() -> None:
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(200), httpx.Response(204)])
-async def test_an_answer_without_a_word_is_taken_as_done(answer: httpx.Response) -> None:
+async def test_an_answer_without_a_body_is_taken_as_done(answer: httpx.Response) -> None:
     server = Scripted(PATCH=lambda _: answer, DELETE=lambda _: answer)
 
     await records(server).update(PLACE, Body())
@@ -204,7 +205,7 @@ async def test_a_server_without_delete_says_so() -> None:
         await records(Scripted(DELETE=patches_never)).delete(PLACE)
 
 
-async def test_a_reminder_that_a_change_brought_back_to_life_is_taken_away_again() -> None:
+async def test_a_reminder_that_a_change_created_anew_is_deleted_again() -> None:
     at = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
     row = {"Пользователь_Key": USER, "ВремяСобытия": "2026-11-23T12:30:00", "Источник": CALL}
     server = Scripted(
@@ -219,7 +220,7 @@ async def test_a_reminder_that_a_change_brought_back_to_life_is_taken_away_again
     assert [r.method for r in server.asked] == ["GET", "PATCH", "DELETE"]
 
 
-async def test_1cs_own_word_needs_no_second_question() -> None:
+async def test_1cs_own_error_needs_no_second_request() -> None:
     server = Scripted(DELETE=refused(404, "9", "Экземпляр сущности не найден"))
 
     with pytest.raises(OneCObjectMissing):

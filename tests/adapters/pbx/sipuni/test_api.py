@@ -1,4 +1,4 @@
-"""The cabinet's API: signed by the rule, ordered once, every answer told for what it is."""
+"""The cabinet's API: signed by the rule, ordered once, every answer history_of for what it is."""
 
 import asyncio
 import json
@@ -16,9 +16,13 @@ from bridge.adapters.pbx.sipuni.api import SipuniAccount, SipuniApi
 from bridge.adapters.pbx.sipuni.history import export_query, read_export, signature
 from bridge.domain.calls.events import Direction, EventKind, Outcome
 from bridge.domain.calls.orders import CallOrder, OrderState
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import PbxError, PbxRefused, PbxUnavailable
-from bridge.lab.sipuni import CabinetSwitches, CallPlan, SipuniLab, SipuniScheme, create_sipuni_app
+from bridge.lab.sipuni.app import create_sipuni_app
+from bridge.lab.sipuni.calls import CallPlan
+from bridge.lab.sipuni.pbx import SipuniLab
+from bridge.lab.sipuni.scheme import SipuniScheme
+from bridge.lab.sipuni.switches import CabinetSwitches
 from bridge.ports.pbx import PbxControl
 from tests.support.builders import NOON, RULES
 from tests.support.virtual_time import VirtualLoop
@@ -104,14 +108,14 @@ def day(hour: int, minute: int = 0) -> datetime:
         ),
     ],
 )
-def test_the_hash_is_that_of_the_facts(fields: dict[str, str], md5: str):
+def test_the_hash_is_that_of_the_facts(fields: dict[str, str], md5: str) -> None:
     assert signature(fields, "012345", KEY) == md5
 
 
 # ---------------------------------------------------------------- an order
 
 
-async def test_an_order_rings_the_extension_first_and_is_signed():
+async def test_an_order_rings_the_extension_first_and_is_signed() -> None:
     sent: list[httpx.Request] = []
 
     def accept(request: httpx.Request) -> httpx.Response:
@@ -147,14 +151,14 @@ async def test_an_order_rings_the_extension_first_and_is_signed():
         ('"1"', ""),
     ],
 )
-async def test_success_is_read_by_its_content(body: str, ref: str):
+async def test_success_is_read_by_its_content(body: str, ref: str) -> None:
     reply = await saying(body).originate(ORDER)
 
     assert (reply.state, reply.ref) == (OrderState.ACCEPTED, ref)
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "words"),
+    ("body", "status", "reason"),
     [
         ('{"success": false, "message": "Неверная подпись запроса"}', 200, "Неверная подпись"),
         ('{"success": false, "msg": "нет денег"}', 403, "нет денег"),
@@ -167,11 +171,13 @@ async def test_success_is_read_by_its_content(body: str, ref: str):
         ("", 404, "BRIDGE_SIPUNI_URL"),
     ],
 )
-async def test_a_refusal_is_told_in_the_pbx_s_words(body: str, status: int, words: str):
+async def test_a_refusal_is_reported_with_the_pbx_s_message(
+    body: str, status: int, reason: str
+) -> None:
     reply = await saying(body, status).originate(ORDER)
 
     assert reply.state is OrderState.REFUSED
-    assert words in reply.reason
+    assert reason in reply.reason
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,9 @@ async def test_a_refusal_is_told_in_the_pbx_s_words(body: str, status: int, word
         ('{"error": "busy now", "callId": "00ff"}', 200),
     ],
 )
-async def test_an_answer_that_says_neither_leaves_the_order_in_doubt(body: str, status: int):
+async def test_an_answer_that_says_neither_leaves_the_order_in_doubt(
+    body: str, status: int
+) -> None:
     reply = await saying(body, status).originate(ORDER)
 
     assert reply.state is OrderState.UNKNOWN
@@ -203,7 +211,7 @@ async def test_an_answer_that_says_neither_leaves_the_order_in_doubt(body: str, 
         httpx.RemoteProtocolError("gone"),
     ],
 )
-async def test_a_lost_reply_leaves_the_order_in_doubt(error: Exception):
+async def test_a_lost_reply_leaves_the_order_in_doubt(error: Exception) -> None:
     reply = await failing(error).originate(ORDER)
 
     assert reply.state is OrderState.UNKNOWN
@@ -211,14 +219,14 @@ async def test_a_lost_reply_leaves_the_order_in_doubt(error: Exception):
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("waited")])
-async def test_an_order_that_never_left_is_refused_and_says_so(error: Exception):
+async def test_an_order_that_never_left_is_refused_and_says_so(error: Exception) -> None:
     reply = await failing(error).originate(ORDER)
 
     assert reply.state is OrderState.REFUSED
     assert "was not sent" in reply.reason
 
 
-async def test_an_order_is_never_repeated_by_itself():
+async def test_an_order_is_never_repeated_by_itself() -> None:
     asked = 0
 
     def lose(_: httpx.Request) -> httpx.Response:
@@ -232,7 +240,7 @@ async def test_an_order_is_never_repeated_by_itself():
 
 
 @pytest.mark.parametrize("body", [f"bad key {KEY}", json.dumps({"message": f"{KEY}\n{KEY}" * 99})])
-async def test_the_key_is_in_no_words_however_the_pbx_echoes_it(body: str):
+async def test_the_key_is_in_no_message_however_the_pbx_echoes_it(body: str) -> None:
     reply = await saying(body, 403).originate(ORDER)
 
     assert KEY not in reply.reason
@@ -241,15 +249,15 @@ async def test_the_key_is_in_no_words_however_the_pbx_echoes_it(body: str):
     assert KEY not in repr(SipuniAccount("https://sipuni.test/api", "012345", KEY))
 
 
-async def test_orders_leave_two_a_second_at_most_and_exports_one():
+async def test_orders_leave_two_a_second_at_most_and_exports_one() -> None:
     loop = asyncio.get_running_loop()
     left: dict[str, list[float]] = {}
 
-    def note(request: httpx.Request) -> httpx.Response:
+    def record(request: httpx.Request) -> httpx.Response:
         left.setdefault(request.url.path, []).append(loop.time())
         return httpx.Response(200, text=HEADERS if "export" in request.url.path else "1")
 
-    pbx = api(note)
+    pbx = api(record)
     await asyncio.gather(
         *(pbx.originate(ORDER) for _ in range(4)), *(pbx.history(NOON, NOON) for _ in range(3))
     )
@@ -263,11 +271,11 @@ async def test_orders_leave_two_a_second_at_most_and_exports_one():
 # ---------------------------------------------------------------- the statistics
 
 
-async def told(text: str) -> list[object]:
+async def history_of(text: str) -> list[object]:
     return list(await saying(text).history(day(0), day(23, 59)))
 
 
-async def test_a_row_of_the_statistics_becomes_an_event():
+async def test_a_row_of_the_statistics_becomes_an_event() -> None:
     (event,) = await saying(f"\ufeff{HEADERS}\r\n{TALK}\r\n").history(day(11), day(13))
 
     assert (event.kind, event.direction) == (EventKind.HISTORY, Direction.INBOUND)
@@ -286,15 +294,15 @@ def columns(text: str) -> dict[str, str]:
     return dict(zip(HEADERS.split(";"), text.split(";"), strict=True))
 
 
-async def test_columns_are_known_by_their_header_wherever_they_stand():
+async def test_columns_are_known_by_their_header_wherever_they_stand() -> None:
     cells = columns(TALK)
     backwards = list(reversed(cells))
     table = ";".join(backwards) + "\n" + ";".join(cells[name] for name in backwards)
 
-    assert await told(table) == await told(f"{HEADERS}\n{TALK}")
+    assert await history_of(table) == await history_of(f"{HEADERS}\n{TALK}")
 
 
-async def test_optional_columns_and_units_may_be_missing():
+async def test_optional_columns_and_units_may_be_missing() -> None:
     short = "Тип;Статус;Время;Откуда;Куда;Длительность звонка;ID записи"
     row = "Исходящий;Не отвечен;01.02.2026 12:00;205 (Иванов И.);+7 900 123-45-67;20;17.1"
 
@@ -324,7 +332,7 @@ async def test_optional_columns_and_units_may_be_missing():
 )
 async def test_what_a_row_says_is_taken_for_no_more(
     changes: dict[str, str], seen: tuple[Outcome, str, str]
-):
+) -> None:
     row = ";".join((columns(TALK) | changes).values())
 
     (event,) = await saying(f"{HEADERS}\n{row}").history(day(0), day(23))
@@ -332,7 +340,7 @@ async def test_what_a_row_says_is_taken_for_no_more(
     assert (event.outcome, event.extension, event.recording) == seen
 
 
-async def test_calls_outside_the_span_and_rows_without_a_time_are_left_out():
+async def test_calls_outside_the_span_and_rows_without_a_time_are_left_out() -> None:
     rows = [
         ";".join((columns(TALK) | {"Время": time}).values())
         for time in ("01.02.2026 11:59:59", "01.02.2026 12:30", "01.02.2026 12:31:00", "", "soon")
@@ -362,7 +370,7 @@ async def test_calls_outside_the_span_and_rows_without_a_time_are_left_out():
 )
 def test_only_a_span_within_one_day_is_narrowed_by_the_clock(
     since: datetime, until: datetime, asked: tuple[str, str, str, str]
-):
+) -> None:
     fields = export_query(since, until, MOSCOW)
 
     assert (fields["from"], fields["timeFrom"], fields["to"], fields["timeTo"]) == asked
@@ -381,9 +389,9 @@ def test_only_a_span_within_one_day_is_narrowed_by_the_clock(
         ("slow down", 429, PbxUnavailable),
     ],
 )
-async def test_what_is_no_table_is_an_error_in_the_pbx_s_words(
+async def test_what_is_no_table_is_an_error_with_the_pbx_s_message(
     body: str, status: int, error: type[PbxError]
-):
+) -> None:
     with pytest.raises(error) as failure:
         await saying(body, status).history(day(0), day(1))
 
@@ -391,7 +399,7 @@ async def test_what_is_no_table_is_an_error_in_the_pbx_s_words(
         assert "Неверный hash" in str(failure.value)
 
 
-async def test_a_pbx_that_cannot_be_reached_is_unavailable():
+async def test_a_pbx_that_cannot_be_reached_is_unavailable() -> None:
     with pytest.raises(PbxUnavailable, match="ConnectError"):
         await failing(httpx.ConnectError("refused")).history(day(0), day(1))
 
@@ -400,7 +408,7 @@ TEXTS = st.text(st.sampled_from('абв ;,"\n\r0123456789.:()+'), max_size=60)
 
 
 @given(st.lists(st.lists(TEXTS, max_size=15), max_size=5))
-def test_no_table_makes_the_reading_raise(rows: list[list[str]]):
+def test_no_table_makes_the_reading_raise(rows: list[list[str]]) -> None:
     body = "\n".join((HEADERS, *(";".join(cells) for cells in rows)))
 
     for event in read_export(body.encode(), MOSCOW, RULES):
@@ -421,9 +429,9 @@ def cabinet() -> tuple[SipuniLab, PbxControl]:
     return lab, SipuniApi(account, RULES, transport=transport)
 
 
-async def test_the_simulated_cabinet_takes_an_order_and_tells_of_it(
+async def test_the_simulated_cabinet_takes_an_order_and_reports_it(
     cabinet: tuple[SipuniLab, PbxControl],
-):
+) -> None:
     lab, pbx = cabinet
     await lab.place_call(CallPlan("79035550123", "74950000001"))
 
@@ -443,7 +451,7 @@ async def test_the_simulated_cabinet_takes_an_order_and_tells_of_it(
 @pytest.mark.parametrize("status", [200, 403])
 async def test_the_simulated_cabinet_refuses_a_wrong_key(
     cabinet: tuple[SipuniLab, PbxControl], status: int
-):
+) -> None:
     lab, _ = cabinet
     lab.set_switches(CabinetSwitches(refusal_status=status))
     account = SipuniAccount("http://cabinet.test/api", "012345", "wrong", MOSCOW)

@@ -59,7 +59,7 @@ async def history(tmp_path: Path, ledger: SqliteLedger) -> AsyncIterator[SqliteC
         made(0, life=answered),
         other(1),
         made(2, direction=Direction.OUTBOUND, placed_by="400"),
-        made(3, blank=True),
+        made(3, is_test_request=True),
     ):
         await ledger.record_call(call, None)
     opened = SqliteCallHistory(tmp_path / "ledger.db")

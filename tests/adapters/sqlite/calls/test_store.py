@@ -17,7 +17,8 @@ from tinydb import where
 
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.file.tables import SqliteDb
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry, retry_now
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
+from bridge.domain.delivery.outbox import retry_now
 from bridge.domain.directory.entities import Ref
 from bridge.domain.routing.decision import NumberMemory
 from bridge.errors import StoreError
@@ -93,7 +94,7 @@ async def test_an_administrator_reads_the_ledger_as_tinydb(
 
     with SqliteDb(path) as db:
         assert db.tables() == {"calls", "outbox", "events", "choices", "debts", "talks", "days"}
-        (dead,) = db.table("outbox").show_search(where("state") == "dead")
+        (dead,) = db.table("outbox").search(where("state") == "dead")
         assert dead["key"] == "b"
 
 
@@ -157,12 +158,12 @@ _WRITER = """
 import asyncio, sys
 from dataclasses import replace
 from pathlib import Path
-from bridge.adapters.sqlite.calls.store import LedgerStore
+from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.domain.delivery.outbox import OutboxEntry
 from tests.support import builders as b
 
 async def main():
-    ledger = LedgerStore.open(Path(sys.argv[1]), lambda: b.NOON)
+    ledger = SqliteLedger.open(Path(sys.argv[1]), lambda: b.NOON)
     async def one(worker):
         n = 0
         while True:
@@ -185,7 +186,7 @@ async def test_an_acknowledged_call_survives_kill_9_with_its_debt(path: Path) ->
             [sys.executable, "-c", _WRITER, str(path), str(round_)],
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[4],
         )
         assert writer.stdout is not None
         for _ in range(10 + 13 * round_):
@@ -364,7 +365,7 @@ async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
             "events": {"provider": "sipuni", "received_at": NOW.isoformat(), "fields": []},
         }
         for name, row in rows.items():
-            db.table(name).rows.write([(1, msgspec.json.encode(row).decode())])
+            db.table(name).rows.upsert([(1, msgspec.json.encode(row).decode())])
 
     ledger = SqliteLedger.open(path, lambda: NOW)
 

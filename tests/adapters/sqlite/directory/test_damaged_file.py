@@ -12,7 +12,7 @@ from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.domain.directory.entities import EntityKind
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreDamaged, StoreError
 from tests.adapters.sqlite.directory.test_store import manager, names_at, partner, put
 

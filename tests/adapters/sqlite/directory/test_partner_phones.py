@@ -8,7 +8,8 @@ import pytest
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.directory.entities import CandidateKind, EntityKind
+from bridge.domain.directory.caller_card import CandidateKind
+from bridge.domain.directory.entities import EntityKind
 from bridge.ports.onec import DirectoryObject
 from bridge.ports.stores.directory import SyncReport
 from tests.support import builders as b

@@ -15,7 +15,7 @@ import pytest
 
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.errors import StoreError
 from bridge.ports.stores.directory import SyncReport
 from tests.adapters.sqlite.directory.test_store import NOW, manager, names_at, partner, put
@@ -28,10 +28,10 @@ _LOOKS = """
 import os, sys
 from datetime import timedelta
 from pathlib import Path
-from bridge.adapters.sqlite.directory.reader import DirectoryReader
+from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.errors import StoreError
 
-reader = DirectoryReader(Path(sys.argv[1]), stale_after=timedelta(hours=1))
+reader = SqliteDirectory(Path(sys.argv[1]), stale_after=timedelta(hours=1))
 first, count = int(sys.argv[2]), int(sys.argv[3])
 found = failed = 0
 print("ready", flush=True)

@@ -18,8 +18,8 @@ from tinydb.operations import delete, increment
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
-from bridge.adapters.sqlite.file.sqlite_file import WriterLock
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.errors import StoreError
 
 
@@ -312,11 +312,11 @@ def test_two_connections_see_each_others_writes(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with SqliteDb(path) as one, SqliteDb(path) as two:
         question = where("n") == 1
-        assert two.table("t").show_search(question) == []
+        assert two.table("t").search(question) == []
 
         assert one.table("t").insert({"n": 1}) == 1
 
-        assert len(two.table("t").show_search(question)) == 1
+        assert len(two.table("t").search(question)) == 1
         assert two.table("t").insert({"n": 2}) == 2
         assert one.table("t").insert({"n": 3}) == 3
 

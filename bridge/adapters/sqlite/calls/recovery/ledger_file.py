@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.adapters.sqlite.calls.migration import migrate_ledger
 from bridge.adapters.sqlite.calls.recovery.salvage import check_documents, salvage
 from bridge.adapters.sqlite.calls.rows import FIRST_TABLES, LEDGER_PAGE_SIZE, create_tables
 from bridge.adapters.sqlite.calls.writes import (
@@ -27,12 +28,13 @@ from bridge.adapters.sqlite.file.header import HeaderReader
 from bridge.adapters.sqlite.file.integrity import check_integrity
 from bridge.adapters.sqlite.file.set_aside import LOG_SUFFIXES, record_missing, set_aside
 from bridge.adapters.sqlite.file.sqlite_file import (
-    SQLITE_ERRORS,
+    FORMAT_VERSION,
+    OLDEST_FORMAT,
     SqliteFile,
-    WriterLock,
-    restore_shared_memory,
 )
+from bridge.adapters.sqlite.file.store_errors import SQLITE_ERRORS, decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.errors import StoreDamaged, StoreError, StoreInUse, StoreOfOtherProgram
 from bridge.ports.clock import Clock
 
@@ -147,11 +149,16 @@ class LedgerFile:
         if self._is_known and self._read_header(self._look())[0][: len(_MAGIC)] != _MAGIC:
             # SQLite would take a file of zeros for a new one.
             raise StoreDamaged(str(self._path), "file is not a database")
-        db = SqliteDb(self._path, page_size=LEDGER_PAGE_SIZE, any_thread=True)
+        db = SqliteDb(
+            self._path, page_size=LEDGER_PAGE_SIZE, any_thread=True, oldest_format=OLDEST_FORMAT
+        )
         try:
             self._insist_on_tables(db)
             create_tables(db)
             self._insist_on_length(db.file)
+            if db.file.format_version != FORMAT_VERSION:
+                with decoding_documents(self._path), db.transaction():
+                    migrate_ledger(db.file)
             if self._doubt is not None:
                 check_integrity(db.file)
                 check_documents(db.file)
@@ -299,7 +306,8 @@ class LedgerFile:
             raise StoreDamaged(str(self._path), self._doubt.reason)
         looks = self._look()
         if looks[2][1] < self._looks[2][1]:
-            restore_shared_memory(self._path)
+            with suppress(StoreError):
+                file.wal_index.restore_length()
             looks = self._look()
         self._insist_on_identity(looks)
         for (_, size, _), (_, had, _) in zip(looks, self._looks, strict=True):

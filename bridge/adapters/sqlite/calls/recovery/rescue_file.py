@@ -13,13 +13,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS
+from bridge.adapters.sqlite.calls.migration import upgrade_call, upgrade_entry
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.errors import StoreError
 from bridge.ports.stores.files import RescuedCall
 
@@ -35,7 +36,16 @@ class _Line(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_line = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _read_line(line: bytes) -> _Line:
+    """Read one line, also one that an earlier release wrote with other keys."""
+    document = _decode(line)
+    document["call"] = upgrade_call(document["call"])
+    if document.get("entry") is not None:
+        document["entry"] = upgrade_entry(document["entry"])
+    return msgspec.convert(document, _Line)
 
 
 def _print(line: str) -> None:
@@ -98,7 +108,7 @@ class RescueFile:
         for place in self.existing_paths():
             for line in _lines(place):
                 try:
-                    read = _line(line)
+                    read = _read_line(line)
                 except DECODE_ERRORS:
                     self._set_unreadable_aside(place, line)
                 else:

@@ -5,11 +5,13 @@ cannot be read is left where it is; what stays behind is kept with the file that
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from bridge.adapters.sqlite.calls.migration import upgrade_document
 from bridge.adapters.sqlite.calls.rows import (
     COLUMNS,
     decode_call,
@@ -20,8 +22,10 @@ from bridge.adapters.sqlite.calls.rows import (
     decode_talk,
     entry_row,
 )
-from bridge.adapters.sqlite.file.sqlite_file import DECODE_ERRORS, SQLITE_ERRORS, Row, SqliteFile
-from bridge.domain.delivery.outbox import EntryState, recover_after_crash
+from bridge.adapters.sqlite.file.sqlite_file import Row, SqliteFile
+from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS, SQLITE_ERRORS
+from bridge.domain.delivery.entry import EntryState
+from bridge.domain.delivery.outbox import recover_after_crash
 from bridge.errors import StoreDamaged
 
 # ruff: noqa: S608 - tables and columns are constants of ours.
@@ -69,7 +73,8 @@ def _copy_all(source: sqlite3.Connection, target: SqliteFile, now: datetime) -> 
     for table, read in _READERS.items():
         columns = ("id", "doc", *(name for name, _ in COLUMNS.get(table, ())))
         places = ", ".join("?" * len(columns))
-        sound = (row for row in _rows(source, table, columns) if _is_sound(read, row[1]))
+        rows = _upgraded(table, _rows(source, table, columns))
+        sound = (row for row in rows if _is_sound(read, row[1]))
         if table == "outbox":
             sound = (_due_again(row, now) for row in sound)
         statement = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
@@ -93,6 +98,13 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
             step = 2 * step + 1
         else:
             return
+
+
+def _upgraded(table: str, rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield *rows* with today's keys; one that is no document is left out."""
+    for number, text, *columns in rows:
+        with suppress(*DECODE_ERRORS):
+            yield number, upgrade_document(table, text), *columns
 
 
 def _is_sound(read: Callable[[str], object], text: str) -> bool:

@@ -1,1 +1,1 @@
-"""Index."""
+"""The indexes of the directory file: phone number → caller card, and names by substring."""

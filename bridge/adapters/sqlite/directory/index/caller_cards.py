@@ -8,32 +8,36 @@ The rules:
   manager worth asking: chains end before him, his contact persons are callers without a partner.
 
 Cards are decoded on the ringing path of every call and kept for every number, so they are small
-and flat: references are 16 bytes, and a partner does not repeat himself as the first step of his
-own chain.
+and flat: references are 16 bytes, a manager is the number of his row in this file (his reference
+where 1C does not list him), and a partner does not repeat himself as the first step of his own
+chain.
 """
 
 from binascii import unhexlify
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from bridge.adapters.sqlite.directory.documents import distinct_phones
-from bridge.domain.directory.entities import (
-    UNLISTED,
+from bridge.domain.directory.caller_card import (
     CallerCard,
     Candidate,
     CandidateKind,
-    Manager,
     OwnerStep,
-    Partner,
-    PhoneOwner,
-    Ref,
     build_candidate,
     build_owner_chain,
     candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
+    EMPTY_REF,
+    Manager,
+    Partner,
+    PhoneOwner,
+    Ref,
     may_be_caller,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.onec import DirectoryObject
 
 _CANDIDATE_KINDS = (None, *CandidateKind)
@@ -54,8 +58,8 @@ _unpack = msgspec.msgpack.Decoder(list[tuple]).decode  # type: ignore[type-arg] 
 class PartnerChains:
     """Partners as far as cards of others need them; shared strings are kept once."""
 
-    def __init__(self, manager_rows: dict[Ref, int]):
-        self._manager_rows = manager_rows
+    def __init__(self, manager_rows: Mapping[Ref, int]):
+        self.manager_rows = manager_rows
         self._steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
         self._words: dict[Ref, tuple[str, bool]] = {}
         self._known: dict[Ref, Ref] = {}
@@ -75,9 +79,9 @@ class PartnerChains:
     def build_candidate(self, owner: PhoneOwner) -> Candidate:
         """Make the candidate of *owner*, whose partners are all learned."""
         if isinstance(owner, Partner):
-            chain = build_owner_chain(owner.ref, self._steps, self._manager_rows)
+            chain = build_owner_chain(owner.ref, self._steps)
             return build_candidate(owner, chain, None, customer=owner.customer, code=owner.code)
-        chain = build_owner_chain(owner.partner, self._steps, self._manager_rows)
+        chain = build_owner_chain(owner.partner, self._steps)
         code, customer = self._words[chain[0].partner] if chain else ("", False)
         return build_candidate(owner, chain, None, customer=customer, code=code)
 
@@ -86,12 +90,13 @@ class PartnerChains:
         if isinstance(owner, Partner) and owner.parent is None:
             # Nearly all owners of a large base, and by far the shortest chain: his own step.
             manager = owner.manager
-            row = None if manager is None else self._manager_rows.get(manager, UNLISTED)
+            row = None if manager is None else _pack_manager(manager, self.manager_rows)
             marks = _PARTNER | _CUSTOMER if owner.customer else _PARTNER
             return _pack_fields(
                 marks, owner.ref, owner.name, [None, None, row], owner.code, extension
             )
-        return pack_candidate(self.build_candidate(owner)._replace(extension=extension))
+        candidate = self.build_candidate(owner)._replace(extension=extension)
+        return pack_candidate(candidate, self.manager_rows)
 
 
 class PackedCards:
@@ -125,26 +130,31 @@ class PackedCards:
     def sorted_batches(self, size: int) -> Iterator[list[tuple[PhoneNumber, bytes]]]:
         """Give number and card in the order in which the table wants them, *size* at a time."""
         cards = self._cards
-        cards.update({number: _joined(number, alone) for number, alone in self._shared.items()})
+        cards.update({number: _joined(alone) for number, alone in self._shared.items()})
         numbers = sorted(cards)
         for at in range(0, len(numbers), size):
             yield [(number, cards[number]) for number in numbers[at : at + size]]
 
 
-def _joined(number: PhoneNumber, alone: list[bytes]) -> bytes:
-    """Make one card of those that each of the owners of *number* would have alone."""
-    candidates = [c for card in alone for c in unpack_card(number, card).candidates]
-    return pack_card([pack_candidate(c) for c in sorted(candidates, key=candidate_sort_key)])
+def _joined(alone: list[bytes]) -> bytes:
+    """Make one card of those that each of the owners of a number would have alone."""
+    return pack_card([card.removeprefix(_ONE) for card in sorted(alone, key=_sort_key)])
 
 
-def pack_candidate(candidate: Candidate) -> bytes:
+def _sort_key(card: bytes) -> tuple[object, ...]:
+    (fields,) = _unpack(card)
+    return candidate_sort_key(_candidate(WITHOUT_MANAGERS, *fields))
+
+
+def pack_candidate(candidate: Candidate, manager_rows: Mapping[Ref, int]) -> bytes:
     """Write one candidate: (marks, ref, name, chain as flat triples[, code[, extension]])."""
     kind, ref, name, chain, code, customer, ended, extension = candidate
     marks = kind | (customer and _CUSTOMER) | (ended and _ENDED)
     steps: list[object] = []
     for partner, partner_name, manager in chain:
+        packed = None if manager is None else _pack_manager(manager, manager_rows)
         own = partner == ref and partner_name == name
-        steps += (None, None, manager) if own else (_small(partner), partner_name, manager)
+        steps += (None, None, packed) if own else (_small(partner), partner_name, packed)
     return _pack_fields(marks, ref, name, steps, code, extension)
 
 
@@ -165,12 +175,57 @@ def pack_card(candidates: list[bytes]) -> bytes:
     return _pack([msgspec.Raw(candidate) for candidate in candidates])
 
 
-def unpack_card(number: PhoneNumber, card: bytes) -> CallerCard:
-    """Read a card back; raises msgspec.MsgspecError or TypeError for what is none."""
-    return CallerCard(number, tuple([_candidate(*fields) for fields in _unpack(card)]))
+class UnknownManagerRow(LookupError):
+    """A card names a row of a manager that is not known yet: a run has just committed."""
+
+
+class ManagerRefs(dict[object, Ref | None]):
+    """The reference of a manager by what a card holds of him; *rows* are known row numbers."""
+
+    def __init__(self, rows: Mapping[int, Ref]) -> None:
+        super().__init__()
+        self.update(rows.items())
+        self[None] = None
+
+    def __missing__(self, packed: object) -> Ref:
+        """Return the reference that stands in the card itself.
+
+        Raises:
+            UnknownManagerRow: it is a row number.
+        """
+        if type(packed) is int:
+            raise UnknownManagerRow(packed)
+        return _large(packed)
+
+
+class _AnyManager(ManagerRefs):
+    """Takes every row for a manager whom 1C does not list."""
+
+    def __missing__(self, packed: object) -> Ref:
+        return EMPTY_REF if type(packed) is int else _large(packed)
+
+
+#: For whoever needs the owners of a card, and not their managers.
+WITHOUT_MANAGERS: Final = _AnyManager({})
+
+
+def with_unknown_rows(known: ManagerRefs) -> ManagerRefs:
+    """Return *known* with every other row taken for a manager whom 1C does not list."""
+    return _AnyManager({row: ref for row, ref in known.items() if type(row) is int and ref})
+
+
+def unpack_card(number: PhoneNumber, card: bytes, managers: ManagerRefs) -> CallerCard:
+    """Read a card back.
+
+    Raises:
+        MsgspecError, TypeError: it is no card.
+        UnknownManagerRow: it names a row that *managers* do not have.
+    """
+    return CallerCard(number, tuple([_candidate(managers, *fields) for fields in _unpack(card)]))
 
 
 def _candidate(  # noqa: PLR0917 - the card's own order
+    managers: ManagerRefs,
     marks: int,
     packed: bytes | str,
     name: str,
@@ -181,19 +236,26 @@ def _candidate(  # noqa: PLR0917 - the card's own order
     ref = _large(packed)
     # tuple.__new__ spares the keyword-aware constructors of NamedTuple, a third of the decoding.
     if len(steps) == 3 and steps[0] is None:  # noqa: PLR2004 - one triple: a partner himself
-        chain: tuple[OwnerStep, ...] = (tuple.__new__(OwnerStep, (ref, name, steps[2])),)
+        chain: tuple[OwnerStep, ...] = (tuple.__new__(OwnerStep, (ref, name, managers[steps[2]])),)
     else:
         chain = tuple(
             [
-                tuple.__new__(OwnerStep, (ref, name, steps[at + 2]))
+                tuple.__new__(OwnerStep, (ref, name, managers[steps[at + 2]]))
                 if steps[at] is None
-                else tuple.__new__(OwnerStep, (_large(steps[at]), steps[at + 1], steps[at + 2]))
+                else tuple.__new__(
+                    OwnerStep, (_large(steps[at]), steps[at + 1], managers[steps[at + 2]])
+                )
                 for at in range(0, len(steps), 3)
             ]
         )
     kind = _CANDIDATE_KINDS[marks & 3]
     customer, ended = marks & _CUSTOMER != 0, marks & _ENDED != 0
     return tuple.__new__(Candidate, (kind, ref, name, chain, code, customer, ended, extension))
+
+
+def _pack_manager(manager: Ref, rows: Mapping[Ref, int]) -> int | bytes | str:
+    row = rows.get(manager)
+    return _small(manager) if row is None else row
 
 
 def _small(ref: str) -> bytes | str:

@@ -21,6 +21,7 @@ from bridge.adapters.sqlite.directory.documents import (
     read_objects,
 )
 from bridge.adapters.sqlite.directory.index.caller_cards import (
+    WITHOUT_MANAGERS,
     PackedCards,
     PartnerChains,
     pack_candidate,
@@ -34,18 +35,20 @@ from bridge.adapters.sqlite.file.bulk import (
     join_values,
 )
 from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
-from bridge.domain.directory.entities import (
+from bridge.domain.directory.caller_card import (
     Candidate,
     CandidateKind,
+    candidate_sort_key,
+)
+from bridge.domain.directory.entities import (
     EntityKind,
     Manager,
     Partner,
     PhoneOwner,
     Ref,
-    candidate_sort_key,
     may_be_caller,
 )
-from bridge.domain.phone.fields import PhoneNumber
+from bridge.domain.phone.phone import PhoneNumber
 from bridge.ports.onec import DirectoryObject
 
 # ruff: noqa: S608 - table and expression are constants of this house.
@@ -225,21 +228,24 @@ class PhoneIndex:
             if old:
                 keys.update(
                     OwnerKey(_KIND_OF[c.kind], c.ref)
-                    for c in unpack_card(number, old[0][0]).candidates
+                    for c in unpack_card(number, old[0][0], WITHOUT_MANAGERS).candidates
                 )
             found: list[Candidate] = []
             for key in keys:
                 if key not in owners:
                     owners[key] = self._caller(key, partners)
                 found += _candidates(owners[key], number, partners)
-            numbers += self._replace(number, found, bool(old))
+            numbers += self._replace(number, found, partners, there=bool(old))
         return numbers
 
-    def _replace(self, number: PhoneNumber, found: list[Candidate], there: bool) -> int:
+    def _replace(
+        self, number: PhoneNumber, found: list[Candidate], partners: PartnerChains, *, there: bool
+    ) -> int:
         if not found:
             self._file.execute("DELETE FROM phone WHERE number = ?", (number,))
             return -there
-        card = pack_card([pack_candidate(c) for c in sorted(found, key=candidate_sort_key)])
+        ordered = sorted(found, key=candidate_sort_key)
+        card = pack_card([pack_candidate(c, partners.manager_rows) for c in ordered])
         self._file.execute(_REPLACE, (number, card))
         return not there
 

@@ -1,1 +1,1 @@
-"""Reading through the interface: the filter's grammar and rules, projection, order, pages."""
+"""Reading through the interface: the filter's grammar and types, projection, order, pages."""

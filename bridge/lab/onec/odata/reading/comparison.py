@@ -1,7 +1,7 @@
 """Compares two operands of a filter by the type rules of 1C's query language.
 
 References know equality only; composite values are equal to a `cast` only; unlimited texts and
-value storages cannot be compared at all (onec-odata §2.2).
+value storages cannot be compared at all (docs/facts/onec-odata.md, 'Filter').
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def compile_comparison(
     *exact* texts differ by the case of letters.
 
     Raises:
-        Refused: these two cannot be compared this way (500/-1).
+        ODataRefusal: these two cannot be compared this way (500/-1).
     """
     if left.literal and not right.literal:
         left, right = right, left
@@ -107,6 +107,7 @@ def _composite_equals(left: Operand, right: Operand) -> Callable[[Row], bool]:
 
         return same
     edm = {"String": "Edm.String", "Number": "Edm.Double", "Boolean": "Edm.Boolean"}
-    wanted = edm.get(right.type, f"Edm.{right.type}" if right.type == "DateTime" else None)
-    # A bare guid against a composite field is no error and finds nothing (onec-odata §2.2).
-    return lambda row: wanted is not None and kind(row) == wanted and value(row) == other(row)
+    type_name = edm.get(right.type, f"Edm.{right.type}" if right.type == "DateTime" else None)
+    # A bare guid against a composite field is no error and finds nothing (docs/facts/onec-odata.md,
+    # 'Filter').
+    return lambda row: type_name is not None and kind(row) == type_name and value(row) == other(row)

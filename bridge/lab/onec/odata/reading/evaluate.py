@@ -38,7 +38,7 @@ class FilterScope:
 
     @property
     def is_case_sensitive(self) -> bool:
-        """Tell whether texts are compared with the case of their letters."""
+        """Return whether texts are compared with the case of their letters."""
         return self.publication.switches.text_case == "sensitive"
 
     def reader(self, name: str) -> RowGetter:
@@ -58,7 +58,7 @@ def compile_condition(tree: grammar.Node, scope: FilterScope) -> Callable[[Row],
     """Compile a filter.
 
     Raises:
-        Refused: as 1C would refuse it.
+        ODataRefusal: as 1C would refuse it.
     """
     found = _operand(tree, scope)
     if found.type != "Boolean":
@@ -70,8 +70,8 @@ def requested_keys(tree: grammar.Node) -> frozenset[str] | None:
     """Return the only references the filter can be true for, if it names them."""
     chain = _same_field(tree)
     if chain is not None:
-        steps, wanted = chain
-        return frozenset(wanted) if steps == ("Ref_Key",) else None
+        steps, refs = chain
+        return frozenset(refs) if steps == ("Ref_Key",) else None
     match tree:
         case grammar.Binary("and", left, right):
             one, other = requested_keys(left), requested_keys(right)
@@ -103,7 +103,7 @@ def compile_path(steps: tuple[str, ...], scope: FilterScope) -> Operand:
     """Compile a path of fields: `ИНН`, `Партнер/Description`, `d/Тип`.
 
     Raises:
-        Refused: an unknown segment (400/6), or a section outside a lambda (500).
+        ODataRefusal: an unknown segment (400/6), or a section outside a lambda (500).
     """
     name, rest = steps[0], steps[1:]
     if name in scope.variables and rest:
@@ -149,11 +149,11 @@ def _attribute(name: str, scope: FilterScope) -> Operand:
 
 def _junction(name: str, left: grammar.Node, right: grammar.Node, scope: FilterScope) -> Operand:
     if name == "or" and (chain := _same_field(grammar.Binary(name, left, right))):
-        steps, wanted = chain
+        steps, refs = chain
         found = compile_path(steps, scope)
         if found.type == "Guid":
             get = found.get
-            return Operand("Boolean", lambda row: get(row) in wanted)
+            return Operand("Boolean", lambda row: get(row) in refs)
     one, other = compile_condition(left, scope), compile_condition(right, scope)
     if name == "or":
         return Operand("Boolean", lambda row: one(row) or other(row))
@@ -162,7 +162,7 @@ def _junction(name: str, left: grammar.Node, right: grammar.Node, scope: FilterS
 
 def _same_field(tree: grammar.Node) -> tuple[tuple[str, ...], set[str]] | None:
     """Read `X eq guid'…' or X eq guid'…' or …`, however long; None for anything else."""
-    wanted: set[str] = set()
+    refs: set[str] = set()
     steps: set[tuple[str, ...]] = set()
     waiting = [tree]
     while waiting:
@@ -170,11 +170,11 @@ def _same_field(tree: grammar.Node) -> tuple[tuple[str, ...], set[str]] | None:
             case grammar.Binary("or", left, right):
                 waiting += [left, right]
             case grammar.Binary("eq", grammar.FieldPath(named), grammar.Literal("Guid", value)):
-                wanted.add(str(value))
+                refs.add(str(value))
                 steps.add(named)
             case _:
                 return None
-    return (steps.pop(), wanted) if len(steps) == 1 else None
+    return (steps.pop(), refs) if len(steps) == 1 else None
 
 
 def _arithmetic(name: str, left: Operand, right: Operand) -> Operand:

@@ -73,7 +73,7 @@ def compile_call(name: str, found: list[Operand], *, exact: bool = False) -> Ope
     """Apply a function to compiled arguments; *exact* texts differ by the case of letters.
 
     Raises:
-        Refused: an argument of another type (500/-1), a function 1C does not have (400/21).
+        ODataRefusal: an argument of another type (500/-1), a function 1C does not have (400/21).
     """
     if name in _OF_TEXTS:
         count, type_name, apply = _OF_TEXTS[name]

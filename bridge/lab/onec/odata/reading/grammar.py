@@ -1,4 +1,4 @@
-"""Parses `$filter` of the standard interface into a tree; knows syntax, not fields.
+"""Parses `$filter` of the standard interface into a tree; it checks syntax, not fields.
 
 Precedence is OData 3's: or, and, not, comparison, add and sub, mul and div, minus.
 """
@@ -90,7 +90,7 @@ def parse_filter(text: str) -> Node:
     """Return the tree of a filter.
 
     Raises:
-        Refused: the syntax is broken (400/14), or a plus stands for a space (500/-1).
+        ODataRefusal: the syntax is broken (400/14), or a plus stands for a space (500/-1).
     """
     reader = _Reader(_tokens(text))
     tree = reader.disjunction()

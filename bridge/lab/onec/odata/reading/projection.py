@@ -1,7 +1,8 @@
 """Compiles `$select` and `$expand` into a projection of rows, and gives values their wire shape.
 
-Wide integers become strings, `DataVersion` its base64, types nobody published their alias;
-references not empty get a `@navigationLinkUrl` at the default metadata level (onec-odata §3.2).
+Wide integers become strings, `DataVersion` its base64, types that are not published their alias;
+references not empty get a `@navigationLinkUrl` at the default metadata level
+(docs/facts/onec-odata.md, 'Values in JSON').
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SHOWN = "____Presentation"
 
 
 @dataclass(slots=True)
-class _Wanted:
+class _Selection:
     columns: list[str] = field(default_factory=list)
     sections: dict[str, list[str] | None] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
@@ -37,29 +38,32 @@ def compile_projection(
     *links* adds `@navigationLinkUrl` members.
 
     Raises:
-        Refused: an unknown field (400/6), or a section in `$expand` (501/0).
+        ODataRefusal: an unknown field (400/6), or a section in `$expand` (501/0).
     """
-    wanted = _wanted(publication, entity_set, options.get("$select"))
+    selection = _read_selection(publication, entity_set, options.get("$select"))
     expanded = _expanded(publication, entity_set, options.get("$expand"))
     if "$select" in options:
-        # Not in $select means silently not expanded (onec-odata §2.4).
-        expanded = {name: wanted.walked.get(name, []) for name in expanded if name in wanted.walked}
+        # Not in $select means silently not expanded (docs/facts/onec-odata.md, 'Expand').
+        expanded = {
+            name: selection.walked.get(name, []) for name in expanded if name in selection.walked
+        }
     related = {
         name: _related(publication, entity_set, name, columns) for name, columns in expanded.items()
     }
     table = None if entity_set.is_section else publication.table(entity_set)
     shape = WireShape(publication, entity_set, links=links)
     getters = [
-        (label, _presented(publication, entity_set, name)) for label, name in wanted.shown.items()
+        (label, _presented(publication, entity_set, name))
+        for label, name in selection.shown.items()
     ]
 
     def project(row: Row) -> Row:
-        found = _taken(row, wanted, table)
+        found = _select_columns(row, selection, table)
         shape.columns(found, row, table)
         for label, get in getters:
             found[f"{label}{_SHOWN}"] = get(row)
-        if wanted.itself:
-            found["Presentation"] = publication.world.presentation(
+        if selection.itself:
+            found["Presentation"] = publication.infobase.presentation(
                 entity_set.name, str(row.get("Ref_Key", EMPTY_REF))
             )
         for name, walk in related.items():
@@ -69,18 +73,18 @@ def compile_projection(
     return project
 
 
-def _taken(row: Row, wanted: _Wanted, table: EntityTable | None) -> Row:
+def _select_columns(row: Row, selection: _Selection, table: EntityTable | None) -> Row:
     if table is None:
-        return {name: row[name] for name in wanted.columns}
+        return {name: row[name] for name in selection.columns}
     value = table.value
-    found = {name: value(row, name) for name in wanted.columns if name not in wanted.sections}
-    if wanted.sections:
+    found = {name: value(row, name) for name in selection.columns if name not in selection.sections}
+    if selection.sections:
         ordered: Row = {}
-        for name in wanted.columns:
-            if name not in wanted.sections:
+        for name in selection.columns:
+            if name not in selection.sections:
                 ordered[name] = found[name]
                 continue
-            columns = wanted.sections[name]
+            columns = selection.sections[name]
             lines = table.section(row, name)
             if columns is not None:
                 lines = [{column: line[column] for column in columns} for line in lines]
@@ -153,45 +157,48 @@ def _links(publication: Publication, entity_set: EntitySet) -> dict[str, str]:
 # ------------------------------------------------------------------ $select
 
 
-def _wanted(publication: Publication, entity_set: EntitySet, text: str | None) -> _Wanted:
+def _read_selection(
+    publication: Publication, entity_set: EntitySet, text: str | None
+) -> _Selection:
     every = [name for name in entity_set.template() if name not in entity_set.sections]
     sections = [s for s in entity_set.sections if publication.publishes(f"{entity_set.name}_{s}")]
-    wanted = _Wanted()
+    selection = _Selection()
     if not text:
-        wanted.sections = dict.fromkeys(sections)
-        wanted.columns = _in_order(entity_set, {*every, *sections})
-        return wanted
+        selection.sections = dict.fromkeys(sections)
+        selection.columns = _in_order(entity_set, {*every, *sections})
+        return selection
     names: set[str] = set()
     bare = False
     for part in (piece.strip() for piece in text.split(",")):
         if part == "*":
             names |= {*every, *sections}
-            wanted.sections |= dict.fromkeys(sections)
+            selection.sections |= dict.fromkeys(sections)
         elif part == "**":
             bare = True
             names |= set(every)
         elif part == f"*{_SHOWN}":
             walked = ((p.navigation, n) for n, p in entity_set.properties.items())
-            wanted.shown |= {label: name for label, name in walked if label}
+            selection.shown |= {label: name for label, name in walked if label}
         elif part == "Presentation" and not entity_set.is_section:
-            wanted.itself = True
+            selection.itself = True
         else:
-            names.add(_one(publication, entity_set, part, wanted))
+            names.add(_one(publication, entity_set, part, selection))
     if bare:
-        # With ** a section stays out even when it is listed beside it (onec-odata §2.3).
-        names -= set(wanted.sections)
-        wanted.sections = {}
-    wanted.columns = _in_order(entity_set, names)
-    return wanted
+        # With ** a section stays out even when it is listed beside it (docs/facts/onec-odata.md,
+        # 'Select').
+        names -= set(selection.sections)
+        selection.sections = {}
+    selection.columns = _in_order(entity_set, names)
+    return selection
 
 
-def _one(publication: Publication, entity_set: EntitySet, part: str, wanted: _Wanted) -> str:
+def _one(publication: Publication, entity_set: EntitySet, part: str, selection: _Selection) -> str:
     if part.endswith(_SHOWN):
         name = part.removesuffix(_SHOWN)
         column = name if name in entity_set.properties else f"{name}_Key"
         if column not in entity_set.properties:
             raise errors.no_segment(part)
-        wanted.shown[name] = column
+        selection.shown[name] = column
         return ""
     if part in entity_set.properties:
         return part
@@ -200,16 +207,16 @@ def _one(publication: Publication, entity_set: EntitySet, part: str, wanted: _Wa
         section = entity_set.sections[head]
         if slash and tail not in section.properties and tail != "*":
             raise errors.no_segment(tail)
-        kept = wanted.sections.get(head, [])
+        kept = selection.sections.get(head, [])
         whole = not slash or tail == "*" or kept is None
-        wanted.sections[head] = None if whole else [*(kept or []), tail]
+        selection.sections[head] = None if whole else [*(kept or []), tail]
         return head
     walked = publication.navigation(entity_set, head)
     if walked is None:
         raise errors.no_segment(head)
     if slash and tail not in walked[1].properties and tail != "*":
         raise errors.no_segment(tail)
-    wanted.walked.setdefault(head, []).extend([tail] if slash and tail != "*" else [])
+    selection.walked.setdefault(head, []).extend([tail] if slash and tail != "*" else [])
     return ""
 
 
@@ -228,9 +235,9 @@ def _presented(publication: Publication, entity_set: EntitySet, name: str) -> Ca
         found = value(row, name)
         if prop.composite:
             owner = publication.owner_of_type(str(value(row, f"{name}_Type")))
-            return publication.world.presentation(owner, found) if "_" in owner else str(found)
+            return publication.infobase.presentation(owner, found) if "_" in owner else str(found)
         if prop.ref and prop.type == "Guid":
-            return publication.world.presentation(prop.ref, found or EMPTY_REF)
+            return publication.infobase.presentation(prop.ref, found or EMPTY_REF)
         return "" if found is None else str(found)
 
     return get

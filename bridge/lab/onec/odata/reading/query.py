@@ -1,7 +1,8 @@
 """Answers one GET of an entity set: filter, order, page, project.
 
 Rows of equal order keys are permuted anew for every request, and pages without `$orderby` come in
-no promised order, because real pages lose and double rows that way (onec-odata §2.5).
+no promised order, because real pages lose and double rows that way (docs/facts/onec-odata.md,
+'Order').
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from bridge.lab.onec.infobase.schema import EMPTY_REF, EntitySet
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.odata import errors
 from bridge.lab.onec.odata.publication import Publication
-from bridge.lab.onec.odata.reading import evaluate, grammar
-from bridge.lab.onec.odata.reading import projection as select
+from bridge.lab.onec.odata.reading import evaluate, grammar, projection
 
 _KNOWN: Final = frozenset(
     {
@@ -32,7 +32,7 @@ _KNOWN: Final = frozenset(
         "$metadata",
     }
 )
-#: Rows that come in any order among themselves when nobody asked for an order.
+#: Rows that come in any order among themselves when the request has no $orderby.
 _BLOCK: Final = 97
 
 RowCondition = Callable[[Row], bool]
@@ -76,10 +76,10 @@ class QueryRunner:
         weather loses.
 
         Raises:
-            Refused: as 1C refuses the options.
+            ODataRefusal: as 1C refuses the options.
         """
         check_options(options)
-        project = select.compile_projection(publication, entity_set, options, links=links)
+        project = projection.compile_projection(publication, entity_set, options, links=links)
         ordered = self._ordered(publication, entity_set, options)
         rows, ties = ordered.rows, ordered.ties
         if publication.switches.rls_rows:
@@ -95,7 +95,7 @@ class QueryRunner:
         end = len(rows) if top is None else min(len(rows), skip + top)
         if "$orderby" not in options and (top is not None or skip):
             ties = [(at, min(at + _BLOCK, len(rows))) for at in range(0, len(rows), _BLOCK)]
-        shown = _slice(rows, ties, skip, end, f"{publication.world.seed}/{request}")
+        shown = _slice(rows, ties, skip, end, f"{publication.infobase.seed}/{request}")
         return QueryPage(entity_set, map(project, shown), count)
 
     def count(
@@ -139,7 +139,7 @@ class QueryRunner:
 def _revision(publication: Publication, entity_set: EntitySet, text: str) -> int:
     """Return the number of the last write that can change a result; other tables rarely can."""
     if "/" in text or "_Key" in text.replace("Ref_Key", ""):
-        return publication.world.write_counter.count
+        return publication.infobase.write_counter.count
     return publication.table(entity_set).revision
 
 
@@ -193,18 +193,18 @@ def _sorted(
     if not keys:
         return _Ordered(rows, [])
     columns = [_comparable([get(row) for row in rows]) for get, _ in keys]
-    places = list(range(len(rows)))
+    positions = list(range(len(rows)))
     for column, (_, descending) in zip(reversed(columns), reversed(keys), strict=True):
-        places.sort(key=column.__getitem__, reverse=descending)
+        positions.sort(key=column.__getitem__, reverse=descending)
     ties: list[tuple[int, int]] = []
     start = 0
-    for at in range(1, len(places) + 1):
-        if at < len(places) and all(c[places[at]] == c[places[start]] for c in columns):
+    for at in range(1, len(positions) + 1):
+        if at < len(positions) and all(c[positions[at]] == c[positions[start]] for c in columns):
             continue
         if at - start > 1:
             ties.append((start, at))
         start = at
-    return _Ordered([rows[place] for place in places], ties)
+    return _Ordered([rows[position] for position in positions], ties)
 
 
 def _comparable(values: list[Any]) -> list[Any]:
@@ -218,14 +218,14 @@ def _comparable(values: list[Any]) -> list[Any]:
 def _order_key(
     publication: Publication, entity_set: EntitySet, part: str
 ) -> tuple[Callable[[Row], Any], bool]:
-    words = part.split()
-    if len(words) > 2 or (len(words) == 2 and words[1] not in {"asc", "desc"}):  # noqa: PLR2004
+    parts = part.split()
+    if len(parts) > 2 or (len(parts) == 2 and parts[1] not in {"asc", "desc"}):  # noqa: PLR2004
         raise errors.bad_option("$orderby")
     if "+" in part:
         raise errors.no_segment(part.strip())
     table = None if entity_set.is_section else publication.table(entity_set)
     scope = evaluate.FilterScope(publication, entity_set, table)
-    steps = tuple(words[0].split("/"))
+    steps = tuple(parts[0].split("/"))
     found = evaluate.compile_path(steps, scope)
     prop, get = found.prop, found.get
     if prop is not None and (prop.unlimited or prop.type in {"Binary", "Stream"}):
@@ -236,14 +236,17 @@ def _order_key(
     if owner is not None and found.type == "Guid":
         get = _by_presentation(publication, owner, get)
 
-    return get, len(words) > 1 and words[1] == "desc"
+    return get, len(parts) > 1 and parts[1] == "desc"
 
 
 def _by_presentation(
     publication: Publication, owner: str, get: Callable[[Row], Any]
 ) -> Callable[[Row], Any]:
-    """Order a reference as 1C does: by what it shows, not by its guid (onec-odata §2.5)."""
-    table = publication.world.tables.get(owner)
+    """Order a reference as 1C does: by what it shows, not by its guid.
+
+    Source: docs/facts/onec-odata.md, 'Order'.
+    """
+    table = publication.infobase.tables.get(owner)
     if table is None:
         return get
     document = table.schema.kind == "Document"

@@ -1,1 +1,1 @@
-"""Writing through the interface: values taken in, objects, records, the configuration's code."""
+"""Writing through the interface: values of the body, objects and records, event handlers."""

@@ -2,7 +2,7 @@
 
 Forgiven in silence: unknown fields, dangling references, long texts (cut), nonsense in a wide
 number (kept as it was). Refused: a text for a guid or a boolean, a list for a text, lines of a
-section without `LineNumber` from 1 without gaps (onec-odata §4).
+section without `LineNumber` from 1 without gaps (docs/facts/onec-odata.md, 'Writing').
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def body_of(raw: bytes, content_type: str) -> Row:
     """Decode a body.
 
     Raises:
-        Refused: a form instead of JSON, or broken JSON (500/-1 both, as measured).
+        ODataRefusal: a form instead of JSON, or broken JSON (500/-1 both, as measured).
     """
     if "x-www-form-urlencoded" in content_type or "multipart" in content_type:
         raise errors.internal()
@@ -54,7 +54,7 @@ def read_values(entity_set: EntitySet, body: Row, schema: ReleaseSchema, current
     *current* is the complete row before the write; a wide number that cannot be read keeps it.
 
     Raises:
-        Refused: see the module.
+        ODataRefusal: see the module.
     """
     values: Row = {}
     body = {**body, **_bound(body, entity_set)}
@@ -110,8 +110,8 @@ def scalar(  # noqa: PLR0911 - one line per type
 def _text(prop: Property, given: Any, schema: ReleaseSchema) -> str:
     text = "" if given is None else str(given).lower() if isinstance(given, bool) else str(given)
     if prop.ref and prop.ref.startswith("Enum_"):
-        known = schema.enums.get(prop.ref.removeprefix("Enum_"))
-        if text and known and text not in known:
+        values = schema.enums.get(prop.ref.removeprefix("Enum_"))
+        if text and values and text not in values:
             raise errors.bad_value(text, "String")
         return text
     return text if prop.max is None else text[: prop.max]

@@ -2,13 +2,13 @@
 
 Calls: the register of contacts is rewritten and counters recalculated; the register of subjects,
 which only the form writes, is not touched. Reminders: the presentation of the source is replaced.
-Property sets: counters. In data-load mode all of it is skipped (ut11-metadata §4-6).
+Property sets: counters. In data-load mode all of it is skipped (docs/facts/ut11.md, 'Writing a
+phone call').
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from bridge.lab.onec.infobase.infobase import (
     CALL_CONTACTS,
@@ -23,9 +23,7 @@ from bridge.lab.onec.infobase.infobase import (
 from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, UNDEFINED
 from bridge.lab.onec.infobase.tables import Row, make_ref
 from bridge.lab.onec.odata import errors
-
-if TYPE_CHECKING:
-    from bridge.lab.onec.odata.writing.write import WriteRequest
+from bridge.lab.onec.odata.writing.request import WriteRequest
 
 _CALL_TYPE = f"StandardODATA.{PHONE_CALLS}"
 _EXTRAS = ("ДополнительныеРеквизиты", "ДополнительныеСведения")
@@ -35,7 +33,7 @@ def before_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of an object; may change *row* or refuse it.
 
     Raises:
-        Refused: a rule of the configuration says no (500/-1).
+        ODataRefusal: a rule of the configuration refuses it (500/-1).
     """
     if write.is_data_load:
         return
@@ -61,7 +59,7 @@ def before_record_write(write: WriteRequest, row: Row) -> None:
     """Run ПередЗаписью of a register's record set.
 
     Raises:
-        Refused: a reminder for nobody, or its source is refused.
+        ODataRefusal: a reminder without a user, or its source is refused.
     """
     if write.entity_set.name != REMINDERS:
         return
@@ -71,15 +69,15 @@ def before_record_write(write: WriteRequest, row: Row) -> None:
         raise errors.by_handler('Поле "Источник" не заполнено')
     if write.is_data_load:
         return
-    world = write.publication.world
+    infobase = write.publication.infobase
     kind = str(row.get("Источник_Type", UNDEFINED))
     if kind != UNDEFINED:
-        shown = world.presentation(write.publication.owner_of_type(kind), str(row["Источник"]))
+        shown = infobase.presentation(write.publication.owner_of_type(kind), str(row["Источник"]))
         row["ПредставлениеИсточника"] = shown[:100]
     else:
         row["ПредставлениеИсточника"] = ""
     by_subject = row.get("СпособУстановкиВремениНапоминания") == "ОтносительноВремениПредмета"
-    if world.schema.clears_source_attribute and not by_subject:
+    if infobase.schema.clears_source_attribute and not by_subject:
         row["ИмяРеквизитаИсточника"] = ""
 
 
@@ -87,7 +85,7 @@ def before_record_write(write: WriteRequest, row: Row) -> None:
 
 
 def _note_contact(write: WriteRequest, row: Row) -> None:
-    world = write.publication.world
+    infobase = write.publication.infobase
     call = str(row["Ref_Key"])
     contact, kind = row.get("АбонентКонтакт", ""), row.get("АбонентКонтакт_Type", UNDEFINED)
     shown = str(row.get("АбонентПредставление", ""))[:100]
@@ -96,7 +94,7 @@ def _note_contact(write: WriteRequest, row: Row) -> None:
     _forget_contacts(write, call)
     if not contact:
         return
-    world.tables[CALL_CONTACTS].put(
+    infobase.tables[CALL_CONTACTS].put(
         {
             "Взаимодействие": call,
             "Взаимодействие_Type": _CALL_TYPE,
@@ -108,14 +106,14 @@ def _note_contact(write: WriteRequest, row: Row) -> None:
 
 
 def _forget_contacts(write: WriteRequest, call: str) -> None:
-    table = write.publication.world.tables[CALL_CONTACTS]
+    table = write.publication.infobase.tables[CALL_CONTACTS]
     for key in table.where("Взаимодействие", call):
         table.remove(key)
 
 
 def _string_contact(write: WriteRequest, shown: str) -> str:
-    world = write.publication.world
-    table = world.tables[STRING_CONTACTS]
+    infobase = write.publication.infobase
+    table = infobase.tables[STRING_CONTACTS]
     found = table.where("Description", shown)
     if found:
         return str(found[0])
@@ -123,11 +121,11 @@ def _string_contact(write: WriteRequest, shown: str) -> str:
 
 
 def _recalculate(write: WriteRequest, contact: str, kind: str) -> None:
-    """Count the contact's interactions nobody has reviewed, as they stand at this moment."""
-    world = write.publication.world
-    calls, subjects = world.tables[PHONE_CALLS], world.tables[SUBJECTS]
+    """Count the contact's interactions that are not reviewed, as they stand at this moment."""
+    infobase = write.publication.infobase
+    calls, subjects = infobase.tables[PHONE_CALLS], infobase.tables[SUBJECTS]
     pending, last = 0, EMPTY_DATE
-    contacts = world.tables[CALL_CONTACTS]
+    contacts = infobase.tables[CALL_CONTACTS]
     for key in contacts.where("Контакт", contact):
         row = contacts.rows[key]
         subject = subjects.rows.get((row["Взаимодействие"], row["Взаимодействие_Type"]), {})
@@ -135,7 +133,7 @@ def _recalculate(write: WriteRequest, contact: str, kind: str) -> None:
         call = calls.rows.get(row["Взаимодействие"])
         if call is not None:
             last = max(last, str(calls.value(call, "Date")))
-    world.tables[CONTACT_STATES].put(
+    infobase.tables[CONTACT_STATES].put(
         {
             "Контакт": contact,
             "Контакт_Type": kind,

@@ -2,52 +2,29 @@
 
 One request is one object is one transaction: everything is checked before anything is kept. Fill
 checks do not run; nothing is filled for the client but `Ref_Key`, a number or code, an omitted
-date and `DataVersion` (ut11-metadata §4).
+date and `DataVersion` (docs/facts/ut11.md, 'Writing a phone call').
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from random import Random
+from dataclasses import replace
 from typing import Any
 
 from bridge.lab.onec.infobase.infobase import PARTNERS
 from bridge.lab.onec.infobase.schema import EMPTY_DATE, EMPTY_REF, EntitySet
-from bridge.lab.onec.infobase.tables import EntityTable, Key, Row, make_ref
+from bridge.lab.onec.infobase.tables import Key, Row, make_ref
 from bridge.lab.onec.odata import errors
 from bridge.lab.onec.odata.address import KeyValue
-from bridge.lab.onec.odata.publication import Publication
-from bridge.lab.onec.odata.writing import body_values as assign
-from bridge.lab.onec.odata.writing import event_handlers as interactions
-
-
-@dataclass(frozen=True, slots=True)
-class WriteRequest:
-    """One request that changes something.
-
-    `now` is the server's wall time without zone; `loading` is the data-load mode of a header.
-    """
-
-    publication: Publication
-    entity_set: EntitySet
-    body: Row
-    now: datetime
-    rng: Random
-    is_data_load: bool = False
-    if_match: str = ""
-
-    @property
-    def table(self) -> EntityTable:
-        """Return where the rows of the set are kept."""
-        return self.publication.table(self.entity_set)
+from bridge.lab.onec.odata.writing import body_values, event_handlers
+from bridge.lab.onec.odata.writing.request import WriteRequest
 
 
 def create(write: WriteRequest) -> Key:
     """Keep a new object and return its key.
 
     Raises:
-        Refused: the key is taken and honoured (400/15), a rule says no, a value cannot be read.
+        ODataRefusal: the key is taken and honoured (400/15), a rule refuses it, a value cannot
+            be read.
     """
     if write.entity_set.is_section:
         raise errors.rows_apart()
@@ -56,7 +33,7 @@ def create(write: WriteRequest) -> Key:
     table, given = write.table, write.body.get("Ref_Key")
     ref = make_ref(write.rng)
     if given is not None and write.publication.switches.honour_client_ref_key:
-        ref = assign.scalar(
+        ref = body_values.scalar(
             write.entity_set.properties["Ref_Key"], given, EMPTY_REF, _schema(write)
         )
         if ref in table.rows:
@@ -65,17 +42,18 @@ def create(write: WriteRequest) -> Key:
     row = {"Ref_Key": ref, **values}
     _number(write, row)
     _check_posting(write, row, posted=bool(row.get("Posted")))
-    interactions.before_write(write, row)
+    event_handlers.before_write(write, row)
     key = table.put(row, version=0)
-    interactions.on_write(write, row)
+    event_handlers.on_write(write, row)
     return key
 
 
 def change(write: WriteRequest, key: Key, *, reset: bool = False) -> Key:
-    """Lay the body over an object or record; *reset* is PUT, which empties what is not given.
+    """Apply the body to an object or record; *reset* is PUT, which empties what is not given.
 
     Raises:
-        Refused: no such key (404/9), a stale version where it is enforced (412), a rule says no.
+        ODataRefusal: no such key (404/9), a stale version where it is enforced (412), a rule
+            refuses it.
     """
     table = write.table
     if key not in table.rows:
@@ -97,13 +75,13 @@ def change(write: WriteRequest, key: Key, *, reset: bool = False) -> Key:
         raise errors.by_handler("Проведенный документ нельзя пометить на удаление")
     if reset:
         _number(write, row)
-    interactions.before_write(write, row)
+    event_handlers.before_write(write, row)
     if wants_posting != row.get("Posted", False) or "Posted" in values:
         _check_posting(write, row, posted=bool(wants_posting))
         if "Posted" in row:
             row["Posted"] = bool(wants_posting)
     table.replace(key, row)
-    interactions.on_write(write, row)
+    event_handlers.on_write(write, row)
     return key
 
 
@@ -111,7 +89,7 @@ def delete(write: WriteRequest, key: Key) -> None:
     """Delete physically; references elsewhere are left dangling.
 
     Raises:
-        Refused: no such key (404/9), or a predefined object.
+        ODataRefusal: no such key (404/9), or a predefined object.
     """
     table = write.table
     if key not in table.rows:
@@ -120,14 +98,14 @@ def delete(write: WriteRequest, key: Key) -> None:
     _check_version(write, row)
     if row.get("Predefined"):
         raise errors.by_handler("Предопределенный элемент нельзя удалить", "ПередУдалением")
-    interactions.on_delete(write, table.remove(key))
+    event_handlers.on_delete(write, table.remove(key))
 
 
 def post(write: WriteRequest, ref: str, *, posted: bool) -> None:
     """Post or unpost a document; posting twice is no error.
 
     Raises:
-        Refused: the configuration denies posting (no such method), or the document is marked.
+        ODataRefusal: the configuration denies posting (no such method), or the document is marked.
     """
     table = write.table
     if ref not in table.rows:
@@ -141,13 +119,15 @@ def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
     """Return the key a parenthesis names.
 
     Raises:
-        Refused: a part is missing (400/7), the type half lacks its namespace, no guid (400/1).
+        ODataRefusal: a part is missing (400/7), the type half lacks its namespace, no guid (400/1).
     """
     if not write_set.is_register and not write_set.is_section:
         value = given.get("Ref_Key", given.get(""))
         if value is None:
             raise errors.missing_key("Ref_Key")
-        return str(assign.scalar(write_set.properties["Ref_Key"], value, EMPTY_REF, _NO_SCHEMA))
+        return str(
+            body_values.scalar(write_set.properties["Ref_Key"], value, EMPTY_REF, _NO_SCHEMA)
+        )
     for name in write_set.key:
         if name not in given:
             raise errors.missing_key(name)
@@ -163,14 +143,14 @@ def key_from(write_set: EntitySet, given: dict[str, KeyValue]) -> Key:
 
 
 def _schema(write: WriteRequest) -> Any:
-    return write.publication.world.schema
+    return write.publication.infobase.schema
 
 
 _NO_SCHEMA: Any = None
 
 
 def _values(write: WriteRequest, current: Row) -> Row:
-    values = assign.read_values(write.entity_set, write.body, _schema(write), current)
+    values = body_values.read_values(write.entity_set, write.body, _schema(write), current)
     for part in ("IsFolder",):
         if part in current and current.get(part) and part in values:
             values.pop(part)
@@ -203,7 +183,7 @@ def _number(write: WriteRequest, row: Row) -> None:
     if "Date" in properties and row.get("Date", EMPTY_DATE) == EMPTY_DATE:
         row["Date"] = write.now.isoformat(timespec="seconds")
     table = write.table
-    # In data-load mode nothing issues a number (ut11-metadata §4).
+    # In data-load mode nothing issues a number (docs/facts/ut11.md, 'Writing a phone call').
     if "Number" in properties and not row.get("Number") and not write.is_data_load:
         row["Number"] = f"00-{table.next_number('Number', str(row['Date'])[:4]):08d}"
     if write.entity_set.name == PARTNERS and not row.get("Code"):
@@ -220,10 +200,11 @@ def _create_record(write: WriteRequest) -> Key:
             raise errors.ODataRefusal(
                 400, "5", f"Не указано значение обязательного свойства {name}"
             )
-    row = assign.read_values(entity_set, write.body, _schema(write), entity_set.template())
-    interactions.before_record_write(write, row)
+    row = body_values.read_values(entity_set, write.body, _schema(write), entity_set.template())
+    event_handlers.before_record_write(write, row)
     if table.key_of(row) in table.rows:
-        # No upsert: the same key again is refused and nothing changes (onec-odata §4.8).
+        # No upsert: the same key again is refused and nothing changes (docs/facts/onec-odata.md,
+        # 'Independent registers').
         raise errors.exists(entity_set.name)
     return table.put(row)
 
@@ -233,11 +214,11 @@ def _change_record(write: WriteRequest, key: Key, *, reset: bool) -> Key:
     before = table.rows[key]
     moves = write.publication.switches.dimension_patch == "moved"
     body = {k: v for k, v in write.body.items() if moves or k not in entity_set.key}
-    values = assign.read_values(entity_set, body, _schema(write), table.complete(before))
+    values = body_values.read_values(entity_set, body, _schema(write), table.complete(before))
     own = {name: table.value(before, name) for name in entity_set.key}
-    # Unless it moves, the key stays whatever the body says.
+    # Unless it moves, the key stays, whatever is in the body.
     row = (own if reset else dict(before)) | values | ({} if moves else own)
-    interactions.before_record_write(replace(write, body=body), row)
+    event_handlers.before_record_write(replace(write, body=body), row)
     if table.key_of(row) == key:
         table.replace(key, row)
         return key
@@ -248,7 +229,7 @@ def _change_record(write: WriteRequest, key: Key, *, reset: bool) -> Key:
 
 
 def _revive_record(write: WriteRequest, key: Key) -> Key:
-    """Create the record a PATCH names by its key, with what the body says besides."""
+    """Create the record a PATCH names by its key, with the other values of the body."""
     parts = key if isinstance(key, tuple) else (key,)
     body = {**write.body, **dict(zip(write.entity_set.key, parts, strict=True))}
     return _create_record(replace(write, body=body))

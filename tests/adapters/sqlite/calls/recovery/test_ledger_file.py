@@ -18,9 +18,9 @@ from bridge.adapters.sqlite.calls.rows import call_row
 from bridge.adapters.sqlite.calls.store import SqliteLedger
 from bridge.adapters.sqlite.calls.writes import RecordCall
 from bridge.adapters.sqlite.file.set_aside import list_set_aside
-from bridge.adapters.sqlite.file.sqlite_file import WriterLock
+from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import EntryState, OutboxEntry
+from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import Ref
 from bridge.errors import StoreError, StoreInUse
 from bridge.ports.pbx import RawEvent

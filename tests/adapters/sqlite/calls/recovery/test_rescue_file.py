@@ -9,7 +9,7 @@ import pytest
 
 from bridge.adapters.sqlite.calls.recovery.rescue_file import RescueFile
 from bridge.domain.calls.call import PhoneCall
-from bridge.domain.delivery.outbox import OutboxEntry
+from bridge.domain.delivery.entry import OutboxEntry
 from tests.support import builders as b
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,1 @@
+"""What each command of `onec-bridge` builds and runs, one module a matter."""

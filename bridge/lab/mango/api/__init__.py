@@ -1,0 +1,1 @@
+"""The cabinet's API: signed requests in, answers out."""

@@ -1,0 +1,85 @@
+"""A circuit breaker: what opens it, for how long, and what closes it."""
+
+from datetime import timedelta
+
+import pytest
+
+from bridge.domain.circuit_breakers import (
+    FAILURES_TO_OPEN,
+    LOOKUP_RULES,
+    OPEN_FOR,
+    OPEN_UNTIL_REPAIRED,
+    BreakerRules,
+    CircuitBreaker,
+)
+
+NOW = 1_000.0
+REST_S = OPEN_FOR.total_seconds()
+MOMENT_S = 0.001
+
+
+def failing(times: int, at: float = NOW) -> CircuitBreaker:
+    breaker = CircuitBreaker(LOOKUP_RULES)
+    for _ in range(times):
+        breaker = breaker.after_failure(at)
+    return breaker
+
+
+@pytest.mark.parametrize(
+    ("failures", "admits"),
+    [(0, True), (FAILURES_TO_OPEN - 1, True), (FAILURES_TO_OPEN, False), (9, False)],
+)
+def test_a_few_failures_are_borne(failures: int, admits: bool) -> None:
+    breaker = failing(failures)
+
+    assert breaker.allows(NOW) is admits
+    assert breaker.is_open is not admits
+
+
+def test_a_rest_ends_with_one_try() -> None:
+    breaker = failing(FAILURES_TO_OPEN)
+    end = NOW + REST_S
+
+    assert not breaker.allows(end - MOMENT_S)
+    assert breaker.allows(end)
+    assert not breaker.with_trial(end).allows(end)
+
+
+def test_a_try_that_fails_begins_another_rest() -> None:
+    end = NOW + REST_S
+    breaker = failing(FAILURES_TO_OPEN).with_trial(end).after_failure(end)
+
+    assert not breaker.allows(end + REST_S - MOMENT_S)
+    assert breaker.allows(end + REST_S)
+
+
+def test_a_try_of_which_nothing_is_heard_is_followed_by_another() -> None:
+    end = NOW + REST_S
+
+    assert failing(FAILURES_TO_OPEN).with_trial(end).allows(end + REST_S)
+
+
+def test_what_needs_a_person_is_left_alone_at_once_and_for_long() -> None:
+    breaker = CircuitBreaker(LOOKUP_RULES).after_failure(NOW, pause=OPEN_UNTIL_REPAIRED)
+
+    assert not breaker.allows(NOW + OPEN_UNTIL_REPAIRED.total_seconds() - MOMENT_S)
+    assert breaker.allows(NOW + OPEN_UNTIL_REPAIRED.total_seconds())
+
+
+def test_a_question_let_through_changes_nothing_while_1c_is_well() -> None:
+    assert failing(1).with_trial(NOW) == failing(1)
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    rules = BreakerRules(1, timedelta(seconds=1), timedelta(seconds=20))
+    breaker, pauses = CircuitBreaker(rules), []
+    for _ in range(7):
+        breaker = breaker.after_failure(NOW)
+        assert breaker.open_until is not None
+        pauses.append(breaker.open_until - NOW)
+
+    assert pauses == [1, 2, 4, 8, 16, 20, 20]
+
+
+def test_a_success_closes_it() -> None:
+    assert failing(9).after_success() == failing(0)

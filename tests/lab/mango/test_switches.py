@@ -1,0 +1,794 @@
+"""Every trap of docs/facts/mango.md, 'What the simulator must do', as a receiver sees it."""
+
+import asyncio
+import json
+from dataclasses import fields as dataclass_fields
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bridge.lab.mango import (
+    CommandReply,
+    JsonStyle,
+    LocationStyle,
+    MangoCabinet,
+    MangoKind,
+    MangoLine,
+    MangoOutcome,
+    MangoSwitches,
+    NumberStyle,
+    PushOrder,
+    PushSignature,
+    RateReply,
+    ResultPush,
+    change_switches,
+    read_mango_switches,
+)
+from tests.support.mango_lab import (
+    CALLER,
+    DID,
+    HOOK,
+    NOW,
+    Fields,
+    MangoWorld,
+    ReceivedPush,
+    ReceivingBridge,
+    mango_world,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROUTE = {"command_id": "cmd-1", "call_id": "leg-1", "to_number": "205"}
+
+
+def routing() -> ReceivingBridge:
+    return ReceivingBridge(routes_to="205")
+
+
+def by_leg_and_seq(events: list[Fields]) -> dict[str, list[str]]:
+    """The states of each leg in the order of `seq`, the only order there is."""
+    legs: dict[str, list[tuple[int, str]]] = {}
+    for one in events:
+        legs.setdefault(one["call_id"], []).append((int(one["seq"]), one["call_state"]))
+    return {leg: [state for _, state in sorted(states)] for leg, states in legs.items()}
+
+
+def test_every_switch_has_its_test() -> None:
+    written = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+
+    untested = [
+        one.name for one in dataclass_fields(MangoSwitches) if f"{one.name}=" not in written
+    ]
+
+    assert untested == []
+
+
+# ---------------------------------------------------------------- the order of pushes
+
+
+@pytest.mark.parametrize("order", PushOrder)
+async def test_whatever_the_order_the_sequence_numbers_tell_the_same(order: PushOrder) -> None:
+    async with mango_world(MangoSwitches(push_order=order), bridge=routing()) as world:
+        report = await world.call()
+
+        assert report.answered_by == "205"
+        assert sorted(by_leg_and_seq(world.bridge.events).values()) == [
+            ["Appeared", "Connected", "Disconnected"],
+            ["Appeared", "Disconnected"],
+        ]
+
+
+async def test_reversed_pushes_come_last_first() -> None:
+    switches = MangoSwitches(push_order=PushOrder.REVERSED, shuffle_window_s=600, silence_s=0)
+    async with mango_world(switches, pace=0) as world:
+        await world.call()
+
+        first = world.bridge.received[0]
+        assert first.path == "events/record/added"
+        assert world.bridge.events[-1]["call_state"] == "Appeared"
+        assert world.bridge.events[-1]["location"] == "ivr"
+        assert first.at == 600
+
+
+async def test_shuffled_pushes_come_in_disorder_and_none_is_lost() -> None:
+    switches = MangoSwitches(push_order=PushOrder.SHUFFLED, shuffle_window_s=1, silence_s=0)
+    async with mango_world(switches, pace=0) as world, mango_world(pace=0) as plain:
+        await world.call()
+        await plain.call()
+
+        assert sorted(one.path for one in world.bridge.received) == sorted(
+            one.path for one in plain.bridge.received
+        )
+        assert world.bridge.shape() != plain.bridge.shape()
+
+
+@pytest.mark.parametrize(
+    ("order", "at_once"), [(PushOrder.PARALLEL, True), (PushOrder.ONE_BY_ONE, False)]
+)
+async def test_pushes_wait_for_one_another_only_where_they_are_sent_one_by_one(
+    order: PushOrder, at_once: bool
+) -> None:
+    class SlowBridge(ReceivingBridge):
+        async def take(self, request: Request) -> Response:
+            await asyncio.sleep(1)
+            return await super().take(request)
+
+    switches = MangoSwitches(push_order=order, silence_s=0)
+    async with mango_world(switches, bridge=SlowBridge(), pace=0) as world:
+        await world.call()
+
+        times = {one.at for one in world.bridge.received}
+        assert (len(times) == 1) == at_once
+
+
+# ---------------------------------------------------------------- who signs, and how it is written
+
+
+@pytest.mark.parametrize(
+    "signature", [PushSignature.WRONG, PushSignature.FOREIGN_KEY, PushSignature.REWRITTEN]
+)
+async def test_a_push_that_is_not_signed_right_is_to_be_refused(signature: PushSignature) -> None:
+    async with mango_world(MangoSwitches(push_signature=signature), bridge=routing()) as world:
+        report = await world.call()
+
+        assert world.bridge.received == []
+        assert world.bridge.refused
+        assert report.problems[0] == "events/call: status 401"
+        assert report.went_to_default
+
+
+@pytest.mark.parametrize(
+    ("style", "sample"),
+    [
+        (JsonStyle.COMPACT, '"call_direction":1,"from":{"number"'),
+        (JsonStyle.SPACED, '"call_direction": 1, "from": {"number"'),
+    ],
+)
+async def test_the_text_of_a_push_has_its_style(style: JsonStyle, sample: str) -> None:
+    async with mango_world(MangoSwitches(json_style=style)) as world:
+        await world.call()
+
+        assert any(sample in one.json_text for one in world.bridge.received)
+
+
+async def test_an_escaped_text_has_no_letter_beyond_ascii() -> None:
+    switches = MangoSwitches(json_style=JsonStyle.ESCAPED, cyrillic_initiator=True)
+    async with mango_world(switches) as world:
+        await world.call(kind=MangoKind.CALLBACK, extension="205", number=CALLER, initiator="CC")
+
+        assert all(one.json_text.isascii() for one in world.bridge.received)
+        assert r"\u0421\u0421" in world.bridge.received[0].json_text
+
+
+@pytest.mark.parametrize(
+    ("switches", "path"),
+    [
+        (MangoSwitches(), "events/call"),
+        (MangoSwitches(vpbx_paths=True), "vpbx/events/call"),
+        (MangoSwitches(slash_at_end=True), "events/call/"),
+        (MangoSwitches(vpbx_paths=True, slash_at_end=True), "vpbx/events/call/"),
+    ],
+)
+async def test_the_address_of_a_push_has_its_spelling(switches: MangoSwitches, path: str) -> None:
+    async with mango_world(switches) as world:
+        await world.call()
+
+        assert world.bridge.received[0].path == path
+
+
+# ---------------------------------------------------------------- pushes that fail or never leave
+
+
+async def test_a_refused_push_is_not_repeated() -> None:
+    async with mango_world(bridge=ReceivingBridge(status=500)) as world:
+        report = await world.call()
+
+        assert {one.attempts for one in report.pushes} == {1}
+        assert {one.problem for one in report.pushes} == {"status 500"}
+
+
+async def test_a_refused_push_is_repeated_where_the_switch_says() -> None:
+    bridge = ReceivingBridge(status=503)
+    async with mango_world(MangoSwitches(repeats=3, repeat_after_s=2), bridge=bridge) as world:
+        world.start(MangoOutcome.ANSWERED)
+        await asyncio.sleep(3)
+        bridge.status = 200
+        await world.idle()
+
+        assert bridge.received[0].at == 4
+        assert bridge.events[0]["call_state"] == "Appeared"
+        assert world.lab.sender.log[0].attempts == 3
+
+
+@pytest.mark.parametrize("lost", ["events/summary", "Disconnected", "Appeared"])
+async def test_a_lost_push_never_comes(lost: str) -> None:
+    async with mango_world(MangoSwitches(lost_pushes=frozenset({lost}))) as world:
+        report = await world.call()
+
+        states = {one["call_state"] for one in world.bridge.events}
+        assert lost not in states | {one.path for one in world.bridge.received}
+        assert report.problems
+
+
+# ---------------------------------------------------------------- what stands in them
+
+
+async def test_a_leg_may_appear_once_in_a_blind_transfer() -> None:
+    async with mango_world(MangoSwitches(appeared_twice=False), bridge=routing()) as world:
+        await world.call(MangoOutcome.BLIND_TRANSFER)
+
+        last = by_leg_and_seq(world.bridge.events)[world.bridge.legs[-1]]
+        assert last == ["Appeared", "Connected", "Disconnected"]
+
+
+async def test_a_leg_may_connect_once_in_a_consultation() -> None:
+    async with mango_world(MangoSwitches(connected_twice=False), bridge=routing()) as world:
+        await world.call(MangoOutcome.CONSULTED_TRANSFER)
+
+        last = by_leg_and_seq(world.bridge.events)[world.bridge.legs[-1]]
+        assert last == ["Appeared", "Connected", "Disconnected"]
+
+
+async def test_every_line_may_be_a_sip_address() -> None:
+    async with mango_world(MangoSwitches(sip_lines=True)) as world:
+        await world.call()
+
+        address = f"sip:{DID}@vpbx400012345.mangosip.ru"
+        assert {one["to"]["line_number"] for one in world.bridge.events} == {address}
+        assert world.bridge.summary["line_number"] == address
+
+
+async def test_a_connected_event_may_lack_its_line() -> None:
+    async with mango_world(MangoSwitches(connected_without_line=True)) as world:
+        await world.call()
+
+        without = [
+            one["call_state"] for one in world.bridge.events if "line_number" not in one["to"]
+        ]
+        assert without == ["Connected"]
+
+
+async def test_a_group_may_have_no_number() -> None:
+    async with mango_world(MangoSwitches(groups_without_number=True)) as world:
+        await world.call(MangoOutcome.NO_ANSWER)
+
+        assert {one["to"].get("acd_group") for one in world.bridge.events[2:]} == {""}
+        assert world.bridge.summary["to"] == {}
+
+
+async def test_a_hidden_caller_has_no_number_anywhere() -> None:
+    async with mango_world(MangoSwitches(hidden_callers=True), bridge=routing()) as world:
+        report = await world.call(dtmf="1")
+
+        assert report.answered_by == "205"
+        assert not [one.path for one in world.bridge.received if CALLER in one.json_text]
+
+
+async def test_the_summary_of_a_call_lost_in_the_menu_may_contradict_itself() -> None:
+    async with mango_world(MangoSwitches(menu_end_contradicts=True)) as world:
+        await world.call(MangoOutcome.LEFT_IN_MENU)
+
+        summary = world.bridge.summary
+        assert (summary["to"], summary["entry_result"], summary["talk_time"]) == ({}, 1, 0)
+        assert summary["forward_time"] > 0
+
+
+async def test_a_missed_call_does_not_contradict_itself() -> None:
+    async with mango_world(MangoSwitches(menu_end_contradicts=True), bridge=routing()) as world:
+        await world.call(MangoOutcome.NO_ANSWER)
+
+        assert world.bridge.summary["entry_result"] == 0
+        assert world.bridge.summary["forward_time"] == 0
+
+
+@pytest.mark.parametrize(
+    ("initiator", "told"),
+    [
+        ("CC", "\u0421\u0421"),
+        ("MissGroupCallCallback", "MissGroup\u0421allCallback"),
+        ("API", "API"),
+    ],
+)
+async def test_initiators_are_told_with_cyrillic_letters(initiator: str, told: str) -> None:
+    async with mango_world(MangoSwitches(cyrillic_initiator=True)) as world:
+        await world.call(
+            kind=MangoKind.CALLBACK, extension="205", number=CALLER, initiator=initiator
+        )
+
+        assert world.bridge.events[0]["callback_initiator"] == told
+
+
+async def test_numbers_may_come_as_texts() -> None:
+    async with mango_world(MangoSwitches(numbers=NumberStyle.TEXT), bridge=routing()) as world:
+        await world.call()
+
+        flat = [value for one in world.bridge.received for value in one.fields.values()]
+        flat += [one["dct"]["type"] for one in world.bridge.events]
+        assert not [value for value in flat if isinstance(value, int)]
+        assert world.bridge.of("result/route")[0]["result"] == "1000"
+
+
+async def test_numbers_may_wobble_within_one_call() -> None:
+    switches = MangoSwitches(numbers=NumberStyle.WOBBLING)
+    async with mango_world(switches, bridge=routing()) as world:
+        await world.call()
+
+        employee = world.bridge.events[2:]
+        assert [one["seq"] for one in employee] == ["1", 2, "3"]
+        assert [one["to"]["extension"] for one in employee] == [205, "205", 205]
+        assert employee[2]["disconnect_reason"] == "1120"
+
+
+@pytest.mark.parametrize(
+    ("style", "name"),
+    [
+        (LocationStyle.DOCUMENTED, "location"),
+        (LocationStyle.MISSPELT, "locaton"),
+        (LocationStyle.MISSING, None),
+    ],
+)
+async def test_the_location_may_be_misspelt_or_missing(
+    style: LocationStyle, name: str | None
+) -> None:
+    async with mango_world(MangoSwitches(location=style)) as world:
+        await world.call()
+
+        names = {key for one in world.bridge.events for key in one if key.startswith("locat")}
+        assert names == ({name} if name else set())
+
+
+async def test_times_may_be_shifted_by_three_hours() -> None:
+    async with mango_world(MangoSwitches(timestamp_shift_s=10_800)) as world:
+        await world.call()
+
+        first, summary = world.bridge.events[0], world.bridge.summary
+        assert first["timestamp"] == summary["create_time"] == int(NOW) + 10_800
+        assert summary["end_time"] - summary["talk_time"] == 60
+        assert summary["talk_time"] - summary["create_time"] == 17
+
+
+async def test_a_missed_call_has_no_shifted_nothing() -> None:
+    async with mango_world(MangoSwitches(timestamp_shift_s=10_800)) as world:
+        await world.call(MangoOutcome.NO_ANSWER)
+
+        assert world.bridge.summary["talk_time"] == world.bridge.summary["forward_time"] == 0
+
+
+async def test_pushes_may_carry_unknown_fields_and_the_id_of_sip() -> None:
+    async with mango_world(MangoSwitches(unknown_fields=True, sip_call_id=True)) as world:
+        await world.call()
+
+        assert all("future_field" in one.fields for one in world.bridge.received)
+        assert len({one["sip_call_id"] for one in world.bridge.events}) == 1
+
+
+# ---------------------------------------------------------------- the silence and the route
+
+
+@pytest.mark.parametrize(("silence_s", "is_routed"), [(2, False), (4, True)])
+async def test_the_silence_is_the_window_of_a_route(silence_s: float, is_routed: bool) -> None:
+    bridge = ReceivingBridge(routes_to="207", thinks_s=3)
+    async with mango_world(MangoSwitches(silence_s=silence_s), bridge=bridge) as world:
+        report = await world.call()
+        await world.idle()
+
+        assert report.went_to_default != is_routed
+        assert bridge.replies == [{"result": 1000 if is_routed else 4101}]
+
+
+@pytest.mark.parametrize("pace", [0, 1])
+async def test_a_route_may_take_its_time(pace: float) -> None:
+    async with mango_world(MangoSwitches(route_delay_s=29), bridge=routing(), pace=pace) as world:
+        report = await world.call()
+
+        assert report.answered_by == "205"
+        assert world.bridge.received[1].at == 29
+
+
+async def test_a_caller_may_leave_before_his_route_takes_effect() -> None:
+    async with mango_world(MangoSwitches(route_delay_s=29), bridge=routing()) as world:
+        entry = world.start(MangoOutcome.ANSWERED)
+        await asyncio.sleep(10)
+
+        assert world.lab.leave(entry)
+        await world.idle()
+
+        assert world.bridge.shape() == ["L1 ivr Appeared", "L1 ivr Disconnected 1110"]
+
+
+async def routed_paths(world: MangoWorld) -> list[str]:
+    """What came after the route was sent: paths, and states of events."""
+    await world.call()
+    await world.idle()
+    return [
+        one.path if one.path.startswith("result/") else str(one.fields.get("call_state"))
+        for one in world.bridge.received
+        if one.path in {"events/call", "result/route"}
+    ]
+
+
+APPEARED = ["Appeared", "Disconnected"]
+REST = ["Connected", "Disconnected"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "came"),
+    [
+        (ResultPush.AS_SEEN, [*APPEARED, "Appeared", "result/route", *REST]),
+        (ResultPush.AFTER_LEG, [*APPEARED, "Appeared", "result/route", *REST]),
+        (ResultPush.BEFORE_LEG, [*APPEARED, "result/route", "Appeared", *REST]),
+        (ResultPush.NEVER, [*APPEARED, "Appeared", *REST]),
+    ],
+)
+async def test_the_result_of_a_route_has_its_moment(moment: ResultPush, came: list[str]) -> None:
+    async with mango_world(MangoSwitches(result_push=moment), bridge=routing()) as world:
+        assert await routed_paths(world) == came
+
+
+async def test_the_result_may_overtake_the_reply() -> None:
+    switches = MangoSwitches(result_push=ResultPush.BEFORE_REPLY)
+    async with mango_world(switches, bridge=routing()) as world:
+        await world.call(MangoOutcome.LEFT_IN_MENU)
+        seen_by_reply: list[int] = []
+
+        reply = await world.callback()
+        seen_by_reply.append(len(world.bridge.of("result/callback")))
+        await world.idle()
+
+        assert reply.json() == {"result": 1000}
+        assert seen_by_reply == [1]
+        assert len(world.bridge.of("result/callback")) == 1
+        assert len(world.bridge.of("result/route")) == 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "first"),
+    [
+        (ResultPush.BEFORE_LEG, "result/callback"),
+        (ResultPush.AFTER_LEG, "events/call"),
+        (ResultPush.NEVER, "events/call"),
+    ],
+)
+async def test_the_result_of_a_callback_has_its_moment(moment: ResultPush, first: str) -> None:
+    async with mango_world(MangoSwitches(result_push=moment)) as world:
+        await world.callback()
+        await world.idle()
+
+        assert world.bridge.received[0].path == first
+        assert len(world.bridge.of("result/callback")) == (moment is not ResultPush.NEVER)
+
+
+async def test_a_refused_command_may_never_have_its_result() -> None:
+    async with mango_world(MangoSwitches(result_push=ResultPush.NEVER)) as world:
+        await world.api.ask("commands/route", ROUTE)
+        await world.idle()
+
+        assert world.bridge.received == []
+
+
+# ---------------------------------------------------------------- how the API answers
+
+
+@pytest.mark.parametrize(("as_text", "result"), [(True, "4101"), (False, 4101)])
+async def test_a_result_may_be_a_text(as_text: bool, result: object) -> None:
+    async with mango_world(MangoSwitches(result_as_text=as_text)) as world:
+        assert await world.api.ask("commands/route", ROUTE) == {"result": result}
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+async def test_an_error_comes_under_any_status(status: int) -> None:
+    async with mango_world(MangoSwitches(error_status=status)) as world:
+        wrong = await world.api.send("commands/route", ROUTE)
+        right = await world.api.send("incominglines", "{}")
+
+        assert (wrong.status_code, wrong.json()) == (status, {"result": 4101})
+        assert right.status_code == 200
+
+
+@pytest.mark.parametrize("code", [4100, 5001, 2240])
+async def test_a_command_may_be_refused_by_force(code: int) -> None:
+    switches = MangoSwitches(forced_results={"route": code, "callback": code})
+    async with mango_world(switches, bridge=routing()) as world:
+        report = await world.call()
+        reply = await world.callback()
+        await world.idle()
+
+        assert world.bridge.replies == [{"result": code}]
+        assert reply.json() == {"result": code}
+        assert report.went_to_default
+        assert world.bridge.of("result/callback") == [{"command_id": "cmd-1", "result": code}]
+
+
+async def test_a_reply_may_be_late_while_the_telephone_rings() -> None:
+    switches = MangoSwitches(reply=CommandReply.LATE, reply_delay_s=20)
+    async with mango_world(switches) as world:
+        reply = await world.callback()
+
+        assert reply.json() == {"result": 1000}
+        assert asyncio.get_running_loop().time() == 20
+        assert world.bridge.shape()[:4] == [
+            "L1 abonent Appeared",
+            "L1 abonent Connected",
+            "L1 abonent Disconnected 1000",
+            "L2 abonent Appeared",
+        ]
+
+
+@pytest.mark.parametrize("overtakes", [True, False])
+async def test_events_of_a_callback_may_overtake_its_reply(overtakes: bool) -> None:
+    async with mango_world(MangoSwitches(events_before_reply=overtakes)) as world:
+        reply = await world.callback()
+
+        assert reply.json() == {"result": 1000}
+        assert bool(world.bridge.events) == overtakes
+
+
+async def test_ordered_calls_have_their_outcome() -> None:
+    async with mango_world(MangoSwitches(ordered_outcome=MangoOutcome.EMPLOYEE_SILENT)) as world:
+        await world.callback()
+        await world.idle()
+
+        assert world.bridge.shape() == ["L1 abonent Appeared", "L1 abonent Disconnected 1111"]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "body"),
+    [
+        (RateReply.BODY_429, 429, {"status": 429}),
+        (RateReply.STATUS_503, 503, {"status": 429}),
+        (RateReply.CODE_4290, 200, {"result": 4290}),
+        (RateReply.CODE_5008, 200, {"result": 5008}),
+    ],
+)
+async def test_a_request_above_the_rate_has_its_form(
+    form: RateReply, status: int, body: dict[str, int]
+) -> None:
+    async with mango_world(MangoSwitches(rate_reply=form)) as world:
+        await world.api.send("commands/route", ROUTE)
+
+        reply = await world.api.send("commands/route", ROUTE)
+
+        assert reply.status_code == status
+        assert body.items() <= reply.json().items()
+
+
+async def test_rates_may_be_switched_off() -> None:
+    async with mango_world(MangoSwitches(rate_limits=False)) as world:
+        replies = [await world.api.ask("commands/route", ROUTE) for _ in range(20)]
+
+        assert replies == [{"result": 4101}] * 20
+
+
+async def test_the_lock_may_be_switched_off() -> None:
+    async with mango_world(MangoSwitches(lock=False)) as world:
+        codes = [(await world.api.send("groups", "{}", sign="0")).json() for _ in range(3)]
+
+        assert codes == [{"result": 3102}] * 3
+
+
+# ---------------------------------------------------------------- people
+
+
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        (MangoSwitches(offline=frozenset({"205"})), 1131),
+        (MangoSwitches(do_not_disturb=frozenset({"205"})), 1124),
+    ],
+)
+async def test_an_employee_who_takes_no_calls_is_pushed_nevertheless(
+    switches: MangoSwitches, reason: int
+) -> None:
+    async with mango_world(switches, bridge=routing()) as world:
+        report = await world.call()
+
+        assert world.bridge.shape()[2:] == [
+            "L2 abonent Appeared",
+            f"L2 abonent Disconnected {reason}",
+        ]
+        assert report.rung == ()
+        assert world.bridge.summary["to"]["extension"] == "205"
+
+
+async def test_a_group_rings_without_those_who_are_away() -> None:
+    async with mango_world(MangoSwitches(offline=frozenset({"205"}))) as world:
+        report = await world.call()
+
+        assert report.rung == ("206",)
+
+
+async def test_a_group_of_which_all_are_away_ends_its_queue() -> None:
+    async with mango_world(MangoSwitches(offline=frozenset({"205", "206"}))) as world:
+        await world.call()
+
+        assert world.bridge.shape()[-1] == "L2 queue Disconnected 1164"
+
+
+@pytest.mark.parametrize("has_summary", [False, True])
+async def test_nothing_is_pushed_of_a_leg_off_schedule(has_summary: bool) -> None:
+    switches = MangoSwitches(off_schedule=frozenset({"205"}), off_schedule_summary=has_summary)
+    async with mango_world(switches, bridge=routing()) as world:
+        report = await world.call()
+
+        assert world.bridge.shape() == ["L1 ivr Appeared", "L1 ivr Disconnected 1100"]
+        assert len(world.bridge.of("events/summary")) == has_summary
+        assert report.rung == ()
+
+
+async def test_a_call_off_schedule_on_a_line_without_a_menu_is_silence() -> None:
+    cabinet = MangoCabinet(hook_url=HOOK, lines=(MangoLine(DID, extension="207"),))
+    switches = MangoSwitches(off_schedule=frozenset({"207"}))
+    async with mango_world(switches, cabinet=cabinet) as world:
+        await world.call()
+
+        assert world.bridge.received == []
+
+
+async def test_two_employees_may_have_one_extension() -> None:
+    async with mango_world(MangoSwitches(doubled_extension="205")) as world:
+        users = (await world.api.ask("config/users/request", {"extension": "205"}))["users"]
+
+        assert len(users) == 2
+        assert len({one["general"]["name"] for one in users}) == 2
+
+
+# ---------------------------------------------------------------- history and recordings
+
+
+async def test_talks_may_not_be_recorded() -> None:
+    async with mango_world(MangoSwitches(recordings=False)) as world:
+        await world.call()
+
+        paths = {one.path for one in world.bridge.received}
+        assert paths == {"events/call", "events/summary"}
+
+
+async def report_of(world: MangoWorld) -> Any:
+    await world.call()
+    wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
+    key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+    await asyncio.sleep(1)
+    return (await world.api.ask("stats/calls/result/", {"key": key}))["data"]
+
+
+async def test_the_statistics_may_be_an_object() -> None:
+    async with mango_world(MangoSwitches(stats_as_object=True)) as world:
+        report = await report_of(world)
+
+        assert isinstance(report, dict)
+        assert len(report["list"]) == 1
+
+
+async def test_the_statistics_may_have_service_rows() -> None:
+    async with mango_world(MangoSwitches(stats_service_rows=True)) as world:
+        (day,) = await report_of(world)
+
+        *_, last = day["list"][0]["context_calls"]
+        assert "call_start_time" not in last
+        assert last["call_end_reason"] == 110
+
+
+async def test_the_statistics_may_not_know_the_legs() -> None:
+    async with mango_world(MangoSwitches(stats_call_ids=False)) as world:
+        (day,) = await report_of(world)
+
+        assert "external_call_id" not in json.dumps(day)
+
+
+async def test_the_statistics_may_take_their_time_and_forget_soon() -> None:
+    switches = MangoSwitches(stats_ready_after_s=8, stats_key_life_s=2)
+    async with mango_world(switches) as world:
+        wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
+        key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+        states = []
+        for wait in (7.9, 0.1, 2.1):
+            await asyncio.sleep(wait)
+            states.append((await world.api.ask("stats/calls/result/", {"key": key}))["status"])
+
+        assert states == ["work", "complete", "not-found"]
+
+
+async def first_look(world: MangoWorld) -> httpx.Response:
+    await world.call()
+    await world.call()
+    wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 5, "offset": 0}
+    key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+    return await world.api.send("stats/calls/result/", {"key": key})
+
+
+async def test_statistics_that_are_not_ready_may_be_a_bare_204() -> None:
+    async with mango_world(MangoSwitches(stats_not_ready_204=True)) as world:
+        reply = await first_look(world)
+
+        assert (reply.status_code, reply.content) == (204, b"")
+
+
+async def test_statistics_that_are_not_ready_may_show_a_part() -> None:
+    async with mango_world(MangoSwitches(stats_partial=True)) as world:
+        reply = (await first_look(world)).json()
+
+        (day,) = reply["data"]
+        assert reply["status"] == "work"
+        assert len(day["list"]) == 1
+
+
+async def test_the_statistics_may_take_iso_dates() -> None:
+    wanted = {"start_date": "2026-01-01 00:00:00", "end_date": "2026-01-02", "limit": 1}
+    async with mango_world(MangoSwitches(stats_iso_dates=True)) as world:
+        assert "key" in await world.api.ask("stats/calls/request/", wanted | {"offset": 0})
+
+
+# ---------------------------------------------------------------- reading and changing them
+
+
+def test_switches_are_read_from_a_file() -> None:
+    switches = read_mango_switches(b'{"numbers": "text", "offline": ["205"], "silence_s": 3}')
+
+    assert switches == MangoSwitches(
+        numbers=NumberStyle.TEXT, offline=frozenset({"205"}), silence_s=3
+    )
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b'{"number": "text"}', b'{"numbers": "roman"}', b'{"lock": "yes"}']
+)
+def test_what_is_no_switch_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_mango_switches(raw)
+
+
+def test_other_switches_stay_as_they_are() -> None:
+    standing = MangoSwitches(offline=frozenset({"205"}), forced_results={"route": 4100})
+
+    changed = change_switches(standing, {"silence_s": 1})
+
+    assert changed == MangoSwitches(
+        offline=frozenset({"205"}), forced_results={"route": 4100}, silence_s=1
+    )
+
+
+# ---------------------------------------------------------------- all of them at once
+
+
+@pytest.mark.parametrize("order", PushOrder)
+async def test_a_cabinet_as_mean_as_it_gets_still_routes(order: PushOrder) -> None:
+    mean = MangoSwitches(
+        push_order=order,
+        shuffle_window_s=0.2,
+        json_style=JsonStyle.ESCAPED,
+        vpbx_paths=True,
+        slash_at_end=True,
+        sip_lines=True,
+        connected_without_line=True,
+        hidden_callers=True,
+        cyrillic_initiator=True,
+        numbers=NumberStyle.WOBBLING,
+        timestamp_shift_s=10_800,
+        unknown_fields=True,
+        result_push=ResultPush.BEFORE_REPLY,
+        result_as_text=True,
+        error_status=500,
+    )
+
+    class TolerantBridge(ReceivingBridge):
+        def is_to_be_routed(self, push: ReceivedPush) -> bool:
+            return "events/call" in push.path and super().is_to_be_routed(
+                replace(push, path="events/call")
+            )
+
+    async with mango_world(mean, bridge=TolerantBridge(routes_to="207")) as world:
+        report = await world.call(MangoOutcome.CONSULTED_TRANSFER)
+
+        assert (report.rang_first, report.answered_by) == ("207", "207")
+        assert world.bridge.replies == [{"result": "1000"}]
+        events = [one.fields for one in world.bridge.received if "events/call" in one.path]
+        assert sorted(by_leg_and_seq(events).values()) == [
+            ["Appeared", "Connected", "Connected", "Disconnected"],
+            ["Appeared", "Connected", "OnHold", "Disconnected"],
+            ["Appeared", "Disconnected"],
+        ]
