@@ -34,7 +34,7 @@ from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacke
 from bridge.web.console.figures import max_data_ages
 from bridge.web.console.sync import group_runs
 from bridge.web.shared.labels import STAGE_LABELS
-from tests.support.builders import rows, (
+from tests.support.builders import (
     NOON,
     NUMBER,
     RULES,
@@ -45,6 +45,7 @@ from tests.support.builders import rows, (
     manager,
     partner,
     question,
+    rows,
 )
 from tests.web.web_fixture import WebFixture, partial_report, web_with_known_caller
 
