@@ -184,7 +184,7 @@ async def test_the_list_shows_what_was_asked_for_and_keeps_the_question() -> Non
     assert found.text.count("+7 (903) 555-01-23") == 4
     assert 'value="иванов"' in found.text
     assert "answered" in found.text
-    assert "No call is like that" in nothing.text
+    assert "No calls found" in nothing.text
 
 
 async def test_long_lists_go_on_page_by_page_with_their_filter() -> None:
