@@ -110,7 +110,7 @@ class DeskFixture(WebFixture):
 
     def ring_group(self, *, caller: str = "+79035550123") -> PhoneCall:
         """Let *caller* ring at everybody's telephone."""
-        return self.change(self.ring(caller), rung=("205", "207"))
+        return self.change(self.ring(caller), rung_extensions=("205", "207"))
 
     def change(self, call: PhoneCall, **life: Any) -> PhoneCall:
         """Let the life of *call* go on."""
@@ -122,7 +122,7 @@ class DeskFixture(WebFixture):
         return self.change(
             call,
             disposition=Disposition.TALKING,
-            talked=(*call.state.talked_extensions, extension),
+            talked_extensions=(*call.state.talked_extensions, extension),
             answered_at=self.clock(),
         )
 

@@ -271,7 +271,7 @@ async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignInA
     ("said", "status", "words"),
     [
         (SignInAnswer.REFUSED, 401, "1C did not accept this name and password"),
-        (SignInAnswer.PROVES_NOTHING, 503, "lets everybody in"),
+        (SignInAnswer.PROVES_NOTHING, 503, "accepts any password"),
         (OneCSessionsBlocked("service root", "обновление до 18:00"), 503, "обновление до 18:00"),
     ],
 )
