@@ -22,7 +22,7 @@ SECRETS = (
     "METRICS_TOKEN",
 )
 
-#: contract.md §3, as a user reads it; None where it gives no default.
+#: docs/contract.md, 'Settings', as a user reads it; None where it gives no default.
 CONTRACT: dict[str, object] = {
     "ONEC_URL": None,
     "ONEC_USER": None,

@@ -41,7 +41,7 @@ class StateLoader:
         last_seen: Callable[[datetime | None], None],
     ) -> None:
         self._ledger = ledger
-        self._book = book
+        self._call_store = book
         self._recording = recording
         self._desk = desk
         self._clock = clock
@@ -57,13 +57,13 @@ class StateLoader:
             await answers()
             await self._load()
         except StoreError as error:
-            self._book.reload_before_next_change()
+            self._call_store.reload_before_next_change()
             _log.error("started_without_ledger", extra={"reason": str(error)})
 
     async def restore(self, lost: bool) -> None:
         """Bring memory and ledger to the same state: called whenever the ledger can be written."""
         if lost and self._is_loaded:
-            await self._book.restore_ledger()
+            await self._call_store.restore_ledger()
             await self._ledger.rewrite_choices()
         await self._recording.retry_now()
         await self._recording.record_rescued()
@@ -71,7 +71,7 @@ class StateLoader:
             await self._load()
 
     async def _load(self) -> None:
-        await self._book.reload()
+        await self._call_store.reload()
         now = self._clock()
         calls = await self._ledger.calls_since(now - MAX_TALK_TIME, now + TOLERANCE)
         self._desk.load(calls, await self._ledger.open_missed_calls())

@@ -97,7 +97,7 @@ def create_app(services: WebServices, *, lifespan: Lifespan | None = None) -> Br
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # a PBX follows no redirects (facts/telephony-apis.md §1.1)
+        redirect_slashes=False,  # a PBX follows no redirects (docs/facts/sipuni.md)
     )
     # The hooks stand first: routes are tried in order, and a caller is waiting.
     hooks = HookRoutes(services)
@@ -130,10 +130,10 @@ def _is_page_or_api(path: str) -> bool:
     )
 
 
-ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
+ErrorResponder = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def _as_page(pages: PageRenderer, handler: ErrorHandler) -> ErrorHandler:
+def _as_page(pages: PageRenderer, handler: ErrorResponder) -> ErrorResponder:
     """Show what *handler* says as a page to a person at a browser; scripts get it as it is."""
 
     async def answer(request: Request, error: Exception) -> Response:

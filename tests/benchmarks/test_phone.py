@@ -21,7 +21,7 @@ REPEATS = 3
 GOAL = 8.0
 
 #: Fields of one number: of two phonenumbers reads one and is no measure. "+8 495" is left out:
-#: phonenumbers reads Vietnam, we a slip of the hand (facts/performance.md §3).
+#: phonenumbers reads Vietnam, we a slip of the hand (docs/facts/performance.md, 'Reading numbers').
 EVERY_MANNER = frozenset({"plain", "extension", "foreign", "kazakhstan", "prefix", "fullwidth"})
 
 #: As in 1C's own assembled texts, every fifth number has an extension.

@@ -1,4 +1,4 @@
-"""The PBX's door: contract.md §4 and §5, and a hostile street."""
+"""The addresses of the PBX (docs/contract.md, 'Addresses'), and what strangers send to them."""
 
 import gzip
 import json

@@ -158,7 +158,7 @@ class MangoSwitches:
         stats_ready_after_s: how long the statistics take.
         stats_not_ready_204: until then they are a bare 204 and no `work`.
         stats_partial: until then they carry a first part of their rows, as a client saw.
-        stats_key_life_s: how long the key to them lives.
+        stats_key_valid_s: how long the key to them lives.
         stats_as_object: `data` is an object and no array of days.
         stats_service_rows: the legs of a call include a row without times.
         stats_call_ids: legs carry `external_call_id` (since 18.08.2025).
@@ -211,7 +211,7 @@ class MangoSwitches:
     stats_ready_after_s: float = 1.0
     stats_not_ready_204: bool = False
     stats_partial: bool = False
-    stats_key_life_s: float = 60.0
+    stats_key_valid_s: float = 60.0
     stats_as_object: bool = False
     stats_service_rows: bool = False
     stats_call_ids: bool = True

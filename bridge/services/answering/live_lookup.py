@@ -55,7 +55,7 @@ class _Answer:
 
 
 @dataclass(slots=True, eq=False)
-class _Request:
+class _LookupRequest:
     """A request and how it ended: with an *answer*, or with a *failure*.
 
     *sent_at* is when it went to 1C: before that it waits for others of ours, which says nothing of
@@ -96,7 +96,7 @@ class LiveLookup:
         self._slots = asyncio.Semaphore(concurrency)
         self._breaker = CircuitBreaker(LOOKUP_RULES)
         self._answers: dict[PhoneNumber, _Answer] = {}
-        self._requests: dict[PhoneNumber, _Request] = {}
+        self._requests: dict[PhoneNumber, _LookupRequest] = {}
 
     def is_crowded(self) -> bool:
         """Return whether callers wait here whose requests have not gone to 1C yet."""
@@ -106,7 +106,7 @@ class LiveLookup:
         """Return whose *number* is according to 1C, as far as that is known in time."""
         now = self._monotonic()
         if (answer := self._kept_answer(number, now)) is not None:
-            return _result(answer)
+            return _result_of(answer)
         request = self._requests.get(number)
         if request is None:
             if not self._may_ask(now):
@@ -123,10 +123,10 @@ class LiveLookup:
             request.waiting -= 1
         return self._result_in_time(request)
 
-    def _result_in_time(self, request: _Request) -> LiveLookupResult:
+    def _result_in_time(self, request: _LookupRequest) -> LiveLookupResult:
         """Return the result for a caller who waited for *request* as long as a caller may."""
         if request.answer is not None:
-            return _result(request.answer)
+            return _result_of(request.answer)
         if request.failure:
             return LiveLookupResult(EvidenceStep(Finding.ONEC_FAILED, detail=request.failure))
         if request.task.done() or request.sent_at is None:
@@ -143,8 +143,8 @@ class LiveLookup:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._lookup.aclose()
 
-    def _start(self, number: PhoneNumber) -> _Request:
-        request = self._requests[number] = _Request()
+    def _start(self, number: PhoneNumber) -> _LookupRequest:
+        request = self._requests[number] = _LookupRequest()
         request.task = asyncio.create_task(self._run(number, request), name="ask 1C")
         return request
 
@@ -154,12 +154,12 @@ class LiveLookup:
         has_slot = len(self._requests) < _MAX_REQUESTS and late < self._concurrency
         return has_slot and self._breaker.allows(now)
 
-    def _mark_late(self, request: _Request) -> None:
+    def _mark_late(self, request: _LookupRequest) -> None:
         if not request.is_late and not request.task.done():
             request.is_late = True
             self._record_failure("1C does not answer while a caller waits")
 
-    async def _run(self, number: PhoneNumber, request: _Request) -> None:
+    async def _run(self, number: PhoneNumber, request: _LookupRequest) -> None:
         """Wait for a slot, then ask."""
         try:
             async with self._slots:
@@ -168,7 +168,7 @@ class LiveLookup:
         finally:
             del self._requests[number]
 
-    def _is_worth_sending(self, request: _Request) -> bool:
+    def _is_worth_sending(self, request: _LookupRequest) -> bool:
         """Return whether *request*, whose turn it is, delays none that a caller waits for.
 
         One that waited here since before 1C was known to fail need not be sent either.
@@ -177,7 +177,7 @@ class LiveLookup:
             return True
         return not self._breaker.is_open and not self.is_crowded()
 
-    async def _send(self, number: PhoneNumber, request: _Request) -> None:
+    async def _send(self, number: PhoneNumber, request: _LookupRequest) -> None:
         """Ask 1C, also where no caller waits any more: the answer serves the next call."""
         request.sent_at = _loop_seconds()
         loop = asyncio.get_running_loop()
@@ -241,7 +241,7 @@ class LiveLookup:
         self._breaker = self._breaker.after_success()
 
 
-def _result(answer: _Answer) -> LiveLookupResult:
+def _result_of(answer: _Answer) -> LiveLookupResult:
     finding = Finding.ONEC_UNKNOWN if answer.card is None else Finding.ONEC_FOUND
     return LiveLookupResult(EvidenceStep(finding), answer.card)
 

@@ -2,9 +2,8 @@
 
 event ─► which call? ─► apply it ─► pages ─► missed calls, last talk, reminders ─► one write
 
-An event is written together with all that it changes before the PBX gets its acknowledgement;
-events that come meanwhile make the next write. One that cannot be applied yet is stored alone and
-applied later. That changes nothing: the state of a call is derived from the set of its events.
+An event is written together with all that it changes before the PBX gets its acknowledgement.
+One that cannot be applied yet is stored alone and applied later: the order changes nothing.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ _LONGEST_PACE: Final = 5.0
 _LONGEST_WAIT: Final = 6.0
 
 #: A network that made no mistake for so long starts anew.
-_FORGIVEN_AFTER: Final = 1800.0
+_EXPIRES_AFTER: Final = 1800.0
 
 #: Counters kept at once; above it the one not touched for longest is dropped.
 _MOST: Final = 10_000
@@ -134,7 +134,7 @@ class AttemptLimiter:
 
     def _counter(self, guess: GuessKey, now: float) -> _Counter:
         counter = self._counters.pop(guess, None)
-        if counter is None or now - counter.last_at > _FORGIVEN_AFTER:
+        if counter is None or now - counter.last_at > _EXPIRES_AFTER:
             counter = _Counter()
         self._counters[guess] = counter
         while len(self._counters) > _MOST:

@@ -70,11 +70,11 @@ def format_event(event_id: str, event: Event | None, lang: Language) -> str:
     """Return one event; a gap, None, tells the page to reload."""
     if event is None:
         return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
-    kind, text = _tell(event, lang)
+    kind, text = _write_event(event, lang)
     return f"id: {event_id}\nevent: {kind}\ndata: {text}\n\n"
 
 
-def _tell(event: Event, lang: Language) -> tuple[str, str]:
+def _write_event(event: Event, lang: Language) -> tuple[str, str]:
     # JSON of pydantic holds no line breaks, so one data line is enough.
     return _NAMES[type(event)], _view(event, lang).model_dump_json()
 

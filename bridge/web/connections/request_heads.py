@@ -1,7 +1,7 @@
 """The head of a request as bytes: what the parser refuses and we can still read, and what is none.
 
-A PBX that does not percent-encode a label still waits for an answer (contract §5), so bytes that
-may not stand in a request line are encoded before the parser sees them.
+A PBX that does not percent-encode a label still waits for an answer (docs/contract.md, 'The
+routing answer'), so bytes that may not stand in a request line are encoded before the parser.
 """
 
 import json

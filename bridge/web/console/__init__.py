@@ -14,7 +14,7 @@ from bridge.web.console.sync import SyncPage
 from bridge.web.shared.pages import PageRenderer
 from bridge.web.web_services import WebServices
 
-_ROOMS = (
+_PAGES = (
     OverviewPage,
     CallsPage,
     FiguresPage,
@@ -31,5 +31,5 @@ def console_routes(
 ) -> list[BaseRoute]:
     """Build the routes of all pages."""
     return [
-        route for environment in _ROOMS for route in environment(services, access, pages).routes()
+        route for environment in _PAGES for route in environment(services, access, pages).routes()
     ]

@@ -41,20 +41,20 @@ class DeskListener:
     """One desk that waits for news."""
 
     def __init__(self) -> None:
-        self._woken = asyncio.Event()
+        self._notified = asyncio.Event()
 
     def notify(self) -> None:
         """Announce that there may be updates."""
-        self._woken.set()
+        self._notified.set()
 
     async def wait(self, seconds: float) -> bool:
         """Wait for news at most so long; False when there was none."""
         try:
             async with asyncio.timeout(seconds):
-                await self._woken.wait()
+                await self._notified.wait()
         except TimeoutError:
             return False
-        self._woken.clear()
+        self._notified.clear()
         return True
 
 

@@ -64,11 +64,13 @@ class Localizer:
         self.lang = lang
         self.zone = zone
         self._locale = Locale.parse(_LOCALES[lang])
-        self._words = translations(lang)
+        self._catalogue = translations(lang)
 
     def translate(self, text: str, **fields: object) -> str:
         """Return *text* in this language, its `%(name)s` filled."""
-        translated = self._words.gettext(text) if text else ""  # "" is the catalogue's own header
+        translated = (
+            self._catalogue.gettext(text) if text else ""
+        )  # "" is the catalogue's own header
         return translated % fields if fields else translated
 
     def format_time(self, moment: datetime, now: datetime) -> str:

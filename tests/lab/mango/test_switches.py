@@ -681,7 +681,7 @@ async def test_the_statistics_may_not_know_the_legs() -> None:
 
 
 async def test_the_statistics_may_take_their_time_and_forget_soon() -> None:
-    switches = MangoSwitches(stats_ready_after_s=8, stats_key_life_s=2)
+    switches = MangoSwitches(stats_ready_after_s=8, stats_key_valid_s=2)
     async with mango_world(switches) as world:
         wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
         key = (await world.api.ask("stats/calls/request/", wanted))["key"]

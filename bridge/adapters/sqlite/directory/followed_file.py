@@ -71,7 +71,7 @@ class FollowedDirectoryFile:
         self._newest_run: datetime | None = None
         self._damage: StoreError | None = None
         #: The file of which damage was noted for the writer.
-        self._noted_file: FileIdentity | None = None
+        self._known_file: FileIdentity | None = None
         self._data_version = 0
         self._managers: Mapping[Ref, Manager] = {}
         self._manager_refs = ManagerRefs({})
@@ -138,8 +138,8 @@ class FollowedDirectoryFile:
         identity = self._identity
         if isinstance(error, StoreDamaged):
             self._damage = error
-        if isinstance(error, StoreDamaged) and identity not in {None, self._noted_file}:
-            self._noted_file = identity
+        if isinstance(error, StoreDamaged) and identity not in {None, self._known_file}:
+            self._known_file = identity
             record_suspected_damage(self._path, identity, error)
         return error
 

@@ -60,7 +60,7 @@ class SqliteDirectory(FollowedDirectoryFile):
         self._monotonic = monotonic
         #: The proof whose age was asked for, and when it was asked for first.
         self._aged_proof: datetime | None = None
-        self._age_noted: ClockReading | None = None
+        self._age_read_at: ClockReading | None = None
         self.refresh()
 
     def look_up(self, number: PhoneNumber) -> CallerCard | None:
@@ -128,9 +128,9 @@ class SqliteDirectory(FollowedDirectoryFile):
         if proven_at is None:
             return DataAge(None, is_stale=True)
         reading = ClockReading(now, self._monotonic())
-        if self._age_noted is None or proven_at != self._aged_proof:
-            self._aged_proof, self._age_noted = proven_at, reading
-        age = age_of(proven_at, self._age_noted, reading)
+        if self._age_read_at is None or proven_at != self._aged_proof:
+            self._aged_proof, self._age_read_at = proven_at, reading
+        age = age_of(proven_at, self._age_read_at, reading)
         if age is None:
             return DataAge(proven_at, is_stale=True)
         if abs(now - proven_at - age) > TOLERANCE:

@@ -86,7 +86,7 @@ class CallStatistics:
         age = self._lab.clock() - report.asked_at
         if age < switches.stats_ready_after_s:
             return "work", _first_part(report.days) if switches.stats_partial else None
-        if age > switches.stats_ready_after_s + switches.stats_key_life_s:
+        if age > switches.stats_ready_after_s + switches.stats_key_valid_s:
             return "not-found", None
         return "complete", report.days
 
