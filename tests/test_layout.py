@@ -14,7 +14,7 @@ MAX_LINES = 300
 LONG: Mapping[str, str] = {
     "bridge/adapters/onec/schema.py": "a table: entity sets and fields of UT 11 in one place",
     "bridge/errors.py": "the tree of all errors, a few lines each",
-    "bridge/web/connections/protocol.py": "one class: the states of one connection, read as a whole",
+    "bridge/web/connections/protocol.py": "one class: the states of one connection",
 }
 
 IMPORTS = {module: imported_by(module) for module in MODULES}
