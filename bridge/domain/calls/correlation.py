@@ -207,9 +207,7 @@ def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
 
 def needs_history_now(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
     """Return whether an unfinished *call* was *silent* so long that the history must be asked."""
-    if not call.is_unfinished or call.is_test_request:
-        return False
-    return silent >= after
+    return call.awaits_end and silent >= after
 
 
 def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:

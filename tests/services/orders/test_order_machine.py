@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -337,6 +338,22 @@ class Ordering(RuleBasedStateMachine):
 
 def _pair(order: CallOrder) -> tuple[str, object]:
     return order.extension, order.number
+
+
+@pytest.mark.parametrize("disk_fails", [False, True])
+def test_an_order_that_a_machine_slept_over_is_resolved(*, disk_fails: bool) -> None:
+    """Another order comes first after the sleep; where the *disk_fails*, memory is reloaded."""
+    world = Ordering()
+    world.the_world_begins()
+
+    def click(client: str, *, disk_fails: bool) -> None:
+        world.somebody_clicks(("205", client), 0.001, 1, Reply.ACCEPTS, None, disk_fails=disk_fails)
+
+    click(CLIENTS[1], disk_fails=False)
+    world.time_passes(90_000)
+    click(CLIENTS[0], disk_fails=disk_fails)
+
+    world.teardown()
 
 
 TestOrdering = Ordering.TestCase
