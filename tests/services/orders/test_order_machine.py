@@ -356,6 +356,23 @@ def test_an_order_that_a_machine_slept_over_is_resolved(*, disk_fails: bool) -> 
     world.teardown()
 
 
+@pytest.mark.parametrize("killed_after", [None, 1])
+def test_events_of_an_order_without_an_id_are_taken_for_those_of_no_order_that_stays(
+    killed_after: int | None,
+) -> None:
+    """A second document asks for the same call: it is refused, or lost in a kill."""
+    world = Ordering()
+    world.the_world_begins()
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS_WITHOUT_AN_ID, None)
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS, killed_after)
+
+    world.the_pbx_goes_on(0, "1", lost=False)
+
+    world.teardown()
+
+
 TestOrdering = Ordering.TestCase
 TestOrdering.settings = settings(
     max_examples=120,
