@@ -217,7 +217,8 @@ def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> Phone
     """Return the unfinished call that a line of the PBX's history is about.
 
     Its id may differ from the call's in the last digit, so party and time decide where no call has
-    it; of several that fit, one with such an id. Source: docs/facts/sipuni.md, 'Statistics'.
+    it. Of several that fit, one with such an id comes first, at whatever time its first event came.
+    Source: docs/facts/sipuni.md, 'Statistics'.
     """
     calls = list(calls)
     for call in calls:
@@ -238,8 +239,8 @@ def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> Phone
     ]
     if not fitting:
         return None
-    _, away, _, nearest = min(fitting)
-    return nearest if away <= CORRELATION_WINDOW else None
+    is_other_id, away, _, nearest = min(fitting)
+    return nearest if not is_other_id or away <= CORRELATION_WINDOW else None
 
 
 def belongs_to_another_call(
@@ -257,4 +258,4 @@ def belongs_to_another_call(
 
 def _is_id_alike(ref: str, other: str) -> bool:
     """Return whether two ids of the PBX are one, or differ in the last digit alone."""
-    return bool(ref) and ref[:-1] == other[:-1]
+    return len(ref) > 1 and ref[:-1] == other[:-1]

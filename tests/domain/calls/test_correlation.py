@@ -58,9 +58,12 @@ def test_a_refused_order_has_no_events() -> None:
     assert find_call_of_event(rings(refused), [refused], b.NOON) is None
 
 
-def test_a_line_of_the_history_is_of_the_call_whose_id_differs_in_the_last_digit() -> None:
+@pytest.mark.parametrize("after", [timedelta(0), timedelta(minutes=12)])
+def test_a_line_of_the_history_is_of_the_call_whose_id_differs_in_the_last_digit(
+    after: timedelta,
+) -> None:
     nearer = ordered("nearer", OrderState.ACCEPTED, SECOND)
-    other = ordered("other", OrderState.UNKNOWN)
+    other = ordered("other", OrderState.UNKNOWN, after)
     known = apply_event(other, rings(other))
     line = replace(rings(other), kind=EventKind.HISTORY, call_ref="1772625600.11")
 

@@ -373,6 +373,20 @@ def test_events_of_an_order_without_an_id_are_taken_for_those_of_no_order_that_s
     world.teardown()
 
 
+def test_events_that_an_order_lost_in_a_kill_was_given_end_it_by_the_history() -> None:
+    world = Ordering()
+    world.the_world_begins()
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS_WITHOUT_AN_ID, None)
+    world.time_passes(700)
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS, 1)
+
+    world.the_pbx_goes_on(0, "1", lost=False)  # long after the order, and without its beginning
+
+    world.teardown()
+
+
 TestOrdering = Ordering.TestCase
 TestOrdering.settings = settings(
     max_examples=120,
