@@ -86,6 +86,23 @@ class StageCircuitBreaker:
             and now >= self.open_until
         )
 
+    @property
+    def trial_place(self) -> float:
+        """Return which paused entry is the next trial: 0 is the freshest call, 1 the oldest one.
+
+        The freshest by turns with one elsewhere: the oldest, the middle, the quarters and so on.
+        Neighbours often have one fault, and those behind them must not wait until all are tried.
+        """
+        turn, is_elsewhere = divmod(self.trial_count, 2)
+        if not is_elsewhere:
+            return 0.0
+        place, part = 0.0, 0.5
+        while turn:  # the binary digits of *turn*, mirrored behind the point
+            turn, digit = divmod(turn, 2)
+            place += digit * part
+            part /= 2
+        return place or 1.0
+
     def after_trial_requested(self) -> Self:
         """Return the breaker after an entry was asked for as the trial."""
         return replace(self, trial_requested=True, trial_count=self.trial_count + 1)

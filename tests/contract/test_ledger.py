@@ -182,13 +182,27 @@ async def test_paused_entries_are_resumed_by_stage_the_longest_paused_first(ledg
 
     assert await ledger.resume_entries(NOW, DeliveryStage.SUBJECT, 1) == 1
     assert {e.key for e, _ in await ledger.due_entries(NOW, 10)} == {"b", "d"}
-    assert await ledger.resume_entries(NOW, None, 1, freshest=True) == 1
+    assert await ledger.resume_trial(NOW, DeliveryStage.REMINDER, 0.0)
+    assert not await ledger.resume_trial(NOW, DeliveryStage.REMINDER, 0.0)
     assert {e.key for e, _ in await ledger.due_entries(NOW, 10)} == {"b", "c", "d"}
     assert await ledger.resume_entries(NOW, None, 10) == 1
     assert await ledger.resume_entries(NOW, None, 10) == 0
 
     assert {e.key for e, _ in await ledger.due_entries(NOW, 10)} == {"a", "b", "c", "d"}
     assert not any(e.paused for e, _ in await ledger.entries())
+
+
+@pytest.mark.parametrize(("place", "resumed"), [(0.0, "e"), (0.25, "d"), (0.5, "c"), (1.0, "a")])
+async def test_a_trial_is_taken_at_its_place_from_the_freshest_call_to_the_oldest(
+    ledger: Ledger, place: float, resumed: str
+) -> None:
+    await add_entries(ledger, *"abcde")
+    for n, key in enumerate("ceadb"):  # how long they are paused does not matter
+        await ledger.save_entry(pause_entry(entry_of(key), NOW - n * SECOND, reason="refused"))
+
+    assert await ledger.resume_trial(NOW, DeliveryStage.DOCUMENT, place)
+
+    assert [e.key for e, _ in await ledger.due_entries(NOW, 10)] == [resumed]
 
 
 async def test_entries_are_listed_newest_first_by_state(ledger: Ledger) -> None:

@@ -11,7 +11,9 @@ from bridge.domain.circuit_breakers import (
     OPEN_UNTIL_REPAIRED,
     BreakerRules,
     CircuitBreaker,
+    StageCircuitBreaker,
 )
+from bridge.domain.delivery.ledger_rules import trial_index
 
 NOW = 1_000.0
 REST_S = OPEN_FOR.total_seconds()
@@ -83,3 +85,26 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 def test_a_success_closes_it() -> None:
     assert failing(9).after_success() == failing(0)
+
+
+# ---------------------------------------------------------------- which entry is the trial
+def trial_places(count: int) -> list[float]:
+    breaker, places = StageCircuitBreaker(), []
+    for _ in range(count):
+        places.append(breaker.trial_place)
+        breaker = breaker.after_trial_requested()
+    return places
+
+
+def test_the_freshest_call_is_tried_by_turns_with_others_ever_closer_to_one_another() -> None:
+    places = trial_places(16)
+
+    assert places[::2] == [0.0] * 8
+    assert places[1::2] == [1.0, 0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875]
+
+
+@pytest.mark.parametrize("paused", [1, 2, 3, 7, 60, 200])
+def test_every_paused_entry_is_tried_in_the_end(paused: int) -> None:
+    tried = {trial_index(paused, place) for place in trial_places(4 * paused + 2)}
+
+    assert tried == set(range(paused))

@@ -89,6 +89,14 @@ class PhoneCall:
         return self.state.needs_history or self._is_in_doubt
 
     @property
+    def awaits_end(self) -> bool:
+        """Return whether the bridge still has to find out how the call ended, or give it up.
+
+        A cabinet's test request is no call: nothing ever ends it.
+        """
+        return self.is_unfinished and not self.is_test_request
+
+    @property
     def _is_in_doubt(self) -> bool:
         in_doubt = self.order is not None and self.order.state is OrderState.UNKNOWN
         given_up = any(event.kind is EventKind.GIVEN_UP for event in self.applied_events)

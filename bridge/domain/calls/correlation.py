@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import CallEvent, Direction
 from bridge.domain.calls.identity import believable_arrival
+from bridge.domain.calls.orders import OrderState
 from bridge.domain.calls.parties import is_unknown_caller
 from bridge.domain.phone.callers import Caller, CallerKind
 from bridge.domain.routing.decision import RouteQuestion
@@ -34,8 +35,8 @@ def find_call_of_event(
     """Return the one of *calls* of this client that *event*, the first of its id, belongs to.
 
     An order is known by its id; else the call must have no id yet and have begun at about the same
-    time: the nearest one. The PBX's clock may be far from ours, by which the event
-    came at *received_at*.
+    time: the nearest one. An order that was refused rang nothing and has no events. The PBX's clock
+    may be far from ours, by which the event came at *received_at*.
     """
     began = event.started_at or event.at
     fitting: list[tuple[timedelta, int, PhoneCall]] = []
@@ -44,6 +45,8 @@ def find_call_of_event(
             continue
         if event.order_ref and call.order is not None and call.order.ref == event.order_ref:
             return call
+        if call.order is not None and call.order.state is OrderState.REFUSED:
+            continue
         away = abs(call.arrived_at - began)
         if received_at is not None and call.arrived_at == call.received_at:
             # The question had no time that could be believed: ours is compared with ours.
@@ -207,23 +210,27 @@ def _same_telephone(call: PhoneCall, event: CallEvent) -> bool:
 
 def needs_history_now(call: PhoneCall, silent: timedelta, after: timedelta) -> bool:
     """Return whether an unfinished *call* was *silent* so long that the history must be asked."""
-    if not call.is_unfinished or call.is_test_request:
-        return False
-    return silent >= after
+    return call.awaits_end and silent >= after
 
 
 def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCall | None:
     """Return the unfinished call that a line of the PBX's history is about.
 
     Its id may differ from the call's in the last digit, so party and time decide where no call has
-    it. Source: docs/facts/sipuni.md, 'Statistics'.
+    it. Of several that fit, one with such an id comes first, at whatever time its first event came.
+    Source: docs/facts/sipuni.md, 'Statistics'.
     """
     calls = list(calls)
     for call in calls:
         if record.call_ref and call.state.call_ref == record.call_ref:
             return call
     fitting = [
-        (abs(call.arrived_at - (record.started_at or record.at)), place, call)
+        (
+            not _is_id_alike(call.state.call_ref, record.call_ref),
+            abs(call.arrived_at - (record.started_at or record.at)),
+            place,
+            call,
+        )
         for place, call in enumerate(calls)
         if record.client is not None
         and is_same_party(call.caller, record.client)
@@ -232,8 +239,8 @@ def find_call_of_history(record: CallEvent, calls: Iterable[PhoneCall]) -> Phone
     ]
     if not fitting:
         return None
-    away, _, nearest = min(fitting)
-    return nearest if away <= CORRELATION_WINDOW else None
+    is_other_id, away, _, nearest = min(fitting)
+    return nearest if not is_other_id or away <= CORRELATION_WINDOW else None
 
 
 def belongs_to_another_call(
@@ -245,6 +252,10 @@ def belongs_to_another_call(
     """
     if not record.call_ref or call.state.call_ref == record.call_ref:
         return False
-    # The id may differ from the call's in the last digit.
     refs = (other.state.call_ref for other in others if not other.is_unfinished)
-    return any(ref and ref[:-1] == record.call_ref[:-1] for ref in refs)
+    return any(_is_id_alike(ref, record.call_ref) for ref in refs)
+
+
+def _is_id_alike(ref: str, other: str) -> bool:
+    """Return whether two ids of the PBX are one, or differ in the last digit alone."""
+    return len(ref) > 1 and ref[:-1] == other[:-1]

@@ -59,7 +59,8 @@ class OutboxEntry:
     the latest such moment. *needs_verification* stays set once that happened to the document: a
     duplicate is searched for at the end. *written_text* is what the document holds by our last
     confirmed write; *maybe_written_texts* what it may hold instead, since the outcome of those
-    writes is unknown.
+    writes is unknown. *considered_written* and *considered_maybe_sent_at* are the same of the flag:
+    the latest moment at which one was sent of which no more is known.
     """
 
     key: str
@@ -77,6 +78,7 @@ class OutboxEntry:
     written_text: DocumentText | None = None
     maybe_written_texts: tuple[DocumentText, ...] = ()
     considered_written: bool = False
+    considered_maybe_sent_at: datetime | None = None
     reminders: tuple[SentReminder, ...] = ()
     #: The revision of the call that 1C was last brought to.
     revision: int = 0

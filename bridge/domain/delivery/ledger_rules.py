@@ -82,6 +82,14 @@ def is_paused_at(entry: OutboxEntry, stage: DeliveryStage | None) -> bool:
     return entry.state is EntryState.DUE and entry.paused and stage in {None, entry.stage}
 
 
+def trial_index(count: int, place: float) -> int:
+    """Return which of *count* paused entries is resumed, the freshest call being the first.
+
+    *place* is `StageCircuitBreaker.trial_place`.
+    """
+    return round(place * max(count - 1, 0))
+
+
 def is_fresh(entry: OutboxEntry, now: datetime) -> bool:
     """Return whether *entry* was made a moment ago.
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.calls.desired import DesiredReminder, DesiredState, ReminderState, SentReminder
+from bridge.domain.delivery.considered import doubt_considered, may_take_back_at, needs_considered
 from bridge.domain.delivery.entry import (
     DeliveryRules,
     DeliveryStage,
@@ -47,7 +48,7 @@ def next_stage(entry: OutboxEntry, desired: DesiredState) -> DeliveryStage | Non
         return DeliveryStage.REMINDER
     if entry.written_text != desired.document_text or entry.maybe_written_texts:
         return DeliveryStage.OUTCOME
-    if desired.considered and not entry.considered_written:
+    if needs_considered(entry, desired):
         return DeliveryStage.CONSIDERED
     return DeliveryStage.VERIFY if entry.needs_verification else None
 
@@ -80,9 +81,7 @@ def at_next_stage(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
     An attempt with an unknown outcome belongs to its own stage: another stage starts without it.
     """
     stage = next_stage(entry, desired) or DeliveryStage.VERIFY
-    if stage is entry.stage:
-        return entry
-    return replace(entry, stage=stage, maybe_sent_at=None)
+    return entry if stage is entry.stage else replace(entry, stage=stage, maybe_sent_at=None)
 
 
 def start_sending(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
@@ -109,7 +108,7 @@ def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     The quiet period counts from *now*: nobody knows how long the request lived on.
     """
     return replace(
-        entry,
+        doubt_considered(entry, now),
         state=EntryState.DUE,
         maybe_sent_at=now,
         needs_verification=entry.needs_verification or entry.stage is DeliveryStage.DOCUMENT,
@@ -176,23 +175,23 @@ def advance(
     )
 
 
-def still_waiting(entry: OutboxEntry, desired: DesiredState, now: datetime) -> OutboxEntry | None:
-    """Return *entry* waiting for its verification, where it came up too early; None otherwise.
+def still_waiting(
+    entry: OutboxEntry, desired: DesiredState, now: datetime, rules: DeliveryRules
+) -> OutboxEntry | None:
+    """Return *entry* waiting for what must not come early, where it came up before; else None.
 
-    A call may change in nothing that 1C lacks. The search for a late duplicate waits all the same:
-    early, it would miss what it waits for, and never be made again.
+    The search for a late duplicate would miss what it waits for, and never be made again, whatever
+    a call changes meanwhile; "considered" that is taken back could be committed late after that.
     """
-    if entry.verify_at is None or now >= entry.verify_at:
-        return None
-    if next_stage(entry, desired) is not DeliveryStage.VERIFY:
+    stage, until, revision = next_stage(entry, desired), None, entry.revision
+    if stage is DeliveryStage.VERIFY:
+        until, revision = entry.verify_at, desired.revision
+    elif stage is DeliveryStage.CONSIDERED and not desired.considered:
+        until = may_take_back_at(entry, rules)
+    if stage is None or until is None or now >= until:
         return None
     return replace(
-        entry,
-        state=EntryState.DUE,
-        stage=DeliveryStage.VERIFY,
-        due_at=entry.verify_at,
-        attempts=0,
-        revision=desired.revision,
+        entry, state=EntryState.DUE, stage=stage, due_at=until, attempts=0, revision=revision
     )
 
 
@@ -226,7 +225,7 @@ def retry_later(
 ) -> OutboxEntry:
     """Return *entry* due after a backoff; *maybe_sent*: the request may have reached 1C."""
     return replace(
-        entry,
+        doubt_considered(entry, now) if maybe_sent else entry,
         state=EntryState.DUE,
         due_at=now + rules.backoff_after(entry.attempts),
         maybe_sent_at=now if maybe_sent else entry.maybe_sent_at,

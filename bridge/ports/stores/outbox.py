@@ -45,12 +45,17 @@ class OutboxQueue(Protocol):
         """Make entries that a crash left in `sending` due; return their number."""
         ...
 
-    async def resume_entries(
-        self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
-    ) -> int:
-        """Apply `outbox.released` to paused entries of *stage*, or of all; return their number.
+    async def resume_entries(self, now: datetime, stage: DeliveryStage | None, limit: int) -> int:
+        """Apply `outbox.resume_entry` to paused entries of *stage*, or of all; return their number.
 
-        Those paused longest come first, or those of the *freshest* calls.
+        Those paused longest come first.
+        """
+        ...
+
+    async def resume_trial(self, now: datetime, stage: DeliveryStage, place: float) -> bool:
+        """Apply `outbox.resume_entry` to the paused entry of *stage* at `ledger_rules.trial_index`.
+
+        False where none is paused.
         """
         ...
 

@@ -16,7 +16,9 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.phone.callers import Caller
 from bridge.ports.clock import Monotonic
 
-#: No PBX reports events of a call longer after it came; later ones are looked up in the ledger.
+#: No PBX reports events of a call longer after it came; later ones are looked up in the ledger. A
+#: call without an end stays until it has one, or is given up (`services.calls.unfinished`): the
+#: machine may have slept meanwhile.
 ACTIVE_FOR = timedelta(hours=12)
 
 _Party = tuple[str, object]
@@ -34,7 +36,7 @@ class _ActiveCall:
 
 
 class ActiveCalls:
-    """The calls of the last hours, oldest first."""
+    """The calls of the last hours, oldest first, and older ones whose end is not known."""
 
     def __init__(self, monotonic: Monotonic = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -148,12 +150,16 @@ class ActiveCalls:
         return [key for key, active in self._calls.items() if active.recorded is None]
 
     def _remove_old(self, now: float) -> None:
-        while self._calls:
-            key, active = next(iter(self._calls.items()))
-            age = timedelta(seconds=now - active.added_at)
-            if age <= ACTIVE_FOR or active.recorded is not None:
-                return
+        """Remove the calls of long ago; one whose end is still to be found out stays."""
+        actives = self._calls.values()
+        old = takewhile(lambda active: _age(active, now) > ACTIVE_FOR, actives)
+        leaving = [a.call.key for a in old if a.recorded is None and not a.call.awaits_end]
+        for key in leaving:
             self.remove(key)
+
+
+def _age(active: _ActiveCall, now: float) -> timedelta:
+    return timedelta(seconds=now - active.added_at)
 
 
 def _take_out(index: dict[_K, dict[str, None]], name: _K, key: str) -> None:

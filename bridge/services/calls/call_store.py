@@ -80,22 +80,28 @@ class CallStore:
         # Listed before the disk is read: what is recorded meanwhile may not be among what is read.
         stale = self.active_calls.recorded_keys()
         now = self._clock()
-        calls = await self._read_recent(now)
+        calls = await self._read_recent(now, stale)
         await self._missed_calls.load()
         found = [await self._ledger.entry(m.reminder_call) for m in self._missed_calls.open]
         self.active_calls.reload(stale, calls, now)
         self.changed_entries.update((pair[0].key, pair[0]) for pair in found if pair is not None)
         self._must_reload = False
 
-    async def _read_recent(self, now: datetime) -> list[PhoneCall]:
+    async def _read_recent(self, now: datetime, held: Sequence[str]) -> list[PhoneCall]:
         """Read the calls of the last hours, and those of the hours before the newest call.
 
         The wall clock may have stepped since they were recorded, and one that was wrong leaves
-        calls of the future behind; after a long stop the last calls still lack their ends.
+        calls of the future behind; after a long stop the last calls still lack their ends. So may
+        older ones that memory *held*.
         """
         ends = {now, *(call.received_at for call in await self._ledger.calls(limit=1))}
         found = [await self._ledger.calls_since(end - ACTIVE_FOR, end + TOLERANCE) for end in ends]
         calls = {call.key: call for some in found for call in some}
+        for key in held:
+            active = self.active_calls.get(key)
+            if key not in calls and active is not None and active.awaits_end:
+                call = await self._ledger.call(key)
+                calls |= {} if call is None else {key: call}
         return sorted(calls.values(), key=lambda call: call.received_at)
 
     async def reload(self) -> None:

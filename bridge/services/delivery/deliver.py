@@ -19,6 +19,7 @@ from typing import Final
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.desired import DesiredState
 from bridge.domain.delivery import outbox
+from bridge.domain.delivery.considered import confirm_considered
 from bridge.domain.delivery.documents import (
     build_desired_state,
     build_phone_call_draft,
@@ -185,7 +186,7 @@ class Delivery:
         if entry.document is None and entry.stage is not DeliveryStage.DOCUMENT:
             entry = outbox.restart_at_document(entry, self._clock())
         entry = outbox.at_next_stage(entry, desired)
-        waiting = outbox.still_waiting(entry, desired, self._clock())
+        waiting = outbox.still_waiting(entry, desired, self._clock(), self._rules)
         if waiting is not None:
             after, is_progress = waiting, True
         elif outbox.next_stage(entry, desired) is None:
@@ -253,7 +254,7 @@ class Delivery:
             case DeliveryStage.CONSIDERED:
                 with suppress(OneCObjectMissing):
                     await self._journal.set_considered(document, considered=desired.considered)
-                entry = replace(entry, considered_written=desired.considered)
+                entry = confirm_considered(entry, desired)
             case DeliveryStage.VERIFY:
                 draft = build_phone_call_draft(call, self._lang, self._zone)
                 await self._documents.verify(entry, draft)

@@ -72,10 +72,7 @@ class StageBreakers:
         seconds = self._monotonic()
         for stage, breaker in tuple(self._breakers.items()):
             if breaker.needs_trial_entry(seconds):
-                # The freshest call and the one paused longest by turns: a fault of its own in one
-                # of them does not keep all others waiting.
-                freshest = breaker.trial_count % 2 == 0
-                await self._outbox.resume_entries(now, stage, 1, freshest=freshest)
+                await self._outbox.resume_trial(now, stage, breaker.trial_place)
                 self._breakers[stage] = breaker.after_trial_requested()
 
     def _of(self, stage: DeliveryStage) -> StageCircuitBreaker:

@@ -131,6 +131,39 @@ def test_what_1c_lacks_is_the_next_stage(change: DesiredState, lacks: DeliverySt
     assert outbox.next_stage(DELIVERED, change) is lacks
 
 
+@pytest.mark.parametrize("desired", [False, True])
+@pytest.mark.parametrize("written", [False, True])
+def test_considered_is_written_where_1c_holds_the_other(*, written: bool, desired: bool) -> None:
+    entry = replace(DELIVERED, considered_written=written)
+    lacks = None if written is desired else DeliveryStage.CONSIDERED
+
+    assert outbox.next_stage(entry, replace(DESIRED, considered=desired)) is lacks
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_considered_that_may_be_in_1c_is_taken_back_once_it_cannot_be_committed_any_more(
+    *, killed: bool
+) -> None:
+    sent = outbox.start_sending(
+        replace(DELIVERED, stage=DeliveryStage.CONSIDERED), replace(DESIRED, considered=True)
+    )
+    doubted = (
+        outbox.recover_after_crash(sent, LATER)
+        if killed
+        else outbox.retry_later(sent, LATER, RULES, reason="no reply", maybe_sent=True)
+    )
+    over = LATER + RULES.verify_after
+
+    assert outbox.next_stage(doubted, DESIRED) is DeliveryStage.CONSIDERED
+    waiting = outbox.still_waiting(doubted, DESIRED, LATER, RULES)
+    assert waiting is not None
+    assert (waiting.state, waiting.due_at) == (EntryState.DUE, over)
+    assert outbox.still_waiting(doubted, DESIRED, over, RULES) is None
+    # Where it is still desired it is sent again at once.
+    considered = replace(DESIRED, considered=True)
+    assert outbox.still_waiting(doubted, considered, LATER, RULES) is None
+
+
 def test_a_dismissed_reminder_is_neither_made_again_nor_withdrawn() -> None:
     gone = replace(DELIVERED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
 

@@ -254,13 +254,14 @@ class Delivering(RuleBasedStateMachine):
             self.is_reminded(missed_call)
 
     def check_delivered(self, entry: OutboxEntry) -> None:
-        """One document, with its subject, with all that is known."""
+        """One document, with its subject, with all that is known; considered unless one waits."""
         (found,) = self.onec.documents_of(entry.key)
         assert entry.document == found.ref
         assert found.ref in self.onec.subjects
         draft = build_phone_call_draft(self.calls[entry.key], "ru", UTC)
         assert self.onec.texts[found.ref].description == draft.description
-        answered = self.calls[entry.key].state.disposition is Disposition.ANSWERED
+        state = self.calls[entry.key].state
+        answered = state.disposition is Disposition.ANSWERED and not state.is_lost_in_transfer
         assert self.onec.considered.get(found.ref, False) is answered
 
     def is_reminded(self, missed_call: MissedCall) -> None:
@@ -406,6 +407,55 @@ def test_a_call_that_changes_does_not_bring_the_verification_forward() -> None:
     assert [entry.stage for entry in world.ledger.values()] == [DeliveryStage.VERIFY]
     assert [entry.state for entry in world.ledger.values()] == [EntryState.DUE]
     world.teardown()
+
+
+def test_a_client_who_was_answered_and_then_rang_unanswered_is_not_considered() -> None:
+    world = late_onec()
+    for name, after in (("answers", 0), ("leg ends", 0), ("rings", 12), ("ends unanswered", 60)):
+        world.an_event_comes(0, name, after)
+
+    world.teardown()
+
+    (call,) = world.calls.values()
+    assert call.state.is_lost_in_transfer
+    assert set(world.onec.considered.values()) <= {False}
+
+
+@pytest.mark.parametrize("killed_after", [None, *range(10)])
+def test_considered_is_taken_back_when_late_events_say_that_the_client_was_lost(
+    killed_after: int | None,
+) -> None:
+    world = late_onec()
+    world.the_bridge_works([], None, 1.0)
+    world.an_event_comes(0, "answers", 0)
+    world.an_event_comes(0, "ends answered", 60)
+    world.the_bridge_works([], killed_after, 1.0)
+    if killed_after is None:
+        assert set(world.onec.considered.values()) == {True}
+    world.an_event_comes(0, "leg ends", 1)
+    world.an_event_comes(0, "rings", 12)
+
+    world.teardown()
+
+    (call,) = world.calls.values()
+    assert call.state.is_lost_in_transfer
+    assert set(world.onec.considered.values()) <= {False}
+
+
+@pytest.mark.parametrize("outcome", RequestOutcome)
+def test_considered_of_an_unknown_outcome_is_taken_back_too(outcome: RequestOutcome) -> None:
+    world = late_onec()
+    world.the_bridge_works([], None, 1.0)
+    world.an_event_comes(0, "answers", 0)
+    world.an_event_comes(0, "ends answered", 60)
+    # Behind the outcome of the call: a look, and the change.
+    world.the_bridge_works([*[RequestOutcome.ANSWERED] * 2, outcome], None, 1.0)
+    world.an_event_comes(0, "leg ends", 1)
+    world.an_event_comes(0, "rings", 12)
+
+    world.teardown()
+
+    assert set(world.onec.considered.values()) <= {False}
 
 
 _QUICK = settings(

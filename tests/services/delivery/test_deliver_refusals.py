@@ -142,6 +142,50 @@ async def test_many_calls_with_a_fault_of_their_own_let_the_others_through(
     assert [env.state(call) for call in refused] == [(EntryState.DEAD, DeliveryStage.DOCUMENT)] * 60
 
 
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=2)], ids=["fresh", "older"])
+@pytest.mark.parametrize(
+    ("before", "behind"), [(0, 60), (60, 0), (30, 30)], ids=["the newest", "the oldest", "both"]
+)
+async def test_calls_between_many_with_a_fault_of_their_own_do_not_wait_for_hours(
+    env: DeliverySetup, before: int, behind: int, age: timedelta
+) -> None:
+    refused = env.add_calls(before)
+    others = env.add_calls(20)
+    refused += env.add_calls(behind)
+    env.now += age
+    for call in refused:
+        env.onec.says(BUSINESS, to=["document"], of=call)
+
+    await minutes_of(env, DOCUMENT, 20)
+
+    assert all(env.is_whole(call) for call in others)
+
+
+async def test_what_stays_paused_is_tried_on_when_1c_accepts_another_call(
+    env: DeliverySetup,
+) -> None:
+    """After the last good call nothing tells a fault of their own from one of 1C: none is given up.
+
+    Each call that 1C accepts later tells it of nine more.
+    """
+    refused = env.add_calls(60)
+    others = env.add_calls(20)  # fresh, so they are delivered first
+    for call in refused:
+        env.onec.says(BUSINESS, to=["document"], of=call)
+    await minutes_of(env, DOCUMENT, 20)
+    assert all(env.is_whole(call) for call in others)
+    assert Counter(env.state(call)[0] for call in refused) == {
+        EntryState.DUE: 58,
+        EntryState.DEAD: 2,
+    }
+
+    for _ in range(7):
+        env.add_calls()
+        await minutes_of(env, DOCUMENT, 5)
+
+    assert {env.state(call)[0] for call in refused} == {EntryState.DEAD}
+
+
 async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(
     env: DeliverySetup,
 ) -> None:

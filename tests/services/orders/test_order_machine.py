@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -337,6 +338,53 @@ class Ordering(RuleBasedStateMachine):
 
 def _pair(order: CallOrder) -> tuple[str, object]:
     return order.extension, order.number
+
+
+@pytest.mark.parametrize("disk_fails", [False, True])
+def test_an_order_that_a_machine_slept_over_is_resolved(*, disk_fails: bool) -> None:
+    """Another order comes first after the sleep; where the *disk_fails*, memory is reloaded."""
+    world = Ordering()
+    world.the_world_begins()
+
+    def click(client: str, *, disk_fails: bool) -> None:
+        world.somebody_clicks(("205", client), 0.001, 1, Reply.ACCEPTS, None, disk_fails=disk_fails)
+
+    click(CLIENTS[1], disk_fails=False)
+    world.time_passes(90_000)
+    click(CLIENTS[0], disk_fails=disk_fails)
+
+    world.teardown()
+
+
+@pytest.mark.parametrize("killed_after", [None, 1])
+def test_events_of_an_order_without_an_id_are_taken_for_those_of_no_order_that_stays(
+    killed_after: int | None,
+) -> None:
+    """A second document asks for the same call: it is refused, or lost in a kill."""
+    world = Ordering()
+    world.the_world_begins()
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS_WITHOUT_AN_ID, None)
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS, killed_after)
+
+    world.the_pbx_goes_on(0, "1", lost=False)
+
+    world.teardown()
+
+
+def test_events_that_an_order_lost_in_a_kill_was_given_end_it_by_the_history() -> None:
+    world = Ordering()
+    world.the_world_begins()
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS_WITHOUT_AN_ID, None)
+    world.time_passes(700)
+    world.a_manager_writes_a_document(CLIENTS[0], 0)
+    world.the_bridge_looks_for_documents(Reply.ACCEPTS, 1)
+
+    world.the_pbx_goes_on(0, "1", lost=False)  # long after the order, and without its beginning
+
+    world.teardown()
 
 
 TestOrdering = Ordering.TestCase

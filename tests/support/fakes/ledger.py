@@ -210,14 +210,20 @@ class MemoryLedger:
         now: datetime,
         stage: DeliveryStage | None,
         limit: int,
-        *,
-        freshest: bool = False,
     ) -> int:
         paused = [e for e in self.entries_by_key.values() if ledger_rules.is_paused_at(e, stage)]
-        paused = paused[::-1] if freshest else sorted(paused, key=lambda e: e.due_at)
+        paused.sort(key=lambda e: e.due_at)
         for entry in paused[:limit]:
             self.entries_by_key[entry.key] = outbox.resume_entry(entry, now)
         return len(paused[:limit])
+
+    async def resume_trial(self, now: datetime, stage: DeliveryStage, place: float) -> bool:
+        paused = [e for e in self.entries_by_key.values() if ledger_rules.is_paused_at(e, stage)]
+        if not paused:
+            return False
+        entry = paused[::-1][ledger_rules.trial_index(len(paused), place)]
+        self.entries_by_key[entry.key] = outbox.resume_entry(entry, now)
+        return True
 
     async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
         before = dict(self.entries_by_key)

@@ -43,6 +43,12 @@ _RESCHEDULED_AT_ONCE: Final = 200
 #: SQL: the row id that a call and its entry share.
 _ROW_OF_KEY: Final = f"(SELECT id FROM calls WHERE {CALL_KEY} = ?)"
 
+#: SQL: the condition of `is_paused_at`; the stage twice, empty for any.
+_IS_PAUSED_AT: Final = (
+    f"{ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} "
+    "AND doc ->> '$.paused' AND (? = '' OR doc ->> '$.stage' = ?)"
+)
+
 
 def read_entry(file: SqliteFile, row: int) -> OutboxEntry | None:
     """Return the entry of the call in *row*; None where it has none."""
@@ -120,11 +126,14 @@ def recover_entries(file: SqliteFile, now: datetime) -> int:
 def resume_entries(file: SqliteFile, write: ResumeEntries) -> int:
     """Apply `resume_entry` to paused entries, the longest paused first; return their number."""
     stage = "" if write.stage is None else write.stage.value
-    order = "id DESC" if write.freshest else "due"
+    order, skipped = "due", 0
+    if write.place is not None:
+        counted = f"SELECT count(*) FROM outbox WHERE {_IS_PAUSED_AT}"
+        ((count,),) = file.read(counted, (stage, stage))
+        order, skipped = "id DESC", ledger_rules.trial_index(count, write.place)
     rows = file.read(
-        f"SELECT id, doc FROM outbox WHERE {ENTRY_STATE} = 'due' AND {ENTRY_IS_PENDING} "
-        f"AND doc ->> '$.paused' AND (? = '' OR doc ->> '$.stage' = ?) ORDER BY {order} LIMIT ?",
-        (stage, stage, write.limit),
+        f"SELECT id, doc FROM outbox WHERE {_IS_PAUSED_AT} ORDER BY {order} LIMIT ? OFFSET ?",
+        (stage, stage, write.limit, skipped),
     )
     resumed = 0
     for row, text in rows:

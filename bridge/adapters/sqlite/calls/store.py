@@ -238,8 +238,7 @@ class SqliteLedger(LedgerReads):
 
         A row that is gone is not created again, so no delivery undoes a person's drop.
         """
-        save = SaveEntry(entry, self._clock(), guest=self._lock is None)
-        return bool(await self._submit(save))
+        return bool(await self._submit(SaveEntry(entry, self._clock(), guest=self._lock is None)))
 
     async def drop_entry(self, key: str) -> bool:
         """Delete an entry because a person asked; its call stays. Return False where none was."""
@@ -255,19 +254,20 @@ class SqliteLedger(LedgerReads):
             raise StoreError(str(self._path), "only the process that delivers may recover")
         return cast("int", await self._submit(RecoverEntries(self._clock())))
 
-    async def resume_entries(
-        self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
-    ) -> int:
+    async def resume_entries(self, now: datetime, stage: DeliveryStage | None, limit: int) -> int:
         """Make paused entries of *stage*, or of all stages, due again; return their number."""
-        return cast("int", await self._submit(ResumeEntries(now, stage, limit, freshest)))
+        return cast("int", await self._submit(ResumeEntries(now, stage, limit)))
+
+    async def resume_trial(self, now: datetime, stage: DeliveryStage, place: float) -> bool:
+        """Make the paused entry of *stage* at *place* due again; return whether there was one."""
+        return bool(await self._submit(ResumeEntries(now, stage, place=place)))
 
     async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
         """Apply `reschedule_entry` to all entries; return the number of those that changed."""
         changed, after = 0, 0
         while True:
-            batch = cast(
-                "RescheduledBatch", await self._submit(RescheduleEntries(now, rules, after))
-            )
+            write = RescheduleEntries(now, rules, after)
+            batch = cast("RescheduledBatch", await self._submit(write))
             changed += batch.changed
             if batch.last_row is None:
                 return changed

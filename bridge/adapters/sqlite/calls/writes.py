@@ -79,12 +79,15 @@ class RecoverEntries:
 
 @dataclass(frozen=True, slots=True)
 class ResumeEntries:
-    """Make paused entries of one stage, or of all, due again; result: their number."""
+    """Make paused entries of one stage, or of all, due again; result: their number.
+
+    With *place* it is one, that at `ledger_rules.trial_index`.
+    """
 
     now: datetime
     stage: DeliveryStage | None
-    limit: int
-    freshest: bool = False
+    limit: int = 1
+    place: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
