@@ -74,7 +74,7 @@ def build_call_handling(
         loop.run_soon()
 
     open_calls = ActiveCalls(monotonic)
-    debts = MissedCalls(
+    missed_calls = MissedCalls(
         ledger=ledger,
         active_calls=open_calls,
         owner_of=directory.owner_of,
@@ -90,7 +90,7 @@ def build_call_handling(
     call_store = CallStore(
         ledger=ledger,
         active_calls=open_calls,
-        missed_calls=debts,
+        missed_calls=missed_calls,
         owner_of=directory.owner_of,
         events=events,
         clock=now,
@@ -99,7 +99,7 @@ def build_call_handling(
     call_tracker = CallTracker(
         call_store=call_store,
         ledger=ledger,
-        missed_calls=debts,
+        missed_calls=missed_calls,
         read_event=telephony.read_event,
         decide=decider.decide,
         clock=now,

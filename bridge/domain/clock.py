@@ -107,15 +107,15 @@ def age_by_wall(moment: datetime | None, now: datetime) -> timedelta | None:
     return max(_NOTHING, now - moment)
 
 
-def age_of(moment: datetime, noted: ClockReading, now: ClockReading) -> timedelta | None:
-    """Return how long ago *moment* was, which was recorded at *noted*; None where it is not known.
+def age_of(moment: datetime, recorded: ClockReading, now: ClockReading) -> timedelta | None:
+    """Return how long ago *moment* was, recorded at *recorded*; None: not known.
 
     From then on it ages by the time that passes, whatever the wall clock does. Of a moment that was
     in the future when it was recorded, at least so much is known once the wall clock has passed it.
     """
-    passed = timedelta(seconds=now.seconds - noted.seconds)
-    if is_believable(moment, noted.wall):
-        return max(_NOTHING, noted.wall - moment) + passed
+    passed = timedelta(seconds=now.seconds - recorded.seconds)
+    if is_believable(moment, recorded.wall):
+        return max(_NOTHING, recorded.wall - moment) + passed
     if is_believable(moment, now.wall):
         return max(now.wall - moment, passed)
     return None

@@ -146,7 +146,7 @@ class CallJournal(Protocol):
     """The ledger's calls as pages look for them and count them; may raise StoreError."""
 
     async def find(
-        self, wanted: CallSearch, *, limit: int, after: str = ""
+        self, search: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
         """Find calls, newest first, and the word by which the next page goes on; empty: no more."""
         ...

@@ -261,10 +261,10 @@ class CallFlow:
     def _push_result(self, to: _Destination, moment: ResultPush) -> None:
         """Push the result of the command that led here, if this is its moment."""
         is_callback = self._plan.kind is MangoKind.CALLBACK
-        wanted = self._switches.result_push
-        if wanted is ResultPush.AS_SEEN:
-            wanted = ResultPush.BEFORE_LEG if is_callback else ResultPush.AFTER_LEG
-        if to.command_id and wanted is moment:
+        push_moment = self._switches.result_push
+        if push_moment is ResultPush.AS_SEEN:
+            push_moment = ResultPush.BEFORE_LEG if is_callback else ResultPush.AFTER_LEG
+        if to.command_id and push_moment is moment:
             fields = result_event(self._switches, to.command_id, MangoCode.DONE)
             path = f"result/{'callback' if is_callback else 'route'}"
             self._exchange.push(self._call, path, fields)

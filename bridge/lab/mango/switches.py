@@ -225,10 +225,10 @@ def change_switches(standing: MangoSwitches, changes: object) -> MangoSwitches:
         ValueError: one of them is no switch, or its value does not fit.
     """
     values: dict[str, object] = msgspec.to_builtins(standing)
-    wanted = msgspec.convert(changes, dict[str, object])
-    if unknown := sorted(wanted.keys() - values.keys()):
+    changed = msgspec.convert(changes, dict[str, object])
+    if unknown := sorted(changed.keys() - values.keys()):
         raise ValueError(f"no such switch: {', '.join(unknown)}")
-    return msgspec.convert(values | wanted, MangoSwitches)
+    return msgspec.convert(values | changed, MangoSwitches)
 
 
 def read_mango_switches(raw: bytes) -> MangoSwitches:

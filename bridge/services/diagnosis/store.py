@@ -61,11 +61,11 @@ def examine_store(
     if obstacle:
         advice = "mend its rights, or set BRIDGE_DATA_DIR"
         return [CheckResult("store", CheckVerdict.FAILURE, obstacle, advice), *results]
-    room = f"the data folder {folder} can be written; {free / 2**20:,.0f} MiB are free"
+    message = f"the data folder {folder} can be written; {free / 2**20:,.0f} MiB are free"
     if free < _ENOUGH_BYTES:
         advice = "make room: on a full disk calls are answered, but not recorded"
-        return [CheckResult("store", CheckVerdict.WARNING, room, advice), *results]
-    return results or [CheckResult("store", CheckVerdict.OK, room)]
+        return [CheckResult("store", CheckVerdict.WARNING, message, advice), *results]
+    return results or [CheckResult("store", CheckVerdict.OK, message)]
 
 
 def advice_for_damage(damage: StoreDamaged) -> str:

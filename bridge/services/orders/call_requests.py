@@ -93,9 +93,9 @@ class CallRequestPoller:
         results = await asyncio.gather(
             *(self._order(request) for request in new), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        for returned in results:
+            if isinstance(returned, BaseException):
+                raise returned
         return results.count(True)
 
     async def _order(self, request: CallRequest) -> bool:

@@ -68,8 +68,8 @@ class HookGuessCounter:
         if mistakes <= _MISTAKES:
             return False
         if self._last_at is None or worth_noting:
-            words = f"{mistakes} wrong hook secrets ({way}) from {network}"
-            self._events.publish(Alarm("hooks_guessed", words))
+            message = f"{mistakes} wrong hook secrets ({way}) from {network}"
+            self._events.publish(Alarm("hooks_guessed", message))
         self._last_at = self._now()
         return True
 

@@ -41,10 +41,10 @@ class Viewer:
         return self.role is Role.ADMIN
 
     def audit_record(
-        self, at: datetime, act: AuditAct, subject: str = "", words: str = ""
+        self, at: datetime, act: AuditAct, subject: str = "", message: str = ""
     ) -> AuditRecord:
         """Return the audit record of what the viewer does."""
-        return AuditRecord(at, act, self.role.value, self.name, self.address, subject, words)
+        return AuditRecord(at, act, self.role.value, self.name, self.address, subject, message)
 
     def took_part(self, call: PhoneCall) -> bool:
         """Return whether *call* was sent to the viewer, rang there, or was talked or dialled."""

@@ -46,8 +46,8 @@ async def event_lines(
 
     They end when the service stops; a heartbeat breaks every long silence.
     """
-    wanted = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
-    async with services.event_feed.subscribe(wanted, after) as listener:
+    event_kinds = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
+    async with services.event_feed.subscribe(event_kinds, after) as listener:
         # Sends the headers through whatever stands between, and tells a page it is connected.
         yield "retry: 2000\n\n"
         while True:

@@ -153,14 +153,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     # ------------------------------------------------------------ heads
-    def _gather(self, data: bytes) -> None:
+    def _gather(self, chunk: bytes) -> None:
         """Take a head that comes in pieces, or with something behind it."""
         self._unset_keepalive_if_required()
         held = self._held
         if not held:
             self.deadline = self.registry.clock() + self._limits.head_s
         seen = max(0, len(held) - len(HEAD_END) + 1)
-        held += data if held else data.lstrip(b"\r\n")  # RFC 9112 §2.2
+        held += chunk if held else chunk.lstrip(b"\r\n")  # RFC 9112 §2.2
         end = held.find(HEAD_END, seen)
         if (len(held) if end < 0 else end) > self._limits.head_bytes:
             self._refuse(heads.refusal_of_size(held))
@@ -173,9 +173,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             if rest:
                 self.data_received(rest)
 
-    def _keep_for_later(self, data: bytes) -> None:
+    def _keep_for_later(self, chunk: bytes) -> None:
         """Keep a request that was sent before the last one was answered: one is done at a time."""
-        self._held += data
+        self._held += chunk
         if len(self._held) > self._limits.head_bytes + self._limits.body_bytes:
             self.registry.log_sparingly("request_refused", self.address, heads.LARGE_BODY.message)
             self.transport.abort()
@@ -249,14 +249,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
         self.cycle.transport = _Lingering(self)  # type: ignore[assignment]  # all that a cycle uses
 
-    def _take_body(self, data: bytes) -> None:
-        self._bytes += len(data)
+    def _take_body(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
         if self._bytes > 2 * self._limits.body_bytes:  # chunks have heads of their own
             self._refuse(heads.LARGE_BODY)
             return
         fit, self._in_body = True, True
         try:
-            self.parser.feed_data(data)
+            self.parser.feed_data(chunk)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             fit = False
         self._in_body = False

@@ -109,14 +109,14 @@ class ConnectionRegistry:
         for connection in [one for one in self._open if one.deadline < now]:
             connection.time_out()
 
-    def log_sparingly(self, kind: str, address: str, words: str = "") -> None:
+    def log_sparingly(self, kind: str, address: str, reason: str = "") -> None:
         """Log what happened to a connection: the first of its kind, then one a minute at most."""
         now = self.clock()
         last = self._logged.get(kind)
         if last is None or now - last >= _LOG_EVERY_S:
             self._logged[kind] = now
             extra = {"client": address, "open": self.open_count}
-            _log.warning(kind, extra=extra | ({"reason": words} if words else {}))
+            _log.warning(kind, extra=extra | ({"reason": reason} if reason else {}))
 
     def _evict(self, may_go: Callable[[Connection], bool]) -> bool:
         victim = next((one for one in self._open if one.is_waiting and may_go(one)), None)

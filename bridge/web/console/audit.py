@@ -68,5 +68,5 @@ class AuditPage(ConsolePage):
 
 
 def _act(request: Request) -> AuditAct | None:
-    wanted = request.query_params.get("act")
-    return next((act for act in AuditAct if act.value == wanted), None)
+    asked = request.query_params.get("act")
+    return next((act for act in AuditAct if act.value == asked), None)

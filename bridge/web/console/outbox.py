@@ -89,8 +89,8 @@ class OutboxPage(ConsolePage):
 
 
 def _state(request: Request) -> EntryState | None:
-    wanted = request.query_params.get("state")
-    return next((state for state in EntryState if state.value == wanted), None)
+    asked = request.query_params.get("state")
+    return next((state for state in EntryState if state.value == asked), None)
 
 
 async def _back(request: Request) -> Response:

@@ -98,8 +98,8 @@ class SyncPage(ConsolePage):
             raise HTTPException(409, translatable("There is nothing to accept any more."))
         lost = refused.losses or (Loss(refused.entity_set, "", refused.held, refused.listed),)
         subject = ", ".join(loss.what for loss in lost)
-        words = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)
-        await record_audit(self.services, viewer, AuditAct.SHRINK_ACCEPTED, subject, words)
+        losses = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)
+        await record_audit(self.services, viewer, AuditAct.SHRINK_ACCEPTED, subject, losses)
         self.services.sync_now(accept_shrink=True)
         return redirect_to("/console/sync?started=accept")
 

@@ -141,13 +141,13 @@ def build_card(
     whole = audience.sees_number(call.caller.number, candidates, managers)
     name, company = _names(call, owner, audience.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
-    life = call.state
+    call_state = call.state
     running = {
         DeskStatus.RINGING: call.received_at,
         DeskStatus.RINGS_COLLEAGUE: call.received_at,
         DeskStatus.CALLING: call.received_at,
-        DeskStatus.TALKING: life.answered_at or update.shown_at,
-        DeskStatus.COLLEAGUE_TALKS: life.answered_at or update.shown_at,
+        DeskStatus.TALKING: call_state.answered_at or update.shown_at,
+        DeskStatus.COLLEAGUE_TALKS: call_state.answered_at or update.shown_at,
     }
     return CallCard(
         key=call.key,
@@ -165,7 +165,7 @@ def build_card(
         manager=_manager_words(owner, managers),
         arrived_at=call.arrived_at,
         timer_from=running.get(status),
-        talk_time=life.talk_time,
+        talk_time=call_state.talk_time,
         silent_from=call.received_at + RINGING_TIMEOUT,
         removed_at=update.shown_at + SHOWN_FOR,
         owners=tuple(

@@ -88,7 +88,9 @@ class DirectorySearch:
         number = self._number(typed)
         if number is not None:
             return self._with_number(number)
-        return [self._hit(noun, audience) for noun in self._directory.find_by_name(typed, MAX_HITS)]
+        return [
+            self._hit(found, audience) for found in self._directory.find_by_name(typed, MAX_HITS)
+        ]
 
     def pick(
         self, typed: str, ref: str, place: int, audience: DeskAudience
@@ -121,15 +123,15 @@ class DirectorySearch:
             for c in card.candidates
         ]
 
-    def _hit(self, noun: DirectoryObject, audience: DeskAudience) -> SearchHit:
-        if isinstance(noun, Manager):
-            return SearchHit(noun.ref, noun.name, extension=noun.extension or "")
+    def _hit(self, found: DirectoryObject, audience: DeskAudience) -> SearchHit:
+        if isinstance(found, Manager):
+            return SearchHit(found.ref, found.name, extension=found.extension or "")
         managers = self._directory.managers()
-        kind = _KINDS[type(noun)]
-        partner = noun.ref if isinstance(noun, Partner) else noun.partner
-        owner = Candidate(kind, noun.ref, noun.name, self._chain(partner))
+        kind = _KINDS[type(found)]
+        partner = found.ref if isinstance(found, Partner) else found.partner
+        owner = Candidate(kind, found.ref, found.name, self._chain(partner))
         phones: dict[PhoneNumber, FoundPhone] = {}
-        for phone in (phone for field in noun.phone_fields for phone in field.phones):
+        for phone in (phone for field in found.phone_fields for phone in field.phones):
             whole = audience.sees_number(phone.number, [owner], managers)
             shown = format_visible_number(phone.number, in_full=whole)
             phones[phone.number] = FoundPhone(

@@ -87,8 +87,8 @@ class PageRenderer:
         """
         chosen = read_cookie(scope, LANG_COOKIE)
         accepted = read_header(scope, b"accept-language").decode("latin-1").lower()
-        wanted = [chosen, *(part.strip()[:2] for part in accepted.split(","))]
-        return next((one for want in wanted for one in LANGUAGES if one == want), self._lang)
+        preferred = [chosen, *(part.strip()[:2] for part in accepted.split(","))]
+        return next((one for lang in preferred for one in LANGUAGES if one == lang), self._lang)
 
     def localizer_of(self, scope: Scope) -> Localizer:
         """Return the language of a request."""

@@ -214,10 +214,10 @@ def _latin(text: str, charset: str) -> str:
     return text if text.isascii() else _decoded(text.encode("latin-1", "replace"), charset)
 
 
-def _decoded(data: bytes, charset: str) -> str:
+def _decoded(raw: bytes, charset: str) -> str:
     for name in filter(None, (charset, "utf-8", "cp1251")):
         try:
-            return data.decode(name)
+            return raw.decode(name)
         except (UnicodeDecodeError, LookupError):
             continue
-    return data.decode("utf-8", "replace")
+    return raw.decode("utf-8", "replace")

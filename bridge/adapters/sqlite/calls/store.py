@@ -184,12 +184,12 @@ class SqliteLedger(LedgerReads):
 
     async def _submit(self, write: LedgerWrite) -> WriteResult:
         try:
-            result = await self._writer.submit(write)
+            written = await self._writer.submit(write)
         except StoreError as error:
             self._error = error
             raise
         self._error = None
-        return result
+        return written
 
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         """Write the call and its entry in one transaction, once; return the call that stands."""
