@@ -1,7 +1,7 @@
-"""Return whether the wall clock agrees with the time that has passed.
+"""Whether the wall clock agrees with the time that has passed.
 
     steady ──the wall moved otherwise than the seconds──► off ─┬─ it moved back again ─► steady
-                                                               └─ nothing for `CALM` ──► steady
+                                                               └─ nothing for an hour ──► steady
 
 Which of two contradicting times is right cannot be known here. So a step is reported with its size
 and direction, and after a while without another one the clock is taken for right.
@@ -56,7 +56,7 @@ def find_clock_step(before: ClockReading, after: ClockReading) -> timedelta:
 def state_at_start(reading: ClockReading, last_seen: datetime | None) -> ClockState:
     """Return the state at a start; *last_seen* is the wall clock of an earlier run, if any.
 
-    A clock ahead of it says nothing, since nobody knows how long the service was away.
+    A clock ahead of it proves nothing: it is not known how long the service was stopped.
     """
     if last_seen is None or reading.wall >= last_seen - TOLERANCE:
         return ClockState(reading)

@@ -21,7 +21,7 @@ from bridge.domain.routing.decision import RouteQuestion
 SAME_MOMENT_WINDOW = timedelta(seconds=5)
 CORRELATION_WINDOW = timedelta(seconds=120)
 
-#: How long ago a call came, by our own clock, of which only line and moment tell whose it is.
+#: How long ago a call came, by our own clock, of which only line and moment show whose it is.
 RECENT_WINDOW = timedelta(seconds=30)
 
 #: A question without a time of its own may come late: a voice menu stood before its node.
@@ -81,7 +81,7 @@ def find_call_at_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCa
     """
     line, nobody = event.did, event.client is None or is_unknown_caller(event.client)
     if event.direction is Direction.OUTBOUND and not event.extension and event.client is not None:
-        # Nobody dials our own line: only a caller from outside, whom this event does not name.
+        # Only a caller from outside dials our own line, and this event does not name the caller.
         line, nobody = str(event.client.number or ""), True
     elif event.direction in (Direction.OUTBOUND, Direction.INTERNAL):
         return None
@@ -126,7 +126,7 @@ def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
 
 
 def _dials_line(call: PhoneCall, did: str) -> bool:
-    """Return whether *call* looks like an outgoing one to our own line that nobody dialled."""
+    """Return whether *call* looks like an outgoing one to our own line without an extension."""
     outbound = call.direction is Direction.OUTBOUND and not call.placed_by
     return outbound and str(call.caller.number or "") == did != ""
 

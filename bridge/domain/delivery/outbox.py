@@ -106,7 +106,7 @@ def start_sending(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
 def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """Make due an entry that a crash left in `sending`: the outcome of its request is unknown.
 
-    The quiet period counts from *now*: nobody knows how long the request lived on.
+    The quiet period counts from *now*: it is not known how long the request lived on.
     """
     return replace(
         entry,
@@ -120,7 +120,7 @@ def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
 def reschedule_entry(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> OutboxEntry:
     """Return a waiting *entry* with moments that hold whatever the wall clock did before *now*.
 
-    Nobody knows how much of a pause is over, so what guards against duplicates begins anew, and no
+    How much of a pause is over is not known, so what guards against duplicates begins anew, and no
     pause is longer than it can be. What a user postponed in 1C stays: that is 1C's clock.
     """
     if entry.state is not EntryState.DUE:

@@ -2,7 +2,7 @@
 
 Each failure has its own pause. A 1C that is restarted is back in minutes and must be found then. A
 wrong password stays wrong until a person acts, and 1C may lock a user who fails too often. What the
-guard refused costs 1C a whole listing each time, and may be over once somebody mended it in 1C.
+guard refused costs 1C a whole listing each time, and may be over once it was corrected in 1C.
 """
 
 from dataclasses import dataclass

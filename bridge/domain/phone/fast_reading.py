@@ -53,7 +53,7 @@ _AREA_CODES = {
     for region in PLUS_SEVEN_REGIONS
 }
 
-#: Marks that copying from web pages leaves around numbers; nobody sees them.
+#: Marks that copying from web pages leaves around numbers; they are invisible.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"
 
 _SPACES = "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f"
@@ -71,7 +71,7 @@ _FULL_WIDTH = {
     "＃": "#",
 }
 
-#: What typists put between digits; "+" stays, for it tells a country code.
+#: What typists put between digits; "+" stays: it marks a country code.
 _BETWEEN_DIGITS = str.maketrans("", "", " ()-." + _INVISIBLE + _SPACES + _DASHES)
 
 #: The same of ASCII, as bytes: those are translated six times faster, and nearly all fields are.

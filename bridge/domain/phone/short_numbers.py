@@ -1,15 +1,15 @@
 """Which short digits behind a number are a number of their own, and which are dialled after it.
 
 Telephones write pauses as `,` `;` `p` `w`, and what follows a pause is an extension, a conference
-or a PIN. Read as a number of the same city, it makes a stranger the owner of somebody's calls. So
-codes are lent to digits only where their form or what stands before them says that they are a
+or a PIN. Read as a number of the same city, it makes a stranger the owner of another one's calls.
+So codes are lent to digits only where their form or what stands before them says that they are a
 number.
 """
 
 import re
 
 _LOCAL = range(5, 8)  # digits of a number dialled within one city
-_USUAL_LOCAL = 7  # of a city whose code nobody can tell from the digits of a whole number
+_USUAL_LOCAL = 7  # of a city whose code cannot be derived from the digits of a whole number
 
 _DIGITS = re.compile(r"[0-9]+")
 _GROUPED = re.compile(r"[0-9][^0-9]+[0-9]")
@@ -26,7 +26,7 @@ _ENDS_A_CODE = re.compile(r"\s?[#*]+(?!\s?[0-9])")
 def local_length(run: str, left_over: int) -> int | None:
     """Return how many digits the last number of *run* has behind its area code, as typed.
 
-    *left_over* digits at the end of *run* belong to no number. None where nobody set them apart.
+    *left_over* digits at the end of *run* belong to no number. None where they are not set apart.
     """
     groups = _DIGITS.findall(run)
     while groups and left_over > 0:
