@@ -1,4 +1,4 @@
-"""Delivery: drain the outbox into 1C, exactly once, for as long as it takes.
+"""Delivery: write the entries of the outbox to 1C, each exactly once.
 
     due ─► what does 1C lack? ─► (maybe sent before? search) ─► write ─► what does it lack now?
 
@@ -96,7 +96,7 @@ class Delivery:
         self._rescheduled_at: int | None = None
         #: The same of the entries that are being delivered, by key.
         self._entry_steps: dict[str, int] = {}
-        #: Whether entries may be left as being sent that nobody sends: a crash, a failed write.
+        #: Whether entries may be left as being sent that are not: after a crash, a failed write.
         self._may_have_orphans = True
 
     async def drain(self) -> int:
@@ -147,7 +147,7 @@ class Delivery:
             return
         now = self._clock()
         if self._rescheduled_at != (steps := self._clock_steps()):
-            # At the start too: nobody knows what the clock did while the service was stopped.
+            # At the start too: what the clock did while the service was stopped is not known.
             await self._outbox.reschedule_entries(now, self._rules)
             self._rescheduled_at = steps
         await self._stages.resume_entries(now)
@@ -219,7 +219,7 @@ class Delivery:
         except OneCError as error:
             return self._failures.after_error(sending, error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, shown to a person
-            # The last line of defence: a fault of ours in one call must not stop the others.
+            # A fault of ours in one call must not stop the others.
             _log.exception("outbox_broken", extra={"call": sending.key})
             return self._failures.after_bug(sending, error), True
         self._breaker.record_answer()
