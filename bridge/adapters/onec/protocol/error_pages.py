@@ -16,7 +16,7 @@ _MAX_MESSAGE: Final = 300
 #: How many characters of a page are searched; a longer page is no refusal.
 _MAX_SEARCHED: Final = 100_000
 
-#: All patterns here are linear, and so is `_visible`: a page may be anybody's.
+#: All patterns here are linear, and so is `_visible`: a page may be of any origin.
 _HIDING_TAG: Final = re.compile(r"<!--|-->|<(/?)(script|style|noscript)\b[^<>]*>", re.IGNORECASE)
 _TITLE: Final = re.compile(
     r"<title[^<>]*>([^<]{0,1000}(?:<(?!/title)[^<]{0,100}){0,5})</title>", re.IGNORECASE

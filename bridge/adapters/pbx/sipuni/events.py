@@ -1,4 +1,4 @@
-"""Sipuni's events read into neutral words: every code, spelling and quirk of its push.
+"""Sipuni's events read into neutral form: every code, spelling and quirk of its push.
 
 A field that contradicts the others counts as empty; nothing that a cabinet sends raises anything
 but UnreadableEvent. Source: docs/facts/sipuni.md, 'Events'.
@@ -43,7 +43,7 @@ _MAX_CHANNEL: Final = 100
 
 
 def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
-    """Return a stored event in neutral words; None where it is no call's, as a test of the address.
+    """Return a stored event in neutral form; None where it is no call's, as a test of the address.
 
     Raises:
         UnreadableEvent: it may be a call's, and does not say of which call, or what happened.
@@ -149,7 +149,7 @@ def _reported_answer(
 ) -> datetime | None:
     """Return when the call was answered; None where the PBX's time is impossible.
 
-    On call_external it is wrong: it equals or precedes the start, even where nobody answered.
+    On call_external it is wrong: it equals or precedes the start, even without an answer.
     """
     answered = _moment(fields["call_answer_timestamp"], ended_at)
     if answered is None or started_at is None:

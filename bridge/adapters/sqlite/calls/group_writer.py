@@ -143,7 +143,7 @@ class GroupWriter(Generic[J, R]):
 
 
 def _resolve_all(results: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
-    """Resolve futures with one call into each of their loops; only tests have several."""
+    """Resolve futures by one call into each of their loops; only tests have several."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], R | StoreError]]] = {}
     for future, value in results:
         loops.setdefault(future.get_loop(), []).append((future, value))

@@ -1,6 +1,6 @@
 """Which file stands at a path, and the first bytes of one that this process has open.
 
-Device and inode number tell a file from another of the same name.
+Device and inode number distinguish a file from another of the same name.
 """
 
 import os

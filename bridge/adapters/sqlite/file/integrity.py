@@ -1,4 +1,4 @@
-"""Whether the files of the data folder can be used: damage, rights, room; changes nothing."""
+"""Whether the files of the data folder can be used: damage, rights, free space; changes nothing."""
 
 import os
 import shutil

@@ -23,7 +23,7 @@ DECODE_ERRORS: Final = (
     OverflowError,
 )
 
-#: SQLite's codes for a damaged file; the higher bits of a code tell details.
+#: SQLite's codes for a damaged file; the higher bits of a code are details.
 _DAMAGE_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE: Final = 0xFF
 

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class LedgerFile:
-    """Opens the ledger, whatever became of it; *on_open* is called with each file it opens."""
+    """Opens the ledger in any condition; *on_open* is called with each file it opens."""
 
     def __init__(
         self,

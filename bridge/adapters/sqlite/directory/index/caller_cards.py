@@ -3,7 +3,7 @@
 The rules:
 
 - a marked object is no caller, nor is a predefined partner; a contact person or counterparty of a
-  marked partner still is one, for the partner's manager still knows them;
+  marked partner still is one, and the partner's manager answers them;
 - a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is no holding and has no manager
   who answers its callers: chains end before it, its contact persons are callers without a partner.
 
@@ -89,7 +89,7 @@ class PartnerChains:
     def pack_owner(self, owner: PhoneOwner, extension: str | None) -> bytes:
         """Return the packed candidate of *owner*."""
         if isinstance(owner, Partner) and owner.parent is None:
-            # Nearly all owners of a large base, and by far the shortest chain: his own step.
+            # Nearly all owners of a large base, and by far the shortest chain: one step.
             manager = owner.manager
             row = None if manager is None else _pack_manager(manager, self.manager_rows)
             marks = _PARTNER | _CUSTOMER if owner.customer else _PARTNER
@@ -181,7 +181,7 @@ class UnknownManagerRow(LookupError):
 
 
 class ManagerRefs(dict[object, Ref | None]):
-    """The reference of a manager by what a card holds of him; *rows* are known row numbers."""
+    """The reference of a manager by what a card holds; *rows* are known row numbers."""
 
     def __init__(self, rows: Mapping[int, Ref]) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class _AnyManager(ManagerRefs):
         return EMPTY_REF if type(packed) is int else _large(packed)
 
 
-#: For whoever needs the owners of a card, and not their managers.
+#: Where the owners of a card are needed, and not their managers.
 WITHOUT_MANAGERS: Final = _AnyManager({})
 
 

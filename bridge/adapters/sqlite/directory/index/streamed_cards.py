@@ -33,7 +33,7 @@ class StreamedCards:
         self._has_child_partners = False
 
     def begin_kind(self, kind: EntityKind) -> None:
-        """Tell that objects of *kind* come now; one of an earlier stage discards the cards."""
+        """Begin the objects of *kind*; a kind of an earlier stage discards the cards."""
         stage = _STAGES[kind]
         if stage < self._stage:
             self.discard()
