@@ -1,4 +1,4 @@
-"""What people change: retry an outbox entry, drop it, choose whose number it is.
+"""What a viewer may change: retry an outbox entry, drop it, choose whose number it is.
 
 The API and the pages do the same things through here, and each goes into the audit list.
 """

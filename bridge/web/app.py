@@ -134,7 +134,7 @@ ErrorResponder = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def _as_page(pages: PageRenderer, responder: ErrorResponder) -> ErrorResponder:
-    """Show what *responder* says as a page to a person at a browser; scripts get it as it is."""
+    """Show the answer of *responder* as a page in a browser; scripts get it as it is."""
 
     async def answer(request: Request, error: Exception) -> Response:
         response = await responder(request, error)

@@ -1,4 +1,4 @@
-"""The server under the application: uvicorn, with a stop that pages' streams do not hold up.
+"""The server under the application: uvicorn, with a stop that pages' streams do not delay.
 
 It opens the application itself: of an error at the start uvicorn would print a traceback and no
 more, and the command that started it shall print a sentence and exit with a code.

@@ -1,4 +1,4 @@
-"""What hooks, API and pages need from behind: services and stores as Protocols, in one bundle."""
+"""What hooks, API and pages need: services and stores as Protocols, in one bundle."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ class RouteAnswers(Protocol):
         ...
 
     def fallback(self, question: RouteQuestion, /) -> RouteDecision:
-        """Decide with nothing but the settings; never raises."""
+        """Decide by the settings alone; never raises."""
         ...
 
     def explain(self, caller: str, did: str, /) -> tuple[RouteQuestion, RouteDecision]:
@@ -228,6 +228,6 @@ class WebServices:
     partner_phones: PartnerPhones | None = None
     #: Which sessions were signed out; None: known until a restart only.
     ended_sessions: EndedSessions | None = None
-    #: How time passes where nobody may set the clock: for guesses and streams.
+    #: A clock that cannot be set: for guesses and streams.
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

@@ -36,7 +36,7 @@ class Secret:
 
 
 class PasswordHash(NamedTuple):
-    """A password's scrypt hash, written `scrypt:N:r:p:salt:hash`: no sign that a shell minds."""
+    """A password's scrypt hash, written `scrypt:N:r:p:salt:hash`: no quotes are needed."""
 
     cost: int
     block: int

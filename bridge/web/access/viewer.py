@@ -1,4 +1,4 @@
-"""Who looks at a page, and which numbers and calls are shown there."""
+"""The viewer of a page, and which numbers and calls the viewer may see."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks: the administrator, or one 1C user with the extension that 1C has now.
+    """A viewer: the administrator, or one 1C user with the extension that 1C has now.
 
     *masks_numbers*: numbers of other managers' clients are hidden until they are revealed.
     *address* is where the request came from, for the audit list.

@@ -1,7 +1,7 @@
 """uvicorn's protocol on httptools, held to our limits.
 
 uvicorn has options for a few of them only: `h11_max_incomplete_event_size` is for h11,
-`limit_concurrency` answers 503 to the PBX as to anybody, and httptools takes a head of any size.
+`limit_concurrency` answers 503 to the PBX too, and httptools takes a head of any size.
 
 Heads are gathered here until they are whole, and only then parsed: so they are counted while they
 come, a slow one costs nothing, and a request line that the parser refuses can be repaired.
@@ -194,7 +194,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _take_unusual_head(self, head: bytes) -> None:
         """Parse a head again without what the parser does not take, or refuse it."""
-        if self._started:  # a wish for another protocol in a spelling that we do not know
+        if self._started:  # a request for another protocol in a spelling that we do not know
             self.cycle.keep_alive = False
             return
         if self._upgrades:
@@ -211,7 +211,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Look at the head before anything is started for it."""
         if self._in_body:
-            raise _Stop  # a head behind a body, which nobody counted
+            raise _Stop  # a head behind a body, which was not counted
         url, query = self.url, None
         if b"#" in url:  # a fragment never leaves a browser: it is a text not encoded
             url = self.url = url.replace(b"#", b"%23")
@@ -245,7 +245,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._bytes = 0
         self.deadline = self.registry.clock() + self._limits.body_s
         self.headers = []  # what comes behind a body is no header of the request
-        # Whoever is answered before his body came is not read on.
+        # A client that is answered before its body came is not read on.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
         self.cycle.transport = _Lingering(self)  # type: ignore[assignment]  # all that a cycle uses
 
@@ -312,7 +312,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _abandon_request(self) -> bool:
-        """Tell the application that its request was cut off; return False if it has answered."""
+        """End the application's request, which was cut off; return False if it has answered."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             return True

@@ -1,7 +1,8 @@
 """All connections at once: how many, from where, which may be closed to make place, which are late.
 
 A connection that waits for its client (for a head, or for a body) is closed when another needs its
-place, the oldest first; one with an answer under way never. So idle connections keep nobody out.
+place, the oldest first; one with an answer under way never. So idle connections take no place from
+others.
 """
 
 import ipaddress
@@ -93,7 +94,7 @@ class ConnectionRegistry:
     def add_pbx_address(self, address: str) -> None:
         """Note that a question with the right secret came from *address*."""
         if self._known.get(address, 0.0) < self.clock():
-            self._known.pop(address, None)  # to the end of the row
+            self._known.pop(address, None)  # moved to the end of the order
         self._known[address] = self.clock() + _KNOWN_S
         while len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)

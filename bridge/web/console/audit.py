@@ -1,4 +1,4 @@
-"""The audit list: who came in, looked at what was hidden, and changed something."""
+"""The audit list: sign-ins, revealed numbers, changes."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -155,7 +155,7 @@ class CallsPage(ConsolePage):
 
 
 def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> CallSearch:
-    """Read what a person asked for; what cannot be read narrows nothing.
+    """Read what the viewer searches for; what cannot be read narrows nothing.
 
     Days are those of *zone*, both included. A search that reads as a whole number is one; with
     digits and no letters it is a part of one; anything else is a part of a name.
@@ -181,7 +181,7 @@ def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> C
 
 
 def compare_decisions(then: RouteDecision, now: RouteDecision, lang: Language) -> ReplayedDecision:
-    """Lay what was decided beside what is decided now, line by line."""
+    """Return what was decided beside what is decided now, line by line."""
     old = [format_evidence_step(lang, step) for step in then.evidence]
     new = [format_evidence_step(lang, step) for step in now.evidence]
     lines: list[tuple[str, str]] = []

@@ -30,7 +30,7 @@ class ChartSeries:
 
 @dataclass(frozen=True, slots=True)
 class ChartBox:
-    """A bar, with the words a pointer shows."""
+    """A bar, with the text that a pointer shows."""
 
     x: float
     y: float

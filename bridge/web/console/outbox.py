@@ -32,7 +32,7 @@ class OutboxPage(ConsolePage):
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show the entries of one state, or all that are not settled."""
+        """Show the entries of one state, or all that are not delivered."""
         viewer = await self.access.require_admin(request.scope)
         state = _state(request)
         entries = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST)

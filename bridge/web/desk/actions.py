@@ -1,7 +1,7 @@
-"""What the desk's buttons do: call, call back, note, "this is …", show a hidden number.
+"""The desk's buttons: call, call back, add a note, choose the owner, show a hidden number.
 
-The page's script gets words to show, with the parts of the page that changed; a browser without it
-is led back to the page.
+The page's script gets a message to show, with the parts of the page that changed; a browser without
+it is led back to the page.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _NOT_FOUND = translatable("Nothing found in 1C")
 
 
 class DeskActions:
-    """Does what the desk's buttons say."""
+    """Does what the desk's buttons stand for."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A call's card as the desk shows it: everything an operator wants to know while it rings."""
+"""The call card of the desk: what an operator needs to know while it rings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class DeskAudience:
         owners: Sequence[Candidate],
         managers: Mapping[Ref, Manager],
     ) -> bool:
-        """Return whether *number* of *owners* is shown in full; of nobody, where there are none."""
+        """Return whether *number* of *owners* is shown in full; there may be no owner."""
         if number is None or not self.viewer.masks_numbers or number in self.revealed_numbers:
             return True
         return self.viewer.serves(owners, managers)
@@ -77,7 +77,7 @@ class OwnerLine:
 
 @dataclass(frozen=True, slots=True)
 class EarlierCallLine:
-    """An earlier call of the number, in words."""
+    """An earlier call of the number, as text."""
 
     at: datetime
     direction: str
@@ -232,14 +232,14 @@ def _line(did: str) -> str:
 
 
 def _colleague(call: PhoneCall, status: DeskStatus) -> str:
-    """Name who talks, or talked, where that is not the one who looks."""
+    """Return who talks, or talked, where that is not the viewer."""
     if status not in (DeskStatus.COLLEAGUE_TALKS, DeskStatus.ANSWERED):
         return ""
     return format_person(call, call.state.answered_by)
 
 
 def format_person(call: PhoneCall, extension: str) -> str:
-    """Name the 1C user behind *extension* as *call* recorded it, with the extension."""
+    """Return *extension* with the name of its 1C user as *call* recorded it."""
     name = call.target_of(extension).name
     return f"{name}, {extension}" if name and extension else name or extension
 

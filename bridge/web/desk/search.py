@@ -1,4 +1,4 @@
-"""Search of the directory as an operator does it: a piece of a name, or a whole number."""
+"""Search of the directory for an operator: by a part of a name, or by a whole number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ MAX_HITS = 20
 #: What is typed beyond this is not looked at.
 MAX_SEARCH_LENGTH = 100
 
-#: Shorter texts find everybody.
+#: Shorter texts find all names.
 MIN_SEARCH_LENGTH = 2
 
 #: Fewer digits are part of a name ("Школа 57").
@@ -78,7 +78,7 @@ class DirectorySearch:
         self._open = open_in_onec
 
     def find(self, typed: str, audience: DeskAudience) -> Sequence[SearchHit]:
-        """Find who is meant by *typed*, at most `MOST_FOUND`, the best first.
+        """Find who is meant by *typed*, at most `MAX_HITS`, the best first.
 
         May raise StoreError.
         """

@@ -88,7 +88,7 @@ class DeskCalls:
                 self.show(call)
 
     def show(self, call: PhoneCall) -> None:
-        """Show *call* as it is now to everybody whom it concerns."""
+        """Show *call* as it is now on all desks that it concerns."""
         concerned = involved_extensions(call)
         if not concerned:
             return

@@ -1,7 +1,7 @@
-"""How pages are made: templates in the viewer's language, with headers that let nothing in.
+"""How pages are made: templates in the viewer's language, with headers that forbid other content.
 
-A page has no inline script or style, asks no other host, stands in no frame and sends its forms
-back to us alone.
+A page has no inline script or style, loads from no other host, is shown in no frame and sends its
+forms back to us alone.
 """
 
 from collections.abc import Mapping

@@ -69,7 +69,7 @@ _LONGEST_NAME: Final = 200
 
 
 class SignInRoutes:
-    """Lets people in and out."""
+    """Signs the administrator and managers in and out."""
 
     def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
@@ -145,7 +145,7 @@ class SignInRoutes:
         if answer is SignInAnswer.PROVES_NOTHING:
             status, message = 503, _WORTHLESS
         if answer is not SignInAnswer.REFUSED:
-            attempt.mark_right()  # where 1C did not say that it is wrong, nothing was learnt
+            attempt.mark_right()  # where 1C did not answer that it is wrong, nothing is known
         if answer in {SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS}:
             found = self._managers_named(name)
             if len(found) == 1:
@@ -201,7 +201,7 @@ class SignInRoutes:
         )
 
     async def _record_refusal(self, scope: Scope, secret: str, role: Role) -> None:
-        """Note a refusal, unless there were so many that the list would drown in them."""
+        """Record a refusal in the audit list, unless there were too many of them."""
         guess = GuessKey(f"{secret} noted", self._access.network(scope))
         _, worth_noting = self._access.attempts.count_failure(guess)
         if worth_noting:
@@ -235,7 +235,7 @@ class SignInRoutes:
     def _refuse_for_now(
         self, request: Request, refusal: HTTPException, there: str, **fields: str
     ) -> Response:
-        """Show the form with a refusal to check anything now: a person sent it, not a script."""
+        """Show the form with a refusal to check anything now: it came from a page, not a script."""
         response = self._form(request, next_path=there, status=refusal.status_code, **fields)
         response.headers.update(refusal.headers or {})
         return response
