@@ -62,7 +62,7 @@ def create_mango_app(lab: MangoLab) -> Starlette:
 
 
 class _MangoServer(Starlette):
-    """Remembers the socket of each request: ASGI has no word for hanging up."""
+    """Remembers the socket of each request, because ASGI cannot drop a connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn's `send` belongs to the one who holds the socket.
@@ -111,7 +111,7 @@ class _CabinetControl:
         return _plain(report_call(await self._lab.place_call(plan)))
 
     def _read_plan(self, raw: bytes) -> MangoPlan:
-        """Return the call somebody wants; a ValueError names what does not fit."""
+        """Return the requested call; a ValueError names what does not fit."""
         plan = msgspec.json.decode(raw, type=dict[str, object])
         if unknown := sorted(plan.keys() - {one.name for one in fields(MangoPlan)}):
             raise ValueError(f"a call has no {', '.join(unknown)}")
@@ -136,7 +136,7 @@ class _CabinetControl:
         return _plain({"done": is_done})
 
     async def calls(self, request: Request) -> Response:
-        del request  # a list has no questions to ask
+        del request  # it takes no parameters
         return _plain([report_call(call) for call in self._lab.calls])
 
     async def orders(self, request: Request) -> Response:
@@ -205,7 +205,7 @@ async def serve_mango_lab(
     """
     with socket.create_server((host, port)) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}"
-        # A PBX knows nothing of the proxies in our environment.
+        # A PBX does not use the proxies of our environment.
         async with httpx.AsyncClient(trust_env=False) as http:
             settings = replace(cabinet, public_url=address)
             lab = MangoLab(settings, http, switches=switches, pace=pace, seed=seed)

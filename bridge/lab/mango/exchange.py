@@ -171,14 +171,14 @@ class MangoExchange:
         return push
 
     def push_dtmf(self, call: MangoCall, leg: MangoLeg) -> None:
-        """Tell what the caller has keyed in the menu."""
+        """Push what the caller has keyed in the menu."""
         fields = push_fields.dtmf_event(self.switches_of(call), call, leg, self.now(call))
         self.push(call, "events/dtmf", fields)
 
     async def wait(
         self, call: MangoCall, seconds: float, *, is_paced: bool = True
     ) -> Intervention | None:
-        """Let *seconds* of a call pass; return what somebody did meanwhile, None for nothing."""
+        """Let *seconds* of a call pass; return what was done meanwhile, None for nothing."""
         really = seconds * self._pace if is_paced else seconds
         try:
             async with asyncio.timeout(really):

@@ -64,7 +64,7 @@ class CallFlow:
             destination = await self._ring(destination)
 
     async def _wait_in_menu(self) -> _Destination | None:
-        """Let the caller wait in silence; return where he goes, None where his call is over."""
+        """Let the caller wait in silence; return the destination, None where the call is over."""
         call, exchange, switches = self._call, self._exchange, self._switches
         menu = exchange.add_leg(call, LegPlace.MENU, self._caller, self._line_party)
         if self._plan.dtmf:
@@ -176,7 +176,7 @@ class CallFlow:
         await self._answer_and_talk(leg, refusal)
 
     async def _call_back(self) -> None:
-        """Ring the employee, and the client once he has picked up."""
+        """Ring the employee, and the client once the employee has picked up."""
         call, exchange, plan = self._call, self._exchange, self._plan
         command = _Destination(plan.extension, command_id=call.command_id)
         employee = MangoParty(plan.extension, exchange.cabinet.sip_user(plan.extension))

@@ -1,4 +1,4 @@
-"""Sends the cabinet's pushes: signed over the text as sent, in parallel, each for itself.
+"""Sends the cabinet's pushes: signed over the text as sent, in parallel, one apart from another.
 
 Where the document is silent it assumes the worst: no repeat, no redirect.
 """

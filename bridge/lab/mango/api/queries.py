@@ -1,4 +1,4 @@
-"""What the API can be asked: employees, lines, groups, statistics, recordings.
+"""The queries of the API: employees, lines, groups, statistics, recordings.
 
 docs/facts/mango.md, 'Commands' and 'History'.
 """
@@ -119,7 +119,7 @@ class CabinetQueries:
         return JSONResponse({"users": users})
 
     def _user(self, one: MangoEmployee, number: int, ext_fields: list[object]) -> dict[str, object]:
-        """Return one employee; the types of his numbers wobble, as in the vendor's samples."""
+        """Return one employee; the types of numbers vary, as in the vendor's samples."""
         cabinet, is_odd = self._lab.cabinet, number % 2 == 1
         general: dict[str, object] = {
             "name": one.name,
