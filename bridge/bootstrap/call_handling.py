@@ -140,7 +140,7 @@ def build_periodic_loops(
     )
 
     async def escalate() -> None:
-        await clock_watch.check()  # a step just now must not make everything ripe
+        await clock_watch.check()  # a step just now must not make every escalation due
         await call_tracker.escalate_missed_calls()
 
     return (
@@ -214,7 +214,7 @@ def build_pbx_connection(
 def _requesting(
     settings: Settings, originating: CallOriginator, directory: SqliteDirectory, slots: RequestSlots
 ) -> tuple["ODataCallRequests", Loop]:
-    """Build what polls 1C for call requests; no order must wait behind a delivery."""
+    """Build what polls 1C for call requests; no order waits behind a delivery."""
     from bridge.adapters.onec.reading.call_requests import ODataCallRequests
 
     source = ODataCallRequests(

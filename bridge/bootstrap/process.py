@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 #: What a service with all its desks needs; more is of no use.
 _USEFUL: Final = 65_536
 
-#: Fewer than this leave little room for people beside the PBX.
+#: Fewer than this leave few connections for pages beside the PBX.
 _FEW: Final = 1024
 
 #: Where there is no such limit to be asked (Windows), this many are possible.

@@ -285,7 +285,7 @@ def _refreshing(
 
     def refresh() -> None:
         if directory.refresh():
-            directory.age(now())  # noted by the clock of the proof, before that can step
+            directory.age(now())  # recorded by the clock of the proof, before that can step
             events.publish(DirectoryChanged(directory.report()))
         clock_watch.check()
 

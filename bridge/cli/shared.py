@@ -105,6 +105,6 @@ def _refusal(refused: SyncRefused) -> dict[str, object]:
 
 
 def exit_with_usage_error(what: str, error: Exception) -> NoReturn:
-    """End over an option that makes no sense."""
+    """Exit because of an option that makes no sense."""
     terminal.print_error(f"{what}: {error}")
     raise typer.Exit(ExitCode.USAGE)

@@ -19,7 +19,7 @@ AlarmName = Literal[
     "pbx_refuses",  # the PBX refuses our orders or requests: key, rights
     "clock_off",  # the wall clock contradicts the time that has passed
     "sync_failed",  # a sync run failed, not because of 1C or the guard
-    "index_broken",  # the index cannot be read: everybody goes to the default
+    "index_broken",  # the index cannot be read: all callers go to the default
     "store_damaged",  # a damaged or replaced file; the subject is its name
     "pbx_events_lost",  # the connection by which a PBX sends events is down
     "pbx_events_unread",  # events that could not be read; they are kept raw

@@ -26,7 +26,7 @@ class OutboxCounts:
 
 
 class OutboxQueue(Protocol):
-    """The outbox as delivery works it off. Every method may raise StoreError."""
+    """The outbox as delivery takes entries from it. Every method may raise StoreError."""
 
     async def due_entries(
         self, now: datetime, limit: int
@@ -48,14 +48,14 @@ class OutboxQueue(Protocol):
     async def resume_entries(
         self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
     ) -> int:
-        """Apply `outbox.released` to paused entries of *stage*, or of all; return their number.
+        """Apply `outbox.resume_entry` to paused entries of *stage*, or of all; return their number.
 
         Those paused longest come first, or those of the *freshest* calls.
         """
         ...
 
     async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
-        """Apply `outbox.rearmed` to all entries; return how many changed."""
+        """Apply `outbox.reschedule_entry` to all entries; return how many changed."""
         ...
 
 
@@ -73,14 +73,14 @@ class OutboxEntries(Protocol):
         ...
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
-        """Apply `outbox.retried` to an entry in one step that no delivery can fall into.
+        """Apply `outbox.retry_now` to an entry in one step that no delivery can fall into.
 
-        Gives the entry as it stands then; None when it was dropped.
+        Return the entry as it stands then; None when it was dropped.
         """
         ...
 
     async def drop_entry(self, key: str) -> bool:
-        """Delete an entry on a person's word; the call stays."""
+        """Delete an entry because a person asked for it; the call stays."""
         ...
 
     async def count_entries(self) -> OutboxCounts:
