@@ -69,7 +69,7 @@ class PhoneCall:
 
     @property
     def client_key(self) -> str:
-        """What one client is identified by, whichever number rings: the partner, or the number.
+        """Return what identifies one client, whichever number rings: the partner, or the number.
 
         Empty where there is no client to be called back: a withheld number, a colleague.
         """
@@ -96,7 +96,7 @@ class PhoneCall:
 
     @property
     def identity(self) -> CallIdentity:
-        """What a later question of this call is recognised by."""
+        """Return what a later question of this call is recognised by."""
         return CallIdentity(self.provider, self.caller.raw, self.did, self.pbx_time_text)
 
     @property

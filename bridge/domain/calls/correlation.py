@@ -180,7 +180,7 @@ def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
 
 
 def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:
-    """Return whether *call* has the caller of *question*, also where its events say outbound."""
+    """Return whether *call* has the caller of *question*; its events may show it as outbound."""
     if is_same_party(call.caller, question.caller):
         return True
     short = question.caller.short_number

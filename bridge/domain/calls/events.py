@@ -26,7 +26,7 @@ class EventKind(StrEnum):
     ANSWERED = "answered"
     LEG_ENDED = "leg_ended"  # one leg is over, the call may go on
     ENDED = "ended"
-    HISTORY = "history"  # the PBX's history says how the call ended
+    HISTORY = "history"  # the PBX's history reports how the call ended
     GIVEN_UP = "given_up"  # the PBX never reported how it ended
     UNKNOWN = "unknown"
 
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 class DirectionSource(IntEnum):
     """How an event knows which way its call goes, the weakest first."""
 
-    NONE = 0  # nothing in it says so
+    NONE = 0  # nothing in it shows that
     NUMBERS = 1  # only the form of its numbers does
     STATED = 2  # the PBX states what its parties are
 
@@ -87,7 +87,7 @@ class CallEvent:
 
     @property
     def repeat_key(self) -> tuple[str, ...]:
-        """What a repeated event is recognised by: Sipuni sends event 1 twice, a second apart.
+        """Return what a repeated event is recognised by: Sipuni sends event 1 twice.
 
         Two that report different things are no repeat: neither may hide how the call ended, which
         way it goes, or with whom. Source: docs/facts/sipuni.md, 'Events'.

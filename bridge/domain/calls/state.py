@@ -57,7 +57,7 @@ class CallState:
 
     @property
     def needs_history(self) -> bool:
-        """Return whether only the PBX's history can say how the call ended."""
+        """Return whether only the PBX's history can show how the call ended."""
         return self.is_outcome_unread or not self.disposition.is_over
 
     @property
@@ -66,7 +66,7 @@ class CallState:
         return self.talked_extensions[-1] if self.talked_extensions else ""
 
 
-#: Kinds in the order in which things of one second happened.
+#: Kinds in the order in which events of one second happened.
 _RANKS = {kind: rank for rank, kind in enumerate(EventKind)}
 _EARLY = datetime.min.replace(tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from bridge.domain.phone.callers import CallerKind
 from bridge.domain.phone.emergency import is_emergency_number
 from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
-#: A document older than this is not rung for any more: its manager is busy with other things.
+#: A document older than this is not rung for any more: its manager no longer expects it.
 MAX_REQUEST_AGE = timedelta(minutes=15)
 
 #: 1C's clock may be so much ahead of ours; what is dated later waits until its time has come.

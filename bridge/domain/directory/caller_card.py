@@ -51,7 +51,7 @@ class Candidate(NamedTuple):
 
     @property
     def partner(self) -> OwnerStep | None:
-        """The partner this owner is, or belongs to."""
+        """Return the partner that this owner is, or belongs to."""
         return self.chain[0] if self.chain else None
 
 

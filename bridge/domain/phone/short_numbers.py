@@ -2,7 +2,7 @@
 
 Telephones write pauses as `,` `;` `p` `w`, and what follows a pause is an extension, a conference
 or a PIN. Read as a number of the same city, it makes a stranger the owner of another one's calls.
-So codes are lent to digits only where their form or what stands before them says that they are a
+So codes are lent to digits only where their form or what stands before them shows that they are a
 number.
 """
 
@@ -44,7 +44,7 @@ def is_separate_number(
 ) -> bool:
     """Return whether the short *digits* behind a number are proved to be another number.
 
-    *gap* stands between the two and *behind* after; *named*: a word says so («тел.», «и»);
+    *gap* stands between the two and *behind* after; *named*: a word shows it («тел.», «и»);
     *length* is that of the number before, without its codes, and 0 where it is not known.
     """
     if _ENDS_A_CODE.match(following) or _TWO_PAUSES.search(gap):

@@ -46,7 +46,7 @@ class DayFigures:
 
     @property
     def answered_share(self) -> float | None:
-        """The share answered; None where no call's end is known."""
+        """Return the share answered; None where no call's end is known."""
         known = self.answered + self.missed
         return self.answered / known if known else None
 

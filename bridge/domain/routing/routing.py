@@ -69,7 +69,7 @@ def decide_route(
     """Decide who should answer the call in *question*.
 
     The main manager of the contact's partner wins; if that manager cannot be reached, the
-    holding's; then the extension of the dialled number; then the default. *index_error* says why
+    holding's; then the extension of the dialled number; then the default. *index_error* is why
     the index could not be asked, *live_lookup* is what 1C answered when the index had no owner.
     Never raises: a wrong manager costs a transfer, a missing answer costs the customer.
     """
