@@ -90,7 +90,7 @@ class RouteDecider:
     def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:
         """Return the answer the PBX would get for *caller* on the line *did*, with its evidence.
 
-        *caller* is as a PBX sends it, or typed in any way: copied from a card of 1C, say.
+        *caller* is as a PBX sends it, or typed in any way: for example copied from a card of 1C.
         """
         question = RouteQuestion(
             provider="explain",

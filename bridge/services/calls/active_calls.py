@@ -74,7 +74,7 @@ class ActiveCalls:
     def reload(self, stale: Iterable[str], calls: Iterable[PhoneCall], now: datetime) -> None:
         """Replace the calls of the keys *stale* by *calls*, as they are on disk.
 
-        Calls that were not here before are as old as the wall clock *now* says, which is all that
+        Calls that were not here before are as old as by the wall clock *now*: nothing else
         is known.
         """
         before = dict(self._calls)

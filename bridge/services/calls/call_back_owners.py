@@ -38,7 +38,7 @@ class CallBackOwners:
     def can_see_reminders(self, user: Ref) -> bool:
         """Return whether *user* still works in 1C, and so sees reminders there.
 
-        Where no users are known at all, nothing speaks against *user*.
+        Where no users are known at all, *user* counts as working.
         """
         managers = self._managers()
         if not managers:

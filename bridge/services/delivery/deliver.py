@@ -121,7 +121,7 @@ class Delivery:
             return advanced
 
     async def _drain(self, running: dict[str, asyncio.Task[bool]]) -> int:
-        """Keep the slots busy: a request that hangs does not keep fresh calls waiting."""
+        """Deliver with all slots: a request that hangs does not keep fresh calls waiting."""
         advanced, may_find_more = 0, True
         while True:
             if may_find_more and self._breaker.allows_requests():
@@ -157,7 +157,7 @@ class Delivery:
                 running[entry.key] = asyncio.create_task(self._deliver(entry, call))
 
     async def _deliver(self, entry: OutboxEntry, call: PhoneCall) -> bool:
-        """Take one entry through its stages until it is delivered or something stops it."""
+        """Deliver one entry stage by stage until it is delivered or something stops it."""
         with call_in_logs(entry.key):
             return await self._through_stages(entry, call)
 

@@ -130,7 +130,7 @@ class CallOriginator:
     ) -> PhoneCall | None:
         """Place the call that a document in UT asks for, once; None where it was placed before.
 
-        An order that makes no sense, or for which *refusal* says why it is refused, is recorded as
+        An order that makes no sense, or that is refused for the reason *refusal*, is recorded as
         a refused one, so that the document gets the reason.
 
         Raises:

@@ -115,7 +115,7 @@ class SyncResultReporter:
         return pause_after_outcome(usual, self._last.outcome, self._in_a_row)
 
     def _clear_alarms(self, process_result: SyncProcessResult) -> None:
-        """Clear what is over; a failure says nothing about what was refused."""
+        """Clear what is over; a failure does not show what became of a refusal."""
         over: dict[AlarmName, str] = {}
         if process_result.alarm != "sync_failed":
             over["sync_failed"] = "sync got further again"

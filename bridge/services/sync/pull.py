@@ -55,7 +55,7 @@ _REQUIRED: Final = frozenset({EntityKind.MANAGER, EntityKind.PARTNER})
 
 
 class Progress(Protocol):
-    """Is called with the progress of a run; a terminal's bar, or nothing."""
+    """Receives the progress of a run: a terminal's bar, or nothing."""
 
     def listing(self, kind: EntityKind) -> None:
         """The listing of *kind* begins."""
