@@ -1,7 +1,7 @@
 """1C as the delivery writes it: the phone call, its subject record, its reminder.
 
 Every method is one attempt. Answers to reads that cannot be read are OneCUnavailable: a page in
-front of 1C says nothing about whether a document is there.
+front of 1C does not show whether a document is there.
 """
 
 from collections.abc import Sequence

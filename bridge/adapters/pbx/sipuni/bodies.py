@@ -1,6 +1,6 @@
 """The fields in the body of an event push, in whatever form a cabinet or a script sends it.
 
-The form is known by the body itself where its content type says nothing or something else: a form,
+The form is known by the body itself where its content type is missing or wrong: a form,
 multipart, JSON (one event, a list of them, one wrapped in another object), gzip. Texts are UTF-8,
 else Windows-1251. A body of another form gives no fields; the caller stores it as it came.
 """

@@ -46,7 +46,7 @@ def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
     """Return a stored event in neutral form; None where it is no call's, as a test of the address.
 
     Raises:
-        UnreadableEvent: it may be a call's, and does not say of which call, or what happened.
+        UnreadableEvent: it may be a call's, and does not show of which call, or what happened.
     """
     if event.body:
         raise UnreadableEvent("its body is neither a form nor JSON")
@@ -124,7 +124,7 @@ def _did(fields: EventFields, sides: EventSides, rules: PhoneRules) -> str:
     if sides.direction not in (Direction.INBOUND, None) or sides.dst.is_inside is not False:
         return ""
     did = read_did(fields.outside_number("dst"), rules)
-    # Whatever its type says, that is an extension; taken for a line it would split one call in two.
+    # Whatever its type, that is an extension; taken for a line it would split one call in two.
     return "" if has_cabinet_form(did) else did
 
 

@@ -50,7 +50,7 @@ class SqliteCallHistory:
     async def find(
         self, search: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
-        """Find calls, newest first; return them and the cursor of the next page, empty: no more.
+        """Return calls, newest first, and the cursor of the next page, empty: no more.
 
         *after* is such a cursor; one that cannot be read begins at the first page.
         """

@@ -162,7 +162,7 @@ class SqliteLedger(LedgerReads):
         return [] if self._ledger_file is None else self._ledger_file.take_losses()
 
     def suspect_damage(self, reason: str) -> None:
-        """Let the file be read whole at the next examination."""
+        """Have the file read whole at the next examination."""
         self._suspect_on_error(StoreDamaged(str(self._path), reason))
 
     def _read_whole(self) -> None:
@@ -197,7 +197,7 @@ class SqliteLedger(LedgerReads):
         return cast("PhoneCall", await self._submit(RecordCall(call, call_row(call), row)))
 
     async def record_event(self, event: RawEvent) -> None:
-        """Keep a PBX event until it is applied to its call."""
+        """Store a PBX event until it is applied to its call."""
         await self._submit(RecordEvent(encode_event(event), to_micros(event.received_at)))
 
     async def apply_change(self, change: LedgerChange) -> None:
@@ -274,7 +274,7 @@ class SqliteLedger(LedgerReads):
             after = batch.last_row
 
     async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
-        """Keep the owner that an operator chose for a number."""
+        """Save the owner that an operator chose for a number."""
         await self._submit(SaveChoice(number, encode_choice(owner, self._clock())))
         known = self._memory.get(number, EMPTY_MEMORY)
         self._memory[number] = replace(known, chosen_owner=owner)

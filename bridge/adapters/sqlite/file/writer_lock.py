@@ -16,7 +16,7 @@ class WriterLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process holds the lock."""
+        """Return whether this process holds the lock."""
         return self._descriptor is not None
 
     def acquire(self) -> bool:

@@ -64,7 +64,7 @@ class PartnerChains:
         self._manager_refs: dict[Ref, Ref] = {}
 
     def add(self, partner: Partner) -> None:
-        """Take in one partner; a predefined one is in no chain."""
+        """Add one partner; a predefined one is in no chain."""
         if partner.predefined:
             return
         manager = partner.manager and self._manager_refs.setdefault(
@@ -74,7 +74,7 @@ class PartnerChains:
         self._code_and_customer[partner.ref] = (partner.code, partner.customer)
 
     def has(self, ref: Ref) -> bool:
-        """Return whether the partner was taken in."""
+        """Return whether the partner was added."""
         return ref in self._steps
 
     def build_candidate(self, owner: PhoneOwner) -> Candidate:
@@ -138,7 +138,7 @@ class PackedCards:
 
 
 def _joined(alone: list[bytes]) -> bytes:
-    """Make one card of those that each of the owners of a number would have alone."""
+    """Return one card for all owners of a number, made of their cards."""
     return pack_card([card.removeprefix(_ONE) for card in sorted(alone, key=_sort_key)])
 
 
