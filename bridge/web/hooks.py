@@ -239,7 +239,7 @@ def _content_type(scope: Scope) -> str:
 
 
 def _reserve_connections(scope: Scope) -> None:
-    """Have the server keep places for the address of a question with the right secret."""
+    """Reserve connections for the address of a question with the right secret."""
     know = scope.get("state", {}).get("know_address")
     if know is not None:
         know()

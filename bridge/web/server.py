@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take a signal as the request to stop that it is: it was obeyed, the exit code is 0."""
+        """Take a signal as a request to stop: after an orderly stop the exit code is 0."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()

@@ -92,7 +92,7 @@ class EventFeed(Protocol):
 
     @property
     def latest(self) -> str:
-        """Id of the last event."""
+        """Return the id of the last event."""
         ...
 
     def subscribe(
@@ -110,7 +110,7 @@ class WebMetrics(Protocol):
 
     @property
     def content_type(self) -> str:
-        """The exposition's content type."""
+        """Return the content type of the exposition."""
         ...
 
     def routed(self, provider: str, rule: Rule, seconds: float, /) -> None:
@@ -148,7 +148,7 @@ class CallJournal(Protocol):
     async def find(
         self, search: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
-        """Find calls, newest first, and the word by which the next page goes on; empty: no more."""
+        """Return calls, newest first, and the cursor of the next page; empty: no more."""
         ...
 
     async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
@@ -188,7 +188,7 @@ class WebServices:
 
     *zone* is the administrator's time zone. *public_url* is where browsers reach the pages; empty:
     where the request came to. *deliver_soon* lets the delivery run at once. *heartbeat_s* is the
-    longest silence on a stream: proxies cut lines that say nothing for a minute.
+    longest silence on a stream: proxies close streams that are silent for a minute.
     """
 
     telephony: Telephony

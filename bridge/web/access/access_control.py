@@ -237,7 +237,7 @@ class AccessControl:
         return is_encrypted(scope, self._access.trusted_proxies)
 
     async def _admin(self, scope: Scope) -> Viewer | None:
-        """Find the administrator; None for a stranger.
+        """Return the administrator; None for a stranger.
 
         Raises:
             HTTPException: 401 for a wrong password, 429 after many.

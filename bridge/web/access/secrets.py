@@ -1,6 +1,6 @@
 """Secrets as they are compared: in constant time, plain ones as digests, a password as its hash.
 
-A refusal never says what was wrong with them.
+A refusal never shows what was wrong with them.
 """
 
 import hashlib

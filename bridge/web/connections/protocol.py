@@ -72,7 +72,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._bytes = 0  # of the body, or behind the refusal
         self._keep_alive = True
         self._known = False
-        # Copied into each request's scope: whoever admits a PBX says so.
+        # Copied into each request's scope, where the hooks mark a PBX that was admitted.
         self.app_state = {**app_state, "know_address": self._know}
 
     # ------------------------------------------------------------ the connection
@@ -97,7 +97,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.app_state = {}
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; the usual request comes whole and in one piece."""
+        """Receive bytes; the usual request comes whole and in one piece."""
         phase = self._phase
         if phase is _HEAD:
             end = data.find(HEAD_END)
@@ -120,7 +120,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.deadline = self.registry.clock() + self._limits.drain_s
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume writing."""
         super().resume_writing()
         if self._phase is _ANSWER:
             self.deadline = _NEVER

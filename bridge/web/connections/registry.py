@@ -63,7 +63,7 @@ class ConnectionRegistry:
 
     # ------------------------------------------------------------ one connection's life
     def accept(self, connection: Connection) -> bool:
-        """Take *connection* in, closing a waiting one where there is no place; False: refused."""
+        """Add *connection*, closing a waiting one where there is no place; False: refused."""
         limits = self.limits
         network = self._network(connection.address)
         known = self.is_pbx_address(connection.address)
@@ -92,7 +92,7 @@ class ConnectionRegistry:
 
     # ------------------------------------------------------------ known addresses
     def add_pbx_address(self, address: str) -> None:
-        """Note that a question with the right secret came from *address*."""
+        """Record that a question with the right secret came from *address*."""
         if self._known.get(address, 0.0) < self.clock():
             self._known.pop(address, None)  # moved to the end of the order
         self._known[address] = self.clock() + _KNOWN_S
@@ -128,7 +128,7 @@ class ConnectionRegistry:
         return True
 
     def _network(self, text: str) -> str:
-        """Name the network whose connections are counted together; empty: they are not."""
+        """Return the network whose connections are counted together; empty: they are not."""
         try:
             address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:

@@ -113,7 +113,7 @@ def wants_upgrade(headers: Headers) -> bool:
 
 
 def refusal_of_body(headers: Headers, limits: ConnectionLimits) -> Refusal | None:
-    """Return the refusal of a body that says itself that it is too large."""
+    """Return the refusal of a body that is too large by its own header."""
     for name, value in headers:
         # The parser took it for a number; a longer one is too large whatever it is.
         if name == b"content-length" and (

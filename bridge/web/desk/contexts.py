@@ -36,7 +36,7 @@ class DeskContext:
 
     @property
     def author(self) -> str:
-        """The name under which the viewer writes notes and orders calls."""
+        """Return the name under which the viewer writes notes and orders calls."""
         return self.viewer.name or self.localizer.translate("administrator")
 
 

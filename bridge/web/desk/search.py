@@ -25,7 +25,7 @@ from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import DeskAudience, main_manager_of
 from bridge.web.desk_state.state import OneCLink
 
-#: More hits are not shown; the page says so.
+#: More hits are not shown, as the page states.
 MAX_HITS = 20
 
 #: What is typed beyond this is not looked at.
@@ -78,7 +78,7 @@ class DirectorySearch:
         self._open = open_in_onec
 
     def find(self, typed: str, audience: DeskAudience) -> Sequence[SearchHit]:
-        """Find who is meant by *typed*, at most `MAX_HITS`, the best first.
+        """Return the hits for *typed*, at most `MAX_HITS`, the best first.
 
         May raise StoreError.
         """
@@ -155,7 +155,7 @@ class DirectorySearch:
         )
 
     def _chain(self, partner: Ref | None) -> tuple[OwnerStep, ...]:
-        """Walk up from *partner* in the directory, as the index did when it was built."""
+        """Return the owner chain from *partner* up, as the index builds it."""
         steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
         above = partner
         while above is not None and above not in steps:

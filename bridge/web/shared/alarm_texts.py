@@ -17,7 +17,7 @@ class AlarmText:
 
     title: str
     advice: str
-    #: The page of the manual that says more.
+    #: The page of the manual about it.
     page: str = "operating"
 
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.web.shared.language import translatable
 
-#: Where the system's limit on open files does not say less.
+#: Unless the system's limit on open files is less.
 MAX_STREAMS: Final = 4096
 
 #: Of one manager, of one telephone, of the administrator: tabs, and tabs left open elsewhere.

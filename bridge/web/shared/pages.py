@@ -76,14 +76,14 @@ class PageRenderer:
         self._environments = {one: _templates(one, zone) for one in LANGUAGES}
 
     def language_of(self, scope: Scope) -> Language:
-        """Return the reader's language: as the cookie says, else the service's."""
+        """Return the reader's language: that of the cookie, else the service's."""
         chosen = read_cookie(scope, LANG_COOKIE)
         return next((one for one in LANGUAGES if one == chosen), self._lang)
 
     def reading_language(self, scope: Scope) -> Language:
         """Return the language chosen by the page's switch, else the browser's, else the default.
 
-        For pages without sign-in: whoever reads them may never have used the switch.
+        For pages without sign-in: their readers may never have used the switch.
         """
         chosen = read_cookie(scope, LANG_COOKIE)
         accepted = read_header(scope, b"accept-language").decode("latin-1").lower()
