@@ -109,7 +109,7 @@ class MangoExchange:
     def substitute_caller(
         self, call: MangoCall, leg: MangoLeg, caller: MangoParty, taken_from: MangoLeg
     ) -> None:
-        """Give a transferred leg its new caller: its state comes a second time."""
+        """Set the new caller of a transferred leg: its state comes a second time."""
         leg.caller, leg.taken_from = caller, taken_from.call_id
         switches = self.switches_of(call)
         repeats = {
@@ -163,7 +163,7 @@ class MangoExchange:
     def push(
         self, call: MangoCall | None, path: str, fields: push_fields.Fields, *, state: str = ""
     ) -> MangoPush:
-        """Let a push leave, and remember it with its call."""
+        """Send a push, and remember it with its call."""
         switches = self.switches_of(call) if call else self.switches
         push = self.sender.queue(path, fields, switches, state=state)
         if call:

@@ -164,7 +164,7 @@ class CallFlow:
         return LegCut(None, MangoCode.BUSY if is_busy else MangoCode.TIME_OUT)
 
     async def _dial(self) -> None:
-        """An employee calls an outside number, or a colleague."""
+        """Ring an outside number, or a colleague, for an employee."""
         cabinet, plan = self._exchange.cabinet, self._plan
         is_inner = plan.kind is MangoKind.INTERNAL
         callee = MangoParty(number=plan.number)

@@ -48,7 +48,7 @@ class MangoLab(MangoExchange):
         return call
 
     async def place_call(self, plan: MangoPlan) -> MangoCall:
-        """Make a call and return it when it is over and its pushes have been answered.
+        """Place a call and return it when it is over and its pushes have been answered.
 
         Never raises for anything the bridge does: that is in the report.
         """

@@ -116,7 +116,7 @@ class ManagerActions(InfobaseAccess):
         return ref
 
     def describe_call(self, ref: str, description: str) -> None:
-        """Type another Описание into a call by hand."""
+        """Change the Описание of a call."""
         self.edit(PHONE_CALLS, ref, Описание=description)
 
     def review_call(self, ref: str, *, reviewed: bool = True) -> None:
