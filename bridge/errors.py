@@ -31,7 +31,7 @@
        ├─ StoreOfOtherProgram the file is another program's
        └─ StoreInUse          another service has it; this one does not start
 
-Errors carry fields; the sentence is built from them and says what to do.
+Errors carry fields; the sentence is built from them and ends with what to do.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class BridgeError(Exception):
 
 @dataclass(eq=False)
 class SettingsError(BridgeError):
-    """A setting is missing or malformed; *variable* names it, *reason* says what is wrong."""
+    """A setting is missing or malformed; *variable* names it, *reason* is what is wrong."""
 
     variable: str
     reason: str
@@ -54,7 +54,7 @@ class SettingsError(BridgeError):
 
 @dataclass(eq=False)
 class UnreadableEvent(BridgeError):
-    """An event of the PBX cannot be read and is kept as it came; *reason* says what is wrong."""
+    """An event of the PBX cannot be read and is kept as it came; *reason* is what is wrong."""
 
     reason: str
 
@@ -160,7 +160,7 @@ class PbxRefused(PbxError):
 
 @dataclass(eq=False)
 class OrderRefused(BridgeError):
-    """A call was not ordered; *message* says why to a person."""
+    """A call was not ordered; *message* is why, for a person."""
 
     message: str
 
@@ -174,7 +174,7 @@ class OrderRepeated(OrderRefused):
 
 @dataclass(eq=False)
 class NotFound(BridgeError):
-    """What was asked about is not there, or is not the only one; *message* says what and where."""
+    """What was asked about is not there, or is not the only one; *message* holds what and where."""
 
     message: str
 
@@ -197,7 +197,7 @@ class CannotListen(BridgeError):
 
 @dataclass(eq=False)
 class ServiceUnreachable(BridgeError):
-    """The running service at *address* did not do what was asked; *reason* says why."""
+    """The running service at *address* did not do what was asked; *reason* is why."""
 
     address: str
     reason: str
@@ -227,7 +227,7 @@ class SyncRefused(BridgeError):
 
     @property
     def all_losses(self) -> tuple[Loss, ...]:
-        """What is gone, with its counts."""
+        """Return what is gone, with its counts."""
         return (Loss(self.entity_set, f"rows of {self.entity_set}", self.held, self.listed),)
 
     def __str__(self) -> str:
@@ -240,7 +240,7 @@ class SyncRefused(BridgeError):
 
 @dataclass(eq=False)
 class RoutingFactsLost(SyncRefused):
-    """Rows lost what calls are routed by; *reason* says what is known of why.
+    """Rows lost what calls are routed by; *reason* is what is known of why.
 
     The fields of a shrunken listing are those of the first of *losses*.
     """
@@ -250,7 +250,7 @@ class RoutingFactsLost(SyncRefused):
 
     @property
     def all_losses(self) -> tuple[Loss, ...]:
-        """What is gone, with its counts."""
+        """Return what is gone, with its counts."""
         return self.losses
 
     def __str__(self) -> str:
@@ -275,7 +275,7 @@ class SyncAlreadyRunning(BridgeError):
 
 @dataclass(eq=False)
 class StoreError(BridgeError):
-    """The embedded store cannot be read or written; *path* and *reason* say which and why."""
+    """The embedded store cannot be read or written; *path* and *reason* are which and why."""
 
     path: str
     reason: str

@@ -71,7 +71,7 @@ def add_call_key(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def mask_numbers(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Mask what looks like a telephone number anywhere in a log line."""
-    event.pop("color_message", None)  # uvicorn says everything twice, once in colours
+    event.pop("color_message", None)  # uvicorn logs everything twice, once in colours
     for name, value in event.items():
         if name not in _PLAIN:
             event[name] = _masked(value)

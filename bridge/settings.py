@@ -221,7 +221,7 @@ class Settings(BaseSettings):
 
     @property
     def stale_after(self) -> timedelta:
-        """How old the last proof may be before the index counts as stale."""
+        """Return how old the last proof may be before the index counts as stale."""
         return timedelta(seconds=max(600.0, 5 * self.sync_interval_s))
 
     def require_onec(self) -> Self:

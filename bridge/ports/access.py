@@ -14,7 +14,7 @@ class PersonalLinks(Protocol):
         ...
 
     async def revoke(self, manager: Ref) -> int:
-        """Make all links and sessions so far invalid; return the generation that is valid now."""
+        """Invalidate all links and sessions so far; return the generation that is valid now."""
         ...
 
 

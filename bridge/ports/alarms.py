@@ -32,7 +32,7 @@ class Alarm:
     """Something an administrator should know now; *clear* takes an earlier one back.
 
     Alarms of one *name* and different *subject* (a file, a PBX, an entity set) exist beside one
-    another. *message* says what happened; what to do follows from the name.
+    another. *message* is what happened; what to do follows from the name.
     """
 
     name: AlarmName

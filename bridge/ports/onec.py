@@ -86,7 +86,7 @@ class OneCSource(Protocol):
         ...
 
     async def extension_sources(self) -> ExtensionSources:
-        """Find the extension attribute, and read its values that are outside the users.
+        """Return the extension attribute, and its values that are outside the users.
 
         Asked before managers are fetched: their `attribute` is read by the property found here.
         """
@@ -109,7 +109,7 @@ class OneCLookup(Protocol):
     """1C, asked about one caller while the telephone rings: in two or three small requests."""
 
     async def find_owners(self, number: PhoneNumber) -> FoundOwners:
-        """Find the owners of *number*; none when 1C has no phone line with these digits.
+        """Return the owners of *number*; none when 1C has no phone line with these digits.
 
         May raise OneCUnavailable (also OneCSessionsBlocked), OneCUnauthorized, OneCNotPublished,
         OneCInvalidResponse. It has no time limit of its own: the caller of this method sets one.

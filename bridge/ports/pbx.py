@@ -56,7 +56,7 @@ class Telephony(Protocol):
 
     @property
     def provider(self) -> str:
-        """Name of the PBX in lower case, part of every call's identity."""
+        """Return the name of the PBX in lower case, part of every call's identity."""
         ...
 
     def parse_question(self, request: RawRequest, received_at: datetime) -> RouteQuestion:

@@ -27,7 +27,7 @@ from bridge.ports.onec import DirectoryObject
 class EntitySync:
     """The report of one entity set. *seconds* of wall time, *bytes* of decoded answers.
 
-    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* says
+    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* is
     why they could not be compared, the last one that could. *fingerprint* is that of the listing
     that the rows are equal to; empty where they are not. *buried* is the number of deleted rows.
     """
