@@ -284,12 +284,12 @@ def postpone_entry(entry: OutboxEntry, until: datetime) -> OutboxEntry:
 
 
 def mark_dead(entry: OutboxEntry, *, reason: str) -> OutboxEntry:
-    """Return *entry* as a dead letter with 1C's *reason*; a person may retry or drop it."""
+    """Return *entry* as a dead letter with 1C's *reason*, to be retried or dropped."""
     return replace(entry, state=EntryState.DEAD, last_error=reason[:_MAX_REASON_LENGTH])
 
 
 def retry_now(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Return a dead or waiting entry as due, because a person asked for it.
+    """Return a dead or waiting entry as due, because the administrator asked for it.
 
     One that is being sent is left alone, or it would be sent twice; so is one that waits for its
     verification, which would come too early to find anything.

@@ -1,7 +1,7 @@
 """Which short digits behind a number are a number of their own, and which are dialled after it.
 
 Telephones write pauses as `,` `;` `p` `w`, and what follows a pause is an extension, a conference
-or a PIN. Read as a number of the same city, it makes a stranger the owner of another one's calls.
+or a PIN. Read as a number of the same city, it makes the calls of one owner those of a stranger.
 So codes are lent to digits only where their form or what stands before them shows that they are a
 number.
 """

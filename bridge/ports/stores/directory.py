@@ -189,7 +189,7 @@ class CallerDirectory(Protocol):
 
 
 class DirectoryNames(Protocol):
-    """The directory as people search it; raises StoreError where it cannot be read."""
+    """The directory as operators search it; raises StoreError where it cannot be read."""
 
     def partner(self, ref: Ref) -> Partner | None:
         """Return a partner by reference. Raises StoreError."""

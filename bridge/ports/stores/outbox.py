@@ -1,4 +1,4 @@
-"""Outbox entries: what delivery takes, and what people see and change."""
+"""Outbox entries: what delivery takes, and what the administrator sees and changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class OutboxQueue(Protocol):
 
 
 class OutboxEntries(Protocol):
-    """The outbox as people see it. Every method may raise StoreError."""
+    """The outbox as the administrator sees it. Every method may raise StoreError."""
 
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
@@ -80,7 +80,7 @@ class OutboxEntries(Protocol):
         ...
 
     async def drop_entry(self, key: str) -> bool:
-        """Delete an entry because a person asked for it; the call stays."""
+        """Delete an entry because the administrator asked for it; the call stays."""
         ...
 
     async def count_entries(self) -> OutboxCounts:

@@ -147,5 +147,5 @@ def _pace(over: int) -> float:
 
 
 def _is_worth_noting(mistakes: int) -> bool:
-    """Return whether the log gets this one: a flood of guesses must not become one of lines."""
+    """Return whether the log gets this one: many guesses must not become as many lines."""
     return mistakes <= _FREE or mistakes & (mistakes - 1) == 0

@@ -61,7 +61,7 @@ async def event_lines(
                 continue
             except StopAsyncIteration:
                 return
-            # One text for all listeners; an id names one event in the life of a process.
+            # One text for all listeners; an id names one event in one run of the process.
             yield services.event_texts.get_or_write(
                 numbered[0], partial(format_event, *numbered, services.lang)
             )

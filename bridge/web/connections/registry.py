@@ -61,7 +61,7 @@ class ConnectionRegistry:
         """Return how many connections are open."""
         return len(self._open)
 
-    # ------------------------------------------------------------ one connection's life
+    # ------------------------------------------------------------ one connection
     def accept(self, connection: Connection) -> bool:
         """Add *connection*, closing a waiting one where there is no place; False: refused."""
         limits = self.limits

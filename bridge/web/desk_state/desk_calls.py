@@ -61,7 +61,7 @@ class DeskListener:
 class DeskCalls:
     """Calls by telephone, and who waits for news of them. Called on the event loop's thread only.
 
-    *epoch* names this life of the process.
+    *epoch* names this run of the process.
     """
 
     def __init__(self, epoch: str, clock: Clock) -> None:

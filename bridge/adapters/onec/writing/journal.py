@@ -34,7 +34,7 @@ from bridge.domain.delivery.documents import document_marker
 from bridge.domain.directory.entities import Ref
 from bridge.ports.onec import FoundDocument
 
-#: How far a document's date may be from the draft's: the bridge never changes it, people may.
+#: How far a document's date may be from the draft's: the bridge never changes it, users may.
 _DATE_TOLERANCE: Final = timedelta(minutes=2)
 
 _FOUND_CALLS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PhoneCallRow]))

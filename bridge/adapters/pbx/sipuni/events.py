@@ -160,7 +160,7 @@ def _reported_answer(
 def _recording(link: str) -> str:
     """Return the recording's id, or its address, decoded twice where a cabinet encodes it twice.
 
-    Any other text is left out: people click what stands in the document.
+    Any other text is left out: users click on what stands in the document.
     """
     if not _ADDRESS.match(link) or ("?" not in link and "%3f" in link.lower()):
         link = unquote(link)

@@ -234,7 +234,7 @@ class SqliteLedger(LedgerReads):
         await self._submit(RecordDay(now))
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
-        """Replace an entry by its key; return False where a person dropped it meanwhile.
+        """Replace an entry by its key; return False where it was dropped meanwhile.
 
         A row that is gone is not created again, so no delivery undoes a person's drop.
         """
@@ -242,11 +242,11 @@ class SqliteLedger(LedgerReads):
         return bool(await self._submit(save))
 
     async def drop_entry(self, key: str) -> bool:
-        """Delete an entry because a person asked; its call stays. Return False where none was."""
+        """Delete an entry on request; its call stays. Return False where none was."""
         return bool(await self._submit(DropEntry(key)))
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
-        """Make an entry due because a person asked, unless it is being sent; return it."""
+        """Make an entry due on request, unless it is being sent; return it."""
         return cast("OutboxEntry | None", await self._submit(RetryEntry(key, now)))
 
     async def recover_after_crash(self) -> int:

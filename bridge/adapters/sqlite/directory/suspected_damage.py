@@ -1,7 +1,7 @@
 """A note that a reader of the directory leaves to its writer: this file is damaged.
 
 A run in which nothing changed reads next to nothing: it would never meet the damage that every
-caller meets. So the reader leaves a note beside the file, and the next run believes it.
+caller meets. So the reader leaves a note beside the file, and the next run acts on it.
 """
 
 import contextlib
