@@ -1,37 +1,37 @@
-"""Every error the bridge raises on purpose: long because it is a table, one class an error.
+"""Every error that the bridge raises on purpose: one table, one class for each error.
 
     BridgeError
     ├─ SettingsError          the environment is wrong; nothing starts (exit 2)
     ├─ OneCError              1C, or what stands before it, did not do what we asked
     │  ├─ OneCUnavailable     nothing usable came back; ask again later
     │  │  ├─ OneCOutcomeUnknown  a write may or may not have happened; look before writing again
-    │  │  ├─ OneCBlocked      the administrator has closed the infobase to sessions; wait
-    │  │  └─ OneCChanged      somebody changed the object since it was read; read it again
+    │  │  ├─ OneCSessionsBlocked   the administrator has closed the infobase to sessions; wait
+    │  │  └─ OneCVersionConflict   the object was changed since it was read; read it again
     │  ├─ OneCUnauthorized    the 1C user or its rights; a person must act
     │  ├─ OneCNotPublished    the publication lacks an entity set or field; a person must act
-    │  │  └─ OneCNotLetThrough   the web server lets no such request through; a person must act
+    │  │  └─ OneCFilteredByWebServer   the web server stops such requests; a person must act
     │  ├─ OneCRejected        1C refused this very request; repeating cannot help
     │  │  ├─ OneCAlreadyExists   a record with this key is there already
-    │  │  └─ OneCGone         the object or record is not there any more
-    │  └─ OneCNonsense        an answer that is not what 1C says; our reading of it would be a guess
+    │  │  └─ OneCObjectMissing   the object or record is not there any more
+    │  └─ OneCInvalidResponse   an answer that is not of 1C's form; reading it would be a guess
     ├─ PbxError               the PBX's API did not do what was asked
     │  ├─ PbxUnavailable      nothing usable came back; ask again later
     │  └─ PbxRefused          it refused (key, cabinet, number); a person must act
-    ├─ UnreadEvent            an event of the PBX speaks of a call in a form that cannot be read
+    ├─ UnreadableEvent        an event of the PBX is about a call, in a form that cannot be read
     ├─ OrderRefused           a call cannot be ordered so: extension, number
-    │  └─ OrderRepeated       this very telephone is calling this number already
+    │  └─ OrderRepeated       this telephone is calling this number already
     ├─ NotFound               what a command was asked about is not there
-    ├─ CannotListen           the address to listen on is not to be had
-    ├─ ServiceAway            the running service cannot be asked
+    ├─ CannotListen           the address to listen on cannot be used
+    ├─ ServiceUnreachable     the running service cannot be asked
     ├─ SyncRefused            the guard: a listing shrank too much; keeps the counts
-    │  └─ FactsLost           the guard: rows lost what calls are routed by; keeps the counts
-    ├─ SyncRunning            another sync run holds the directory
+    │  └─ RoutingFactsLost    the guard: rows lost what calls are routed by; keeps the counts
+    ├─ SyncAlreadyRunning     another sync run holds the directory
     └─ StoreError             the disk refused, or the file is not ours
        ├─ StoreDamaged        what is in the file is not what was written to it
-       ├─ StoreForeign        the file is another program's
-       └─ StoreTaken          another service has it; this one does not start
+       ├─ StoreOfOtherProgram the file is another program's
+       └─ StoreInUse          another service has it; this one does not start
 
-Errors carry fields; the sentence is built from them and says what to do.
+Errors carry fields; the sentence is built from them and ends with what to do.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class BridgeError(Exception):
 
 @dataclass(eq=False)
 class SettingsError(BridgeError):
-    """A setting is missing or malformed; *variable* names it, *reason* says what is wrong."""
+    """A setting is missing or malformed; *variable* names it, *reason* is what is wrong."""
 
     variable: str
     reason: str
@@ -54,7 +54,7 @@ class SettingsError(BridgeError):
 
 @dataclass(eq=False)
 class UnreadableEvent(BridgeError):
-    """An event of the PBX cannot be read and is kept as it came; *reason* says what is wrong."""
+    """An event of the PBX cannot be read and is kept as it came; *reason* is what is wrong."""
 
     reason: str
 
@@ -92,11 +92,11 @@ class OneCSessionsBlocked(OneCUnavailable):
 
 
 class OneCVersionConflict(OneCUnavailable):
-    """Somebody changed the object since it was read: not done; read it again and decide anew."""
+    """The object was changed since it was read: not done; read it again and decide anew."""
 
 
 class OneCUnauthorized(OneCError):
-    """Wrong user or password, or missing rights; retrying burns nothing and helps nothing."""
+    """Wrong user or password, or missing rights; a repeat does no harm and does not help."""
 
 
 class OneCNotPublished(OneCError):
@@ -110,7 +110,7 @@ class OneCNotPublished(OneCError):
 
 
 class OneCFilteredByWebServer(OneCNotPublished):
-    """The web server before 1C lets such a request not through: not done, and it never will be."""
+    """The web server before 1C lets no such request through: not done, and it never will be."""
 
     def __str__(self) -> str:
         return f"1C, {self.where}: {self.detail}"
@@ -118,7 +118,7 @@ class OneCFilteredByWebServer(OneCNotPublished):
 
 @dataclass(eq=False)
 class OneCRejected(OneCError):
-    """1C refused and said why (*detail*); *status* and *code* as it sent them."""
+    """1C refused for the reason *detail*; *status* and *code* as it sent them."""
 
     status: int
     code: str
@@ -155,12 +155,12 @@ class PbxUnavailable(PbxError):
 
 
 class PbxRefused(PbxError):
-    """The PBX refused and said why; repeating cannot help."""
+    """The PBX refused and gave a reason; repeating cannot help."""
 
 
 @dataclass(eq=False)
 class OrderRefused(BridgeError):
-    """A call was not ordered; *message* says why to a person."""
+    """A call was not ordered; *message* is why, for a person."""
 
     message: str
 
@@ -174,7 +174,7 @@ class OrderRepeated(OrderRefused):
 
 @dataclass(eq=False)
 class NotFound(BridgeError):
-    """What was asked about is not there, or is not the only one; *message* says what and where."""
+    """What was asked about is not there, or is not the only one; *message* holds what and where."""
 
     message: str
 
@@ -184,7 +184,7 @@ class NotFound(BridgeError):
 
 @dataclass(eq=False)
 class CannotListen(BridgeError):
-    """Nobody could reach us at *host* and *port*; *setting* is where another is chosen."""
+    """The service could not be reached at *host* and *port*; *setting* chooses others."""
 
     host: str
     port: int
@@ -197,7 +197,7 @@ class CannotListen(BridgeError):
 
 @dataclass(eq=False)
 class ServiceUnreachable(BridgeError):
-    """The running service at *address* did not do what was asked; *reason* says why."""
+    """The running service at *address* did not do what was asked; *reason* is why."""
 
     address: str
     reason: str
@@ -227,7 +227,7 @@ class SyncRefused(BridgeError):
 
     @property
     def all_losses(self) -> tuple[Loss, ...]:
-        """What is gone, with its counts."""
+        """Return what is gone, with its counts."""
         return (Loss(self.entity_set, f"rows of {self.entity_set}", self.held, self.listed),)
 
     def __str__(self) -> str:
@@ -240,7 +240,7 @@ class SyncRefused(BridgeError):
 
 @dataclass(eq=False)
 class RoutingFactsLost(SyncRefused):
-    """Rows lost what calls are routed by; *reason* says what is known of why.
+    """Rows lost what calls are routed by; *reason* is what is known of why.
 
     The fields of a shrunken listing are those of the first of *losses*.
     """
@@ -250,7 +250,7 @@ class RoutingFactsLost(SyncRefused):
 
     @property
     def all_losses(self) -> tuple[Loss, ...]:
-        """What is gone, with its counts."""
+        """Return what is gone, with its counts."""
         return self.losses
 
     def __str__(self) -> str:
@@ -275,14 +275,14 @@ class SyncAlreadyRunning(BridgeError):
 
 @dataclass(eq=False)
 class StoreError(BridgeError):
-    """The embedded store cannot be read or written; *path* and *reason* say which and why."""
+    """The embedded store cannot be read or written; *path* and *reason* are which and why."""
 
     path: str
     reason: str
 
     def __str__(self) -> str:
-        # The name alone: pages and logs show the sentence, and where our disk keeps what is
-        # nobody's business but the administrator's.
+        # The name alone: pages and logs show the sentence, and only the administrator
+        # needs to know where the file is.
         return f"{self.file}: {self.reason}"
 
     @property
@@ -297,9 +297,9 @@ class StoreError(BridgeError):
 
 
 class StoreDamaged(StoreError):
-    """The file holds what nobody wrote to it: it is of no use as it is, and waiting mends nothing.
+    """The file holds what was not written to it: it is of no use, and waiting mends nothing.
 
-    A full disk, a lock, missing rights, another program's file are none of it.
+    A full disk, a lock, missing rights and another program's file are no damage.
     """
 
 

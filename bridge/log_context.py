@@ -13,7 +13,7 @@ _CALL: ContextVar[str] = ContextVar("call", default="")
 
 @contextmanager
 def call_in_logs(key: str) -> Iterator[None]:
-    """Have every log line of this task, and of tasks begun in it, bear the call's *key*."""
+    """Add the call's *key* to every log line of this task and of tasks begun in it."""
     token = _CALL.set(key)
     try:
         yield

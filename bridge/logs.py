@@ -14,10 +14,10 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bridge.domain.phone.formatting import mask_phone
 from bridge.log_context import current_call_key
 
-#: Anything that may be somebody's number: seven digits or more, however separated.
+#: Anything that may be a person's number: seven digits or more, however separated.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,14}(?!\d)")
 
-#: A moment as people and machines write it; its digits are nobody's number.
+#: A moment as people and machines write it; its digits are no number.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d)*)?")
 
 #: Shorter integers are counts and milliseconds; the shortest numbers with a country code are 10.
@@ -56,7 +56,7 @@ def configure_logs(form: Literal["console", "json"], level: int = logging.INFO) 
     root = logging.getLogger()
     root.handlers[:] = [stream]
     root.setLevel(level)
-    # Their INFO is a line per job, per request: nobody reads logs that speak every second.
+    # Their INFO is a line per job and per request: too much for a log that is read.
     for chatty in ("apscheduler", "httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
@@ -71,7 +71,7 @@ def add_call_key(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def mask_numbers(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Mask what looks like a telephone number anywhere in a log line."""
-    event.pop("color_message", None)  # uvicorn says everything twice, once in colours
+    event.pop("color_message", None)  # uvicorn logs everything twice, once in colours
     for name, value in event.items():
         if name not in _PLAIN:
             event[name] = _masked(value)
@@ -100,4 +100,4 @@ def _mask_match(found: re.Match[str]) -> str:
         ipaddress.IPv4Address(found[0])
     except ValueError:
         return mask_phone(found[0])
-    return found[0]  # an address that nobody can read helps nobody
+    return found[0]  # a masked address would be of no use

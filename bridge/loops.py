@@ -61,7 +61,7 @@ class Loop:
                     _log.error("loop_failed", extra={"loop": self._name, "reason": str(error)})
                 last_error = repr(error)
             except Exception as error:  # noqa: BLE001 - logged with its traceback
-                # The last line of defence: a loop that died silently would never work again.
+                # A loop that ended silently would never work again.
                 if last_error != repr(error):
                     _log.exception("loop_failed", extra={"loop": self._name})
                 last_error = repr(error)

@@ -1,7 +1,7 @@
 """The jobs on APScheduler: sync, delivery, taking up a new directory, housekeeping.
 
 The sync runs as a process of its own, started by Popen in a thread: uvloop's spawn stalls the
-loop by 14-18 ms, and a sync of a million rows must stall nobody.
+loop by 14-18 ms, and a sync of a million rows must delay no caller.
 """
 
 import asyncio
@@ -118,13 +118,13 @@ class Scheduler:
     def sync_now(self, *, accept_shrink: bool = False) -> None:
         """Start a sync run as soon as the present one, if any, is over.
 
-        *accept_shrink*: a person said that 1C is right; counts for that one run.
+        *accept_shrink*: a person confirmed that 1C is right; counts for that one run.
         """
         self._accept_shrink = self._accept_shrink or accept_shrink
         self._add_sync()
 
     def clock_stepped(self, step: timedelta) -> None:
-        """Date the jobs anew: APScheduler waits until the wall clock says so, however it moved."""
+        """Compute the jobs' times anew: APScheduler compares them with the wall clock."""
         del step
         if self._stopping or not self._jobs.running:
             return

@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`; nobody else reads `os.environ`.
+"""Settings from the environment and `.env`; only this module reads `os.environ`.
 
 A frozen `Settings` is what the service is built from. What is missing or malformed is named in one
 sentence; secrets are `SecretStr` and show in no repr, log or error text.
@@ -221,11 +221,11 @@ class Settings(BaseSettings):
 
     @property
     def stale_after(self) -> timedelta:
-        """How old the last proof may be before the index counts as stale."""
+        """Return how old the last proof may be before the index counts as stale."""
         return timedelta(seconds=max(600.0, 5 * self.sync_interval_s))
 
     def require_onec(self) -> Self:
-        """Insist on what reading 1C needs.
+        """Check that everything is set that reading 1C needs.
 
         Raises:
             SettingsError: naming the first variable that is missing.
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
         return self
 
     def require_hook(self) -> Self:
-        """Insist on a secret between the PBX and the hooks.
+        """Check that a secret between the PBX and the hooks is set.
 
         Raises:
             SettingsError: when neither Basic credentials nor a path token are set.
@@ -276,7 +276,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
 
 
 def _check_lines(env_file: Path | None) -> None:
-    """Insist that every line is a setting; python-dotenv would skip others with a warning."""
+    """Check that every line is a setting; python-dotenv would skip others with a warning."""
     if env_file is None or not env_file.is_file():
         return
     with env_file.open(encoding="utf-8") as lines:

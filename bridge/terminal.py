@@ -28,7 +28,7 @@ from bridge.domain.routing.decision import RouteDecision, RouteQuestion
 from bridge.errors import RoutingFactsLost, SyncRefused
 from bridge.ports.stores.directory import EntitySync, SyncReport
 
-if TYPE_CHECKING:  # the lab takes as long to import as all the rest of this
+if TYPE_CHECKING:  # importing the lab takes as long as importing everything else here
     from bridge.lab.demo.steps import DemoStep
 
 #: The last two are typed on a keyboard left in Russian.
@@ -54,7 +54,7 @@ def console() -> Console:
 
 
 def print_console_link(link: str) -> None:
-    """Print the link that opens the console once; at once, for a journal may read us."""
+    """Print the link that opens the console once, unbuffered: stdout may be a journal."""
     console().print(f"the console opens once, within an hour: {link}", markup=False, soft_wrap=True)
     sys.stdout.flush()
 
@@ -133,7 +133,7 @@ def format_loss_question(refused: SyncRefused) -> str:
 
 
 def build_sync_table(report: SyncReport) -> Table:
-    """Show one sync run: what was compared, what moved, what could not be read."""
+    """Return one sync run as a table: what was compared, what changed, what could not be read."""
     title = f"sync {'in full ' if report.full else ''}took {report.seconds:.1f} s"
     table = Table(title=title, title_justify="left")
     for heading in ("", "in 1C", "held", "fetched", "gone", "unread phones", "requests", "MiB"):
@@ -146,7 +146,7 @@ def build_sync_table(report: SyncReport) -> Table:
 
 
 def build_sync_notes(report: SyncReport, attribute: str) -> Sequence[str]:
-    """Say in sentences what a person should know after a run."""
+    """Return in sentences what a person should know after a run."""
     notes = [f"{report.numbers:,} phone numbers are in the index."]
     notes += [_lost_set(entity) for entity in report.entities if entity.error]
     if report.extension_property is None:
@@ -184,7 +184,7 @@ def _lost_set(entity: EntitySync) -> str:
 def build_route_lines(
     question: RouteQuestion, decision: RouteDecision, lang: Language
 ) -> Sequence[str]:
-    """Tell a decision step by step, the answer last."""
+    """Return a decision as lines, step by step, the answer last."""
     lines = [
         f"{n}. {format_evidence_step(lang, step)}" for n, step in enumerate(decision.evidence, 1)
     ]
@@ -199,7 +199,7 @@ def build_route_lines(
 
 
 def build_outbox_table(entries: Sequence[tuple[OutboxEntry, PhoneCall]]) -> Table:
-    """List what is pending for 1C; the last column has the caller and what 1C answered."""
+    """Return what is pending for 1C as a table; its last column has the caller and 1C's answer."""
     table = Table(show_lines=True)
     for heading in ("id", "state", "call", "next"):
         table.add_column(heading, no_wrap=True)
@@ -233,7 +233,7 @@ def build_entry_lines(entry: OutboxEntry, call: PhoneCall, lang: Language) -> Se
 
 
 def build_check_table(findings: Sequence[CheckResult]) -> Table:
-    """List the doctor's findings, each with what to do."""
+    """Return the check results as a table, each with what to do."""
     table = Table()
     for heading in ("", "area", "finding", "what to do"):
         table.add_column(heading, overflow="fold")
@@ -273,17 +273,17 @@ def format_caller(call: PhoneCall) -> str:
 
 
 def format_time(moment: datetime) -> str:
-    """Write a moment in the reader's own zone."""
+    """Return a moment in the reader's own zone."""
     return moment.astimezone().strftime("%d.%m %H:%M:%S")
 
 
 def is_interactive() -> bool:
-    """Return whether a person can be asked: question and answer both go by a terminal."""
+    """Return whether a person can be asked: stdin and stdout are both a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_error(sentence: str) -> None:
-    """Return what went wrong: one sentence on stderr."""
+    """Print what went wrong: one sentence on stderr."""
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(sentence)
 
 

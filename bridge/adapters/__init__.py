@@ -1,1 +1,1 @@
-"""Proper names: each module speaks one foreign language."""
+"""Implementations of the ports: one for each neighbour of the core."""

@@ -53,7 +53,7 @@ class Subscription:
             await self._has_news.wait()
 
     def offer(self, numbered: NumberedEvent) -> None:
-        """Put *numbered* into the queue, if it is of a kind that is subscribed to."""
+        """Queue *numbered*, if it is of a kind that is subscribed to."""
         if not isinstance(numbered.event, self._kinds):
             return
         if len(self._queue) >= self._queue_size:
@@ -84,12 +84,12 @@ class EventHub:
 
     @property
     def latest(self) -> str:
-        """Id of the last event: a page that shows everything so far subscribes from here."""
+        """Return the id of the last event; a page that is up to date subscribes from it."""
         return f"{self._epoch}-{self._count}"
 
     @property
     def listener_count(self) -> int:
-        """How many subscriptions are open."""
+        """Return how many subscriptions are open."""
         return len(self._subscriptions)
 
     def publish(self, event: Event) -> None:

@@ -130,7 +130,7 @@ class _Meter:
         Raises:
             ResponseTooLarge: with it the response is larger than allowed.
             ResponseTooSlow: it should be complete by now.
-            httpx.DecodingError: it is not compressed as it says.
+            httpx.DecodingError: it is not compressed as its header has it.
         """
         limits = self._limits
         if self._clock() - self._began > limits.total_s + self._bytes / limits.min_bytes_per_s:

@@ -1,6 +1,6 @@
 """How long routing answers took, hour by hour for two days: counts in buckets, no samples.
 
-In memory alone: a restart begins anew, and the console shows since when.
+Kept in memory alone: a restart begins anew, and the console shows since when.
 """
 
 import time

@@ -78,7 +78,7 @@ class Metrics:
 
     @property
     def content_type(self) -> str:
-        """The exposition's content type."""
+        """Return the content type of the exposition."""
         return CONTENT_TYPE_LATEST
 
     def routed(self, provider: str, rule: Rule, seconds: float) -> None:

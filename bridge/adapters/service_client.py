@@ -1,6 +1,6 @@
 """A client of the running service for the command line: the ledger has one writer.
 
-Only what another process may not do goes this way; `route` and `outbox` read the same files.
+Only what another process may not do is requested here; `route` and `outbox` read the files.
 """
 
 from typing import Any, Final
@@ -12,7 +12,7 @@ from bridge.domain.calls.orders import OrderState
 from bridge.errors import OrderRefused, OrderRepeated, ServiceUnreachable
 from bridge.ports.orders import PlacedCall
 
-#: The PBX may take half a minute to response the service.
+#: The PBX may take half a minute to answer the service.
 _TIMEOUT_S: Final = 60.0
 
 #: Far more than the description of a placed call needs.
@@ -51,7 +51,7 @@ class ServiceClient:
         """Place a call, and return what became of it.
 
         Raises:
-            OrderRefused: the service or the PBX refused in its own words.
+            OrderRefused: the service or the PBX refused; the message is theirs.
             ServiceUnreachable: it does not run, or did not answer.
         """
         order = {"extension": extension, "number": number}

@@ -43,7 +43,7 @@ __all__ = [
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run the service until it is told to stop; *announce* gets the one-time link, if due."""
+    """Run the service until it is stopped; *announce* gets the one-time link, if due."""
     from bridge.bootstrap.serve import serve as run
 
     run(settings, announce)

@@ -39,7 +39,7 @@ def build_alarm_loop(
         try:
             return await asyncio.to_thread(disk_usage, settings.data_dir)
         except OSError:
-            return None  # a folder that is gone is reported by whoever writes to it
+            return None  # a folder that is gone is reported by the code that writes to it
 
     async def past_contacts(since: datetime) -> Mapping[str, Sequence[datetime]]:
         moments: dict[str, list[datetime]] = {}

@@ -74,7 +74,7 @@ def build_call_handling(
         loop.run_soon()
 
     open_calls = ActiveCalls(monotonic)
-    debts = MissedCalls(
+    missed_calls = MissedCalls(
         ledger=ledger,
         active_calls=open_calls,
         owner_of=directory.owner_of,
@@ -90,7 +90,7 @@ def build_call_handling(
     call_store = CallStore(
         ledger=ledger,
         active_calls=open_calls,
-        missed_calls=debts,
+        missed_calls=missed_calls,
         owner_of=directory.owner_of,
         events=events,
         clock=now,
@@ -99,7 +99,7 @@ def build_call_handling(
     call_tracker = CallTracker(
         call_store=call_store,
         ledger=ledger,
-        missed_calls=debts,
+        missed_calls=missed_calls,
         read_event=telephony.read_event,
         decide=decider.decide,
         clock=now,
@@ -140,7 +140,7 @@ def build_periodic_loops(
     )
 
     async def escalate() -> None:
-        await clock_watch.check()  # a step just now must not make everything ripe
+        await clock_watch.check()  # a step just now must not make every escalation due
         await call_tracker.escalate_missed_calls()
 
     return (
@@ -214,7 +214,7 @@ def build_pbx_connection(
 def _requesting(
     settings: Settings, originating: CallOriginator, directory: SqliteDirectory, slots: RequestSlots
 ) -> tuple["ODataCallRequests", Loop]:
-    """Build what polls 1C for call requests; no order must wait behind a delivery."""
+    """Build what polls 1C for call requests; no order waits behind a delivery."""
     from bridge.adapters.onec.reading.call_requests import ODataCallRequests
 
     source = ODataCallRequests(

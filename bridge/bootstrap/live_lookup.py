@@ -1,4 +1,4 @@
-"""What asks 1C itself about callers whom the index does not know."""
+"""Builds the lookup in 1C of callers whom the index does not know."""
 
 from datetime import timedelta
 
@@ -23,9 +23,9 @@ _REQUESTS_OF_A_QUESTION = 3
 def build_live_lookup(
     settings: Settings, directory: SqliteDirectory, slots: RequestSlots
 ) -> LiveLookup | None:
-    """Build what asks 1C about unknown callers; None where it may not, or could never be in time.
+    """Build the lookup of unknown callers in 1C; None where it may not be, or never in time.
 
-    It has connections of its own and goes first at 1C: nobody rings behind a delivery.
+    It has connections of its own and goes first at 1C: no caller waits behind a delivery.
     """
     patience = timedelta(milliseconds=settings.route_deadline_ms) - RECORD_RESERVE
     if not settings.live_lookup or patience <= timedelta(0):

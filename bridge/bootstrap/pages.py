@@ -1,4 +1,4 @@
-"""What only the pages need: their files, the desk, who is let in."""
+"""What only the pages need: their files, the desk, access."""
 
 import secrets
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class PageStores:
     data_quality: "SqliteDataQuality"
 
     async def aclose(self) -> None:
-        """Let go of them."""
+        """Close them."""
         await self.history.close()
         await self.data_quality.close()
         await self.audit.close()
@@ -87,7 +87,7 @@ def open_ended_sessions(settings: Settings, events: EventPublisher) -> EndedSess
 
 
 def build_console_link(settings: Settings, secret: bytes, port: int) -> str:
-    """Make the address that opens the console once."""
+    """Return an address that opens the console once."""
     from bridge.web.access.access_control import CONSOLE_LINK_PATH
     from bridge.web.access.signed_tokens import SignedTokens
 

@@ -1,4 +1,4 @@
-"""Which package speaks to which PBX: all that the rest of bootstrap knows of a vendor.
+"""Which package is the adapter of which PBX: all that the rest of bootstrap knows of a vendor.
 
 Today that is Sipuni alone. Another PBX is a package of `adapters/pbx` with the same modules, built
 here by its name.

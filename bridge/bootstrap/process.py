@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 #: What a service with all its desks needs; more is of no use.
 _USEFUL: Final = 65_536
 
-#: Fewer than this leave little room for people beside the PBX.
+#: Fewer than this leave few connections for pages beside the PBX.
 _FEW: Final = 1024
 
 #: Where there is no such limit to be asked (Windows), this many are possible.
@@ -42,7 +42,7 @@ def raise_file_limit(limit: int = _USEFUL) -> int:
 
 
 def lower_priority() -> None:
-    """Take about a tenth of a busy processor, and all of one that is idle.
+    """Lower the priority: about a tenth of a busy processor, and all of an idle one.
 
     Beside a sync of 100 000 partners the p99 of answers was 0.95-1.43 × idle. In Linux's idle class
     it was no better; and a machine busy with something else, 1C perhaps, left a sync there none of

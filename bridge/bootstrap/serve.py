@@ -1,4 +1,4 @@
-"""Runs the service until it is told to stop."""
+"""Runs the service until it is stopped."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from bridge.settings import Settings
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run the service until it is told to stop.
+    """Run the service until it is stopped.
 
     Where no password opens the console, *announce* is called with a link that does, once.
     """

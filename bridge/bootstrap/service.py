@@ -105,7 +105,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
     def deliver_soon() -> None:
         scheduler.deliver_soon()
 
-    book, following, follow = build_call_handling(
+    call_store, following, follow = build_call_handling(
         settings=settings,
         ledger=ledger,
         directory=directory,
@@ -117,7 +117,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
     recording = CallRecorder(ledger, events, rescue=RescueFile(settings.data_dir))
     memory = StateLoader(
         ledger=ledger,
-        book=book,
+        call_store=call_store,
         recording=recording,
         desk=desk,
         clock=now,
@@ -132,7 +132,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
     )
     line = build_pbx_connection(
         settings,
-        book,
+        call_store,
         following,
         decider,
         directory,
@@ -222,7 +222,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
         telephony=telephony,
         route_answers=answering,
         event_intake=following,
-        call_notes=book,
+        call_notes=call_store,
         ledger=ledger,
         directory=directory,
         event_feed=hub,
@@ -285,7 +285,7 @@ def _refreshing(
 
     def refresh() -> None:
         if directory.refresh():
-            directory.age(now())  # noted by the clock of the proof, before that can step
+            directory.age(now())  # recorded by the clock of the proof, before that can step
             events.publish(DirectoryChanged(directory.report()))
         clock_watch.check()
 

@@ -50,12 +50,12 @@ def monotonic() -> float:
 
 
 def phone_rules(settings: Settings) -> PhoneRules:
-    """How numbers without country or city are read."""
+    """Return how numbers without country or city are read."""
     return PhoneRules(settings.phone_region, settings.phone_area_code)
 
 
 def routing_rules(settings: Settings) -> RoutingRules:
-    """Where a caller goes whom nobody is responsible for; DIDs are read as the PBX's are."""
+    """Return where a caller goes for whom no manager is responsible; DIDs are read as the PBX's."""
     phones = phone_rules(settings)
     by_did = {read_did(did, phones): ext for did, ext in settings.did_extensions.items()}
     return RoutingRules(settings.default_extension, by_did)
@@ -83,7 +83,7 @@ def build_odata_client(
     as_user: tuple[str, str] | None = None,
     slots: ClientSlots | None = None,
 ) -> ODataClient:
-    """Make a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user.
+    """Return a client of 1C; *longest_s* cuts its read timeout, *as_user* is another user.
 
     *slots* is the limit that it shares with other clients of this process.
     """
@@ -100,7 +100,7 @@ def build_odata_client(
             concurrency=settings.onec_concurrency,
             ca_file=settings.onec_ca_file,
             reuse_sessions=reuse_sessions,
-            # Who may not wait long asks little.
+            # A client that may not wait long requests little.
             max_answer_bytes=MAX_ANSWER_BYTES if math.isinf(longest_s) else _MOST_OF_A_SHORT_ANSWER,
         ),
         slots=slots,
@@ -108,12 +108,12 @@ def build_odata_client(
 
 
 def build_request_slots(settings: Settings) -> RequestSlots:
-    """Make the limit that all of a process's clients of 1C share."""
+    """Return the limit that all of a process's clients of 1C share."""
     return RequestSlots(settings.onec_concurrency, reserved=1 if settings.live_lookup else 0)
 
 
 def build_user_client(settings: Settings, slots: RequestSlots) -> Callable[[str, str], ODataClient]:
-    """Return what makes a client of somebody's own name and password."""
+    """Return what makes a client of one user's own name and password."""
     mine = slots.for_client(Urgency.INTERACTIVE)
     return lambda name, password: build_odata_client(
         settings, _SIGN_IN_TIMEOUT_S, as_user=(name, password), slots=mine

@@ -34,14 +34,14 @@ class StateLoader:
         self,
         *,
         ledger: SqliteLedger,
-        book: CallStore,
+        call_store: CallStore,
         recording: CallRecorder,
         desk: "DeskState",
         clock: Clock,
         last_seen: Callable[[datetime | None], None],
     ) -> None:
         self._ledger = ledger
-        self._call_store = book
+        self._call_store = call_store
         self._recording = recording
         self._desk = desk
         self._clock = clock

@@ -76,12 +76,12 @@ def check(*, as_json: JsonOption = False) -> None:
     raise typer.Exit(worst)
 
 
-def _to_json(result: CheckResult) -> dict[str, str]:
+def _to_json(check_result: CheckResult) -> dict[str, str]:
     return {
-        "area": result.area,
-        "verdict": result.verdict,
-        "words": result.message,
-        "advice": result.advice,
+        "area": check_result.area,
+        "verdict": check_result.verdict,
+        "words": check_result.message,
+        "advice": check_result.advice,
     }
 
 

@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(error: BridgeError) -> ExitCode:
-    """Return by which code a script knows *error*."""
+    """Return the exit code of *error*."""
     if isinstance(error, SettingsError):
         return ExitCode.USAGE
     if isinstance(error, SyncRefused):
@@ -72,7 +72,7 @@ def error_message(error: BridgeError) -> str:
 
 
 def read_settings() -> Settings:
-    """Read the settings, and send logs where they say.
+    """Read the settings, and set up the logs by them.
 
     Raises:
         SettingsError: one of them is malformed.
@@ -84,7 +84,7 @@ def read_settings() -> Settings:
 
 @contextmanager
 def json_errors(*, as_json: bool) -> Iterator[None]:
-    """Have an error, too, be the one JSON document of a command that was asked for JSON."""
+    """Print an error, too, as the one JSON document of a command that prints JSON."""
     try:
         yield
     except BridgeError as error:
@@ -105,6 +105,6 @@ def _refusal(refused: SyncRefused) -> dict[str, object]:
 
 
 def exit_with_usage_error(what: str, error: Exception) -> NoReturn:
-    """End over an option that makes no sense."""
+    """Exit because of an option that makes no sense."""
     terminal.print_error(f"{what}: {error}")
     raise typer.Exit(ExitCode.USAGE)

@@ -6,7 +6,7 @@
 
 `CircuitBreaker` counts failures in a row: it stands before delivery, before questions about callers
 and before the look for call requests, each with rules of its own. `StageCircuitBreaker` stands
-before one stage of delivery: a missing right, or a handler in 1C that fails for everybody, would
+before one stage of delivery: a missing right, or code in 1C that fails for all entries, would
 otherwise cost 1C one request for each entry. Its entries are paused in the outbox (`pause_entry`).
 Moments are seconds of a clock that only grows.
 """

@@ -1,7 +1,7 @@
-"""Return whether the wall clock agrees with the time that has passed.
+"""Whether the wall clock agrees with the time that has passed.
 
     steady ──the wall moved otherwise than the seconds──► off ─┬─ it moved back again ─► steady
-                                                               └─ nothing for `CALM` ──► steady
+                                                               └─ nothing for an hour ──► steady
 
 Which of two contradicting times is right cannot be known here. So a step is reported with its size
 and direction, and after a while without another one the clock is taken for right.
@@ -56,7 +56,7 @@ def find_clock_step(before: ClockReading, after: ClockReading) -> timedelta:
 def state_at_start(reading: ClockReading, last_seen: datetime | None) -> ClockState:
     """Return the state at a start; *last_seen* is the wall clock of an earlier run, if any.
 
-    A clock ahead of it says nothing, since nobody knows how long the service was away.
+    A clock ahead of it proves nothing: it is not known how long the service was stopped.
     """
     if last_seen is None or reading.wall >= last_seen - TOLERANCE:
         return ClockState(reading)
@@ -107,15 +107,15 @@ def age_by_wall(moment: datetime | None, now: datetime) -> timedelta | None:
     return max(_NOTHING, now - moment)
 
 
-def age_of(moment: datetime, noted: ClockReading, now: ClockReading) -> timedelta | None:
-    """Return how long ago *moment* was, which was recorded at *noted*; None where it is not known.
+def age_of(moment: datetime, recorded: ClockReading, now: ClockReading) -> timedelta | None:
+    """Return how long ago *moment* was, recorded at *recorded*; None: not known.
 
     From then on it ages by the time that passes, whatever the wall clock does. Of a moment that was
     in the future when it was recorded, at least so much is known once the wall clock has passed it.
     """
-    passed = timedelta(seconds=now.seconds - noted.seconds)
-    if is_believable(moment, noted.wall):
-        return max(_NOTHING, noted.wall - moment) + passed
+    passed = timedelta(seconds=now.seconds - recorded.seconds)
+    if is_believable(moment, recorded.wall):
+        return max(_NOTHING, recorded.wall - moment) + passed
     if is_believable(moment, now.wall):
         return max(now.wall - moment, passed)
     return None

@@ -30,7 +30,7 @@ def assign_roles(scenario: Scenario, infobase: Infobase, nth: int = 0) -> Mappin
 
     `client` is a number that one partner alone has, `owner` the extension responsible for that
     partner, `second` and `third` are two other extensions in use. `client2` is a second number of
-    the same partner where the scenario says so, else a number of another one. Roles that the
+    the same partner where the scenario has it so, else a number of another one. Roles that the
     scenario does not have, and those that are not people (`did`, `call`), are left out.
 
     Raises:

@@ -9,7 +9,7 @@ import uvicorn
 
 
 class ServerWithoutSignals(uvicorn.Server):
-    """A server that leaves signals to its owner: a second set of handlers would fight the first."""
+    """A server that leaves signals to its owner."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

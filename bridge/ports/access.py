@@ -14,7 +14,7 @@ class PersonalLinks(Protocol):
         ...
 
     async def revoke(self, manager: Ref) -> int:
-        """Make all links and sessions so far invalid; return the generation that is valid now."""
+        """Invalidate all links and sessions so far; return the generation that is valid now."""
         ...
 
 
@@ -22,7 +22,7 @@ class EndedSessions(Protocol):
     """Which sessions were signed out and which one-time links were used; kept over restarts.
 
     A session carries the *generation* in which it began and is valid in that one alone: where the
-    list is lost, a new generation begins and everybody signs in again.
+    list is lost, a new generation begins and all users sign in again.
     """
 
     @property
@@ -43,17 +43,17 @@ class SignInAnswer(StrEnum):
     """What 1C answers to a name and a password."""
 
     ACCEPTED = "accepted"
-    #: 1C knows the user and refuses the data only: the password was right.
+    #: 1C knows the user and refuses only the data: the password was right.
     NO_RIGHTS = "no_rights"
     #: Wrong, or without the right to OData: a plain 401 does not show which.
     REFUSED = "refused"
-    #: The publication lets everybody in: its answer proves nothing.
+    #: The publication accepts any password: its answer proves nothing.
     PROVES_NOTHING = "worthless"
 
 
 class OneCSignIn(Protocol):
-    """1C, asked whether a name and a password belong together; keeps neither."""
+    """Asks 1C whether a name and a password belong together; keeps neither."""
 
     async def check_credentials(self, name: str, password: str) -> SignInAnswer:
-        """Ask 1C. May raise OneCUnavailable (also OneCBlocked), OneCNotPublished, OneCNonsense."""
+        """Ask 1C. May raise OneCUnavailable, OneCNotPublished, OneCInvalidResponse."""
         ...

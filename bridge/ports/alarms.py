@@ -19,7 +19,7 @@ AlarmName = Literal[
     "pbx_refuses",  # the PBX refuses our orders or requests: key, rights
     "clock_off",  # the wall clock contradicts the time that has passed
     "sync_failed",  # a sync run failed, not because of 1C or the guard
-    "index_broken",  # the index cannot be read: everybody goes to the default
+    "index_broken",  # the index cannot be read: all callers go to the default
     "store_damaged",  # a damaged or replaced file; the subject is its name
     "pbx_events_lost",  # the connection by which a PBX sends events is down
     "pbx_events_unread",  # events that could not be read; they are kept raw
@@ -32,7 +32,7 @@ class Alarm:
     """Something an administrator should know now; *clear* takes an earlier one back.
 
     Alarms of one *name* and different *subject* (a file, a PBX, an entity set) exist beside one
-    another. *message* says what happened; what to do follows from the name.
+    another. *message* is what happened; what to do follows from the name.
     """
 
     name: AlarmName

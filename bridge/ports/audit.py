@@ -32,7 +32,7 @@ class AuditRecord:
     """One act. *subject* is what it was done to: a key, a reference, an extension.
 
     *who* is a name to show, *role* the role of that person, *address* where the request came from.
-    *words* is a message with what the subject does not say; numbers are masked in it.
+    *words* is a message with what the subject does not hold; numbers are masked in it.
     """
 
     at: datetime

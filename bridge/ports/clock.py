@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-#: Returns the wall time, aware UTC. People and NTP set it, so it may step either way.
+#: Returns the wall time, aware UTC. It is set by hand and by NTP, so it may step either way.
 Clock = Callable[[], datetime]
 
 #: Returns seconds since some moment; they only grow. Durations are measured by it.

@@ -56,8 +56,8 @@ class Listing:
 class OneCSource(Protocol):
     """1C as the pull reads it. Reads are retried once inside; a listing is proven complete.
 
-    Every method may raise OneCUnavailable (also OneCBlocked), OneCUnauthorized, OneCNotPublished,
-    OneCNonsense.
+    Every method may raise OneCUnavailable (also OneCSessionsBlocked), OneCUnauthorized,
+    OneCNotPublished, OneCInvalidResponse.
     """
 
     @property
@@ -70,7 +70,7 @@ class OneCSource(Protocol):
 
         *known_fingerprint* is the fingerprint of a listing that need not be sent again.
 
-        Raises OneCNonsense when completeness cannot be proven.
+        Raises OneCInvalidResponse when completeness cannot be proven.
         """
         ...
 
@@ -86,7 +86,7 @@ class OneCSource(Protocol):
         ...
 
     async def extension_sources(self) -> ExtensionSources:
-        """Find the extension attribute, and read its values that are outside the users.
+        """Return the extension attribute, and its values that are outside the users.
 
         Asked before managers are fetched: their `attribute` is read by the property found here.
         """
@@ -109,10 +109,10 @@ class OneCLookup(Protocol):
     """1C, asked about one caller while the telephone rings: in two or three small requests."""
 
     async def find_owners(self, number: PhoneNumber) -> FoundOwners:
-        """Find the owners of *number*; none when 1C has no phone line with these digits.
+        """Return the owners of *number*; none when 1C has no phone line with these digits.
 
-        May raise OneCUnavailable (also OneCBlocked), OneCUnauthorized, OneCNotPublished,
-        OneCNonsense. It has no time limit of its own: the caller of this method sets one.
+        May raise OneCUnavailable (also OneCSessionsBlocked), OneCUnauthorized, OneCNotPublished,
+        OneCInvalidResponse. It has no time limit of its own: the caller of this method sets one.
         """
         ...
 
@@ -206,10 +206,10 @@ class OneCJournal(PhoneCallDocuments, PhoneCallSubjects, UserReminders, Protocol
     """1C, written to by the delivery. One call of a method is one attempt; nothing is repeated.
 
     Writes may raise OneCUnavailable: surely not done; OneCOutcomeUnknown: perhaps done;
-    OneCBlocked, OneCUnauthorized, OneCNotPublished: not done, and the circuit breaker should open;
+    OneCSessionsBlocked, OneCUnauthorized, OneCNotPublished: not done, the circuit breaker opens;
     OneCRejected: refused for good; OneCAlreadyExists: a record of this key is there.
-    Changes may also raise OneCGone: what is to be changed is not there any more; and
-    OneCNotLetThrough, a OneCNotPublished: the web server refuses the verb or the address.
+    Changes may also raise OneCObjectMissing: what is to be changed is not there any more; and
+    OneCFilteredByWebServer, a OneCNotPublished: the web server refuses the verb or the address.
     """
 
     async def aclose(self) -> None:

@@ -45,7 +45,7 @@ class OrderStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlacedCall:
-    """The outcome of a call that another process was asked to place; *words* say why it failed."""
+    """The outcome of a call that another process was asked to place; *words* is why it failed."""
 
     key: str
     state: OrderState

@@ -56,7 +56,7 @@ class Telephony(Protocol):
 
     @property
     def provider(self) -> str:
-        """Name of the PBX in lower case, part of every call's identity."""
+        """Return the name of the PBX in lower case, part of every call's identity."""
         ...
 
     def parse_question(self, request: RawRequest, received_at: datetime) -> RouteQuestion:
@@ -78,7 +78,7 @@ class Telephony(Protocol):
     def read_event(self, event: RawEvent) -> CallEvent | None:
         """Return a stored event as a neutral one; None where it is about no call (a ping).
 
-        Raises UnreadEvent where it may be a call's and cannot be read.
+        Raises UnreadableEvent where it may be a call's and cannot be read.
         """
         ...
 

@@ -31,7 +31,7 @@ class RaisedAlarm:
         return True
 
     def clear(self, message: str) -> bool:
-        """Take the alarm back if it is raised; return whether it was."""
+        """Clear the alarm if it is raised; return whether it was."""
         if self._message is None:
             return False
         self._message = None

@@ -1,1 +1,1 @@
-"""Verbs: gather, decide, apply. Each is a few lines over the ports."""
+"""What the service does: each part gathers by the ports, decides by the domain, and applies."""

@@ -1,4 +1,4 @@
-"""What people change: retry an outbox entry, drop it, choose whose number it is.
+"""What a viewer may change: retry an outbox entry, drop it, choose whose number it is.
 
 The API and the pages do the same things through here, and each goes into the audit list.
 """
@@ -123,12 +123,12 @@ async def calling_extension(
         return own
     named = named[:_LONGEST_NAMED]
     await record_audit(services, viewer, AuditAct.ORDER_DENIED, named)
-    words = (
+    message = (
         localizer.translate(_NOT_HIS, own=own, named=named)
         if own
         else localizer.translate(NO_EXTENSION)
     )
-    raise HTTPException(403, words)
+    raise HTTPException(403, message)
 
 
 async def order_call(
@@ -148,7 +148,7 @@ async def order_call(
 
 
 async def record_audit(
-    services: WebServices, viewer: Viewer, act: AuditAct, subject: str = "", words: str = ""
+    services: WebServices, viewer: Viewer, act: AuditAct, subject: str = "", message: str = ""
 ) -> None:
     """Record in the audit list what *viewer* did; numbers are masked there."""
-    await services.audit.append(viewer.audit_record(services.clock(), act, subject, words))
+    await services.audit.append(viewer.audit_record(services.clock(), act, subject, message))

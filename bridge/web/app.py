@@ -133,11 +133,11 @@ def _is_page_or_api(path: str) -> bool:
 ErrorResponder = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def _as_page(pages: PageRenderer, handler: ErrorResponder) -> ErrorResponder:
-    """Show what *handler* says as a page to a person at a browser; scripts get it as it is."""
+def _as_page(pages: PageRenderer, responder: ErrorResponder) -> ErrorResponder:
+    """Show the answer of *responder* as a page in a browser; scripts get it as it is."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        response = await handler(request, error)
+        response = await responder(request, error)
         # A challenge, 401, is the browser's own to answer.
         if (
             not is_navigation(request.scope)

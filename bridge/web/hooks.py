@@ -1,7 +1,7 @@
 """The PBX's hooks: the routing question and the event push, as raw ASGI applications.
 
-The ringing path. No middleware and no framework beyond a Route; one endpoint serves every spelling
-of an address. Whatever breaks, the question gets a usable answer.
+A caller waits here, so there is no middleware and no framework beyond a Route; one endpoint serves
+every spelling of an address. Whatever breaks, the question gets a usable answer.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class HookEndpoint:
         headers = [
             (b"content-length", b"%d" % len(reply.body)),
             (b"content-type", reply.content_type.encode("latin-1")),
-            # A GET's answer may be kept by a proxy unless told otherwise.
+            # A proxy may keep the answer to a GET unless a header forbids it.
             (b"cache-control", b"no-store"),
         ]
         if reply is _HEAD_ANSWER:
@@ -132,7 +132,7 @@ class HookRoutes:
             decision = await self._answering.answer(question)
             reply = self._telephony.render_answer(question, decision)
         except Exception:  # noqa: BLE001 - logged with its traceback, answered by the fallback
-            # The last line of defence: the customer on the line must not pay for our mistake.
+            # A fault of ours must not cost the caller the answer.
             _log.exception("route_answer_broken")
             reply, decision = self._last_resort(question, received_at)
         self._meter.routed(self._telephony.provider, decision.rule, self._timer() - started)
@@ -149,11 +149,12 @@ class HookRoutes:
             try:
                 body = await read_body(Request(scope, receive), MAX_BODY)
             except ClientDisconnect:
-                # Half a field may say the opposite of the whole, and nobody waits for an answer.
+                # Half a field may mean the opposite of the whole, and no caller waits for an
+                # answer.
                 _log.debug("event_cut_short")  # the PBX knows; a line each would be a flood
                 return replace(_NOT_STORED, status=400)
             except BodyTooLarge:
-                # Its beginning may say the opposite of the whole: not acknowledged.
+                # Its beginning may mean the opposite of the whole: not acknowledged.
                 _log.error("event_too_large", extra={"limit": MAX_BODY})
                 return replace(_NOT_STORED, status=413)
         received_at = self._clock()
@@ -238,7 +239,7 @@ def _content_type(scope: Scope) -> str:
 
 
 def _reserve_connections(scope: Scope) -> None:
-    """Have the server keep places for the address of a question with the right secret."""
+    """Reserve connections for the address of a question with the right secret."""
     know = scope.get("state", {}).get("know_address")
     if know is not None:
         know()

@@ -1,4 +1,4 @@
-"""`/manual`: the manual of the package, in Russian and English, open to everybody.
+"""`/manual`: the manual of the package, in Russian and English, open to all.
 
 The pages are the Markdown files of `bridge/manual/{ru,en}/`. A link `onec.md#rights` leads to
 `/manual/ru/onec#rights`; images lie in `bridge/manual/images/`. Nothing is loaded from elsewhere,
@@ -110,7 +110,7 @@ class Manual:
 
 
 class ManualRoutes:
-    """The manual's addresses. Nobody has to sign in: the manual holds no data of the company."""
+    """The manual's addresses. No sign-in is needed: the manual holds no data of the company."""
 
     def __init__(self, pages: PageRenderer, manual: Manual | None = None) -> None:
         self._pages = pages

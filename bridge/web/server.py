@@ -1,4 +1,4 @@
-"""The server under the application: uvicorn, with a stop that pages' streams do not hold up.
+"""The server under the application: uvicorn, with a stop that pages' streams do not delay.
 
 It opens the application itself: of an error at the start uvicorn would print a traceback and no
 more, and the command that started it shall print a sentence and exit with a code.
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take a signal as the request to stop that it is: it was obeyed, the exit code is 0."""
+        """Take a signal as a request to stop: after an orderly stop the exit code is 0."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()

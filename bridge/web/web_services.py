@@ -1,4 +1,4 @@
-"""What hooks, API and pages need from behind: services and stores as Protocols, in one bundle."""
+"""What hooks, API and pages need: services and stores as Protocols, in one bundle."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ class RouteAnswers(Protocol):
         ...
 
     def fallback(self, question: RouteQuestion, /) -> RouteDecision:
-        """Decide with nothing but the settings; never raises."""
+        """Decide by the settings alone; never raises."""
         ...
 
     def explain(self, caller: str, did: str, /) -> tuple[RouteQuestion, RouteDecision]:
@@ -92,7 +92,7 @@ class EventFeed(Protocol):
 
     @property
     def latest(self) -> str:
-        """Id of the last event."""
+        """Return the id of the last event."""
         ...
 
     def subscribe(
@@ -110,7 +110,7 @@ class WebMetrics(Protocol):
 
     @property
     def content_type(self) -> str:
-        """The exposition's content type."""
+        """Return the content type of the exposition."""
         ...
 
     def routed(self, provider: str, rule: Rule, seconds: float, /) -> None:
@@ -146,9 +146,9 @@ class CallJournal(Protocol):
     """The ledger's calls as pages look for them and count them; may raise StoreError."""
 
     async def find(
-        self, wanted: CallSearch, *, limit: int, after: str = ""
+        self, search: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
-        """Find calls, newest first, and the word by which the next page goes on; empty: no more."""
+        """Return calls, newest first, and the cursor of the next page; empty: no more."""
         ...
 
     async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
@@ -188,7 +188,7 @@ class WebServices:
 
     *zone* is the administrator's time zone. *public_url* is where browsers reach the pages; empty:
     where the request came to. *deliver_soon* lets the delivery run at once. *heartbeat_s* is the
-    longest silence on a stream: proxies cut lines that say nothing for a minute.
+    longest silence on a stream: proxies close streams that are silent for a minute.
     """
 
     telephony: Telephony
@@ -228,6 +228,6 @@ class WebServices:
     partner_phones: PartnerPhones | None = None
     #: Which sessions were signed out; None: known until a restart only.
     ended_sessions: EndedSessions | None = None
-    #: How time passes where nobody may set the clock: for guesses and streams.
+    #: A clock that cannot be set: for guesses and streams.
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

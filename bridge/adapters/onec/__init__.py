@@ -1,1 +1,1 @@
-"""1C UT 11 over its standard OData interface: `odata` the protocol, `schema` its names."""
+"""1C UT 11 over its standard OData interface; `schema` has its names."""

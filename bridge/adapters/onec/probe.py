@@ -136,7 +136,7 @@ class ODataProbe:
         """Compare the newest call's date, 1C's wall time, with now in the zone of the settings.
 
         A call in the future means a zone too far west, or a person dating ahead; a call in the past
-        proves nothing, and the field `proves` says so.
+        proves nothing, which the field `proves` shows.
         """
         now = served_at or self._clock()
         page = await self._sets.read_page(

@@ -471,7 +471,7 @@ PHONE_STORAGE_KEYS: Final = {
     "whole": ("value", "Представление"),
 }
 
-#: Phrases, folded, in 1C's messages that tell the cause of a failure.
+#: Phrases, folded, in 1C's messages that name the cause of a failure.
 #: Source: docs/facts/onec-odata.md, 'Errors'.
 LOCK_PHRASES: Final = ("ошибка блокировки данных", "конфликт блокировок", "lock conflict")
 MEMORY_PHRASES: Final = ("недостаточно памяти", "not enough memory", "32767")

@@ -1,1 +1,1 @@
-"""PBXs, one package each: their questions, events and APIs in neutral words."""
+"""PBXs, one package each: their questions, events and APIs in neutral form."""

@@ -118,6 +118,6 @@ def _write_new(path: Path, value: bytes | None = None) -> None:
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
-            os.link(draft, path)  # unlike rename, it replaces nobody's secret
+            os.link(draft, path)  # unlike rename, it replaces no secret that is there
     finally:
         draft.unlink(missing_ok=True)

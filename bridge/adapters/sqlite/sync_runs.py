@@ -35,7 +35,7 @@ _run = msgspec.json.Decoder(SyncRun).decode
 
 
 class SqliteSyncRuns:
-    """`SyncRuns` and `StoredFile` on SQLite; the sync process adds runs."""
+    """`SyncRunList` and `StoredFile` on SQLite; the sync process adds runs."""
 
     name = "runs.db"
 

@@ -1,1 +1,1 @@
-"""What each command of `onec-bridge` builds and runs, one module a matter."""
+"""What each command of `onec-bridge` builds and runs, one module for each."""

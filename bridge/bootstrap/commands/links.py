@@ -19,7 +19,7 @@ from bridge.settings import Settings
 
 
 def console_link(settings: Settings) -> str:
-    """Make the address that opens the console of the running service once.
+    """Return an address that opens the console of the running service once.
 
     Raises:
         NotFound: the data folder's secret cannot be read.
@@ -34,12 +34,12 @@ def console_link(settings: Settings) -> str:
 
 
 async def desk_link(settings: Settings, extension: str, *, revoke: bool) -> tuple[str, str]:
-    """Make a personal link: its owner's name and the address.
+    """Create a personal link; return its owner's name and the address.
 
-    The audit list tells of it, as of one made in the console.
+    The audit list gets a record of it, as of one made in the console.
 
     Raises:
-        NotFound: the extension is nobody's, or not one person's.
+        NotFound: no manager, or more than one, has the extension.
         StoreError: the directory or the audit list cannot be read.
     """
     from bridge.adapters.service_client import reachable_host

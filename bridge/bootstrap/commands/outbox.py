@@ -48,7 +48,7 @@ async def outbox_entries(
 
 
 async def outbox_entry(settings: Settings, key: str) -> tuple[OutboxEntry, PhoneCall]:
-    """Find one entry by the beginning of its key.
+    """Return one entry by the beginning of its key.
 
     Raises:
         NotFound: there is none, or more than one.

@@ -62,16 +62,16 @@ class PhoneCall:
     state: CallState = _NO_EVENTS
     order: CallOrder | None = None
     notes: tuple[CallNote, ...] = ()
-    #: What 1C should hold besides the document; None: the reminder that the telephone rings.
+    #: What 1C should hold besides the document; None: the reminder of the ringing telephone.
     desired_reminders: tuple[DesiredReminder, ...] | None = None
     #: Counts the changes that 1C has to get; the outbox entry keeps which one it has written.
     revision: int = 0
 
     @property
     def client_key(self) -> str:
-        """What one client is identified by, whichever number rings: the partner, or the number.
+        """Return what identifies one client, whichever number rings: the partner, or the number.
 
-        Empty where nobody can be called back: a withheld number, a colleague.
+        Empty where there is no client to be called back: a withheld number, a colleague.
         """
         number = self.caller.number
         if number is None:
@@ -84,7 +84,7 @@ class PhoneCall:
     def is_unfinished(self) -> bool:
         """Return whether the PBX may still be asked how the call ended.
 
-        An order whose outcome nobody knows is not over before its statistics were asked.
+        An order of unknown outcome is not over before the PBX's history was asked.
         """
         return self.state.needs_history or self._is_in_doubt
 
@@ -104,12 +104,12 @@ class PhoneCall:
 
     @property
     def identity(self) -> CallIdentity:
-        """What a later question of this call is recognised by."""
+        """Return what a later question of this call is recognised by."""
         return CallIdentity(self.provider, self.caller.raw, self.did, self.pbx_time_text)
 
     @property
     def needs_document(self) -> bool:
-        """Return whether 1C should get a document: somebody called from outside."""
+        """Return whether 1C should get a document: the caller is from outside."""
         return self.direction is Direction.INBOUND and not self.is_test_request
 
     def target_of(self, extension: str) -> Target:
@@ -195,7 +195,7 @@ def _with_events(call: PhoneCall, events: tuple[CallEvent, ...]) -> PhoneCall:
 
 
 def with_order(call: PhoneCall, order: CallOrder) -> PhoneCall:
-    """Return *call* with what became of its order; `revision` grows when 1C has to be changed."""
+    """Return *call* with the outcome of its order; `revision` grows when 1C has to be changed."""
     changed = replace(call, order=order)
     state = _state_of(changed)
     changes_document = order != call.order and order.state in (

@@ -22,7 +22,7 @@ from bridge.domain.routing.decision import RouteQuestion
 SAME_MOMENT_WINDOW = timedelta(seconds=5)
 CORRELATION_WINDOW = timedelta(seconds=120)
 
-#: How long ago a call came, by our own clock, of which only line and moment tell whose it is.
+#: How long ago a call came, by our own clock, of which only line and moment show whose it is.
 RECENT_WINDOW = timedelta(seconds=30)
 
 #: A question without a time of its own may come late: a voice menu stood before its node.
@@ -84,7 +84,7 @@ def find_call_at_moment(event: CallEvent, calls: Iterable[PhoneCall]) -> PhoneCa
     """
     line, nobody = event.did, event.client is None or is_unknown_caller(event.client)
     if event.direction is Direction.OUTBOUND and not event.extension and event.client is not None:
-        # Nobody dials our own line: only a caller from outside, whom this event does not name.
+        # Only a caller from outside dials our own line, and this event does not name the caller.
         line, nobody = str(event.client.number or ""), True
     elif event.direction in (Direction.OUTBOUND, Direction.INTERNAL):
         return None
@@ -129,7 +129,7 @@ def _is_inbound_of(call: PhoneCall, question: RouteQuestion) -> bool:
 
 
 def _dials_line(call: PhoneCall, did: str) -> bool:
-    """Return whether *call* looks like an outgoing one to our own line that nobody dialled."""
+    """Return whether *call* looks like an outgoing one to our own line without an extension."""
     outbound = call.direction is Direction.OUTBOUND and not call.placed_by
     return outbound and str(call.caller.number or "") == did != ""
 
@@ -183,7 +183,7 @@ def _may_be_inbound(call: PhoneCall, question: RouteQuestion) -> bool:
 
 
 def _is_of(question: RouteQuestion, call: PhoneCall) -> bool:
-    """Return whether *call* has the caller of *question*, also where its events say outbound."""
+    """Return whether *call* has the caller of *question*; its events may show it as outbound."""
     if is_same_party(call.caller, question.caller):
         return True
     short = question.caller.short_number

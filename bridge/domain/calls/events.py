@@ -22,12 +22,12 @@ class Direction(StrEnum):
 class EventKind(StrEnum):
     """What an event reports; UNKNOWN is kept and shown, and changes nothing."""
 
-    STARTED = "started"  # a leg began: the line is dialled, or somebody's telephone rings
+    STARTED = "started"  # a leg began: the line is dialled, or a telephone rings
     ANSWERED = "answered"
     LEG_ENDED = "leg_ended"  # one leg is over, the call may go on
     ENDED = "ended"
-    HISTORY = "history"  # the PBX's history says how the call ended
-    GIVEN_UP = "given_up"  # the PBX never said how it ended
+    HISTORY = "history"  # the PBX's history reports how the call ended
+    GIVEN_UP = "given_up"  # the PBX never reported how it ended
     UNKNOWN = "unknown"
 
 
@@ -44,24 +44,24 @@ class Outcome(StrEnum):
 class DirectionSource(IntEnum):
     """How an event knows which way its call goes, the weakest first."""
 
-    NONE = 0  # nothing in it says so
+    NONE = 0  # nothing in it shows that
     NUMBERS = 1  # only the form of its numbers does
     STATED = 2  # the PBX states what its parties are
 
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One report of a PBX about a call. Times are aware UTC, empty texts mean "not said".
+    """One report of a PBX about a call. Times are aware UTC, empty texts mean "not reported".
 
     *client* is the outside party, whichever way the call goes; on an internal call the one who
-    dials. *extension* is the company's end of this leg: the telephone that rings or answers, or
-    the one that dials outside; on an internal call the dialled one. *did* is digits only.
-    *answered_at* is set only where the PBX can be believed. *leg* names the leg so
-    that a repeated event can be told from a second one. *rung_extensions* are in ringing order.
-    *recording* is an address or an id, set only where there was a talk to record.
+    dials. *extension* is the company's end of this leg: the telephone that rings or answers, or the
+    one that dials outside; on an internal call the dialled one. *did* is digits only. *answered_at*
+    is set only where the PBX can be believed. *leg* names the leg so that a repeated event can be
+    distinguished from a second one. *rung_extensions* are in ringing order. *recording* is an
+    address or an id, set only where there was a talk to record.
 
-    *outcome* None on an event that ends the call: how it ended was not said, or in an
-    unknown form.
+    *outcome* None on an event that ends the call: how it ended was not reported, or in
+    an unknown form.
     """
 
     provider: str
@@ -87,7 +87,7 @@ class CallEvent:
 
     @property
     def repeat_key(self) -> tuple[str, ...]:
-        """What a repeated event is recognised by: Sipuni sends event 1 twice, a second apart.
+        """Return what a repeated event is recognised by: Sipuni sends event 1 twice.
 
         Two that report different things are no repeat: neither may hide how the call ended, which
         way it goes, or with whom. Source: docs/facts/sipuni.md, 'Events'.

@@ -13,7 +13,7 @@ REPEAT_WINDOW = timedelta(seconds=120)
 #: Without a time the same caller and line within this are the same call.
 PAIR_WINDOW = timedelta(seconds=10)
 
-#: A PBX clock further off than this says nothing about when the call came.
+#: A PBX clock further off than this does not show when the call came.
 CLOCK_TOLERANCE = timedelta(days=1)
 
 
@@ -28,7 +28,7 @@ class CallIdentity:
 
     @property
     def window(self) -> timedelta:
-        """For how long after the first question an equal one is still the same call."""
+        """Return for how long after the first question an equal one is still the same call."""
         return REPEAT_WINDOW if self.pbx_time_text else PAIR_WINDOW
 
 

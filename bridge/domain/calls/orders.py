@@ -1,4 +1,4 @@
-"""Calls that somebody orders: a click, a script, or a document written in UT.
+"""Calls that are ordered: by a click, by a script, or by a document written in UT.
 
 A PBX that did not answer in time may ring all the same, so an order is on disk before it leaves
 and is never sent a second time by itself.
@@ -92,10 +92,10 @@ def order_key(*parts: str) -> str:
 
 
 def read_dialled_number(typed: str, rules: PhoneRules) -> Caller:
-    """Return whom a person, a script or a link wants to call; of several numbers the first.
+    """Return the number that a person, a script or a link gives; of several the first.
 
     "tel:+79035550123" and "callto:…" are understood; an extension stays INTERNAL. A service code
-    ("*21*…#" forwards somebody's telephone) is no number to call.
+    ("*21*…#" forwards a telephone) is no number to call.
     """
     number = without_scheme(typed)
     if number.lstrip().startswith(("*", "#")):

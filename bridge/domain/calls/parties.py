@@ -5,9 +5,9 @@ In this order of trust:
 1. our own order (click-to-call): it goes out, to the number ordered;
 2. the routing question: who came by an outside line calls from outside, however few digits its
    number has;
-3. what the PBX states of the parties (`Trust.STATED`); a statement with an outside party beats
+3. what the PBX states of the parties (`STATED`); a statement with an outside party beats
    one without, for there is no internal call with an outside line;
-4. the form of the numbers (`Trust.NUMBERS`);
+4. the form of the numbers (`NUMBERS`);
 5. what the call began as.
 
 Within one level the earliest event counts; among numbers the one that knows its client best. All of
@@ -97,7 +97,7 @@ def _direction(initial: Parties, events: Sequence[CallEvent], *, asked: bool) ->
         ):  # the better an event knows its client, the more it knows
             stated.sort(key=_distrust)
         outside = [e.direction for e in stated if e.direction is not Direction.INTERNAL]
-        if asked:  # of somebody who may be a colleague: only a caller from outside changes that
+        if asked:  # the client may be a colleague: only a caller from outside changes that
             outside = [
                 d for d in outside if d is Direction.INBOUND and trust is DirectionSource.STATED
             ]

@@ -21,7 +21,7 @@ class Disposition(StrEnum):
     ANSWERED = "answered"
     MISSED = "missed"  # a client or a colleague called, and was not answered
     NOT_REACHED = "not_reached"  # the company called, and was not answered
-    UNKNOWN = "unknown"  # the PBX never said
+    UNKNOWN = "unknown"  # the PBX never reported how it went
 
     @property
     def is_over(self) -> bool:
@@ -34,10 +34,10 @@ class CallState:
     """How a call went, by its events. Extensions are those of the company.
 
     *talked_extensions* are all who talked, in order; *answered_by* is the last of them. *wait_time*
-    is until somebody answered or the caller gave up. What is not known is None or empty.
+    is until the call was answered or the caller gave up. What is not known is None or empty.
 
-    *is_outcome_unread*: the PBX said that the call is over and not how, or in an unknown form; its
-    history has to be asked. *is_lost_in_transfer*: see `_is_lost_in_transfer`.
+    *is_outcome_unread*: the PBX reported that the call is over and not how, or in an unknown form;
+    its history has to be asked. *is_lost_in_transfer*: see `_is_lost_in_transfer`.
     """
 
     disposition: Disposition = Disposition.RINGING
@@ -57,16 +57,16 @@ class CallState:
 
     @property
     def needs_history(self) -> bool:
-        """Return whether only the PBX's history can say how the call ended."""
+        """Return whether only the PBX's history can show how the call ended."""
         return self.is_outcome_unread or not self.disposition.is_over
 
     @property
     def answered_by(self) -> str:
-        """Return the extension of who talked last; empty when nobody did, or it is not known."""
+        """Return the extension that talked last; empty when none did, or it is not known."""
         return self.talked_extensions[-1] if self.talked_extensions else ""
 
 
-#: Kinds in the order in which things of one second happened.
+#: Kinds in the order in which events of one second happened.
 _RANKS = {kind: rank for rank, kind in enumerate(EventKind)}
 _EARLY = datetime.min.replace(tzinfo=UTC)
 
@@ -84,7 +84,7 @@ def derive_state(direction: Direction, began: datetime, events: Iterable[CallEve
     rang, talked = _rung(direction, events), _talked(direction, events)
     finals = [e for e in events if e.kind in (EventKind.ENDED, EventKind.HISTORY)]
     answers = [e for e in events if _is_talk(direction, e)]
-    # An ANSWER that reached nobody of the company was given by a greeting or a voice menu: the
+    # An ANSWER that reached no extension was given by a greeting or a voice menu: the
     # client talked to a machine, and waits to be called back.
     believed = [f for f in finals if f.outcome is Outcome.ANSWERED]
     someone = direction is not Direction.INBOUND or bool(rang or talked)
@@ -126,13 +126,14 @@ def _is_lost_in_transfer(
     answers: Sequence[CallEvent],
     ended_at: datetime | None,
 ) -> bool:
-    """Return whether a client was answered, transferred, and gave up while nobody took the call.
+    """Return whether a client was answered, transferred, and gave up before the call was taken.
 
-    Everybody who talked to the client had left before the call ended, and an extension that was
+    Every manager who talked to the client had left before the call ended, and an extension that was
     rung after the last answer still rang then and was not picked up: the client has to be called
     back like one who was missed. The client is not lost where the first one took the call back, or
     where the history names the second as having talked. Where no end of a leg was reported, the
-    final event decides: transferred by the last one who talked, to somebody who never answered.
+    final event decides: transferred by the last one who talked, to an extension that never
+    answered.
     """
     if direction is not Direction.INBOUND or not answers or ended_at is None:
         return False
@@ -162,7 +163,7 @@ def _is_lost_in_transfer(
 def _left_early(
     answer: CallEvent, events: Sequence[CallEvent], ended_at: datetime
 ) -> datetime | None:
-    """Return when whoever gave *answer* left a call that went on; None where nobody left."""
+    """Return when whoever gave *answer* left a call that went on; None where that is not so."""
     left = _left(answer, events, ended_at)
     return left if left < ended_at else None
 
@@ -179,7 +180,7 @@ def _disposition(
 
 
 def _is_talk(direction: Direction, event: CallEvent) -> bool:
-    """Return whether *event* says that a person picked up; a greeting is none."""
+    """Return whether *event* reports that a person picked up; a greeting is none."""
     if event.kind is not EventKind.ANSWERED:
         return False
     return bool(event.extension) or direction is Direction.OUTBOUND

@@ -1,7 +1,7 @@
-"""Which talk ends which missed call: one with the client himself, and after it.
+"""Which talk ends which missed call: one with the client, and after it.
 
 Moments of one call are compared with those of another only by the PBX's own clock, as far as its
-events tell them: our clock and the PBX's may stand minutes apart.
+events hold them: our clock and the PBX's may be minutes apart.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ _OURS = (EventKind.GIVEN_UP, EventKind.UNKNOWN)
 
 
 def is_talk_with_client(call: PhoneCall) -> bool:
-    """Return whether somebody of the company talked, or talks, to the client of *call*.
+    """Return whether a manager talked, or talks, to the client of *call*.
 
     Of a call that the company made only its end proves that: what was answered may have been the
     company's own telephone, which rings first.
@@ -25,7 +25,7 @@ def is_talk_with_client(call: PhoneCall) -> bool:
     if call.direction is Direction.OUTBOUND:
         finals = [event for event in call.applied_events if event.kind in _FINAL]
         answered = any(event.outcome is Outcome.ANSWERED for event in finals)
-        # Given up: an answer was reported, and nothing ever said that it was no talk.
+        # Given up: an answer was reported, and no event denied that it was a talk.
         unsaid = not finals and call.state.disposition is Disposition.ANSWERED
         return answered or unsaid
     talked = call.state.disposition in (Disposition.TALKING, Disposition.ANSWERED)

@@ -13,7 +13,7 @@ _PART = re.compile(
     r"(?P<start>\d{1,2}:\d{2})\s*[-–]\s*(?P<end>\d{1,2}:\d{2})"
 )
 _DAY = timedelta(days=1)
-#: Further ahead nobody is reminded: a week without working hours would never end.
+#: Moments further ahead are not looked for: a week may have no working hours at all.
 _HORIZON = 60
 
 

@@ -1,7 +1,7 @@
-"""What a document written in UT asks for: from which telephone to which number.
+"""What a document written in UT requests: from which telephone to ring which number.
 
 A manager orders a call from inside UT by writing an outgoing phone call document
-(`writeback.CallRequest`); whom it names and what it leaves out is decided here.
+(`CallRequest`); whom it names and what it leaves out is decided here.
 """
 
 import re
@@ -16,7 +16,7 @@ from bridge.domain.phone.callers import CallerKind
 from bridge.domain.phone.emergency import is_emergency_number
 from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 
-#: A document older than this is not rung for any more: its manager is busy with other things.
+#: A document older than this is not rung for any more: its manager no longer expects it.
 MAX_REQUEST_AGE = timedelta(minutes=15)
 
 #: 1C's clock may be so much ahead of ours; what is dated later waits until its time has come.
@@ -33,7 +33,7 @@ _CLAUSE = re.compile(r"[.,;:!?\n\r()«»\"]|\s[-–—]\s")
 def asks_for_call(subject: str, mark: str) -> bool:
     """Return whether *mark* stands in *subject* as whole words, and is nowhere negated.
 
-    A call that nobody asked for is worse than one that has to be asked for again.
+    An unwanted call is worse than one that has to be requested again.
     """
     phrase = _plain(mark)
     if not phrase:

@@ -57,7 +57,7 @@ def _replaced(lines: list[str], old: list[str], new: list[str]) -> list[str] | N
     places = _places(lines, old)
     if places is None:
         return None
-    # A text of ours whose reply was lost may stand there, which nobody knows of: more of the same
+    # A text of ours whose reply was lost may stand there, unknown to us: more of the same
     # lines right below.
     new_keys = {_key(line) for line in new} - {""}
     end = places[-1] + 1

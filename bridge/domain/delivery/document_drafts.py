@@ -51,7 +51,7 @@ class ReminderDraft:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPhoneCall:
-    """A phone call document as it stands in 1C now; people may have changed it since.
+    """A phone call document as it stands in 1C now; users may have changed it since.
 
     *version* changes with every write, whoever writes.
     """

@@ -88,7 +88,7 @@ def build_phone_call_draft(call: PhoneCall, lang: Language, zone: tzinfo) -> Pho
 
 
 def build_ringing_reminders(call: PhoneCall, lang: Language) -> tuple[DesiredReminder, ...]:
-    """Return the reminder for the 1C user whose telephone rings; none when nobody's does."""
+    """Return the reminder for the 1C user whose telephone rings; none when none rings."""
     target = call.decision.target
     if target is None or target.manager is None or not call.has_question:
         return ()

@@ -36,7 +36,7 @@ class DeliveryRules:
     """How long delivery waits, and for what."""
 
     #: How long 1C may still commit a create whose reply was lost: it waits 20 s for a lock, and may
-    #: finish a request that nobody waits for any more.
+    #: finish a request that is no longer waited for.
     quiet_period: timedelta = timedelta(seconds=30)
     #: When a late duplicate is searched for: long after any request of ours can still be running.
     verify_after: timedelta = timedelta(minutes=10)

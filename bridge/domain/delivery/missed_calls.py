@@ -6,7 +6,8 @@
 One missed call per client, whichever of the client's numbers rings. It belongs to the manager whom
 1C names now, and moves when 1C changes. Its one joint reminder is on the 1C document of one call,
 the reminder call. When the client is missed again, the reminder of the new call stays until 1C is
-known to hold the joint one: a manager may have dismissed that, and nobody would be reminded at all.
+known to hold the joint one: a manager may have dismissed that, and there would be no reminder at
+all.
 """
 
 from collections.abc import Callable, Collection
@@ -30,7 +31,7 @@ class MissedCall:
 
     *call_keys* are the client's missed calls, oldest first; *reminder_call* is the one whose 1C
     document carries the joint reminder, *separate_reminder_calls* those whose own reminders are
-    still there. *owner* is who has to call back. *escalate_at* None: it escalates to nobody. Open
+    still there. *owner* is who has to call back. *escalate_at* None: it never escalates. Open
     while *closed_at* is None; *closed_by* is the call that closed it, empty where its manager
     dismissed the reminder.
     """
@@ -79,7 +80,7 @@ def shift_escalation(missed: MissedCall, step: timedelta, latest: datetime) -> M
 def is_missed(call: PhoneCall) -> bool:
     """Return whether a client who can be called back was not answered by *call*.
 
-    A client who was answered and then lost in a transfer that nobody took counts as not answered.
+    A client who was answered and then lost in a transfer counts as not answered.
     """
     missed = call.state.disposition is Disposition.MISSED or call.state.is_lost_in_transfer
     return missed and call.direction is Direction.INBOUND and bool(call.client_key)

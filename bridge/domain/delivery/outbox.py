@@ -105,7 +105,7 @@ def start_sending(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
 def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """Make due an entry that a crash left in `sending`: the outcome of its request is unknown.
 
-    The quiet period counts from *now*: nobody knows how long the request lived on.
+    The quiet period counts from *now*: it is not known how long the request lived on.
     """
     return replace(
         doubt_considered(entry, now),
@@ -119,7 +119,7 @@ def recover_after_crash(entry: OutboxEntry, now: datetime) -> OutboxEntry:
 def reschedule_entry(entry: OutboxEntry, now: datetime, rules: DeliveryRules) -> OutboxEntry:
     """Return a waiting *entry* with moments that hold whatever the wall clock did before *now*.
 
-    Nobody knows how much of a pause is over, so what guards against duplicates begins anew, and no
+    How much of a pause is over is not known, so what guards against duplicates begins anew, and no
     pause is longer than it can be. What a user postponed in 1C stays: that is 1C's clock.
     """
     if entry.state is not EntryState.DUE:
@@ -283,12 +283,12 @@ def postpone_entry(entry: OutboxEntry, until: datetime) -> OutboxEntry:
 
 
 def mark_dead(entry: OutboxEntry, *, reason: str) -> OutboxEntry:
-    """Return *entry* as a dead letter with 1C's *reason*; a person may retry or drop it."""
+    """Return *entry* as a dead letter with 1C's *reason*, to be retried or dropped."""
     return replace(entry, state=EntryState.DEAD, last_error=reason[:_MAX_REASON_LENGTH])
 
 
 def retry_now(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """Return a dead or waiting entry as due, because a person asked for it.
+    """Return a dead or waiting entry as due, because the administrator asked for it.
 
     One that is being sent is left alone, or it would be sent twice; so is one that waits for its
     verification, which would come too early to find anything.

@@ -1,4 +1,4 @@
-"""How a call went, in the words a manager reads in 1C and on the pages."""
+"""How a call went, as text for managers in 1C and on the pages."""
 
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.events import Direction, Outcome
@@ -18,7 +18,7 @@ def unresolved_order_state(call: PhoneCall) -> OrderState | None:
 
 
 def format_outcome_lines(call: PhoneCall, lang: Language) -> list[str]:
-    """Return how the call went, once it is over; nothing where the PBX never said."""
+    """Return how the call went, once it is over; nothing where the PBX never reported it."""
     state = call.state
     if call.order is not None and state.disposition is not Disposition.ANSWERED:
         lines = _order_lines(call, call.order, lang)
@@ -67,7 +67,7 @@ def _order_lines(call: PhoneCall, order: CallOrder, lang: Language) -> list[str]
 
 
 def _unknown(call: PhoneCall, lang: Language) -> list[str]:
-    """Return that nobody knows how the call ended, where it is known to be over."""
+    """Return that the outcome of the call is unknown, where it is known to be over."""
     if call.state.ended_at is None:
         return []
     return [format_text(lang, "call.outcome", words=format_outcome(call, lang))]

@@ -36,7 +36,7 @@ def is_done(call: PhoneCall, entry: OutboxEntry | None, *, is_client_waiting: bo
     """Return whether nothing is pending for *call*: for 1C, the client, or who ordered it.
 
     *entry* is its outbox entry; *is_client_waiting*: to be called back. A dead entry is pending
-    until a person has dropped it, and so is the last search for a duplicate.
+    until the administrator has dropped it, and so is the last search for a duplicate.
     """
     written = entry is None or entry.state is EntryState.DELIVERED
     order = call.order

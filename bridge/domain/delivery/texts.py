@@ -1,4 +1,4 @@
-"""The words people read, in Russian and English: texts written to 1C and lines of evidence."""
+"""Texts for people, in Russian and English: those written to 1C and lines of evidence."""
 
 from datetime import timedelta
 from typing import Literal
@@ -251,7 +251,7 @@ def format_text(lang: Language, key: str, **fields: str) -> str:
 
 
 def format_duration(lang: Language, span: timedelta) -> str:
-    """Return a span as people say it: «45 с», «2 мин 5 с», «1 ч 3 мин»."""
+    """Return a span as text: «45 с», «2 мин 5 с», «1 ч 3 мин»."""
     hour, minute, second = ("ч", "мин", "с") if lang == "ru" else ("h", "min", "s")
     minutes, seconds = divmod(max(0, round(span.total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)

@@ -31,7 +31,7 @@ class OwnerStep(NamedTuple):
 
     partner: Ref
     name: str
-    #: None where 1C names nobody; a manager whom 1C names may be missing from its own list.
+    #: None where 1C names none; a manager whom 1C names may be missing from its own list.
     manager: Ref | None
 
 
@@ -51,7 +51,7 @@ class Candidate(NamedTuple):
 
     @property
     def partner(self) -> OwnerStep | None:
-        """The partner this owner is, or belongs to."""
+        """Return the partner that this owner is, or belongs to."""
         return self.chain[0] if self.chain else None
 
 
@@ -119,13 +119,13 @@ def build_caller_card(
     """Return the card of *number* from its *owners*, as the phone index would build it.
 
     *parent_partners* are the partners they belong to, with their holdings; owners who are no
-    callers or do not have the number are left out. None when nobody is left.
+    callers or do not have the number are left out. None when none is left.
     """
     owners = tuple(owners)
     partners = {p.ref: p for p in parent_partners} | {
         o.ref: o for o in owners if isinstance(o, Partner)
     }
-    # A predefined partner is nobody's holding, and has no manager worth asking.
+    # A predefined partner is no holding, and has no manager who answers its callers.
     steps = {p.ref: (p.name, p.parent, p.manager) for p in partners.values() if not p.predefined}
     candidates: list[Candidate] = []
     for owner in filter(may_be_caller, owners):

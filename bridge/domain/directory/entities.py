@@ -1,4 +1,4 @@
-"""Who is who in 1C, as the pull reads it: partners, contact persons, counterparties, managers."""
+"""Objects of the directory: partners, contact persons, counterparties, managers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

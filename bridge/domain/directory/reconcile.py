@@ -18,7 +18,7 @@ class ListingChanges:
 
     @property
     def to_fetch(self) -> tuple[Ref, ...]:
-        """Every reference whose body has to be read, in listing order."""
+        """Return every reference whose body has to be read, in listing order."""
         return self.added + self.changed
 
     def __bool__(self) -> bool:

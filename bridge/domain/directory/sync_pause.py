@@ -1,8 +1,8 @@
-"""How long a background sync waits after one that failed, so that 1C is not asked in vain.
+"""How long a background sync waits after one that failed, so that 1C is not asked without need.
 
 Each failure has its own pause. A 1C that is restarted is back in minutes and must be found then. A
 wrong password stays wrong until a person acts, and 1C may lock a user who fails too often. What the
-guard refused costs 1C a whole listing each time, and may be over once somebody mended it in 1C.
+guard refused costs 1C a whole listing each time, and may be over once it was corrected in 1C.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class SyncOutcome(StrEnum):
-    """How a sync run ended, as its exit code says."""
+    """How a sync run ended, by its exit code."""
 
     DONE = "done"
     REFUSED = "refused"

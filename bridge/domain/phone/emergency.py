@@ -1,4 +1,4 @@
-"""Emergency numbers: no program may dial them for somebody, and they are no extensions."""
+"""Emergency numbers: no program may dial them for a person, and they are no extensions."""
 
 import re
 

@@ -53,7 +53,7 @@ _AREA_CODES = {
     for region in PLUS_SEVEN_REGIONS
 }
 
-#: Marks that copying from web pages leaves around numbers; nobody sees them.
+#: Marks that copying from web pages leaves around numbers; they are invisible.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"
 
 _SPACES = "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f"
@@ -71,7 +71,7 @@ _FULL_WIDTH = {
     "＃": "#",
 }
 
-#: What typists put between digits; "+" stays, for it tells a country code.
+#: What typists put between digits; "+" stays: it marks a country code.
 _BETWEEN_DIGITS = str.maketrans("", "", " ()-." + _INVISIBLE + _SPACES + _DASHES)
 
 #: The same of ASCII, as bytes: those are translated six times faster, and nearly all fields are.
@@ -87,7 +87,7 @@ _PLAIN_SIGNS = str.maketrans(
 
 _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 
-#: The same behind whatever a field's reader leaves out: enough for the fast path to say nothing.
+#: The same behind whatever a field's reader leaves out: enough for the fast path to give up.
 _MAY_BE_LONE_TRUNK = re.compile(r"[^0-9]*8[^0-9]")
 
 LOOKS_LIKE_TIME = re.compile(r"[^0-9]*[0-9]{1,2}\.[0-9]")
@@ -104,7 +104,7 @@ def strip_separators(text: str) -> str:
 
 
 def read_fast(text: str, rules: PhoneRules) -> PhoneNumber | None:
-    """Read *text* if it is one number of unmistakable Russian form; None says nothing.
+    """Read *text* if it is one number of unmistakable Russian form; None proves nothing.
 
     +7, 8 or 7 before ten digits that begin as Russian numbers do is accepted without asking whether
     the range is assigned: carriers get new ranges earlier than libraries learn of them. "+8" before
@@ -149,7 +149,7 @@ def read_in_city(text: str, digits: str, rules: PhoneRules) -> PhoneNumber | Non
 def read_fast_many(texts: Sequence[str], rules: PhoneRules) -> list[PhoneNumber | None]:
     """Read each of *texts* as `read_fast` does where +7, 8 or 7 stands before ten digits.
 
-    None says nothing. All go through the same three calls of C: one by one they take four times
+    None proves nothing. All go through the same three calls of C: one by one they take four times
     as long, and nearly half a million of them are in a large base.
     """
     if rules.region not in PLUS_SEVEN_REGIONS or not texts:

@@ -122,7 +122,7 @@ def _read_field(text: str, rules: PhoneRules) -> tuple[ParsedPhone, ...]:
     found: dict[PhoneNumber, str | None] = {}
     before: _Before | None = None
     local = True  # a short number may stand here
-    named = False  # and a label says that it does
+    named = False  # and a label shows that it does
     run_end = since = 0
     for token in _TOKEN.finditer(text):
         if token["run"]:

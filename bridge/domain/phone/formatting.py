@@ -22,7 +22,7 @@ def format_digits(number: PhoneNumber) -> str:
 def format_phone(number: PhoneNumber) -> str:
     """Write *number* as 1C does, "+7 (903) 555-01-23"; other countries in their own grouping.
 
-    The area code always takes three digits: four- and five-digit ones cannot be told apart.
+    The area code always takes three digits: four- and five-digit ones cannot be recognised.
     """
     digits = str(number)
     if _SEVEN_PLAN.fullmatch(digits):

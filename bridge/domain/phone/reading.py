@@ -29,7 +29,7 @@ _INTERNATIONAL = range(11, _E164 + 1)  # bare digits that may begin with a count
 
 #: "8" alone before the area code: the trunk prefix, so ten digits in all are one too few.
 _LONE_TRUNK = re.compile(r"[ (]*8[^0-9]")
-_MIGHT_BE_E164 = re.compile(r"\+?[0-9]{5,20}")  # room for an international prefix: "8 10 …"
+_MIGHT_BE_E164 = re.compile(r"\+?[0-9]{5,20}")  # with an international prefix: "8 10 …"
 _FULL = range(8, 21)  # digits of a number with all its codes and prefixes
 
 #: A group of digits as typed; numbers are cut between groups, never at a dash or a dot.
@@ -129,7 +129,7 @@ def read_international(text: str, rules: PhoneRules) -> PhoneNumber | None:
 def read_possible(text: str, rules: PhoneRules) -> PhoneNumber | None:
     """Read a number that may well exist, though no library knows its range.
 
-    Accepted are 7 or 8 before ten digits where +7 is at home, ten digits of Kazakhstan there, and a
+    Accepted are 7 or 8 before ten digits where +7 is dialled, ten digits of Kazakhstan there, and a
     possible number after a written country code. Without a "+" only for what a carrier has sent: it
     has proved that the number exists, and that it is no tax number.
     """
@@ -176,7 +176,7 @@ def format_international(number: PhoneNumber) -> str:
 
 
 def _without_idd(digits: str) -> str:
-    # 00 is nobody's prefix in the RU metadata, yet half of Europe types it; 8~10 is known there.
+    # The RU metadata does not have the prefix 00 of half of Europe; it has 8~10.
     return "+" + digits[2:] if digits.startswith("00") else digits
 
 

@@ -1,15 +1,15 @@
 """Which short digits behind a number are a number of their own, and which are dialled after it.
 
 Telephones write pauses as `,` `;` `p` `w`, and what follows a pause is an extension, a conference
-or a PIN. Read as a number of the same city, it makes a stranger the owner of somebody's calls. So
-codes are lent to digits only where their form or what stands before them says that they are a
+or a PIN. Read as a number of the same city, it makes the calls of one owner those of a stranger.
+So codes are lent to digits only where their form or what stands before them shows that they are a
 number.
 """
 
 import re
 
 _LOCAL = range(5, 8)  # digits of a number dialled within one city
-_USUAL_LOCAL = 7  # of a city whose code nobody can tell from the digits of a whole number
+_USUAL_LOCAL = 7  # of a city whose code cannot be derived from the digits of a whole number
 
 _DIGITS = re.compile(r"[0-9]+")
 _GROUPED = re.compile(r"[0-9][^0-9]+[0-9]")
@@ -26,7 +26,7 @@ _ENDS_A_CODE = re.compile(r"\s?[#*]+(?!\s?[0-9])")
 def local_length(run: str, left_over: int) -> int | None:
     """Return how many digits the last number of *run* has behind its area code, as typed.
 
-    *left_over* digits at the end of *run* belong to no number. None where nobody set them apart.
+    *left_over* digits at the end of *run* belong to no number. None where they are not set apart.
     """
     groups = _DIGITS.findall(run)
     while groups and left_over > 0:
@@ -44,7 +44,7 @@ def is_separate_number(
 ) -> bool:
     """Return whether the short *digits* behind a number are proved to be another number.
 
-    *gap* stands between the two and *behind* after; *named*: a word says so («тел.», «и»);
+    *gap* stands between the two and *behind* after; *named*: a word shows it («тел.», «и»);
     *length* is that of the number before, without its codes, and 0 where it is not known.
     """
     if _ENDS_A_CODE.match(following) or _TWO_PAUSES.search(gap):

@@ -1,1 +1,1 @@
-"""What people see of calls and of the service: desk, figures, data quality, checks, alarms."""
+"""What pages and reports show: desk, figures, data quality, checks, alarms."""

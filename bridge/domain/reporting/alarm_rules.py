@@ -1,7 +1,7 @@
 """Which alarms stand for what can be seen of the service at one moment.
 
-Alarms that something happens to raise (a record refused by the disk, a wrong secret) are published
-where it happens; these follow from a state, so they are derived from it, over and over.
+Alarms raised by an event (a record refused by the disk, a wrong secret) are published where it
+happens; these follow from a state, so they are derived from it, over and over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _RECOVERY_FACTOR = 1.25
 #: Hours in which silence means something where none are set.
 OFFICE_HOURS = WorkHours({day: ((time(9), time(18)),) for day in range(5)})
 
-#: From fewer contacts, or days with contacts, nobody can tell what silence is usual.
+#: Fewer contacts, or days with contacts, do not show what silence is usual.
 _LEAST_CONTACTS, _LEAST_DAYS = 10, 3
 _SHORTEST_SILENCE = timedelta(hours=2)
 #: Silence that only one pause in fifty reaches, times this.
@@ -87,7 +87,7 @@ def active_alarms(
 def usual_silence(contacts: Sequence[datetime], hours: WorkHours, zone: tzinfo) -> timedelta | None:
     """Return how much working time may pass between contacts before it is unusual.
 
-    *contacts* are the moments of one or two weeks. None where they are too few to tell.
+    *contacts* are the moments of one or two weeks. None where they are too few.
     """
     moments = sorted(contacts)
     if (

@@ -14,7 +14,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One result of the check; *advice* says what to do when it is not OK."""
+    """One result of the check; *advice* is what to do when it is not OK."""
 
     area: str
     verdict: CheckVerdict

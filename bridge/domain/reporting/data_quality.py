@@ -86,7 +86,7 @@ class IssueCosts:
 
     @staticmethod
     def _unmanaged(call: PhoneCall) -> set[Ref]:
-        """Return the partners nearest to the caller for whom 1C names nobody."""
+        """Return the partners nearest to the caller for whom 1C names no main manager."""
         chains = (candidate.chain for candidate in call.decision.candidates)
         return {chain[0].partner for chain in chains if chain and chain[0].manager is None}
 

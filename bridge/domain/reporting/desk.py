@@ -23,15 +23,15 @@ class DeskStatus(StrEnum):
 
     RINGING = "ringing"  # it rings here
     RINGS_COLLEAGUE = "passed"  # it rang here, and rings elsewhere now
-    CALLING = "calling"  # it dials, and nobody has answered yet
+    CALLING = "calling"  # it dials, and there is no answer yet
     TALKING = "talking"
-    COLLEAGUE_TALKS = "taken"  # somebody else of the company talks
+    COLLEAGUE_TALKS = "taken"  # a colleague talks
     TALKED = "talked"  # over, and talked about here
     ANSWERED = "answered"  # over, and talked about elsewhere
     MISSED = "missed"
     NOT_REACHED = "not_reached"
     IN_DOUBT = "in_doubt"  # ordered, and the PBX did not answer
-    SILENT = "silent"  # the PBX never said how it went
+    SILENT = "silent"  # the PBX never reported how it went
 
     @property
     def is_over(self) -> bool:
@@ -49,7 +49,7 @@ def involved_extensions(call: PhoneCall) -> frozenset[str]:
     """Return the extensions whose desks show *call*: it rang or was to ring, talked or dialled.
 
     Where the PBX never asked it was answered nothing, so only its events count. A test request of
-    the PBX's cabinet is nobody's call.
+    the PBX's cabinet concerns no desk.
     """
     if call.is_test_request:
         return frozenset()

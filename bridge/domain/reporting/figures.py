@@ -18,7 +18,7 @@ WAIT_CLASSES = (5, 10, 20, 30, 60, None)
 
 
 class CallFact(NamedTuple):
-    """One call as figures see it; *wait* is until somebody answered or the caller gave up."""
+    """One call as figures see it; *wait* is until the answer, or until the caller gave up."""
 
     at: datetime
     direction: Direction
@@ -46,14 +46,14 @@ class DayFigures:
 
     @property
     def answered_share(self) -> float | None:
-        """The share answered; None where no call's end is known."""
+        """Return the share answered; None where no call's end is known."""
         known = self.answered + self.missed
         return self.answered / known if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class CallFigures:
-    """What a stretch of days looks like on the clock of people.
+    """The figures of a stretch of days, by the company's clock.
 
     *hours*: calls by hour of day and what became of them. *days*: every day of the stretch, also
     one without calls. *waits*: answered inbound calls by `WAIT_CLASSES`. *rules*: what decided.

@@ -36,7 +36,7 @@ class RouteQuestion:
 
 @dataclass(frozen=True, slots=True)
 class RoutingRules:
-    """Where a caller goes whom nobody is responsible for."""
+    """Where a caller goes for whom no manager is responsible."""
 
     default_extension: str | None = None
     did_extensions: Mapping[str, str] | None = None
@@ -152,16 +152,16 @@ class RouteDecision:
 
     @property
     def target(self) -> Target | None:
-        """The telephone that rings first; None when the PBX's scheme decides."""
+        """Return the telephone that rings first; None when the PBX's scheme decides."""
         return self.targets[0] if self.targets else self.fallback
 
     @property
     def extension(self) -> str | None:
-        """The extension that the PBX is answered."""
+        """Return the extension that the PBX is answered."""
         target = self.target
         return None if target is None else target.extension
 
     @property
     def candidate(self) -> Candidate | None:
-        """Who the caller is taken to be."""
+        """Return the candidate that the caller is taken for."""
         return self.candidates[0] if self.candidates else None

@@ -68,10 +68,10 @@ def decide_route(
 ) -> RouteDecision:
     """Decide who should answer the call in *question*.
 
-    The main manager of the contact's partner wins; if nobody can be reached there, the holding's;
-    then the extension of the dialled number; then the default. *index_error* says why the index
-    could not be asked, *live_lookup* is what 1C answered when the index knew nobody. Never raises:
-    a wrong manager costs a transfer, a missing answer costs the customer.
+    The main manager of the contact's partner wins; if that manager cannot be reached, the
+    holding's; then the extension of the dialled number; then the default. *index_error* is why
+    the index could not be asked, *live_lookup* is what 1C answered when the index had no owner.
+    Never raises: a wrong manager costs a transfer, a missing answer costs the customer.
     """
     evidence: list[EvidenceStep] = []
     age = age or DataAge()
@@ -140,7 +140,7 @@ def _add_index_state(evidence: list[EvidenceStep], age: DataAge, broken: str) ->
 def _chosen_first(
     candidates: tuple[Candidate, ...], memory: NumberMemory, evidence: list[EvidenceStep]
 ) -> tuple[Candidate, ...]:
-    """Put first whom an operator chose, also where all owners have one manager or none."""
+    """Return the candidates, the one that an operator chose first, whatever managers they have."""
     if memory.chosen_owner is None or len(candidates) == 1:
         return candidates
     for chosen in candidates:
@@ -212,7 +212,7 @@ def _without_manager(
     *,
     age: DataAge,
 ) -> RouteDecision:
-    """Fall back to the dialled number's extension, then the default, then nobody."""
+    """Fall back to the dialled number's extension, then the default, then no target."""
     by_did = (rules.did_extensions or {}).get(question.did)
     extension = by_did or rules.default_extension
     if not extension:

@@ -14,7 +14,7 @@ from bridge.lab.sipuni.switches import PlannedOutcome
 
 _DID = "74950000001"
 _PAUSE_S = (3.0, 8.0)
-#: What a service manager and a closed terminal send; Ctrl-C is handled by asyncio.
+#: What a service manager and a closed terminal send; asyncio catches Ctrl-C.
 _STOP_SIGNALS = ("SIGTERM", "SIGHUP")
 _OUTCOMES = (
     PlannedOutcome.ANSWERED,

@@ -1,7 +1,7 @@
-"""A Mango Office cabinet in a box: it pushes signed events, takes commands, serves the API.
+"""A simulated Mango Office cabinet: it pushes signed events, takes commands, serves the API.
 
-It is the referee: it believes nothing but bytes on the wire, and reports what a caller would have
-lived through. Everything it does stands in docs/facts/mango.md.
+It trusts only the bytes on the wire, and reports what a caller would have met. Everything it does
+is described in docs/facts/mango.md.
 """
 
 from bridge.lab.mango.api.commands import ApiRequest, MangoApi, MangoConnectionLost

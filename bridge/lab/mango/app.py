@@ -62,7 +62,7 @@ def create_mango_app(lab: MangoLab) -> Starlette:
 
 
 class _MangoServer(Starlette):
-    """Remembers the socket of each request: ASGI has no word for hanging up."""
+    """Remembers the socket of each request, because ASGI cannot drop a connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn's `send` belongs to the one who holds the socket.
@@ -111,32 +111,32 @@ class _CabinetControl:
         return _plain(report_call(await self._lab.place_call(plan)))
 
     def _read_plan(self, raw: bytes) -> MangoPlan:
-        """Return the call somebody wants; a ValueError names what does not fit."""
-        wanted = msgspec.json.decode(raw, type=dict[str, object])
-        if unknown := sorted(wanted.keys() - {one.name for one in fields(MangoPlan)}):
+        """Return the requested call; a ValueError names what does not fit."""
+        plan = msgspec.json.decode(raw, type=dict[str, object])
+        if unknown := sorted(plan.keys() - {one.name for one in fields(MangoPlan)}):
             raise ValueError(f"a call has no {', '.join(unknown)}")
-        if "switches" in wanted:
-            wanted["switches"] = change_switches(self._lab.switches, wanted["switches"])
-        return msgspec.convert(wanted, MangoPlan)
+        if "switches" in plan:
+            plan["switches"] = change_switches(self._lab.switches, plan["switches"])
+        return msgspec.convert(plan, MangoPlan)
 
     async def answer(self, request: Request) -> Response:
         try:
-            wanted = msgspec.json.decode(await request.body(), type=_PickUp)
+            command = msgspec.json.decode(await request.body(), type=_PickUp)
         except ValueError as mistake:
             return _refused(mistake)
-        is_done = self._lab.answer(wanted.entry_id, wanted.extension)
+        is_done = self._lab.answer(command.entry_id, command.extension)
         return _plain({"done": is_done})
 
     async def hang_up(self, request: Request) -> Response:
         try:
-            wanted = msgspec.json.decode(await request.body(), type=_HangUp)
+            command = msgspec.json.decode(await request.body(), type=_HangUp)
         except ValueError as mistake:
             return _refused(mistake)
-        is_done = self._lab.leave(wanted.entry_id, by_caller=wanted.by == "caller")
+        is_done = self._lab.leave(command.entry_id, by_caller=command.by == "caller")
         return _plain({"done": is_done})
 
     async def calls(self, request: Request) -> Response:
-        del request  # a list has no questions to ask
+        del request  # it takes no parameters
         return _plain([report_call(call) for call in self._lab.calls])
 
     async def orders(self, request: Request) -> Response:
@@ -159,17 +159,17 @@ class _CabinetControl:
 
     async def push(self, request: Request) -> Response:
         try:
-            wanted = msgspec.json.decode(await request.body(), type=_Push)
+            command = msgspec.json.decode(await request.body(), type=_Push)
         except ValueError as mistake:
             return _refused(mistake)
-        return _plain(await self._lab.push_anything(wanted.path.strip("/"), wanted.fields))
+        return _plain(await self._lab.push_anything(command.path.strip("/"), command.fields))
 
     async def ping(self, request: Request) -> Response:
         try:
-            wanted = msgspec.json.decode(await request.body() or b"{}", type=_Ping)
+            command = msgspec.json.decode(await request.body() or b"{}", type=_Ping)
         except ValueError as mistake:
             return _refused(mistake)
-        return _plain(await self._lab.ping(is_signed=wanted.signed))
+        return _plain(await self._lab.ping(is_signed=command.signed))
 
     async def switches(self, request: Request) -> Response:
         if request.method == "POST":
@@ -205,7 +205,7 @@ async def serve_mango_lab(
     """
     with socket.create_server((host, port)) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}"
-        # A PBX knows nothing of the proxies in our environment.
+        # A PBX does not use the proxies of our environment.
         async with httpx.AsyncClient(trust_env=False) as http:
             settings = replace(cabinet, public_url=address)
             lab = MangoLab(settings, http, switches=switches, pace=pace, seed=seed)

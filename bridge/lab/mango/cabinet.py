@@ -7,7 +7,7 @@ DEFAULT_HOOK_URL = "http://127.0.0.1:8000/mango"
 
 @dataclass(frozen=True, slots=True)
 class MangoEmployee:
-    """A person of the cabinet; without an extension nobody can call him back."""
+    """An employee of the cabinet; without an extension there is no callback."""
 
     extension: str
     name: str
@@ -32,8 +32,8 @@ class MangoLine:
 
     Attributes:
         number: digits without plus.
-        name: what the cabinet calls it; empty where nobody named it.
-        sip_name: set for a SIP line, which events tell as a SIP URI.
+        name: what the cabinet calls it; empty where it has no name.
+        sip_name: set for a SIP line, which events write as a SIP URI.
         extension: who is rung at once; empty where the scheme's menu answers.
     """
 
@@ -59,7 +59,7 @@ class MangoCabinet:
         public_url: where the cabinet itself is, for links to recordings.
         key: the «уникальный код АТС».
         salt: what signs, both ways.
-        default_group: where the scheme leads a caller whom nobody routes.
+        default_group: where the scheme leads a caller who is not routed.
         push_timeout_s: how long a push waits for its answer; the vendor names no number.
     """
 
@@ -88,7 +88,7 @@ class MangoCabinet:
         return next((one for one in self.groups if number and one.number == number), None)
 
     def line(self, did: str) -> MangoLine:
-        """Return the line of a number; a number nobody listed is a line like any other."""
+        """Return the line of a number; a number that is not listed is a line like any other."""
         return next((one for one in self.lines if one.number == did), MangoLine(did))
 
     def sip_user(self, extension: str) -> str:
@@ -96,7 +96,7 @@ class MangoCabinet:
         return f"sip:user{extension}@vpbx{self.product}.mangosip.ru"
 
     def sip_line(self, line: MangoLine) -> str:
-        """Return the address of a line as SIP lines are told."""
+        """Return the address of a line in the form of SIP lines."""
         return f"sip:{line.sip_name or line.number}@vpbx{self.product}.mangosip.ru"
 
     def with_extensions(self, extensions: tuple[str, ...]) -> "MangoCabinet":

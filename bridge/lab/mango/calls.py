@@ -1,4 +1,4 @@
-"""A call somebody is going to make, its legs as the cabinet remembers them, and what came of it."""
+"""A planned call, its legs as the cabinet remembers them, and the report of it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -76,10 +76,10 @@ class MangoCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class MangoPlan:
-    """A call somebody is going to make.
+    """A planned call.
 
     Attributes:
-        caller: digits of who calls from outside; empty where he hides them.
+        caller: digits of the caller from outside; empty where they are hidden.
         did: the line that is called, or by which a call goes out.
         extension: the employee who calls, or is called back.
         number: whom an employee calls: digits, or a colleague's extension.
@@ -107,7 +107,7 @@ class MangoPlan:
 
 @dataclass(frozen=True, slots=True)
 class MangoParty:
-    """One side of a leg; empty texts where nothing is told of it."""
+    """One side of a leg; empty texts where it is not known."""
 
     extension: str = ""
     number: str = ""
@@ -146,7 +146,7 @@ class MangoLeg:
 
 @dataclass(frozen=True, slots=True)
 class LegRouted:
-    """A command moves a leg that nobody has answered yet."""
+    """A command moves a leg that is not answered yet."""
 
     leg: MangoLeg
     to_number: str
@@ -155,7 +155,7 @@ class LegRouted:
 
 @dataclass(frozen=True, slots=True)
 class LegCut:
-    """Somebody or a command ends a leg."""
+    """A party or a command ends a leg."""
 
     leg: MangoLeg | None
     reason: int
@@ -186,7 +186,7 @@ class MangoPush:
 class MangoCall:
     """A call the cabinet remembers.
 
-    *ahead_s* are the seconds that took no time: a lab that hurries tells of them all the same. So
+    *ahead_s* are the seconds that took no time: a lab that hurries counts them all the same. So
     *ended_at* may lie in the future, *finished_at* is when it really was.
     """
 
@@ -221,14 +221,14 @@ class MangoCall:
 
 @dataclass(frozen=True, slots=True)
 class MangoCallReport:
-    """What the caller lived through.
+    """What the caller met.
 
     Attributes:
-        rang_first: whose telephone rang first; None when nobody's did.
-        answered_by: who talked to the caller; None when nobody did.
+        rang_first: whose telephone rang first; None when none did.
+        answered_by: who talked to the caller; None when none did.
         routed_by: the commands of the bridge that made legs.
-        went_to_default: nobody routed the caller in time.
-        silence_ms: how long he waited in the menu.
+        went_to_default: the caller was not routed in time.
+        silence_ms: how long the caller waited in the menu.
         problems: what went wrong with pushes, in order.
     """
 

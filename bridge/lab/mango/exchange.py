@@ -109,7 +109,7 @@ class MangoExchange:
     def substitute_caller(
         self, call: MangoCall, leg: MangoLeg, caller: MangoParty, taken_from: MangoLeg
     ) -> None:
-        """Give a transferred leg its new caller: its state comes a second time."""
+        """Set the new caller of a transferred leg: its state comes a second time."""
         leg.caller, leg.taken_from = caller, taken_from.call_id
         switches = self.switches_of(call)
         repeats = {
@@ -163,7 +163,7 @@ class MangoExchange:
     def push(
         self, call: MangoCall | None, path: str, fields: push_fields.Fields, *, state: str = ""
     ) -> MangoPush:
-        """Let a push leave, and remember it with its call."""
+        """Send a push, and remember it with its call."""
         switches = self.switches_of(call) if call else self.switches
         push = self.sender.queue(path, fields, switches, state=state)
         if call:
@@ -171,14 +171,14 @@ class MangoExchange:
         return push
 
     def push_dtmf(self, call: MangoCall, leg: MangoLeg) -> None:
-        """Tell what the caller has keyed in the menu."""
+        """Push what the caller has keyed in the menu."""
         fields = push_fields.dtmf_event(self.switches_of(call), call, leg, self.now(call))
         self.push(call, "events/dtmf", fields)
 
     async def wait(
         self, call: MangoCall, seconds: float, *, is_paced: bool = True
     ) -> Intervention | None:
-        """Let *seconds* of a call pass; return what somebody did meanwhile, None for nothing."""
+        """Let *seconds* of a call pass; return what was done meanwhile, None for nothing."""
         really = seconds * self._pace if is_paced else seconds
         try:
             async with asyncio.timeout(really):

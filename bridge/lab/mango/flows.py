@@ -64,7 +64,7 @@ class CallFlow:
             destination = await self._ring(destination)
 
     async def _wait_in_menu(self) -> _Destination | None:
-        """Let the caller wait in silence; return where he goes, None where his call is over."""
+        """Let the caller wait in silence; return the destination, None where the call is over."""
         call, exchange, switches = self._call, self._exchange, self._switches
         menu = exchange.add_leg(call, LegPlace.MENU, self._caller, self._line_party)
         if self._plan.dtmf:
@@ -164,7 +164,7 @@ class CallFlow:
         return LegCut(None, MangoCode.BUSY if is_busy else MangoCode.TIME_OUT)
 
     async def _dial(self) -> None:
-        """An employee calls an outside number, or a colleague."""
+        """Ring an outside number, or a colleague, for an employee."""
         cabinet, plan = self._exchange.cabinet, self._plan
         is_inner = plan.kind is MangoKind.INTERNAL
         callee = MangoParty(number=plan.number)
@@ -176,7 +176,7 @@ class CallFlow:
         await self._answer_and_talk(leg, refusal)
 
     async def _call_back(self) -> None:
-        """Ring the employee, and the client once he has picked up."""
+        """Ring the employee, and the client once the employee has picked up."""
         call, exchange, plan = self._call, self._exchange, self._plan
         command = _Destination(plan.extension, command_id=call.command_id)
         employee = MangoParty(plan.extension, exchange.cabinet.sip_user(plan.extension))
@@ -261,10 +261,10 @@ class CallFlow:
     def _push_result(self, to: _Destination, moment: ResultPush) -> None:
         """Push the result of the command that led here, if this is its moment."""
         is_callback = self._plan.kind is MangoKind.CALLBACK
-        wanted = self._switches.result_push
-        if wanted is ResultPush.AS_SEEN:
-            wanted = ResultPush.BEFORE_LEG if is_callback else ResultPush.AFTER_LEG
-        if to.command_id and wanted is moment:
+        push_moment = self._switches.result_push
+        if push_moment is ResultPush.AS_SEEN:
+            push_moment = ResultPush.BEFORE_LEG if is_callback else ResultPush.AFTER_LEG
+        if to.command_id and push_moment is moment:
             fields = result_event(self._switches, to.command_id, MangoCode.DONE)
             path = f"result/{'callback' if is_callback else 'route'}"
             self._exchange.push(self._call, path, fields)

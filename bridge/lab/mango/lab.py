@@ -48,9 +48,9 @@ class MangoLab(MangoExchange):
         return call
 
     async def place_call(self, plan: MangoPlan) -> MangoCall:
-        """Make a call and return it when it is over and its pushes have been answered.
+        """Place a call and return it when it is over and its pushes have been answered.
 
-        Never raises for anything the bridge does: its report tells that.
+        Never raises for anything the bridge does: that is in the report.
         """
         call = self.begin(plan)
         await CallFlow(self, call).run()
@@ -77,7 +77,7 @@ class MangoLab(MangoExchange):
         return CallFlow(self, self.begin(plan, command_id=command_id)).run()
 
     def route(self, command_id: str, call_id: str, to_number: str) -> MangoCode:
-        """Move a leg that nobody has answered; 4101 where it is over, 4100 where it cannot be.
+        """Move a leg that is not answered; 4101 where it is over, 4100 where it cannot be.
 
         It cannot where people talk, where a command moves it already, and where an employee is
         giving the caller to another.

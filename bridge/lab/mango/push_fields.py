@@ -192,7 +192,7 @@ def _side(party: MangoParty, switches: MangoSwitches, *, hides: bool = False) ->
 
 
 def _missed_by(call: MangoCall, switches: MangoSwitches) -> Fields:
-    """Return who missed the call first: an employee, a group by its number alone, or nobody."""
+    """Return who missed the call first: an employee, a group by its number alone, or none."""
     for leg in call.legs:
         if leg.place is LegPlace.QUEUE:
             return {} if switches.groups_without_number else {"extension": leg.group}

@@ -1,4 +1,4 @@
-"""Sends the cabinet's pushes: signed over the text as sent, in parallel, each for itself.
+"""Sends the cabinet's pushes: signed over the text as sent, in parallel, one apart from another.
 
 Where the document is silent it assumes the worst: no repeat, no redirect.
 """
@@ -37,7 +37,7 @@ class PushSender:
     def queue(
         self, path: str, fields: Fields, switches: MangoSwitches, *, state: str = ""
     ) -> MangoPush:
-        """Let a push leave as the switches say, and return it at once."""
+        """Send a push by the switches, and return it at once."""
         push = MangoPush(path, write_json(fields, switches.json_style))
         self.log.append(push)
         if switches.lost_pushes & {path, state}:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlencode
 
-#: A form has three fields; somebody who sends hundreds is no client of this API.
+#: A form has three fields; a request with hundreds is of no client of this API.
 MAX_FIELDS: Final = 20
 
 

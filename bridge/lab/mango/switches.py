@@ -1,4 +1,4 @@
-"""How the cabinet behaves today: every trap of the facts is a switch.
+"""How the cabinet behaves: every uncertainty of the facts is a switch.
 
 docs/facts/mango.md, 'What the simulator must do' and 'Not known'.
 """
@@ -11,15 +11,15 @@ import msgspec
 
 
 class MangoOutcome(StrEnum):
-    """What becomes of a call once somebody's telephone rings."""
+    """What becomes of a call once a telephone rings."""
 
     ANSWERED = "answered"
     NO_ANSWER = "no_answer"
     BUSY = "busy"
     GIVES_UP = "gives_up"
-    LEFT_IN_MENU = "left_in_menu"  # the caller leaves while he waits in silence
-    SCHEME_END = "scheme_end"  # nobody routes him, and the scheme hangs up
-    EMPLOYEE_SILENT = "employee_silent"  # of a callback: the employee does not pick up his leg
+    LEFT_IN_MENU = "left_in_menu"  # the caller leaves while waiting in silence
+    SCHEME_END = "scheme_end"  # the caller is not routed, and the scheme hangs up
+    EMPLOYEE_SILENT = "employee_silent"  # of a callback: the employee does not pick up
     BLIND_TRANSFER = "blind_transfer"
     RETURNED_TRANSFER = "returned_transfer"  # blind, the colleague does not answer (inferred)
     CONSULTED_TRANSFER = "consulted_transfer"
@@ -27,7 +27,7 @@ class MangoOutcome(StrEnum):
 
     @property
     def is_answered(self) -> bool:
-        """Return whether somebody answers without being made to."""
+        """Return whether the call is answered without a command."""
         return self in {
             MangoOutcome.ANSWERED,
             MangoOutcome.BLIND_TRANSFER,
@@ -50,7 +50,7 @@ class PushSignature(StrEnum):
 
     RIGHT = "right"
     WRONG = "wrong"
-    FOREIGN_KEY = "foreign_key"  # right, but with the key of somebody else
+    FOREIGN_KEY = "foreign_key"  # right, but with another key
     REWRITTEN = "rewritten"  # over the same values with other blanks
 
 
@@ -71,7 +71,7 @@ class NumberStyle(StrEnum):
 
 
 class LocationStyle(StrEnum):
-    """How `location` is told."""
+    """How `location` is written."""
 
     DOCUMENTED = "documented"
     MISSPELT = "misspelt"  # `locaton`, as in a sample of the vendor
@@ -107,7 +107,7 @@ class CommandReply(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MangoSwitches:
-    """The switches; untouched they make a cabinet that keeps to its documents.
+    """The switches; by default the cabinet does as it is documented.
 
     Attributes:
         silence_s: how long a caller waits in the scheme's silence, and may be routed; with 0 every
@@ -124,10 +124,10 @@ class MangoSwitches:
         lost_pushes: what never leaves: paths (`events/summary`) or states (`Disconnected`).
         appeared_twice: a blind transfer lets its leg appear again with the caller's number.
         connected_twice: a consultation lets its leg connect again with the caller's number.
-        sip_lines: every line is told as a SIP URI.
+        sip_lines: every line is written as a SIP URI.
         connected_without_line: Connected events lack `to.line_number`.
         groups_without_number: `to.acd_group` is an empty text.
-        hidden_callers: every caller hides his number: `from.number` is absent.
+        hidden_callers: every caller's number is hidden: `from.number` is absent.
         menu_end_contradicts: the summary of a call that ended in the menu has entry_result 1 and a
             forward_time, as the vendor's sample has.
         cyrillic_initiator: `callback_initiator` has the Cyrillic letters of the document.
@@ -225,10 +225,10 @@ def change_switches(standing: MangoSwitches, changes: object) -> MangoSwitches:
         ValueError: one of them is no switch, or its value does not fit.
     """
     values: dict[str, object] = msgspec.to_builtins(standing)
-    wanted = msgspec.convert(changes, dict[str, object])
-    if unknown := sorted(wanted.keys() - values.keys()):
+    changed = msgspec.convert(changes, dict[str, object])
+    if unknown := sorted(changed.keys() - values.keys()):
         raise ValueError(f"no such switch: {', '.join(unknown)}")
-    return msgspec.convert(values | wanted, MangoSwitches)
+    return msgspec.convert(values | changed, MangoSwitches)
 
 
 def read_mango_switches(raw: bytes) -> MangoSwitches:

@@ -16,7 +16,7 @@ from bridge.lab.mango.switches import MangoOutcome
 
 
 class CallCut(Exception):
-    """Somebody hung up where the flow waits for nothing else."""
+    """A party hung up where the flow waits for nothing else."""
 
     def __init__(self, reason: int) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class TalkFlow:
         self._caller = caller
 
     async def run(self, leg: MangoLeg) -> None:
-        """Let two people talk until somebody hangs up, or transfers the other."""
+        """Let two people talk until one hangs up, or transfers the other."""
         if self._plan.outcome is MangoOutcome.BLIND_TRANSFER:
             leg = await self._transfer_blindly(leg)
         elif self._plan.outcome is MangoOutcome.RETURNED_TRANSFER:
@@ -69,7 +69,7 @@ class TalkFlow:
         return third
 
     async def _ring_colleague(self, leg: MangoLeg) -> MangoLeg:
-        """Return the leg at the colleague to whom the caller is given without a word."""
+        """Return the leg at the colleague to whom the caller is transferred blindly."""
         call, exchange = self._call, self._exchange
         await self._pass(10)
         exchange.hold(call, leg)
@@ -99,7 +99,7 @@ class TalkFlow:
             raise CallCut(step.reason)
 
     def _add_transferred(self, leg: MangoLeg, transfer: str) -> MangoLeg:
-        """Return the leg from the employee who transfers to his colleague."""
+        """Return the leg from the employee who transfers to the colleague."""
         cabinet = self._exchange.cabinet
         colleagues = (one.extension for one in cabinet.employees)
         others = (one for one in colleagues if one not in {"", leg.callee.extension})

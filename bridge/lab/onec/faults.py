@@ -26,7 +26,7 @@ Kinds, by what they do:
   after `after` further requests or when `commit-late` is called).
 
 In-process (httpx.ASGITransport) a lost connection is the exception `LabConnectionLost`; its
-`phase` says what a client on a socket would see: `connect`, `read` or `timeout`. Over uvicorn the
+`phase` is what a client on a socket would see: `connect`, `read` or `timeout`. Over uvicorn the
 connection is closed without a reply.
 """
 

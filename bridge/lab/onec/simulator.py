@@ -114,7 +114,7 @@ class OneCLab(ManualEdits, BulkEdits, ManagerActions):
 
     @property
     def late_writes(self) -> int:
-        """The number of writes that were answered with a failure and are not executed yet."""
+        """Return the number of writes answered with a failure and not executed yet."""
         return len(self._late)
 
     def commit_late_writes(self) -> int:

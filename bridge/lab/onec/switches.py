@@ -1,7 +1,7 @@
 """The settings of one simulated publication: where real publications differ, there is a switch.
 
-Defaults are what was measured on real УТ 11 publications; the guide's other opinion, or another
-installation's habit, is one switch away (docs/facts/onec-odata.md, 'Simulator switches').
+Defaults are what was measured on real УТ 11 publications; what the guide has otherwise, or another
+installation does, is a switch (docs/facts/onec-odata.md, 'Simulator switches').
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A planned call, the call as the cabinet keeps it, and the report of what came of it."""
+"""A planned call, the call as the cabinet keeps it, and the report of it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ class CallReport:
     Attributes:
         rang_first: the extension that rang first; None when none could.
         default_queue: the call fell out of the scheme's last 0-branch.
-        silence_ms: how long the caller heard nothing while the nodes waited for answers.
+        silence_ms: how long there was silence while the nodes waited for answers.
         problems: what went wrong, as sentences in order.
     """
 

@@ -89,7 +89,7 @@ class SipuniLab(Cabinet):
             await asyncio.gather(*self._running)
 
     async def place_call(self, plan: CallPlan) -> CallReport:
-        """Make the planned call and report what its caller met.
+        """Place the planned call and return the report of what its caller met.
 
         Never raises for anything the bridge does: it stands in the report.
         """

@@ -1,1 +1,1 @@
-"""What the core keeps on disk, as Protocols: each for those who need it."""
+"""What the core keeps on disk, as Protocols: one for each kind of use."""

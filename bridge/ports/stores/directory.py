@@ -27,9 +27,9 @@ from bridge.ports.onec import DirectoryObject
 class EntitySync:
     """The report of one entity set. *seconds* of wall time, *bytes* of decoded answers.
 
-    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* says
+    *proven_at* is when its rows were last proven equal to 1C's: this run, or where *error* is
     why they could not be compared, the last one that could. *fingerprint* is that of the listing
-    that the rows are equal to; empty where they are not. *buried* counts deleted rows.
+    that the rows are equal to; empty where they are not. *buried* is the number of deleted rows.
     """
 
     kind: EntityKind
@@ -65,7 +65,7 @@ class SyncReport:
     #: What calls are routed by, counted, and the highest counts of the last days.
     facts: FactCounts = field(default_factory=dict)
     days: tuple[DailyFacts, ...] = ()
-    #: Nobody can be called, and no person accepted that.
+    #: No manager can be called, and no person accepted that.
     nobody_reachable: bool = False
 
     @property
@@ -144,8 +144,8 @@ class DirectoryTransaction(DirectoryCounts, Protocol):
 class DirectoryStore(Protocol):
     """The directory as the sync process writes it: one writer, blocking calls.
 
-    Opening it raises SyncRunning while another process writes; every method may raise StoreError.
-    After a StoreDamaged nothing is stored any more: the next run is a first one.
+    Opening it raises SyncAlreadyRunning while another process writes; every method may raise
+    StoreError. After a StoreDamaged nothing is stored any more: the next run is a first one.
     """
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
@@ -189,7 +189,7 @@ class CallerDirectory(Protocol):
 
 
 class DirectoryNames(Protocol):
-    """The directory as people search it; raises StoreError where it cannot be read."""
+    """The directory as operators search it; raises StoreError where it cannot be read."""
 
     def partner(self, ref: Ref) -> Partner | None:
         """Return a partner by reference. Raises StoreError."""

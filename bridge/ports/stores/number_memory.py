@@ -1,4 +1,4 @@
-"""What people taught the bridge about a number."""
+"""What operators and calls have taught the bridge about a number."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ class NumberMemoryStore(Protocol):
     """Operators' choices and who talked last, by number. Writes may raise StoreError."""
 
     def number_memory(self, number: PhoneNumber) -> NumberMemory:
-        """Return what people taught about a number; never touches the disk."""
+        """Return what is remembered of a number; never touches the disk."""
         ...
 
     async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:

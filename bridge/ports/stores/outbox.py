@@ -1,4 +1,4 @@
-"""Outbox entries: what delivery takes, and what people see and change."""
+"""Outbox entries: what delivery takes, and what the administrator sees and changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class OutboxCounts:
 
 
 class OutboxQueue(Protocol):
-    """The outbox as delivery works it off. Every method may raise StoreError."""
+    """The outbox as delivery takes entries from it. Every method may raise StoreError."""
 
     async def due_entries(
         self, now: datetime, limit: int
@@ -45,7 +45,9 @@ class OutboxQueue(Protocol):
         """Make entries that a crash left in `sending` due; return their number."""
         ...
 
-    async def resume_entries(self, now: datetime, stage: DeliveryStage | None, limit: int) -> int:
+    async def resume_entries(
+        self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
+    ) -> int:
         """Apply `outbox.resume_entry` to paused entries of *stage*, or of all; return their number.
 
         Those paused longest come first.
@@ -60,12 +62,12 @@ class OutboxQueue(Protocol):
         ...
 
     async def reschedule_entries(self, now: datetime, rules: DeliveryRules) -> int:
-        """Apply `outbox.rearmed` to all entries; return how many changed."""
+        """Apply `outbox.reschedule_entry` to all entries; return how many changed."""
         ...
 
 
 class OutboxEntries(Protocol):
-    """The outbox as people see it. Every method may raise StoreError."""
+    """The outbox as the administrator sees it. Every method may raise StoreError."""
 
     async def entries(
         self, states: Sequence[EntryState] = (), limit: int = 100
@@ -78,14 +80,14 @@ class OutboxEntries(Protocol):
         ...
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
-        """Apply `outbox.retried` to an entry in one step that no delivery can fall into.
+        """Apply `outbox.retry_now` to an entry in one step that no delivery can fall into.
 
-        Gives the entry as it stands then; None when it was dropped.
+        Return the entry as it stands then; None when it was dropped.
         """
         ...
 
     async def drop_entry(self, key: str) -> bool:
-        """Delete an entry on a person's word; the call stays."""
+        """Delete an entry because the administrator asked for it; the call stays."""
         ...
 
     async def count_entries(self) -> OutboxCounts:

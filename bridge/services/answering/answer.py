@@ -35,7 +35,7 @@ class CallOpener(Protocol):
         ...
 
     def mark_recorded(self, call: PhoneCall) -> None:
-        """Take *call* for recorded."""
+        """Record that *call* is on disk."""
         ...
 
 
@@ -100,7 +100,7 @@ class RouteAnswerer:
             StoreError: they cannot be read.
         """
         now, seconds = self._clock(), self._monotonic()
-        # Not those from the future: nobody knows how long ago that was.
+        # Not those from the future: how long ago they came is not known.
         for call in await self._ledger.calls_since(now - REPEAT_WINDOW, now + TOLERANCE):
             age = max(0.0, (now - call.received_at).total_seconds())
             answered = self._begin(call.identity, call.decision, seconds - age)
@@ -130,7 +130,7 @@ class RouteAnswerer:
     async def _decide_live(
         self, live_lookup: LiveLookup, question: RouteQuestion, decision: RouteDecision
     ) -> RouteDecision:
-        """Decide anew with what 1C itself says of a caller whom the index does not know."""
+        """Decide anew by what 1C itself answers about a caller whom the index does not know."""
         number = question.caller.number
         if number is None:
             return decision

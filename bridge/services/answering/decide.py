@@ -32,7 +32,7 @@ from bridge.ports.stores.directory import CallerDirectory
 
 _log = logging.getLogger(__name__)
 
-#: Returns what people taught about a number; must not touch the disk.
+#: Returns what is remembered of a number; must not touch the disk.
 NumberMemoryLookup = Callable[[PhoneNumber], NumberMemory]
 
 
@@ -61,7 +61,7 @@ class RouteDecider:
     ) -> RouteDecision:
         """Return where the call of *question* goes; a broken index sends it to the default.
 
-        *live_lookup* is what 1C itself said of the caller; what the index knows goes before it.
+        *live_lookup* is what 1C itself answered about the caller; the index goes before it.
         """
         card: CallerCard | None = None
         memory: NumberMemory | None = None
@@ -73,7 +73,7 @@ class RouteDecider:
                 card = self._directory.look_up(number)
             except StoreError as error:
                 index_error = str(error)
-            # A withheld number says nothing of the index: it was not asked.
+            # For a withheld number the index is not asked.
             self._report_index(index_error)
         return decide_route(
             question,
@@ -90,7 +90,7 @@ class RouteDecider:
     def explain(self, caller: str, did: str = "") -> tuple[RouteQuestion, RouteDecision]:
         """Return the answer the PBX would get for *caller* on the line *did*, with its evidence.
 
-        *caller* is as a PBX sends it, or typed in any way: copied from a card of 1C, say.
+        *caller* is as a PBX sends it, or typed in any way: for example copied from a card of 1C.
         """
         question = RouteQuestion(
             provider="explain",
@@ -103,7 +103,7 @@ class RouteDecider:
     def fallback(
         self, question: RouteQuestion, reason: str = "answering failed; see the log"
     ) -> RouteDecision:
-        """Decide by nothing but the settings; for when answering itself failed."""
+        """Return a decision by the settings alone, for when answering itself failed."""
         return decide_route(
             question, None, {}, lambda _: ExtensionOwner(None), self._rules, index_error=reason
         )

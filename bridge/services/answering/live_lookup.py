@@ -58,8 +58,9 @@ class _Answer:
 class _LookupRequest:
     """A request and how it ended: with an *answer*, or with a *failure*.
 
-    *sent_at* is when it went to 1C: before that it waits for others of ours, which says nothing of
-    1C. *waiting* counts the callers who wait for it; *is_late*: 1C had it longer than one may wait.
+    *sent_at* is when it went to 1C: before that it waits for others of ours, which proves nothing
+    about 1C. *waiting* counts the callers who wait for it; *is_late*: 1C had it longer than one may
+    wait.
     """
 
     task: asyncio.Task[None] = field(init=False)
@@ -103,7 +104,7 @@ class LiveLookup:
         return any(r.waiting and r.sent_at is None for r in self._requests.values())
 
     async def look_up(self, number: PhoneNumber) -> LiveLookupResult:
-        """Return whose *number* is according to 1C, as far as that is known in time."""
+        """Return the owners of *number* according to 1C, as far as they are known in time."""
         now = self._monotonic()
         if (answer := self._kept_answer(number, now)) is not None:
             return _result_of(answer)
@@ -190,7 +191,7 @@ class LiveLookup:
                 needs_repair = isinstance(error, OneCNotPublished | OneCUnauthorized)
                 self._record_failure(str(error), needs_repair=needs_repair)
         except Exception as error:  # noqa: BLE001 - logged with its traceback
-            # The last line of defence: a fault of ours must not cost the caller an answer.
+            # A fault of ours must not cost the caller an answer.
             _log.exception("live_lookup_broken")
             request.failure = type(error).__name__
             if not request.is_late:

@@ -23,8 +23,8 @@ SLOW_DISK: Final = timedelta(milliseconds=100)
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 5.0
 
-#: Calls that wait in memory for a disk that refuses, some 40 MB; further ones go to the rescue file
-#: at once.
+#: Calls that wait in memory for a disk that refuses them, some 40 MB; further ones go to the rescue
+#: file at once.
 MAX_IN_MEMORY: Final = 10_000
 
 

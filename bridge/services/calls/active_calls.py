@@ -74,9 +74,9 @@ class ActiveCalls:
             self._by_ref[call.provider, call.state.call_ref] = call.key
 
     def reload(self, stale: Iterable[str], calls: Iterable[PhoneCall], now: datetime) -> None:
-        """Replace the calls of the keys *stale* by *calls* as they stand on disk.
+        """Replace the calls of the keys *stale* by *calls*, as they are on disk.
 
-        Calls that were not here before are as old as the wall clock *now* says, which is all that
+        Calls that were not here before are as old as by the wall clock *now*: nothing else
         is known.
         """
         before = dict(self._calls)
@@ -173,7 +173,7 @@ def _take_out(index: dict[_K, dict[str, None]], name: _K, key: str) -> None:
 def _party(caller: Caller) -> _Party:
     """Return what two spellings of one caller have in common.
 
-    The few digits of an extension and of a short outside number are one: the line tells them apart.
+    An extension and a short outside number of the same digits are one here: the line decides.
     """
     if caller.short_number:
         return "short", caller.short_number

@@ -1,6 +1,6 @@
 """Who has to call a client back, as 1C names it at this moment.
 
-Who was responsible when the client was missed proves nothing: that manager may have left, or have
+The manager responsible when the client was missed is not kept: that manager may have left, or have
 handed over the partner, and would never see the reminder.
 """
 
@@ -20,7 +20,7 @@ _DIRECTORY_UNUSABLE: Final = (Finding.INDEX_BROKEN, Finding.INDEX_EMPTY)
 
 
 class CallBackOwners:
-    """Names the owners of missed calls; *decide* asks the directory as for a ringing call."""
+    """Finds the owners of missed calls; *decide* asks the directory as for a ringing call."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class CallBackOwners:
     def can_see_reminders(self, user: Ref) -> bool:
         """Return whether *user* still works in 1C, and so sees reminders there.
 
-        Where no users are known at all, nothing speaks against *user*.
+        Where no users are known at all, *user* counts as working.
         """
         managers = self._managers()
         if not managers:

@@ -140,7 +140,7 @@ class CallStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Let one change be gathered and committed; after one that failed memory is loaded anew.
+        """Gather one change and commit it; after one that failed memory is loaded anew.
 
         Loading waits for the next transaction: what cannot be written often cannot be read either,
         and a call that memory lost would be begun a second time.
@@ -192,7 +192,7 @@ class CallStore:
             await self.commit(changes)
 
     async def orders_being_sent(self) -> Sequence[PhoneCall]:
-        """Return the orders that a crash left as being sent: nobody knows whether they were.
+        """Return the orders that a crash left as being sent: it is not known whether they were.
 
         Orders older than the active calls are among them.
         """

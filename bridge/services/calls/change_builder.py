@@ -37,6 +37,6 @@ class ChangeBuilder:
         )
 
     def change_call(self, call: PhoneCall) -> None:
-        """Put *call* into the change, and reopen its outbox entry."""
+        """Add *call* to the change, and reopen its outbox entry."""
         self.calls[call.key] = call
         self.reopened[call.key] = None

@@ -87,7 +87,7 @@ class EventApplier:
         except UnreadableEvent as error:
             return self._keep_unread(raw, error.reason)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, kept, and an alarm
-            # The last line of defence: one event that we cannot read must not stop all others.
+            # One event that cannot be read must not stop all others.
             _log.exception("event_broken")
             return self._keep_unread(raw, f"reading it broke ({type(error).__name__})")
 

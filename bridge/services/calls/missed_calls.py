@@ -244,7 +244,7 @@ class MissedCalls:
             await self._put(changes, after)
 
     async def _put(self, changes: ChangeBuilder, missed: MissedCall) -> None:
-        """Put *missed* into the change, and the reminders that follow from it into its calls."""
+        """Add *missed* to the change, and to its calls the reminders that follow from it."""
         changes.missed_calls[missed.key] = missed
         if missed.is_open:
             self._open[missed.key] = missed

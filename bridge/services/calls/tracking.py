@@ -82,8 +82,8 @@ class CallTracker:
         self._received: list[_Received] = []
         self._receiving: asyncio.Task[None] | None = None
         self._has_reread = reparse is None
-        #: By how much the wall clock stepped since escalations were scheduled; at the start nobody
-        #: knows.
+        #: By how much the wall clock stepped since escalations were scheduled; None: not at all.
+        #: Zero at the start, when that is not known.
         self._clock_step: timedelta | None = timedelta(0)
 
     # ------------------------------------------------------------ while a caller waits
@@ -100,7 +100,7 @@ class CallTracker:
         return call
 
     def mark_recorded(self, call: PhoneCall) -> None:
-        """Take *call* for recorded, as it stands on disk."""
+        """Record that *call* is on disk, in this form."""
         active = self._active_calls.get(call.key)
         # Events applied meanwhile are ahead of what the record returned.
         is_ahead = active is not None and active.applied_events
@@ -141,7 +141,7 @@ class CallTracker:
         return applied
 
     async def dismiss_unread(self) -> int:
-        """Dismiss the unread events on a person's word; they stay stored, the alarm is over."""
+        """Dismiss the unread events on request; they stay stored, the alarm is over."""
         dismissed, after = 0, -1
         while batch := await self._ledger.unread_events(_BATCH, after):
             after = batch[-1][0]

@@ -35,7 +35,7 @@ class UnreadEvents:
         self._is_counted = False
 
     def add(self, raw: RawEvent, reason: str) -> None:
-        """Take note of an event that is about to be stored unread, for *reason*."""
+        """Count an event that is about to be stored unread, for *reason*."""
         self._last = f"{reason}; {describe_event(raw)}"
         if self._count == 0:
             _log.error("event_unread", extra={"reason": self._last})

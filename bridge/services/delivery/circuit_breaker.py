@@ -67,7 +67,7 @@ class OneCCircuitBreaker:
         self._events.publish(Alarm("onec_refuses", str(error), stage.value))
 
     def clear_alarm(self, stage: DeliveryStage) -> None:
-        """Take back the alarm of *stage*: 1C accepted it."""
+        """Clear the alarm of *stage*: 1C accepted it."""
         if self._alarms.pop(stage, None) is not None:
             again = "1C accepts our writes again"
             self._events.publish(Alarm("onec_refuses", again, stage.value, clear=True))

@@ -1,4 +1,4 @@
-"""Delivery: drain the outbox into 1C, exactly once, for as long as it takes.
+"""Delivery: write the entries of the outbox to 1C, each exactly once.
 
     due ─► what does 1C lack? ─► (maybe sent before? search) ─► write ─► what does it lack now?
 
@@ -97,7 +97,7 @@ class Delivery:
         self._rescheduled_at: int | None = None
         #: The same of the entries that are being delivered, by key.
         self._entry_steps: dict[str, int] = {}
-        #: Whether entries may be left as being sent that nobody sends: a crash, a failed write.
+        #: Whether entries may be left as being sent that are not: after a crash, a failed write.
         self._may_have_orphans = True
 
     async def drain(self) -> int:
@@ -122,7 +122,7 @@ class Delivery:
             return advanced
 
     async def _drain(self, running: dict[str, asyncio.Task[bool]]) -> int:
-        """Keep the slots busy: a request that hangs does not keep fresh calls waiting."""
+        """Deliver with all slots: a request that hangs does not keep fresh calls waiting."""
         advanced, may_find_more = 0, True
         while True:
             if may_find_more and self._breaker.allows_requests():
@@ -148,7 +148,7 @@ class Delivery:
             return
         now = self._clock()
         if self._rescheduled_at != (steps := self._clock_steps()):
-            # At the start too: nobody knows what the clock did while the service was stopped.
+            # At the start too: what the clock did while the service was stopped is not known.
             await self._outbox.reschedule_entries(now, self._rules)
             self._rescheduled_at = steps
         await self._stages.resume_entries(now)
@@ -158,7 +158,7 @@ class Delivery:
                 running[entry.key] = asyncio.create_task(self._deliver(entry, call))
 
     async def _deliver(self, entry: OutboxEntry, call: PhoneCall) -> bool:
-        """Take one entry through its stages until it is delivered or something stops it."""
+        """Deliver one entry stage by stage until it is delivered or something stops it."""
         with call_in_logs(entry.key):
             return await self._through_stages(entry, call)
 
@@ -220,7 +220,7 @@ class Delivery:
         except OneCError as error:
             return self._failures.after_error(sending, error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, shown to a person
-            # The last line of defence: a fault of ours in one call must not stop the others.
+            # A fault of ours in one call must not stop the others.
             _log.exception("outbox_broken", extra={"call": sending.key})
             return self._failures.after_bug(sending, error), True
         self._breaker.record_answer()

@@ -42,7 +42,7 @@ class DocumentDelivery:
         """Create the document unless 1C has it already; return the entry advanced, or waiting.
 
         *is_clock_steady*: the wall clock did not step while *entry* was worked on. After a step
-        nobody knows how much of the quiet period is over.
+        it is not known how much of the quiet period is over.
         """
         if outbox.must_search_first(entry):
             # Before the search: what commits meanwhile must not count as having been searched for.

@@ -41,7 +41,7 @@ class DeliveryFailures:
             now, reason = self._clock(), str(error)
             return outbox.wait_for_quiet(sending, now, self._rules, reason=reason), False
         if isinstance(error, OneCOutcomeUnknown | OneCInvalidResponse):
-            # A response that is not 1C's own says nothing about what 1C did.
+            # A response that is not 1C's own does not show what 1C did.
             return self._retry_later(sending, error, maybe_sent=True), False
         if isinstance(error, OneCUnauthorized | OneCNotPublished):
             return self._after_access_refused(sending, error), False

@@ -1,1 +1,1 @@
-"""Diagnosis: what is well, what is not, and what to do about it; nothing here writes."""
+"""Diagnosis: what is wrong, and what to do about it; nothing here writes."""

@@ -47,7 +47,7 @@ def examine_secrets(
 
 
 def examine_fallback(*, default_extension: str | None, dids: int) -> Sequence[CheckResult]:
-    """Check where callers go for whom nobody is responsible."""
+    """Check where callers go for whom no manager is responsible."""
     if default_extension or dids:
         return [
             CheckResult(

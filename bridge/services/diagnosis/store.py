@@ -1,11 +1,11 @@
-"""Check results about the data folder: whether it can be written, its room, damaged files."""
+"""Check results about the data folder: whether it can be written, free space, damaged files."""
 
 from collections.abc import Mapping, Sequence
 
 from bridge.domain.reporting.check_results import CheckResult, CheckVerdict
 from bridge.errors import StoreDamaged, StoreError
 
-#: With less room, a sync of a large base may run out of it.
+#: With less free space, a sync of a large base may run out of it.
 _ENOUGH_BYTES = 500 * 2**20
 
 #: What to do about a damaged file, and what is lost with it.
@@ -41,7 +41,7 @@ def examine_store(
     errors: Mapping[str, StoreError],
     damaged_copies: Sequence[str] = (),
 ) -> Sequence[CheckResult]:
-    """Check the data folder: *obstacle* is why it cannot be written, *free* its room in bytes.
+    """Check the data folder: *obstacle* is why it cannot be written, *free* its free bytes.
 
     *errors* are those of files by name; *damaged_copies* names the files of which a damaged one is
     kept.
@@ -61,11 +61,11 @@ def examine_store(
     if obstacle:
         advice = "mend its rights, or set BRIDGE_DATA_DIR"
         return [CheckResult("store", CheckVerdict.FAILURE, obstacle, advice), *results]
-    room = f"the data folder {folder} can be written; {free / 2**20:,.0f} MiB are free"
+    message = f"the data folder {folder} can be written; {free / 2**20:,.0f} MiB are free"
     if free < _ENOUGH_BYTES:
         advice = "make room: on a full disk calls are answered, but not recorded"
-        return [CheckResult("store", CheckVerdict.WARNING, room, advice), *results]
-    return results or [CheckResult("store", CheckVerdict.OK, room)]
+        return [CheckResult("store", CheckVerdict.WARNING, message, advice), *results]
+    return results or [CheckResult("store", CheckVerdict.OK, message)]
 
 
 def advice_for_damage(damage: StoreDamaged) -> str:

@@ -1,1 +1,1 @@
-"""Watches: what is wrong with the service right now, and the alarms that follow from it."""
+"""Watches: what is wrong with the service at this moment, and the alarms that follow."""

@@ -17,7 +17,7 @@ class SystemState:
         self._alarms: dict[tuple[AlarmName, str], ActiveAlarm] = {}
 
     def publish(self, event: Event) -> None:
-        """Take in *event*."""
+        """Apply *event* to the state."""
         if isinstance(event, OneCAvailability):
             before = self._availability
             if before is None or before.available != event.available:

@@ -2,8 +2,8 @@
 
 poll ─► documents of the last minutes ─► not ordered before? ─► extension and number ─► order
 
-Each document is ordered once for ever: its outcome is written into that very document, with our
-marker, and a document without the marker is ordered at its own date only.
+Each document is ordered once and never again: its outcome is written into that very document, with
+our marker, and a document without the marker is ordered at its own date only.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class _DocumentOrders(Protocol):
     async def order_from_document(
         self, document: Ref, extension: str, number: str, *, by: str, refusal: str = ""
     ) -> PhoneCall | None:
-        """Order it once for ever; None where it was ordered before."""
+        """Order the call; None where it was ordered before, however long ago."""
         ...
 
 
@@ -71,7 +71,7 @@ class CallRequestPoller:
         self._ordered: dict[Ref, datetime] = {}
 
     async def poll(self) -> int:
-        """Look once and order what is new; return how many calls were ordered.
+        """Poll once and order what is new; return how many calls were ordered.
 
         Raises:
             StoreError: an order could not be recorded, and was not sent; the next poll tries again.
@@ -93,9 +93,9 @@ class CallRequestPoller:
         results = await asyncio.gather(
             *(self._order(request) for request in new), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        for returned in results:
+            if isinstance(returned, BaseException):
+                raise returned
         return results.count(True)
 
     async def _order(self, request: CallRequest) -> bool:

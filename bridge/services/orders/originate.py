@@ -128,9 +128,9 @@ class CallOriginator:
     async def order_from_document(
         self, document: Ref, extension: str, number: str, *, by: str, refusal: str = ""
     ) -> PhoneCall | None:
-        """Place the call that a document in UT asks for, once for ever; None where it was before.
+        """Place the call that a document in UT asks for, once; None where it was placed before.
 
-        An order that makes no sense, or for which *refusal* says why it is refused, is recorded as
+        An order that makes no sense, or that is refused for the reason *refusal*, is recorded as
         a refused one, so that the document gets the reason.
 
         Raises:

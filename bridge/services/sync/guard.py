@@ -46,7 +46,7 @@ class SyncGuard:
         """Compare a listing with our rows.
 
         Raises:
-            SyncRefused: it shrank too much, and nobody confirmed it.
+            SyncRefused: it shrank too much, and no person confirmed it.
         """
         changes = compare_versions(held, listed)
         try:
@@ -56,11 +56,11 @@ class SyncGuard:
         return changes
 
     def check_missing_attribute(self, missing: OneCNotPublished, last: SyncReport | None) -> None:
-        """Check what follows where the attribute of extensions is not published: nobody has one.
+        """Check what follows where the attribute of extensions is not published.
 
         Raises:
-            OneCNotPublished: nobody had one before either, and nobody accepted that.
-            RoutingFactsLost: somebody had one, and nobody confirmed the loss.
+            OneCNotPublished: no manager had one before either, and no person accepted that.
+            RoutingFactsLost: a manager had one, and no person confirmed the loss.
         """
         held = 0 if last is None else last.facts.get(RoutingFact.EXTENSION, 0)
         if not held:
@@ -82,7 +82,7 @@ class SyncGuard:
         """Check what calls are routed by; *managers* are those from before the run and of now.
 
         Raises:
-            RoutingFactsLost: too much of it is gone, and nobody confirmed the loss.
+            RoutingFactsLost: too much of it is gone, and no person confirmed the loss.
         """
         days = () if last is None else last.days
         found = {loss.what: loss for loss in find_losses(before, days, now, self._max_shrink)}
@@ -112,10 +112,10 @@ class SyncGuard:
         return update_daily_facts(days, today, facts)
 
     def is_nobody_reachable(self, last: SyncReport | None, facts: FactCounts) -> bool:
-        """Return whether nobody can be called, and no person accepted that."""
+        """Return whether no manager can be called, and no person accepted that."""
         if facts.get(RoutingFact.EXTENSION, 0) or EntityKind.MANAGER in self._accepted:
             return False
-        # Accepted once, it stays accepted until somebody has an extension.
+        # Accepted once, it stays accepted until a manager has an extension.
         return (
             last is None
             or not last.facts

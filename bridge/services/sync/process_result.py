@@ -76,30 +76,37 @@ class SyncResultReporter:
         self._in_a_row = 0
         self._raised: set[AlarmName] = set()
 
-    def report(self, result: SyncProcessResult) -> None:
+    def report(self, process_result: SyncProcessResult) -> None:
         """Log and publish what differs from the run before."""
-        before, self._last = self._last, result
-        is_same = before is not None and before.outcome is result.outcome
+        before, self._last = self._last, process_result
+        is_same = before is not None and before.outcome is process_result.outcome
         self._in_a_row = self._in_a_row + 1 if is_same else 1
-        if before is not None and (before.code, before.alarm) == (result.code, result.alarm):
+        if before is not None and (before.code, before.alarm) == (
+            process_result.code,
+            process_result.alarm,
+        ):
             return  # the message of one failure differs from run to run; its code does not
-        self._clear_alarms(result)
-        if result.outcome is SyncOutcome.DONE:
+        self._clear_alarms(process_result)
+        if process_result.outcome is SyncOutcome.DONE:
             if before is not None and before.outcome is not SyncOutcome.DONE:
                 _log.info("sync_back")
             self._events.publish(OneCAvailability(True, "sync with 1C works"))
         else:
-            extra = {"code": result.code, "reason": result.message}
-            if result.output:
-                extra["output"] = result.output
+            extra = {"code": process_result.code, "reason": process_result.message}
+            if process_result.output:
+                extra["output"] = process_result.output
             _log.error("sync_failed", extra=extra)
-        if result.outcome in _ONEC_AWAY:
-            self._events.publish(OneCAvailability(False, result.message))
-        elif result.outcome is SyncOutcome.REFUSED:
+        if process_result.outcome in _ONEC_AWAY:
+            self._events.publish(OneCAvailability(False, process_result.message))
+        elif process_result.outcome is SyncOutcome.REFUSED:
             self._events.publish(OneCAvailability(True, "1C answers; what it lost is refused"))
-        if result.alarm is not None:
-            self._raised.add(result.alarm)
-            self._events.publish(Alarm(result.alarm, result.message, _subject_of(result.alarm)))
+        if process_result.alarm is not None:
+            self._raised.add(process_result.alarm)
+            self._events.publish(
+                Alarm(
+                    process_result.alarm, process_result.message, _subject_of(process_result.alarm)
+                )
+            )
 
     def pause_before_next(self, usual: timedelta) -> timedelta:
         """Return the pause before the next run; *usual* is the one after a success."""
@@ -107,17 +114,17 @@ class SyncResultReporter:
             return usual
         return pause_after_outcome(usual, self._last.outcome, self._in_a_row)
 
-    def _clear_alarms(self, result: SyncProcessResult) -> None:
-        """Clear what is over; a failure says nothing about what was refused."""
+    def _clear_alarms(self, process_result: SyncProcessResult) -> None:
+        """Clear what is over; a failure does not show what became of a refusal."""
         over: dict[AlarmName, str] = {}
-        if result.alarm != "sync_failed":
+        if process_result.alarm != "sync_failed":
             over["sync_failed"] = "sync got further again"
-        if result.outcome not in {SyncOutcome.UNAUTHORISED, SyncOutcome.UNREACHABLE}:
+        if process_result.outcome not in {SyncOutcome.UNAUTHORISED, SyncOutcome.UNREACHABLE}:
             over["onec_refuses"] = "1C accepts the bridge's user again"
-        if result.outcome is SyncOutcome.DONE or result.alarm == "extensions_lost":
+        if process_result.outcome is SyncOutcome.DONE or process_result.alarm == "extensions_lost":
             # Rows are counted before what calls are routed by is checked.
             over["sync_refused"] = "the listings are believed again"
-        if result.outcome is SyncOutcome.DONE and result.alarm is None:
+        if process_result.outcome is SyncOutcome.DONE and process_result.alarm is None:
             over["extensions_lost"] = "what calls are routed by is there again, or was accepted"
         for name, message in over.items():
             if name in self._raised:

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 def confirm_nothing(refused: SyncRefused) -> bool:
-    """Confirm no loss: nobody is there to be asked."""
+    """Confirm no loss: no person can be asked."""
     del refused
     return False
 
@@ -50,12 +50,12 @@ _ORDER: Final = (
     EntityKind.COUNTERPARTY,
 )
 
-#: Without these there is nobody to route to, or nobody to route for.
+#: Without these there is no manager to route to, or no caller to route.
 _REQUIRED: Final = frozenset({EntityKind.MANAGER, EntityKind.PARTNER})
 
 
 class Progress(Protocol):
-    """Is called with the progress of a run; a terminal's bar, or nothing."""
+    """Receives the progress of a run: a terminal's bar, or nothing."""
 
     def listing(self, kind: EntityKind) -> None:
         """The listing of *kind* begins."""
@@ -115,7 +115,7 @@ class DirectoryPull:
         Raises:
             OneCError: nothing was changed.
             SyncRefused: a listing shrank too much, or its rows lost what calls are routed by, and
-                nobody confirmed it; nothing was changed.
+                no person confirmed it; nothing was changed.
             StoreError: nothing was changed.
         """
         started_at = self._clock()

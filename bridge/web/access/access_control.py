@@ -2,7 +2,7 @@
 
 The administrator comes by session cookie (by the password, or by a one-time link), by Basic or
 Bearer with the password (scripts), or by the proof of a command that may read the data folder. A
-manager comes by session cookie alone. An address admits nobody.
+manager comes by session cookie alone. An address alone admits no viewer.
 """
 
 import logging
@@ -73,7 +73,7 @@ class AdminAccess:
 
 
 class AccessControl:
-    """Finds who asks. *managers* returns 1C's users as they are now: who left is let in no more."""
+    """Finds the viewer of a request. *managers* returns 1C's users as they are now."""
 
     def __init__(
         self,
@@ -112,16 +112,17 @@ class AccessControl:
         return self._checked(scope, viewer)
 
     async def require_viewer(self, scope: Scope) -> Viewer:
-        """Admit a manager, or else the administrator; raises what `admin` does."""
+        """Admit a manager, or else the administrator; raises as `require_admin` does."""
         viewer = self.signed_in_manager(scope) or await self._admin(scope)
         if viewer is None:
             raise self._refusal(scope)
         return self._checked(scope, viewer)
 
     async def require_order_placer(self, scope: Scope) -> Viewer:
-        """Admit who may have a call placed: the administrator, or a manager; raises as `admin`.
+        """Admit a viewer who may order calls: the administrator, or a manager.
 
-        Who has both sessions keeps the administrator's choice of telephone.
+        A viewer with both sessions keeps the administrator's choice of telephone. Raises as
+        `require_admin`.
         """
         viewer = await self._admin(scope) or self.signed_in_manager(scope)
         if viewer is None:
@@ -129,7 +130,7 @@ class AccessControl:
         return self._checked(scope, viewer)
 
     async def require_metrics_reader(self, scope: Scope) -> None:
-        """Admit who wants figures only: by the token for them, or the administrator."""
+        """Admit a reader of metrics by the token for them, or the administrator."""
         token = bearer_token(read_header(scope, b"authorization"))
         if self._metrics_token is None or token is None or not self._metrics_token.matches(token):
             await self.require_admin(scope)
@@ -144,7 +145,7 @@ class AccessControl:
         return lambda: self.tokens.is_valid_admin_session(sealed)
 
     async def sign_out(self, scope: Scope) -> Viewer | None:
-        """End the sessions of *scope* for good; return who it was, None without a session."""
+        """End the sessions of *scope* for good; return their viewer, None without a session."""
         sealed, desk = read_cookie(scope, ADMIN_COOKIE), read_cookie(scope, DESK_COOKIE)
         manager = self.signed_in_manager(scope)
         is_admin = bool(sealed) and self.tokens.is_valid_admin_session(sealed)
@@ -236,7 +237,7 @@ class AccessControl:
         return is_encrypted(scope, self._access.trusted_proxies)
 
     async def _admin(self, scope: Scope) -> Viewer | None:
-        """Find the administrator; None for a stranger.
+        """Return the administrator; None for a stranger.
 
         Raises:
             HTTPException: 401 for a wrong password, 429 after many.

@@ -1,7 +1,7 @@
 """Limits guesses at secrets: a few wrong ones cost nothing, then each check waits its turn.
 
-One counter for each secret and network, so that knowing one secret forgives no guess at another.
-Nobody is locked out: past the free guesses of a network its checks come one after another, some
+One counter for each secret and network, so that knowing one secret makes no guess at another free.
+No client is locked out: past the free guesses of a network its checks come one after another, some
 seconds apart, and the right secret passes in its turn. More at once than can wait
 are turned away unchecked. A right secret takes back its own count and no other: a client that
 asks all day long with the right one must not open the way to guesses from beside it.
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-#: So many mistakes are a person's.
+#: So many mistakes a person makes.
 _FREE: Final = 5
 
 #: Seconds between two checks of a network past them; doubled by each ten further mistakes.
@@ -57,7 +57,7 @@ class _Counter:
 
 
 class Attempt:
-    """The leave to check one guess; it counts as wrong until `right` is called."""
+    """The leave to check one guess; it counts as wrong until `mark_right` is called."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class AttemptLimiter:
         """Count *guesses* as wrong and wait until they may be checked.
 
         Raises:
-            TooManyGuesses: too many wait already; nothing was counted.
+            TooManyAttempts: too many wait already; nothing was counted.
         """
         now = self._now()
         counters = tuple(self._counter(guess, now) for guess in guesses)
@@ -147,5 +147,5 @@ def _pace(over: int) -> float:
 
 
 def _is_worth_noting(mistakes: int) -> bool:
-    """Return whether the log gets this one: a flood of guesses must not become one of lines."""
+    """Return whether the log gets this one: many guesses must not become as many lines."""
     return mistakes <= _FREE or mistakes & (mistakes - 1) == 0

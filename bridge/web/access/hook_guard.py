@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 #: So many wrong secrets of one network are a mistake in a cabinet; more are guesses.
 _MISTAKES: Final = 10
 
-#: The alarm is over when nobody guessed for so long.
+#: The alarm is over when there was no guess for so long.
 _QUIET_S: Final = 1800.0
 
 _RETRY_AFTER: Final = {"Retry-After": "60"}
@@ -68,19 +68,19 @@ class HookGuessCounter:
         if mistakes <= _MISTAKES:
             return False
         if self._last_at is None or worth_noting:
-            words = f"{mistakes} wrong hook secrets ({way}) from {network}"
-            self._events.publish(Alarm("hooks_guessed", words))
+            message = f"{mistakes} wrong hook secrets ({way}) from {network}"
+            self._events.publish(Alarm("hooks_guessed", message))
         self._last_at = self._now()
         return True
 
     def log_foreign_network(self, network: str) -> None:
-        """Log who asks from where no PBX of ours is."""
+        """Log a request from a network where no PBX of ours is."""
         mistakes, worth_noting = self._attempts.count_failure(GuessKey("hook network", network))
         if worth_noting:
             _log.warning("hook_not_allowed", extra={"client": network, "tries": mistakes})
 
     def clear_when_quiet(self) -> None:
-        """End the alarm when nobody guessed for a while."""
+        """End the alarm when there was no guess for a while."""
         if self._last_at is not None and self._now() - self._last_at >= _QUIET_S:
             self._last_at = None
             self._events.publish(Alarm("hooks_guessed", "", clear=True))
@@ -102,14 +102,14 @@ class HookGuard:
         self._guesses = guesses
 
     def require_pbx(self, scope: Scope, token: str | None) -> None:
-        """Check *scope*; *token* is the path's, None on the paths without one.
+        """Check *scope*; *token* is that of the path, None on the paths without one.
 
         Raises:
             HTTPException: 401 or 403 on plain paths; 404 on paths with a token, and wherever the
                 way in is not set up, as if there were no such path; 429 after many wrong ones.
         """
         earlier = scope.get(_REFUSED)
-        if earlier is not None:  # the usual way of refusals comes by here again
+        if earlier is not None:  # a refusal is checked a second time on its usual way
             raise earlier
         try:
             self._check(scope, token)

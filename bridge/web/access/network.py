@@ -1,7 +1,7 @@
 """Where a request comes from: the client's address and network, our own pages, an encrypted line.
 
-Proxies' headers are believed from the networks the settings name, and from nobody else. Where a
-request comes from proves nobody: a proxy on this machine brings the whole world.
+Proxies' headers are believed from the networks the settings name, and from no others. Where a
+request comes from proves no identity: a proxy on this machine passes on requests of all.
 """
 
 import ipaddress
@@ -23,9 +23,9 @@ _IPV6_CUSTOMER = 64
 
 
 def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None:
-    """Find who really asks: the socket's peer or, behind *proxies*, the last hop they do not own.
+    """Return the client's address: the peer's or, behind *proxies*, the last hop they do not own.
 
-    None when there is no telling; garbage in the header ends the search.
+    None when it is not known; garbage in the header ends the search.
     """
     address = _peer(scope)
     if not proxies or address is None or not is_in_networks(address, proxies):
@@ -43,7 +43,7 @@ def client_address(scope: Scope, proxies: tuple[Network, ...]) -> Address | None
 
 
 def network_of(address: Address | None) -> str:
-    """Return the network that is counted as one guesser; "unknown" when there is no telling."""
+    """Return the network that is counted as one guesser; "unknown" when it is not known."""
     if address is None:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
@@ -67,7 +67,7 @@ def is_same_origin(scope: Scope) -> bool:
 
 
 def is_encrypted(scope: Scope, proxies: tuple[Network, ...]) -> bool:
-    """Return whether the client's line is TLS: our own, or on the word of one of our *proxies*."""
+    """Return whether the client's line is TLS: our own, or as one of our *proxies* reports."""
     if scope.get("scheme") == "https":
         return True
     if not is_in_networks(_peer(scope), proxies):

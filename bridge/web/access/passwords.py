@@ -1,4 +1,4 @@
-"""The administrator's password as it is checked: beside the event loop, never behind guesses.
+"""Checks of the administrator's password: off the event loop, and never behind guesses.
 
 Checking a hash takes a tenth of a second and 16 MiB, so few are checked at once. The last right
 password is remembered by a digest and passes without hashing. Any other goes to one of two

@@ -1,6 +1,6 @@
 """Secrets as they are compared: in constant time, plain ones as digests, a password as its hash.
 
-A refusal never says what was wrong with them.
+A refusal never shows what was wrong with them.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Secret:
 
 
 class PasswordHash(NamedTuple):
-    """A password's scrypt hash, written `scrypt:N:r:p:salt:hash`: no sign that a shell minds."""
+    """A password's scrypt hash, written `scrypt:N:r:p:salt:hash`: no quotes are needed."""
 
     cost: int
     block: int

@@ -21,7 +21,7 @@ MANAGER_SESSION_AGE: Final = timedelta(days=30)
 #: A one-time link stands in a terminal or a journal for others to find.
 CONSOLE_LINK_AGE: Final = timedelta(hours=1)
 
-#: A command asks at once.
+#: A command uses its proof at once.
 _COMMAND: Final = timedelta(minutes=1)
 
 _ID_BYTES: Final = 8

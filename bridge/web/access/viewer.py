@@ -1,4 +1,4 @@
-"""Who looks at a page, and which numbers and calls are shown there."""
+"""The viewer of a page, and which numbers and calls the viewer may see."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks: the administrator, or one 1C user with the extension that 1C has now.
+    """A viewer: the administrator, or one 1C user with the extension that 1C has now.
 
     *masks_numbers*: numbers of other managers' clients are hidden until they are revealed.
     *address* is where the request came from, for the audit list.
@@ -41,10 +41,10 @@ class Viewer:
         return self.role is Role.ADMIN
 
     def audit_record(
-        self, at: datetime, act: AuditAct, subject: str = "", words: str = ""
+        self, at: datetime, act: AuditAct, subject: str = "", message: str = ""
     ) -> AuditRecord:
         """Return the audit record of what the viewer does."""
-        return AuditRecord(at, act, self.role.value, self.name, self.address, subject, words)
+        return AuditRecord(at, act, self.role.value, self.name, self.address, subject, message)
 
     def took_part(self, call: PhoneCall) -> bool:
         """Return whether *call* was sent to the viewer, rang there, or was talked or dialled."""

@@ -50,7 +50,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
         lang: Lang = None,
     ) -> CallsView:
         """List calls, newest first; ask on with `before`."""
-        wanted = CallFilter(
+        call_filter = CallFilter(
             number=None if number is None else read_number(services, number),
             client=client,
             extension=extension,
@@ -59,7 +59,7 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
             since=None if since is None else _to_utc(since),
         )
         until = None if before is None else _to_utc(before)
-        calls = await services.ledger.calls(limit=limit, before=until, matching=wanted)
+        calls = await services.ledger.calls(limit=limit, before=until, matching=call_filter)
         return CallsView(
             calls=[CallSummaryView.of(call, lang or services.lang) for call in calls],
             next_before=calls[-1].received_at if len(calls) == limit else None,
@@ -95,8 +95,8 @@ def add_call_routes(router: APIRouter, services: WebServices) -> None:
     @router.get("/debts")
     async def list_debts() -> MissedCallsView:
         """List the clients who were missed and wait to be called back."""
-        debts = await services.ledger.open_missed_calls()
-        return MissedCallsView(debts=[MissedCallView.of(missed_call) for missed_call in debts])
+        missed_calls = await services.ledger.open_missed_calls()
+        return MissedCallsView(debts=[MissedCallView.of(missed) for missed in missed_calls])
 
 
 def read_number(services: WebServices, typed: str) -> PhoneNumber:

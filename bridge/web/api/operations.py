@@ -24,13 +24,13 @@ def _why_stale(report: SyncReport | None) -> str:
 
 
 def _warning(alarm: ActiveAlarm) -> str:
-    """Return what may be told to everybody: the words may name files, addresses, people."""
+    """Return what all may see: the message may name files, addresses, people."""
     about = f" ({alarm.subject})" if alarm.subject else ""
     return f"{alarm.name}{about}: {ALARM_TEXTS[alarm.name].title}"
 
 
 def operations_routes(services: WebServices, access: AccessControl) -> list[BaseRoute]:
-    """Build `/healthz`, `/readyz` (open to all, they tell no secret) and `/metrics`."""
+    """Build `/healthz`, `/readyz` (open to all, they show no secret) and `/metrics`."""
 
     async def healthz(request: Request) -> Response:
         del request

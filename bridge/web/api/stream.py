@@ -46,13 +46,14 @@ async def event_lines(
 
     They end when the service stops; a heartbeat breaks every long silence.
     """
-    wanted = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
-    async with services.event_feed.subscribe(wanted, after) as listener:
-        # Sends the headers through whatever stands between, and tells a page it is connected.
+    event_kinds = [EVENT_KINDS[kind] for kind in kinds] or list(EVENT_KINDS.values())
+    async with services.event_feed.subscribe(event_kinds, after) as listener:
+        # Sends the headers through proxies, and shows a page that it is connected.
         yield "retry: 2000\n\n"
         while True:
             try:
-                # Not wait_for: it makes a task of each wait, and the page hears a turn later.
+                # Not wait_for: it makes a task of each wait, and the page gets the event a turn
+                # later.
                 async with asyncio.timeout(services.heartbeat_s):
                     numbered = await anext(listener)
             except TimeoutError:
@@ -60,14 +61,14 @@ async def event_lines(
                 continue
             except StopAsyncIteration:
                 return
-            # One text for all who listen; an id names one event in the life of a process.
+            # One text for all listeners; an id names one event in one run of the process.
             yield services.event_texts.get_or_write(
                 numbered[0], partial(format_event, *numbered, services.lang)
             )
 
 
 def format_event(event_id: str, event: Event | None, lang: Language) -> str:
-    """Return one event; a gap, None, tells the page to reload."""
+    """Return one event as text; on a gap, None, the page reloads."""
     if event is None:
         return f"id: {event_id}\nevent: gap\ndata: {{}}\n\n"
     kind, text = _write_event(event, lang)

@@ -1,7 +1,7 @@
 """uvicorn's protocol on httptools, held to our limits.
 
 uvicorn has options for a few of them only: `h11_max_incomplete_event_size` is for h11,
-`limit_concurrency` answers 503 to the PBX as to anybody, and httptools takes a head of any size.
+`limit_concurrency` answers 503 to the PBX too, and httptools takes a head of any size.
 
 Heads are gathered here until they are whole, and only then parsed: so they are counted while they
 come, a slow one costs nothing, and a request line that the parser refuses can be repaired.
@@ -72,7 +72,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._bytes = 0  # of the body, or behind the refusal
         self._keep_alive = True
         self._known = False
-        # Copied into each request's scope: whoever admits a PBX says so.
+        # Copied into each request's scope, where the hooks mark a PBX that was admitted.
         self.app_state = {**app_state, "know_address": self._know}
 
     # ------------------------------------------------------------ the connection
@@ -97,7 +97,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.app_state = {}
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; the usual request comes whole and in one piece."""
+        """Receive bytes; the usual request comes whole and in one piece."""
         phase = self._phase
         if phase is _HEAD:
             end = data.find(HEAD_END)
@@ -120,7 +120,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.deadline = self.registry.clock() + self._limits.drain_s
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume writing."""
         super().resume_writing()
         if self._phase is _ANSWER:
             self.deadline = _NEVER
@@ -153,14 +153,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     # ------------------------------------------------------------ heads
-    def _gather(self, data: bytes) -> None:
+    def _gather(self, chunk: bytes) -> None:
         """Take a head that comes in pieces, or with something behind it."""
         self._unset_keepalive_if_required()
         held = self._held
         if not held:
             self.deadline = self.registry.clock() + self._limits.head_s
         seen = max(0, len(held) - len(HEAD_END) + 1)
-        held += data if held else data.lstrip(b"\r\n")  # RFC 9112 §2.2
+        held += chunk if held else chunk.lstrip(b"\r\n")  # RFC 9112 §2.2
         end = held.find(HEAD_END, seen)
         if (len(held) if end < 0 else end) > self._limits.head_bytes:
             self._refuse(heads.refusal_of_size(held))
@@ -173,9 +173,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             if rest:
                 self.data_received(rest)
 
-    def _keep_for_later(self, data: bytes) -> None:
+    def _keep_for_later(self, chunk: bytes) -> None:
         """Keep a request that was sent before the last one was answered: one is done at a time."""
-        self._held += data
+        self._held += chunk
         if len(self._held) > self._limits.head_bytes + self._limits.body_bytes:
             self.registry.log_sparingly("request_refused", self.address, heads.LARGE_BODY.message)
             self.transport.abort()
@@ -194,7 +194,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _take_unusual_head(self, head: bytes) -> None:
         """Parse a head again without what the parser does not take, or refuse it."""
-        if self._started:  # a wish for another protocol in a spelling that we do not know
+        if self._started:  # a request for another protocol in a spelling that we do not know
             self.cycle.keep_alive = False
             return
         if self._upgrades:
@@ -211,7 +211,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Look at the head before anything is started for it."""
         if self._in_body:
-            raise _Stop  # a head behind a body, which nobody counted
+            raise _Stop  # a head behind a body, which was not counted
         url, query = self.url, None
         if b"#" in url:  # a fragment never leaves a browser: it is a text not encoded
             url = self.url = url.replace(b"#", b"%23")
@@ -245,18 +245,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._bytes = 0
         self.deadline = self.registry.clock() + self._limits.body_s
         self.headers = []  # what comes behind a body is no header of the request
-        # Whoever is answered before his body came is not read on.
+        # A client that is answered before its body came is not read on.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
         self.cycle.transport = _Lingering(self)  # type: ignore[assignment]  # all that a cycle uses
 
-    def _take_body(self, data: bytes) -> None:
-        self._bytes += len(data)
+    def _take_body(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
         if self._bytes > 2 * self._limits.body_bytes:  # chunks have heads of their own
             self._refuse(heads.LARGE_BODY)
             return
         fit, self._in_body = True, True
         try:
-            self.parser.feed_data(data)
+            self.parser.feed_data(chunk)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             fit = False
         self._in_body = False
@@ -312,7 +312,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _abandon_request(self) -> bool:
-        """Tell the application that its request was cut off; return False if it has answered."""
+        """End the application's request, which was cut off; return False if it has answered."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             return True

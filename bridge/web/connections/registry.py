@@ -1,7 +1,8 @@
 """All connections at once: how many, from where, which may be closed to make place, which are late.
 
 A connection that waits for its client (for a head, or for a body) is closed when another needs its
-place, the oldest first; one with an answer under way never. So idle connections keep nobody out.
+place, the oldest first; one with an answer under way never. So idle connections take no place from
+others.
 """
 
 import ipaddress
@@ -60,9 +61,9 @@ class ConnectionRegistry:
         """Return how many connections are open."""
         return len(self._open)
 
-    # ------------------------------------------------------------ one connection's life
+    # ------------------------------------------------------------ one connection
     def accept(self, connection: Connection) -> bool:
-        """Take *connection* in, closing a waiting one where there is no place; False: refused."""
+        """Add *connection*, closing a waiting one where there is no place; False: refused."""
         limits = self.limits
         network = self._network(connection.address)
         known = self.is_pbx_address(connection.address)
@@ -91,9 +92,9 @@ class ConnectionRegistry:
 
     # ------------------------------------------------------------ known addresses
     def add_pbx_address(self, address: str) -> None:
-        """Note that a question with the right secret came from *address*."""
+        """Record that a question with the right secret came from *address*."""
         if self._known.get(address, 0.0) < self.clock():
-            self._known.pop(address, None)  # to the end of the row
+            self._known.pop(address, None)  # moved to the end of the order
         self._known[address] = self.clock() + _KNOWN_S
         while len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
@@ -109,14 +110,14 @@ class ConnectionRegistry:
         for connection in [one for one in self._open if one.deadline < now]:
             connection.time_out()
 
-    def log_sparingly(self, kind: str, address: str, words: str = "") -> None:
+    def log_sparingly(self, kind: str, address: str, reason: str = "") -> None:
         """Log what happened to a connection: the first of its kind, then one a minute at most."""
         now = self.clock()
         last = self._logged.get(kind)
         if last is None or now - last >= _LOG_EVERY_S:
             self._logged[kind] = now
             extra = {"client": address, "open": self.open_count}
-            _log.warning(kind, extra=extra | ({"reason": words} if words else {}))
+            _log.warning(kind, extra=extra | ({"reason": reason} if reason else {}))
 
     def _evict(self, may_go: Callable[[Connection], bool]) -> bool:
         victim = next((one for one in self._open if one.is_waiting and may_go(one)), None)
@@ -127,7 +128,7 @@ class ConnectionRegistry:
         return True
 
     def _network(self, text: str) -> str:
-        """Name the network whose connections are counted together; empty: they are not."""
+        """Return the network whose connections are counted together; empty: they are not."""
         try:
             address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:

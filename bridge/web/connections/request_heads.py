@@ -63,9 +63,9 @@ def repair_request_line(head: bytes) -> bytes | None:
 
 
 def without_upgrade(head: bytes) -> bytes:
-    """Return *head* without its wish for another protocol: the parser would leave the body to that.
+    """Return *head* without its request for another protocol, to which the parser leaves the body.
 
-    A server may ignore the wish (RFC 9110 §7.8).
+    A server may ignore that request (RFC 9110 §7.8).
     """
     return _UPGRADE.sub(b"", head)
 
@@ -113,7 +113,7 @@ def wants_upgrade(headers: Headers) -> bool:
 
 
 def refusal_of_body(headers: Headers, limits: ConnectionLimits) -> Refusal | None:
-    """Return the refusal of a body that says itself that it is too large."""
+    """Return the refusal of a body that is too large by its own header."""
     for name, value in headers:
         # The parser took it for a number; a longer one is too large whatever it is.
         if name == b"content-length" and (

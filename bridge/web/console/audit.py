@@ -1,4 +1,4 @@
-"""The audit list: who came in, looked at what was hidden, and changed something."""
+"""The audit list: sign-ins, revealed numbers, changes."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,5 +68,5 @@ class AuditPage(ConsolePage):
 
 
 def _act(request: Request) -> AuditAct | None:
-    wanted = request.query_params.get("act")
-    return next((act for act in AuditAct if act.value == wanted), None)
+    asked = request.query_params.get("act")
+    return next((act for act in AuditAct if act.value == asked), None)

@@ -95,8 +95,8 @@ class CallsPage(ConsolePage):
         calls, _ = await self.services.call_journal.find(
             read_search(asked, self.services.zone, self.services.phones), limit=_MOST_ROWS
         )
-        words = urlencode({name: value for name, value in asked.items() if value and name != "q"})
-        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "calls", words)
+        filters = urlencode({name: value for name, value in asked.items() if value and name != "q"})
+        await record_audit(self.services, viewer, AuditAct.CALLS_EXPORTED, "calls", filters)
         localizer = self.pages.localizer_of(request.scope)
         header = localizer.translate(
             "Time; Direction; Outcome; Caller; Number; Line; Sent to; Manager; Why; Answered by; "
@@ -107,7 +107,7 @@ class CallsPage(ConsolePage):
 
     def _row(self, call: PhoneCall, lang: Language) -> Sequence[object]:
         say = self.pages.localizers[lang].translate
-        number, target, life = call.caller.number, call.decision.target, call.state
+        number, target, state = call.caller.number, call.decision.target, call.state
         return (
             call.arrived_at.astimezone(self.services.zone).strftime("%Y-%m-%d %H:%M:%S"),
             say(DIRECTION_LABELS[call.direction]),
@@ -118,9 +118,9 @@ class CallsPage(ConsolePage):
             "" if target is None else target.extension,
             "" if target is None else target.name,
             format_rule(lang, call.decision.rule),
-            life.answered_by,
-            _seconds(life.wait_time),
-            _seconds(life.talk_time),
+            state.answered_by,
+            _seconds(state.wait_time),
+            _seconds(state.talk_time),
             call.key,
         )
 
@@ -155,20 +155,20 @@ class CallsPage(ConsolePage):
 
 
 def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> CallSearch:
-    """Read what a person asked for; what cannot be read narrows nothing.
+    """Read what the viewer searches for; what cannot be read narrows nothing.
 
     Days are those of *zone*, both included. A search that reads as a whole number is one; with
     digits and no letters it is a part of one; anything else is a part of a name.
     """
-    words = asked.get("q", "").strip()
-    caller = read_caller(words, phones)
+    query = asked.get("q", "").strip()
+    caller = read_caller(query, phones)
     number = caller.number if caller.kind is CallerKind.EXTERNAL else None
-    digits = "".join(sign for sign in words if sign in "0123456789")
-    numeric = bool(digits) and not any(sign.isalpha() for sign in words)
+    digits = "".join(sign for sign in query if sign in "0123456789")
+    numeric = bool(digits) and not any(sign.isalpha() for sign in query)
     disposition = next((d for d in Disposition if d.value == asked.get("outcome")), None)
     return CallSearch(
         CallFilter(
-            number=number if words else None,
+            number=number if query else None,
             extension=asked.get("extension", "").strip() or None,
             direction=next((d for d in Direction if d.value == asked.get("direction")), None),
             dispositions=() if disposition is None else (disposition,),
@@ -176,12 +176,12 @@ def read_search(asked: Mapping[str, str], zone: tzinfo, phones: PhoneRules) -> C
             until=_midnight(asked.get("to", ""), zone, timedelta(days=1)),
         ),
         digits=digits if numeric and number is None else "",
-        name="" if numeric or number is not None else words,
+        name="" if numeric or number is not None else query,
     )
 
 
 def compare_decisions(then: RouteDecision, now: RouteDecision, lang: Language) -> ReplayedDecision:
-    """Lay what was decided beside what is decided now, line by line."""
+    """Return what was decided beside what is decided now, line by line."""
     old = [format_evidence_step(lang, step) for step in then.evidence]
     new = [format_evidence_step(lang, step) for step in now.evidence]
     lines: list[tuple[str, str]] = []

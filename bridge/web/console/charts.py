@@ -30,7 +30,7 @@ class ChartSeries:
 
 @dataclass(frozen=True, slots=True)
 class ChartBox:
-    """A bar, with the words a pointer shows."""
+    """A bar, with the text that a pointer shows."""
 
     x: float
     y: float
@@ -109,11 +109,11 @@ def stacked_bars(plan: ChartSpec) -> Chart:
             value = series.values[place]
             if value:
                 upper, lower = scale.y(reached + value), scale.y(reached)
-                words = f"{column}: {series.name} {plan.format_value(value)}"
+                tooltip = f"{column}: {series.name} {plan.format_value(value)}"
                 x = _LEFT + place * step + step * 0.12
                 boxes.append(
                     ChartBox(
-                        _at(x), upper, _at(step * 0.76), _at(lower - upper), series.style, words
+                        _at(x), upper, _at(step * 0.76), _at(lower - upper), series.style, tooltip
                     )
                 )
                 reached += value
@@ -135,8 +135,8 @@ def line_chart(plan: ChartSpec) -> Chart:
                 continue
             x, y = _at(_LEFT + (place + 0.5) * step), scale.y(value)
             stretches[-1].append(f"{x},{y}")
-            words = f"{plan.columns[place]}: {series.name} {plan.format_value(value)}"
-            dots.append(ChartBox(x, y, 0, 0, series.style, words))
+            tooltip = f"{plan.columns[place]}: {series.name} {plan.format_value(value)}"
+            dots.append(ChartBox(x, y, 0, 0, series.style, tooltip))
         points = [" ".join(stretch) for stretch in stretches if stretch]
         drawn.append(ChartLine(series.style, points, dots))
     return _chart(plan, scale, step, lines=drawn)

@@ -1,4 +1,4 @@
-"""What every page of the console shares: who looks, how it is shown, what is noted of it."""
+"""What every page of the console shares: its viewer, its rendering, its audit records."""
 
 from collections.abc import Awaitable, Callable, Sequence
 

@@ -24,7 +24,7 @@ _DAYS = (1, 7, 30, 90)
 _RUNS = 2_000
 _HOURS = 24
 
-#: Steps of a scale of time whose marks are told apart in their largest unit, in seconds.
+#: Steps of a scale of time whose marks differ in their largest unit, in seconds.
 _TIMES = (10, 15, 60, 120, 300, 600, 900, 3600, 7200, 6 * 3600, 86400, 7 * 86400)
 
 #: Outcomes from the floor of a bar upwards.

@@ -32,7 +32,7 @@ class OutboxPage(ConsolePage):
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show the entries of one state, or all that are not settled."""
+        """Show the entries of one state, or all that are not delivered."""
         viewer = await self.access.require_admin(request.scope)
         state = _state(request)
         entries = await self.services.ledger.entries(_OPEN if state is None else [state], _MOST)
@@ -89,8 +89,8 @@ class OutboxPage(ConsolePage):
 
 
 def _state(request: Request) -> EntryState | None:
-    wanted = request.query_params.get("state")
-    return next((state for state in EntryState if state.value == wanted), None)
+    asked = request.query_params.get("state")
+    return next((state for state in EntryState if state.value == asked), None)
 
 
 async def _back(request: Request) -> Response:

@@ -29,7 +29,7 @@ from bridge.web.shared.store_fallback import or_default
 _CALLS = 30
 _ENTRIES = 10
 
-#: A publication that takes longer for one request than this is slow, and people in UT feel it.
+#: A publication that takes longer for one request than this is slow, and users of UT notice it.
 _SLOW_REQUEST_S = 3.0
 
 OneCState = Literal["unknown", "up", "slow", "blocked", "down"]

@@ -1,4 +1,4 @@
-"""Sync runs: what each brought, and a person's word that a loss is real."""
+"""Sync runs: what each brought, and the administrator's confirmation that a loss is real."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class SyncPage(ConsolePage):
         return redirect_to("/console/sync?started=run")
 
     async def accept(self, request: Request) -> Response:
-        """Start a run that believes what 1C lost; only where the last one was refused."""
+        """Start a run that accepts what 1C lost; only where the last one was refused."""
         viewer = await self.access.require_admin(request.scope)
         runs = await self.services.sync_runs.runs(1)
         refused = runs[0].refused if runs else None
@@ -98,8 +98,8 @@ class SyncPage(ConsolePage):
             raise HTTPException(409, translatable("There is nothing to accept any more."))
         lost = refused.losses or (Loss(refused.entity_set, "", refused.held, refused.listed),)
         subject = ", ".join(loss.what for loss in lost)
-        words = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)
-        await record_audit(self.services, viewer, AuditAct.SHRINK_ACCEPTED, subject, words)
+        losses = ", ".join(f"{loss.before} → {loss.now}" for loss in lost)
+        await record_audit(self.services, viewer, AuditAct.SHRINK_ACCEPTED, subject, losses)
         self.services.sync_now(accept_shrink=True)
         return redirect_to("/console/sync?started=accept")
 

@@ -1,7 +1,7 @@
-"""What the desk's buttons do: call, call back, note, "this is …", show a hidden number.
+"""The desk's buttons: call, call back, add a note, choose the owner, show a hidden number.
 
-The page's script gets words to show, with the parts of the page that changed; a browser without it
-is led back to the page.
+The page's script gets a message to show, with the parts of the page that changed; a browser without
+it is led back to the page.
 """
 
 from collections.abc import Mapping
@@ -36,17 +36,17 @@ _NOT_FOUND = translatable("Nothing found in 1C")
 
 
 class DeskActions:
-    """Does what the desk's buttons say."""
+    """Does what the desk's buttons stand for."""
 
     def __init__(
         self,
         services: WebServices,
-        seats: DeskContexts,
+        contexts: DeskContexts,
         rendering: DeskRenderer,
         search: DirectorySearch,
     ) -> None:
         self._services = services
-        self._contexts = seats
+        self._contexts = contexts
         self._desk_calls = services.desk_state.calls
         self._missed_calls = services.desk_state.missed_calls
         self._renderer = rendering
@@ -172,7 +172,7 @@ class DeskActions:
         return _done(request, context, message)
 
     async def _reveal(
-        self, context: DeskContext, number: PhoneNumber, subject: str, words: str
+        self, context: DeskContext, number: PhoneNumber, subject: str, message: str
     ) -> None:
         """Show *number* to the viewer from now on, once this is in the audit list."""
         viewer = context.viewer
@@ -182,7 +182,7 @@ class DeskActions:
             or number in context.audience.revealed_numbers
         ):
             return
-        await self._contexts.record_audit(context, AuditAct.NUMBER_REVEALED, subject, words)
+        await self._contexts.record_audit(context, AuditAct.NUMBER_REVEALED, subject, message)
         self._contexts.reveals.add(viewer.manager, number)
         self._desk_calls.refresh_number(number)
 

@@ -1,4 +1,4 @@
-"""A call's card as the desk shows it: everything an operator wants to know while it rings."""
+"""The call card of the desk: what an operator needs to know while it rings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class DeskAudience:
         owners: Sequence[Candidate],
         managers: Mapping[Ref, Manager],
     ) -> bool:
-        """Return whether *number* of *owners* is shown in full; of nobody, where there are none."""
+        """Return whether *number* of *owners* is shown in full; there may be no owner."""
         if number is None or not self.viewer.masks_numbers or number in self.revealed_numbers:
             return True
         return self.viewer.serves(owners, managers)
@@ -77,7 +77,7 @@ class OwnerLine:
 
 @dataclass(frozen=True, slots=True)
 class EarlierCallLine:
-    """An earlier call of the number, in words."""
+    """An earlier call of the number, as text."""
 
     at: datetime
     direction: str
@@ -141,13 +141,13 @@ def build_card(
     whole = audience.sees_number(call.caller.number, candidates, managers)
     name, company = _names(call, owner, audience.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
-    life = call.state
+    call_state = call.state
     running = {
         DeskStatus.RINGING: call.received_at,
         DeskStatus.RINGS_COLLEAGUE: call.received_at,
         DeskStatus.CALLING: call.received_at,
-        DeskStatus.TALKING: life.answered_at or update.shown_at,
-        DeskStatus.COLLEAGUE_TALKS: life.answered_at or update.shown_at,
+        DeskStatus.TALKING: call_state.answered_at or update.shown_at,
+        DeskStatus.COLLEAGUE_TALKS: call_state.answered_at or update.shown_at,
     }
     return CallCard(
         key=call.key,
@@ -165,7 +165,7 @@ def build_card(
         manager=_manager_words(owner, managers),
         arrived_at=call.arrived_at,
         timer_from=running.get(status),
-        talk_time=life.talk_time,
+        talk_time=call_state.talk_time,
         silent_from=call.received_at + RINGING_TIMEOUT,
         removed_at=update.shown_at + SHOWN_FOR,
         owners=tuple(
@@ -232,14 +232,14 @@ def _line(did: str) -> str:
 
 
 def _colleague(call: PhoneCall, status: DeskStatus) -> str:
-    """Name who talks, or talked, where that is not the one who looks."""
+    """Return who talks, or talked, where that is not the viewer."""
     if status not in (DeskStatus.COLLEAGUE_TALKS, DeskStatus.ANSWERED):
         return ""
     return format_person(call, call.state.answered_by)
 
 
 def format_person(call: PhoneCall, extension: str) -> str:
-    """Name the 1C user behind *extension* as *call* recorded it, with the extension."""
+    """Return *extension* with the name of its 1C user as *call* recorded it."""
     name = call.target_of(extension).name
     return f"{name}, {extension}" if name and extension else name or extension
 

@@ -36,7 +36,7 @@ class DeskContext:
 
     @property
     def author(self) -> str:
-        """The name under which the viewer writes notes and orders calls."""
+        """Return the name under which the viewer writes notes and orders calls."""
         return self.viewer.name or self.localizer.translate("administrator")
 
 
@@ -53,7 +53,7 @@ class DeskContexts:
         """Return the context: a manager at the own extension, the administrator at any.
 
         Raises:
-            HTTPException: what `Gate.viewer` does.
+            HTTPException: as `AccessControl.require_viewer`.
         """
         viewer = await self._access.require_viewer(request.scope)
         named = request.query_params.get("extension", "")[:_LONGEST_EXTENSION]

@@ -1,4 +1,4 @@
-"""The desk's addresses: the page, its stream, its parts; what its buttons do is `buttons`."""
+"""The desk's addresses: the page, its stream, its parts; its buttons are in `actions`."""
 
 from urllib.parse import urlencode
 

@@ -26,7 +26,7 @@ _MAX_EARLIER_CALLS = 5
 #: Cards and what is known beside them, kept until so many newer ones were written.
 _MAX_CACHED = 512
 
-#: The list says how long clients have waited, in minutes.
+#: The list shows how long clients have waited, in minutes.
 _MISSED_CALLS_CACHED_FOR = timedelta(seconds=5)
 
 

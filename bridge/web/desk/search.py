@@ -1,4 +1,4 @@
-"""Search of the directory as an operator does it: a piece of a name, or a whole number."""
+"""Search of the directory for an operator: by a part of a name, or by a whole number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from bridge.web.access import format_visible_number
 from bridge.web.desk.cards import DeskAudience, main_manager_of
 from bridge.web.desk_state.state import OneCLink
 
-#: More hits are not shown; the page says so.
+#: More hits are not shown, as the page states.
 MAX_HITS = 20
 
 #: What is typed beyond this is not looked at.
 MAX_SEARCH_LENGTH = 100
 
-#: Shorter texts find everybody.
+#: Shorter texts find all names.
 MIN_SEARCH_LENGTH = 2
 
 #: Fewer digits are part of a name ("Школа 57").
@@ -78,7 +78,7 @@ class DirectorySearch:
         self._open = open_in_onec
 
     def find(self, typed: str, audience: DeskAudience) -> Sequence[SearchHit]:
-        """Find who is meant by *typed*, at most `MOST_FOUND`, the best first.
+        """Return the hits for *typed*, at most `MAX_HITS`, the best first.
 
         May raise StoreError.
         """
@@ -88,7 +88,9 @@ class DirectorySearch:
         number = self._number(typed)
         if number is not None:
             return self._with_number(number)
-        return [self._hit(noun, audience) for noun in self._directory.find_by_name(typed, MAX_HITS)]
+        return [
+            self._hit(found, audience) for found in self._directory.find_by_name(typed, MAX_HITS)
+        ]
 
     def pick(
         self, typed: str, ref: str, place: int, audience: DeskAudience
@@ -121,15 +123,15 @@ class DirectorySearch:
             for c in card.candidates
         ]
 
-    def _hit(self, noun: DirectoryObject, audience: DeskAudience) -> SearchHit:
-        if isinstance(noun, Manager):
-            return SearchHit(noun.ref, noun.name, extension=noun.extension or "")
+    def _hit(self, found: DirectoryObject, audience: DeskAudience) -> SearchHit:
+        if isinstance(found, Manager):
+            return SearchHit(found.ref, found.name, extension=found.extension or "")
         managers = self._directory.managers()
-        kind = _KINDS[type(noun)]
-        partner = noun.ref if isinstance(noun, Partner) else noun.partner
-        owner = Candidate(kind, noun.ref, noun.name, self._chain(partner))
+        kind = _KINDS[type(found)]
+        partner = found.ref if isinstance(found, Partner) else found.partner
+        owner = Candidate(kind, found.ref, found.name, self._chain(partner))
         phones: dict[PhoneNumber, FoundPhone] = {}
-        for phone in (phone for field in noun.phone_fields for phone in field.phones):
+        for phone in (phone for field in found.phone_fields for phone in field.phones):
             whole = audience.sees_number(phone.number, [owner], managers)
             shown = format_visible_number(phone.number, in_full=whole)
             phones[phone.number] = FoundPhone(
@@ -153,7 +155,7 @@ class DirectorySearch:
         )
 
     def _chain(self, partner: Ref | None) -> tuple[OwnerStep, ...]:
-        """Walk up from *partner* in the directory, as the index did when it was built."""
+        """Return the owner chain from *partner* up, as the index builds it."""
         steps: dict[Ref, tuple[str, Ref | None, Ref | None]] = {}
         above = partner
         while above is not None and above not in steps:

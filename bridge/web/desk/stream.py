@@ -50,9 +50,9 @@ async def desk_lines(
             if now_missed != sent_missed_calls:
                 sent_missed_calls = now_missed
                 yield _event("missed", after, {"missed": write_missed_calls(now_missed)})
-            # A page that just came learns that it is level, and what time it is here.
+            # Shows a page that just came that it is up to date, and the time here.
             yield _event("beat", after, {"now": time_text()})
-            # A thousand desks that came back together must not beat together for ever.
+            # A thousand desks that came back together must not get their heartbeats together.
             while not await listener.wait(heartbeat_s * random.uniform(0.7, 1.0)):  # noqa: S311 - no secret
                 yield _event("beat", after, {"now": time_text()})
 

@@ -61,7 +61,7 @@ class DeskListener:
 class DeskCalls:
     """Calls by telephone, and who waits for news of them. Called on the event loop's thread only.
 
-    *epoch* names this life of the process.
+    *epoch* names this run of the process.
     """
 
     def __init__(self, epoch: str, clock: Clock) -> None:
@@ -88,7 +88,7 @@ class DeskCalls:
                 self.show(call)
 
     def show(self, call: PhoneCall) -> None:
-        """Show *call* as it is now to everybody whom it concerns."""
+        """Show *call* as it is now on all desks that it concerns."""
         concerned = involved_extensions(call)
         if not concerned:
             return

@@ -57,7 +57,7 @@ class MissedCallList:
         return sorted(mine, key=lambda missed_call: missed_call.opened_at)
 
     def of_client(self, client: str, number: PhoneNumber | None = None) -> MissedCall | None:
-        """Return the missed call of a client (`PhoneCall.client_key`), whoever has to call back.
+        """Return the missed call of a client (`PhoneCall.client_key`), of any manager.
 
         A *number* stays the client's when 1C learns or forgets whose it is.
         """

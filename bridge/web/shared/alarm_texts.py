@@ -1,6 +1,6 @@
-"""What an alarm is called and what to do about it, in words for people; marked for the catalogues.
+"""The titles of alarms, and what to do about each; marked for the catalogues.
 
-Each has a title, and an advice that ends where the trouble's own words follow.
+Each has a title, and an advice that ends where the alarm's own message follows.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class AlarmText:
 
     title: str
     advice: str
-    #: The page of the manual that says more.
+    #: The page of the manual about it.
     page: str = "operating"
 
 

@@ -31,7 +31,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     """Return the body, of at most *max_bytes* bytes.
 
     Raises:
-        BodyTooLarge: it is, or says that it is, larger.
+        BodyTooLarge: it is larger, or its header announces that.
         ClientDisconnect: it did not come whole.
     """
     require_length(request, max_bytes)

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.web.shared.language import translatable
 
-#: Where the system's limit on open files does not say less.
+#: Unless the system's limit on open files is less.
 MAX_STREAMS: Final = 4096
 
 #: Of one manager, of one telephone, of the administrator: tabs, and tabs left open elsewhere.
@@ -44,7 +44,7 @@ class TextCache:
 
 
 class StreamLimits:
-    """Counts the streams that are open, in all and by who listens."""
+    """Counts the streams that are open, in all and by listener."""
 
     def __init__(
         self, max_streams: int = MAX_STREAMS, max_of_one: int = MAX_STREAMS_OF_ONE
@@ -78,7 +78,7 @@ class StreamLimits:
 class EventStream(StreamingResponse):
     """Server-sent events that hold a place while they last.
 
-    A listener who does not read is dropped by the server (`connections`): it waits for nobody.
+    A listener who does not read is dropped by the server (`connections`): nothing waits for it.
     """
 
     def __init__(self, lines: AsyncIterable[str], places: StreamLimits, who: str) -> None:

@@ -29,8 +29,8 @@ async def read_form(request: Request) -> Mapping[str, str]:
         raise HTTPException(400, "This form cannot be read.") from error
 
 
-def safe_path(wanted: str, otherwise: str = "/") -> str:
-    """Return *wanted* if it is a path of ours, else *otherwise*: nobody is led to another site."""
-    parts = urlsplit(wanted)
-    plain = wanted.isprintable() and "\\" not in wanted and not parts.scheme and not parts.netloc
-    return wanted if plain and wanted.startswith("/") and not wanted.startswith("//") else otherwise
+def safe_path(path: str, otherwise: str = "/") -> str:
+    """Return *path* if it is one of ours, else *otherwise*: no browser is led to another site."""
+    parts = urlsplit(path)
+    plain = path.isprintable() and "\\" not in path and not parts.scheme and not parts.netloc
+    return path if plain and path.startswith("/") and not path.startswith("//") else otherwise

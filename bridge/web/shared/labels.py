@@ -1,4 +1,4 @@
-"""The names the pages give to the domain's own words; marked here for the catalogues."""
+"""The names that pages give to the domain's terms; marked here for the catalogues."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -29,7 +29,7 @@ DISPOSITION_LABELS: Final[Mapping[Disposition, str]] = {
     Disposition.UNKNOWN: translatable("not known"),
 }
 
-#: Of calls that were ordered: what their disposition does not tell.
+#: Of calls that were ordered: what their disposition does not show.
 ORDER_UNKNOWN: Final = translatable("unknown, look at the PBX")
 ORDER_REFUSED: Final = translatable("the call was not placed")
 

@@ -1,6 +1,6 @@
-"""The pages' languages: words from the catalogues, dates and numbers as people there write them.
+"""The pages' languages: texts from the catalogues, dates and numbers in each language's form.
 
-Words stand in the templates and in code in English, and in `locale/<language>.po` in the others.
+Texts stand in the templates and in code in English, and in `locale/<language>.po` in the others.
 The catalogues are read as they are when the service starts: nothing has to be compiled.
 """
 
@@ -25,7 +25,7 @@ LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 #: How each language names itself.
 LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"ru": "Русский", "en": "English"}
 
-#: English here is read by people who live by a 24-hour clock.
+#: English pages use a 24-hour clock.
 _LOCALES: Final[Mapping[Language, str]] = {"ru": "ru_RU", "en": "en_GB"}
 
 _CATALOGUES: Final = Path(__file__).parent.parent / "locale"
@@ -46,7 +46,7 @@ def translatable(text: str) -> str:
 
 @cache
 def translations(lang: Language) -> Translations:
-    """Return the words of *lang*; English is its own catalogue."""
+    """Return the texts of *lang*; English is its own catalogue."""
     path = _CATALOGUES / f"{lang}.po"
     if not path.exists():
         return Translations()
@@ -58,7 +58,7 @@ def translations(lang: Language) -> Translations:
 
 
 class Localizer:
-    """One language on one clock: what a page needs to write words, moments and numbers."""
+    """One language on one clock: what a page needs to write texts, moments and numbers."""
 
     def __init__(self, lang: Language, zone: tzinfo) -> None:
         self.lang = lang

@@ -1,7 +1,7 @@
-"""How pages are made: templates in the viewer's language, with headers that let nothing in.
+"""How pages are made: templates in the viewer's language, with headers that forbid other content.
 
-A page has no inline script or style, asks no other host, stands in no frame and sends its forms
-back to us alone.
+A page has no inline script or style, loads from no other host, is shown in no frame and sends its
+forms back to us alone.
 """
 
 from collections.abc import Mapping
@@ -76,19 +76,19 @@ class PageRenderer:
         self._environments = {one: _templates(one, zone) for one in LANGUAGES}
 
     def language_of(self, scope: Scope) -> Language:
-        """Return the reader's language: as the cookie says, else the service's."""
+        """Return the reader's language: that of the cookie, else the service's."""
         chosen = read_cookie(scope, LANG_COOKIE)
         return next((one for one in LANGUAGES if one == chosen), self._lang)
 
     def reading_language(self, scope: Scope) -> Language:
         """Return the language chosen by the page's switch, else the browser's, else the default.
 
-        For pages without sign-in: whoever reads them may never have used the switch.
+        For pages without sign-in: their readers may never have used the switch.
         """
         chosen = read_cookie(scope, LANG_COOKIE)
         accepted = read_header(scope, b"accept-language").decode("latin-1").lower()
-        wanted = [chosen, *(part.strip()[:2] for part in accepted.split(","))]
-        return next((one for want in wanted for one in LANGUAGES if one == want), self._lang)
+        preferred = [chosen, *(part.strip()[:2] for part in accepted.split(","))]
+        return next((one for lang in preferred for one in LANGUAGES if one == lang), self._lang)
 
     def localizer_of(self, scope: Scope) -> Localizer:
         """Return the language of a request."""

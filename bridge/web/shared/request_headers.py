@@ -4,10 +4,10 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 
-def read_header(scope: Scope, wanted: bytes) -> bytes:
-    """Return the first value of the header *wanted*, a name in lower case; empty without one."""
+def read_header(scope: Scope, header: bytes) -> bytes:
+    """Return the first value of the named *header*, in lower case; empty without one."""
     for name, value in scope["headers"]:
-        if name == wanted:
+        if name == header:
             found: bytes = value
             return found
     return b""

@@ -1,4 +1,4 @@
-"""What a page shows where a file cannot be read: the alarms above all, so never an error alone."""
+"""What a page shows where a file cannot be read: the alarms, and never an error alone."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -12,7 +12,7 @@ D = TypeVar("D")
 async def or_default(question: Awaitable[T], otherwise: D) -> T | D:
     """Return the answer to *question*, or *otherwise* where the store cannot be read.
 
-    For what is shown beside the alarms, one of which says why.
+    For what is shown beside the alarms, one of which holds the reason.
     """
     try:
         return await question

@@ -69,7 +69,7 @@ _LONGEST_NAME: Final = 200
 
 
 class SignInRoutes:
-    """Lets people in and out."""
+    """Signs the administrator and managers in and out."""
 
     def __init__(self, services: WebServices, access: AccessControl, pages: PageRenderer) -> None:
         self._services = services
@@ -135,22 +135,22 @@ class SignInRoutes:
             attempt = await self._access.begin_attempt(*self._guesses(request.scope, name))
         except HTTPException as busy:
             return self._refuse_for_now(request, busy, there, wrong_manager=busy.detail, name=name)
-        status, words, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
+        status, message, fields = 401, _WRONG_IN_ONEC, dict[str, object]()
         try:
             answer = await self._services.onec_sign_in.check_credentials(
                 name, form.get("password", "")
             )
         except OneCError as error:
-            answer, status, words, fields = None, 503, _ONEC_AWAY, {"words": str(error)}
+            answer, status, message, fields = None, 503, _ONEC_AWAY, {"words": str(error)}
         if answer is SignInAnswer.PROVES_NOTHING:
-            status, words = 503, _WORTHLESS
+            status, message = 503, _WORTHLESS
         if answer is not SignInAnswer.REFUSED:
-            attempt.mark_right()  # where 1C did not say that it is wrong, nothing was learnt
+            attempt.mark_right()  # where 1C did not answer that it is wrong, nothing is known
         if answer in {SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS}:
             found = self._managers_named(name)
             if len(found) == 1:
                 return await self._start_manager_session(request, found[0], there, "1c")
-            status, words = 403, _SAME_NAME if found else _UNKNOWN_NAME
+            status, message = 403, _SAME_NAME if found else _UNKNOWN_NAME
         if answer is SignInAnswer.REFUSED and attempt.should_log:
             await self._record_audit(request.scope, AuditAct.SIGN_IN_REFUSED, Role.MANAGER)
             _log.warning("manager_refused", extra={"client": self._access.address(request.scope)})
@@ -159,7 +159,7 @@ class SignInRoutes:
             return self._refuse_for_now(
                 request, refusal, there, wrong_manager=refusal.detail, name=name
             )
-        wrong = self._pages.localizer_of(request.scope).translate(words, **fields)
+        wrong = self._pages.localizer_of(request.scope).translate(message, **fields)
         return self._form(request, next_path=there, status=status, wrong_manager=wrong, name=name)
 
     async def open_desk(self, request: Request) -> Response:
@@ -168,8 +168,8 @@ class SignInRoutes:
         manager = None if claim is None else self._access.manager_of_claim(claim)
         if manager is None:
             await self._record_refusal(request.scope, "link", Role.MANAGER)
-            words = self._pages.localizer_of(request.scope).translate(_DEAD_LINK)
-            return self._form(request, next_path=DESK_PATH, status=403, wrong_manager=words)
+            message = self._pages.localizer_of(request.scope).translate(_DEAD_LINK)
+            return self._form(request, next_path=DESK_PATH, status=403, wrong_manager=message)
         return await self._start_manager_session(request, manager, DESK_PATH, "link")
 
     async def sign_out(self, request: Request) -> Response:
@@ -201,14 +201,14 @@ class SignInRoutes:
         )
 
     async def _record_refusal(self, scope: Scope, secret: str, role: Role) -> None:
-        """Note a refusal, unless there were so many that the list would drown in them."""
+        """Record a refusal in the audit list, unless there were too many of them."""
         guess = GuessKey(f"{secret} noted", self._access.network(scope))
         _, worth_noting = self._access.attempts.count_failure(guess)
         if worth_noting:
             await self._record_audit(scope, AuditAct.SIGN_IN_REFUSED, role)
 
     async def _start_admin_session(self, request: Request, there: str, how: str = "") -> Response:
-        await self._record_audit(request.scope, AuditAct.SIGNED_IN, Role.ADMIN, words=how)
+        await self._record_audit(request.scope, AuditAct.SIGNED_IN, Role.ADMIN, message=how)
         response = _redirect(there)
         self._set_cookie(
             request,
@@ -235,7 +235,7 @@ class SignInRoutes:
     def _refuse_for_now(
         self, request: Request, refusal: HTTPException, there: str, **fields: str
     ) -> Response:
-        """Show the form with a refusal to check anything now: a person sent it, not a script."""
+        """Show the form with a refusal to check anything now: it came from a page, not a script."""
         response = self._form(request, next_path=there, status=refusal.status_code, **fields)
         response.headers.update(refusal.headers or {})
         return response
@@ -276,11 +276,11 @@ class SignInRoutes:
         )
 
     async def _record_audit(
-        self, scope: Scope, act: AuditAct, role: Role, who: str = "", words: str = ""
+        self, scope: Scope, act: AuditAct, role: Role, who: str = "", message: str = ""
     ) -> None:
         services = self._services
         record = AuditRecord(
-            services.clock(), act, role.value, who, self._access.address(scope), words=words
+            services.clock(), act, role.value, who, self._access.address(scope), words=message
         )
         await services.audit.append(record)
 

@@ -1,6 +1,6 @@
-"""The message of a page that came instead of 1C's answer: the sentences that say what is wrong.
+"""The message of a page that came instead of 1C's answer: the sentences with the reason.
 
-A page's title is often the name of a program; the sentence that says why stands in its body. So the
+A page's title is often the name of a program; the sentence with the reason is in its body. So the
 blocks of the body are quoted too, and those first in which a known cause is named.
 """
 
@@ -16,7 +16,7 @@ _MAX_MESSAGE: Final = 300
 #: How many characters of a page are searched; a longer page is no refusal.
 _MAX_SEARCHED: Final = 100_000
 
-#: All patterns here are linear, and so is `_visible`: a page may be anybody's.
+#: All patterns here are linear, and so is `_visible`: a page may be of any origin.
 _HIDING_TAG: Final = re.compile(r"<!--|-->|<(/?)(script|style|noscript)\b[^<>]*>", re.IGNORECASE)
 _TITLE: Final = re.compile(
     r"<title[^<>]*>([^<]{0,1000}(?:<(?!/title)[^<]{0,100}){0,5})</title>", re.IGNORECASE
@@ -29,7 +29,7 @@ _BLOCK: Final = re.compile(
 _TAG: Final = re.compile(r"<[^<>]*>")
 _PASSWORD: Final = re.compile(r"<input\b[^<>]*?\btype\s*=\s*[\"']?password", re.IGNORECASE)
 
-#: Names of programs and bare headings, folded: they do not say what is wrong.
+#: Names of programs and bare headings, folded: they hold no reason.
 _GENERIC: Final = frozenset(
     {"1с:предприятие", "1с:предприятие 8", "1c:enterprise", "1c:enterprise 8", "1с", "1c"}
     | {"ошибка", "ошибка!", "error", "error!", "внимание", "внимание!", "server error", "document"}

@@ -66,7 +66,7 @@ class _Rule:
     """One row: a response like this means *read* to a read, *write* to a write.
 
     Empty *statuses*, *codes* and *phrases* match anything; *phrases* are folded. *sign_in_page*:
-    only a page with a password field. *text* is what the error says.
+    only a page with a password field. *text* is the text of the error.
     """
 
     kind: ResponseKind | None

@@ -38,10 +38,10 @@ class ResponseKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ParsedResponse:
-    """An answer that is not what was asked for; *message* says why, for people.
+    """An answer that is not what was asked for; *message* is the reason, for people.
 
     *administrator_message* is the message of a session layer without its own formula.
-    *page_text* is all that a page says; *has_password_field*: it asks for a password.
+    *page_text* is the whole text of a page; *has_password_field*: it asks for a password.
     """
 
     kind: ResponseKind
@@ -54,7 +54,7 @@ class ParsedResponse:
 
 
 def parse_response(status: int, body: bytes, location: str = "") -> ParsedResponse:
-    """Return who answered with *body*, and with which message."""
+    """Return which server answered with *body*, and with which message."""
     raw = without_bom(body).strip()
     if raw.startswith(b"{"):
         parsed = _parse_json(status, raw)
@@ -80,7 +80,7 @@ def parse_response(status: int, body: bytes, location: str = "") -> ParsedRespon
 
 
 def _parse_json(status: int, raw: bytes) -> ParsedResponse | None:
-    """Return what a JSON object says; None where it says nothing to people."""
+    """Return the response of a JSON object; None where it has no message for people."""
     try:
         content = msgspec.json.decode(raw)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """Values in contact lines that programs other than 1C wrote, with other names for a number.
 
 1C's own names are `schema.PHONE_STORAGE_KEYS`; storages that have any of them are not read here. A
-value counts as a number where its name says so, or where it is the only one: other values are tax
+value counts as a number by its name, or where it is the only one: other values are tax
 numbers and accounts, which would be read as phones.
 """
 

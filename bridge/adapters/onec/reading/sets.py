@@ -1,6 +1,6 @@
 """Rows of an entity set, with the columns that this publication has.
 
-`$metadata` says which those are. Where it cannot be read, or is no longer true, 1C's refusal does:
+`$metadata` lists them. Where it cannot be read, or is no longer true, 1C's refusal shows it:
 an optional column that 1C does not know is left out from then on, a required one is an error.
 """
 

@@ -1,1 +1,1 @@
-"""Writing."""
+"""What is written to 1C: the phone call document, its subject record, reminders."""

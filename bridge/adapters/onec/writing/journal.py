@@ -1,7 +1,7 @@
 """1C as the delivery writes it: the phone call, its subject record, its reminder.
 
 Every method is one attempt. Answers to reads that cannot be read are OneCUnavailable: a page in
-front of 1C says nothing about whether a document is there.
+front of 1C does not show whether a document is there.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from bridge.domain.delivery.documents import document_marker
 from bridge.domain.directory.entities import Ref
 from bridge.ports.onec import FoundDocument
 
-#: How far a document's date may be from the draft's: the bridge never changes it, people may.
+#: How far a document's date may be from the draft's: the bridge never changes it, users may.
 _DATE_TOLERANCE: Final = timedelta(minutes=2)
 
 _FOUND_CALLS: Final = lenient_json_decoder(msgspec.json.Decoder(RowPage[PhoneCallRow]))

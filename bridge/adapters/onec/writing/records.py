@@ -64,7 +64,7 @@ class ODataRecords:
 
         Raises:
             OneCError: as reads do; what cannot be read is OneCUnavailable: a page in front of 1C
-                says nothing about whether a row is there.
+                does not show whether a row is there.
         """
         return await self._rows(entity_set, ",".join(c.path for c in columns), condition, decode)
 
@@ -169,7 +169,7 @@ def _check_version(version: str, whole: Fields, key: RecordKey) -> None:
 
 
 def _check_fields(key: RecordKey, changes: Fields, answer: Fields) -> Fields:
-    """Return *answer* if it has all *changes*: 1C says 200 also to fields that it does not have."""
+    """Return *answer* if it has all *changes*: 1C answers 200 to unknown fields too."""
     absent = [name for name in changes if name not in answer]
     if answer and absent:
         reason = f"1C has no field {', '.join(absent)} and left it out without a word"

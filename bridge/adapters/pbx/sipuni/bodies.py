@@ -1,6 +1,6 @@
 """The fields in the body of an event push, in whatever form a cabinet or a script sends it.
 
-The form is known by the body itself where its content type says nothing or something else: a form,
+The form is known by the body itself where its content type is missing or wrong: a form,
 multipart, JSON (one event, a list of them, one wrapped in another object), gzip. Texts are UTF-8,
 else Windows-1251. A body of another form gives no fields; the caller stores it as it came.
 """
@@ -214,10 +214,10 @@ def _latin(text: str, charset: str) -> str:
     return text if text.isascii() else _decoded(text.encode("latin-1", "replace"), charset)
 
 
-def _decoded(data: bytes, charset: str) -> str:
+def _decoded(raw: bytes, charset: str) -> str:
     for name in filter(None, (charset, "utf-8", "cp1251")):
         try:
-            return data.decode(name)
+            return raw.decode(name)
         except (UnicodeDecodeError, LookupError):
             continue
-    return data.decode("utf-8", "replace")
+    return raw.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Sipuni's events read into neutral words: every code, spelling and quirk of its push.
+"""Sipuni's events read into neutral form: every code, spelling and quirk of its push.
 
 A field that contradicts the others counts as empty; nothing that a cabinet sends raises anything
 but UnreadableEvent. Source: docs/facts/sipuni.md, 'Events'.
@@ -43,10 +43,10 @@ _MAX_CHANNEL: Final = 100
 
 
 def read_event(event: RawEvent, rules: PhoneRules) -> CallEvent | None:
-    """Return a stored event in neutral words; None where it is no call's, as a test of the address.
+    """Return a stored event in neutral form; None where it is no call's, as a test of the address.
 
     Raises:
-        UnreadableEvent: it may be a call's, and does not say of which call, or what happened.
+        UnreadableEvent: it may be a call's, and does not show of which call, or what happened.
     """
     if event.body:
         raise UnreadableEvent("its body is neither a form nor JSON")
@@ -124,7 +124,7 @@ def _did(fields: EventFields, sides: EventSides, rules: PhoneRules) -> str:
     if sides.direction not in (Direction.INBOUND, None) or sides.dst.is_inside is not False:
         return ""
     did = read_did(fields.outside_number("dst"), rules)
-    # Whatever its type says, that is an extension; taken for a line it would split one call in two.
+    # Whatever its type, that is an extension; taken for a line it would split one call in two.
     return "" if has_cabinet_form(did) else did
 
 
@@ -149,7 +149,7 @@ def _reported_answer(
 ) -> datetime | None:
     """Return when the call was answered; None where the PBX's time is impossible.
 
-    On call_external it is wrong: it equals or precedes the start, even where nobody answered.
+    On call_external it is wrong: it equals or precedes the start, even without an answer.
     """
     answered = _moment(fields["call_answer_timestamp"], ended_at)
     if answered is None or started_at is None:
@@ -160,7 +160,7 @@ def _reported_answer(
 def _recording(link: str) -> str:
     """Return the recording's id, or its address, decoded twice where a cabinet encodes it twice.
 
-    Any other text is left out: people click what stands in the document.
+    Any other text is left out: users click on what stands in the document.
     """
     if not _ADDRESS.match(link) or ("?" not in link and "%3f" in link.lower()):
         link = unquote(link)

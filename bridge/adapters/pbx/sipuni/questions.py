@@ -120,7 +120,7 @@ class SipuniTelephony:
         return self.parse_events(request, event.received_at)
 
     def read_event(self, event: RawEvent) -> CallEvent | None:
-        """Return a stored event in neutral words; None where it is no call's."""
+        """Return a stored event in neutral form; None where it is no call's."""
         return read_event(event, self._rules)
 
     def render_ack(self) -> RawReply:

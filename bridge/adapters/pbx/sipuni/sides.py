@@ -1,12 +1,12 @@
 """Which side of a Sipuni event is inside the company, by types, numbers and short numbers.
 
 1. A number written as the cabinet's own number with an extension behind it is inside, whatever
-   its type says; one that is a telephone number of some country is outside.
-2. `src_type` and `dst_type`, where they say 1 or 2 in any spelling.
+   its type; one that is a telephone number of some country is outside.
+2. `src_type` and `dst_type`, where they are 1 or 2 in any spelling.
 3. The form of the numbers: a channel, or a short number that is the tail of the long one, is
    inside; so are two to five digits. The rest is outside.
 
-The trunk leg of an incoming call says `dst_type` 1 also where it names the telephone that rings,
+The trunk leg of an incoming call has `dst_type` 1 also where it names the telephone that rings,
 so an extension may stand in a side's short number either way. Source: docs/facts/sipuni.md,
 'Events'.
 """
@@ -49,7 +49,7 @@ def read_extension(party: str, cabinet: str = "") -> str:
 class EventSide:
     """One side of an event; *is_inside* is None where it is not known.
 
-    *extension* is the company's phone there, *source* says how *is_inside* is known.
+    *extension* is the company's phone there, *source* is how *is_inside* is known.
     """
 
     is_inside: bool | None

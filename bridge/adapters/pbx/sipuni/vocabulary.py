@@ -110,7 +110,7 @@ def read_outcome(text: str) -> Outcome | None:
 
 
 def read_outside_flag(text: str) -> bool | None:
-    """Return whether a party's type says outside, None where it says neither."""
+    """Return whether a party's type means outside, None where it is neither."""
     value = _normalized(text)
     return True if value in _OUTSIDE else False if value in _INSIDE else None
 

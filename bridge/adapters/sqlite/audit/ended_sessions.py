@@ -18,7 +18,7 @@ from bridge.ports.events import EventPublisher
 
 _log = logging.getLogger(__name__)
 
-#: Above so many a new generation begins, and everybody signs in again.
+#: Above so many a new generation begins, and all users sign in again.
 _MAX_SESSIONS: Final = 5_000
 
 _LOST: Final = "cannot be kept: after a restart everybody has to sign in again"

@@ -57,7 +57,7 @@ _key = msgspec.json.Decoder(_KeyRow).decode
 
 
 class SqliteAudit:
-    """`Audit` and `DeskKeys` on SQLite; records are kept for *keep* of the days seen.
+    """`Audit` and `PersonalLinks` on SQLite; records are kept for *keep* of the days seen.
 
     Opening reads the file whole. Raises StoreError where it cannot be used.
     """

@@ -37,7 +37,7 @@ _WAITING_FROM: Final = 1 << 52
 
 
 class TolerantAudit:
-    """`Audit`, `DeskKeys` and `StoredFile` over a `SqliteAudit` that may be broken.
+    """`Audit`, `PersonalLinks` and `StoredFile` over a `SqliteAudit` that may be broken.
 
     While the file cannot be read, earlier links are valid only where their generation is cached.
     """

@@ -143,23 +143,23 @@ class GroupWriter(Generic[J, R]):
 
 
 def _resolve_all(results: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
-    """Resolve futures with one call into each of their loops; only tests have several."""
+    """Resolve futures by one call into each of their loops; only tests have several."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R], R | StoreError]]] = {}
-    for future, result in results:
-        loops.setdefault(future.get_loop(), []).append((future, result))
+    for future, value in results:
+        loops.setdefault(future.get_loop(), []).append((future, value))
     for loop, theirs in loops.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, theirs)
 
 
 def _resolve(results: Sequence[tuple[asyncio.Future[R], R | StoreError]]) -> None:
-    for future, result in results:
+    for future, value in results:
         if future.done():
             continue  # its owner was cancelled; the write stands all the same
-        if isinstance(result, StoreError):
-            future.set_exception(result)
+        if isinstance(value, StoreError):
+            future.set_exception(value)
         else:
-            future.set_result(result)
+            future.set_result(value)
 
 
 def _as_store_error(error: Exception) -> StoreError:

@@ -48,13 +48,13 @@ class SqliteCallHistory:
         self._thread = ReadThread(path, "call-history")
 
     async def find(
-        self, wanted: CallSearch, *, limit: int, after: str = ""
+        self, search: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
-        """Find calls, newest first; return them and the cursor of the next page, empty: no more.
+        """Return calls, newest first, and the cursor of the next page, empty: no more.
 
         *after* is such a cursor; one that cannot be read begins at the first page.
         """
-        return await self._thread.run(lambda file: _find(file, wanted, limit, after))
+        return await self._thread.run(lambda file: _find(file, search, limit, after))
 
     async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
         """Return one fact for each call received from *since* until *until*."""
@@ -70,9 +70,9 @@ class SqliteCallHistory:
 
 
 def _find(
-    file: SqliteFile, wanted: CallSearch, limit: int, after: str
+    file: SqliteFile, search: CallSearch, limit: int, after: str
 ) -> tuple[list[PhoneCall], str]:
-    where, values = _conditions(wanted)
+    where, values = _conditions(search)
     cursor = _read_cursor(after)
     if cursor is not None:
         where += f" AND ({CALL_RECEIVED_AT}, calls.id) < (?, ?)"
@@ -81,7 +81,7 @@ def _find(
         f"SELECT {CALL_RECEIVED_AT}, calls.id, calls.doc FROM calls WHERE {where} "
         f"ORDER BY {CALL_RECEIVED_AT} DESC, calls.id DESC"
     )
-    names = [normalise_name(word) for word in wanted.name.split()]
+    names = [normalise_name(word) for word in search.name.split()]
     found: list[PhoneCall] = []
     cursor_text = ""
     for at, row, text in file.stream(query, values):
@@ -97,12 +97,12 @@ def _find(
     return found, ""
 
 
-def _conditions(wanted: CallSearch) -> tuple[str, list[object]]:
-    where, values = call_conditions(wanted.filter, None, None)
-    if wanted.digits:
+def _conditions(search: CallSearch) -> tuple[str, list[object]]:
+    where, values = call_conditions(search.filter, None, None)
+    if search.digits:
         where += f" AND instr({CALL_NUMBER}, ?) > 0"
-        values.append(wanted.digits)
-    for word in wanted.name.split():
+        values.append(search.digits)
+    for word in search.name.split():
         where += " AND calls.doc GLOB ?"
         values.append(f"*{_in_any_case(word)}*")
     return where, values

@@ -1,6 +1,6 @@
 """Bring a ledger of format 1 to today's format: the keys of its documents have other names now.
 
-Format 1 was written until the names of the stored fields were replaced by the trade's own. A
+Format 1 was written until the names of the stored fields were replaced by those of today. A
 document is upgraded where it stands; one that is upgraded already comes out unchanged, so that
 documents of both formats may be read from one place (the rescue file, a damaged ledger).
 """

@@ -59,7 +59,7 @@ def read_entry(file: SqliteFile, row: int) -> OutboxEntry | None:
 def put_entry(
     file: SqliteFile, row: int, standing: OutboxEntry | None, entry: OutboxEntry | None
 ) -> None:
-    """Make *entry* the entry of the call in *row*, where *standing* stands now."""
+    """Write *entry* as the entry of the call in *row*, in place of *standing*."""
     if entry is None or entry == standing:
         return
     if standing is None:

@@ -162,7 +162,7 @@ class SqliteLedger(LedgerReads):
         return [] if self._ledger_file is None else self._ledger_file.take_losses()
 
     def suspect_damage(self, reason: str) -> None:
-        """Let the file be read whole at the next examination."""
+        """Have the file read whole at the next examination."""
         self._suspect_on_error(StoreDamaged(str(self._path), reason))
 
     def _read_whole(self) -> None:
@@ -184,12 +184,12 @@ class SqliteLedger(LedgerReads):
 
     async def _submit(self, write: LedgerWrite) -> WriteResult:
         try:
-            result = await self._writer.submit(write)
+            written = await self._writer.submit(write)
         except StoreError as error:
             self._error = error
             raise
         self._error = None
-        return result
+        return written
 
     async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
         """Write the call and its entry in one transaction, once; return the call that stands."""
@@ -197,7 +197,7 @@ class SqliteLedger(LedgerReads):
         return cast("PhoneCall", await self._submit(RecordCall(call, call_row(call), row)))
 
     async def record_event(self, event: RawEvent) -> None:
-        """Keep a PBX event until it is applied to its call."""
+        """Store a PBX event until it is applied to its call."""
         await self._submit(RecordEvent(encode_event(event), to_micros(event.received_at)))
 
     async def apply_change(self, change: LedgerChange) -> None:
@@ -234,18 +234,18 @@ class SqliteLedger(LedgerReads):
         await self._submit(RecordDay(now))
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
-        """Replace an entry by its key; return False where a person dropped it meanwhile.
+        """Replace an entry by its key; return False where it was dropped meanwhile.
 
         A row that is gone is not created again, so no delivery undoes a person's drop.
         """
         return bool(await self._submit(SaveEntry(entry, self._clock(), guest=self._lock is None)))
 
     async def drop_entry(self, key: str) -> bool:
-        """Delete an entry because a person asked; its call stays. Return False where none was."""
+        """Delete an entry on request; its call stays. Return False where none was."""
         return bool(await self._submit(DropEntry(key)))
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
-        """Make an entry due because a person asked, unless it is being sent; return it."""
+        """Make an entry due on request, unless it is being sent; return it."""
         return cast("OutboxEntry | None", await self._submit(RetryEntry(key, now)))
 
     async def recover_after_crash(self) -> int:
@@ -274,7 +274,7 @@ class SqliteLedger(LedgerReads):
             after = batch.last_row
 
     async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
-        """Keep the owner that an operator chose for a number."""
+        """Save the owner that an operator chose for a number."""
         await self._submit(SaveChoice(number, encode_choice(owner, self._clock())))
         known = self._memory.get(number, EMPTY_MEMORY)
         self._memory[number] = replace(known, chosen_owner=owner)

@@ -64,7 +64,7 @@ class DropEntry:
 
 @dataclass(frozen=True, slots=True)
 class RetryEntry:
-    """Make an entry due because a person asked; result: the entry, None where it is gone."""
+    """Make an entry due on request; result: the entry, None where it is gone."""
 
     key: str
     now: datetime

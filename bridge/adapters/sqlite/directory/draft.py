@@ -2,7 +2,7 @@
 
 Such a file needs no log: what a crash leaves of it is deleted. So its rows are written once and
 not twice, and are flushed to the disk as they come. A hundred megabytes flushed by one commit
-would delay everybody who waits for the same disk, and a call is answered when its record is there.
+would delay all others that wait for the same disk, callers' records among them.
 """
 
 import os

@@ -70,7 +70,7 @@ class FollowedDirectoryFile:
         #: The start of the newest run that ever answered.
         self._newest_run: datetime | None = None
         self._damage: StoreError | None = None
-        #: The file of which damage was noted for the writer.
+        #: The file about whose damage a note was left to the writer.
         self._known_file: FileIdentity | None = None
         self._data_version = 0
         self._managers: Mapping[Ref, Manager] = {}

@@ -147,12 +147,12 @@ class SqliteDirectory(FollowedDirectoryFile):
 
     def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
         """Search names by substrings, in any letter case; names that begin so come first."""
-        words = fold_name(text).split()
-        if self._file is None or not words:
+        name_words = fold_name(text).split()
+        if self._file is None or not name_words:
             return ()
         with self._noting_damage():
             self._keep_mapped()
-            found = self._named(self._file, words, limit)
+            found = self._named(self._file, name_words, limit)
         begins = fold_name(text)
         found.sort(
             key=lambda n: (
@@ -164,15 +164,17 @@ class SqliteDirectory(FollowedDirectoryFile):
         return found[:limit]
 
     @staticmethod
-    def _named(file: SqliteFile, words: Sequence[str], limit: int) -> list[PhoneOwner | Manager]:
+    def _named(
+        file: SqliteFile, name_words: Sequence[str], limit: int
+    ) -> list[PhoneOwner | Manager]:
         found: list[PhoneOwner | Manager] = []
-        for count, row in enumerate(NameIndex(file).find_rows(words)):
+        for count, row in enumerate(NameIndex(file).find_rows(name_words)):
             kind, doc_id = owner_of_row_id(row)
             rows = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (doc_id,))
             if rows:
                 candidate = decode_object_of_any_format(kind, rows[0][0])
                 name = fold_name(candidate.name)
-                if all(word in name for word in words):
+                if all(word in name for word in name_words):
                     found.append(candidate)
             if count == _MAX_CANDIDATES or len(found) >= limit * 5:
                 break

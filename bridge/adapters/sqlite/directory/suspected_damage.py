@@ -1,7 +1,7 @@
-"""A note by which a reader of the directory tells its writer that this very file is damaged.
+"""A note that a reader of the directory leaves to its writer: this file is damaged.
 
 A run in which nothing changed reads next to nothing: it would never meet the damage that every
-caller meets. So the reader leaves a note beside the file, and the next run believes it.
+caller meets. So the reader leaves a note beside the file, and the next run acts on it.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ def record_suspected_damage(path: Path, identity: FileIdentity, damage: StoreDam
 
 
 def read_suspected_damage(path: Path) -> str | None:
-    """Return the reason noted about the file that is at *path* now; None where there is none."""
+    """Return the reason left about the file that is at *path* now; None where there is none."""
     try:
         identity, _, reason = _note_path(path).read_text(encoding="utf-8").partition("\n")
         return reason if identity == str(identity_of(path.stat())) else None

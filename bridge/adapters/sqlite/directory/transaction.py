@@ -130,7 +130,7 @@ class SqliteDirectoryTransaction:
         return self._tables.count_unread_phones(kind)
 
     def save_report(self, report: SyncReport) -> None:
-        """Keep the run's report as the checkpoint."""
+        """Save the run's report as the checkpoint."""
         if self._load is not None:
             self._load.wait()
         body = msgspec.to_builtins(report)

@@ -29,7 +29,7 @@ class DocumentRows:
 
     @property
     def exists(self) -> bool:
-        """Whether the table is in the file: TinyDB makes it by the first write."""
+        """Return whether the table is in the file: TinyDB creates it by the first write."""
         return bool(
             self._file.read(
                 "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (self._name,)

@@ -1,6 +1,6 @@
 """Which file stands at a path, and the first bytes of one that this process has open.
 
-Device and inode number tell a file from another of the same name.
+Device and inode number distinguish a file from another of the same name.
 """
 
 import os
@@ -29,7 +29,7 @@ class HeaderReader:
     """Reads the beginning of files that are, or were, at *path*, without harm to their locks.
 
     POSIX frees all locks that a process has on a file when it closes *any* descriptor of that file.
-    Whoever opens and closes a database beside SQLite takes SQLite's locks away: another process
+    Opening and closing a database beside SQLite takes SQLite's locks away: another process
     then takes itself for the last one that has it open, and deletes the log. So a descriptor that
     was opened here stays open until `close`.
     """

@@ -1,4 +1,4 @@
-"""Whether the files of the data folder can be used: damage, rights, room; changes nothing."""
+"""Whether the files of the data folder can be used: damage, rights, free space; changes nothing."""
 
 import os
 import shutil
@@ -102,10 +102,10 @@ def _nearest_existing(folder: Path) -> Path:
 
 def check_integrity(file: SqliteFile) -> None:
     """Read all pages of *file*, but not its documents; raises StoreDamaged."""
-    ((result,), *_) = file.read("PRAGMA quick_check(1)")
-    if result != "ok":
+    ((verdict,), *_) = file.read("PRAGMA quick_check(1)")
+    if verdict != "ok":
         # The first line names the database, which has one name only.
-        raise StoreDamaged(str(file.path), str(result).splitlines()[-1])
+        raise StoreDamaged(str(file.path), str(verdict).splitlines()[-1])
 
 
 def _check_file(path: Path) -> StoreError | None:

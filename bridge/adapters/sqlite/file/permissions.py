@@ -48,7 +48,7 @@ def _ours(folder: Path, others: Iterable[Path]) -> list[Path]:
     try:
         inside = sorted(folder.iterdir())
     except OSError:
-        return found  # no folder: whoever needs it raises the error
+        return found  # no folder: the code that needs it raises the error
     ours = [path for path in inside if _NAME.match(path.name)]
     if len(ours) == len(inside):
         found.append(folder)

@@ -62,7 +62,7 @@ def list_set_aside(folder: Path) -> dict[str, list[str]]:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError:
-        return {}  # whoever writes there raises the error
+        return {}  # the code that writes there raises the error
     for name in names:
         kept = _KEPT.fullmatch(name)
         if kept is not None:

@@ -50,8 +50,8 @@ class SqliteFile:
     A connection belongs to the thread that opened it, unless *any_thread*: then others may use it,
     one at a time. *busy_timeout_s* is how long a write waits for another process's. *read_only*
     neither creates the file nor writes to it. *page_size* (bytes) is that of a file created now.
-    Files of formats from *oldest_format* on are opened: whoever names one that is not today's has
-    to look at `format_version`.
+    Files of formats from *oldest_format* on are opened: where that is not today's, check
+    `format_version`.
 
     Raises:
         StoreError: it cannot be opened, or is of a format that is not read here.
@@ -120,7 +120,7 @@ class SqliteFile:
 
     @property
     def format_version(self) -> int:
-        """The format of the file; `FORMAT_VERSION` unless an older one was allowed."""
+        """Return the format of the file; `FORMAT_VERSION` unless an older one was allowed."""
         return self._mark()[1]
 
     def _is_new(self) -> bool:
@@ -164,7 +164,7 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all writes inside one durable transaction; an exception rolls it back.
+        """Run all writes inside in one durable transaction; an exception rolls it back.
 
         Transactions nest: an inner one that fails rolls back its own part only.
         """

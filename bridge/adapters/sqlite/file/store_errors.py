@@ -23,11 +23,11 @@ DECODE_ERRORS: Final = (
     OverflowError,
 )
 
-#: SQLite's codes for a damaged file; the higher bits of a code tell details.
+#: SQLite's codes for a damaged file; the higher bits of a code are details.
 _DAMAGE_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE: Final = 0xFF
 
-#: How SQLite begins to say that a table or column of ours is gone, or the header changed: our
+#: The beginnings of SQLite's messages that a table or column is gone, or the header changed: our
 #: statements are constants, so it is the file that is wrong.
 _MISSING_PARTS: Final = ("no such table", "no such column", "unsupported file format")
 

@@ -278,7 +278,7 @@ class SqliteDb(TinyDB):
         return cast("SqliteTable", super().table(name, **kwargs))
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make all writes inside one transaction: durable at its end, rolled back on failure."""
+        """Run all writes inside in one transaction: durable at its end, rolled back on failure."""
         return self.file.transaction()
 
     def tables(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""The index of the write-ahead log, which SQLite maps into memory: cut short, it kills the process.
+"""The index of the write-ahead log, which SQLite maps into memory: cut short, it ends the process.
 
 SQLite reads `…-shm` through a mapping, and reading a page of it that is no longer in the file ends
 the process by SIGBUS. So the file is made as long again as it was, with zeros: SQLite takes those

@@ -8,7 +8,7 @@ from bridge.errors import StoreError
 
 
 class WriterLock:
-    """The right to be the only process that writes a store; the system frees it on any death."""
+    """The right to be the only process that writes a store; it ends with that process."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -16,7 +16,7 @@ class WriterLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process holds the lock."""
+        """Return whether this process holds the lock."""
         return self._descriptor is not None
 
     def acquire(self) -> bool:

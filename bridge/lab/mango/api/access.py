@@ -1,4 +1,4 @@
-"""What a request may say, and how often: parameters, the lock, the rate limits.
+"""What a request may hold, and how often one may come: parameters, the lock, the rate limits.
 
 docs/facts/mango.md, 'Limits'.
 """
@@ -61,7 +61,7 @@ def optional_text(fields: Mapping[str, object], name: str, most: int = MAX_TEXT)
         raise RequestRefused(MangoCode.WRONG_FORMAT)
     try:
         size = len(str(value).encode())
-    except UnicodeEncodeError:  # half of a character, which JSON can write and nobody can send
+    except UnicodeEncodeError:  # half of a character, which JSON can write and UTF-8 cannot
         raise RequestRefused(MangoCode.WRONG_FORMAT) from None
     if size > most:
         raise RequestRefused(MangoCode.WRONG_FORMAT)

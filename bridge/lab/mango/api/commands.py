@@ -1,4 +1,4 @@
-"""The cabinet's API: who may ask, its commands, and how it answers.
+"""The cabinet's API: access, its commands, and how it answers.
 
 docs/facts/mango.md, 'Commands', 'Result codes' and 'Limits'. A wrong request is one that is not
 signed, not JSON, or lacks what it needs. A recording that is not ready (3320) is none, though its
@@ -87,7 +87,7 @@ class MangoApi:
             response = await self._answer(request.method, path, form)
         except MangoConnectionLost:
             self._log(path, form, 0, 0)
-            # Over a socket the line goes dead; in one process the client sees the exception.
+            # Over a socket the connection is dropped; in one process the client sees the exception.
             transport = getattr(request.scope.get("lab.transport"), "abort", None)
             if transport is None:
                 raise
@@ -111,10 +111,10 @@ class MangoApi:
             return self._queries.reply(refused.code)
 
     def _trusted_fields(self, method: str, form: MangoForm | None) -> Mapping[str, object]:
-        """Return what a signed request says.
+        """Return the fields of a signed request.
 
         Raises:
-            RequestRefused: it is not signed, or not by this cabinet's client, or says nothing.
+            RequestRefused: it is not signed, or not by this cabinet's client, or has no fields.
         """
         cabinet = self._lab.cabinet
         if method != "POST":

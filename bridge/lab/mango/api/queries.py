@@ -1,4 +1,4 @@
-"""What the API can be asked: employees, lines, groups, statistics, recordings.
+"""The queries of the API: employees, lines, groups, statistics, recordings.
 
 docs/facts/mango.md, 'Commands' and 'History'.
 """
@@ -104,22 +104,22 @@ class CabinetQueries:
         return self.reply(MangoCode.DONE, status=status, data=days[0] if is_object else days)
 
     async def _users(self, fields: Mapping[str, object]) -> Response:
-        wanted, extension = fields.get("ext_fields", []), optional_text(fields, "extension")
-        if not isinstance(wanted, list):
+        ext_fields, extension = fields.get("ext_fields", []), optional_text(fields, "extension")
+        if not isinstance(ext_fields, list):
             raise RequestRefused(MangoCode.WRONG_FORMAT)
         cabinet, doubled = self._lab.cabinet, self._lab.switches.doubled_extension
         people = list(cabinet.employees)
         if doubled:
             people.append(MangoEmployee(doubled, "Второй с тем же номером", 100_999))
         users = [
-            self._user(one, number, wanted)
+            self._user(one, number, ext_fields)
             for number, one in enumerate(people)
             if extension in {"", one.extension}
         ]
         return JSONResponse({"users": users})
 
-    def _user(self, one: MangoEmployee, number: int, wanted: list[object]) -> dict[str, object]:
-        """Return one employee; the types of his numbers wobble, as in the vendor's samples."""
+    def _user(self, one: MangoEmployee, number: int, ext_fields: list[object]) -> dict[str, object]:
+        """Return one employee; the types of numbers vary, as in the vendor's samples."""
         cabinet, is_odd = self._lab.cabinet, number % 2 == 1
         general: dict[str, object] = {
             "name": one.name,
@@ -127,7 +127,7 @@ class CabinetQueries:
             "department": "",
             "position": "",
         }
-        if "general.user_id" in wanted:
+        if "general.user_id" in ext_fields:
             general["user_id"] = one.user_id
         devices = [("sip", cabinet.sip_user(one.extension)), ("tel", one.mobile)]
         numbers = [
@@ -148,7 +148,7 @@ class CabinetQueries:
             "numbers": numbers,
         }
         user: dict[str, object] = {"general": general, "telephony": telephony}
-        if "groups" in wanted:
+        if "groups" in ext_fields:
             user["groups"] = [
                 group.group_id for group in cabinet.groups if one.extension in group.members
             ]

@@ -34,7 +34,7 @@ _CONTEXT_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StatisticsReport:
-    """A report that somebody asked for; *days* are those of that moment."""
+    """A report that was requested; *days* are those of that moment."""
 
     asked_at: float
     days: list[Row]

@@ -1,6 +1,6 @@
 """Composes the partners of a company, their contact persons and counterparties.
 
-What stands here is what a bridge stumbles over in real bases: predefined partners, holdings whose
+They have what makes difficulties in real bases: predefined partners, holdings whose
 head has the good manager, managers who left, marked rows, ended contacts, orphaned counterparties.
 """
 # ruff: noqa: PLR2004 - the bare numbers are shares of a population

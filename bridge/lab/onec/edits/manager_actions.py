@@ -44,7 +44,7 @@ class ManagerActions(InfobaseAccess):
         return sorted(shown, key=lambda row: (row["СрокНапоминания"], row["ВремяСобытия"]))
 
     def dismiss_reminder(self, source_ref: str, user_ref: str | None = None) -> int:
-        """Press «Прекратить» on the reminders of a source, everybody's or one user's.
+        """Press «Прекратить» on the reminders of a source, of all users or of one.
 
         The records are deleted; returns how many there were.
         """
@@ -116,7 +116,7 @@ class ManagerActions(InfobaseAccess):
         return ref
 
     def describe_call(self, ref: str, description: str) -> None:
-        """Type another Описание into a call by hand."""
+        """Change the Описание of a call."""
         self.edit(PHONE_CALLS, ref, Описание=description)
 
     def review_call(self, ref: str, *, reviewed: bool = True) -> None:

@@ -46,7 +46,7 @@ class ManualEdits(InfobaseAccess):
         self.edit(set_name, ref, Description=description)
 
     def invalidate_user(self, user_ref: str, *, invalid: bool = True) -> None:
-        """Let a user leave the firm, or come back."""
+        """Mark a user as Недействителен, or take the mark off."""
         self.edit(USERS, user_ref, Недействителен=invalid)
 
     def end_contact(self, contact_ref: str, day: str = "2026-11-01T00:00:00") -> None:

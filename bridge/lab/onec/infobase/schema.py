@@ -62,14 +62,14 @@ class Property:
 
     @property
     def navigation(self) -> str | None:
-        """Name the single-type reference is walked by (`Партнер` of `Партнер_Key`)."""
+        """Return the name by which the reference is walked (`Партнер` of `Партнер_Key`)."""
         if self.ref is None or self.type != "Guid" or not self.name.endswith("_Key"):
             return None
         return self.name.removesuffix("_Key")
 
     @property
     def default(self) -> object:
-        """The empty value that 1C keeps until another is written."""
+        """Return the empty value that 1C keeps until another is written."""
         if self.composite or self.type not in _DEFAULTS:
             return UNDEFINED if self.name.endswith("_Type") and self.ref == "*type" else ""
         return _DEFAULTS[self.type]

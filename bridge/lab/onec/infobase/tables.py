@@ -87,7 +87,7 @@ class EntityTable:
         return tuple(self.value(row, name) for name in self.schema.key)
 
     def put(self, row: Row, *, version: int = 0) -> Key:
-        """Keep *row*, replacing one of the same key; *version* is the count of its writes."""
+        """Store *row*, replacing one of the same key; *version* is the count of its writes."""
         key = self.key_of(row)
         self._unindex(key)
         self.rows[key] = row
@@ -190,7 +190,7 @@ class EntityTable:
         return found
 
     def section_rows(self, name: str) -> Iterator[tuple[Key, Row]]:
-        """Walk all lines of one section in all objects, keyed by owner and line number."""
+        """Yield all lines of one section in all objects, keyed by owner and line number."""
         for key, row in self.rows.items():
             for line in self.section(row, name):
                 yield (key, line["LineNumber"]), line

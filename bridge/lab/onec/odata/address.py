@@ -62,7 +62,7 @@ def datetime_text(text: str) -> str:
 
 
 def parse_address(path: str, query: str) -> ODataAddress:
-    """Take the part of a raw target below the service root apart.
+    """Parse the part of a raw target below the service root.
 
     Raises:
         ODataRefusal: a key cannot be read.

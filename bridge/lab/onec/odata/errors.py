@@ -135,7 +135,7 @@ def broken_json() -> ODataRefusal:
 
 
 def by_handler(text: str, event: str = "ПередЗаписью") -> ODataRefusal:
-    """Refuse by a rule of the configuration: a permanent no behind a 500."""
+    """Refuse by a rule of the configuration: a permanent refusal with status 500."""
     return ODataRefusal(
         500,
         "-1",

@@ -1,7 +1,7 @@
 """Replies that do not come from the OData layer: pages of web servers, platform and session errors.
 
-Only a body with `odata.error` proves that 1C spoke (docs/facts/onec-odata.md, 'Answers that OData
-did not give'); these prove nothing.
+Only a body with `odata.error` proves that 1C answered (docs/facts/onec-odata.md, 'Answers that
+OData did not give'); these prove nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def platform_error(cause: str) -> HttpReply:
 
 
 def exception(status: int, description: str, inner: str, *, bom: bool = True) -> HttpReply:
-    """Return a `#exception` document: the session layer speaks, not OData."""
+    """Return a `#exception` document: from the session layer, not OData."""
     body = {
         "#exception": f"{{{_VIRTUAL}}}Exception",
         "exception": {

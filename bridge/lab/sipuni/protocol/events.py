@@ -113,7 +113,7 @@ def final_event(
 ) -> ScriptedEvent:
     """Compose event 2: the call is over.
 
-    The recording link is there even when nobody answered, as captured.
+    The recording link is there even without an answer, as captured.
     """
     transferred_from = (("transfer_from", transfer_from),) if transfer_from else ()
     towards = _towards_did(header)

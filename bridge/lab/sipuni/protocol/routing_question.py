@@ -18,7 +18,7 @@ from bridge.lab.sipuni.switches import (
 
 
 def carrier_number(number: str, spelling: CallerSpelling) -> str:
-    """Spell *number* as this carrier would, before any URL encoding."""
+    """Return *number* in this carrier's spelling, before any URL encoding."""
     national = re.sub(r"\D", "", number)[-10:]
     spelled = {
         CallerSpelling.SEVEN: f"7{national}",
@@ -37,7 +37,7 @@ def carrier_number(number: str, spelling: CallerSpelling) -> str:
 
 
 def event_number(number: str, spelling: CallerSpelling) -> str:
-    """Spell *number* as `src_num` of an event: digits, or the word for a hidden caller."""
+    """Return *number* as `src_num` of an event: digits, or the word for a hidden caller."""
     return re.sub(r"[+\s()-]", "", carrier_number(number, spelling))
 
 

@@ -58,7 +58,7 @@ class ExpectedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         call: the call id.
         direction: seen from the company.
         disposition: what became of it, the statistics included.
-        by_events: what events alone can tell, where that is something else.
+        by_events: the disposition by events alone, where that is another.
         caller: digits of the outside party, whichever way the call went; empty when hidden or
             when there is none.
         did: digits of the company's number that was called; empty unless inbound.

@@ -95,7 +95,7 @@ def _with_query(url: str, query: str) -> httpx.URL:
 
 
 def _wrong_acknowledgement(response: httpx.Response) -> str:
-    """Name what is wrong with the answer to an event; empty when it is correct."""
+    """Return what is wrong with the answer to an event; empty when it is correct."""
     if response.status_code != httpx.codes.OK:
         return f"status {response.status_code}"
     try:

@@ -48,7 +48,7 @@ class WebSocketListeners:
         except TimeoutError:
             await self._close(websocket, GOING_AWAY, "no keepalive")
         except (WebSocketDisconnect, KeyError, RuntimeError):
-            pass  # it left, sent bytes and no text, or was dropped while it spoke
+            pass  # it left, sent bytes and no text, or was dropped while it sent
         finally:
             self._remove(websocket)
             await self._close(websocket, POLICY, "texts only")

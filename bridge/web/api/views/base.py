@@ -46,11 +46,11 @@ class View(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _read(cls, source: object, info: ValidationInfo) -> object:
+    def _read(cls, source: object, validation: ValidationInfo) -> object:
         """Read the source of a view inside another one; fields given by name stay as they are."""
         if isinstance(source, dict | View):
             return source
-        return cls._fields_of(source, (info.context or {}).get("lang", "en"))
+        return cls._fields_of(source, (validation.context or {}).get("lang", "en"))
 
     @classmethod
     def _fields_of(cls, source: object, lang: Language) -> dict[str, object]:

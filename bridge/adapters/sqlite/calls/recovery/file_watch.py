@@ -28,7 +28,7 @@ class LedgerReplaced(StoreError):
 
 
 class FileStatus(NamedTuple):
-    """What the system says of one file; *identity* None where there is none."""
+    """What the system reports of one file; *identity* None where there is none."""
 
     identity: FileIdentity | None
     size: int

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class LedgerFile:
-    """Opens the ledger, whatever became of it; *on_open* is called with each file it opens."""
+    """Opens the ledger in any condition; *on_open* is called with each file it opens."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class LedgerFile:
         self._watch.check_after_checkpoint()
 
     def discard(self, file: SqliteFile, error: Exception) -> None:
-        """Give *file* up after *error*; it is closed when that can do no harm."""
+        """Stop using *file* after *error*; it is closed when that can do no harm."""
         if isinstance(error, LedgerReplaced):
             self._source = file
         elif isinstance(error, StoreDamaged):
@@ -257,12 +257,12 @@ class LedgerFile:
         self._failed.append(file)
 
     def suspect_damage(self, error: StoreError) -> None:
-        """Let the file be read whole before it is written again: a reader met *error* in it."""
+        """Have the file read whole before it is written again: a reader met *error* in it."""
         self._suspected = error
 
     @property
     def is_damage_suspected(self) -> bool:
-        """Whether damage was met and the file has not been read whole since."""
+        """Return whether damage was met and the file has not been read whole since."""
         return self._suspected is not None
 
     def take_losses(self) -> list[str]:

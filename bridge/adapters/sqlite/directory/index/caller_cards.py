@@ -3,7 +3,7 @@
 The rules:
 
 - a marked object is no caller, nor is a predefined partner; a contact person or counterparty of a
-  marked partner still is one, for the partner's manager still knows them;
+  marked partner still is one, and the partner's manager answers them;
 - a predefined partner (НашеПредприятие, РозничныйПокупатель, …) is no holding and has no manager
   who answers its callers: chains end before it, its contact persons are callers without a partner.
 
@@ -64,7 +64,7 @@ class PartnerChains:
         self._manager_refs: dict[Ref, Ref] = {}
 
     def add(self, partner: Partner) -> None:
-        """Take in one partner; a predefined one is in no chain."""
+        """Add one partner; a predefined one is in no chain."""
         if partner.predefined:
             return
         manager = partner.manager and self._manager_refs.setdefault(
@@ -74,7 +74,7 @@ class PartnerChains:
         self._code_and_customer[partner.ref] = (partner.code, partner.customer)
 
     def has(self, ref: Ref) -> bool:
-        """Return whether the partner was taken in."""
+        """Return whether the partner was added."""
         return ref in self._steps
 
     def build_candidate(self, owner: PhoneOwner) -> Candidate:
@@ -89,7 +89,7 @@ class PartnerChains:
     def pack_owner(self, owner: PhoneOwner, extension: str | None) -> bytes:
         """Return the packed candidate of *owner*."""
         if isinstance(owner, Partner) and owner.parent is None:
-            # Nearly all owners of a large base, and by far the shortest chain: his own step.
+            # Nearly all owners of a large base, and by far the shortest chain: one step.
             manager = owner.manager
             row = None if manager is None else _pack_manager(manager, self.manager_rows)
             marks = _PARTNER | _CUSTOMER if owner.customer else _PARTNER
@@ -138,7 +138,7 @@ class PackedCards:
 
 
 def _joined(alone: list[bytes]) -> bytes:
-    """Make one card of those that each of the owners of a number would have alone."""
+    """Return one card for all owners of a number, made of their cards."""
     return pack_card([card.removeprefix(_ONE) for card in sorted(alone, key=_sort_key)])
 
 
@@ -181,7 +181,7 @@ class UnknownManagerRow(LookupError):
 
 
 class ManagerRefs(dict[object, Ref | None]):
-    """The reference of a manager by what a card holds of him; *rows* are known row numbers."""
+    """The reference of a manager by what a card holds; *rows* are known row numbers."""
 
     def __init__(self, rows: Mapping[int, Ref]) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class _AnyManager(ManagerRefs):
         return EMPTY_REF if type(packed) is int else _large(packed)
 
 
-#: For whoever needs the owners of a card, and not their managers.
+#: Where the owners of a card are needed, and not their managers.
 WITHOUT_MANAGERS: Final = _AnyManager({})
 
 

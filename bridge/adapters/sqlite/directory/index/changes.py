@@ -31,7 +31,7 @@ class IndexChanges:
     def add(
         self, kind: EntityKind, old: DirectoryObject | None, new: DirectoryObject | None
     ) -> None:
-        """Take in that *old* became *new*; None where it was added or deleted."""
+        """Add the change of *old* into *new*; None where it was added or deleted."""
         changed = new or old
         if changed is None or (old and new and replace(old, version=new.version) == new):
             return

@@ -71,14 +71,14 @@ class NameIndex:
             ((row, fold_name(name) + _TAIL) for row, name in rows),
         )
 
-    def find_rows(self, words: Sequence[str]) -> Iterator[int]:
-        """Yield rows that may hold all of *words* (folded), each once."""
-        long = [word for word in words if len(word) >= _LETTERS]
+    def find_rows(self, name_words: Sequence[str]) -> Iterator[int]:
+        """Yield rows that may hold all of *name_words* (folded), each once."""
+        long = [word for word in name_words if len(word) >= _LETTERS]
         if long:
             trigrams = {w[at : at + _LETTERS] for w in long for at in range(len(w) - _LETTERS + 1)}
             yield from self._rows(sorted(trigrams)[:_MOST_TRIGRAMS])
-        elif words:
-            yield from self._rows_with_short(max(words, key=len))
+        elif name_words:
+            yield from self._rows_with_short(max(name_words, key=len))
 
     def _rows_with_short(self, word: str) -> Iterator[int]:
         seen: set[int] = set()

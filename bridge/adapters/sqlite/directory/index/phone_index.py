@@ -89,7 +89,7 @@ class PhoneIndex:
         return int(self._file.read("SELECT count(*) FROM phone")[0][0])
 
     def rebuild(self) -> int:
-        """Make every card anew from the documents; return the number of phone numbers."""
+        """Build every card anew from the documents; return the number of phone numbers."""
         cards = self.build_cards()
         worker = WorkerThread()
         try:

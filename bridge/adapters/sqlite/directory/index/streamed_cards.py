@@ -33,7 +33,7 @@ class StreamedCards:
         self._has_child_partners = False
 
     def begin_kind(self, kind: EntityKind) -> None:
-        """Tell that objects of *kind* come now; one of an earlier stage discards the cards."""
+        """Begin the objects of *kind*; a kind of an earlier stage discards the cards."""
         stage = _STAGES[kind]
         if stage < self._stage:
             self.discard()
@@ -45,11 +45,11 @@ class StreamedCards:
                 self._has_child_partners = False
 
     def add_managers(self, rows: Iterable[tuple[Ref, int]]) -> None:
-        """Take in managers with their row ids."""
+        """Add managers with their row ids."""
         self._manager_rows.update(rows)
 
     def add_owners(self, batch: Iterable[DirectoryObject]) -> None:
-        """Make the cards of *batch*; partners with a parent wait until all partners came."""
+        """Build the cards of *batch*; partners with a parent wait until all partners came."""
         cards = self._cards
         if cards is None:
             return

@@ -72,8 +72,8 @@ class QueryRunner:
     ) -> QueryPage:
         """Answer a collection.
 
-        *request* numbers the request and decides how ties fall; *keep* drops rows that bad
-        weather loses.
+        *request* numbers the request and decides how ties fall; *keep* drops rows that a
+        fault removes.
 
         Raises:
             ODataRefusal: as 1C refuses the options.
@@ -270,7 +270,7 @@ def _slice(
         if last <= start or first >= end:
             continue
         run = rows[first:last]
-        Random(f"{salt}/{first}").shuffle(run)  # noqa: S311 - a whim of the weather
+        Random(f"{salt}/{first}").shuffle(run)  # noqa: S311 - rows in an arbitrary order
         low, high = max(first, start), min(last, end)
         found[low - start : high - start] = run[low - first : high - first]
     return found

@@ -1,6 +1,6 @@
-"""Takes values from a request's body into a row, as forgivingly and as strictly as 1C does.
+"""Takes values from a request's body into a row, as leniently and as strictly as 1C does.
 
-Forgiven in silence: unknown fields, dangling references, long texts (cut), nonsense in a wide
+Accepted in silence: unknown fields, dangling references, long texts (cut), nonsense in a wide
 number (kept as it was). Refused: a text for a guid or a boolean, a list for a text, lines of a
 section without `LineNumber` from 1 without gaps (docs/facts/onec-odata.md, 'Writing').
 """

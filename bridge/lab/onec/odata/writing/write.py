@@ -20,7 +20,7 @@ from bridge.lab.onec.odata.writing.request import WriteRequest
 
 
 def create(write: WriteRequest) -> Key:
-    """Keep a new object and return its key.
+    """Store a new object and return its key.
 
     Raises:
         ODataRefusal: the key is taken and honoured (400/15), a rule refuses it, a value cannot
